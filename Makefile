@@ -1,0 +1,45 @@
+# Everything that this project does, each line one command. All of it lives in .venv.
+PYTHON ?= python3
+DB ?= sqlite
+BIN = .venv/bin
+
+.PHONY: demo test check bench clean
+.DEFAULT_GOAL := help
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
+
+.venv/.project: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/.scratch: .venv/.project
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[scratch]'
+	touch $@
+
+.venv/.dev: .venv/.project
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ .venv/.scratch
+
+ifeq ($(DB),postgresql)
+demo: .venv/.scratch
+endif
+demo: .venv/.project  ## three databases configured, checked, migrated, healthy (DB=postgresql for a real server)
+	$(BIN)/python examples/three_databases/demo.py $(DB)
+
+test: check  ## every gate and every test
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+check: .venv/.dev  ## formatting, lint, types, arrows, sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/sizes.py
+
+bench: .venv/.dev  ## the figures, as ratios in one run
+	$(BIN)/python -m benchmarks
+
+clean:  ## take .venv and what the tools left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist .coverage .coverage.*

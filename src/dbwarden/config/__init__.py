@@ -1,0 +1,1 @@
+"""The configuration of databases: what it says, where it is found, what is wrong with it."""

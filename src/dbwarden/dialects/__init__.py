@@ -1,0 +1,1 @@
+"""Kinds of databases, one folder each."""

@@ -1,0 +1,162 @@
+"""What every kind of database can do, and the values that go in and come out.
+
+A dialect is a folder with the same rooms: ``splitting`` (text -> statements -> steps, pure),
+``execution`` (connect, read, lock, run, cancel), ``ledger`` (its SQL). Nothing outside the folder
+knows what is odd about the kind.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.files.migration import Migration, Section
+from dbwarden.ledger import LockHolder, Reading
+from dbwarden.types import Checksum, DialectName, Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One SQL statement as written, without its closing semicolon, and its place in the file.
+
+    ``line`` and ``column`` count from 1, ``column`` in characters. ``marked`` says that
+    ``-- @dbwarden:autocommit`` stands before it.
+    """
+
+    text: str
+    line: int
+    column: int
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is done or not done as a whole: a transaction of statements, or one outside of any.
+
+    ``number`` counts from 1 within the section. ``text`` is the exact slice of the file that a
+    transactional step sends, ``line`` and ``column`` where that slice begins.
+    """
+
+    number: int
+    transactional: bool
+    text: str
+    line: int
+    column: int
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One migration to run in one direction.
+
+    ``done`` steps were done by an earlier run (0 for a fresh one); ``interrupted`` says that the
+    step after them was under way when that run ended, so that its effect must be looked up.
+    ``row_id`` is the live ledger row, where there is one. ``fake`` only writes the ledger
+    (baseline).
+    """
+
+    migration: Migration
+    direction: Direction
+    steps: tuple[Step, ...]
+    done: int = 0
+    interrupted: bool = False
+    row_id: int | None = None
+    fake: bool = False
+
+
+OnDone = Callable[[Work], Awaitable[None]]
+"""Called after each work whose end the server has confirmed."""
+
+
+class Connection(Protocol):
+    """One connection of dbwarden's own to one database; the only way in which migrations run."""
+
+    async def read(self) -> Reading:
+        """Look at the ledger and the lock. One round trip, never writes."""
+        ...
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Be the only migrator of this database until the block ends.
+
+        Polls until ``migration_lock_timeout`` is over.
+
+        Raises:
+            MigratorBusy: Another one holds it; names it.
+        """
+        ...
+
+    async def create_ledger(self) -> None:
+        """Make the ledger if it does not exist. Only under the lock."""
+        ...
+
+    async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
+        """Run *works* in order, each with its ledger row: both happen or neither.
+
+        Only under the lock. Stops at the first failure; what was done before it stays.
+
+        Raises:
+            StatementFailed: With file, line, column and the server's words.
+            ConnectionLost: The server went away; the next run finds out what happened.
+        """
+        ...
+
+    async def update_row(
+        self,
+        row_id: int,
+        *,
+        state: str,
+        step: int,
+        upgrade_checksum: Checksum,
+        rollback_checksum: Checksum | None,
+        steps_checksum: Checksum | None,
+    ) -> None:
+        """Correct one ledger row (repair); clears ``running``. Only under the lock."""
+        ...
+
+    async def delete_row(self, row_id: int) -> None:
+        """Forget one ledger row (repair). Only under the lock."""
+        ...
+
+    async def terminate_holder(self, holder: LockHolder) -> bool:
+        """End the process that holds the migration lock; whether it was ended."""
+        ...
+
+
+class Dialect(Protocol):
+    """One kind of database."""
+
+    name: DialectName
+
+    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
+        """Cut *section* into steps. Pure.
+
+        Raises:
+            MigrationFileError: An unclosed string or comment, transaction control, or what this
+                kind cannot run; with file, line and column.
+        """
+        ...
+
+    def connect(
+        self, config: DatabaseConfig, *, read_only: bool = False
+    ) -> AbstractAsyncContextManager[Connection]:
+        """Connect within ``config.connect_timeout`` seconds.
+
+        *read_only* is enforced by the server. Leaving the block closes the connection, under a
+        shield; on cancellation what runs on the server is stopped first.
+
+        Raises:
+            ConnectError: Each cause with its own sentence and what to do next.
+        """
+        ...
+
+
+def dialect_for(name: DialectName) -> Dialect:
+    """The dialect called *name*; its driver is imported only now."""
+    if name == "postgresql":
+        from dbwarden.dialects.postgresql import DIALECT as POSTGRESQL
+
+        return POSTGRESQL
+    from dbwarden.dialects.sqlite import DIALECT as SQLITE
+
+    return SQLITE

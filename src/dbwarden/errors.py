@@ -1,0 +1,175 @@
+"""Every error that dbwarden raises, on one screen.
+
+All of them are :class:`DBWardenError`. An error's docstring is its message where none is given.
+What a user needs is in its fields; the doors (CLI, FastAPI) decide how to show them.
+No field ever holds a password.
+"""
+
+from collections.abc import Sequence
+
+from dbwarden.types import DatabaseName, Location
+
+
+class DBWardenError(Exception):
+    """Something went wrong in dbwarden."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        database: DatabaseName | str | None = None,
+        location: Location | None = None,
+        statement: str | None = None,
+        detail: str | None = None,
+        hint: str | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        """Keep what a user needs to know.
+
+        Args:
+            message: What happened, one sentence; the class's docstring when left out.
+            database: On which database.
+            location: In which file, at which line and column.
+            statement: The SQL statement that failed, as written.
+            detail: The server's own detail.
+            hint: The server's own hint.
+            next_step: What to do next, one sentence.
+        """
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.database = DatabaseName(database) if database is not None else None
+        self.location = location
+        self.statement = statement
+        self.detail = detail
+        self.hint = hint
+        self.next_step = next_step
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        place = [str(part) for part in (self.database, self.location) if part is not None]
+        return ": ".join([*place, self.message])
+
+
+# -- usage and configuration ------------------------------------------------------------------
+
+
+class UsageError(DBWardenError):
+    """The command or call does not fit together."""
+
+
+class ConfigurationError(UsageError):
+    """The configuration has problems."""
+
+    def __init__(self, message: str | None = None, *, problems: Sequence[str] = (), **more: object) -> None:
+        """Keep every problem at once, each a line that names database and field."""
+        self.problems = tuple(problems)
+        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  - {problem}" for problem in self.problems)])
+
+
+class ConfigurationNotFound(ConfigurationError):
+    """There is no dbwarden.py here or in a folder above."""
+
+
+class UnknownDatabase(UsageError):
+    """No database of that name is configured."""
+
+
+class MissingDriver(UsageError):
+    """The driver for this kind of database is not installed."""
+
+
+class MigrationFileError(UsageError):
+    """A migration file cannot be read as one."""
+
+
+# -- one database -------------------------------------------------------------------------------
+
+
+class ConnectError(DBWardenError):
+    """The database cannot be reached."""
+
+
+class AccessDenied(ConnectError):
+    """The server refused this user or password."""
+
+
+class DatabaseMissing(ConnectError):
+    """The server has no such database."""
+
+
+class ConnectionLost(DBWardenError):
+    """The connection broke while work was going on; what was not confirmed is looked up next time."""
+
+
+class PoolerDetected(ConnectError):
+    """A transaction pooler stands between: a migrator needs one server connection of its own."""
+
+
+class StatementFailed(DBWardenError):
+    """The server refused a statement."""
+
+    sqlstate: str | None = None
+
+
+class LockTimeout(StatementFailed):
+    """A table lock was not granted in time."""
+
+
+class MigratorBusy(DBWardenError):
+    """Another migrator holds this database."""
+
+
+class TimedOut(DBWardenError):
+    """The operation did not end within its time limit."""
+
+
+class ReadOnlyDatabase(DBWardenError):
+    """This database takes no writes."""
+
+
+class LedgerError(DBWardenError):
+    """The ledger cannot be read or written."""
+
+
+# -- history ------------------------------------------------------------------------------------
+
+
+class HistoryError(DBWardenError):
+    """The files and the ledger do not agree."""
+
+
+class ChangedMigration(HistoryError):
+    """An applied migration was edited afterwards."""
+
+
+class MissingMigration(HistoryError):
+    """The file of an applied migration is gone."""
+
+
+class PartialMigration(HistoryError):
+    """A migration stopped half-way and cannot be resumed safely."""
+
+
+class OutOfOrder(HistoryError):
+    """A migration is older than what is applied already."""
+
+
+class RollbackImpossible(HistoryError):
+    """This migration cannot be rolled back."""
+
+
+class NotClean(DBWardenError):
+    """A check found something."""
+
+
+# -- the fleet ----------------------------------------------------------------------------------
+
+
+class Interrupted(DBWardenError):
+    """The operation was interrupted before it ended."""
+
+
+class NotStarted(DBWardenError):
+    """The operation was not started on this database."""

@@ -1,0 +1,1 @@
+"""Migration files: names, sections, checksums, and the folder they lie in."""

@@ -1,0 +1,1 @@
+"""One coroutine a file, with the frozen result it returns."""
