@@ -5,6 +5,7 @@ A dialect is a folder with the same rooms: ``splitting`` (text -> statements -> 
 knows what is odd about the kind.
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -44,6 +45,21 @@ class Step:
     line: int
     column: int
     statements: tuple[Statement, ...]
+
+
+def steps_checksum(steps: Sequence[Step]) -> Checksum:
+    """The checksum of what *steps* run, for ``LedgerRow.steps_checksum``.
+
+    Line ends, trailing blanks and the comments between statements don't count; the cut into
+    steps does.
+    """
+    digest = hashlib.sha256()
+    for step in steps:
+        digest.update(b"transaction\0" if step.transactional else b"autocommit\0")
+        for statement in step.statements:
+            lines = (line.rstrip() for line in statement.text.strip().splitlines())
+            digest.update("\n".join(lines).encode() + b"\0")
+    return Checksum(digest.hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
