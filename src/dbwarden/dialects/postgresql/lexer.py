@@ -1,0 +1,121 @@
+"""The words of one PostgreSQL statement: enough to know what it is and what it names. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, skip_gap
+
+_NAME_BYTES = 63  # NAMEDATALEN - 1: the server cuts longer names, and so the catalog has them cut
+_WORD = re.compile(rf"[{IDENTIFIER_START}][{IDENTIFIER}]*+")
+_NUMBER = re.compile(r"\.?[0-9][0-9A-Za-z_.]*+")
+_ESCAPE = re.compile(r"\\(?:\\|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
+_C_ESCAPE = re.compile(
+    r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL
+)
+_C_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_PREFIXES = {"e", "b", "x", "n", "u&"}
+
+
+class Token(NamedTuple):
+    """One word of a statement.
+
+    ``word`` is an unquoted identifier or keyword, folded to lower case; ``name`` a quoted
+    identifier without its quotes; ``string`` what a literal says; ``sign`` all the rest.
+    """
+
+    kind: Literal["word", "name", "string", "number", "sign"]
+    value: str
+
+    @property
+    def is_name(self) -> bool:
+        """Whether this can stand where a name is wanted."""
+        return self.kind in ("word", "name")
+
+
+def leading_words(text: str, start: int, count: int) -> list[str]:
+    """Up to *count* unquoted words that the statement at *start* begins with, in lower case."""
+    words: list[str] = []
+    while len(words) < count and (found := _WORD.match(text, start)):
+        words.append(fold(found[0]))
+        start = skip_gap(POSTGRESQL, text, found.end())
+    return words
+
+
+def fold(identifier: str) -> str:
+    """What the server makes of an unquoted identifier: ASCII letters in lower case."""
+    if identifier.isascii():
+        return identifier.lower()
+    return "".join(char.lower() if char.isascii() else char for char in identifier)
+
+
+def cut(name: str) -> str:
+    """*name* as the catalog has it: at most 63 bytes."""
+    if len(name) * 4 <= _NAME_BYTES:
+        return name
+    return name.encode()[:_NAME_BYTES].decode(errors="ignore")
+
+
+def tokens(text: str) -> tuple[Token, ...]:
+    """The words of one statement, without blanks and comments.
+
+    *text* has been through ``split``: all its quotes are closed.
+    """
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    position = skip_gap(POSTGRESQL, text)
+    while position < len(text):
+        token, position = _token(text, position)
+        yield token
+        position = skip_gap(POSTGRESQL, text, position)
+
+
+def _token(text: str, start: int) -> tuple[Token, int]:
+    char = text[start]
+    if char in "'\"" or (char == "$" and POSTGRESQL.close(text, start) > start + 1):
+        return _quoted(text, start, start)
+    if found := _WORD.match(text, start):
+        quote = found.end()
+        if fold(found[0]) in _PREFIXES and text.startswith("'", quote):
+            return _quoted(text, start, quote)
+        if char in "uU" and text.startswith(("&'", '&"'), quote) and quote == start + 1:
+            return _quoted(text, start, quote + 1)
+        return Token("word", cut(fold(found[0]))), quote
+    if found := _NUMBER.match(text, start):
+        return Token("number", found[0]), found.end()
+    return Token("sign", char), start + 1
+
+
+def _quoted(text: str, start: int, quote: int) -> tuple[Token, int]:
+    end = POSTGRESQL.close(text, quote)
+    if text[quote] == "$":
+        tag = text.index("$", quote + 1) + 1 - quote
+        return Token("string", text[quote + tag : end - tag]), end
+    mark = text[quote]
+    while text.startswith(mark, end):  # a doubled quote: the same literal goes on
+        end = POSTGRESQL.close(text, end)
+    value = text[quote + 1 : end - 1].replace(mark * 2, mark)
+    prefix = text[start:quote].lower()
+    if prefix == "u&":
+        value = _ESCAPE.sub(_unicode, value)
+    elif prefix == "e":
+        value = _C_ESCAPE.sub(_c_escape, value)
+    return Token("name", cut(value)) if mark == '"' else Token("string", value), end
+
+
+def _unicode(found: re.Match[str]) -> str:
+    return chr(int(found[1] or found[2], 16)) if found[1] or found[2] else "\\"
+
+
+def _c_escape(found: re.Match[str]) -> str:
+    octal, short, four, eight, letter = found.groups()
+    if letter is not None:
+        return _C_LETTERS.get(letter, letter)
+    return chr(int(octal, 8) if octal else int(short or four or eight, 16))
+
+
+def words_of(found: Sequence[Token]) -> tuple[str, ...]:
+    """Keywords and signs as text, to be matched; names and literals become ``""``."""
+    return tuple(token.value if token.kind in ("word", "sign") else "" for token in found)

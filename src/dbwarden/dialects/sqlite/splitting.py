@@ -1,0 +1,146 @@
+"""SQLite: a text into statements by the standard library's rule, a section into steps. Pure."""
+
+import re
+from pathlib import Path
+from sqlite3 import complete_statement
+
+from dbwarden.dialects import splitting as common
+from dbwarden.dialects.base import Statement, Step
+from dbwarden.dialects.splitting import Ending, Span
+from dbwarden.files.lexing import SQLITE, Source, skip_gap
+from dbwarden.files.migration import Migration, Section
+from dbwarden.types import DatabaseName
+
+_STOPS = re.compile(r";|'|\"|`|\[|--|/\*")
+_WORD = re.compile(r"[A-Za-z_]+")
+_PRAGMA = re.compile(r"(?:[A-Za-z_0-9]+|\"[^\"]*\")")
+_CONTROL = {"begin", "commit", "end", "rollback", "savepoint", "release"}
+
+_SETTINGS = {
+    "automatic_index", "busy_timeout", "cache_size", "cache_spill", "case_sensitive_like",
+    "cell_size_check", "checkpoint_fullfsync", "foreign_keys", "fullfsync",
+    "hard_heap_limit", "ignore_check_constraints", "journal_size_limit", "legacy_alter_table",
+    "locking_mode", "mmap_size", "query_only", "read_uncommitted", "recursive_triggers",
+    "reverse_unordered_selects", "secure_delete", "soft_heap_limit", "synchronous", "temp_store",
+    "threads", "trusted_schema", "wal_autocheckpoint", "writable_schema",
+}  # fmt: skip
+"""PRAGMAs that live in the connection."""
+
+_OUTSIDE = {
+    "auto_vacuum", "encoding", "foreign_keys", "journal_mode", "locking_mode", "page_size",
+    "synchronous", "temp_store", "temp_store_directory", "wal_checkpoint",
+}  # fmt: skip
+"""PRAGMAs that SQLite refuses or ignores inside a transaction."""
+
+
+def split(
+    text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
+) -> tuple[Statement, ...]:
+    """Cut *text*, which begins on *line* of the file at *path*, into its statements.
+
+    Raises:
+        MigrationFileError: A quote, comment or trigger is never closed; with file, line, column.
+    """
+    source = Source(text=text, path=path, line=line, database=database)
+    return tuple(span.statement for span in common.spans(source, SQLITE, _end_of))
+
+
+def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
+    """Cut *section* of *migration* into steps.
+
+    Consecutive transactional statements are one step; each statement that refuses a transaction
+    or is marked ``-- @dbwarden:autocommit`` is one of its own.
+
+    Raises:
+        MigrationFileError: As for ``split``, and for transaction control.
+    """
+    source = Source(
+        text=section.text, path=migration.path, line=section.line, database=migration.database
+    )
+    found = [_allowed(source, span) for span in common.spans(source, SQLITE, _end_of)]
+    return common.group(source, found, refuses_transaction)
+
+
+def _end_of(source: Source, start: int) -> Ending:
+    """The first semicolon that completes the statement.
+
+    Only CREATE TRIGGER may hold semicolons, and ends with ``; END;``: ``complete_statement``
+    (which reads from the start) is asked only where such an END stands, so that the whole stays
+    linear.
+    """
+    text, search = source.text, _STOPS.search
+    comments: list[tuple[int, int]] = []
+    position, last = start, -1
+    trigger = None
+    while found := search(text, position):
+        at = found.start()
+        if text[at] != ";":
+            position = _skip(source, at, comments)
+            continue
+        if trigger is None:
+            trigger = not complete_statement(text[start : at + 1])
+        if not trigger or (
+            _is_end(text, last + 1, at) and complete_statement(text[start : at + 1])
+        ):
+            return Ending(common.trim(text, start, at, comments), at + 1)
+        position, last = at + 1, at
+    code = common.trim(text, start, len(text), comments)
+    if not complete_statement(text[start:code] + ";"):
+        raise source.error(
+            start, "this trigger has no END;", "Close its body with END; after its last statement."
+        )
+    return Ending(code, len(text))
+
+
+def _is_end(text: str, start: int, semicolon: int) -> bool:
+    """Whether just END stands between two semicolons."""
+    word = skip_gap(SQLITE, text, start)
+    return text[word : word + 3].lower() == "end" and skip_gap(SQLITE, text, word + 3) == semicolon
+
+
+def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
+    end = common.close(source, SQLITE, at)
+    if source.text[at] in "-/":
+        if common.is_marker(source.text[at:end]):
+            raise common.misplaced(source, at)
+        comments.append((at, end))
+    return end
+
+
+def _allowed(source: Source, span: Span) -> Span:
+    found = _WORD.match(source.text, span.start)
+    if found and found[0].lower() in _CONTROL:
+        raise source.error(
+            span.start,
+            f"{found[0].upper()} controls the transaction, which dbwarden does itself",
+            "Remove it: a migration and its ledger row are one transaction. Statements that "
+            "refuse one are marked with -- @dbwarden:autocommit.",
+        )
+    return span
+
+
+def refuses_transaction(statement: Statement) -> bool:
+    """Whether SQLite refuses or ignores *statement* inside a transaction."""
+    word = _first_word(statement.text)
+    return word in ("vacuum", "attach", "detach") or pragma_of(statement) in _OUTSIDE
+
+
+def is_connection_setting(statement: Statement) -> bool:
+    """Whether *statement* sets what is lost with the connection, and so is run again on resume."""
+    return _first_word(statement.text) in ("attach", "detach") or pragma_of(statement) in _SETTINGS
+
+
+def pragma_of(statement: Statement) -> str | None:
+    """The PRAGMA that *statement* is, in lower case; ``None`` when it is another statement."""
+    if _first_word(statement.text) != "pragma":
+        return None
+    text = statement.text
+    name = _PRAGMA.match(text, skip_gap(SQLITE, text, len("pragma")))
+    while name and text.startswith(".", after := skip_gap(SQLITE, text, name.end())):
+        name = _PRAGMA.match(text, skip_gap(SQLITE, text, after + 1))
+    return name[0].strip('"').lower() if name else ""
+
+
+def _first_word(text: str) -> str:
+    found = _WORD.match(text)
+    return found[0].lower() if found else ""
