@@ -57,8 +57,8 @@ def steps_checksum(steps: Sequence[Step]) -> Checksum:
     for step in steps:
         digest.update(b"transaction\0" if step.transactional else b"autocommit\0")
         for statement in step.statements:
-            lines = (line.rstrip() for line in statement.text.strip().splitlines())
-            digest.update("\n".join(lines).encode() + b"\0")
+            lines = (line.rstrip() for line in statement.text.strip().split("\n"))
+            digest.update("\n".join(lines).encode("utf-8", "surrogatepass") + b"\0")
     return Checksum(digest.hexdigest())
 
 
