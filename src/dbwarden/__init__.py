@@ -1,0 +1,66 @@
+"""Migrations and sessions for many databases.
+
+Everything a user calls is importable from here, and nothing is loaded before it is used, so that
+``import dbwarden`` costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbwarden.config.loading import Project as Project
+    from dbwarden.config.loading import load_project as load_project
+    from dbwarden.config.model import DatabaseConfig as DatabaseConfig
+    from dbwarden.config.registry import database_config as database_config
+    from dbwarden.errors import DBWardenError as DBWardenError
+    from dbwarden.fleet import Outcome as Outcome
+    from dbwarden.fleet import OutcomeState as OutcomeState
+    from dbwarden.operations.baseline import baseline as baseline
+    from dbwarden.operations.check import check as check
+    from dbwarden.operations.health import health as health
+    from dbwarden.operations.history import history as history
+    from dbwarden.operations.init import init as init
+    from dbwarden.operations.migrate import migrate as migrate
+    from dbwarden.operations.new import new as new
+    from dbwarden.operations.repair import repair as repair
+    from dbwarden.operations.rollback import rollback as rollback
+    from dbwarden.operations.status import status as status
+    from dbwarden.operations.wait import wait as wait
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DBWardenError": "dbwarden.errors",
+    "DatabaseConfig": "dbwarden.config.model",
+    "Outcome": "dbwarden.fleet",
+    "OutcomeState": "dbwarden.fleet",
+    "Project": "dbwarden.config.loading",
+    "baseline": "dbwarden.operations.baseline",
+    "check": "dbwarden.operations.check",
+    "database_config": "dbwarden.config.registry",
+    "health": "dbwarden.operations.health",
+    "history": "dbwarden.operations.history",
+    "init": "dbwarden.operations.init",
+    "load_project": "dbwarden.config.loading",
+    "migrate": "dbwarden.operations.migrate",
+    "new": "dbwarden.operations.new",
+    "repair": "dbwarden.operations.repair",
+    "rollback": "dbwarden.operations.rollback",
+    "status": "dbwarden.operations.status",
+    "wait": "dbwarden.operations.wait",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dbwarden' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,107 @@
+"""The commands, and what happens around each of them: signals, errors, exit codes."""
+
+import signal
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from cyclopts import App
+
+from dbwarden import __version__
+
+COMMANDS = (
+    # name, where, what it says in the list
+    ("init", "start:init", "Begin a project: write a dbwarden.py."),
+    ("new", "start:new", "Write an empty migration file."),
+    ("migrate", "change:migrate", "Apply what is pending."),
+    ("rollback", "change:rollback", "Take back what was applied last."),
+    ("baseline", "change:baseline", "Mark migrations as applied without running them."),
+    ("repair", "change:repair", "Make the ledger agree with the files again."),
+    ("status", "look:status", "Where each database stands."),
+    ("history", "look:history", "Who applied what, and when."),
+    ("check", "look:check", "Is everything as the files say? Exit 3 if not."),
+    ("health", "look:health", "The health of all databases, as JSON."),
+    ("wait", "look:wait", "Wait until the databases answer."),
+    ("databases", "settings:databases", "The configured databases."),
+    ("settings", "settings:settings", "Every setting of a database, and its value."),
+    ("version", "settings:version", "The versions of dbwarden, Python and the drivers."),
+)
+
+
+def build() -> App:
+    """The command line; a command's module is imported when that command runs."""
+    app = App(
+        name="dbwarden",
+        help="Migrations for many databases: plain SQL, one ledger each, all at once.",
+        version=__version__,
+        help_format="plaintext",
+    )
+    for name, where, help_ in COMMANDS:
+        app.command(f"dbwarden.cli.commands.{where}", name=name, help=help_)
+    app.register_install_completion_command(name="install-completion")
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    command, bound, _ = build().parse_args(arguments)
+    result = command(*bound.args, **bound.kwargs)
+    if not isinstance(result, Awaitable):
+        return int(result or 0)
+    import anyio
+
+    from dbwarden.cli.options import Project
+
+    options = next((v for v in bound.arguments.values() if isinstance(v, Project)), None)
+    name = next((word for word in arguments if not word.startswith("-")), "")
+    return anyio.run(_around, name, result, options or Project())
+
+
+async def _around(name: str, command: Awaitable[int], options: Any) -> int:
+    """Await *command*; an interrupt stops it, an error is shown, and each has its exit code."""
+    import anyio
+
+    from dbwarden import telemetry
+    from dbwarden.cli.run import stop
+
+    telemetry.configure(*options.logging())
+    caught: list[int] = []
+    code = 1
+    event = anyio.Event()
+    stop.set(event)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_watch_signals, caught, event, group.cancel_scope)
+        code = await _shown(name, command, options)
+        group.cancel_scope.cancel()
+    return 128 + caught[0] if caught else code
+
+
+async def _watch_signals(caught: list[int], stop: Any, scope: Any) -> None:
+    """The first signal stops what runs and lets it report; the second does not wait for that."""
+    import anyio
+
+    try:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for received in signals:
+                caught.append(received)
+                if len(caught) > 1:
+                    scope.cancel()
+                    return
+                stop.set()
+    except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
+        await anyio.sleep_forever()
+
+
+async def _shown(name: str, command: Awaitable[int], options: Any) -> int:
+    from dbwarden.cli import output
+    from dbwarden.cli.documents import failure_document
+    from dbwarden.cli.exits import Exit
+    from dbwarden.errors import DBWardenError, UsageError
+
+    try:
+        return await command
+    except DBWardenError as error:
+        code = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
+        if options.json:
+            output.say_json(failure_document(name, error, code))
+        output.note_errors([error])
+        return code

@@ -1,0 +1,127 @@
+"""Commands that only look."""
+
+from dbwarden.cli import output
+from dbwarden.cli.documents import plain
+from dbwarden.cli.exits import Exit, exit_code
+from dbwarden.cli.options import Target
+from dbwarden.cli.run import bad, good, on_fleet, open_, report, selected
+from dbwarden.cli.style import Cell, duration, some
+from dbwarden.ledger import LedgerRow, State
+from dbwarden.operations.check import CheckResult
+from dbwarden.operations.check import check as check_one
+from dbwarden.operations.health import DatabaseHealth, overall, unwell
+from dbwarden.operations.health import health as health_one
+from dbwarden.operations.history import HistoryResult
+from dbwarden.operations.history import history as history_one
+from dbwarden.operations.status import StatusResult
+from dbwarden.operations.status import status as status_one
+from dbwarden.operations.wait import WaitResult
+from dbwarden.operations.wait import wait as wait_one
+
+
+async def status(*, target: Target = Target()) -> int:  # noqa: B008
+    """Where each database stands: version, applied, pending, and what does not agree."""
+    outcomes = await on_fleet(status_one, await selected(target), target)
+    headers = ("", "version", "applied", "pending", "changed", "missing", "half-done", "ahead")
+    code = report("status", outcomes, target, headers=headers, row=_status)
+    return Exit.DONE if code is Exit.FOUND else code
+
+
+def _status(result: StatusResult) -> tuple[Cell, ...]:
+    return (
+        _word(result),
+        result.version or "none",
+        str(len(result.applied)),
+        some(result.pending),
+        some(result.changed),
+        some(result.missing),
+        some(result.partial),
+        some(result.ahead),
+    )
+
+
+def _word(result: StatusResult) -> Cell:
+    if result.changed or result.missing or result.partial:
+        return bad("needs repair")
+    if result.pending:
+        return open_("pending")
+    return good("ahead of the files" if result.ahead else "up to date")
+
+
+async def history(*, target: Target = Target()) -> int:  # noqa: B008
+    """Who applied what and when, rolled-back migrations included."""
+    outcomes = await on_fleet(history_one, await selected(target), target)
+    if target.json:
+        return report("history", outcomes, target, headers=(), row=lambda _: ())
+    for outcome in outcomes:
+        if outcome.result is not None:
+            _say_history(outcome.result)
+    output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
+    return exit_code(outcomes)
+
+
+def _say_history(result: HistoryResult) -> None:
+    output.say(f"{result.database}: {len(result.rows)} rows")
+    headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
+    output.say_table(headers, [_history_row(row) for row in result.rows])
+
+
+def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
+    word = row.state.value.replace("_", " ")
+    state = good(word) if row.state is State.APPLIED else open_(word)
+    when = f"{row.finished_at or row.started_at:%Y-%m-%d %H:%M:%S}"
+    who = f"{row.application} on {row.host}, pid {row.pid}"
+    took = duration(row.duration_ms)
+    return (row.key, row.description, state, when, took, who, row.dbwarden_version)
+
+
+async def check(*, target: Target = Target()) -> int:  # noqa: B008
+    """Is every database reachable and as its files say? Exit 3 when something was found."""
+    outcomes = await on_fleet(check_one, await selected(target), target)
+    code = report("check", outcomes, target, headers=("", "version", "found"), row=_check)
+    if not target.json:
+        for outcome in outcomes:
+            for finding in outcome.result.findings if outcome.result else ():
+                line = f"{outcome.database}: {finding.message}"
+                output.note("", line, f"  next: {finding.next_step}")
+    return code
+
+
+def _check(result: CheckResult) -> tuple[Cell, ...]:
+    version = result.status.version or "none"
+    if result.clean:
+        return (good("ok"), version, "ahead of the files" if result.status.ahead else "")
+    codes = [finding.code.replace("_", " ") for finding in result.findings]
+    return (open_("not clean"), version, ", ".join(codes))
+
+
+async def health(*, target: Target = Target()) -> int:  # noqa: B008
+    """The health of the databases, as the JSON of the health endpoint.
+
+    Exit 0 when all are ok, 3 when one is degraded, 1 when one cannot be read.
+    """
+    outcomes = await on_fleet(health_one, await selected(target), target)
+    databases = [_health(outcome.database, outcome.result, outcome.error) for outcome in outcomes]
+    found = overall(databases)
+    output.say_json(plain(found))
+    return {"ok": Exit.DONE, "degraded": Exit.FOUND, "error": Exit.FAILED}[found.status]
+
+
+def _health(database: str, result: DatabaseHealth | None, error: object) -> DatabaseHealth:
+    from dbwarden.errors import DBWardenError, NotStarted
+    from dbwarden.types import DatabaseName
+
+    if result is not None:
+        return result
+    known = error if isinstance(error, DBWardenError) else NotStarted()
+    return unwell(DatabaseName(database), known)
+
+
+async def wait(*, target: Target = Target()) -> int:  # noqa: B008
+    """Wait until the databases answer, for at most --timeout seconds each."""
+    outcomes = await on_fleet(wait_one, await selected(target), target)
+    return report("wait", outcomes, target, headers=("", "server", "attempts"), row=_waited)
+
+
+def _waited(result: WaitResult) -> tuple[Cell, ...]:
+    return (good("answers"), result.server_version, str(result.attempts))

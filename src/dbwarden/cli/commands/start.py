@@ -1,0 +1,79 @@
+"""Commands that write files and connect to nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dbwarden.cli import output
+from dbwarden.cli.documents import plain
+from dbwarden.cli.options import WHICH, Project
+from dbwarden.cli.run import project
+from dbwarden.operations.init import init as init_project
+from dbwarden.operations.new import new as new_migration
+
+
+async def init(
+    *,
+    name: Annotated[str, Parameter(name="--name")] = "primary",
+    url: Annotated[str | None, Parameter(name="--url", show_default=False)] = None,
+    folder: Annotated[Path, Parameter(name="--folder", show_default=False)] = Path("."),
+    options: Project = Project(),  # noqa: B008
+) -> int:
+    """Begin a project: write a dbwarden.py and a folder for its migrations.
+
+    Parameters
+    ----------
+    name
+        The name of the first database.
+    url
+        Its URL, without a password; a SQLite file when left out.
+    folder
+        The project's root; the working folder when left out.
+    """
+    result = await init_project(folder, name=name, url=url)
+    if options.json:
+        output.say_json(plain(result))
+        return 0
+    output.say(
+        f"Wrote {result.path} and {result.migrations}/.",
+        "",
+        "Next:",
+        f'  dbwarden new -d {name} -m "create users"    # then write its SQL',
+        "  dbwarden migrate --all",
+    )
+    return 0
+
+
+async def new(
+    *,
+    message: Annotated[str, Parameter(name=("--message", "-m"))],
+    database: Annotated[
+        str | None, Parameter(name=("--database", "-d"), group=WHICH, show_default=False)
+    ] = None,
+    options: Project = Project(),  # noqa: B008
+) -> int:
+    """Write an empty migration file, numbered and named.
+
+    Parameters
+    ----------
+    message
+        What the migration does, in a few words.
+    database
+        The database it is for; the default one when left out.
+    """
+    found = await project(options)
+    config = found.database(database) if database is not None else found.default
+    result = await new_migration(config, message=message)
+    if options.json:
+        output.say_json(plain(result))
+    else:
+        output.say(f"Wrote {_short(result.path)}")
+    return 0
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

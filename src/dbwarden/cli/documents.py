@@ -1,0 +1,89 @@
+"""Results as JSON documents. The shapes are documented in docs/json.md and are stable."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from dbwarden.errors import ConfigurationError, DBWardenError, StatementFailed
+from dbwarden.fleet import Outcome
+
+Json = dict[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """*value* in JSON's own types: dataclasses by field, times as ISO 8601 in UTC."""
+    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, Enum)):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, DBWardenError):
+        return error_document(value)
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value]
+
+
+def error_document(error: DBWardenError) -> Json:
+    """An error with every field that a program may want."""
+    place = error.location
+    document: Json = {
+        "type": type(error).__name__,
+        "message": error.message,
+        "database": error.database,
+        "file": str(place.path) if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "statement": error.statement,
+        "detail": error.detail,
+        "hint": error.hint,
+        "next_step": error.next_step,
+    }
+    if isinstance(error, StatementFailed):
+        document["sqlstate"] = error.sqlstate
+    if isinstance(error, ConfigurationError):
+        document["problems"] = list(error.problems)
+    return document
+
+
+def fleet_document(command: str, outcomes: Sequence[Outcome[Any]], code: int) -> Json:
+    """The outcome of every database, a count of each state, and the exit code."""
+    states = [outcome.state.value for outcome in outcomes]
+    return {
+        "command": command,
+        "exit_code": code,
+        "summary": {state: states.count(state) for state in sorted(set(states))},
+        "databases": [
+            {
+                "database": outcome.database,
+                "state": outcome.state.value,
+                "duration_ms": _rounded(outcome.duration_ms),
+                "error": plain(outcome.error),
+                "result": plain(outcome.result),
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def failure_document(command: str, error: DBWardenError, code: int) -> Json:
+    """A run that ended before any database was asked."""
+    return {"command": command, "exit_code": code, "error": error_document(error)}
+
+
+def dumps(document: Any) -> str:
+    """One JSON document, indented for people, readable by programs."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _rounded(duration_ms: float | None) -> float | None:
+    return None if duration_ms is None else round(duration_ms, 3)

@@ -1,0 +1,30 @@
+"""Exit codes, and which one a run deserves. Pure."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+from dbwarden.errors import UsageError
+from dbwarden.fleet import Outcome
+
+
+class Exit(IntEnum):
+    """What the shell is told. 130 and 143 follow the convention of 128 + signal number."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    FOUND = 3
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+def exit_code(outcomes: Sequence[Outcome[Any]]) -> Exit:
+    """0 when all succeeded and were clean, 3 when a check found something, 2 or 1 for failures."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if errors:
+        return Exit.USAGE if all(isinstance(e, UsageError) for e in errors) else Exit.FAILED
+    if any(not outcome.succeeded for outcome in outcomes):
+        return Exit.FAILED
+    found = any(not getattr(outcome.result, "clean", True) for outcome in outcomes)
+    return Exit.FOUND if found else Exit.DONE

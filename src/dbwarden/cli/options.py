@@ -1,0 +1,78 @@
+"""The options that every command which touches databases shares."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from dbwarden import fleet
+
+WHICH = Group("Which databases", sort_key=1)
+HOW = Group("How", sort_key=2)
+OUTPUT = Group("Output", sort_key=3)
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _flag(name: str | tuple[str, ...], group: Group, negative: str = "") -> Parameter:
+    return Parameter(name=name, group=group, negative=negative, show_default=False)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """Where the configuration is and how to talk about it."""
+
+    config: Annotated[Path | None, Parameter(name=("--config",), group=HOW, show_default=False)] = (
+        None
+    )
+    "The configuration file, instead of the one that is found."
+    json: Annotated[bool, _flag("--json", OUTPUT)] = False
+    "One JSON document on stdout; logs go to stderr."
+    log_level: Annotated[
+        LogLevel | None, Parameter(name="--log-level", group=OUTPUT, show_default=False)
+    ] = None
+    "What is logged to stderr: debug, info, warning (the default) or error."
+    log_format: Annotated[
+        Literal["console", "json"] | None,
+        Parameter(name="--log-format", group=OUTPUT, show_default=False),
+    ] = None
+    "Lines for a person or for a program; choosing one logs from info on."
+
+    def logging(self) -> tuple[Literal["console", "json"] | None, LogLevel]:
+        """The format and level that options and environment ask for."""
+        asked = self.log_format or os.environ.get("DBWARDEN_LOG_FORMAT")
+        level = self.log_level or ("info" if asked else "warning")
+        return ("json" if asked == "json" else "console" if asked else None), level
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Target(Project):
+    """Which databases, and the limits of one run."""
+
+    database: Annotated[
+        tuple[str, ...],
+        Parameter(name=("--database", "-d"), group=WHICH, negative="", show_default=False),
+    ] = ()
+    "A database by name, or several by a pattern such as 'tenant_*'; may be repeated."
+    all: Annotated[bool, _flag("--all", WHICH)] = False
+    "Every configured database."
+    dev: Annotated[bool, _flag("--dev", WHICH)] = False
+    "The development database of each (dev_database_url)."
+    timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
+        None
+    )
+    "Seconds for each database, 0 for no limit; its own timeout when left out."
+    concurrency: Annotated[int, Parameter(name="--concurrency", group=HOW)] = fleet.CONCURRENCY
+    "How many databases at the same time."
+    per_server: Annotated[int, Parameter(name="--per-server", group=HOW)] = fleet.PER_SERVER
+    "How many databases at the same time on one host and port."
+    fail_fast: Annotated[bool, _flag("--fail-fast", HOW, negative="--keep-going")] = False
+    "Stop everything at the first failure, or go on with the others (the default)."
+    max_failures: Annotated[
+        int | None, Parameter(name="--max-failures", group=HOW, show_default=False)
+    ] = None
+    "Stop everything when so many databases have failed."

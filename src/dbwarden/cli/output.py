@@ -1,0 +1,73 @@
+"""The one place that prints: documents and tables to stdout, errors and notes to stderr."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dbwarden.cli.documents import dumps
+from dbwarden.cli.style import BOLD, DIM, RED, YELLOW, Cell, paint, table, wants_colour
+from dbwarden.errors import ConfigurationError, DBWardenError, NotStarted
+
+
+def say(*lines: str) -> None:
+    """Lines for a person, to stdout."""
+    for line in lines:
+        print(line)
+
+
+def note(*lines: str) -> None:
+    """Lines beside the result, to stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+def say_json(document: Any) -> None:
+    """One JSON document, to stdout."""
+    print(dumps(document))
+
+
+def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A table, to stdout."""
+    if rows:
+        say(*table(headers, rows, colour=wants_colour(sys.stdout)))
+
+
+def note_errors(errors: Iterable[DBWardenError]) -> None:
+    """Each error in full, to stderr."""
+    for error in errors:
+        note("", *error_lines(error, colour=wants_colour(sys.stderr)))
+
+
+def error_lines(error: DBWardenError, *, colour: bool) -> list[str]:
+    """What happened, on which database, where, the statement, and what to do next."""
+    code = YELLOW if isinstance(error, NotStarted) else RED
+    place = ": ".join(str(part) for part in (error.database, error.location) if part is not None)
+    head = paint("error", code, colour=colour)
+    lines = [f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{error.message}"]
+    if isinstance(error, ConfigurationError):
+        lines += [f"  - {problem}" for problem in error.problems]
+    if error.statement:
+        lines += [
+            f"    {paint('|', DIM, colour=colour)} {line}" for line in _shown(error.statement)
+        ]
+    for name, text in (("detail", error.detail), ("hint", error.hint), ("next", error.next_step)):
+        if text:
+            lines.append(f"  {paint(name, DIM, colour=colour)}: {text}")
+    return lines
+
+
+def can_ask() -> bool:
+    """Whether there is somebody to ask: a terminal on both sides."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask; only a clear yes is one."""
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _shown(statement: str, most: int = 8) -> list[str]:
+    lines = statement.strip("\n").splitlines()
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], f"... ({len(lines) - most + 1} more lines)"]

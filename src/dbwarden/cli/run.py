@@ -1,0 +1,149 @@
+"""Run an operation on the databases that the options name, show it, and choose the exit code."""
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from dbwarden import fleet
+from dbwarden.cli import output
+from dbwarden.cli.documents import fleet_document
+from dbwarden.cli.exits import Exit, exit_code
+from dbwarden.cli.options import Project, Target
+from dbwarden.cli.progress import watching
+from dbwarden.cli.style import GREEN, RED, YELLOW, Cell, duration
+from dbwarden.config import loading
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import UsageError
+from dbwarden.fleet import Outcome, OutcomeState
+
+T = TypeVar("T")
+Row = Callable[[Any], tuple[Cell, ...]]
+
+stop: ContextVar[anyio.Event | None] = ContextVar("dbwarden_stop", default=None)
+"""Set when the user interrupts: running operations are then stopped, and reported."""
+
+
+async def project(options: Project) -> loading.Project:
+    """The project that the options name, or the one that is found."""
+    return await anyio.to_thread.run_sync(loading.load_project, options.config)
+
+
+async def selected(target: Target) -> tuple[DatabaseConfig, ...]:
+    """The databases that the options name, in configured order.
+
+    Raises:
+        UnknownDatabase: A name or pattern that fits none.
+        UsageError: ``--all`` beside ``-d``.
+    """
+    if target.all and target.database:
+        raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
+    found = await project(target)
+    if target.all or target.database:
+        configs = found.select(target.database, all_databases=target.all)
+    else:
+        configs = (found.default,)
+    return tuple(_adjusted(config, target) for config in configs)
+
+
+def _adjusted(config: DatabaseConfig, target: Target) -> DatabaseConfig:
+    if target.dev:
+        config = config.for_dev()
+    if target.timeout is None:
+        return config
+    if target.timeout < 0:
+        raise UsageError("--timeout takes seconds, 0 or more")
+    return replace(config, timeout=target.timeout or None)
+
+
+async def on_fleet(
+    operation: fleet.Operation[T],
+    databases: Sequence[DatabaseConfig],
+    target: Target,
+    *,
+    canary: str | None = None,
+) -> tuple[Outcome[T], ...]:
+    """Run *operation* as the options say, with live progress on a terminal."""
+    _refuse_nonsense(target)
+    with watching(databases, enabled=not target.json):
+        return await fleet.run(
+            operation,
+            databases,
+            concurrency=target.concurrency,
+            per_server=target.per_server,
+            fail_fast=target.fail_fast,
+            max_failures=target.max_failures,
+            canary=canary,
+            stop=stop.get(),
+        )
+
+
+def _refuse_nonsense(target: Target) -> None:
+    for name in ("concurrency", "per_server", "max_failures"):
+        value = getattr(target, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} takes a number from 1 on")
+
+
+def report(
+    command: str,
+    outcomes: Sequence[Outcome[Any]],
+    target: Target,
+    *,
+    headers: Sequence[str],
+    row: Row,
+) -> Exit:
+    """Show all outcomes, as a table with errors below it or as JSON, and return the exit code."""
+    code = exit_code(outcomes)
+    if target.json:
+        output.say_json(fleet_document(command, outcomes, code))
+        return code
+    rows = [(o.database, *_cells(o, len(headers), row), duration(o.duration_ms)) for o in outcomes]
+    output.say_table(("database", *headers, "time"), rows)
+    sys.stdout.flush()
+    output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
+    _note_rest(command, outcomes, target)
+    return code
+
+
+def _cells(outcome: Outcome[Any], width: int, row: Row) -> tuple[Cell, ...]:
+    if outcome.succeeded:
+        return row(outcome.result)
+    colour = YELLOW if outcome.state is OutcomeState.NOT_STARTED else RED
+    first: Cell = (outcome.state.value.replace("_", " "), colour)
+    return (first, *([""] * (width - 1)))
+
+
+def _note_rest(command: str, outcomes: Sequence[Outcome[Any]], target: Target) -> None:
+    """Which databases are not done, and the command that does just those."""
+    rest = [outcome.database for outcome in outcomes if not outcome.succeeded]
+    if not rest or len(outcomes) < 2:
+        return
+    again = ["dbwarden", command, *(word for name in rest for word in ("-d", name))]
+    if target.dev:
+        again.append("--dev")
+    output.note(
+        "",
+        f"{len(outcomes) - len(rest)} of {len(outcomes)} databases done. For the rest:",
+        f"  {shlex.join(again)}",
+    )
+
+
+def good(text: str) -> Cell:
+    """A cell that says all is well."""
+    return (text, GREEN)
+
+
+def bad(text: str) -> Cell:
+    """A cell that says something is wrong."""
+    return (text, RED)
+
+
+def open_(text: str) -> Cell:
+    """A cell that says something is to be done."""
+    return (text, YELLOW)

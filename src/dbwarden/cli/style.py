@@ -1,0 +1,64 @@
+"""Colours, tables and durations as text. Pure but for one look at the terminal."""
+
+import os
+from collections.abc import Sequence
+from typing import TextIO
+
+RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether *stream* is a terminal that takes colours (see no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def paint(text: str, code: str, *, colour: bool) -> str:
+    """*text* in a colour, or as it is."""
+    return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
+
+
+Cell = str | tuple[str, str]
+"""A text, or a text and its colour."""
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, colour: bool) -> list[str]:
+    """Aligned columns with a heading; empty columns are left out."""
+    texts = [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in rows]
+    keep = [i for i in range(len(headers)) if any(row[i] for row in texts)]
+    widths = {i: max(len(headers[i]), *(len(row[i]) for row in texts)) for i in keep}
+    lines = [
+        paint("  ".join(headers[i].ljust(widths[i]) for i in keep).rstrip(), DIM, colour=colour)
+    ]
+    for row in rows:
+        lines.append("  ".join(_cell(row[i], widths[i], colour) for i in keep).rstrip())
+    return lines
+
+
+def _cell(cell: Cell, width: int, colour: bool) -> str:
+    if isinstance(cell, str):
+        return cell.ljust(width)
+    text, code = cell
+    return paint(text, code, colour=colour) + " " * (width - len(text))
+
+
+def duration(milliseconds: float | None) -> str:
+    """A duration as a person says it."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def some(keys: Sequence[str], most: int = 3) -> str:
+    """The first keys, and how many more there are."""
+    if len(keys) <= most + 1:
+        return ", ".join(keys)
+    return f"{', '.join(keys[:most])} and {len(keys) - most} more"

@@ -1,0 +1,287 @@
+"""One operation on many databases at once.
+
+A task per database in one anyio task group: a time limit each, limits per server and in all,
+fail-fast or keep-going, and an :class:`Outcome` for every database, in configured order.
+"""
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import anyio
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import DBWardenError, Interrupted, NotStarted, TimedOut
+from dbwarden.operations.target import timed_out
+from dbwarden.types import DatabaseName
+
+T = TypeVar("T")
+Operation = Callable[[DatabaseConfig], Awaitable[T]]
+
+CONCURRENCY = 128
+"""How many databases are worked on at the same time, in all."""
+PER_SERVER = 32
+"""How many connections one host and port gets at the same time (PostgreSQL allows 100 in all)."""
+
+
+class OutcomeState(StrEnum):
+    """What became of one database in a fleet run."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    NOT_STARTED = "not_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Generic[T]):
+    """What became of one database: its state, what the operation returned, or why it did not.
+
+    ``duration_ms`` is milliseconds, ``None`` for a database that was not started.
+    """
+
+    database: DatabaseName
+    state: OutcomeState
+    result: T | None = None
+    error: DBWardenError | None = None
+    duration_ms: float | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the operation ended and returned."""
+        return self.state is OutcomeState.SUCCEEDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Generic[T]):
+    """One operation on one database; ``after`` names the tasks that must have succeeded first."""
+
+    key: str
+    config: DatabaseConfig
+    operation: Operation[T]
+    after: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How a fleet run is bounded.
+
+    Args:
+        concurrency: Databases at the same time, in all.
+        per_server: Databases at the same time on one host and port.
+        max_failures: Stop when so many databases have failed; ``None`` keeps going, 1 is fail-fast.
+    """
+
+    concurrency: int = CONCURRENCY
+    per_server: int = PER_SERVER
+    max_failures: int | None = None
+
+
+async def run(
+    operation: Operation[T],
+    databases: Sequence[DatabaseConfig],
+    *,
+    timeout: float | None = math.nan,  # noqa: ASYNC109  # a limit per database, not of this call
+    concurrency: int = CONCURRENCY,
+    per_server: int = PER_SERVER,
+    fail_fast: bool = False,
+    max_failures: int | None = None,
+    canary: str | None = None,
+    stop: anyio.Event | None = None,
+) -> tuple[Outcome[T], ...]:
+    """Run *operation* on all *databases* at once and say what became of each.
+
+    Args:
+        operation: A coroutine function of one database, such as ``dbwarden.migrate``.
+        databases: Which ones; outcomes come back in this order.
+        timeout: Seconds for each database, ``None`` for no limit; when left out each database's
+            own ``timeout``. It counts from when the database's turn comes.
+        concurrency: How many at the same time, in all.
+        per_server: How many at the same time on one host and port.
+        fail_fast: Stop at the first failure: nothing new starts, what runs is cancelled, and the
+            servers are told so before this returns.
+        max_failures: Stop in the same way when so many databases have failed.
+        canary: The name of the database that goes first; the others start only if it succeeds.
+        stop: Setting it stops the run in the same way (Ctrl-C).
+
+    Returns:
+        One outcome per database. A failure on a database is an outcome, not an exception.
+    """
+    limits = Limits(
+        concurrency=concurrency,
+        per_server=per_server,
+        max_failures=1 if fail_fast else max_failures,
+    )
+    first = frozenset({canary}) if canary is not None else frozenset[str]()
+    tasks = [
+        Task(
+            key=config.database_name,
+            config=_with_timeout(config, timeout),
+            operation=operation,
+            after=first - {config.database_name},
+        )
+        for config in databases
+    ]
+    return await run_tasks(tasks, limits, stop=stop)
+
+
+def _with_timeout(config: DatabaseConfig, timeout: float | None) -> DatabaseConfig:
+    if timeout is not None and math.isnan(timeout):
+        return config
+    return replace(config, timeout=timeout)
+
+
+async def run_tasks(
+    tasks: Sequence[Task[T]], limits: Limits, *, stop: anyio.Event | None = None
+) -> tuple[Outcome[T], ...]:
+    """Run *tasks*, each when those it comes after have succeeded. Their order must have no cycle."""
+    run_ = _Run[T](tasks=tuple(tasks), limits=limits)
+    async with anyio.create_task_group() as watch:
+        if stop is not None:
+            watch.start_soon(run_.stop_when, stop)
+        await run_.everything()
+        watch.cancel_scope.cancel()
+    return tuple(run_.outcome_of(task) for task in tasks)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run(Generic[T]):
+    """The state of one fleet run. Decisions are plain methods; only the rest awaits."""
+
+    tasks: tuple[Task[T], ...]
+    limits: Limits
+    outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
+    ended: dict[str, anyio.Event] = field(default_factory=dict)
+    servers: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
+    stopped_by: str | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    async def everything(self) -> None:
+        self.ended = {task.key: anyio.Event() for task in self.tasks}
+        everywhere = anyio.CapacityLimiter(self.limits.concurrency)
+        with self.scope:
+            async with anyio.create_task_group() as group:
+                for task in self.tasks:
+                    group.start_soon(self._turn, task, everywhere)
+
+    async def stop_when(self, stop: anyio.Event) -> None:
+        await stop.wait()
+        self._stop("interrupted")
+
+    async def _turn(self, task: Task[T], everywhere: anyio.CapacityLimiter) -> None:
+        for key in sorted(task.after & self.ended.keys()):
+            await self.ended[key].wait()
+        if (reason := blocked_by(task, self.outcomes)) is not None:
+            self._record(task, _not_started(task, reason))
+            return
+        # The server's place first: waiting for it must not take one of everybody's places.
+        async with self._server(task.config), everywhere:
+            started = time.perf_counter()
+            try:
+                outcome = await _attempt(task)
+            except anyio.get_cancelled_exc_class():
+                self._record(task, _interrupted(task, started, self.stopped_by))
+                raise
+            # Still inside the limiters: the group is cancelled before the next one in line starts.
+            self._record(task, outcome)
+
+    def _server(self, config: DatabaseConfig) -> anyio.CapacityLimiter:
+        key = config.server
+        if key not in self.servers:
+            self.servers[key] = anyio.CapacityLimiter(self.limits.per_server)
+        return self.servers[key]
+
+    def _record(self, task: Task[T], outcome: Outcome[T]) -> None:
+        self.outcomes[task.key] = outcome
+        self.ended[task.key].set()
+        telemetry.emit("outcome", level="debug", database=outcome.database, state=outcome.state)
+        if enough(self.limits, self.outcomes):
+            self._stop(f"stopped because {task.config.database_name} failed")
+
+    def _stop(self, reason: str) -> None:
+        if self.stopped_by is None:
+            self.stopped_by = reason
+            self.scope.cancel()
+
+    def outcome_of(self, task: Task[T]) -> Outcome[T]:
+        """What became of *task*; one that never had its turn was not started."""
+        reason = self.stopped_by or "the run ended before its turn"
+        return self.outcomes.get(task.key) or _not_started(task, reason)
+
+
+def blocked_by(task: Task[T], outcomes: Mapping[str, Outcome[T]]) -> str | None:
+    """Why *task* must not start although its turn has come; ``None`` when it may."""
+    for key in sorted(task.after):
+        outcome = outcomes.get(key)
+        if outcome is not None and not outcome.succeeded:
+            return f"{outcome.database} has to come first, and it {_verb(outcome.state)}"
+    return None
+
+
+def enough(limits: Limits, outcomes: Mapping[str, Outcome[T]]) -> bool:
+    """Whether so many databases have failed that the run stops."""
+    if limits.max_failures is None:
+        return False
+    bad = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
+    return sum(outcome.state in bad for outcome in outcomes.values()) >= limits.max_failures
+
+
+def _verb(state: OutcomeState) -> str:
+    return {
+        OutcomeState.FAILED: "failed",
+        OutcomeState.TIMED_OUT: "ran out of time",
+        OutcomeState.INTERRUPTED: "was interrupted",
+        OutcomeState.NOT_STARTED: "was not started",
+    }.get(state, "succeeded")
+
+
+async def _attempt(task: Task[T]) -> Outcome[T]:
+    """Run one operation within its time limit and turn what happens into an outcome."""
+    started = time.perf_counter()
+    name, limit = task.config.database_name, task.config.timeout
+    state, result, error = OutcomeState.SUCCEEDED, None, None
+    with telemetry.bound(database=name), anyio.move_on_after(limit) as scope:
+        try:
+            result = await task.operation(task.config)
+        except TimedOut as raised:
+            state, error = OutcomeState.TIMED_OUT, raised
+        except DBWardenError as raised:
+            state, error = OutcomeState.FAILED, raised
+        except Exception as raised:
+            state, error = OutcomeState.FAILED, _unexpected(name, raised)
+    if scope.cancelled_caught:
+        state, error = OutcomeState.TIMED_OUT, timed_out(task.config)
+    duration_ms = (time.perf_counter() - started) * 1000
+    return Outcome(database=name, state=state, result=result, error=error, duration_ms=duration_ms)
+
+
+def _unexpected(name: DatabaseName, cause: Exception) -> DBWardenError:
+    error = DBWardenError(
+        f"unexpected {type(cause).__name__}: {cause}",
+        database=name,
+        next_step="This is a defect of dbwarden or of your own operation; run again with "
+        "--log-level debug and report it.",
+    )
+    error.__cause__ = cause
+    return error
+
+
+def _not_started(task: Task[T], reason: str) -> Outcome[T]:
+    name = task.config.database_name
+    error = NotStarted(f"not started: {reason}", database=name)
+    return Outcome(database=name, state=OutcomeState.NOT_STARTED, error=error)
+
+
+def _interrupted(task: Task[T], started: float, reason: str | None) -> Outcome[T]:
+    name = task.config.database_name
+    return Outcome(
+        database=name,
+        state=OutcomeState.INTERRUPTED,
+        error=Interrupted(f"interrupted: {reason or 'the caller cancelled'}", database=name),
+        duration_ms=(time.perf_counter() - started) * 1000,
+    )

@@ -1,0 +1,121 @@
+"""What a health endpoint says of a database. Never raises for one that is down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import (
+    AccessDenied,
+    ConnectError,
+    DatabaseMissing,
+    DBWardenError,
+    HistoryError,
+    LedgerError,
+    TimedOut,
+    UsageError,
+)
+from dbwarden.operations.check import check
+from dbwarden.operations.status import StatusResult
+from dbwarden.operations.target import operation
+from dbwarden.types import DatabaseName
+
+HealthStatus = Literal["ok", "degraded", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseHealth:
+    """The health of one database; its fields, in this order, are the JSON of the endpoint.
+
+    ``error`` is a short sentence without hosts, users or secrets.
+    """
+
+    database: DatabaseName
+    status: HealthStatus
+    connected: bool
+    pending_migrations: int
+    lock_active: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The health of several databases: the worst of theirs, and each."""
+
+    status: HealthStatus
+    databases: tuple[DatabaseHealth, ...]
+
+
+@operation("health")
+async def health(config: DatabaseConfig) -> DatabaseHealth:
+    """Say how one database is: ``ok``, ``degraded`` (not migrated as the files say) or ``error``."""
+    try:
+        result = await check(config)
+    except DBWardenError as error:
+        return unwell(config.database_name, error)
+    return diagnose(result.status)
+
+
+def diagnose(status: StatusResult) -> DatabaseHealth:
+    """The health of a database that could be read. A running migration is not an illness."""
+    reasons = [
+        f"{len(keys)} {word}"
+        for word, keys in (
+            ("pending", status.pending),
+            ("changed", status.changed),
+            ("missing", status.missing),
+            ("partial", status.partial),
+        )
+        if keys
+    ]
+    faults = bool(status.changed or status.missing or status.partial)
+    return DatabaseHealth(
+        database=status.database,
+        status="degraded" if reasons else "ok",
+        connected=True,
+        pending_migrations=len(status.pending),
+        lock_active=status.lock_holder is not None,
+        error=f"migrations: {', '.join(reasons)}" if faults else None,
+    )
+
+
+def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:
+    """The health of a database that could not be read, without saying where it lies."""
+    return DatabaseHealth(
+        database=database,
+        status="error",
+        connected=isinstance(error, LedgerError | HistoryError),
+        pending_migrations=0,
+        lock_active=False,
+        error=public_sentence(error),
+    )
+
+
+def public_sentence(error: DBWardenError) -> str:
+    """What may be told to anybody: the kind of failure, never hosts, users or the server's words."""
+    match error:
+        case AccessDenied():
+            return "access denied"
+        case DatabaseMissing():
+            return "the database does not exist"
+        case TimedOut():
+            return "no answer in time"
+        case ConnectError():
+            return "cannot connect"
+        case LedgerError() | HistoryError():
+            return "the ledger cannot be read"
+        case UsageError():
+            return "the configuration or a migration file has an error"
+        case _:
+            return "the database cannot be read"
+
+
+def overall(databases: Sequence[DatabaseHealth]) -> Health:
+    """The health of all: the worst of theirs."""
+    states = {database.status for database in databases}
+    worst: HealthStatus = "ok"
+    if "error" in states:
+        worst = "error"
+    elif "degraded" in states:
+        worst = "degraded"
+    return Health(status=worst, databases=tuple(databases))

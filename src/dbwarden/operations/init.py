@@ -1,0 +1,82 @@
+"""Begin a project: write a dbwarden.py and a folder for its migrations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden.errors import UsageError
+
+TEMPLATE = '''\
+"""The databases of this project. dbwarden finds this file by its name."""
+
+import os
+
+from dbwarden import database_config
+
+database_config(
+    database_name="{name}",
+    default=True,
+    database_type="{kind}",
+    database_url=os.environ.get("DATABASE_URL", "{url}"),
+    # The modules with your SQLAlchemy models:
+    model_paths=[],
+)
+
+# One more database is one more call:
+#
+# database_config(
+#     database_name="analytics",
+#     database_type="postgresql",
+#     database_url=os.environ["ANALYTICS_URL"],
+#     model_paths=["app.models.analytics"],
+# )
+'''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitResult:
+    """The configuration file and the folder that were made."""
+
+    path: Path
+    migrations: Path
+
+
+async def init(
+    folder: Path | str = ".", *, name: str = "primary", url: str | None = None
+) -> InitResult:
+    """Write ``dbwarden.py`` and ``migrations/<name>/`` into *folder*; never overwrites.
+
+    Args:
+        folder: The project's root.
+        name: The name of the first database.
+        url: Its URL; a SQLite file ``app.db`` when left out. A URL with a password is not
+            written down: it belongs into the environment.
+
+    Raises:
+        UsageError: There is a configuration already, or the URL holds a password.
+    """
+    return await anyio.to_thread.run_sync(_write, Path(folder), name, url or "sqlite:///app.db")
+
+
+def _write(folder: Path, name: str, url: str) -> InitResult:
+    from dbwarden.config.urls import parse_url
+
+    parsed = parse_url(url)
+    if parsed.password:
+        raise UsageError(
+            "a password does not belong into a file",
+            next_step="Give the URL without it, and set DATABASE_URL in the environment.",
+        )
+    path = folder / "dbwarden.py"
+    migrations = folder / "migrations" / name
+    migrations.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(name=name, kind=parsed.dialect, url=url))
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists already; it was left as it is",
+            next_step="Add a database_config(...) to it by hand.",
+        ) from None
+    return InitResult(path=path, migrations=migrations)

@@ -1,0 +1,237 @@
+"""Apply what is pending."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Connection, Dialect, Work
+from dbwarden.errors import PartialMigration, ReadOnlyDatabase
+from dbwarden.files.migration import Migration
+from dbwarden.history import History, compare, plan_upgrade
+from dbwarden.ledger import LedgerRow, Reading, State
+from dbwarden.operations.target import dialect_of, migration_files, operation
+from dbwarden.operations.works import fresh_works, resumed_work, without_file
+from dbwarden.types import DatabaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationRun:
+    """One migration that ran. ``duration_ms`` is the server's own count, in milliseconds."""
+
+    key: str
+    description: str
+    resumed: bool = False
+    duration_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSQL:
+    """What a dry run would send: the SQL of one migration, as written."""
+
+    key: str
+    description: str
+    path: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrateResult:
+    """What a migrate did.
+
+    ``applied`` in the order in which they ran; empty when there was nothing to do. ``version``
+    is the newest applied version afterwards. ``ahead`` are applied versions newer than any file.
+    ``planned`` is filled by a dry run only, which applies nothing.
+    """
+
+    database: DatabaseName
+    version: str | None
+    applied: tuple[MigrationRun, ...] = ()
+    ahead: tuple[str, ...] = ()
+    dry_run: bool = False
+    planned: tuple[PlannedSQL, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How far to go: up to a version, so many, and whether older ones may follow newer ones."""
+
+    to: str | None = None
+    count: int | None = None
+    out_of_order: bool = False
+
+
+@operation("migrate")
+async def migrate(
+    config: DatabaseConfig,
+    *,
+    to: str | None = None,
+    count: int | None = None,
+    out_of_order: bool = False,
+    dry_run: bool = False,
+) -> MigrateResult:
+    """Apply what is pending on one database.
+
+    Looks first without a lock, so that programs that start together with nothing to do don't
+    queue; then holds the lock, looks again, and applies what is left.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        to: Up to and including this version (``"7"`` or ``"0007"``).
+        count: At most so many.
+        out_of_order: Apply files that are older than what is applied already, too.
+        dry_run: Return the SQL in order instead; read-only, enforced by the server.
+
+    Raises:
+        HistoryError: Files and ledger do not agree; says what to do.
+        MigrationFileError: A file cannot be read; nothing was run.
+        StatementFailed: The server refused a statement; what came before it is applied.
+        MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
+    """
+    wanted = Wanted(to=to, count=count, out_of_order=out_of_order)
+    files = await migration_files(config)
+    dialect = dialect_of(config)
+    async with dialect.connect(config, read_only=dry_run) as connection:
+        reading = await connection.read()
+        works = plan(config, dialect, files, reading, wanted)
+        if dry_run:
+            return _dry(config, files, reading, works)
+        if not works:
+            return _result(config, files, reading, ())
+        if reading.read_only:
+            raise read_only(config)
+        async with connection.lock():
+            return await _under_lock(config, dialect, connection, files, wanted)
+
+
+async def _under_lock(
+    config: DatabaseConfig,
+    dialect: Dialect,
+    connection: Connection,
+    files: Sequence[Migration],
+    wanted: Wanted,
+) -> MigrateResult:
+    reading = await connection.read()
+    if reading.rows is None:
+        await connection.create_ledger()
+    works = plan(config, dialect, files, reading, wanted)
+    if not works:
+        return _result(config, files, reading, ())
+    telemetry.emit("planned", level="debug", migrations=len(works))
+    await connection.run(works, _applied)
+    return _result(config, files, await connection.read(), works)
+
+
+async def _applied(work: Work) -> None:
+    telemetry.emit("migration_applied", version=work.migration.key, outcome="succeeded")
+
+
+def plan(
+    config: DatabaseConfig,
+    dialect: Dialect,
+    files: Sequence[Migration],
+    reading: Reading,
+    wanted: Wanted,
+) -> tuple[Work, ...]:
+    """What to run, in order: first what stopped half-way, then what is pending.
+
+    Raises:
+        HistoryError: Something has to be cleared up first.
+    """
+    found = compare(files, reading.rows)
+    resumed = _resumed(config, dialect, found)
+    migrations = plan_upgrade(
+        found, to=wanted.to, count=wanted.count, out_of_order=wanted.out_of_order
+    )
+    return (*resumed, *fresh_works(dialect, migrations, reading.rows or ()))
+
+
+def _resumed(config: DatabaseConfig, dialect: Dialect, found: History) -> tuple[Work, ...]:
+    works: list[Work] = []
+    for row, migration in found.partial:
+        if migration is None:
+            raise without_file(config.database_name, row)
+        if row.state is State.ROLLING_BACK:
+            raise half_rolled_back(config, migration, row)
+        works.append(resumed_work(dialect, migration, row, "upgrade"))
+    return tuple(works)
+
+
+def half_rolled_back(
+    config: DatabaseConfig, migration: Migration, row: LedgerRow
+) -> PartialMigration:
+    """The error for a migrate that meets a rollback which stopped half-way."""
+    return PartialMigration(
+        f"the rollback of {row.key} stopped after step {row.step}",
+        database=config.database_name,
+        location=migration.at(),
+        next_step=f"Finish it with: dbwarden rollback -d {config.database_name}",
+    )
+
+
+def read_only(config: DatabaseConfig) -> ReadOnlyDatabase:
+    """The error for an operation that would have to write."""
+    return ReadOnlyDatabase(
+        "the server takes no writes here: it is a replica, or read-only by its settings",
+        database=config.database_name,
+        next_step="Migrate its primary; declare a replica with replica_of= in its database_config.",
+    )
+
+
+def _result(
+    config: DatabaseConfig,
+    files: Sequence[Migration],
+    reading: Reading,
+    works: Sequence[Work],
+) -> MigrateResult:
+    found = compare(files, reading.rows)
+    rows = {row.key: row for row in reading.rows or () if row.live}
+    return MigrateResult(
+        database=config.database_name,
+        version=found.version,
+        applied=tuple(_run_of(work, rows.get(work.migration.key)) for work in works),
+        ahead=tuple(row.key for row in found.ahead),
+    )
+
+
+def _run_of(work: Work, row: LedgerRow | None) -> MigrationRun:
+    return MigrationRun(
+        key=work.migration.key,
+        description=work.migration.description,
+        resumed=work.done > 0 or work.interrupted,
+        duration_ms=row.duration_ms if row else None,
+    )
+
+
+def _dry(
+    config: DatabaseConfig, files: Sequence[Migration], reading: Reading, works: Sequence[Work]
+) -> MigrateResult:
+    found = compare(files, reading.rows)
+    return MigrateResult(
+        database=config.database_name,
+        version=found.version,
+        ahead=tuple(row.key for row in found.ahead),
+        dry_run=True,
+        planned=planned_sql(works),
+    )
+
+
+def planned_sql(works: Sequence[Work]) -> tuple[PlannedSQL, ...]:
+    """What *works* would send, step by step, as written."""
+    return tuple(
+        PlannedSQL(
+            key=work.migration.key,
+            description=work.migration.description,
+            path=str(work.migration.path),
+            sql=sql_of(work),
+        )
+        for work in works
+    )
+
+
+def sql_of(work: Work) -> str:
+    """The SQL that is left to run: the whole section as written, or the steps not done yet."""
+    section = work.migration.section(work.direction)
+    if not work.done and section is not None:
+        return section.text.strip("\n")
+    return "\n".join(step.text.strip("\n").rstrip(";") + ";" for step in work.steps[work.done :])

@@ -1,0 +1,51 @@
+"""Write an empty migration file, numbered and named, ready for SQL."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import UsageError
+from dbwarden.files.folder import next_version, read_folder, slug, write_migration
+from dbwarden.files.template import empty_migration
+from dbwarden.operations.target import operation
+from dbwarden.types import DatabaseName, format_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResult:
+    """The file that was written."""
+
+    database: DatabaseName
+    path: Path
+    version: str
+
+
+@operation("new")
+async def new(config: DatabaseConfig, *, message: str) -> NewResult:
+    """Write the next migration file of a database; connects to nothing.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        message: What the migration does, in a few words; becomes the file's name.
+
+    Raises:
+        UsageError: A replica has no migrations of its own.
+        MigrationFileError: A file in the folder cannot be read.
+    """
+    if config.replica_of is not None:
+        raise UsageError(
+            f"a replica has no migrations of its own; it follows {config.replica_of}",
+            database=config.database_name,
+            next_step=f"dbwarden new -d {config.replica_of} -m {message!r}",
+        )
+    return await anyio.to_thread.run_sync(_write, config, message)
+
+
+def _write(config: DatabaseConfig, message: str) -> NewResult:
+    version = next_version(read_folder(config.migrations_dir, config.database_name))
+    number = format_version(version)
+    name = f"{config.database_name}__{number}_{slug(message)}.sql"
+    path = write_migration(config.migrations_dir, name, empty_migration(message))
+    return NewResult(database=config.database_name, path=path, version=number)

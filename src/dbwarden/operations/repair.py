@@ -1,0 +1,186 @@
+"""Make the ledger agree with the files again, by exact choice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Connection, Dialect, Step, steps_checksum
+from dbwarden.errors import UsageError
+from dbwarden.files.migration import Migration
+from dbwarden.history import History, compare
+from dbwarden.ledger import LedgerRow, Reading, State
+from dbwarden.operations.migrate import read_only
+from dbwarden.operations.target import dialect_of, migration_files, operation
+from dbwarden.types import DatabaseName
+
+ActionName = Literal["accept", "forget", "mark"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairAction:
+    """One change to the ledger: ``accept`` the file as it is now, ``forget`` a row, or ``mark``
+    how many steps of a half-done migration are done (``step``; all of them ends it)."""
+
+    action: ActionName
+    key: str
+    description: str
+    step: int | None = None
+
+    def __str__(self) -> str:
+        match self.action:
+            case "accept":
+                return f"accept {self.key} ({self.description}) as its file is now"
+            case "forget":
+                return f"forget that {self.key} ({self.description}) was applied"
+            case "mark":
+                return f"mark {self.key} ({self.description}) as done up to step {self.step}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairResult:
+    """What a repair did, or with ``dry_run`` would do; and what is in need of one."""
+
+    database: DatabaseName
+    actions: tuple[RepairAction, ...]
+    dry_run: bool
+    changed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+
+
+@operation("repair")
+async def repair(
+    config: DatabaseConfig,
+    *,
+    accept: Sequence[str] = (),
+    forget: Sequence[str] = (),
+    at: Mapping[str, int] | None = None,
+    dry_run: bool = False,
+) -> RepairResult:
+    """Change exactly the named ledger rows; runs no migration SQL.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        accept: Changed migrations whose edited file is right; their checksums are taken over.
+        forget: Rows to delete: of files that are gone, or that were never really applied.
+        at: For migrations that stopped half-way: how many of their steps are done.
+        dry_run: Say what would be done; read-only, enforced by the server.
+
+    Raises:
+        UsageError: A key that the ledger does not have, or that is not in such a state.
+    """
+    files = await migration_files(config)
+    dialect = dialect_of(config)
+    async with dialect.connect(config, read_only=dry_run) as connection:
+        reading = await connection.read()
+        found = compare(files, reading.rows)
+        actions = plan(config, reading, found, accept, forget, at or {})
+        if actions and not dry_run:
+            if reading.read_only:
+                raise read_only(config)
+            async with connection.lock():
+                await _carry_out(dialect, connection, reading, found, actions)
+        return RepairResult(
+            database=config.database_name,
+            actions=actions,
+            dry_run=dry_run,
+            changed=tuple(item.row.key for item in found.changed),
+            missing=tuple(row.key for row in found.missing),
+            partial=tuple(row.key for row, _ in found.partial),
+        )
+
+
+def plan(
+    config: DatabaseConfig,
+    reading: Reading,
+    found: History,
+    accept: Sequence[str],
+    forget: Sequence[str],
+    at: Mapping[str, int],
+) -> tuple[RepairAction, ...]:
+    """The changes that were asked for, checked against what is there."""
+    changed = {item.row.key: item.row for item in found.changed}
+    partial = {row.key: row for row, _ in found.partial}
+    live = {row.key: row for row in reading.rows or () if row.live}
+    return (
+        *(_action(config, "accept", key, changed, "changed") for key in accept),
+        *(_action(config, "forget", key, live, "in the ledger") for key in forget),
+        *(_action(config, "mark", key, partial, "half-done", step) for key, step in at.items()),
+    )
+
+
+def _action(
+    config: DatabaseConfig,
+    action: ActionName,
+    key: str,
+    rows: Mapping[str, LedgerRow],
+    state: str,
+    step: int | None = None,
+) -> RepairAction:
+    name = key.zfill(4) if key.isdigit() else key
+    if name not in rows:
+        there = ", ".join(rows) or "none"
+        raise UsageError(
+            f"{key} is not {state}; {state}: {there}",
+            database=config.database_name,
+            next_step=f"See: dbwarden check -d {config.database_name}",
+        )
+    return RepairAction(action=action, key=name, description=rows[name].description, step=step)
+
+
+async def _carry_out(
+    dialect: Dialect,
+    connection: Connection,
+    reading: Reading,
+    found: History,
+    actions: Sequence[RepairAction],
+) -> None:
+    rows = {row.key: row for row in reading.rows or () if row.live}
+    files = {item.row.key: item.migration for item in found.changed}
+    files |= {row.key: migration for row, migration in found.partial if migration is not None}
+    for action in actions:
+        row, migration = rows[action.key], files.get(action.key)
+        if action.action == "forget":
+            await connection.delete_row(row.id)
+        elif migration is not None:
+            await _update(connection, row, migration, *_corrected(dialect, row, migration, action))
+
+
+def _corrected(
+    dialect: Dialect, row: LedgerRow, migration: Migration, action: RepairAction
+) -> tuple[State, int, tuple[Step, ...]]:
+    """The state, step and done steps that the row should have."""
+    if action.step is None:
+        return row.state, row.step, ()
+    direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
+    section = migration.section(direction)
+    steps = dialect.steps(migration, section) if section is not None else ()
+    if not 0 <= action.step <= len(steps):
+        raise UsageError(
+            f"{row.key} has {len(steps)} steps; {action.step} is not one of them",
+            database=migration.database,
+            location=migration.at(section.line if section else None),
+        )
+    if action.step < len(steps):
+        return row.state, action.step, steps[: action.step]
+    ended = State.ROLLED_BACK if direction == "rollback" else State.APPLIED
+    return ended, action.step, steps
+
+
+async def _update(
+    connection: Connection,
+    row: LedgerRow,
+    migration: Migration,
+    state: State,
+    step: int,
+    done: Sequence[Step],
+) -> None:
+    await connection.update_row(
+        row.id,
+        state=state,
+        step=step,
+        upgrade_checksum=migration.upgrade.checksum,
+        rollback_checksum=migration.rollback.checksum if migration.rollback else None,
+        steps_checksum=steps_checksum(done) if done else row.steps_checksum,
+    )

@@ -1,0 +1,118 @@
+"""Take back what was applied, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Dialect, Work
+from dbwarden.files.migration import Migration
+from dbwarden.history import compare, plan_rollback
+from dbwarden.ledger import Reading, State
+from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
+from dbwarden.operations.target import dialect_of, migration_files, operation
+from dbwarden.operations.works import resumed_work, rollback_work, without_file
+from dbwarden.types import DatabaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackResult:
+    """What a rollback took back, newest first; ``version`` is the newest applied one left."""
+
+    database: DatabaseName
+    version: str | None
+    rolled_back: tuple[MigrationRun, ...] = ()
+    dry_run: bool = False
+    planned: tuple[PlannedSQL, ...] = ()
+
+
+@operation("rollback")
+async def rollback(
+    config: DatabaseConfig,
+    *,
+    to: str | None = None,
+    count: int | None = None,
+    dry_run: bool = False,
+) -> RollbackResult:
+    """Run the rollback sections of what was applied last; of one migration unless told otherwise.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        to: Take back everything newer than this version, which stays (``"0"`` for everything).
+        count: Take back so many.
+        dry_run: Return the SQL in order instead; read-only, enforced by the server.
+
+    Raises:
+        RollbackImpossible: A migration is irreversible or has no rollback; nothing was run.
+        HistoryError: Files and ledger do not agree.
+        StatementFailed: The server refused a statement; what came before it is rolled back.
+    """
+    files = await migration_files(config)
+    dialect = dialect_of(config)
+    async with dialect.connect(config, read_only=dry_run) as connection:
+        reading = await connection.read()
+        works = plan(config, dialect, files, reading, to, count)
+        if dry_run or not works:
+            planned = planned_sql(works)
+            return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
+        if reading.read_only:
+            raise read_only(config)
+        async with connection.lock():
+            works = plan(config, dialect, files, await connection.read(), to, count)
+            telemetry.emit("planned", level="debug", migrations=len(works))
+            await connection.run(works, _rolled_back)
+            return _result(config, files, await connection.read(), works)
+
+
+async def _rolled_back(work: Work) -> None:
+    telemetry.emit("migration_rolled_back", version=work.migration.key, outcome="succeeded")
+
+
+def plan(
+    config: DatabaseConfig,
+    dialect: Dialect,
+    files: Sequence[Migration],
+    reading: Reading,
+    to: str | None,
+    count: int | None,
+) -> tuple[Work, ...]:
+    """What to take back, in order; a rollback that stopped half-way is finished first, alone.
+
+    Raises:
+        HistoryError: Something has to be cleared up first.
+    """
+    found = compare(files, reading.rows)
+    half_way = [pair for pair in found.partial if pair[0].state is State.ROLLING_BACK]
+    for row, migration in half_way:
+        if migration is None:
+            raise without_file(config.database_name, row)
+        return (resumed_work(dialect, migration, row, "rollback"),)
+    chosen = plan_rollback(found, to=to, count=count)
+    return tuple(rollback_work(dialect, item.migration, item.row) for item in chosen)
+
+
+def _result(
+    config: DatabaseConfig,
+    files: Sequence[Migration],
+    reading: Reading,
+    works: Sequence[Work],
+    *,
+    dry_run: bool = False,
+    planned: tuple[PlannedSQL, ...] = (),
+) -> RollbackResult:
+    ended = {row.id: row for row in reading.rows or ()}
+    return RollbackResult(
+        database=config.database_name,
+        version=compare(files, reading.rows).version,
+        rolled_back=tuple(
+            MigrationRun(
+                key=work.migration.key,
+                description=work.migration.description,
+                resumed=work.done > 0 or work.interrupted,
+                duration_ms=row.duration_ms if (row := ended.get(work.row_id or 0)) else None,
+            )
+            for work in works
+        ),
+        dry_run=dry_run,
+        planned=planned,
+    )

@@ -1,0 +1,65 @@
+"""Where a database stands: what is applied, what is pending, what does not agree."""
+
+from dataclasses import dataclass
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.history import History, compare
+from dbwarden.ledger import LockHolder, Reading
+from dbwarden.operations.target import look, migration_files, operation
+from dbwarden.types import DatabaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusResult:
+    """Where one database stands.
+
+    ``version`` is the newest applied version (``"0007"``), ``None`` when there is none. The
+    tuples hold ledger keys, in the order in which migrations run: a version, or the name of a
+    repeatable. ``repeatables`` run with every migrate and so are never called pending.
+    """
+
+    database: DatabaseName
+    version: str | None
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    repeatables: tuple[str, ...]
+    changed: tuple[str, ...]
+    missing: tuple[str, ...]
+    partial: tuple[str, ...]
+    out_of_order: tuple[str, ...]
+    ahead: tuple[str, ...]
+    lock_holder: LockHolder | None
+    server_version: str
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is nothing to do and nothing in doubt. Being ahead is clean."""
+        return not (self.pending or self.changed or self.missing or self.partial)
+
+
+@operation("status")
+async def status(config: DatabaseConfig) -> StatusResult:
+    """Say where a database stands. Reads only, in one round trip; never creates the ledger."""
+    files = await migration_files(config)
+    reading = await look(config)
+    return describe(config, compare(files, reading.rows), reading)
+
+
+def describe(config: DatabaseConfig, history: History, reading: Reading) -> StatusResult:
+    """A status, from what was compared and read."""
+    versioned = [*(item.row for item in history.applied if item.migration.version), *history.ahead]
+    keys = [row.key for row in versioned]
+    return StatusResult(
+        database=config.database_name,
+        version=max(keys, key=int, default=None),
+        applied=tuple(item.row.key for item in history.applied),
+        pending=tuple(item.key for item in history.pending if not item.always),
+        repeatables=tuple(item.key for item in history.pending if item.always),
+        changed=tuple(item.row.key for item in history.changed),
+        missing=tuple(row.key for row in history.missing),
+        partial=tuple(row.key for row, _ in history.partial),
+        out_of_order=tuple(item.key for item in history.out_of_order),
+        ahead=tuple(row.key for row in history.ahead),
+        lock_holder=reading.holder,
+        server_version=reading.server_version,
+    )

@@ -1,0 +1,122 @@
+"""What every operation begins with: which database, within which time, under which name."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from dbwarden import telemetry
+from dbwarden.config.loading import load_project
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Connection, Dialect, dialect_for
+from dbwarden.errors import TimedOut
+from dbwarden.files.folder import read_folder
+from dbwarden.files.migration import Migration
+from dbwarden.ledger import Reading
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+DatabaseRef = DatabaseConfig | str | None
+"""A configured database, its name, or ``None`` for the default one."""
+
+
+async def target(database: DatabaseRef, *, dev: bool = False) -> DatabaseConfig:
+    """The configuration that *database* means.
+
+    Raises:
+        ConfigurationError: The project's configuration cannot be found or has problems.
+        UnknownDatabase: No database of that name.
+    """
+    if isinstance(database, DatabaseConfig):
+        config = database
+    else:
+        project = await anyio.to_thread.run_sync(load_project)
+        config = project.database(database) if database is not None else project.default
+    return config.for_dev() if dev and not config.dev else config
+
+
+class Operation(Protocol[P, R]):
+    """What users call: ``await migrate("primary", to="0007")``."""
+
+    async def __call__(
+        self, database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
+
+def operation(
+    name: str,
+) -> Callable[[Callable[Concatenate[DatabaseConfig, P], Awaitable[R]]], Operation[P, R]]:
+    """Make a coroutine on a ``DatabaseConfig`` one that users call.
+
+    It then takes a name or ``None`` too, ends within the database's ``timeout`` and logs one
+    event ``<name>`` with outcome and duration.
+    """
+
+    def decorate(
+        function: Callable[Concatenate[DatabaseConfig, P], Awaitable[R]],
+    ) -> Operation[P, R]:
+        @functools.wraps(function)
+        async def wrapper(database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs) -> R:
+            config = await target(database)
+            fields = {"database": config.database_name, "operation": name}
+            with telemetry.bound(**fields), telemetry.step(name):
+                return await within(config, function(config, *args, **kwargs))
+
+        return wrapper
+
+    return decorate
+
+
+async def within(config: DatabaseConfig, work: Awaitable[R]) -> R:
+    """Await *work* for at most ``config.timeout`` seconds.
+
+    Raises:
+        TimedOut: It did not end in time; what ran on the server was stopped.
+    """
+    with anyio.move_on_after(config.timeout) as scope:
+        return await work
+    assert scope.cancelled_caught
+    raise timed_out(config)
+
+
+def timed_out(config: DatabaseConfig) -> TimedOut:
+    """The error of an operation that did not end within the database's ``timeout``."""
+    return TimedOut(
+        f"it did not end within {config.timeout:g} s, and was stopped",
+        database=config.database_name,
+        next_step="Give it longer with --timeout SECONDS (0 for no limit), or timeout= in its "
+        "database_config.",
+    )
+
+
+def dialect_of(config: DatabaseConfig) -> Dialect:
+    """The dialect of this database."""
+    return dialect_for(config.database_type)
+
+
+async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
+    """The migration files of this database, read in a worker thread."""
+    owner = config.replica_of or config.database_name
+    return await anyio.to_thread.run_sync(read_folder, config.migrations_dir, owner)
+
+
+async def look(config: DatabaseConfig) -> Reading:
+    """Connect, read once, leave. Never writes."""
+    async with dialect_of(config).connect(config, read_only=True) as connection:
+        return await connection.read()
+
+
+__all__ = [
+    "Connection",
+    "DatabaseRef",
+    "dialect_of",
+    "look",
+    "migration_files",
+    "operation",
+    "target",
+    "timed_out",
+    "within",
+]

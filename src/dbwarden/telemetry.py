@@ -1,0 +1,137 @@
+"""One event per action on a database: logged through structlog, heard by whoever listens.
+
+Used as a library nothing is configured: events go to ``structlog.get_logger("dbwarden")`` and so
+to whatever the program set up. The CLI calls :func:`configure`. structlog is imported with the
+first event that somebody wants, because it costs more than the rest of a ``status`` together.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LogFormat = Literal["console", "json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What happened: ``name`` is the event, ``fields`` what is known of it."""
+
+    name: str
+    level: Level
+    fields: Mapping[str, Any]
+
+
+Listener = Callable[[Event], None]
+
+_bound: ContextVar[Mapping[str, Any]] = ContextVar("dbwarden_bound", default={})
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("dbwarden_listeners", default=())
+_threshold = 0
+_logger: Any = None
+
+
+def emit(name: str, *, level: Level = "info", **fields: Any) -> None:
+    """Tell the log and every listener of this task that *name* happened."""
+    event = Event(name=name, level=level, fields={**_bound.get(), **fields})
+    for listener in _listeners.get():
+        listener(event)
+    if LEVELS[level] >= _threshold:
+        getattr(_structlog(), level)(name, **event.fields)
+
+
+@contextmanager
+def bound(**fields: Any) -> Generator[None]:
+    """Put *fields* into every event of this task while the block runs, the program's own too."""
+    token = _bound.set({**_bound.get(), **fields})
+    try:
+        if "structlog" in sys.modules:
+            import structlog
+
+            with structlog.contextvars.bound_contextvars(**fields):
+                yield
+        else:
+            yield
+    finally:
+        _bound.reset(token)
+
+
+@contextmanager
+def listening(listener: Listener) -> Generator[None]:
+    """Call *listener* with every event of this task and those it starts."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+@contextmanager
+def step(name: str, **fields: Any) -> Generator[dict[str, Any]]:
+    """Time one action: ``<name>`` with ``outcome`` and ``duration_ms`` when it ends.
+
+    What is put into the yielded dict joins the event. An exception is logged as
+    ``outcome="failed"`` (a cancellation as ``"interrupted"``) and goes on its way.
+    """
+    started = time.perf_counter()
+    found: dict[str, Any] = {}
+    outcome = "succeeded"
+    level: Level = "info"
+    try:
+        yield found
+    except Exception as error:
+        outcome, level = "failed", "error"
+        found["error"] = str(error)
+        raise
+    except BaseException:
+        outcome, level = "interrupted", "warning"
+        raise
+    finally:
+        duration_ms = round((time.perf_counter() - started) * 1000, 3)
+        emit(name, level=level, **fields, **found, outcome=outcome, duration_ms=duration_ms)
+
+
+def configure(log_format: LogFormat | None = None, level: Level = "warning") -> None:
+    """Write events to stderr, as lines for a person or as JSON. Only the CLI calls this.
+
+    *log_format* ``None`` means console. structlog is not imported before something is written.
+    """
+    global _threshold, _logger
+    _threshold = LEVELS[level]
+    _logger = None
+    _configuration.update(format=log_format or "console", level=level, configured=True)
+
+
+_configuration: dict[str, Any] = {"configured": False}
+
+
+def _structlog() -> Any:
+    global _logger
+    import structlog
+
+    if not _configuration["configured"]:
+        return structlog.get_logger("dbwarden")
+    if _logger is None:
+        _logger = _own_logger(structlog)
+    return _logger
+
+
+def _own_logger(structlog: Any) -> Any:
+    """A logger of the CLI's own, so that even there nothing is configured globally."""
+    shared = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if _configuration["format"] == "json":
+        shared.append(structlog.processors.JSONRenderer(default=str))
+    else:
+        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[_configuration["level"]]),
+    )
