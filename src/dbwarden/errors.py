@@ -59,7 +59,9 @@ class UsageError(DBWardenError):
 class ConfigurationError(UsageError):
     """The configuration has problems."""
 
-    def __init__(self, message: str | None = None, *, problems: Sequence[str] = (), **more: object) -> None:
+    def __init__(
+        self, message: str | None = None, *, problems: Sequence[str] = (), **more: object
+    ) -> None:
         """Keep every problem at once, each a line that names database and field."""
         self.problems = tuple(problems)
         super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
@@ -82,6 +84,23 @@ class MissingDriver(UsageError):
 
 class MigrationFileError(UsageError):
     """A migration file cannot be read as one."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        problems: Sequence["MigrationFileError"] = (),
+        **more: object,
+    ) -> None:
+        """Keep every problem at once; a single one is its own only problem."""
+        self.problems = tuple(problems) or (self,)
+        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+
+    def __str__(self) -> str:
+        if self.problems == (self,):
+            return super().__str__()
+        lines = (f"  - {problem.location}: {problem.message}" for problem in self.problems)
+        return "\n".join([super().__str__(), *lines])
 
 
 # -- one database -------------------------------------------------------------------------------

@@ -1,21 +1,10 @@
 """Checksums over what a text means, not over how an editor saved it."""
 
-from collections.abc import Iterable
 from hashlib import sha256
-from typing import Protocol
 
 from dbwarden.types import Checksum
 
 _BLANKS = " \t\r\f\v"
-
-
-class HasText(Protocol):
-    """Anything with a text: a step, a section."""
-
-    @property
-    def text(self) -> str:
-        """The SQL."""
-        ...
 
 
 def checksum(text: str) -> Checksum:
@@ -32,9 +21,3 @@ def checksum(text: str) -> Checksum:
 
 NOTHING = checksum("")
 """The checksum of a section without a statement."""
-
-
-def steps_checksum(steps: Iterable[HasText]) -> Checksum:
-    """The checksum of the steps that are done, for ``LedgerRow.steps_checksum``."""
-    digests = "\n".join(checksum(step.text) for step in steps)
-    return checksum(digests)

@@ -1,9 +1,9 @@
 """A migration: one file, its name, its sections. Values only."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbwarden.files.lexing import has_code
 from dbwarden.ledger import Kind
 from dbwarden.types import Checksum, DatabaseName, Location, Version, format_version
 
@@ -19,7 +19,7 @@ class Section:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to run: only blanks and comments."""
-        return not re.sub(r"--[^\n]*|/\*.*?\*/|[\s;]", "", self.text, flags=re.DOTALL)
+        return not has_code(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,11 @@ class Migration:
     def key(self) -> str:
         """What the ledger calls this migration: its version, or its name when it is repeatable."""
         return format_version(self.version) if self.version is not None else self.name
+
+    @property
+    def always(self) -> bool:
+        """Whether this runs with every migrate."""
+        return self.kind is Kind.ALWAYS
 
     @property
     def description(self) -> str:
