@@ -1,0 +1,134 @@
+"""Read a :class:`~dbwarden.schema.Schema` from a live PostgreSQL, 10 to 18."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import LiteralString, TypeVar
+
+from dbwarden.dialects.postgresql.catalog import queries
+from dbwarden.dialects.postgresql.catalog.code import things
+from dbwarden.dialects.postgresql.catalog.directory import dependencies, directory_of
+from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.catalog.tables import tables
+from dbwarden.schema import (
+    Aggregate,
+    CompositeType,
+    DefaultPrivileges,
+    Domain,
+    Enum,
+    EventTrigger,
+    Extension,
+    Grant,
+    MaterializedView,
+    Namespace,
+    Other,
+    Policy,
+    QualifiedName,
+    Routine,
+    Rule,
+    Schema,
+    Statistics,
+    Trigger,
+    View,
+)
+from dbwarden.schema import Sequence as SequenceThing
+
+T = TypeVar("T")
+
+Fetch = Callable[[LiteralString], Awaitable[Sequence[Row]]]
+"""Sends one query and returns its rows: asyncpg's ``connection.fetch``, for example."""
+
+
+async def read_schema(
+    fetch: Fetch,
+    *,
+    server_version: int,
+    default_namespace: str = "public",
+    exclude: Collection[QualifiedName] = (),
+    privileges: bool = False,
+) -> Schema:
+    """Read the whole schema of the database behind *fetch*.
+
+    The connection's search_path decides what prints without its namespace: it should name
+    *default_namespace* alone. For one consistent picture, call it inside a REPEATABLE READ
+    transaction.
+
+    Args:
+        fetch: Sends one query.
+        server_version: ``server_version_num``, such as 150018.
+        default_namespace: The namespace that printed text leaves out.
+        exclude: Tables that are not part of the schema, with their sequences: the ledger.
+        privileges: Whether to read grants and default privileges too.
+    """
+    rows = Rows(
+        namespaces=await fetch(queries.NAMESPACES),
+        extensions=await fetch(queries.EXTENSIONS),
+        members=await fetch(queries.MEMBERS),
+        types=await fetch(queries.TYPES),
+        relations=await fetch(queries.relations(server_version)),
+        columns=await fetch(queries.columns(server_version)),
+        constraints=await fetch(queries.constraints(server_version)),
+        indexes=await fetch(queries.indexes(server_version)),
+        operator_classes=await fetch(queries.OPERATOR_CLASSES),
+        index_collations=await fetch(queries.INDEX_COLLATIONS),
+        index_attributes=await fetch(queries.INDEX_ATTRIBUTES),
+        inheritance=await fetch(queries.INHERITANCE),
+        sequences=await fetch(queries.SEQUENCES),
+        routines=await fetch(queries.routines(server_version)),
+        aggregates=await fetch(queries.aggregates(server_version)),
+        triggers=await fetch(queries.triggers(server_version)),
+        event_triggers=await fetch(queries.EVENT_TRIGGERS),
+        rules=await fetch(queries.RULES),
+        policies=await fetch(queries.POLICIES),
+        statistics=await fetch(queries.statistics(server_version)),
+        comments=await fetch(queries.COMMENTS),
+        dependencies=await fetch(queries.DEPENDENCIES),
+        others=await fetch(queries.OTHERS),
+        grants=await fetch(queries.grants(server_version)) if privileges else (),
+        default_privileges=await fetch(queries.DEFAULT_PRIVILEGES) if privileges else (),
+    )
+    return build_schema(
+        rows,
+        server_version=server_version,
+        default_namespace=default_namespace,
+        exclude=exclude,
+    )
+
+
+def build_schema(
+    rows: Rows,
+    *,
+    server_version: int,
+    default_namespace: str,
+    exclude: Collection[QualifiedName] = (),
+) -> Schema:
+    """Make the Schema that *rows* describe. Pure."""
+    found = directory_of(rows, exclude)
+    made = sorted(things(found, rows), key=lambda thing: thing.ref.sort_key)
+    return Schema(
+        dialect="postgresql",
+        default_namespace=default_namespace,
+        server_version=server_version,
+        namespaces=_of(Namespace, made),
+        extensions=_of(Extension, made),
+        enums=_of(Enum, made),
+        domains=_of(Domain, made),
+        composite_types=_of(CompositeType, made),
+        sequences=_of(SequenceThing, made),
+        tables=tables(found, rows),
+        views=_of(View, made),
+        materialized_views=_of(MaterializedView, made),
+        routines=_of(Routine, made),
+        aggregates=_of(Aggregate, made),
+        triggers=_of(Trigger, made),
+        event_triggers=_of(EventTrigger, made),
+        rules=_of(Rule, made),
+        policies=_of(Policy, made),
+        statistics=_of(Statistics, made),
+        grants=_of(Grant, made),
+        default_privileges=_of(DefaultPrivileges, made),
+        others=_of(Other, made),
+        dependencies=dependencies(found, rows),
+    )
+
+
+def _of(kind: type[T], made: Iterable[object]) -> tuple[T, ...]:
+    return tuple(thing for thing in made if isinstance(thing, kind))

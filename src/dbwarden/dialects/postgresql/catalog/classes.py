@@ -1,0 +1,17 @@
+"""The numbers of the system catalogs, as pg_depend and pg_description use them.
+
+They are compiled into every PostgreSQL and have never changed.
+"""
+
+TYPE = 1247
+PROC = 1255
+CLASS = 1259
+ATTRDEF = 2604
+CONSTRAINT = 2606
+NAMESPACE = 2615
+REWRITE = 2618
+TRIGGER = 2620
+EXTENSION = 3079
+POLICY = 3256
+STATISTICS = 3381
+EVENT_TRIGGER = 3466

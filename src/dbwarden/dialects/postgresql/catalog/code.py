@@ -1,0 +1,325 @@
+"""From rows to types, views, routines, triggers and the rest. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from dbwarden.dialects.postgresql.catalog import classes
+from dbwarden.dialects.postgresql.catalog.directory import Directory
+from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.catalog.tables import (
+    indexes_of,
+    parameters,
+    sequence_options,
+    table_parameters,
+)
+from dbwarden.schema import (
+    Aggregate,
+    Attribute,
+    CompositeType,
+    DefaultPrivileges,
+    Domain,
+    DomainCheck,
+    Enum,
+    EventTrigger,
+    Extension,
+    Grant,
+    Index,
+    MaterializedView,
+    Namespace,
+    Other,
+    Policy,
+    QualifiedName,
+    Routine,
+    Rule,
+    Statistics,
+    Trigger,
+    View,
+    ViewColumn,
+)
+from dbwarden.schema import Sequence as SequenceThing
+from dbwarden.schema.schema import Thing
+
+ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+COMMANDS = {"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
+MODIFIES = {"r": "READ_ONLY", "s": "SHAREABLE", "w": "READ_WRITE"}
+PARALLEL = {"s": "SAFE", "r": "RESTRICTED"}
+TEXTS = ("initcond", "minitcond")
+
+
+def things(found: Directory, rows: Rows) -> Iterator[Thing]:
+    """Everything but the tables, in no particular order."""
+    yield from _named(found, rows)
+    yield from _types(found, rows)
+    yield from _sequences(found, rows)
+    yield from _views(found, rows)
+    yield from _routines(found, rows)
+    yield from _on_relations(found, rows)
+    yield from _statistics(found, rows)
+    yield from _others(found, rows)
+    yield from _privileges(found, rows)
+
+
+def _name(row: Row) -> QualifiedName:
+    return QualifiedName(row["namespace"], row["name"])
+
+
+def _named(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.namespaces:
+        comment = found.comment(classes.NAMESPACE, row["oid"])
+        yield Namespace(name=row["name"], comment=comment)
+    for row in rows.extensions:
+        version = None if row["version"] == row["default_version"] else row["version"]
+        yield Extension(name=row["name"], namespace=row["namespace"], version=version)
+    for row in rows.event_triggers:
+        yield EventTrigger(
+            name=row["name"],
+            event=row["event"],
+            function=row["function"],
+            tags=tuple(row["tags"] or ()),
+            enabled=ENABLED[row["enabled"]],
+            comment=found.comment(classes.EVENT_TRIGGER, row["oid"]),
+        )
+
+
+def _types(found: Directory, rows: Rows) -> Iterator[Thing]:
+    attributes: dict[int, list[Row]] = {}
+    for row in rows.columns:
+        attributes.setdefault(row["relation"], []).append(row)
+    checks: dict[int, list[Row]] = {}
+    for row in rows.constraints:
+        checks.setdefault(row["domain"], []).append(row)
+    for row in rows.types:
+        comment = found.comment(classes.TYPE, row["oid"])
+        if row["relation"]:
+            made = tuple(_attribute(found, item) for item in attributes.get(row["relation"], ()))
+            yield CompositeType(name=_name(row), attributes=made, comment=comment)
+        elif row["kind"] == "e":
+            yield Enum(name=_name(row), values=tuple(row["values"] or ()), comment=comment)
+        elif row["kind"] == "d":
+            yield _domain(row, checks.get(row["oid"], ()), comment)
+        else:
+            kind = "range type" if row["kind"] == "r" else "base type"
+            yield Other(kind=kind, name=_name(row))
+
+
+def _attribute(found: Directory, row: Row) -> Attribute:
+    return Attribute(
+        name=row["name"],
+        type=row["type"],
+        collation=row["collation"],
+        comment=found.comment(classes.CLASS, row["relation"], row["number"]),
+    )
+
+
+def _domain(row: Row, checks: Sequence[Row], comment: str | None) -> Domain:
+    made = (
+        DomainCheck(name=item["name"], expression=item["expression"], validated=item["validated"])
+        for item in checks
+    )
+    return Domain(
+        name=_name(row),
+        type=row["base"],
+        collation=row["collation"],
+        not_null=row["not_null"],
+        default=row["default"],
+        checks=tuple(sorted(made, key=lambda check: check.name)),
+        comment=comment,
+    )
+
+
+def _sequences(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.sequences:
+        if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in found.refs:
+            continue
+        owner = found.columns.get((row["owner"], row["owner_column"]))
+        yield SequenceThing(
+            name=_name(row),
+            type=row["type"],
+            options=sequence_options(row),
+            owned_by=owner,
+            unlogged=row["persistence"] == "u",
+            comment=found.comment(classes.CLASS, row["oid"]),
+        )
+
+
+def _views(found: Directory, rows: Rows) -> Iterator[Thing]:
+    indexes = indexes_of(found, rows)
+    columns: dict[int, list[ViewColumn]] = {}
+    for row in rows.columns:
+        columns.setdefault(row["relation"], []).append(_view_column(found, row))
+    for row in rows.relations:
+        made = tuple(columns.get(row["oid"], ()))
+        if row["kind"] == "v":
+            yield View(
+                name=_name(row),
+                definition=row["definition"].strip().rstrip(";"),
+                columns=made,
+                parameters=parameters(row["options"]),
+                comment=found.comment(classes.CLASS, row["oid"]),
+            )
+        elif row["kind"] == "m":
+            yield _materialized_view(found, row, made, indexes)
+
+
+def _view_column(found: Directory, row: Row) -> ViewColumn:
+    return ViewColumn(
+        name=row["name"],
+        type=row["type"],
+        collation=row["collation"],
+        default=row["default"],
+        comment=found.comment(classes.CLASS, row["relation"], row["number"]),
+    )
+
+
+def _materialized_view(
+    found: Directory,
+    row: Row,
+    columns: tuple[ViewColumn, ...],
+    indexes: Mapping[int, tuple[Index, ...]],
+) -> MaterializedView:
+    return MaterializedView(
+        name=_name(row),
+        definition=row["definition"].strip().rstrip(";"),
+        columns=columns,
+        indexes=indexes[row["oid"]],
+        parameters=table_parameters(row),
+        access_method=row["access_method"],
+        populated=row["populated"],
+        comment=found.comment(classes.CLASS, row["oid"]),
+    )
+
+
+def _routines(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.routines:
+        yield Routine(
+            name=_name(row),
+            identity=row["identity"],
+            arguments=row["arguments"],
+            returns=row["returns"],
+            definition=row["definition"].rstrip(),
+            procedure=row["kind"] == "p",
+            comment=found.comment(classes.PROC, row["oid"]),
+        )
+    for row in rows.aggregates:
+        yield Aggregate(
+            name=_name(row),
+            identity=row["identity"],
+            arguments=row["arguments"],
+            options=tuple(_aggregate_options(row)),
+            comment=found.comment(classes.PROC, row["oid"]),
+        )
+
+
+def _aggregate_options(row: Row) -> Iterator[tuple[str, str]]:
+    plain = (
+        *("sfunc", "stype", "sspace", "finalfunc", "combinefunc", "serialfunc", "deserialfunc"),
+        *("initcond", "msfunc", "minvfunc", "mstype", "msspace", "mfinalfunc", "minitcond"),
+    )
+    for name in plain:
+        if row[name] is not None:
+            text = row[name].replace("'", "''")
+            yield name.upper(), f"'{text}'" if name in TEXTS else text
+    for name in ("finalfunc_extra", "mfinalfunc_extra", "hypothetical"):
+        if row[name]:
+            yield name.upper(), ""
+    for name in ("finalfunc_modify", "mfinalfunc_modify"):
+        if row[name] is not None:
+            yield name.upper(), MODIFIES[row[name]]
+    if row["sortop"] is not None:
+        yield "SORTOP", _operator(row["sortop"])
+    if row["parallel"] is not None:
+        yield "PARALLEL", PARALLEL[row["parallel"]]
+
+
+def _operator(text: str) -> str:
+    """``pg_catalog.>(integer,integer)`` as CREATE AGGREGATE takes it."""
+    name = text.partition("(")[0]
+    return f"OPERATOR({name})" if "." in name else name
+
+
+def _on_relations(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.triggers:
+        if row["relation"] in found.names:
+            yield Trigger(
+                name=row["name"],
+                table=found.names[row["relation"]],
+                definition=row["definition"],
+                enabled=ENABLED[row["enabled"]],
+                comment=found.comment(classes.TRIGGER, row["oid"]),
+            )
+    for row in rows.rules:
+        if row["relation"] in found.names and row["definition"] is not None:
+            yield Rule(
+                name=row["name"],
+                table=found.names[row["relation"]],
+                definition=row["definition"].rstrip(";"),
+                enabled=ENABLED[row["enabled"]],
+                comment=found.comment(classes.REWRITE, row["oid"]),
+            )
+    for row in rows.policies:
+        if row["relation"] in found.names:
+            yield _policy(found, row)
+
+
+def _policy(found: Directory, row: Row) -> Policy:
+    return Policy(
+        name=row["name"],
+        table=found.names[row["relation"]],
+        command=COMMANDS[row["command"]],
+        permissive=row["permissive"],
+        roles=tuple(row["roles"]),
+        using=row["using"],
+        check=row["check"],
+        comment=found.comment(classes.POLICY, row["oid"]),
+    )
+
+
+def _statistics(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.statistics:
+        if row["relation"] not in found.names:
+            continue
+        target = row["target"]
+        # "CREATE STATISTICS name (kinds) ON columns FROM table": the name has no blank outside
+        # quotes, what follows it begins with " (" or " ON ".
+        head, _, tail = row["definition"].partition(" ON ")
+        kinds = head[head.rindex("(") :] + " " if head.endswith(")") else ""
+        yield Statistics(
+            name=_name(row),
+            table=found.names[row["relation"]],
+            definition=f"{kinds}ON {tail}",
+            target=target if target is not None and target >= 0 else None,
+            comment=found.comment(classes.STATISTICS, row["oid"]),
+        )
+
+
+def _others(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.others:
+        yield Other(kind=row["kind"], name=_name(row), definition=row["definition"] or "")
+    for row in rows.relations:
+        if row["kind"] == "f" and row["oid"] in found.names:
+            yield Other(kind="foreign table", name=_name(row))
+        elif row["of_type"] and row["oid"] in found.names:
+            yield Other(kind="table of a composite type", name=_name(row))
+
+
+def _privileges(found: Directory, rows: Rows) -> Iterator[Thing]:
+    for row in rows.grants:
+        on = found.resolve(row["class"], row["oid"], 0)
+        if on is not None:
+            yield Grant(
+                on=on,
+                target=row["target"],
+                role=row["role"],
+                privileges=tuple(row["privileges"]),
+                grantable=tuple(row["grantable"]),
+                revoked=tuple(row["revoked"]),
+            )
+    for row in rows.default_privileges:
+        yield DefaultPrivileges(
+            grantor=row["grantor"],
+            namespace=row["namespace"],
+            objects=row["objects"],
+            role=row["role"],
+            privileges=tuple(row["privileges"]),
+            grantable=tuple(row["grantable"]),
+            revoked=tuple(row["revoked"]),
+        )

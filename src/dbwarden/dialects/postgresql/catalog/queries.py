@@ -1,0 +1,467 @@
+"""The catalog queries: few, for the whole database at once, for PostgreSQL 10 to 18.
+
+Each is a function of the server's version (``server_version_num``), because the catalogs grew.
+Printing functions follow the connection's search_path: what lies in the default namespace prints
+without it.
+"""
+
+from typing import LiteralString
+
+SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+
+
+def _owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
+    """Whether an extension owns the object: such things come and go with the extension."""
+    return (
+        f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
+        f" AND e.objid = {oid} AND e.deptype = 'e')"
+    )
+
+
+def _collation(oid: LiteralString) -> LiteralString:
+    return (
+        "(SELECT CASE WHEN pg_collation_is_visible(l.oid) THEN quote_ident(l.collname)"
+        " ELSE quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END"
+        " FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace"
+        f" WHERE l.oid = {oid})"
+    )
+
+
+NAMESPACES: LiteralString = f"""
+SELECT n.oid::int8 AS oid, n.nspname::text AS name
+FROM pg_namespace n WHERE {SYSTEM} AND NOT {_owned("pg_namespace", "n.oid")}
+"""
+
+EXTENSIONS: LiteralString = """
+SELECT x.oid::int8 AS oid, x.extname::text AS name, n.nspname::text AS namespace,
+       x.extversion AS version,
+       (SELECT a.default_version FROM pg_available_extensions() a WHERE a.name = x.extname)
+       AS default_version
+FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname <> 'plpgsql'
+"""
+
+MEMBERS: LiteralString = """
+SELECT d.classid::int8 AS class, d.objid::int8 AS oid, d.refobjid::int8 AS extension
+FROM pg_depend d WHERE d.deptype = 'e' AND d.refobjid >= 16384
+"""
+
+TYPES: LiteralString = f"""
+SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name,
+       t.typtype::text AS kind, t.typarray::int8 AS array_oid, t.typrelid::int8 AS relation,
+       CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base,
+       CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation
+            THEN {_collation("t.typcollation")} END AS collation,
+       t.typnotnull AS not_null,
+       CASE WHEN t.typtype = 'd' THEN pg_get_expr(t.typdefaultbin, 0) END AS "default",
+       (SELECT array_agg(v.enumlabel::text ORDER BY v.enumsortorder)
+        FROM pg_enum v WHERE v.enumtypid = t.oid) AS "values"
+FROM pg_type t
+JOIN pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_type b ON b.oid = t.typbasetype
+LEFT JOIN pg_class c ON c.oid = t.typrelid
+WHERE {SYSTEM} AND (t.typtype IN ('e', 'd', 'r') OR c.relkind IN ('c')
+      OR (t.typtype = 'b' AND t.typelem = 0))
+  AND NOT {_owned("pg_type", "t.oid")}
+"""
+
+
+def relations(version: int) -> LiteralString:
+    """Tables, views, sequences and the rest of pg_class, indexes apart."""
+    method: LiteralString = (
+        "(SELECT m.amname::text FROM pg_am m WHERE m.oid = c.relam"
+        " AND m.amname <> current_setting('default_table_access_method'))"
+        if version >= 120000
+        else "NULL::text"
+    )
+    return f"""
+SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
+       c.relkind::text AS kind, c.relpersistence::text AS persistence, c.reltype::int8 AS row_type,
+       c.reloptions AS options, t.reloptions AS toast_options,
+       c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
+       c.relreplident::text AS replica_identity, c.relispopulated AS populated,
+       c.reloftype::int8 AS of_type,
+       CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound,
+       CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partition_by,
+       CASE WHEN c.relkind IN ('r', 'm', 'p') THEN {method} END AS access_method,
+       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
+WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c', 'f') AND c.relpersistence <> 't'
+  AND NOT {_owned("pg_class", "c.oid")}
+"""
+
+
+def columns(version: int) -> LiteralString:
+    """The columns of tables and views, and the attributes of composite types."""
+    generated: LiteralString = "a.attgenerated::text" if version >= 120000 else "''"
+    compression: LiteralString = "a.attcompression::text" if version >= 140000 else "''"
+    return f"""
+SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
+       format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
+       a.attcollation::int8 AS collation_oid,
+       CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
+            THEN {_collation("a.attcollation")} END AS collation,
+       d.oid::int8 AS default_oid,
+       CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
+       a.attidentity::text AS identity, {generated} AS generated,
+       a.attstattarget::int4 AS statistics, {compression} AS compression,
+       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
+       a.attoptions AS options, a.attinhcount > 0 AND NOT a.attislocal AS inherited
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_attrdef d ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c') AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+
+
+def constraints(version: int) -> LiteralString:
+    """The constraints of tables and domains."""
+    parent: LiteralString = (
+        "k.conparentid <> 0 AND EXISTS (SELECT FROM pg_constraint o"
+        " WHERE o.oid = k.conparentid AND o.conrelid = k.conrelid)"
+        if version >= 110000
+        else "false"
+    )
+    cloned: LiteralString = "k.conparentid <> 0 OR" if version >= 110000 else ""
+    set_columns: LiteralString = "k.confdelsetcols" if version >= 150000 else "NULL::int2[]"
+    newest: LiteralString = (
+        "k.conenforced AS enforced, k.conperiod AS period"
+        if version >= 180000
+        else "true AS enforced, false AS period"
+    )
+    nulls: LiteralString = "i.indnullsnotdistinct" if version >= 150000 else "false"
+    keys: LiteralString = "i.indnkeyatts" if version >= 110000 else "i.indnatts"
+    return f"""
+SELECT k.oid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind,
+       k.conrelid::int8 AS relation, k.contypid::int8 AS domain, k.conindid::int8 AS index,
+       k.conkey AS columns, k.confrelid::int8 AS referred, k.confkey AS referred_columns,
+       k.confupdtype::text AS on_update, k.confdeltype::text AS on_delete,
+       {set_columns} AS on_delete_columns, k.confmatchtype::text AS match,
+       k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
+       k.connoinherit AS no_inherit, {newest},
+       {cloned} (k.coninhcount > 0 AND NOT k.conislocal) AS inherited,
+       CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
+       CASE WHEN k.contype = 'x' THEN pg_get_constraintdef(k.oid) END AS definition,
+       CASE WHEN k.contype IN ('p', 'u') THEN i.indkey::int2[] END AS index_columns,
+       {keys}::int4 AS key_count, {nulls} AS nulls_not_distinct,
+       i.indisclustered AS clustered, i.indisreplident AS replica_identity,
+       x.reloptions AS options
+FROM pg_constraint k
+JOIN pg_namespace n ON n.oid = k.connamespace
+LEFT JOIN pg_index i ON k.contype IN ('p', 'u', 'x') AND i.indexrelid = k.conindid
+LEFT JOIN pg_class x ON x.oid = i.indexrelid
+WHERE {SYSTEM} AND k.contype IN ('p', 'u', 'f', 'c', 'x') AND NOT ({parent})
+"""
+
+
+def indexes(version: int) -> LiteralString:
+    """The indexes that belong to no constraint."""
+    nulls: LiteralString = "i.indnullsnotdistinct" if version >= 150000 else "false"
+    keys: LiteralString = "i.indnkeyatts" if version >= 110000 else "i.indnatts"
+    return f"""
+SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, x.relname::text AS name,
+       x.relkind::text AS kind, m.amname::text AS method, i.indisunique AS "unique",
+       i.indkey::int2[] AS columns, {keys}::int4 AS key_count,
+       i.indclass::oid[]::int8[] AS classes, i.indcollation::oid[]::int8[] AS collations,
+       i.indoption::int2[] AS flags, i.indisvalid AS valid, i.indisclustered AS clustered,
+       i.indisreplident AS replica_identity, {nulls} AS nulls_not_distinct,
+       x.reloptions AS options, p.inhparent IS NOT NULL AS inherited,
+       CASE WHEN i.indexprs IS NOT NULL THEN
+         ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, false)
+               FROM generate_series(1, {keys}::int4) k ORDER BY k) END AS expressions,
+       pg_get_expr(i.indpred, i.indrelid) AS "where"
+FROM pg_index i
+JOIN pg_class x ON x.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = x.relnamespace
+JOIN pg_am m ON m.oid = x.relam
+LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_inherits p ON p.inhrelid = i.indexrelid
+WHERE {SYSTEM} AND k.oid IS NULL
+"""
+
+
+OPERATOR_CLASSES: LiteralString = """
+SELECT o.oid::int8 AS oid, o.opcdefault AS is_default,
+       CASE WHEN pg_opclass_is_visible(o.oid) THEN quote_ident(o.opcname)
+            ELSE quote_ident(n.nspname) || '.' || quote_ident(o.opcname) END AS name
+FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
+"""
+
+INDEX_COLLATIONS: LiteralString = f"""
+SELECT u.oid::int8 AS oid, {_collation("u.oid")} AS name
+FROM (SELECT DISTINCT unnest(i.indcollation::oid[]) AS oid FROM pg_index i
+      WHERE i.indexrelid >= 16384) u WHERE u.oid <> 0
+"""
+
+INDEX_ATTRIBUTES: LiteralString = f"""
+SELECT a.attrelid::int8 AS index, a.attnum::int4 AS number, a.attoptions AS options,
+       a.attstattarget::int4 AS statistics
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {SYSTEM} AND c.relkind IN ('i', 'I')
+  AND (a.attoptions IS NOT NULL OR a.attstattarget >= 0)
+"""
+
+INHERITANCE: LiteralString = f"""
+SELECT h.inhrelid::int8 AS child, h.inhparent::int8 AS parent
+FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {SYSTEM} AND c.relkind IN ('r', 'p') ORDER BY h.inhrelid, h.inhseqno
+"""
+
+SEQUENCES: LiteralString = f"""
+SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
+       format_type(s.seqtypid, NULL) AS type, s.seqstart AS start, s.seqincrement AS increment,
+       s.seqmin AS minimum, s.seqmax AS maximum, s.seqcache AS cache, s.seqcycle AS cycle,
+       c.relpersistence::text AS persistence, d.deptype::text AS ownership,
+       d.refobjid::int8 AS owner, d.refobjsubid::int4 AS owner_column
+FROM pg_class c
+JOIN pg_sequence s ON s.seqrelid = c.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+     AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+WHERE {SYSTEM} AND c.relpersistence <> 't' AND NOT {_owned("pg_class", "c.oid")}
+"""
+
+
+def routines(version: int) -> LiteralString:
+    """Functions and procedures."""
+    kind: LiteralString = "p.prokind::text" if version >= 110000 else "'f'::text"
+    plain: LiteralString = "p.prokind <> 'a'" if version >= 110000 else "NOT p.proisagg"
+    return f"""
+SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name, {kind} AS kind,
+       oidvectortypes(p.proargtypes) AS identity, pg_get_function_arguments(p.oid) AS arguments,
+       pg_get_function_result(p.oid) AS returns, pg_get_functiondef(p.oid) AS definition
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE {SYSTEM} AND {plain} AND NOT {_owned("pg_proc", "p.oid")}
+"""
+
+
+def aggregates(version: int) -> LiteralString:
+    """Aggregate functions, with what ``CREATE AGGREGATE`` says of them."""
+    modify: LiteralString = (
+        "nullif(a.aggfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text"
+        " AS finalfunc_modify,"
+        " nullif(a.aggmfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text"
+        " AS mfinalfunc_modify"
+        if version >= 110000
+        else "NULL::text AS finalfunc_modify, NULL::text AS mfinalfunc_modify"
+    )
+    return f"""
+SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name,
+       oidvectortypes(p.proargtypes) AS identity, pg_get_function_arguments(p.oid) AS arguments,
+       a.aggtransfn::regproc::text AS sfunc, format_type(a.aggtranstype, NULL) AS stype,
+       nullif(a.aggtransspace, 0)::text AS sspace,
+       nullif(a.aggfinalfn::oid, 0::oid)::regproc::text AS finalfunc,
+       a.aggfinalextra AS finalfunc_extra,
+       nullif(a.aggcombinefn::oid, 0::oid)::regproc::text AS combinefunc,
+       nullif(a.aggserialfn::oid, 0::oid)::regproc::text AS serialfunc,
+       nullif(a.aggdeserialfn::oid, 0::oid)::regproc::text AS deserialfunc,
+       a.agginitval AS initcond,
+       nullif(a.aggmtransfn::oid, 0::oid)::regproc::text AS msfunc,
+       nullif(a.aggminvtransfn::oid, 0::oid)::regproc::text AS minvfunc,
+       CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype, NULL) END AS mstype,
+       nullif(a.aggmtransspace, 0)::text AS msspace,
+       nullif(a.aggmfinalfn::oid, 0::oid)::regproc::text AS mfinalfunc,
+       a.aggmfinalextra AS mfinalfunc_extra,
+       a.aggminitval AS minitcond,
+       CASE WHEN a.aggsortop <> 0 THEN a.aggsortop::regoperator::text END AS sortop,
+       nullif(p.proparallel, 'u')::text AS parallel, a.aggkind = 'h' AS hypothetical, {modify}
+FROM pg_aggregate a
+JOIN pg_proc p ON p.oid = a.aggfnoid
+JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE {SYSTEM} AND NOT {_owned("pg_proc", "p.oid")}
+"""
+
+
+def triggers(version: int) -> LiteralString:
+    """Triggers that users made, not their copies on partitions."""
+    clone: LiteralString = "AND g.tgparentid = 0" if version >= 130000 else ""
+    return f"""
+SELECT g.oid::int8 AS oid, g.tgrelid::int8 AS relation, g.tgname::text AS name,
+       g.tgenabled::text AS enabled, pg_get_triggerdef(g.oid) AS definition
+FROM pg_trigger g
+JOIN pg_class c ON c.oid = g.tgrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {SYSTEM} AND NOT g.tgisinternal {clone}
+"""
+
+
+EVENT_TRIGGERS: LiteralString = f"""
+SELECT v.oid::int8 AS oid, v.evtname::text AS name, v.evtevent::text AS event,
+       v.evtfoid::regproc::text AS function, v.evtenabled::text AS enabled, v.evttags AS tags
+FROM pg_event_trigger v WHERE NOT {_owned("pg_event_trigger", "v.oid")}
+"""
+
+RULES: LiteralString = f"""
+SELECT r.oid::int8 AS oid, r.ev_class::int8 AS relation, r.rulename::text AS name,
+       r.ev_enabled::text AS enabled,
+       CASE WHEN r.rulename <> '_RETURN' THEN pg_get_ruledef(r.oid) END AS definition
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {SYSTEM}
+"""
+
+POLICIES: LiteralString = f"""
+SELECT p.oid::int8 AS oid, p.polrelid::int8 AS relation, p.polname::text AS name,
+       p.polcmd::text AS command, p.polpermissive AS permissive,
+       CASE WHEN p.polroles = '{{0}}' THEN ARRAY['public'] ELSE
+         ARRAY(SELECT r.rolname::text FROM pg_roles r WHERE r.oid = ANY (p.polroles) ORDER BY 1)
+       END AS roles,
+       pg_get_expr(p.polqual, p.polrelid) AS "using",
+       pg_get_expr(p.polwithcheck, p.polrelid) AS "check"
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {SYSTEM}
+"""
+
+
+def statistics(version: int) -> LiteralString:
+    """Extended statistics."""
+    target: LiteralString = "s.stxstattarget::int4" if version >= 130000 else "NULL::int4"
+    return f"""
+SELECT s.oid::int8 AS oid, n.nspname::text AS namespace, s.stxname::text AS name,
+       s.stxrelid::int8 AS relation, {target} AS target,
+       pg_get_statisticsobjdef(s.oid) AS definition
+FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {SYSTEM}
+"""
+
+
+COMMENTS: LiteralString = """
+SELECT d.classoid::int8 AS class, d.objoid::int8 AS oid, d.objsubid::int4 AS part,
+       d.description AS text
+FROM pg_description d
+WHERE d.objoid >= 16384
+   OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200
+       AND d.description <> 'standard public schema')
+"""
+
+DEPENDENCIES: LiteralString = """
+SELECT DISTINCT d.classid::int8 AS class, d.objid::int8 AS oid, d.objsubid::int4 AS part,
+       d.refclassid::int8 AS needed_class, d.refobjid::int8 AS needed_oid,
+       d.refobjsubid::int4 AS needed_part
+FROM pg_depend d
+WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a', 'i')
+  AND NOT (d.classid = 'pg_constraint'::regclass AND d.deptype = 'a')
+  AND NOT (d.classid = 'pg_class'::regclass AND d.deptype <> 'n'
+           AND (d.objsubid = 0 OR d.refobjsubid = 0))
+  AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
+"""
+
+OTHERS: LiteralString = f"""
+SELECT o.kind, n.nspname::text AS namespace, o.name::text AS name, o.definition FROM (
+  SELECT 'operator' AS kind, oid, 'pg_operator'::regclass AS class, oprnamespace AS ns,
+         oprname AS name, oid::regoperator::text AS definition FROM pg_operator
+  UNION ALL SELECT 'operator class', oid, 'pg_opclass'::regclass, opcnamespace, opcname,
+         format_type(opcintype, NULL) FROM pg_opclass
+  UNION ALL SELECT 'collation', oid, 'pg_collation'::regclass, collnamespace, collname,
+         collprovider::text FROM pg_collation
+  UNION ALL SELECT 'conversion', oid, 'pg_conversion'::regclass, connamespace, conname,
+         '' FROM pg_conversion
+  UNION ALL SELECT 'text search configuration', oid, 'pg_ts_config'::regclass, cfgnamespace,
+         cfgname, '' FROM pg_ts_config
+  UNION ALL SELECT 'text search dictionary', oid, 'pg_ts_dict'::regclass, dictnamespace,
+         dictname, dictinitoption FROM pg_ts_dict
+) o JOIN pg_namespace n ON n.oid = o.ns
+WHERE {SYSTEM} AND o.oid >= 16384
+  AND NOT EXISTS (SELECT FROM pg_depend e
+                  WHERE e.classid = o.class AND e.objid = o.oid AND e.deptype = 'e')
+UNION ALL
+SELECT 'cast', NULL, format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL),
+       c.castfunc::regproc::text || ' ' || c.castcontext::text || c.castmethod::text
+FROM pg_cast c WHERE c.oid >= 16384 AND NOT {_owned("pg_cast", "c.oid")}
+UNION ALL
+SELECT 'foreign server', NULL, s.srvname::text, array_to_string(s.srvoptions, ',')
+FROM pg_foreign_server s WHERE NOT {_owned("pg_foreign_server", "s.oid")}
+"""
+
+
+def grants(version: int) -> LiteralString:
+    """Who may do what, as far as it differs from the server's own defaults."""
+    routine: LiteralString = "ROUTINE" if version >= 110000 else "FUNCTION"
+    return f"""
+WITH o AS (
+  SELECT 'pg_class'::regclass AS class, c.oid, n.nspname, c.relacl AS acl, c.relowner AS owner,
+         (CASE WHEN c.relkind = 'S' THEN 's' ELSE 'r' END)::"char" AS kind, '' AS suffix,
+         format('%s %I.%I', CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                n.nspname, c.relname) AS target
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  UNION ALL
+  SELECT 'pg_class'::regclass, c.oid, n.nspname, a.attacl, c.relowner, 'c'::"char",
+         format(' (%I)', a.attname), format('TABLE %I.%I', n.nspname, c.relname)
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attacl IS NOT NULL
+  UNION ALL
+  SELECT 'pg_proc'::regclass, p.oid, n.nspname, p.proacl, p.proowner, 'f'::"char", '',
+         format('{routine} %I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+  UNION ALL
+  SELECT 'pg_type'::regclass, t.oid, n.nspname, t.typacl, t.typowner, 'T'::"char", '',
+         format('TYPE %I.%I', n.nspname, t.typname)
+  FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+  UNION ALL
+  SELECT 'pg_namespace'::regclass, n.oid, n.nspname, n.nspacl, n.nspowner, 'n'::"char", '',
+         format('SCHEMA %I', n.nspname)
+  FROM pg_namespace n WHERE n.nspname <> 'public'
+), x AS (
+  SELECT o.class, o.oid, o.target, o.nspname, e.grantee,
+         e.privilege_type || o.suffix AS privilege, e.is_grantable AS grantable,
+         1 AS has, 0 AS had
+  FROM o, aclexplode(o.acl) e
+  UNION ALL
+  SELECT o.class, o.oid, o.target, o.nspname, e.grantee, e.privilege_type || o.suffix, false, 0, 1
+  FROM o, aclexplode(acldefault(o.kind, o.owner)) e WHERE o.acl IS NOT NULL AND o.kind <> 'c'
+), s AS (
+  SELECT n.class, n.oid, n.target, n.nspname, n.grantee, n.privilege,
+         bool_or(n.grantable) AS grantable, max(n.has) AS has, max(n.had) AS had
+  FROM x n GROUP BY 1, 2, 3, 4, 5, 6
+)
+SELECT n.class::oid::int8 AS class, n.oid::int8 AS oid, n.target,
+       coalesce(r.rolname::text, 'public') AS role,
+       coalesce(array_agg(n.privilege ORDER BY n.privilege) FILTER (WHERE n.had = 0 OR n.grantable),
+                '{{}}') AS privileges,
+       coalesce(array_agg(n.privilege ORDER BY n.privilege) FILTER (WHERE n.grantable), '{{}}')
+       AS grantable,
+       coalesce(array_agg(n.privilege ORDER BY n.privilege) FILTER (WHERE n.has = 0), '{{}}')
+       AS revoked
+FROM s n LEFT JOIN pg_roles r ON r.oid = n.grantee
+WHERE {SYSTEM} GROUP BY 1, 2, 3, 4
+HAVING bool_or(n.has <> n.had OR n.grantable)
+"""
+
+
+DEFAULT_PRIVILEGES: LiteralString = """
+WITH o AS (
+  SELECT d.oid, d.defaclrole, d.defaclnamespace, d.defaclobjtype, d.defaclacl,
+         acldefault(CASE WHEN d.defaclobjtype = 'S' THEN 's' ELSE d.defaclobjtype END,
+                    d.defaclrole) AS initial
+  FROM pg_default_acl d
+), x AS (
+  SELECT o.oid, e.grantee, e.privilege_type, e.is_grantable, 1 AS has, 0 AS had
+  FROM o, aclexplode(o.defaclacl) e
+  UNION ALL
+  SELECT o.oid, e.grantee, e.privilege_type, false, 0, 1
+  FROM o, aclexplode(o.initial) e WHERE o.defaclnamespace = 0
+), s AS (
+  SELECT oid, grantee, privilege_type, bool_or(is_grantable) AS grantable,
+         max(has) AS has, max(had) AS had
+  FROM x GROUP BY 1, 2, 3
+)
+SELECT g.rolname::text AS grantor, n.nspname::text AS namespace,
+       CASE o.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
+            WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' END AS objects,
+       coalesce(r.rolname::text, 'public') AS role,
+       coalesce(array_agg(s.privilege_type ORDER BY s.privilege_type)
+                FILTER (WHERE s.had = 0 OR s.grantable), '{}') AS privileges,
+       coalesce(array_agg(s.privilege_type ORDER BY s.privilege_type)
+                FILTER (WHERE s.grantable), '{}') AS grantable,
+       coalesce(array_agg(s.privilege_type ORDER BY s.privilege_type)
+                FILTER (WHERE s.has = 0), '{}') AS revoked
+FROM s JOIN o ON o.oid = s.oid
+JOIN pg_roles g ON g.oid = o.defaclrole
+LEFT JOIN pg_roles r ON r.oid = s.grantee
+LEFT JOIN pg_namespace n ON n.oid = o.defaclnamespace
+GROUP BY 1, 2, 3, 4 HAVING bool_or(s.has <> s.had OR s.grantable)
+"""

@@ -1,0 +1,235 @@
+"""What runs inside the database: views, routines, triggers, rules, policies, and who may do what.
+
+Definitions are the server's own print.
+"""
+
+from dataclasses import dataclass
+
+from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
+from dbwarden.schema.tables import Index, Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewColumn:
+    """One column of a view; ``default`` is what an INSERT into the view uses."""
+
+    name: str
+    type: str
+    collation: str | None = None
+    default: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A view; ``definition`` is its query, ``parameters`` its options (security_barrier ...)."""
+
+    name: QualifiedName
+    definition: str
+    columns: tuple[ViewColumn, ...] = ()
+    parameters: Parameters = ()
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.VIEW, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterializedView:
+    """A materialized view with its indexes."""
+
+    name: QualifiedName
+    definition: str
+    columns: tuple[ViewColumn, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    parameters: Parameters = ()
+    access_method: str | None = None
+    populated: bool = True
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.MATERIALIZED_VIEW, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routine:
+    """A function or procedure.
+
+    ``identity`` are the argument types that tell overloads apart, ``arguments`` the whole
+    argument list, ``definition`` the whole ``CREATE`` statement as the server prints it.
+    """
+
+    name: QualifiedName
+    identity: str
+    arguments: str
+    returns: str | None
+    definition: str
+    procedure: bool = False
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity: the name and the argument types."""
+        return ref_of(Kind.ROUTINE, self.name, self.identity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """An aggregate function; ``options`` are SFUNC, STYPE ... in the order in which they print."""
+
+    name: QualifiedName
+    identity: str
+    arguments: str
+    options: Parameters
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity: the name and the argument types."""
+        return ref_of(Kind.AGGREGATE, self.name, self.identity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A trigger of a table or view.
+
+    ``enabled`` is ``ENABLE``, ``DISABLE``, ``ENABLE REPLICA`` or ``ENABLE ALWAYS``.
+    """
+
+    name: str
+    table: QualifiedName
+    definition: str
+    enabled: str = "ENABLE"
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.TRIGGER, self.table, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTrigger:
+    """A trigger on DDL; ``enabled`` as on :class:`Trigger`."""
+
+    name: str
+    event: str
+    function: str
+    tags: tuple[str, ...] = ()
+    enabled: str = "ENABLE"
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return Ref(Kind.EVENT_TRIGGER, None, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rewrite rule of a table or view; ``enabled`` as on :class:`Trigger`."""
+
+    name: str
+    table: QualifiedName
+    definition: str
+    enabled: str = "ENABLE"
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.RULE, self.table, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A row security policy; ``roles`` are sorted, ``("public",)`` means everybody."""
+
+    name: str
+    table: QualifiedName
+    command: str = "ALL"
+    permissive: bool = True
+    roles: tuple[str, ...] = ("public",)
+    using: str | None = None
+    check: str | None = None
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.POLICY, self.table, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Extended statistics; ``definition`` is what follows the name in ``CREATE STATISTICS``."""
+
+    name: QualifiedName
+    table: QualifiedName
+    definition: str
+    target: int | None = None
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.STATISTICS, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one role may do with one thing; read only on demand.
+
+    ``target`` is how GRANT names the thing (``TABLE public.users``), ``privileges`` the sorted
+    words, with the column list where it is for columns; ``grantable`` those it may pass on.
+    Only what differs from the server's own defaults is here: ``revoked`` are defaults taken away.
+    """
+
+    on: Ref
+    target: str
+    role: str
+    privileges: tuple[str, ...]
+    grantable: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity: the thing and the role."""
+        return Ref(Kind.GRANT, None, self.target, self.role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultPrivileges:
+    """What *grantor*'s future objects of a kind will grant to a role; read only on demand."""
+
+    grantor: str
+    namespace: str | None
+    objects: str
+    role: str
+    privileges: tuple[str, ...]
+    grantable: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        part = f"{self.objects} of {self.grantor} to {self.role}"
+        return Ref(Kind.DEFAULT_PRIVILEGES, None, self.namespace or "", part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Something that dbwarden sees but cannot change; a difference in it is an error."""
+
+    kind: str
+    name: QualifiedName
+    definition: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.OTHER, self.name, self.kind)

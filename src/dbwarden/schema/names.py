@@ -1,0 +1,86 @@
+"""How things in a database are called. Pure values."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a thing is; the value is the word that messages use."""
+
+    NAMESPACE = "namespace"
+    EXTENSION = "extension"
+    ENUM = "enum"
+    DOMAIN = "domain"
+    COMPOSITE = "composite type"
+    SEQUENCE = "sequence"
+    ROUTINE = "routine"
+    AGGREGATE = "aggregate"
+    TABLE = "table"
+    COLUMN = "column"
+    DEFAULT = "default"
+    CONSTRAINT = "constraint"
+    INDEX = "index"
+    STATISTICS = "statistics object"
+    VIEW = "view"
+    MATERIALIZED_VIEW = "materialized view"
+    RULE = "rule"
+    TRIGGER = "trigger"
+    EVENT_TRIGGER = "event trigger"
+    POLICY = "policy"
+    GRANT = "grant"
+    DEFAULT_PRIVILEGES = "default privileges"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class QualifiedName:
+    """A name and the namespace that it lives in; ``None`` on kinds without namespaces."""
+
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}.{self.name}" if self.namespace is not None else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The identity of one thing in a schema.
+
+    ``part`` names what belongs to a table (a column, constraint, trigger ...) or tells overloads
+    of a routine apart (its argument types).
+    """
+
+    kind: Kind
+    namespace: str | None
+    name: str
+    part: str | None = None
+
+    @property
+    def table(self) -> QualifiedName:
+        """The table (or view) that this part belongs to, or the thing's own qualified name."""
+        return QualifiedName(self.namespace, self.name)
+
+    @property
+    def sort_key(self) -> tuple[str, str, str, str]:
+        """A total order that depends on nothing but the names."""
+        return (self.kind.value, self.namespace or "", self.name, self.part or "")
+
+    def within(self, table: QualifiedName) -> "Ref":
+        """The same part of another table."""
+        return replace(self, namespace=table.namespace, name=table.name)
+
+    def __str__(self) -> str:
+        name = str(self.table)
+        if self.kind in (Kind.ROUTINE, Kind.AGGREGATE):
+            return f"{self.kind.value} {name}({self.part or ''})"
+        if self.part is None:
+            return f"{self.kind.value} {name}"
+        if self.kind in (Kind.COLUMN, Kind.DEFAULT):
+            return f"{self.kind.value} {name}.{self.part}"
+        return f"{self.kind.value} {self.part} on {name}"
+
+
+def ref_of(kind: Kind, name: QualifiedName, part: str | None = None) -> Ref:
+    """The identity of the *kind* of thing called *name*."""
+    return Ref(kind, name.namespace, name.name, part)

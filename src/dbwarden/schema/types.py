@@ -1,0 +1,130 @@
+"""Types and what columns take their values from: enums, domains, composite types, sequences."""
+
+from dataclasses import dataclass
+
+from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A namespace: what PostgreSQL calls a schema."""
+
+    name: str
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return Ref(Kind.NAMESPACE, None, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """An extension; ``version`` is ``None`` when it is the server's default version."""
+
+    name: str
+    namespace: str
+    version: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity; an extension's name is unique in the database."""
+        return Ref(Kind.EXTENSION, None, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enum:
+    """An enumerated type; ``values`` in their sort order."""
+
+    name: QualifiedName
+    values: tuple[str, ...]
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.ENUM, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainCheck:
+    """A named check of a domain."""
+
+    name: str
+    expression: str
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A domain: a type with constraints of its own."""
+
+    name: QualifiedName
+    type: str
+    collation: str | None = None
+    not_null: bool = False
+    default: str | None = None
+    checks: tuple[DomainCheck, ...] = ()
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.DOMAIN, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """One attribute of a composite type."""
+
+    name: str
+    type: str
+    collation: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeType:
+    """A stand-alone row type."""
+
+    name: QualifiedName
+    attributes: tuple[Attribute, ...]
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.COMPOSITE, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceOptions:
+    """How a sequence counts."""
+
+    start: int = 1
+    increment: int = 1
+    minimum: int = 1
+    maximum: int = 9223372036854775807
+    cache: int = 1
+    cycle: bool = False
+
+
+COUNTING_UP = SequenceOptions()
+"""What ``CREATE SEQUENCE`` without options makes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """A sequence; ``owned_by`` is the column with which it is dropped."""
+
+    name: QualifiedName
+    type: str = "bigint"
+    options: SequenceOptions = COUNTING_UP
+    owned_by: Ref | None = None
+    unlogged: bool = False
+    comment: str | None = None
+
+    @property
+    def ref(self) -> Ref:
+        """Its identity."""
+        return ref_of(Kind.SEQUENCE, self.name)
