@@ -139,7 +139,7 @@ def _with_timeout(config: DatabaseConfig, timeout: float | None) -> DatabaseConf
 async def run_tasks(
     tasks: Sequence[Task[T]], limits: Limits, *, stop: anyio.Event | None = None
 ) -> tuple[Outcome[T], ...]:
-    """Run *tasks*, each when those it comes after have succeeded. Their order must have no cycle."""
+    """Run *tasks*, each when those it comes after have succeeded; that order has no cycle."""
     run_ = _Run[T](tasks=tuple(tasks), limits=limits)
     async with anyio.create_task_group() as watch:
         if stop is not None:

@@ -93,7 +93,7 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaState:
-    """What a read replica tells of itself; ``lag_seconds`` is ``None`` where the server can't say."""
+    """What a read replica tells of itself; ``lag_seconds`` is ``None`` where it can't say."""
 
     lag_seconds: float | None
     replayed: str | None

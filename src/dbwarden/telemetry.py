@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -29,7 +30,8 @@ class Event:
 
 Listener = Callable[[Event], None]
 
-_bound: ContextVar[Mapping[str, Any]] = ContextVar("dbwarden_bound", default={})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_bound: ContextVar[Mapping[str, Any]] = ContextVar("dbwarden_bound", default=_NOTHING)
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("dbwarden_listeners", default=())
 _threshold = 0
 _logger: Any = None

@@ -16,10 +16,10 @@ Json = dict[str, Any]
 
 def plain(value: Any) -> Any:
     """*value* in JSON's own types: dataclasses by field, times as ISO 8601 in UTC."""
-    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, Enum)):
-        return value
     if isinstance(value, Enum):
         return value.value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Path):

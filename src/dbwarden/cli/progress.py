@@ -17,6 +17,6 @@ def watching(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator
         return
     from dbwarden.cli.live import Live
 
-    with Live([config.database_name for config in databases]) as live:
-        with telemetry.listening(live.on_event):
-            yield
+    live = Live([config.database_name for config in databases])
+    with live, telemetry.listening(live.on_event):
+        yield

@@ -28,12 +28,9 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, colour: boo
     texts = [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in rows]
     keep = [i for i in range(len(headers)) if any(row[i] for row in texts)]
     widths = {i: max(len(headers[i]), *(len(row[i]) for row in texts)) for i in keep}
-    lines = [
-        paint("  ".join(headers[i].ljust(widths[i]) for i in keep).rstrip(), DIM, colour=colour)
-    ]
-    for row in rows:
-        lines.append("  ".join(_cell(row[i], widths[i], colour) for i in keep).rstrip())
-    return lines
+    head = "  ".join(headers[i].ljust(widths[i]) for i in keep).rstrip()
+    body = ["  ".join(_cell(row[i], widths[i], colour) for i in keep).rstrip() for row in rows]
+    return [paint(head, DIM, colour=colour), *body]
 
 
 def _cell(cell: Cell, width: int, colour: bool) -> str:

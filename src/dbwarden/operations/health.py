@@ -48,7 +48,7 @@ class Health:
 
 @operation("health")
 async def health(config: DatabaseConfig) -> DatabaseHealth:
-    """Say how one database is: ``ok``, ``degraded`` (not migrated as the files say) or ``error``."""
+    """Say how one database is: ``ok``, ``degraded`` (not as the files say) or ``error``."""
     try:
         result = await check(config)
     except DBWardenError as error:
@@ -92,7 +92,7 @@ def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:
 
 
 def public_sentence(error: DBWardenError) -> str:
-    """What may be told to anybody: the kind of failure, never hosts, users or the server's words."""
+    """What may be told to anybody: the kind of failure; no hosts, users or server's words."""
     match error:
         case AccessDenied():
             return "access denied"
