@@ -92,15 +92,21 @@ class MigrationFileError(UsageError):
         problems: Sequence["MigrationFileError"] = (),
         **more: object,
     ) -> None:
-        """Keep every problem at once; a single one is its own only problem."""
-        self.problems = tuple(problems) or (self,)
+        """Keep every problem of the folder at once."""
+        self._problems = tuple(problems)
         super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
 
+    @property
+    def problems(self) -> tuple["MigrationFileError", ...]:
+        """Every problem, each with its place; just this one when there is only one."""
+        return self._problems or (self,)
+
     def __str__(self) -> str:
-        if self.problems == (self,):
-            return super().__str__()
-        lines = (f"  - {problem.location}: {problem.message}" for problem in self.problems)
-        return "\n".join([super().__str__(), *lines])
+        lines = [super().__str__()]
+        for problem in self._problems:
+            lines.append(f"  - {problem.location}: {problem.message}")
+            lines.extend([f"    {problem.next_step}"] if problem.next_step else [])
+        return "\n".join(lines)
 
 
 # -- one database -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ IDENTIFIER = IDENTIFIER_START + r"0-9$"
 
 _TAG = re.compile(rf"\$(?:[{IDENTIFIER_START}][{IDENTIFIER_START}0-9]*)?\$")
 _ENDS_IDENTIFIER = re.compile(rf"[{IDENTIFIER}]")
+_LINE = re.compile(r"[^\n\r]*+")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 # The rest of an E'' string. Two of them with a line end between are one string, so that the
 # second may hold backslashes too. Possessive: never tried a second time.
@@ -50,7 +51,7 @@ def _close_postgresql(text: str, start: int) -> int:
         case "$":
             return _close_dollars(text, start)
         case "-":
-            return _line_end(text, start)
+            return _LINE.match(text, start).end()  # type: ignore[union-attr]  # always matches
         case _:
             return _close_nested_comment(text, start)
 
@@ -67,11 +68,6 @@ def _close_dollars(text: str, start: int) -> int:
         return start + 1  # a parameter, or a dollar inside an identifier
     end = text.find(tag[0], tag.end())
     return end + len(tag[0]) if end >= 0 else -1
-
-
-def _line_end(text: str, start: int) -> int:
-    ends = [at for at in (text.find("\n", start), text.find("\r", start)) if at >= 0]
-    return min(ends, default=len(text))
 
 
 def _close_nested_comment(text: str, start: int) -> int:

@@ -1,0 +1,203 @@
+"""The folder of a database's migrations: the only code that touches the disk for them.
+
+Blocking: call it in a worker thread.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from dbwarden.errors import MigrationFileError
+from dbwarden.files.migration import Migration
+from dbwarden.files.naming import FileName, parse_name, slug
+from dbwarden.files.order import cycle_of, in_order, say_cycle, say_versions
+from dbwarden.files.parsing import decode, parse, together
+from dbwarden.types import DatabaseName, DialectName, Location, Version, format_version
+
+__all__ = ["next_version", "read_folder", "slug", "write_migration"]
+
+
+def read_folder(
+    path: Path, database: DatabaseName, dialect: DialectName = "postgresql"
+) -> tuple[Migration, ...]:
+    """Every migration in the folder *path*, in the order in which they run.
+
+    Files that do not end in ``.sql``, hidden ones and folders are none of ours. A folder that
+    does not exist has no migrations.
+
+    Args:
+        path: The folder.
+        database: Whose migrations they are: the prefix of their names.
+        dialect: Whose quotes and comments they have.
+
+    Raises:
+        MigrationFileError: Every problem of the folder at once, each with file and line.
+    """
+    problems: list[MigrationFileError] = []
+    names: list[tuple[Path, FileName]] = []
+    migrations: list[Migration] = []
+    for file in _sql_files(path, database):
+        try:
+            name = parse_name(file, database)
+            names.append((file, name))
+            text = _text(file, database)
+            migrations.append(parse(text, path=file, database=database, dialect=dialect, name=name))
+        except MigrationFileError as error:
+            problems.extend(error.problems)
+    problems.extend(_clashes(names, database))
+    problems.extend(_unmet(migrations, names))
+    if not problems:
+        problems.extend(_cycles(migrations))
+    if problems:
+        raise together(problems, f"the folder {path} has problems", database)
+    return in_order(migrations)
+
+
+def _sql_files(folder: Path, database: DatabaseName) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.lower().endswith(".sql")
+                and not entry.name.startswith(".")
+                and not entry.is_dir()
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise MigrationFileError(
+            f"the migrations folder cannot be read: {error.strerror}",
+            database=database,
+            location=Location(path=folder),
+            next_step="Check its permissions, and migrations_dir= in the configuration.",
+        ) from error
+    return [Path(f"{folder}{os.sep}{name}") for name in sorted(names)]
+
+
+def _text(file: Path, database: DatabaseName) -> str:
+    try:
+        with open(file, "rb", buffering=0) as opened:
+            data = opened.readall()
+    except OSError as error:
+        raise MigrationFileError(
+            f"the file cannot be read: {error.strerror}",
+            database=database,
+            location=Location(path=file),
+            next_step="Check that it is there, and its permissions.",
+        ) from error
+    return decode(data, path=file, database=database)
+
+
+def _clashes(
+    names: Iterable[tuple[Path, FileName]], database: DatabaseName
+) -> Iterator[MigrationFileError]:
+    first: dict[Version | str, Path] = {}
+    for file, name in names:
+        key = name.name if name.version is None else name.version
+        before = first.setdefault(key, file)
+        if before is file:
+            continue
+        if name.version is None:
+            message = f"the repeatable {name.name} is there twice: also as {before.name}"
+            next_step = "Give one of the two another name."
+        else:
+            message = f"version {format_version(name.version)} is there twice: also {before.name}"
+            next_step = "Give the one that is not applied anywhere the next free number."
+        yield MigrationFileError(
+            message, database=database, location=Location(path=file), next_step=next_step
+        )
+
+
+def _unmet(
+    migrations: Iterable[Migration], names: Iterable[tuple[Path, FileName]]
+) -> Iterator[MigrationFileError]:
+    known = {name.version for _, name in names}
+    for migration in migrations:
+        for version in migration.depends_on:
+            if version in known and version != migration.version:
+                continue
+            itself = version == migration.version
+            yield MigrationFileError(
+                "it depends on itself"
+                if itself
+                else f"it depends on {format_version(version)}, which does not exist",
+                database=migration.database,
+                location=_header_place(migration),
+                next_step="Remove that version from -- depends_on."
+                if itself
+                else "Correct -- depends_on, or add the file.",
+            )
+
+
+def _header_place(migration: Migration) -> Location:
+    """The line of the first ``-- depends_on`` of a file that was read before."""
+    lines = _text(migration.path, migration.database).split("\n")
+    for number, line in enumerate(lines, start=1):
+        if line.lstrip("- \t").lower().startswith("depends_on"):
+            return migration.at(number)
+    return migration.at()
+
+
+def _cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
+    if cycle := cycle_of(migrations):
+        yield MigrationFileError(
+            f"migrations depend on each other in a circle: {say_cycle(cycle)}",
+            database=cycle[0].database,
+            location=_header_place(cycle[0]),
+            next_step="Remove one of these from its file's -- depends_on: "
+            f"{say_versions([item.version for item in cycle if item.version is not None])}.",
+        )
+
+
+def next_version(migrations: Sequence[Migration]) -> Version:
+    """The number for the next migration."""
+    return Version(max((item.version or 0 for item in migrations), default=0) + 1)
+
+
+def write_migration(folder: Path, name: str, text: str) -> Path:
+    """Write a migration file named *name*; makes the folder where there is none.
+
+    All of it is there or nothing, and nothing is ever overwritten.
+
+    Raises:
+        MigrationFileError: There is such a file already, or the folder takes no files.
+    """
+    target = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_new(target, text.encode())
+    except FileExistsError as error:
+        raise MigrationFileError(
+            "there is such a file already",
+            location=Location(path=target),
+            next_step="Choose another name, or remove that file.",
+        ) from error
+    except OSError as error:
+        raise MigrationFileError(
+            f"the file cannot be written: {error.strerror}",
+            location=Location(path=target),
+            next_step="Check the folder's permissions and the space on its disk.",
+        ) from error
+    return target
+
+
+def _write_new(target: Path, data: bytes) -> None:
+    draft = target.with_name(f".{target.name}.{os.urandom(4).hex()}.draft")
+    try:
+        _write_exclusively(draft, data)
+        try:
+            os.link(draft, target)  # unlike a rename, this fails where the name is taken
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            _write_exclusively(target, data)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_exclusively(target: Path, data: bytes) -> None:
+    with open(target, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

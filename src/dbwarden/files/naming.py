@@ -1,0 +1,109 @@
+"""The names of migration files: ``primary__0001_create_users.sql``, ``primary__ROC__views.sql``."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbwarden.errors import MigrationFileError, UsageError
+from dbwarden.files.spelling import closest
+from dbwarden.ledger import Kind
+from dbwarden.types import DatabaseName, Location, Version, format_version
+
+_LONGEST_SLUG = 60
+_VERSIONED = re.compile(r"([0-9]{4,})_([^\W_][\w.-]*)\.sql")
+_REPEATABLE = re.compile(r"(RA|ROC)__([^\W_][\w.-]*)\.sql")
+_KINDS = {"RA": Kind.ALWAYS, "ROC": Kind.ON_CHANGE}
+_LOOSE = re.compile(r"(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileName:
+    """What a file's name says. ``version`` is ``None`` for repeatable ones."""
+
+    kind: Kind
+    version: Version | None
+    name: str
+
+
+def parse_name(path: Path, database: DatabaseName) -> FileName:
+    """Read the name of the migration file at *path*.
+
+    Raises:
+        MigrationFileError: It is none of *database*; suggests one that is.
+    """
+    prefix = f"{database}__"
+    rest = path.name.removeprefix(prefix) if path.name.startswith(prefix) else ""
+    if (found := _VERSIONED.fullmatch(rest)) and int(found[1]):
+        return FileName(kind=Kind.VERSIONED, version=Version(int(found[1])), name=found[2])
+    if (found := _REPEATABLE.fullmatch(rest)) and not found[2].isdigit():
+        return FileName(kind=_KINDS[found[1]], version=None, name=found[2])
+    raise MigrationFileError(
+        f"the name {path.name} is not that of a migration of {database}",
+        database=database,
+        location=Location(path=path),
+        next_step=_advice(path.name, database),
+    )
+
+
+def _advice(name: str, database: DatabaseName) -> str:
+    pattern = f"{database}__0001_create_users.sql"
+    found = _LOOSE.fullmatch(name)
+    if found is None:
+        return f"Name it like {pattern} or {database}__ROC__views.sql, or move it elsewhere."
+    owner, number, kind, words = found.groups()
+    if owner is not None and owner != database and closest(owner, [database]) is None:
+        return f"Move it to the folder of {owner}, or rename it to {_meant(found, database)}."
+    if number is not None and not int(number):
+        return f"Versions begin with 0001: name it like {pattern}."
+    if not words or (kind and words.isdigit()):
+        return f"Add a name in words, as in {pattern}."
+    return f"Rename it to {_meant(found, database)}."
+
+
+def _meant(found: re.Match[str], database: DatabaseName) -> str:
+    _, number, kind, words = found.groups()
+    name = _slug(words) or "name"
+    if number is not None:
+        return f"{database}__{format_version(Version(int(number)))}_{name}.sql"
+    return f"{database}__{'RA' if kind.upper() == 'RA' else 'ROC'}__{name}.sql"
+
+
+def slug(message: str) -> str:
+    """What *message* becomes in a file's name: lower case, words joined by underscores.
+
+    Raises:
+        UsageError: It has no letter or digit.
+    """
+    name = _slug(message)
+    if not name:
+        raise UsageError(
+            f"the message {message!r} has no letter or digit to name a file after",
+            next_step='Say in a few words what the migration does, as in -m "create users".',
+        )
+    return name
+
+
+def _slug(message: str) -> str:
+    from unicodedata import combining, normalize  # a megabyte that no other command needs
+
+    plain = "".join(char for char in normalize("NFKD", message) if not combining(char))
+    words = re.findall(r"[^\W_]+", normalize("NFC", plain).lower())
+    name = "_".join(words)
+    if len(name) <= _LONGEST_SLUG:
+        return name
+    whole_words = name[: _LONGEST_SLUG + 1].rpartition("_")[0]
+    return whole_words or name[:_LONGEST_SLUG]
+
+
+def parse_version(text: str, what: str = "version") -> Version:
+    """Read a version as people write it: ``7`` and ``0007`` are the same.
+
+    Raises:
+        UsageError: It is not a number; *what* says where it was given.
+    """
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(
+            f"{what} {text!r} is not a version",
+            next_step="Give the number in the file's name, as in 0007.",
+        )
+    return Version(int(text))

@@ -1,0 +1,70 @@
+"""In which order migrations run, and what they need before them. Pure."""
+
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
+
+from dbwarden.files.migration import Migration
+from dbwarden.types import Version, format_version
+
+
+def in_order(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+    """*migrations* as they run: by version but after what they depend on, repeatables last.
+
+    A dependency that is not among *migrations* is taken to be there already. Those of a cycle
+    are left out: ``cycle_of`` finds it.
+    """
+    versioned = {item.version: item for item in migrations if item.version is not None}
+    order = sorted(versioned)
+    if any(need > version for version in order for need in versioned[version].depends_on):
+        order = list(_sorted_by_dependencies(versioned))
+    repeatables = sorted((m for m in migrations if m.version is None), key=lambda m: m.name)
+    return (*(versioned[version] for version in order), *repeatables)
+
+
+def _sorted_by_dependencies(versioned: dict[Version, Migration]) -> Iterator[Version]:
+    waiting: dict[Version, int] = {}
+    dependants: dict[Version, list[Version]] = {}
+    for version, migration in versioned.items():
+        needs = {need for need in migration.depends_on if need in versioned}
+        waiting[version] = len(needs)
+        for need in needs:
+            dependants.setdefault(need, []).append(version)
+    ready = [version for version, count in waiting.items() if count == 0]
+    heapify(ready)
+    while ready:
+        version = heappop(ready)
+        yield version
+        for dependant in dependants.get(version, ()):
+            waiting[dependant] -= 1
+            if waiting[dependant] == 0:
+                heappush(ready, dependant)
+
+
+def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+    """Migrations that need each other, each followed by what it depends on; ``()`` when none do."""
+    ordered = {id(item) for item in in_order(migrations)}
+    stuck = {
+        item.version: item
+        for item in migrations
+        if item.version is not None and id(item) not in ordered
+    }
+    if not stuck:
+        return ()
+    # Each one that is stuck waits for another that is stuck, so this walk comes back to itself.
+    version, seen = min(stuck), dict[Version, int]()
+    while version not in seen:
+        seen[version] = len(seen)
+        version = next(need for need in stuck[version].depends_on if need in stuck)
+    return tuple(stuck[member] for member in list(seen)[seen[version] :])
+
+
+def say_cycle(cycle: Sequence[Migration]) -> str:
+    """A cycle in words: ``0003 -> 0005 -> 0003``."""
+    keys = [item.key for item in (*cycle, cycle[0])]
+    return " -> ".join(keys)
+
+
+def say_versions(versions: Sequence[Version]) -> str:
+    """Versions in words: ``0003, 0004 and 12 more``."""
+    shown = ", ".join(format_version(version) for version in versions[:5])
+    return shown if len(versions) <= 5 else f"{shown} and {len(versions) - 5} more"

@@ -1,0 +1,232 @@
+"""The text of a file -> a migration. Pure."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import assert_never
+
+from dbwarden.errors import MigrationFileError
+from dbwarden.files.checksum import NOTHING, checksum
+from dbwarden.files.directives import (
+    DependsOn,
+    Directive,
+    Fault,
+    Irreversible,
+    Requires,
+    SectionMark,
+    SectionName,
+    directive_of,
+)
+from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
+from dbwarden.files.migration import Migration, Requirement, Section
+from dbwarden.files.naming import FileName, parse_name
+from dbwarden.types import DatabaseName, DialectName, Location, Version
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a section's line begins (``start``), and where its SQL does (``end``)."""
+
+    section: SectionName
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been found in one file so far."""
+
+    source: Source
+    lexis: Lexis
+    marks: list[_Mark] = field(default_factory=list)
+    depends_on: list[Version] = field(default_factory=list)
+    requires: list[Requirement] = field(default_factory=list)
+    irreversible: bool = False
+    problems: list[MigrationFileError] = field(default_factory=list)
+
+    def problem(self, offset: int, message: str, next_step: str) -> None:
+        self.problems.append(self.source.error(offset, message, next_step))
+
+
+def parse(
+    text: str,
+    *,
+    path: Path,
+    database: DatabaseName,
+    dialect: DialectName = "postgresql",
+    name: FileName | None = None,
+) -> Migration:
+    """Read *text*, the content of the file at *path*, as a migration of *database*.
+
+    Args:
+        text: Decoded, with its line ends as they are.
+        path: Of the file; its name says version and name.
+        database: Whose migration it should be.
+        dialect: Whose quotes and comments the text has.
+        name: What the file's name says, when it is known already.
+
+    Raises:
+        MigrationFileError: Every problem of the file, each with its line.
+    """
+    name = name or parse_name(path, database)
+    reading = _Reading(Source(text=text, path=path, database=database), lexis_of(dialect))
+    _read_comments(reading)
+    sections = _sections(reading)
+    _check(reading, sections)
+    if reading.problems:
+        raise together(reading.problems, f"{path.name} has problems", database)
+    return Migration(
+        database=database,
+        kind=name.kind,
+        version=name.version,
+        name=name.name,
+        path=path,
+        upgrade=sections["upgrade"],
+        rollback=sections.get("rollback"),
+        irreversible=reading.irreversible,
+        depends_on=tuple(dict.fromkeys(reading.depends_on)),
+        requires=tuple(dict.fromkeys(reading.requires)),
+    )
+
+
+def together(
+    problems: list[MigrationFileError], message: str, database: DatabaseName
+) -> MigrationFileError:
+    """One error for all *problems*; the problem itself when there is one."""
+    if len(problems) == 1:
+        return problems[0]
+    return MigrationFileError(f"{message} ({len(problems)})", problems=problems, database=database)
+
+
+def _read_comments(reading: _Reading) -> None:
+    text = reading.source.text
+    for start, end in comments(reading.lexis, text):
+        line_start = text.rfind("\n", 0, start) + 1
+        said = directive_of(
+            text[start:end],
+            in_header=not reading.marks,
+            own_line=not text[line_start:start].strip(),
+        )
+        if said is not None:
+            _heed(reading, said, start, line_start, end)
+
+
+def _heed(reading: _Reading, said: Directive, start: int, line_start: int, end: int) -> None:
+    match said:
+        case SectionMark(section):
+            newline = reading.source.text.find("\n", end)
+            after = newline + 1 if newline >= 0 else len(reading.source.text)
+            reading.marks.append(_Mark(section, line_start, after))
+        case DependsOn(versions):
+            reading.depends_on.extend(versions)
+        case Requires(requirements):
+            _heed_requirements(reading, requirements, start)
+        case Irreversible():
+            reading.irreversible = True
+        case Fault(message, next_step):
+            reading.problem(start, message, next_step)
+        case _:
+            assert_never(said)
+
+
+def _heed_requirements(
+    reading: _Reading, requirements: tuple[Requirement, ...], start: int
+) -> None:
+    for requirement in requirements:
+        if requirement.database == reading.source.database:
+            reading.problem(
+                start,
+                f"it requires a version of {requirement.database}, its own database",
+                f'Write it as -- depends_on: ["{requirement.version:04d}"].',
+            )
+    reading.requires.extend(requirements)
+
+
+def _sections(reading: _Reading) -> dict[SectionName, Section]:
+    """The text of each section, the first of each name."""
+    source, found = reading.source, dict[SectionName, Section]()
+    ends = [mark.start for mark in reading.marks[1:]] + [len(source.text)]
+    for mark, end in zip(reading.marks, ends, strict=True):
+        if mark.section in found:
+            reading.problem(
+                mark.start,
+                f"a second {mark.section} section",
+                "A file has one upgrade and one rollback: join them, or make another migration.",
+            )
+            continue
+        text = source.text[mark.end : end]
+        meaning = checksum(text) if has_code(text) else NOTHING
+        found[mark.section] = Section(text=text, line=source.place(mark.end)[0], checksum=meaning)
+    return found
+
+
+def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
+    _check_before_sections(reading)
+    at = {mark.section: mark.start for mark in reversed(reading.marks)}
+    if "upgrade" not in sections:
+        if not reading.problems:
+            reading.problem(
+                0,
+                "it has no upgrade section",
+                "Put -- upgrade on a line of its own before the SQL, and -- rollback before the "
+                "SQL that takes it back.",
+            )
+        return
+    if sections["upgrade"].empty:
+        reading.problem(
+            at["upgrade"], "its upgrade has no statement", "Write its SQL, or remove the file."
+        )
+    if "rollback" not in sections:
+        return
+    if at["rollback"] < at["upgrade"]:
+        reading.problem(
+            at["rollback"],
+            "its rollback stands before its upgrade",
+            "Put the upgrade section first.",
+        )
+    if reading.irreversible and not sections["rollback"].empty:
+        reading.problem(
+            at["rollback"],
+            "it is marked irreversible, but has a rollback",
+            "Remove the header -- dbwarden: irreversible, or the rollback's SQL.",
+        )
+
+
+def _check_before_sections(reading: _Reading) -> None:
+    text = reading.source.text
+    first = reading.marks[0].start if reading.marks else len(text)
+    code = skip_gap(reading.lexis, text)
+    if code >= first:
+        return
+    if text.startswith("/*", code):
+        reading.problem(code, "this comment is never closed", "Close it where it should end.")
+    elif reading.marks:
+        reading.problem(
+            code, "SQL stands before the first section", "Move it below -- upgrade, or remove it."
+        )
+
+
+def decode(data: bytes, *, path: Path, database: DatabaseName) -> str:
+    """The text in *data*: UTF-8, with or without a byte order mark, line ends as they are.
+
+    Raises:
+        MigrationFileError: It is not UTF-8, or holds a zero byte; with the byte's place.
+    """
+    data = data.removeprefix(_BOM)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        fault = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        before = data[: error.start].decode("utf-8")
+    else:
+        if "\0" not in text:
+            return text
+        fault, before = "a zero byte stands in the text", text[: text.index("\0")]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    raise MigrationFileError(
+        fault,
+        database=database,
+        location=Location(path=path, line=line, column=column),
+        next_step="Save the file as UTF-8.",
+    )
