@@ -1,0 +1,180 @@
+"""Files and ledger, compared. Pure: what to do is decided here, and done elsewhere."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dbwarden.files.checksum import NOTHING
+from dbwarden.files.migration import Migration
+from dbwarden.files.order import in_order
+from dbwarden.ledger import Kind, LedgerRow, State
+from dbwarden.types import DatabaseName, Version, format_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A file and the live ledger row that says it was applied."""
+
+    migration: Migration
+    row: LedgerRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How the files and the ledger of one database stand to each other.
+
+    Every tuple is in the order in which migrations run. Each live row is in exactly one of
+    ``applied``, ``changed``, ``superseded``, ``missing``, ``ahead``, ``retired`` and ``partial``.
+
+    - ``applied``: file and row agree (repeatable ones too).
+    - ``pending``: files to run next, in order: versioned ones by version and dependencies, then
+      repeatables (``RA`` always, ``ROC`` when new or changed).
+    - ``changed``: applied versioned migrations whose upgrade or rollback was edited since. A
+      rollback that was written where there was none is not an edit.
+    - ``superseded``: repeatables whose row is of an older text; they are pending too.
+    - ``missing``: live rows whose file is gone although newer files exist, or all files are gone.
+    - ``ahead``: live rows newer than any file: a newer app was here. Not a fault.
+    - ``retired``: rows of repeatables without a file: removed, or a newer app's. Not a fault.
+    - ``out_of_order``: those of ``pending`` that are older than the newest applied version.
+    - ``partial``: rows that stand between two steps, with their file where there is one.
+    """
+
+    database: DatabaseName | None = None
+    applied: tuple[Applied, ...] = ()
+    pending: tuple[Migration, ...] = ()
+    changed: tuple[Applied, ...] = ()
+    superseded: tuple[Applied, ...] = ()
+    missing: tuple[LedgerRow, ...] = ()
+    ahead: tuple[LedgerRow, ...] = ()
+    retired: tuple[LedgerRow, ...] = ()
+    out_of_order: tuple[Migration, ...] = ()
+    partial: tuple[tuple[LedgerRow, Migration | None], ...] = ()
+
+    @property
+    def version(self) -> str | None:
+        """The newest version that is applied, as the ledger writes it."""
+        newest = max((version_of(row) for row in applied_rows(self)), default=None)
+        return format_version(newest) if newest is not None else None
+
+
+def compare(files: Sequence[Migration], rows: Sequence[LedgerRow] | None) -> History:
+    """Compare *files* with the *rows* of the ledger (``None`` where there is none yet)."""
+    ordered = in_order(files)
+    live = {(row.kind, _identity(row)): row for row in rows or () if row.live}
+    found = _Found()
+    for migration in ordered:
+        identity = migration.name if migration.version is None else migration.version
+        row = live.pop((migration.kind, identity), None)
+        _place_file(found, migration, row)
+    newest = max((item.version for item in ordered if item.version is not None), default=None)
+    for row in sorted(live.values(), key=_row_order):
+        _place_row(found, row, newest)
+    return History(
+        database=ordered[0].database if ordered else None,
+        applied=tuple(found.applied),
+        pending=tuple(found.pending),
+        changed=tuple(found.changed),
+        superseded=tuple(found.superseded),
+        missing=tuple(found.missing),
+        ahead=tuple(found.ahead),
+        retired=tuple(found.retired),
+        out_of_order=_out_of_order(ordered, found),
+        partial=tuple(found.partial),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """The tuples of a history while they grow."""
+
+    applied: list[Applied] = field(default_factory=list)
+    pending: list[Migration] = field(default_factory=list)
+    changed: list[Applied] = field(default_factory=list)
+    superseded: list[Applied] = field(default_factory=list)
+    missing: list[LedgerRow] = field(default_factory=list)
+    ahead: list[LedgerRow] = field(default_factory=list)
+    retired: list[LedgerRow] = field(default_factory=list)
+    partial: list[tuple[LedgerRow, Migration | None]] = field(default_factory=list)
+
+
+def _place_file(found: _Found, migration: Migration, row: LedgerRow | None) -> None:
+    if row is not None and row.state is not State.APPLIED:
+        found.partial.append((row, migration))
+        return
+    agrees = row is not None and _agrees(migration, row)
+    if row is None or migration.always or (migration.version is None and not agrees):
+        found.pending.append(migration)
+    if row is not None:
+        otherwise = found.superseded if migration.version is None else found.changed
+        (found.applied if agrees else otherwise).append(Applied(migration=migration, row=row))
+
+
+def _place_row(found: _Found, row: LedgerRow, newest: Version | None) -> None:
+    """Place a row that no file explains."""
+    if row.state is not State.APPLIED:
+        found.partial.append((row, None))
+    elif row.kind is not Kind.VERSIONED:
+        found.retired.append(row)
+    elif newest is not None and version_of(row) > newest:
+        found.ahead.append(row)
+    else:
+        found.missing.append(row)
+
+
+def _agrees(migration: Migration, row: LedgerRow) -> bool:
+    if row.upgrade_checksum != migration.upgrade.checksum:
+        return False
+    return migration.version is None or not rollback_edited(migration, row)
+
+
+def rollback_edited(migration: Migration, row: LedgerRow) -> bool:
+    """Whether there was a rollback when *migration* was applied, and it was another one."""
+    if row.rollback_checksum is None or row.rollback_checksum == NOTHING:
+        return False
+    return migration.rollback is None or migration.rollback.checksum != row.rollback_checksum
+
+
+def _out_of_order(ordered: Sequence[Migration], found: _Found) -> tuple[Migration, ...]:
+    without_file = [row for row, migration in found.partial if migration is None]
+    orphans = [*found.missing, *found.ahead, *without_file]
+    newest_orphan = max(
+        (version_of(row) for row in orphans if row.kind is Kind.VERSIONED), default=0
+    )
+    pending = {item.version for item in found.pending}
+    versioned = [item.version for item in ordered if item.version is not None]
+    ran = [place for place, version in enumerate(versioned) if version not in pending]
+    before = set(versioned[: max(ran, default=0)])
+    return tuple(
+        item
+        for item in found.pending
+        if item.version is not None and (item.version in before or item.version < newest_orphan)
+    )
+
+
+def version_of(row: LedgerRow) -> Version:
+    """The version of a versioned migration's row."""
+    return Version(int(row.key))
+
+
+def _identity(row: LedgerRow) -> Version | str:
+    return version_of(row) if row.kind is Kind.VERSIONED else row.key
+
+
+def _row_order(row: LedgerRow) -> tuple[bool, int, str]:
+    versioned = row.kind is Kind.VERSIONED
+    return not versioned, version_of(row) if versioned else 0, row.key
+
+
+def applied_rows(history: History) -> Iterator[LedgerRow]:
+    """The rows of every version that is applied."""
+    for item in (*history.applied, *history.changed):
+        if item.migration.version is not None:
+            yield item.row
+    yield from history.missing
+    yield from history.ahead
+
+
+def files_of(history: History) -> Mapping[Version, Migration]:
+    """Every versioned file of *history*, in the order in which they run."""
+    files = [item.migration for item in (*history.applied, *history.changed)]
+    files += [*history.pending, *(item for _, item in history.partial if item is not None)]
+    return {item.version: item for item in in_order(files) if item.version is not None}

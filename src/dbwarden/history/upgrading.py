@@ -1,0 +1,142 @@
+"""What an upgrade runs, and what has to be cleared up before it. Pure."""
+
+from collections.abc import Sequence
+
+from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, UsageError
+from dbwarden.files.migration import Migration
+from dbwarden.files.naming import parse_version
+from dbwarden.files.order import say_versions
+from dbwarden.history.comparing import History, applied_rows, files_of, version_of
+from dbwarden.history.wording import check_amount, command, missing, named, partial_without_file
+from dbwarden.ledger import State
+from dbwarden.types import Version, format_version
+
+
+def plan_upgrade(
+    history: History,
+    *,
+    to: str | None = None,
+    count: int | None = None,
+    out_of_order: bool = False,
+) -> tuple[Migration, ...]:
+    """Which pending migrations to run, in order. What is half-way through is resumed before them.
+
+    Repeatables run when no versioned migration is left pending behind: they are written against
+    the newest schema.
+
+    Args:
+        history: What ``compare`` found.
+        to: Up to and including this version.
+        count: At most so many versioned ones.
+        out_of_order: Run those, too, that are older than what is applied.
+
+    Raises:
+        UsageError: *to* is no version of a file, or older than what is applied; *count* is not
+            positive; both are given.
+        ChangedMigration: An applied file was edited.
+        MissingMigration: The file of an applied migration is gone.
+        PartialMigration: Something stopped half-way and cannot be resumed by an upgrade.
+        OutOfOrder: What would run is older than what is applied.
+    """
+    check_amount(to, count)
+    refuse_unclear(history)
+    versioned = [item for item in history.pending if item.version is not None]
+    chosen = (
+        versioned[:count] if to is None else _up_to(history, versioned, parse_version(to, "--to"))
+    )
+    versions = {item.version for item in chosen}
+    late = [item for item in history.out_of_order if item.version in versions]
+    if late and not out_of_order:
+        raise _late(history, late)
+    repeatables = [item for item in history.pending if item.version is None]
+    return tuple(chosen if len(chosen) < len(versioned) else [*chosen, *repeatables])
+
+
+def _up_to(history: History, pending: Sequence[Migration], to: Version) -> list[Migration]:
+    order = {version: place for place, version in enumerate(files_of(history))}
+    if to not in order:
+        raise _no_such_file(history, to, list(order))
+    newer = [
+        version
+        for version in (version_of(row) for row in applied_rows(history))
+        if order.get(version, len(order)) > order[to]
+    ]
+    if newer and all(item.version != to for item in pending):
+        raise UsageError(
+            f"{format_version(to)} is applied, and so is what comes after it: "
+            f"{say_versions(newer)}",
+            database=history.database,
+            next_step="To go back to it: "
+            + command(history, "rollback", "--to", format_version(to)),
+        )
+    return [item for item in pending if item.version and order[item.version] <= order[to]]
+
+
+def _no_such_file(history: History, to: Version, versions: Sequence[Version]) -> UsageError:
+    known = f"the newest is {format_version(max(versions))}" if versions else "there are none"
+    nearest = min(versions, key=lambda version: abs(version - to), default=None)
+    return UsageError(
+        f"there is no migration {format_version(to)} here; {known}",
+        database=history.database,
+        next_step=f"Did you mean {format_version(nearest)}?"
+        if nearest is not None
+        else "Check migrations_dir in the configuration.",
+    )
+
+
+def _late(history: History, late: Sequence[Migration]) -> OutOfOrder:
+    versions = [item.version for item in late if item.version is not None]
+    return OutOfOrder(
+        f"{say_versions(versions)} {_is(late)} older than what is applied "
+        f"(the newest is {history.version})",
+        database=history.database,
+        location=late[0].at(),
+        next_step="If the order does not matter: "
+        + command(history, "migrate", "--out-of-order")
+        + "; if it does, give the file the next free number.",
+    )
+
+
+def _is(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def refuse_unclear(history: History) -> None:
+    """Refuse to upgrade what has to be cleared up first.
+
+    Raises:
+        ChangedMigration: An applied file was edited.
+        MissingMigration: The file of an applied migration is gone.
+        PartialMigration: Something stopped half-way and cannot be resumed by an upgrade.
+    """
+    if history.changed:
+        raise _changed(history)
+    if history.missing:
+        raise missing(history, history.missing)
+    for row, migration in history.partial:
+        if migration is None:
+            raise partial_without_file(history, row)
+        if row.state is State.ROLLING_BACK:
+            raise PartialMigration(
+                f"the rollback of {row.key} stopped after step {row.step}",
+                database=history.database,
+                location=migration.at(),
+                next_step="Finish it with: " + command(history, "rollback"),
+            )
+
+
+def _changed(history: History) -> ChangedMigration:
+    first = history.changed[0]
+    upgrade = first.row.upgrade_checksum != first.migration.upgrade.checksum
+    section = first.migration.upgrade if upgrade else first.migration.rollback
+    what = "upgrade" if upgrade else "rollback"
+    others = [item.migration.version for item in history.changed[1:] if item.migration.version]
+    also = f"; so {'was' if len(others) == 1 else 'were'} {say_versions(others)}" if others else ""
+    accept = [word for item in history.changed for word in ("--accept", item.row.key)]
+    return ChangedMigration(
+        f"{named(first.row)} was edited after it was applied: its {what}{also}",
+        database=history.database,
+        location=first.migration.at(section.line if section else None),
+        next_step="Undo the edit, or accept the file as it is with: "
+        + command(history, "repair", *accept),
+    )

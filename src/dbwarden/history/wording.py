@@ -1,0 +1,62 @@
+"""What the decisions have in common: how things are named, and what to do about them."""
+
+from collections.abc import Sequence
+
+from dbwarden.errors import MissingMigration, PartialMigration, UsageError
+from dbwarden.files.order import say_versions
+from dbwarden.history.comparing import History, version_of
+from dbwarden.ledger import LedgerRow
+
+
+def command(history: History, verb: str, *options: str) -> str:
+    """The command line that a user types next."""
+    database = ["-d", history.database] if history.database else []
+    return " ".join(["dbwarden", verb, *database, *options])
+
+
+def named(row: LedgerRow) -> str:
+    """A migration as a person calls it: number and description."""
+    return f"{row.key} ({row.description})"
+
+
+def missing(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
+    """The error for applied migrations whose files are gone."""
+    if history.database is None:
+        return MissingMigration(
+            f"{len(rows)} migrations are applied ({say_versions([version_of(r) for r in rows])}), "
+            "but there is not one file",
+            next_step="Check migrations_dir in the configuration, and that the files are deployed.",
+        )
+    others = [version_of(row) for row in rows[1:]]
+    also = f"; so {'is that' if len(others) == 1 else 'are those'} of {say_versions(others)}"
+    forget = [word for row in rows for word in ("--forget", row.key)]
+    return MissingMigration(
+        f"the file of {named(rows[0])} is gone{also if others else ''}",
+        database=history.database,
+        next_step="Restore the file, or forget that it was applied with: "
+        + command(history, "repair", *forget),
+    )
+
+
+def partial_without_file(history: History, row: LedgerRow) -> PartialMigration:
+    """The error for a half-done migration whose file is gone."""
+    return PartialMigration(
+        f"{named(row)} stopped after step {row.step}, and its file is gone",
+        database=history.database,
+        next_step="Restore the file, or forget the row with: "
+        + command(history, "repair", "--forget", row.key),
+    )
+
+
+def check_amount(to: str | None, count: int | None) -> None:
+    """Refuse a choice that makes no sense.
+
+    Raises:
+        UsageError: Both are given, or *count* is not positive.
+    """
+    if to is not None and count is not None:
+        raise UsageError("--to and --count say different things", next_step="Give one of the two.")
+    if count is not None and count < 1:
+        raise UsageError(
+            f"--count {count} is not a number of migrations", next_step="Give 1 or more."
+        )
