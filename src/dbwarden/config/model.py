@@ -4,14 +4,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
-from dbwarden.config.urls import DatabaseURL, parse_url
+from dbwarden.config.urls import DatabaseURL, read_url, redact
+from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.ledger import DEFAULT_TABLE
 from dbwarden.types import DatabaseName, DialectName
 
 UrlSource = str | Callable[[], str | Awaitable[str]] | Any
 """A URL, a ``sqlalchemy.URL``, or a plain or async function that returns one at connect time."""
+
+EMBEDDED = "embedded"
+"""What ``dev_database_url`` says to mean the embedded PostgreSQL server."""
+
+_COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +54,127 @@ class DatabaseConfig:
     pool_recycle: float = 1800.0
     pool_pre_ping: bool = True
     engine_options: Mapping[str, Any] = field(
-        default_factory=lambda: MappingProxyType({}), repr=False
+        default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
     ledger_table: str = DEFAULT_TABLE
     ledger_schema: str | None = None
     scratch: str = field(default="auto", repr=False)
     scratch_setup: Path | None = None
+
+    async def resolve_url(self, *, migrating: bool = False) -> DatabaseURL:
+        """Where the database is now; a callable is asked anew each time.
+
+        A plain function is called in a worker thread, because it may wait for a network.
+
+        Args:
+            migrating: Prefer ``migration_url``, the way past a pooler.
+
+        Raises:
+            ConnectError: The callable failed.
+            ConfigurationError: What it gave is not the URL of such a database.
+        """
+        name = "migration_url" if migrating and self.migration_url is not None else "database_url"
+        source = getattr(self, name)
+        parsed = self._read(await self._ask(name, source) if callable(source) else source)
+        del source
+        if isinstance(parsed, DatabaseURL):
+            return parsed
+        raise ConfigurationError(f"{name}: {parsed}", database=self.database_name)
+
+    async def _ask(self, name: str, function: Callable[[], object]) -> object:
+        try:
+            return await _call(function)
+        except Exception as error:
+            cause, problem = error, redact(f"{type(error).__name__}: {error}")
+        raise ConnectError(
+            f"{name}: the function {name_of(function)} that gives the URL failed: {problem}",
+            database=self.database_name,
+            next_step=f"Correct {name_of(function)}, which database_config names as {name}.",
+        ) from (cause if redact(str(cause)) == str(cause) else None)
+
+    def _read(self, source: object) -> DatabaseURL | str:
+        parsed = read_url(source, self.root)
+        if isinstance(parsed, DatabaseURL) and parsed.dialect != self.database_type:
+            return f"the URL is of kind {parsed.dialect}, but the database is {self.database_type}"
+        return parsed
+
+    @property
+    def url(self) -> DatabaseURL | None:
+        """The URL where it is known without connecting; ``None`` when a function gives it."""
+        parsed = None if callable(self.database_url) else self._read(self.database_url)
+        return parsed if isinstance(parsed, DatabaseURL) else None
+
+    @property
+    def display_url(self) -> str:
+        """The URL to show to people, without a password."""
+        if callable(self.database_url):
+            return f"<given by {name_of(self.database_url)}>"
+        url = self.url
+        return url.display if url else "<not a usable URL>"
+
+    @property
+    def server(self) -> str:
+        """What shares its connections with this database: ``host:port``, or SQLite's file.
+
+        A database whose URL a function gives counts as a server of its own.
+        """
+        url = self.url
+        return url.server if url else f"server of {self.database_name}"
+
+    def for_dev(self) -> Self:
+        """The same database in development: ``dev_database_url`` instead of the real one.
+
+        Raises:
+            ConfigurationError: None is configured, or it is of another kind.
+        """
+        if self.dev:
+            return self
+        if problem := self._problem_of_dev():
+            message, next_step = problem
+            raise ConfigurationError(message, database=self.database_name, next_step=next_step)
+        return replace(self, dev=True, database_url=self.dev_database_url, migration_url=None)
+
+    def _problem_of_dev(self) -> tuple[str, str] | None:
+        kind = self.dev_database_type or self.database_type
+        if self.dev_database_url is None:
+            return (
+                "no development database is configured",
+                "Give dev_database_url in its database_config, or leave out --dev.",
+            )
+        if kind != self.database_type:
+            return (
+                f"its development database is of kind {kind}, which cannot run the SQL of a "
+                f"{self.database_type} database",
+                f"Give a {self.database_type} URL as dev_database_url. {EMBEDDED_SERVER}",
+            )
+        if self.dev_database_url == EMBEDDED:
+            return (
+                f"this version cannot start the embedded server of dev_database_url={EMBEDDED!r}",
+                "Give the URL of a running PostgreSQL as dev_database_url. " + EMBEDDED_SERVER,
+            )
+        return None
+
+
+EMBEDDED_SERVER = (
+    f"The version that brings make-migrations will start a PostgreSQL for development by itself, "
+    f"with dev_database_url={EMBEDDED!r}."
+)
+
+
+async def _call(function: Callable[[], object]) -> object:
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & _COROUTINE:
+        value = function()
+    else:
+        from anyio.to_thread import run_sync
+
+        # A thread cannot be stopped: it is left alone when the time limit is over.
+        value = await run_sync(function, abandon_on_cancel=True)
+    return await value if isinstance(value, Awaitable) else value
+
+
+def name_of(function: object) -> str:
+    """A function as its author knows it: ``app.settings.get_url()``."""
+    module = getattr(function, "__module__", None) or ""
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    return f"{module}.{name}()" if module.replace(".", "").isidentifier() else f"{name}()"

@@ -1,0 +1,200 @@
+"""How the value of each option is checked and settled. Pure.
+
+A check takes what ``database_config`` was given and returns what ``DatabaseConfig`` holds.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from dbwarden.config.names import did_you_mean, problem_of_name
+
+Check = Callable[[Any, Path], object]
+
+KINDS = ("postgresql", "sqlite")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_OWN = frozenset({"pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"})
+_DBWARDENS = frozenset({"url", "creator", "async_creator", "module", "strategy"})
+
+
+class Problem(Exception):
+    """What is wrong with a value. Never leaves ``dbwarden.config``."""
+
+
+def shown(value: object) -> str:
+    """A value in a problem: short, and of a container only its type (it may hold a secret)."""
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    return f"a value of type {type(value).__name__}"
+
+
+def name(value: Any, root: Path) -> str:
+    """A database's name."""
+    text(value, root)
+    if problem := problem_of_name(value):
+        raise Problem(problem)
+    return str(value)
+
+
+def text(value: Any, root: Path) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise Problem(f"must be text, not {shown(value)}")
+    return str(value)
+
+
+def kind(value: Any, root: Path) -> str:
+    """A kind of database."""
+    if value not in KINDS:
+        hint = did_you_mean(value, KINDS) if isinstance(value, str) else ""
+        raise Problem(f"must be 'postgresql' or 'sqlite', not {shown(value)}{hint}")
+    return str(value)
+
+
+def source(value: Any, root: Path) -> object:
+    """A URL or what gives one; which URL is checked later, together with the type."""
+    return value
+
+
+def dev_source(value: Any, root: Path) -> object:
+    """A development URL; ``None`` for none, so that it may come from the environment."""
+    return value or None
+
+
+def flag(value: Any, root: Path) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise Problem(f"must be True or False, not {shown(value)}")
+    return value
+
+
+def identifier(value: Any, root: Path) -> str:
+    """The name of a table or namespace."""
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+        raise Problem(
+            "must be a plain name (letters, digits and underscores, at most 63), "
+            f"not {shown(value)}"
+        )
+    return value
+
+
+def seconds(*, optional: bool = False, also: float | None = None) -> Check:
+    """More than 0 seconds; ``None`` for no limit where *optional*; *also* is allowed too."""
+
+    def check(value: Any, root: Path) -> float | None:
+        if value is None and optional:
+            return None
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and (value == also or (value > 0 and math.isfinite(value))):
+            return float(value)
+        none = ", or None for no limit" if optional else ""
+        extra = f", or {also:g}" if also is not None else ""
+        raise Problem(f"must be a number of seconds above 0{extra}{none}, not {shown(value)}")
+
+    return check
+
+
+def count(least: int) -> Check:
+    """A whole number of at least *least*."""
+
+    def check(value: Any, root: Path) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise Problem(f"must be a whole number, {least} or more, not {shown(value)}")
+        return value
+
+    return check
+
+
+def path(value: Any, root: Path) -> Path:
+    """A path, made absolute from *root*."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise Problem(f"must be a path, not {shown(value)}")
+    return Path(os.path.normpath(root / value))
+
+
+def paths(value: Any, root: Path) -> tuple[Path, ...]:
+    """Several paths."""
+    return tuple(path(item, root) for item in _items(value))
+
+
+def model_paths(value: Any, root: Path) -> tuple[str, ...]:
+    """Dotted modules as they are, files and folders made absolute."""
+    return tuple(_model_path(item, root) for item in _items(value))
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, str | os.PathLike):
+        raise Problem(f"must be a list; write [{shown(os.fspath(value))}]")
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise Problem(f"must be a list, not {shown(value)}")
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else value
+
+
+def _model_path(item: Any, root: Path) -> str:
+    given = str(os.fspath(item)) if isinstance(item, str | os.PathLike) else None
+    if given and (
+        not isinstance(item, str) or "/" in given or os.sep in given or given.endswith(".py")
+    ):
+        return str(path(given, root))
+    if given and _DOTTED.fullmatch(given):
+        return given
+    raise Problem(f"{shown(item)} is neither a dotted module (app.models) nor a path")
+
+
+def engine_options(value: Any, root: Path) -> Mapping[str, Any]:
+    """Options for SQLAlchemy's ``create_async_engine``."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
+    if own := sorted(_OWN & value.keys()):
+        raise Problem(f"{own[0]!r} is an option of database_config itself; give it there")
+    if taken := sorted(_DBWARDENS & value.keys()):
+        raise Problem(f"{taken[0]!r} is set by dbwarden and cannot be given")
+    return MappingProxyType(dict(value))
+
+
+CHECKS: Mapping[str, Check] = {
+    "database_name": name,
+    "database_url": source,
+    "database_type": kind,
+    "default": flag,
+    "model_paths": model_paths,
+    "schema_paths": paths,
+    "migrations_dir": path,
+    "migration_url": dev_source,
+    "dev_database_type": kind,
+    "dev_database_url": dev_source,
+    "overlap_models": flag,
+    "replica_of": text,
+    "timeout": seconds(optional=True),
+    "connect_timeout": seconds(),
+    "lock_timeout": seconds(optional=True),
+    "lock_retries": count(0),
+    "statement_timeout": seconds(optional=True),
+    "migration_lock_timeout": seconds(),
+    "pool_size": count(1),
+    "max_overflow": count(0),
+    "pool_timeout": seconds(),
+    "pool_recycle": seconds(also=-1),
+    "pool_pre_ping": flag,
+    "engine_options": engine_options,
+    "ledger_table": identifier,
+    "ledger_schema": identifier,
+    "scratch": text,
+    "scratch_setup": path,
+}
+"""Every option of ``database_config`` and its check."""
+
+OPTIONAL = frozenset(
+    {
+        *("database_type", "migrations_dir", "migration_url", "dev_database_type"),
+        *("dev_database_url", "replica_of", "ledger_schema", "scratch_setup"),
+    }
+)
+"""Options for which ``None`` is the same as leaving them out."""

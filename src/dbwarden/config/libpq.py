@@ -1,0 +1,314 @@
+"""What the parameters of a PostgreSQL URL mean to asyncpg.
+
+Each parameter that libpq knows is translated or refused with its reason; none is dropped. Pure,
+and asyncpg is not imported.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from dbwarden.config.names import did_you_mean
+from dbwarden.config.syntax import Hosts, Parts, URLProblem, port_number, split_hosts
+
+if TYPE_CHECKING:
+    from dbwarden.config.urls import DatabaseURL
+
+_SESSION_ATTRIBUTES = (*("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),)
+_TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "target_session_attrs": (
+        "any",
+        "read-write",
+        "read-only",
+        "primary",
+        "standby",
+        "prefer-standby",
+    ),
+    "gsslib": ("gssapi", "sspi"),
+}
+"""Parameters with a fixed set of values."""
+
+_ONLY: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "channel_binding": (
+        ("disable", "prefer"),
+        "asyncpg has no channel binding; take it out, and use sslmode=verify-full to be sure of "
+        "the server",
+    ),
+    "client_encoding": (("utf8", "utf-8", "auto"), "asyncpg always speaks UTF-8"),
+    "gssencmode": (("disable", "prefer"), "asyncpg has no GSSAPI encryption; use sslmode"),
+    "gssdelegation": (("0",), "asyncpg does not delegate GSSAPI credentials"),
+    "load_balance_hosts": (("disable",), "hosts are always tried in the order given"),
+    "max_protocol_version": (("3.0", "latest"), "asyncpg speaks protocol 3.0"),
+    "min_protocol_version": (("3.0",), "asyncpg speaks protocol 3.0"),
+    "sslcertmode": (("allow",), "whether a certificate is sent depends on sslcert alone"),
+    "sslcompression": (("0",), "TLS compression is unsafe and asyncpg has none"),
+    "sslsni": (("1",), "asyncpg always sends the server's name"),
+}
+"""Values that are what asyncpg does anyway, and why the others cannot be had."""
+
+_TCP = "asyncpg leaves it to the operating system; take it out"
+_SERVICE = "write the service's parameters into the URL, or read the file in a callable"
+_REFUSED: Mapping[str, str] = {
+    "hostaddr": "write the address as the host",
+    "keepalives": _TCP,
+    "keepalives_count": _TCP,
+    "keepalives_idle": _TCP,
+    "keepalives_interval": _TCP,
+    "tcp_user_timeout": _TCP,
+    "replication": "dbwarden makes ordinary connections only",
+    "requirepeer": "asyncpg cannot check the server's user on a socket",
+    "requiressl": "write sslmode=require",
+    "require_auth": "asyncpg cannot restrict how it is asked for the password",
+    "scram_client_key": "asyncpg takes the password itself",
+    "scram_server_key": "asyncpg takes the password itself",
+    "service": _SERVICE,
+    "servicefile": _SERVICE,
+    "sslcrldir": "asyncpg reads one file; name it with sslcrl",
+    "sslkeylogfile": "asyncpg takes it from the environment variable SSLKEYLOGFILE",
+    "oauth_issuer": "asyncpg cannot log in with OAuth",
+    "oauth_client_id": "asyncpg cannot log in with OAuth",
+    "oauth_client_secret": "asyncpg cannot log in with OAuth",
+    "oauth_scope": "asyncpg cannot log in with OAuth",
+}
+
+_TLS = (
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version"),
+)
+_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "passfile")
+_KEYWORDS = ("passfile", "target_session_attrs", "krbsrvname", "gsslib")
+_NUMBERS = ("connect_timeout", "statement_cache_size", "prepared_statement_cache_size")
+_TEXTS = ("application_name", "fallback_application_name", "options", "sslpassword", "krbsrvname")
+_PLACES = ("host", "port", "user", "password", "dbname", "database")
+_KNOWN = frozenset([*_CHOICES, *_ONLY, *_REFUSED, *_FILES, *_NUMBERS, *_TEXTS, *_PLACES, "ssl"])
+
+SYSTEM = "system"
+_SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|[^\s\\])*)(?:\s+|$)", re.DOTALL)
+
+
+class Secret:
+    """A password that shows in no repr, log or traceback; asyncpg calls it to get the text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self) -> str:
+        """The password itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+# -- from the URL -----------------------------------------------------------------------------
+
+
+def settle(parts: Parts, root: Path) -> Parts:
+    """Take hosts, user, password and database from the query where they stand, and check the rest.
+
+    As in libpq, the query has the last word. Paths of files become absolute, from *root*.
+
+    Raises:
+        URLProblem: A parameter that is unknown, given twice, or cannot be had with asyncpg.
+    """
+    given = _given(parts)
+    hosts = _hosts(parts, given)
+    user = given.pop("user", parts.user)
+    password = given.pop("password", parts.password)
+    database = given.pop("dbname", given.pop("database", parts.database))
+    for name, value in given.items():
+        _check(name, value)
+    _check_together(given)
+    for name in _FILES:
+        if name in given and given[name] != SYSTEM:
+            given[name] = os.path.normpath(root / given[name])
+    query = tuple(given.items())
+    return replace(parts, hosts=hosts, user=user, password=password, database=database, query=query)
+
+
+def _given(parts: Parts) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in parts.query:
+        name = "sslmode" if name == "ssl" else name
+        if name not in _KNOWN:
+            raise URLProblem(_unknown(name))
+        if name == "host" and name in given:
+            value = f"{given[name]},{value}"
+        elif given.get(name, value) != value:
+            raise URLProblem(f"{name} is given twice")
+        given[name] = value
+    return given
+
+
+def _unknown(name: str) -> str:
+    hint = did_you_mean(name, _KNOWN)
+    return (
+        f"{name!r} is no connection parameter{hint}. A setting of the server goes into options, "
+        "as in options=-c%20search_path%3Dapp"
+    )
+
+
+def _hosts(parts: Parts, given: dict[str, str]) -> Hosts:
+    # The query is decoded already: its percent signs are meant.
+    hosts = split_hosts(given.pop("host", "").replace("%", "%25")) or parts.hosts
+    ports = [port_number(port) for port in given.pop("port", "").split(",")]
+    if len(ports) == 1:
+        hosts = hosts or ((("", None),) if ports[0] else ())
+        ports = ports * len(hosts)
+    if len(ports) != len(hosts):
+        raise URLProblem("there must be one port, or one for each host")
+    if any(name.startswith("@") for name, _ in hosts):
+        raise URLProblem("asyncpg cannot use an abstract socket; name its folder")
+    if len(hosts) > 1 and not all(name for name, _ in hosts):
+        raise URLProblem("one of the hosts has no name")
+    return tuple((name, port or own) for (name, own), port in zip(hosts, ports, strict=True))
+
+
+def _check(name: str, value: str) -> None:
+    if name in _REFUSED:
+        raise URLProblem(f"{name} cannot be used: {_REFUSED[name]}")
+    if not value:
+        raise URLProblem(f"{name} is empty")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        choices = ", ".join(_CHOICES[name])
+        raise URLProblem(f"{name} is one of {choices}{did_you_mean(value, _CHOICES[name])}")
+    if name in _ONLY and value.lower() not in _ONLY[name][0]:
+        raise URLProblem(f"{name}={value} cannot be had: {_ONLY[name][1]}")
+    if name in _NUMBERS and not value.isdecimal():
+        raise URLProblem(f"{name} is a whole number")
+    if name == "connect_timeout" and int(value) == 0:
+        raise URLProblem("connect_timeout is 1 second or more: dbwarden never waits for ever")
+
+
+def _check_together(given: Mapping[str, str]) -> None:
+    mode = given.get("sslmode")
+    if given.get("sslnegotiation") == "direct" and mode in (None, "disable", "allow", "prefer"):
+        raise URLProblem("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full")
+    if given.get("sslrootcert") != SYSTEM:
+        return
+    if mode not in (None, "verify-full"):
+        raise URLProblem("sslrootcert=system needs sslmode=verify-full")
+    beside = [name for name in _TLS if name in given and name not in ("sslmode", "sslrootcert")]
+    if beside:
+        raise URLProblem(
+            f"{beside[0]} cannot stand beside sslrootcert=system with asyncpg; name the file with "
+            "the system's certificates instead"
+        )
+
+
+# -- to the driver ----------------------------------------------------------------------------
+
+
+def asyncpg_arguments(url: "DatabaseURL") -> dict[str, Any]:
+    """The keyword arguments of ``asyncpg.connect`` that *url* stands for.
+
+    Returns:
+        Only what the URL says: ``host`` and ``port`` (lists when there are several), ``user``,
+        ``password`` (a callable without a readable repr), ``database``, ``server_settings``,
+        ``timeout`` (seconds), ``statement_cache_size``, ``target_session_attrs``, ``passfile``,
+        ``krbsrvname``, ``gsslib``, ``direct_tls``. TLS parameters travel in ``dsn``, because
+        asyncpg reads their files and falls back as libpq does only from there; ``ssl=True`` stands
+        for the system's certificates. What is missing asyncpg takes from libpq's environment
+        variables.
+    """
+    query = dict(url.query)
+    arguments: dict[str, Any] = {name: query[name] for name in _KEYWORDS if name in query}
+    arguments |= _address(url.hosts)
+    arguments |= _tls(query)
+    if url.user:
+        arguments["user"] = url.user
+    if url.password:
+        arguments["password"] = Secret(url.password)
+    if url.database:
+        arguments["database"] = url.database
+    if settings := server_settings(url):
+        arguments["server_settings"] = settings
+    if "connect_timeout" in query:
+        arguments["timeout"] = float(query["connect_timeout"])
+    if "sslnegotiation" in query:
+        arguments["direct_tls"] = query["sslnegotiation"] == "direct"
+    cache = query.get("statement_cache_size", query.get("prepared_statement_cache_size"))
+    if cache is not None:
+        arguments["statement_cache_size"] = int(cache)
+    return arguments
+
+
+def engine_arguments(url: "DatabaseURL") -> dict[str, Any]:
+    """:func:`asyncpg_arguments`, and what SQLAlchemy's own part of the driver takes."""
+    arguments = asyncpg_arguments(url)
+    query = dict(url.query)
+    size = query.get("prepared_statement_cache_size", query.get("statement_cache_size"))
+    return {**arguments, **({"prepared_statement_cache_size": int(size)} if size else {})}
+
+
+def _address(hosts: Hosts) -> dict[str, Any]:
+    match hosts:
+        case ():
+            return {}
+        case ((name, port),):
+            return {key: value for key, value in (("host", name), ("port", port)) if value}
+        case _:
+            return {
+                "host": [name for name, _ in hosts],
+                "port": [port or DEFAULT_PORT for _, port in hosts],
+            }
+
+
+def _tls(query: Mapping[str, str]) -> dict[str, Any]:
+    if query.get("sslrootcert") == SYSTEM:
+        return {"ssl": True}
+    given = {name: query[name] for name in _TLS if name in query}
+    return {"dsn": "postgresql://?" + urlencode(given, quote_via=quote)} if given else {}
+
+
+DEFAULT_PORT = 5432
+
+
+def server_settings(url: "DatabaseURL") -> dict[str, str]:
+    """The settings that the URL asks the server for (``options``, ``application_name``)."""
+    query = dict(url.query)
+    settings = _options(query["options"]) if "options" in query else {}
+    application = query.get("application_name", query.get("fallback_application_name"))
+    return {**settings, "application_name": application} if application else settings
+
+
+def _options(text: str) -> dict[str, str]:
+    """``-c name=value`` one by one; anything else goes to the server as libpq sends it."""
+    settings: dict[str, str] = {}
+    rest = text.strip()
+    while rest:
+        match = _SETTING.match(rest)
+        if match is None:
+            return {"options": text}
+        settings[match[1].replace("-", "_")] = re.sub(r"\\(.)", r"\1", match[2], flags=re.DOTALL)
+        rest = rest[match.end() :]
+    return settings
+
+
+def unreadable_files(url: "DatabaseURL") -> tuple[str, ...]:
+    """Which of the files that the URL names cannot be read, as ``sslrootcert: path``.
+
+    Looks at the disk: asyncpg's own error does not name the file.
+    """
+    return tuple(
+        f"{name}: {path}"
+        for name, path in url.query
+        if name in _FILES and path != SYSTEM and not os.access(path, os.R_OK)
+    )

@@ -1,0 +1,285 @@
+"""The project: its configuration file found, run once, and checked."""
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from dbwarden.config.finding import find_config
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.names import did_you_mean
+from dbwarden.config.registry import PROCESS, Registry, collecting
+from dbwarden.config.urls import redact
+from dbwarden.config.validation import validate
+from dbwarden.errors import (
+    ConfigurationError,
+    ConfigurationNotFound,
+    DBWardenError,
+    UnknownDatabase,
+    UsageError,
+)
+from dbwarden.types import Location
+
+__all__ = ["Project", "find_config", "load_project"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The databases of one configuration file, in configured order.
+
+    Args:
+        path: The file.
+        root: Its folder, from which relative paths count.
+        databases: At least one.
+    """
+
+    path: Path
+    root: Path
+    databases: tuple[DatabaseConfig, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all databases, in configured order."""
+        return tuple(config.database_name for config in self.databases)
+
+    @property
+    def default(self) -> DatabaseConfig:
+        """The database that is meant when none is named.
+
+        Raises:
+            UsageError: There are several, and none is the default.
+        """
+        for config in self.databases:
+            if config.default:
+                return config
+        raise UsageError(
+            f"no database is the default ({', '.join(self.names)} are configured)",
+            next_step="Name one with -d, take --all, or give one default=True in its "
+            "database_config.",
+        )
+
+    def database(self, name: str) -> DatabaseConfig:
+        """The database called *name*.
+
+        Raises:
+            UnknownDatabase: None is; says which are.
+        """
+        for config in self.databases:
+            if config.database_name == name:
+                return config
+        raise _unknown(name, self.names)
+
+    def select(
+        self, names: Sequence[str] = (), *, all_databases: bool = False
+    ) -> tuple[DatabaseConfig, ...]:
+        """The databases that a command means, in configured order, each once.
+
+        Args:
+            names: Names or patterns (``tenant_*``).
+            all_databases: All of them.
+
+        Returns:
+            The default database where neither is given.
+
+        Raises:
+            UsageError: Both are given, or there is no default.
+            UnknownDatabase: A name or pattern that fits none.
+        """
+        if all_databases and names:
+            raise UsageError(
+                "all databases and single ones are asked for at the same time",
+                next_step="Give either --all or -d.",
+            )
+        if all_databases:
+            return self.databases
+        if not names:
+            return (self.default,)
+        for pattern in names:
+            if not any(fnmatchcase(name, pattern) for name in self.names):
+                raise _unknown(pattern, self.names)
+        return tuple(
+            config
+            for config in self.databases
+            if any(fnmatchcase(config.database_name, pattern) for pattern in names)
+        )
+
+
+def _unknown(name: str, known: Sequence[str]) -> UnknownDatabase:
+    listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
+    return UnknownDatabase(
+        f"no database {redact(repr(name))} is configured{did_you_mean(name, known)}",
+        next_step=f"Configured are: {listed}.",
+    )
+
+
+# -- loading ----------------------------------------------------------------------------------
+
+_projects: dict[Path, Project] = {}
+_lock = threading.RLock()
+_running: set[Path] = set()
+
+
+def load_project(path: str | os.PathLike[str] | None = None, *, reload: bool = False) -> Project:
+    """The project of the configuration file at *path*, or of the one that is found.
+
+    The file is run once per process, whichever thread asks first; the others wait and get the same
+    project. A file that failed is run again next time. Its folder is put in front of ``sys.path``,
+    as Python does with a script's, and stays there.
+
+    A program without such a file that called ``database_config`` itself gets the project of those
+    calls.
+
+    Args:
+        path: The file; when left out it is looked for (:func:`find_config`).
+        reload: Run the file again. Modules it imports stay as they are.
+
+    Raises:
+        ConfigurationNotFound: There is no such file.
+        ConfigurationError: The file raises, or configures nothing, or has problems: all are named.
+    """
+    try:
+        found = find_config(explicit=path)
+    except ConfigurationNotFound:
+        if path is not None or not PROCESS.declarations:
+            raise
+        return _own_project()
+    with _lock:
+        if reload or found not in _projects:
+            _projects[found] = _run(found)
+        return _projects[found]
+
+
+def _own_project() -> Project:
+    path = PROCESS.declarations[0].location.path
+    return _checked(PROCESS, path)
+
+
+def _run(path: Path) -> Project:
+    if path in _running:
+        raise ConfigurationError(
+            "the file is being loaded already: it, or a module it imports, asks for the project",
+            location=Location(path=path),
+            next_step="Ask for sessions and projects inside functions, not while importing.",
+        )
+    _running.add(path)
+    try:
+        registry = Registry()
+        with collecting(registry):
+            _execute(path)
+        return _checked(registry, path)
+    finally:
+        _running.discard(path)
+
+
+def _checked(registry: Registry, path: Path) -> Project:
+    location = Location(path=path)
+    if not registry.declarations:
+        raise ConfigurationError(
+            "the file configures no database",
+            location=location,
+            next_step="Add a database_config(database_name=..., database_url=...) to it.",
+        )
+    databases, problems = validate(registry.declarations, path.parent)
+    if problems:
+        many = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigurationError(
+            f"the configuration has {many}", problems=problems, location=location
+        )
+    return Project(path=path, root=path.parent, databases=databases)
+
+
+# -- running the file -------------------------------------------------------------------------
+
+
+def _execute(path: Path) -> None:
+    """Run the file as a module of its own name, so that it never is ``dbwarden``."""
+    module = ModuleType(f"dbwarden configuration {path}")
+    module.__file__ = str(path)
+    added = _make_importable(path.parent)
+    sys.modules[module.__name__] = module
+    done = False
+    try:
+        _run_source(path, module)
+        done = True
+    finally:
+        if not done:
+            del sys.modules[module.__name__]
+            if added and sys.path[:1] == [added]:
+                del sys.path[0]
+
+
+def _run_source(path: Path, module: ModuleType) -> None:
+    try:
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(module))
+    except DBWardenError:
+        raise
+    except Exception as error:
+        failure, cause = _failure(path, error), _without_secrets(error)
+    else:
+        return
+    raise failure from cause
+
+
+def _make_importable(root: Path) -> str:
+    """Put *root* first on ``sys.path`` unless it is there; what was added, or ``""``."""
+    if str(root) in {os.path.abspath(entry) for entry in sys.path}:
+        return ""
+    sys.path.insert(0, str(root))
+    return str(root)
+
+
+def _without_secrets(error: Exception) -> Exception | None:
+    """*error* as a cause, unless it shows a password: pydantic prints its input."""
+    return (
+        error if redact(str(error)) == str(error) and not isinstance(error, SyntaxError) else None
+    )
+
+
+def _failure(path: Path, error: Exception) -> ConfigurationError:
+    if isinstance(error, SyntaxError) and error.filename in (str(path), None):
+        return ConfigurationError(
+            f"SyntaxError: {error.msg}",
+            location=Location(path=path, line=error.lineno, column=error.offset),
+            next_step="Correct the file; it is a Python file.",
+        )
+    if isinstance(error, OSError) and error.filename == str(path):
+        return ConfigurationError(
+            f"the file cannot be read: {error.strerror}", location=Location(path=path)
+        )
+    where = _frames(error.__traceback__)
+    own = [line for file, line in where if file == str(path)]
+    elsewhere = ""
+    if own and where[-1][0] != str(path):
+        elsewhere = ", raised in {}:{}".format(*where[-1])
+    words = redact(f"{type(error).__name__}: {error}".rstrip(": "))
+    return ConfigurationError(
+        f"the configuration file fails: {words}{elsewhere}",
+        location=Location(path=path, line=own[-1] if own else None),
+        next_step=_advice(path, error),
+    )
+
+
+def _frames(traceback: TracebackType | None) -> list[tuple[str, int]]:
+    """File and line of each frame, outermost first, without those of the import system."""
+    frames = []
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not file.startswith("<frozen"):
+            frames.append((file, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return frames
+
+
+def _advice(path: Path, error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"Modules are looked for in {path.parent} and in the environment of {sys.executable}: "
+            "install what is missing there, or correct the import."
+        )
+    if isinstance(error, KeyError):
+        return "If it is an environment variable, set it."
+    return "Correct what the file does there."

@@ -1,0 +1,101 @@
+"""What a SQLite URL says: which file, in which way opened. Pure but for absolute paths."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from dbwarden.config.names import did_you_mean
+from dbwarden.config.syntax import FILE_FORMS, Pairs, Parts, URLProblem
+
+if TYPE_CHECKING:
+    from dbwarden.config.urls import DatabaseURL
+
+MEMORY = ":memory:"
+_DRIVER = ("timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements")
+_FILE = ("mode", "cache", "immutable", "nolock", "psow", "vfs", "modeof")
+_YES = ("true", "1", "yes", "on", "t", "y")
+_NO = ("false", "0", "no", "off", "f", "n")
+
+
+def settle(parts: Parts, root: Path) -> Parts:
+    """Make the path absolute (from *root*) and check every parameter.
+
+    Raises:
+        URLProblem: A host, an unknown parameter, or one that only counts with ``uri=true``.
+    """
+    if parts.hosts or parts.user or parts.password:
+        raise URLProblem(FILE_FORMS)
+    query = dict(parts.query)
+    if len(query) < len(parts.query):
+        raise URLProblem("a parameter is given twice")
+    uri = _flag("uri", query.pop("uri", "false"))
+    _check(query, uri)
+    if uri != parts.database.startswith("file:"):
+        raise URLProblem("a file: name and uri=true go together (sqlite:///file:app.db?uri=true)")
+    if not uri:
+        return replace(parts, database=_absolute(parts.database, root))
+    pairs: Pairs = (*((name, value) for name, value in query.items()), ("uri", "true"))
+    return replace(parts, database=_absolute_uri(parts.database, query, root), query=pairs)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in _YES + _NO:
+        raise URLProblem(f"{name} is true or false")
+    return value.lower() in _YES
+
+
+def _check(query: dict[str, str], uri: bool) -> None:
+    for name in query:
+        if name in _FILE and not uri:
+            raise URLProblem(f"{name} needs a file: name and uri=true beside it")
+        if name not in _FILE + _DRIVER:
+            known = (*_DRIVER, *_FILE, "uri")
+            raise URLProblem(f"{name!r} is no parameter of SQLite{did_you_mean(name, known)}")
+    if "timeout" in query and not query["timeout"].replace(".", "", 1).isdecimal():
+        raise URLProblem("timeout is a number of seconds")
+
+
+def _absolute(path: str, root: Path) -> str:
+    return os.path.normpath(root / path) if path not in ("", MEMORY) else MEMORY
+
+
+def _absolute_uri(database: str, query: dict[str, str], root: Path) -> str:
+    path = _uri_path(database)
+    if path in ("", MEMORY) or query.get("mode") == "memory":
+        return database
+    return "file:" + quote(os.path.normpath(root / path))
+
+
+def _uri_path(database: str) -> str:
+    """The path inside ``file:path``, ``file:///path`` or ``file://localhost/path``."""
+    path = database.removeprefix("file:")
+    if path.startswith("//"):
+        host, _, path = path[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise URLProblem("a file: name with two slashes has no host, or localhost")
+        path = "/" + path
+    return unquote(path)
+
+
+def file_of(database: str, query: Pairs) -> Path | None:
+    """The file behind a settled URL; ``None`` in memory."""
+    in_memory = ("mode", "memory") in query
+    path = _uri_path(database) if database.startswith("file:") else database
+    return None if in_memory or path in ("", MEMORY) else Path(path)
+
+
+def sqlite_arguments(url: "DatabaseURL") -> dict[str, Any]:
+    """The arguments of ``sqlite3.connect`` that *url* stands for.
+
+    Returns:
+        ``database``, ``uri``, and ``timeout`` in seconds where the URL gives one. What concerns
+        only the app's sessions (``isolation_level``, ``detect_types`` ...) is left to them.
+    """
+    query = dict(url.query)
+    uri = "uri" in query
+    given = "&".join(f"{name}={quote(query[name])}" for name in _FILE if name in query)
+    database = f"{url.database}?{given}" if uri and given else url.database
+    timeout = {"timeout": float(query["timeout"])} if "timeout" in query else {}
+    return {"database": database, "uri": uri, **timeout}

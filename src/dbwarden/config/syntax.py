@@ -1,0 +1,191 @@
+"""How the text of a database URL is cut into its parts. Pure; knows nothing of any kind.
+
+What is wrong is said in words that quote nothing of the URL that could belong to a password.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
+
+Hosts = tuple[tuple[str, int | None], ...]
+Pairs = tuple[tuple[str, str], ...]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)(?:\+([A-Za-z0-9_.-]+))?://")
+_ENCODE = "write @ as %40, : as %3A, / as %2F, ? as %3F and % as %25 in user and password"
+
+
+FILE_FORMS = (
+    "a SQLite URL has three slashes before a path in the project (sqlite:///data/app.db), four "
+    "before an absolute path (sqlite:////srv/app.db), and no host, user or port"
+)
+
+
+class URLProblem(Exception):
+    """What is wrong with a URL; holds nothing secret. Never leaves ``dbwarden.config``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Parts:
+    """The parts of a URL as they were written, without percent signs."""
+
+    user: str | None = None
+    password: str | None = None
+    hosts: Hosts = ()
+    database: str = ""
+    query: Pairs = ()
+
+
+def split_scheme(text: str) -> tuple[str, str | None, str]:
+    """Cut *text* into scheme, driver and the rest after ``://``.
+
+    Raises:
+        URLProblem: It is no URL.
+    """
+    match = _SCHEME.match(text)
+    if match is None:
+        raise URLProblem("this is not a database URL; one begins with postgresql:// or sqlite:///")
+    scheme, driver = match.groups()
+    return scheme.lower(), driver.lower() if driver else None, text[match.end() :]
+
+
+def split_server(rest: str) -> Parts:
+    """Cut what stands after ``://`` of a database that a server holds.
+
+    Raises:
+        URLProblem: What belongs to the password cannot be told, or a host or port is no such thing.
+    """
+    before, _, query = rest.partition("?")
+    authority, _, path = before.partition("/")
+    _refuse_stray_at(path, query)
+    userinfo, _, hosts = authority.rpartition("@")
+    user, _, password = userinfo.partition(":")
+    return Parts(
+        user=unquote(user) or None,
+        password=unquote(password) or None,
+        hosts=split_hosts(hosts),
+        database=unquote(path),
+        query=split_query(query),
+    )
+
+
+def split_file(rest: str) -> Parts:
+    """Cut what stands after ``://`` of a database that is a file.
+
+    Raises:
+        URLProblem: There is a host, most often because a slash is missing.
+    """
+    before, _, query = rest.partition("?")
+    authority, _, path = before.partition("/")
+    if authority:
+        raise URLProblem(FILE_FORMS)
+    return Parts(database=unquote(path), query=split_query(query))
+
+
+def _refuse_stray_at(path: str, query: str) -> None:
+    """A raw ``/`` or ``?`` in a password ends the authority too early; then an ``@`` follows."""
+    if "@" in path or "@" in query:
+        raise URLProblem(f"there is an @ after the host. If it is part of the password: {_ENCODE}")
+
+
+def split_query(query: str) -> Pairs:
+    """Read ``a=1&b=2``.
+
+    Raises:
+        URLProblem: A part has no ``=``.
+    """
+    return tuple(_pairs(query))
+
+
+def _pairs(query: str) -> Iterator[tuple[str, str]]:
+    for item in query.split("&"):
+        name, equals, value = item.partition("=")
+        if equals:
+            yield unquote_plus(name), unquote_plus(value)
+        elif item:
+            raise URLProblem("a part of the query (after the ?) has no =")
+
+
+def split_hosts(text: str) -> Hosts:
+    """Read ``h1:5432,[::1]:5433,/socket/folder``; a socket folder may be percent-encoded."""
+    return tuple(_host(item) for item in text.split(",")) if text else ()
+
+
+def _host(item: str) -> tuple[str, int | None]:
+    if item.startswith("["):
+        name, _, rest = item[1:].partition("]")
+        if not name or (rest and not rest.startswith(":")):
+            raise URLProblem("an IPv6 address is written as [::1] or [::1]:5432")
+        return unquote(name), port_number(rest[1:])
+    if unquote(item[:3]).startswith("/"):
+        folder, _, port = item.rpartition(":")
+        return (unquote(folder), port_number(port)) if port.isdecimal() else (unquote(item), None)
+    if item.count(":") > 1:
+        return _bare_ipv6(item)
+    name, _, port = item.partition(":")
+    return unquote(name), port_number(port)
+
+
+def _bare_ipv6(item: str) -> tuple[str, int | None]:
+    """Without brackets only where nothing but an address can be meant."""
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(unquote(item))
+    except ValueError:
+        pass
+    else:
+        return unquote(item), None
+    raise URLProblem(
+        "user, host and port cannot be told apart: an IPv6 address stands in brackets, as in "
+        f"[::1]:5432, and a user with a password is followed by @. {_ENCODE.capitalize()}"
+    )
+
+
+def port_number(text: str) -> int | None:
+    """The port *text* stands for; ``None`` for none."""
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text[:6]) < 65536:
+        raise URLProblem(
+            "the port is not a number from 1 to 65535. If what follows the : is a password, an @ "
+            f"and the host are missing, or: {_ENCODE}"
+        )
+    return int(text)
+
+
+def is_object(url: object) -> bool:
+    """Whether *url* looks like a ``sqlalchemy.URL``."""
+    return all(hasattr(url, name) for name in ("drivername", "render_as_string", "query"))
+
+
+def split_object(url: object) -> Parts:
+    """The parts of a ``sqlalchemy.URL``.
+
+    Its attributes are read instead of its text: SQLAlchemy 2.0 and 2.1 write the same database
+    name differently.
+    """
+    host, port = _attribute(url, "host"), _attribute(url, "port")
+    hosts = ((str(host or ""), port if isinstance(port, int) else None),) if host or port else ()
+    return Parts(
+        user=_text(_attribute(url, "username")),
+        password=_text(_attribute(url, "password")),
+        hosts=hosts,
+        database=_text(_attribute(url, "database")) or "",
+        query=tuple(_object_pairs(_attribute(url, "query"))),
+    )
+
+
+def _attribute(url: object, name: str) -> object:
+    return getattr(url, name, None)
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def _object_pairs(query: object) -> Iterable[tuple[str, str]]:
+    items = query.items() if hasattr(query, "items") else ()
+    for name, value in items:
+        for each in [value] if isinstance(value, str) else value:
+            yield name, each
