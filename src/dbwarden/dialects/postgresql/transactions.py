@@ -55,20 +55,20 @@ def _whole_statement(text: str) -> bool:
         case ("alter", "table"):
             return _has(words, "detach", "partition") and words[-1] == "concurrently"
         case ("create", "subscription"):
-            return not (_off(words, "create_slot") or _off(words, "connect"))
+            return not (is_off(words, "create_slot") or is_off(words, "connect"))
     return _alter_subscription(words)
 
 
 def _reindex(words: Sequence[str]) -> bool:
     rest = without_options(words[1:])
     if "concurrently" in words[1 : len(words) - len(rest)]:
-        return not _off(words, "concurrently")
+        return not is_off(words, "concurrently")
     return rest[:1] in (["database"], ["system"], ["schema"]) or rest[1:2] == ["concurrently"]
 
 
 def _alter_subscription(words: Sequence[str]) -> bool:
     if _has(words, "publication"):
-        return not _off(words, "refresh")
+        return not is_off(words, "refresh")
     return _has(words, "set", "(") and bool({"failover", "two_phase"}.intersection(words))
 
 
@@ -86,10 +86,7 @@ def _has(words: Sequence[str], *wanted: str) -> bool:
     return any(tuple(words[at : at + size]) == wanted for at in range(len(words) - size + 1))
 
 
-_OFF = {"false", "off", "0", ""}
-
-
-def _off(words: Sequence[str], option: str) -> bool:
+def is_off(words: Sequence[str], option: str) -> bool:
     """Whether ``option = false`` or ``option false`` stands in *words*."""
     if option not in words:
         return False
