@@ -1,0 +1,1 @@
+"""The figures: dbwarden beside its rivals, as ratios in one run (``make bench``)."""

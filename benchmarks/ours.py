@@ -1,0 +1,100 @@
+"""dbwarden, as the parts call it: inside one event loop, and as the command line does."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dbwarden
+from benchmarks.migrations import write_folder
+from benchmarks.rivals import Alembic, program, run_process
+from benchmarks.stage import Place, Stage
+from dbwarden import fleet
+from dbwarden.types import DatabaseName
+
+TEMPLATE = "up_to_date"
+
+PROJECT = """\
+import os
+
+from dbwarden import database_config
+
+for name in os.environ["BENCH_DATABASES"].split():
+    database_config(
+        database_name=name,
+        database_type="postgresql",
+        database_url=f"postgresql://postgres@127.0.0.1:{os.environ['BENCH_PORT']}/{name}"
+        "?sslmode=disable",
+    )
+"""
+
+
+class Project:
+    """A project with a folder of migrations for each database."""
+
+    def __init__(self, folder: Path, names: Sequence[str], count: int) -> None:
+        self.folder = folder
+        (folder / "dbwarden.py").write_text(PROJECT)
+        for name in names:
+            write_folder(self.migrations(name), name, count)
+
+    def migrations(self, name: str) -> Path:
+        return self.folder / "migrations" / name
+
+    def config(self, place: Place, **more: Any) -> dbwarden.DatabaseConfig:
+        return dbwarden.DatabaseConfig(
+            database_name=DatabaseName(place.name),
+            database_type="postgresql",
+            database_url=place.url,
+            root=self.folder,
+            migrations_dir=self.migrations(place.name),
+            timeout=600.0,
+            connect_timeout=120.0,
+            **more,
+        )
+
+    async def check(self, places: Sequence[Place], limit: int) -> None:
+        """``check`` on all; each must be clean."""
+        configs = [self.config(place) for place in places]
+        outcomes = await fleet.run(
+            dbwarden.check, configs, concurrency=limit, per_server=limit, fail_fast=True
+        )
+        for outcome in outcomes:
+            if outcome.result is None or not outcome.result.clean:
+                raise RuntimeError(f"{outcome}")
+
+    async def migrate(self, places: Sequence[Place], limit: int) -> None:
+        """``migrate`` on all; each must succeed."""
+        configs = [self.config(place) for place in places]
+        outcomes = await fleet.run(
+            dbwarden.migrate, configs, concurrency=limit, per_server=limit, fail_fast=True
+        )
+        for outcome in outcomes:
+            if not outcome.succeeded:
+                raise RuntimeError(f"{outcome}")
+
+    def environment(self, places: Sequence[Place]) -> dict[str, str]:
+        """What ``dbwarden.py`` of this project reads."""
+        names = " ".join(place.name for place in places)
+        return {**os.environ, "BENCH_DATABASES": names, "BENCH_PORT": str(places[0].port)}
+
+    async def command(self, places: Sequence[Place], *arguments: str) -> None:
+        """Run the command line in a process of its own."""
+        command = [program("dbwarden"), *arguments]
+        await run_process(command, cwd=self.folder, env=self.environment(places))
+
+
+async def make_up_to_date(
+    stage: Stage, project: Project, alembic: Alembic, names: Sequence[str]
+) -> None:
+    """Make databases in which there is nothing to do, for dbwarden and for Alembic.
+
+    The project must have migrations for ``TEMPLATE`` too.
+    """
+    await stage.make([TEMPLATE])
+    (template,) = stage.places([TEMPLATE])
+    await project.migrate([template], 1)
+    await alembic.each("stamp", "head")(template)
+    await stage.quiet()
+    await stage.make(names, template=TEMPLATE)
+    await stage.drop([TEMPLATE])
