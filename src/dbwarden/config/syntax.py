@@ -113,8 +113,8 @@ def split_hosts(text: str) -> Hosts:
 
 def _host(item: str) -> tuple[str, int | None]:
     if item.startswith("["):
-        name, _, rest = item[1:].partition("]")
-        if not name or (rest and not rest.startswith(":")):
+        name, closed, rest = item[1:].partition("]")
+        if not name or not closed or (rest and not rest.startswith(":")):
             raise URLProblem("an IPv6 address is written as [::1] or [::1]:5432")
         return unquote(name), port_number(rest[1:])
     if unquote(item[:3]).startswith("/"):
