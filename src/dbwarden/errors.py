@@ -185,6 +185,10 @@ class RollbackImpossible(HistoryError):
     """This migration cannot be rolled back."""
 
 
+class UnsupportedChange(DBWardenError):
+    """A difference between two schemas cannot be expressed as SQL."""
+
+
 class NotClean(DBWardenError):
     """A check found something."""
 

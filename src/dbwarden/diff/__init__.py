@@ -1,0 +1,36 @@
+"""Two schemas -> the changes that lead from one to the other, in an order that works. Pure."""
+
+from collections.abc import Iterable
+
+from dbwarden.diff.changes import Change, Renaming
+from dbwarden.diff.compare import compare
+from dbwarden.diff.order import order
+from dbwarden.diff.rebuild import with_rebuilds
+from dbwarden.diff.renames import renamed
+from dbwarden.diff.structure import links
+from dbwarden.schema import Schema
+
+__all__ = ["diff"]
+
+
+def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> tuple[Change, ...]:
+    """The changes that lead from *current* to *desired*, in order; none when they are equal.
+
+    A rollback is ``diff(desired, current, invert(renames))``: it knows what depends on what in
+    *desired*, which the inverse of single changes does not.
+
+    Args:
+        current: What is there.
+        desired: What is wanted.
+        renames: What is the same thing under another name; they come first, in their order.
+
+    Raises:
+        UnsupportedChange: A difference that cannot be expressed; names the thing.
+    """
+    asked = tuple(renames)
+    base = renamed(current, asked)
+    found = compare(base, desired)
+    if not found:
+        return asked
+    old, new = links(base), links(desired)
+    return (*asked, *order(with_rebuilds(found, base, desired, old), old, new))

@@ -1,0 +1,126 @@
+"""What can be altered in place, and what has to be dropped and made anew. Pure."""
+
+from dataclasses import fields, replace
+
+from dbwarden.schema import Aggregate as AggregateThing
+from dbwarden.schema import (
+    Check,
+    Column,
+    Constraint,
+    Domain,
+    Enum,
+    EventTrigger,
+    Exclusion,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    MaterializedView,
+    Policy,
+    Routine,
+    Schema,
+    Statistics,
+    Thing,
+    Trigger,
+    View,
+)
+
+SET_EXPRESSION_VERSION = 170000
+
+
+def column_alters(desired: Schema, before: Column, after: Column) -> bool:
+    """Whether a column can change in place: all but how its value is computed."""
+    if before.generated == after.generated or desired.dialect == "sqlite":
+        return True
+    if before.generated is not None and after.generated is not None:
+        same_sort = before.generated.stored == after.generated.stored
+        return same_sort and desired.server_version >= SET_EXPRESSION_VERSION
+    # A stored value stays as a plain one; the other way round it has to be computed anew.
+    return before.generated is not None and before.generated.stored
+
+
+def differing(before: object, after: object) -> frozenset[str]:
+    """The names of the fields in which two values of one dataclass differ."""
+    names = (field.name for field in fields(before))  # type: ignore[arg-type]  # a dataclass
+    return frozenset(name for name in names if getattr(before, name) != getattr(after, name))
+
+
+def constraint_alters(before: Constraint, after: Constraint) -> bool:
+    """Whether a constraint can change in place."""
+    if type(before) is not type(after):
+        return False
+    changed = differing(before, after)
+    match before, after:
+        case ForeignKey(), ForeignKey():
+            validates = after.validated or not before.validated
+            return validates and changed <= {"comment", "deferrable", "validated"}
+        case Check(), Check():
+            validates = after.validated or not before.validated
+            return validates and changed <= {"comment", "validated", "columns"}
+        case Exclusion(), Exclusion():
+            return changed <= {"comment"}
+        case _:
+            return changed <= {"comment", "parameters", "clustered"}
+
+
+def index_alters(before: Index, after: Index) -> bool:
+    """Whether an index can change in place."""
+    if not differing(before, after) <= {"comment", "parameters", "clustered", "columns"}:
+        return False
+    return _keys(before) == _keys(after)
+
+
+def _keys(index: Index) -> tuple[IndexColumn, ...]:
+    return tuple(replace(column, statistics=None) for column in index.columns)
+
+
+def enum_grows(before: Enum, after: Enum) -> bool:
+    """Whether every old value is still there, in the same order."""
+    rest = iter(after.values)
+    return all(value in rest for value in before.values)
+
+
+def thing_alters(before: Thing, after: Thing) -> bool:
+    """Whether anything but a table can change in place."""
+    match before, after:
+        case Enum(), Enum():
+            return enum_grows(before, after)
+        case Domain(), Domain():
+            return (before.type, before.collation) == (after.type, after.collation)
+        case View(), View():
+            return _view_replaces(before, after)
+        case MaterializedView(), MaterializedView():
+            return before.definition == after.definition
+        case Routine(), Routine():
+            return (before.returns, before.arguments, before.procedure) == (
+                after.returns,
+                after.arguments,
+                after.procedure,
+            )
+        case AggregateThing(), AggregateThing():
+            return differing(before, after) <= {"comment"}
+        case Trigger(), Trigger():
+            return before.definition == after.definition
+        case EventTrigger(), EventTrigger():
+            return differing(before, after) <= {"enabled", "comment"}
+        case Policy(), Policy():
+            return _policy_alters(before, after)
+        case Statistics(), Statistics():
+            return before.definition == after.definition and before.table == after.table
+        case _:
+            return True
+
+
+def _view_replaces(before: View, after: View) -> bool:
+    """CREATE OR REPLACE VIEW keeps the columns that are there and may add some behind them."""
+    old = [(column.name, column.type, column.collation) for column in before.columns]
+    new = [(column.name, column.type, column.collation) for column in after.columns]
+    return bool(old) and new[: len(old)] == old
+
+
+def _policy_alters(before: Policy, after: Policy) -> bool:
+    same = (before.command, before.permissive) == (after.command, after.permissive)
+    return (
+        same
+        and (after.using is not None or before.using is None)
+        and (after.check is not None or before.check is None)
+    )

@@ -1,0 +1,278 @@
+"""Two schemas -> the changes between them, not yet in order. Pure."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dbwarden.diff.alterable import (
+    column_alters,
+    constraint_alters,
+    differing,
+    index_alters,
+    thing_alters,
+)
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    AlterTable,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    RebuildType,
+    Rename,
+    constraint_ref,
+    index_ref,
+)
+from dbwarden.diff.inheritance import delivered, own_items
+from dbwarden.schema import (
+    Column,
+    Constraint,
+    Domain,
+    Enum,
+    Index,
+    Kind,
+    MaterializedView,
+    QualifiedName,
+    Schema,
+    Table,
+    Thing,
+    constraint_key,
+)
+from dbwarden.schema import Sequence as SequenceThing
+
+T = TypeVar("T")
+
+
+def pair(
+    before: Iterable[T], after: Iterable[T], key: Callable[[T], Hashable]
+) -> Iterator[tuple[T | None, T | None]]:
+    """What is only before, what is in both, what is only after; by *key*, each in its order."""
+    old = {key(item): item for item in before}
+    new = {key(item): item for item in after}
+    for name, item in old.items():
+        yield item, new.get(name)
+    for name, item in new.items():
+        if name not in old:
+            yield None, item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Both:
+    """The two schemas that are compared."""
+
+    current: Schema
+    desired: Schema
+
+
+def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
+    """Every difference between the two schemas as changes, in no order that would run."""
+    both = Both(current=current, desired=desired)
+    return (*_compare_tables(both), *_compare_things(both))
+
+
+def bare(table: Table) -> Table:
+    """*table* without what is a change of its own: foreign keys, checks, indexes."""
+    return replace(table, foreign_keys=(), checks=(), indexes=())
+
+
+def _compare_tables(both: Both) -> Iterator[Change]:
+    for before, after in pair(both.current.tables, both.desired.tables, lambda t: t.name):
+        match before, after:
+            case None, Table() as added:
+                yield from _create(added)
+            case Table() as gone, None:
+                yield from _drop(gone)
+            case Table() as was, Table() as now if was != now:
+                yield from _compare_table(both, was, now)
+
+
+def _create(table: Table) -> Iterator[Change]:
+    yield CreateTable(table=bare(table))
+    for constraint in _apart(table):
+        if not constraint.inherited:
+            yield AddConstraint(table=table.name, constraint=constraint)
+    for index in table.indexes:
+        if not index.inherited:
+            yield AddIndex(table=table.name, index=index)
+
+
+def _apart(table: Table) -> tuple[Constraint, ...]:
+    """The constraints that are changes of their own, even on a new table."""
+    return (*table.checks, *table.foreign_keys)
+
+
+def _drop(table: Table) -> Iterator[Change]:
+    for index in table.indexes:
+        if not index.inherited:
+            yield DropIndex(table=table.name, index=index)
+    for constraint in _apart(table):
+        if not constraint.inherited:
+            yield DropConstraint(table=table.name, constraint=constraint)
+    yield DropTable(table=bare(table))
+
+
+def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
+    if _own(before) != _own(after):
+        yield AlterTable(before=_own(before), after=_own(after))
+    yield from _compare_columns(both, before, after)
+    old, new = own_items(before, after, lambda table: table.constraints)
+    yield from _compare_constraints(after.name, old, new)
+    old_indexes, new_indexes = own_items(before, after, lambda table: table.indexes)
+    yield from _compare_indexes(after.name, old_indexes, new_indexes)
+
+
+def _own(table: Table) -> Table:
+    """What the table itself is."""
+    return replace(bare(table), columns=(), primary_key=None, uniques=(), exclusions=())
+
+
+def _compare_columns(both: Both, before: Table, after: Table) -> Iterator[Change]:
+    for was, now in pair(before.columns, after.columns, lambda column: column.name):
+        match was, now:
+            case None, Column() as added:
+                if not added.inherited:
+                    yield AddColumn(table=after.name, column=added)
+            case Column() as gone, None:
+                if not gone.inherited:
+                    yield DropColumn(table=after.name, column=gone)
+            case Column() as old, Column() as new:
+                old = delivered(both.current, both.desired, after, old, new)
+                if old != new:
+                    yield from _alter_column(both, after, old, new)
+
+
+def _alter_column(both: Both, table: Table, before: Column, after: Column) -> Iterator[Change]:
+    if column_alters(both.desired, before, after):
+        yield AlterColumn(table=table.name, before=before, after=after)
+    else:
+        yield DropColumn(table=table.name, column=before)
+        yield AddColumn(table=table.name, column=after)
+
+
+def _compare_constraints(
+    table: QualifiedName, before: Sequence[Constraint], after: Sequence[Constraint]
+) -> Iterator[Change]:
+    renamed = dict(_same_but_name(before, after, constraint_key))
+    for old, new in renamed.items():
+        yield Rename(before=constraint_ref(table, old), after=constraint_ref(table, new))
+    remaining = [item for item in before if item not in renamed]
+    arrived = [item for item in after if item not in renamed.values()]
+    for was, now in pair(remaining, arrived, constraint_key):
+        if was is not None and now is not None and was != now and constraint_alters(was, now):
+            yield AlterConstraint(table=table, before=was, after=now)
+        elif was != now:
+            if was is not None:
+                yield DropConstraint(table=table, constraint=was)
+            if now is not None:
+                yield AddConstraint(table=table, constraint=now)
+
+
+def _compare_indexes(
+    table: QualifiedName, before: Sequence[Index], after: Sequence[Index]
+) -> Iterator[Change]:
+    renamed = dict(_same_but_name(before, after, lambda index: index.name))
+    for old, new in renamed.items():
+        yield Rename(before=index_ref(table, old), after=index_ref(table, new))
+    remaining = [item for item in before if item not in renamed]
+    arrived = [item for item in after if item not in renamed.values()]
+    for was, now in pair(remaining, arrived, lambda index: index.name):
+        if was is not None and now is not None and was != now and index_alters(was, now):
+            yield AlterIndex(table=table, before=was, after=now)
+        elif was != now:
+            if was is not None:
+                yield DropIndex(table=table, index=was)
+            if now is not None:
+                yield AddIndex(table=table, index=now)
+
+
+P = TypeVar("P", bound="Constraint | Index")
+
+
+def _same_but_name(
+    before: Sequence[P], after: Sequence[P], key: Callable[[P], str]
+) -> Iterator[tuple[P, P]]:
+    """Pairs that differ in nothing but their name: renamed, since that costs nothing."""
+    old_names, new_names = {key(item) for item in before}, {key(item) for item in after}
+    arrived = [item for item in after if item.name and key(item) not in old_names]
+    for item in before:
+        if item.name is None or key(item) in new_names:
+            continue
+        match = next((new for new in arrived if _renames(item, new)), None)
+        if match is not None:
+            arrived.remove(match)
+            yield item, match
+
+
+def _renames(before: Constraint | Index, after: Constraint | Index) -> bool:
+    return type(before) is type(after) and differing(before, after) == {"name"}
+
+
+def _compare_things(both: Both) -> Iterator[Change]:
+    for before, after in pair(both.current.things, both.desired.things, lambda t: t.ref):
+        match before, after:
+            case None, added if added is not None:
+                yield from _create_thing(added)
+            case gone, None if gone is not None:
+                yield Drop(thing=gone)
+            case was, now if was is not None and now is not None and was != now:
+                yield from _compare_thing(both, was, now)
+
+
+def _create_thing(thing: Thing) -> Iterator[Change]:
+    if isinstance(thing, SequenceThing) and thing.owned_by is not None:
+        # The column may need the sequence first (its default), and the sequence its owner.
+        free = replace(thing, owned_by=None)
+        yield Create(thing=free)
+        yield Alter(before=free, after=thing)
+    else:
+        yield Create(thing=thing)
+
+
+def _compare_thing(both: Both, before: Thing, after: Thing) -> Iterator[Change]:
+    if isinstance(before, MaterializedView) and isinstance(after, MaterializedView):
+        yield from _compare_materialized_view(before, after)
+    elif thing_alters(before, after):
+        yield Alter(before=before, after=after)
+    elif isinstance(before, Enum | Domain) and isinstance(after, Enum | Domain):
+        yield RebuildType(before=before, after=after, columns=_columns_of(both, after))
+    else:
+        yield Drop(thing=before)
+        yield Create(thing=after)
+
+
+def _compare_materialized_view(
+    before: MaterializedView, after: MaterializedView
+) -> Iterator[Change]:
+    if not thing_alters(before, after):
+        yield Drop(thing=before)
+        yield Create(thing=after)
+        return
+    old, new = replace(before, indexes=()), replace(after, indexes=())
+    if old != new:
+        yield Alter(before=old, after=new)
+    yield from _compare_indexes(after.name, before.indexes, after.indexes)
+
+
+def _columns_of(
+    both: Both, type_: Enum | Domain
+) -> tuple[tuple[QualifiedName, Column, Column], ...]:
+    """The columns of that type that are there before and after."""
+    tables = {table.name: table for table in both.desired.tables}
+    found = []
+    for ref in both.current.needed_by().get(type_.ref, ()):
+        table = both.current.table(ref.table) if ref.kind is Kind.COLUMN else None
+        was = table.column(ref.part or "") if table is not None else None
+        now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
+        if was is not None and now is not None and not was.inherited and not was.generated:
+            found.append((ref.table, was, now))
+    return tuple(found)

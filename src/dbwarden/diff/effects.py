@@ -1,0 +1,156 @@
+"""What a change makes, removes and touches: all that ordering needs to know of it. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    AlterTable,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    RebuildType,
+    Rename,
+    RenameValue,
+    constraint_ref,
+    index_ref,
+    subject,
+)
+from dbwarden.schema import Column, Kind, MaterializedView, QualifiedName, Ref, Table, ref_of
+
+Refs = frozenset[Ref]
+NONE: Refs = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What one change does.
+
+    ``retypes`` are columns and types under which the ground moves: what reads them must be gone
+    meanwhile.
+    """
+
+    makes: Refs = NONE
+    removes: Refs = NONE
+    touches: Refs = NONE
+    retypes: Refs = NONE
+
+
+def effects(change: Change) -> Effects:
+    """What *change* does."""
+    own = frozenset({subject(change)})
+    match change:
+        case CreateTable(table=table):
+            return Effects(makes=frozenset(_of_table(table)))
+        case DropTable(table=table):
+            return Effects(removes=frozenset(_of_table(table)))
+        case AddColumn(table=name, column=column):
+            return Effects(makes=frozenset(_of_column(name, column)))
+        case DropColumn(table=name, column=column):
+            return Effects(removes=frozenset(_of_column(name, column)))
+        case AlterColumn():
+            return _alter_column(change)
+        case AddConstraint() | AddIndex():
+            return Effects(makes=own)
+        case DropConstraint() | DropIndex():
+            return Effects(removes=own)
+        case Create(thing=MaterializedView() as view):
+            return Effects(makes=own | {index_ref(view.name, index) for index in view.indexes})
+        case Drop(thing=MaterializedView() as view):
+            return Effects(removes=own | {index_ref(view.name, index) for index in view.indexes})
+        case Create():
+            return Effects(makes=own)
+        case Drop():
+            return Effects(removes=own)
+        case RebuildType(columns=columns):
+            moved = frozenset(ref_of(Kind.COLUMN, name, was.name) for name, was, _ in columns)
+            return Effects(makes=own, retypes=own | moved, touches=moved)
+        case AlterTable() | AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
+            return Effects(touches=own)
+        case _:
+            assert_never(change)
+
+
+def _of_table(table: Table) -> Iterator[Ref]:
+    yield table.ref
+    for column in table.columns:
+        yield from _of_column(table.name, column)
+    for constraint in table.constraints:
+        yield constraint_ref(table.name, constraint)
+    for index in table.indexes:
+        yield index_ref(table.name, index)
+
+
+def _of_column(table: QualifiedName, column: Column) -> Iterator[Ref]:
+    yield ref_of(Kind.COLUMN, table, column.name)
+    if column.default is not None:
+        yield ref_of(Kind.DEFAULT, table, column.name)
+
+
+def _alter_column(change: AlterColumn) -> Effects:
+    before, after = change.before, change.after
+    own = ref_of(Kind.COLUMN, change.table, after.name)
+    default = frozenset({ref_of(Kind.DEFAULT, change.table, after.name)})
+    return Effects(
+        makes=default if before.default is None and after.default is not None else NONE,
+        removes=default if before.default is not None and after.default is None else NONE,
+        touches=frozenset({own}) | (default if before.default and after.default else NONE),
+        retypes=frozenset({own}) if retyped(before, after) else NONE,
+    )
+
+
+def retyped(before: Column, after: Column) -> bool:
+    """Whether the server will rewrite or refuse what reads this column."""
+    was = (before.type, before.collation, before.generated)
+    return was != (after.type, after.collation, after.generated)
+
+
+def names(
+    change: Change,
+) -> tuple[frozenset[tuple[str, str, str]], frozenset[tuple[str, str, str]]]:
+    """The names that *change* takes, and those that it sets free.
+
+    Relations, indexes and sequences of one namespace share their names, and so do its types.
+    """
+    effect = effects(change)
+    taken = {key for ref in effect.makes for key in _names(ref, change)}
+    freed = {key for ref in effect.removes for key in _names(ref, change)}
+    if isinstance(change, AlterColumn):
+        was, now = change.before.identity, change.after.identity
+        if now is not None and was is None and now.sequence is not None:
+            taken.add(("relation", now.sequence.namespace or "", now.sequence.name))
+        if was is not None and now is None and was.sequence is not None:
+            freed.add(("relation", was.sequence.namespace or "", was.sequence.name))
+    return frozenset(taken), frozenset(freed)
+
+
+RELATIONS = {
+    *(Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW),
+    *(Kind.SEQUENCE, Kind.INDEX, Kind.COMPOSITE),
+}
+TYPES = {
+    *(Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW),
+    *(Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE),
+}
+
+
+def _names(ref: Ref, change: Change) -> Iterator[tuple[str, str, str]]:
+    if ref.kind in RELATIONS:
+        yield "relation", ref.namespace or "", ref.name
+    if ref.kind in TYPES:
+        yield "type", ref.namespace or "", ref.name
+    if ref.kind is Kind.CONSTRAINT:
+        # A key's index has the key's name.
+        yield "relation", ref.namespace or "", ref.part or ""

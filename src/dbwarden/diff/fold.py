@@ -1,0 +1,109 @@
+"""Constraints go back into the CREATE TABLE (or DROP TABLE) that can hold them. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dbwarden.diff.changes import (
+    AddConstraint,
+    Change,
+    CreateTable,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+)
+from dbwarden.diff.graph import Graph
+from dbwarden.schema import Check, Constraint, ForeignKey, Index, QualifiedName, Table
+
+
+def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tuple[Change, ...]:
+    """*changes* in *order*, with constraints inside their tables where nothing stands between.
+
+    A new table holds a constraint when all that it needs is there before the table; a table that
+    goes takes a constraint along when nothing that the constraint needs goes earlier.
+    """
+    place = {number: index for index, number in enumerate(order)}
+    created, dropped = _tables(changes)
+    came, went = _neighbours(graph)
+    inside: dict[int, list[Constraint | Index]] = {}
+    for number in order:
+        change = changes[number]
+        match change:
+            case AddConstraint(table=table, constraint=constraint) if table in created:
+                home = created[table]
+                if all(other == home or place[other] < place[home] for other in came[number]):
+                    inside.setdefault(home, []).append(constraint)
+            case DropConstraint(table=table, constraint=constraint) if table in dropped:
+                home = dropped[table]
+                if all(other == home or place[other] > place[home] for other in went[number]):
+                    inside.setdefault(home, []).append(constraint)
+            case DropIndex(table=table, index=index) if table in dropped:
+                inside.setdefault(dropped[table], []).append(index)
+            case _:
+                pass
+    return tuple(_assemble(changes, order, inside, created, dropped))
+
+
+def _tables(
+    changes: Sequence[Change],
+) -> tuple[dict[QualifiedName, int], dict[QualifiedName, int]]:
+    created: dict[QualifiedName, int] = {}
+    dropped: dict[QualifiedName, int] = {}
+    for number, change in enumerate(changes):
+        if isinstance(change, CreateTable):
+            created[change.table.name] = number
+        elif isinstance(change, DropTable):
+            dropped[change.table.name] = number
+    return created, dropped
+
+
+def _neighbours(graph: Graph) -> tuple[list[set[int]], list[set[int]]]:
+    came: list[set[int]] = [set() for _ in range(graph.size)]
+    for number, targets in enumerate(graph.hard):
+        for target in targets:
+            came[target].add(number)
+    return came, graph.hard
+
+
+def _assemble(
+    changes: Sequence[Change],
+    order: Sequence[int],
+    inside: dict[int, list[Constraint | Index]],
+    created: dict[QualifiedName, int],
+    dropped: dict[QualifiedName, int],
+) -> list[Change]:
+    held = {(home, id(item)) for home, items in inside.items() for item in items}
+    kept: list[Change] = []
+    for number in order:
+        change = changes[number]
+        match change:
+            case AddConstraint(table=table, constraint=item) if (
+                created.get(table),
+                id(item),
+            ) in held:
+                continue
+            case DropConstraint(table=table, constraint=item) if (
+                dropped.get(table),
+                id(item),
+            ) in held:
+                continue
+            case DropIndex(table=table, index=index) if (dropped.get(table), id(index)) in held:
+                continue
+            case CreateTable(table=whole):
+                kept.append(CreateTable(table=_with(whole, inside.get(number, ()))))
+            case DropTable(table=whole):
+                kept.append(DropTable(table=_with(whole, inside.get(number, ()))))
+            case _:
+                kept.append(change)
+    return kept
+
+
+def _with(table: Table, items: Sequence[Constraint | Index]) -> Table:
+    keys = [item for item in items if isinstance(item, ForeignKey)]
+    checks = [item for item in items if isinstance(item, Check)]
+    indexes = [item for item in items if isinstance(item, Index)]
+    return replace(
+        table,
+        foreign_keys=tuple(sorted((*table.foreign_keys, *keys), key=lambda key: key.name or "")),
+        checks=tuple(sorted((*table.checks, *checks), key=lambda check: check.name or "")),
+        indexes=tuple(sorted((*table.indexes, *indexes), key=lambda index: index.name)),
+    )

@@ -1,0 +1,69 @@
+"""What a child table has from its parents comes and goes with them. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import TypeVar
+
+from dbwarden.diff.alterable import differing
+from dbwarden.schema import Column, Constraint, Index, QualifiedName, Schema, Table
+
+P = TypeVar("P", bound="Constraint | Index")
+
+
+def parents(table: Table) -> tuple[QualifiedName, ...]:
+    """The tables that *table* inherits from or is a partition of."""
+    if table.partition_of is not None:
+        return (table.partition_of.parent,)
+    return table.inherits
+
+
+def own_items(
+    before: Table, after: Table, items: Callable[[Table], Sequence[P]]
+) -> tuple[list[P], list[P]]:
+    """The constraints or indexes that are compared: those that no parent takes care of.
+
+    What a table inherits is its parent's business, unless it leaves the parent: then it keeps
+    them as its own. What the parent will bring is taken over where the table has it already.
+    """
+    left = set(parents(before)) - set(parents(after))
+    old = [_own(item) for item in items(before) if left or not item.inherited]
+    new = [item for item in items(after) if not item.inherited]
+    brought = [replace(item, inherited=False) for item in items(after) if item.inherited]
+    kept = [item for item in old if not any(_same(item, other) for other in brought)]
+    return kept, new
+
+
+def _own(item: P) -> P:
+    return replace(item, inherited=False)
+
+
+def _same(one: P, other: P) -> bool:
+    return type(one) is type(other) and differing(one, other) <= {"name"}
+
+
+def delivered(
+    current: Schema, desired: Schema, table: Table, before: Column, after: Column
+) -> Column:
+    """*before* as it will be once the parents' columns have changed: ALTER reaches children."""
+    before = replace(before, inherited=after.inherited)
+    if not after.inherited:
+        return before
+    changed: dict[str, object] = {}
+    for name in parents(table):
+        was, now = _column(current, name, after.name), _column(desired, name, after.name)
+        if was is None or now is None:
+            continue
+        for field in fields(Column):
+            new = getattr(now, field.name)
+            moved = field.name in RECURSES and getattr(was, field.name) != new
+            if moved and getattr(after, field.name) == new:
+                changed[field.name] = new
+    return replace(before, **changed)  # type: ignore[arg-type]  # names and values of Column's fields
+
+
+RECURSES = frozenset({"type", "collation", "not_null", "default", "generated", "identity"})
+
+
+def _column(schema: Schema, table: QualifiedName, name: str) -> Column | None:
+    found = schema.table(table)
+    return found.column(name) if found is not None else None

@@ -1,0 +1,242 @@
+"""Changes -> the same changes in an order that works, and that reads well. Pure."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    AlterTable,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    RebuildType,
+    subject,
+)
+from dbwarden.diff.effects import Effects, effects, names
+from dbwarden.diff.fold import folded
+from dbwarden.diff.graph import Graph
+from dbwarden.diff.structure import Links
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import ForeignKey, Kind, PrimaryKey, QualifiedName, Ref, Routine, ref_of
+
+STAGES = {
+    Kind.NAMESPACE: 10,
+    Kind.EXTENSION: 11,
+    Kind.ENUM: 12,
+    Kind.DOMAIN: 13,
+    Kind.COMPOSITE: 14,
+    Kind.SEQUENCE: 15,
+    Kind.TABLE: 20,
+    Kind.ROUTINE: 40,
+    Kind.AGGREGATE: 41,
+    Kind.VIEW: 50,
+    Kind.MATERIALIZED_VIEW: 51,
+    Kind.STATISTICS: 60,
+    Kind.RULE: 61,
+    Kind.TRIGGER: 62,
+    Kind.POLICY: 63,
+    Kind.EVENT_TRIGGER: 64,
+    Kind.DEFAULT_PRIVILEGES: 65,
+    Kind.GRANT: 66,
+    Kind.OTHER: 67,
+}
+"""Where a reader looks for each kind; real dependencies come first."""
+
+FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_THINGS = 30, 31, 70, 80
+IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
+
+
+def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ...]:
+    """*changes* in an order in which each finds what it needs.
+
+    Args:
+        changes: In any order.
+        old: Who needs whom before.
+        new: Who needs whom afterwards.
+
+    Raises:
+        UnsupportedChange: Things need one another in a circle; names them.
+    """
+    nodes = _Nodes(changes, old)
+    graph = Graph(len(changes))
+    for number in range(len(changes)):
+        _after_what_it_needs(graph, nodes, number, new)
+        _before_what_goes(graph, nodes, number, old)
+    _same_names(graph, changes)
+    _same_columns(graph, changes)
+    _wishes(graph, nodes, changes)
+    sorted_, circle = graph.sort([_priority(change) for change in changes])
+    if circle:
+        named = ", ".join(sorted({str(subject(changes[number])) for number in circle}))
+        raise UnsupportedChange(
+            f"These need one another in a circle: {named}.",
+            next_step="Break the circle by hand: move one of them to a migration of its own.",
+        )
+    return folded(changes, sorted_, graph)
+
+
+@dataclass(slots=True, init=False)
+class _Nodes:
+    """Which change makes, removes, touches or moves which thing."""
+
+    effects: list[Effects]
+    makers: Mapping[Ref, list[int]]
+    removers: Mapping[Ref, list[int]]
+    touchers: Mapping[Ref, list[int]]
+    retypers: Mapping[Ref, list[int]]
+
+    def __init__(self, changes: Sequence[Change], old: Links) -> None:
+        self.effects = [_with_parts(change, effects(change), old) for change in changes]
+        self.makers = _index(effect.makes for effect in self.effects)
+        self.removers = _index(effect.removes for effect in self.effects)
+        self.touchers = _index(effect.touches for effect in self.effects)
+        self.retypers = _index(effect.retypes for effect in self.effects)
+
+
+def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
+    """A table or view takes its triggers, rules, policies and sequences with it."""
+    match change:
+        case DropTable(table=table):
+            name = table.name
+        case Drop(thing=thing) if thing.ref.kind in (Kind.VIEW, Kind.MATERIALIZED_VIEW):
+            name = thing.ref.table
+        case _:
+            return effect
+    return replace(effect, removes=effect.removes | frozenset(old.parts.get(name, ())))
+
+
+def _index(sets: Iterable[frozenset[Ref]]) -> Mapping[Ref, list[int]]:
+    found: defaultdict[Ref, list[int]] = defaultdict(list)
+    for number, refs in enumerate(sets):
+        for ref in refs:
+            found[ref].append(number)
+    return found
+
+
+def _after_what_it_needs(graph: Graph, nodes: _Nodes, number: int, new: Links) -> None:
+    effect = nodes.effects[number]
+    for ref in effect.makes | effect.touches:
+        for needed in new.needs.get(ref, ()):
+            for found in (nodes.makers, nodes.touchers, nodes.retypers):
+                for other in found.get(needed, ()):
+                    graph.before(other, number)
+    for ref in effect.makes:  # a rebuild: the old one first
+        for other in nodes.removers.get(ref, ()):
+            graph.before(other, number)
+
+
+def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links) -> None:
+    effect = nodes.effects[number]
+    for ref in effect.removes:
+        for needed in old.needs.get(ref, ()):
+            for found in (nodes.removers, nodes.retypers, nodes.touchers):
+                for other in found.get(needed, ()):
+                    if needed not in effect.removes:
+                        graph.before(number, other)
+    for ref in effect.touches | effect.retypes:
+        for needed in old.needs.get(ref, ()):
+            for other in nodes.removers.get(needed, ()):
+                if other not in nodes.makers.get(needed, ()):
+                    graph.before(number, other)
+
+
+def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
+    """What takes a name waits for what sets it free."""
+    freed: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+    takes = []
+    for number, change in enumerate(changes):
+        taken, free = names(change)
+        takes.append(taken)
+        for name in free:
+            freed[name].append(number)
+    for number, taken in enumerate(takes):
+        for name in taken:
+            for other in freed.get(name, ()):
+                graph.before(other, number)
+
+
+def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:
+    """Changes of one column keep their order; a table has one primary key at a time."""
+    last: dict[Ref, int] = {}
+    keys: dict[QualifiedName, int] = {}
+    for number, change in enumerate(changes):
+        match change:
+            case AlterColumn():
+                ref = subject(change)
+                if ref in last:
+                    graph.before(last[ref], number)
+                last[ref] = number
+            case DropConstraint(table=table, constraint=PrimaryKey()):
+                keys[table] = number
+            case _:
+                pass
+    for number, change in enumerate(changes):
+        match change:
+            case AddConstraint(table=table, constraint=PrimaryKey()) if table in keys:
+                graph.before(keys[table], number)
+            case _:
+                pass
+
+
+def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
+    """Tables in the order of their foreign keys; a function behind what its text mentions."""
+    mentioned: dict[str, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        match change:
+            case CreateTable() | AddColumn() | Create():
+                mentioned[subject(change).name].append(number)
+            case AddConstraint(table=table, constraint=ForeignKey(references=other)):
+                for made in nodes.makers.get(ref_of(Kind.TABLE, table), ()):
+                    for first in nodes.makers.get(ref_of(Kind.TABLE, other), ()):
+                        graph.wish(first, made)
+            case DropConstraint(table=table, constraint=ForeignKey(references=other)):
+                for gone in nodes.removers.get(ref_of(Kind.TABLE, table), ()):
+                    for last in nodes.removers.get(ref_of(Kind.TABLE, other), ()):
+                        graph.wish(gone, last)
+            case _:
+                pass
+    for number, change in enumerate(changes):
+        match change:
+            case Create(thing=Routine() as routine) | Alter(after=Routine() as routine):
+                for word in set(re.findall(r"\w+", routine.definition)):
+                    for other_number in mentioned.get(word, ()):
+                        graph.wish(other_number, number)
+            case _:
+                pass
+
+
+def _priority(change: Change) -> tuple[int, str, str, int, str]:
+    ref = subject(change)
+    match change:
+        case DropConstraint(constraint=ForeignKey()):
+            stage = 0
+        case Drop() if STAGES[ref.kind] >= STAGES[Kind.VIEW]:
+            stage = 1
+        case Drop():
+            stage = DROPPED_THINGS + 20 - STAGES[ref.kind] // 2
+        case DropTable():
+            stage = DROPPED_TABLES
+        case AddConstraint(constraint=ForeignKey()) | AlterConstraint(after=ForeignKey()):
+            stage = FOREIGN_KEYS
+        case Alter() if ref.kind is Kind.SEQUENCE:
+            stage = SEQUENCE_OWNERS
+        case Create() | Alter() | RebuildType():
+            stage = STAGES[ref.kind]
+        case _:
+            stage = STAGES[Kind.TABLE]
+    group = change.table if isinstance(change, AddIndex | DropIndex | AlterIndex) else ref.table
+    rank = IN_TABLE.index(type(change)) if type(change) in IN_TABLE else len(IN_TABLE)
+    return stage, group.namespace or "", group.name, rank, ref.part or ref.name

@@ -1,0 +1,264 @@
+"""What stands on something that goes or moves has to step aside: dropped before, made again after.
+
+A view on a column that changes its type, a foreign key on a primary key that is made anew, a
+default that calls a function whose result changes. Pure.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    Change,
+    Create,
+    Drop,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    RebuildType,
+    constraint_ref,
+    index_ref,
+    subject,
+)
+from dbwarden.diff.effects import effects
+from dbwarden.diff.structure import Links
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import (
+    Constraint,
+    ForeignKey,
+    Index,
+    Kind,
+    QualifiedName,
+    Ref,
+    Schema,
+    Table,
+    Thing,
+    ref_of,
+)
+
+READERS = frozenset(
+    {
+        *(Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.RULE, Kind.POLICY, Kind.TRIGGER),
+        *(Kind.ROUTINE, Kind.AGGREGATE),
+    }
+)
+"""What the server does not let stand on a column whose type changes."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """The changes so far, and how to find things by their identity."""
+
+    changes: list[Change]
+    old: Links
+    removed: set[Ref]
+    current: "Finder"
+    desired: "Finder"
+    queue: list[tuple[Ref, bool]] = field(default_factory=list)
+
+
+class Finder:
+    """Things of a schema by their identity."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.things: dict[Ref, Thing] = {thing.ref: thing for thing in schema.things}
+        self.tables: dict[QualifiedName, Table] = {table.name: table for table in schema.tables}
+        self.indexes: dict[Ref, tuple[QualifiedName, Index]] = {}
+        self.constraints: dict[Ref, Constraint] = {}
+        for table in schema.tables:
+            self.indexes |= {
+                index_ref(table.name, item): (table.name, item) for item in table.indexes
+            }
+            self.constraints |= {
+                constraint_ref(table.name, item): item for item in table.constraints
+            }
+        for view in schema.materialized_views:
+            self.indexes |= {index_ref(view.name, item): (view.name, item) for item in view.indexes}
+
+
+def with_rebuilds(
+    changes: Iterable[Change], current: Schema, desired: Schema, old: Links
+) -> tuple[Change, ...]:
+    """*changes* with what must step aside for them, and come back.
+
+    Raises:
+        UnsupportedChange: Something in use cannot step aside; names it.
+    """
+    work = _Work(
+        changes=list(_split_identity(changes)),
+        old=old,
+        removed=set(),
+        current=Finder(current),
+        desired=Finder(desired),
+    )
+    for change in work.changes:
+        effect = effects(change)
+        work.removed |= effect.removes
+        work.queue += [(ref, True) for ref in sorted(effect.removes, key=_key)]
+        work.queue += [(ref, False) for ref in sorted(effect.retypes, key=_key)]
+        if isinstance(change, RebuildType):
+            work.queue.append((change.before.ref, True))
+    while work.queue:
+        ref, gone = work.queue.pop(0)
+        for user in work.old.needed_by.get(ref, ()):
+            if user not in work.removed and _stands_aside(work, ref, user, gone):
+                _rebuild(work, ref, user)
+    return tuple(_without_twins(work.changes))
+
+
+def _key(ref: Ref) -> tuple[str, str, str, str]:
+    return ref.sort_key
+
+
+def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
+    """A default and an identity use the same sequence name: the old one goes before the new."""
+    for change in changes:
+        if isinstance(change, AlterColumn):
+            was, now = change.before, change.after
+            if (was.identity is None) != (now.identity is None):
+                middle = replace(was, identity=None, default=None)
+                if was != middle:
+                    yield AlterColumn(table=change.table, before=was, after=middle)
+                if middle != now:
+                    yield AlterColumn(table=change.table, before=middle, after=now)
+                continue
+        yield change
+
+
+def _stands_aside(work: _Work, ref: Ref, user: Ref, gone: bool) -> bool:
+    """Whether *user* has to go while *ref* is gone or moves."""
+    if user.kind in (Kind.TABLE, Kind.NAMESPACE, Kind.SEQUENCE):
+        return False  # a child of a parent, a sequence of a column: the order sees to them
+    if user.kind is Kind.COLUMN:
+        return _generated(work, user) or (gone and ref.kind is not Kind.COLUMN)
+    if user.kind is Kind.DEFAULT:
+        return gone and ref.kind is not Kind.COLUMN and not _moves(work, ref, user)
+    if gone or user.kind in READERS:
+        return True
+    return user.kind is Kind.CONSTRAINT and _crosses(work, user)
+
+
+def _generated(work: _Work, column: Ref) -> bool:
+    table = work.current.tables.get(column.table)
+    found = table.column(column.part or "") if table is not None else None
+    return found is not None and found.generated is not None
+
+
+def _moves(work: _Work, type_: Ref, default: Ref) -> bool:
+    """Whether the default's column changes over to the new type in the type's own change."""
+    return any(
+        (table, was.name) == (default.table, default.part)
+        for change in work.changes
+        if isinstance(change, RebuildType) and change.before.ref == type_
+        for table, was, _ in change.columns
+    )
+
+
+NUMBERS = frozenset({"smallint", "integer", "bigint"})
+
+
+def _crosses(work: _Work, ref: Ref) -> bool:
+    """Whether both ends of a foreign key change to types that do not compare with the old ones."""
+    key = work.current.constraints.get(ref)
+    if not isinstance(key, ForeignKey):
+        return False
+    ends = {(ref.table, name) for name in key.columns}
+    others = {(key.references, name) for name in key.referred_columns}
+    moved = {
+        (change.table, change.after.name)
+        for change in work.changes
+        if isinstance(change, AlterColumn)
+        and change.before.type != change.after.type
+        and not {change.before.type, change.after.type} <= NUMBERS
+    }
+    return bool(ends & moved) and bool(others & moved)
+
+
+def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
+    """Replace what happens to *user* by a drop and a create."""
+    drop, create = _pair(work, ref, user)
+    if drop is None or create is None:
+        return
+    own = ref_of(Kind.COLUMN, user.table, user.part) if user.kind is Kind.DEFAULT else user
+    kept = [item for item in work.changes if not (_alters(item) and subject(item) == own)]
+    work.changes = [*kept, drop, create]
+    removed = effects(drop).removes
+    work.removed |= removed | {user}
+    work.queue += [(item, True) for item in sorted(removed | {user}, key=_key)]
+
+
+def _alters(change: Change) -> bool:
+    return isinstance(change, Alter | AlterColumn | AlterConstraint | AlterIndex)
+
+
+def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
+    table = user.table
+    match user.kind:
+        case Kind.CONSTRAINT:
+            was, now = work.current.constraints.get(user), work.desired.constraints.get(user)
+            if was is None or now is None or was.inherited:
+                return None, None
+            return (
+                DropConstraint(table=table, constraint=was),
+                AddConstraint(table=table, constraint=now),
+            )
+        case Kind.INDEX:
+            old, new = work.current.indexes.get(user), work.desired.indexes.get(user)
+            if old is None or new is None or old[1].inherited:
+                return None, None
+            return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
+        case Kind.COLUMN | Kind.DEFAULT:
+            return _column_pair(work, ref, user)
+        case _:
+            thing, again = work.current.things.get(user), work.desired.things.get(user)
+            if thing is None or again is None:
+                return None, None
+            return Drop(thing=thing), Create(thing=again)
+
+
+def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
+    old, new = work.current.tables.get(user.table), work.desired.tables.get(user.table)
+    was = old.column(user.part or "") if old is not None else None
+    now = new.column(user.part or "") if new is not None else None
+    if was is None or now is None or was.inherited:
+        return None, None
+    if user.kind is Kind.DEFAULT:
+        middle = replace(was, default=None)
+        return (
+            AlterColumn(table=user.table, before=was, after=middle),
+            AlterColumn(table=user.table, before=middle, after=now) if middle != now else None,
+        )
+    if was.generated is not None:
+        return DropColumn(table=user.table, column=was), AddColumn(table=user.table, column=now)
+    if was.type != now.type or _moves(work, ref, user):
+        return None, None  # the column leaves the type by itself; the order sees to it
+    raise UnsupportedChange(
+        f"{ref} would have to be dropped and made anew, but {user} uses it.",
+        next_step="Change the column to another type in one migration, and back in the next.",
+    )
+
+
+def _without_twins(changes: list[Change]) -> list[Change]:
+    """Leave out what a RebuildType does along with the type: its columns end as desired."""
+    moved = {
+        (table, now.name): now
+        for change in changes
+        if isinstance(change, RebuildType)
+        for table, _, now in change.columns
+    }
+    kept: list[Change] = []
+    for change in changes:
+        if isinstance(change, AlterColumn) and (change.table, change.after.name) in moved:
+            now = moved[change.table, change.after.name]
+            rest = replace(change.before, type=now.type, default=now.default)
+            if rest != change.after:
+                kept.append(AlterColumn(table=change.table, before=rest, after=change.after))
+        else:
+            kept.append(change)
+    return kept

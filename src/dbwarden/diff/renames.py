@@ -1,0 +1,311 @@
+"""A schema as it will be once things are renamed. Pure.
+
+The server follows a rename everywhere by number; here names are followed in the values and in the
+printed text. Where the two disagree (an alias in a view, say) the worst that happens is that
+something is defined anew.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from dbwarden.diff.changes import Rename, RenameValue, Renaming
+from dbwarden.schema import (
+    Check,
+    Column,
+    Enum,
+    ForeignKey,
+    Generated,
+    Index,
+    IndexColumn,
+    Kind,
+    Policy,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Rule,
+    Schema,
+    Statistics,
+    Table,
+    Trigger,
+    Unique,
+    ref_of,
+)
+
+T = TypeVar("T")
+OnTable = TypeVar("OnTable", Trigger, Rule, Policy, Statistics)
+TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*|.""", re.DOTALL)
+NAMED_IN_TABLE = {Kind.TRIGGER, Kind.RULE, Kind.POLICY}
+
+
+def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
+    """*schema* after *renames*, in their order."""
+    for rename in renames:
+        match rename:
+            case RenameValue(enum=enum, before=before, after=after):
+                schema = _rename_value(schema, enum, before, after)
+            case Rename(before=old, after=new) if old.kind is Kind.COLUMN:
+                schema = _rename_column(schema, old, new)
+            case Rename(before=old, after=new) if old.kind is Kind.CONSTRAINT:
+                schema = _rename_constraint(schema, old, new)
+            case Rename(before=old, after=new):
+                schema = _rename_thing(schema, old, new)
+    return _sorted(schema)
+
+
+def _sorted(schema: Schema) -> Schema:
+    changed: dict[str, Any] = {}
+    for field in fields(Schema):
+        value = getattr(schema, field.name)
+        if isinstance(value, tuple) and value and hasattr(value[0], "ref"):
+            changed[field.name] = tuple(sorted(value, key=lambda thing: thing.ref.sort_key))
+    return replace(schema, **changed)
+
+
+def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) -> Schema:
+    def swap(value: Enum) -> Enum:
+        words = tuple(after if word == before else word for word in value.values)
+        return replace(value, values=words)
+
+    enums = tuple(swap(enum) if enum.name == name else enum for enum in schema.enums)
+    old, new = _literal(before), _literal(after)
+
+    def text(value: str) -> str:
+        return "".join(new if token == old else token for token in TOKEN.findall(value))
+
+    users = {user for user, needed in schema.dependencies if needed == ref_of(Kind.ENUM, name)}
+    tables = tuple(
+        _texts(table, text) if any(user.table == table.name for user in users) else table
+        for table in schema.tables
+    )
+    return replace(schema, enums=enums, tables=tables)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
+    """A table, type, view ...: its name, and every mention of it."""
+
+    def visit(value: Any) -> Any:
+        if value == old:
+            return new
+        if isinstance(value, QualifiedName) and old.part is None and value == old.table:
+            return new.table
+        if isinstance(value, Ref) and value.table == old.table and _belongs(value, old):
+            return value.within(new.table)
+        return None
+
+    schema = _walk(schema, visit)
+    if old.kind in NAMED_IN_TABLE:
+        return _name_part(schema, old, new)
+    if old.kind is Kind.INDEX:
+        return _name_index(schema, old, new)
+    if old.kind is Kind.NAMESPACE:
+        return schema
+    mention = _mentions(schema, old.table, new.table)
+    return _texts(schema, mention)
+
+
+def _belongs(part: Ref, whole: Ref) -> bool:
+    relations = {Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW}
+    if part.kind is whole.kind:
+        return part.part == whole.part
+    return whole.kind in relations and part.part is not None
+
+
+def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callable[[str], str]:
+    def printed(name: QualifiedName) -> str:
+        own = _quoted(name.name)
+        if name.namespace in (None, schema.default_namespace):
+            return own
+        return f"{_quoted(name.namespace or '')}.{own}"
+
+    full = re.escape(f"{_quoted(old.namespace or '')}.{_quoted(old.name)}")
+    pattern = re.compile(rf"(?<![\w.\"]){full}(?![\w\"])")
+    plain = printed(old)
+
+    def text(value: str) -> str:
+        value = pattern.sub(printed(new), value)
+        return "".join(printed(new) if token == plain else token for token in TOKEN.findall(value))
+
+    return text
+
+
+def _quoted(name: str) -> str:
+    if re.fullmatch(r"[a-z_][a-z0-9_$]*", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _name_part(schema: Schema, old: Ref, new: Ref) -> Schema:
+    def rename(thing: T) -> T:
+        if getattr(thing, "ref", None) != old:
+            return thing
+        return replace(thing, name=new.part)  # type: ignore[type-var]  # a dataclass with a name
+
+    return replace(
+        schema,
+        triggers=tuple(map(rename, schema.triggers)),
+        rules=tuple(map(rename, schema.rules)),
+        policies=tuple(map(rename, schema.policies)),
+    )
+
+
+def _name_index(schema: Schema, old: Ref, new: Ref) -> Schema:
+    def rename(index: Index) -> Index:
+        return replace(index, name=new.name) if index.name == old.name else index
+
+    tables = tuple(
+        replace(table, indexes=tuple(map(rename, table.indexes)))
+        if table.name.namespace == old.namespace
+        else table
+        for table in schema.tables
+    )
+    views = tuple(
+        replace(view, indexes=tuple(map(rename, view.indexes)))
+        if view.name.namespace == old.namespace
+        else view
+        for view in schema.materialized_views
+    )
+    return replace(schema, tables=tables, materialized_views=views)
+
+
+def _rename_constraint(schema: Schema, old: Ref, new: Ref) -> Schema:
+    def visit(value: Any) -> Any:
+        named = isinstance(value, PrimaryKey | Unique | ForeignKey | Check)
+        return replace(value, name=new.part) if named and value.name == old.part else None
+
+    tables = tuple(
+        _walk(table, visit) if table.name == old.table else table for table in schema.tables
+    )
+    return replace(_walk(schema, lambda value: new if value == old else None), tables=tables)
+
+
+def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
+    before, after = old.part or "", new.part or ""
+    old_text, new_text = _quoted(before), _quoted(after)
+
+    def word(value: str) -> str:
+        return after if value == before else value
+
+    def text(value: str) -> str:
+        tokens = TOKEN.findall(value)
+        return "".join(new_text if token == old_text else token for token in tokens)
+
+    def visit(value: Any) -> Any:
+        if isinstance(value, Ref) and value.kind in (Kind.COLUMN, Kind.DEFAULT):
+            same = value.table == old.table and value.part == before
+            return replace(value, part=after) if same else None
+        if isinstance(value, ForeignKey) and value.references == old.table:
+            return replace(value, referred_columns=tuple(map(word, value.referred_columns)))
+        return None
+
+    schema = _walk(schema, visit)
+    tables = tuple(
+        _column_in_table(table, word, text) if table.name == old.table else table
+        for table in schema.tables
+    )
+
+    def own(thing: OnTable) -> OnTable:
+        return _texts(thing, text) if thing.table == old.table else thing
+
+    return replace(
+        schema,
+        tables=tables,
+        triggers=tuple(map(own, schema.triggers)),
+        rules=tuple(map(own, schema.rules)),
+        policies=tuple(map(own, schema.policies)),
+        statistics=tuple(map(own, schema.statistics)),
+    )
+
+
+def _column_in_table(table: Table, word: Callable[[str], str], text: Callable[[str], str]) -> Table:
+    def visit(value: Any) -> Any:
+        match value:
+            case Column():
+                return replace(
+                    value, name=word(value.name), generated=_walk(value.generated, visit)
+                )
+            case Generated():
+                return replace(value, expression=text(value.expression))
+            case PrimaryKey() | Unique():
+                return replace(
+                    value, columns=_each(word, value.columns), include=_each(word, value.include)
+                )
+            case ForeignKey():
+                return replace(
+                    value,
+                    columns=_each(word, value.columns),
+                    on_delete_columns=_each(word, value.on_delete_columns),
+                )
+            case Check():
+                return replace(
+                    value, columns=_each(word, value.columns), expression=text(value.expression)
+                )
+            case IndexColumn():
+                named = word(value.column) if value.column is not None else None
+                made = text(value.expression) if value.expression is not None else None
+                return replace(value, column=named, expression=made)
+            case Index():
+                where = text(value.where) if value.where is not None else None
+                columns = tuple(_walk(column, visit) for column in value.columns)
+                return replace(
+                    value, columns=columns, include=_each(word, value.include), where=where
+                )
+            case _:
+                return None
+
+    table = _walk(table, visit)
+    key = text(table.partition_by) if table.partition_by is not None else None
+    exclusions = tuple(replace(e, definition=text(e.definition)) for e in table.exclusions)
+    return replace(table, partition_by=key, exclusions=exclusions)
+
+
+def _each(word: Callable[[str], str], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(word, names))
+
+
+TEXTS = {
+    *("type", "default", "expression", "where", "definition", "using", "check", "bound"),
+    *("returns", "arguments", "identity", "partition_by"),
+}
+
+
+def _texts(value: T, text: Callable[[str], str]) -> T:
+    """*value* with every printed text in it put through *text*."""
+    if isinstance(value, tuple):
+        return tuple(_texts(item, text) for item in value)  # type: ignore[return-value]  # same shape
+    if not is_dataclass(value):
+        return value
+    changed: dict[str, Any] = {}
+    for field in fields(value):
+        was = getattr(value, field.name)
+        if isinstance(was, str):
+            now: object = text(was) if field.name in TEXTS else was
+        else:
+            now = _texts(was, text)
+        if now is not was and now != was:
+            changed[field.name] = now
+    return replace(value, **changed) if changed else value  # type: ignore[type-var]  # a dataclass
+
+
+def _walk(value: T, visit: Callable[[Any], Any]) -> T:
+    """*value* with everything that *visit* has another value for replaced, at any depth."""
+    found = visit(value)
+    if found is not None:
+        return found  # type: ignore[no-any-return]  # of the same type, by contract
+    if isinstance(value, tuple):
+        return tuple(_walk(item, visit) for item in value)  # type: ignore[return-value]  # same shape
+    if not is_dataclass(value):
+        return value
+    changed = {}
+    for field in fields(value):
+        was = getattr(value, field.name)
+        if isinstance(was, tuple) or is_dataclass(was):
+            now = _walk(was, visit)
+            if now is not was and now != was:
+                changed[field.name] = now
+    return replace(value, **changed) if changed else value  # type: ignore[type-var]  # a dataclass

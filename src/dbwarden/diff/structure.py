@@ -1,0 +1,141 @@
+"""What things need by their very nature: a column its table, a foreign key what it refers to.
+
+The server's own dependencies know the expressions; these know the shape. Together they decide
+the order, and schemas made by hand (tests, other kinds of databases) have at least the shape.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dbwarden.diff.changes import constraint_ref, index_ref
+from dbwarden.diff.inheritance import parents
+from dbwarden.schema import (
+    Check,
+    Constraint,
+    DefaultPrivileges,
+    Exclusion,
+    ForeignKey,
+    Grant,
+    Index,
+    Kind,
+    MaterializedView,
+    Policy,
+    QualifiedName,
+    Ref,
+    Rule,
+    Schema,
+    Sequence,
+    Statistics,
+    Table,
+    Thing,
+    Trigger,
+    ref_of,
+)
+
+Pairs = Iterator[tuple[Ref, Ref]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Who needs whom in one schema, both ways round, and what belongs to which relation."""
+
+    needs: Mapping[Ref, tuple[Ref, ...]]
+    needed_by: Mapping[Ref, tuple[Ref, ...]]
+    parts: Mapping[QualifiedName, tuple[Ref, ...]]
+
+
+def links(schema: Schema) -> Links:
+    """Everything that *schema* knows about who needs whom."""
+    needs: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
+    needed_by: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
+    for user, needed in (*schema.dependencies, *_structural(schema)):
+        if user != needed:
+            needs[user][needed] = None
+            needed_by[needed][user] = None
+    parts: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
+    for thing in schema.things:
+        if isinstance(thing, Trigger | Rule | Policy | Statistics):
+            parts[thing.table].append(thing.ref)
+        elif isinstance(thing, Sequence) and thing.owned_by is not None:
+            parts[thing.owned_by.table].append(thing.ref)
+    return Links(
+        needs={ref: tuple(found) for ref, found in needs.items()},
+        needed_by={ref: tuple(found) for ref, found in needed_by.items()},
+        parts={name: tuple(found) for name, found in parts.items()},
+    )
+
+
+def _structural(schema: Schema) -> Pairs:
+    relations = {view.name: view.ref for view in schema.views}
+    relations |= {view.name: view.ref for view in schema.materialized_views}
+    for table in schema.tables:
+        relations[table.name] = table.ref
+        yield from _table(schema, table)
+    for thing in schema.things:
+        yield from _namespace(thing.ref)
+        yield from _thing(thing, relations)
+
+
+def _namespace(ref: Ref) -> Pairs:
+    if ref.namespace is not None:
+        yield ref, Ref(Kind.NAMESPACE, None, ref.namespace)
+
+
+def _thing(thing: Thing, relations: Mapping[QualifiedName, Ref]) -> Pairs:
+    match thing:
+        case Trigger() | Rule() | Policy() | Statistics():
+            yield thing.ref, relations.get(thing.table, ref_of(Kind.TABLE, thing.table))
+        case Sequence(owned_by=owner) if owner is not None:
+            yield thing.ref, owner
+        case MaterializedView(indexes=indexes):
+            for index in indexes:
+                yield index_ref(thing.name, index), thing.ref
+        case Grant(on=on):
+            yield thing.ref, on
+        case DefaultPrivileges(namespace=namespace) if namespace is not None:
+            yield thing.ref, Ref(Kind.NAMESPACE, None, namespace)
+        case _:
+            pass
+
+
+def _table(schema: Schema, table: Table) -> Pairs:
+    yield from _namespace(table.ref)
+    for parent in parents(table):
+        yield table.ref, ref_of(Kind.TABLE, parent)
+    for column in table.columns:
+        own = table.column_ref(column.name)
+        yield own, table.ref
+        if column.default is not None:
+            yield ref_of(Kind.DEFAULT, table.name, column.name), own
+    for constraint in table.constraints:
+        yield from _constraint(schema, table, constraint)
+    for index in table.indexes:
+        yield from _index(table, index)
+
+
+def _constraint(schema: Schema, table: Table, constraint: Constraint) -> Pairs:
+    own = constraint_ref(table.name, constraint)
+    yield own, table.ref
+    if not isinstance(constraint, Exclusion):
+        for name in constraint.columns:
+            yield own, table.column_ref(name)
+    if not isinstance(constraint, ForeignKey | Check | Exclusion):
+        for name in constraint.include:
+            yield own, table.column_ref(name)
+    if isinstance(constraint, ForeignKey):
+        yield from _references(schema, own, constraint)
+
+
+def _references(schema: Schema, own: Ref, key: ForeignKey) -> Pairs:
+    yield own, ref_of(Kind.TABLE, key.references)
+    for name in key.referred_columns:
+        yield own, ref_of(Kind.COLUMN, key.references, name)
+
+
+def _index(table: Table, index: Index) -> Pairs:
+    own = index_ref(table.name, index)
+    yield own, table.ref
+    keys = (column.column for column in index.columns if column.column is not None)
+    for name in (*keys, *index.include):
+        yield own, table.column_ref(name)
