@@ -1,0 +1,128 @@
+"""Open the file that a URL names, so that a look leaves no trace.
+
+The file is never opened by anything but SQLite: its POSIX locks belong to the process, and closing
+a second descriptor of the file would take them from the application's connections.
+"""
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from dbwarden.config.sqlite import sqlite_arguments
+from dbwarden.config.urls import DatabaseURL
+
+_KEPT = ("immutable", "nolock", "psow", "vfs")
+"""URI parameters that a connection of ours takes over. A shared cache would share its locks too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What to open: a file, or (``path`` is ``None``) a database in memory.
+
+    ``parameters`` are those of SQLite's URI; ``database`` and ``uri`` are for one in memory.
+    """
+
+    path: Path | None
+    database: str
+    uri: bool
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def mode(self) -> str:
+        """How the URL says to open the file: ``ro``, ``rw`` or ``rwc``."""
+        return dict(self.parameters).get("mode", "rwc")
+
+    @property
+    def writable(self) -> bool:
+        """Whether this process may change the file and make the journal beside it."""
+        if self.path is None:
+            return True
+        if self.mode == "ro" or dict(self.parameters).get("immutable", "0") not in ("0", "false"):
+            return False
+        return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK | os.X_OK)
+
+    def file_uri(self, mode: str, **flags: bool) -> str:
+        """The file as SQLite's URI, opened in *mode* and with *flags*."""
+        kept = {name: value for name, value in self.parameters if name in _KEPT}
+        given = {**kept, "mode": mode, **{name: str(int(on)) for name, on in flags.items()}}
+        query = "&".join(f"{name}={quote(value)}" for name, value in given.items())
+        path = quote(os.fsencode(Path(self.path or "").as_posix()))
+        return f"file:{path if path.startswith('/') else '/' + path}?{query}"
+
+
+def target_of(url: DatabaseURL) -> Target:
+    """What *url* names."""
+    arguments = sqlite_arguments(url)
+    return Target(
+        path=url.file,
+        database=arguments["database"],
+        uri=arguments["uri"],
+        parameters=url.query,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the file and its neighbours looked like; the same again means that nothing changed."""
+
+    file: tuple[int, int, int] | None
+    journals: bool
+
+    @staticmethod
+    def of(path: Path) -> "Sight":
+        """Look without opening anything."""
+        try:
+            stat = os.stat(path)
+        except OSError:
+            return Sight(file=None, journals=False)
+        return Sight(
+            file=(stat.st_ino, stat.st_size, stat.st_mtime_ns),
+            journals=any(os.path.exists(f"{path}{end}") for end in ("-wal", "-journal")),
+        )
+
+
+def open_writing(target: Target) -> sqlite3.Connection:
+    """A connection that may write, and makes the file if the URL does not forbid it."""
+    if target.path is None:
+        return _connect(target.database, uri=target.uri)
+    return _connect(target.file_uri(target.mode), uri=True)
+
+
+def open_reading(target: Target) -> tuple[sqlite3.Connection, Sight | None]:
+    """A connection that cannot write, and leaves no file behind.
+
+    A WAL database without a ``-wal`` file is one that nobody has open. SQLite would make that
+    file (and keep it) even for a reader, so it is opened as immutable.
+
+    Returns:
+        The connection; and where it trusts in nothing changing, what was seen before.
+    """
+    if target.path is None:
+        database = _connect(target.database, uri=target.uri)
+        database.execute("PRAGMA query_only = ON")
+        return database, None
+    before = Sight.of(target.path)
+    if before.file and not before.journals and _is_wal(target):
+        return _connect(target.file_uri("ro", immutable=True), uri=True), before
+    return _connect(target.file_uri("ro"), uri=True), None
+
+
+def _is_wal(target: Target) -> bool:
+    """Whether the file is in WAL mode: SQLite cannot open such a one without locks."""
+    database = _connect(target.file_uri("ro", nolock=True), uri=True)
+    try:
+        database.execute("PRAGMA schema_version").fetchall()
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_CANTOPEN
+    finally:
+        database.close()
+    return False
+
+
+def _connect(database: str, *, uri: bool) -> sqlite3.Connection:
+    """Autocommit, so that we alone say BEGIN; no waiting inside SQLite, so that a wait can stop."""
+    return sqlite3.connect(
+        database, uri=uri, timeout=0, isolation_level=None, check_same_thread=False
+    )
