@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.files.lexing import Lexis, Source
 
+_BLANKS = " \t\n\r\f\v"
 _MARKER = re.compile(r"--[ \t]*@dbwarden[ \t]*:[ \t]*autocommit[ \t]*\r?$", re.IGNORECASE)
 
 
@@ -148,10 +149,12 @@ def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -
     What is sent to the server must not end in a line comment: that would hide what follows it.
     """
     for comment_start, comment_end in reversed(comments):
-        if text[comment_end:end].strip():
+        if text[comment_end:end].strip(_BLANKS):
             break
         end = comment_start
-    return start + len(text[start:end].rstrip())
+    while text[end - 1] in _BLANKS:
+        end -= 1
+    return end
 
 
 def group(

@@ -12,17 +12,26 @@ from dbwarden.dialects.base import Statement, Step
 from dbwarden.dialects.postgresql.lexer import leading_words, tokens, words_of
 from dbwarden.dialects.postgresql.transactions import refuses_transaction
 from dbwarden.dialects.splitting import Ending, Span
-from dbwarden.files.lexing import IDENTIFIER, POSTGRESQL, Source
+from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, Source
 from dbwarden.files.migration import Migration, Section
 from dbwarden.types import DatabaseName
 
-# Both begin with literals or one set: the search then skips from one candidate to the next in C.
-_STOPS = re.compile(r";|'|\"|\$|\\|--|/\*")
-_NESTED_STOPS = re.compile(
+# What a statement may hold without ending or needing a closer look, taken in one go by the regular
+# expression engine. A quote behind an "e" may open an escape string, and is looked at.
+_PLAIN = re.compile(
+    r"""(?: [^;'"$\\/-]++ | (?<![eE])'[^']*+' | "[^"]*+" | -(?!-) | /(?!\*) )*+""", re.VERBOSE
+)
+_STOPS = re.compile(
     rf"""[;'"$\\()] | --|/\* | (?<![{IDENTIFIER}.])
-         (?: as[ \t\n\r]++[{IDENTIFIER}]++ | (?:begin|case|end)(?![{IDENTIFIER}]) )""",
+         (?: as[ \t\n\r]++[{IDENTIFIER_START}][{IDENTIFIER}]*+
+           | (?:begin|case|end)(?![{IDENTIFIER}]) )""",
     re.VERBOSE | re.IGNORECASE,
 )
+# Most CREATEs, known at a glance to hold no semicolon.
+_PLAIN_CREATE = re.compile(
+    r"create[ \t\n\r\f\v]++(?!or[^A-Za-z]|function|procedure|rule|-|/)", re.IGNORECASE
+)
+_ATOMIC = re.compile("atomic", re.IGNORECASE)
 _SEMICOLONS_INSIDE = {"function", "procedure", "rule"}
 
 
@@ -57,25 +66,33 @@ def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
 
 def _end_of(source: Source, start: int) -> Ending:
     text = source.text
-    if text[start] in "cC":
+    if text[start] in "cC" and not _PLAIN_CREATE.match(text, start):
         head = leading_words(text, start, 4)
         if head[0] == "create" and not _SEMICOLONS_INSIDE.isdisjoint(head[1:2] + head[3:4]):
-            return _nested_end(source, start)
+            return _create_end(source, start, is_rule="rule" in head)
         if head[0] == "copy":
             return _copy_end(source, start)
     return _plain_end(source, start)
 
 
 def _plain_end(source: Source, start: int) -> Ending:
-    text, search = source.text, _STOPS.search
+    text, plain = source.text, _PLAIN.match
     comments: list[tuple[int, int]] = []
     position = start
-    while found := search(text, position):
-        at = found.start()
-        if text[at] == ";":
-            return Ending(common.trim(text, start, at, comments), at + 1)
+    while True:
+        at = plain(text, position).end()  # type: ignore[union-attr]  # it always matches
+        if at == len(text) or text[at] == ";":
+            return Ending(common.trim(text, start, at, comments), min(at + 1, len(text)))
         position = _skip(source, at, comments)
-    return Ending(common.trim(text, start, len(text), comments), len(text))
+
+
+def _create_end(source: Source, start: int, *, is_rule: bool) -> Ending:
+    """The end of CREATE FUNCTION, PROCEDURE or RULE, which may hold semicolons."""
+    if not is_rule:
+        ending = _plain_end(source, start)
+        if not _ATOMIC.search(source.text, start, ending.code):
+            return ending
+    return _nested_end(source, start)
 
 
 def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
@@ -102,7 +119,7 @@ def _psql(source: Source, at: int) -> Exception:
 
 def _nested_end(source: Source, start: int) -> Ending:
     """The end of a statement that may hold semicolons: in parentheses, in BEGIN ATOMIC ... END."""
-    text, search = source.text, _NESTED_STOPS.search
+    text, search = source.text, _STOPS.search
     comments: list[tuple[int, int]] = []
     opened: list[int] = []  # where each "(", BEGIN ATOMIC and CASE began that is still open
     position = start
