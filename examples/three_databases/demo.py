@@ -34,12 +34,13 @@ def postgresql() -> Iterator[dict[str, str]]:
 
     from dbwarden.dialects.postgresql.server import embedded_server
 
-    with start_blocking_portal() as portal:
-        with portal.wrap_async_context_manager(embedded_server()) as server:
-            for name in DATABASES:
-                portal.call(server.create_database, name)
-            where = server.url("").rstrip("/")
-            yield {"DEMO_KIND": "postgresql", "DEMO_WHERE": where}
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(embedded_server()) as server,
+    ):
+        for name in DATABASES:
+            portal.call(server.create_database, name)
+        yield {"DEMO_KIND": "postgresql", "DEMO_WHERE": server.url("").rstrip("/")}
 
 
 def show(command: str, environment: dict[str, str]) -> int:

@@ -244,7 +244,9 @@ async def _attempt(task: Task[T]) -> Outcome[T]:
     """Run one operation within its time limit and turn what happens into an outcome."""
     started = time.perf_counter()
     name, limit = task.config.database_name, task.config.timeout
-    state, result, error = OutcomeState.SUCCEEDED, None, None
+    state = OutcomeState.SUCCEEDED
+    result: T | None = None
+    error: DBWardenError | None = None
     with telemetry.bound(database=name), anyio.move_on_after(limit) as scope:
         try:
             result = await task.operation(task.config)

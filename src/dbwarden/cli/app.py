@@ -4,26 +4,31 @@ import signal
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from cyclopts import App
+from cyclopts import App, Group
 
 from dbwarden import __version__
 
+START, CHANGE, LOOK, CONFIGURATION = (
+    Group(name, sort_key=place)
+    for place, name in enumerate(("Begin", "Change databases", "Look", "Configuration"))
+)
+
 COMMANDS = (
-    # name, where, what it says in the list
-    ("init", "start:init", "Begin a project: write a dbwarden.py."),
-    ("new", "start:new", "Write an empty migration file."),
-    ("migrate", "change:migrate", "Apply what is pending."),
-    ("rollback", "change:rollback", "Take back what was applied last."),
-    ("baseline", "change:baseline", "Mark migrations as applied without running them."),
-    ("repair", "change:repair", "Make the ledger agree with the files again."),
-    ("status", "look:status", "Where each database stands."),
-    ("history", "look:history", "Who applied what, and when."),
-    ("check", "look:check", "Is everything as the files say? Exit 3 if not."),
-    ("health", "look:health", "The health of all databases, as JSON."),
-    ("wait", "look:wait", "Wait until the databases answer."),
-    ("databases", "settings:databases", "The configured databases."),
-    ("settings", "settings:settings", "Every setting of a database, and its value."),
-    ("version", "settings:version", "The versions of dbwarden, Python and the drivers."),
+    # name, where, what it says in the list, under which heading
+    ("init", "start:init", "Begin a project: write a dbwarden.py.", START),
+    ("new", "start:new", "Write an empty migration file.", START),
+    ("migrate", "change:migrate", "Apply what is pending.", CHANGE),
+    ("rollback", "change:rollback", "Take back what was applied last.", CHANGE),
+    ("baseline", "change:baseline", "Mark migrations as applied without running them.", CHANGE),
+    ("repair", "change:repair", "Make the ledger agree with the files again.", CHANGE),
+    ("status", "look:status", "Where each database stands.", LOOK),
+    ("history", "look:history", "Who applied what, and when.", LOOK),
+    ("check", "look:check", "Is everything as the files say? Exit 3 if not.", LOOK),
+    ("health", "look:health", "The health of the databases, as JSON.", LOOK),
+    ("wait", "look:wait", "Wait until the databases answer.", LOOK),
+    ("databases", "settings:databases", "The configured databases.", CONFIGURATION),
+    ("settings", "settings:settings", "Every setting of a database.", CONFIGURATION),
+    ("version", "settings:version", "The versions of dbwarden and its drivers.", CONFIGURATION),
 )
 
 
@@ -35,9 +40,11 @@ def build() -> App:
         version=__version__,
         help_format="plaintext",
     )
-    for name, where, help_ in COMMANDS:
-        app.command(f"dbwarden.cli.commands.{where}", name=name, help=help_)
-    app.register_install_completion_command(name="install-completion")
+    for place, (name, where, help_, group) in enumerate(COMMANDS):
+        app.command(
+            f"dbwarden.cli.commands.{where}", name=name, help=help_, group=group, sort_key=place
+        )
+    app.register_install_completion_command(name="install-completion", group=CONFIGURATION)
     return app
 
 

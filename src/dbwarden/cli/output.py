@@ -2,11 +2,18 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dbwarden.cli.documents import dumps
-from dbwarden.cli.style import BOLD, DIM, RED, YELLOW, Cell, paint, table, wants_colour
-from dbwarden.errors import ConfigurationError, DBWardenError, NotStarted
+from dbwarden.cli.style import BOLD, DIM, RED, YELLOW, Cell, paint, short, table, wants_colour
+from dbwarden.errors import (
+    ConfigurationError,
+    DBWardenError,
+    MigrationFileError,
+    NotStarted,
+)
+from dbwarden.types import Location
 
 
 def say(*lines: str) -> None:
@@ -41,11 +48,16 @@ def note_errors(errors: Iterable[DBWardenError]) -> None:
 def error_lines(error: DBWardenError, *, colour: bool) -> list[str]:
     """What happened, on which database, where, the statement, and what to do next."""
     code = YELLOW if isinstance(error, NotStarted) else RED
-    place = ": ".join(str(part) for part in (error.database, error.location) if part is not None)
+    where = [error.database or "", _place(error.location)]
+    place = ": ".join(part for part in where if part)
     head = paint("error", code, colour=colour)
     lines = [f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{error.message}"]
     if isinstance(error, ConfigurationError):
         lines += [f"  - {problem}" for problem in error.problems]
+    if isinstance(error, MigrationFileError) and error.problems != (error,):
+        for problem in error.problems:
+            lines.append(f"  - {_place(problem.location)}: {problem.message}")
+            lines += [f"      {problem.next_step}"] if problem.next_step else []
     if error.statement:
         lines += [
             f"    {paint('|', DIM, colour=colour)} {line}" for line in _shown(error.statement)
@@ -54,6 +66,14 @@ def error_lines(error: DBWardenError, *, colour: bool) -> list[str]:
         if text:
             lines.append(f"  {paint(name, DIM, colour=colour)}: {text}")
     return lines
+
+
+def _place(location: Location | None) -> str:
+    if location is None:
+        return ""
+    return str(
+        Location(path=Path(short(location.path)), line=location.line, column=location.column)
+    )
 
 
 def can_ask() -> bool:

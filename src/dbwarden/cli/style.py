@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
@@ -59,3 +60,11 @@ def some(keys: Sequence[str], most: int = 3) -> str:
     if len(keys) <= most + 1:
         return ", ".join(keys)
     return f"{', '.join(keys[:most])} and {len(keys) - most} more"
+
+
+def short(path: Path) -> str:
+    """*path* from the working folder on, where it lies below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

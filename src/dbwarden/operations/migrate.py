@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, Work
-from dbwarden.errors import PartialMigration, ReadOnlyDatabase
+from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration
-from dbwarden.history import History, compare, plan_upgrade
-from dbwarden.ledger import LedgerRow, Reading, State
+from dbwarden.history import compare, plan_upgrade
+from dbwarden.ledger import LedgerRow, Reading
 from dbwarden.operations.target import dialect_of, migration_files, operation
-from dbwarden.operations.works import fresh_works, resumed_work, without_file
+from dbwarden.operations.works import fresh_works, resumed_work
 from dbwarden.types import DatabaseName
 
 
@@ -93,7 +93,7 @@ async def migrate(
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        works = plan(config, dialect, files, reading, wanted)
+        works = plan(dialect, files, reading, wanted)
         if dry_run:
             return _dry(config, files, reading, works)
         if not works:
@@ -114,7 +114,7 @@ async def _under_lock(
     reading = await connection.read()
     if reading.rows is None:
         await connection.create_ledger()
-    works = plan(config, dialect, files, reading, wanted)
+    works = plan(dialect, files, reading, wanted)
     if not works:
         return _result(config, files, reading, ())
     telemetry.emit("planned", level="debug", migrations=len(works))
@@ -127,7 +127,6 @@ async def _applied(work: Work) -> None:
 
 
 def plan(
-    config: DatabaseConfig,
     dialect: Dialect,
     files: Sequence[Migration],
     reading: Reading,
@@ -139,34 +138,15 @@ def plan(
         HistoryError: Something has to be cleared up first.
     """
     found = compare(files, reading.rows)
-    resumed = _resumed(config, dialect, found)
     migrations = plan_upgrade(
         found, to=wanted.to, count=wanted.count, out_of_order=wanted.out_of_order
     )
+    resumed = [
+        resumed_work(dialect, migration, row, "upgrade")
+        for row, migration in found.partial
+        if migration is not None
+    ]
     return (*resumed, *fresh_works(dialect, migrations, reading.rows or ()))
-
-
-def _resumed(config: DatabaseConfig, dialect: Dialect, found: History) -> tuple[Work, ...]:
-    works: list[Work] = []
-    for row, migration in found.partial:
-        if migration is None:
-            raise without_file(config.database_name, row)
-        if row.state is State.ROLLING_BACK:
-            raise half_rolled_back(config, migration, row)
-        works.append(resumed_work(dialect, migration, row, "upgrade"))
-    return tuple(works)
-
-
-def half_rolled_back(
-    config: DatabaseConfig, migration: Migration, row: LedgerRow
-) -> PartialMigration:
-    """The error for a migrate that meets a rollback which stopped half-way."""
-    return PartialMigration(
-        f"the rollback of {row.key} stopped after step {row.step}",
-        database=config.database_name,
-        location=migration.at(),
-        next_step=f"Finish it with: dbwarden rollback -d {config.database_name}",
-    )
 
 
 def read_only(config: DatabaseConfig) -> ReadOnlyDatabase:

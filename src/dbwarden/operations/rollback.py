@@ -11,7 +11,7 @@ from dbwarden.history import compare, plan_rollback
 from dbwarden.ledger import Reading, State
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
 from dbwarden.operations.target import dialect_of, migration_files, operation
-from dbwarden.operations.works import resumed_work, rollback_work, without_file
+from dbwarden.operations.works import resumed_work, rollback_work
 from dbwarden.types import DatabaseName
 
 
@@ -51,14 +51,14 @@ async def rollback(
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        works = plan(config, dialect, files, reading, to, count)
+        works = plan(dialect, files, reading, to, count)
         if dry_run or not works:
             planned = planned_sql(works)
             return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
         if reading.read_only:
             raise read_only(config)
         async with connection.lock():
-            works = plan(config, dialect, files, await connection.read(), to, count)
+            works = plan(dialect, files, await connection.read(), to, count)
             telemetry.emit("planned", level="debug", migrations=len(works))
             await connection.run(works, _rolled_back)
             return _result(config, files, await connection.read(), works)
@@ -69,7 +69,6 @@ async def _rolled_back(work: Work) -> None:
 
 
 def plan(
-    config: DatabaseConfig,
     dialect: Dialect,
     files: Sequence[Migration],
     reading: Reading,
@@ -82,11 +81,9 @@ def plan(
         HistoryError: Something has to be cleared up first.
     """
     found = compare(files, reading.rows)
-    half_way = [pair for pair in found.partial if pair[0].state is State.ROLLING_BACK]
-    for row, migration in half_way:
-        if migration is None:
-            raise without_file(config.database_name, row)
-        return (resumed_work(dialect, migration, row, "rollback"),)
+    for row, migration in found.partial:
+        if row.state is State.ROLLING_BACK and migration is not None:
+            return (resumed_work(dialect, migration, row, "rollback"),)
     chosen = plan_rollback(found, to=to, count=count)
     return tuple(rollback_work(dialect, item.migration, item.row) for item in chosen)
 

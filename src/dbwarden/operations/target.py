@@ -100,7 +100,9 @@ def dialect_of(config: DatabaseConfig) -> Dialect:
 async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     """The migration files of this database, read in a worker thread."""
     owner = config.replica_of or config.database_name
-    return await anyio.to_thread.run_sync(read_folder, config.migrations_dir, owner)
+    return await anyio.to_thread.run_sync(
+        read_folder, config.migrations_dir, owner, config.database_type
+    )
 
 
 async def look(config: DatabaseConfig) -> Reading:

@@ -67,7 +67,7 @@ async def wait(config: DatabaseConfig) -> WaitResult:
 
 def last_moment(*, started_at: float) -> float:
     """Just before the operation's own time limit, so that there is time to say what was met."""
-    limit = anyio.current_effective_deadline()
+    limit: float = anyio.current_effective_deadline()
     return limit - 0.02 * (limit - started_at) if limit < float("inf") else limit
 
 

@@ -6,7 +6,7 @@ from dbwarden.dialects.base import Dialect, Work, steps_checksum
 from dbwarden.errors import PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import LedgerRow
-from dbwarden.types import DatabaseName, Direction
+from dbwarden.types import Direction
 
 
 def fresh_works(
@@ -66,14 +66,4 @@ def resumed_work(
         done=row.step,
         interrupted=row.running is not None,
         row_id=row.id,
-    )
-
-
-def without_file(database: DatabaseName, row: LedgerRow) -> PartialMigration:
-    """The error for a half-done migration whose file is gone."""
-    return PartialMigration(
-        f"{row.key} ({row.description}) stopped after step {row.step}, and its file is gone",
-        database=database,
-        next_step="Restore the file, or forget the row with: "
-        f"dbwarden repair -d {database} --forget {row.key}",
     )

@@ -9,6 +9,7 @@ from dbwarden.cli import output
 from dbwarden.cli.documents import Json, plain
 from dbwarden.cli.options import Project, Target
 from dbwarden.cli.run import project, selected
+from dbwarden.cli.style import short
 from dbwarden.config.model import DatabaseConfig
 
 DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
@@ -32,7 +33,7 @@ async def databases(*, options: Project = Project()) -> int:  # noqa: B008
             else f"replica of {config.replica_of}"
             if config.replica_of
             else "",
-            str(config.migrations_dir),
+            short(config.migrations_dir),
         )
         for config in found.databases
     ]

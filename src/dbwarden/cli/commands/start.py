@@ -9,6 +9,7 @@ from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.options import WHICH, Project
 from dbwarden.cli.run import project
+from dbwarden.cli.style import short
 from dbwarden.operations.init import init as init_project
 from dbwarden.operations.new import new as new_migration
 
@@ -36,7 +37,7 @@ async def init(
         output.say_json(plain(result))
         return 0
     output.say(
-        f"Wrote {result.path} and {result.migrations}/.",
+        f"Wrote {short(result.path)} and {short(result.migrations)}/.",
         "",
         "Next:",
         f'  dbwarden new -d {name} -m "create users"    # then write its SQL',
@@ -68,12 +69,5 @@ async def new(
     if options.json:
         output.say_json(plain(result))
     else:
-        output.say(f"Wrote {_short(result.path)}")
+        output.say(f"Wrote {short(result.path)}")
     return 0
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import structlog
+
+from dbwarden import telemetry
+
+
+@pytest.fixture(autouse=True)
+def as_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_threshold", 0)
+    monkeypatch.setattr(telemetry, "_logger", None)
+    monkeypatch.setattr(telemetry, "_configuration", {"configured": False})
+
+
+def test_as_a_library_events_go_to_the_program_s_own_structlog() -> None:
+    with structlog.testing.capture_logs() as lines:
+        telemetry.emit("migration_applied", database="primary", version="0001")
+
+    assert lines == [
+        {
+            "event": "migration_applied",
+            "database": "primary",
+            "version": "0001",
+            "log_level": "info",
+        }
+    ]
+
+
+def test_bound_fields_are_in_every_event_of_the_block_and_in_none_after_it() -> None:
+    with structlog.testing.capture_logs() as lines:
+        with telemetry.bound(database="primary"):
+            telemetry.emit("inside")
+        telemetry.emit("outside")
+
+    assert lines[0]["database"] == "primary"
+    assert "database" not in lines[1]
+
+
+def test_bound_fields_reach_the_program_s_own_lines() -> None:
+    with telemetry.bound(database="primary"):
+        assert structlog.contextvars.get_contextvars()["database"] == "primary"
+    assert "database" not in structlog.contextvars.get_contextvars()
+
+
+def test_a_step_is_one_event_with_outcome_and_milliseconds() -> None:
+    with structlog.testing.capture_logs() as lines, telemetry.step("check") as found:
+        found["pending"] = 2
+
+    assert len(lines) == 1
+    assert lines[0]["event"] == "check"
+    assert lines[0]["outcome"] == "succeeded"
+    assert lines[0]["pending"] == 2
+    assert lines[0]["duration_ms"] >= 0
+
+
+def test_a_step_that_raises_is_logged_as_failed_and_raises() -> None:
+    with (
+        structlog.testing.capture_logs() as lines,
+        pytest.raises(ValueError, match="no"),
+        telemetry.step("check"),
+    ):
+        raise ValueError("no")
+
+    assert (lines[0]["outcome"], lines[0]["error"], lines[0]["log_level"]) == (
+        "failed",
+        "no",
+        "error",
+    )
+
+
+def test_a_step_that_is_cancelled_is_logged_as_interrupted() -> None:
+    with (
+        structlog.testing.capture_logs() as lines,
+        pytest.raises(KeyboardInterrupt),
+        telemetry.step("check"),
+    ):
+        raise KeyboardInterrupt
+
+    assert lines[0]["outcome"] == "interrupted"
+
+
+def test_listeners_hear_what_is_below_the_level_of_the_log() -> None:
+    heard: list[Any] = []
+    telemetry.configure(level="error")
+
+    with telemetry.listening(heard.append):
+        telemetry.emit("planned", level="debug", migrations=3)
+    telemetry.emit("unheard", level="debug")
+
+    assert [(event.name, event.fields) for event in heard] == [("planned", {"migrations": 3})]
+
+
+def test_configured_as_json_each_event_is_a_json_line_on_stderr(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.configure("json", "info")
+
+    telemetry.emit("check", database="primary", duration_ms=1.5)
+    telemetry.emit("detail", level="debug")
+
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert out == ""
+    assert json.loads(line).items() >= {
+        ("event", "check"),
+        ("database", "primary"),
+        ("duration_ms", 1.5),
+        ("level", "info"),
+    }
+
+
+def test_configured_as_console_it_is_a_line_for_a_person(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.configure("console", "info")
+
+    telemetry.emit("check", database="primary")
+
+    err = capsys.readouterr().err
+    assert "check" in err
+    assert "database=primary" in err
+
+
+def test_configuring_the_log_changes_no_global_configuration() -> None:
+    before = structlog.get_config()
+
+    telemetry.configure("json", "info")
+    telemetry.emit("check")
+
+    assert structlog.get_config() == before
+
+
+def test_structlog_is_not_imported_for_events_that_nobody_wants() -> None:
+    code = (
+        "import sys\n"
+        "from dbwarden import telemetry\n"
+        "telemetry.configure(level='warning')\n"
+        "with telemetry.bound(database='a'), telemetry.step('check'): pass\n"
+        "assert 'structlog' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
