@@ -38,6 +38,8 @@ def shown(value: object) -> str:
 def name(value: Any, root: Path) -> str:
     """A database's name."""
     text(value, root)
+    if "://" in value:
+        raise Problem("is a URL, not a name")
     if problem := problem_of_name(value):
         raise Problem(problem)
     return str(value)
@@ -59,13 +61,8 @@ def kind(value: Any, root: Path) -> str:
 
 
 def source(value: Any, root: Path) -> object:
-    """A URL or what gives one; which URL is checked later, together with the type."""
+    """A URL or what gives one; it is read later, together with the type."""
     return value
-
-
-def dev_source(value: Any, root: Path) -> object:
-    """A development URL; ``None`` for none, so that it may come from the environment."""
-    return value or None
 
 
 def flag(value: Any, root: Path) -> bool:
@@ -167,9 +164,9 @@ CHECKS: Mapping[str, Check] = {
     "model_paths": model_paths,
     "schema_paths": paths,
     "migrations_dir": path,
-    "migration_url": dev_source,
+    "migration_url": source,
     "dev_database_type": kind,
-    "dev_database_url": dev_source,
+    "dev_database_url": source,
     "overlap_models": flag,
     "replica_of": text,
     "timeout": seconds(optional=True),
@@ -191,10 +188,16 @@ CHECKS: Mapping[str, Check] = {
 }
 """Every option of ``database_config`` and its check."""
 
-OPTIONAL = frozenset(
-    {
-        *("database_type", "migrations_dir", "migration_url", "dev_database_type"),
-        *("dev_database_url", "replica_of", "ledger_schema", "scratch_setup"),
-    }
-)
-"""Options for which ``None`` is the same as leaving them out."""
+_OPTIONAL_URLS = frozenset({"migration_url", "dev_database_url"})
+_OPTIONAL = _OPTIONAL_URLS | {
+    *("database_type", "migrations_dir", "dev_database_type"),
+    *("replica_of", "ledger_schema", "scratch_setup"),
+}
+
+
+def left_out(option: str, value: object) -> bool:
+    """Whether *value* is the same as no such option: ``None``, or an empty optional URL.
+
+    Both come from environment variables that are not set.
+    """
+    return (value is None and option in _OPTIONAL) or (value == "" and option in _OPTIONAL_URLS)

@@ -114,32 +114,31 @@ def split_hosts(text: str) -> Hosts:
 def _host(item: str) -> tuple[str, int | None]:
     if item.startswith("["):
         name, closed, rest = item[1:].partition("]")
-        if not name or not closed or (rest and not rest.startswith(":")):
+        if not _is_ipv6(name) or not closed or (rest and not rest.startswith(":")):
             raise URLProblem("an IPv6 address is written as [::1] or [::1]:5432")
         return unquote(name), port_number(rest[1:])
     if unquote(item[:3]).startswith("/"):
         folder, _, port = item.rpartition(":")
         return (unquote(folder), port_number(port)) if port.isdecimal() else (unquote(item), None)
+    if item.count(":") > 1 and _is_ipv6(item):
+        return unquote(item), None
     if item.count(":") > 1:
-        return _bare_ipv6(item)
+        raise URLProblem(
+            "user, host and port cannot be told apart: an IPv6 address stands in brackets, as in "
+            f"[::1]:5432, and a user with a password is followed by @. {_ENCODE.capitalize()}"
+        )
     name, _, port = item.partition(":")
     return unquote(name), port_number(port)
 
 
-def _bare_ipv6(item: str) -> tuple[str, int | None]:
-    """Without brackets only where nothing but an address can be meant."""
+def _is_ipv6(text: str) -> bool:
     from ipaddress import IPv6Address
 
     try:
-        IPv6Address(unquote(item))
+        IPv6Address(unquote(text))
     except ValueError:
-        pass
-    else:
-        return unquote(item), None
-    raise URLProblem(
-        "user, host and port cannot be told apart: an IPv6 address stands in brackets, as in "
-        f"[::1]:5432, and a user with a password is followed by @. {_ENCODE.capitalize()}"
-    )
+        return False
+    return True
 
 
 def port_number(text: str) -> int | None:
@@ -166,6 +165,8 @@ def split_object(url: object) -> Parts:
     name differently.
     """
     host, port = _attribute(url, "host"), _attribute(url, "port")
+    if isinstance(host, str) and ":" in host and not host.startswith("/") and not _is_ipv6(host):
+        raise URLProblem("the host holds a colon and is no IPv6 address")
     hosts = ((str(host or ""), port if isinstance(port, int) else None),) if host or port else ()
     return Parts(
         user=_text(_attribute(url, "username")),

@@ -142,10 +142,7 @@ def _place(host: str) -> str:
     if ":" in name:
         from ipaddress import ip_address
 
-        try:
-            name = ip_address(name).compressed
-        except ValueError:
-            return name
+        name = ip_address(name).compressed
     if name in _LOOPBACK:
         return "localhost"
     return name

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.checks import CHECKS, OPTIONAL, Problem
+from dbwarden.config.checks import CHECKS, Problem, left_out
 from dbwarden.config.model import EMBEDDED, DatabaseConfig
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.registry import Declaration
@@ -63,7 +63,7 @@ def validate(
     drafts = [_draft(declaration, root) for declaration in declarations]
     findings = [(draft, *problem) for draft in drafts for problem in draft.problems]
     findings += [*_names(drafts), *_defaults(drafts), *_replicas(drafts)]
-    findings += [*_targets(drafts), *_folders(drafts)]
+    findings += [*_targets(drafts), *_folders(drafts, root)]
     if findings:
         findings.sort(key=lambda finding: drafts.index(finding[0]))
         return (), tuple(_line(finding, root) for finding in findings)
@@ -88,9 +88,9 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
     problems = [*_unknown(declaration), *_settle(declaration, root, values)]
     url, dev_url = _urls(values, root, problems)
     problems += _together(values, url)
-    name = declaration.options.get("database_name")
+    name = declaration.options.get("database_name") or None
     return Draft(
-        label=name if isinstance(name, str) and name else "database_config",
+        label=name if isinstance(name, str) and "://" not in name else "database_config",
         location=declaration.location,
         values=values,
         problems=tuple(problems),
@@ -113,7 +113,7 @@ def _settle(
 ) -> Iterator[tuple[str, str]]:
     """Fill *values* with what passes its check, and yield what does not."""
     for name, given in declaration.options.items():
-        if name not in CHECKS or (given is None and name in OPTIONAL):
+        if name not in CHECKS or left_out(name, given):
             continue
         try:
             value = CHECKS[name](given, root)
@@ -139,7 +139,8 @@ def _urls(
         if settles:
             values.setdefault(kind, parsed.dialect)
         if values.get(kind, parsed.dialect) != parsed.dialect:
-            problems.append((name, _contradiction(kind, values[kind], parsed.dialect)))
+            words = f"is {values[kind]!r}, but {name} is of kind {parsed.dialect}"
+            problems.append((kind if settles else name, words if settles else f"{kind} {words}"))
             return None
         return parsed
 
@@ -151,10 +152,6 @@ def _urls(
 
 _URL = "database_url"
 _WORDS = ("auto", EMBEDDED)
-
-
-def _contradiction(option: str, kind: str, found: str) -> str:
-    return f"the URL is of kind {found}, but {option} is {kind!r}"
 
 
 def _together(values: dict[str, Any], url: DatabaseURL | None) -> Iterator[tuple[str, str]]:
@@ -246,15 +243,20 @@ def _namespace(draft: Draft, url: DatabaseURL) -> str:
     return str(draft.values.get("ledger_schema") or path)
 
 
-def _folders(drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _folders(drafts: Sequence[Draft], root: Path) -> Iterator[Finding]:
     first: dict[str, Draft] = {}
     for draft in drafts:
-        folder = draft.values.get("migrations_dir")
-        if folder is None or draft.replica:
+        name = draft.values.get("database_name")
+        if name is None or draft.replica:
             continue
+        folder = draft.values.get("migrations_dir", _default_folder(name, root))
         other = first.setdefault(os.path.realpath(folder), draft)
-        if other is not draft:
+        if other.values["database_name"] != name:
             yield draft, "migrations_dir", f"is the folder of {other.label!r} already: {folder}"
+
+
+def _default_folder(name: str, root: Path) -> Path:
+    return root / "migrations" / name
 
 
 # -- what they become -------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def _config(draft: Draft, primary: Draft | None, root: Path, *, only: bool) -> D
     shared = primary.values if primary else {}
     values = {name: shared[name] for name in _SHARED if name in shared} | draft.values
     owner = primary or draft
-    values.setdefault("migrations_dir", root / "migrations" / owner.values["database_name"])
+    values.setdefault("migrations_dir", _default_folder(owner.values["database_name"], root))
     values["default"] = values.get("default", False) or only
     return DatabaseConfig(root=root, **values)
 

@@ -167,6 +167,8 @@ def test_blanks_around_a_url_do_not_count() -> None:
         ("postgresql:///db?host=%40socket", "abstract socket"),
         ("postgresql://[::1/db", "written as [::1]"),
         ("postgresql://[]/db", "written as [::1]"),
+        ("postgresql://[h:1]/db", "written as [::1]"),
+        (sqlalchemy.URL.create("postgresql", host="h:1"), "holds a colon"),
         ("postgresql://[::1]5432/db", "written as [::1]"),
         ("postgresql://user:pass:5432/db", "cannot be told apart"),
         ("postgresql://u:a/b@h/db", "write @ as %40"),

@@ -1,0 +1,35 @@
+"""Each test has a project folder of its own, and leaves the process as it was."""
+
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dbwarden.config import loading, registry
+
+WriteConfig = Callable[[str], Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project folder, which is the working folder."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(loading, "_projects", {})
+    monkeypatch.setattr(registry.PROCESS, "declarations", [])
+    monkeypatch.delenv("DBWARDEN_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def write_config(project: Path) -> WriteConfig:
+    """Writes ``dbwarden.py`` into the project; the import of database_config is put before."""
+
+    def write(text: str) -> Path:
+        path = project / "dbwarden.py"
+        path.write_text("from dbwarden import database_config\n" + textwrap.dedent(text))
+        return path
+
+    return write
