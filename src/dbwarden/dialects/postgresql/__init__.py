@@ -1,1 +1,23 @@
+"""PostgreSQL. Importing this package loads no driver; asking for ``DIALECT`` does."""
 
+from typing import TYPE_CHECKING, Any
+
+from dbwarden.errors import MissingDriver
+
+if TYPE_CHECKING:
+    from dbwarden.dialects.postgresql.execution import DIALECT as DIALECT
+
+
+def __getattr__(name: str) -> Any:
+    if name != "DIALECT":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from dbwarden.dialects.postgresql.execution import DIALECT
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise MissingDriver(
+            "asyncpg, the driver for PostgreSQL, is not installed",
+            next_step="Install it with: pip install asyncpg",
+        ) from error
+    return DIALECT

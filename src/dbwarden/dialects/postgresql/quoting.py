@@ -1,0 +1,38 @@
+"""The one place where names and values become SQL text."""
+
+import re
+from datetime import datetime
+
+_PLAIN_ASCII = re.compile(r"[\x20-\x7e]")
+
+
+def identifier(name: str) -> str:
+    """*name* as a quoted identifier."""
+    if "\0" in name:
+        raise ValueError("an identifier cannot hold a NUL character")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | int | float | bool | datetime | None) -> str:
+    """*value* as a literal, whatever ``standard_conforming_strings`` says."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case datetime():
+            return literal(value.isoformat()) + "::timestamptz"
+        case str():
+            if "\0" in value:
+                raise ValueError("a text value cannot hold a NUL character")
+            quoted = value.replace("'", "''")
+            if "\\" in quoted:
+                return "E'" + quoted.replace("\\", "\\\\") + "'"
+            return f"'{quoted}'"
+
+
+def plain_name(text: str, limit: int) -> str:
+    """*text* as an application name: printable ASCII, at most *limit* bytes."""
+    return "".join(c if _PLAIN_ASCII.match(c) else "?" for c in text)[:limit]

@@ -1,0 +1,188 @@
+"""Why a connection did not come about, each cause in its own sentence. Pure."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterable
+
+import asyncpg
+
+from dbwarden.config.libpq import DEFAULT_PORT
+from dbwarden.config.urls import DatabaseURL, redact
+from dbwarden.errors import AccessDenied, ConnectError, DatabaseMissing
+from dbwarden.types import DatabaseName
+
+_UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
+_TRY_LATER = "Wait until it is ready with: dbwarden wait"
+
+
+def place_of(url: DatabaseURL) -> str:
+    """Where *url* points to, for people: ``db.example:5432``, or a socket's folder."""
+    hosts = url.hosts or (("", None),)
+    return " or ".join(
+        f"{name} (port {port or DEFAULT_PORT})"
+        if name.startswith("/")
+        else f"{name or 'localhost'}:{port or DEFAULT_PORT}"
+        for name, port in hosts
+    )
+
+
+def is_startup_refusal(error: Exception) -> bool:
+    """Whether a pooler refused the settings of our startup packet, as PgBouncer does."""
+    return (
+        isinstance(error, asyncpg.PostgresError)
+        and error.sqlstate == "08P01"
+        and "unsupported startup parameter" in str(error)
+    )
+
+
+def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -> ConnectError:
+    """The error for a server that did not answer within ``connect_timeout``."""
+    where = f"{place_of(url)} did not answer" if url is not None else "its URL was not known"
+    return ConnectError(
+        f"{where} within {seconds:g} s",
+        database=database,
+        next_step="Check host, port and firewall; a slow network needs a longer connect_timeout= "
+        "in its database_config.",
+    )
+
+
+def connect_failure(error: Exception, url: DatabaseURL, database: DatabaseName) -> ConnectError:
+    """The error for the user behind *error*, which connecting to *url* raised."""
+    kind, message, next_step = _explain(error, url)
+    raised = kind(message, database=database, next_step=next_step)
+    raised.detail = getattr(error, "detail", None)
+    raised.hint = getattr(error, "hint", None)
+    return raised
+
+
+Explanation = tuple[type[ConnectError], str, str | None]
+
+
+def _explain(error: Exception, url: DatabaseURL) -> Explanation:
+    match error:
+        case asyncpg.TargetServerAttributeNotMatched():
+            wanted = dict(url.query).get("target_session_attrs", "any")
+            return (
+                ConnectError,
+                f"none of {place_of(url)} is what target_session_attrs={wanted} asks for",
+                "Check which of them is the primary.",
+            )
+        case asyncpg.PostgresError() if error.sqlstate is not None:
+            return _server_said(error, url)
+        case asyncpg.ClientConfigurationError() | asyncpg.InterfaceError():
+            return ConnectError, f"the driver cannot use the URL: {redact(str(error))}", None
+        case ssl.SSLError():
+            return _tls(error, url)
+        case OSError() | asyncpg.PostgresError():
+            return _network(error, url)
+    return ConnectError, f"connecting to {place_of(url)} failed: {redact(str(error))}", None
+
+
+def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
+    where, said = place_of(url), str(error).splitlines()[0]
+    user = url.user or "the user that runs dbwarden"
+    match error.sqlstate:
+        case "28P01":
+            return (
+                AccessDenied,
+                f"{where} refused the password of {user}",
+                "Check user and password in database_url.",
+            )
+        case "28000":
+            return AccessDenied, f"{where} refused {user}: {said}", _login_advice(said)
+        case "42501":
+            return (
+                AccessDenied,
+                f"{user} may not connect to {url.database!r} on {where}: {said}",
+                f'Grant it: GRANT CONNECT ON DATABASE "{url.database}" TO "{user}";',
+            )
+        case "3D000":
+            return _missing(url)
+        case "53300":
+            return (
+                ConnectError,
+                f"{where} takes no more connections: {said}",
+                "Use fewer at once with --per-server, or raise the server's max_connections.",
+            )
+        case "57P03" | "57P01" | "57P02":
+            return ConnectError, f"{where} is not ready: {said}", _TRY_LATER
+        case "55000":
+            return ConnectError, f"{url.database!r} on {where} takes no connections: {said}", None
+        case "08P01" if "no such database" in said:
+            return _missing(url)
+    return ConnectError, f"{where} refused the connection: {said}", None
+
+
+def _missing(url: DatabaseURL) -> Explanation:
+    name = url.database or url.user or ""
+    return (
+        DatabaseMissing,
+        f"{place_of(url)} has no database {name!r}",
+        f'Create it, for example with: CREATE DATABASE "{name}";',
+    )
+
+
+def _login_advice(said: str) -> str:
+    if "does not exist" in said or "not permitted to log in" in said:
+        return "Check the user in database_url, or create the role with LOGIN."
+    if "no encryption" in said or "SSL off" in said:
+        return "The server wants TLS: add ?sslmode=require to database_url, or allow it otherwise."
+    return "Check the server's pg_hba.conf for this user, database and address."
+
+
+def _tls(error: ssl.SSLError, url: DatabaseURL) -> Explanation:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            ConnectError,
+            f"the certificate of {place_of(url)} cannot be trusted: {error.verify_message}",
+            "Name the authority's certificate with sslrootcert= in database_url.",
+        )
+    reason = error.reason or str(error)
+    return ConnectError, f"TLS with {place_of(url)} failed: {reason}", _TLS_ADVICE
+
+
+_TLS_ADVICE = "Check sslmode= in database_url: the server may offer no TLS, or another version."
+
+
+def _network(error: Exception, url: DatabaseURL) -> Explanation:
+    where = place_of(url)
+    numbers = set(_errnos(error))
+    if isinstance(error, socket.gaierror):
+        names = " or ".join(name for name, _ in url.hosts)
+        return ConnectError, f"the host {names} is not known", "Check the host in database_url."
+    if isinstance(error, FileNotFoundError) or errno.ENOENT in numbers:
+        return (
+            ConnectError,
+            f"there is no server's socket in {where}",
+            "Start the server, or correct host= in database_url.",
+        )
+    if errno.ECONNREFUSED in numbers:
+        return (
+            ConnectError,
+            f"nothing listens on {where}",
+            "Start the server, or correct host and port in database_url.",
+        )
+    if isinstance(error, PermissionError):
+        return ConnectError, f"we may not use the server's socket in {where}", None
+    if numbers & _UNREACHABLE:
+        return ConnectError, f"{where} cannot be reached", "Check the network and the firewall."
+    if "SSL" in str(error):
+        return ConnectError, f"{where} refused TLS", _TLS_ADVICE
+    return (
+        ConnectError,
+        f"{where} closed the connection before it was usable: {redact(str(error))}",
+        "Check that it is a PostgreSQL server, and its log.",
+    )
+
+
+def _errnos(error: BaseException | None) -> Iterable[int]:
+    """Every errno in *error*; asyncio writes those of several addresses into one text."""
+    while error is not None:
+        if isinstance(error, OSError):
+            if error.errno is not None:
+                yield error.errno
+            for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
+                if f"[Errno {number}]" in str(error):
+                    yield number
+        error = error.__cause__

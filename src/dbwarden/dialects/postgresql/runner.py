@@ -1,0 +1,205 @@
+"""Runs migrations on one session: many to a message, or step by step. Only under the lock."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import OnDone, Step, Work
+from dbwarden.dialects.postgresql import ledger
+from dbwarden.dialects.postgresql.failures import LOCK_NOT_AVAILABLE, statement_failed
+from dbwarden.dialects.postgresql.journal import Journal
+from dbwarden.dialects.postgresql.messages import (
+    DONE,
+    Failed,
+    Limits,
+    Message,
+    NothingRan,
+    SendApart,
+    Trace,
+    Unit,
+    batches,
+    judge,
+    place,
+    render,
+)
+from dbwarden.dialects.postgresql.session import ServerRefused, Session
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import DBWardenError, StatementFailed
+
+Confirm = Callable[[Unit], Awaitable[None]]
+
+
+def retry_pause(tries: int) -> float:
+    """Seconds to wait before trying again after *tries* lock timeouts."""
+    return min(4.0, 0.25 * 2.0**tries) * random.uniform(0.5, 1.5)
+
+
+class Runner:
+    """Runs works in order, each with its ledger row."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: DatabaseConfig,
+        table: str,
+        *,
+        limits: Limits,
+        markers: bool,
+    ) -> None:
+        """Take what it needs; nothing happens yet.
+
+        Args:
+            session: The session that holds the lock.
+            config: Names, limits and retries.
+            table: The ledger, qualified.
+            limits: What each transaction is started with.
+            markers: Whether the server can send markers (it has plpgsql).
+        """
+        self._session = session
+        self._config = config
+        self._table = table
+        self._limits = limits
+        self._markers = markers
+        self._writer = Writer.this_process()
+        self._number = 0
+
+    async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
+        """Run *works*; see ``Connection.run``."""
+        for work in works:
+            self._check_text(work)
+        units: list[Unit] = []
+
+        async def confirm(unit: Unit) -> None:
+            await on_done(unit.work)
+
+        for work in works:
+            if in_one_transaction(work):
+                units.append(self._unit(work))
+                continue
+            await self._run_units(units, confirm)
+            units = []
+            await self._journal().run(work)
+            await on_done(work)
+        await self._run_units(units, confirm)
+
+    def _unit(self, work: Work) -> Unit:
+        step = None if work.fake or not work.steps else work.steps[0]
+        record = ledger.record_sql(self._table, work, self._writer)
+        return Unit(number=self._next(), work=work, step=step, record=record)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _journal(self) -> Journal:
+        return Journal(
+            self._session,
+            self._config,
+            self._table,
+            limits=self._limits,
+            writer=self._writer,
+            run_transaction=self._run_step,
+        )
+
+    async def _run_step(self, work: Work, step: Step, record: str, prelude: str) -> None:
+        unit = Unit(number=self._next(), work=work, step=step, record=record, prelude=prelude)
+        await self._run_units([unit], _nobody)
+
+    async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
+        """Run *units* in order, many to a message; those before a failure are confirmed."""
+        tries: dict[int, int] = {}
+        apart = False
+        while units:
+            batch = tuple(units[:1]) if apart else next(batches(units))
+            message = render(batch, self._limits, markers=self._markers)
+            failure = await self._send(message)
+            done = [u for u in batch if failure is None or u.number <= failure[1].done]
+            for unit in done:
+                await confirm(unit)
+            units = units[len(done) :]
+            if failure is None:
+                continue
+            refused, trace = failure
+            match judge(message, trace):
+                case SendApart():
+                    apart = True
+                case NothingRan(before=before, failed=failed):
+                    await self._run_units(before, confirm)
+                    raise self._error(refused, failed) from refused
+                case Failed() as failed:
+                    await self._again_or_raise(refused, failed, tries)
+
+    async def _again_or_raise(
+        self, refused: ServerRefused, failed: Failed, tries: dict[int, int]
+    ) -> None:
+        """Wait before another try of a transaction that met a locked table, or give up."""
+        number = failed.unit.number
+        if refused.sqlstate != LOCK_NOT_AVAILABLE or tries.get(number, 0) >= self._retries:
+            raise self._error(refused, failed) from refused
+        tries[number] = tries.get(number, 0) + 1
+        telemetry.emit(
+            "lock_retry",
+            level="warning",
+            version=failed.unit.work.migration.key,
+            attempt=tries[number],
+            of=self._retries,
+            error=refused.message,
+        )
+        await anyio.sleep(retry_pause(tries[number]))
+
+    @property
+    def _retries(self) -> int:
+        return self._config.lock_retries
+
+    async def _send(self, message: Message) -> tuple[ServerRefused, Trace] | None:
+        """Send *message*; what went wrong and what is known of it, the session usable again."""
+        try:
+            await self._session.send(message.text, listen=True)
+        except ServerRefused as refused:
+            marker = self._session.marker
+            await self._session.send("ROLLBACK")
+            done = await self._session.value(f"SELECT current_setting('{DONE}', true)")
+            trace = Trace(
+                sqlstate=refused.sqlstate,
+                position=refused.position,
+                marker=marker,
+                done=int(done or 0),
+            )
+            return refused, trace
+        return None
+
+    def _error(self, refused: ServerRefused, failed: Failed) -> DBWardenError:
+        return statement_failed(
+            refused,
+            database=self._config.database_name,
+            location=failed.location,
+            statement=failed.statement,
+        )
+
+    def _check_text(self, work: Work) -> None:
+        """A NUL character would end the message in its middle."""
+        for step in work.steps:
+            if "\0" in step.text:
+                statement, location = place(work.migration, step, step.text.index("\0"))
+                raise StatementFailed(
+                    "there is a NUL character, which PostgreSQL does not take",
+                    database=self._config.database_name,
+                    location=location,
+                    statement=statement.text if statement is not None else None,
+                    next_step="Remove it from the file.",
+                )
+
+
+def in_one_transaction(work: Work) -> bool:
+    """Whether all of *work* and its ledger row are one transaction."""
+    if work.fake or not work.steps:
+        return True
+    fresh = work.done == 0 and not work.interrupted
+    return fresh and len(work.steps) == 1 and work.steps[0].transactional
+
+
+async def _nobody(unit: Unit) -> None:
+    """Nobody waits for a step."""
