@@ -21,6 +21,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,16 @@ class LockFile:
     """The lock of one database, held or not. Blocking, each call for microseconds."""
 
     def __init__(self, database: Path, application: str) -> None:
-        real = Path(os.path.realpath(database))
-        self.path = real.with_name(real.name + SUFFIX)
+        self._database = database
         self._application = application
         self._descriptor: int | None = None
         self._mark: Mark | None = None
+
+    @cached_property
+    def path(self) -> Path:
+        """The lock file: beside the database itself, whatever link leads to it."""
+        real = Path(os.path.realpath(self._database))
+        return real.with_name(real.name + SUFFIX)
 
     @property
     def held(self) -> bool:

@@ -1,0 +1,201 @@
+"""Real projects on real SQLite files, and what they must never leave behind."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Connection, Work, dialect_for
+from dbwarden.files.folder import read_folder
+from dbwarden.files.migration import Migration
+from dbwarden.ledger import LedgerRow
+from dbwarden.types import DatabaseName, Direction
+
+NAME = DatabaseName("app")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_event_loop() -> Iterator[None]:
+    with blockbuster_ctx(scanned_modules="dbwarden"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    """Every test ends with the files and busy threads that it began with."""
+    before = open_files()
+    yield
+    assert open_files() == before
+
+
+def open_files() -> list[str]:
+    """What this process has open, without pipes and sockets (the event loop's own)."""
+    found = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            continue
+        if path.startswith("/") and not path.startswith(("/dev/", "/proc/")):
+            found.append(path)
+    return sorted(found)
+
+
+@dataclass
+class Project:
+    """A folder with migrations of one SQLite database."""
+
+    root: Path
+    options: dict[str, Any] = field(default_factory=dict)
+    url: str = "sqlite:///app.db"
+
+    @property
+    def file(self) -> Path:
+        return self.root / "app.db"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.root / "app.db.dbwarden-lock"
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "migrations" / "app"
+
+    @property
+    def config(self) -> DatabaseConfig:
+        return self.configured()
+
+    def configured(self, **options: Any) -> DatabaseConfig:
+        made = DatabaseConfig(
+            database_name=NAME,
+            database_type="sqlite",
+            database_url=self.url,
+            root=self.root,
+            migrations_dir=self.folder,
+            lock_timeout=0.3,
+            lock_retries=0,
+            migration_lock_timeout=0.3,
+        )
+        return replace(made, **{**self.options, **options})
+
+    def write(self, key: str, upgrade: str, rollback: str = "", name: str = "step") -> Path:
+        """Write one migration file; *key* is a version or ``RA``/``ROC``."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"app__{key}_{'_' if key.startswith('R') else ''}{name}.sql"
+        path.write_text(f"-- upgrade\n{upgrade}\n\n-- rollback\n{rollback}\n", encoding="utf-8")
+        return path
+
+    @property
+    def files(self) -> tuple[Migration, ...]:
+        with ThreadPoolExecutor(1) as thread:  # reading a folder blocks
+            return thread.submit(read_folder, self.folder, NAME, "sqlite").result()
+
+    def connect(
+        self, *, read_only: bool = False, **options: Any
+    ) -> AbstractAsyncContextManager[Connection]:
+        return dialect_for("sqlite").connect(self.configured(**options), read_only=read_only)
+
+    @asynccontextmanager
+    async def locked(self, **options: Any) -> AsyncGenerator[Connection]:
+        """A connection that holds the lock and has a ledger."""
+        async with self.connect(**options) as connection, connection.lock():
+            await connection.create_ledger()
+            yield connection
+
+    def work(self, migration: Migration, direction: Direction = "upgrade", **more: Any) -> Work:
+        section = migration.section(direction)
+        assert section is not None
+        steps = dialect_for("sqlite").steps(migration, section)
+        return Work(migration=migration, direction=direction, steps=steps, **more)
+
+    def works(self, *keys: str) -> tuple[Work, ...]:
+        """Fresh upgrades: of the migrations named *keys*, or of all."""
+        return tuple(self.work(each) for each in self.files if not keys or each.key in keys)
+
+    async def upgrade(self, *keys: str, **options: Any) -> list[str]:
+        """Run fresh upgrades; returns what was reported as done."""
+        async with self.locked(**options) as connection:
+            return await run(connection, self.works(*keys))
+
+    async def rows(self) -> tuple[LedgerRow, ...]:
+        async with self.connect(read_only=True) as connection:
+            return (await connection.read()).rows or ()
+
+    @contextmanager
+    def application(self) -> Generator[sqlite3.Connection]:
+        """The application's own connection to the file."""
+        made = sqlite3.connect(self.file, isolation_level=None, timeout=0, check_same_thread=False)
+        try:
+            yield made
+        finally:
+            made.close()
+
+    def query(self, sql: str, *parameters: Any) -> list[Any]:
+        with self.application() as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def tables(self) -> list[str]:
+        """The tables of the project, without the ledger."""
+        found = self.query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return [name for (name,) in found if not name.startswith(("dbwarden", "sqlite_"))]
+
+    def beside(self) -> list[str]:
+        """The files beside the migrations."""
+        return sorted(each.name for each in self.root.iterdir() if each.is_file())
+
+
+async def run(connection: Connection, works: Sequence[Work]) -> list[str]:
+    """Run *works*; returns the keys of those that were reported as done."""
+    reported: list[str] = []
+
+    async def on_done(work: Work) -> None:
+        reported.append(work.migration.key)
+
+    await connection.run(works, on_done)
+    return reported
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(root=tmp_path)
+
+
+@pytest.fixture
+def runner() -> Callable[..., Any]:
+    """Run works on a connection; returns what was reported as done."""
+    return run
+
+
+@pytest.fixture
+def busy_threads() -> Callable[[], list[str]]:
+    """The worker threads that are inside dbwarden's code now."""
+
+    def look() -> list[str]:
+        import sys
+
+        frames = sys._current_frames()
+        busy = []
+        for thread in threading.enumerate():
+            frame = frames.get(thread.ident or 0)
+            while thread is not threading.main_thread() and frame is not None:
+                if "dbwarden/dialects" in frame.f_code.co_filename:
+                    busy.append(thread.name)
+                    break
+                frame = frame.f_back
+        return busy
+
+    return look
