@@ -1,0 +1,79 @@
+"""What every test starts from: no settings from outside, and a PostgreSQL of our own on demand."""
+
+import os
+import uuid
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from blockbuster import blockbuster_ctx
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.postgresql.binaries import BIN_VARIABLE
+from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.types import DatabaseName
+
+MakeConfig = Callable[..., DatabaseConfig]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """asyncpg and aiosqlite know asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests gets into one."""
+    for name in list(os.environ):
+        if name.startswith(("DBWARDEN_", "PG")) and name != BIN_VARIABLE:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_event_loop() -> Generator[None]:
+    """Our own coroutines never block; what tests do around them may."""
+    with blockbuster_ctx(scanned_modules="dbwarden"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[EmbeddedServer]:
+    """One embedded PostgreSQL for all tests of the session that ask for it."""
+    server = EmbeddedServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: EmbeddedServer) -> Generator[str]:
+    """The URL of a fresh, empty database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield anyio.run(postgres_server.create_database, name)
+    anyio.run(postgres_server.drop_database, name)
+
+
+@pytest.fixture
+def make_config(tmp_path: Path) -> MakeConfig:
+    """Makes a ``DatabaseConfig`` in the test's own folder: ``make_config(url, lock_retries=0)``."""
+
+    def make(url: Any, *, database_name: str = "primary", **options: Any) -> DatabaseConfig:
+        folder = tmp_path / "migrations" / database_name
+        folder.mkdir(parents=True, exist_ok=True)
+        defaults = {"database_type": "postgresql", "root": tmp_path, "migrations_dir": folder}
+        return DatabaseConfig(
+            database_name=DatabaseName(database_name), database_url=url, **{**defaults, **options}
+        )
+
+    return make
+
+
+@pytest.fixture
+def postgres_config(postgres_url: str, make_config: MakeConfig) -> DatabaseConfig:
+    """A database that is configured and empty."""
+    return make_config(postgres_url)
