@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+NOTHING = 100
+"""A threshold above every level."""
 LogFormat = Literal["console", "json"]
 
 
@@ -97,13 +99,14 @@ def step(name: str, **fields: Any) -> Generator[dict[str, Any]]:
         emit(name, level=level, **fields, **found, outcome=outcome, duration_ms=duration_ms)
 
 
-def configure(log_format: LogFormat | None = None, level: Level = "warning") -> None:
+def configure(log_format: LogFormat | None = None, level: Level | None = None) -> None:
     """Write events to stderr, as lines for a person or as JSON. Only the CLI calls this.
 
-    *log_format* ``None`` means console. structlog is not imported before something is written.
+    *log_format* ``None`` means console, *level* ``None`` writes nothing (listeners still hear).
+    structlog is not imported before something is written.
     """
     global _threshold, _logger
-    _threshold = LEVELS[level]
+    _threshold = LEVELS[level] if level else NOTHING
     _logger = None
     _configuration.update(format=log_format or "console", level=level, configured=True)
 

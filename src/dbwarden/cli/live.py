@@ -66,7 +66,7 @@ class Live:
                 self._progress.update(task, total=event.fields["migrations"])
             case "migration_applied" | "migration_rolled_back":
                 self._progress.update(task, advance=1, doing=str(event.fields["version"]))
-            case "lock_waiting":
+            case "waiting_for_lock":
                 self._progress.update(task, doing="waiting for another migrator")
             case "outcome":
                 self._progress.update(task, total=1, completed=1, doing=event.fields["state"])

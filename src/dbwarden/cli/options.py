@@ -34,17 +34,17 @@ class Project:
     log_level: Annotated[
         LogLevel | None, Parameter(name="--log-level", group=OUTPUT, show_default=False)
     ] = None
-    "What is logged to stderr: debug, info, warning (the default) or error."
+    "Log to stderr from this level on; without it and --log-format nothing is logged."
     log_format: Annotated[
         Literal["console", "json"] | None,
         Parameter(name="--log-format", group=OUTPUT, show_default=False),
     ] = None
     "Lines for a person or for a program; choosing one logs from info on."
 
-    def logging(self) -> tuple[Literal["console", "json"] | None, LogLevel]:
+    def logging(self) -> tuple[Literal["console", "json"] | None, LogLevel | None]:
         """The format and level that options and environment ask for."""
         asked = self.log_format or os.environ.get("DBWARDEN_LOG_FORMAT")
-        level = self.log_level or ("info" if asked else "warning")
+        level = self.log_level or ("info" if asked else None)
         return ("json" if asked == "json" else "console" if asked else None), level
 
 

@@ -97,8 +97,13 @@ def report(
     *,
     headers: Sequence[str],
     row: Row,
+    again: Sequence[str] | None = None,
 ) -> Exit:
-    """Show all outcomes, as a table with errors below it or as JSON, and return the exit code."""
+    """Show all outcomes, as a table with errors below it or as JSON, and return the exit code.
+
+    *again* are the options with which the command is to be run for the databases that are not
+    done; ``None`` for commands that nobody has to finish.
+    """
     code = exit_code(outcomes)
     if target.json:
         output.say_json(fleet_document(command, outcomes, code))
@@ -107,7 +112,8 @@ def report(
     output.say_table(("database", *headers, "time"), rows)
     sys.stdout.flush()
     output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
-    _note_rest(command, outcomes, target)
+    if again is not None:
+        _note_rest(command, outcomes, target, again)
     return code
 
 
@@ -119,18 +125,32 @@ def _cells(outcome: Outcome[Any], width: int, row: Row) -> tuple[Cell, ...]:
     return (first, *([""] * (width - 1)))
 
 
-def _note_rest(command: str, outcomes: Sequence[Outcome[Any]], target: Target) -> None:
-    """Which databases are not done, and the command that does just those."""
+MOST_NAMES = 20
+"""More databases than this are not listed one by one in a command to copy."""
+
+
+def _note_rest(
+    command: str, outcomes: Sequence[Outcome[Any]], target: Target, again: Sequence[str]
+) -> None:
+    """How many databases are done, and the command that does just the rest."""
     rest = [outcome.database for outcome in outcomes if not outcome.succeeded]
     if not rest or len(outcomes) < 2:
         return
-    again = ["dbwarden", command, *(word for name in rest for word in ("-d", name))]
+    words = ["dbwarden", command]
+    if len(rest) <= MOST_NAMES:
+        words += [word for name in rest for word in ("-d", name)]
+    elif target.all:
+        words.append("--all")
+    else:
+        words += [word for name in target.database for word in ("-d", name)]
+    if target.config is not None:
+        words += ["--config", str(target.config)]
     if target.dev:
-        again.append("--dev")
+        words.append("--dev")
     output.note(
         "",
         f"{len(outcomes) - len(rest)} of {len(outcomes)} databases done. For the rest:",
-        f"  {shlex.join(again)}",
+        f"  {shlex.join([*words, *again])}",
     )
 
 

@@ -55,7 +55,19 @@ async def migrate(
     outcomes = await on_fleet(operation, databases, target, canary=canary)
     if dry_run and not target.json:
         _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
-    return report("migrate", outcomes, target, headers=("", "version", "applied"), row=_migrated)
+    again = _options(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
+    headers = ("", "version", "applied")
+    return report("migrate", outcomes, target, headers=headers, row=_migrated, again=again)
+
+
+def _options(**values: str | int | bool | None) -> list[str]:
+    """Options as they are typed, without those that were left out."""
+    words: list[str] = []
+    for name, value in values.items():
+        if value is not None and value is not False:
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [str(value)]
+    return words
 
 
 def _migrated(result: MigrateResult) -> tuple[Cell, ...]:
@@ -93,7 +105,8 @@ async def rollback(
     if dry_run and not target.json:
         _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
     headers = ("", "version", "rolled back")
-    return report("rollback", outcomes, target, headers=headers, row=_rolled_back)
+    again = _options(to=to, count=count, dry_run=dry_run)
+    return report("rollback", outcomes, target, headers=headers, row=_rolled_back, again=again)
 
 
 def _rolled_back(result: RollbackResult) -> tuple[Cell, ...]:
@@ -131,7 +144,9 @@ async def baseline(
     """
     databases = await selected(target)
     outcomes = await on_fleet(partial(baseline_one, to=to), databases, target)
-    return report("baseline", outcomes, target, headers=("", "version", "marked"), row=_baselined)
+    headers = ("", "version", "marked")
+    again = _options(to=to)
+    return report("baseline", outcomes, target, headers=headers, row=_baselined, again=again)
 
 
 def _baselined(result: BaselineResult) -> tuple[Cell, ...]:
