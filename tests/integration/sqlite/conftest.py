@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog  # noqa: F401 - the first event would load it, and block for that once
 from blockbuster import blockbuster_ctx
 
 from dbwarden.config.model import DatabaseConfig

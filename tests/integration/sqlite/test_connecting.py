@@ -21,6 +21,16 @@ from dbwarden.errors import (
 )
 
 
+def python(code: str, *arguments: Any) -> subprocess.CompletedProcess[str]:
+    """Run *code* in another process."""
+    return subprocess.run(
+        [sys.executable, "-c", dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def filled(path: Path, journal_mode: str = "delete", rows: int = 10) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(f"PRAGMA journal_mode = {journal_mode}")
@@ -51,7 +61,7 @@ async def test_a_missing_folder_is_named_with_the_command_that_makes_it(
     project: Any, read_only: bool
 ) -> None:
     project.url = "sqlite:///data/app.db"
-    with pytest.raises(DatabaseMissing, match="the folder .*data of the database") as caught:
+    with pytest.raises(DatabaseMissing, match=r"the folder .*data of the database") as caught:
         async with project.connect(read_only=read_only):
             pass
     assert "mkdir -p" in str(caught.value.next_step)
@@ -94,9 +104,8 @@ async def test_a_file_of_another_kind_is_no_database(project: Any, read_only: bo
 
 async def test_a_damaged_database_is_called_damaged(project: Any) -> None:
     filled(project.file, rows=2000)
-    with open(project.file, "r+b") as file:
-        file.seek(100)
-        file.write(b"\xff" * 3000)
+    content = project.file.read_bytes()
+    project.file.write_bytes(content[:100] + b"\xff" * 3000 + content[3100:])
     with pytest.raises(ConnectError, match="is damaged") as caught:
         async with project.connect():
             pass
@@ -132,9 +141,8 @@ def as_nobody(folder: Path, code: str) -> str:
             os.setgid(65534)
             os.setuid(65534)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", dedent(prelude) + code], capture_output=True, text=True, check=True
-    )
+    done = python(dedent(prelude) + code)
+    assert done.returncode == 0, done.stderr
     return done.stdout.removeprefix("read_only False\nlocked\n")
 
 
@@ -254,18 +262,16 @@ async def test_a_look_does_not_take_the_locks_of_the_applications_connections(
 ) -> None:
     """POSIX locks belong to the process: closing any descriptor of the file frees them."""
     filled(project.file, journal_mode)
-    other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0); c.execute({!r})"
+    other = """
+        import sqlite3, sys
+        sqlite3.connect(sys.argv[1], timeout=0).execute("BEGIN IMMEDIATE")
+    """
     with project.application() as app:
         app.execute("BEGIN IMMEDIATE")
         app.execute("INSERT INTO t VALUES (1)")
         async with project.connect(read_only=True) as connection:
             await connection.read()
-        tried = subprocess.run(
-            [sys.executable, "-c", other.format("BEGIN IMMEDIATE"), str(project.file)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        tried = python(other, project.file)
         app.execute("ROLLBACK")
     assert "database is locked" in tried.stderr
 
@@ -283,9 +289,9 @@ async def test_a_transaction_of_a_killed_process_is_named_and_the_next_writer_ta
         connection.executemany("INSERT INTO t VALUES (?)", [("y" * 500,)] * 1000)
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    subprocess.run([sys.executable, "-c", dedent(code), str(project.file)], check=False)
+    python(code, project.file)
     assert project.beside() == ["app.db", "app.db-journal"]
-    with pytest.raises(ConnectError, match="was killed left .* in the middle") as caught:
+    with pytest.raises(ConnectError, match=r"was killed left .* in the middle") as caught:
         async with project.connect(read_only=True) as connection:
             await connection.read()
     assert "dbwarden migrate -d app" in str(caught.value.next_step)
@@ -359,9 +365,7 @@ def test_importing_the_package_loads_neither_driver_nor_event_loop() -> None:
         dbwarden.dialects.sqlite.DIALECT
         print(sorted({"sqlalchemy", "fastapi", "aiosqlite", "asyncpg"} & set(sys.modules)))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True
-    )
+    done = python(code)
     assert done.stdout.split("\n")[:2] == ["[]", "[]"]
     import dbwarden.dialects.sqlite
 

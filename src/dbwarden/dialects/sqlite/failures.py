@@ -22,9 +22,6 @@ from dbwarden.errors import (
 from dbwarden.ledger import LockHolder
 from dbwarden.types import DatabaseName, Location
 
-FAILURES = (sqlite3.Error, sqlite3.Warning, ValueError)
-"""What ``execute`` raises: ``ValueError`` for a NUL character or half a surrogate pair."""
-
 
 class Stopped(Exception):
     """What runs in this thread was told to stop; the task that waits for it was cancelled."""

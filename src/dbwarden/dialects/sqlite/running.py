@@ -203,16 +203,13 @@ class Run:
                 session.patiently(lambda: session.execute(statement.text))
             else:
                 session.execute(statement.text)
-        except failures.FAILURES as error:
+        except sqlite3.Error as error:
             raise self._refused(statement, error) from error
 
-    def _refused(self, statement: Statement, error: Exception) -> DBWardenError:
+    def _refused(self, statement: Statement, error: sqlite3.Error) -> DBWardenError:
         session, timeout = self._session, self._session.config.statement_timeout
         if session.timed_out:
             return failures.statement_failed(self._work, statement, error, timeout=timeout)
-        obstacle = None
-        if isinstance(error, sqlite3.Error) and not failures.names_file(statement, error):
-            obstacle = session.obstacle(error)
-        if obstacle is not None:
+        if not failures.names_file(statement, error) and (obstacle := session.obstacle(error)):
             return failures.locate(obstacle, self._work, statement)
         return failures.statement_failed(self._work, statement, error)
