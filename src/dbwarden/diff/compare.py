@@ -97,7 +97,12 @@ def _compare_tables(both: Both) -> Iterator[Change]:
 
 
 def _create(table: Table) -> Iterator[Change]:
-    yield CreateTable(table=bare(table))
+    plain = replace(bare(table), replica_identity="DEFAULT")
+    if table.replica_identity.startswith("USING INDEX"):  # the index comes after the table
+        yield CreateTable(table=plain)
+        yield AlterTable(before=_own(plain), after=_own(table))
+    else:
+        yield CreateTable(table=bare(table))
     for constraint in _apart(table):
         if not constraint.inherited:
             yield AddConstraint(table=table.name, constraint=constraint)

@@ -1,0 +1,134 @@
+"""Changes -> the SQL of PostgreSQL that makes them. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from dbwarden.dialects.postgresql.ddl.columns import add_column, alter_column, drop_column
+from dbwarden.dialects.postgresql.ddl.constraints import (
+    add_constraint,
+    add_index,
+    alter_constraint,
+    alter_index,
+    drop_constraint,
+    drop_index,
+)
+from dbwarden.dialects.postgresql.ddl.context import Context, context
+from dbwarden.dialects.postgresql.ddl.enums import committed_apart
+from dbwarden.dialects.postgresql.ddl.online import online
+from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table, drop_table
+from dbwarden.dialects.postgresql.ddl.things import (
+    alter_thing,
+    create_thing,
+    drop_thing,
+    rename,
+    rename_value,
+)
+from dbwarden.dialects.postgresql.ddl.types import rebuild_type
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    AlterTable,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    RebuildType,
+    Rename,
+    RenameValue,
+)
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.schema import Schema
+
+Statements = Iterator[PlannedStatement]
+
+
+def render(
+    changes: Sequence[Change],
+    *,
+    current: Schema,
+    desired: Schema,
+    options: RenderOptions = DEFAULT_OPTIONS,
+) -> tuple[PlannedStatement, ...]:
+    """The SQL for *changes*, in their order.
+
+    Args:
+        changes: What :func:`dbwarden.diff.diff` found between the two schemas.
+        current: The schema before.
+        desired: The schema afterwards.
+        options: A person's answers: conversions, fills, whether to keep the database online.
+
+    Raises:
+        UnsupportedChange: A change has no SQL; names the thing and what to do next.
+    """
+    ctx = context(changes, current, desired, options)
+    found: list[PlannedStatement] = []
+    for change in changes:
+        found += _statements(ctx, change)
+    return committed_apart(tuple(found), desired.server_version)
+
+
+def _statements(ctx: Context, change: Change) -> list[PlannedStatement]:
+    if ctx.options.online:
+        replaced = online(ctx, change)
+        if replaced is not None:
+            return list(replaced)
+    return list(_plain(ctx, change))
+
+
+def _plain(ctx: Context, change: Change) -> Statements:
+    match change:
+        case CreateTable():
+            return create_table(ctx, change)
+        case DropTable():
+            return drop_table(ctx, change)
+        case AlterTable():
+            return alter_table(ctx, change)
+        case AddColumn():
+            return add_column(ctx, change)
+        case DropColumn():
+            return drop_column(ctx, change)
+        case AlterColumn():
+            return alter_column(ctx, change)
+        case AddConstraint():
+            return add_constraint(ctx, change)
+        case DropConstraint():
+            return drop_constraint(ctx, change)
+        case AlterConstraint():
+            return alter_constraint(ctx, change)
+        case AddIndex():
+            return add_index(ctx, change)
+        case DropIndex():
+            return drop_index(ctx, change)
+        case AlterIndex():
+            return alter_index(ctx, change)
+        case _:
+            return _things(ctx, change)
+
+
+def _things(
+    ctx: Context, change: Create | Drop | Alter | RebuildType | Rename | RenameValue
+) -> Statements:
+    match change:
+        case Create():
+            return create_thing(ctx, change)
+        case Drop():
+            return drop_thing(ctx, change)
+        case Alter():
+            return alter_thing(ctx, change)
+        case RebuildType():
+            return rebuild_type(ctx, change)
+        case Rename():
+            return rename(ctx, change)
+        case RenameValue():
+            return rename_value(ctx, change)
+        case _:
+            assert_never(change)

@@ -1,0 +1,111 @@
+"""How values of one type become values of another: as PostgreSQL's pg_cast says. Pure."""
+
+import re
+from typing import Literal
+
+Cast = Literal["implicit", "assignment", "explicit"]
+
+# i: implicit, a: in an assignment, e: only when asked for. What is not here goes through text.
+CASTS = {
+    "bigint": "i numeric, i real, i double precision, e bit, e bytea, a money, a smallint,"
+    " a integer, a oid",
+    "bit": "i bit varying, e integer, e bigint",
+    "bit varying": "i bit",
+    "boolean": "e integer, a character varying, a text, a character",
+    "box": "e circle, e lseg, e point, a polygon",
+    "bytea": "e bigint, e integer, e smallint",
+    "character": "i text, a character varying, i name, e xml",
+    "character varying": "i character, i text, i name, e xml",
+    "cidr": "i inet, a text, a character, a character varying",
+    "circle": "e box, e point, e polygon",
+    "date": "i timestamp with time zone, i timestamp without time zone",
+    "daterange": "e datemultirange",
+    "double precision": "a bigint, a real, a numeric, a smallint, a integer",
+    "inet": "a text, a character, a cidr, a character varying",
+    "int4range": "e int4multirange",
+    "int8range": "e int8multirange",
+    "integer": "i numeric, i double precision, i real, i bigint, e bytea, e bit, e boolean,"
+    " a smallint, a money",
+    "interval": "a time without time zone",
+    "json": "a jsonb",
+    "jsonb": "e smallint, e boolean, e numeric, e integer, e bigint, e real,"
+    " e double precision, a json",
+    "lseg": "e point",
+    "macaddr": "i macaddr8",
+    "macaddr8": "i macaddr",
+    "money": "a numeric",
+    "name": "i text, a character varying, a character",
+    "numeric": "i real, i double precision, a integer, a smallint, a bigint, a money",
+    "numrange": "e nummultirange",
+    "path": "a polygon",
+    "point": "a box",
+    "polygon": "e circle, e point, e box, a path",
+    "real": "i double precision, a bigint, a smallint, a integer, a numeric",
+    "smallint": "i bigint, i numeric, i double precision, i real, i integer, e bytea",
+    "text": "i character varying, i name, i character, e xml",
+    "time with time zone": "a time without time zone",
+    "time without time zone": "i time with time zone, i interval",
+    "timestamp with time zone": "a timestamp without time zone, a time without time zone, a date,"
+    " a time with time zone",
+    "timestamp without time zone": "i timestamp with time zone, a time without time zone, a date",
+    "tsrange": "e tsmultirange",
+    "tstzrange": "e tstzmultirange",
+    "xml": "a character varying, a text, a character",
+}
+LETTERS: dict[str, Cast] = {"i": "implicit", "a": "assignment", "e": "explicit"}
+STRINGS = frozenset({"text", "character varying", "character", "name", "citext"})
+MODIFIER = re.compile(r"\(([\d, ]+)\)")
+BUILT_IN = frozenset(CASTS) | {"uuid", "oid", "tsvector", "tsquery", "bytea", '"char"', "pg_lsn"}
+
+
+def plain(type_: str) -> str:
+    """*type_* without its modifier: ``character varying(50)`` is ``character varying``."""
+    return re.sub(r" {2,}", " ", MODIFIER.sub("", type_)).strip()
+
+
+def cast(before: str, after: str) -> Cast | None:
+    """How the server turns *before* into *after*; ``None`` where it cannot by itself."""
+    old, new = plain(before), plain(after)
+    if old.endswith("[]") or new.endswith("[]"):
+        if old.endswith("[]") and new.endswith("[]"):
+            return cast(old.removesuffix("[]"), new.removesuffix("[]"))
+        return _through_text(old, new)
+    if old == new:
+        return "implicit"
+    for item in CASTS.get(old, "").split(", "):
+        letter, _, target = item.partition(" ")
+        if target == new:
+            return LETTERS[letter]
+    return _through_text(old, new)
+
+
+def _through_text(old: str, new: str) -> Cast | None:
+    """Every type has a text form: it can be assigned to text, and read from it when asked for."""
+    if new in STRINGS:
+        return "assignment"
+    if old in STRINGS:
+        return "explicit"
+    return None
+
+
+def narrows(before: str, after: str) -> bool:
+    """Whether values may be lost or refused on the way from *before* to *after*."""
+    if plain(before) == plain(after):
+        return _smaller(_modifier(before), _modifier(after))
+    if plain(after) in STRINGS:
+        return bool(_modifier(after))
+    return cast(before, after) != "implicit" or bool(_modifier(after))
+
+
+def _modifier(type_: str) -> tuple[int, ...]:
+    found = MODIFIER.search(type_)
+    return tuple(int(part) for part in found[1].split(",")) if found else ()
+
+
+def _smaller(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    if not new:
+        return False
+    if not old:
+        return True
+    whole_old, whole_new = old[0] - sum(old[1:]), new[0] - sum(new[1:])
+    return whole_new < whole_old or new[1:] < old[1:]

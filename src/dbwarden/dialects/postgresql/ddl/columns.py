@@ -1,0 +1,279 @@
+"""The SQL of columns. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dbwarden.dialects.postgresql.ddl.casts import cast, narrows, plain
+from dbwarden.dialects.postgresql.ddl.constraints import parameters
+from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
+from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote
+from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Column, Identity, QualifiedName, SequenceOptions
+
+Statements = Iterator[PlannedStatement]
+SET_STORAGE_DEFAULT_VERSION = 160000
+
+
+def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
+    """``name type ...``, as it stands in CREATE TABLE and after ADD COLUMN."""
+    serial = ctx.serial(table, column)
+    text = f"{quote(column.name)} {serial or column.type}"
+    if column.compression is not None:
+        text += f" COMPRESSION {column.compression}"
+    if column.collation is not None:
+        text += f" COLLATE {column.collation}"
+    if column.identity is not None:
+        text += f" {identity_clause(ctx, table, column, column.identity)}"
+    elif column.generated is not None:
+        sort = "STORED" if column.generated.stored else "VIRTUAL"
+        text += f" GENERATED ALWAYS AS ({column.generated.expression}) {sort}"
+    elif column.default is not None and serial is None:
+        text += f" DEFAULT {column.default}"
+    return text + (" NOT NULL" if column.not_null else "")
+
+
+def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity: Identity) -> str:
+    """``GENERATED ... AS IDENTITY (...)``."""
+    text = f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY"
+    options = sequence_options(identity.options, usual_options(column.type))
+    usual = QualifiedName(table.namespace, f"{table.name}_{column.name}_seq")
+    if identity.sequence is not None and identity.sequence != usual:
+        options = [f"SEQUENCE NAME {ctx.name(identity.sequence)}", *options]
+    return f"{text} ({' '.join(options)})" if options else text
+
+
+def usual_options(type_: str) -> SequenceOptions:
+    """What a sequence of that type is when nothing is said."""
+    return SequenceOptions(maximum=LARGEST.get(type_, LARGEST["bigint"]))
+
+
+def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
+    """What has to be said to get from *was* to *now*."""
+    words = {
+        f"INCREMENT BY {now.increment}": now.increment != was.increment,
+        f"MINVALUE {now.minimum}": now.minimum != was.minimum,
+        f"MAXVALUE {now.maximum}": now.maximum != was.maximum,
+        f"START WITH {now.start}": now.start != was.start,
+        f"CACHE {now.cache}": now.cache != was.cache,
+        "CYCLE" if now.cycle else "NO CYCLE": now.cycle != was.cycle,
+    }
+    return [word for word, needed in words.items() if needed]
+
+
+def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
+    """What a new column has that its clause cannot say."""
+    bare = replace(column, statistics=None, storage=None, parameters=(), comment=None)
+    if bare != column:
+        yield from _settings(ctx, change, table, bare, column)
+
+
+def add_column(ctx: Context, change: AddColumn) -> Statements:
+    """A new column; what stands in rows that are there is asked for, not made up."""
+    table, column = change.table, change.column
+    own, label = ctx.name(table), ctx.label(table, column.name)
+    fill = ctx.options.fills.get(label)
+    if fill is not None and column.not_null:
+        nullable = column_clause(ctx, table, replace(column, not_null=False))
+        yield statement(change, f"ALTER TABLE {own} ADD COLUMN {nullable}")
+        yield from _fill(ctx, change, table, column, fill)
+        yield statement(change, f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+    else:
+        clause = column_clause(ctx, table, column)
+        why = (
+            "Fails where the table has rows: give a default, or --fill." if _empty(column) else None
+        )
+        yield statement(change, f"ALTER TABLE {own} ADD COLUMN {clause}", why=why)
+    yield from after_column(ctx, change, table, column)
+
+
+def _empty(column: Column) -> bool:
+    """Whether rows that are there have nothing to put into a column that needs something."""
+    filled = (column.default, column.identity, column.generated)
+    return column.not_null and filled == (None, None, None)
+
+
+def _fill(
+    ctx: Context, change: Change, table: QualifiedName, column: Column, fill: str
+) -> Statements:
+    name = quote(column.name)
+    yield statement(
+        change,
+        f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
+        why="Rows without a value get one before it is required.",
+    )
+
+
+def drop_column(ctx: Context, change: DropColumn) -> Statements:
+    """A column goes."""
+    own, name = ctx.name(change.table), change.column.name
+    destroys = () if change.column.generated else (ctx.label(change.table, name),)
+    yield statement(change, f"ALTER TABLE {own} DROP COLUMN {quote(name)}", destroys=destroys)
+
+
+def alter_column(ctx: Context, change: AlterColumn) -> Statements:
+    """A column changes in place."""
+    yield from column_changes(ctx, change, change.table, change.before, change.after)
+
+
+def column_changes(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    """Everything that leads from one column to the other."""
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    if before.identity is not None and after.identity is None:
+        yield statement(change, f"{alter} DROP IDENTITY")
+    if before.generated is not None and after.generated is None:
+        yield statement(change, f"{alter} DROP EXPRESSION")
+    yield from _retype(ctx, change, table, before, after)
+    computed = before.generated is not None and after.generated is not None
+    if computed and after.generated is not None and before.generated != after.generated:
+        yield statement(change, f"{alter} SET EXPRESSION AS ({after.generated.expression})")
+    yield from _nullability(ctx, change, table, before, after)
+    yield from _identity(ctx, change, table, before, after)
+    yield from _settings(ctx, change, table, before, after)
+
+
+def _retype(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    moved = (before.type, before.collation) != (after.type, after.collation)
+    default = before.default
+    if default is not None and (moved or after.default is None):
+        why = "The default is given again in the new type." if moved and after.default else None
+        yield statement(change, f"{alter} DROP DEFAULT", why=why)
+        default = None
+    if moved:
+        yield _type_statement(ctx, change, table, before, after)
+    if after.default is not None and after.default != default:
+        yield statement(change, f"{alter} SET DEFAULT {after.default}")
+
+
+def _type_statement(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> PlannedStatement:
+    label = ctx.label(table, after.name)
+    text = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)} TYPE {after.type}"
+    if after.collation is not None:
+        text += f" COLLATE {after.collation}"
+    using = ctx.options.using.get(label) or conversion(label, before, after)
+    if using is not None and after.generated is None:
+        text += f"\n    USING {using}"
+    lossy = before.type != after.type and after.generated is None
+    destroys = (label,) if lossy and narrows(before.type, after.type) else ()
+    return statement(change, text, destroys=destroys)
+
+
+def conversion(label: str, before: Column, after: Column) -> str | None:
+    """The expression that turns old values into new ones, where the server needs one.
+
+    Raises:
+        UnsupportedChange: There is no conversion that surely works.
+    """
+    name = quote(after.name)
+    way = cast(before.type, after.type)
+    if way in ("implicit", "assignment"):
+        return None
+    if way == "explicit":
+        return f"{name}::{after.type}"
+    if _own_type(before.type) and _own_type(after.type):
+        array = "[]" if after.type.endswith("[]") else ""
+        return f"{name}::text{array}::{after.type}"
+    raise UnsupportedChange(
+        f"PostgreSQL has no conversion of {label} from {before.type} to {after.type}.",
+        next_step=f"Say how: --using {label}='<expression>'.",
+    )
+
+
+def _own_type(type_: str) -> bool:
+    """Whether this is a type that users made: an enum or domain goes through its text form."""
+    known = LARGEST.keys() | {"uuid", "bytea", "json", "jsonb", "boolean", "numeric", "date"}
+    name = plain(type_).removesuffix("[]")
+    return name not in known and " " not in name
+
+
+def _nullability(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    if before.not_null == after.not_null:
+        return
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    if not after.not_null:
+        yield statement(change, f"{alter} DROP NOT NULL")
+        return
+    fill = ctx.options.fills.get(ctx.label(table, after.name))
+    if fill is not None:
+        yield from _fill(ctx, change, table, after, fill)
+    why = None if fill is not None else "Fails where a row has no value: --fill gives it one."
+    yield statement(change, f"{alter} SET NOT NULL", why=why)
+
+
+def _identity(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    was, now = before.identity, after.identity
+    if now is None:
+        return
+    if was is None:
+        yield statement(change, f"{alter} ADD {identity_clause(ctx, table, after, now)}")
+        yield _continue_counting(ctx, change, table, after)
+        return
+    if was.always != now.always:
+        sort = "ALWAYS" if now.always else "BY DEFAULT"
+        yield statement(change, f"{alter} SET GENERATED {sort}")
+    options = was.options
+    if before.type != after.type and was.options.maximum == LARGEST.get(before.type):
+        options = replace(options, maximum=LARGEST.get(after.type, options.maximum))
+    words = [f"SET {word}" for word in sequence_options(now.options, options)]
+    if words:
+        yield statement(change, f"{alter} {' '.join(words)}")
+    if was.sequence is not None and now.sequence is not None and was.sequence != now.sequence:
+        new = quote(now.sequence.name)
+        yield statement(change, f"ALTER SEQUENCE {ctx.name(was.sequence)} RENAME TO {new}")
+
+
+def _continue_counting(
+    ctx: Context, change: Change, table: QualifiedName, column: Column
+) -> PlannedStatement:
+    sequence = f"pg_get_serial_sequence({literal_or_null(ctx.name(table))}, "
+    sequence += f"{literal_or_null(column.name)})"
+    highest = f"(SELECT max({quote(column.name)}) FROM {ctx.name(table)})"
+    return statement(
+        change,
+        f"SELECT setval({sequence}, {highest})",
+        why="New rows are numbered behind those that are there.",
+    )
+
+
+def _settings(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    """Statistics, storage, compression, parameters, comment."""
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    if before.statistics != after.statistics:
+        target = -1 if after.statistics is None else after.statistics
+        yield statement(change, f"{alter} SET STATISTICS {target}")
+    if before.storage != after.storage:
+        yield statement(
+            change, f"{alter} SET STORAGE {after.storage or _usual_storage(ctx, after)}"
+        )
+    if before.compression != after.compression:
+        yield statement(change, f"{alter} SET COMPRESSION {after.compression or 'default'}")
+    new = tuple(item for item in after.parameters if item not in before.parameters)
+    gone = [key for key, _ in before.parameters if key not in dict(after.parameters)]
+    if new:
+        yield statement(change, f"{alter} SET {parameters(new)}")
+    if gone:
+        yield statement(change, f"{alter} RESET ({', '.join(gone)})")
+    if before.comment != after.comment:
+        on = f"{ctx.name(table)}.{quote(after.name)}"
+        yield statement(change, f"COMMENT ON COLUMN {on} IS {literal_or_null(after.comment)}")
+
+
+def _usual_storage(ctx: Context, column: Column) -> str:
+    if ctx.desired.server_version >= SET_STORAGE_DEFAULT_VERSION:
+        return "DEFAULT"
+    return "MAIN" if plain(column.type) in ("numeric", "inet", "cidr") else "EXTENDED"

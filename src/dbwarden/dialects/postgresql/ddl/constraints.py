@@ -1,0 +1,274 @@
+"""The SQL of constraints and indexes. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.names import columns, literal_or_null, quote
+from dbwarden.diff.alterable import differing
+from dbwarden.diff.changes import (
+    AddConstraint,
+    AddIndex,
+    AlterConstraint,
+    AlterIndex,
+    Change,
+    DropConstraint,
+    DropIndex,
+)
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.schema import (
+    Check,
+    Constraint,
+    Exclusion,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    Parameters,
+    PrimaryKey,
+    QualifiedName,
+    Unique,
+)
+
+Statements = Iterator[PlannedStatement]
+
+
+def parameters(items: Parameters) -> str:
+    """``(fillfactor = 70, ...)``."""
+    return "(" + ", ".join(f"{name} = {_value(value)}" for name, value in items) + ")"
+
+
+def _value(value: str) -> str:
+    plain = value.replace(".", "").replace("_", "").replace("-", "").isalnum()
+    return value if plain else "'" + value.replace("'", "''") + "'"
+
+
+def constraint_clause(ctx: Context, constraint: Constraint) -> str:
+    """``CONSTRAINT name ...``, as it stands in CREATE TABLE and after ADD."""
+    named = f"CONSTRAINT {quote(constraint.name)} " if constraint.name is not None else ""
+    return named + _body(ctx, constraint) + _ending(constraint)
+
+
+def _body(ctx: Context, constraint: Constraint) -> str:
+    match constraint:
+        case PrimaryKey():
+            return f"PRIMARY KEY {_key(constraint)}"
+        case Unique():
+            nulls = "NULLS NOT DISTINCT " if constraint.nulls_not_distinct else ""
+            return f"UNIQUE {nulls}{_key(constraint)}"
+        case ForeignKey():
+            return _foreign_key(ctx, constraint)
+        case Check():
+            inherit = " NO INHERIT" if constraint.no_inherit else ""
+            return f"CHECK {_parenthesized(constraint.expression)}{inherit}"
+        case Exclusion():
+            return constraint.definition
+
+
+def _parenthesized(expression: str) -> str:
+    """*expression* in exactly one pair of parentheses around it all."""
+    return expression if _enclosed(expression) else f"({expression})"
+
+
+def _enclosed(text: str) -> bool:
+    if not (text.startswith("(") and text.endswith(")")):
+        return False
+    depth, quoted = 0, ""
+    for place, character in enumerate(text):
+        if quoted:
+            quoted = "" if character == quoted else quoted
+        elif character in "'\"":
+            quoted = character
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+            if depth == 0 and place < len(text) - 1:
+                return False
+    return True
+
+
+def _key(key: PrimaryKey | Unique) -> str:
+    names = columns(key.columns)
+    text = f"({names} WITHOUT OVERLAPS)" if key.without_overlaps else f"({names})"
+    if key.include:
+        text += f" INCLUDE ({columns(key.include)})"
+    if key.parameters:
+        text += f" WITH {parameters(key.parameters)}"
+    return text
+
+
+def _foreign_key(ctx: Context, key: ForeignKey) -> str:
+    own = [quote(name) for name in key.columns]
+    referred = [quote(name) for name in key.referred_columns]
+    if key.period:
+        own[-1], referred[-1] = f"PERIOD {own[-1]}", f"PERIOD {referred[-1]}"
+    text = f"FOREIGN KEY ({', '.join(own)})"
+    text += f" REFERENCES {ctx.name(key.references)} ({', '.join(referred)})"
+    if key.match != "SIMPLE":
+        text += f" MATCH {key.match}"
+    if key.on_update != "NO ACTION":
+        text += f" ON UPDATE {key.on_update}"
+    if key.on_delete != "NO ACTION":
+        text += f" ON DELETE {key.on_delete}"
+        text += f" ({columns(key.on_delete_columns)})" if key.on_delete_columns else ""
+    return text
+
+
+def _ending(constraint: Constraint) -> str:
+    text = ""
+    if not isinstance(constraint, Check) and constraint.deferrable is not None:
+        text += " DEFERRABLE"
+        text += " INITIALLY DEFERRED" if constraint.deferrable == "deferred" else ""
+    if isinstance(constraint, Check | ForeignKey):
+        text += "" if constraint.enforced else " NOT ENFORCED"
+        text += "" if constraint.validated else " NOT VALID"
+    return text
+
+
+def after_constraint(
+    ctx: Context, change: Change, table: QualifiedName, constraint: Constraint
+) -> Statements:
+    """What a new constraint has that its clause cannot say."""
+    own = ctx.name(table)
+    if isinstance(constraint, PrimaryKey | Unique) and constraint.clustered:
+        yield statement(change, f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}")
+    if constraint.comment is not None:
+        yield _comment(ctx, change, table, constraint)
+
+
+def _comment(
+    ctx: Context, change: Change, table: QualifiedName, constraint: Constraint
+) -> PlannedStatement:
+    text = literal_or_null(constraint.comment)
+    on = f"{quote(constraint.name or '')} ON {ctx.name(table)}"
+    return statement(change, f"COMMENT ON CONSTRAINT {on} IS {text}")
+
+
+def add_constraint(ctx: Context, change: AddConstraint) -> Statements:
+    """A new constraint of a table that is there."""
+    clause = constraint_clause(ctx, change.constraint)
+    yield statement(change, f"ALTER TABLE {ctx.name(change.table)}\n    ADD {clause}")
+    yield from after_constraint(ctx, change, change.table, change.constraint)
+
+
+def drop_constraint(ctx: Context, change: DropConstraint) -> Statements:
+    """A constraint goes."""
+    name = quote(change.constraint.name or "")
+    yield statement(change, f"ALTER TABLE {ctx.name(change.table)} DROP CONSTRAINT {name}")
+
+
+def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
+    """A constraint changes in place."""
+    own, before, after = ctx.name(change.table), change.before, change.after
+    name = quote(after.name or "")
+    changed = differing(before, after)
+    if "deferrable" in changed and isinstance(after, ForeignKey):
+        deferral = _ending(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
+        if after.deferrable == "immediate":
+            deferral = " DEFERRABLE INITIALLY IMMEDIATE"
+        yield statement(change, f"ALTER TABLE {own}\n    ALTER CONSTRAINT {name}{deferral}")
+    if "validated" in changed:
+        yield statement(change, f"ALTER TABLE {own} VALIDATE CONSTRAINT {name}")
+    if isinstance(before, PrimaryKey | Unique) and isinstance(after, PrimaryKey | Unique):
+        index = ctx.index(change.table, after.name or "")
+        for text in set_parameters("INDEX", index, before.parameters, after.parameters):
+            yield statement(change, text)
+        if before.clustered != after.clustered:
+            yield _cluster(change, own, after.name or "", after.clustered)
+    if "comment" in changed:
+        yield _comment(ctx, change, change.table, after)
+
+
+def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
+    """``ALTER kind name SET (...)`` and ``RESET (...)``."""
+    new = tuple(item for item in after if item not in before)
+    gone = [key for key, _ in before if key not in dict(after)]
+    if new:
+        yield f"ALTER {kind} {name} SET {parameters(new)}"
+    if gone:
+        yield f"ALTER {kind} {name} RESET ({', '.join(gone)})"
+
+
+def _cluster(change: Change, table: str, index: str, clustered: bool) -> PlannedStatement:
+    text = f"CLUSTER ON {quote(index)}" if clustered else "SET WITHOUT CLUSTER"
+    return statement(change, f"ALTER TABLE {table} {text}")
+
+
+def index_text(ctx: Context, table: QualifiedName, index: Index, *, online: bool = False) -> str:
+    """``CREATE INDEX ...``."""
+    unique = "UNIQUE " if index.unique else ""
+    concurrently = "CONCURRENTLY " if online else ""
+    method = f" USING {index.method}" if index.method != "btree" else ""
+    keys = ", ".join(_index_key(column) for column in index.columns)
+    head = f"CREATE {unique}INDEX {concurrently}{quote(index.name)} ON {ctx.name(table)}"
+    text = f"{head}{method} ({keys})"
+    if index.include:
+        text += f" INCLUDE ({columns(index.include)})"
+    if index.nulls_not_distinct:
+        text += " NULLS NOT DISTINCT"
+    if index.parameters:
+        text += f"\n    WITH {parameters(index.parameters)}"
+    if index.where is not None:
+        text += f"\n    WHERE {index.where}"
+    return text
+
+
+def _index_key(key: IndexColumn) -> str:
+    text = quote(key.column) if key.column is not None else key.expression or ""
+    if key.collation is not None:
+        text += f" COLLATE {key.collation}"
+    if key.operator_class is not None:
+        text += f" {key.operator_class}"
+    if key.descending:
+        text += " DESC" if key.nulls_first else " DESC NULLS LAST"
+    elif key.nulls_first:
+        text += " NULLS FIRST"
+    return text
+
+
+def add_index(ctx: Context, change: AddIndex) -> Statements:
+    """A new index."""
+    yield statement(change, index_text(ctx, change.table, change.index))
+    yield from after_index(ctx, change, change.table, change.index)
+
+
+def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
+    """What a new index has that CREATE INDEX cannot say."""
+    name = ctx.index(table, index.name)
+    yield from _targets(change, name, index.columns)
+    if index.clustered:
+        yield _cluster(change, ctx.name(table), index.name, True)
+    if index.comment is not None:
+        text = literal_or_null(index.comment)
+        yield statement(change, f"COMMENT ON INDEX {name} IS {text}")
+
+
+def _targets(
+    change: Change,
+    name: str,
+    after: tuple[IndexColumn, ...],
+    before: tuple[IndexColumn, ...] = (),
+) -> Statements:
+    for place, key in enumerate(after):
+        old = before[place].statistics if before else None
+        if key.statistics != old:
+            target = -1 if key.statistics is None else key.statistics
+            yield statement(
+                change, f"ALTER INDEX {name} ALTER COLUMN {place + 1} SET STATISTICS {target}"
+            )
+
+
+def drop_index(ctx: Context, change: DropIndex) -> Statements:
+    """An index goes."""
+    yield statement(change, f"DROP INDEX {ctx.index(change.table, change.index.name)}")
+
+
+def alter_index(ctx: Context, change: AlterIndex) -> Statements:
+    """An index changes in place."""
+    before, after = change.before, change.after
+    name = ctx.index(change.table, after.name)
+    for text in set_parameters("INDEX", name, before.parameters, after.parameters):
+        yield statement(change, text)
+    yield from _targets(change, name, after.columns, before.columns)
+    if before.clustered != after.clustered:
+        yield _cluster(change, ctx.name(change.table), after.name, after.clustered)
+    if before.comment != after.comment:
+        yield statement(change, f"COMMENT ON INDEX {name} IS {literal_or_null(after.comment)}")

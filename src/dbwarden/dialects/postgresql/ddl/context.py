@@ -1,0 +1,166 @@
+"""What the SQL of one change has to know of the others. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dbwarden.dialects.postgresql.ddl.names import qualified, quote
+from dbwarden.diff.changes import (
+    AddColumn,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropTable,
+)
+from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.schema import (
+    Column,
+    Grant,
+    Kind,
+    Policy,
+    QualifiedName,
+    Ref,
+    Rule,
+    Schema,
+    SequenceOptions,
+    Statistics,
+    Table,
+    Thing,
+    Trigger,
+    ref_of,
+)
+from dbwarden.schema import Sequence as SequenceThing
+
+SERIALS = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
+LARGEST = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Both schemas, the person's answers, and what the plan creates and drops as a whole."""
+
+    current: Schema
+    desired: Schema
+    options: RenderOptions
+    created: frozenset[QualifiedName]
+    dropped: frozenset[Ref]
+    serials: frozenset[Ref]
+    tables: dict[QualifiedName, Table]
+
+    def name(self, name: QualifiedName) -> str:
+        """*name* as SQL, the default namespace left out."""
+        return qualified(name, self.desired.default_namespace)
+
+    def label(self, name: QualifiedName, part: str | None = None) -> str:
+        """*name* as a person writes it on the command line: ``users.email``."""
+        plain = name.namespace in (None, self.desired.default_namespace)
+        whole = name.name if plain else str(name)
+        return whole if part is None else f"{whole}.{part}"
+
+    def index(self, table: QualifiedName, index: str) -> str:
+        """An index, in its table's namespace."""
+        return self.name(QualifiedName(table.namespace, index))
+
+    def serial(self, table: QualifiedName, column: Column) -> str | None:
+        """``serial`` and the like, where the plan makes the sequence that it stands for."""
+        if ref_of(Kind.COLUMN, table, column.name) in self.serials:
+            return SERIALS[column.type]
+        return None
+
+    def goes_along(self, thing: Thing) -> bool:
+        """Whether dropping *thing* is left to what it belongs to, which is dropped too."""
+        match thing:
+            case Trigger(table=table) | Rule(table=table) | Policy(table=table):
+                return bool(self.dropped & _relations(table))
+            case Statistics(table=table):
+                return bool(self.dropped & _relations(table))
+            case SequenceThing(owned_by=owner) if owner is not None:
+                return owner in self.dropped or bool(self.dropped & _relations(owner.table))
+            case Grant(on=on):
+                return on in self.dropped
+            case _:
+                return False
+
+
+def _relations(name: QualifiedName) -> frozenset[Ref]:
+    kinds = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
+    return frozenset(ref_of(kind, name) for kind in kinds)
+
+
+def context(
+    changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
+) -> Context:
+    """Look over the whole plan once."""
+    return Context(
+        current=current,
+        desired=desired,
+        options=options,
+        created=frozenset(c.table.name for c in changes if isinstance(c, CreateTable)),
+        dropped=frozenset(_dropped(changes)),
+        serials=frozenset(_serials(changes)),
+        tables={table.name: table for table in desired.tables},
+    )
+
+
+def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:
+    for change in changes:
+        match change:
+            case DropTable(table=table):
+                yield table.ref
+            case DropColumn(table=name, column=column):
+                yield ref_of(Kind.COLUMN, name, column.name)
+            case Drop(thing=thing):
+                yield thing.ref
+            case _:
+                pass
+
+
+def _serials(changes: Iterable[Change]) -> Iterable[Ref]:
+    """The new columns whose new sequence is what ``serial`` would make."""
+    created = (change.thing for change in changes if isinstance(change, Create))
+    sequences = {thing.name: thing for thing in created if isinstance(thing, SequenceThing)}
+    for change in changes:
+        match change:
+            case CreateTable(table=table):
+                columns, name = table.columns, table.name
+            case AddColumn(table=name, column=column):
+                columns = (column,)
+            case _:
+                continue
+        for column in columns:
+            own = QualifiedName(name.namespace, f"{name.name}_{column.name}_seq")
+            sequence = sequences.get(own)
+            if sequence is not None and _is_serial(column, sequence):
+                yield ref_of(Kind.COLUMN, name, column.name)
+
+
+def _is_serial(column: Column, sequence: SequenceThing) -> bool:
+    usual = SequenceOptions(maximum=LARGEST.get(column.type, 0))
+    name = quote(sequence.name.name)
+    texts = {f"nextval('{name}'::regclass)"}
+    if sequence.name.namespace is not None:
+        texts.add(f"nextval('{quote(sequence.name.namespace)}.{name}'::regclass)")
+    return (
+        column.type in SERIALS
+        and column.type == sequence.type
+        and column.not_null
+        and column.default in texts
+        and sequence.options == usual
+        and not sequence.unlogged
+        and len(sequence.name.name) < 64
+    )
+
+
+def statement(
+    change: Change,
+    text: str,
+    *,
+    why: str | None = None,
+    transactional: bool = True,
+    destroys: tuple[str, ...] = (),
+) -> PlannedStatement:
+    """One statement for *change*."""
+    return PlannedStatement(
+        text=text, change=change, why=why, transactional=transactional, destroys=destroys
+    )

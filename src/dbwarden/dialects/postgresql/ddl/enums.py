@@ -1,0 +1,30 @@
+"""A new enum value cannot be used before it is committed. Pure."""
+
+import re
+from dataclasses import replace
+
+from dbwarden.diff.statements import PlannedStatement
+
+IN_TRANSACTION_VERSION = 120000
+ADDS = re.compile(r"ALTER TYPE (?P<type>.+) ADD VALUE (?P<value>'(?:[^']|'')*')")
+
+
+def committed_apart(
+    statements: tuple[PlannedStatement, ...], server_version: int
+) -> tuple[PlannedStatement, ...]:
+    """*statements* with each ADD VALUE that is used later on committed by itself."""
+    texts = [statement.text for statement in statements]
+    made = []
+    for place, statement in enumerate(statements):
+        found = ADDS.match(statement.text)
+        if found is None:
+            made.append(statement)
+            continue
+        used = any(found["value"] in text and not ADDS.match(text) for text in texts[place + 1 :])
+        if used:
+            why = "A new value can be used only after it is committed."
+            made.append(replace(statement, transactional=False, why=why))
+        else:
+            alone = server_version < IN_TRANSACTION_VERSION
+            made.append(replace(statement, transactional=not alone))
+    return tuple(made)

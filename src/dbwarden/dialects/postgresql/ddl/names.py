@@ -1,0 +1,57 @@
+"""Names and literals as PostgreSQL reads them back unchanged. Pure."""
+
+import re
+
+from dbwarden.schema import QualifiedName
+
+KEYWORDS = frozenset(
+    """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary
+    bit boolean both case cast char character check coalesce collate collation column
+    concurrently constraint create cross current_catalog current_date current_role
+    current_schema current_time current_timestamp current_user dec decimal default deferrable
+    desc distinct do else end except exists extract false fetch float for foreign freeze from
+    full grant greatest group grouping having ilike in initially inner inout int integer
+    intersect interval into is isnull join json json_array json_arrayagg json_exists
+    json_object json_objectagg json_query json_scalar json_serialize json_table json_value
+    lateral leading least left like limit localtime localtimestamp merge_action national
+    natural nchar none normalize not notnull null nullif numeric offset on only or order out
+    outer overlaps overlay placing position precision primary real references returning right
+    row select session_user setof similar smallint some substring symmetric system_user table
+    tablesample then time timestamp to trailing treat trim true union unique user using values
+    varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement
+    xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
+    """.split()  # noqa: SIM905  # a list of words is easier to read as text
+)
+"""Every word that PostgreSQL 10 to 18 does not take as a plain name everywhere."""
+
+PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+
+
+def quote(name: str) -> str:
+    """*name* as an identifier, in quotes only where it needs them."""
+    if PLAIN.fullmatch(name) and name not in KEYWORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def columns(names: tuple[str, ...]) -> str:
+    """Several columns, with commas between."""
+    return ", ".join(quote(name) for name in names)
+
+
+def qualified(name: QualifiedName, default_namespace: str | None) -> str:
+    """*name* with its namespace, unless that is the default one."""
+    if name.namespace is None or name.namespace == default_namespace:
+        return quote(name.name)
+    return f"{quote(name.namespace)}.{quote(name.name)}"
+
+
+def literal(text: str) -> str:
+    """*text* as a string constant."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def literal_or_null(text: str | None) -> str:
+    """*text* as a string constant, ``NULL`` for none: what COMMENT takes."""
+    return "NULL" if text is None else literal(text)

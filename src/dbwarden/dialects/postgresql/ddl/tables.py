@@ -1,0 +1,157 @@
+"""The SQL of tables. Pure."""
+
+from collections.abc import Iterator
+
+from dbwarden.dialects.postgresql.ddl.columns import after_column, column_changes, column_clause
+from dbwarden.dialects.postgresql.ddl.constraints import (
+    after_constraint,
+    constraint_clause,
+    parameters,
+    set_parameters,
+)
+from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote
+from dbwarden.diff.changes import AlterTable, CreateTable, DropTable
+from dbwarden.diff.inheritance import parents
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Column, PartitionOf, Table
+
+Statements = Iterator[PlannedStatement]
+
+
+def create_table(ctx: Context, change: CreateTable) -> Statements:
+    """A new table and all that CREATE TABLE cannot say."""
+    table = change.table
+    yield statement(change, _create_text(ctx, table))
+    yield from _inherited_columns(ctx, change)
+    for column in table.columns:
+        if not column.inherited:
+            yield from after_column(ctx, change, table.name, column)
+    for constraint in table.constraints:
+        if not constraint.inherited:
+            yield from after_constraint(ctx, change, table.name, constraint)
+    yield from _switches(ctx, change, Table(name=table.name), table)
+
+
+def _create_text(ctx: Context, table: Table) -> str:
+    clauses = [column_clause(ctx, table.name, c) for c in table.columns if not c.inherited]
+    clauses += [constraint_clause(ctx, c) for c in table.constraints if not c.inherited]
+    inside = ",\n    ".join(clauses)
+    text = f"CREATE {'UNLOGGED ' if table.unlogged else ''}TABLE {ctx.name(table.name)}"
+    if table.partition_of is not None:
+        text += f" PARTITION OF {ctx.name(table.partition_of.parent)}"
+        text += f" (\n    {inside}\n)" if clauses else ""
+        text += f"\n    {table.partition_of.bound}"
+    else:
+        text += f" (\n    {inside}\n)" if clauses else " ()"
+    if table.inherits:
+        text += f"\nINHERITS ({', '.join(ctx.name(parent) for parent in table.inherits)})"
+    if table.partition_by is not None:
+        text += f"\nPARTITION BY {table.partition_by}"
+    if table.access_method is not None:
+        text += f"\nUSING {table.access_method}"
+    if table.parameters:
+        text += f"\nWITH {parameters(table.parameters)}"
+    return text
+
+
+def _inherited_columns(ctx: Context, change: CreateTable) -> Statements:
+    """Where a child's column says something else than its parent's."""
+    table = change.table
+    for column in table.columns:
+        if column.inherited:
+            for parent in parents(table):
+                given = _given(ctx.tables.get(parent), column)
+                if given is not None and given != column:
+                    yield from column_changes(ctx, change, table.name, given, column)
+
+
+def _given(parent: Table | None, column: Column) -> Column | None:
+    """What a child's column is when it has just come from *parent*."""
+    own = parent.column(column.name) if parent is not None else None
+    if own is None:
+        return None
+    identity = column.identity  # a partition has its parent's, a child has none: it comes as it is
+    return Column(
+        name=own.name,
+        type=own.type,
+        collation=own.collation,
+        not_null=own.not_null,
+        default=own.default,
+        identity=identity,
+        generated=own.generated,
+        storage=own.storage,
+        compression=own.compression,
+        inherited=True,
+    )
+
+
+def drop_table(ctx: Context, change: DropTable) -> Statements:
+    """A table goes, with its rows."""
+    name = change.table.name
+    yield statement(change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.label(name),))
+
+
+def alter_table(ctx: Context, change: AlterTable) -> Statements:
+    """What a table itself is changes."""
+    before, after = change.before, change.after
+    if before.partition_by != after.partition_by:
+        raise UnsupportedChange(
+            f"The partition key of table {ctx.label(after.name)} changes from"
+            f" {before.partition_by or 'none'} to {after.partition_by or 'none'}:"
+            " PostgreSQL cannot do that in place.",
+            next_step="Make a new table, copy the rows, and drop the old one, by hand.",
+        )
+    yield from _parents(ctx, change)
+    name = ctx.name(after.name)
+    if before.unlogged != after.unlogged:
+        yield statement(change, f"ALTER TABLE {name} SET {'UN' * after.unlogged}LOGGED")
+    if before.access_method != after.access_method:
+        method = after.access_method or "DEFAULT"
+        yield statement(change, f"ALTER TABLE {name} SET ACCESS METHOD {method}")
+    for text in set_parameters("TABLE", name, before.parameters, after.parameters):
+        yield statement(change, text)
+    yield from _switches(ctx, change, before, after)
+
+
+def _parents(ctx: Context, change: AlterTable) -> Statements:
+    before, after = change.before, change.after
+    name = ctx.name(after.name)
+    if before.partition_of != after.partition_of:
+        if before.partition_of is not None:
+            yield statement(
+                change, _partition(ctx, before.partition_of, f"DETACH PARTITION {name}")
+            )
+        if after.partition_of is not None:
+            bound = f"ATTACH PARTITION {name}\n    {after.partition_of.bound}"
+            yield statement(change, _partition(ctx, after.partition_of, bound))
+    for parent in before.inherits:
+        if parent not in after.inherits:
+            yield statement(change, f"ALTER TABLE {name} NO INHERIT {ctx.name(parent)}")
+    for parent in after.inherits:
+        if parent not in before.inherits:
+            yield statement(change, f"ALTER TABLE {name} INHERIT {ctx.name(parent)}")
+
+
+def _partition(ctx: Context, of: PartitionOf, what: str) -> str:
+    return f"ALTER TABLE {ctx.name(of.parent)}\n    {what}"
+
+
+def _switches(
+    ctx: Context, change: CreateTable | AlterTable, before: Table, after: Table
+) -> Statements:
+    """Row security, replica identity, comment."""
+    name = ctx.name(after.name)
+    if before.row_security != after.row_security:
+        word = "ENABLE" if after.row_security else "DISABLE"
+        yield statement(change, f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
+    if before.force_row_security != after.force_row_security:
+        word = "FORCE" if after.force_row_security else "NO FORCE"
+        yield statement(change, f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
+    if before.replica_identity != after.replica_identity:
+        kind, _, index = after.replica_identity.partition(" INDEX ")
+        chosen = f"{kind} INDEX {quote(index)}" if index else kind
+        yield statement(change, f"ALTER TABLE {name} REPLICA IDENTITY {chosen}")
+    if before.comment != after.comment:
+        yield statement(change, f"COMMENT ON TABLE {name} IS {literal_or_null(after.comment)}")

@@ -1,0 +1,250 @@
+"""The SQL of types, sequences, namespaces and extensions. Pure."""
+
+from collections.abc import Iterator
+
+from dbwarden.dialects.postgresql.ddl.columns import sequence_options, usual_options
+from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote
+from dbwarden.diff.changes import Alter, Change, Create, RebuildType
+from dbwarden.diff.compare import pair
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.schema import (
+    Attribute,
+    Column,
+    CompositeType,
+    Domain,
+    DomainCheck,
+    Enum,
+    Extension,
+    Namespace,
+    QualifiedName,
+    Sequence,
+)
+
+Statements = Iterator[PlannedStatement]
+
+
+def comment(change: Change, on: str, text: str | None) -> PlannedStatement:
+    """``COMMENT ON ... IS ...``."""
+    return statement(change, f"COMMENT ON {on} IS {literal_or_null(text)}")
+
+
+def create_namespace(change: Create, namespace: Namespace) -> Statements:
+    """A new namespace."""
+    yield statement(change, f"CREATE SCHEMA {quote(namespace.name)}")
+    if namespace.comment is not None:
+        yield comment(change, f"SCHEMA {quote(namespace.name)}", namespace.comment)
+
+
+def create_extension(change: Create, extension: Extension) -> Statements:
+    """A new extension."""
+    text = f"CREATE EXTENSION {quote(extension.name)} WITH SCHEMA {quote(extension.namespace)}"
+    if extension.version is not None:
+        text += f" VERSION {literal(extension.version)}"
+    yield statement(change, text)
+
+
+def alter_extension(change: Alter, before: Extension, after: Extension) -> Statements:
+    """Another version, another namespace."""
+    name = quote(after.name)
+    if before.version != after.version:
+        to = f" TO {literal(after.version)}" if after.version is not None else ""
+        yield statement(change, f"ALTER EXTENSION {name} UPDATE{to}")
+    if before.namespace != after.namespace:
+        yield statement(change, f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}")
+
+
+def create_enum(ctx: Context, change: Change, enum: Enum, *, name: str | None = None) -> Statements:
+    """A new enumerated type."""
+    own = name or ctx.name(enum.name)
+    values = ",\n    ".join(literal(value) for value in enum.values)
+    inside = f"(\n    {values}\n)" if enum.values else "()"
+    yield statement(change, f"CREATE TYPE {own} AS ENUM {inside}")
+    if enum.comment is not None:
+        yield comment(change, f"TYPE {own}", enum.comment)
+
+
+def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statements:
+    """New values at their places, another comment."""
+    name = ctx.name(after.name)
+    known = list(before.values)
+    for place, value in enumerate(after.values):
+        if value in known:
+            continue
+        if place > 0:
+            where = f" AFTER {literal(after.values[place - 1])}" if place < len(known) else ""
+        else:
+            where = f" BEFORE {literal(known[0])}" if known else ""
+        known.insert(place, value)
+        yield statement(change, f"ALTER TYPE {name} ADD VALUE {literal(value)}{where}")
+    if before.comment != after.comment:
+        yield comment(change, f"TYPE {name}", after.comment)
+
+
+def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
+    """A type that cannot change in place: a new one takes its name, and its columns move over."""
+    before, after = change.before, change.after
+    old = QualifiedName(before.name.namespace, f"{before.name.name}__old")
+    gone = [value for value in _values(before) if value not in _values(after)]
+    destroys = tuple(ctx.label(before.name, value) for value in gone)
+    why = "A type's values cannot be taken away or put in another order: it is made anew."
+    if isinstance(before, Domain):
+        why = "A domain's base type cannot change: it is made anew."
+    renamed = f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}"
+    yield statement(change, renamed, why=why, destroys=destroys)
+    match after:
+        case Enum():
+            yield from create_enum(ctx, change, after)
+        case Domain():
+            yield from create_domain(ctx, change, after)
+    for table, was, now in change.columns:
+        yield from _move(ctx, change, table, was, now)
+    yield statement(change, f"DROP TYPE {ctx.name(old)}")
+
+
+def _values(type_: Enum | Domain) -> tuple[str, ...]:
+    return type_.values if isinstance(type_, Enum) else ()
+
+
+def _move(
+    ctx: Context, change: RebuildType, table: QualifiedName, was: Column, now: Column
+) -> Statements:
+    name = quote(now.name)
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {name}"
+    if was.default is not None:
+        yield statement(change, f"{alter} DROP DEFAULT")
+    array = "[]" if now.type.endswith("[]") else ""
+    using = ctx.options.using.get(ctx.label(table, now.name), f"{name}::text{array}::{now.type}")
+    yield statement(change, f"{alter} TYPE {now.type}\n    USING {using}")
+    if now.default is not None:
+        yield statement(change, f"{alter} SET DEFAULT {now.default}")
+
+
+def create_domain(ctx: Context, change: Change, domain: Domain) -> Statements:
+    """A new domain."""
+    name = ctx.name(domain.name)
+    lines = [f"CREATE DOMAIN {name} AS {domain.type}"]
+    if domain.collation is not None:
+        lines[0] += f" COLLATE {domain.collation}"
+    if domain.default is not None:
+        lines.append(f"DEFAULT {domain.default}")
+    if domain.not_null:
+        lines.append("NOT NULL")
+    lines += [_check(check) for check in domain.checks if check.validated]
+    yield statement(change, "\n    ".join(lines))
+    for check in domain.checks:
+        if not check.validated:
+            yield statement(change, f"ALTER DOMAIN {name} ADD {_check(check)} NOT VALID")
+    if domain.comment is not None:
+        yield comment(change, f"DOMAIN {name}", domain.comment)
+
+
+def _check(check: DomainCheck) -> str:
+    return f"CONSTRAINT {quote(check.name)} CHECK ({check.expression})"
+
+
+def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> Statements:
+    """All but the base type."""
+    name = ctx.name(after.name)
+    if before.default != after.default:
+        what = f"SET DEFAULT {after.default}" if after.default is not None else "DROP DEFAULT"
+        yield statement(change, f"ALTER DOMAIN {name} {what}")
+    if before.not_null != after.not_null:
+        word = "SET" if after.not_null else "DROP"
+        yield statement(change, f"ALTER DOMAIN {name} {word} NOT NULL")
+    for was, now in pair(before.checks, after.checks, lambda check: check.name):
+        if was == now:
+            continue
+        if was is not None and now is not None and _validates(was, now):
+            validate = f"ALTER DOMAIN {name} VALIDATE CONSTRAINT {quote(now.name)}"
+            yield statement(change, validate)
+            continue
+        if was is not None:
+            yield statement(change, f"ALTER DOMAIN {name} DROP CONSTRAINT {quote(was.name)}")
+        if now is not None:
+            ending = "" if now.validated else " NOT VALID"
+            yield statement(change, f"ALTER DOMAIN {name}\n    ADD {_check(now)}{ending}")
+    if before.comment != after.comment:
+        yield comment(change, f"DOMAIN {name}", after.comment)
+
+
+def _validates(was: DomainCheck, now: DomainCheck) -> bool:
+    return was.expression == now.expression and now.validated
+
+
+def create_composite(ctx: Context, change: Create, type_: CompositeType) -> Statements:
+    """A new composite type."""
+    name = ctx.name(type_.name)
+    lines = ",\n    ".join(_attribute(attribute) for attribute in type_.attributes)
+    inside = f"(\n    {lines}\n)" if lines else "()"
+    yield statement(change, f"CREATE TYPE {name} AS {inside}")
+    for attribute in type_.attributes:
+        if attribute.comment is not None:
+            yield comment(change, f"COLUMN {name}.{quote(attribute.name)}", attribute.comment)
+    if type_.comment is not None:
+        yield comment(change, f"TYPE {name}", type_.comment)
+
+
+def _attribute(attribute: Attribute) -> str:
+    text = f"{quote(attribute.name)} {attribute.type}"
+    return f"{text} COLLATE {attribute.collation}" if attribute.collation is not None else text
+
+
+def alter_composite(
+    ctx: Context, change: Alter, before: CompositeType, after: CompositeType
+) -> Statements:
+    """Attributes come, go and change."""
+    name = ctx.name(after.name)
+    for was, now in pair(before.attributes, after.attributes, lambda item: item.name):
+        if was == now:
+            continue
+        if was is not None and now is None:
+            lost = (ctx.label(before.name, was.name),)
+            text = f"ALTER TYPE {name} DROP ATTRIBUTE {quote(was.name)}"
+            yield statement(change, text, destroys=lost)
+        elif was is None and now is not None:
+            yield statement(change, f"ALTER TYPE {name} ADD ATTRIBUTE {_attribute(now)}")
+        elif was is not None and now is not None and _shape(was) != _shape(now):
+            collate = f" COLLATE {now.collation}" if now.collation is not None else ""
+            what = f"ALTER ATTRIBUTE {quote(now.name)} TYPE {now.type}{collate}"
+            yield statement(change, f"ALTER TYPE {name} {what}")
+        if now is not None and (was.comment if was is not None else None) != now.comment:
+            yield comment(change, f"COLUMN {name}.{quote(now.name)}", now.comment)
+    if before.comment != after.comment:
+        yield comment(change, f"TYPE {name}", after.comment)
+
+
+def _shape(attribute: Attribute) -> tuple[str, str | None]:
+    return attribute.type, attribute.collation
+
+
+def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Statements:
+    """A new sequence; its owner comes later, when the column is there."""
+    unlogged = "UNLOGGED " if sequence.unlogged else ""
+    text = f"CREATE {unlogged}SEQUENCE {ctx.name(sequence.name)}"
+    if sequence.type != "bigint":
+        text += f" AS {sequence.type}"
+    words = sequence_options(sequence.options, usual_options(sequence.type))
+    yield statement(change, " ".join([text, *words]))
+    if sequence.comment is not None:
+        yield comment(change, f"SEQUENCE {ctx.name(sequence.name)}", sequence.comment)
+
+
+def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequence) -> Statements:
+    """Another type, other options, another owner."""
+    name = ctx.name(after.name)
+    words = sequence_options(after.options, before.options)
+    if before.type != after.type:
+        # The server moves a limit along with the type when it is the type's own.
+        words = [f"AS {after.type}", *words]
+    if words:
+        yield statement(change, f"ALTER SEQUENCE {name} {' '.join(words)}")
+    if before.unlogged != after.unlogged:
+        yield statement(change, f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED")
+    if before.owned_by != after.owned_by:
+        owner = "NONE"
+        if after.owned_by is not None:
+            owner = f"{ctx.name(after.owned_by.table)}.{quote(after.owned_by.part or '')}"
+        yield statement(change, f"ALTER SEQUENCE {name} OWNED BY {owner}")
+    if before.comment != after.comment:
+        yield comment(change, f"SEQUENCE {name}", after.comment)

@@ -1,0 +1,40 @@
+"""SQL that a dialect writes for changes, and what a person may say about how. Values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dbwarden.diff.changes import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStatement:
+    """One statement of a migration that is being written.
+
+    ``text`` has no closing semicolon. ``why`` says why the step is there, where that is not
+    plain. ``transactional`` is false for what has to run, or has to be committed, by itself.
+    ``destroys`` names what is lost, as ``--allow-drop`` takes it: ``users.email``.
+    """
+
+    text: str
+    change: Change
+    why: str | None = None
+    transactional: bool = True
+    destroys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """What a person said about how to write the SQL.
+
+    Args:
+        online: Whether to use the forms that do not block reading and writing.
+        using: Column (``users.age``) and the expression that turns old values into new ones.
+        fills: Column (``users.email``) and the expression for rows without a value.
+    """
+
+    online: bool = False
+    using: Mapping[str, str] = field(default_factory=dict)
+    fills: Mapping[str, str] = field(default_factory=dict)
+
+
+DEFAULT_OPTIONS = RenderOptions()
