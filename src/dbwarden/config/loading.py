@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -199,17 +200,12 @@ def _execute(path: Path) -> None:
     """Run the file as a module of its own name, so that it never is ``dbwarden``."""
     module = ModuleType(f"dbwarden configuration {path}")
     module.__file__ = str(path)
-    added = _make_importable(path.parent)
-    sys.modules[module.__name__] = module
-    done = False
-    try:
+    with ExitStack() as undo:
+        _make_importable(path.parent, undo)
+        sys.modules[module.__name__] = module
+        undo.callback(sys.modules.pop, module.__name__)
         _run_source(path, module)
-        done = True
-    finally:
-        if not done:
-            del sys.modules[module.__name__]
-            if added and sys.path[:1] == [added]:
-                del sys.path[0]
+        undo.pop_all()
 
 
 def _run_source(path: Path, module: ModuleType) -> None:
@@ -224,12 +220,15 @@ def _run_source(path: Path, module: ModuleType) -> None:
     raise failure from cause
 
 
-def _make_importable(root: Path) -> str:
-    """Put *root* first on ``sys.path`` unless it is there; what was added, or ``""``."""
-    if str(root) in {os.path.abspath(entry) for entry in sys.path}:
-        return ""
-    sys.path.insert(0, str(root))
-    return str(root)
+def _make_importable(root: Path, undo: ExitStack) -> None:
+    """Put *root* first on ``sys.path`` unless it is there."""
+    if str(root) not in {os.path.abspath(entry) for entry in sys.path}:
+        sys.path.insert(0, str(root))
+        undo.callback(_forget, str(root))
+
+
+def _forget(entry: str) -> None:
+    sys.path[:] = [each for each in sys.path if each != entry]
 
 
 def _without_secrets(error: Exception) -> Exception | None:
