@@ -87,7 +87,8 @@ def _next_code(
         found = lexis.gap.match(text, position)
         end = found.end() if found else position
         if end > position and "@" in text[position:end]:
-            marker = _marker_between(source, position, end) or marker
+            found_marker = _marker_between(source, position, end)
+            marker = marker if found_marker is None else found_marker
         if not text.startswith("/*", end):
             return end, marker
         position = close(source, lexis, end)

@@ -59,7 +59,7 @@ def cut(name: str) -> str:
 def tokens(text: str) -> tuple[Token, ...]:
     """The words of one statement, without blanks and comments.
 
-    *text* has been through ``split``: all its quotes are closed.
+    *text* has been through ``split``: a quote that is never closed ends with it.
     """
     return tuple(_tokens(text))
 
@@ -89,13 +89,13 @@ def _token(text: str, start: int) -> tuple[Token, int]:
 
 
 def _quoted(text: str, start: int, quote: int) -> tuple[Token, int]:
-    end = POSTGRESQL.close(text, quote)
+    end = _close(text, quote)
     if text[quote] == "$":
         tag = text.index("$", quote + 1) + 1 - quote
         return Token("string", text[quote + tag : end - tag]), end
     mark = text[quote]
     while text.startswith(mark, end):  # a doubled quote: the same literal goes on
-        end = POSTGRESQL.close(text, end)
+        end = _close(text, end)
     value = text[quote + 1 : end - 1].replace(mark * 2, mark)
     prefix = text[start:quote].lower()
     if prefix == "u&":
@@ -103,6 +103,11 @@ def _quoted(text: str, start: int, quote: int) -> tuple[Token, int]:
     elif prefix == "e":
         value = _C_ESCAPE.sub(_c_escape, value)
     return Token("name", cut(value)) if mark == '"' else Token("string", value), end
+
+
+def _close(text: str, quote: int) -> int:
+    end = POSTGRESQL.close(text, quote)
+    return end if end > quote else len(text)
 
 
 def _unicode(found: re.Match[str]) -> str:

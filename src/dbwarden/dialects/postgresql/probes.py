@@ -233,9 +233,11 @@ def _create(reader: _Reader) -> Probe | None:
     if not reader.take("index", "concurrently"):
         return None
     if_not_exists = reader.take("if", "not", "exists")
-    index = None if reader.take("on") else reader.name()
-    if index is not None and not reader.take("on"):
-        return Unknown()
+    index = None
+    if not reader.take("on"):
+        index = reader.name()
+        if index is None or not reader.take("on"):
+            return Unknown()
     reader.take("only")
     table = reader.name()
     if table is None:

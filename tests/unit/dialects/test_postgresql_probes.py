@@ -1,0 +1,179 @@
+"""How an interrupted statement's effect is looked up."""
+
+import pytest
+
+from dbwarden.dialects.base import Statement
+from dbwarden.dialects.postgresql.lexer import Token, tokens
+from dbwarden.dialects.postgresql.probes import (
+    EnumValueAdded,
+    IndexBuilt,
+    IndexDropped,
+    ObjectDropped,
+    ObjectMade,
+    PartitionDetached,
+    Probe,
+    QualifiedName,
+    Reindexed,
+    Repeatable,
+    SessionSetting,
+    Transactional,
+    Unknown,
+    probe_of,
+)
+from tests.unit.dialects.postgresql_statements import HARD, REFUSED
+
+
+def name(text: str) -> QualifiedName:
+    namespace, _, rest = text.rpartition(".")
+    return QualifiedName(namespace or None, rest)
+
+
+def probe(text: str) -> Probe:
+    return probe_of(Statement(text=text, line=1, column=1, marked=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CREATE INDEX CONCURRENTLY I1 ON App.Users (a)", IndexBuilt("i1", name("app.users"))),
+        ("create /* c */ unique index concurrently on users (a)", IndexBuilt(None, name("users"))),
+        (
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS i1 ON ONLY t USING gin (a)",
+            IndexBuilt("i1", name("t"), if_not_exists=True),
+        ),
+        (
+            'CREATE INDEX CONCURRENTLY "A ""b"" c" ON "My Schema"."T"(a)',
+            IndexBuilt('A "b" c', QualifiedName("My Schema", "T")),
+        ),
+        (
+            'CREATE INDEX CONCURRENTLY U&"d\\0061t\\+000061\\\\" ON db.app.t (a)',
+            IndexBuilt("data\\", name("app.t")),
+        ),
+        ("CREATE INDEX CONCURRENTLY ÜBER ON TÄST (a)", IndexBuilt("Über", name("tÄst"))),
+        ("CREATE INDEX i1 ON t (a)", Transactional()),
+        ("CREATE INDEX CONCURRENTLY i1 x", Unknown()),
+        ("CREATE INDEX CONCURRENTLY i1 ON (a)", Unknown()),
+        ("CREATE INDEX CONCURRENTLY U&\"d!0061t\" UESCAPE '!' ON t (a)", Unknown()),
+        ("DROP INDEX CONCURRENTLY a.i1, I2", IndexDropped((name("a.i1"), name("i2")))),
+        ("DROP INDEX CONCURRENTLY IF EXISTS i1 RESTRICT", IndexDropped((name("i1"),))),
+        ("DROP INDEX CONCURRENTLY 'i1'", Unknown()),
+        ("DROP INDEX i1", Transactional()),
+        ("REINDEX INDEX CONCURRENTLY a.i1", Reindexed("index", name("a.i1"))),
+        ("REINDEX (VERBOSE, CONCURRENTLY) TABLE t", Reindexed("table", name("t"))),
+        ("REINDEX (CONCURRENTLY off) TABLE t", Transactional()),
+        ("REINDEX VERBOSE SCHEMA CONCURRENTLY app", Reindexed("schema", name("app"))),
+        ("REINDEX DATABASE CONCURRENTLY", Reindexed("database", None)),
+        ("REINDEX SYSTEM", Repeatable()),
+        ("REINDEX INDEX i1", Transactional()),
+        ("REINDEX CONCURRENTLY", Unknown()),
+        ("REINDEX (", Unknown()),
+        (
+            "ALTER TABLE IF EXISTS ONLY a.p * DETACH PARTITION B.q CONCURRENTLY",
+            PartitionDetached(name("a.p"), name("b.q")),
+        ),
+        ("ALTER TABLE p DETACH PARTITION q FINALIZE", Transactional()),
+        ("ALTER TABLE p DETACH PARTITION CONCURRENTLY", Transactional()),
+        ("ALTER TABLE 'p' DETACH PARTITION q CONCURRENTLY", Transactional()),
+        ("ALTER TABLE t ADD a int", Transactional()),
+        (
+            "ALTER TYPE app.Mood ADD VALUE IF NOT EXISTS 'it''s' AFTER 'ok'",
+            EnumValueAdded(name("app.mood"), "it's"),
+        ),
+        (
+            "ALTER TYPE mood ADD VALUE E'\\x41\\102\\u0043\\U00000044\\t\\\\\\''''",
+            EnumValueAdded(name("mood"), "ABCD\t\\''"),
+        ),
+        ("ALTER TYPE mood ADD VALUE $x$y$x$", EnumValueAdded(name("mood"), "y")),
+        ("ALTER TYPE mood ADD VALUE y", Unknown()),
+        ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", Transactional()),
+        ("CREATE DATABASE Shop TEMPLATE x", ObjectMade("database", "shop")),
+        ("CREATE DATABASE 'x'", Unknown()),
+        ('DROP DATABASE IF EXISTS "Shop" WITH (FORCE)', ObjectDropped("database", "Shop")),
+        ("CREATE TABLESPACE fast LOCATION '/x'", ObjectMade("tablespace", "fast")),
+        ("DROP TABLESPACE fast", ObjectDropped("tablespace", "fast")),
+        ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", ObjectMade("subscription", "s")),
+        ("DROP SUBSCRIPTION s", ObjectDropped("subscription", "s")),
+        ("ALTER SUBSCRIPTION s REFRESH PUBLICATION", Repeatable()),
+        ("ALTER SUBSCRIPTION s SET PUBLICATION p", Repeatable()),
+        ("ALTER SUBSCRIPTION s ADD PUBLICATION p", Unknown()),
+        ("ALTER SUBSCRIPTION s DROP PUBLICATION p", Unknown()),
+        ("ALTER SUBSCRIPTION s RENAME TO r", Transactional()),
+        ("ALTER DATABASE x SET TABLESPACE y", Repeatable()),
+        ("ALTER DATABASE x SET work_mem = 1", Transactional()),
+        ("ALTER SYSTEM RESET ALL", Repeatable()),
+        ("ALTER VIEW v RENAME TO w", Transactional()),
+        ("SET search_path = app", SessionSetting()),
+        ("SET SESSION work_mem = 1", SessionSetting()),
+        ("RESET ALL", SessionSetting()),
+        ("SET LOCAL work_mem = 1", Repeatable()),
+        ("SET CONSTRAINTS ALL DEFERRED", Repeatable()),
+        ("SET TRANSACTION READ WRITE", Repeatable()),
+        ("VACUUM (ANALYZE) t", Repeatable()),
+        ("ANALYZE", Repeatable()),
+        ("CLUSTER", Repeatable()),
+        ("CHECKPOINT", Repeatable()),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY m", Repeatable()),
+        ("INSERT INTO t VALUES (1)", Transactional()),
+        ("UPDATE t SET a = 1", Transactional()),
+        ("TRUNCATE t", Transactional()),
+        ("CREATE TABLE t (a int)", Transactional()),
+        ("CALL p()", Unknown()),
+        ("DO $$ BEGIN END $$", Unknown()),
+        ("SELECT f()", Unknown()),
+        ("WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x", Unknown()),
+        ("(SELECT 1)", Unknown()),
+    ],
+)
+def test_each_statement_says_how_its_effect_is_found(text: str, expected: Probe) -> None:
+    assert probe(text) == expected
+
+
+def test_a_long_name_is_cut_as_the_catalog_cuts_it() -> None:
+    long = "é" * 40
+    assert probe(f"CREATE INDEX CONCURRENTLY {long} ON t (a)") == IndexBuilt("é" * 31, name("t"))
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_no_statement_that_refuses_a_transaction_is_taken_for_one_that_does_not(text: str) -> None:
+    assert probe(text) not in (Transactional(), SessionSetting(), Unknown())
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_the_words_of_a_hard_statement_hold_all_of_its_text(text: str) -> None:
+    found = tokens(text)
+    assert found
+    assert all(token.value in text for token in found if token.kind in ("number", "sign"))
+
+
+@pytest.mark.parametrize("text", ["'a", 'x "a', "$$a", "E'a\\'", "a /* b"])
+def test_an_unclosed_quote_ends_with_the_text(text: str) -> None:
+    assert tokens(text)
+
+
+def test_words_are_told_apart() -> None:
+    assert tokens(
+        "SELECT a$1, $2, \"B\"\"c\", 'x''y', N'n', b'01', 1.5e3, t.* /* x */ <> $$z$$"
+    ) == (
+        Token("word", "select"),
+        Token("word", "a$1"),
+        Token("sign", ","),
+        Token("sign", "$"),
+        Token("number", "2"),
+        Token("sign", ","),
+        Token("name", 'B"c'),
+        Token("sign", ","),
+        Token("string", "x'y"),
+        Token("sign", ","),
+        Token("string", "n"),
+        Token("sign", ","),
+        Token("string", "01"),
+        Token("sign", ","),
+        Token("number", "1.5e3"),
+        Token("sign", ","),
+        Token("word", "t"),
+        Token("sign", "."),
+        Token("sign", "*"),
+        Token("sign", "<"),
+        Token("sign", ">"),
+        Token("string", "z"),
+    )
