@@ -16,6 +16,7 @@ from benchmarks.parts.memory import memory
 from benchmarks.parts.round_trips import round_trips
 from benchmarks.report import PAGE, as_json, missed, table, write_all
 from benchmarks.stage import Stage, open_stage
+from dbwarden import telemetry
 
 Part = Callable[[Stage, Report, bool], Awaitable[None]]
 
@@ -29,6 +30,7 @@ PARTS: dict[str, Part] = {
 
 
 async def run(parts: Sequence[str], quick: bool) -> Report:
+    telemetry.configure(level="warning")  # as the command line does
     report = Report()
     async with open_stage() as stage:
         for part in parts:

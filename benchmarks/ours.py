@@ -1,13 +1,12 @@
 """dbwarden, as the parts call it: inside one event loop, and as the command line does."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dbwarden
 from benchmarks.migrations import write_folder
-from benchmarks.rivals import Alembic, program, run_process
+from benchmarks.rivals import Alembic, environment, program, run_process
 from benchmarks.stage import Place, Stage
 from dbwarden import fleet
 from dbwarden.types import DatabaseName
@@ -76,7 +75,7 @@ class Project:
     def environment(self, places: Sequence[Place]) -> dict[str, str]:
         """What ``dbwarden.py`` of this project reads."""
         names = " ".join(place.name for place in places)
-        return {**os.environ, "BENCH_DATABASES": names, "BENCH_PORT": str(places[0].port)}
+        return environment(BENCH_DATABASES=names, BENCH_PORT=str(places[0].port))
 
     async def command(self, places: Sequence[Place], *arguments: str) -> None:
         """Run the command line in a process of its own."""

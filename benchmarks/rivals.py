@@ -111,6 +111,16 @@ def program(name: str) -> str:
     return str(Path(sys.executable).parent / name)
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Ours without what would steer Python or dbwarden: everybody may keep compiled bytecode."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "DBWARDEN", "PG"))
+    }
+    return {**kept, **more}
+
+
 async def run_process(
     command: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None
 ) -> None:
@@ -118,7 +128,7 @@ async def run_process(
     done = await anyio.run_process(
         list(command),
         cwd=cwd,
-        env=env,
+        env=environment() if env is None else env,
         stdin=subprocess.DEVNULL,
         check=False,
     )
@@ -149,7 +159,7 @@ class Alembic:
 
         async def each(place: Place) -> None:
             command = [program("alembic"), *arguments]
-            env = {**os.environ, "BENCH_URL": place.alchemy_url}
+            env = environment(BENCH_URL=place.alchemy_url)
             await run_process(command, cwd=self.folder, env=env)
 
         return each
