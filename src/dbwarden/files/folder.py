@@ -132,11 +132,9 @@ def _unmet(
 
 def _header_place(migration: Migration) -> Location:
     """The line of the first ``-- depends_on`` of a file that was read before."""
-    lines = _text(migration.path, migration.database).split("\n")
-    for number, line in enumerate(lines, start=1):
-        if line.lstrip("- \t").lower().startswith("depends_on"):
-            return migration.at(number)
-    return migration.at()
+    lines = enumerate(_text(migration.path, migration.database).split("\n"), start=1)
+    headers = (at for at, line in lines if line.lstrip("- \t").lower().startswith("depends_on"))
+    return migration.at(next(headers, None))
 
 
 def _cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
@@ -166,34 +164,43 @@ def write_migration(folder: Path, name: str, text: str) -> Path:
     target = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_new(target, text.encode())
-    except FileExistsError as error:
-        raise MigrationFileError(
-            "there is such a file already",
-            location=Location(path=target),
-            next_step="Choose another name, or remove that file.",
-        ) from error
+        written = _write_new(target, text.encode())
     except OSError as error:
         raise MigrationFileError(
             f"the file cannot be written: {error.strerror}",
             location=Location(path=target),
             next_step="Check the folder's permissions and the space on its disk.",
         ) from error
+    if not written:
+        raise MigrationFileError(
+            "there is such a file already",
+            location=Location(path=target),
+            next_step="Choose another name, or remove that file.",
+        )
     return target
 
 
-def _write_new(target: Path, data: bytes) -> None:
+def _write_new(target: Path, data: bytes) -> bool:
+    """Whether *target* was free, and now holds *data*."""
     draft = target.with_name(f".{target.name}.{os.urandom(4).hex()}.draft")
     try:
         _write_exclusively(draft, data)
-        try:
-            os.link(draft, target)  # unlike a rename, this fails where the name is taken
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            _write_exclusively(target, data)
+        return _publish(draft, target, data)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, target: Path, data: bytes) -> bool:
+    try:
+        os.link(draft, target)  # unlike a rename, this fails where the name is taken
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        try:
+            _write_exclusively(target, data)
+        except FileExistsError:
+            return False
+    return True
 
 
 def _write_exclusively(target: Path, data: bytes) -> None:

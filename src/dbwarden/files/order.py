@@ -15,7 +15,7 @@ def in_order(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     """
     versioned = {item.version: item for item in migrations if item.version is not None}
     order = sorted(versioned)
-    if any(need > version for version in order for need in versioned[version].depends_on):
+    if any(need >= version for version in order for need in versioned[version].depends_on):
         order = list(_sorted_by_dependencies(versioned))
     repeatables = sorted((m for m in migrations if m.version is None), key=lambda m: m.name)
     return (*(versioned[version] for version in order), *repeatables)

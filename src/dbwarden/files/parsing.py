@@ -147,7 +147,7 @@ def _sections(reading: _Reading) -> dict[SectionName, Section]:
     """The text of each section, the first of each name."""
     source, found = reading.source, dict[SectionName, Section]()
     ends = [mark.start for mark in reading.marks[1:]] + [len(source.text)]
-    for mark, end in zip(reading.marks, ends, strict=True):
+    for mark, end in zip(reading.marks, ends, strict=False):
         if mark.section in found:
             reading.problem(
                 mark.start,
