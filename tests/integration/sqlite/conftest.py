@@ -1,15 +1,20 @@
 """Real projects on real SQLite files, and what they must never leave behind."""
 
+import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 import structlog  # noqa: F401 - the first event would load it, and block for that once
 from blockbuster import blockbuster_ctx
@@ -18,7 +23,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Work, dialect_for
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow
+from dbwarden.ledger import LedgerRow, LockHolder
 from dbwarden.types import DatabaseName, Direction
 
 NAME = DatabaseName("app")
@@ -181,13 +186,32 @@ def runner() -> Callable[..., Any]:
     return run
 
 
+async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask *condition* until it answers with something."""
+    while not (found := await condition()):  # noqa: ASYNC110 - nothing tells when
+        await anyio.sleep(0.005)
+    return found
+
+
+@pytest.fixture
+def holder_at_work(project: Project) -> Callable[[], Awaitable[LockHolder]]:
+    """Wait until another process holds the lock and runs a statement."""
+
+    async def look() -> LockHolder | None:
+        if not project.file.exists():
+            return None
+        async with project.connect(read_only=True, lock_timeout=None) as connection:
+            holder = (await connection.read()).holder
+        return holder if holder and holder.statement else None
+
+    return lambda: until(look)
+
+
 @pytest.fixture
 def busy_threads() -> Callable[[], list[str]]:
     """The worker threads that are inside dbwarden's code now."""
 
     def look() -> list[str]:
-        import sys
-
         frames = sys._current_frames()
         busy = []
         for thread in threading.enumerate():
@@ -200,3 +224,52 @@ def busy_threads() -> Callable[[], list[str]]:
         return busy
 
     return look
+
+
+class Process:
+    """Another process that works on the same project."""
+
+    def __init__(self, project: Project, command: str, options: Sequence[str]) -> None:
+        script = str(Path(__file__).with_name("migrator.py"))
+        self.popen = subprocess.Popen(
+            [sys.executable, script, str(project.root), command, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    async def line(self) -> str:
+        """The next line that it prints."""
+        assert self.popen.stdout is not None
+        return (await anyio.to_thread.run_sync(self.popen.stdout.readline)).strip()
+
+    async def ended(self) -> str:
+        """Let it end; what it printed."""
+        out, err = await anyio.to_thread.run_sync(self.popen.communicate)
+        assert not err or "Traceback" not in err, err
+        return str(out).strip()
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory is short."""
+        self.popen.kill()
+        self.popen.communicate()
+
+
+@pytest.fixture
+def other_process(project: Project) -> Iterator[Callable[..., Process]]:
+    """Start another process on the project: ``other_process("hold", "lock_timeout=1")``."""
+    started: list[Process] = []
+
+    def start(command: str, *options: str) -> Process:
+        started.append(Process(project, command, options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.popen.kill()
+        each.popen.wait()
+        for stream in (each.popen.stdin, each.popen.stdout, each.popen.stderr):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()

@@ -47,13 +47,22 @@ async def test_a_writing_connection_makes_the_file(project: Any) -> None:
     assert project.file.exists()
 
 
-async def test_a_look_at_a_missing_database_says_so_and_does_not_make_it(project: Any) -> None:
-    with pytest.raises(DatabaseMissing, match=r"app\.db does not exist yet") as caught:
-        async with project.connect(read_only=True):
-            pass
-    assert caught.value.next_step == "Make it with: dbwarden migrate -d app"
-    assert caught.value.database == "app"
+async def test_a_look_at_a_missing_database_sees_an_empty_one_and_does_not_make_it(
+    project: Any,
+) -> None:
+    async with project.connect(read_only=True) as connection:
+        reading = await connection.read()
+    assert reading.rows is None
+    assert reading.holder is None
     assert project.beside() == []
+
+
+async def test_a_look_sees_the_database_that_somebody_made_meanwhile(project: Any) -> None:
+    async with project.connect(read_only=True) as connection:
+        assert (await connection.read()).rows is None
+        async with project.connect() as writer, writer.lock():
+            await writer.create_ledger()
+        assert (await connection.read()).rows == ()
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -184,11 +184,12 @@ class SQLiteDialect:
     ) -> AbstractAsyncContextManager[Connection]:
         """Open the database's file, and make it if it does not exist and may be written.
 
-        *read_only* is enforced by SQLite, and leaves no file behind. Each connection to
-        ``:memory:`` is a database of its own.
+        *read_only* is enforced by SQLite, and leaves no file behind: a file that is still to be
+        made reads as an empty database. Each connection to ``:memory:`` is one of its own.
 
         Raises:
-            DatabaseMissing: The folder, or for a read-only connection the file, does not exist.
+            DatabaseMissing: The folder does not exist, or the file where the URL forbids to make
+                it.
             ConnectError: It cannot be opened; says why and what to do next.
         """
         return _connected(config, read_only)

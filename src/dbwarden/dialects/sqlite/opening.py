@@ -104,6 +104,11 @@ def open_reading(target: Target) -> tuple[sqlite3.Connection, Sight | None]:
         database.execute("PRAGMA query_only = ON")
         return database, None
     before = Sight.of(target.path)
+    if before.file is None and target.mode == "rwc":
+        # The first migrate makes the file: until then the database is an empty one.
+        database = _connect(":memory:", uri=False)
+        database.execute("PRAGMA query_only = ON")
+        return database, before
     if before.file and not before.journals and _is_wal(target):
         return _connect(target.file_uri("ro", immutable=True), uri=True), before
     return _connect(target.file_uri("ro"), uri=True), None

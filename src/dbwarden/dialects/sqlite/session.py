@@ -82,7 +82,7 @@ class Session:
 
     @property
     def _may_create(self) -> bool:
-        return not self.read_only and self.target.mode == "rwc"
+        return self.target.mode == "rwc"
 
     def _open(self) -> None:
         if self.read_only:

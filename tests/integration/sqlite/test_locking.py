@@ -1,0 +1,348 @@
+"""One migrator per database: between connections, between processes, and when one dies."""
+
+import json
+import os
+import signal
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from dbwarden.dialects.sqlite.locks import LockFile, Mark, born
+from dbwarden.errors import LockTimeout, MigratorBusy, StatementFailed
+from dbwarden.ledger import LockHolder
+
+SLOW = (
+    "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "
+    "(SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 1000000000) SELECT i FROM r);"
+)
+
+
+async def test_two_connections_exclude_each_other_and_the_one_that_waits_gets_it(
+    project: Any,
+) -> None:
+    order: list[str] = []
+
+    async def second() -> None:
+        async with project.connect(migration_lock_timeout=30.0) as connection, connection.lock():
+            order.append("second has it")
+
+    async with (
+        anyio.create_task_group() as group,
+        project.connect() as connection,
+        connection.lock(),
+    ):
+        group.start_soon(second)
+        await anyio.sleep(0.1)
+        order.append("first lets go")
+    assert order == ["first lets go", "second has it"]
+
+
+async def test_who_gives_up_names_the_holder(project: Any, other_process: Any) -> None:
+    holder = other_process("hold")
+    assert await holder.line() == "locked"
+    async with project.connect(migration_lock_timeout=0.05) as connection:
+        with pytest.raises(MigratorBusy, match=r"more than 0\.05 s") as caught:
+            async with connection.lock():
+                pass
+    words = str(caught.value)
+    assert f"pid {holder.popen.pid}, migrator.py, from {socket.gethostname()}, since 2" in words
+    assert "dbwarden lock-status -d app" in str(caught.value.next_step)
+    assert "dbwarden unlock --force -d app" in str(caught.value.next_step)
+
+
+async def test_a_look_names_the_holder_and_never_the_one_who_looks(
+    project: Any, other_process: Any
+) -> None:
+    before = datetime.now(UTC)
+    async with project.connect() as connection:
+        async with connection.lock():
+            assert (await connection.read()).holder is None
+        assert (await connection.read()).holder is None
+        holder = other_process("hold")
+        await holder.line()
+        found = (await connection.read()).holder
+    assert (found.pid, found.application) == (holder.popen.pid, "migrator.py")
+    assert (found.host, found.statement) == (socket.gethostname(), None)
+    assert before <= found.since <= datetime.now(UTC)
+
+
+async def test_a_look_tells_which_statement_the_holder_runs(
+    project: Any, other_process: Any, holder_at_work: Any
+) -> None:
+    project.write("0001", SLOW)
+    other_process("migrate")
+    holder = await holder_at_work()
+    assert holder.statement.startswith("SELECT count(*) FROM (WITH RECURSIVE")
+    assert len(holder.statement) <= 300
+
+
+async def test_a_killed_holder_holds_nothing_and_its_file_is_harmless(
+    project: Any, other_process: Any
+) -> None:
+    holder = other_process("hold")
+    await holder.line()
+    holder.kill()
+    assert project.lock_file.exists()
+    async with project.connect() as connection:
+        assert (await connection.read()).holder is None
+        async with connection.lock():
+            pass
+    assert project.beside() == ["app.db"]
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"pid": 1}', "[]", "\x00"])
+async def test_any_leftover_is_harmless(project: Any, content: str) -> None:
+    project.lock_file.write_text(content)
+    async with project.connect() as connection:
+        assert (await connection.read()).holder is None
+        async with connection.lock():
+            pass
+    assert not project.lock_file.exists()
+
+
+async def test_the_holder_of_a_file_that_tells_nothing_is_unknown(project: Any) -> None:
+    async with project.connect() as connection, connection.lock(), project.connect() as other:
+        os.truncate(project.lock_file, 0)
+        assert (await other.read()).holder == LockHolder(pid=None)
+        with pytest.raises(MigratorBusy, match="an unknown process"):
+            async with other.lock():
+                pass
+
+
+async def test_nothing_is_left_behind_and_the_lock_can_be_taken_again(project: Any) -> None:
+    async with project.connect() as connection:
+        for _ in range(3):
+            async with connection.lock():
+                assert project.lock_file.exists()
+            assert not project.lock_file.exists()
+
+
+async def test_an_error_under_the_lock_lets_go_of_it(project: Any) -> None:
+    project.write("0001", "SELECT nonsense;")
+    with pytest.raises(StatementFailed):
+        await project.upgrade()
+    assert not project.lock_file.exists()
+
+
+async def test_a_link_to_the_database_leads_to_the_same_lock(project: Any) -> None:
+    project.file.touch()
+    (project.root / "elsewhere").mkdir()
+    (project.root / "elsewhere" / "link.db").symlink_to(project.file)
+    async with project.connect() as connection, connection.lock():
+        project.url = "sqlite:///elsewhere/link.db"
+        async with project.connect(migration_lock_timeout=0.0) as other:
+            with pytest.raises(MigratorBusy):
+                async with other.lock():
+                    pass
+
+
+def test_a_lock_on_a_file_that_lost_its_name_does_not_count(project: Any) -> None:
+    """Between opening the file and locking it, its holder may have unlinked it."""
+    first, second = LockFile(project.file, "first"), LockFile(project.file, "second")
+    assert first.take()
+    os.unlink(project.lock_file)
+    assert second.take()
+    assert first.held
+    assert second.held  # two files; that is why nobody but the holder may unlink it
+    second.release()
+    first.release()
+
+
+def test_threads_that_take_and_release_are_never_inside_together(project: Any) -> None:
+    inside, most, taken = 0, 0, 0
+    end = threading.Event()
+
+    def probe() -> None:
+        lock = LockFile(project.file, "probe")
+        while not end.is_set():
+            lock.holder()
+
+    def take() -> None:
+        nonlocal inside, most, taken
+        lock = LockFile(project.file, "taker")
+        for _ in range(100):
+            while not lock.take():
+                pass
+            inside += 1
+            most = max(most, inside)
+            taken += 1
+            inside -= 1
+            lock.release()
+
+    probes = [threading.Thread(target=probe) for _ in range(2)]
+    takers = [threading.Thread(target=take) for _ in range(4)]
+    for thread in [*probes, *takers]:
+        thread.start()
+    for thread in takers:
+        thread.join()
+    end.set()
+    for thread in probes:
+        thread.join()
+    assert (most, taken) == (1, 400)
+    assert not project.lock_file.exists()
+
+
+async def test_somebody_who_only_looks_makes_nobody_give_up(project: Any) -> None:
+    """A look holds a shared lock for an instant; a migrator that meets it tries again."""
+    end = threading.Event()
+
+    def probe() -> None:
+        lock = LockFile(project.file, "probe")
+        while not end.is_set():
+            lock.holder()
+
+    project.file.touch()
+    project.lock_file.touch()  # a leftover, so that there is something to look at
+    probes = [threading.Thread(target=probe) for _ in range(3)]
+    for thread in probes:
+        thread.start()
+    try:
+        async with project.connect(migration_lock_timeout=0.0) as connection:
+            for _ in range(200):
+                project.lock_file.touch()
+                async with connection.lock():
+                    pass
+    finally:
+        end.set()
+        for thread in probes:
+            thread.join()
+
+
+@pytest.mark.parametrize("number", [2, 5, 10])
+async def test_processes_that_start_together_apply_each_migration_once(
+    project: Any, other_process: Any, number: int
+) -> None:
+    project.write("0001", "CREATE TABLE t (a);")
+    for version in range(2, 8):
+        project.write(f"{version:04}", f"INSERT INTO t VALUES ({version});\nVACUUM;")
+    started = [other_process("migrate", "migration_lock_timeout=60") for _ in range(number)]
+    printed = [await each.ended() for each in started]
+    assert sorted(filter(None, printed)) == ["0001,0002,0003,0004,0005,0006,0007"]
+    assert project.query("SELECT a FROM t") == [(version,) for version in range(2, 8)]
+    assert project.beside() == ["app.db"]
+
+
+async def test_a_reader_that_a_migrator_keeps_waiting_is_told_who_it_is(
+    project: Any, other_process: Any, holder_at_work: Any
+) -> None:
+    project.write("0001", SLOW)
+    other_process("migrate")
+    await holder_at_work()
+    async with project.connect(lock_timeout=0.05) as connection:
+        with pytest.raises(MigratorBusy, match="a migrator has kept the database locked"):
+            await connection.create_ledger()
+
+
+async def test_without_a_migrator_the_one_who_keeps_a_lock_is_called_a_connection(
+    project: Any,
+) -> None:
+    project.file.touch()
+    with project.application() as app:
+        app.execute("BEGIN IMMEDIATE")
+        async with project.connect(lock_timeout=0.0) as connection:
+            with pytest.raises(LockTimeout, match="another connection has kept"):
+                await connection.create_ledger()
+
+
+# -- ending the holder ------------------------------------------------------------------------
+
+
+async def test_the_holder_can_be_ended_and_what_it_did_is_taken_back(
+    project: Any, other_process: Any, holder_at_work: Any
+) -> None:
+    project.write("0001", f"CREATE TABLE t (a);\n{SLOW}")
+    process = other_process("migrate")
+    async with project.connect() as connection:
+        holder = await holder_at_work()
+        assert await connection.terminate_holder(holder)
+        assert (await connection.read()).holder is None
+        async with connection.lock():
+            pass
+    await anyio.to_thread.run_sync(process.popen.wait)
+    assert process.popen.returncode != 0
+    assert project.tables() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "somewhere.else"},
+        {"pid": 1},
+        {"born": "0"},
+        {"since": (datetime.now(UTC) - timedelta(days=1)).isoformat()},
+    ],
+)
+async def test_a_process_that_is_not_surely_the_holder_is_left_alone(
+    project: Any, other_process: Any, change: dict[str, Any]
+) -> None:
+    process = other_process("hold")
+    await process.line()
+    async with project.connect() as connection:
+        seen = (await connection.read()).holder
+        fields = json.loads(project.lock_file.read_text())
+        project.lock_file.write_text(json.dumps({**fields, **change}))
+        assert not await connection.terminate_holder(seen)
+    assert process.popen.poll() is None
+    process.popen.stdin.write("\n")
+    process.popen.stdin.flush()
+    assert await process.ended() == ""
+
+
+async def test_a_holder_that_has_let_go_is_not_ended(project: Any, other_process: Any) -> None:
+    process = other_process("hold")
+    await process.line()
+    async with project.connect() as connection:
+        seen = (await connection.read()).holder
+        process.kill()
+        assert not await connection.terminate_holder(seen)
+
+
+async def test_a_process_does_not_end_itself(project: Any) -> None:
+    async with project.connect() as connection, connection.lock(), project.connect() as other:
+        holder = (await other.read()).holder
+        assert holder.pid == os.getpid()
+        assert not await other.terminate_holder(holder)
+
+
+async def test_in_memory_there_is_neither_lock_nor_holder(project: Any) -> None:
+    project.url = "sqlite:///:memory:"
+    async with project.connect() as connection:
+        async with connection.lock(), connection.lock():
+            assert (await connection.read()).holder is None
+        assert not await connection.terminate_holder(LockHolder(pid=os.getpid()))
+    assert project.beside() == []
+
+
+def test_a_holder_that_does_not_end_is_reported_as_such(project: Any, other_process: Any) -> None:
+    lock = LockFile(project.file, "tests")
+    process = other_process("hold")
+    assert process.popen.stdout.readline() == "locked\n"
+    holder = lock.holder()
+    assert holder is not None
+    process.popen.send_signal(signal.SIGSTOP)  # it cannot heed SIGTERM
+    os.waitpid(process.popen.pid, os.WUNTRACED)
+    assert not lock.terminate(holder, within=0.05)
+    assert process.popen.poll() is None
+
+
+def test_a_mark_reads_back_as_it_was_written() -> None:
+    mark = Mark(
+        pid=7,
+        born=None,
+        host="h",
+        application="a",
+        since=datetime(2030, 1, 2, tzinfo=UTC),
+        statement="SELECT '\n'",
+    )
+    assert Mark.decode(mark.encode()) == mark
+    assert mark.encode().count(b"\n") == 1
+
+
+def test_the_kernel_knows_when_this_process_began_and_nothing_of_one_that_never_was() -> None:
+    assert born(os.getpid())
+    assert born(2**30) is None
