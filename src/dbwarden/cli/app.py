@@ -57,7 +57,9 @@ def run(arguments: Sequence[str]) -> int:
     import anyio
 
     from dbwarden.cli.options import Project
+    from dbwarden.cli.style import remember_folder
 
+    remember_folder()
     options = next((v for v in bound.arguments.values() if isinstance(v, Project)), None)
     name = next((word for word in arguments if not word.startswith("-")), "")
     return anyio.run(_around, name, result, options or Project())

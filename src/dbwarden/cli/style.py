@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
 
@@ -62,9 +63,17 @@ def some(keys: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(keys[:most])} and {len(keys) - most} more"
 
 
+_here: ContextVar[Path | None] = ContextVar("dbwarden_here", default=None)
+
+
+def remember_folder() -> None:
+    """Look once where we are: asking again could block the event loop."""
+    _here.set(Path.cwd())
+
+
 def short(path: Path) -> str:
     """*path* from the working folder on, where it lies below it."""
     try:
-        return str(path.relative_to(Path.cwd()))
+        return str(path.relative_to(_here.get() or path))
     except ValueError:
         return str(path)

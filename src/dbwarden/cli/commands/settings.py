@@ -4,6 +4,8 @@ import platform
 import sys
 from dataclasses import fields
 
+import anyio.to_thread
+
 from dbwarden import __version__
 from dbwarden.cli import output
 from dbwarden.cli.documents import Json, plain
@@ -77,6 +79,15 @@ def _text(value: object) -> str:
 
 async def version(*, options: Project = Project()) -> int:  # noqa: B008
     """The versions of dbwarden, Python and the drivers, for a report of a problem."""
+    versions = await anyio.to_thread.run_sync(_versions)
+    if options.json:
+        output.say_json({**versions, "platform": sys.platform})
+    else:
+        output.say_table(("package", "version"), list(versions.items()))
+    return 0
+
+
+def _versions() -> dict[str, str]:
     from importlib import metadata
 
     versions = {"dbwarden": __version__, "Python": platform.python_version()}
@@ -85,8 +96,4 @@ async def version(*, options: Project = Project()) -> int:  # noqa: B008
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
-    if options.json:
-        output.say_json({**versions, "platform": sys.platform})
-    else:
-        output.say_table(("package", "version"), list(versions.items()))
-    return 0
+    return versions

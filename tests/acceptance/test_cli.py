@@ -1,0 +1,500 @@
+"""The command line as a user types it, on SQLite files."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbwarden.cli.app import run
+
+CONFIGURATION = """
+from dbwarden import database_config
+
+for name in ("primary", "analytics", "logging"):
+    database_config(
+        database_name=name,
+        default=name == "primary",
+        database_type="sqlite",
+        database_url=f"sqlite:///{name}.db",
+        migration_lock_timeout=0.2,
+        lock_timeout=0.2,
+        lock_retries=0,
+    )
+"""
+USERS = """-- upgrade
+CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT NOT NULL);
+
+-- rollback
+DROP TABLE users;
+"""
+ORDERS = """-- upgrade
+CREATE TABLE orders (id INTEGER PRIMARY KEY);
+
+-- rollback
+DROP TABLE orders;
+"""
+EVENTS = USERS.replace("users", "events")
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Ran]
+
+
+def write(root: Path, database: str, name: str, text: str) -> Path:
+    folder = root / "migrations" / database
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{database}__{name}.sql"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dbwarden.py").write_text(CONFIGURATION, encoding="utf-8")
+    write(tmp_path, "primary", "0001_create_users", USERS)
+    write(tmp_path, "primary", "0002_create_orders", ORDERS)
+    write(tmp_path, "analytics", "0001_create_events", EVENTS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
+    def call(*arguments: str) -> Ran:
+        capsys.readouterr()
+        try:
+            code = run(arguments)
+        except SystemExit as exited:
+            code = int(exited.code or 0)
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return call
+
+
+def states(ran: Ran) -> dict[str, str]:
+    return {item["database"]: item["state"] for item in ran.json["databases"]}
+
+
+def results(ran: Ran) -> dict[str, Any]:
+    return {item["database"]: item["result"] for item in ran.json["databases"]}
+
+
+def first_words(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines() if line.strip()]
+
+
+# -- migrating ------------------------------------------------------------------------------
+
+
+def test_migrate_all_brings_every_database_to_its_newest_version(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--all")
+
+    assert ran.code == 0
+    lines = ran.out.splitlines()
+    assert first_words(ran.out) == ["database", "primary", "analytics", "logging"]
+    assert "migrated" in lines[1] and "0002" in lines[1] and "2 (0001, 0002)" in lines[1]
+    assert "up to date" in lines[3]
+    assert "primary: applied 0001" in ran.err
+
+
+def test_without_d_the_default_database_is_meant(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--json")
+
+    assert states(ran) == {"primary": "succeeded"}
+    assert not (project / "analytics.db").exists()
+
+
+def test_d_takes_names_and_patterns_and_may_be_repeated(project: Path, cli: Cli) -> None:
+    assert states(cli("migrate", "-d", "a*", "-d", "logging", "--json")) == {
+        "analytics": "succeeded",
+        "logging": "succeeded",
+    }
+
+
+def test_a_second_migrate_has_nothing_to_do(project: Path, cli: Cli) -> None:
+    cli("migrate", "--all")
+    ran = cli("migrate", "--all", "--json")
+
+    assert ran.code == 0
+    assert [result["applied"] for result in results(ran).values()] == [[], [], []]
+
+
+def test_to_and_count_say_how_far(project: Path, cli: Cli) -> None:
+    assert results(cli("migrate", "--to", "1", "--json"))["primary"]["version"] == "0001"
+    assert results(cli("migrate", "--count", "1", "--json"))["primary"]["version"] == "0002"
+
+
+def test_a_dry_run_prints_the_sql_in_order_and_writes_nothing(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--dry-run")
+
+    assert ran.code == 0
+    assert ran.out.index("CREATE TABLE users") < ran.out.index("CREATE TABLE orders")
+    assert "would apply 2" in ran.out
+    assert not (project / "primary.db").exists()
+
+
+def test_a_dry_run_of_a_rollback_prints_its_sql(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    ran = cli("rollback", "--dry-run")
+
+    assert "DROP TABLE orders" in ran.out
+    assert results(cli("status", "--json"))["primary"]["version"] == "0002"
+
+
+def test_rollback_takes_back_one_and_to_zero_everything(project: Path, cli: Cli) -> None:
+    cli("migrate")
+
+    assert results(cli("rollback", "--json"))["primary"]["version"] == "0001"
+    ran = cli("rollback", "--to", "0", "--json")
+    assert [item["key"] for item in results(ran)["primary"]["rolled_back"]] == ["0001"]
+    assert results(ran)["primary"]["version"] is None
+    assert results(cli("rollback", "--json"))["primary"]["rolled_back"] == []
+
+
+def test_a_failing_migration_is_reported_with_its_place_and_the_rest_goes_on(
+    project: Path, cli: Cli
+) -> None:
+    write(project, "primary", "0003_broken", "-- upgrade\nCREATE TABLE t (id INT);\n  SELEC 1;\n")
+    ran = cli("migrate", "--all")
+
+    assert ran.code == 1
+    assert "failed" in ran.out.splitlines()[1]
+    assert "migrated" in ran.out.splitlines()[2]
+    assert "error: primary: migrations/primary/primary__0003_broken.sql:3:3: " in ran.err
+    assert "| SELEC 1" in ran.err
+    assert "2 of 3 databases done. For the rest:\n  dbwarden migrate -d primary" in ran.err
+    assert results(cli("status", "--json"))["primary"]["version"] == "0002"
+
+
+def test_fail_fast_starts_nothing_after_a_failure(project: Path, cli: Cli) -> None:
+    write(project, "primary", "0003_broken", "-- upgrade\nSELEC 1;\n")
+    ran = cli("migrate", "--all", "--fail-fast", "--concurrency", "1", "--json")
+
+    assert ran.code == 1
+    assert states(ran) == {
+        "primary": "failed",
+        "analytics": "not_started",
+        "logging": "not_started",
+    }
+    assert ran.json["summary"] == {"failed": 1, "not_started": 2}
+
+
+def test_nobody_follows_a_canary_that_failed(project: Path, cli: Cli) -> None:
+    write(project, "analytics", "0002_broken", "-- upgrade\nSELEC 1;\n")
+    ran = cli("migrate", "--all", "--canary", "analytics", "--json")
+
+    assert states(ran) == {
+        "primary": "not_started",
+        "analytics": "failed",
+        "logging": "not_started",
+    }
+
+
+def test_a_broken_file_stops_everything_before_anything_runs(project: Path, cli: Cli) -> None:
+    write(project, "primary", "0003_no_upgrade", "-- rollback\nDROP TABLE x;\n")
+    ran = cli("migrate")
+
+    assert ran.code == 2
+    assert "primary__0003_no_upgrade.sql:1" in ran.err
+    assert not (project / "primary.db").exists()
+
+
+def test_out_of_order_is_refused_unless_asked_for(project: Path, cli: Cli) -> None:
+    (project / "migrations/primary/primary__0001_create_users.sql").rename(project / "later")
+    cli("migrate")
+    (project / "later").rename(project / "migrations/primary/primary__0001_create_users.sql")
+
+    refused = cli("migrate")
+    assert refused.code == 1
+    assert "--out-of-order" in refused.err
+    assert cli("migrate", "--out-of-order").code == 0
+
+
+def test_baseline_marks_without_running(project: Path, cli: Cli) -> None:
+    ran = cli("baseline", "--to", "0001", "--json")
+
+    assert results(ran)["primary"]["marked"] == ["0001"]
+    cli("migrate")
+    rows = results(cli("history", "--json"))["primary"]["rows"]
+    assert [row["key"] for row in rows] == ["0001", "0002"]
+    assert cli("rollback", "--to", "0").code == 1  # users was never created here
+
+
+# -- looking --------------------------------------------------------------------------------
+
+
+def test_check_exits_3_when_something_is_pending_and_0_when_clean(project: Path, cli: Cli) -> None:
+    pending = cli("check", "--all")
+    assert pending.code == 3
+    assert "primary: 2 pending: 0001, 0002" in pending.err
+    assert "next: Apply with: dbwarden migrate -d primary" in pending.err
+
+    cli("migrate", "--all")
+    assert cli("check", "--all").code == 0
+
+
+def test_looking_never_creates_a_database_or_a_ledger(project: Path, cli: Cli) -> None:
+    for command in ("status", "check", "history", "health", "wait"):
+        cli(command, "--all")
+
+    assert sorted(path.name for path in project.glob("*.db*")) == []
+
+
+def test_check_finds_a_changed_file_and_repair_accepts_it(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    write(project, "primary", "0001_create_users", USERS.replace("email", "mail"))
+
+    found = cli("check", "--json")
+    assert found.code == 3
+    assert results(found)["primary"]["findings"][0]["code"] == "changed"
+    assert cli("migrate").code == 1
+
+    shown = cli("repair", "--accept", "0001")
+    assert "accept 0001 (create users) as its file is now" in shown.out
+    assert "Nothing was changed" in shown.err
+    assert cli("check").code == 3
+
+    assert cli("repair", "--accept", "0001", "--yes").code == 0
+    assert cli("check").code == 0
+
+
+def test_repair_forgets_a_row_whose_file_is_gone(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    (project / "migrations/primary/primary__0001_create_users.sql").unlink()
+    assert "missing" in cli("check").out
+
+    assert "missing: 0001" in cli("repair").out
+    assert cli("repair", "--forget", "1", "--yes").code == 0
+    assert cli("check").code == 0
+
+
+def test_repair_refuses_what_is_not_so(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    ran = cli("repair", "--accept", "0001", "--yes")
+
+    assert ran.code == 2
+    assert "0001 is not changed" in ran.err
+    assert cli("repair", "--at", "0001", "--yes").code == 2
+
+
+def test_a_database_that_is_ahead_is_fine_and_said(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    (project / "migrations/primary/primary__0002_create_orders.sql").unlink()
+    ran = cli("check")
+
+    assert ran.code == 0
+    assert "ahead of the files" in ran.out
+
+
+def test_health_prints_the_json_of_the_endpoint(project: Path, cli: Cli) -> None:
+    cli("migrate", "-d", "primary")
+    ran = cli("health", "-d", "primary", "-d", "analytics")
+
+    assert ran.code == 3
+    assert ran.json == {
+        "status": "degraded",
+        "databases": [
+            {
+                "database": "primary",
+                "status": "ok",
+                "connected": True,
+                "pending_migrations": 0,
+                "lock_active": False,
+                "error": None,
+            },
+            {
+                "database": "analytics",
+                "status": "degraded",
+                "connected": True,
+                "pending_migrations": 1,
+                "lock_active": False,
+                "error": None,
+            },
+        ],
+    }
+
+
+def test_health_of_a_database_that_cannot_be_read_is_an_error_and_exit_1(
+    project: Path, cli: Cli
+) -> None:
+    (project / "primary.db").write_bytes(b"this is no database, only text" * 100)
+    ran = cli("health")
+
+    assert ran.code == 1
+    assert ran.json["status"] == "error"
+    assert str(project) not in ran.out
+
+
+def test_history_tells_who_did_what_rollbacks_included(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    cli("rollback")
+    ran = cli("history")
+
+    assert ran.code == 0
+    assert "rolled back" in ran.out
+    rows = results(cli("history", "--json"))["primary"]["rows"]
+    assert [(row["key"], row["state"]) for row in rows] == [
+        ("0001", "applied"),
+        ("0002", "rolled_back"),
+    ]
+    assert rows[0]["started_at"].endswith("Z")
+
+
+# -- beginning ------------------------------------------------------------------------------
+
+
+def test_init_and_new_lead_to_a_project_that_migrates(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert cli("init").code == 0
+    made = cli("new", "-m", "Create users!", "--json")
+    path = Path(made.json["path"])
+    assert path.name == "primary__0001_create_users.sql"
+    path.write_text(USERS, encoding="utf-8")
+    assert cli("migrate").code == 0
+    assert (tmp_path / "app.db").exists()
+
+
+def test_init_never_overwrites(project: Path, cli: Cli) -> None:
+    ran = cli("init")
+
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert (project / "dbwarden.py").read_text(encoding="utf-8") == CONFIGURATION
+
+
+def test_init_writes_no_password_down(tmp_path: Path, cli: Cli) -> None:
+    ran = cli("init", "--folder", str(tmp_path), "--url", "postgresql://me:hunter2@db/app")
+
+    assert ran.code == 2
+    assert "hunter2" not in ran.out + ran.err
+    assert not (tmp_path / "dbwarden.py").exists()
+
+
+def test_an_empty_new_migration_is_refused_by_migrate(project: Path, cli: Cli) -> None:
+    cli("new", "-d", "logging", "-m", "later")
+    ran = cli("migrate", "-d", "logging")
+
+    assert ran.code == 2
+    assert "logging__0001_later.sql" in ran.err
+
+
+def test_databases_settings_and_version_show_the_configuration(project: Path, cli: Cli) -> None:
+    assert first_words(cli("databases").out) == ["database", "primary", "analytics", "logging"]
+    assert [item["database_name"] for item in cli("databases", "--json").json["databases"]] == [
+        "primary",
+        "analytics",
+        "logging",
+    ]
+    assert cli("settings", "--json").json["databases"][0]["connect_timeout"] == 5.0
+    assert "migration_lock_timeout" in cli("settings").out
+    assert "asyncpg" in cli("version").out
+    assert cli("version", "--json").json["dbwarden"] == cli("--version").out.strip()
+
+
+# -- bad input ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("migrat",), 'Did you mean "migrate"'),
+        (("migrate", "--bogus"), "--bogus"),
+        (("migrate", "--timeout", "soon"), "--timeout"),
+        (("migrate", "--timeout", "-1"), "--timeout takes seconds"),
+        (("migrate", "--concurrency", "0"), "--concurrency takes a number from 1 on"),
+        (("migrate", "-d", "primry"), "primry"),
+        (("migrate", "-d", "tenant_*"), "tenant_*"),
+        (("migrate", "--all", "-d", "primary"), "exclude each other"),
+        (("migrate", "--to", "0099"), "0099"),
+        (("migrate", "--config", "nowhere.py"), "nowhere.py"),
+        (("new", "-d", "primary"), "--message"),
+        (("repair", "--at", "0001"), "KEY=STEP"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_exit_2(
+    project: Path, cli: Cli, arguments: Sequence[str], said: str
+) -> None:
+    ran = cli(*arguments)
+
+    assert ran.code == 2
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_configuration_error_with_json_is_a_json_document(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    ran = cli("status", "--json")
+
+    assert ran.code == 2
+    assert ran.json["error"]["type"] == "ConfigurationNotFound"
+    assert ran.json["exit_code"] == 2
+
+
+def test_logs_go_to_stderr_as_json_while_stdout_stays_one_document(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--all", "--json", "--log-format", "json")
+
+    assert states(ran) == dict.fromkeys(("primary", "analytics", "logging"), "succeeded")
+    events = [json.loads(line) for line in ran.err.splitlines()]
+    assert {event["database"] for event in events} == {"primary", "analytics", "logging"}
+    applied = [e for e in events if e["event"] == "migration_applied"]
+    assert [e["version"] for e in applied if e["database"] == "primary"] == ["0001", "0002"]
+    assert all(e["operation"] == "migrate" for e in applied)
+    ended = [e for e in events if e["event"] == "migrate"]
+    assert all(e["outcome"] == "succeeded" and e["duration_ms"] > 0 for e in ended)
+
+
+# -- what is loaded -------------------------------------------------------------------------
+
+LOADED = "import sys\nfrom dbwarden.cli.app import run\ntry:\n    run({arguments!r})\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"  # noqa: E501
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    code = LOADED.format(arguments=list(arguments))
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(ran.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+def test_help_and_version_load_nothing_heavy(project: Path, arguments: Sequence[str]) -> None:
+    heavy = {"sqlalchemy", "fastapi", "asyncpg", "structlog", "asyncio", "anyio"}
+    assert not heavy & loaded_by(*arguments)
+
+
+@pytest.mark.parametrize("command", ["status", "check", "migrate"])
+def test_looking_and_migrating_never_load_sqlalchemy_or_fastapi(
+    project: Path, command: str
+) -> None:
+    assert not {"sqlalchemy", "fastapi", "structlog", "rich.table"} & loaded_by(command, "--all")
+
+
+def test_importing_dbwarden_loads_nothing(project: Path) -> None:
+    code = "import sys, typing; old = set(sys.modules); import dbwarden; print(*set(sys.modules) - old)"  # noqa: E501
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert [name for name in ran.stdout.split() if name.startswith("dbwarden")] == ["dbwarden"]
