@@ -143,6 +143,11 @@ def test_what_a_step_sends_can_be_followed_by_another_statement(parts: list[str]
         ]
 
 
+def test_what_only_the_server_can_judge_is_left_to_it() -> None:
+    text = "CREATE RULE r AS ON INSERT TO a DO NOTHING ) ; SELECT 1 ) ("
+    assert texts(text) == ["CREATE RULE r AS ON INSERT TO a DO NOTHING )", "SELECT 1 ) ("]
+
+
 def test_lines_and_columns_count_from_where_the_text_begins_in_its_file() -> None:
     found = cut("\n\n  SELECT 1;\tSELECT 2;\nSELECT 'é'; SELECT 3", line=10)
     places = [(statement.line, statement.column) for statement in found]
