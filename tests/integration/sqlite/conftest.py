@@ -208,6 +208,22 @@ def holder_at_work(project: Project) -> Callable[[], Awaitable[LockHolder]]:
 
 
 @pytest.fixture
+def lock_file_says(project: Project) -> Callable[[str], Awaitable[Any]]:
+    """Wait until the lock file holds a text; it can be read when the database cannot."""
+
+    async def wait(text: str) -> Any:
+        async def look() -> bool:
+            try:
+                return text in project.lock_file.read_text()
+            except FileNotFoundError:
+                return False
+
+        return await until(look)
+
+    return wait
+
+
+@pytest.fixture
 def busy_threads() -> Callable[[], list[str]]:
     """The worker threads that are inside dbwarden's code now."""
 
