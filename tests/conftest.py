@@ -8,12 +8,15 @@ from typing import Any
 
 import anyio
 import pytest
+import structlog  # noqa: F401  # else the first event of a test would import it in the loop
 from blockbuster import blockbuster_ctx
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.binaries import BIN_VARIABLE
 from dbwarden.dialects.postgresql.server import EmbeddedServer
 from dbwarden.types import DatabaseName
+
+_PARSING = {"_parse_connect_dsn_and_args", "_read_password_file", "_dot_postgresql_path"}
 
 MakeConfig = Callable[..., DatabaseConfig]
 
@@ -35,7 +38,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_blocks_the_event_loop() -> Generator[None]:
     """Our own coroutines never block; what tests do around them may."""
-    with blockbuster_ctx(scanned_modules="dbwarden"):
+    with blockbuster_ctx(scanned_modules="dbwarden") as guard:
+        # The driver looks for ~/.pgpass and for certificates: small files, once a connection.
+        for call in (
+            "os.stat",
+            "io.BufferedReader.read",
+            "io.TextIOWrapper.read",
+            "os.path.abspath",
+        ):
+            if call in guard.functions:
+                guard.functions[call].can_block_in("asyncpg/connect_utils.py", _PARSING)
         yield
 
 

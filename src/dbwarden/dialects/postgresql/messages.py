@@ -35,7 +35,8 @@ _MARKER = re.compile(r"dbwarden:(\d+):(\d+)")
 _SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.IGNORECASE)
 # The server reads a message as a whole before it runs any of it; these it may find then, and the
 # first one without saying where.
-_READING_ERRORS = {"42601", "22021", "54001", "54000"}
+_READING_ERRORS = {"22021", "22P05", "42601", "54000", "54001"}
+_END = "\n;"
 # What the migration did to the session must neither reach our own SQL nor the next migration.
 RESET = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
 
@@ -186,7 +187,7 @@ def _step_pieces(unit: Unit, step: Step, markers: bool) -> Iterator[tuple[str, i
         begin = offset
     yield step.text[begin:], begin
     # On a line of its own: the text may end in a comment.
-    yield "\n;", None
+    yield _END, None
     if first <= len(offsets):
         yield _marker(unit, len(offsets)), None
 
@@ -242,10 +243,8 @@ def _at_position(message: Message, position: int | None) -> Failed | None:
         return None
     offset = position - 1
     for piece in message.slices:
-        if piece.start <= offset < piece.start + piece.length:
-            break
-        # An error at the end of the input points behind the last character of the text.
-        if offset == piece.start + piece.length:
+        # What is missing at the end of a text is missed at the "\n;" that we put behind it.
+        if piece.start <= offset < piece.start + piece.length + len(_END):
             break
     else:
         return None

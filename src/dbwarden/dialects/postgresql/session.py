@@ -6,6 +6,7 @@ it and waits for the answer.
 """
 
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import Any
 
 import anyio
@@ -61,7 +62,7 @@ class Session:
         self._database = database
         self._reconnect = reconnect
         self._unsettled = False
-        self._listening = False
+        self._listener: Context | None = None
         raw.add_log_listener(self._heard)
 
     @property
@@ -84,11 +85,12 @@ class Session:
                 transactions are done.
             ConnectionLost: The connection broke; what happened is not known.
         """
-        self._listening, self.marker = listen, None
+        self.marker = None
+        self._listener = copy_context() if listen else None
         try:
             await self._flight(self._raw.execute(sql))
         finally:
-            self._listening = False
+            self._listener = None
 
     async def value(self, query: str) -> str | None:
         """The text in the one row and column that *query* returns.
@@ -128,14 +130,15 @@ class Session:
         )
 
     def _heard(self, _: Any, message: Any) -> None:
-        if not self._listening:
+        if self._listener is None:
             return
         said = message.message or ""
         marker = read_marker(said)
         if marker is not None:
             self.marker = marker
         else:
-            telemetry.emit("notice", severity=message.severity, message=said)
+            # The driver calls us from the loop; the event belongs to the task that waits.
+            self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
 
     async def settle(self) -> None:
         """See to it that nothing of ours runs on the server any more. Call it under a shield.
