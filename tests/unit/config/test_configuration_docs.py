@@ -1,0 +1,53 @@
+"""docs/configuration.md tells of every option and parameter, with the defaults that hold."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from dbwarden.config import libpq
+from dbwarden.config.checks import CHECKS
+from dbwarden.config.loading import load_project
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.names import RESERVED
+
+TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+OPTIONS = TEXT.partition("## Options")[2].partition("## URLs")[0]
+ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", OPTIONS, re.MULTILINE))
+
+
+def test_every_option_has_its_row() -> None:
+    assert sorted(ROWS) == sorted(CHECKS)
+
+
+def test_every_default_is_the_one_that_holds() -> None:
+    for field in dataclasses.fields(DatabaseConfig):
+        if field.name not in ROWS or not re.fullmatch("`.*`", ROWS[field.name]):
+            continue
+        told = ROWS[field.name].strip("`")
+        if field.default_factory is not dataclasses.MISSING:
+            assert told == "{}"
+        elif field.default == ():
+            assert told == "[]"
+        elif field.default is not dataclasses.MISSING:
+            default = field.default
+            assert told == (f"{default:g}" if type(default) is float else str(default)), field.name
+
+
+def test_every_parameter_of_a_postgresql_url_is_told() -> None:
+    silent = {name for name in libpq._KNOWN if not re.search(rf"`{name}`", TEXT)}
+    # Told as a family.
+    assert {name for name in silent if not name.startswith(("keepalives_", "oauth_"))} <= {
+        "database"
+    }
+
+
+def test_every_reserved_name_is_told() -> None:
+    assert all(f"`{name}`" in TEXT for name in RESERVED)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[:1])
+def test_the_first_example_loads(project: Path, block: str) -> None:
+    (project / "dbwarden.py").write_text(block)
+    assert load_project().names == ("primary", "analytics")
