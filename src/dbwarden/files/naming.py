@@ -13,7 +13,7 @@ _LONGEST_SLUG = 60
 _VERSIONED = re.compile(r"([0-9]{4,})_([^\W_][\w.-]*)\.sql")
 _REPEATABLE = re.compile(r"(RA|ROC)__([^\W_][\w.-]*)\.sql")
 _KINDS = {"RA": Kind.ALWAYS, "ROC": Kind.ON_CHANGE}
-_LOOSE = re.compile(r"(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql", re.IGNORECASE)
+_LOOSE = r"(?i)(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql"  # for advice only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def parse_name(path: Path, database: DatabaseName) -> FileName:
 
 def _advice(name: str, database: DatabaseName) -> str:
     pattern = f"{database}__0001_create_users.sql"
-    found = _LOOSE.fullmatch(name)
+    found = re.fullmatch(_LOOSE, name)
     if found is None:
         return f"Name it like {pattern} or {database}__ROC__views.sql, or move it elsewhere."
     owner, number, kind, words = found.groups()

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, skip_gap
 
 _NAME_BYTES = 63  # NAMEDATALEN - 1: the server cuts longer names, and so the catalog has them cut
-_WORD = re.compile(rf"[{IDENTIFIER_START}][{IDENTIFIER}]*+")
+_WORD = re.compile(rf"{IDENTIFIER_START}{IDENTIFIER}*+")
 _NUMBER = re.compile(r"\.?[0-9][0-9A-Za-z_.]*+")
 _ESCAPE = re.compile(r"\\(?:\\|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
 _C_ESCAPE = re.compile(

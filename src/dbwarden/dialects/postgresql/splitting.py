@@ -22,9 +22,9 @@ _PLAIN = re.compile(
     r"""(?: [^;'"$\\/-]++ | (?<![eE])'[^']*+' | "[^"]*+" | -(?!-) | /(?!\*) )*+""", re.VERBOSE
 )
 _STOPS = re.compile(
-    rf"""[;'"$\\()] | --|/\* | (?<![{IDENTIFIER}.])
-         (?: as[ \t\n\r]++[{IDENTIFIER_START}][{IDENTIFIER}]*+
-           | (?:begin|case|end)(?![{IDENTIFIER}]) )""",
+    rf"""[;'"$\\()] | --|/\* | (?<!{IDENTIFIER})(?<!\.)
+         (?: as[ \t\n\r]++{IDENTIFIER_START}{IDENTIFIER}*+
+           | (?:begin|case|end)(?!{IDENTIFIER}) )""",
     re.VERBOSE | re.IGNORECASE,
 )
 # Most CREATEs, known at a glance to hold no semicolon.
