@@ -1,0 +1,51 @@
+"""What we say of statements without a server, judged by a real one."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from dbwarden.dialects.base import Statement
+from dbwarden.dialects.postgresql.transactions import refuses_transaction
+from tests.integration.postgresql.helpers import admin
+from tests.unit.dialects.postgresql_statements import ACCEPTED, HARD, REFUSED, SETUP
+
+NOT_IN_A_TRANSACTION = "25001"
+
+
+@pytest.fixture
+async def server(postgres_url: str) -> AsyncGenerator[Any]:
+    """A connection to a database that has what the statements name."""
+    async with admin(postgres_url) as connection:
+        await connection.execute(SETUP)
+        yield connection
+        # A subscription would keep its database from being dropped.
+        await connection.execute("DROP SUBSCRIPTION s0")
+
+
+async def test_what_we_take_for_one_statement_is_one(server: Any) -> None:
+    for text in HARD:
+        try:
+            await server.prepare(text)
+        except asyncpg.PostgresSyntaxError as error:
+            pytest.fail(f"{text!r}: {error}")
+        except asyncpg.PostgresError:
+            pass  # it was understood, and only names something that is not there
+
+
+@pytest.mark.parametrize(("statements", "refused"), [(REFUSED, True), (ACCEPTED, False)])
+async def test_the_server_refuses_in_a_transaction_what_we_say_it_refuses(
+    server: Any, statements: tuple[str, ...], refused: bool
+) -> None:
+    for text in statements:
+        state = ""
+        await server.execute("BEGIN")
+        try:
+            await server.execute(text)
+        except asyncpg.PostgresError as error:
+            state = error.sqlstate
+        finally:
+            await server.execute("ROLLBACK")
+        assert (state == NOT_IN_A_TRANSACTION) is refused, text
+        assert refuses_transaction(Statement(text=text, line=1, column=1)) is refused, text
