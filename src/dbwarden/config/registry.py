@@ -91,6 +91,16 @@ class DatabaseHandle(str):
         """The name of the database."""
         return DatabaseName(str(self))
 
+    @property
+    def session(self) -> Any:
+        """``Annotated[AsyncSession, Depends(...)]``: annotate a FastAPI route's parameter with it.
+
+        FastAPI and SQLAlchemy are loaded only now.
+        """
+        from importlib import import_module
+
+        return import_module("dbwarden.fastapi.sessions").annotated(self)
+
 
 def database_config(**options: Unpack[DatabaseOptions]) -> DatabaseHandle:
     """Configure one database. Never raises: all problems are reported together on loading.

@@ -1,0 +1,248 @@
+"""The application's sessions on PostgreSQL: an engine, its connections, a look through its pool.
+
+SQLAlchemy opens no connection itself: each is made here from what ``database_url`` says at that
+moment, so that a password may change while the program runs.
+"""
+
+import time
+from collections.abc import MutableSet
+from contextvars import ContextVar
+from typing import Any
+
+import anyio
+import asyncpg
+import sqlalchemy.dialects.postgresql.asyncpg  # noqa: F401  # loaded here, not in the event loop
+from sqlalchemy import URL, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.postgresql import ledger
+from dbwarden.dialects.postgresql.connecting import application_name
+from dbwarden.dialects.postgresql.failures import (
+    NOT_SUPPORTED,
+    UNDEFINED_SCHEMA,
+    UNDEFINED_TABLE,
+    ledger_failed,
+)
+from dbwarden.dialects.postgresql.ledger import LedgerAddress
+from dbwarden.dialects.postgresql.refusals import connect_failure, is_startup_refusal, timed_out
+from dbwarden.dialects.postgresql.session import ServerRefused
+from dbwarden.dialects.writer import Writer
+from dbwarden.ledger import Reading
+
+PING_AFTER = 1.0
+"""Seconds that a connection may lie in the pool before it is asked whether it still lives."""
+
+ENDED_WITHIN = 5.0
+"""Seconds to end on the server what a cancelled request left running there."""
+
+probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
+"""Whether this task looks at the database anyway, so that asking before would only cost."""
+
+_PLACE = frozenset({"host", "port", "user", "password", "database"})
+_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+)
+
+
+def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
+    """An engine whose connections are made by :func:`open_connection`. No I/O.
+
+    Args:
+        config: The database.
+        opened: Gets every driver connection that is made.
+    """
+    url = config.url
+    given = dict(config.engine_options)
+    connect_args = {**_cache_size(url), **given.pop("connect_args", {})}
+    options: dict[str, Any] = {
+        "pool_size": config.pool_size,
+        "max_overflow": config.max_overflow,
+        "pool_timeout": config.pool_timeout,
+        "pool_recycle": config.pool_recycle,
+        **given,
+    }
+
+    async def opening(*_: object, **arguments: Any) -> Any:
+        own = {name: value for name, value in arguments.items() if name not in _PLACE}
+        connection = await open_connection(config, own)
+        opened.add(connection)
+        return connection
+
+    shown = URL.create(**url.engine_parts()) if url else URL.create("postgresql+asyncpg")
+    engine = create_async_engine(
+        shown, connect_args={**connect_args, "async_creator_fn": opening}, **options
+    )
+    if config.pool_pre_ping and "poolclass" not in given:
+        _ask_before_use(engine, config.connect_timeout)
+    return engine
+
+
+def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
+    """SQLAlchemy's own cache of prepared statements has to be off where asyncpg's is."""
+    name = "prepared_statement_cache_size"
+    arguments = engine_arguments(url) if url is not None else {}
+    return {name: arguments[name]} if name in arguments else {}
+
+
+async def open_connection(config: DatabaseConfig, more: dict[str, Any] | None = None) -> Any:
+    """A connection of the driver to where the database is now, within ``connect_timeout``.
+
+    Args:
+        config: The database.
+        more: Further arguments of ``asyncpg.connect``, from ``engine_options["connect_args"]``.
+
+    Raises:
+        ConnectError: Each cause with its own sentence and what to do next.
+    """
+    url: DatabaseURL | None = None
+    with anyio.move_on_after(config.connect_timeout):
+        url = await config.resolve_url()
+        return await _dial(url, config, more or {})
+    raise timed_out(config.connect_timeout, url, config.database_name)
+
+
+async def _dial(url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any]) -> Any:
+    try:
+        try:
+            return await asyncpg.connect(**_arguments(url, config, more))
+        except asyncpg.PostgresError as error:
+            if not is_startup_refusal(error):
+                raise
+        return await asyncpg.connect(**_arguments(url, config, more, plain=True))
+    except _FAILURES as error:
+        raise connect_failure(error, url, config.database_name) from error
+
+
+def _arguments(
+    url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any], *, plain: bool = False
+) -> dict[str, Any]:
+    """The arguments of ``asyncpg.connect``; *plain* asks for no settings, as poolers want it."""
+    arguments = {**asyncpg_arguments(url), **more}
+    settings = {
+        **asyncpg_arguments(url).get("server_settings", {}),
+        **more.get("server_settings", {}),
+    }
+    name = settings.get("application_name") or application_name(
+        config.database_name, Writer.this_process()
+    )
+    wanted = {"application_name": name} if plain else {**settings, "application_name": name}
+    # The time limit is ours: it counts the URL's function and the second try too.
+    return {**arguments, "server_settings": wanted, "timeout": None}
+
+
+def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
+    """Replace connections that died in the pool before a session gets one.
+
+    SQLAlchemy's own ``pool_pre_ping`` costs four round trips a request and waits for ever. This
+    one costs none for a connection that was used within the last second, and else one.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def put_back(_: Any, record: Any) -> None:
+        record.info["dbwarden_used"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def take(connection: Any, record: Any, _: Any) -> None:
+        used = record.info.get("dbwarden_used")
+        if used is None:
+            return
+        if record.driver_connection.is_closed():
+            raise InvalidatePoolError("the server closed the connection")
+        if time.monotonic() - used < PING_AFTER or probing.get():
+            return
+        connection.run_async(lambda driver: _ping(driver, patience))
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def new(_: Any, record: Any) -> None:
+        record.info.pop("dbwarden_used", None)
+
+
+async def _ping(driver: Any, patience: float) -> None:
+    """One round trip; raises what makes the pool open a new connection."""
+    try:
+        with anyio.fail_after(patience):
+            await driver.execute(";")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        driver.terminate()
+        raise InvalidatePoolError("the connection does not answer") from error
+
+
+def read_only_engine(config: DatabaseConfig, engine: AsyncEngine) -> AsyncEngine:
+    """The same pool, with transactions that PostgreSQL keeps from writing."""
+    return engine.execution_options(postgresql_readonly=True)
+
+
+async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
+    """Look at ledger and lock through a connection of the pool; one round trip when it is warm.
+
+    Raises:
+        LedgerError: There is a ledger, but it cannot be read.
+        sqlalchemy.exc.DBAPIError: The connection broke.
+    """
+    address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
+    rows = lag = True
+    while True:
+        query = ledger.look_sql(address, rows=rows, lag=lag)
+        try:
+            text = (await connection.exec_driver_sql(query)).scalar_one()
+        except DBAPIError as error:
+            refused = _refusal(error)
+            if refused is None or error.connection_invalidated:
+                raise
+            if rows and refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
+                rows = False
+            elif lag and refused.sqlstate == NOT_SUPPORTED:
+                lag = False
+            else:
+                raise ledger_failed(refused, "cannot be read", config.database_name) from error
+        else:
+            return ledger.parse_look(text).reading
+
+
+def _refusal(error: DBAPIError) -> ServerRefused | None:
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return ServerRefused(cause) if isinstance(cause, asyncpg.PostgresError) else None
+
+
+def hang_up(driver: Any) -> None:
+    """Close the socket at once."""
+    if not driver.is_closed():
+        driver.terminate()
+
+
+def backend_of(driver: Any) -> int:
+    """The server's process number behind *driver*; known without asking."""
+    pid: int = driver.get_server_pid()
+    return pid
+
+
+async def end_on_server(config: DatabaseConfig, pids: tuple[int, ...]) -> None:
+    """End the server's processes *pids*, whose connections a cancellation cut.
+
+    A cancelled statement runs on until the server notices that nobody listens, and keeps its
+    locks. Call it under a shield; it takes at most :data:`ENDED_WITHIN` seconds and never raises.
+    """
+    with anyio.move_on_after(ENDED_WITHIN):
+        try:
+            connection = await open_connection(config, {"statement_cache_size": 0})
+        except Exception:  # nobody to tell; the server will notice by itself
+            return
+        try:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+                f"WHERE pid IN ({', '.join(str(pid) for pid in pids)}) "
+                "AND usename = current_user AND datname = current_database() "
+                "AND application_name = current_setting('application_name')"
+            )
+        except _FAILURES:
+            return
+        finally:
+            connection.terminate()

@@ -1,0 +1,193 @@
+"""Sessions: ``get_session()`` for ``Depends`` and for ``async with``."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Annotated, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import anyio
+from fastapi import Depends
+from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from dbwarden.engines import Served
+from dbwarden.errors import ConfigurationError, UnknownDatabase
+from dbwarden.fastapi.state import Serving, serving, serving_now
+
+CLOSED_WITHIN = 5.0
+"""Seconds for a session to roll back and give its connection back; then it is cut."""
+
+
+class ServedSession(Session):
+    """The synchronous half of our sessions; remembers the server processes it worked with."""
+
+
+@event.listens_for(ServedSession, "after_begin")
+def _remember(session: Session, _: SessionTransaction, connection: Connection) -> None:
+    backends = session.info.get("dbwarden_backends")
+    if backends is not None:
+        driver: Any = connection.connection.driver_connection
+        backends[driver] = driver.get_server_pid()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """One session, and the engine that it keeps open."""
+
+    session: AsyncSession
+    served: Served
+    serving: Serving
+
+    async def close(self, *, cancelled: bool) -> None:
+        """Roll back what is not committed and give everything back, whatever happens meanwhile.
+
+        Args:
+            cancelled: The task is being cancelled: what it ran on the server is ended there.
+        """
+        with anyio.CancelScope(shield=True):
+            try:
+                with anyio.move_on_after(CLOSED_WITHIN) as patience:
+                    await self.session.close()
+                if cancelled or patience.cancelled_caught:
+                    await self._end_on_server()
+            finally:
+                await self.serving.engines.give_back(self.served)
+
+    async def _end_on_server(self) -> None:
+        backends = self.session.info.get("dbwarden_backends", {})
+        cut = tuple(pid for driver, pid in backends.items() if driver.is_closed())
+        if cut:
+            from dbwarden.dialects.postgresql.serving import end_on_server
+
+            await end_on_server(self.served.config, cut)
+
+
+async def lease(name: str | None, *, dev: bool = False, read_only: bool | None = None) -> Lease:
+    """A session of the database *name*; whoever takes it closes it.
+
+    Raises:
+        UnknownDatabase: No database is called so.
+    """
+    state = serving_now() or await serving()
+    config = state.database(name, dev=dev)
+    served = state.engines.ready(config)
+    if served is None:
+        served = await state.engines.take(config)
+    else:
+        served.users += 1
+    reading = config.replica_of is not None if read_only is None else read_only
+    session = AsyncSession(
+        served.read_only if reading else served.engine,
+        sync_session_class=ServedSession,
+        expire_on_commit=False,
+        info={"dbwarden_backends": {}} if config.database_type == "postgresql" else None,
+    )
+    return Lease(session=session, served=served, serving=state)
+
+
+class SessionSource:
+    """What :func:`get_session` returns: a FastAPI dependency, and an async context manager."""
+
+    __slots__ = ("__weakref__", "_open", "dev", "name", "read_only")
+
+    def __init__(self, name: str | None, *, dev: bool, read_only: bool | None) -> None:
+        self.name = name
+        self.dev = dev
+        self.read_only = read_only
+        # One object serves every task: each task's own leases, the innermost last.
+        self._open: WeakKeyDictionary[Any, list[Lease]] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"get_session({self.name!r})" if self.name else "get_session()"
+
+    async def __call__(self) -> AsyncGenerator[AsyncSession]:
+        """Yield a session, and roll back what is not committed when the request is over."""
+        held = await lease(self.name, dev=self.dev, read_only=self.read_only)
+        cancelled = False
+        try:
+            yield held.session
+        except anyio.get_cancelled_exc_class():
+            cancelled = True
+            raise
+        finally:
+            await held.close(cancelled=cancelled)
+
+    async def __aenter__(self) -> AsyncSession:
+        held = await lease(self.name, dev=self.dev, read_only=self.read_only)
+        self._open.setdefault(asyncio.current_task(), []).append(held)
+        return held.session
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        held = self._open[asyncio.current_task()].pop()
+        cancelled = kind is not None and issubclass(kind, anyio.get_cancelled_exc_class())
+        await held.close(cancelled=cancelled)
+
+
+_sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSource] = (
+    WeakValueDictionary()
+)
+
+
+def get_session(
+    name: str | None = None, *, dev: bool = False, read_only: bool | None = None
+) -> SessionSource:
+    """A session of one database, for ``Depends(...)`` or ``async with``.
+
+    The same arguments give the same object, so that FastAPI makes one session a request and
+    ``app.dependency_overrides[get_session("analytics")]`` finds it. Nothing is loaded or connected
+    before the first use; a name that is not configured stops the application's start.
+
+    The session is an ``AsyncSession`` with ``expire_on_commit=False``. What is not committed is
+    rolled back; it is closed always, also when the request is cancelled.
+
+    Args:
+        name: The database; the default one when left out.
+        dev: Its development database.
+        read_only: Transactions that the server keeps from writing; when left out, so it is with a
+            replica.
+    """
+    # Compared by equality: a handle of database_config is a str too.
+    key = (None if name is None else str(name), dev, read_only)
+    source = _sources.get(key)
+    if source is None:
+        source = _sources[key] = SessionSource(key[0], dev=dev, read_only=read_only)
+    return source
+
+
+def annotated(name: str) -> Any:
+    """``Annotated[AsyncSession, Depends(get_session(name))]``, for a handle's ``session``."""
+    return Annotated[AsyncSession, Depends(get_session(name))]
+
+
+def check_declared(state: Serving) -> None:
+    """Show that every session that routes declare can be had.
+
+    Raises:
+        ConfigurationError: Some name databases that are not configured, or development databases
+            that do not exist; lists all of them.
+    """
+    problems = tuple(dict.fromkeys(_problems(state, tuple(_sources.values()))))
+    if problems:
+        raise ConfigurationError(
+            "routes ask for databases that are not configured",
+            problems=problems,
+            next_step=f"Configured are: {', '.join(state.project.names)}.",
+        )
+
+
+def _problems(state: Serving, sources: Iterable[SessionSource]) -> Iterable[str]:
+    for source in sorted(sources, key=repr):
+        try:
+            state.database(source.name, dev=source.dev)
+        except (UnknownDatabase, ConfigurationError) as error:
+            yield f"{source!r}: {error.message}"
+        except Exception as error:
+            yield f"{source!r}: {error}"

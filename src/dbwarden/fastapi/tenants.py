@@ -1,0 +1,141 @@
+"""A session of the tenant that a request is for."""
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from string import Formatter
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+import anyio
+from fastapi import HTTPException
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from dbwarden.config.names import problem_of_name
+from dbwarden.errors import UnknownDatabase, UsageError
+from dbwarden.fastapi.sessions import lease
+
+Source = Literal["path", "query", "header", "host"]
+TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
+
+_ID = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
+_LONGEST = 63
+
+
+class TenantSource:
+    """What :func:`tenant_session` returns: a FastAPI dependency."""
+
+    __slots__ = ("__weakref__", "_field", "_pattern", "_read_only", "_source", "_where")
+
+    def __init__(
+        self, pattern: str, source: Source | TenantId, where: str | None, read_only: bool | None
+    ) -> None:
+        self._pattern = pattern
+        self._field = field_of(pattern)
+        self._source = source
+        self._where = where
+        self._read_only = read_only
+
+    async def __call__(self, connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
+        """Yield a session of the request's tenant; 404 when there is no such tenant."""
+        name = name_of_tenant(self._pattern, self._field, await self._ask(connection))
+        if name is None:
+            raise _not_found()
+        try:
+            held = await lease(name, read_only=self._read_only)
+        except UnknownDatabase as error:
+            raise _not_found() from error
+        cancelled = False
+        try:
+            yield held.session
+        except anyio.get_cancelled_exc_class():
+            cancelled = True
+            raise
+        finally:
+            await held.close(cancelled=cancelled)
+
+    async def _ask(self, connection: HTTPConnection) -> str | None:
+        match self._source:
+            case "path":
+                found = connection.path_params.get(self._where or self._field)
+                return None if found is None else str(found)
+            case "query":
+                return connection.query_params.get(self._where or self._field)
+            case "header":
+                return connection.headers.get(self._where or header_of(self._field))
+            case "host":
+                return first_label(connection.headers.get("host", ""))
+            case function:
+                answer = function(connection)
+                return await answer if isinstance(answer, Awaitable) else answer
+
+
+def tenant_session(
+    pattern: str,
+    *,
+    source: Source | TenantId = "path",
+    where: str | None = None,
+    read_only: bool | None = None,
+) -> TenantSource:
+    """A session of the tenant that a request is for, for ``Depends(...)``.
+
+    An id that is malformed or of no tenant is answered with 404, and no database is touched.
+
+    Args:
+        pattern: The name of a tenant's database, such as ``"tenant_{tenant_id}"``.
+        source: Where the id stands: in the ``path``, the ``query``, a ``header``, or as the first
+            label of the ``host``; or a function of the request that returns it.
+        where: The name of the path's or query's parameter (else the field in *pattern*) or of the
+            header (else ``X-Tenant-Id`` for the field ``tenant_id``).
+        read_only: As in :func:`get_session`.
+
+    Raises:
+        UsageError: *pattern* has not exactly one field.
+    """
+    key = (pattern, source, where, read_only)
+    found = _sources.get(key)
+    if found is None:
+        found = _sources[key] = TenantSource(pattern, source, where, read_only)
+    return found
+
+
+_sources: WeakValueDictionary[Any, TenantSource] = WeakValueDictionary()
+
+
+def field_of(pattern: str) -> str:
+    """The one field of *pattern*.
+
+    Raises:
+        UsageError: There is none, or several.
+    """
+    fields = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+    if len(fields) != 1 or not fields[0].isidentifier():
+        raise UsageError(
+            f"the pattern {pattern!r} of a tenant's database has not exactly one field",
+            next_step='Write it as in tenant_session("tenant_{tenant_id}").',
+        )
+    return fields[0]
+
+
+def name_of_tenant(pattern: str, field: str, tenant_id: str | None) -> str | None:
+    """The database of this tenant; ``None`` for an id that cannot be one."""
+    if tenant_id is None or len(tenant_id) > _LONGEST or not _ID.fullmatch(tenant_id):
+        return None
+    name = pattern.format(**{field: tenant_id})
+    return None if problem_of_name(name) else name
+
+
+def header_of(field: str) -> str:
+    """``X-Tenant-Id`` for ``tenant_id``."""
+    return "X-" + "-".join(word.capitalize() for word in field.split("_") if word)
+
+
+def first_label(host: str) -> str | None:
+    """``acme`` of ``acme.example.com:8000``; ``None`` where there is no name in front."""
+    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+    label, dot, rest = name.lower().partition(".")
+    return label if dot and rest and not name.replace(".", "").isdigit() else None
+
+
+def _not_found() -> HTTPException:
+    return HTTPException(status_code=404, detail="There is no such tenant.")
