@@ -6,7 +6,7 @@ from dbwarden.diff.changes import Change, Renaming
 from dbwarden.diff.compare import compare
 from dbwarden.diff.order import order
 from dbwarden.diff.rebuild import with_rebuilds
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links
 from dbwarden.schema import Schema
 
@@ -29,6 +29,8 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
     """
     asked = tuple(renames)
     base = renamed(current, asked)
+    implied = tuple(renamed_sequences(base, desired))
+    base, asked = renamed(base, implied), (*asked, *implied)
     found = compare(base, desired)
     if not found:
         return asked

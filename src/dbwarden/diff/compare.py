@@ -127,8 +127,11 @@ def _drop(table: Table) -> Iterator[Change]:
 
 
 def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
-    if _own(before) != _own(after):
-        yield AlterTable(before=_own(before), after=_own(after))
+    middle = replace(_own(after), replica_identity=before.replica_identity)
+    if _own(before) != middle:
+        yield AlterTable(before=_own(before), after=middle)
+    if middle != _own(after):
+        yield AlterTable(before=middle, after=_own(after))
     yield from _compare_columns(both, before, after)
     old, new = own_items(before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
@@ -246,6 +249,12 @@ def _create_thing(thing: Thing) -> Iterator[Change]:
 def _compare_thing(both: Both, before: Thing, after: Thing) -> Iterator[Change]:
     if isinstance(before, MaterializedView) and isinstance(after, MaterializedView):
         yield from _compare_materialized_view(before, after)
+    elif isinstance(before, SequenceThing) and isinstance(after, SequenceThing):
+        middle = replace(after, owned_by=before.owned_by)
+        if before != middle:
+            yield Alter(before=before, after=middle)
+        if middle != after:
+            yield Alter(before=middle, after=after)
     elif thing_alters(before, after):
         yield Alter(before=before, after=after)
     elif isinstance(before, Enum | Domain) and isinstance(after, Enum | Domain):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -28,7 +29,17 @@ from dbwarden.diff.changes import (
     index_ref,
     subject,
 )
-from dbwarden.schema import Column, Kind, MaterializedView, QualifiedName, Ref, Table, ref_of
+from dbwarden.diff.structure import ownership, replica_identity
+from dbwarden.schema import (
+    Column,
+    Kind,
+    MaterializedView,
+    QualifiedName,
+    Ref,
+    Sequence,
+    Table,
+    ref_of,
+)
 
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
@@ -77,7 +88,13 @@ def effects(change: Change) -> Effects:
         case RebuildType(columns=columns):
             moved = frozenset(ref_of(Kind.COLUMN, name, was.name) for name, was, _ in columns)
             return Effects(makes=own, retypes=own | moved, touches=moved)
-        case AlterTable() | AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
+        case Alter(before=Sequence() as was, after=Sequence() as now):
+            own = own if differing(was, now) - {"owned_by"} else NONE
+            return Effects(touches=own | {ownership(now.ref)})
+        case AlterTable(before=before, after=after):
+            own = own if differing(before, after) - {"replica_identity"} else NONE
+            return Effects(touches=own | {replica_identity(after.name)})
+        case AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
             return Effects(touches=own)
         case _:
             assert_never(change)

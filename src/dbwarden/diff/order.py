@@ -30,7 +30,7 @@ from dbwarden.diff.fold import folded
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import ForeignKey, Kind, PrimaryKey, QualifiedName, Ref, Routine, Table, ref_of
+from dbwarden.schema import ForeignKey, Kind, PrimaryKey, QualifiedName, Ref, Routine, ref_of
 
 STAGES = {
     Kind.NAMESPACE: 10,
@@ -76,7 +76,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
         _after_what_it_needs(graph, nodes, number, new)
         _before_what_goes(graph, nodes, number, old)
     _same_names(graph, changes)
-    _same_columns(graph, nodes, changes)
+    _same_columns(graph, changes)
     _wishes(graph, nodes, changes)
     sorted_, circle = graph.sort([_priority(change) for change in changes])
     if circle:
@@ -168,7 +168,7 @@ def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
                 graph.before(other, number)
 
 
-def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
+def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:
     """Changes of one column keep their order; a table has one primary key at a time."""
     last: dict[Ref, int] = {}
     keys: dict[QualifiedName, int] = {}
@@ -187,11 +187,6 @@ def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> Non
         match change:
             case AddConstraint(table=table, constraint=PrimaryKey()) if table in keys:
                 graph.before(keys[table], number)
-            case AlterTable(after=Table(name=name, replica_identity=identity)):
-                index = identity.removeprefix("USING INDEX ")
-                made = nodes.makers.get(Ref(Kind.INDEX, name.namespace, index), ())
-                for other in (*made, *nodes.makers.get(ref_of(Kind.CONSTRAINT, name, index), ())):
-                    graph.before(other, number)
             case _:
                 pass
 

@@ -54,6 +54,17 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
     return _sorted(schema)
 
 
+def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
+    """Sequences that serve the same column under another name: they keep their place in counting."""
+    there = {sequence.name for sequence in desired.sequences}
+    known = {sequence.name for sequence in current.sequences}
+    new = {item.owned_by: item for item in desired.sequences if item.name not in known}
+    for sequence in current.sequences:
+        other = new.get(sequence.owned_by)
+        if sequence.owned_by is not None and sequence.name not in there and other is not None:
+            yield Rename(before=sequence.ref, after=other.ref)
+
+
 def _sorted(schema: Schema) -> Schema:
     changed: dict[str, Any] = {}
     for field in fields(Schema):

@@ -6,7 +6,7 @@ the order, and schemas made by hand (tests, other kinds of databases) have at le
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.inheritance import parents
@@ -43,6 +43,16 @@ class Links:
     needs: Mapping[Ref, tuple[Ref, ...]]
     needed_by: Mapping[Ref, tuple[Ref, ...]]
     parts: Mapping[QualifiedName, tuple[Ref, ...]]
+
+
+def ownership(sequence: Ref) -> Ref:
+    """That a sequence belongs to a column: the column may need the sequence, this the column."""
+    return replace(sequence, part="ownership")
+
+
+def replica_identity(table: QualifiedName) -> Ref:
+    """That a table has a replica identity: it may need an index of the table."""
+    return ref_of(Kind.TABLE, table, "replica identity")
 
 
 def links(schema: Schema) -> Links:
@@ -87,7 +97,8 @@ def _thing(thing: Thing, relations: Mapping[QualifiedName, Ref]) -> Pairs:
         case Trigger() | Rule() | Policy() | Statistics():
             yield thing.ref, relations.get(thing.table, ref_of(Kind.TABLE, thing.table))
         case Sequence(owned_by=owner) if owner is not None:
-            yield thing.ref, owner
+            yield ownership(thing.ref), owner
+            yield ownership(thing.ref), thing.ref
         case MaterializedView(indexes=indexes):
             for index in indexes:
                 yield index_ref(thing.name, index), thing.ref
@@ -112,6 +123,11 @@ def _table(schema: Schema, table: Table) -> Pairs:
         yield from _constraint(schema, table, constraint)
     for index in table.indexes:
         yield from _index(table, index)
+    identity = replica_identity(table.name)
+    yield identity, table.ref
+    chosen = table.replica_identity.removeprefix("USING INDEX ")
+    yield identity, Ref(Kind.INDEX, table.name.namespace, chosen)
+    yield identity, ref_of(Kind.CONSTRAINT, table.name, chosen)
 
 
 def _constraint(schema: Schema, table: Table, constraint: Constraint) -> Pairs:

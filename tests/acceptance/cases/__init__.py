@@ -1,0 +1,26 @@
+"""Schema changes as data: each is shown in both directions on a real server."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Two schemas as SQL.
+
+    ``renames`` says what is the same under another name; ``using`` and ``fills`` are a person's
+    answers. ``since`` is the oldest server that knows the SQL. ``contains`` are words that the
+    upgrade has to have, ``lacks`` those that it must not. ``same_dump`` is false where pg_dump
+    tells more than a schema says, with the reason beside the case.
+    """
+
+    name: str
+    old: str
+    new: str
+    renames: tuple[str, ...] = ()
+    using: dict[str, str] = field(default_factory=dict)
+    fills: dict[str, str] = field(default_factory=dict)
+    since: int = 100000
+    contains: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    same_dump: bool = True
+    privileges: bool = False

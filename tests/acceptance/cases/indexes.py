@@ -1,0 +1,85 @@
+"""Indexes."""
+
+from tests.acceptance.cases import Case
+
+T = "CREATE TABLE t (a int, b text, c text, d jsonb);"
+
+
+def ix(old: str, new: str, name: str, **more: object) -> Case:
+    return Case(name=name, old=T + old, new=T + new, **more)  # type: ignore[arg-type]  # its fields
+
+
+CASES = [
+    ix("", "CREATE INDEX i ON t (a, b);", "add"),
+    ix("CREATE INDEX i ON t (a);", "CREATE INDEX i ON t (b);", "columns"),
+    ix("CREATE INDEX i ON t (a);", "CREATE UNIQUE INDEX i ON t (a);", "unique"),
+    ix("CREATE INDEX i ON t (a);", "CREATE INDEX j ON t (a);", "renamed", lacks=("DROP",)),
+    ix("CREATE INDEX i ON t (b);", "CREATE INDEX i ON t (lower(b), (a + 1));", "expression"),
+    ix(
+        "CREATE INDEX i ON t (a);",
+        "CREATE INDEX i ON t (a) WHERE a > 0 AND b IS NOT NULL;",
+        "partial",
+    ),
+    ix("CREATE INDEX i ON t (a, b);", "CREATE INDEX i ON t (a DESC, b NULLS FIRST);", "order"),
+    ix("CREATE INDEX i ON t (a DESC);", "CREATE INDEX i ON t (a DESC NULLS LAST);", "nulls"),
+    ix("CREATE INDEX i ON t (a);", "CREATE INDEX i ON t USING hash (a);", "method"),
+    ix(
+        "CREATE INDEX i ON t USING gin (d);",
+        "CREATE INDEX i ON t USING gin (d jsonb_path_ops);",
+        "opclass",
+    ),
+    ix("CREATE INDEX i ON t (b);", "CREATE INDEX i ON t (b text_pattern_ops);", "pattern opclass"),
+    ix(
+        "CREATE INDEX i ON t (b);",
+        'CREATE INDEX i ON t (b COLLATE "C", lower(b) COLLATE "C");',
+        "collation",
+    ),
+    ix(
+        "CREATE INDEX i ON t (a);",
+        "CREATE INDEX i ON t (a) INCLUDE (b, c);",
+        "include",
+        since=110000,
+    ),
+    ix(
+        "CREATE UNIQUE INDEX i ON t (a);",
+        "CREATE UNIQUE INDEX i ON t (a) NULLS NOT DISTINCT;",
+        "nulls not distinct",
+        since=150000,
+    ),
+    ix(
+        "CREATE INDEX i ON t (a);",
+        "CREATE INDEX i ON t (a) WITH (fillfactor=70);",
+        "parameters in place",
+        lacks=("DROP",),
+    ),
+    ix(
+        "CREATE INDEX i ON t (a);", "CREATE INDEX i ON t (a); COMMENT ON INDEX i IS 'x';", "comment"
+    ),
+    ix(
+        "CREATE INDEX i ON t (a);",
+        "CREATE INDEX i ON t (a); ALTER TABLE t CLUSTER ON i;",
+        "clustered",
+    ),
+    ix(
+        "CREATE INDEX i ON t (lower(b));",
+        "CREATE INDEX i ON t (lower(b)); ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 300;",
+        "statistics of an expression",
+        since=110000,
+    ),
+    ix(
+        "CREATE EXTENSION pg_trgm; CREATE INDEX i ON t USING gist (b gist_trgm_ops);",
+        "CREATE EXTENSION pg_trgm; CREATE INDEX i ON t USING gist (b gist_trgm_ops (siglen=32));",
+        "opclass parameters",
+        since=130000,
+    ),
+    ix(
+        "CREATE INDEX i ON t USING brin (a) WITH (pages_per_range=4);",
+        "CREATE INDEX i ON t USING brin (a);",
+        "brin",
+    ),
+    Case(
+        name="the name moves to another table",
+        old=T + "CREATE TABLE u (a int); CREATE INDEX i ON t (a);",
+        new=T + "CREATE TABLE u (a int); CREATE INDEX i ON u (a);",
+    ),
+]

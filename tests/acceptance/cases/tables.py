@@ -1,0 +1,89 @@
+"""Tables as a whole."""
+
+from tests.acceptance.cases import Case
+
+USERS = "CREATE TABLE users (id serial PRIMARY KEY, email varchar(100) NOT NULL UNIQUE);"
+
+CASES = [
+    Case(name="add a table", old="", new=USERS, contains=("id serial NOT NULL",)),
+    Case(
+        name="add two tables that refer to each other",
+        old="",
+        new="""
+        CREATE TABLE a (id int PRIMARY KEY, b_id int);
+        CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a);
+        ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b;
+        """,
+    ),
+    Case(
+        name="add tables in the order of their foreign keys",
+        old="",
+        new="CREATE TABLE z (id int PRIMARY KEY);"
+        "CREATE TABLE a (id int PRIMARY KEY, z_id int REFERENCES z ON DELETE CASCADE);"
+        "CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree);",
+        lacks=("ALTER TABLE",),
+    ),
+    Case(
+        name="comment on a table and its columns",
+        old=USERS,
+        new=USERS + "COMMENT ON TABLE users IS 'it''s'; COMMENT ON COLUMN users.email IS 'mail';",
+    ),
+    Case(
+        name="change a comment",
+        old=USERS + "COMMENT ON TABLE users IS 'a';",
+        new=USERS + "COMMENT ON TABLE users IS 'b';",
+    ),
+    Case(
+        name="storage parameters",
+        old="CREATE TABLE t (a text) WITH (fillfactor=70, autovacuum_enabled=false);",
+        new="CREATE TABLE t (a text) WITH (fillfactor=80, toast.autovacuum_enabled=false);",
+    ),
+    Case(name="unlogged", old="CREATE TABLE t (a int);", new="CREATE UNLOGGED TABLE t (a int);"),
+    Case(
+        name="names that need quotes",
+        old="",
+        new="""CREATE TABLE "Order" (id int PRIMARY KEY, "user" text, "a b" int, "group" int,
+               "Straße" text, "q""q" int, CONSTRAINT "Weird, name" CHECK ("a b" > 0));
+               CREATE INDEX "Ix" ON "Order" ("user", "a b");
+               COMMENT ON COLUMN "Order"."a b" IS 'x';""",
+    ),
+    Case(
+        name="replica identity",
+        old="CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX t_a ON t (a);",
+        new="CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX t_a ON t (a);"
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX t_a;",
+    ),
+    Case(
+        name="replica identity full",
+        old="CREATE TABLE t (a int);",
+        new="CREATE TABLE t (a int); ALTER TABLE t REPLICA IDENTITY FULL;",
+    ),
+    Case(
+        name="rename a table with all that hangs on it",
+        old="CREATE TABLE users (id serial PRIMARY KEY, n int CHECK (n > 0), u int UNIQUE);"
+        "CREATE INDEX ix_users_n ON users (n);"
+        "CREATE TABLE posts (id int PRIMARY KEY, author int REFERENCES users);"
+        "CREATE VIEW v AS SELECT id FROM users;",
+        new="CREATE TABLE members (id serial PRIMARY KEY, n int CHECK (n > 0), u int UNIQUE);"
+        "CREATE INDEX ix_members_n ON members (n);"
+        "CREATE TABLE posts (id int PRIMARY KEY, author int REFERENCES members);"
+        "CREATE VIEW v AS SELECT id FROM members;",
+        renames=("table users:members",),
+        lacks=("DROP", "CREATE"),
+    ),
+    Case(name="a table without columns", old="", new="CREATE TABLE t ();"),
+    Case(
+        name="another namespace",
+        old="",
+        new="CREATE SCHEMA audit; CREATE TYPE audit.kind AS ENUM ('a', 'b');"
+        "CREATE TABLE audit.log (id bigserial PRIMARY KEY, k audit.kind DEFAULT 'a');"
+        "CREATE TABLE entry (id int PRIMARY KEY, log_id bigint REFERENCES audit.log);"
+        "COMMENT ON SCHEMA audit IS 'who did what';",
+        contains=("CREATE TABLE audit.log", "CREATE TABLE entry"),
+    ),
+    Case(
+        name="comment on a namespace",
+        old="CREATE SCHEMA s;",
+        new="CREATE SCHEMA s; COMMENT ON SCHEMA s IS 'x'; COMMENT ON SCHEMA public IS 'main';",
+    ),
+]
