@@ -94,9 +94,11 @@ class DatabaseConfig:
 
     def _read(self, source: object) -> DatabaseURL | str:
         parsed = read_url(source, self.root)
-        if isinstance(parsed, DatabaseURL) and parsed.dialect != self.database_type:
+        if not isinstance(parsed, DatabaseURL):
+            return parsed
+        if parsed.dialect != self.database_type:
             return f"the URL is of kind {parsed.dialect}, but the database is {self.database_type}"
-        return parsed
+        return contradicting_time(parsed, self.connect_timeout) or parsed
 
     @property
     def url(self) -> DatabaseURL | None:
@@ -153,6 +155,16 @@ class DatabaseConfig:
                 "Give the URL of a running PostgreSQL as dev_database_url. " + EMBEDDED_SERVER,
             )
         return None
+
+
+def contradicting_time(url: DatabaseURL, connect_timeout: float) -> str | None:
+    """What is wrong when *url* has another ``connect_timeout`` than the option says."""
+    if url.connect_timeout in (None, connect_timeout):
+        return None
+    return (
+        f"connect_timeout is {url.connect_timeout:g} in the URL and {connect_timeout:g} for the "
+        "database; say it once, as an option of database_config"
+    )
 
 
 EMBEDDED_SERVER = (

@@ -130,6 +130,12 @@ class DatabaseURL:
         return ",".join(sorted(f"{_place(name)}:{port or 5432}" for name, port in hosts))
 
     @property
+    def connect_timeout(self) -> float | None:
+        """The seconds that the URL gives connecting."""
+        asked = dict(self.query).get("connect_timeout")
+        return float(asked) if asked is not None else None
+
+    @property
     def search_path(self) -> str | None:
         """The ``search_path`` that the URL's ``options`` set."""
         return libpq.server_settings(self).get("search_path")

@@ -2,19 +2,21 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from dbwarden.config.checks import CHECKS, Problem, left_out
-from dbwarden.config.model import EMBEDDED, DatabaseConfig
+from dbwarden.config.model import EMBEDDED, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.registry import Declaration
 from dbwarden.config.urls import DatabaseURL, read_url, redact
 from dbwarden.ledger import DEFAULT_TABLE
 from dbwarden.types import Location
 
-_CONNECT_TIMEOUT = "connect_timeout"
+_CONNECT_TIMEOUT = next(
+    field.default for field in fields(DatabaseConfig) if field.name == "connect_timeout"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
     values: dict[str, Any] = {}
     problems = [*_unknown(declaration), *_settle(declaration, root, values)]
     url, dev_url = _urls(values, root, problems)
-    problems += _together(values, url)
+    problems += _together(values)
     name = declaration.options.get("database_name") or None
     return Draft(
         label=name if isinstance(name, str) and "://" not in name else "database_config",
@@ -145,16 +147,22 @@ def _urls(
         return parsed
 
     url = read(_URL, "database_type", settles=True)
-    read("migration_url", "database_type")
-    read("scratch", "database_type")
-    return url, read("dev_database_url", "dev_database_type", settles=True)
+    if url is not None and url.connect_timeout is not None:
+        values.setdefault("connect_timeout", url.connect_timeout)
+    others = {name: read(name, "database_type") for name in ("migration_url", "scratch")}
+    dev_url = read("dev_database_url", "dev_database_type", settles=True)
+    timeout = values.get("connect_timeout", _CONNECT_TIMEOUT)
+    for name, each in {_URL: url, **others, "dev_database_url": dev_url}.items():
+        if each is not None and (words := contradicting_time(each, timeout)):
+            problems.append((name, words))
+    return url, dev_url
 
 
 _URL = "database_url"
 _WORDS = ("auto", EMBEDDED)
 
 
-def _together(values: dict[str, Any], url: DatabaseURL | None) -> Iterator[tuple[str, str]]:
+def _together(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong only because of another option of the same database."""
     if callable(values.get(_URL)) and "database_type" not in values:
         yield "database_type", "is missing; it cannot be known from a function"
@@ -162,9 +170,6 @@ def _together(values: dict[str, Any], url: DatabaseURL | None) -> Iterator[tuple
         yield "ledger_schema", "SQLite has no namespaces; leave it out"
     if values.get("dev_database_url") == EMBEDDED and values.get("database_type") == "sqlite":
         yield "dev_database_url", "the embedded server is for PostgreSQL; name a SQLite file"
-    asked = dict(url.query).get(_CONNECT_TIMEOUT) if url is not None else None
-    if asked is not None and values.setdefault(_CONNECT_TIMEOUT, float(asked)) != float(asked):
-        yield _CONNECT_TIMEOUT, f"is {values[_CONNECT_TIMEOUT]:g} here and {asked} in the URL"
 
 
 # -- all of them together ---------------------------------------------------------------------

@@ -312,7 +312,13 @@ def test_sqlite_has_no_namespace_and_no_embedded_server() -> None:
 def test_two_times_to_connect_contradict_each_other() -> None:
     url = "postgresql://h/db?connect_timeout=3"
     (found,) = problems({**GOOD, "database_url": url, "connect_timeout": 4})
-    assert "connect_timeout: is 4 here and 3 in the URL" in found
+    assert "database_url: connect_timeout is 3 in the URL and 4 for the database" in found
+    (found,) = problems({**GOOD, "migration_url": url})
+    assert "migration_url: connect_timeout is 3 in the URL and 5 for the database" in found
+    (found,) = problems(
+        {**GOOD, "database_url": url, "dev_database_url": "postgresql://h/d?connect_timeout=4"}
+    )
+    assert "dev_database_url: connect_timeout is 4 in the URL and 3 for the database" in found
 
 
 def test_a_name_is_given_once() -> None:

@@ -119,6 +119,7 @@ async def test_a_failing_function_tells_no_password() -> None:
     [
         ("sqlite:///a.db", "the URL is of kind sqlite, but the database is postgresql"),
         (None, "database_url: it is None"),
+        ("postgresql://h/db?connect_timeout=3", "is 3 in the URL and 5 for the database"),
         ("postgresql://ann:hunter2@h:x/db", "database_url: the port is not a number"),
     ],
 )
