@@ -246,6 +246,7 @@ class Process:
     """Another process that works on the same project."""
 
     def __init__(self, project: Project, command: str, options: Sequence[str]) -> None:
+        self.project = project
         script = str(Path(__file__).with_name("migrator.py"))
         self.popen = subprocess.Popen(
             [sys.executable, script, str(project.root), command, *options],
@@ -254,6 +255,18 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    async def at_work(self) -> None:
+        """Wait until it holds the lock, or has ended."""
+
+        async def look() -> bool:
+            try:
+                told = self.project.lock_file.read_text()
+            except FileNotFoundError:
+                told = ""
+            return f'"pid": {self.popen.pid},' in told or self.popen.poll() is not None
+
+        await until(look)
 
     async def line(self) -> str:
         """The next line that it prints."""

@@ -6,9 +6,14 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from dbwarden.dialects.sqlite import threads
+from dbwarden.dialects.sqlite.failures import Stopped
+from dbwarden.dialects.sqlite.opening import target_of
+from dbwarden.dialects.sqlite.session import Session
+from dbwarden.dialects.writer import Writer
 from dbwarden.errors import StatementFailed
 from dbwarden.ledger import State
 
@@ -171,6 +176,22 @@ async def test_a_cancel_from_outside_is_not_taken_for_a_failure(project: Any, ru
     assert scope.cancelled_caught
 
 
+async def test_a_database_that_was_opened_for_nobody_is_closed(project: Any) -> None:
+    session = Session(
+        project.config,
+        target_of(await project.config.resolve_url()),
+        Writer.this_process(),
+        read_only=False,
+    )
+
+    def opened_too_late() -> None:
+        session.halt()
+        with pytest.raises(Stopped):
+            session.open()
+
+    await anyio.to_thread.run_sync(opened_too_late)  # nothing_stays_open looks whether it is closed
+
+
 # -- calls that do not end ----------------------------------------------------------------------
 
 
@@ -236,6 +257,18 @@ async def test_a_call_that_ends_in_its_grace_is_waited_for() -> None:
     with anyio.move_on_after(0.05):
         await threads.interruptible(obedient.call, obedient)
     assert obedient.events == ["called", "halted", "ended"]
+
+
+async def test_what_a_stuck_call_holds_is_kept_until_it_ends(project: Any) -> None:
+    """While it may still write, no other migrator may come in."""
+    async with project.connect() as connection, connection.lock():
+        session = connection._session
+        session.leave()
+    async with project.connect() as other:
+        assert (await other.read()).holder is not None
+        await anyio.to_thread.run_sync(session.bury)
+        assert (await other.read()).holder is None
+    await free(project)
 
 
 async def test_each_event_loop_has_its_own_threads(project: Any) -> None:

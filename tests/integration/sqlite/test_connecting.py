@@ -176,6 +176,12 @@ def test_a_folder_that_may_not_be_written_is_named(open_folder: Path) -> None:
     assert told.strip() == f"AccessDenied this user may not make {open_folder / 'app.db'}"
 
 
+def test_a_folder_that_may_not_be_entered_is_named(open_folder: Path) -> None:
+    os.chmod(open_folder, 0)
+    told = as_nobody(open_folder, "anyio.run(told, True)")
+    assert told.startswith(f"AccessDenied {open_folder / 'app.db'} cannot be looked at: Permission")
+
+
 def test_a_file_that_may_only_be_read_is_read_and_called_read_only(open_folder: Path) -> None:
     filled(open_folder / "app.db", "wal")
     os.chmod(open_folder / "app.db", 0o444)
@@ -348,6 +354,13 @@ async def test_a_named_memory_is_shared_within_the_process(project: Any) -> None
         assert [row.key for row in await project.rows()] == ["0001"]
 
 
+async def test_a_memory_that_sqlite_does_not_know_is_refused(project: Any) -> None:
+    project.url = "sqlite:///file:x?mode=memory&vfs=nowhere&uri=true"
+    with pytest.raises(ConnectError, match="the database in memory cannot be opened: no such vfs"):
+        async with project.connect():
+            pass
+
+
 async def test_names_with_odd_characters_are_opened_as_they_are(project: Any) -> None:
     project.url = "sqlite:///a%3Fb%23c%25d e.db"
     async with project.connect():
@@ -369,8 +382,10 @@ async def test_storage_that_does_not_answer_is_left_after_connect_timeout(projec
 
 def test_importing_the_package_loads_neither_driver_nor_event_loop() -> None:
     code = """
-        import sys, dbwarden.dialects.sqlite
-        print(sorted({"sqlite3", "anyio", "asyncio"} & set(sys.modules)))
+        import sys
+        before = set(sys.modules)  # measuring coverage loads some itself
+        import dbwarden.dialects.sqlite
+        print(sorted({"sqlite3", "anyio", "asyncio"} & (set(sys.modules) - before)))
         dbwarden.dialects.sqlite.DIALECT
         print(sorted({"sqlalchemy", "fastapi", "aiosqlite", "asyncpg"} & set(sys.modules)))
     """

@@ -1,4 +1,4 @@
-"""kill -9, a full disk, a file that moves: the next run reaches the same end, each step ran once."""
+"""kill -9, a full disk, a moved file: the next run reaches the same end, each step ran once."""
 
 import random
 import resource
@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from dbwarden.errors import ConnectError, ConnectionLost, StatementFailed
+from dbwarden.errors import AccessDenied, ConnectError, ConnectionLost, StatementFailed
 from dbwarden.ledger import State
 
 SLOW = (
@@ -120,8 +120,7 @@ async def test_a_kill_at_any_moment_leads_to_the_same_end(
     chance = random.Random(f"{journal_mode} {seed}")
     for _ in range(3):
         process = other_process("migrate")
-        while not project.lock_file.exists() and process.popen.poll() is None:
-            await anyio.sleep(0.001)
+        await process.at_work()
         await anyio.sleep(chance.uniform(0, 0.08))
         process.kill()
     await finished(other_process)
@@ -265,6 +264,15 @@ async def test_a_lost_page_is_called_damage_and_not_the_statements_fault(project
     ) as caught:
         await project.upgrade()
     assert str(caught.value.location).endswith(":2:1")
+
+
+async def test_a_journal_that_cannot_be_made_is_named(project: Any) -> None:
+    project.write("0001", "CREATE TABLE t (a);")
+    async with project.connect() as connection, connection.lock():
+        (project.root / "app.db-journal").mkdir()
+        with pytest.raises(AccessDenied, match="or the journal beside it, cannot be opened"):
+            await connection.create_ledger()
+        (project.root / "app.db-journal").rmdir()
 
 
 async def test_an_unreachable_lock_file_is_named(project: Any) -> None:

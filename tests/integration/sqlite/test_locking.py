@@ -6,13 +6,14 @@ import signal
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from dbwarden.dialects.sqlite.locks import LockFile, Mark, born
+from dbwarden.dialects.sqlite.locks import LockFile, Mark, born, has_name
 from dbwarden.errors import LockTimeout, MigratorBusy, StatementFailed
 from dbwarden.ledger import LockHolder
 
@@ -153,6 +154,15 @@ def test_a_lock_on_a_file_that_lost_its_name_does_not_count(project: Any) -> Non
     first.release()
 
 
+def test_an_open_file_that_nobody_can_find_any_more_has_no_name(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "w") as file:
+        assert has_name(file.fileno(), tmp_path / "file")
+        os.unlink(tmp_path / "file")
+        assert not has_name(file.fileno(), tmp_path / "file")
+        (tmp_path / "file").touch()
+        assert not has_name(file.fileno(), tmp_path / "file")
+
+
 def test_threads_that_take_and_release_are_never_inside_together(project: Any) -> None:
     inside, most, taken = 0, 0, 0
     end = threading.Event()
@@ -291,6 +301,18 @@ async def test_a_process_that_is_not_surely_the_holder_is_left_alone(
     process.popen.stdin.write("\n")
     process.popen.stdin.flush()
     assert await process.ended() == ""
+
+
+def test_a_process_that_may_not_be_ended_is_left_alone(project: Any, other_process: Any) -> None:
+    """A process that ended between the look and the signal is not found, too."""
+    process = other_process("hold")
+    assert process.popen.stdout.readline() == "locked\n"
+    lock = LockFile(project.file, "tests")
+    fields = json.loads(project.lock_file.read_text())
+    project.lock_file.write_text(json.dumps({**fields, "pid": 2**30, "born": None}))
+    holder = lock.holder()
+    assert holder is not None
+    assert not lock.terminate(holder, within=1.0)
 
 
 async def test_a_holder_that_has_let_go_is_not_ended(project: Any, other_process: Any) -> None:

@@ -253,6 +253,14 @@ async def test_a_row_that_makes_no_sense_is_named(project: Any, change: str) -> 
         await project.rows()
 
 
+async def test_a_row_that_somebody_took_away_is_missed(project: Any, runner: Any) -> None:
+    project.write("0001", "VACUUM;\nCREATE TABLE t (a);")
+    async with project.locked() as connection:
+        with pytest.raises(LedgerError, match="row 7 of dbwarden_ledger is gone"):
+            await runner(connection, [project.work(project.files[0], row_id=7)])
+    assert project.tables() == []
+
+
 async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);\nVACUUM;\nSELECT nonsense;")
     async with project.locked() as connection:

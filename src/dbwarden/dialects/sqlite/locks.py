@@ -133,7 +133,7 @@ class LockFile:
         """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if _try_lock(descriptor, shared=False) and _has_name(descriptor, self.path):
+            if _try_lock(descriptor, shared=False) and has_name(descriptor, self.path):
                 self._descriptor, descriptor = descriptor, -1
         finally:
             if descriptor >= 0:
@@ -194,11 +194,15 @@ class LockFile:
         except OSError:
             return False
         end = time.monotonic() + within
-        while (now := self._look()) and now[0] and now[1] and now[1].since == mark.since:
+        while self._still_held(mark):
             if time.monotonic() > end:
                 return False
             time.sleep(0.01)
         return True
+
+    def _still_held(self, mark: Mark) -> bool:
+        held, now = self._look()
+        return held and (now is None or now.since == mark.since)
 
     def _look(self) -> tuple[bool, Mark | None]:
         """Whether it is held, and by whom if that can be read."""
@@ -225,7 +229,7 @@ def _read(descriptor: int) -> bytes:
     return os.read(descriptor, 8192)
 
 
-def _has_name(descriptor: int, path: Path) -> bool:
+def has_name(descriptor: int, path: Path) -> bool:
     """Whether *path* still names the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
