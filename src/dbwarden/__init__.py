@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from dbwarden.errors import DBWardenError as DBWardenError
     from dbwarden.fleet import Outcome as Outcome
     from dbwarden.fleet import OutcomeState as OutcomeState
+    from dbwarden.fleet import migrate_all as migrate_all
     from dbwarden.operations.baseline import baseline as baseline
     from dbwarden.operations.check import check as check
     from dbwarden.operations.health import health as health
     from dbwarden.operations.history import history as history
     from dbwarden.operations.init import init as init
+    from dbwarden.operations.lock import lock_status as lock_status
+    from dbwarden.operations.lock import unlock as unlock
     from dbwarden.operations.migrate import migrate as migrate
     from dbwarden.operations.new import new as new
     from dbwarden.operations.repair import repair as repair
@@ -41,11 +44,14 @@ _HOMES = {
     "history": "dbwarden.operations.history",
     "init": "dbwarden.operations.init",
     "load_project": "dbwarden.config.loading",
+    "lock_status": "dbwarden.operations.lock",
     "migrate": "dbwarden.operations.migrate",
+    "migrate_all": "dbwarden.fleet",
     "new": "dbwarden.operations.new",
     "repair": "dbwarden.operations.repair",
     "rollback": "dbwarden.operations.rollback",
     "status": "dbwarden.operations.status",
+    "unlock": "dbwarden.operations.lock",
     "wait": "dbwarden.operations.wait",
 }
 

@@ -498,3 +498,104 @@ def test_importing_dbwarden_loads_nothing(project: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert [name for name in ran.stdout.split() if name.startswith("dbwarden")] == ["dbwarden"]
+
+
+# -- fleets ---------------------------------------------------------------------------------
+
+NEEDS_USERS = "-- requires: primary@0001\n\n" + EVENTS.replace("events", "visits")
+
+
+def versions(ran: Ran) -> dict[str, str | None]:
+    return {name: result["version"] for name, result in results(ran).items()}
+
+
+def test_a_migration_waits_for_what_it_requires_in_another_database(
+    project: Path, cli: Cli
+) -> None:
+    write(project, "analytics", "0002_visits", NEEDS_USERS)
+    ran = cli("migrate", "--all", "--json", "--log-format", "json")
+
+    assert ran.code == 0
+    events = [json.loads(line) for line in ran.err.splitlines()]
+    order = [f"{e['database']}@{e['version']}" for e in events if e["event"] == "migration_applied"]
+    assert order.index("primary@0001") < order.index("analytics@0002")
+    assert [item["key"] for item in results(ran)["analytics"]["applied"]] == ["0001", "0002"]
+
+
+def test_what_requires_a_database_that_failed_is_not_started_and_says_why(
+    project: Path, cli: Cli
+) -> None:
+    write(project, "primary", "0001_create_users", "-- upgrade\nSELEC 1;\n")
+    write(project, "analytics", "0002_visits", NEEDS_USERS)
+    ran = cli("migrate", "--all", "--json")
+
+    assert ran.code == 1
+    assert states(ran) == {
+        "primary": "failed",
+        "analytics": "not_started",
+        "logging": "succeeded",
+    }
+    assert "requires primary@0001, which is not applied" in ran.out
+    assert [item["key"] for item in results(ran)["analytics"]["applied"]] == ["0001"]
+
+
+def test_a_requirement_is_met_by_a_ledger_too(project: Path, cli: Cli) -> None:
+    write(project, "analytics", "0002_visits", NEEDS_USERS)
+
+    alone = cli("migrate", "-d", "analytics", "--json")
+    assert states(alone) == {"analytics": "not_started"}
+    cli("migrate", "-d", "primary")
+    write(project, "primary", "0003_broken", "-- upgrade\nSELEC 1;\n")
+    both = cli("migrate", "--all", "--json")
+    assert states(both)["primary"] == "failed"
+    assert versions(cli("status", "-d", "analytics", "--json")) == {"analytics": "0002"}
+
+
+def test_an_unknown_requirement_stops_everything_before_it_runs(project: Path, cli: Cli) -> None:
+    write(project, "analytics", "0002_visits", NEEDS_USERS.replace("0001", "0099"))
+    ran = cli("migrate", "--all")
+
+    assert ran.code == 2
+    assert "analytics__0002_visits.sql" in ran.err
+    assert "primary has no such migration" in ran.err
+    assert not (project / "primary.db").exists()
+
+
+def test_shards_together_are_the_whole_fleet(project: Path, cli: Cli) -> None:
+    ran = [cli("status", "--all", "--shard", f"{i}/2", "--json") for i in (1, 2)]
+
+    assert sorted(name for one in ran for name in states(one)) == [
+        "analytics",
+        "logging",
+        "primary",
+    ]
+
+
+def test_the_report_holds_every_outcome(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--all", "--report", "report.json")
+
+    assert ran.code == 0
+    report = json.loads((project / "report.json").read_text(encoding="utf-8"))
+    assert [item["state"] for item in report["databases"]] == ["succeeded"] * 3
+    assert cli("migrate", "--report", "no/such/folder.json").code == 2
+
+
+def test_lock_status_and_unlock_of_a_free_database(project: Path, cli: Cli) -> None:
+    cli("migrate")
+
+    assert "free" in cli("lock-status").out
+    assert cli("unlock").code == 0
+    assert cli("unlock", "--force").code == 0
+
+
+def test_a_replica_is_left_out_by_all_and_refused_by_name(project: Path, cli: Cli) -> None:
+    replica = (
+        '\ndatabase_config(database_name="copy", database_type="sqlite", '
+        'database_url="sqlite:///copy.db", replica_of="primary")\n'
+    )
+    (project / "dbwarden.py").write_text(CONFIGURATION + replica, encoding="utf-8")
+
+    assert "copy" not in states(cli("migrate", "--all", "--json"))
+    ran = cli("migrate", "-d", "copy")
+    assert ran.code == 2
+    assert "replica of primary" in ran.err

@@ -76,3 +76,9 @@ class Target(Project):
         int | None, Parameter(name="--max-failures", group=HOW, show_default=False)
     ] = None
     "Stop everything when so many databases have failed."
+    shard: Annotated[str | None, Parameter(name="--shard", group=WHICH, show_default=False)] = None
+    "Only share I of N of these databases, as in 2/8; a database's share depends on its name alone."
+    report: Annotated[Path | None, Parameter(name="--report", group=OUTPUT, show_default=False)] = (
+        None
+    )
+    "Write what became of every database to this file, as JSON."

@@ -12,6 +12,7 @@ from dbwarden.errors import (
     DBWardenError,
     MigrationFileError,
     NotStarted,
+    UsageError,
 )
 from dbwarden.types import Location
 
@@ -31,6 +32,18 @@ def note(*lines: str) -> None:
 def say_json(document: Any) -> None:
     """One JSON document, to stdout."""
     print(dumps(document))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """One JSON document, to a file.
+
+    Raises:
+        UsageError: The file cannot be written.
+    """
+    try:
+        path.write_text(dumps(document) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {path}: {error.strerror}") from error
 
 
 def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

@@ -48,7 +48,34 @@ async def selected(target: Target) -> tuple[DatabaseConfig, ...]:
         configs = found.select(target.database, all_databases=target.all)
     else:
         configs = (found.default,)
+    if target.shard is not None:
+        configs = fleet.Shard.parse(target.shard).of(configs)
     return tuple(_adjusted(config, target) for config in configs)
+
+
+async def own(target: Target) -> tuple[DatabaseConfig, ...]:
+    """The databases that the options name and that have migrations of their own.
+
+    Raises:
+        UsageError: A replica is named: it is never migrated. ``--all`` and patterns leave it out.
+    """
+    found = await selected(target)
+    named = [config for config in found if config.database_name in target.database]
+    for config in named:
+        if config.replica_of is not None:
+            raise UsageError(
+                f"it is a replica of {config.replica_of}, and never migrated itself",
+                database=config.database_name,
+                next_step=f"Use -d {config.replica_of}.",
+            )
+    return tuple(config for config in found if config.replica_of is None)
+
+
+async def reachable(target: Target) -> tuple[DatabaseConfig, ...]:
+    """Every database that a ``-- requires:`` of this run may name."""
+    every = (await project(target)).databases
+    usable = [c for c in every if not target.dev or c.dev_database_url is not None]
+    return tuple(_adjusted(config, target) for config in usable if config.replica_of is None)
 
 
 def _adjusted(config: DatabaseConfig, target: Target) -> DatabaseConfig:
@@ -65,22 +92,32 @@ async def on_fleet(
     operation: fleet.Operation[T],
     databases: Sequence[DatabaseConfig],
     target: Target,
-    *,
-    canary: str | None = None,
 ) -> tuple[Outcome[T], ...]:
     """Run *operation* as the options say, with live progress on a terminal."""
-    _refuse_nonsense(target)
+    limits = limits_of(target)
     with watching(databases, enabled=not target.json):
         return await fleet.run(
             operation,
             databases,
-            concurrency=target.concurrency,
-            per_server=target.per_server,
-            fail_fast=target.fail_fast,
-            max_failures=target.max_failures,
-            canary=canary,
+            concurrency=limits.concurrency,
+            per_server=limits.per_server,
+            max_failures=limits.max_failures,
             stop=stop.get(),
         )
+
+
+def limits_of(target: Target) -> fleet.Limits:
+    """How the options bound the run.
+
+    Raises:
+        UsageError: A limit below 1.
+    """
+    _refuse_nonsense(target)
+    return fleet.Limits(
+        concurrency=target.concurrency,
+        per_server=target.per_server,
+        max_failures=1 if target.fail_fast else target.max_failures,
+    )
 
 
 def _refuse_nonsense(target: Target) -> None:
@@ -90,7 +127,7 @@ def _refuse_nonsense(target: Target) -> None:
             raise UsageError(f"--{name.replace('_', '-')} takes a number from 1 on")
 
 
-def report(
+async def report(
     command: str,
     outcomes: Sequence[Outcome[Any]],
     target: Target,
@@ -105,6 +142,9 @@ def report(
     done; ``None`` for commands that nobody has to finish.
     """
     code = exit_code(outcomes)
+    if target.report is not None:
+        document = fleet_document(command, outcomes, code)
+        await anyio.to_thread.run_sync(output.write_json, target.report, document)
     if target.json:
         output.say_json(fleet_document(command, outcomes, code))
         return code

@@ -1,7 +1,11 @@
 """What every operation begins with: which database, within which time, under which name."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
@@ -15,6 +19,7 @@ from dbwarden.errors import TimedOut
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import Reading
+from dbwarden.types import DatabaseName, DialectName
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
@@ -97,12 +102,41 @@ def dialect_of(config: DatabaseConfig) -> Dialect:
     return dialect_for(config.database_type)
 
 
+Folder = tuple[Path, DatabaseName, DialectName]
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """The folders that were read in this run, so that a thousand tenants read theirs once."""
+
+    read: dict[Folder, tuple[Migration, ...]] = field(default_factory=dict)
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+
+
+_folders: ContextVar[_Folders | None] = ContextVar("dbwarden_folders", default=None)
+
+
+@asynccontextmanager
+async def files_once() -> AsyncGenerator[None]:
+    """Read each migrations folder once while the block (or one around it) runs."""
+    token = _folders.set(_folders.get() or _Folders())
+    try:
+        yield
+    finally:
+        _folders.reset(token)
+
+
 async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     """The migration files of this database, read in a worker thread."""
     owner = config.replica_of or config.database_name
-    return await anyio.to_thread.run_sync(
-        read_folder, config.migrations_dir, owner, config.database_type
-    )
+    folder: Folder = (config.migrations_dir, owner, config.database_type)
+    known = _folders.get()
+    if known is None:
+        return await anyio.to_thread.run_sync(read_folder, *folder)
+    async with known.turn:
+        if folder not in known.read:
+            known.read[folder] = await anyio.to_thread.run_sync(read_folder, *folder)
+    return known.read[folder]
 
 
 async def look(config: DatabaseConfig) -> Reading:

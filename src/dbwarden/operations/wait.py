@@ -1,5 +1,6 @@
 """Wait until a database answers, as containers that start together need it."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -68,9 +69,10 @@ async def wait(config: DatabaseConfig) -> WaitResult:
 def last_moment(*, started_at: float) -> float:
     """Just before the operation's own time limit, so that there is time to say what was met."""
     limit: float = anyio.current_effective_deadline()
-    return limit - 0.02 * (limit - started_at) if limit < float("inf") else limit
+    remaining = limit - started_at
+    return limit - (0.02 * remaining if math.isfinite(remaining) else 0.0)
 
 
 def pause_after(attempts: int) -> float:
     """Seconds until the next attempt: doubling, up to two."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts - 1, 10))
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))

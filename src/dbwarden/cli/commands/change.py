@@ -7,13 +7,14 @@ from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.options import HOW, Target
-from dbwarden.cli.run import bad, good, on_fleet, open_, report, selected
+from dbwarden.cli.progress import watching
+from dbwarden.cli.run import bad, good, limits_of, on_fleet, open_, own, reachable, report, stop
 from dbwarden.cli.style import Cell, some
 from dbwarden.errors import UsageError
+from dbwarden.fleet import migrate_all
 from dbwarden.operations.baseline import BaselineResult
 from dbwarden.operations.baseline import baseline as baseline_one
 from dbwarden.operations.migrate import MigrateResult, PlannedSQL
-from dbwarden.operations.migrate import migrate as migrate_one
 from dbwarden.operations.repair import RepairResult
 from dbwarden.operations.repair import repair as repair_one
 from dbwarden.operations.rollback import RollbackResult
@@ -50,14 +51,24 @@ async def migrate(
     canary
         This database first; the others only if it succeeds.
     """
-    databases = await selected(target)
-    operation = partial(migrate_one, to=to, count=count, dry_run=dry_run, out_of_order=out_of_order)
-    outcomes = await on_fleet(operation, databases, target, canary=canary)
+    databases = await own(target)
+    with watching(databases, enabled=not target.json):
+        outcomes = await migrate_all(
+            databases,
+            known=await reachable(target),
+            limits=limits_of(target),
+            canary=canary,
+            stop=stop.get(),
+            to=to,
+            count=count,
+            dry_run=dry_run,
+            out_of_order=out_of_order,
+        )
     if dry_run and not target.json:
         _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
     again = _options(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
     headers = ("", "version", "applied")
-    return report("migrate", outcomes, target, headers=headers, row=_migrated, again=again)
+    return await report("migrate", outcomes, target, headers=headers, row=_migrated, again=again)
 
 
 def _options(**values: str | int | bool | None) -> list[str]:
@@ -99,14 +110,16 @@ async def rollback(
     dry_run
         Print the SQL in order; takes no lock and writes nothing, enforced by the server.
     """
-    databases = await selected(target)
+    databases = await own(target)
     operation = partial(rollback_one, to=to, count=count, dry_run=dry_run)
     outcomes = await on_fleet(operation, databases, target)
     if dry_run and not target.json:
         _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
     headers = ("", "version", "rolled back")
     again = _options(to=to, count=count, dry_run=dry_run)
-    return report("rollback", outcomes, target, headers=headers, row=_rolled_back, again=again)
+    return await report(
+        "rollback", outcomes, target, headers=headers, row=_rolled_back, again=again
+    )
 
 
 def _rolled_back(result: RollbackResult) -> tuple[Cell, ...]:
@@ -142,11 +155,11 @@ async def baseline(
     to
         The version that the database already has.
     """
-    databases = await selected(target)
+    databases = await own(target)
     outcomes = await on_fleet(partial(baseline_one, to=to), databases, target)
     headers = ("", "version", "marked")
     again = _options(to=to)
-    return report("baseline", outcomes, target, headers=headers, row=_baselined, again=again)
+    return await report("baseline", outcomes, target, headers=headers, row=_baselined, again=again)
 
 
 def _baselined(result: BaselineResult) -> tuple[Cell, ...]:
@@ -181,22 +194,22 @@ async def repair(
     yes
         Do it without asking.
     """
-    databases = await selected(target)
+    databases = await own(target)
     choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _steps(at)}
     preview = await on_fleet(partial(repair_one, dry_run=True, **choices), databases, target)
     shown = partial(report, "repair", headers=("", "what"), row=_repaired)
     wanted = any(o.result is not None and o.result.actions for o in preview)
     if not wanted or any(o.error for o in preview):
-        return shown(preview, target)
+        return await shown(preview, target)
     if not yes:
         if target.json or not output.can_ask():
-            code = shown(preview, target)
+            code = await shown(preview, target)
             output.note("", "Nothing was changed. To do it, say --yes.")
             return int(code)
-        shown(preview, target)
+        await shown(preview, target)
         if not output.ask("Do this?"):
             return 1
-    return shown(await on_fleet(partial(repair_one, **choices), databases, target), target)
+    return await shown(await on_fleet(partial(repair_one, **choices), databases, target), target)
 
 
 def _steps(values: tuple[str, ...]) -> dict[str, int]:

@@ -23,7 +23,7 @@ async def status(*, target: Target = Target()) -> int:  # noqa: B008
     """Where each database stands: version, applied, pending, and what does not agree."""
     outcomes = await on_fleet(status_one, await selected(target), target)
     headers = ("", "version", "applied", "pending", "changed", "missing", "half-done", "ahead")
-    code = report("status", outcomes, target, headers=headers, row=_status)
+    code = await report("status", outcomes, target, headers=headers, row=_status)
     return Exit.DONE if code is Exit.FOUND else code
 
 
@@ -52,7 +52,7 @@ async def history(*, target: Target = Target()) -> int:  # noqa: B008
     """Who applied what and when, rolled-back migrations included."""
     outcomes = await on_fleet(history_one, await selected(target), target)
     if target.json:
-        return report("history", outcomes, target, headers=(), row=lambda _: ())
+        return await report("history", outcomes, target, headers=(), row=lambda _: ())
     for outcome in outcomes:
         if outcome.result is not None:
             _say_history(outcome.result)
@@ -78,7 +78,7 @@ def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
 async def check(*, target: Target = Target()) -> int:  # noqa: B008
     """Is every database reachable and as its files say? Exit 3 when something was found."""
     outcomes = await on_fleet(check_one, await selected(target), target)
-    code = report("check", outcomes, target, headers=("", "version", "found"), row=_check)
+    code = await report("check", outcomes, target, headers=("", "version", "found"), row=_check)
     if not target.json:
         for outcome in outcomes:
             for finding in outcome.result.findings if outcome.result else ():
@@ -120,7 +120,7 @@ def _health(database: str, result: DatabaseHealth | None, error: object) -> Data
 async def wait(*, target: Target = Target()) -> int:  # noqa: B008
     """Wait until the databases answer, for at most --timeout seconds each."""
     outcomes = await on_fleet(wait_one, await selected(target), target)
-    return report("wait", outcomes, target, headers=("", "server", "attempts"), row=_waited)
+    return await report("wait", outcomes, target, headers=("", "server", "attempts"), row=_waited)
 
 
 def _waited(result: WaitResult) -> tuple[Cell, ...]:

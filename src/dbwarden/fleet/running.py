@@ -16,7 +16,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, Interrupted, NotStarted, TimedOut
-from dbwarden.operations.target import timed_out
+from dbwarden.operations.target import files_once, timed_out
 from dbwarden.types import DatabaseName
 
 T = TypeVar("T")
@@ -59,12 +59,18 @@ class Outcome(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Generic[T]):
-    """One operation on one database; ``after`` names the tasks that must have succeeded first."""
+    """One operation on one database, and what it waits for.
+
+    ``after`` names the tasks that must have succeeded first, ``settled`` those that must have
+    ended, well or not. ``gate`` is asked then: it returns why the task must not start, or ``None``.
+    """
 
     key: str
     config: DatabaseConfig
     operation: Operation[T]
     after: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
+    gate: Callable[[], Awaitable[str | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +147,7 @@ async def run_tasks(
 ) -> tuple[Outcome[T], ...]:
     """Run *tasks*, each when those it comes after have succeeded; that order has no cycle."""
     run_ = _Run[T](tasks=tuple(tasks), limits=limits)
-    async with anyio.create_task_group() as watch:
+    async with files_once(), anyio.create_task_group() as watch:
         if stop is not None:
             watch.start_soon(run_.stop_when, stop)
         await run_.everything()
@@ -174,9 +180,12 @@ class _Run(Generic[T]):
         self._stop("interrupted")
 
     async def _turn(self, task: Task[T], everywhere: anyio.CapacityLimiter) -> None:
-        for key in sorted(task.after & self.ended.keys()):
+        for key in sorted((task.after | task.settled) & self.ended.keys()):
             await self.ended[key].wait()
-        if (reason := blocked_by(task, self.outcomes)) is not None:
+        reason = blocked_by(task, self.outcomes)
+        if reason is None and task.gate is not None:
+            reason = await task.gate()
+        if reason is not None:
             self._record(task, _not_started(task, reason))
             return
         # The server's place first: waiting for it must not take one of everybody's places.

@@ -1,0 +1,168 @@
+"""Which database has to have what first: ``-- requires: primary@0042``. Pure.
+
+Every migration is on a level: 0, or one more than the highest level of what it requires in other
+databases, and never lower than the one before it in its own. What one database has on one level
+is a :class:`Stage`: it runs as one, when the stages that it requires are done.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dbwarden.errors import MigrationFileError
+from dbwarden.files.migration import Migration, Requirement
+from dbwarden.types import DatabaseName, Version, format_version
+
+Node = tuple[DatabaseName, Version]
+Files = Mapping[DatabaseName, Sequence[Migration]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What one database runs at a stretch: up to version ``to`` (``None``: all that is left).
+
+    ``requires`` is what other databases must have applied before.
+    """
+
+    database: DatabaseName
+    level: int
+    to: Version | None
+    requires: tuple[Requirement, ...]
+
+    @property
+    def key(self) -> str:
+        """A name for this stage within one run."""
+        return f"{self.database}#{self.level}"
+
+
+def stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage, ...]:
+    """The stages of *databases*, each database's own in their order.
+
+    *files* has those of every configured database, because what is required may belong to one
+    that does not take part in this run.
+
+    Raises:
+        MigrationFileError: A requirement names an unknown database or version, or there is a
+            cycle; with file and line.
+    """
+    if not any_requirement(files):
+        return tuple(Stage(database=name, level=0, to=None, requires=()) for name in databases)
+    levels = _levels(files)
+    found: list[Stage] = []
+    for name in databases:
+        versioned = _versioned(files.get(name, ()))
+        by_level: dict[int, list[Migration]] = {0: []}
+        for item, version in versioned:
+            by_level.setdefault(levels[name, version], []).append(item)
+        found.extend(_stages_of(name, by_level))
+    return tuple(found)
+
+
+def any_requirement(files: Files) -> bool:
+    """Whether any migration requires another database. Tenants share their files."""
+    folders = {id(items): items for items in files.values()}
+    return any(item.requires for items in folders.values() for item in items)
+
+
+def _stages_of(name: DatabaseName, by_level: Mapping[int, Sequence[Migration]]) -> Iterator[Stage]:
+    last = max(by_level)
+    for level in sorted(by_level):
+        items = by_level[level]
+        newest = items[-1].version if items else None
+        if not items and level != last:
+            continue
+        yield Stage(
+            database=name,
+            level=level,
+            to=None if level == last else newest,
+            requires=tuple(dict.fromkeys(need for item in items for need in item.requires)),
+        )
+
+
+def _versioned(items: Sequence[Migration]) -> list[tuple[Migration, Version]]:
+    return [(item, item.version) for item in items if item.version is not None]
+
+
+def _levels(files: Files) -> dict[Node, int]:
+    nodes = {(name, v): item for name, items in files.items() for item, v in _versioned(items)}
+    before = _previous(files)
+    levels: dict[Node, int] = {}
+    for node in nodes:
+        _settle(node, nodes, before, files, levels)
+    return levels
+
+
+def _previous(files: Files) -> dict[Node, Node]:
+    previous: dict[Node, Node] = {}
+    for name, items in files.items():
+        versions = [version for _, version in _versioned(items)]
+        for earlier, later in pairwise(versions):
+            previous[name, later] = (name, earlier)
+    return previous
+
+
+def _settle(
+    start: Node,
+    nodes: Mapping[Node, Migration],
+    before: Mapping[Node, Node],
+    files: Files,
+    levels: dict[Node, int],
+) -> None:
+    """Find the level of *start* and of all it needs, without recursion (histories are long)."""
+    path: dict[Node, None] = {}
+    stack = [start]
+    while stack:
+        node = stack[-1]
+        if node in levels:
+            stack.pop()
+            path.pop(node, None)
+            continue
+        needs = [_node(nodes[node], need, nodes, files) for need in nodes[node].requires]
+        earlier = [before[node]] if node in before else []
+        open_ = [need for need in (*earlier, *needs) if need not in levels]
+        if not open_:
+            own = max((levels[item] for item in earlier), default=0)
+            levels[node] = max([own, *(levels[item] + 1 for item in needs)])
+            continue
+        path[node] = None
+        if (again := next((item for item in open_ if item in path), None)) is not None:
+            raise _cycle(again, path, nodes)
+        stack.append(open_[0])
+
+
+def _node(
+    migration: Migration, need: Requirement, nodes: Mapping[Node, Migration], files: Files
+) -> Node:
+    if need.database not in files:
+        raise MigrationFileError(
+            f"it requires {_said(need)}, and no database {need.database} is configured",
+            database=migration.database,
+            location=migration.at(),
+            next_step=f"Configured are: {', '.join(files)}.",
+        )
+    if (need.database, need.version) not in nodes:
+        raise MigrationFileError(
+            f"it requires {_said(need)}, and {need.database} has no such migration",
+            database=migration.database,
+            location=migration.at(),
+            next_step="Correct the number, or add the file that is missing.",
+        )
+    return need.database, need.version
+
+
+def _cycle(
+    again: Node, path: Mapping[Node, None], nodes: Mapping[Node, Migration]
+) -> MigrationFileError:
+    walked = list(path)
+    ring = [*walked[walked.index(again) :], again]
+    named = " -> ".join(f"{name}@{format_version(version)}" for name, version in ring)
+    return MigrationFileError(
+        f"these migrations wait for each other: {named}",
+        database=again[0],
+        location=nodes[again].at(),
+        next_step="Take one `-- requires:` out of the ring.",
+    )
+
+
+def _said(need: Requirement) -> str:
+    return f"{need.database}@{format_version(need.version)}"

@@ -1,0 +1,45 @@
+"""Who migrates this database right now, and how to end that."""
+
+from dataclasses import dataclass
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.ledger import LockHolder
+from dbwarden.operations.target import dialect_of, look, operation
+from dbwarden.types import DatabaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockStatus:
+    """Who holds the migration lock; ``None`` when it is free."""
+
+    database: DatabaseName
+    holder: LockHolder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlockResult:
+    """Who was ended; ``holder`` is ``None`` when the lock was free, ``ended`` says if it worked."""
+
+    database: DatabaseName
+    holder: LockHolder | None
+    ended: bool
+
+
+@operation("lock_status")
+async def lock_status(config: DatabaseConfig) -> LockStatus:
+    """Say who holds the migration lock. Reads only."""
+    reading = await look(config)
+    return LockStatus(database=config.database_name, holder=reading.holder)
+
+
+@operation("unlock")
+async def unlock(config: DatabaseConfig) -> UnlockResult:
+    """End the process that holds the migration lock; what it was doing is rolled back.
+
+    A lock lives and dies with its connection, so there is never a stale one to clear: this ends a
+    migrator that is alive.
+    """
+    async with dialect_of(config).connect(config) as connection:
+        holder = (await connection.read()).holder
+        ended = holder is not None and await connection.terminate_holder(holder)
+    return UnlockResult(database=config.database_name, holder=holder, ended=ended)

@@ -1,0 +1,176 @@
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbwarden.errors import MigrationFileError, UsageError
+from dbwarden.files.checksum import checksum
+from dbwarden.files.migration import Migration, Requirement, Section
+from dbwarden.fleet.requirements import stages
+from dbwarden.fleet.sharding import Shard
+from dbwarden.ledger import Kind
+from dbwarden.types import DatabaseName, Version
+
+Needs = Mapping[int, Sequence[tuple[str, int]]]
+
+
+def migrations(database: str, count: int, needs: Needs | None = None) -> tuple[Migration, ...]:
+    """Migrations 1 to *count*; *needs* says which require what."""
+    name = DatabaseName(database)
+    text = "CREATE TABLE t (id int);"
+    return tuple(
+        Migration(
+            database=name,
+            kind=Kind.VERSIONED,
+            version=Version(number),
+            name=f"m{number}",
+            path=Path(f"{database}__{number:04d}_m.sql"),
+            upgrade=Section(text=text, line=2, checksum=checksum(text)),
+            rollback=None,
+            requires=tuple(
+                Requirement(database=DatabaseName(other), version=Version(version))
+                for other, version in (needs or {}).get(number, ())
+            ),
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def files(**databases: tuple[Migration, ...]) -> dict[DatabaseName, Sequence[Migration]]:
+    return {DatabaseName(name): items for name, items in databases.items()}
+
+
+def planned(found: dict[DatabaseName, Sequence[Migration]]) -> list[tuple[str, int, int | None]]:
+    return [(s.database, s.level, s.to) for s in stages(found, list(found))]
+
+
+def test_without_requirements_each_database_is_one_stage() -> None:
+    found = files(a=migrations("a", 3), b=migrations("b", 0))
+
+    assert planned(found) == [("a", 0, None), ("b", 0, None)]
+
+
+def test_what_requires_another_comes_one_level_later() -> None:
+    found = files(a=migrations("a", 3, {2: [("b", 1)]}), b=migrations("b", 2))
+
+    assert planned(found) == [("a", 0, 1), ("a", 1, None), ("b", 0, None)]
+    (need,) = stages(found, list(found))[1].requires
+    assert (need.database, need.version) == ("b", 1)
+
+
+def test_databases_may_require_each_other_at_different_points() -> None:
+    found = files(
+        a=migrations("a", 3, {3: [("b", 2)]}),
+        b=migrations("b", 2, {2: [("a", 2)]}),
+    )
+
+    assert planned(found) == [("a", 0, 2), ("a", 2, None), ("b", 0, 1), ("b", 1, None)]
+
+
+def test_a_first_migration_may_require_another_database() -> None:
+    found = files(a=migrations("a", 1, {1: [("b", 1)]}), b=migrations("b", 1))
+
+    assert planned(found) == [("a", 1, None), ("b", 0, None)]
+
+
+def test_a_ring_is_an_error_that_names_it() -> None:
+    found = files(
+        a=migrations("a", 2, {1: [("b", 2)]}),
+        b=migrations("b", 2, {2: [("a", 1)]}),
+    )
+
+    with pytest.raises(MigrationFileError, match="wait for each other: a@0001 -> b@0002 -> a@0001"):
+        stages(found, list(found))
+
+
+def test_a_ring_through_the_order_of_the_files_is_found_too() -> None:
+    found = files(
+        a=migrations("a", 2, {1: [("b", 2)]}),
+        b=migrations("b", 2, {1: [("a", 2)]}),
+    )
+
+    with pytest.raises(MigrationFileError, match="wait for each other"):
+        stages(found, list(found))
+
+
+@pytest.mark.parametrize(
+    ("need", "said"),
+    [
+        (("nobody", 1), "no database nobody is configured"),
+        (("b", 9), "requires b@0009, and b has no such migration"),
+    ],
+)
+def test_what_does_not_exist_is_an_error_with_its_file(need: tuple[str, int], said: str) -> None:
+    found = files(a=migrations("a", 1, {1: [need]}), b=migrations("b", 1))
+
+    with pytest.raises(MigrationFileError, match=said) as caught:
+        stages(found, list(found))
+    assert caught.value.location is not None
+    assert caught.value.location.path.name == "a__0001_m.sql"
+
+
+def test_only_the_chosen_databases_have_stages_but_all_are_known() -> None:
+    found = files(a=migrations("a", 1, {1: [("b", 1)]}), b=migrations("b", 1))
+
+    (stage,) = stages(found, [DatabaseName("a")])
+    assert stage.database == "a"
+
+
+@given(st.integers(0, 10_000))
+def test_stages_run_in_order_of_level_meet_every_requirement(seed: int) -> None:
+    """A random history that has an order; running by level must never run before its need."""
+    chance = random.Random(seed)
+    order = [(name, n) for name in "abc" for n in range(1, 4)]
+    nodes: list[tuple[str, int]] = []
+    left = {name: [1, 2, 3] for name in "abc"}
+    while any(left.values()):
+        name = chance.choice([name for name, items in left.items() if items])
+        nodes.append((name, left[name].pop(0)))
+    needs: dict[str, dict[int, list[tuple[str, int]]]] = {name: {} for name in "abc"}
+    for place, (name, number) in enumerate(nodes):
+        earlier = [node for node in nodes[:place] if node[0] != name]
+        if earlier and chance.random() < 0.5:
+            needs[name][number] = [chance.choice(earlier)]
+    found = files(**{name: migrations(name, 3, needs[name]) for name in "abc"})
+
+    done: set[tuple[str, int]] = set()
+    for stage in sorted(stages(found, list(found)), key=lambda stage: stage.level):
+        for need in stage.requires:
+            assert (need.database, need.version) in done
+        last = stage.to if stage.to is not None else 3
+        done |= {(stage.database, number) for number in range(1, last + 1)}
+    assert done == set(order)
+
+
+def test_a_long_history_is_no_problem() -> None:
+    found = files(a=migrations("a", 5000, {5000: [("b", 1)]}), b=migrations("b", 1))
+
+    assert planned(found)[0] == ("a", 0, 4999)
+
+
+# -- shards ---------------------------------------------------------------------------------
+
+
+def test_shards_share_everything_and_nothing_twice() -> None:
+    names = [f"tenant_{i}" for i in range(1000)]
+    shares = [[n for n in names if Shard(index=i, count=8).holds(n)] for i in range(1, 9)]
+
+    assert sorted(name for share in shares for name in share) == sorted(names)
+    assert all(80 < len(share) < 170 for share in shares)
+
+
+def test_one_more_tenant_moves_no_other() -> None:
+    shard = Shard.parse("3/8")
+
+    assert [shard.holds(f"tenant_{i}") for i in range(50)] == [
+        Shard(index=3, count=8).holds(f"tenant_{i}") for i in range(50)
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "3", "0/8", "9/8", "a/b", "1/0", "-1/4", "1/2/3"])
+def test_a_shard_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--shard takes I/N"):
+        Shard.parse(text)
