@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Work
-from dbwarden.history import compare, plan_upgrade
+from dbwarden.planning import compare, plan_upgrade
 from dbwarden.ledger import Kind
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.target import dialect_of, migration_files, operation

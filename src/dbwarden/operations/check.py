@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.history import compare
+from dbwarden.planning import compare
 from dbwarden.operations.status import StatusResult, describe
 from dbwarden.operations.target import look, migration_files, operation
 from dbwarden.types import DatabaseName

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.history import History, compare
+from dbwarden.planning import History, compare
 from dbwarden.ledger import LockHolder, Reading
 from dbwarden.operations.target import look, migration_files, operation
 from dbwarden.types import DatabaseName

@@ -11,7 +11,7 @@ from dbwarden.errors import (
 )
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
-from dbwarden.history.comparing import (
+from dbwarden.planning.comparing import (
     Applied,
     History,
     applied_rows,
@@ -19,7 +19,7 @@ from dbwarden.history.comparing import (
     rollback_edited,
     version_of,
 )
-from dbwarden.history.wording import check_amount, command, missing, named, partial_without_file
+from dbwarden.planning.wording import check_amount, command, missing, named, partial_without_file
 from dbwarden.ledger import LedgerRow, State
 from dbwarden.types import Version, format_version
 
