@@ -123,7 +123,7 @@ async def left_behind(url: str) -> list[Any]:
         locks = await connection.fetch(
             "SELECT locktype, mode FROM pg_locks WHERE pid <> pg_backend_pid() AND database ="
             " (SELECT oid FROM pg_database WHERE datname = current_database())"
-            " AND pid IN (SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'dbwarden %')"
+            f" AND pid IN (SELECT pid FROM pg_stat_activity WHERE {OURS})"
         )
     return [*running, *locks]
 

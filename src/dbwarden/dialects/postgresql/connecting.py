@@ -3,6 +3,7 @@
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import asyncpg
 
 from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
@@ -97,7 +98,7 @@ async def _connect(url: DatabaseURL, config: DatabaseConfig, *, read_only: bool)
         OSError,
         ValueError,
     ) as error:
-        if files := unreadable_files(url):
+        if files := await anyio.to_thread.run_sync(unreadable_files, url):
             raise _unreadable(files, config) from error
         raise connect_failure(error, url, config.database_name) from error
 

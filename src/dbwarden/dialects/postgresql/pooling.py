@@ -4,8 +4,10 @@ A migrator needs one session from beginning to end: the lock belongs to it. A po
 mode gives each transaction to any session, so that two migrators could hold "the" lock.
 """
 
-from dbwarden.dialects.postgresql.session import Session
-from dbwarden.errors import PoolerDetected
+import anyio
+
+from dbwarden.dialects.postgresql.session import ServerRefused, Session
+from dbwarden.errors import ConnectionLost, PoolerDetected
 from dbwarden.types import DatabaseName
 
 _PID = "SELECT pg_backend_pid()::text"
@@ -29,8 +31,11 @@ async def shares_sessions(session: Session) -> bool:
         if await other.value(_PID) == first:
             return True
         return await session.value(_PID) != first
+    except (ConnectionLost, ServerRefused):
+        return True  # in its statement mode it ends who begins a transaction
     finally:
-        await other.close()
+        with anyio.CancelScope(shield=True):
+            await other.close()
 
 
 def pooler_detected(database: DatabaseName) -> PoolerDetected:

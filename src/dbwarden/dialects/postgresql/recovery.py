@@ -114,8 +114,12 @@ async def after_failure(session: Session, probe: Probe, known: frozenset[str]) -
         case Reindexed():
             await drop_invalid(session, _rebuilt(probe))
             return True
-        case PartitionDetached() | IndexDropped():
-            return False
+        case IndexDropped(indexes=indexes):
+            names = ", ".join(f"to_regclass({_name(name)})" for name in indexes)
+            half = f"SELECT FROM {_INDEXES} AND NOT x.indisvalid AND x.indexrelid IN ({names})"
+            return await _found(session, half) == "not done"
+        case PartitionDetached() if session.server_version >= 14:
+            return await _found(session, f"SELECT FROM {_pending(probe)}") == "not done"
     return True
 
 
@@ -187,9 +191,13 @@ def _inherits(probe: PartitionDetached) -> str:
     )
 
 
+def _pending(probe: PartitionDetached) -> str:
+    return f"{_inherits(probe)} AND inhdetachpending"
+
+
 async def _finalize(session: Session, probe: PartitionDetached) -> bool:
     """End a detaching that was cut short; whether there was one."""
-    if await _found(session, f"SELECT FROM {_inherits(probe)} AND inhdetachpending") != "done":
+    if await _found(session, f"SELECT FROM {_pending(probe)}") != "done":
         return False
     parent, partition = _quoted(probe.parent), _quoted(probe.partition)
     await session.send(f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE")

@@ -109,7 +109,7 @@ def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
             return ConnectError, f"{where} is not ready: {said}", _TRY_LATER
         case "55000":
             return ConnectError, f"{url.database!r} on {where} takes no connections: {said}", None
-        case "08P01" if "no such database" in said:
+        case "08P01" if "no such database" in said or said.endswith("does not exist"):
             return _missing(url)
     return ConnectError, f"{where} refused the connection: {said}", None
 
@@ -126,9 +126,10 @@ def _missing(url: DatabaseURL) -> Explanation:
 def _login_advice(said: str) -> str:
     if "does not exist" in said or "not permitted to log in" in said:
         return "Check the user in database_url, or create the role with LOGIN."
-    if "no encryption" in said or "SSL off" in said:
-        return "The server wants TLS: add ?sslmode=require to database_url, or allow it otherwise."
-    return "Check the server's pg_hba.conf for this user, database and address."
+    advice = "Check the server's pg_hba.conf for this user, database and address"
+    if "no pg_hba.conf entry" in said and ("no encryption" in said or "SSL off" in said):
+        return f"{advice}; if it lets in with TLS only, add ?sslmode=require to database_url."
+    return f"{advice}."
 
 
 def _tls(error: ssl.SSLError, url: DatabaseURL) -> Explanation:

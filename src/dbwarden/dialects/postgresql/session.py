@@ -5,8 +5,9 @@ leaves the connection *unsettled*: the statement may still run. ``settle`` asks 
 it and waits for the answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 import anyio
@@ -88,7 +89,7 @@ class Session:
         self.marker = None
         self._listener = copy_context() if listen else None
         try:
-            await self._flight(self._raw.execute(sql))
+            await self._flight(partial(self._raw.execute, sql))
         finally:
             self._listener = None
 
@@ -103,13 +104,18 @@ class Session:
         async def take(data: bytes) -> None:
             copied.extend(data)
 
-        await self._flight(self._raw.copy_from_query(query, output=take, format="binary"))
+        copy = self._raw.copy_from_query
+        await self._flight(partial(copy, query, output=take, format="binary"))
         return single_value(bytes(copied))
 
-    async def _flight(self, call: Any) -> None:
+    async def _flight(self, call: Callable[[], Awaitable[Any]]) -> None:
+        # A cancelled operation starts nothing new.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if not self.open:
+            raise self._lost(ConnectionError("it was closed"))
         self._unsettled = True
         try:
-            await call
+            await call()
         except asyncpg.PostgresError as error:
             if not self.open or error.sqlstate is None or error.sqlstate in _GONE:
                 raise self._lost(error) from error
