@@ -89,15 +89,20 @@ def effects(change: Change) -> Effects:
             moved = frozenset(ref_of(Kind.COLUMN, name, was.name) for name, was, _ in columns)
             return Effects(makes=own, retypes=own | moved, touches=moved)
         case Alter(before=Sequence() as was, after=Sequence() as now):
-            own = own if differing(was, now) - {"owned_by"} else NONE
-            return Effects(touches=own | {ownership(now.ref)})
+            return Effects(touches=_touched(own, ownership(now.ref), was, now, "owned_by"))
         case AlterTable(before=before, after=after):
-            own = own if differing(before, after) - {"replica_identity"} else NONE
-            return Effects(touches=own | {replica_identity(after.name)})
+            part = replica_identity(after.name)
+            return Effects(touches=_touched(own, part, before, after, "replica_identity"))
         case AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
             return Effects(touches=own)
         case _:
             assert_never(change)
+
+
+def _touched(own: Refs, part: Ref, before: object, after: object, field: str) -> Refs:
+    """The thing itself, or only the part of it that *field* is about, or both."""
+    changed = differing(before, after)
+    return (own if changed - {field} else NONE) | ({part} if field in changed else NONE)
 
 
 def _of_table(table: Table) -> Iterator[Ref]:

@@ -55,7 +55,7 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
 
 
 def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
-    """Sequences that serve the same column under another name: they keep their place in counting."""
+    """Sequences that serve the same column under another name: they go on counting."""
     there = {sequence.name for sequence in desired.sequences}
     known = {sequence.name for sequence in current.sequences}
     new = {item.owned_by: item for item in desired.sequences if item.name not in known}

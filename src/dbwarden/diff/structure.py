@@ -34,6 +34,7 @@ from dbwarden.schema import (
 )
 
 Pairs = Iterator[tuple[Ref, Ref]]
+Partitions = Mapping[QualifiedName, list[QualifiedName]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +77,21 @@ def links(schema: Schema) -> Links:
     )
 
 
+def _partitions(schema: Schema) -> Partitions:
+    found: defaultdict[QualifiedName, list[QualifiedName]] = defaultdict(list)
+    for table in schema.tables:
+        if table.partition_of is not None:
+            found[table.partition_of.parent].append(table.name)
+    return found
+
+
 def _structural(schema: Schema) -> Pairs:
+    partitions = _partitions(schema)
     relations = {view.name: view.ref for view in schema.views}
     relations |= {view.name: view.ref for view in schema.materialized_views}
     for table in schema.tables:
         relations[table.name] = table.ref
-        yield from _table(schema, table)
+        yield from _table(partitions, table)
     for thing in schema.things:
         yield from _namespace(thing.ref)
         yield from _thing(thing, relations)
@@ -110,7 +120,7 @@ def _thing(thing: Thing, relations: Mapping[QualifiedName, Ref]) -> Pairs:
             pass
 
 
-def _table(schema: Schema, table: Table) -> Pairs:
+def _table(partitions: Partitions, table: Table) -> Pairs:
     yield from _namespace(table.ref)
     for parent in parents(table):
         yield table.ref, ref_of(Kind.TABLE, parent)
@@ -120,7 +130,7 @@ def _table(schema: Schema, table: Table) -> Pairs:
         if column.default is not None:
             yield ref_of(Kind.DEFAULT, table.name, column.name), own
     for constraint in table.constraints:
-        yield from _constraint(schema, table, constraint)
+        yield from _constraint(partitions, table, constraint)
     for index in table.indexes:
         yield from _index(table, index)
     identity = replica_identity(table.name)
@@ -130,7 +140,7 @@ def _table(schema: Schema, table: Table) -> Pairs:
     yield identity, ref_of(Kind.CONSTRAINT, table.name, chosen)
 
 
-def _constraint(schema: Schema, table: Table, constraint: Constraint) -> Pairs:
+def _constraint(partitions: Partitions, table: Table, constraint: Constraint) -> Pairs:
     own = constraint_ref(table.name, constraint)
     yield own, table.ref
     if not isinstance(constraint, Exclusion):
@@ -140,11 +150,15 @@ def _constraint(schema: Schema, table: Table, constraint: Constraint) -> Pairs:
         for name in constraint.include:
             yield own, table.column_ref(name)
     if isinstance(constraint, ForeignKey):
-        yield from _references(schema, own, constraint)
+        yield from _references(partitions, own, constraint)
 
 
-def _references(schema: Schema, own: Ref, key: ForeignKey) -> Pairs:
+def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> Pairs:
     yield own, ref_of(Kind.TABLE, key.references)
+    below = list(partitions.get(key.references, ()))
+    for table in below:  # the server holds on to each partition, however deep
+        below += partitions.get(table, ())
+        yield own, ref_of(Kind.TABLE, table)
     for name in key.referred_columns:
         yield own, ref_of(Kind.COLUMN, key.references, name)
 

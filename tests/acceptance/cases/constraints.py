@@ -18,14 +18,15 @@ CASES = [
     ),
     Case(
         name="primary key that others refer to",
-        old="CREATE TABLE x (id int PRIMARY KEY, k int UNIQUE); CREATE TABLE y (x int REFERENCES x);",
-        new="CREATE TABLE x (id int PRIMARY KEY, k int UNIQUE, CONSTRAINT y UNIQUE (id));"
+        old="CREATE TABLE x (id int PRIMARY KEY, k int UNIQUE); "
+        "CREATE TABLE y (x int REFERENCES x);",
+        new="CREATE TABLE x (id int PRIMARY KEY, k int UNIQUE, CONSTRAINT z UNIQUE (id));"
         "CREATE TABLE y (x int REFERENCES x);",
     ),
     Case(
         name="primary key rebuilt under a foreign key",
         old="CREATE TABLE x (id int PRIMARY KEY, k int); CREATE TABLE y (x int REFERENCES x);",
-        new="CREATE TABLE x (id int PRIMARY KEY INCLUDE (k), k int);"
+        new="CREATE TABLE x (id int, k int, PRIMARY KEY (id) INCLUDE (k));"
         "CREATE TABLE y (x int REFERENCES x);",
         since=110000,
     ),
@@ -151,10 +152,12 @@ CASES = [
     Case(
         name="comments",
         old=t(
-            "CONSTRAINT k CHECK (a > 0), CONSTRAINT f FOREIGN KEY (b) REFERENCES p (b), CONSTRAINT u UNIQUE (a)"
+            "CONSTRAINT k CHECK (a > 0), CONSTRAINT f FOREIGN KEY (b) REFERENCES p (b), "
+            "CONSTRAINT u UNIQUE (a)"
         ),
         new=t(
-            "CONSTRAINT k CHECK (a > 0), CONSTRAINT f FOREIGN KEY (b) REFERENCES p (b), CONSTRAINT u UNIQUE (a)"
+            "CONSTRAINT k CHECK (a > 0), CONSTRAINT f FOREIGN KEY (b) REFERENCES p (b), "
+            "CONSTRAINT u UNIQUE (a)"
         )
         + "COMMENT ON CONSTRAINT k ON t IS 'k'; COMMENT ON CONSTRAINT f ON t IS 'f';"
         "COMMENT ON CONSTRAINT u ON t IS 'u';",

@@ -108,7 +108,9 @@ def _add_types(found: Directory, rows: Rows) -> None:
 def _add_parts(found: Directory, rows: Rows) -> None:
     """What belongs to a table: constraints, indexes, triggers, rules, policies."""
     for row in rows.constraints:
-        if row["relation"] in found.names:
+        if row["domain"] and (classes.TYPE, row["domain"]) in found.refs:
+            found.refs[classes.CONSTRAINT, row["oid"]] = found.refs[classes.TYPE, row["domain"]]
+        elif row["relation"] in found.names:
             ref = ref_of(Kind.CONSTRAINT, found.names[row["relation"]], row["name"])
             found.refs[classes.CONSTRAINT, row["oid"]] = ref
             if row["kind"] in "pux":

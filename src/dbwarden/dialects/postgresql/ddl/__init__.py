@@ -14,7 +14,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, context
 from dbwarden.dialects.postgresql.ddl.enums import committed_apart
-from dbwarden.dialects.postgresql.ddl.online import online
+from dbwarden.dialects.postgresql.ddl.online import online, with_checked_not_null
 from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table, drop_table
 from dbwarden.dialects.postgresql.ddl.things import (
     alter_thing,
@@ -81,6 +81,10 @@ def _statements(ctx: Context, change: Change) -> list[PlannedStatement]:
         replaced = online(ctx, change)
         if replaced is not None:
             return list(replaced)
+        if isinstance(change, AddColumn | AlterColumn):
+            name = change.column.name if isinstance(change, AddColumn) else change.after.name
+            plain = _plain(ctx, change)
+            return list(with_checked_not_null(ctx, change.table, name, plain))
     return list(_plain(ctx, change))
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from dbwarden.dialects.postgresql.ddl.names import qualified, quote
 from dbwarden.diff.changes import (
     AddColumn,
+    AddIndex,
     Change,
     Create,
     CreateTable,
     Drop,
     DropColumn,
+    DropIndex,
     DropTable,
 )
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
@@ -47,6 +49,7 @@ class Context:
     dropped: frozenset[Ref]
     serials: frozenset[Ref]
     tables: dict[QualifiedName, Table]
+    swapped: frozenset[tuple[QualifiedName, str]]
 
     def name(self, name: QualifiedName) -> str:
         """*name* as SQL, the default namespace left out."""
@@ -100,7 +103,21 @@ def context(
         dropped=frozenset(_dropped(changes)),
         serials=frozenset(_serials(changes)),
         tables={table.name: table for table in desired.tables},
+        swapped=frozenset(_swapped(changes)),
     )
+
+
+def _swapped(changes: Sequence[Change]) -> Iterable[tuple[QualifiedName, str]]:
+    """The indexes that are made anew under their name, and can stay until then."""
+    gone = {(c.table, c.column.name) for c in changes if isinstance(c, DropColumn)}
+    made = {(c.table, c.index.name) for c in changes if isinstance(c, AddIndex)}
+    for change in changes:
+        if isinstance(change, DropIndex) and (change.table, change.index.name) in made:
+            keys = {column.column for column in change.index.columns} | {*change.index.include}
+            lost = {name for table, name in gone if table == change.table}
+            plain = change.index.where is None and None not in keys
+            if not lost or (plain and not lost & keys):
+                yield change.table, change.index.name
 
 
 def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:

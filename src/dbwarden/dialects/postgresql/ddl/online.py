@@ -1,12 +1,134 @@
-"""The forms that do not block reading and writing. Pure."""
+"""The forms that do not block reading and writing. Pure.
 
-from collections.abc import Iterator
+Indexes are built CONCURRENTLY, constraints come NOT VALID and are validated in a transaction of
+their own, NOT NULL leans on a validated check, a unique constraint takes over an index.
+"""
 
-from dbwarden.dialects.postgresql.ddl.context import Context
-from dbwarden.diff.changes import Change
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from dbwarden.dialects.postgresql.ddl.constraints import (
+    after_constraint,
+    after_index,
+    constraint_clause,
+    index_text,
+)
+from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.names import quote
+from dbwarden.diff.changes import AddConstraint, AddIndex, Change, DropIndex
 from dbwarden.diff.statements import PlannedStatement
+from dbwarden.schema import (
+    Check,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    PrimaryKey,
+    QualifiedName,
+    Unique,
+)
+
+Statements = Iterator[PlannedStatement]
+BUILT_APART = "Built without blocking writes; cannot run in a transaction."
+VALIDATED_APART = "Existing rows are checked while others write; committed apart."
+VALIDATED_CHECK_VERSION = 120000
 
 
-def online(ctx: Context, change: Change) -> Iterator[PlannedStatement] | None:
+def online(ctx: Context, change: Change) -> Statements | None:
     """The statements that make *change* without blocking; ``None`` where the plain ones do."""
-    return None
+    match change:
+        case AddIndex(table=table) if _there(ctx, table):
+            return _add_index(ctx, change)
+        case DropIndex(table=table) if _there(ctx, table):
+            return _drop_index(ctx, change)
+        case AddConstraint(table=table, constraint=ForeignKey() | Check()) if _there(ctx, table):
+            return _not_valid(ctx, change)
+        case AddConstraint(table=table, constraint=(PrimaryKey() | Unique()) as key) if (
+            _there(ctx, table) and not key.without_overlaps
+        ):
+            return _through_index(ctx, change, key)
+        case _:
+            return None
+
+
+def _there(ctx: Context, table: QualifiedName) -> bool:
+    """Whether rows may be there: not in a new table; partitioned ones know no CONCURRENTLY."""
+    found = ctx.tables.get(table)
+    partitioned = found is not None and found.partition_by is not None
+    return table not in ctx.created and not partitioned
+
+
+def _old_name(ctx: Context, table: QualifiedName, name: str) -> str:
+    return ctx.index(table, f"{name[:58]}__old")
+
+
+def _add_index(ctx: Context, change: AddIndex) -> Statements:
+    table, index = change.table, change.index
+    text = index_text(ctx, table, index, online=True)
+    yield statement(change, text, why=BUILT_APART, transactional=False)
+    yield from after_index(ctx, change, table, index)
+    if (table, index.name) in ctx.swapped:
+        old = _old_name(ctx, table, index.name)
+        yield statement(change, f"DROP INDEX CONCURRENTLY {old}", transactional=False)
+
+
+def _drop_index(ctx: Context, change: DropIndex) -> Statements:
+    table, name = change.table, change.index.name
+    own = ctx.index(table, name)
+    if (table, name) in ctx.swapped:
+        new = quote(f"{name[:58]}__old")
+        why = "The old index serves until the new one is built."
+        yield statement(change, f"ALTER INDEX {own} RENAME TO {new}", why=why)
+    else:
+        yield statement(change, f"DROP INDEX CONCURRENTLY {own}", transactional=False)
+
+
+def _not_valid(ctx: Context, change: AddConstraint) -> Statements:
+    constraint = change.constraint
+    assert isinstance(constraint, ForeignKey | Check)
+    table = ctx.name(change.table)
+    later = replace(constraint, validated=False) if constraint.enforced else constraint
+    clause = constraint_clause(ctx, later)
+    yield statement(change, f"ALTER TABLE {table}\n    ADD {clause}")
+    if constraint.validated and constraint.enforced:
+        text = f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(constraint.name or '')}"
+        yield statement(change, text, why=VALIDATED_APART, transactional=False)
+    yield from after_constraint(ctx, change, change.table, constraint)
+
+
+def _through_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique) -> Statements:
+    index = Index(
+        name=key.name or "",
+        columns=tuple(IndexColumn(column=name) for name in key.columns),
+        unique=True,
+        include=key.include,
+        nulls_not_distinct=isinstance(key, Unique) and key.nulls_not_distinct,
+        parameters=key.parameters,
+    )
+    built = index_text(ctx, change.table, index, online=True)
+    yield statement(change, built, why=BUILT_APART, transactional=False)
+    word = "PRIMARY KEY" if isinstance(key, PrimaryKey) else "UNIQUE"
+    ending = "" if key.deferrable is None else " DEFERRABLE"
+    ending += " INITIALLY DEFERRED" if key.deferrable == "deferred" else ""
+    name = quote(index.name)
+    text = f"ADD CONSTRAINT {name} {word} USING INDEX {name}{ending}"
+    yield statement(change, f"ALTER TABLE {ctx.name(change.table)}\n    {text}")
+    yield from after_constraint(ctx, change, change.table, key)
+
+
+def with_checked_not_null(
+    ctx: Context, table: QualifiedName, column: str, statements: Iterable[PlannedStatement]
+) -> Statements:
+    """*statements*, each SET NOT NULL led by a check that was validated without blocking."""
+    own, name = ctx.name(table), quote(column)
+    check = quote(f"{table.name[:25]}_{column[:25]}_filled")
+    usable = ctx.desired.server_version >= VALIDATED_CHECK_VERSION and _there(ctx, table)
+    for item in statements:
+        if not usable or not item.text.endswith(" SET NOT NULL"):
+            yield item
+            continue
+        add = f"ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID"
+        yield statement(item.change, f"ALTER TABLE {own}\n    {add}", why=item.why)
+        validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
+        yield statement(item.change, validate, why=VALIDATED_APART, transactional=False)
+        yield replace(item, why="The check has shown it: no scan.")
+        yield statement(item.change, f"ALTER TABLE {own} DROP CONSTRAINT {check}")

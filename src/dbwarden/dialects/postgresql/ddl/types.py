@@ -237,6 +237,9 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     if before.type != after.type:
         # The server moves a limit along with the type when it is the type's own.
         words = [f"AS {after.type}", *words]
+    low, high = after.options.minimum, after.options.maximum
+    if not low <= before.options.start <= high:
+        words.append("RESTART")  # where it stands is outside of its new limits
     if words:
         yield statement(change, f"ALTER SEQUENCE {name} {' '.join(words)}")
     if before.unlogged != after.unlogged:
