@@ -4,7 +4,6 @@ Engines belong to one event loop. ``engines()`` gives those of the running loop;
 (``dbwarden.fastapi``) closes them at the end.
 """
 
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable
@@ -64,11 +63,11 @@ class Served:
         """Whether this is a database of SQLite in memory."""
         return self.url is not None and self.url.dialect == "sqlite" and self.url.file is None
 
-    @property
-    def read_only(self) -> AsyncEngine:
+    async def read_only(self) -> AsyncEngine:
         """The engine for sessions that only read; the server keeps them from writing."""
         if self._read_only is None:
-            self._read_only = _read_only(self)
+            made = await anyio.to_thread.run_sync(_read_only, self)
+            self._read_only = self._read_only or made
         return self._read_only
 
     @property
@@ -136,6 +135,11 @@ class Engines:
     open: "OrderedDict[Key, Served]" = field(default_factory=OrderedDict)
     _making: dict[Key, anyio.Event] = field(default_factory=dict)
     _freed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more engine can be opened without closing another."""
+        return len(self.open) + len(self._making) < self.limit
 
     def ready(self, config: DatabaseConfig) -> Served | None:
         """The engine of this database if it is open and of the same configuration."""
@@ -308,21 +312,21 @@ def engines() -> Engines:
 
 
 async def _served(config: DatabaseConfig) -> Served:
-    name = f"dbwarden.dialects.{config.database_type}.serving"
-    if name not in sys.modules:  # drivers take a while to load: not in the event loop
-        await anyio.to_thread.run_sync(_load, name)
+    """Make an engine, in a thread: drivers are loaded, and SQLite's looks at the disk."""
     if config.database_type == "postgresql":
-        connections: WeakSet[Any] = WeakSet()
-        engine = _postgresql().make_engine(config, connections)
-        return Served(config=config, engine=engine, url=config.url, connections=connections)
+        return await anyio.to_thread.run_sync(_serve_postgresql, config)
     url = await config.resolve_url()
+    return await anyio.to_thread.run_sync(_serve_sqlite, config, url)
+
+
+def _serve_postgresql(config: DatabaseConfig) -> Served:
+    connections: WeakSet[Any] = WeakSet()
+    engine = _postgresql().make_engine(config, connections)
+    return Served(config=config, engine=engine, url=config.url, connections=connections)
+
+
+def _serve_sqlite(config: DatabaseConfig, url: DatabaseURL) -> Served:
     return Served(config=config, engine=_sqlite().make_engine(config, url), url=url)
-
-
-def _load(name: str) -> None:
-    import importlib
-
-    importlib.import_module(name)
 
 
 def _postgresql() -> Any:

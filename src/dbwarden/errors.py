@@ -189,6 +189,10 @@ class UnsupportedChange(DBWardenError):
     """A difference between two schemas cannot be expressed as SQL."""
 
 
+class NotProven(DBWardenError):
+    """A migration does not lead where it should."""
+
+
 class NotClean(DBWardenError):
     """A check found something."""
 
@@ -202,3 +206,17 @@ class Interrupted(DBWardenError):
 
 class NotStarted(DBWardenError):
     """The operation was not started on this database."""
+
+
+class StartupFailed(DBWardenError):
+    """The application does not start: its databases are not ready."""
+
+    def __init__(
+        self, message: str | None = None, *, known: Sequence[str] = (), **more: object
+    ) -> None:
+        """Keep what is known of every database, a line each."""
+        self.known = tuple(known)
+        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  - {line}" for line in self.known)])

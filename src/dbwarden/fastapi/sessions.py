@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
+from inspect import Signature
 from types import TracebackType
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -79,8 +80,14 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
     else:
         served.users += 1
     reading = config.replica_of is not None if read_only is None else read_only
+    try:
+        engine = await served.read_only() if reading else served.engine
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await state.engines.give_back(served)
+        raise
     session = AsyncSession(
-        served.read_only if reading else served.engine,
+        engine,
         sync_session_class=ServedSession,
         expire_on_commit=False,
         info={"dbwarden_backends": {}} if config.database_type == "postgresql" else None,
@@ -91,17 +98,24 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
 class SessionSource:
     """What :func:`get_session` returns: a FastAPI dependency, and an async context manager."""
 
-    __slots__ = ("__weakref__", "_open", "dev", "name", "read_only")
+    __slots__ = ("__weakref__", "_open", "declared", "dev", "name", "read_only")
 
     def __init__(self, name: str | None, *, dev: bool, read_only: bool | None) -> None:
         self.name = name
         self.dev = dev
         self.read_only = read_only
+        self.declared = False
         # One object serves every task: each task's own leases, the innermost last.
         self._open: WeakKeyDictionary[Any, list[Lease]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         return f"get_session({self.name!r})" if self.name else "get_session()"
+
+    @property
+    def __signature__(self) -> Signature:
+        """What FastAPI reads when a route declares this dependency; so we know that one does."""
+        self.declared = True
+        return Signature()
 
     async def __call__(self) -> AsyncGenerator[AsyncSession]:
         """Yield a session, and roll back what is not committed when the request is over."""
@@ -174,7 +188,8 @@ def check_declared(state: Serving) -> None:
         ConfigurationError: Some name databases that are not configured, or development databases
             that do not exist; lists all of them.
     """
-    problems = tuple(dict.fromkeys(_problems(state, tuple(_sources.values()))))
+    declared = [source for source in _sources.values() if source.declared]
+    problems = tuple(dict.fromkeys(_problems(state, declared)))
     if problems:
         raise ConfigurationError(
             "routes ask for databases that are not configured",

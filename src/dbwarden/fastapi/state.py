@@ -13,6 +13,7 @@ from dbwarden.config.model import DatabaseConfig, UrlSource
 from dbwarden.config.urls import parse_url
 from dbwarden.engines import Engines, engines
 from dbwarden.errors import UnknownDatabase
+from dbwarden.fastapi.probing import Probes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Serving:
     dev: bool = False
     only_dev: bool = False
     users: int = 0
+    probes: Probes = field(default_factory=Probes)
     _by_name: Mapping[str, DatabaseConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -169,7 +169,7 @@ async def _ping(driver: Any, patience: float) -> None:
     """One round trip; raises what makes the pool open a new connection."""
     try:
         with anyio.fail_after(patience):
-            await driver.execute(";")
+            await driver.execute("SELECT 1")
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         driver.terminate()
         raise InvalidatePoolError("the connection does not answer") from error

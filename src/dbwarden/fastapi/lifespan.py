@@ -1,0 +1,268 @@
+"""Start and stop: every database is looked at, or migrated, before the first request."""
+
+import math
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import anyio
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.engines import MAX_OPEN_ENGINES
+from dbwarden.errors import DBWardenError, NotClean, StartupFailed, UsageError
+from dbwarden.fastapi.sessions import check_declared
+from dbwarden.fastapi.state import Serving, forget, serving
+from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
+from dbwarden.operations.check import CheckResult, Finding, findings_of
+
+Mode = Literal["check", "migrate", "none"]
+OnPending = Literal["fail", "warn"]
+
+_HARMLESS = ("locked",)
+"""Findings of a check that do not keep an application from starting: a migrator is at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startup:
+    """How an application starts; the arguments of :func:`migration_context`."""
+
+    mode: Mode = "check"
+    database: str | Sequence[str] | None = None
+    all_databases: bool = False
+    fail_fast: bool = True
+    dev: bool = False
+    only_dev: bool = False
+    allow_in_production: bool = False
+    timeout: float | None = None
+    on_pending: OnPending = "fail"
+    warm: int = 0
+    max_open_engines: int = MAX_OPEN_ENGINES
+
+    def check(self) -> None:
+        """Show that the arguments fit together.
+
+        Raises:
+            UsageError: They don't.
+        """
+        if self.mode not in ("check", "migrate", "none"):
+            raise UsageError(f"mode={self.mode!r}: it is 'check', 'migrate' or 'none'")
+        if self.on_pending not in ("fail", "warn"):
+            raise UsageError(f"on_pending={self.on_pending!r}: it is 'fail' or 'warn'")
+        if self.max_open_engines < 1:
+            raise UsageError("max_open_engines is 1 or more")
+        if self.mode == "migrate" and in_production() and not self.allow_in_production:
+            raise UsageError(
+                "mode='migrate' would migrate the production databases at the start of the "
+                "application",
+                next_step="Migrate with 'dbwarden migrate --all' when you deploy and start with "
+                "mode='check', or say allow_in_production=True.",
+            )
+
+    def select(self, state: Serving) -> tuple[DatabaseConfig, ...]:
+        """The databases that are meant, where they are now."""
+        names = (self.database,) if isinstance(self.database, str) else tuple(self.database or ())
+        chosen = state.project.select(names, all_databases=self.all_databases)
+        if self.only_dev:
+            chosen = tuple(config for config in chosen if config.dev_database_url is not None)
+        return tuple(state.located(config) for config in chosen)
+
+
+def in_production() -> bool:
+    """Whether the environment says ``ENVIRONMENT=production``."""
+    return os.environ.get("ENVIRONMENT", "").strip().lower() in ("production", "prod")
+
+
+@asynccontextmanager
+async def migration_context(
+    mode: Mode = "check",
+    *,
+    database: str | Sequence[str] | None = None,
+    all_databases: bool = False,
+    fail_fast: bool = True,
+    dev: bool = False,
+    only_dev: bool = False,
+    allow_in_production: bool = False,
+    timeout: float | None = None,  # noqa: ASYNC109  # a limit per database, not of this block
+    on_pending: OnPending = "fail",
+    warm: int = 0,
+    max_open_engines: int = MAX_OPEN_ENGINES,
+) -> AsyncGenerator[None]:
+    """Around an application's life: look at its databases first, close all connections at the end.
+
+    Args:
+        mode: ``check`` that each is as its migration files say (one that is ahead of them is
+            fine); ``migrate`` applies what is pending first, one process at a time; ``none`` does
+            neither.
+        database: A name, a pattern or several; the default database when left out.
+        all_databases: All of them.
+        fail_fast: The first failure cancels the rest and stops the start. Otherwise all are
+            awaited, failures are logged, the application starts, and its health tells.
+        dev: Run on the development databases: these checks, and all sessions, health and page.
+        only_dev: The same, with only those databases that have a development database.
+        allow_in_production: ``migrate`` even where ``ENVIRONMENT=production``.
+        timeout: Seconds for each database; each one's own ``timeout`` when left out.
+        on_pending: ``warn`` starts with pending migrations, and says so in the log.
+        warm: So many connections of each database are opened before the first request.
+        max_open_engines: How many databases have open connections at the same time; the least
+            recently used are closed first, never one in use.
+
+    Raises:
+        StartupFailed: A database is not ready; says what is known of each.
+        ConfigurationError: The configuration has problems, or routes ask for unknown databases.
+        UsageError: The arguments do not fit together.
+    """
+    startup = Startup(
+        mode=mode,
+        database=database,
+        all_databases=all_databases,
+        fail_fast=fail_fast,
+        dev=dev or only_dev,
+        only_dev=only_dev,
+        allow_in_production=allow_in_production,
+        timeout=timeout,
+        on_pending=on_pending,
+        warm=warm,
+        max_open_engines=max_open_engines,
+    )
+    startup.check()
+    async with _open(startup) as state:
+        with telemetry.step("startup", mode=mode) as found:
+            found["databases"] = await _prepare(state, startup)
+        yield
+
+
+def dbwarden_lifespan(app: Any, **options: Any) -> Any:
+    """:func:`migration_context` for ``FastAPI(lifespan=...)``.
+
+    As in ``FastAPI(lifespan=partial(dbwarden_lifespan, mode="check", all_databases=True))``.
+
+    Args:
+        app: The application.
+        **options: What :func:`migration_context` takes.
+    """
+    return migration_context(**options)
+
+
+@asynccontextmanager
+async def _open(startup: Startup) -> AsyncGenerator[Serving]:
+    """The state of this event loop; the last one who leaves closes every connection."""
+    state = await serving()
+    state.users += 1
+    state.dev, state.only_dev = startup.dev, startup.only_dev
+    state.engines.limit = startup.max_open_engines
+    try:
+        check_declared(state)
+        yield state
+    finally:
+        state.users -= 1
+        if state.users == 0:
+            forget()
+            with anyio.CancelScope(shield=True):
+                await state.engines.close()
+
+
+async def _prepare(state: Serving, startup: Startup) -> int:
+    """Do what *startup* says; how many databases it did it with."""
+    chosen = startup.select(state)
+    if startup.mode == "migrate":
+        await _migrate(state, startup, [each for each in chosen if each.replica_of is None])
+    if startup.mode != "none":
+        await _check(state, startup, chosen)
+    if startup.warm:
+        await _on_each(state, startup, chosen, lambda c: state.engines.warm(c, startup.warm))
+    return len(chosen)
+
+
+async def _migrate(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:
+    limited = [replace(c, timeout=startup.timeout) for c in chosen] if startup.timeout else chosen
+    limits = Limits(max_failures=1 if startup.fail_fast else None)
+    _judge(startup, await migrate_all(limited, known=state.databases, limits=limits))
+
+
+async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:
+    async def check(config: DatabaseConfig) -> CheckResult:
+        probe = await state.probes.look(config, state.engines, ttl=0.0, limit=None)
+        if probe.status is None:
+            assert probe.error is not None
+            raise probe.error
+        findings = findings_of(probe.status)
+        serious = [each for each in findings if not harmless(startup, config, each)]
+        for finding in findings:
+            if finding not in serious:
+                telemetry.emit("startup_finding", level="warning", finding=finding.message)
+        if serious:
+            raise _not_clean(config, serious)
+        return CheckResult(database=config.database_name, findings=findings, status=probe.status)
+
+    await _on_each(state, startup, chosen, check)
+
+
+def harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
+    """Whether the application starts all the same. A replica gets migrations a little later."""
+    if finding.code in ("pending", "out_of_order"):
+        late = startup.mode == "migrate" and config.replica_of is not None
+        return late or startup.on_pending == "warn"
+    return finding.code in _HARMLESS
+
+
+def _not_clean(config: DatabaseConfig, findings: Sequence[Finding]) -> NotClean:
+    return NotClean(
+        "; ".join(finding.message for finding in findings),
+        database=config.database_name,
+        next_step=findings[0].next_step,
+    )
+
+
+async def _on_each(
+    state: Serving,
+    startup: Startup,
+    chosen: Sequence[DatabaseConfig],
+    operation: Callable[[DatabaseConfig], Awaitable[Any]],
+) -> None:
+    """Run *operation* on all at once, and judge what came of it."""
+    # The fleet puts its time limit into the configuration; engines are known by the real one.
+    by_name = {config.database_name: config for config in chosen}
+
+    async def on_one(config: DatabaseConfig) -> Any:
+        return await operation(by_name[config.database_name])
+
+    limit = math.nan if startup.timeout is None else startup.timeout
+    _judge(startup, await run(on_one, chosen, timeout=limit, fail_fast=startup.fail_fast))
+
+
+def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> None:
+    failed = [outcome for outcome in outcomes if not outcome.succeeded]
+    if not failed:
+        return
+    if startup.fail_fast:
+        raise StartupFailed(
+            known=[_line(outcome) for outcome in outcomes],
+            next_step=next(
+                (o.error.next_step for o in failed if o.error and o.error.next_step), None
+            ),
+        )
+    for outcome in failed:
+        telemetry.emit(
+            "startup_failed",
+            level="error",
+            database=outcome.database,
+            state=outcome.state,
+            error=outcome.error.message if outcome.error else None,
+        )
+
+
+def _line(outcome: Outcome[Any]) -> str:
+    """What is known of one database, in a line."""
+    match outcome:
+        case Outcome(state=OutcomeState.SUCCEEDED, result=CheckResult(status=status)):
+            what = f"ok, at {status.version}" if status.version else "ok, nothing applied yet"
+        case Outcome(state=OutcomeState.SUCCEEDED):
+            what = "ok"
+        case Outcome(error=DBWardenError() as error):
+            what = ". ".join(part for part in (error.message, error.next_step) if part)
+        case _:
+            what = str(outcome.state)
+    return f"{outcome.database}: {what}"
