@@ -7,15 +7,12 @@ import time
 from collections.abc import AsyncIterator
 
 import anyio
+import asyncpg
 import pytest
 from anyio.abc import SocketStream
 
+from dbwarden.dialects.postgresql.server import EmbeddedServer
 from tests.proxy import HOST, POSTGRES_READY, Counts, Direction, Fault, Proxy, ProxyProcess
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Echo:
@@ -445,3 +442,84 @@ async def test_a_proxy_in_its_own_process_delays_and_counts(echo: Echo) -> None:
                 await asyncio.sleep(0.01)
         proxy.forget()
         assert proxy.counts() == ()
+
+
+# -- before PostgreSQL --------------------------------------------------------------------------
+
+
+async def connect(port: int, **more: object) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        host=HOST, port=port, user="postgres", database="postgres", ssl=False, **more
+    )
+
+
+async def discard(_: bytes) -> None:
+    pass
+
+
+async def test_counts_the_flights_of_a_connect_and_a_look_at_postgresql(
+    postgres_server: EmbeddedServer,
+) -> None:
+    async with Proxy(postgres_server.port) as proxy:
+        connection = await connect(proxy.port)
+        await connection.copy_from_query("SELECT 1", output=discard)
+        connection.terminate()
+        with anyio.fail_after(10):
+            await proxy.until_open(0)
+        (counts,) = proxy.counts()
+    # The startup, the query, and a goodbye that nobody answers.
+    assert (counts.flights, counts.round_trips) == (3, 2)
+
+
+async def test_a_commit_whose_answer_is_lost_has_happened(
+    postgres_server: EmbeddedServer,
+) -> None:
+    async with Proxy(postgres_server.port) as proxy:
+        direct, far = await connect(postgres_server.port), await connect(proxy.port)
+        try:
+            await direct.execute("DROP TABLE IF EXISTS proxy_lost; CREATE TABLE proxy_lost (n int)")
+            trap = proxy.trap(Fault.LOSE_ANSWER, pattern=b"COMMIT", answer=POSTGRES_READY)
+            with pytest.raises((asyncpg.PostgresConnectionError, OSError)):
+                await far.execute("BEGIN; INSERT INTO proxy_lost VALUES (1); COMMIT")
+            assert trap.sprung.is_set()
+            assert await direct.fetchval("SELECT count(*) FROM proxy_lost") == 1
+        finally:
+            await direct.execute("DROP TABLE proxy_lost")
+            direct.terminate()
+            far.terminate()
+
+
+async def test_a_commit_that_is_cut_off_before_it_is_forwarded_has_not_happened(
+    postgres_server: EmbeddedServer,
+) -> None:
+    async with Proxy(postgres_server.port) as proxy:
+        direct, far = await connect(postgres_server.port), await connect(proxy.port)
+        try:
+            await direct.execute("DROP TABLE IF EXISTS proxy_cut; CREATE TABLE proxy_cut (n int)")
+            await far.execute("BEGIN; INSERT INTO proxy_cut VALUES (1)")
+            proxy.trap(Fault.RESET, pattern=b"COMMIT")
+            with pytest.raises((asyncpg.PostgresConnectionError, OSError)):
+                await far.execute("COMMIT")
+            # Waits for the lock of the lost transaction, which the server then rolls back.
+            await direct.execute("BEGIN; LOCK proxy_cut; COMMIT")
+            assert await direct.fetchval("SELECT count(*) FROM proxy_cut") == 0
+        finally:
+            await direct.execute("DROP TABLE proxy_cut")
+            direct.terminate()
+            far.terminate()
+
+
+async def test_a_silent_postgresql_goes_on_with_what_it_was_told(
+    postgres_server: EmbeddedServer,
+) -> None:
+    async with Proxy(postgres_server.port) as proxy:
+        far = await connect(proxy.port)
+        try:
+            trap = proxy.trap(Fault.SILENCE, pattern=b"SELECT 'loud'", forward=True)
+            with pytest.raises(TimeoutError):
+                await far.fetchval("SELECT 'loud'", timeout=0.2)
+            assert trap.sprung.is_set()
+            proxy.resume()
+            assert await far.fetchval("SELECT 'again'") == "again"
+        finally:
+            far.terminate()
