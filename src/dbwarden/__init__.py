@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dbwarden.operations.init import init as init
     from dbwarden.operations.lock import lock_status as lock_status
     from dbwarden.operations.lock import unlock as unlock
+    from dbwarden.operations.make_migrations import make_migrations as make_migrations
     from dbwarden.operations.migrate import migrate as migrate
     from dbwarden.operations.new import new as new
     from dbwarden.operations.repair import repair as repair
@@ -45,6 +46,7 @@ _HOMES = {
     "init": "dbwarden.operations.init",
     "load_project": "dbwarden.config.loading",
     "lock_status": "dbwarden.operations.lock",
+    "make_migrations": "dbwarden.operations.make_migrations",
     "migrate": "dbwarden.operations.migrate",
     "migrate_all": "dbwarden.fleet",
     "new": "dbwarden.operations.new",

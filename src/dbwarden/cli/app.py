@@ -8,15 +8,18 @@ from cyclopts import App, Group
 
 from dbwarden import __version__
 
-START, CHANGE, LOOK, CONFIGURATION = (
+START, AUTHOR, CHANGE, LOOK, CONFIGURATION = (
     Group(name, sort_key=place)
-    for place, name in enumerate(("Begin", "Change databases", "Look", "Configuration"))
+    for place, name in enumerate(
+        ("Begin", "Write migrations", "Change databases", "Look", "Configuration")
+    )
 )
 
 COMMANDS = (
     # name, where, what it says in the list, under which heading
     ("init", "start:init", "Begin a project: write a dbwarden.py.", START),
     ("new", "start:new", "Write an empty migration file.", START),
+    ("make-migrations", "author:make_migrations", "Write a migration from the models.", AUTHOR),
     ("migrate", "change:migrate", "Apply what is pending.", CHANGE),
     ("rollback", "change:rollback", "Take back what was applied last.", CHANGE),
     ("baseline", "change:baseline", "Mark migrations as applied without running them.", CHANGE),

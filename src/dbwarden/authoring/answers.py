@@ -1,0 +1,128 @@
+"""What a person says about a migration: with flags beforehand, or when asked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio.to_thread
+
+from dbwarden.authoring.hints import Hints
+from dbwarden.authoring.renames import (
+    candidates,
+    hinted,
+    ordered,
+    parse_rename,
+    question,
+    unanswered,
+    with_sequences,
+)
+from dbwarden.diff.changes import Renaming
+from dbwarden.diff.renames import renamed
+from dbwarden.errors import UsageError
+from dbwarden.schema import Schema
+
+
+class Asker(Protocol):
+    """Somebody at a terminal. Its methods block."""
+
+    def yes(self, question: str) -> bool:
+        """Whether the answer is yes."""
+        ...
+
+    def text(self, question: str) -> str:
+        """What is answered; empty for nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What was said with flags, and who can be asked for the rest.
+
+    Args:
+        renames: ``users.nick:nickname``, ``users:people``, ``status.old:new``.
+        allow_drop: Exact names: ``users``, ``users.email``, ``status.old``.
+        fills: Column and the expression for rows without a value.
+        using: Column and the expression that turns old values into new ones.
+        online: Whether to use the forms that do not block reading and writing.
+        asker: ``None`` where nobody can be asked.
+    """
+
+    renames: Sequence[str] = ()
+    allow_drop: Sequence[str] = ()
+    fills: Mapping[str, str] = field(default_factory=dict)
+    using: Mapping[str, str] = field(default_factory=dict)
+    online: bool = False
+    asker: Asker | None = None
+
+
+async def asked(function: Callable[[str], bool], text: str) -> bool:
+    """Put a question to a person, in a worker thread."""
+    return await anyio.to_thread.run_sync(function, text, abandon_on_cancel=True)
+
+
+async def decided_renames(
+    answers: Answers, hints: Hints, current: Schema, desired: Schema
+) -> tuple[Renaming, ...]:
+    """The renames between two schemas: said by flags, by models, or by a person now.
+
+    Raises:
+        UsageError: Something may be a rename, and nobody says whether it is.
+    """
+    known = ordered(
+        (
+            *(parse_rename(text, current) for text in answers.renames),
+            *hinted(hints, current, desired),
+        )
+    )
+    declined = set(answers.allow_drop)
+    while True:
+        base = renamed(current, known)
+        open_ = [item for item in candidates(base, desired) if item.old not in declined]
+        if not open_:
+            return with_sequences(known, current, desired)
+        if answers.asker is None:
+            raise unanswered(open_)
+        for candidate in open_:
+            if await asked(answers.asker.yes, question(candidate)):
+                known = ordered((*known, candidate.renaming))
+            else:
+                declined.add(candidate.old)
+
+
+async def allow_drops(answers: Answers, destroys: Sequence[str]) -> None:
+    """Return when everything in *destroys* may go.
+
+    Raises:
+        UsageError: Something may not; names each.
+    """
+    names = [name for name in dict.fromkeys(destroys) if name not in answers.allow_drop]
+    if not names:
+        return
+    listed = ", ".join(names)
+    if answers.asker is not None and await asked(
+        answers.asker.yes, f"This destroys data: {listed}. Write it all the same?"
+    ):
+        return
+    flags = " ".join(f"--allow-drop {name}" for name in names)
+    raise UsageError(
+        f"the migration would destroy data: {listed}",
+        next_step=f"If that is meant, say so: {flags}",
+    )
+
+
+def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
+    """``users.age=age::int`` as column and expression.
+
+    Raises:
+        UsageError: One has another form.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise UsageError(
+                f"{flag} {text!r} does not name a column and an expression",
+                next_step=f"Write it as {flag} users.age='age::int'.",
+            )
+        found[name.strip()] = value.strip()
+    return found

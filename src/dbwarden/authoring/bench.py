@@ -1,0 +1,121 @@
+"""Where authoring works: a scratch server that starts when it is first needed, and a cache."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import anyio.to_thread
+
+from dbwarden import telemetry
+from dbwarden.authoring import cache
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.scratch import Scratch, ScratchDatabase, Workshop, workshop_for
+from dbwarden.schema import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """How a schema comes about in an empty scratch database.
+
+    ``parts`` are all texts that it depends on: equal parts build equal schemas.
+    """
+
+    parts: tuple[str, ...]
+    build: Callable[[ScratchDatabase], Awaitable[None]]
+
+
+async def _nothing(database: ScratchDatabase) -> None:
+    """An empty database stays empty."""
+
+
+EMPTY = Source(parts=(), build=_nothing)
+
+
+def sql_source(statements: Sequence[str]) -> Source:
+    """The source that runs *statements*."""
+
+    async def build(database: ScratchDatabase) -> None:
+        if statements:
+            await database.execute(statements)
+
+    return Source(parts=("sql", *statements), build=build)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One command's scratch server, databases and schemas."""
+
+    config: DatabaseConfig
+    workshop: Workshop
+    use_cache: bool
+    _stack: AsyncExitStack
+    _scratch: Scratch | None = None
+    _databases: dict[tuple[str, ...], ScratchDatabase] = field(default_factory=dict)
+    _schemas: dict[tuple[str, ...], Schema] = field(default_factory=dict)
+
+    @property
+    def started(self) -> bool:
+        """Whether a scratch server was needed so far."""
+        return self._scratch is not None
+
+    async def scratch(self) -> Scratch:
+        """The scratch server, started now if it was not before."""
+        if self._scratch is None:
+            with telemetry.step("scratch_started") as found:
+                self._scratch = await self._stack.enter_async_context(
+                    self.workshop.open(self.config)
+                )
+                found["server"] = self._scratch.version
+        return self._scratch
+
+    async def server(self) -> str:
+        """The scratch server's kind and version, if possible without starting it."""
+        known = await self.workshop.identity(self.config)
+        return known if known is not None else (await self.scratch()).version
+
+    async def database(self, source: Source) -> ScratchDatabase:
+        """The scratch database that *source* builds, built once; don't change it."""
+        if source.parts not in self._databases:
+            made = await (await self.scratch()).create()
+            await source.build(made)
+            self._databases[source.parts] = made
+        return self._databases[source.parts]
+
+    async def copy(self, source: Source) -> ScratchDatabase:
+        """A copy of the database that *source* builds, to be changed at will."""
+        original = await self.database(source)
+        return await (await self.scratch()).create(copy_of=original)
+
+    async def schema(self, source: Source) -> Schema:
+        """The schema that *source* builds: from the cache, or read from scratch."""
+        if source.parts not in self._schemas:
+            self._schemas[source.parts] = await self._find(source)
+        return self._schemas[source.parts]
+
+    async def _find(self, source: Source) -> Schema:
+        if not self.use_cache:
+            return await (await self.database(source)).read()
+        root = self.config.root
+        key = cache.key_of([await self.server(), await self._settings(), *source.parts])
+        kept = await anyio.to_thread.run_sync(cache.load, root, key)
+        if kept is not None:
+            return kept
+        schema = await (await self.database(source)).read()
+        await anyio.to_thread.run_sync(cache.save, root, key, schema)
+        return schema
+
+    async def _settings(self) -> str:
+        """What else a scratch database depends on: its set-up file and the URL's search_path."""
+        config = self.config
+        url = config.url
+        path = dict(url.query).get("options", "") if url is not None else ""
+        if config.scratch_setup is None:
+            return path
+        return path + await anyio.Path(config.scratch_setup).read_text("utf-8")
+
+
+@asynccontextmanager
+async def bench(config: DatabaseConfig, *, use_cache: bool = True) -> AsyncGenerator[Bench]:
+    """A bench for the time of the block; the scratch server stops when it ends."""
+    async with AsyncExitStack() as stack:
+        yield Bench(config, workshop_for(config.database_type), use_cache, stack)

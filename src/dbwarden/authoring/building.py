@@ -1,0 +1,103 @@
+"""The SQL with which SQLAlchemy would build what a database owns, DDL events included."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import MetaData, create_mock_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateSequence, ExecutableDDLElement
+from sqlalchemy.sql.elements import TextClause
+
+from dbwarden.authoring.models import OwnedMetadata
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ConfigurationError
+
+
+def statements(
+    config: DatabaseConfig,
+    owned: Sequence[OwnedMetadata],
+    *,
+    url: str,
+    namespace: Callable[[str], str],
+) -> tuple[str, ...]:
+    """The statements, in an order that runs in an empty database.
+
+    Args:
+        config: The database.
+        owned: What of which MetaData.
+        url: The kind of database, as a SQLAlchemy URL.
+        namespace: The SQL that makes a namespace unless it exists.
+
+    Raises:
+        ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
+    """
+    spaces = sorted({space for item in owned for space in _namespaces(item)})
+    found = [sql for space in spaces if (sql := namespace(space))]
+    for item in owned:
+        found += _of_metadata(config, item, url)
+    return tuple(dict.fromkeys(found))
+
+
+def _namespaces(item: OwnedMetadata) -> Iterable[str]:
+    yield from (table.schema for table in item.tables if table.schema)
+    for named in (*item.types, *item.sequences):
+        space = getattr(named, "schema", None)
+        if isinstance(space, str):
+            yield space
+
+
+def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[str]:
+    found: list[str] = []
+
+    def take(element: Any, parameters: object = None) -> None:
+        text = _text(element, engine.dialect, item)
+        if text is not None:
+            found.append(text)
+
+    engine = create_mock_engine(url, take)
+    try:
+        _create_all(item.metadata, engine, item)
+    except SQLAlchemyError as error:
+        raise ConfigurationError(
+            f"the models cannot be written as SQL: {error}",
+            database=config.database_name,
+            next_step="Correct the table or type that the message names.",
+        ) from error
+    except AttributeError as error:
+        raise ConfigurationError(
+            f"a DDL event of the models needs a real database: {error}",
+            database=config.database_name,
+            next_step="Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)).",
+        ) from error
+    return found
+
+
+def _create_all(metadata: MetaData, engine: Any, item: OwnedMetadata) -> None:
+    if item.shared:
+        metadata.create_all(engine, tables=item.tables, checkfirst=False)
+    else:
+        metadata.create_all(engine, checkfirst=False)
+
+
+def _text(element: Any, dialect: Any, item: OwnedMetadata) -> str | None:
+    """The SQL of what an event or ``create_all`` executes; ``None`` for what is not of ours."""
+    if isinstance(element, str):
+        return element.strip().rstrip(";")
+    if isinstance(element, TextClause):
+        return str(element.compile(dialect=dialect)).strip().rstrip(";")
+    if not isinstance(element, ExecutableDDLElement):
+        return None  # rows are no part of a schema
+    if item.shared and not _is_ours(element, item):
+        return None
+    return str(element.compile(dialect=dialect)).strip().rstrip(";")
+
+
+def _is_ours(element: ExecutableDDLElement, item: OwnedMetadata) -> bool:
+    """Whether a type or sequence of a shared MetaData is used by what is owned."""
+    target = getattr(element, "element", None)
+    if isinstance(element, CreateSequence):
+        return any(target is sequence for sequence in item.sequences)
+    if type(element).__name__ in ("CreateEnumType", "CreateDomainType"):
+        name = (getattr(target, "schema", None), getattr(target, "name", None))
+        return any((t.schema, t.name) == name for t in item.types)
+    return True

@@ -1,0 +1,31 @@
+"""Migration files -> the source of the schema that they lead to."""
+
+from collections.abc import Sequence
+
+from dbwarden.authoring.bench import Bench, Source, sql_source
+from dbwarden.dialects.scratch import ScratchDatabase
+from dbwarden.diff import diff
+from dbwarden.files.migration import Migration
+from dbwarden.schema import Schema
+
+
+def files_source(files: Sequence[Migration]) -> Source:
+    """The source that replays the upgrades of *files*, in order."""
+
+    async def build(database: ScratchDatabase) -> None:
+        for migration in files:
+            await database.replay(migration, migration.upgrade)
+
+    parts = tuple(migration.upgrade.text for migration in files)
+    return Source(parts=("files", *parts) if parts else (), build=build)
+
+
+async def schema_source(bench: Bench, schema: Schema, empty: Schema) -> Source:
+    """The source that builds *schema*, read elsewhere, anew: so the scratch server prints it.
+
+    Raises:
+        UnsupportedChange: It holds something that cannot be made.
+    """
+    changes = diff(empty, schema)
+    rendered = bench.workshop.render(changes, current=empty, desired=schema)
+    return sql_source([statement.text for statement in rendered])

@@ -1,0 +1,116 @@
+"""Models and schema files -> the source of the schema that they want."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden.authoring.bench import Source
+from dbwarden.authoring.hints import NO_HINTS, Hints
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import dialect_for
+from dbwarden.dialects.scratch import ScratchDatabase, Workshop
+from dbwarden.errors import ConfigurationError, UsageError
+from dbwarden.files.checksum import checksum
+from dbwarden.files.migration import Migration, Section
+from dbwarden.ledger import Kind
+from dbwarden.types import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What models and schema files ask for: SQL in order, and what only the models know."""
+
+    statements: tuple[str, ...] = ()
+    files: tuple[Migration, ...] = ()
+    hints: Hints = field(default_factory=lambda: NO_HINTS)
+
+    @property
+    def source(self) -> Source:
+        """The source that builds it: schema files first, so that models can use what they make."""
+
+        async def build(database: ScratchDatabase) -> None:
+            for file in self.files:
+                await database.replay(file, file.upgrade)
+            if self.statements:
+                await database.execute(self.statements)
+
+        texts = tuple(file.upgrade.text for file in self.files)
+        return Source(parts=("wanted", *texts, "models", *self.statements), build=build)
+
+
+async def wanted(
+    config: DatabaseConfig, siblings: Sequence[DatabaseConfig], workshop: Workshop
+) -> Wanted:
+    """Import the models and read the schema files, in a worker thread.
+
+    Raises:
+        UsageError: The database has neither.
+        ConfigurationError: They cannot be read, or do not fit together.
+    """
+    if not config.model_paths and not config.schema_paths:
+        raise UsageError(
+            "there is nothing to compare the migrations with",
+            database=config.database_name,
+            next_step="Name the modules of the models with model_paths= in its database_config, "
+            "or SQL files with schema_paths=.",
+        )
+    return await anyio.to_thread.run_sync(_wanted, config, tuple(siblings), workshop)
+
+
+def _wanted(
+    config: DatabaseConfig, siblings: tuple[DatabaseConfig, ...], workshop: Workshop
+) -> Wanted:
+    files = tuple(_schema_file(config, path) for path in _schema_files(config))
+    if not config.model_paths:
+        return Wanted(files=files)
+    # Here, because SQLAlchemy costs a quarter of a second that schema files alone don't need.
+    from dbwarden.authoring.building import statements
+    from dbwarden.authoring.models import owned_tables
+    from dbwarden.authoring.spelling import hints
+
+    owned = owned_tables(config, siblings)
+    url = workshop.sqlalchemy_url
+    found = statements(config, owned, url=url, namespace=workshop.namespace)
+    return Wanted(statements=found, files=files, hints=hints(owned, url))
+
+
+def _schema_files(config: DatabaseConfig) -> list[Path]:
+    found: list[Path] = []
+    for path in config.schema_paths:
+        if path.is_dir():
+            found += sorted(path.rglob("*.sql"))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise ConfigurationError(
+                f"schema_paths names {path}, which does not exist",
+                database=config.database_name,
+                next_step="Relative paths count from the folder of the configuration file.",
+            )
+    return found
+
+
+def _schema_file(config: DatabaseConfig, path: Path) -> Migration:
+    """A schema file as if it were the upgrade of a migration: it runs in the same way."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"the schema file cannot be read: {error}",
+            database=config.database_name,
+            location=Location(path=path),
+        ) from error
+    section = Section(text=text, line=1, checksum=checksum(text))
+    migration = Migration(
+        database=config.database_name,
+        kind=Kind.VERSIONED,
+        version=None,
+        name=path.stem,
+        path=path,
+        upgrade=section,
+        rollback=None,
+    )
+    dialect_for(config.database_type).steps(migration, section)  # its syntax, before a server runs
+    return migration

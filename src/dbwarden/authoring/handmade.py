@@ -1,0 +1,74 @@
+"""What hand-written migrations made and models cannot say stays as it is.
+
+Models say tables, their parts, enums and sequences by themselves. Functions, triggers, views,
+policies, extensions and the like reach a database through DDL events, ``schema_paths`` or
+hand-written migrations. Where there are ``schema_paths``, these are the whole truth. Otherwise
+what a hand-written file made is not dropped because no model mentions it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dbwarden.authoring.bench import Bench
+from dbwarden.authoring.current import files_source
+from dbwarden.files.migration import Migration
+from dbwarden.schema import Ref, Schema
+
+KINDS = (
+    *("namespaces", "extensions", "domains", "composite_types", "routines", "aggregates"),
+    *("views", "materialized_views", "triggers", "event_triggers", "rules", "policies"),
+    *("statistics", "others"),
+)
+MARK = "-- Verdict: "
+"""What stands in the header of a migration that make-migrations wrote."""
+
+
+def is_generated(text: str) -> bool:
+    """Whether *text*, a whole migration file, was written by make-migrations."""
+    head = text.partition("-- upgrade")[0]
+    return any(line.startswith(MARK) for line in head.splitlines())
+
+
+async def kept(
+    bench: Bench, files: Sequence[Migration], handmade: Sequence[Migration], desired: Schema
+) -> Schema:
+    """*desired* with what only the *handmade* among *files* have made.
+
+    Replays as often as there are hand-written files, but only when something would be dropped.
+    """
+    current = await bench.schema(files_source(files))
+    gone = _only_in(current, desired)
+    if not gone or not handmade:
+        return desired
+    stays: set[Ref] = set()
+    for place, migration in enumerate(files):
+        if migration in handmade:
+            before = _refs(await bench.schema(files_source(files[:place])))
+            after = _refs(await bench.schema(files_source(files[: place + 1])))
+            stays |= gone & (after - before)
+    return with_things(desired, current, stays)
+
+
+def _refs(schema: Schema) -> set[Ref]:
+    return {thing.ref for kind in KINDS for thing in getattr(schema, kind)}
+
+
+def _only_in(current: Schema, desired: Schema) -> set[Ref]:
+    return _refs(current) - _refs(desired)
+
+
+def with_things(desired: Schema, current: Schema, refs: set[Ref]) -> Schema:
+    """*desired* and those things of *current* that *refs* name, with what they need."""
+    if not refs:
+        return desired
+    changed: dict[str, Any] = {}
+    for kind in KINDS:
+        things = (
+            *getattr(desired, kind),
+            *(thing for thing in getattr(current, kind) if thing.ref in refs),
+        )
+        changed[kind] = tuple(sorted(things, key=lambda thing: thing.ref.sort_key))
+    pairs = {*desired.dependencies, *(pair for pair in current.dependencies if pair[0] in refs)}
+    ordered = sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key))
+    return replace(desired, dependencies=tuple(ordered), **changed)

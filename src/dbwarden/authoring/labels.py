@@ -1,0 +1,59 @@
+"""How things are called on the command line: ``users.email``. Pure."""
+
+from dbwarden.diff.changes import AddIndex, AlterIndex, Change, DropIndex, subject
+from dbwarden.schema import (
+    CompositeType,
+    Domain,
+    Enum,
+    MaterializedView,
+    QualifiedName,
+    Ref,
+    Schema,
+    Sequence,
+    View,
+    ref_of,
+)
+from dbwarden.schema import Kind as SchemaKind
+
+
+def label(name: QualifiedName, default_namespace: str | None, part: str | None = None) -> str:
+    """*name* without the default namespace, and with its *part*."""
+    plain = name.namespace in (None, default_namespace)
+    whole = name.name if plain else str(name)
+    return whole if part is None else f"{whole}.{part}"
+
+
+def group_of(change: Change, default_namespace: str | None) -> str:
+    """Under which heading of a migration *change* stands: ``table users``, ``enum status``."""
+    if isinstance(change, AddIndex | DropIndex | AlterIndex):
+        return f"table {label(change.table, default_namespace)}"
+    ref = subject(change)
+    in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
+    if in_table or ref.kind is SchemaKind.TABLE:
+        return f"table {label(ref.table, default_namespace)}"
+    words = str(ref).partition(" ")
+    if ref.kind in _WITH_ARGUMENTS or ref.namespace not in (None, default_namespace):
+        return f"{words[0]} {words[2]}"
+    return f"{ref.kind.value} {ref.name}"
+
+
+_WITH_ARGUMENTS = (SchemaKind.ROUTINE, SchemaKind.AGGREGATE)
+
+
+def columns_by_label(schema: Schema) -> dict[str, Ref]:
+    """Every column by its label."""
+    return {
+        label(table.name, schema.default_namespace, column.name): ref_of(
+            SchemaKind.COLUMN, table.name, column.name
+        )
+        for table in schema.tables
+        for column in table.columns
+    }
+
+
+def things_by_label(schema: Schema) -> dict[str, Ref]:
+    """Tables, types, views and sequences by their labels."""
+    kinds = (Sequence, View, MaterializedView, Domain, CompositeType, Enum)
+    things = [thing.ref for thing in schema.things if isinstance(thing, kinds)]
+    things += [table.ref for table in schema.tables]
+    return {label(ref.table, schema.default_namespace): ref for ref in things}

@@ -1,0 +1,301 @@
+"""Which tables a database owns: what is defined in the modules of its ``model_paths``."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import MetaData, Table, inspect
+from sqlalchemy import Sequence as SQLSequence
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapper, configure_mappers
+from sqlalchemy.types import SchemaType
+
+from dbwarden.authoring.modules import (
+    ModuleSource,
+    find_modules,
+    import_modules,
+    names_assigned,
+)
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ConfigurationError
+
+
+@dataclass(slots=True, kw_only=True)
+class OwnedMetadata:
+    """One MetaData, and what of it belongs to a database.
+
+    ``shared`` says that others own tables of it too, so that types and sequences of the whole
+    MetaData are only taken where an owned table or module has them.
+    """
+
+    metadata: MetaData
+    tables: list[Table]
+    shared: bool = False
+    types: set[SchemaType] = field(default_factory=set)
+    sequences: set[SQLSequence] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What the modules of a database hold."""
+
+    names: frozenset[str]
+    tables: dict[int, tuple[Table, str]] = field(default_factory=dict)
+    others: set[int] = field(default_factory=set)
+    metadata: dict[int, MetaData] = field(default_factory=dict)
+    types: set[SchemaType] = field(default_factory=set)
+    sequences: set[SQLSequence] = field(default_factory=set)
+
+    def claim(self, table: Table, module: str) -> None:
+        self.metadata.setdefault(id(table.metadata), table.metadata)
+        if module in self.names:
+            self.tables.setdefault(id(table), (table, module))
+        else:
+            self.others.add(id(table))
+
+
+def owned_tables(
+    config: DatabaseConfig, siblings: Sequence[DatabaseConfig] = ()
+) -> tuple[OwnedMetadata, ...]:
+    """Import the models of *config* and return what it owns, in the order of definition.
+
+    Args:
+        config: The database.
+        siblings: The project's other databases, which may not claim the same tables.
+
+    Raises:
+        ConfigurationError: A module cannot be imported; a table is claimed twice, has no home,
+            or has a foreign key that leaves the database; no model is found at all.
+    """
+    sources = find_modules(config)
+    modules = import_modules(config, sources)
+    look = _Look(frozenset(source.name for source in sources))
+    _configure(config)
+    for module in modules:
+        _look_at(module, look)
+    _look_elsewhere(look)
+    _without_overlap(config, siblings, look)
+    owned = tuple(_owned(config, look))
+    if config.model_paths and not any(item.tables or item.types for item in owned):
+        raise _nothing(config, modules)
+    _check_foreign_keys(config, owned, look)
+    return owned
+
+
+def _configure(config: DatabaseConfig) -> None:
+    """Let SQLAlchemy complete all mappings, so that backrefs and secondaries are there."""
+    try:
+        configure_mappers()
+    except SQLAlchemyError as error:
+        raise ConfigurationError(
+            f"the models do not fit together: {error}",
+            database=config.database_name,
+            next_step="Correct the relationship or column that the message names.",
+        ) from error
+
+
+def _look_at(module: ModuleType, look: _Look) -> None:
+    assigned = names_assigned(module)
+    for name, value in list(vars(module).items()):
+        own = assigned is None or name in assigned
+        _look_at_value(value, module.__name__, look, own=own)
+
+
+def _look_at_value(value: object, module: str, look: _Look, *, own: bool) -> None:
+    if isinstance(value, Table):
+        if own:
+            look.claim(value, module)
+        look.metadata.setdefault(id(value.metadata), value.metadata)
+    elif isinstance(value, type):
+        for mapper in _mappers(value):
+            _look_at_mapper(mapper, look)
+    elif isinstance(value, SchemaType) and own:
+        look.types.add(value)
+    elif isinstance(value, SQLSequence) and own:
+        look.sequences.add(value)
+    elif isinstance(value, MetaData) and own:
+        look.metadata.setdefault(id(value), value)
+
+
+def _mappers(class_: type) -> Iterator[Mapper[object]]:
+    """The mappers of the registry that *class_*, mapped or a declarative base, belongs to."""
+    found: Any = inspect(class_, raiseerr=False)
+    if isinstance(found, Mapper):
+        yield from found.registry.mappers
+        return
+    for attribute in ("registry", "_sa_registry"):
+        registry = getattr(class_, attribute, None)
+        if registry is not None and hasattr(registry, "mappers"):
+            yield from registry.mappers
+
+
+def _look_at_mapper(mapper: Mapper[object], look: _Look) -> None:
+    inherited = mapper.inherits.tables if mapper.inherits is not None else ()
+    module = mapper.class_.__module__
+    for table in mapper.tables:
+        if isinstance(table, Table) and table not in inherited:
+            look.claim(table, module)
+    for relationship in mapper.relationships:
+        if isinstance(relationship.secondary, Table):
+            _claim_secondary(relationship.secondary, module, look)
+
+
+def _claim_secondary(table: Table, module: str, look: _Look) -> None:
+    """An association table that no module names belongs to the class that names it first."""
+    if id(table) not in look.tables and _home(table) is None:
+        look.claim(table, module)
+
+
+def _home(table: Table) -> str | None:
+    """The module in whose top level *table* is assigned, if there is one."""
+    for name, module in list(sys.modules.items()):
+        values = getattr(module, "__dict__", None)
+        if not values or not any(value is table for value in list(values.values())):
+            continue
+        assigned = names_assigned(module)
+        if any(assigned is None or key in assigned for key, v in values.items() if v is table):
+            return name
+    return None
+
+
+def _look_elsewhere(look: _Look) -> None:
+    """Find the homes of tables that share a MetaData with ours but that no module of ours names."""
+    for metadata in look.metadata.values():
+        for table in metadata.tables.values():
+            if id(table) in look.tables or id(table) in look.others:
+                continue
+            home = _home(table)
+            if home is not None:
+                look.claim(table, home)
+
+
+def _owned(config: DatabaseConfig, look: _Look) -> Iterator[OwnedMetadata]:
+    for metadata in look.metadata.values():
+        mine = [table for table in metadata.tables.values() if id(table) in look.tables]
+        others = [table for table in metadata.tables.values() if id(table) in look.others]
+        homeless = [
+            table
+            for table in metadata.tables.values()
+            if id(table) not in look.tables and id(table) not in look.others
+        ]
+        if homeless and others:
+            raise _no_home(config, homeless[0])
+        mine += homeless
+        if not mine and others:
+            continue
+        yield OwnedMetadata(
+            metadata=metadata,
+            tables=mine,
+            shared=bool(others),
+            types={*look.types, *_types_of(mine)},
+            sequences={*look.sequences, *_sequences_of(mine)},
+        )
+
+
+def _types_of(tables: Iterable[Table]) -> Iterator[SchemaType]:
+    for table in tables:
+        for column in table.columns:
+            inner = getattr(column.type, "item_type", column.type)
+            if isinstance(inner, SchemaType):
+                yield inner
+
+
+def _sequences_of(tables: Iterable[Table]) -> Iterator[SQLSequence]:
+    for table in tables:
+        for column in table.columns:
+            for default in (column.default, column.server_default):
+                if isinstance(default, SQLSequence):
+                    yield default
+
+
+def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
+    return ConfigurationError(
+        f"table {table.fullname} is in a MetaData that several modules share, but no module "
+        "names it: it is not known whose it is",
+        database=config.database_name,
+        next_step="Assign it to a name at the top of its module.",
+    )
+
+
+def _nothing(config: DatabaseConfig, modules: Sequence[ModuleType]) -> ConfigurationError:
+    imported = sorted(
+        {
+            value.__module__
+            for module in modules
+            for value in vars(module).values()
+            if isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
+        }
+    )
+    advice = "Name the modules in which the models are defined in model_paths."
+    if imported:
+        advice = f"They import models from {', '.join(imported)}: name those in model_paths."
+    return ConfigurationError(
+        f"model_paths ({', '.join(config.model_paths)}) define no model",
+        database=config.database_name,
+        next_step=advice,
+    )
+
+
+# -- what must not be -------------------------------------------------------------------------
+
+
+def _without_overlap(
+    config: DatabaseConfig, siblings: Sequence[DatabaseConfig], look: _Look
+) -> None:
+    if config.overlap_models:
+        return
+    for other in siblings:
+        if other.overlap_models or other.database_name == config.database_name:
+            continue
+        theirs = {source.name for source in _sources(other)}
+        for table, module in look.tables.values():
+            if module in theirs:
+                raise ConfigurationError(
+                    f"table {table.fullname} of {module} is claimed by two databases: "
+                    f"{config.database_name} and {other.database_name}",
+                    database=config.database_name,
+                    next_step="Give each its own modules in model_paths, or say overlap_models="
+                    "True when both really have it.",
+                )
+
+
+def _sources(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
+    try:
+        return find_modules(config)
+    except ConfigurationError:  # it is told when that database is worked on
+        return ()
+
+
+def _check_foreign_keys(
+    config: DatabaseConfig, owned: Sequence[OwnedMetadata], look: _Look
+) -> None:
+    mine = {table.fullname for item in owned for table in item.tables}
+    for item in owned:
+        for table in item.tables:
+            for key in table.foreign_keys:
+                target = key._column_tokens  # (namespace, table, column), also when unresolved
+                name = f"{target[0]}.{target[1]}" if target[0] else target[1]
+                if name not in mine:
+                    column = f"{table.fullname}.{key.parent.name}"
+                    raise _leaves(config, column, name, item.metadata)
+
+
+def _leaves(
+    config: DatabaseConfig, column: str, target: str, metadata: MetaData
+) -> ConfigurationError:
+    known = metadata.tables.get(target)
+    words = f"the foreign key of {column} leads to {target}"
+    if known is None:
+        return ConfigurationError(
+            f"{words}, which no module in model_paths defines",
+            database=config.database_name,
+            next_step="Correct the name, or add the module that defines it to model_paths.",
+        )
+    return ConfigurationError(
+        f"{words}, which is not a table of this database: a foreign key cannot leave it",
+        database=config.database_name,
+        next_step=f"Add the module that defines {target} to model_paths, or keep the value in a "
+        "plain column.",
+    )

@@ -1,0 +1,215 @@
+"""From ``model_paths`` to imported modules: dotted names, files and folders."""
+
+import ast
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ConfigurationError
+from dbwarden.types import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleSource:
+    """One module of models: the name under which it is imported, and its file."""
+
+    name: str
+    path: Path | None
+
+
+def find_modules(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
+    """The modules that the ``model_paths`` of *config* mean, packages walked, each once.
+
+    Importing happens only as far as packages have to be imported to be found.
+
+    Raises:
+        ConfigurationError: A path that leads to no module.
+    """
+    _make_importable(config.root)
+    found: dict[str, ModuleSource] = {}
+    for path in config.model_paths:
+        for source in _of_path(config, path):
+            found.setdefault(source.name, source)
+    return tuple(found.values())
+
+
+def import_modules(
+    config: DatabaseConfig, sources: Iterable[ModuleSource]
+) -> tuple[ModuleType, ...]:
+    """Import *sources* in order.
+
+    Raises:
+        ConfigurationError: A module fails; with the file and line at which it does.
+    """
+    return tuple(_import(config, source) for source in sources)
+
+
+def _make_importable(root: Path) -> None:
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+
+
+def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
+    if path.endswith(".py") or "/" in path or "\\" in path:
+        yield from _of_file(config, Path(config.root, path))
+        return
+    try:
+        spec = importlib.util.find_spec(path)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{path}.".startswith(f"{error.name}."):
+            raise _failure(config, path, error) from error
+        spec = None
+    except Exception as error:
+        raise _failure(config, path, error) from error
+    if spec is None:
+        raise _missing(config, path)
+    origin = Path(spec.origin) if spec.origin and spec.has_location else None
+    if spec.origin is not None:
+        yield ModuleSource(name=path, path=origin)
+    for folder in spec.submodule_search_locations or ():
+        yield from _inside(Path(folder), path)
+
+
+def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"model_paths names {path}, but there is no such module",
+        database=config.database_name,
+        next_step=f"Modules are looked for in {config.root} and in the environment of "
+        f"{sys.executable}: correct the path, or install what is missing.",
+    )
+
+
+def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
+    if not path.exists():
+        raise ConfigurationError(
+            f"model_paths names {path}, which does not exist",
+            database=config.database_name,
+            next_step="Relative paths count from the folder of the configuration file.",
+        )
+    name = _dotted(config.root, path)
+    if path.is_dir():
+        if (path / "__init__.py").exists() and name is not None:
+            yield ModuleSource(name=name, path=path / "__init__.py")
+        for file in sorted(path.rglob("*.py")):
+            if file.name not in ("__init__.py", "__main__.py"):
+                yield ModuleSource(name=_dotted(config.root, file) or _made_up(file), path=file)
+        return
+    yield ModuleSource(name=name or _made_up(path), path=path)
+
+
+def _dotted(root: Path, path: Path) -> str | None:
+    """The name under which ``import`` finds *path* from *root*, so that nothing loads twice."""
+    try:
+        inside = path.resolve().relative_to(root.resolve())
+    except ValueError:
+        return None
+    parts = list(inside.with_suffix("").parts)
+    if parts and parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
+
+
+def _made_up(path: Path) -> str:
+    return f"dbwarden_models_{sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
+
+
+def _inside(folder: Path, package: str) -> Iterator[ModuleSource]:
+    """Every module below *folder*, the folder of *package*, found without importing."""
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if entry.suffix == ".py" and entry.stem.isidentifier():
+            if entry.stem not in ("__init__", "__main__"):
+                yield ModuleSource(name=f"{package}.{entry.stem}", path=entry)
+        elif entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
+            if (entry / "__init__.py").exists():
+                yield ModuleSource(name=f"{package}.{entry.name}", path=entry / "__init__.py")
+            yield from _inside(entry, f"{package}.{entry.name}")
+
+
+def _import(config: DatabaseConfig, source: ModuleSource) -> ModuleType:
+    try:
+        if source.name.startswith("dbwarden_models_") and source.path is not None:
+            return _load(source.name, source.path)
+        return importlib.import_module(source.name)
+    except Exception as error:
+        raise _failure(config, source.name, error) from error
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _failure(config: DatabaseConfig, name: str, error: Exception) -> ConfigurationError:
+    """What went wrong while *name* was imported, at the deepest place in the project's files."""
+    place: Location | None
+    if isinstance(error, SyntaxError) and error.filename:
+        place = Location(path=Path(error.filename), line=error.lineno, column=error.offset)
+    else:
+        frames = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if not frame.filename.startswith("<") and "importlib" not in frame.filename
+        ]
+        own = [frame for frame in frames if _is_project(config.root, frame.filename)]
+        last = [*frames, *own][-1:]
+        place = Location(path=Path(last[0].filename), line=last[0].lineno) if last else None
+    return ConfigurationError(
+        f"the models in {name} cannot be imported: {type(error).__name__}: {error}",
+        database=config.database_name,
+        location=place,
+        next_step=f"Correct the module; python -c 'import {name}' shows the whole traceback."
+        if not name.startswith("dbwarden_models_")
+        else "Correct the module.",
+    )
+
+
+def _is_project(root: Path, filename: str) -> bool:
+    path = Path(filename)
+    return path.is_relative_to(root) and "site-packages" not in path.parts
+
+
+def names_assigned(module: ModuleType) -> frozenset[str] | None:
+    """The top-level names of *module* that it does not import; ``None`` where its text is gone."""
+    path = getattr(module, "__file__", None)
+    if path is None or not str(path).endswith(".py"):
+        return None
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError):
+        return None
+    imported = set(_imported(tree.body))
+    return frozenset(name for name in vars(module) if name not in imported)
+
+
+def _imported(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """Names that imports bind, at the top or inside ``if`` and ``try``."""
+    for node in body:
+        match node:
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                for alias in names:
+                    yield alias.asname or alias.name.split(".")[0]
+            case ast.If(body=then, orelse=otherwise):
+                yield from _imported([*then, *otherwise])
+            case ast.Try(body=tried, orelse=otherwise, finalbody=last, handlers=handlers):
+                yield from _imported([*tried, *otherwise, *last])
+                for handler in handlers:
+                    yield from _imported(handler.body)
+            case _:
+                pass

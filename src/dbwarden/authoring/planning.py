@@ -1,0 +1,131 @@
+"""Two schemas and a person's answers -> the statements of both directions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio.to_thread
+
+from dbwarden.authoring.answers import Answers, allow_drops, decided_renames
+from dbwarden.authoring.hints import NO_HINTS, Hints
+from dbwarden.authoring.labels import label
+from dbwarden.authoring.wording import in_own_words, polished
+from dbwarden.dialects.scratch import Workshop
+from dbwarden.diff import diff
+from dbwarden.diff.changes import AddColumn, Change, Rename, RenameValue, Renaming, invert
+from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to write.
+
+    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why.
+    """
+
+    upgrade: tuple[PlannedStatement, ...]
+    rollback: tuple[PlannedStatement, ...] | None
+    no_way_back: str | None = None
+
+    @property
+    def destroys(self) -> tuple[str, ...]:
+        """What the upgrade destroys, by name."""
+        return _destroyed(self.upgrade)
+
+    @property
+    def rollback_destroys(self) -> tuple[str, ...]:
+        """What the rollback destroys, by name."""
+        return _destroyed(self.rollback or ())
+
+
+def _destroyed(statements: Sequence[PlannedStatement]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for item in statements for name in item.destroys))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be planned."""
+
+    current: Schema
+    desired: Schema
+    hints: Hints = NO_HINTS
+    answers: Answers = field(default_factory=Answers)
+
+
+async def plan(workshop: Workshop, task: Task) -> Plan:
+    """Ask what has to be asked, and render both directions.
+
+    Raises:
+        UsageError: A rename or a drop needs an answer that nobody gives.
+        UnsupportedChange: A difference that cannot be expressed; names it.
+    """
+    renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
+    changes = diff(task.current, task.desired, renames)
+    options = RenderOptions(
+        online=task.answers.online,
+        using=task.answers.using,
+        fills={**task.answers.fills, **await _asked_fills(task, changes)},
+    )
+    upgrade = render(workshop, task, changes, options)
+    await allow_drops(task.answers, _destroyed(upgrade))
+    try:
+        rollback = _rollback(workshop, task, renames, options)
+    except UnsupportedChange as error:
+        return Plan(upgrade=upgrade, rollback=None, no_way_back=error.message)
+    return Plan(upgrade=upgrade, rollback=rollback)
+
+
+def render(
+    workshop: Workshop, task: Task, changes: Sequence[Change], options: RenderOptions
+) -> tuple[PlannedStatement, ...]:
+    """The statements for *changes*, in the models' words where they have some."""
+    worded = in_own_words(changes, task.hints, task.desired.default_namespace)
+    found = workshop.render(worded, current=task.current, desired=task.desired, options=options)
+    if task.hints is NO_HINTS:
+        return found
+    return tuple(replace(item, text=polished(item.text, item.change)) for item in found)
+
+
+def _rollback(
+    workshop: Workshop, task: Task, renames: Sequence[Renaming], options: RenderOptions
+) -> tuple[PlannedStatement, ...]:
+    back = [item for item in invert(renames) if isinstance(item, Rename | RenameValue)]
+    changes = diff(task.desired, task.current, back)
+    # A conversion goes one way only: what was said about the upgrade says nothing here.
+    options = replace(options, using={})
+    return workshop.render(changes, current=task.desired, desired=task.current, options=options)
+
+
+async def _asked_fills(task: Task, changes: Sequence[Change]) -> dict[str, str]:
+    """What a person wants in existing rows of new columns that need a value."""
+    asker = task.answers.asker
+    found: dict[str, str] = {}
+    for change in changes:
+        if not isinstance(change, AddColumn) or asker is None:
+            continue
+        column = change.column
+        name = label(change.table, task.desired.default_namespace, column.name)
+        empty = (column.default, column.identity, column.generated) == (None, None, None)
+        if column.not_null and empty and name not in task.answers.fills:
+            answer = await asked_text(
+                task,
+                f"{name} is new and NOT NULL: which value for rows that exist? "
+                f"(an SQL expression such as {_example(column.type)}; empty to write none)",
+            )
+            if answer:
+                found[name] = answer
+    return found
+
+
+async def asked_text(task: Task, question: str) -> str:
+    """A person's answer to *question*."""
+    asker = task.answers.asker
+    assert asker is not None
+    answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
+    return answer.strip()
+
+
+def _example(type_: str) -> str:
+    numbers = ("integer", "bigint", "smallint", "numeric", "real", "double")
+    return "0" if type_.startswith(numbers) else "''"

@@ -1,0 +1,128 @@
+"""Upgrade leads there, rollback leads back: shown in scratch before a file exists."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbwarden.authoring.bench import Bench, Source
+from dbwarden.authoring.settling import settled
+from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
+from dbwarden.diff import diff
+from dbwarden.diff.changes import Change, subject
+from dbwarden.errors import NotProven, StatementFailed
+from dbwarden.files.migration import Migration, Section
+from dbwarden.schema import Schema
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was seen when a migration ran in scratch.
+
+    ``changed`` are the columns whose values were not the same after upgrade and rollback.
+    ``fails_on_rows`` says what the upgrade met in tables that hold rows, ``back_fails_on_rows``
+    the rollback.
+    """
+
+    server: str
+    reversible: bool
+    locks: tuple[TracedStatement, ...] = ()
+    changed: tuple[str, ...] = ()
+    fails_on_rows: str | None = None
+    back_fails_on_rows: str | None = None
+
+
+async def prove(
+    bench: Bench, source: Source, current: Schema, desired: Schema, migration: Migration
+) -> Proof:
+    """Run *migration* up, down and up again in copies of what *source* builds.
+
+    Args:
+        bench: Where to work.
+        source: Builds the database that the migration is for.
+        current: What that database's schema is.
+        desired: What it has to be after the upgrade.
+        migration: Parsed from the very text that will be written.
+
+    Raises:
+        StatementFailed: The server refused a statement.
+        NotProven: It ran, but led elsewhere; names what differs.
+    """
+    database = await bench.copy(source)
+    await database.replay(migration, migration.upgrade)
+    await _must_equal(bench, await database.read(), desired, migration, "upgrade")
+    back = migration.rollback
+    reversible = back is not None and not migration.irreversible
+    if back is not None and reversible:
+        await database.replay(migration, back)
+        await _must_equal(bench, await database.read(), current, migration, "rollback")
+    else:
+        database = await bench.copy(source)
+    locks = await database.trace(migration, migration.upgrade)
+    await _must_equal(bench, await database.read(), desired, migration, "second upgrade")
+    changed, failing, back_failing = await _with_rows(bench, source, current, migration)
+    return Proof(
+        server=(await bench.scratch()).version,
+        reversible=reversible,
+        locks=locks,
+        changed=changed,
+        fails_on_rows=failing,
+        back_fails_on_rows=back_failing,
+    )
+
+
+async def _must_equal(
+    bench: Bench, found: Schema, wanted: Schema, migration: Migration, what: str
+) -> None:
+    left = await differences(bench, found, wanted)
+    if left:
+        listed = ", ".join(str(subject(change)) for change in left[:SHOWN])
+        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        raise NotProven(
+            f"the {what} does not lead where it should: {listed}{more} would still differ",
+            database=migration.database,
+            location=migration.at(),
+        )
+
+
+async def differences(bench: Bench, found: Schema, wanted: Schema) -> tuple[Change, ...]:
+    """The changes between two schemas that are more than spelling."""
+    left = diff(found, wanted)
+    return diff(found, await settled(bench, found, wanted)) if left else ()
+
+
+async def _with_rows(
+    bench: Bench, source: Source, current: Schema, migration: Migration
+) -> tuple[tuple[str, ...], str | None, str | None]:
+    """What happens to rows: columns that change, and why each direction fails, if it does."""
+    if not current.tables:
+        return (), None, None
+    database = await bench.copy(source)
+    if not await database.add_rows(current):
+        return (), None, None
+    before = await database.fingerprint(current)
+    if said := await _fails(database, migration, migration.upgrade):
+        return (), said, None
+    if migration.rollback is None or migration.irreversible:
+        return (), None, None
+    if said := await _fails(database, migration, migration.rollback):
+        return (), None, said
+    after = await database.fingerprint(current)
+    return tuple(sorted(name for name in before if before[name] != after.get(name))), None, None
+
+
+async def _fails(database: ScratchDatabase, migration: Migration, section: Section) -> str | None:
+    try:
+        await database.replay(migration, section)
+    except StatementFailed as error:
+        return error.message.removeprefix("the scratch database refused: ")
+    return None
+
+
+def verdict(*, proven: bool, reversible: bool, loses: Sequence[str]) -> str:
+    """``exact``, ``loses users.email``, ``irreversible`` or ``not proven``."""
+    if not proven:
+        return "not proven"
+    if not reversible:
+        return "irreversible"
+    return f"loses {', '.join(loses)}" if loses else "exact"

@@ -1,0 +1,273 @@
+"""A drop and an add that are one rename: said by the author, or asked. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dbwarden.authoring.hints import Hints
+from dbwarden.authoring.labels import columns_by_label, label, things_by_label
+from dbwarden.diff.changes import Rename, RenameValue, Renaming
+from dbwarden.diff.renames import renamed
+from dbwarden.errors import UsageError
+from dbwarden.schema import Column, Enum, Kind, QualifiedName, Ref, Schema, Table, ref_of
+
+ALIKE = 0.6
+"""The share of equal columns from which on two tables may be the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Something that goes and something that comes, and why they may be the same thing."""
+
+    renaming: Renaming
+    old: str
+    new: str
+    reasons: tuple[str, ...]
+
+    @property
+    def flags(self) -> tuple[str, str]:
+        """What says that it is a rename, and what says that it is not."""
+        return f"--rename {self.old}:{self.new}", f"--allow-drop {self.old}"
+
+
+def ordered(renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
+    """Parts before the wholes that they are named after; each once."""
+    unique = list(dict.fromkeys(renames))
+    return tuple(sorted(unique, key=lambda item: not _is_part(item)))
+
+
+def _is_part(item: Renaming) -> bool:
+    return isinstance(item, RenameValue) or item.before.kind is Kind.COLUMN
+
+
+def parse_rename(text: str, current: Schema) -> Renaming:
+    """What ``users.nick:nickname``, ``users:people`` or ``status.old:new`` means.
+
+    Raises:
+        UsageError: It has another form, or names nothing that is there.
+    """
+    old, colon, new = text.rpartition(":")
+    if not colon or not old or not new:
+        raise UsageError(
+            f"--rename {text!r} does not say from what to what",
+            next_step="Write it as --rename users.nick:nickname or --rename users:people.",
+        )
+    column = columns_by_label(current).get(old)
+    if column is not None:
+        name = new.rpartition(".")[2]
+        return Rename(before=column, after=replace(column, part=name))
+    thing = things_by_label(current).get(old)
+    if thing is not None:
+        namespace, dot, name = new.rpartition(".")
+        return Rename(
+            before=thing,
+            after=replace(thing, namespace=namespace if dot else thing.namespace, name=name),
+        )
+    enum, _, value = old.rpartition(".")
+    for found in current.enums:
+        if label(found.name, current.default_namespace) == enum and value in found.values:
+            return RenameValue(enum=found.name, before=value, after=new)
+    raise UsageError(
+        f"--rename {text!r}: there is no {old} in the migrations so far",
+        next_step="Name a table, a column (users.nick) or an enum's value (status.old) that is "
+        "there now; the new name comes behind the colon.",
+    )
+
+
+def hinted(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:
+    """The renames that the models' ``info={"renamed_from": ...}`` tell, once each is due."""
+    default = current.default_namespace
+    olds: dict[QualifiedName, QualifiedName] = {}
+    for new_name, old in hints.renamed_tables.items():
+        now = _settled_name(new_name, default)
+        namespace, dot, name = old.rpartition(".")
+        was = QualifiedName(namespace if dot else now.namespace, name)
+        olds[now] = was
+        if current.table(was) and not current.table(now) and not desired.table(was):
+            yield Rename(before=ref_of(Kind.TABLE, was), after=ref_of(Kind.TABLE, now))
+    for (new_table, column), old in hints.renamed_columns.items():
+        now = _settled_name(new_table, default)
+        table = current.table(now) or current.table(olds.get(now, now))
+        if table is not None and table.column(old) and not table.column(column):
+            before = ref_of(Kind.COLUMN, table.name, old)
+            yield Rename(before=before, after=replace(before, part=column))
+
+
+def _settled_name(name: QualifiedName, default: str | None) -> QualifiedName:
+    return QualifiedName(default, name.name) if name.namespace is None else name
+
+
+def with_sequences(
+    renames: Sequence[Renaming], current: Schema, desired: Schema
+) -> tuple[Renaming, ...]:
+    """*renames*, and those of the sequences behind serial columns that follow them."""
+    base = renamed(current, renames)
+    wanted = {item.owned_by: item for item in desired.sequences if item.owned_by is not None}
+    names = {item.name for item in base.sequences}
+    kept = {item.name for item in desired.sequences}
+    follow = []
+    for sequence in base.sequences:
+        new = wanted.get(sequence.owned_by) if sequence.owned_by is not None else None
+        if new is None or new.name in names or sequence.name in kept:
+            continue
+        follow.append(Rename(before=sequence.ref, after=new.ref))
+    return (*renames, *follow)
+
+
+def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
+    """What goes and comes and may be the same; each name in at most one pair."""
+    return (
+        *_tables(current, desired),
+        *(
+            found
+            for before, after in _both(current, desired)
+            for found in _columns(before, after, current.default_namespace)
+        ),
+        *_values(current, desired),
+    )
+
+
+def _both(current: Schema, desired: Schema) -> Iterator[tuple[Table, Table]]:
+    wanted = {table.name: table for table in desired.tables}
+    for table in current.tables:
+        if table.name in wanted:
+            yield table, wanted[table.name]
+
+
+def _tables(current: Schema, desired: Schema) -> Iterator[Candidate]:
+    names = {table.name for table in current.tables}
+    kept = {table.name for table in desired.tables}
+    gone = [table for table in current.tables if table.name not in kept]
+    came = [table for table in desired.tables if table.name not in names]
+    default = current.default_namespace
+    pairs = sorted(
+        ((_alike(old, new), old, new) for old in gone for new in came),
+        key=lambda item: (-item[0], str(item[1].name), str(item[2].name)),
+    )
+    taken: set[QualifiedName] = set()
+    for share, old, new in pairs:
+        if share < ALIKE or old.name in taken or new.name in taken:
+            continue
+        taken |= {old.name, new.name}
+        same = sum(1 for column in old.columns if _same_column(column, new.column(column.name)))
+        yield Candidate(
+            renaming=Rename(before=old.ref, after=new.ref),
+            old=label(old.name, default),
+            new=label(new.name, default),
+            reasons=(f"{same} of {len(old.columns)} columns are the same",),
+        )
+
+
+def _alike(old: Table, new: Table) -> float:
+    same = sum(1 for column in old.columns if _same_column(column, new.column(column.name)))
+    return same / max(len(old.columns), len(new.columns), 1)
+
+
+def _same_column(one: Column, other: Column | None) -> bool:
+    return other is not None and one.type == other.type
+
+
+def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candidate]:
+    gone = [c for c in before.columns if after.column(c.name) is None and not c.inherited]
+    came = [c for c in after.columns if before.column(c.name) is None and not c.inherited]
+    pairs = sorted(
+        (
+            (reasons, old, new)
+            for old in gone
+            for new in came
+            if (reasons := _column_reasons(before, after, old, new))
+        ),
+        key=lambda item: (-len(item[0]), item[1].name, item[2].name),
+    )
+    taken: set[str] = set()
+    for reasons, old, new in pairs:
+        if old.name in taken or f"+{new.name}" in taken:
+            continue
+        taken |= {old.name, f"+{new.name}"}
+        ref = before.column_ref(old.name)
+        yield Candidate(
+            renaming=Rename(before=ref, after=replace(ref, part=new.name)),
+            old=label(before.name, default, old.name),
+            new=new.name,
+            reasons=reasons,
+        )
+
+
+def _column_reasons(before: Table, after: Table, old: Column, new: Column) -> tuple[str, ...]:
+    """Why *new* may be *old*; nothing when their types differ."""
+    if old.type != new.type:
+        return ()
+    reasons = [f"same type, {old.type}"]
+    if before.columns.index(old) == after.columns.index(new):
+        reasons.append(f"same place, column {before.columns.index(old) + 1}")
+    if (old.not_null, old.default) == (new.not_null, new.default):
+        reasons.append("same NOT NULL and default")
+    if _keys(before, old.name) == _keys(after, new.name) != 0:
+        reasons.append("same constraints and indexes")
+    return tuple(reasons)
+
+
+def _keys(table: Table, column: str) -> int:
+    constraints = sum(1 for item in table.constraints if column in getattr(item, "columns", ()))
+    indexes = sum(
+        1 for index in table.indexes if any(key.column == column for key in index.columns)
+    )
+    return constraints + 100 * indexes
+
+
+def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
+    wanted = {enum.name: enum for enum in desired.enums}
+    for enum in current.enums:
+        new = wanted.get(enum.name)
+        if new is None or len(new.values) != len(enum.values):
+            continue
+        for before, after in _swapped(enum, new):
+            yield Candidate(
+                renaming=RenameValue(enum=enum.name, before=before, after=after),
+                old=label(enum.name, current.default_namespace, before),
+                new=after,
+                reasons=("same place in the enum",),
+            )
+
+
+def _swapped(old: Enum, new: Enum) -> Iterator[tuple[str, str]]:
+    for before, after in zip(old.values, new.values, strict=True):
+        if before not in new.values and after not in old.values:
+            yield before, after
+
+
+def question(candidate: Candidate) -> str:
+    """The question to a person."""
+    return (
+        f"Is {candidate.new} what {candidate.old} was called before? "
+        f"({'; '.join(candidate.reasons)})"
+    )
+
+
+def unanswered(found: Sequence[Candidate]) -> UsageError:
+    """The error when nobody can be asked."""
+    lines = [
+        f"{candidate.old} goes and {candidate.new} comes ({'; '.join(candidate.reasons)})"
+        for candidate in found
+    ]
+    flags = " ".join(
+        f"{rename} (it is the same) or {drop} (it is not)."
+        for rename, drop in (candidate.flags for candidate in found)
+    )
+    return UsageError(
+        "this may be a rename, which keeps the data, or a drop, which does not: "
+        + "; ".join(lines),
+        next_step=f"Say which: {flags}",
+    )
+
+
+__all__ = [
+    "Candidate",
+    "Ref",
+    "candidates",
+    "hinted",
+    "ordered",
+    "parse_rename",
+    "question",
+    "unanswered",
+    "with_sequences",
+]

@@ -1,0 +1,100 @@
+"""Differences that are only spelling, settled by the server.
+
+PostgreSQL prints ``CHECK (a IN ('x', 'y'))`` in one way, and that print, run and printed again, in
+another. What prints the same once both sides are printed again is the same.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from dbwarden.authoring.bench import EMPTY, Bench
+from dbwarden.authoring.current import schema_source
+from dbwarden.errors import StatementFailed, UnsupportedChange
+from dbwarden.schema import Schema, Table, constraint_key
+
+Leaves = Mapping[Hashable, Any]
+
+
+def leaves(schema: Schema) -> dict[Hashable, Any]:
+    """Everything in *schema* that is compared by itself, by what tells it apart."""
+    found: dict[Hashable, Any] = {thing.ref: thing for thing in schema.things}
+    for table in schema.tables:
+        found.update(_of_table(table))
+    return found
+
+
+def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:
+    for column in table.columns:
+        yield (table.name, "column", column.name), column
+    for constraint in table.constraints:
+        yield (table.name, "constraint", constraint_key(constraint)), constraint
+    for index in table.indexes:
+        yield (table.name, "index", index.name), index
+
+
+def differing(one: Leaves, other: Leaves) -> list[Hashable]:
+    """What is in both but not the same."""
+    return [key for key, value in one.items() if key in other and other[key] != value]
+
+
+async def settled(bench: Bench, current: Schema, desired: Schema) -> Schema:
+    """*desired* with the spelling of *current* wherever the two mean the same."""
+    old, new = leaves(current), leaves(desired)
+    unlike = differing(old, new)
+    if not unlike:
+        return desired
+    try:
+        old_again = leaves(await _printed_again(bench, current))
+        new_again = leaves(await _printed_again(bench, desired))
+    except (UnsupportedChange, StatementFailed):
+        # What cannot be built anew in one go is compared as it is.
+        return desired
+    same = {
+        key: old[key]
+        for key in unlike
+        if {old[key], old_again.get(key)} & {new[key], new_again.get(key)} - {None}
+    }
+    return with_leaves(desired, same) if same else desired
+
+
+async def _printed_again(bench: Bench, schema: Schema) -> Schema:
+    empty = await bench.schema(EMPTY)
+    return await bench.schema(await schema_source(bench, schema, empty))
+
+
+def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
+    """*schema* with some of its leaves replaced."""
+    changed: dict[str, Any] = {}
+    for name in _THINGS:
+        things = getattr(schema, name)
+        changed[name] = tuple(replaced.get(thing.ref, thing) for thing in things)
+    tables = tuple(_table_with(table, replaced) for table in schema.tables)
+    return replace(schema, tables=tables, **changed)
+
+
+_THINGS = (
+    *("namespaces", "extensions", "enums", "domains", "composite_types", "sequences", "views"),
+    *("materialized_views", "routines", "aggregates", "triggers", "event_triggers", "rules"),
+    *("policies", "statistics", "grants", "default_privileges", "others"),
+)
+
+
+def _table_with(table: Table, replaced: Leaves) -> Table:
+    def one(kind: str, name: str, value: Any) -> Any:
+        return replaced.get((table.name, kind, name), value)
+
+    def constraint(value: Any) -> Any:
+        return one("constraint", constraint_key(value), value)
+
+    key = table.primary_key
+    return replace(
+        table,
+        columns=tuple(one("column", column.name, column) for column in table.columns),
+        primary_key=constraint(key) if key is not None else None,
+        uniques=tuple(map(constraint, table.uniques)),
+        checks=tuple(map(constraint, table.checks)),
+        exclusions=tuple(map(constraint, table.exclusions)),
+        foreign_keys=tuple(map(constraint, table.foreign_keys)),
+        indexes=tuple(one("index", index.name, index) for index in table.indexes),
+    )

@@ -1,0 +1,121 @@
+"""The two sides of a comparison: what the files (or a live database) make, what is wanted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from dbwarden.authoring.bench import EMPTY, Bench, Source
+from dbwarden.authoring.current import files_source, schema_source
+from dbwarden.authoring.desired import Wanted, wanted
+from dbwarden.authoring.handmade import KINDS, is_generated, kept
+from dbwarden.authoring.hints import NO_HINTS, Hints
+from dbwarden.authoring.settling import settled
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.scratch import ScratchDatabase
+from dbwarden.errors import StatementFailed
+from dbwarden.files.migration import Migration
+from dbwarden.schema import Kind, Ref, Schema
+
+_SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
+"""A type, role or extension; a function; a namespace; a table that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """What is there, how to build it anew, and what is wanted, in the same spelling."""
+
+    source: Source
+    current: Schema
+    desired: Schema
+    hints: Hints = field(default_factory=lambda: NO_HINTS)
+
+
+async def live_source(bench: Bench) -> Source:
+    """The source that builds what the configured database has, read now."""
+    empty = await bench.schema(EMPTY)
+    live = await bench.workshop.read_live(bench.config)
+    return await schema_source(bench, live, empty)
+
+
+async def compared(
+    bench: Bench,
+    files: Sequence[Migration],
+    siblings: Sequence[DatabaseConfig],
+    *,
+    from_live: bool = False,
+) -> Sides:
+    """Both sides of ``make-migrations``: the files, or the live database, and the models.
+
+    Raises:
+        ConfigurationError: The models cannot be read.
+        StatementFailed: Files or models do not run in an empty database.
+    """
+    asked = await wanted(bench.config, siblings, bench.workshop)
+    source = await live_source(bench) if from_live else files_source(files)
+    current = await bench.schema(source)
+    desired = await _desired(bench, asked, current)
+    if not bench.config.schema_paths:
+        handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
+        desired = await kept(bench, files, handmade, desired)
+    desired = await settled(bench, current, desired)
+    return Sides(source=source, current=current, desired=desired, hints=asked.hints)
+
+
+def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:
+    return tuple(
+        migration
+        for migration in files
+        if not is_generated(migration.path.read_text("utf-8", errors="replace"))
+    )
+
+
+async def _desired(bench: Bench, asked: Wanted, current: Schema) -> Schema:
+    """What models and schema files make; on top of what migrations prepared, where they need it."""
+    try:
+        return await bench.schema(asked.source)
+    except StatementFailed as error:
+        if error.sqlstate not in _SOMETHING_MISSING:
+            raise
+        support = await _support(bench, current)
+        if not support.parts:
+            raise
+    return await bench.schema(_after(support, asked.source))
+
+
+def _after(first: Source, second: Source) -> Source:
+    async def build(database: ScratchDatabase) -> None:
+        await first.build(database)
+        await second.build(database)
+
+    return Source(parts=(*first.parts, "then", *second.parts), build=build)
+
+
+async def _support(bench: Bench, current: Schema) -> Source:
+    """The source of what tables may need and models cannot say: extensions, domains, functions."""
+    empty = await bench.schema(EMPTY)
+    kept_refs = independent(current)
+    changed: dict[str, Any] = {
+        kind: tuple(thing for thing in getattr(current, kind) if thing.ref in kept_refs)
+        for kind in KINDS
+    }
+    subset = replace(empty, **changed, dependencies=current.dependencies)
+    return await schema_source(bench, subset, empty)
+
+
+_ON_TABLES = (Kind.TABLE, Kind.COLUMN, Kind.DEFAULT, Kind.CONSTRAINT, Kind.INDEX, Kind.ENUM)
+
+
+def independent(schema: Schema) -> frozenset[Ref]:
+    """The things of the kinds that models cannot say which need no table, also not indirectly."""
+    needs = schema.needs()
+    refs = {thing.ref for kind in KINDS for thing in getattr(schema, kind)}
+    refs -= {ref for ref in refs if ref.kind in (Kind.TRIGGER, Kind.RULE, Kind.POLICY)}
+    left = {ref for ref in refs if any(n.kind in _ON_TABLES for n in needs.get(ref, ()))}
+    while more := {
+        ref for ref in refs - left if any(needed in left for needed in needs.get(ref, ()))
+    }:
+        left |= more
+    return frozenset(refs - left)

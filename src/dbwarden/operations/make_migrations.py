@@ -1,0 +1,288 @@
+"""Write the next migration from the models, proven before it is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden.authoring.answers import Answers, Asker
+from dbwarden.authoring.bench import Bench, bench
+from dbwarden.authoring.hints import NO_HINTS
+from dbwarden.authoring.planning import Plan, Task, plan
+from dbwarden.authoring.proof import Proof, prove, verdict
+from dbwarden.authoring.sides import Sides, compared
+from dbwarden.authoring.writing import Header, lock_lines, migration_text
+from dbwarden.config.loading import load_project
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.diff import diff
+from dbwarden.errors import (
+    ConfigurationError,
+    DBWardenError,
+    NotProven,
+    StatementFailed,
+    UsageError,
+)
+from dbwarden.files.folder import next_version, slug, write_migration
+from dbwarden.files.migration import Migration
+from dbwarden.files.parsing import parse
+from dbwarden.files.template import empty_migration
+from dbwarden.operations.target import migration_files, operation
+from dbwarden.types import DatabaseName, format_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeMigrationsResult:
+    """What came of it.
+
+    ``path`` is ``None`` when nothing was written: models and migrations agree, or only the SQL
+    was asked for. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
+    ``not proven``. ``locks`` are lines about tables that were there before.
+    """
+
+    database: DatabaseName
+    path: Path | None = None
+    version: str | None = None
+    agree: bool = False
+    verdict: str | None = None
+    proven: bool = False
+    loses: tuple[str, ...] = ()
+    destroys: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    server: str | None = None
+    sql: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What was ordered, beside the database."""
+
+    message: str
+    name: str | None
+    answers: Answers
+    write: bool
+    unproven: bool
+    from_live: bool
+
+
+@operation("make_migrations")
+async def make_migrations(
+    config: DatabaseConfig,
+    *,
+    message: str,
+    name: str | None = None,
+    empty: bool = False,
+    sql: bool = False,
+    renames: Sequence[str] = (),
+    allow_drop: Sequence[str] = (),
+    fills: Mapping[str, str] | None = None,
+    using: Mapping[str, str] | None = None,
+    online: bool = False,
+    unproven: bool = False,
+    from_live: bool = False,
+    asker: Asker | None = None,
+) -> MakeMigrationsResult:
+    """Compare the models with the migration files and write what leads from one to the other.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        message: What the migration does; becomes the file's name.
+        name: Another name for the file.
+        empty: Write a file without SQL, whatever the models say.
+        sql: Return the text and write nothing.
+        renames: ``users.nick:nickname``, ``users:people``, ``status.old:new``.
+        allow_drop: What may be destroyed, by exact name: ``users.email``.
+        fills: Column and the expression for rows without a value.
+        using: Column and the expression that turns old values into new ones.
+        online: Use the forms that do not block reading and writing.
+        unproven: Write the migration even if it could not be proven.
+        from_live: Compare with the live database instead of the files.
+        asker: Who can be asked; ``None`` where nobody can.
+
+    Raises:
+        UsageError: A replica; nothing to compare; a rename or drop that nobody decided.
+        ConfigurationError: The models cannot be read.
+        UnsupportedChange: A difference that cannot be expressed.
+        NotProven: The SQL does not lead where it should; nothing was written.
+        StatementFailed: Files, models or the new migration do not run; nothing was written.
+    """
+    _refuse_replica(config)
+    files = await migration_files(config)
+    answers = Answers(
+        renames=renames,
+        allow_drop=allow_drop,
+        fills=fills or {},
+        using=using or {},
+        online=online,
+        asker=asker,
+    )
+    order = Order(
+        message=message,
+        name=name,
+        answers=answers,
+        write=not sql,
+        unproven=unproven,
+        from_live=from_live,
+    )
+    if empty:
+        return await _finish(config, files, order, empty_migration(message), {"verdict": None})
+    async with bench(config) as place:
+        return await _make(place, files, order)
+
+
+def _refuse_replica(config: DatabaseConfig) -> None:
+    if config.replica_of is not None:
+        raise UsageError(
+            f"a replica has no migrations of its own; it follows {config.replica_of}",
+            database=config.database_name,
+            next_step=f"Run it for {config.replica_of}.",
+        )
+
+
+async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:
+    """The project's other databases that have models of their own; none without a project."""
+    try:
+        project = await anyio.to_thread.run_sync(load_project)
+    except ConfigurationError:
+        return ()
+    if config not in project.databases:
+        return ()
+    return tuple(
+        other
+        for other in project.databases
+        if other.database_name != config.database_name and other.replica_of is None
+    )
+
+
+async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:
+    config = place.config
+    siblings = await siblings_of(config)
+    sides = await compared(place, files, siblings, from_live=order.from_live)
+    if not diff(sides.current, sides.desired) and not order.answers.renames:
+        return MakeMigrationsResult(database=config.database_name, agree=True, proven=True)
+    task = Task(
+        current=sides.current, desired=sides.desired, hints=sides.hints, answers=order.answers
+    )
+    planned, proof = await _proven_plan(place, files, order, sides, task)
+    text, fields = _written(order, planned, proof, sides)
+    return await _finish(config, files, order, text, fields)
+
+
+async def _proven_plan(
+    place: Bench, files: Sequence[Migration], order: Order, sides: Sides, task: Task
+) -> tuple[Plan, Proof | None]:
+    """A plan that was shown to work: in the models' words, or else in the catalog's."""
+    planned = await plan(place.workshop, task)
+    if order.answers.asker is not None:
+        # What was decided by a person is not asked again.
+        silent = replace(order.answers, allow_drop=planned.destroys, asker=None)
+        task = replace(task, answers=silent)
+    try:
+        return planned, await _prove(place, files, order, sides, planned)
+    except (NotProven, StatementFailed) as error:
+        if task.hints is not NO_HINTS and (again := await _in_catalog_words(place, task)):
+            try:
+                return again, await _prove(place, files, order, sides, again)
+            except (NotProven, StatementFailed):
+                pass
+        if order.unproven:
+            return planned, None
+        raise _not_written(error) from error
+
+
+async def _in_catalog_words(place: Bench, task: Task) -> Plan | None:
+    answers = replace(task.answers, allow_drop=task.answers.allow_drop, asker=None)
+    try:
+        return await plan(place.workshop, replace(task, hints=NO_HINTS, answers=answers))
+    except DBWardenError:
+        return None
+
+
+def _not_written(error: NotProven | StatementFailed) -> DBWardenError:
+    error.message = f"the migration could not be proven and was not written: {error.message}"
+    error.next_step = (
+        error.next_step or "See it with --sql --unproven; --unproven writes it as it is."
+    )
+    return error
+
+
+async def _prove(
+    place: Bench, files: Sequence[Migration], order: Order, sides: Sides, planned: Plan
+) -> Proof:
+    draft = migration_text(
+        Header(purpose=order.message, verdict="exact"), planned, sides.desired.default_namespace
+    )
+    config = place.config
+    path = config.migrations_dir / _file_name(config, files, order)
+    migration = parse(draft, path=path, database=config.database_name, dialect=config.database_type)
+    return await prove(place, sides.source, sides.current, sides.desired, migration)
+
+
+def _written(
+    order: Order, planned: Plan, proof: Proof | None, sides: Sides
+) -> tuple[str, dict[str, object]]:
+    changed = proof.changed if proof else ()
+    loses = tuple(dict.fromkeys((*planned.destroys, *changed)))
+    word = verdict(proven=proof is not None, reversible=planned.rollback is not None, loses=loses)
+    notes = tuple(_notes(planned, proof, loses))
+    header = Header(
+        purpose=order.message,
+        verdict=word,
+        server=proof.server if proof else None,
+        notes=notes,
+        locks=proof.locks if proof else (),
+    )
+    text = migration_text(header, planned, sides.desired.default_namespace)
+    return text, {
+        "verdict": word,
+        "proven": proof is not None,
+        "loses": loses,
+        "destroys": planned.destroys,
+        "notes": notes,
+        "locks": lock_lines(header.locks),
+        "server": header.server,
+    }
+
+
+def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str]:
+    notes = []
+    if planned.destroys:
+        notes.append(f"Destroys {', '.join(planned.destroys)}; a rollback brings back no values")
+    changed = [name for name in loses if name not in planned.destroys]
+    if changed:
+        notes.append(f"Changes values of {', '.join(changed)}; a rollback leaves them changed")
+    if planned.rollback_destroys:
+        notes.append(f"The rollback destroys {', '.join(planned.rollback_destroys)}")
+    if planned.no_way_back is not None:
+        notes.append(f"There is no way back: {planned.no_way_back}")
+    if proof is not None and proof.fails_on_rows:
+        notes.append(f"Fails where tables have rows: {proof.fails_on_rows}")
+    if proof is not None and proof.back_fails_on_rows:
+        notes.append(f"The rollback fails where tables have rows: {proof.back_fails_on_rows}")
+    return notes
+
+
+def _file_name(config: DatabaseConfig, files: Sequence[Migration], order: Order) -> str:
+    number = format_version(next_version(files))
+    return f"{config.database_name}__{number}_{slug(order.name or order.message)}.sql"
+
+
+async def _finish(
+    config: DatabaseConfig,
+    files: Sequence[Migration],
+    order: Order,
+    text: str,
+    fields: Mapping[str, object],
+) -> MakeMigrationsResult:
+    name = _file_name(config, files, order)
+    path = None
+    if order.write:
+        path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
+    return MakeMigrationsResult(
+        database=config.database_name,
+        path=path,
+        version=format_version(next_version(files)),
+        sql=text,
+        **fields,  # type: ignore[arg-type]  # the fields of the result, by name
+    )
