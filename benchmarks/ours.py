@@ -83,17 +83,17 @@ class Project:
         await run_process(command, cwd=self.folder, env=self.environment(places))
 
 
-async def make_up_to_date(
-    stage: Stage, project: Project, alembic: Alembic, names: Sequence[str]
-) -> None:
-    """Make databases in which there is nothing to do, for dbwarden and for Alembic.
+async def make_template(stage: Stage, project: Project, alembic: Alembic, head: str) -> None:
+    """Make the database ``TEMPLATE``: what the project has for it is applied, for Alembic too.
 
-    The project must have migrations for ``TEMPLATE`` too.
+    Args:
+        stage: Where.
+        project: Has migrations for ``TEMPLATE`` beside the others.
+        alembic: Its project.
+        head: The revision that Alembic shall believe to be at.
     """
     await stage.make([TEMPLATE])
     (template,) = stage.places([TEMPLATE])
     await project.migrate([template], 1)
-    await alembic.each("stamp", "head")(template)
+    await alembic.each("stamp", head)(template)
     await stage.quiet()
-    await stage.make(names, template=TEMPLATE)
-    await stage.drop([TEMPLATE])

@@ -66,10 +66,10 @@ def _part(name: str, figures: Sequence[Figure]) -> str:
 
 def _rows(figure: Figure) -> list[str]:
     """One row for each rival; the first names the case."""
-    subject = ours(figure)
     verdicts = {verdict.bar.beside: verdict for verdict in judge(figure)}
-    if all(verdict.bar.beside is None for verdict in judge(figure)) and verdicts:
+    if None in verdicts:
         return _absolute_rows(figure)
+    subject = ours(figure)
     mine = figure.timings[subject]
     rows: list[str] = []
     for name, timing in figure.timings.items():
@@ -89,15 +89,17 @@ def _rows(figure: Figure) -> list[str]:
 
 
 def _absolute_rows(figure: Figure) -> list[str]:
-    bars = {verdict.bar.subject: verdict for verdict in judge(figure)}
+    """The values that have a bar of their own, then those of others."""
     rows: list[str] = []
+    for verdict in judge(figure):
+        name = verdict.bar.subject
+        case = figure.case if name == "dbwarden" else f"{figure.case}: {name}"
+        mine, bar = amount(verdict.ratio, figure.unit), f"≤ {verdict.bar.limit:g}"
+        rows.append(f"| {case} | {mine} | | | {bar} | {_word(verdict)} |")
+    judged = {verdict.bar.subject for verdict in judge(figure)}
     for name, timing in figure.timings.items():
-        verdict = bars.get(name)
-        mine = amount(timing.median, figure.unit) if verdict else ""
-        beside = name if verdict else f"{name} {_value(timing, figure.unit)}"
-        bar = f"≤ {verdict.bar.limit:g}" if verdict else ""
-        case = figure.case if not rows else ""
-        rows.append(f"| {case} | {mine} | {beside} | | {bar} | {_word(verdict)} |")
+        if name not in judged:
+            rows.append(f"| | | {name} {_value(timing, figure.unit)} | | | |")
     return rows
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.measure import Bar, Figure, Report, Run, Subject, Timing, measure
-from benchmarks.ours import TEMPLATE, Project, make_up_to_date
+from benchmarks.ours import TEMPLATE, Project, make_template
 from benchmarks.rivals import Alembic, Each, alchemy_check, all_at_once, one_by_one, raw_check
 from benchmarks.stage import Place, Stage, distance, far_away
 
@@ -52,7 +52,7 @@ async def fan_out(stage: Stage, report: Report, quick: bool) -> None:
                 )
                 await _check(scene, report, theirs["current"])
                 await _migrate(scene, report, theirs["upgrade"])
-    await stage.drop(fleet.names)
+    await stage.drop([*fleet.names, TEMPLATE])
 
 
 async def _raise_fleet(stage: Stage, report: Report, wanted: int) -> Fleet:
@@ -62,7 +62,8 @@ async def _raise_fleet(stage: Stage, report: Report, wanted: int) -> Fleet:
     names = tuple(f"fleet_{number:04d}" for number in range(1, size + 1))
     project = Project(stage.new_folder("fleet"), (*names, TEMPLATE), MIGRATIONS)
     alembic = Alembic(stage.new_folder("alembic"), MIGRATIONS)
-    await make_up_to_date(stage, project, alembic, names)
+    await make_template(stage, project, alembic, "head")
+    await stage.make(names, template=TEMPLATE)
     return Fleet(
         project=project,
         alembic=alembic,

@@ -21,8 +21,9 @@ if "traced" in sys.argv:
     tracemalloc.start()
 import anyio
 import dbwarden
-from dbwarden import fleet
+from dbwarden import fleet, telemetry
 
+telemetry.configure(level="warning")
 project = dbwarden.load_project()
 if "check" in sys.argv:
     anyio.run(fleet.run, dbwarden.check, project.databases)
@@ -86,10 +87,10 @@ async def _probe(
         [sys.executable, "-c", PROBE, *arguments],
         cwd=project.folder,
         env=project.environment(stage.places(names)),
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(done.stdout.decode())
+        raise RuntimeError(done.stderr.decode())
     found: dict[str, float] = json.loads(done.stdout)
     return found
