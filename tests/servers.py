@@ -48,19 +48,24 @@ async def pgbouncer(server: EmbeddedServer, mode: str, **settings: object) -> As
         target = f"* = host=127.0.0.1 port={server.port} user=postgres"
         configuration = "\n".join(["[databases]", target, "[pgbouncer]", *lines, ""])
         await anyio.Path(folder / "pgbouncer.ini").write_text(configuration)
-        process = subprocess.Popen(
-            [PGBOUNCER, "--quiet", folder / "pgbouncer.ini"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **runner().arguments,
-        )
+        process = await anyio.to_thread.run_sync(_start_pgbouncer, folder / "pgbouncer.ini")
         try:
             await _until_reachable(port)
             yield port
         finally:
             process.terminate()
             await anyio.to_thread.run_sync(process.wait)
+
+
+def _start_pgbouncer(configuration: Path) -> subprocess.Popen[bytes]:
+    assert PGBOUNCER is not None
+    return subprocess.Popen(
+        [PGBOUNCER, "--quiet", configuration],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **runner().arguments,
+    )
 
 
 async def _until_reachable(port: int) -> None:

@@ -138,13 +138,16 @@ async def until(question: Callable[[], Any], seconds: float = 10.0) -> Any:
 
 
 async def until_running(url: str, text: str) -> int:
-    """The process number of dbwarden's session that runs a statement with *text* in it."""
+    """The process number of dbwarden's session that runs *text*, or the migration of that key.
+
+    The server shows only how a message begins.
+    """
 
     async def look() -> Any:
         async with admin(url) as connection:
             return await connection.fetchval(
                 f"SELECT pid FROM pg_stat_activity WHERE {OURS} AND state = 'active'"
-                " AND position($1 IN query) > 0",
+                " AND (position($1 IN query) > 0 OR application_name LIKE '% ' || $1)",
                 text,
             )
 

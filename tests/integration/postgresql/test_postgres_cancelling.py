@@ -26,7 +26,7 @@ from tests.integration.postgresql.helpers import (
     work,
 )
 
-SLEEP = "CREATE TABLE b (); SELECT pg_sleep(3600) AS napping"
+SLEEP = "CREATE TABLE b (); SELECT pg_sleep(3600)"
 
 
 async def test_a_cancelled_statement_does_not_run_on(
@@ -40,7 +40,7 @@ async def test_a_cancelled_statement_does_not_run_on(
                 await connection.run([work(1, "CREATE TABLE a ()"), work(2, SLEEP)], done)
 
         tasks.start_soon(migrate)
-        await until_running(postgres_url, "napping")
+        await until_running(postgres_url, "0002")
         tasks.cancel_scope.cancel()
 
     # Not "soon": when the cancelled call has returned, the server has stopped.
@@ -93,12 +93,11 @@ async def test_a_server_that_ignores_the_cancel_request_is_left_by_ending_the_se
 async def test_a_cancelled_wait_for_the_lock_leaves_nothing(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
-    async with migrator(postgres_config):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(5):
-                tasks.start_soon(apply, postgres_config)
-            await anyio.sleep(0.1)
-            tasks.cancel_scope.cancel()
+    async with migrator(postgres_config), anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(apply, postgres_config)
+        await anyio.sleep(0.1)
+        tasks.cancel_scope.cancel()
 
     assert await left_behind(postgres_url) == []
     async with migrator(postgres_config):

@@ -51,7 +51,7 @@ async def test_giving_up_names_the_holder(postgres_url: str, make_config: MakeCo
     config = make_config(postgres_url, migration_lock_timeout=0.1)
 
     async with anyio.create_task_group() as tasks, migrator(config) as first:
-        tasks.start_soon(first.run, [work(42, "SELECT pg_sleep(60) AS napping")], Done())
+        tasks.start_soon(first.run, [work(42, "SELECT pg_sleep(60)")], Done())
         await until(
             lambda: value(
                 postgres_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
@@ -66,7 +66,7 @@ async def test_giving_up_names_the_holder(postgres_url: str, make_config: MakeCo
     said = str(caught.value)
     assert holder is not None
     assert f"pid {holder.pid}" in said
-    assert "napping" in said
+    assert "running: migration 0042" in said
     assert "since 20" in said
     assert holder.application is not None
     assert holder.application.startswith("dbwarden primary ")
@@ -87,11 +87,10 @@ async def test_the_waiting_one_goes_on_when_the_lock_is_free(
     async def waits() -> bool:
         return any(event.name == "waiting_for_lock" for event in events)
 
-    async with anyio.create_task_group() as tasks:
-        async with migrator(postgres_config):
-            tasks.start_soon(second)
-            await until(waits)
-            order.append("first")
+    async with anyio.create_task_group() as tasks, migrator(postgres_config):
+        tasks.start_soon(second)
+        await until(waits)
+        order.append("first")
 
     assert order == ["first", "second"]
 
@@ -157,12 +156,11 @@ async def test_waiting_for_the_lock_does_not_deadlock_with_concurrently(
 ) -> None:
     """PEERS.md, finding 3: a waiter inside pg_advisory_lock() would be waited for."""
     await apply(postgres_config, work(1, "CREATE TABLE a (id int)"))
-    async with anyio.create_task_group() as tasks:
-        async with migrator(postgres_config) as connection:
-            for _ in range(3):
-                tasks.start_soon(apply, postgres_config)
-            await anyio.sleep(0.1)
-            await connection.run([work(2, "CREATE INDEX CONCURRENTLY i ON a (id)")], Done())
+    async with anyio.create_task_group() as tasks, migrator(postgres_config) as connection:
+        for _ in range(3):
+            tasks.start_soon(apply, postgres_config)
+        await anyio.sleep(0.1)
+        await connection.run([work(2, "CREATE INDEX CONCURRENTLY i ON a (id)")], Done())
 
     assert set(await ledger_of(postgres_config)) == {"0001", "0002"}
 
@@ -175,11 +173,10 @@ async def test_a_lock_timeout_of_the_role_does_not_cut_the_wait(
     async def waits() -> bool:
         return any(event.name == "waiting_for_lock" for event in events)
 
-    async with anyio.create_task_group() as tasks:
-        async with migrator(config):
-            tasks.start_soon(apply, config, work(1, "SELECT 1"))
-            await until(waits)
-            await anyio.sleep(0.05)
+    async with anyio.create_task_group() as tasks, migrator(config):
+        tasks.start_soon(apply, config, work(1, "SELECT 1"))
+        await until(waits)
+        await anyio.sleep(0.05)
 
     assert set(await ledger_of(config)) == {"0001"}
 

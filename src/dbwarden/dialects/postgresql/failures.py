@@ -84,6 +84,14 @@ def read_only(
     )
 
 
+def is_about_ledger(refused: ServerRefused, table: str) -> bool:
+    """Whether what failed at the end of a transaction was the ledger's row, not the commit.
+
+    At the commit only constraints can fail, and those name their table.
+    """
+    return refused.table == table or refused.sqlstate[:2] in ("22", "42")
+
+
 def ledger_failed(refused: ServerRefused, doing: str, database: DatabaseName) -> DBWardenError:
     """The error for our own SQL on the ledger; *doing* as in "cannot be read"."""
     step: str | None = None

@@ -1,6 +1,7 @@
 """The ledger's SQL on PostgreSQL: where it lies, how it is made, read and written. Pure."""
 
 import json
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ _COLUMNS: LiteralString = """
   pid integer NOT NULL,
   dbwarden_version text NOT NULL
 """
+
+MESSAGE_BEGIN = "BEGIN;"
+"""How a message with migrations begins."""
+
+_VERSION = re.compile(r":\d+ (\S+)$")
+"""The migration that runs, at the end of our application name."""
 
 _NAMES = (
     *("key", "description", "kind", "upgrade_checksum", "rollback_checksum", "state", "step"),
@@ -206,6 +213,10 @@ def _row(row: Sequence[Any]) -> LedgerRow:
 
 def _holder(found: Sequence[Any]) -> LockHolder:
     pid, application, host, user, since, statement = found
+    if statement is not None and statement.startswith(MESSAGE_BEGIN):
+        # The server shows how a message begins, which may be a hundred migrations ago.
+        version = _VERSION.search(application or "")
+        statement = f"migration {version[1]}" if version else "a migration"
     return LockHolder(
         pid=pid,
         application=application or None,

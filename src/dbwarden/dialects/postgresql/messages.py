@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.base import Statement, Step, Work
+from dbwarden.dialects.postgresql.ledger import MESSAGE_BEGIN
 from dbwarden.dialects.postgresql.quoting import literal, plain_name
 from dbwarden.files.migration import Migration
 from dbwarden.types import Location
@@ -169,7 +170,7 @@ def render(units: Sequence[Unit], limits: Limits, *, markers: bool = True) -> Me
 
 
 def _pieces(unit: Unit, limits: Limits, markers: bool) -> Iterator[tuple[str, int | None]]:
-    yield "BEGIN;", None
+    yield MESSAGE_BEGIN, None
     if unit.step is not None:
         yield limits.sql(unit.work.migration.key) + unit.prelude, None
         yield from _step_pieces(unit, unit.step, markers)
@@ -180,7 +181,7 @@ def _pieces(unit: Unit, limits: Limits, markers: bool) -> Iterator[tuple[str, in
 def _step_pieces(unit: Unit, step: Step, markers: bool) -> Iterator[tuple[str, int | None]]:
     begin = 0
     offsets = statement_offsets(step)
-    first = _first_marker(step) if markers and len(offsets) > 1 else len(offsets) + 1
+    first = _first_marker(step) if markers else len(offsets) + 1
     for done, offset in enumerate(offsets[first:], start=first):
         yield step.text[begin:offset], begin
         yield _marker(unit, done), None

@@ -9,7 +9,12 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, Step, Work
 from dbwarden.dialects.postgresql import ledger
-from dbwarden.dialects.postgresql.failures import LOCK_NOT_AVAILABLE, statement_failed
+from dbwarden.dialects.postgresql.failures import (
+    LOCK_NOT_AVAILABLE,
+    is_about_ledger,
+    ledger_failed,
+    statement_failed,
+)
 from dbwarden.dialects.postgresql.journal import Journal
 from dbwarden.dialects.postgresql.messages import (
     DONE,
@@ -172,6 +177,8 @@ class Runner:
         return None
 
     def _error(self, refused: ServerRefused, failed: Failed) -> DBWardenError:
+        if failed.statement is None and is_about_ledger(refused, self._config.ledger_table):
+            return ledger_failed(refused, "cannot be written", self._config.database_name)
         return statement_failed(
             refused,
             database=self._config.database_name,

@@ -36,6 +36,7 @@ class ServerRefused(Exception):
         self.detail: str | None = getattr(error, "detail", None)
         self.hint: str | None = getattr(error, "hint", None)
         self.context: str | None = getattr(error, "context", None)
+        self.table: str | None = getattr(error, "table_name", None)
         position = getattr(error, "position", None)
         self.position: int | None = int(position) if position else None
         super().__init__(self.message)

@@ -1,0 +1,339 @@
+"""One look at a database tells everything, and changes nothing."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.postgresql.execution import DIALECT
+from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
+from dbwarden.ledger import Reading, State
+from tests.conftest import MakeConfig
+from tests.integration.postgresql.helpers import (
+    Done,
+    admin,
+    apply,
+    ledger_of,
+    migrator,
+    tables,
+    value,
+    work,
+)
+from tests.servers import streaming_replica, until_caught_up
+
+
+async def read(config: DatabaseConfig, *, read_only: bool = True) -> Reading:
+    async with DIALECT.connect(config, read_only=read_only) as connection:
+        return await connection.read()
+
+
+@asynccontextmanager
+async def role(server: EmbeddedServer, url: str, *grants: str) -> AsyncGenerator[str]:
+    """The URL for a role that owns nothing and may do what *grants* say."""
+    name = f"reader_{url.rsplit('_', 1)[1]}"
+    async with admin(url) as connection:
+        await connection.execute(f"CREATE ROLE {name} LOGIN")
+        for grant in grants:
+            await connection.execute(f"GRANT {grant} TO {name}")
+    yield url.replace("postgres@", f"{name}@")
+    async with admin(url) as connection:
+        await connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+async def test_an_empty_database_has_no_ledger_and_gets_none(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    for read_only in (True, False):
+        reading = await read(postgres_config, read_only=read_only)
+        assert reading.rows is None
+        assert reading.namespace == "public"
+        assert reading.holder is None
+        assert reading.replica is None
+        assert not reading.read_only
+
+    assert await value(postgres_url, "SELECT to_regclass('dbwarden_ledger')") is None
+
+
+async def test_the_servers_version_is_told(
+    postgres_config: DatabaseConfig, postgres_server: EmbeddedServer
+) -> None:
+    assert postgres_server.binaries is not None
+    version = (await read(postgres_config)).server_version
+
+    assert version.startswith(postgres_server.binaries.version)
+
+
+async def test_rows_come_in_the_order_in_which_they_were_written(
+    postgres_config: DatabaseConfig,
+) -> None:
+    await apply(postgres_config, work(2, "SELECT 1"), work(1, "SELECT 1"), work(3, "SELECT 1"))
+
+    reading = await read(postgres_config)
+    assert reading.rows is not None
+    assert [row.key for row in reading.rows] == ["0002", "0001", "0003"]
+
+
+async def test_every_field_of_a_row_comes_back_as_it_was_written(
+    postgres_url: str, make_config: MakeConfig
+) -> None:
+    """In a session of any time zone and date style."""
+    settings = "-c%20TimeZone%3DAsia/Kolkata%20-c%20DateStyle%3DGerman"
+    config = make_config(postgres_url + f"?options={settings}")
+    await apply(config, work(1, "SELECT 1"))
+    (row,) = (await ledger_of(make_config(postgres_url))).values()
+    assert await ledger_of(config) == {"0001": row}
+
+    weird = "quo\"te ' back\\slash\nline\ttab :a %s ü 😀"
+    async with admin(postgres_url) as connection:
+        await connection.execute(
+            "UPDATE dbwarden_ledger SET description = $1, running = $1, finished_at = NULL,"
+            " duration_ms = NULL, state = 'upgrading', step = 3",
+            weird,
+        )
+    row = (await ledger_of(config))["0001"]
+    assert (row.description, row.running, row.finished_at, row.duration_ms) == (
+        *(weird, weird, None, None),
+    )
+    assert (row.state, row.step) == (State.UPGRADING, 3)
+
+
+async def test_a_role_that_may_only_read_can_check(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    await apply(make_config(postgres_url), work(1, "SELECT 1"))
+    async with role(postgres_server, postgres_url, "SELECT ON dbwarden_ledger") as url:
+        assert set(await ledger_of(make_config(url))) == {"0001"}
+        async with DIALECT.connect(make_config(url)) as connection:
+            assert (await connection.read()).rows is not None
+
+
+async def test_a_role_without_rights_reads_an_empty_database_too(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    async with role(postgres_server, postgres_url) as url:
+        assert (await read(make_config(url))).rows is None
+        with pytest.raises(LedgerError, match="cannot be made: permission denied") as caught:
+            async with migrator(make_config(url)):
+                pass
+
+    assert "Grant" in (caught.value.next_step or "")
+
+
+async def test_a_ledger_that_may_not_be_read_is_an_error_and_not_an_empty_one(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    await apply(make_config(postgres_url), work(1, "SELECT 1"))
+    async with role(postgres_server, postgres_url) as url:
+        with pytest.raises(LedgerError, match="cannot be read: permission denied") as caught:
+            await read(make_config(url))
+
+    assert caught.value.database == "primary"
+
+
+async def test_a_role_that_may_not_look_at_others_still_sees_who_holds_the_lock(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    config = make_config(postgres_url)
+    async with (
+        migrator(config),
+        role(postgres_server, postgres_url, "SELECT ON dbwarden_ledger") as url,
+    ):
+        holder = (await read(make_config(url))).holder
+        assert holder is not None
+        assert holder.pid is not None
+        assert holder.statement is None
+        async with DIALECT.connect(make_config(url)) as connection:
+            with pytest.raises(AccessDenied, match="refused to end"):
+                await connection.terminate_holder(holder)
+
+
+async def test_a_table_of_another_tool_is_not_taken_for_the_ledger(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    async with admin(postgres_url) as connection:
+        await connection.execute("CREATE TABLE dbwarden_ledger (version text)")
+
+    with pytest.raises(LedgerError, match="cannot be read") as caught:
+        await read(postgres_config)
+
+    assert "ledger_table" in (caught.value.next_step or "")
+
+
+# -- where the ledger lies ------------------------------------------------------------------------
+
+
+async def test_a_ledger_in_a_namespace_of_its_own(
+    postgres_url: str, make_config: MakeConfig
+) -> None:
+    config = make_config(postgres_url, ledger_schema='My "Ops"', ledger_table="done; --")
+
+    before = await read(config)
+    assert (before.rows, before.namespace) == (None, 'My "Ops"')
+    await apply(config, work(1, "CREATE TABLE a ()"))
+    await apply(config, work(2, "SELECT 1"))
+
+    assert set(await ledger_of(config)) == {"0001", "0002"}
+    assert await value(postgres_url, 'SELECT count(*) FROM "My ""Ops"""."done; --"') == 2
+    assert await read(make_config(postgres_url)) != await read(config)
+
+
+async def test_a_namespace_that_exists_needs_no_right_to_make_namespaces(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    async with admin(postgres_url) as connection:
+        await connection.execute("CREATE SCHEMA ops")
+    async with role(postgres_server, postgres_url, "CREATE, USAGE ON SCHEMA ops") as url:
+        await apply(make_config(url, ledger_schema="ops"), work(1, "SELECT 1"))
+        with pytest.raises(LedgerError, match="permission denied for database"):
+            await apply(make_config(url, ledger_schema="nope"), work(1, "SELECT 1"))
+
+
+async def test_the_ledger_is_found_along_the_search_path_and_made_at_its_head(
+    postgres_url: str, make_config: MakeConfig
+) -> None:
+    async with admin(postgres_url) as connection:
+        await connection.execute("CREATE SCHEMA app")
+    await apply(make_config(postgres_url), work(1, "SELECT 1"))
+    config = make_config(postgres_url + "?options=-c%20search_path%3Dapp,public")
+
+    reading = await read(config)
+    assert (reading.namespace, len(reading.rows or ())) == ("public", 1)
+    await apply(config, work(2, "SELECT 1"))
+    assert set(await ledger_of(make_config(postgres_url))) == {"0001", "0002"}
+
+    fresh = make_config(postgres_url + "?options=-c%20search_path%3Dapp")
+    assert (await read(fresh)).namespace == "app"
+    await apply(fresh, work(1, "SELECT 1"))
+    assert await value(postgres_url, "SELECT count(*) FROM app.dbwarden_ledger") == 1
+
+
+async def test_two_owners_of_one_new_namespace_make_their_ledgers_at_once(
+    postgres_url: str, make_config: MakeConfig
+) -> None:
+    configs = [
+        make_config(postgres_url, ledger_schema="ops", ledger_table=f"ledger_{n}") for n in range(8)
+    ]
+
+    async with anyio.create_task_group() as tasks:
+        for config in configs:
+            tasks.start_soon(apply, config, work(1, "SELECT 1"))
+
+    assert await tables(postgres_url) == {f"ledger_{n}" for n in range(8)}
+
+
+# -- servers that take no writes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_database_that_is_read_only_by_its_settings_says_so(
+    postgres_config: DatabaseConfig, postgres_url: str, read_only: bool
+) -> None:
+    async with admin(postgres_url) as connection:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    assert (await read(postgres_config, read_only=read_only)).read_only
+
+
+async def test_a_role_that_is_read_only_says_so(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    async with role(postgres_server, postgres_url) as url:
+        name = url.split("//")[1].split("@")[0]
+        async with admin(postgres_url) as connection:
+            await connection.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on")
+        assert (await read(make_config(url))).read_only
+        assert not (await read(make_config(postgres_url))).read_only
+
+
+async def test_a_replica_says_how_far_it_is(make_config: MakeConfig) -> None:
+    async with embedded_server() as primary:
+        config = make_config(primary.url())
+        await apply(config, work(1, "CREATE TABLE a ()"))
+        async with streaming_replica(primary) as replica:
+            there = make_config(replica.url())
+            await apply(config, work(2, "CREATE TABLE b ()"))
+            await until_caught_up(primary, replica)
+
+            reading = await read(there)
+            assert [row.key for row in reading.rows or ()] == ["0001", "0002"]
+            assert reading.read_only
+            assert reading.replica is not None
+            assert reading.replica.lag_seconds == 0
+            assert reading.replica.replayed
+            with pytest.raises(ReadOnlyDatabase):
+                async with DIALECT.connect(there) as connection:
+                    await connection.run([work(3, "CREATE TABLE c ()")], Done())
+
+            await anyio.to_thread.run_sync(primary.halt)
+            alone = (await read(there)).replica
+            assert alone is not None
+            # Nobody delivers any more: what it does not know may be much.
+            assert alone.lag_seconds is None or alone.lag_seconds > 0
+
+
+# -- correcting rows ------------------------------------------------------------------------------
+
+
+async def test_a_row_can_be_corrected_and_forgotten(postgres_config: DatabaseConfig) -> None:
+    await apply(postgres_config, work(1, "SELECT 1"), work(2, "SELECT 1"))
+    first, second = (await ledger_of(postgres_config)).values()
+
+    async with migrator(postgres_config) as connection:
+        await connection.update_row(
+            first.id,
+            state=State.UPGRADING,
+            step=3,
+            upgrade_checksum=second.upgrade_checksum,
+            rollback_checksum=None,
+            steps_checksum=None,
+        )
+        await connection.delete_row(second.id)
+
+    (row,) = (await ledger_of(postgres_config)).values()
+    assert (row.id, row.state, row.step, row.finished_at) == (first.id, State.UPGRADING, 3, None)
+    assert (row.upgrade_checksum, row.steps_checksum) == (second.upgrade_checksum, None)
+
+    async with migrator(postgres_config) as connection:
+        await connection.update_row(
+            first.id,
+            state=State.APPLIED,
+            step=1,
+            upgrade_checksum=first.upgrade_checksum,
+            rollback_checksum=first.rollback_checksum,
+            steps_checksum=first.steps_checksum,
+        )
+    row = (await ledger_of(postgres_config))["0001"]
+    assert (row.state, row.upgrade_checksum) == (State.APPLIED, first.upgrade_checksum)
+    assert row.finished_at is not None
+
+
+async def test_correcting_a_row_that_is_gone_is_an_error(postgres_config: DatabaseConfig) -> None:
+    async with migrator(postgres_config) as connection:
+        with pytest.raises(LedgerError, match="not there any more"):
+            await connection.delete_row(4711)
+
+
+async def test_a_row_that_vanished_fails_the_migration_that_counts_on_it(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    rollback = work(1, "SELECT 1", "CREATE TABLE a ()", direction="rollback", row_id=1)
+
+    with pytest.raises(LedgerError):
+        await apply(postgres_config, rollback)
+
+    assert await tables(postgres_url) == set()
+
+
+async def test_two_live_rows_of_one_migration_cannot_be(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    await apply(postgres_config, work(1, "CREATE TABLE a ()"))
+
+    with pytest.raises(LedgerError, match="duplicate key"):
+        await apply(postgres_config, work(1, "CREATE TABLE b ()"))
+
+    assert await tables(postgres_url) == {"a"}
