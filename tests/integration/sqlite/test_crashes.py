@@ -102,7 +102,7 @@ async def test_a_rollback_that_was_killed_is_finished_by_the_next_one(
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(9))
 async def test_a_kill_at_any_moment_leads_to_the_same_end(
     project: Any, other_process: Any, journal_mode: str, seed: int
 ) -> None:

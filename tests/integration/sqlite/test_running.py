@@ -10,6 +10,7 @@ import pytest
 
 from dbwarden import telemetry
 from dbwarden.dialects.base import steps_checksum
+from dbwarden.dialects.sqlite.session import Session
 from dbwarden.errors import DBWardenError, LedgerError, LockTimeout, StatementFailed
 from dbwarden.ledger import State
 
@@ -611,6 +612,31 @@ async def test_a_retried_step_ran_once(project: Any, runner: Any) -> None:
         other.execute("ROLLBACK")
         other.close()
     assert project.query("SELECT * FROM t") == [(1,)]
+
+
+async def test_a_statement_that_ran_is_not_repeated_when_only_its_row_met_a_lock(
+    project: Any, runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("0001", f"ATTACH '{project.root}/other.db' AS other;\nCREATE TABLE t (a);")
+    with project.application() as app:
+
+        def tell(_: Session, statement: str | None) -> None:
+            """The application begins to write just when the statement has been announced."""
+            if statement and statement.startswith("ATTACH"):
+                app.execute("BEGIN IMMEDIATE")
+
+        monkeypatch.setattr(Session, "tell", tell)
+        retries: list[telemetry.Event] = []
+        async with (
+            project.locked(lock_timeout=0.01, lock_retries=1000) as connection,
+            anyio.create_task_group() as group,
+        ):
+            with telemetry.listening(retries.append):
+                group.start_soon(runner, connection, project.works())
+            await anyio.sleep(0.2)
+            app.execute("ROLLBACK")
+    assert "lock_retry" in [event.name for event in retries]
+    assert project.tables() == ["t"]
 
 
 async def test_without_a_lock_timeout_the_wait_has_no_end_of_its_own(

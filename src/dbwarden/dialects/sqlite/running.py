@@ -60,6 +60,7 @@ class Run:
         self._row_id = work.row_id
         self._first = not (work.done or work.interrupted)
         self._prepared = False
+        self._carried_out = 0
         self._since = datetime.now(UTC)
         self._lap = time.perf_counter()
 
@@ -153,13 +154,15 @@ class Run:
     # -- outside of any transaction ---------------------------------------------------------
 
     def _alone(self, step: Step) -> None:
-        statement, first = step.statements[0], self._first
-        earlier = self._announce(step, statement)
-        try:
-            self._execute(statement, patiently=True)
-        except Exception:
-            self._forget(earlier, first)
-            raise
+        if self._carried_out != step.number:  # else only the row is missing
+            statement, first = step.statements[0], self._first
+            earlier = self._announce(step, statement)
+            try:
+                self._execute(statement, patiently=True)
+            except Exception:
+                self._forget(earlier, first)
+                raise
+            self._carried_out = step.number
         self._record(done(self._work, step.number))
 
     def _announce(self, step: Step, statement: Statement) -> Fields | None:
@@ -186,7 +189,7 @@ class Run:
             elif self._row_id is not None:
                 self._session.ledger.delete(self._row_id)
 
-        with contextlib.suppress(DBWardenError, Stopped):
+        with contextlib.suppress(DBWardenError, Stopped), self._session.clearing():
             self._session.transaction(body)
             self._first = first
             self._row_id = earlier["id"] if earlier is not None else None

@@ -24,8 +24,9 @@ from dbwarden.ledger import LedgerRow, LockHolder, Reading
 
 T = TypeVar("T")
 
-_WATCHED = 2000
-"""Steps of SQLite's virtual machine between two looks at the clock: some microseconds."""
+_WATCHED = 50_000
+"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond. Each
+look needs Python's global lock, so it should not be more often."""
 
 _LONGEST_PAUSE = 0.05
 
@@ -61,6 +62,7 @@ class Session:
         self._database: sqlite3.Connection | None = None
         self._sight: Sight | None = None
         self._limit: float | None = None
+        self._clearing = False
 
     # -- opening and closing ----------------------------------------------------------------
 
@@ -94,7 +96,8 @@ class Session:
         if self._stop.is_set():  # nobody waits any more
             self.close()
             raise Stopped
-        made.set_progress_handler(self._watch, _WATCHED)
+        if self.config.statement_timeout:
+            made.set_progress_handler(self._watch, _WATCHED)
         made.execute("PRAGMA foreign_keys = OFF")
 
     def _first_read(self) -> None:
@@ -138,10 +141,13 @@ class Session:
     # -- stopping ---------------------------------------------------------------------------
 
     def halt(self) -> None:
-        """Make the call that runs in a thread end soon. Called from the event loop."""
+        """Make the call that runs in a thread end soon. Called from the event loop.
+
+        It is called until that call has ended: an interrupt between two statements is lost.
+        """
         self._stop.set()
         with self._turn:
-            if self._database is not None:
+            if self._database is not None and not self._clearing:
                 self._database.interrupt()
 
     def rearm(self) -> None:
@@ -164,9 +170,20 @@ class Session:
             self.lock.note(statement)
 
     def _watch(self) -> bool:
-        """Called by SQLite while it works; true stops it."""
+        """Called by SQLite while it works; true stops it: the statement took too long."""
         self.timed_out = self._limit is not None and time.monotonic() > self._limit
-        return self.timed_out or self._stop.is_set()
+        return self.timed_out
+
+    @contextlib.contextmanager
+    def clearing(self) -> Iterator[None]:
+        """Let nobody interrupt the block: it takes back what was begun, and is short."""
+        with self._turn:
+            self._clearing = True
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._clearing = False
 
     def check_stop(self) -> None:
         """End here if :meth:`halt` was called.
@@ -280,7 +297,7 @@ class Session:
     def _rollback(self) -> None:
         """Take back an open transaction. If SQLite cannot, closing the connection does."""
         if self.database.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error), self.clearing():
                 self.database.execute("ROLLBACK")
 
     def failed(self, error: sqlite3.Error) -> DBWardenError:

@@ -33,7 +33,7 @@ class Halting(Protocol):
     """What a blocking call works on."""
 
     def halt(self) -> None:
-        """Make the call end soon; called in the event loop."""
+        """Make the call end soon; called in the event loop, until it has ended."""
 
     def leave(self) -> None:
         """Do without the call, which does not end; called in the event loop."""
@@ -93,9 +93,9 @@ async def interruptible(work: Callable[[], T], on: Halting, *, grace: float = GR
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter())
     finally:
         if not call.withdraw():
-            on.halt()
             with anyio.move_on_after(grace, shield=True):
-                while not call.ended:  # noqa: ASYNC110 - a thread cannot set anyio's events
+                while not call.ended:
+                    on.halt()
                     await anyio.sleep(0.002)
             if call.leave(on.bury):
                 on.leave()
