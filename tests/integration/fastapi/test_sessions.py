@@ -271,7 +271,7 @@ async def test_a_connection_that_died_in_the_pool_is_replaced_before_use(
             )
         )
         (served,) = (await serving()).engines.open.values()
-        while not all(connection.is_closed() for connection in served.connections):
+        while not all(connection.is_closed() for connection in served.connections):  # noqa: ASYNC110 - the driver has no event for it
             await anyio.sleep(0.01)
         async with get_session() as session:
             assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
