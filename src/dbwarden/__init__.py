@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dbwarden.config.loading import load_project as load_project
     from dbwarden.config.model import DatabaseConfig as DatabaseConfig
     from dbwarden.config.registry import database_config as database_config
+    from dbwarden.config.registry import tenant_databases as tenant_databases
     from dbwarden.errors import DBWardenError as DBWardenError
     from dbwarden.fleet import Outcome as Outcome
     from dbwarden.fleet import OutcomeState as OutcomeState
@@ -53,6 +54,7 @@ _HOMES = {
     "repair": "dbwarden.operations.repair",
     "rollback": "dbwarden.operations.rollback",
     "status": "dbwarden.operations.status",
+    "tenant_databases": "dbwarden.config.registry",
     "unlock": "dbwarden.operations.lock",
     "wait": "dbwarden.operations.wait",
 }

@@ -34,8 +34,10 @@ async def project(options: Project) -> loading.Project:
     return await anyio.to_thread.run_sync(loading.load_project, options.config)
 
 
-async def selected(target: Target) -> tuple[DatabaseConfig, ...]:
+async def selected(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
     """The databases that the options name, in configured order.
+
+    *unlisted* takes a tenant, too, that is on no list yet.
 
     Raises:
         UnknownDatabase: A name or pattern that fits none.
@@ -45,7 +47,8 @@ async def selected(target: Target) -> tuple[DatabaseConfig, ...]:
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
     found = await project(target)
     if target.all or target.database:
-        configs = found.select(target.database, all_databases=target.all)
+        await found.expand(target.database, all_databases=target.all)
+        configs = found.select(target.database, all_databases=target.all, unlisted=unlisted)
     else:
         configs = (found.default,)
     if target.shard is not None:
@@ -53,13 +56,15 @@ async def selected(target: Target) -> tuple[DatabaseConfig, ...]:
     return tuple(_adjusted(config, target) for config in configs)
 
 
-async def own(target: Target) -> tuple[DatabaseConfig, ...]:
+async def own(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
     """The databases that the options name and that have migrations of their own.
+
+    *unlisted* takes a tenant, too, that is on no list yet.
 
     Raises:
         UsageError: A replica is named: it is never migrated. ``--all`` and patterns leave it out.
     """
-    found = await selected(target)
+    found = await selected(target, unlisted=unlisted)
     named = [config for config in found if config.database_name in target.database]
     for config in named:
         if config.replica_of is not None:
@@ -72,7 +77,11 @@ async def own(target: Target) -> tuple[DatabaseConfig, ...]:
 
 
 async def reachable(target: Target) -> tuple[DatabaseConfig, ...]:
-    """Every database that a ``-- requires:`` of this run may name."""
+    """Every database that a ``-- requires:`` of this run may name.
+
+    Of the tenants those that the run asked for: to migrate the database that holds the list of
+    tenants must not need that list.
+    """
     every = (await project(target)).databases
     usable = [c for c in every if not target.dev or c.dev_database_url is not None]
     return tuple(_adjusted(config, target) for config in usable if config.replica_of is None)

@@ -3,118 +3,20 @@
 import os
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from operator import is_not
 from pathlib import Path
 from types import ModuleType, TracebackType
 
 from dbwarden.config.finding import find_config
-from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.names import did_you_mean
-from dbwarden.config.registry import PROCESS, Registry, collecting
+from dbwarden.config.project import Project
+from dbwarden.config.registry import PROCESS, Declaration, Registry, collecting
 from dbwarden.config.urls import redact
 from dbwarden.config.validation import validate
-from dbwarden.errors import (
-    ConfigurationError,
-    ConfigurationNotFound,
-    DBWardenError,
-    UnknownDatabase,
-    UsageError,
-)
+from dbwarden.errors import ConfigurationError, ConfigurationNotFound, DBWardenError
 from dbwarden.types import Location
 
 __all__ = ["Project", "find_config", "load_project"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """The databases of one configuration file, in configured order.
-
-    Args:
-        path: The file.
-        root: Its folder, from which relative paths count.
-        databases: At least one.
-    """
-
-    path: Path
-    root: Path
-    databases: tuple[DatabaseConfig, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all databases, in configured order."""
-        return tuple(config.database_name for config in self.databases)
-
-    @property
-    def default(self) -> DatabaseConfig:
-        """The database that is meant when none is named.
-
-        Raises:
-            UsageError: There are several, and none is the default.
-        """
-        for config in self.databases:
-            if config.default:
-                return config
-        raise UsageError(
-            f"no database is the default ({', '.join(self.names)} are configured)",
-            next_step="Name one with -d, take --all, or give one default=True in its "
-            "database_config.",
-        )
-
-    def database(self, name: str) -> DatabaseConfig:
-        """The database called *name*.
-
-        Raises:
-            UnknownDatabase: None is; says which are.
-        """
-        for config in self.databases:
-            if config.database_name == name:
-                return config
-        raise _unknown(name, self.names)
-
-    def select(
-        self, names: Sequence[str] = (), *, all_databases: bool = False
-    ) -> tuple[DatabaseConfig, ...]:
-        """The databases that a command means, in configured order, each once.
-
-        Args:
-            names: Names or patterns (``tenant_*``).
-            all_databases: All of them.
-
-        Returns:
-            The default database where neither is given.
-
-        Raises:
-            UsageError: Both are given, or there is no default.
-            UnknownDatabase: A name or pattern that fits none.
-        """
-        if all_databases and names:
-            raise UsageError(
-                "all databases and single ones are asked for at the same time",
-                next_step="Give either --all or -d.",
-            )
-        if all_databases:
-            return self.databases
-        if not names:
-            return (self.default,)
-        for pattern in names:
-            if not any(fnmatchcase(name, pattern) for name in self.names):
-                raise _unknown(pattern, self.names)
-        return tuple(
-            config
-            for config in self.databases
-            if any(fnmatchcase(config.database_name, pattern) for pattern in names)
-        )
-
-
-def _unknown(name: str, known: Sequence[str]) -> UnknownDatabase:
-    listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
-    return UnknownDatabase(
-        f"no database {redact(repr(name))} is configured{did_you_mean(name, known)}",
-        next_step=f"Configured are: {listed}.",
-    )
 
 
 # -- loading ----------------------------------------------------------------------------------
@@ -154,9 +56,16 @@ def load_project(path: str | os.PathLike[str] | None = None, *, reload: bool = F
         return _projects[found]
 
 
+_own: list[tuple[tuple[Declaration, ...], Project]] = []
+
+
 def _own_project() -> Project:
-    path = PROCESS.declarations[0].location.path
-    return _checked(PROCESS, path)
+    """The same project again as long as nothing more is declared: it knows its tenants."""
+    said = tuple(PROCESS.declarations)
+    with _lock:
+        if not _own or len(_own[0][0]) != len(said) or any(map(is_not, _own[0][0], said)):
+            _own[:] = [(said, _checked(PROCESS, said[0].location.path))]
+        return _own[0][1]
 
 
 def _run(path: Path) -> Project:
@@ -184,13 +93,13 @@ def _checked(registry: Registry, path: Path) -> Project:
             location=location,
             next_step="Add a database_config(database_name=..., database_url=...) to it.",
         )
-    databases, problems = validate(registry.declarations, path.parent)
+    declared, problems = validate(registry.declarations, path.parent)
     if problems:
         many = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigurationError(
             f"the configuration has {many}", problems=problems, location=location
         )
-    return Project(path=path, root=path.parent, databases=databases)
+    return Project(path=path, root=path.parent, declared=declared)
 
 
 # -- running the file -------------------------------------------------------------------------

@@ -25,7 +25,8 @@ class DatabaseConfig:
     """One configured database.
 
     Times are seconds; ``None`` means no limit. Paths are absolute. ``database_url`` never shows in
-    a repr, because it may hold a password; show :attr:`display_url` instead.
+    a repr, because it may hold a password; show :attr:`display_url` instead. ``migrations_name``
+    is set on a database that shares its migrations with others; see :attr:`files_of`.
     """
 
     database_name: DatabaseName
@@ -37,6 +38,7 @@ class DatabaseConfig:
     model_paths: tuple[str, ...] = ()
     schema_paths: tuple[Path, ...] = ()
     migrations_dir: Path
+    migrations_name: DatabaseName | None = None
     migration_url: UrlSource | None = field(default=None, repr=False)
     dev_database_type: DialectName | None = None
     dev_database_url: UrlSource | None = field(default=None, repr=False)
@@ -83,7 +85,7 @@ class DatabaseConfig:
 
     async def _ask(self, name: str, function: Callable[[], object]) -> object:
         try:
-            return await _call(function)
+            return await called(function)
         except Exception as error:
             cause, problem = error, redact(f"{type(error).__name__}: {error}")
         raise ConnectError(
@@ -113,6 +115,11 @@ class DatabaseConfig:
             return f"<given by {name_of(self.database_url)}>"
         url = self.url
         return url.display if url else "<not a usable URL>"
+
+    @property
+    def files_of(self) -> DatabaseName:
+        """Whose migrations this database has: what the names of their files begin with."""
+        return self.migrations_name or self.replica_of or self.database_name
 
     @property
     def server(self) -> str:
@@ -173,7 +180,8 @@ EMBEDDED_SERVER = (
 )
 
 
-async def _call(function: Callable[[], object]) -> object:
+async def called(function: Callable[[], object]) -> object:
+    """What *function* returns; a plain one is called in a worker thread, because it may wait."""
     code = getattr(function, "__code__", None)
     if code is not None and code.co_flags & _COROUTINE:
         value = function()

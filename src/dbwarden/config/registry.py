@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,14 +12,15 @@ from typing import Any, Literal, Required, TypedDict, Unpack
 from dbwarden.config.model import UrlSource
 from dbwarden.types import DatabaseName, Location
 
+TenantIds = Iterable[str | int]
+TenantSource = TenantIds | Callable[[], TenantIds | Awaitable[TenantIds]]
+"""The ids of all tenants, or a plain or async function that returns them."""
 
-class DatabaseOptions(TypedDict, total=False):
-    """The options of :func:`database_config`; docs/configuration.md tells of each."""
 
-    database_name: Required[str]
-    database_url: Required[UrlSource]
+class _SharedOptions(TypedDict, total=False):
+    """What a database is told, whether it was declared by hand or by a pattern."""
+
     database_type: Literal["postgresql", "sqlite"] | None
-    default: bool
     model_paths: Sequence[str | Path]
     schema_paths: Sequence[str | Path]
     migrations_dir: str | Path | None
@@ -27,7 +28,6 @@ class DatabaseOptions(TypedDict, total=False):
     dev_database_type: Literal["postgresql", "sqlite"] | None
     dev_database_url: UrlSource | None
     overlap_models: bool
-    replica_of: str | None
     timeout: float | None
     connect_timeout: float
     lock_timeout: float | None
@@ -46,6 +46,25 @@ class DatabaseOptions(TypedDict, total=False):
     scratch_setup: str | Path | None
 
 
+class DatabaseOptions(_SharedOptions, total=False):
+    """The options of :func:`database_config`; docs/configuration.md tells of each."""
+
+    database_name: Required[str]
+    database_url: Required[UrlSource]
+    default: bool
+    replica_of: str | None
+
+
+class TenantOptions(_SharedOptions, total=False):
+    """The options of :func:`tenant_databases`; docs/tenants.md tells of each."""
+
+    name: Required[str]
+    database_url: Required[str]
+    tenants: Required[TenantSource]
+    id_pattern: str
+    refresh_after: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """One call of :func:`database_config`, unchecked, and where it stands."""
@@ -54,13 +73,14 @@ class Declaration:
     location: Location
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantDeclaration(Declaration):
+    """One call of :func:`tenant_databases`, unchecked, and where it stands."""
+
+
 @dataclass(slots=True)
 class Registry:
-    """The declarations of one project, in the order of their calls.
-
-    A declaration is what one call said; another kind of call (a pattern for many databases) is
-    another class in the same list.
-    """
+    """The declarations of one project, in the order of their calls."""
 
     declarations: list[Declaration] = field(default_factory=list)
 
@@ -113,8 +133,30 @@ def database_config(**options: Unpack[DatabaseOptions]) -> DatabaseHandle:
     Returns:
         The database's name, as a handle.
     """
-    caller = sys._getframe(1)
+    _declare(Declaration, options)
+    return DatabaseHandle(options.get("database_name", ""))
+
+
+def tenant_databases(**options: Unpack[TenantOptions]) -> str:
+    """Configure a database for each tenant. Never raises: problems are reported on loading.
+
+    They share models, migrations and every option; each has its own history.
+
+    Args:
+        **options: ``name`` and ``database_url`` with ``{tenant_id}`` in them, ``tenants`` (the ids,
+            or a plain or async function that returns them), and whatever else
+            :class:`TenantOptions` lists, as in :func:`database_config`.
+
+    Returns:
+        *name*, for ``tenant_session``.
+    """
+    _declare(TenantDeclaration, options)
+    return str(options.get("name", ""))
+
+
+def _declare(kind: type[Declaration], options: Mapping[str, object]) -> None:
+    """Keep what the caller's caller said."""
+    caller = sys._getframe(2)
     location = Location(path=Path(os.path.abspath(caller.f_code.co_filename)), line=caller.f_lineno)
     registry = _loading.get() or PROCESS
-    registry.declarations.append(Declaration(options=dict(options), location=location))
-    return DatabaseHandle(options.get("database_name", ""))
+    registry.declarations.append(kind(options=dict(options), location=location))

@@ -9,7 +9,17 @@ from typing import Any
 from dbwarden.config.checks import CHECKS, Problem, left_out
 from dbwarden.config.model import EMBEDDED, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.registry import Declaration
+from dbwarden.config.patterns import (
+    OWN,
+    SAMPLE,
+    PatternDraft,
+    overlap,
+    read_pattern,
+    tenant_at,
+)
+from dbwarden.config.project import Declared
+from dbwarden.config.registry import Declaration, TenantDeclaration
+from dbwarden.config.tenants import FIELD, Pattern, TenantFamily
 from dbwarden.config.urls import DatabaseURL, read_url, redact
 from dbwarden.ledger import DEFAULT_TABLE
 from dbwarden.types import Location
@@ -25,6 +35,7 @@ class Draft:
 
     ``values`` holds the good values of options; ``problems`` what is wrong with the others, as
     ``(field, words)``. ``url`` and ``dev_url`` are ``None`` where they are unknown or unusable.
+    Tenants are one draft, that of a sample; ``tenants`` is what else their declaration says.
     """
 
     label: str
@@ -33,6 +44,12 @@ class Draft:
     problems: tuple[tuple[str, str], ...]
     url: DatabaseURL | None
     dev_url: DatabaseURL | None
+    tenants: PatternDraft | None = None
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """How the names of tenants are made; ``None`` for a database declared by hand."""
+        return self.tenants.pattern if self.tenants else None
 
     @property
     def replica(self) -> bool:
@@ -51,7 +68,7 @@ Finding = tuple[Draft, str, str]
 
 def validate(
     declarations: Sequence[Declaration], root: Path
-) -> tuple[tuple[DatabaseConfig, ...], tuple[str, ...]]:
+) -> tuple[tuple[Declared, ...], tuple[str, ...]]:
     """Check *declarations* one by one and together.
 
     Args:
@@ -59,13 +76,13 @@ def validate(
         root: The folder from which relative paths count.
 
     Returns:
-        The configurations, and the problems, each a line that names database, field and place.
-        Where there are problems, there are no configurations.
+        The configurations and families of tenants, and the problems, each a line that names
+        database, field and place. Where there are problems, there are no configurations.
     """
     drafts = [_draft(declaration, root) for declaration in declarations]
     findings = [(draft, *problem) for draft in drafts for problem in draft.problems]
     findings += [*_names(drafts), *_defaults(drafts), *_replicas(drafts)]
-    findings += [*_targets(drafts), *_folders(drafts, root)]
+    findings += [*_targets(drafts), *_folders(drafts, root), *_tenants(drafts)]
     if findings:
         findings.sort(key=lambda finding: drafts.index(finding[0]))
         return (), tuple(_line(finding, root) for finding in findings)
@@ -74,7 +91,10 @@ def validate(
 
 def _line(finding: Finding, root: Path) -> str:
     draft, name, words = finding
-    return redact(f"{draft.label}.{name}: {words} ({_place(draft.location, root)})")
+    if draft.tenants:
+        name = draft.tenants.blamed(name)
+    line = f"{draft.label}.{name}: {words} ({_place(draft.location, root)})"
+    return redact(line.replace(SAMPLE, FIELD))
 
 
 def _place(location: Location, root: Path) -> str:
@@ -86,6 +106,8 @@ def _place(location: Location, root: Path) -> str:
 
 
 def _draft(declaration: Declaration, root: Path) -> Draft:
+    if isinstance(declaration, TenantDeclaration):
+        return _draft_of_tenants(declaration, root)
     values: dict[str, Any] = {}
     problems = [*_unknown(declaration), *_settle(declaration, root, values)]
     url, dev_url = _urls(values, root, problems)
@@ -101,10 +123,28 @@ def _draft(declaration: Declaration, root: Path) -> Draft:
     )
 
 
+def _draft_of_tenants(declaration: TenantDeclaration, root: Path) -> Draft:
+    told = read_pattern(declaration, root)
+    sample = _draft(Declaration(options=told.options, location=declaration.location), root)
+    # What is missing was told already, by the names that these options have here.
+    found = [(name, words) for name, words in sample.problems if words != "is missing"]
+    problems = (*told.problems, *found, *_problem_of_sample(sample))
+    return replace(sample, label=told.label, tenants=told, problems=problems)
+
+
+def _problem_of_sample(sample: Draft) -> Iterator[tuple[str, str]]:
+    """A URL that leads all tenants to one place, because the field is in its user or password."""
+    for name, url in ((_URL, sample.url), ("dev_database_url", sample.dev_url)):
+        if url and url.target and SAMPLE not in url.target + _namespace(sample, url):
+            words = f"leads all tenants to one database; {FIELD} belongs into its name"
+            yield name, words
+
+
 def _unknown(declaration: Declaration) -> Iterator[tuple[str, str]]:
     for name in declaration.options:
         if name not in CHECKS:
-            yield name, f"there is no such option{did_you_mean(name, CHECKS)}"
+            hint = " of database_config" if name in OWN else did_you_mean(name, CHECKS)
+            yield name, f"there is no such option{hint}"
     for name in ("database_name", "database_url"):
         if name not in declaration.options:
             yield name, "is missing"
@@ -211,6 +251,8 @@ def _problem_of_replica(draft: Draft, name: str, primary: Draft | None) -> str |
         return f"no database {name!r} is configured"
     if primary is draft:
         return "a database cannot be its own replica"
+    if primary.tenants:
+        return f"{name!r} are tenants, and a replica has one primary"
     if primary.replica:
         return f"{name!r} is itself a replica; name its primary"
     if draft.kind and primary.kind and draft.kind != primary.kind:
@@ -264,16 +306,75 @@ def _default_folder(name: str, root: Path) -> Path:
     return root / "migrations" / name
 
 
+def _tenants(drafts: Sequence[Draft]) -> Iterator[Finding]:
+    """Names that could be a database's and a tenant's, or the tenants' of two families."""
+    families = [(draft, draft.pattern) for draft in drafts if draft.pattern]
+    for place, (draft, pattern) in enumerate(families):
+        for other, others in families[:place]:
+            if overlap(pattern, others) and pattern.name != others.name:
+                yield draft, "database_name", f"its names may be those of {other.label!r} too"
+        yield from _lost(draft, pattern, drafts)
+        for other in drafts:
+            name = other.values.get("database_name")
+            if other.tenants is None and name and pattern.id_of(name) is not None:
+                words = f"{name!r} could be a tenant of {draft.label!r}; take another name"
+                yield other, "database_name", words
+
+
 # -- what they become -------------------------------------------------------------------------
 
 
-def _configs(drafts: Sequence[Draft], root: Path) -> tuple[DatabaseConfig, ...]:
+def _lost(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> Iterator[Finding]:
+    """Tenants of a fixed list whose database is somebody else's."""
+    taken = _taken(draft, pattern, drafts)
+    source = draft.tenants.source if draft.tenants else ()
+    for tenant_id in () if callable(source) else source:
+        if (label := taken.get(str(tenant_id))) is not None:
+            yield draft, "tenants", f"{tenant_id!r}: its database is that of {label!r} already"
+
+
+def _configs(drafts: Sequence[Draft], root: Path) -> tuple[Declared, ...]:
     named = {draft.values["database_name"]: draft for draft in drafts}
     writers = [draft for draft in drafts if not draft.replica]
     return tuple(
-        _config(draft, named.get(draft.values.get("replica_of")), root, only=writers == [draft])
+        _family(draft, draft.tenants, drafts, root)
+        if draft.tenants is not None
+        else _config(
+            draft, named.get(draft.values.get("replica_of")), root, only=writers == [draft]
+        )
         for draft in drafts
     )
+
+
+def _family(draft: Draft, told: PatternDraft, drafts: Sequence[Draft], root: Path) -> TenantFamily:
+    assert told.pattern is not None
+    template = _config(draft, None, root, only=False)
+    return TenantFamily(
+        pattern=told.pattern,
+        template=replace(template, migrations_name=template.database_name),
+        source=told.source,
+        refresh_after=told.refresh_after,
+        taken=_taken(draft, told.pattern, drafts),
+    )
+
+
+def _taken(draft: Draft, pattern: Pattern, drafts: Sequence[Draft]) -> dict[str, str]:
+    """Ids whose database would be that of a database declared by hand."""
+    sample = _target(draft)
+    targets = ((other.label, _target(other)) for other in drafts if not other.tenants)
+    found = (
+        (tenant_at(pattern, sample, target) if sample and target else None, label)
+        for label, target in targets
+    )
+    return {tenant_id: label for tenant_id, label in found if tenant_id is not None}
+
+
+def _target(draft: Draft) -> str | None:
+    """Where the ledger is, as text; ``None`` where that cannot be known."""
+    if draft.replica or draft.url is None or draft.url.target is None:
+        return None
+    ledger = draft.values.get("ledger_table", DEFAULT_TABLE)
+    return "\n".join((draft.url.target, _namespace(draft, draft.url), ledger))
 
 
 def _config(draft: Draft, primary: Draft | None, root: Path, *, only: bool) -> DatabaseConfig:

@@ -45,9 +45,9 @@ async def new(config: DatabaseConfig, *, message: str) -> NewResult:
 
 def _write(config: DatabaseConfig, message: str) -> NewResult:
     version = next_version(
-        read_folder(config.migrations_dir, config.database_name, config.database_type)
+        read_folder(config.migrations_dir, config.files_of, config.database_type)
     )
     number = format_version(version)
-    name = f"{config.database_name}__{number}_{slug(message)}.sql"
+    name = f"{config.files_of}__{number}_{slug(message)}.sql"
     path = write_migration(config.migrations_dir, name, empty_migration(message))
     return NewResult(database=config.database_name, path=path, version=number)

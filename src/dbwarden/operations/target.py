@@ -39,7 +39,7 @@ async def target(database: DatabaseRef, *, dev: bool = False) -> DatabaseConfig:
         config = database
     else:
         project = await anyio.to_thread.run_sync(load_project)
-        config = project.database(database) if database is not None else project.default
+        config = await project.find(database) if database is not None else project.default
     return config.for_dev() if dev and not config.dev else config
 
 
@@ -128,8 +128,7 @@ async def files_once() -> AsyncGenerator[None]:
 
 async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     """The migration files of this database, read in a worker thread."""
-    owner = config.replica_of or config.database_name
-    folder: Folder = (config.migrations_dir, owner, config.database_type)
+    folder: Folder = (config.migrations_dir, config.files_of, config.database_type)
     known = _folders.get()
     if known is None:
         return await anyio.to_thread.run_sync(read_folder, *folder)

@@ -71,7 +71,11 @@ def test_every_default_is_the_one_the_model_states() -> None:
 def test_every_option_is_typed_checked_and_kept() -> None:
     options = set(typing.get_type_hints(DatabaseOptions))
     assert options == set(CHECKS)
-    assert options == {field.name for field in dataclasses.fields(DatabaseConfig)} - {"root", "dev"}
+    assert options == {field.name for field in dataclasses.fields(DatabaseConfig)} - {
+        "root",
+        "dev",
+        "migrations_name",
+    }
 
 
 def test_every_option_reaches_the_configuration() -> None:

@@ -3,8 +3,10 @@
 import platform
 import sys
 from dataclasses import fields
+from typing import Annotated
 
 import anyio.to_thread
+from cyclopts import Parameter
 
 from dbwarden import __version__
 from dbwarden.cli import output
@@ -12,35 +14,72 @@ from dbwarden.cli.documents import Json, plain
 from dbwarden.cli.options import Project, Target
 from dbwarden.cli.run import project, selected
 from dbwarden.cli.style import short
+from dbwarden.config import loading
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.tenants import TenantFamily
 
 DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
 
 
-async def databases(*, options: Project = Project()) -> int:  # noqa: B008
-    """The configured databases: name, kind, where, and their migrations folder."""
+async def databases(
+    *,
+    tenants: Annotated[bool, Parameter(name="--tenants", negative="", show_default=False)] = False,
+    options: Project = Project(),  # noqa: B008
+) -> int:
+    """The configured databases: name, kind, where, and their migrations folder.
+
+    Parameters
+    ----------
+    tenants
+        Each tenant on a line of its own, instead of one line for all of a pattern.
+    """
     found = await project(options)
+    if tenants:
+        await found.expand(all_databases=True)
     if options.json:
-        output.say_json(
-            {"config": str(found.path), "databases": [_document(c) for c in found.databases]}
-        )
+        output.say_json(_documents(found, tenants=tenants))
         return 0
-    rows = [
-        (
-            config.database_name,
-            config.database_type,
-            config.display_url,
-            "default"
-            if config.default
-            else f"replica of {config.replica_of}"
-            if config.replica_of
-            else "",
-            short(config.migrations_dir),
-        )
-        for config in found.databases
-    ]
+    rows = []
+    for item in found.declared:
+        if isinstance(item, DatabaseConfig):
+            rows.append(_row(item))
+        elif tenants:
+            rows.extend(_row(config) for config in item.databases)
+        else:
+            rows.append(_sum(item))
     output.say_table(("database", "kind", "url", "", "migrations"), rows)
     return 0
+
+
+def _row(config: DatabaseConfig) -> tuple[str, ...]:
+    word = "default" if config.default else ""
+    word = f"replica of {config.replica_of}" if config.replica_of else word
+    folder = short(config.migrations_dir)
+    return (config.database_name, config.database_type, config.display_url, word, folder)
+
+
+def _sum(family: TenantFamily) -> tuple[str, ...]:
+    template, count = family.template, family.count
+    word = f"tenants of {family.asks}" if count is None else f"{count} tenants"
+    folder = short(template.migrations_dir)
+    return (family.pattern.name, template.database_type, family.display_url, word, folder)
+
+
+def _documents(found: loading.Project, *, tenants: bool) -> Json:
+    listed = found.databases if tenants else found.single
+    return {
+        "config": str(found.path),
+        "databases": [_document(config) for config in listed],
+        "tenants": [
+            {
+                **_document(family.template),
+                "database_name": family.pattern.name,
+                "database_url": family.display_url,
+                "count": family.count,
+            }
+            for family in found.families
+        ],
+    }
 
 
 def _document(config: DatabaseConfig) -> Json:

@@ -61,10 +61,12 @@ async def new(
     message
         What the migration does, in a few words.
     database
-        The database it is for; the default one when left out.
+        The database it is for; the default one when left out. Tenants go by one name: tenant
+        for tenant_{tenant_id}.
     """
     found = await project(options)
-    config = found.database(database) if database is not None else found.default
+    await found.expand([database] if database is not None else [])
+    config = found.author(database) if database is not None else found.default
     result = await new_migration(config, message=message)
     if options.json:
         output.say_json(plain(result))
