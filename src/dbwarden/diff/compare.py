@@ -287,6 +287,11 @@ def _columns_of(
         table = both.current.table(ref.table) if ref.kind is Kind.COLUMN else None
         was = table.column(ref.part or "") if table is not None else None
         now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
-        if was is not None and now is not None and not was.inherited and not was.generated:
+        if was is not None and now is not None and _moves_along(was, now):
             found.append((ref.table, was, now))
     return tuple(found)
+
+
+def _moves_along(was: Column, now: Column) -> bool:
+    """Whether a column stays of the type that is made anew."""
+    return not was.inherited and was.type == now.type and was.generated is now.generated is None

@@ -56,6 +56,7 @@ STAGES = {
 """Where a reader looks for each kind; real dependencies come first."""
 
 FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_THINGS = 30, 31, 70, 80
+LOOSE = frozenset({Kind.TABLE, Kind.NAMESPACE, Kind.SEQUENCE})
 IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
 
 
@@ -74,7 +75,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     graph = Graph(len(changes))
     for number in range(len(changes)):
         _after_what_it_needs(graph, nodes, number, new)
-        _before_what_goes(graph, nodes, number, old)
+        _before_what_goes(graph, nodes, number, old, new)
     _same_names(graph, changes)
     _same_columns(graph, changes)
     _wishes(graph, nodes, changes)
@@ -138,18 +139,27 @@ def _after_what_it_needs(graph: Graph, nodes: _Nodes, number: int, new: Links) -
             graph.before(other, number)
 
 
-def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links) -> None:
+def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links, new: Links) -> None:
     effect = nodes.effects[number]
     for ref in effect.removes:
         for needed in old.needs.get(ref, ()):
-            for found in (nodes.removers, nodes.retypers, nodes.touchers):
-                for other in found.get(needed, ()):
-                    if needed not in effect.removes:
-                        graph.before(number, other)
+            if needed in effect.removes:
+                continue
+            # What stands on a table may go after the table was altered; on a column it may not.
+            altered = () if needed.kind in LOOSE else nodes.touchers.get(needed, ())
+            for other in (
+                *nodes.removers.get(needed, ()),
+                *nodes.retypers.get(needed, ()),
+                *altered,
+            ):
+                graph.before(number, other)
     for ref in effect.touches | effect.retypes:
         for needed in old.needs.get(ref, ()):
             for other in nodes.removers.get(needed, ()):
                 if other not in nodes.makers.get(needed, ()):
+                    graph.before(number, other)
+            for other in nodes.retypers.get(needed, ()):
+                if needed not in new.needs.get(ref, ()):  # a column leaves a type in time
                     graph.before(number, other)
 
 

@@ -2,8 +2,10 @@
 
 from tests.acceptance.cases import Case
 
-PARENT = "CREATE TABLE m (id int NOT NULL, at date NOT NULL, "
-"v text DEFAULT 'x') PARTITION BY RANGE (at);"
+PARENT = (
+    "CREATE TABLE m (id int NOT NULL, at date NOT NULL, "
+    "v text DEFAULT 'x') PARTITION BY RANGE (at);"
+)
 ONE = "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
 TWO = "CREATE TABLE m2 PARTITION OF m FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"
 ALONE = "CREATE TABLE m2 (id int NOT NULL, at date NOT NULL, v text DEFAULT 'x');"
