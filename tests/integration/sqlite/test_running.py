@@ -470,6 +470,14 @@ async def test_a_first_statement_outside_a_transaction_that_fails_leaves_no_row(
     assert await project.rows() == ()
 
 
+async def test_a_copy_that_an_earlier_run_began_is_explained(project: Any) -> None:
+    (project.root / "copy.db").write_text("half a copy")
+    project.write("0001", f"VACUUM INTO '{project.root}/copy.db';")
+    with pytest.raises(StatementFailed, match="output file already exists") as caught:
+        await project.upgrade()
+    assert "delete it" in str(caught.value.hint)
+
+
 async def test_a_later_statement_outside_a_transaction_that_fails_is_not_left_as_running(
     project: Any,
 ) -> None:

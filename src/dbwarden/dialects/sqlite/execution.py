@@ -10,8 +10,8 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, OnDone, Step, Work
-from dbwarden.dialects.sqlite import failures, splitting
+from dbwarden.dialects.base import Connection, NewDatabase, OnDone, Step, Work
+from dbwarden.dialects.sqlite import creating, failures, splitting
 from dbwarden.dialects.sqlite.locks import LockFile
 from dbwarden.dialects.sqlite.opening import target_of
 from dbwarden.dialects.sqlite.running import Run
@@ -193,6 +193,10 @@ class SQLiteDialect:
             ConnectError: It cannot be opened; says why and what to do next.
         """
         return _connected(config, read_only)
+
+    async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
+        """Make the folder and file of *config*; see ``Dialect.create_database``."""
+        return await creating.create_database(config, new)
 
 
 @asynccontextmanager

@@ -98,7 +98,8 @@ def _missing(name: DatabaseName, path: Path, *, create: bool) -> DBWardenError |
         return DatabaseMissing(
             f"the folder {path.parent} of the database does not exist",
             database=name,
-            next_step=f"Make it with: mkdir -p {path.parent}; or correct database_url.",
+            next_step=f"Make both with: dbwarden create-database -d {name} (or mkdir -p "
+            f"{path.parent}); or correct database_url.",
         )
     if not create:
         return DatabaseMissing(
@@ -319,6 +320,8 @@ def command(work: Work) -> str:
 
 
 def _hint(error: BaseException) -> str | None:
+    if "output file already exists" in str(error):
+        return "If an earlier run was interrupted while it wrote that file, delete it."
     if isinstance(error, sqlite3.ProgrammingError) and "bindings" in str(error):
         return "A ?, :name, @name or $name outside of quotes is a parameter; a migration has none."
     return None
