@@ -34,10 +34,10 @@ def migration_text(header: Header, plan: Plan, default_namespace: str | None) ->
         "",
         "-- upgrade",
         "",
-        *_section(plan.upgrade, default_namespace),
+        *section_lines(plan.upgrade, default_namespace),
     ]
     if plan.rollback is not None:
-        parts += ["", "-- rollback", "", *_section(plan.rollback, default_namespace)]
+        parts += ["", "-- rollback", "", *section_lines(plan.rollback, default_namespace)]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -78,7 +78,10 @@ def _wrapped(text: str) -> Iterable[str]:
     yield line
 
 
-def _section(statements: Sequence[PlannedStatement], default_namespace: str | None) -> list[str]:
+def section_lines(
+    statements: Sequence[PlannedStatement], default_namespace: str | None
+) -> list[str]:
+    """The statements, each object under a heading of its own."""
     lines: list[str] = []
     group = None
     for statement in statements:

@@ -10,13 +10,19 @@ from dbwarden.authoring.answers import pairs_of
 from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
-from dbwarden.cli.options import HOW, WHICH, Project
-from dbwarden.cli.run import project
-from dbwarden.cli.style import short
+from dbwarden.cli.options import HOW, WHICH, Project, Target
+from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
+from dbwarden.cli.style import Cell, short, some
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
+from dbwarden.operations.diff import DiffResult, drift
+from dbwarden.operations.diff import check_models as check_models_one
 from dbwarden.operations.make_migrations import MakeMigrationsResult
 from dbwarden.operations.make_migrations import make_migrations as make_one
+from dbwarden.operations.renumber import renumber as renumber_one
+from dbwarden.operations.schema import AdoptResult, adopt, schema_sql
+from dbwarden.operations.verify import Verified
+from dbwarden.operations.verify import verify as verify_one
 
 
 def _flag(name: str) -> Parameter:
@@ -145,8 +151,7 @@ async def make_migrations(
 
 def _say_made(results: Sequence[MakeMigrationsResult], options: Authored) -> None:
     if options.json:
-        documents = [plain(result) for result in results]
-        output.say_json({"command": "make-migrations", "exit_code": 0, "databases": documents})
+        _say_documents("make-migrations", results, Exit.DONE)
         return
     for result in results:
         output.say(*_made_lines(result))
@@ -162,3 +167,136 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
         on = f" (tried on {result.server})" if result.server else ""
         lines.append(f"  verdict: {result.verdict}{on}")
     return [*lines, *(f"  {line}" for line in (*result.notes, *result.locks))]
+
+
+async def verify(*, options: Authored = Authored()) -> int:
+    """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
+    results = [await verify_one(config) for config in await chosen(options)]
+    code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
+    if options.json:
+        _say_documents("verify", results, code)
+        return code
+    for result in results:
+        rows = [(item.key, _verified(item), item.problem or "") for item in result.migrations]
+        output.say(f"{result.database}: {len(rows)} migrations, tried on {result.server}")
+        output.say_table(("version", "", "problem"), rows)
+    return code
+
+
+def _verified(item: Verified) -> Cell:
+    return bad(item.verdict) if item.problem else good(item.verdict)
+
+
+async def diff(
+    *, models: Annotated[bool, _flag("--models")] = False, options: Authored = Authored()
+) -> int:
+    """Compare live databases with their migration files. Exit 3 when they differ.
+
+    Parameters
+    ----------
+    models
+        Compare them with the models instead.
+    """
+    results = [await drift(config, models=models) for config in await chosen(options)]
+    return say_differences("diff", results, json=options.json)
+
+
+def say_differences(command: str, results: Sequence[DiffResult], *, json: bool) -> int:
+    """Show what differs as a list and as SQL; the exit code."""
+    code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
+    if json:
+        _say_documents(command, results, code)
+        return code
+    for result in results:
+        if result.clean:
+            output.say(f"{result.database}: {result.compared}: no difference.")
+            continue
+        output.say(f"{result.database}: {result.compared}: {len(result.differences)} differences")
+        output.say(*(f"  {item.change}: {item.what}" for item in result.differences))
+        output.say("", result.sql if result.problem is None else f"No SQL: {result.problem}")
+    return code
+
+
+async def schema(
+    *, live: Annotated[bool, _flag("--live")] = False, options: Authored = Authored()
+) -> int:
+    """Print the schema that the migration files make, as SQL.
+
+    Parameters
+    ----------
+    live
+        The schema of the live database instead.
+    """
+    results = [await schema_sql(config, live=live) for config in await chosen(options)]
+    if options.json:
+        _say_documents("schema", results, Exit.DONE)
+        return Exit.DONE
+    for result in results:
+        output.say(*([f"-- {result.database}", ""] if len(results) > 1 else []), result.sql)
+    return Exit.DONE
+
+
+async def renumber(
+    *, move: Annotated[tuple[str, ...], _many("--move")] = (), options: Authored = Authored()
+) -> int:
+    """Give migrations that have the same number numbers of their own, and prove the new order.
+
+    Parameters
+    ----------
+    move
+        The file that moves, where the live database does not tell: 0007_add_orders.
+    """
+    results = [await renumber_one(config, move=move) for config in await chosen(options)]
+    code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
+    if options.json:
+        _say_documents("renumber", results, code)
+        return code
+    for result in results:
+        if not result.moves:
+            output.say(f"{result.database}: every migration has a number of its own.")
+        output.say(*(f"Moved {short(item.old)} to {item.new.name}" for item in result.moves))
+        for item in result.verified.migrations if result.verified else ():
+            if item.problem:
+                output.say(f"  {item.key} does not hold in the new order: {item.problem}")
+    return code
+
+
+async def check_models(target: Target) -> int:
+    """Whether files lead to models, for ``check --models``; exit 3 when they do not."""
+    outcomes = await on_fleet(check_models_one, await own(target), target)
+    code = await report("check", outcomes, target, headers=("", "differ"), row=_differing)
+    if not target.json:
+        for outcome in outcomes:
+            for item in outcome.result.differences if outcome.result else ():
+                output.note(f"{outcome.database}: {item.change}: {item.what}")
+    return code
+
+
+def _differing(result: DiffResult) -> tuple[Cell, ...]:
+    if result.clean:
+        return (good("models and migrations agree"), "")
+    return (open_("not clean"), some([item.what for item in result.differences]))
+
+
+async def adopt_live(target: Target) -> int:
+    """Write 0001 from live databases and mark it, for ``baseline`` without a version."""
+    outcomes = await on_fleet(adopt, await own(target), target)
+    return await report(
+        "baseline", outcomes, target, headers=("", "version", "wrote"), row=_adopted
+    )
+
+
+def _adopted(result: AdoptResult) -> tuple[Cell, ...]:
+    return (good("baselined"), result.version, short(result.path))
+
+
+def _say_documents(command: str, results: Sequence[object], code: int) -> None:
+    documents = [_document(result) for result in results]
+    output.say_json({"command": command, "exit_code": int(code), "databases": documents})
+
+
+def _document(result: object) -> object:
+    document = plain(result)
+    if isinstance(document, dict) and hasattr(result, "clean"):
+        document["clean"] = result.clean
+    return document

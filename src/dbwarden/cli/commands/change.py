@@ -145,16 +145,22 @@ def _planned_lines(database: str, item: PlannedSQL) -> list[str]:
 
 async def baseline(
     *,
-    to: Annotated[str, Parameter(name="--to")],
+    to: Version = None,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Mark migrations as applied without running them, for a database that exists already.
+    """Adopt a database that exists already: mark migrations as applied without running them.
+
+    Without --to, 0001 is written from what the database has, proven, and marked.
 
     Parameters
     ----------
     to
         The version that the database already has.
     """
+    if to is None:
+        from dbwarden.cli.commands.author import adopt_live
+
+        return await adopt_live(target)
     databases = await own(target)
     outcomes = await on_fleet(partial(baseline_one, to=to), databases, target)
     headers = ("", "version", "marked")

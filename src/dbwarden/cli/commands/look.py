@@ -1,5 +1,9 @@
 """Commands that only look."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
@@ -75,8 +79,22 @@ def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
     return (row.key, row.description, state, when, took, who, row.dbwarden_version)
 
 
-async def check(*, target: Target = Target()) -> int:  # noqa: B008
-    """Is every database reachable and as its files say? Exit 3 when something was found."""
+async def check(
+    *,
+    models: Annotated[bool, Parameter(name="--models", negative="", show_default=False)] = False,
+    target: Target = Target(),  # noqa: B008
+) -> int:
+    """Is every database reachable and as its files say? Exit 3 when something was found.
+
+    Parameters
+    ----------
+    models
+        Do the files lead to the models? Asks no configured database.
+    """
+    if models:
+        from dbwarden.cli.commands.author import check_models
+
+        return await check_models(target)
     outcomes = await on_fleet(check_one, await selected(target), target)
     code = await report("check", outcomes, target, headers=("", "version", "found"), row=_check)
     if not target.json:

@@ -1,0 +1,115 @@
+"""Where a live database is not what its files, or its models, say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dbwarden.authoring.bench import Bench, bench
+from dbwarden.authoring.current import files_source
+from dbwarden.authoring.planning import Task, render
+from dbwarden.authoring.settling import settled
+from dbwarden.authoring.sides import compared, live_source
+from dbwarden.authoring.writing import statement_lines
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.diff import diff
+from dbwarden.diff.changes import Change, subject
+from dbwarden.diff.statements import DEFAULT_OPTIONS
+from dbwarden.errors import UnsupportedChange
+from dbwarden.files.migration import Migration
+from dbwarden.operations.make_migrations import siblings_of
+from dbwarden.operations.target import migration_files, operation
+from dbwarden.schema import Schema
+from dbwarden.types import DatabaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference: ``change`` is the kind of change (``AddColumn``), ``what`` the thing."""
+
+    change: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffResult:
+    """What would have to change; ``clean`` when nothing would.
+
+    ``compared`` says what with what; ``sql`` leads from the first to the second, empty where
+    that cannot be written (``problem`` says why).
+    """
+
+    database: DatabaseName
+    compared: str
+    differences: tuple[Difference, ...]
+    sql: str = field(default="", repr=False)
+    problem: str | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether the two are the same."""
+        return not self.differences
+
+
+@operation("diff")
+async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
+    """Compare a live database with its migration files; reads only.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        models: Compare it with the models instead.
+
+    Raises:
+        ConnectError: The database cannot be reached.
+        UsageError: There is no place for a scratch database.
+    """
+    files = await migration_files(config)
+    async with bench(config) as place:
+        if models:
+            sides = await compared(place, files, await siblings_of(config), from_live=True)
+            return _result(place, "live with models", sides.current, sides.desired)
+        current = await place.schema(await live_source(place))
+        desired = await place.schema(files_source(files))
+        desired = await settled(place, current, desired)
+        return _result(place, "live with files", current, desired)
+
+
+@operation("check_models")
+async def check_models(config: DatabaseConfig) -> DiffResult:
+    """Compare the migration files with the models; connects to no configured database.
+
+    Raises:
+        ConfigurationError: The models cannot be read.
+        UsageError: There is no place for a scratch database.
+    """
+    files = await migration_files(config)
+    async with bench(config) as place:
+        return await _files_with_models(place, files)
+
+
+async def _files_with_models(place: Bench, files: Sequence[Migration]) -> DiffResult:
+    sides = await compared(place, files, await siblings_of(place.config))
+    return _result(place, "files with models", sides.current, sides.desired)
+
+
+def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffResult:
+    changes = diff(current, desired)
+    sql, problem = "", None
+    try:
+        sql = _sql(place, changes, current, desired)
+    except UnsupportedChange as error:
+        problem = error.message
+    return DiffResult(
+        database=place.config.database_name,
+        compared=what,
+        differences=tuple(
+            Difference(change=type(change).__name__, what=str(subject(change)))
+            for change in changes
+        ),
+        sql=sql,
+        problem=problem,
+    )
+
+
+def _sql(place: Bench, changes: Sequence[Change], current: Schema, desired: Schema) -> str:
+    task = Task(current=current, desired=desired)
+    found = render(place.workshop, task, changes, DEFAULT_OPTIONS)
+    return "\n".join(line for item in found for line in statement_lines(item))

@@ -1,0 +1,107 @@
+"""The schema as SQL, and a first migration from a database that exists already."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden.authoring.bench import EMPTY, Bench, bench
+from dbwarden.authoring.current import files_source
+from dbwarden.authoring.planning import Plan, Task, plan
+from dbwarden.authoring.proof import prove
+from dbwarden.authoring.sides import live_source
+from dbwarden.authoring.writing import Header, migration_text, section_lines
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import UsageError
+from dbwarden.files.folder import write_migration
+from dbwarden.files.parsing import parse
+from dbwarden.operations.baseline import baseline
+from dbwarden.operations.target import migration_files, operation
+from dbwarden.schema import Schema
+from dbwarden.types import DatabaseName
+
+FIRST = "0001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaResult:
+    """The SQL that builds what the files make, or what the live database has."""
+
+    database: DatabaseName
+    sql: str = field(repr=False)
+
+
+@operation("schema")
+async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaResult:
+    """The current schema as SQL.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        live: Of the configured database instead of the files.
+    """
+    async with bench(config) as place:
+        if live:
+            source = await live_source(place)
+        else:
+            source = files_source(await migration_files(config))
+        schema = await place.schema(source)
+        planned, empty = await _from_nothing(place, schema)
+    lines = section_lines(planned.upgrade, empty.default_namespace)
+    return SchemaResult(database=config.database_name, sql="\n".join(lines))
+
+
+async def _from_nothing(place: Bench, schema: Schema) -> tuple[Plan, Schema]:
+    empty = await place.schema(EMPTY)
+    return await plan(place.workshop, Task(current=empty, desired=schema)), empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptResult:
+    """The file that describes what is there, and that it is marked as applied."""
+
+    database: DatabaseName
+    path: Path
+    version: str
+    marked: tuple[str, ...]
+
+
+@operation("baseline")
+async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptResult:
+    """Write 0001 from what the live database has, prove it, and mark it as applied.
+
+    Raises:
+        UsageError: There are migrations already, or the database holds nothing.
+        UnsupportedChange: It holds something that dbwarden cannot write.
+    """
+    if await migration_files(config):
+        raise UsageError(
+            "there are migrations already",
+            database=config.database_name,
+            next_step="Mark those that the database has as applied: dbwarden baseline --to 0007.",
+        )
+    path = await _write_first(config, message)
+    done = await baseline(config, to=FIRST)
+    return AdoptResult(database=config.database_name, path=path, version=FIRST, marked=done.marked)
+
+
+async def _write_first(config: DatabaseConfig, message: str) -> Path:
+    async with bench(config) as place:
+        schema = await place.schema(await live_source(place))
+        planned, empty = await _from_nothing(place, schema)
+        if not planned.upgrade:
+            raise UsageError(
+                "the database holds nothing to describe",
+                database=config.database_name,
+                next_step="Begin with: dbwarden make-migrations -m 'first'.",
+            )
+        header = Header(purpose=message, verdict="exact", server=await place.server())
+        text = migration_text(header, planned, empty.default_namespace)
+        name = f"{config.database_name}__{FIRST}_baseline.sql"
+        migration = parse(
+            text,
+            path=config.migrations_dir / name,
+            database=config.database_name,
+            dialect=config.database_type,
+        )
+        await prove(place, EMPTY, empty, schema, migration)
+    return await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)

@@ -1,0 +1,152 @@
+"""Prove the migration files that are there, hand-written ones too: for CI."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbwarden.authoring.bench import Bench, bench
+from dbwarden.authoring.current import files_source
+from dbwarden.authoring.proof import differences
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.scratch import ScratchDatabase
+from dbwarden.diff.changes import subject
+from dbwarden.errors import StatementFailed
+from dbwarden.files.migration import Migration
+from dbwarden.operations.target import migration_files, operation
+from dbwarden.schema import Schema
+from dbwarden.types import DatabaseName
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """One file: ``exact``, ``irreversible``, ``repeatable``, or ``fails`` with a problem."""
+
+    key: str
+    path: str
+    verdict: str
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """What was found; ``clean`` when every file leads there and back."""
+
+    database: DatabaseName
+    server: str
+    migrations: tuple[Verified, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return all(item.problem is None for item in self.migrations)
+
+
+@operation("verify")
+async def verify(config: DatabaseConfig) -> VerifyResult:
+    """Run every file up, down and up again in scratch, then all the way down and up.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+
+    Raises:
+        MigrationFileError: A file cannot be read.
+        UsageError: There is no place for a scratch database.
+    """
+    files = await migration_files(config)
+    async with bench(config) as place:
+        found = await _each(place, files)
+        if all(item.problem is None for item in found):
+            found = await _all_the_way(place, files, found)
+        server = (await place.scratch()).version
+    return VerifyResult(database=config.database_name, server=server, migrations=tuple(found))
+
+
+async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
+    scratch = await place.scratch()
+    database = await scratch.create()
+    before = await database.read()
+    found: list[Verified] = []
+    for number, migration in enumerate(files):
+        try:
+            await database.replay(migration, migration.upgrade)
+        except StatementFailed as error:
+            return [*found, _told(migration, "fails", f"upgrade: {error}")]
+        after = await database.read()
+        problem = await _there_and_back(place, database, migration, before, after)
+        if problem is not None:
+            found.append(_told(migration, "fails", problem))
+            database = await scratch.create()
+            await files_source(files[: number + 1]).build(database)
+        else:
+            found.append(_told(migration, _verdict(migration), None))
+        before = after
+    return found
+
+
+async def _there_and_back(
+    place: Bench, database: ScratchDatabase, migration: Migration, before: Schema, after: Schema
+) -> str | None:
+    back = migration.rollback
+    if back is None or _verdict(migration) != "exact":
+        return None
+    try:
+        await database.replay(migration, back)
+        if left := await _left(place, await database.read(), before):
+            return f"rollback does not lead back: {left}"
+        await database.replay(migration, migration.upgrade)
+        if left := await _left(place, await database.read(), after):
+            return f"a second upgrade leads elsewhere: {left}"
+    except StatementFailed as error:
+        return f"rollback or second upgrade: {error}"
+    return None
+
+
+async def _left(place: Bench, found: Schema, wanted: Schema) -> str | None:
+    changes = await differences(place, found, wanted)
+    if not changes:
+        return None
+    more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+    return ", ".join(str(subject(change)) for change in changes[:SHOWN]) + more
+
+
+def _verdict(migration: Migration) -> str:
+    if migration.version is None:
+        return "repeatable"
+    if migration.irreversible or migration.rollback is None or migration.rollback.empty:
+        return "irreversible"
+    return "exact"
+
+
+def _told(migration: Migration, verdict: str, problem: str | None) -> Verified:
+    return Verified(key=migration.key, path=str(migration.path), verdict=verdict, problem=problem)
+
+
+async def _all_the_way(
+    place: Bench, files: Sequence[Migration], found: list[Verified]
+) -> list[Verified]:
+    """Down from the newest to the last one that cannot go back, and up again."""
+    versioned = [migration for migration in files if migration.version is not None]
+    stuck = [n for n, migration in enumerate(versioned) if _verdict(migration) != "exact"]
+    going = versioned[stuck[-1] + 1 :] if stuck else versioned
+    if not going:
+        return found
+    source = files_source(versioned)
+    database = await place.copy(source)
+    wanted = await database.read()
+    try:
+        for migration in reversed(going):
+            assert migration.rollback is not None
+            await database.replay(migration, migration.rollback)
+        for migration in going:
+            await database.replay(migration, migration.upgrade)
+        left = await _left(place, await database.read(), wanted)
+    except StatementFailed as error:
+        return [*found[:-1], _told(going[-1], "fails", f"all the way down and up: {error}")]
+    if left is not None:
+        problem = f"all the way down and up leads elsewhere: {left}"
+        return [*found[:-1], _told(going[-1], "fails", problem)]
+    return found
+
+
+__all__ = ["Verified", "VerifyResult", "verify"]

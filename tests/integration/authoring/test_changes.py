@@ -1,0 +1,234 @@
+"""Changes of models, each made into a migration, applied, and seen to leave nothing to do."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dbwarden.errors import UsageError
+from tests.integration.authoring.conftest import Project
+
+HEAD = """
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Models before and after, as lines behind ``HEAD``, and words of the upgrade."""
+
+    old: str
+    new: str
+    words: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    verdict: str = "exact"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+CASES = {
+    "a nullable column": Case(
+        old="",
+        new="    nick: Mapped[str | None] = mapped_column(String(20))",
+        words=("ADD COLUMN nick VARCHAR(20)",),
+    ),
+    "a column with a fill": Case(
+        old="",
+        new="    email: Mapped[str]",
+        words=("UPDATE users SET email = '' WHERE email IS NULL", "SET NOT NULL"),
+        options={"fills": {"users.email": "''"}},
+    ),
+    "a NOT NULL column without a fill is marked": Case(
+        old="",
+        new="    email: Mapped[str]",
+        words=("-- Fails where tables have rows:",),
+    ),
+    "a dropped column": Case(
+        old="    email: Mapped[str | None]",
+        new="",
+        words=("DROP COLUMN email", "-- Destroys users.email"),
+        verdict="loses users.email",
+        options={"allow_drop": ["users.email"]},
+    ),
+    "a renamed column": Case(
+        old="    nick: Mapped[str | None]",
+        new="    nickname: Mapped[str | None]",
+        words=("RENAME COLUMN nick TO nickname",),
+        options={"renames": ["users.nick:nickname"]},
+    ),
+    "a column renamed by its info": Case(
+        old="    nick: Mapped[str] = mapped_column(index=True)",
+        new="    nickname: Mapped[str] = mapped_column(index=True, info={'renamed_from': 'nick'})",
+        words=("RENAME COLUMN nick TO nickname", "RENAME TO ix_users_nickname"),
+        absent=("DROP",),
+    ),
+    "a type with a conversion": Case(
+        old="    age: Mapped[str | None]",
+        new="    age: Mapped[int | None]",
+        words=("USING nullif(age, '')::int",),
+        verdict="loses users.age",
+        options={
+            "using": {"users.age": "nullif(age, '')::int"},
+            "allow_drop": ["users.age"],
+        },
+    ),
+    "an enum value in the middle": Case(
+        old="    mood: Mapped[str] = mapped_column(Enum('sad', 'ok', name='mood'))",
+        new="    mood: Mapped[str] = mapped_column(Enum('sad', 'fine', 'ok', name='mood'))",
+        words=("ALTER TYPE mood ADD VALUE 'fine' AFTER 'sad'",),
+    ),
+    "an enum value that is renamed": Case(
+        old="    mood: Mapped[str] = mapped_column(Enum('sad', 'ok', name='mood'))",
+        new="    mood: Mapped[str] = mapped_column(Enum('sad', 'fine', name='mood'))",
+        words=("ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'",),
+        options={"renames": ["mood.ok:fine"]},
+    ),
+    "an expression index and a partial one": Case(
+        old="    email: Mapped[str | None]",
+        new="""
+    email: Mapped[str | None] = mapped_column()
+    __table_args__ = (
+        Index("ix_low", func.lower(email)),
+        Index("ix_some", "email", unique=True, postgresql_where=text("email IN ('a', 'b')")),
+    )
+""",
+        words=(
+            "CREATE INDEX ix_low ON users (lower(email))",
+            "WHERE email IN ('a', 'b')",
+        ),
+    ),
+    "a check": Case(
+        old="    age: Mapped[int | None]",
+        new="""
+    age: Mapped[int | None]
+    __table_args__ = (CheckConstraint("age IN (1, 2, 3)", name="some_ages"),)
+""",
+        words=("ADD CONSTRAINT some_ages CHECK (age IN (1, 2, 3))",),
+    ),
+    "a default": Case(
+        old="    tags: Mapped[list[str]] = mapped_column(ARRAY(String))",
+        new="    tags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default='{}')",
+        words=("SET DEFAULT '{}'",),
+    ),
+    "comments": Case(
+        old="",
+        new="""
+    email: Mapped[str | None] = mapped_column(comment="it's the address")
+    __table_args__ = {"comment": "who\\nuses it"}
+""",
+        words=("COMMENT ON COLUMN users.email IS 'it''s the address'",),
+    ),
+    "a unique constraint": Case(
+        old="    email: Mapped[str | None]",
+        new="    email: Mapped[str | None] = mapped_column(unique=True)",
+        words=("UNIQUE (email)",),
+    ),
+    "online": Case(
+        old="    email: Mapped[str | None]",
+        new="    email: Mapped[str | None] = mapped_column(index=True)",
+        words=("-- @dbwarden:autocommit\nCREATE INDEX CONCURRENTLY ix_users_email",),
+        options={"online": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_a_change_is_written_as_its_author_would_and_proven(
+    project: Project, name: str
+) -> None:
+    case = CASES[name]
+    project.models(f"{HEAD}{case.old}\n")
+    await project.made("before")
+    project.models(f"{HEAD}{case.new}\n")
+    text = await project.made("after", **case.options)
+    for word in case.words:
+        assert word in text
+    for word in case.absent:
+        assert word not in text
+    assert f"-- Verdict: {case.verdict} (tried on PostgreSQL" in text
+
+
+async def test_a_table_renamed_by_its_info_keeps_its_rows_and_counter(project: Project) -> None:
+    project.models(HEAD + "    email: Mapped[str | None] = mapped_column(unique=True)\n")
+    await project.made("before")
+    await project.fetch("INSERT INTO users (email) VALUES ('a'), ('b')")
+    project.models(
+        HEAD.replace('"users"', '"people"')
+        + "    email: Mapped[str | None] = mapped_column(unique=True)\n"
+        + "    __table_args__ = {'info': {'renamed_from': 'users'}}\n"
+    )
+    text = await project.made("after")
+    assert "ALTER TABLE users RENAME TO people" in text
+    assert "DROP" not in text
+    rows = await project.fetch("INSERT INTO people (email) VALUES ('c') RETURNING id")
+    assert rows[0]["id"] == 3
+
+
+async def test_a_possible_rename_stops_and_shows_both_flags(project: Project) -> None:
+    project.models(HEAD + "    nick: Mapped[str | None]\n")
+    await project.made("before")
+    project.models(HEAD + "    nickname: Mapped[str | None]\n")
+    with pytest.raises(UsageError) as caught:
+        await project.make("after")
+    assert "users.nick goes and nickname comes" in caught.value.message
+    assert "same place, column 2" in caught.value.message
+    assert "--rename users.nick:nickname" in (caught.value.next_step or "")
+    assert "--allow-drop users.nick" in (caught.value.next_step or "")
+    assert len(list(project.config.migrations_dir.iterdir())) == 1
+
+
+async def test_a_drop_that_nobody_allowed_stops_and_shows_the_flag(project: Project) -> None:
+    project.models(HEAD + "    nick: Mapped[str | None]\n")
+    await project.made("before")
+    project.models(HEAD)
+    with pytest.raises(UsageError) as caught:
+        await project.make("after")
+    assert "--allow-drop users.nick" in (caught.value.next_step or "")
+
+
+class Person:
+    """Answers questions as prepared, and remembers them."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.questions: list[str] = []
+
+    def yes(self, question: str) -> bool:
+        self.questions.append(question)
+        return self.answers.pop(0) == "y"
+
+    def text(self, question: str) -> str:
+        self.questions.append(question)
+        return self.answers.pop(0)
+
+
+async def test_a_person_is_asked_about_renames_drops_and_fills(project: Project) -> None:
+    project.models(HEAD + "    nick: Mapped[str | None]\n    gone: Mapped[int | None]\n")
+    await project.made("before")
+    project.models(HEAD + "    nickname: Mapped[str | None]\n    born: Mapped[str]\n")
+    person = Person("y", "'unknown'", "y")
+    text = await project.made("after", asker=person)
+    assert not person.answers
+    assert "Is nickname what users.nick was called before? (same type" in person.questions[0]
+    assert person.questions[2] == "This destroys data: users.gone. Write it all the same?"
+    assert "RENAME COLUMN nick TO nickname" in text
+    assert "UPDATE users SET born = 'unknown'" in text
+    assert "loses users.gone" in text
+
+
+async def test_who_says_no_gets_no_file(project: Project) -> None:
+    project.models(HEAD + "    nick: Mapped[str | None]\n")
+    await project.made("before")
+    project.models(HEAD)
+    with pytest.raises(UsageError, match="would destroy data"):
+        await project.make("after", asker=Person("n"))
+
+
+async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> None:
+    project.models(HEAD + "    at: Mapped[object | None] = mapped_column(DateTime)\n")
+    await project.made("before")
+    project.models(HEAD + "    at: Mapped[object | None] = mapped_column(Date)\n")
+    text = await project.made("after", allow_drop=["users.at"])
+    assert "-- Verdict: loses users.at" in text
+    assert "and rewrites it" in text

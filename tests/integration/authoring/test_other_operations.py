@@ -1,0 +1,214 @@
+"""verify, diff, check --models, schema, baseline from a live database, renumber."""
+
+import json
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dbwarden.errors import UsageError
+from dbwarden.operations.diff import check_models, drift
+from dbwarden.operations.renumber import renumber
+from dbwarden.operations.schema import adopt, schema_sql
+from dbwarden.operations.verify import verify
+from tests.integration.authoring.conftest import Project
+
+USER = """
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str | None]
+"""
+USERS = """
+-- upgrade
+CREATE TABLE users (id serial PRIMARY KEY, email varchar);
+CREATE FUNCTION shout(word text) RETURNS text LANGUAGE sql AS $$ SELECT upper(word) $$;
+CREATE VIEW loud AS SELECT shout(email) AS email FROM users;
+
+-- rollback
+DROP VIEW loud;
+DROP FUNCTION shout(text);
+DROP TABLE users;
+"""
+
+
+async def test_verify_proves_hand_written_files(project: Project) -> None:
+    project.migration(1, USERS)
+    project.migration(2, "-- upgrade\nINSERT INTO users (email) VALUES ('a');\n")
+    found = await verify(project.config)
+    assert found.clean
+    assert [item.verdict for item in found.migrations] == ["exact", "irreversible"]
+
+
+async def test_verify_names_a_rollback_that_leads_elsewhere(project: Project) -> None:
+    project.migration(1, USERS)
+    project.migration(
+        2,
+        "-- upgrade\nALTER TABLE users ADD age int DEFAULT 0 NOT NULL;\n"
+        "CREATE INDEX ix ON users (age);\n-- rollback\nDROP INDEX ix;\n",
+    )
+    project.migration(3, "-- upgrade\nCREATE TABLE t (i int);\n-- rollback\nDROP TABLE t;\n")
+    found = await verify(project.config)
+    assert not found.clean
+    wrong = found.migrations[1]
+    assert wrong.verdict == "fails"
+    assert wrong.problem is not None
+    assert "rollback does not lead back: column public.users.age" in wrong.problem
+    assert found.migrations[2].verdict == "exact"
+
+
+async def test_verify_names_the_line_of_an_upgrade_that_fails(project: Project) -> None:
+    project.migration(1, "-- upgrade\nCREATE TABLE t (i int);\nSELECT nonsense;\n")
+    (only,) = (await verify(project.config)).migrations
+    assert only.problem is not None
+    assert "primary__0001_by_hand.sql:3:8: " in only.problem
+
+
+async def test_hand_written_functions_and_views_stay_where_models_cannot_say_them(
+    project: Project,
+) -> None:
+    project.migration(1, USERS)
+    project.models(USER)
+    assert (await project.make()).agree
+    assert (await check_models(project.config)).clean
+
+
+async def test_check_models_finds_what_the_files_lack(project: Project) -> None:
+    project.migration(1, USERS)
+    project.models(USER + "    age: Mapped[int | None]\n")
+    found = await check_models(project.config)
+    assert [(item.change, item.what) for item in found.differences] == [
+        ("AddColumn", "column public.users.age")
+    ]
+
+
+async def test_drift_is_found_and_its_sql_leads_back_to_the_files(project: Project) -> None:
+    project.migration(1, USERS)
+    await project.migrate()
+    assert (await drift(project.config)).clean
+    await project.fetch("ALTER TABLE users ADD COLUMN sneaky int")
+    found = await drift(project.config)
+    assert [item.change for item in found.differences] == ["DropColumn"]
+    assert found.sql == "ALTER TABLE users DROP COLUMN sneaky;"
+    await project.fetch(found.sql)
+    assert (await drift(project.config)).clean
+
+
+async def test_drift_from_the_models(project: Project) -> None:
+    project.migration(1, "-- upgrade\nCREATE TABLE users (id serial PRIMARY KEY);\n")
+    project.models(USER)
+    await project.migrate()
+    found = await drift(project.config, models=True)
+    assert [item.what for item in found.differences] == ["column public.users.email"]
+
+
+async def test_the_schema_is_printed_as_sql_that_builds_it(project: Project) -> None:
+    project.migration(1, USERS)
+    await project.migrate()
+    from_files = await schema_sql(project.config)
+    from_live = await schema_sql(project.config, live=True)
+    assert from_files.sql == from_live.sql
+    assert "CREATE TABLE users (" in from_files.sql
+    assert "CREATE VIEW loud" in from_files.sql
+
+
+async def test_a_live_database_becomes_the_first_migration(project: Project) -> None:
+    for statement in USERS.partition("-- rollback")[0].replace("-- upgrade", "").split(";\n"):
+        await project.fetch(statement)
+    done = await adopt(project.config)
+    assert done.marked == ("0001",)
+    assert "-- Verdict: exact" in done.path.read_text()
+    assert (await drift(project.config)).clean
+    assert (await verify(project.config)).clean
+    with pytest.raises(UsageError, match="there are migrations already"):
+        await adopt(project.config)
+
+
+async def test_two_branches_with_the_same_number_are_told_apart(project: Project) -> None:
+    project.migration(1, USERS)
+    other = project.file(
+        "migrations/primary/primary__0001_add_tags.sql",
+        "-- upgrade\nCREATE TABLE tags (id int);\n-- rollback\nDROP TABLE tags;\n",
+    )
+    with pytest.raises(UsageError, match="have the same number") as caught:
+        await renumber(project.config)
+    assert "--move" in (caught.value.next_step or "")
+    done = await renumber(project.config, move=["0001_add_tags"])
+    assert [move.new.name for move in done.moves] == ["primary__0002_add_tags.sql"]
+    assert done.clean
+    assert not other.exists()
+    assert (await renumber(project.config)).moves == ()
+
+
+async def test_the_file_that_is_applied_keeps_its_number(project: Project) -> None:
+    project.migration(1, USERS)
+    await project.migrate()
+    project.file(
+        "migrations/primary/primary__0001_add_tags.sql",
+        "-- upgrade\nCREATE TABLE tags (id int);\n-- rollback\nDROP TABLE tags;\n",
+    )
+    done = await renumber(project.config)
+    assert [move.old.name for move in done.moves] == ["primary__0001_add_tags.sql"]
+
+
+# -- the command line ---------------------------------------------------------------------------
+
+
+async def run(project: Project, *arguments: str) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "dbwarden", *arguments]
+    done = await anyio.run_process(command, cwd=project.root, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def configure(project: Project, **options: object) -> Path:
+    more = "".join(f", {name}={value!r}" for name, value in options.items())
+    project.file("shop/__init__.py", "")
+    project.file(
+        "shop/models.py",
+        "from sqlalchemy import *\nfrom sqlalchemy.orm import *\n"
+        f"class Base(DeclarativeBase):\n    pass\n{USER}",
+    )
+    return project.file(
+        "dbwarden.py",
+        "from dbwarden import database_config\n"
+        f"database_config(database_name='primary', default=True, "
+        f"database_url={project.server.url(project.database)!r}, model_paths=['shop']{more})\n",
+    )
+
+
+async def test_the_commands_make_check_migrate_and_compare(project: Project) -> None:
+    configure(project, scratch=project.server.url("postgres"))
+    assert (await run(project, "check", "--models"))[0] == 3
+    code, out, err = await run(project, "make-migrations", "-d", "primary", "-m", "add users table")
+    assert (code, err) == (0, "")
+    assert "primary__0001_add_users_table.sql" in out
+    assert "verdict: exact" in out
+    assert (await run(project, "check", "--models"))[0] == 0
+    assert (await run(project, "migrate", "--all"))[0] == 0
+    code, out, _ = await run(project, "make-migrations", "-m", "again")
+    assert (code, out) == (0, "primary: models and migrations agree.\n")
+    assert (await run(project, "diff"))[0] == 0
+    code, out, _ = await run(project, "verify", "--json")
+    assert (code, json.loads(out)["databases"][0]["clean"]) == (0, True)
+    assert "CREATE TABLE users" in (await run(project, "schema"))[1]
+
+
+async def test_sql_is_printed_and_nothing_is_written(project: Project) -> None:
+    configure(project, scratch=project.server.url("postgres"))
+    code, out, _ = await run(project, "make-migrations", "-m", "users", "--sql")
+    assert code == 0
+    assert "CREATE TABLE users" in out
+    assert not (project.root / "migrations").exists()
+
+
+async def test_the_same_models_and_files_start_no_server(project: Project) -> None:
+    configure(project, scratch="embedded")
+    assert (await run(project, "make-migrations", "-m", "users"))[0] == 0
+    again = await run(project, "make-migrations", "-m", "users", "--log-level", "debug")
+    assert again[0] == 0
+    assert "agree" in again[1]
+    # The file is new, so that its replay had to be read once; after that nothing has to be.
+    third = await run(project, "make-migrations", "-m", "users", "--log-level", "debug")
+    assert "scratch_started" not in third[2]
+    assert "agree" in third[1]
