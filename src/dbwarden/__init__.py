@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dbwarden.fleet import migrate_all as migrate_all
     from dbwarden.operations.baseline import baseline as baseline
     from dbwarden.operations.check import check as check
+    from dbwarden.operations.create_database import create_database as create_database
     from dbwarden.operations.health import health as health
     from dbwarden.operations.history import history as history
     from dbwarden.operations.init import init as init
@@ -41,6 +42,7 @@ _HOMES = {
     "Project": "dbwarden.config.loading",
     "baseline": "dbwarden.operations.baseline",
     "check": "dbwarden.operations.check",
+    "create_database": "dbwarden.operations.create_database",
     "database_config": "dbwarden.config.registry",
     "health": "dbwarden.operations.health",
     "history": "dbwarden.operations.history",

@@ -124,6 +124,10 @@ class DatabaseMissing(ConnectError):
     """The server has no such database."""
 
 
+class DatabaseExists(DBWardenError):
+    """There is such a database already."""
+
+
 class ConnectionLost(DBWardenError):
     """The connection broke while work was going on; what was not confirmed is looked up next time."""
 

@@ -19,6 +19,7 @@ from dbwarden.cli.progress import watching
 from dbwarden.cli.style import GREEN, RED, YELLOW, Cell, duration
 from dbwarden.config import loading
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.project import is_glob
 from dbwarden.errors import UsageError
 from dbwarden.fleet import Outcome, OutcomeState
 
@@ -47,7 +48,9 @@ async def selected(target: Target, *, unlisted: bool = False) -> tuple[DatabaseC
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
     found = await project(target)
     if target.all or target.database:
-        await found.expand(target.database, all_databases=target.all)
+        # An unlisted tenant goes by its name alone, so nobody has to be asked about it.
+        asked = [name for name in target.database if not unlisted or is_glob(name)]
+        await found.expand(asked, all_databases=target.all)
         configs = found.select(target.database, all_databases=target.all, unlisted=unlisted)
     else:
         configs = (found.default,)

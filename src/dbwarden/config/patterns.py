@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dbwarden.config.checks import Check, Problem, seconds, shown, text
-from dbwarden.config.names import problem_of_name
+from dbwarden.config.names import LONGEST, problem_of_name
 from dbwarden.config.registry import TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, Pattern
+from dbwarden.config.urls import DatabaseURL, read_url
 
 SAMPLE = "tenant0id"
 """The sample's id; problems are told with the field in its place."""
@@ -23,7 +24,7 @@ REQUIRED = ("name", "database_url", "tenants")
 REFRESH_AFTER = 60.0
 _URLS = ("database_url", "migration_url", "dev_database_url")
 _WITHOUT: Mapping[str, str] = {
-    "database_name": "is called name here, with {tenant_id} in it",
+    "database_name": "stands for database_name here; leave that out",
     "default": "a tenant cannot be the default database",
     "replica_of": "tenants cannot be declared as replicas",
 }
@@ -60,7 +61,8 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
     ids = _ids(own.get("id_pattern", DEFAULT_IDS), problems)
     pattern = None
     if family is not None and ids is not None:
-        pattern = Pattern(name=str(label), ids=ids, urls=urls)
+        longest = _longest(str(label), urls, root)
+        pattern = Pattern(name=str(label), ids=ids, urls=urls, longest=longest)
     sample = {name: value for name, value in given.items() if name not in _WITHOUT}
     sample |= {name: url.replace(FIELD, SAMPLE) for name, url in urls.items()}
     return PatternDraft(
@@ -73,6 +75,18 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
         ),
         problems=tuple(problems),
     )
+
+
+def _longest(name: str, urls: Mapping[str, str], root: Path) -> int:
+    """How many characters of an id have room in every name that holds it."""
+    rooms = [LONGEST - len(name) + len(FIELD)]
+    for url in urls.values():
+        parsed = read_url(url.replace(FIELD, SAMPLE), root)
+        if isinstance(parsed, DatabaseURL) and parsed.dialect == "postgresql":
+            times = parsed.database.count(SAMPLE)
+            rest = len(parsed.database.encode()) - times * len(SAMPLE)
+            rooms += [(LONGEST - rest) // times] if times else []
+    return max(0, min(rooms))
 
 
 _SECONDS = seconds(optional=True)
@@ -111,6 +125,9 @@ def _family(name: object, problems: Problems) -> str | None:
         written = text(name, Path())
     except Problem as problem:
         problems.append(("name", str(problem)))
+        return None
+    if "://" in written:
+        problems.append(("name", "is a URL, not a name"))
         return None
     if written.count(FIELD) != 1:
         problems.append(("name", f"must have {FIELD} in it once, as in 'tenant_{FIELD}'"))

@@ -75,15 +75,18 @@ class Project:
             "database_config.",
         )
 
-    def database(self, name: str) -> DatabaseConfig:
+    def database(self, name: str, *, unlisted: bool = False) -> DatabaseConfig:
         """The database called *name*, as far as tenants are known.
+
+        *unlisted* takes a tenant, too, that is on no list, if its name is right.
 
         Raises:
             UnknownDatabase: None is; says which are.
         """
         for item in self.declared:
             if isinstance(item, TenantFamily):
-                if (config := item.database(name)) is not None:
+                config = item.unlisted(name) if unlisted else item.database(name)
+                if config is not None:
                     return config
             elif item.database_name == name:
                 return item
@@ -173,12 +176,12 @@ class Project:
         if not names:
             return (self.default,)
         chosen = self._matching(names)
-        more = [self._missing(name, unlisted=unlisted) for name in self._unmatched(names, chosen)]
-        return (*chosen, *(config for config in more if config is not None))
+        rest = [name for name in self._unmatched(names, chosen) if not self._nobody_yet(name)]
+        return (*chosen, *(self.database(name, unlisted=unlisted) for name in rest))
 
     def _matching(self, names: Sequence[str]) -> tuple[DatabaseConfig, ...]:
         exact = frozenset(names)
-        globs = [name for name in names if _is_glob(name)]
+        globs = [name for name in names if is_glob(name)]
         return tuple(
             config
             for config in self.databases
@@ -193,17 +196,14 @@ class Project:
             name
             for name in dict.fromkeys(names)
             if name not in known
-            and not (_is_glob(name) and any(fnmatchcase(each, name) for each in found))
+            and not (is_glob(name) and any(fnmatchcase(each, name) for each in found))
         )
 
-    def _missing(self, name: str, *, unlisted: bool) -> DatabaseConfig | None:
-        """What becomes of a name or pattern that fits no known database."""
-        for family in self.families:
-            if unlisted and (config := family.unlisted(name)) is not None:
-                return config
-            if _is_glob(name) and family.count == 0 and family.pattern.may_match(name):
-                return None  # nobody is there yet, and that is nobody's mistake
-        raise self._unknown(name)
+    def _nobody_yet(self, glob: str) -> bool:
+        """Whether *glob* means tenants of whom there are none yet, which is nobody's mistake."""
+        return is_glob(glob) and any(
+            family.count == 0 and family.pattern.may_match(glob) for family in self.families
+        )
 
     def _family_of(self, name: str) -> TenantFamily | None:
         return next((f for f in self.families if f.pattern.id_of(name) is not None), None)
@@ -228,7 +228,7 @@ class Project:
             )
         known = self._told
         for family in self.families:
-            part = None if _is_glob(name) else family.pattern.part_of(name)
+            part = None if is_glob(name) else family.pattern.part_of(name)
             if part is not None:
                 return UnknownDatabase(
                     f"{redact(repr(name))} cannot be a database of {family.pattern.name}: "
@@ -242,5 +242,6 @@ class Project:
         )
 
 
-def _is_glob(name: str) -> bool:
+def is_glob(name: str) -> bool:
+    """Whether *name* is a pattern for several databases."""
     return re.search(r"[*?\[]", name) is not None

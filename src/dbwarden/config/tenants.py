@@ -31,11 +31,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """How ids become names and URLs; ``urls`` has the pattern of each option that is a URL."""
+    """How ids become names and URLs; ``urls`` has the pattern of each option that is a URL.
+
+    A name of more than 63 characters PostgreSQL cuts, and two tenants would have one database: so
+    an id has no more than ``longest`` characters.
+    """
 
     name: str
     ids: re.Pattern[str]
     urls: Mapping[str, str] = field(repr=False)
+    longest: int = LONGEST
 
     def name_of(self, tenant_id: str) -> DatabaseName:
         """The name of this tenant's database."""
@@ -71,9 +76,9 @@ class Pattern:
             if self.ids.pattern == DEFAULT_IDS:
                 return "an id has small letters, digits, and single '_' or '-' between them"
             return f"it does not match id_pattern={self.ids.pattern!r}"
+        if len(tenant_id) > self.longest:
+            return f"it has more than {self.longest} characters, too many for the database's name"
         name = self.name_of(tenant_id)
-        if len(name) > LONGEST:
-            return f"the name {name} is longer than {LONGEST} characters"
         return f"{name!r} is reserved" if name in RESERVED else None
 
     def read(self, given: Iterable[object]) -> tuple[str, ...]:
@@ -93,8 +98,10 @@ class Pattern:
                 problems.append(f"a value of type {type(item).__name__} is no id")
             elif words := self.problem_of(text):
                 problems.append(f"{_shown(text)}: {words}")
-            elif (twin := ids.setdefault(text.lower(), text)) is not text:
+            elif (twin := ids.get(text.lower())) is not None:
                 problems.append(_twins(twin, text))
+            else:
+                ids[text.lower()] = text
         if problems:
             raise ValueError(_together(problems))
         return tuple(ids.values())

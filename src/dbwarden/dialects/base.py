@@ -81,6 +81,18 @@ class Work:
     fake: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDatabase:
+    """How a database is to be made; what is ``None`` the server decides.
+
+    ``template`` is another database of the same server, to be copied.
+    """
+
+    template: str | None = None
+    owner: str | None = None
+    encoding: str | None = None
+
+
 OnDone = Callable[[Work], Awaitable[None]]
 """Called after each work whose end the server has confirmed."""
 
@@ -163,6 +175,15 @@ class Dialect(Protocol):
 
         Raises:
             ConnectError: Each cause with its own sentence and what to do next.
+        """
+        ...
+
+    async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
+        """Make the empty database that *config* names; whether it was not there before.
+
+        Raises:
+            ConnectError: Its server or folder cannot be reached, or this user may not.
+            UsageError: This kind of database has no such thing as what *new* asks for.
         """
         ...
 

@@ -8,8 +8,8 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import OnDone, Step, Work
-from dbwarden.dialects.postgresql import ledger, splitting
+from dbwarden.dialects.base import NewDatabase, OnDone, Step, Work
+from dbwarden.dialects.postgresql import creating, ledger, splitting
 from dbwarden.dialects.postgresql.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.failures import (
     ALREADY_THERE,
@@ -253,6 +253,10 @@ class PostgresDialect:
         finally:
             with anyio.CancelScope(shield=True):
                 await connection.close()
+
+    async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
+        """Make the database of *config*; see ``Dialect.create_database``."""
+        return await creating.create_database(config, new)
 
 
 DIALECT = PostgresDialect()

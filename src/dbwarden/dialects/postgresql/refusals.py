@@ -50,6 +50,8 @@ def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -
 def connect_failure(error: Exception, url: DatabaseURL, database: DatabaseName) -> ConnectError:
     """The error for the user behind *error*, which connecting to *url* raised."""
     kind, message, next_step = _explain(error, url)
+    if kind is DatabaseMissing:
+        next_step = f"Make it with: dbwarden create-database -d {database}"
     raised = kind(message, database=database, next_step=next_step)
     raised.detail = getattr(error, "detail", None)
     raised.hint = getattr(error, "hint", None)
@@ -119,7 +121,7 @@ def _missing(url: DatabaseURL) -> Explanation:
     return (
         DatabaseMissing,
         f"{place_of(url)} has no database {name!r}",
-        f'Create it, for example with: CREATE DATABASE "{name}";',
+        None,
     )
 
 
