@@ -471,8 +471,13 @@ async def test_a_first_statement_outside_a_transaction_that_fails_leaves_no_row(
 
 
 async def test_a_copy_that_an_earlier_run_began_is_explained(project: Any) -> None:
-    (project.root / "copy.db").write_text("half a copy")
     project.write("0001", f"VACUUM INTO '{project.root}/copy.db';")
+    (project.root / "copy.db").write_text("half a copy")
+    with pytest.raises(StatementFailed, match="file is not a database"):
+        await project.upgrade()
+    (project.root / "copy.db").unlink()
+    await project.upgrade()
+    project.query("DELETE FROM dbwarden_ledger")
     with pytest.raises(StatementFailed, match="output file already exists") as caught:
         await project.upgrade()
     assert "delete it" in str(caught.value.hint)

@@ -289,12 +289,12 @@ def broken_keys(work: Work, statement: Statement, rows: str) -> StatementFailed:
     )
 
 
+_OTHER_FILE = re.compile(r"attach\b|vacuum\b.*\binto\b", re.IGNORECASE | re.DOTALL)
+
+
 def names_file(statement: Statement, error: sqlite3.Error) -> bool:
-    """Whether *error* is about a file that *statement* names, and not about the database."""
-    word, code = statement.text[:6].lower(), primary_code(error)
-    return (word == "attach" and not is_busy(error)) or (
-        word == "vacuum" and code == sqlite3.SQLITE_CANTOPEN
-    )
+    """Whether *error* may be about a file that *statement* names, and not about the database."""
+    return not is_busy(error) and _OTHER_FILE.match(statement.text) is not None
 
 
 def kept(work: Work) -> str:
