@@ -112,7 +112,7 @@ async def test_a_missing_database(postgres_server: EmbeddedServer, make_config: 
 
     assert isinstance(error, DatabaseMissing)
     assert error.message == f"127.0.0.1:{postgres_server.port} has no database 'nowhere'"
-    assert error.next_step == 'Create it, for example with: CREATE DATABASE "nowhere";'
+    assert error.next_step == "Make it with: dbwarden create-database -d primary"
 
 
 async def test_an_unknown_host(make_config: MakeConfig) -> None:

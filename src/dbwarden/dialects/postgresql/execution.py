@@ -9,7 +9,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase, OnDone, Step, Work
-from dbwarden.dialects.postgresql import creating, ledger, splitting
+from dbwarden.dialects.postgresql import creating, entries, ledger, splitting
 from dbwarden.dialects.postgresql.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.failures import (
     ALREADY_THERE,
@@ -67,7 +67,7 @@ class PostgresConnection:
                 return await self._read(rows=rows, lag=False)
             raise ledger_failed(refused, "cannot be read", self._name) from refused
         assert text is not None
-        return ledger.parse_look(text)
+        return ledger.parse_look(text, self._name)
 
     async def _known(self) -> Look:
         """What the last look told, or a look."""
@@ -124,7 +124,7 @@ class PostgresConnection:
     async def _create(self, look: Look) -> None:
         namespace = None if look.namespace_exists else look.reading.namespace
         try:
-            await self._session.send(ledger.create_sql(self._table(look), namespace))
+            await self._session.send(entries.create_sql(self._table(look), namespace))
         except ServerRefused:
             await self._session.send("ROLLBACK")
             raise
@@ -178,12 +178,12 @@ class PostgresConnection:
             "steps_checksum": steps_checksum,
         }
         table = self._table(await self._known())
-        await self._write(ledger.correct_sql(table, row_id, values))
+        await self._write(entries.correct_sql(table, row_id, values))
 
     async def delete_row(self, row_id: int) -> None:
         """Forget one ledger row."""
         table = self._table(await self._known())
-        await self._write(ledger.forget_sql(table, f"id = {row_id}"))
+        await self._write(entries.forget_sql(table, f"id = {row_id}"))
 
     async def _write(self, sql: str) -> None:
         await self._check_own_session()

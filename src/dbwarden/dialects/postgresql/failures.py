@@ -31,8 +31,17 @@ def statement_failed(
     database: DatabaseName,
     location: Location | None,
     statement: Statement | None,
+    steps_done: int = 0,
 ) -> DBWardenError:
-    """The error for a statement of a migration; *statement* ``None`` is the end of it."""
+    """The error for a statement of a migration.
+
+    Args:
+        refused: What the server said.
+        database: On which database.
+        location: Where the statement stands.
+        statement: The statement; ``None`` is the end of its transaction.
+        steps_done: How many steps of the same migration are done and stay so.
+    """
     if refused.sqlstate == READ_ONLY:
         return read_only(refused, database, location)
     kind = LockTimeout if refused.sqlstate == LOCK_NOT_AVAILABLE else StatementFailed
@@ -44,13 +53,13 @@ def statement_failed(
         statement=statement.text if statement is not None else None,
         detail="\n".join(part for part in (refused.detail, refused.context) if part) or None,
         hint=refused.hint,
-        next_step=_next_step(refused, statement),
+        next_step=_next_step(refused, statement, steps_done),
     )
     error.sqlstate = refused.sqlstate
     return error
 
 
-def _next_step(refused: ServerRefused, statement: Statement | None) -> str:
+def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: int) -> str:
     match refused.sqlstate:
         case "55P03":
             return (
@@ -69,7 +78,12 @@ def _next_step(refused: ServerRefused, statement: Statement | None) -> str:
             return "Run the command again: another session was in the way."
     if statement is None:
         return "Look for deferred constraints that this migration leaves violated."
-    return "Correct the migration and run the command again; nothing of it was applied."
+    left = (
+        f"what stands before this step stays done, and the next run goes on here"
+        if steps_done
+        else "it left nothing behind"
+    )
+    return f"Correct the migration and run the command again: {left}."
 
 
 def read_only(

@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Statement, Step, Work
-from dbwarden.dialects.postgresql import ledger, recovery
+from dbwarden.dialects.postgresql import entries, recovery
 from dbwarden.dialects.postgresql.failures import IN_TRANSACTION, statement_failed
 from dbwarden.dialects.postgresql.lexer import leading_words
 from dbwarden.dialects.postgresql.messages import RESET, Limits, place, statement_offsets
@@ -71,12 +71,12 @@ class Journal:
             begun, interrupted = True, False
         if work.done >= len(work.steps):
             await self._session.send(
-                ledger.record_sql(self._table, work, self._writer, begun=begun, spent_ms=0)
+                entries.record_sql(self._table, work, self._writer, begun=begun, spent_ms=0)
             )
 
     async def _check_unchanged(self, work: Work) -> None:
         """See to it that what was interrupted is what would be looked for now."""
-        row = f"SELECT running FROM {self._table} WHERE {ledger.live_row(work)}"
+        row = f"SELECT running FROM {self._table} WHERE {entries.live_row(work)}"
         running = await self._session.value(row)
         step = next(iter(work.steps[work.done :]), None)
         if step is not None and not step.transactional and step.statements[0].text == running:
@@ -163,14 +163,14 @@ class _Run:
         """The row as it was before this run touched it, where there is one."""
         if self._begun or self._work.row_id is None:
             return None
-        return await self._session.value(ledger.saved_sql(self._table, self._work))
+        return await self._session.value(entries.saved_sql(self._table, self._work))
 
     async def _announce(self, probe: Probe) -> None:
         text, work, writer = self._statement.text, self._work, self._journal._writer
         if self._begun:
-            record = ledger.running_sql(self._table, work, text)
+            record = entries.running_sql(self._table, work, text)
         else:
-            record = ledger.begin_sql(self._table, work, writer, running=text)
+            record = entries.begin_sql(self._table, work, writer, running=text)
         limits = self._journal._limits.sql(
             work.migration.key, scope="SESSION", lock=not recovery.concurrent(probe)
         )
@@ -181,10 +181,10 @@ class _Run:
         work, writer, number = self._work, self._journal._writer, self._step.number
         begun = self._begun or spent_ms is not None
         if number == len(work.steps):
-            return ledger.record_sql(self._table, work, writer, begun=begun, spent_ms=spent_ms)
+            return entries.record_sql(self._table, work, writer, begun=begun, spent_ms=spent_ms)
         if begun:
-            return ledger.step_sql(self._table, work, number, spent_ms=spent_ms)
-        return ledger.begin_sql(self._table, work, writer, done=number)
+            return entries.step_sql(self._table, work, number, spent_ms=spent_ms)
+        return entries.begin_sql(self._table, work, writer, done=number)
 
     async def _clean_up(self, probe: Probe, known: frozenset[str], before: str | None) -> None:
         """After the server refused the statement: leave no trace of it, where that can be."""
@@ -199,10 +199,10 @@ class _Run:
 
     def _undo(self, before: str | None) -> str:
         if self._begun:
-            return ledger.running_sql(self._table, self._work, None)
+            return entries.running_sql(self._table, self._work, None)
         if before is not None:
-            return ledger.restore_sql(self._table, before)
-        return ledger.forget_sql(self._table, ledger.live_row(self._work))
+            return entries.restore_sql(self._table, before)
+        return entries.forget_sql(self._table, entries.live_row(self._work))
 
     def _error(self, refused: ServerRefused) -> DBWardenError:
         offset = statement_offsets(self._step)[0] + (refused.position or 1) - 1
@@ -212,6 +212,7 @@ class _Run:
             database=self._journal._config.database_name,
             location=location,
             statement=statement,
+            steps_done=self._step.number - 1,
         )
 
     def _partial(self) -> PartialMigration:

@@ -8,7 +8,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, Step, Work
-from dbwarden.dialects.postgresql import ledger
+from dbwarden.dialects.postgresql import entries
 from dbwarden.dialects.postgresql.failures import (
     LOCK_NOT_AVAILABLE,
     is_about_ledger,
@@ -92,7 +92,7 @@ class Runner:
 
     def _unit(self, work: Work) -> Unit:
         step = None if work.fake or not work.steps else work.steps[0]
-        record = ledger.record_sql(self._table, work, self._writer)
+        record = entries.record_sql(self._table, work, self._writer)
         return Unit(number=self._next(), work=work, step=step, record=record)
 
     def _next(self) -> int:
@@ -184,6 +184,7 @@ class Runner:
             database=self._config.database_name,
             location=failed.location,
             statement=failed.statement,
+            steps_done=failed.unit.step.number - 1 if failed.unit.step is not None else 0,
         )
 
     def _check_text(self, work: Work) -> None:
