@@ -57,7 +57,7 @@ def DBWardenStatusPage(
     options = HealthOptions(
         ttl=min(TTL, refresh), probe_timeout=probe_timeout, deadline=deadline, authorize=authorize
     )
-    page = _Page(options, refresh, _document())
+    page = _Page(options, refresh, _DOCUMENT)
     router = APIRouter(include_in_schema=False)
     for path in ("", "/"):
         router.add_api_route(path, page.html, response_class=HTMLResponse)
@@ -93,6 +93,10 @@ def _document() -> _Document:
 def _hash_of(text: str, tag: str) -> str:
     inside = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
     return f"'sha256-{b64encode(sha256(inside.encode()).digest()).decode()}'"
+
+
+# Read with the module, not when a route is made or called: an event loop may be running then.
+_DOCUMENT = _document()
 
 
 @dataclass(frozen=True, slots=True)

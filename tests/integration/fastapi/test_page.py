@@ -1,0 +1,216 @@
+"""The status page: what it serves, and what a person sees of it in a real browser."""
+
+import shutil
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+
+from dbwarden.fastapi import DBWardenStatusPage, migration_context
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+def page_app(**options: Any) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with migration_context(mode="none"):
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(DBWardenStatusPage(**{"refresh": 0.2, **options}), prefix="/dbwarden")
+    return app
+
+
+def test_the_page_is_one_document_that_may_load_nothing_from_outside(
+    three: Any, serve: Any
+) -> None:
+    with serve(page_app()) as client:
+        for path in ("/dbwarden", "/dbwarden/"):
+            answer = client.get(path, follow_redirects=False)
+            assert answer.status_code == 200
+            assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+            assert "https://" not in answer.text
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_the_pages_data_tells_of_each_database(three: Any, serve: Any) -> None:
+    three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
+    with serve(page_app()) as client:
+        data = client.get("/dbwarden/data").json()
+        assert data["counts"] == {"ok": 2, "degraded": 1, "error": 0}
+        found = {each["database"]: each for each in data["databases"]}
+        assert found["primary"]["version"] == "0001"
+        assert found["analytics"]["pending"] == ["0002"]
+        assert len(found["primary"]["latencies"]) == 1
+        sql = client.get("/dbwarden/pending/analytics").json()
+        assert sql["pending"][0]["sql"] == "CREATE TABLE extra (id integer);"
+        assert client.get("/dbwarden/pending/nobody").status_code == 404
+
+
+def test_who_is_not_authorized_sees_nothing(three: Any, serve: Any) -> None:
+    def authorize(request: Request) -> bool:
+        return request.headers.get("X-Token") == "sesame"
+
+    with serve(page_app(authorize=authorize)) as client:
+        for path in ("/dbwarden", "/dbwarden/data", "/dbwarden/pending/primary"):
+            assert client.get(path).status_code == 403
+            assert client.get(path, headers={"X-Token": "sesame"}).status_code == 200
+
+
+def test_causes_are_told_only_behind_authorize(site: Any, serve: Any) -> None:
+    site.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db", default=True)
+    with serve(page_app()) as client:
+        assert "127.0.0.1" not in client.get("/dbwarden/data").text
+    with serve(page_app(authorize=lambda request: True)) as client:
+        told = client.get("/dbwarden/data").text
+        assert "127.0.0.1" in told and "hunter2" not in told
+
+
+def test_a_project_that_cannot_be_loaded_is_told_without_its_words(site: Any, serve: Any) -> None:
+    (site.root / "dbwarden.py").write_text("raise RuntimeError('secret')")
+    app = FastAPI()
+    app.include_router(DBWardenStatusPage(), prefix="/dbwarden")
+    with serve(app) as client:
+        answer = client.get("/dbwarden/data")
+        assert answer.status_code == 503
+        assert "secret" not in answer.text
+
+
+# -- in a browser -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed here (CI installs Debian's)")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def broken(three: Any) -> Any:
+    """Three databases: one well, one with a pending migration, one that is down."""
+    three.lines = three.lines[:3]
+    three.add("logging", "postgresql://127.0.0.1:1/logs")
+    three.migration("analytics", "0002", "CREATE TABLE extra (id integer); -- <b>&amp;</b>")
+    return three
+
+
+def opened(browser: Any, url: str, **options: Any) -> Any:
+    page = browser.new_page(**options)
+    page.set_default_timeout(15_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    page.goto(url)
+    page.wait_for_selector("li[data-database]")
+    page.problems = problems
+    return page
+
+
+def test_a_person_sees_states_and_unfolds_pending_sql_with_the_keyboard(
+    broken: Any, running: Any, browser: Any
+) -> None:
+    with running(page_app()) as server:
+        page = opened(browser, server.url + "/dbwarden")
+        names = page.eval_on_selector_all("li", "items => items.map(item => item.dataset.database)")
+        assert names == ["logging", "analytics", "primary"]
+        texts = page.eval_on_selector_all(".badge", "items => items.map(i => i.textContent)")
+        assert [text.split()[1] for text in texts] == ["error", "degraded", "ok"]
+        page.focus("li[data-database=analytics] summary")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("li[data-database=analytics] pre")
+        sql = page.inner_text("li[data-database=analytics] pre")
+        assert sql == "CREATE TABLE extra (id integer); -- <b>&amp;</b>"
+        assert page.problems == []
+
+
+def test_the_page_refreshes_itself_and_keeps_what_is_open(
+    broken: Any, running: Any, browser: Any
+) -> None:
+    with running(page_app()) as server:
+        page = opened(browser, server.url + "/dbwarden/")
+        page.click("li[data-database=primary] summary")
+        (broken.root / "migrations" / "analytics" / "analytics__0002_step.sql").unlink()
+        page.wait_for_selector("li[data-database=analytics] .badge.ok")
+        assert page.get_attribute("li[data-database=primary] details", "open") is not None
+        assert page.problems == []
+
+
+def test_many_databases_are_filtered_by_state_and_name(
+    three: Any, running: Any, browser: Any
+) -> None:
+    for number in range(60):
+        folder = "" if number % 10 else "gone/"
+        three.add(f"tenant_{number}", f"sqlite:///{folder}tenant_{number}.db")
+    with running(page_app(refresh=5)) as server:
+        page = opened(browser, server.url + "/dbwarden")
+        page.click("#states button:has-text('error')")
+        assert page.locator("li:visible").count() == 6
+        page.click("#states button:has-text('All')")
+        page.fill("#filter", "tenant_5")
+        assert page.locator("li:visible").count() == 11
+        assert "11 of 63" in page.inner_text("#summary")
+
+
+CONTRAST = """() => {
+  const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const read = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126*channel(r) + 0.7152*channel(g) + 0.0722*channel(b);
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const found = read(getComputedStyle(element).backgroundColor);
+      if (found.length < 4 || found[3] > 0) return found;
+    }
+    return [255, 255, 255];
+  };
+  const bad = [];
+  for (const element of document.querySelectorAll("main *")) {
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !element.offsetParent) continue;
+    const pair = [light(read(getComputedStyle(element).color)), light(behind(element))];
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (ratio < 4.5) bad.push(element.className + " " + element.textContent + " " + ratio);
+  }
+  return bad;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_phone_and_has_contrast(
+    broken: Any, running: Any, browser: Any, scheme: str
+) -> None:
+    with running(page_app()) as server:
+        page = opened(
+            browser,
+            server.url + "/dbwarden",
+            viewport={"width": 360, "height": 740},
+            color_scheme=scheme,
+        )
+        page.click("li[data-database=analytics] summary")
+        page.wait_for_selector("pre")
+        wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wide
+        assert page.evaluate(CONTRAST) == []
+
+
+def test_an_application_that_stops_is_told_on_the_page(
+    broken: Any, running: Any, browser: Any
+) -> None:
+    server = running(page_app())
+    with server:
+        page = opened(browser, server.url + "/dbwarden")
+    page.wait_for_selector("#notice:visible")
+    assert "cannot be asked" in page.inner_text("#notice")
