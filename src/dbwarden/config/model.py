@@ -27,6 +27,7 @@ class DatabaseConfig:
     Times are seconds; ``None`` means no limit. Paths are absolute. ``database_url`` never shows in
     a repr, because it may hold a password; show :attr:`display_url` instead. ``migrations_name``
     is set on a database that shares its migrations with others; see :attr:`files_of`.
+    ``primary`` is the database that ``replica_of`` names.
     """
 
     database_name: DatabaseName
@@ -44,6 +45,7 @@ class DatabaseConfig:
     dev_database_url: UrlSource | None = field(default=None, repr=False)
     overlap_models: bool = False
     replica_of: DatabaseName | None = None
+    primary: "DatabaseConfig | None" = field(default=None, repr=False)
     timeout: float | None = 60.0
     connect_timeout: float = 5.0
     lock_timeout: float | None = 5.0

@@ -384,6 +384,8 @@ def _config(draft: Draft, primary: Draft | None, root: Path, *, only: bool) -> D
     owner = primary or draft
     values.setdefault("migrations_dir", _default_folder(owner.values["database_name"], root))
     values["default"] = values.get("default", False) or only
+    if primary is not None:
+        values["primary"] = _config(primary, None, root, only=only)
     return DatabaseConfig(root=root, **values)
 
 

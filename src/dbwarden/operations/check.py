@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.planning import compare
-from dbwarden.operations.status import StatusResult, describe
-from dbwarden.operations.target import look, migration_files, operation
+from dbwarden.operations.replicas import ReplicaStatus
+from dbwarden.operations.status import StatusResult, status_of
+from dbwarden.operations.target import operation
 from dbwarden.types import DatabaseName
 
 
@@ -39,15 +39,16 @@ async def check(config: DatabaseConfig) -> CheckResult:
     Raises:
         ConnectError: It cannot be reached.
     """
-    files = await migration_files(config)
-    reading = await look(config)
-    found = describe(config, compare(files, reading.rows), reading)
+    found = await status_of(config)
     return CheckResult(database=config.database_name, findings=findings_of(found), status=found)
 
 
 def findings_of(status: StatusResult) -> tuple[Finding, ...]:
     """What is not as it should be. A database that is ahead of the files is fine."""
-    name = status.database
+    replica = status.replica
+    # What a replica lacks comes from its primary: what is on its way is told as one thing.
+    name = replica.primary if replica else status.database
+    behind = frozenset(replica.behind) if replica else frozenset[str]()
     rows = (
         ("pending", status.pending, f"Apply with: dbwarden migrate -d {name}"),
         (
@@ -73,11 +74,13 @@ def findings_of(status: StatusResult) -> tuple[Finding, ...]:
             f"Apply with: dbwarden migrate -d {name} --out-of-order",
         ),
     )
+    left = [(code, tuple(k for k in keys if k not in behind), step) for code, keys, step in rows]
     found = [
         Finding(code=code, message=_count(code, keys), next_step=next_step)
-        for code, keys, next_step in rows
+        for code, keys, next_step in left
         if keys
     ]
+    found += _replica_findings(replica) if replica else []
     if status.lock_holder is not None:
         found.append(
             Finding(
@@ -89,12 +92,38 @@ def findings_of(status: StatusResult) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
+    found = []
+    if replica.writable:
+        found.append(
+            Finding(
+                code="replica_writable",
+                message=f"it takes writes, so it is no replica of {replica.primary} (any more)",
+                next_step="Let database_url name a standby; if it was promoted, make it the "
+                f"database {replica.primary}, or take replica_of= away.",
+            )
+        )
+    if replica.behind:
+        late = f", {replica.lag_seconds:.1f} s late" if replica.lag_seconds else ""
+        found.append(
+            Finding(
+                code="replica_behind",
+                message=f"{_count('replica_behind', replica.behind)} "
+                f"(behind {replica.primary}{late})",
+                next_step="Wait until it has replayed that; if it stays behind, look at "
+                f"pg_stat_replication on the server of {replica.primary}.",
+            )
+        )
+    return found
+
+
 _WORDS = {
     "pending": "pending",
     "changed": "changed after it was applied",
     "missing": "applied, but its file is gone",
     "partial": "stopped half-way",
     "out_of_order": "older than what is applied already",
+    "replica_behind": "not here yet",
 }
 
 

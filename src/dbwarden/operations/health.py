@@ -16,6 +16,7 @@ from dbwarden.errors import (
     UsageError,
 )
 from dbwarden.operations.check import check
+from dbwarden.operations.replicas import ReplicaStatus
 from dbwarden.operations.status import StatusResult
 from dbwarden.operations.target import operation
 from dbwarden.types import DatabaseName
@@ -69,14 +70,26 @@ def diagnose(status: StatusResult) -> DatabaseHealth:
         if keys
     ]
     faults = bool(status.changed or status.missing or status.partial)
+    ill = _illness(status.replica)
+    told = [f"migrations: {', '.join(reasons)}"] if faults else []
+    told += [ill] if ill else []
     return DatabaseHealth(
         database=status.database,
-        status="degraded" if reasons else "ok",
+        status="degraded" if reasons or ill else "ok",
         connected=True,
         pending_migrations=len(status.pending),
         lock_active=status.lock_holder is not None,
-        error=f"migrations: {', '.join(reasons)}" if faults else None,
+        error="; ".join(told) or None,
     )
+
+
+def _illness(replica: ReplicaStatus | None) -> str | None:
+    """What is wrong with a replica as one; an unknown primary is no illness of its replica."""
+    if replica is None or replica.clean:
+        return None
+    words = ["takes writes"] if replica.writable else []
+    words += [f"{len(replica.behind)} migrations behind"] if replica.behind else []
+    return f"replica: {', '.join(words)}"
 
 
 def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.planning import History, compare
 from dbwarden.ledger import LockHolder, Reading
-from dbwarden.operations.target import look, migration_files, operation
+from dbwarden.operations.replicas import ReplicaStatus, look_with_primary
+from dbwarden.operations.target import migration_files, operation
+from dbwarden.planning import History, compare
 from dbwarden.types import DatabaseName
 
 
@@ -16,6 +17,7 @@ class StatusResult:
     ``version`` is the newest applied version (``"0007"``), ``None`` when there is none. The
     tuples hold ledger keys, in the order in which migrations run: a version, or the name of a
     repeatable. ``repeatables`` run with every migrate and so are never called pending.
+    ``replica`` is set on a replica, and says how it stands beside its primary.
     """
 
     database: DatabaseName
@@ -30,22 +32,38 @@ class StatusResult:
     ahead: tuple[str, ...]
     lock_holder: LockHolder | None
     server_version: str
+    replica: ReplicaStatus | None = None
 
     @property
     def clean(self) -> bool:
         """Whether there is nothing to do and nothing in doubt. Being ahead is clean."""
-        return not (self.pending or self.changed or self.missing or self.partial)
+        todo = self.pending or self.changed or self.missing or self.partial
+        return not todo and (self.replica is None or self.replica.clean)
 
 
 @operation("status")
 async def status(config: DatabaseConfig) -> StatusResult:
     """Say where a database stands. Reads only, in one round trip; never creates the ledger."""
+    return await status_of(config)
+
+
+async def status_of(config: DatabaseConfig) -> StatusResult:
+    """Look at a database, and at a replica's primary at the same time.
+
+    Raises:
+        ConnectError: The database itself cannot be reached.
+    """
     files = await migration_files(config)
-    reading = await look(config)
-    return describe(config, compare(files, reading.rows), reading)
+    reading, replica = await look_with_primary(config)
+    return describe(config, compare(files, reading.rows), reading, replica)
 
 
-def describe(config: DatabaseConfig, history: History, reading: Reading) -> StatusResult:
+def describe(
+    config: DatabaseConfig,
+    history: History,
+    reading: Reading,
+    replica: ReplicaStatus | None = None,
+) -> StatusResult:
     """A status, from what was compared and read."""
     versioned = [*(item.row for item in history.applied if item.migration.version), *history.ahead]
     keys = [row.key for row in versioned]
@@ -62,4 +80,5 @@ def describe(config: DatabaseConfig, history: History, reading: Reading) -> Stat
         ahead=tuple(row.key for row in history.ahead),
         lock_holder=reading.holder,
         server_version=reading.server_version,
+        replica=replica,
     )

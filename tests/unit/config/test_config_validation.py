@@ -75,6 +75,7 @@ def test_every_option_is_typed_checked_and_kept() -> None:
         "root",
         "dev",
         "migrations_name",
+        "primary",
     }
 
 

@@ -1,5 +1,6 @@
 """Commands that only look."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -17,6 +18,7 @@ from dbwarden.operations.health import DatabaseHealth, overall, unwell
 from dbwarden.operations.health import health as health_one
 from dbwarden.operations.history import HistoryResult
 from dbwarden.operations.history import history as history_one
+from dbwarden.operations.replicas import ReplicaStatus
 from dbwarden.operations.status import StatusResult
 from dbwarden.operations.status import status as status_one
 from dbwarden.operations.wait import WaitResult
@@ -28,6 +30,8 @@ async def status(*, target: Target = Target()) -> int:  # noqa: B008
     outcomes = await on_fleet(status_one, await selected(target), target)
     headers = ("", "version", "applied", "pending", "changed", "missing", "half-done", "ahead")
     code = await report("status", outcomes, target, headers=headers, row=_status)
+    if not target.json:
+        _note_primaries(outcome.result for outcome in outcomes)
     return Exit.DONE if code is Exit.FOUND else code
 
 
@@ -44,12 +48,31 @@ def _status(result: StatusResult) -> tuple[Cell, ...]:
     )
 
 
+def _note_primaries(results: Iterable[StatusResult | None]) -> None:
+    """Of which replicas it is not known whether they are behind, and why."""
+    for result in results:
+        replica = result.replica if result is not None else None
+        if result is not None and replica is not None and replica.primary_error is not None:
+            why = f"the ledger of {replica.primary} cannot be read: {replica.primary_error}"
+            output.note("", f"{result.database}: not known whether it is behind: {why}")
+
+
 def _word(result: StatusResult) -> Cell:
+    if result.replica is not None and not result.replica.clean:
+        writable, behind = result.replica.writable, len(result.replica.behind)
+        return bad("takes writes") if writable else open_(f"{behind} behind")
     if result.changed or result.missing or result.partial:
         return bad("needs repair")
     if result.pending:
         return open_("pending")
+    if result.replica is not None and result.replica.caught_up:
+        return good(_caught_up(result.replica))
     return good("ahead of the files" if result.ahead else "up to date")
+
+
+def _caught_up(replica: ReplicaStatus) -> str:
+    late = f", {replica.lag_seconds:.1f} s late" if replica.lag_seconds else ""
+    return f"as {replica.primary}{late}"
 
 
 async def history(*, target: Target = Target()) -> int:  # noqa: B008
@@ -98,6 +121,7 @@ async def check(
     outcomes = await on_fleet(check_one, await selected(target), target)
     code = await report("check", outcomes, target, headers=("", "version", "found"), row=_check)
     if not target.json:
+        _note_primaries(outcome.result.status if outcome.result else None for outcome in outcomes)
         for outcome in outcomes:
             for finding in outcome.result.findings if outcome.result else ():
                 line = f"{outcome.database}: {finding.message}"
@@ -108,7 +132,9 @@ async def check(
 def _check(result: CheckResult) -> tuple[Cell, ...]:
     version = result.status.version or "none"
     if result.clean:
-        return (good("ok"), version, "ahead of the files" if result.status.ahead else "")
+        replica = result.status.replica
+        told = "ahead of the files" if result.status.ahead else ""
+        return (good("ok"), version, _caught_up(replica) if replica and replica.caught_up else told)
     codes = [finding.code.replace("_", " ") for finding in result.findings]
     return (open_("not clean"), version, ", ".join(codes))
 
