@@ -1,0 +1,307 @@
+"""Many migrations in one message, and the place in a file that an error in it means."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbwarden.dialects.base import Step, Work
+from dbwarden.dialects.postgresql import messages
+from dbwarden.dialects.postgresql.messages import (
+    Failed,
+    Limits,
+    Message,
+    NothingRan,
+    SendApart,
+    Trace,
+    Unit,
+    batches,
+    judge,
+    milliseconds,
+    read_marker,
+    render,
+    statement_offsets,
+)
+from dbwarden.dialects.postgresql.splitting import steps as steps_of
+from dbwarden.files.parsing import parse
+from dbwarden.types import DatabaseName
+
+LIMITS = Limits(statement_timeout=None, lock_timeout=5, application="dbwarden primary host:1")
+
+
+def unit(number: int, text: str, **more: str) -> Unit:
+    file = parse(
+        f"-- upgrade\n{text}",
+        path=Path(f"/m/primary__{number:04d}_x.sql"),
+        database=DatabaseName("primary"),
+    )
+    steps = steps_of(file, file.upgrade)
+    work = Work(migration=file, direction="upgrade", steps=steps)
+    return Unit(number=number, work=work, step=steps[0], record=f"RECORD {number}", **more)
+
+
+def trace(
+    position: int | None = None,
+    *,
+    done: int = 0,
+    marker: tuple[int, int] | None = None,
+    sqlstate: str = "42703",
+) -> Trace:
+    return Trace(sqlstate=sqlstate, position=position, marker=marker, done=done)
+
+
+def position(message: Message, text: str, nth: int = 1) -> int:
+    at = -1
+    for _ in range(nth):
+        at = message.text.index(text, at + 1)
+    return at + 1
+
+
+def test_each_migration_is_a_transaction_of_its_own_with_its_record() -> None:
+    message = render([unit(1, "SELECT 1"), unit(2, "SELECT 2")], LIMITS)
+
+    ours = (
+        "BEGIN;SET LOCAL statement_timeout=0;SET LOCAL lock_timeout=5000;"
+        "SET LOCAL application_name='dbwarden primary host:1 000{0}';"
+        "SELECT {0}\n;DO $dbwarden$BEGIN RAISE INFO 'dbwarden:{0}:1';END$dbwarden$;"
+        "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+        "RECORD {0};SET dbwarden.done='{0}';COMMIT;"
+    )
+    assert message.text == ours.format(1) + ours.format(2)
+
+
+def test_settings_of_earlier_steps_come_after_our_own() -> None:
+    message = render([unit(1, "SELECT 1", prelude="SET lock_timeout = 1\n;")], LIMITS)
+
+    assert position(message, "SET LOCAL lock_timeout") < position(message, "SET lock_timeout = 1")
+    assert position(message, "SET lock_timeout = 1") < position(message, "SELECT 1")
+
+
+def test_a_record_alone_is_a_transaction_without_anything_else() -> None:
+    message = render([replace(unit(3, "SELECT 1"), step=None)], LIMITS)
+
+    assert message.text == "BEGIN;RECORD 3;SET dbwarden.done='3';COMMIT;"
+
+
+def test_markers_stand_between_statements_and_not_before_the_first() -> None:
+    text = "A;\n/* ; */ B; -- c;\nC -- end"
+    message = render([unit(7, text)], LIMITS)
+    mark = "DO $dbwarden$BEGIN RAISE INFO 'dbwarden:7:{}';END$dbwarden$;"
+
+    assert f"A;\n/* ; */ {mark.format(1)}B; -- c;\n{mark.format(2)}C" in message.text
+    assert mark.format(3) + "RESET" in message.text
+    assert "dbwarden:7:0" not in message.text
+    assert "RAISE" not in render([unit(7, text)], LIMITS, markers=False).text
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["SET TRANSACTION READ WRITE", "set  local transaction_isolation = 'serializable'"],
+)
+def test_no_marker_stands_before_a_setting_of_the_transaction(setting: str) -> None:
+    message = render([unit(1, f"SELECT 1; {setting}; SELECT 2; SELECT 3")], LIMITS)
+
+    assert f"SELECT 1; {setting}; DO $dbwarden$BEGIN RAISE INFO 'dbwarden:1:2'" in message.text
+    assert "dbwarden:1:3" in message.text
+    assert "dbwarden:1:1'" not in message.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("dbwarden:12:3", (12, 3)), ("dbwarden:12:3 ", None), ("hello", None)]
+)
+def test_only_a_marker_is_read_as_one(text: str, said: tuple[int, int] | None) -> None:
+    assert read_marker(text) == said
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (0.0001, 1), (0.25, 250), (5, 5000)])
+def test_a_time_limit_is_never_rounded_to_none(seconds: float | None, expected: int) -> None:
+    assert milliseconds(seconds) == expected
+
+
+def test_concurrently_is_not_limited_by_lock_timeout() -> None:
+    assert "SET SESSION lock_timeout=0;" in LIMITS.sql("0001", scope="SESSION", lock=False)
+
+
+def test_the_application_name_keeps_the_version_within_63_bytes() -> None:
+    long = replace(LIMITS, application="dbwarden " + "x" * 80)
+    name = long.sql("0042").split("application_name='")[1].split("'")[0]
+
+    assert len(name) == 63
+    assert name.endswith("x 0042")
+
+
+# -- what travels together ------------------------------------------------------------------------
+
+
+def test_a_message_holds_so_many_migrations_at_most() -> None:
+    units = [unit(n, "SELECT 1") for n in range(1, messages.MOST_UNITS * 2 + 2)]
+
+    assert [len(batch) for batch in batches(units)] == [messages.MOST_UNITS] * 2 + [1]
+    assert [u for batch in batches(units) for u in batch] == units
+    assert list(batches([])) == []
+
+
+def test_a_long_migration_travels_alone() -> None:
+    long = "SELECT '" + "x" * messages.MOST_CHARACTERS + "'"
+    units = [unit(1, "SELECT 1"), unit(2, long), unit(3, "SELECT 3"), unit(4, "SELECT 4")]
+
+    assert [[u.number for u in batch] for batch in batches(units)] == [[1], [2], [3, 4]]
+
+
+# -- which one failed -----------------------------------------------------------------------------
+
+
+TWO = [unit(1, "SELECT a;\nSELECT b"), unit(2, "SELECT c;\n  SELECT d")]
+
+
+def test_a_position_is_a_place_in_the_file() -> None:
+    message = render(TWO, LIMITS)
+
+    failed = judge(message, trace(position(message, "d\n;"), done=1, marker=(2, 1)))
+
+    assert isinstance(failed, Failed)
+    assert failed.unit is TWO[1]
+    assert (failed.location.line, failed.location.column) == (3, 10)
+    assert failed.statement is not None
+    assert failed.statement.text == "SELECT d"
+
+
+def test_a_position_in_a_later_migration_means_that_nothing_ran() -> None:
+    message = render(TWO, LIMITS)
+
+    verdict = judge(message, trace(position(message, "SELECT d"), done=0))
+
+    assert isinstance(verdict, NothingRan)
+    assert verdict.before == (TWO[0],)
+    assert verdict.failed.unit is TWO[1]
+    assert verdict.failed.location.line == 3
+
+
+def test_without_a_position_the_last_marker_tells_the_statement() -> None:
+    message = render(TWO, LIMITS)
+
+    second = judge(message, trace(done=0, marker=(1, 1)))
+    first = judge(message, trace(done=1, marker=(1, 2)))
+
+    assert isinstance(second, Failed) and second.statement is not None
+    assert (second.unit, second.statement.text) == (TWO[0], "SELECT b")
+    assert isinstance(first, Failed) and first.statement is not None
+    assert (first.unit, first.statement.text) == (TWO[1], "SELECT c")
+
+
+def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
+    message = render(TWO, LIMITS)
+
+    failed = judge(message, trace(done=1, marker=(2, 2)))
+
+    assert isinstance(failed, Failed)
+    assert (failed.unit, failed.statement) == (TWO[1], None)
+    assert failed.location.line == 2
+
+
+def test_a_position_in_our_own_part_is_none_in_the_file() -> None:
+    message = render(TWO, LIMITS)
+
+    failed = judge(message, trace(position(message, "RECORD 2"), done=1, marker=(2, 2)))
+
+    assert isinstance(failed, Failed)
+    assert (failed.unit, failed.statement) == (TWO[1], None)
+
+
+def test_a_record_alone_that_fails_has_its_file_for_a_place() -> None:
+    alone = replace(unit(1, "SELECT 1"), step=None)
+
+    failed = judge(render([alone], LIMITS), trace())
+
+    assert isinstance(failed, Failed)
+    assert (failed.statement, failed.location.line) == (None, None)
+
+
+def test_what_is_missing_at_the_end_is_missed_at_the_end() -> None:
+    message = render([unit(1, "SELECT (")], LIMITS)
+
+    failed = judge(message, trace(position(message, ";DO"), sqlstate="42601"))
+
+    assert isinstance(failed, Failed)
+    assert (failed.location.line, failed.location.column) == (2, 9)
+
+
+def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_apart() -> None:
+    message = render(TWO, LIMITS)
+
+    assert isinstance(judge(message, trace(sqlstate="22021")), SendApart)
+    # With a sign that something ran, or alone, it is clear which one it was.
+    for message, seen in [
+        (message, trace(sqlstate="22021", marker=(1, 1))),
+        (message, trace(sqlstate="22021", done=1)),
+        (render(TWO[:1], LIMITS), trace(sqlstate="22021")),
+        (message, trace(sqlstate="22012")),
+    ]:
+        assert isinstance(judge(message, seen), Failed)
+
+
+statements = st.lists(
+    st.sampled_from(
+        ["SELECT 1", "INSERT INTO a\nVALUES ('ü;\n--', 2)", "SELECT $$;\n$$", "DROP TABLE x"]
+    ),
+    min_size=1,
+    max_size=5,
+)
+gaps = st.sampled_from([";", ";\n", " ;\r\n", "; -- and; so on\n", ";/* ;\n */ ", ";;\n\n  "])
+
+
+@given(st.lists(st.tuples(statements, gaps, gaps), min_size=1, max_size=4), st.data())
+def test_every_character_of_every_file_is_found_again(
+    files: list[tuple[list[str], str, str]], data: st.DataObject
+) -> None:
+    units = [unit(n, gap.join(texts) + end) for n, (texts, gap, end) in enumerate(files, start=1)]
+    message = render(units, LIMITS, markers=data.draw(st.booleans()))
+    chosen = data.draw(st.sampled_from(units))
+    assert chosen.step is not None
+    offset = data.draw(st.integers(0, len(chosen.step.text) - 1))
+
+    failed = judge(message, trace(in_message(message, chosen, offset), done=chosen.number - 1))
+
+    assert isinstance(failed, Failed)
+    assert failed.unit is chosen
+    lines = ("-- upgrade\n" + chosen.work.migration.upgrade.text).split("\n")
+    assert failed.location.line is not None and failed.location.column is not None
+    character = (lines[failed.location.line - 1] + "\n")[failed.location.column - 1]
+    assert character == chosen.step.text[offset]
+
+
+def in_message(message: Message, chosen: Unit, offset: int) -> int:
+    """Where in the message the character at *offset* of the step is, found by its pieces."""
+    for piece in message.slices:
+        inside = offset - piece.step_offset
+        if piece.unit is chosen and 0 <= inside < piece.length:
+            return piece.start + inside + 1
+    raise AssertionError("a character of the file is not in the message")
+
+
+@given(st.lists(st.tuples(statements, gaps, gaps), min_size=1, max_size=4))
+def test_the_files_travel_as_they_are_written(files: list[tuple[list[str], str, str]]) -> None:
+    units = [unit(n, gap.join(texts) + end) for n, (texts, gap, end) in enumerate(files, start=1)]
+
+    for message in (render(units, LIMITS), render(units, LIMITS, markers=False)):
+        for each in units:
+            pieces = [
+                message.text[piece.start : piece.start + piece.length]
+                for piece in message.slices
+                if piece.unit is each
+            ]
+            assert each.step is not None
+            assert "".join(pieces) == each.step.text
+
+
+@given(statements, gaps, gaps)
+def test_statements_begin_where_they_say(texts: list[str], gap: str, end: str) -> None:
+    for step in steps_of_text(gap.join(texts) + end):
+        for statement, offset in zip(step.statements, statement_offsets(step), strict=True):
+            assert step.text.startswith(statement.text, offset)
+
+
+def steps_of_text(text: str) -> tuple[Step, ...]:
+    return unit(1, f"VACUUM; SELECT 0; {text} VACUUM").work.steps
