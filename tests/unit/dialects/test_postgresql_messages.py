@@ -233,13 +233,13 @@ def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_a
 
     assert isinstance(judge(message, trace(sqlstate="22021")), SendApart)
     # With a sign that something ran, or alone, it is clear which one it was.
-    for message, seen in [
+    for sent, seen in [
         (message, trace(sqlstate="22021", marker=(1, 1))),
         (message, trace(sqlstate="22021", done=1)),
         (render(TWO[:1], LIMITS), trace(sqlstate="22021")),
         (message, trace(sqlstate="22012")),
     ]:
-        assert isinstance(judge(message, seen), Failed)
+        assert isinstance(judge(sent, seen), Failed)
 
 
 statements = st.lists(
