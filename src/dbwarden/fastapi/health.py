@@ -1,5 +1,8 @@
 """``/health``: how every database is, for people, load balancers and Kubernetes."""
 
+import contextlib
+import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.tenants import TenantFamily
 from dbwarden.errors import DBWardenError, TimedOut, UnknownDatabase
 from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, serving
@@ -70,6 +74,63 @@ async def probe_all(
         )
         group.cancel_scope.cancel()
     return tuple(_probed(outcome) for outcome in outcomes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantsHealth:
+    """The health of the tenants of one pattern; its fields are the JSON of the endpoint.
+
+    ``total`` is ``None`` while their list cannot be had; only ``looked_at`` of them were asked.
+    """
+
+    pattern: str
+    total: int | None
+    looked_at: int
+    ok: int
+    degraded: int
+    error: int
+
+
+async def known_families(state: Serving, deadline: float) -> tuple[TenantFamily, ...]:
+    """The tenants' families, with their lists where those can be had within half of *deadline*."""
+    for family in state.project.families:
+        with anyio.move_on_after(deadline / 2), contextlib.suppress(DBWardenError):
+            await family.ask(max_age=family.refresh_after)
+    return state.project.families
+
+
+def sample(
+    state: Serving, family: TenantFamily, *, all_of_them: bool, most: int = TENANTS_SAMPLED
+) -> tuple[DatabaseConfig, ...]:
+    """Which tenants to look at: those that are served now first, then others by chance."""
+    everybody = family.databases
+    if not all_of_them and len(everybody) > most:
+        served = {name for name, _ in state.engines.open}
+        chosen = [config for config in everybody if config.database_name in served][:most]
+        others = [config for config in everybody if config.database_name not in served]
+        everybody = (*chosen, *random.sample(others, min(len(others), most - len(chosen))))
+    return tuple(state.located(config) for config in everybody)
+
+
+def summed(family: TenantFamily, probed: Sequence[Probed]) -> TenantsHealth:
+    """What is known of the tenants of *family*."""
+    counts = Counter(health.status for health, _ in probed)
+    return TenantsHealth(
+        pattern=family.pattern.name,
+        total=family.count,
+        looked_at=len(probed),
+        ok=counts["ok"],
+        degraded=counts["degraded"],
+        error=counts["error"],
+    )
+
+
+def with_tenants(health: Health, tenants: Sequence[TenantsHealth]) -> Health:
+    """A single tenant's illness is not the application's; that of all who were asked is."""
+    for each in tenants:
+        if health.status == "ok" and (each.total is None or 0 < each.looked_at == each.error):
+            return Health(status="degraded", databases=health.databases)
+    return health
 
 
 async def _ring(seconds: float, bell: anyio.Event) -> None:
@@ -169,18 +230,28 @@ class _Answers:
         return _json({"status": "ok"}, 200)
 
     async def everything(self, request: Request, tenants: str | None = None) -> JSONResponse:
-        """How every database is."""
+        """How every database is; ``?tenants=all`` lists tenants too."""
         try:
             state = await serving()
+            families = await known_families(state, self.options.deadline)
             configs = state.databases
         except DBWardenError as error:
             return _json({"status": "error", "databases": [], "error": public_sentence(error)}, 503)
-        probed = await probe_all(state, configs, self.options)
-        health = overall([each for each, _ in probed])
+        chosen = [sample(state, family, all_of_them=tenants == "all") for family in families]
+        everybody = (*configs, *(config for tenant in chosen for config in tenant))
+        probed = await probe_all(state, everybody, self.options)
+        own, rest = probed[: len(configs)], list(probed[len(configs) :])
+        listed = probed if tenants == "all" else own
         more = await self._sees_details(request)
+        sums = []
+        for family, tenant in zip(families, chosen, strict=True):
+            sums.append(summed(family, rest[: len(tenant)]))
+            del rest[: len(tenant)]
+        health = with_tenants(overall([each for each, _ in own]), sums)
         body: dict[str, Any] = {
             "status": health.status,
-            "databases": [_shown(each, more) for each in probed],
+            "databases": [_shown(each, more) for each in listed],
+            **({"tenants": [asdict(each) for each in sums]} if sums else {}),
         }
         return _json(body, self.options.code(health))
 
@@ -188,7 +259,7 @@ class _Answers:
         """How one database is."""
         try:
             state = await serving()
-            config = state.database(database)
+            config = await state.database(database)
         except UnknownDatabase:
             return _json({"detail": "There is no database of that name."}, 404)
         except DBWardenError as error:

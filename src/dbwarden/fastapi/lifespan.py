@@ -61,9 +61,10 @@ class Startup:
                 "mode='check', or say allow_in_production=True.",
             )
 
-    def select(self, state: Serving) -> tuple[DatabaseConfig, ...]:
-        """The databases that are meant, where they are now."""
+    async def select(self, state: Serving) -> tuple[DatabaseConfig, ...]:
+        """The databases that are meant, tenants too, where they are now."""
         names = (self.database,) if isinstance(self.database, str) else tuple(self.database or ())
+        await state.project.expand(names, all_databases=self.all_databases)
         chosen = state.project.select(names, all_databases=self.all_databases)
         if self.only_dev:
             chosen = tuple(config for config in chosen if config.dev_database_url is not None)
@@ -166,7 +167,7 @@ async def _open(startup: Startup) -> AsyncGenerator[Serving]:
 
 async def _prepare(state: Serving, startup: Startup) -> int:
     """Do what *startup* says; how many databases it did it with."""
-    chosen = startup.select(state)
+    chosen = await startup.select(state)
     if startup.mode == "migrate":
         await _migrate(state, startup, [each for each in chosen if each.replica_of is None])
     if startup.mode != "none":
@@ -179,7 +180,17 @@ async def _prepare(state: Serving, startup: Startup) -> int:
 async def _migrate(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:
     limited = [replace(c, timeout=startup.timeout) for c in chosen] if startup.timeout else chosen
     limits = Limits(max_failures=1 if startup.fail_fast else None)
-    _judge(startup, await migrate_all(limited, known=state.databases, limits=limits))
+    _judge(startup, await migrate_all(limited, known=_known(state, limited), limits=limits))
+
+
+def _known(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
+    """What migrations may require besides: the other databases that were declared by hand."""
+    names = {config.database_name for config in chosen}
+    others = (config for config in state.project.single if config.database_name not in names)
+    return tuple(
+        state.located(config) if not state.dev or config.dev_database_url is not None else config
+        for config in others
+    )
 
 
 async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:

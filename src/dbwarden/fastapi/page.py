@@ -22,7 +22,9 @@ from dbwarden.fastapi.health import (
     HealthOptions,
     Probed,
     allowed,
+    known_families,
     probe_all,
+    sample,
 )
 from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, serving
@@ -30,6 +32,8 @@ from dbwarden.operations.health import overall, public_sentence
 
 REFRESH = 5.0
 """Seconds after which the page asks again."""
+TENANTS_SHOWN = 300
+"""How many tenants of a family the page looks at: those that are served now, others by chance."""
 CHART_POINTS = 60
 """How many latencies the page's chart shows."""
 
@@ -117,7 +121,13 @@ class _Page:
         await self._guard(request)
         try:
             state = await serving()
-            configs = state.databases
+            families = await known_families(state, self.options.deadline)
+            tenants = [
+                config
+                for family in families
+                for config in sample(state, family, all_of_them=False, most=TENANTS_SHOWN)
+            ]
+            configs = (*state.databases, *tenants)
         except DBWardenError as error:
             raise HTTPException(503, public_sentence(error)) from error
         probed = await probe_all(state, configs, self.options)
@@ -131,6 +141,8 @@ class _Page:
             "status": overall([health for health, _ in probed]).status,
             "counts": {name: counts[name] for name in ("ok", "degraded", "error")},
             "databases": found,
+            "tenants": sum(family.count or 0 for family in families),
+            "tenants_shown": len(tenants),
         }
         return JSONResponse(body, headers=_NO_STORE)
 
@@ -139,7 +151,7 @@ class _Page:
         await self._guard(request)
         try:
             state = await serving()
-            config = state.database(database)
+            config = await state.database(database)
         except UnknownDatabase:
             raise HTTPException(404, "There is no database of that name.") from None
         ((_, probe),) = await probe_all(state, (config,), self.options)

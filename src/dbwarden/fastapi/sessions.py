@@ -73,7 +73,7 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
         UnknownDatabase: No database is called so.
     """
     state = serving_now() or await serving()
-    config = state.database(name, dev=dev)
+    config = await state.database(name, dev=dev)
     served = state.engines.ready(config)
     if served is None:
         served = await state.engines.take(config)
@@ -201,7 +201,7 @@ def check_declared(state: Serving) -> None:
 def _problems(state: Serving, sources: Iterable[SessionSource]) -> Iterable[str]:
     for source in sorted(sources, key=repr):
         try:
-            state.database(source.name, dev=source.dev)
+            state.declared(source.name, dev=source.dev)
         except (UnknownDatabase, ConfigurationError) as error:
             yield f"{source!r}: {error.message}"
         except Exception as error:

@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 
 import anyio.to_thread
 
-from dbwarden.config.loading import Project, load_project
+from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig, UrlSource
+from dbwarden.config.project import Project
 from dbwarden.config.urls import parse_url
 from dbwarden.engines import Engines, engines
-from dbwarden.errors import UnknownDatabase
 from dbwarden.fastapi.probing import Probes
 
 
@@ -77,17 +77,32 @@ class Serving:
     _by_name: Mapping[str, DatabaseConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._by_name = {config.database_name: config for config in self.project.databases}
+        self._by_name = {config.database_name: config for config in self.project.single}
 
-    def database(self, name: str | None, *, dev: bool = False) -> DatabaseConfig:
+    def single(self, name: str | None) -> DatabaseConfig | None:
+        """The database called *name* as it was declared by hand, or the default one.
+
+        Raises:
+            UsageError: None is the default.
+        """
+        return self.project.default if name is None else self._by_name.get(name)
+
+    async def database(self, name: str | None, *, dev: bool = False) -> DatabaseConfig:
         """The database called *name*, or the default one, where it is now.
+
+        A tenant that is on no list yet is asked for, once a second at most.
 
         Raises:
             UnknownDatabase: None is called so; says which are.
             UsageError: None is the default.
             ConfigurationError: It has no development database.
+            ConnectError: The list of tenants cannot be had.
         """
-        return self.located(self._configured(name), dev=dev)
+        config = self.single(name)
+        if config is None:
+            assert name is not None
+            config = await self.project.find(name)
+        return self.located(config, dev=dev)
 
     def located(self, config: DatabaseConfig, *, dev: bool = False) -> DatabaseConfig:
         """*config*, in development or overridden where that is so."""
@@ -98,23 +113,18 @@ class Serving:
             return config.for_dev()
         return config
 
-    def _configured(self, name: str | None) -> DatabaseConfig:
-        if name is None:
-            return self.project.default
-        return self._by_name.get(name) or self.project.database(name)
+    def declared(self, name: str | None, *, dev: bool) -> DatabaseConfig:
+        """What a route that declares *name* will get; nobody is asked for tenants."""
+        config = self.single(name)
+        if config is None:
+            assert name is not None
+            config = self.project.database(name, unlisted=True)
+        return self.located(config, dev=dev)
 
     @property
     def databases(self) -> tuple[DatabaseConfig, ...]:
-        """Every configured database, where it is now, in configured order."""
-        return tuple(self.located(config) for config in self.project.databases)
-
-    def unknown(self, name: str | None) -> UnknownDatabase | None:
-        """What is wrong with *name*, if it is unknown."""
-        try:
-            self._configured(name)
-        except UnknownDatabase as error:
-            return error
-        return None
+        """Every database that was declared by hand, where it is now, in configured order."""
+        return tuple(self.located(config) for config in self.project.single)
 
 
 _serving: WeakKeyDictionary[asyncio.AbstractEventLoop, Serving] = WeakKeyDictionary()

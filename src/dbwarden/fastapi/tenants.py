@@ -11,14 +11,14 @@ from fastapi import HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from dbwarden.config.names import problem_of_name
 from dbwarden.errors import UnknownDatabase, UsageError
 from dbwarden.fastapi.sessions import lease
 
 Source = Literal["path", "query", "header", "host"]
 TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 
-_ID = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
+# What else an id may be, tenant_databases says; this only keeps nonsense from getting so far.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 63
 
 
@@ -121,8 +121,7 @@ def name_of_tenant(pattern: str, field: str, tenant_id: str | None) -> str | Non
     """The database of this tenant; ``None`` for an id that cannot be one."""
     if tenant_id is None or len(tenant_id) > _LONGEST or not _ID.fullmatch(tenant_id):
         return None
-    name = pattern.format(**{field: tenant_id})
-    return None if problem_of_name(name) else name
+    return pattern.format(**{field: tenant_id})
 
 
 def header_of(field: str) -> str:

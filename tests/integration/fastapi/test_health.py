@@ -134,7 +134,7 @@ async def test_a_hundred_probes_at_once_cost_one_query(
         site.users("primary")
         async with migration_context(mode="migrate"):
             state = await serving()
-            config = state.database("primary")
+            config = await state.database("primary")
             # The driver prepares its query first.
             for _ in range(2):
                 await state.probes.look(config, state.engines, ttl=0.0, limit=5)
@@ -163,7 +163,7 @@ async def test_a_look_through_a_warm_pool_is_one_round_trip(
         site.users("primary")
         async with migration_context(mode="migrate"):
             state = await serving()
-            config = state.database("primary")
+            config = await state.database("primary")
             for _ in range(2):
                 await state.engines.read(config)
             before = sum(counts.round_trips for counts in proxy.counts())
@@ -180,7 +180,7 @@ async def test_a_prober_that_is_cancelled_leaves_the_look_to_the_others(
         site.add("primary", url, default=True)
         async with migration_context(mode="none"):
             state = await serving()
-            config = state.database("primary")
+            config = await state.database("primary")
             proxy.delay = 0.05
             seen = []
 

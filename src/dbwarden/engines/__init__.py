@@ -1,0 +1,6 @@
+"""One AsyncEngine per database for the application's sessions: made late, shared, bounded, closed."""
+
+from dbwarden.engines.opening import MAX_OPEN_ENGINES, Engines, closable, engines
+from dbwarden.engines.served import PoolState, Served
+
+__all__ = ["MAX_OPEN_ENGINES", "Engines", "PoolState", "Served", "closable", "engines"]

@@ -1,0 +1,196 @@
+"""The engine of one database, and what each kind of database knows of it."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
+
+import anyio
+import anyio.to_thread
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL
+from dbwarden.errors import ConnectError, ConnectionLost, TimedOut
+from dbwarden.ledger import Reading
+
+CLOSED_WITHIN = 5.0
+"""Seconds for the connections of all engines to say goodbye; then their sockets are closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolState:
+    """How full the pool of one database is; ``limit`` is ``None`` where there is none."""
+
+    in_use: int
+    idle: int
+    limit: int | None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Served:
+    """The engine of one database and who uses it.
+
+    ``users`` counts sessions and probes; an engine with users is never closed to make room.
+    ``connections`` are those of the driver, so that none outlives the engine.
+    """
+
+    config: DatabaseConfig
+    engine: AsyncEngine
+    url: DatabaseURL | None
+    users: int = 0
+    retired: bool = False
+    connections: "WeakSet[Any]" = field(default_factory=WeakSet)
+    _read_only: AsyncEngine | None = None
+    _autocommit: AsyncEngine | None = None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether this is a database of SQLite in memory."""
+        return self.url is not None and self.url.dialect == "sqlite" and self.url.file is None
+
+    async def read_only(self) -> AsyncEngine:
+        """The engine for sessions that only read; the server keeps them from writing."""
+        if self._read_only is None:
+            made = await anyio.to_thread.run_sync(_read_only, self)
+            self._read_only = self._read_only or made
+        return self._read_only
+
+    @property
+    def autocommit(self) -> AsyncEngine:
+        """The same pool without BEGIN and ROLLBACK: one round trip a question."""
+        if self._autocommit is None:
+            self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        return self._autocommit
+
+    @property
+    def pool(self) -> PoolState:
+        """How full the pool is."""
+        pool: Any = self.engine.sync_engine.pool
+        if not hasattr(pool, "checkedout"):
+            return PoolState(in_use=min(1, self.users), idle=0, limit=1)
+        overflow = getattr(pool, "_max_overflow", -1)
+        return PoolState(
+            in_use=pool.checkedout(),
+            idle=pool.checkedin(),
+            limit=pool.size() + overflow if overflow >= 0 else None,
+        )
+
+    async def close(self) -> None:
+        """Close every connection, politely where the server answers in time. Never raises."""
+        own = [self.engine]
+        if self._read_only is not None and self._read_only.sync_engine.pool is not self._pool:
+            own.append(self._read_only)
+        with anyio.move_on_after(CLOSED_WITHIN, shield=True):
+            for engine in own:
+                try:
+                    await engine.dispose()
+                except Exception as error:
+                    telemetry.emit(
+                        "pool_close",
+                        level="warning",
+                        database=self.config.database_name,
+                        error=type(error).__name__,
+                    )
+        for connection in tuple(self.connections):
+            _postgresql().hang_up(connection)
+
+    @property
+    def _pool(self) -> Any:
+        return self.engine.sync_engine.pool
+
+
+# -- what the kinds of databases know -----------------------------------------------------------
+
+
+async def serve(config: DatabaseConfig) -> Served:
+    """Make an engine, in a thread: drivers are loaded, and SQLite's looks at the disk."""
+    if config.database_type == "postgresql":
+        return await anyio.to_thread.run_sync(_serve_postgresql, config)
+    url = await config.resolve_url()
+    return await anyio.to_thread.run_sync(_serve_sqlite, config, url)
+
+
+def _serve_postgresql(config: DatabaseConfig) -> Served:
+    connections: WeakSet[Any] = WeakSet()
+    engine = _postgresql().make_engine(config, connections)
+    return Served(config=config, engine=engine, url=config.url, connections=connections)
+
+
+def _serve_sqlite(config: DatabaseConfig, url: DatabaseURL) -> Served:
+    return Served(config=config, engine=_sqlite().make_engine(config, url), url=url)
+
+
+def _postgresql() -> Any:
+    from dbwarden.dialects.postgresql import serving
+
+    return serving
+
+
+def _sqlite() -> Any:
+    from dbwarden.dialects.sqlite import serving
+
+    return serving
+
+
+def _read_only(served: Served) -> AsyncEngine:
+    made: AsyncEngine
+    if served.config.database_type == "postgresql":
+        made = _postgresql().read_only_engine(served.config, served.engine)
+    else:
+        made = _sqlite().read_only_engine(served.config, served.url, served.engine)
+    return made
+
+
+async def read_sqlite(served: Served) -> Reading:
+    """Look at a SQLite database; one in memory through its one connection."""
+    reading: Reading
+    if not served.in_memory:
+        reading = await _sqlite().read(None, served.config)
+        return reading
+    async with served.engine.connect() as connection:
+        reading = await _sqlite().read(connection, served.config)
+    return reading
+
+
+async def read_postgresql(served: Served, *, last: bool = False) -> Reading:
+    """Look through a connection of the pool.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: The connection had died in the pool; not when this is the *last*
+            attempt.
+    """
+    serving = _postgresql()
+    started = time.monotonic()
+    token = serving.probing.set(True)
+    try:
+        async with served.autocommit.connect() as connection:
+            reading: Reading = await serving.read(connection, served.config)
+            return reading
+    except PoolTimeout as error:
+        raise _pool_empty(served, time.monotonic() - started) from error
+    except DBAPIError as error:
+        if error.connection_invalidated and not last:
+            raise
+        raise _lost(served, error) from error
+    finally:
+        serving.probing.reset(token)
+
+
+def _pool_empty(served: Served, waited: float) -> TimedOut:
+    return TimedOut(
+        f"no connection of the pool was free within {waited:.1f} s ({served.pool.limit} are in "
+        "use)",
+        database=served.config.database_name,
+        next_step="Look for requests that keep their session, or raise pool_size= or "
+        "max_overflow= in its database_config.",
+    )
+
+
+def _lost(served: Served, error: DBAPIError) -> ConnectError | ConnectionLost:
+    """A new connection that broke at once, or an error that nobody expected."""
+    kind = ConnectError if error.connection_invalidated else ConnectionLost
+    return kind(f"the database failed: {error.orig}", database=served.config.database_name)

@@ -1,0 +1,200 @@
+"""A database for each tenant: sessions by request, bounded engines, health in sum."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import anyio
+import httpx
+import pytest
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbwarden.errors import TimedOut, UsageError
+from dbwarden.fastapi import (
+    DBWardenHealthRouter,
+    DBWardenStatusPage,
+    get_session,
+    migration_context,
+    tenant_session,
+)
+from dbwarden.fastapi.state import serving
+
+WHOSE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
+
+
+@pytest.fixture
+def tenants(site: Any) -> Any:
+    """A project with a list of tenants in a file, and one database beside them."""
+    site.add("primary", "sqlite:///primary.db", default=True)
+    site.lines += [
+        "from dbwarden import tenant_databases",
+        "from pathlib import Path",
+        "def everybody(): return Path('tenants.txt').read_text().split()",
+        "tenant_databases(name='tenant_{tenant_id}', database_type='sqlite', "
+        "database_url='sqlite:///t_{tenant_id}.db', tenants=everybody)",
+    ]
+    site.write()
+    (site.root / "primary.db").touch()
+    (site.root / "tenants.txt").write_text("acme globex")
+    return site
+
+
+async def whose(session: AsyncSession) -> str:
+    return str((await session.execute(WHOSE)).scalar_one()).rpartition("/")[2]
+
+
+def app_of(**options: Any) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with migration_context(mode="none", **options):
+            yield
+
+    def from_token(request: Request) -> str | None:
+        return request.headers.get("X-Token", "").removeprefix("token-of-")
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(DBWardenHealthRouter(ttl=0.0), prefix="/health")
+    app.include_router(DBWardenStatusPage(), prefix="/dbwarden")
+    path = Annotated[AsyncSession, Depends(tenant_session("tenant_{tenant_id}"))]
+    header = Annotated[AsyncSession, Depends(tenant_session("tenant_{tenant_id}", source="header"))]
+    host = Annotated[AsyncSession, Depends(tenant_session("tenant_{tenant_id}", source="host"))]
+    own = Annotated[AsyncSession, Depends(tenant_session("tenant_{tenant_id}", source=from_token))]
+
+    @app.get("/path/{tenant_id}")
+    async def by_path(session: path) -> str:
+        return await whose(session)
+
+    @app.get("/header")
+    async def by_header(session: header) -> str:
+        return await whose(session)
+
+    @app.get("/host")
+    async def by_host(session: host) -> str:
+        return await whose(session)
+
+    @app.get("/token")
+    async def by_token(session: own) -> str:
+        return await whose(session)
+
+    def get_tenant_session(tenant_id: str) -> Any:
+        return get_session(f"tenant_{tenant_id}")
+
+    @app.get("/data")
+    async def get_data(tenant_id: str) -> str:
+        async with get_tenant_session(tenant_id) as session:
+            return await whose(session)
+
+    return app
+
+
+def test_the_tenant_is_taken_from_where_it_stands(tenants: Any, serve: Any) -> None:
+    with serve(app_of()) as client:
+        assert client.get("/path/acme").json() == "t_acme.db"
+        assert client.get("/header", headers={"X-Tenant-Id": "globex"}).json() == "t_globex.db"
+        assert client.get("/host", headers={"Host": "Acme.example.com:80"}).json() == "t_acme.db"
+        assert client.get("/token", headers={"X-Token": "token-of-acme"}).json() == "t_acme.db"
+        assert client.get("/data", params={"tenant_id": "globex"}).json() == "t_globex.db"
+
+
+def test_an_unknown_or_malformed_id_is_404_and_touches_nothing(tenants: Any, serve: Any) -> None:
+    with serve(app_of()) as client:
+        before = sorted(path.name for path in tenants.root.iterdir())
+        for tenant_id in ("nobody", "..", "a%2Fb", "acme'--", "x" * 80, "%00"):
+            assert client.get(f"/path/{tenant_id}").status_code == 404, tenant_id
+        assert client.get("/header").status_code == 404
+        assert client.get("/host").status_code == 404
+        assert sorted(path.name for path in tenants.root.iterdir()) == before
+
+
+def test_a_new_tenant_is_usable_without_a_restart(
+    tenants: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbwarden.config import project
+
+    monkeypatch.setattr(project, "ASK_AGAIN", 0.0)
+    with serve(app_of()) as client:
+        assert client.get("/path/initech").status_code == 404
+        (tenants.root / "tenants.txt").write_text("acme globex initech")
+        assert client.get("/path/initech").json() == "t_initech.db"
+
+
+async def test_hundreds_of_tenants_stay_within_the_open_engines(tenants: Any) -> None:
+    names = [f"n{number}" for number in range(200)]
+    (tenants.root / "tenants.txt").write_text(" ".join(names))
+    app = app_of()
+    transport = httpx.ASGITransport(app=app)
+    most = [0]
+    async with (
+        migration_context(mode="none", max_open_engines=5),
+        httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+    ):
+        state = await serving()
+
+        async def ask(name: str) -> None:
+            assert (await client.get(f"/path/{name}")).json() == f"t_{name}.db"
+            most[0] = max(most[0], len(state.engines.open))
+
+        async with anyio.create_task_group() as group:
+            for name in names:
+                group.start_soon(ask, name)
+        assert most[0] == 5
+        assert all(each.users == 0 for each in state.engines.open.values())
+
+
+async def test_an_engine_in_use_is_never_closed_to_make_room(tenants: Any) -> None:
+    tenants.lines = [
+        line.replace("tenants=everybody)", "tenants=everybody, pool_timeout=0.2)")
+        for line in tenants.lines
+    ]
+    tenants.write()
+    async with migration_context(mode="none", max_open_engines=1):
+        async with get_session("tenant_acme") as held:
+            with pytest.raises(TimedOut, match="1 engines were in use"):
+                async with get_session("tenant_globex"):
+                    raise AssertionError("there was no room")
+            assert await whose(held) == "t_acme.db"
+        async with get_session("tenant_globex") as session:
+            assert await whose(session) == "t_globex.db"
+
+
+def test_health_sums_tenants_up_and_lists_them_on_request(tenants: Any, serve: Any) -> None:
+    with serve(app_of()) as client:
+        answer = client.get("/health").json()
+        assert [each["database"] for each in answer["databases"]] == ["primary"]
+        assert answer["tenants"] == [
+            {
+                "pattern": "tenant_{tenant_id}",
+                "total": 2,
+                "looked_at": 2,
+                "ok": 2,
+                "degraded": 0,
+                "error": 0,
+            }
+        ]
+        listed = client.get("/health", params={"tenants": "all"}).json()["databases"]
+        names = [each["database"] for each in listed]
+        assert names == ["primary", "tenant_acme", "tenant_globex"]
+        assert client.get("/health/tenant_acme").status_code == 200
+        assert client.get("/health/tenant_nobody").status_code == 404
+        assert client.get("/dbwarden/data").json()["tenants"] == 2
+
+
+def test_a_list_that_cannot_be_had_degrades(tenants: Any, serve: Any) -> None:
+    (tenants.root / "tenants.txt").unlink()
+    with serve(app_of()) as client:
+        answer = client.get("/health").json()
+        assert answer["status"] == "degraded"
+        assert answer["tenants"][0]["total"] is None
+
+
+@pytest.mark.parametrize("pattern", ["tenant", "{a}_{b}", "tenant_{}", "tenant_{a.b}"])
+def test_a_pattern_has_exactly_one_field(pattern: str) -> None:
+    with pytest.raises(UsageError, match="exactly one field"):
+        tenant_session(pattern)
+
+
+def test_the_same_call_gives_the_same_dependency() -> None:
+    assert tenant_session("t_{x}") is tenant_session("t_{x}")
+    assert tenant_session("t_{x}") is not tenant_session("t_{x}", source="host")
