@@ -148,7 +148,8 @@ class Alter:
 class RebuildType:
     """An enum or domain that has to be made anew, with the columns that change over to it.
 
-    ``columns`` are those of its columns that stay: table, column before, column after.
+    ``columns`` are those of its columns that stay: the table, the column before, and the column
+    when it has moved, with its new default; whatever else changes in it comes later.
     """
 
     before: Enum | Domain

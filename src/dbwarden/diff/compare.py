@@ -253,6 +253,11 @@ def _compare_thing(both: Both, before: Thing, after: Thing) -> Iterator[Change]:
         middle = replace(after, owned_by=before.owned_by)
         if before != middle:
             yield Alter(before=before, after=middle)
+        if before.owned_by is not None and after.owned_by is not None and middle != after:
+            # Let go first: the old owner may have to go before the new one can come.
+            free = replace(after, owned_by=None)
+            yield Alter(before=middle, after=free)
+            middle = free
         if middle != after:
             yield Alter(before=middle, after=after)
     elif thing_alters(before, after):
@@ -288,7 +293,7 @@ def _columns_of(
         was = table.column(ref.part or "") if table is not None else None
         now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
         if was is not None and now is not None and _moves_along(was, now):
-            found.append((ref.table, was, now))
+            found.append((ref.table, was, replace(was, default=now.default)))
     return tuple(found)
 
 

@@ -88,8 +88,13 @@ def effects(change: Change) -> Effects:
         case RebuildType(columns=columns):
             moved = frozenset(ref_of(Kind.COLUMN, name, was.name) for name, was, _ in columns)
             return Effects(makes=own, retypes=own | moved, touches=moved)
-        case Alter(before=Sequence() as was, after=Sequence() as now):
-            return Effects(touches=_touched(own, ownership(now.ref), was, now, "owned_by"))
+        case Alter(before=Sequence() as was, after=Sequence() as now) if (
+            was.owned_by != now.owned_by
+        ):
+            return Effects(
+                makes=frozenset({ownership(now.ref)}) if was.owned_by is None else NONE,
+                removes=frozenset({ownership(now.ref)}) if now.owned_by is None else NONE,
+            )
         case AlterTable(before=before, after=after):
             part = replica_identity(after.name)
             return Effects(touches=_touched(own, part, before, after, "replica_identity"))

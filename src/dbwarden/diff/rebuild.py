@@ -22,6 +22,7 @@ from dbwarden.diff.changes import (
     DropConstraint,
     DropIndex,
     RebuildType,
+    Rename,
     constraint_ref,
     index_ref,
     subject,
@@ -186,22 +187,33 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     if drop is None or create is None:
         return
     own = ref_of(Kind.COLUMN, user.table, user.part) if user.kind is Kind.DEFAULT else user
-    kept = [item for item in work.changes if not (_alters(item) and subject(item) == own)]
+    kept = [item for item in work.changes if not _is_about(item, own)]
     work.changes = [*kept, drop, create]
     removed = effects(drop).removes
     work.removed |= removed | {user}
     work.queue += [(item, True) for item in sorted(removed | {user}, key=_key)]
 
 
-def _alters(change: Change) -> bool:
-    return isinstance(change, Alter | AlterColumn | AlterConstraint | AlterIndex)
+def _is_about(change: Change, ref: Ref) -> bool:
+    """Whether *change* would do to *ref* what its being made anew does as well."""
+    if isinstance(change, Rename):
+        return change.before == ref
+    alters = isinstance(change, Alter | AlterColumn | AlterConstraint | AlterIndex)
+    return alters and subject(change) == ref
+
+
+def _later(work: _Work, ref: Ref) -> Ref:
+    """What *ref* is called afterwards."""
+    renames = (item for item in work.changes if isinstance(item, Rename))
+    return next((item.after for item in renames if item.before == ref), ref)
 
 
 def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
     table = user.table
     match user.kind:
         case Kind.CONSTRAINT:
-            was, now = work.current.constraints.get(user), work.desired.constraints.get(user)
+            was = work.current.constraints.get(user)
+            now = work.desired.constraints.get(_later(work, user))
             if was is None or now is None or was.inherited:
                 return None, None
             return (
@@ -209,7 +221,8 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
                 AddConstraint(table=table, constraint=now),
             )
         case Kind.INDEX:
-            old, new = work.current.indexes.get(user), work.desired.indexes.get(user)
+            old = work.current.indexes.get(user)
+            new = work.desired.indexes.get(_later(work, user))
             if old is None or new is None or old[1].inherited:
                 return None, None
             return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
@@ -256,9 +269,10 @@ def _without_twins(changes: list[Change]) -> list[Change]:
     for change in changes:
         if isinstance(change, AlterColumn) and (change.table, change.after.name) in moved:
             now = moved[change.table, change.after.name]
-            rest = replace(change.before, type=now.type, default=now.default)
-            if rest != change.after:
-                kept.append(AlterColumn(table=change.table, before=rest, after=change.after))
+            before = replace(change.before, type=now.type, default=now.default)
+            after = replace(change.after, type=now.type, default=now.default)
+            if before != after:
+                kept.append(AlterColumn(table=change.table, before=before, after=after))
         else:
             kept.append(change)
     return kept

@@ -1,0 +1,201 @@
+"""Changes applied to values: what a database would do, and what it would refuse."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, get_args
+
+from dbwarden.diff.alterable import differing
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    AlterTable,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    RebuildType,
+    Rename,
+    RenameValue,
+)
+from dbwarden.diff.compare import compare
+from dbwarden.diff.effects import effects
+from dbwarden.diff.renames import renamed
+from dbwarden.diff.structure import links
+from dbwarden.schema import (
+    Check,
+    Constraint,
+    Exclusion,
+    ForeignKey,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Schema,
+    Table,
+    Thing,
+    Unique,
+)
+
+FIELDS = {Unique: "uniques", ForeignKey: "foreign_keys", Check: "checks", Exclusion: "exclusions"}
+OWN = (
+    *("comment", "parameters", "unlogged", "access_method", "partition_by", "partition_of"),
+    *("inherits", "row_security", "force_row_security", "replica_identity", "strict"),
+    *("without_rowid", "autoincrement", "virtual"),
+)
+
+
+def apply(schema: Schema, changes: Iterable[Change]) -> Schema:
+    """*schema* after *changes*, sorted so that order makes no difference."""
+    for change in changes:
+        schema = _apply(schema, change)
+    return plain(schema)
+
+
+def plain(schema: Schema) -> Schema:
+    """*schema* with everything sorted: what stands where says nothing."""
+    changed: dict[str, Any] = {}
+    for name in ("tables", *_thing_fields()):
+        items = (
+            tuple(map(_sorted_table, schema.tables)) if name == "tables" else getattr(schema, name)
+        )
+        changed[name] = tuple(sorted(items, key=lambda item: item.ref.sort_key))
+    return replace(schema, dependencies=(), **changed)
+
+
+def _thing_fields() -> list[str]:
+    skipped = {"dialect", "default_namespace", "server_version", "tables", "dependencies"}
+    return [name for name in Schema.__dataclass_fields__ if name not in skipped]
+
+
+def _sorted_table(table: Table) -> Table:
+    changed: dict[str, Any] = {
+        name: tuple(sorted(getattr(table, name), key=lambda item: item.name or ""))
+        for name in ("columns", "uniques", "foreign_keys", "checks", "exclusions", "indexes")
+    }
+    return replace(table, **changed)
+
+
+def _apply(schema: Schema, change: Change) -> Schema:
+    match change:
+        case CreateTable(table=table):
+            return replace(schema, tables=(*schema.tables, table))
+        case DropTable(table=table):
+            return replace(schema, tables=tuple(t for t in schema.tables if t.name != table.name))
+        case AlterTable(before=before, after=after):
+            new = {name: getattr(after, name) for name in OWN if name in differing(before, after)}
+            return _edit(schema, after.name, lambda table: replace(table, **new))
+        case Create(thing=thing):
+            return _things(schema, None, thing)
+        case Drop(thing=thing):
+            return _things(schema, thing, None)
+        case Alter(before=before, after=after):
+            return _things(schema, before, after)
+        case RebuildType(before=before, after=after, columns=columns):
+            schema = _things(schema, before, after)
+            for name, was, now in columns:
+                schema = _edit(schema, name, lambda t, w=was, n=now: _swap(t, "columns", w, n))
+            return schema
+        case Rename() | RenameValue():
+            return renamed(schema, [change])
+        case _:
+            return _edit(schema, change.table, lambda table: _apply_part(table, change))
+
+
+def _apply_part(table: Table, change: Change) -> Table:
+    match change:
+        case AddColumn(column=column):
+            return _swap(table, "columns", None, column)
+        case DropColumn(column=column):
+            return _swap(table, "columns", column, None)
+        case AlterColumn(before=before, after=after):
+            return _swap(table, "columns", before, after)
+        case AddConstraint(constraint=constraint):
+            return _constraint(table, None, constraint)
+        case DropConstraint(constraint=constraint):
+            return _constraint(table, constraint, None)
+        case AlterConstraint(before=was, after=now):
+            return _constraint(table, was, now)
+        case AddIndex(index=index):
+            return _swap(table, "indexes", None, index)
+        case DropIndex(index=index):
+            return _swap(table, "indexes", index, None)
+        case AlterIndex(before=old, after=new):
+            return _swap(table, "indexes", old, new)
+        case _:
+            raise AssertionError(change)
+
+
+def _constraint(table: Table, before: Constraint | None, after: Constraint | None) -> Table:
+    some = after or before
+    if isinstance(some, PrimaryKey):
+        assert table.primary_key == before
+        return replace(table, primary_key=after)  # type: ignore[arg-type]  # a key or none
+    return _swap(table, FIELDS[type(some)], before, after)  # type: ignore[index]  # one of the four
+
+
+def _swap(table: Table, field: str, before: object, after: object) -> Table:
+    items = list(getattr(table, field))
+    if before is not None:
+        assert before in items, f"{before} is not in {table.name}"
+        items.remove(before)
+    if after is not None:
+        items.append(after)
+    return replace(table, **{field: tuple(items)})
+
+
+def _edit(schema: Schema, name: QualifiedName, edit: Any) -> Schema:
+    assert schema.table(name) is not None, f"there is no table {name}"
+    tables = tuple(edit(table) if table.name == name else table for table in schema.tables)
+    return replace(schema, tables=tables)
+
+
+def _things(schema: Schema, before: Thing | None, after: Thing | None) -> Schema:
+    field = _field_of(type(after or before))
+    items = list(getattr(schema, field))
+    if before is not None:
+        assert before in items, f"{before.ref} is not there"
+        items.remove(before)
+    if after is not None:
+        items.append(after)
+    return replace(schema, **{field: tuple(items)})
+
+
+def _field_of(kind: type) -> str:
+    fields = Schema.__dataclass_fields__
+    return next(name for name in _thing_fields() if get_args(fields[name].type)[0] is kind)
+
+
+def refusals(current: Schema, desired: Schema, changes: Iterable[Change]) -> list[str]:
+    """What a database would refuse while *changes* run in their order."""
+    old, new = links(current), links(desired)
+    wanted = _refs(desired)
+    live = {ref: frozenset(old.needs.get(ref, ())) for ref in _refs(current)}
+    found: list[str] = []
+    for change in changes:
+        effect = effects(change)
+        found += [f"{ref} is not there" for ref in effect.removes if ref not in live]
+        for ref in effect.removes:
+            live.pop(ref, None)
+        for ref, needs in live.items():
+            if ref.part != "ownership":  # a sequence goes with its owner
+                found += [f"{ref} still needs {lost}" for lost in needs & effect.removes]
+        made = effect.makes - {ref for ref in effect.makes if isinstance(change, RebuildType)}
+        found += [f"{ref} is there already" for ref in made if ref in live]
+        for ref in effect.makes | effect.touches:
+            live[ref] = frozenset(new.needs.get(ref, ()))
+        for ref in effect.makes:
+            missing = [need for need in live[ref] if need in wanted and need not in live]
+            found += [f"{ref} does not find {need}" for need in missing]
+    return found
+
+
+def _refs(schema: Schema) -> set[Ref]:
+    return {ref for change in compare(Schema(), schema) for ref in effects(change).makes}

@@ -1,0 +1,203 @@
+"""Random schemas that a database could hold, with who needs whom as a server would tell."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from dbwarden.diff.changes import constraint_ref, index_ref
+from dbwarden.schema import (
+    Check,
+    Column,
+    Enum,
+    ForeignKey,
+    Generated,
+    Identity,
+    Index,
+    IndexColumn,
+    Kind,
+    Namespace,
+    Policy,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Routine,
+    Schema,
+    Sequence,
+    Table,
+    Trigger,
+    Unique,
+    View,
+    ViewColumn,
+    ref_of,
+)
+
+TABLES = ("a", "b", "c")
+COLUMNS = ("w", "x", "y", "z")
+MOOD = QualifiedName("public", "mood")
+CALC = QualifiedName("public", "calc")
+Draw = st.DrawFn
+
+
+def named(name: str) -> QualifiedName:
+    return QualifiedName("public", name)
+
+
+@st.composite
+def columns(draw: Draw, enum: bool, function: bool) -> Column:
+    types = ["integer", "bigint", "text", *(["mood"] if enum else [])]
+    type_ = draw(st.sampled_from(types))
+    values: list[str | None] = [None, "1", *(["calc()"] if function else [])]
+    generated = draw(st.sampled_from([None, None, None, Generated(expression="(1 + 1)")]))
+    identity = draw(st.sampled_from([None, None, Identity(always=True)]))
+    identity = identity if type_ in ("integer", "bigint") else None
+    plain = identity is None and generated is None
+    return Column(
+        name=draw(st.sampled_from(COLUMNS)),
+        type=type_,
+        not_null=draw(st.booleans()),
+        default=draw(st.sampled_from(values)) if plain else None,
+        generated=generated if identity is None else None,
+        identity=identity,
+        comment=draw(st.sampled_from([None, "said"])),
+    )
+
+
+@st.composite
+def tables(draw: Draw, name: str, enum: bool, function: bool) -> Table:
+    made = draw(
+        st.lists(columns(enum, function), min_size=1, max_size=4, unique_by=lambda c: c.name)
+    )
+    names = [column.name for column in made]
+    some = st.sampled_from(names)
+    key = draw(st.none() | st.builds(lambda c: PrimaryKey(name=f"{name}_pkey", columns=(c,)), some))
+    uniques = draw(
+        st.lists(
+            st.builds(lambda c: Unique(name=f"{name}_{c}_key", columns=(c,)), some), max_size=2
+        )
+    )
+    checks = draw(st.lists(some, max_size=1))
+    indexes = draw(st.lists(some, max_size=2, unique=True))
+    suffix = draw(st.sampled_from(["ix", "jx"]))
+    return Table(
+        name=named(name),
+        columns=tuple(made),
+        primary_key=key,
+        uniques=tuple({unique.name: unique for unique in uniques}.values()),
+        checks=tuple(
+            Check(name=f"{name}_check", expression=f"({column} > 0)", columns=(column,))
+            for column in checks
+        ),
+        indexes=tuple(
+            Index(name=f"{name}_{column}_{suffix}", columns=(IndexColumn(column=column),))
+            for column in indexes
+        ),
+        comment=draw(st.sampled_from([None, "said"])),
+        row_security=draw(st.booleans()),
+    )
+
+
+@st.composite
+def schemas(draw: Draw) -> Schema:
+    """A schema of a few tables and what stands on them."""
+    enum, function = draw(st.booleans()), draw(st.booleans())
+    names = draw(st.lists(st.sampled_from(TABLES), unique=True))
+    made = [draw(tables(name, enum, function)) for name in names]
+    made = [draw(_with_keys(table, made)) for table in made]
+    values = draw(st.sampled_from([("a",), ("a", "b"), ("b", "a"), ("c", "a", "b")]))
+    schema = Schema(
+        namespaces=(Namespace(name="public"),),
+        enums=(Enum(name=MOOD, values=values),) if enum else (),
+        routines=(draw(_routines()),) if function else (),
+        tables=tuple(sorted(made, key=lambda table: table.name)),
+    )
+    schema = draw(_with_code(schema))
+    return replace(schema, dependencies=tuple(_dependencies(schema)))
+
+
+def _routines() -> st.SearchStrategy[Routine]:
+    return st.sampled_from(
+        [
+            Routine(name=CALC, identity="", arguments="", returns=returns, definition=body)
+            for returns, body in (("integer", "one"), ("integer", "two"), ("bigint", "one"))
+        ]
+    )
+
+
+@st.composite
+def _with_keys(draw: Draw, table: Table, others: list[Table]) -> Table:
+    keys = []
+    for other in others:
+        targets = [*other.uniques, *([other.primary_key] if other.primary_key else [])]
+        if targets and draw(st.booleans()):
+            target = draw(st.sampled_from(targets))
+            own = draw(st.sampled_from([column.name for column in table.columns]))
+            keys.append(
+                ForeignKey(
+                    name=f"{table.name.name}_{other.name.name}_fkey",
+                    columns=(own,),
+                    references=other.name,
+                    referred_columns=target.columns,
+                    on_delete=draw(st.sampled_from(["NO ACTION", "CASCADE"])),
+                )
+            )
+    return replace(table, foreign_keys=tuple(keys))
+
+
+@st.composite
+def _with_code(draw: Draw, schema: Schema) -> Schema:
+    views, triggers, policies, sequences = [], [], [], []
+    for table in schema.tables:
+        name, column = table.name.name, draw(st.sampled_from(table.columns))
+        if draw(st.booleans()):
+            shown = ViewColumn(name=column.name, type=column.type)
+            text = f"SELECT {column.name} FROM {name}"
+            views.append(View(name=named(f"v_{name}"), definition=text, columns=(shown,)))
+        if schema.routines and draw(st.booleans()):
+            triggers.append(Trigger(name="g", table=table.name, definition=f"{column.name} calc"))
+        if draw(st.booleans()):
+            policies.append(Policy(name="p", table=table.name, using=f"({column.name} > 0)"))
+        if draw(st.booleans()):
+            owner = draw(st.sampled_from([None, table.column_ref(column.name)]))
+            sequences.append(Sequence(name=named(f"s_{name}"), owned_by=owner))
+    return replace(
+        schema,
+        views=tuple(views),
+        triggers=tuple(triggers),
+        policies=tuple(policies),
+        sequences=tuple(sequences),
+    )
+
+
+def _dependencies(schema: Schema) -> list[tuple[Ref, Ref]]:
+    """What pg_depend would say."""
+    found = []
+    calc = ref_of(Kind.ROUTINE, CALC, "")
+    for table in schema.tables:
+        for column in table.columns:
+            own = table.column_ref(column.name)
+            if column.type == "mood":
+                found.append((own, ref_of(Kind.ENUM, MOOD)))
+            if column.default == "calc()":
+                found.append((ref_of(Kind.DEFAULT, table.name, column.name), calc))
+        for key in table.foreign_keys:
+            found += [(constraint_ref(table.name, key), _target(schema, key))]
+        found += [(index_ref(table.name, index), table.ref) for index in table.indexes]
+    for view in schema.views:
+        base = named(view.name.name.removeprefix("v_"))
+        found.append((view.ref, ref_of(Kind.COLUMN, base, view.columns[0].name)))
+    for trigger in schema.triggers:
+        found.append((trigger.ref, calc))
+        column = trigger.definition.partition(" ")[0]
+        found.append((trigger.ref, ref_of(Kind.COLUMN, trigger.table, column)))
+    for policy in schema.policies:
+        column = (policy.using or "")[1:2]
+        found.append((policy.ref, ref_of(Kind.COLUMN, policy.table, column)))
+    return found
+
+
+def _target(schema: Schema, key: ForeignKey) -> Ref:
+    table = schema.table(key.references)
+    assert table is not None
+    candidates = [*table.uniques, *([table.primary_key] if table.primary_key else [])]
+    target = next(item for item in candidates if item.columns == key.referred_columns)
+    return constraint_ref(table.name, target)

@@ -1,0 +1,114 @@
+"""Names followed through values and printed text."""
+
+from dbwarden.diff import diff
+from dbwarden.diff.changes import Rename, RenameValue
+from dbwarden.diff.renames import renamed
+from dbwarden.schema import (
+    Check,
+    Column,
+    Enum,
+    ForeignKey,
+    Generated,
+    Index,
+    IndexColumn,
+    Kind,
+    Policy,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Schema,
+    Table,
+    View,
+    ref_of,
+)
+
+USERS, POSTS = QualifiedName("public", "users"), QualifiedName("public", "posts")
+MOOD = QualifiedName("public", "mood")
+KEY = PrimaryKey(name="users_pkey", columns=("nick",))
+SCHEMA = Schema(
+    enums=(Enum(name=MOOD, values=("sad", "ok")),),
+    tables=(
+        Table(
+            name=POSTS,
+            columns=(Column(name="author", type="text"),),
+            foreign_keys=(
+                ForeignKey(
+                    name="f", columns=("author",), references=USERS, referred_columns=("nick",)
+                ),
+            ),
+        ),
+        Table(
+            name=USERS,
+            columns=(
+                Column(name="nick", type="text", default="'nick'::text"),
+                Column(name="up", type="text", generated=Generated(expression="upper(nick)")),
+                Column(name="m", type="mood", default="'sad'::mood"),
+            ),
+            primary_key=KEY,
+            checks=(Check(name="k", expression="(nick <> 'nick'::text)", columns=("nick",)),),
+            indexes=(
+                Index(
+                    name="i", columns=(IndexColumn(expression="lower(nick)"),), where="(nick > '')"
+                ),
+            ),
+        ),
+    ),
+    policies=(Policy(name="p", table=USERS, using='(nick = "nick2")'),),
+    views=(View(name=QualifiedName("public", "v"), definition="SELECT users.m FROM users"),),
+    dependencies=((ref_of(Kind.COLUMN, USERS, "m"), ref_of(Kind.ENUM, MOOD)),),
+)
+
+
+def column(name: str) -> Ref:
+    return ref_of(Kind.COLUMN, USERS, name)
+
+
+def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_strings() -> None:
+    after = renamed(SCHEMA, [Rename(before=column("nick"), after=column("name"))])
+    users = after.table(USERS)
+
+    assert users is not None
+    assert users.primary_key == PrimaryKey(name="users_pkey", columns=("name",))
+    assert users.columns[0] == Column(name="name", type="text", default="'nick'::text")
+    assert users.columns[1].generated == Generated(expression="upper(name)")
+    assert users.checks[0].expression == "(name <> 'nick'::text)"
+    assert users.indexes[0].columns[0].expression == "lower(name)"
+    assert users.indexes[0].where == "(name > '')"
+    assert after.policies[0].using == '(name = "nick2")'
+    assert after.tables[0].foreign_keys[0].referred_columns == ("name",)
+
+
+def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
+    members = QualifiedName("public", "members")
+    change = Rename(before=ref_of(Kind.TABLE, USERS), after=ref_of(Kind.TABLE, members))
+
+    after = renamed(SCHEMA, [change])
+
+    assert after.table(members) is not None
+    assert after.table(USERS) is None
+    assert after.table(POSTS).foreign_keys[0].references == members  # type: ignore[union-attr]
+    assert after.views[0].definition == "SELECT members.m FROM members"
+    assert after.policies[0].table == members
+    assert after.dependencies[0][0] == ref_of(Kind.COLUMN, members, "m")
+
+
+def test_an_enum_value_is_followed_into_defaults() -> None:
+    after = renamed(SCHEMA, [RenameValue(enum=MOOD, before="sad", after="low")])
+
+    assert after.enums[0].values == ("low", "ok")
+    assert after.table(USERS).columns[2].default == "'low'::mood"  # type: ignore[union-attr]
+
+
+def test_a_type_is_followed_into_columns() -> None:
+    state = QualifiedName("public", "state")
+    change = Rename(before=ref_of(Kind.ENUM, MOOD), after=ref_of(Kind.ENUM, state))
+
+    column = renamed(SCHEMA, [change]).table(USERS).columns[2]  # type: ignore[union-attr]
+
+    assert (column.type, column.default) == ("state", "'sad'::state")
+
+
+def test_a_rename_is_all_that_remains_where_nothing_else_changed() -> None:
+    change = Rename(before=column("nick"), after=column("name"))
+
+    assert diff(SCHEMA, renamed(SCHEMA, [change]), [change]) == (change,)
