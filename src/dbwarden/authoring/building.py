@@ -1,5 +1,6 @@
 """The SQL with which SQLAlchemy would build what a database owns, DDL events included."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from sqlalchemy.sql.elements import TextClause
 from dbwarden.authoring.models import OwnedMetadata
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
+
+_CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
 
 
 def statements(
@@ -34,8 +37,14 @@ def statements(
     spaces = sorted({space for item in owned for space in _namespaces(item)})
     found = [sql for space in spaces if (sql := namespace(space))]
     for item in owned:
-        found += _of_metadata(config, item, url)
+        found += (sql for sql in _of_metadata(config, item, url) if not _makes(sql, spaces))
     return tuple(dict.fromkeys(found))
+
+
+def _makes(sql: str, spaces: Sequence[str]) -> bool:
+    """Whether *sql*, of a DDL event, only makes a namespace that is made first anyway."""
+    made = _CREATE_SCHEMA.fullmatch(sql)
+    return made is not None and (made[1] or made[2].lower()) in spaces
 
 
 def _namespaces(item: OwnedMetadata) -> Iterable[str]:

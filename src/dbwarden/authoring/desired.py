@@ -56,12 +56,13 @@ async def wanted(
             next_step="Name the modules of the models with model_paths= in its database_config, "
             "or SQL files with schema_paths=.",
         )
-    return await anyio.to_thread.run_sync(_wanted, config, tuple(siblings), workshop)
+    return await anyio.to_thread.run_sync(read_wanted, config, tuple(siblings), workshop)
 
 
-def _wanted(
+def read_wanted(
     config: DatabaseConfig, siblings: tuple[DatabaseConfig, ...], workshop: Workshop
 ) -> Wanted:
+    """The same, blocking."""
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return Wanted(files=files)

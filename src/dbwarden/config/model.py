@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from dbwarden.config.embedded import embedded_url
 from dbwarden.config.urls import DatabaseURL, read_url, redact
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.ledger import DEFAULT_TABLE
@@ -143,7 +144,10 @@ class DatabaseConfig:
         if problem := self._problem_of_dev():
             message, next_step = problem
             raise ConfigurationError(message, database=self.database_name, next_step=next_step)
-        return replace(self, dev=True, database_url=self.dev_database_url, migration_url=None)
+        source = self.dev_database_url
+        if source == EMBEDDED:
+            source = embedded_url(self.root, self.database_name)
+        return replace(self, dev=True, database_url=source, migration_url=None)
 
     def _problem_of_dev(self) -> tuple[str, str] | None:
         kind = self.dev_database_type or self.database_type
@@ -157,11 +161,6 @@ class DatabaseConfig:
                 f"its development database is of kind {kind}, which cannot run the SQL of a "
                 f"{self.database_type} database",
                 f"Give a {self.database_type} URL as dev_database_url. {EMBEDDED_SERVER}",
-            )
-        if self.dev_database_url == EMBEDDED:
-            return (
-                f"this version cannot start the embedded server of dev_database_url={EMBEDDED!r}",
-                "Give the URL of a running PostgreSQL as dev_database_url. " + EMBEDDED_SERVER,
             )
         return None
 
@@ -177,8 +176,8 @@ def contradicting_time(url: DatabaseURL, connect_timeout: float) -> str | None:
 
 
 EMBEDDED_SERVER = (
-    f"The version that brings make-migrations will start a PostgreSQL for development by itself, "
-    f"with dev_database_url={EMBEDDED!r}."
+    f"dbwarden brings a PostgreSQL for development: say dev_database_url={EMBEDDED!r}, and run "
+    "dbwarden dev-server start."
 )
 
 

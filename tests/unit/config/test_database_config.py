@@ -185,7 +185,10 @@ def test_a_development_database_of_another_kind_is_refused_with_the_way_out() ->
     assert "dev_database_url='embedded'" in str(caught.value.next_step)
 
 
-def test_the_embedded_server_is_not_there_yet() -> None:
-    with pytest.raises(ConfigurationError, match="cannot start the embedded server") as caught:
-        config(dev_database_url="embedded").for_dev()
-    assert caught.value.database == "primary"
+async def test_the_embedded_server_is_asked_for_when_connecting(tmp_path: Path) -> None:
+    twin = config(dev_database_url="embedded", root=tmp_path).for_dev()
+    with pytest.raises(ConnectError, match="dev-server start"):
+        await twin.resolve_url()
+    (tmp_path / ".dbwarden").mkdir()
+    (tmp_path / ".dbwarden" / "dev-server").write_text("/some/where\n")
+    assert (await twin.resolve_url()).hosts == (("/some/where", None),)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
+import anyio.to_thread
 from cyclopts import Parameter
 
 from dbwarden.authoring.answers import pairs_of
@@ -15,8 +17,15 @@ from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
 from dbwarden.cli.style import Cell, short, some
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
+from dbwarden.operations.dev_server import (
+    dev_server_start,
+    dev_server_status,
+    dev_server_stop,
+    refuse_none,
+)
 from dbwarden.operations.diff import DiffResult, drift
 from dbwarden.operations.diff import check_models as check_models_one
+from dbwarden.operations.generate_models import generate_models as generate_one
 from dbwarden.operations.make_migrations import MakeMigrationsResult
 from dbwarden.operations.make_migrations import make_migrations as make_one
 from dbwarden.operations.renumber import renumber as renumber_one
@@ -288,6 +297,77 @@ async def adopt_live(target: Target) -> int:
 
 def _adopted(result: AdoptResult) -> tuple[Cell, ...]:
     return (good("baselined"), result.version, short(result.path))
+
+
+async def generate_models(
+    *,
+    output_file: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = (
+        None
+    ),
+    options: Authored = Authored(),
+) -> int:
+    """Write SQLAlchemy models for what a live database has, proven to lead back to it.
+
+    Parameters
+    ----------
+    output_file
+        The file to write; standard output when left out. Never overwrites.
+    """
+    configs = await chosen(options)
+    if len(configs) != 1:
+        raise UsageError("models are generated from one database at a time")
+    made = await generate_one(configs[0])
+    if output_file is not None:
+        await anyio.to_thread.run_sync(_write_new, output_file, made.code)
+    if options.json:
+        _say_documents("generate-models", [made], Exit.DONE)
+    elif output_file is None:
+        output.say(made.code.rstrip("\n"))
+    else:
+        output.say(f"Wrote {made.tables} tables to {short(output_file)}")
+    return Exit.DONE
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+async def dev_server(
+    action: Literal["start", "stop", "status"],
+    /,
+    *,
+    remove: Annotated[bool, _flag("--remove")] = False,
+    options: Project = Project(),  # noqa: B008
+) -> int:
+    """Start, stop or look at the project's PostgreSQL for development.
+
+    Parameters
+    ----------
+    action
+        start, stop or status.
+    remove
+        With stop: delete its databases too.
+    """
+    found = await project(options)
+    refuse_none(found.databases)
+    match action:
+        case "start":
+            server = await dev_server_start(found.root, found.databases)
+        case "stop":
+            server = await dev_server_stop(found.root, remove=remove)
+        case "status":
+            server = await dev_server_status(found.root, found.databases)
+    code = Exit.FOUND if action == "status" and not server.running else Exit.DONE
+    if options.json:
+        output.say_json({"command": "dev-server", "exit_code": int(code), **plain(server)})
+    else:
+        output.say("The development server runs." if server.running else "It does not run.")
+        output.say(*(f"  {url}" for url in server.urls))
+    return code
 
 
 def _say_documents(command: str, results: Sequence[object], code: int) -> None:

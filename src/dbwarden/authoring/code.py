@@ -1,0 +1,344 @@
+"""A schema -> a module of SQLAlchemy 2.0 models. Pure.
+
+What models have no words for is not here; :func:`module` takes it as SQL that runs before and
+after the tables.
+"""
+
+import keyword
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dbwarden.authoring.code_types import CodeType, code_type
+from dbwarden.schema import (
+    Column,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    QualifiedName,
+    Schema,
+    Table,
+)
+
+_RESERVED = {"metadata", "registry", "id_", "type_"}
+_RAW = '''
+class Raw(UserDefinedType[Any]):
+    """A type of the database that SQLAlchemy has no name for."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+'''
+
+
+@dataclass(slots=True)
+class _Module:
+    """The code so far, and what it has to import."""
+
+    schema: Schema
+    imports: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    raw: bool = False
+    names: set[str] = field(default_factory=lambda: {"Base", "Raw"})
+
+    def use(self, home: str, name: str) -> str:
+        if home:
+            self.imports[home].add(name)
+        self.raw = self.raw or name == "Raw"
+        return name
+
+    def type(self, type_: str) -> CodeType:
+        found = code_type(type_, self.schema)
+        for home, name in found.imports:
+            self.use(home, name)
+        return found
+
+    def text(self, sql: str) -> str:
+        return f"{self.use('sqlalchemy', 'text')}({escaped(sql)!r})"
+
+
+def escaped(sql: str) -> str:
+    """*sql* for ``text()``, which takes ``:name`` for a parameter."""
+    return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
+
+
+def module(schema: Schema, *, before: Sequence[str] = (), after: Sequence[str] = ()) -> str:
+    """The text of the module.
+
+    Args:
+        schema: Whose tables become classes.
+        before: Statements that make what the tables need.
+        after: Statements that make what models cannot say.
+    """
+    code = _Module(schema)
+    code.use("sqlalchemy.orm", "DeclarativeBase")
+    body = [
+        line
+        for table in schema.tables
+        if table.partition_of is None and not table.inherits
+        for line in _table(code, table)
+    ]
+    body += _events(code, "before_create", before)
+    body += _events(code, "after_create", after)
+    if code.raw:
+        code.use("sqlalchemy.types", "UserDefinedType")
+        code.use("typing", "Any")
+    head = ['"""Models of a database that was there first."""', "", *_import_lines(code.imports)]
+    base = ["", "", "class Base(DeclarativeBase):", '    """Of all models."""', ""]
+    raw = _RAW.splitlines() if code.raw else []
+    return "\n".join([*head, *base, *raw, *body]).rstrip("\n") + "\n"
+
+
+def _import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
+    ours = {home for home in imports if home.startswith("sqlalchemy")}
+    for home in sorted(set(imports) - ours):
+        names = sorted(imports[home] - {""})
+        yield f"from {home} import {', '.join(names)}" if names else f"import {home}"
+    yield ""
+    for home in sorted(ours):
+        yield f"from {home} import ("
+        yield from (f"    {name}," for name in sorted(imports[home]))
+        yield ")"
+
+
+def _events(code: _Module, when: str, statements: Sequence[str]) -> Iterator[str]:
+    for statement in statements:
+        code.use("sqlalchemy", "DDL")
+        code.use("sqlalchemy", "event")
+        doubled = statement.replace("%", "%%")
+        yield ""
+        yield f"event.listen(Base.metadata, {when!r}, DDL({doubled!r}))"
+
+
+def _table(code: _Module, table: Table) -> Iterator[str]:
+    if table.primary_key is None:
+        yield from _plain_table(code, table)
+        return
+    code.use("sqlalchemy.orm", "Mapped")
+    code.use("sqlalchemy.orm", "mapped_column")
+    yield from ("", f"class {_class_name(code, table.name)}(Base):")
+    yield f"    __tablename__ = {table.name.name!r}"
+    yield from _table_args(code, table)
+    yield ""
+    taken: set[str] = set()
+    for column in table.columns:
+        yield f"    {_attribute(code, table, column, taken)}"
+    yield ""
+
+
+def _plain_table(code: _Module, table: Table) -> Iterator[str]:
+    """A table without a primary key cannot be a class."""
+    code.use("sqlalchemy", "Table")
+    code.use("sqlalchemy", "Column")
+    yield ""
+    yield f"{_variable(code, table.name)} = Table("
+    yield f"    {table.name.name!r},"
+    yield "    Base.metadata,"
+    for column in table.columns:
+        yield f"    Column({', '.join(_arguments(code, table, column, named=True))}),"
+    yield from (f"    {item}," for item in _items(code, table))
+    yield from (f"    {item}," for item in _keywords(code, table))
+    yield ")"
+    yield ""
+
+
+def _class_name(code: _Module, name: QualifiedName) -> str:
+    words = re.findall(r"[A-Za-z0-9]+", name.name) or ["Table"]
+    made = "".join(word[:1].upper() + word[1:] for word in words)
+    return _free(code, made if made[0].isalpha() else f"T{made}", name)
+
+
+def _variable(code: _Module, name: QualifiedName) -> str:
+    made = re.sub(r"\W", "_", name.name.lower())
+    return _free(code, f"t_{made}", name)
+
+
+def _free(code: _Module, made: str, name: QualifiedName) -> str:
+    if made in code.names and name.namespace:
+        made = f"{made}_{re.sub(r'[^A-Za-z0-9]', '_', name.namespace)}"
+    while made in code.names:
+        made += "_"
+    code.names.add(made)
+    return made
+
+
+def _attribute(code: _Module, table: Table, column: Column, taken: set[str]) -> str:
+    name = re.sub(r"\W", "_", column.name)
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED or name in taken:
+        name = f"c_{name}"
+    if name.startswith("__"):
+        name = f"c{name}"
+    taken.add(name)
+    annotation = code.type(column.type).annotation
+    optional = "" if column.not_null else " | None"
+    arguments = _arguments(code, table, column, named=name != column.name)
+    return f"{name}: Mapped[{annotation}{optional}] = mapped_column({', '.join(arguments)})"
+
+
+def _arguments(code: _Module, table: Table, column: Column, *, named: bool) -> Iterator[str]:
+    if named:
+        yield repr(column.name)
+    expression = code.type(column.type).expression
+    if column.collation is not None and expression.startswith(("String", "Text", "CHAR")):
+        expression = _with_collation(expression, column.collation)
+    yield expression
+    yield from _computed(code, table, column)
+    if not column.not_null:
+        yield "nullable=True"
+    elif table.primary_key is None or column.name not in table.primary_key.columns:
+        yield "nullable=False"
+    if column.comment is not None:
+        yield f"comment={column.comment!r}"
+
+
+def _with_collation(expression: str, collation: str) -> str:
+    name = collation.strip('"').rpartition(".")[2].strip('"')
+    head, bracket, rest = expression.partition("(")
+    inside = rest.rstrip(")") + ", " if bracket else ""
+    return f"{head}({inside}collation={name!r})"
+
+
+def _computed(code: _Module, table: Table, column: Column) -> Iterator[str]:
+    if column.identity is not None:
+        yield f"{code.use('sqlalchemy', 'Identity')}(always={column.identity.always})"
+    elif column.generated is not None:
+        text = escaped(column.generated.expression)
+        stored = column.generated.stored
+        yield f"{code.use('sqlalchemy', 'Computed')}({text!r}, persisted={stored})"
+    elif is_serial(table, column):
+        return
+    elif column.default is not None:
+        yield f"server_default={code.text(column.default)}"
+    if _counts_by_itself(table, column):
+        yield "autoincrement=False"
+
+
+def is_serial(table: Table, column: Column) -> bool:
+    """Whether SQLAlchemy makes this column SERIAL by itself."""
+    key = table.primary_key
+    if key is None or key.columns != (column.name,) or _refers(table, column):
+        return False
+    own = f"{table.name.name}_{column.name}_seq"
+    return (column.default or "").startswith("nextval(") and own in (column.default or "")
+
+
+def _counts_by_itself(table: Table, column: Column) -> bool:
+    key = table.primary_key
+    numbers = ("smallint", "integer", "bigint")
+    if key is None or key.columns != (column.name,) or column.type not in numbers:
+        return False
+    return column.identity is None and not is_serial(table, column)
+
+
+def _refers(table: Table, column: Column) -> bool:
+    return any(column.name in key.columns for key in table.foreign_keys)
+
+
+def _table_args(code: _Module, table: Table) -> Iterator[str]:
+    items = list(_items(code, table))
+    words = dict(item.split("=", 1) for item in _keywords(code, table))
+    if not items and not words:
+        return
+    yield "    __table_args__ = ("
+    yield from (f"        {item}," for item in items)
+    if words:
+        inside = ", ".join(f"{name!r}: {value}" for name, value in words.items())
+        yield f"        {{{inside}}},"
+    yield "    )"
+
+
+def _keywords(code: _Module, table: Table) -> Iterator[str]:
+    if table.name.namespace not in (None, code.schema.default_namespace):
+        yield f"schema={table.name.namespace!r}"
+    if table.comment is not None:
+        yield f"comment={table.comment!r}"
+    if table.partition_by is not None:
+        yield f"postgresql_partition_by={table.partition_by!r}"
+
+
+def _items(code: _Module, table: Table) -> Iterator[str]:
+    key = table.primary_key
+    if key is not None:
+        name = code.use("sqlalchemy", "PrimaryKeyConstraint")
+        yield f"{name}({_listed(key.columns)}, name={key.name!r})"
+    for unique in table.uniques:
+        yield _unique(code, unique.columns, unique.name, unique.deferrable)
+    for check in table.checks:
+        name = code.use("sqlalchemy", "CheckConstraint")
+        yield f"{name}({escaped(check.expression)!r}, name={check.name!r})"
+    for foreign in table.foreign_keys:
+        yield _foreign_key(code, foreign)
+    for index in table.indexes:
+        if index.valid:
+            yield _index(code, index)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _deferral(deferrable: str | None) -> str:
+    if deferrable is None:
+        return ""
+    return ", deferrable=True" + (", initially='DEFERRED'" if deferrable == "deferred" else "")
+
+
+def _unique(code: _Module, columns: Sequence[str], name: str | None, deferrable: str | None) -> str:
+    word = code.use("sqlalchemy", "UniqueConstraint")
+    return f"{word}({_listed(columns)}, name={name!r}{_deferral(deferrable)})"
+
+
+def _foreign_key(code: _Module, key: ForeignKey) -> str:
+    word = code.use("sqlalchemy", "ForeignKeyConstraint")
+    target = key.references.name
+    if key.references.namespace not in (None, code.schema.default_namespace):
+        target = str(key.references)
+    referred = [f"{target}.{name}" for name in key.referred_columns]
+    text = f"{word}([{_listed(key.columns)}], [{_listed(referred)}], name={key.name!r}"
+    if key.on_delete != "NO ACTION" and not key.on_delete_columns:
+        text += f", ondelete={key.on_delete!r}"
+    if key.on_update != "NO ACTION":
+        text += f", onupdate={key.on_update!r}"
+    if key.match != "SIMPLE":
+        text += f", match={key.match!r}"
+    return f"{text}{_deferral(key.deferrable)}, use_alter=True)"
+
+
+def _index(code: _Module, index: Index) -> str:
+    word = code.use("sqlalchemy", "Index")
+    parts = [repr(index.name), *(_index_key(code, key) for key in index.columns)]
+    if index.unique:
+        parts.append("unique=True")
+    if index.method != "btree":
+        parts.append(f"postgresql_using={index.method!r}")
+    if index.where is not None:
+        parts.append(f"postgresql_where={code.text(index.where)}")
+    if index.include:
+        parts.append(f"postgresql_include=[{_listed(index.include)}]")
+    if index.nulls_not_distinct:
+        parts.append("postgresql_nulls_not_distinct=True")
+    if index.parameters:
+        parts.append(f"postgresql_with={dict(index.parameters)!r}")
+    return f"{word}({', '.join(parts)})"
+
+
+def _index_key(code: _Module, key: IndexColumn) -> str:
+    plain = (key.operator_class, key.collation, key.descending, key.nulls_first)
+    if key.column is not None and plain == (None, None, False, False):
+        return repr(key.column)
+    quoted = '"' + (key.column or "").replace('"', '""') + '"'
+    text = quoted if key.column is not None else key.expression or ""
+    if key.collation is not None:
+        text += f" COLLATE {key.collation}"
+    if key.operator_class is not None:
+        text += f" {key.operator_class}"
+    if key.descending:
+        text += " DESC" if key.nulls_first else " DESC NULLS LAST"
+    elif key.nulls_first:
+        text += " NULLS FIRST"
+    return code.text(text)

@@ -1,0 +1,127 @@
+"""PostgreSQL's types as SQLAlchemy writes them. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from dbwarden.schema import QualifiedName, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeType:
+    """A type in code: the expression, what annotates it, and which names it imports from where."""
+
+    expression: str
+    annotation: str
+    imports: tuple[tuple[str, str], ...] = ()
+
+
+_SQL, _PG = "sqlalchemy", "sqlalchemy.dialects.postgresql"
+_DATETIME, _ANY = ("datetime", ""), ("typing", "Any")
+
+# type: (expression, annotation, imports of the expression, import of the annotation)
+_PLAIN: dict[str, tuple[str, str, str, tuple[str, str] | None]] = {
+    "smallint": ("SmallInteger", "int", _SQL, None),
+    "integer": ("Integer", "int", _SQL, None),
+    "bigint": ("BigInteger", "int", _SQL, None),
+    "text": ("Text", "str", _SQL, None),
+    "character varying": ("String", "str", _SQL, None),
+    "boolean": ("Boolean", "bool", _SQL, None),
+    "date": ("Date", "datetime.date", _SQL, _DATETIME),
+    "numeric": ("Numeric", "Decimal", _SQL, ("decimal", "Decimal")),
+    "real": ("REAL", "float", _SQL, None),
+    "double precision": ("Double", "float", _SQL, None),
+    "uuid": ("Uuid", "uuid.UUID", _SQL, ("uuid", "")),
+    "bytea": ("LargeBinary", "bytes", _SQL, None),
+    "json": ("JSON", "Any", _SQL, _ANY),
+    "jsonb": ("JSONB", "Any", _PG, _ANY),
+    "inet": ("INET", "str", _PG, None),
+    "cidr": ("CIDR", "str", _PG, None),
+    "macaddr": ("MACADDR", "str", _PG, None),
+    "money": ("MONEY", "str", _PG, None),
+    "tsvector": ("TSVECTOR", "str", _PG, None),
+    "hstore": ("HSTORE", "Any", _PG, _ANY),
+    "citext": ("CITEXT", "str", _PG, None),
+    "interval": ("INTERVAL", "datetime.timedelta", _PG, _DATETIME),
+    "int4range": ("INT4RANGE", "Any", _PG, _ANY),
+    "int8range": ("INT8RANGE", "Any", _PG, _ANY),
+    "numrange": ("NUMRANGE", "Any", _PG, _ANY),
+    "tsrange": ("TSRANGE", "Any", _PG, _ANY),
+    "tstzrange": ("TSTZRANGE", "Any", _PG, _ANY),
+    "daterange": ("DATERANGE", "Any", _PG, _ANY),
+}
+_TIMES = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
+_SIZED = re.compile(r"(character varying|character|numeric|bit varying|bit)\(([\d,]+)\)")
+
+
+def code_type(type_: str, schema: Schema) -> CodeType:
+    """What *type_*, as the catalog prints it, is in code.
+
+    A type that SQLAlchemy has no name for is ``Raw("...")``, which the generated module defines.
+    """
+    if type_.endswith("[]"):
+        inner = code_type(type_.removesuffix("[]"), schema)
+        return CodeType(
+            expression=f"ARRAY({inner.expression})",
+            annotation=f"list[{inner.annotation}]",
+            imports=(*inner.imports, (_PG, "ARRAY")),
+        )
+    if type_ in _PLAIN:
+        expression, annotation, home, needed = _PLAIN[type_]
+        imports = ((home, expression), *((needed,) if needed else ()))
+        return CodeType(expression=expression, annotation=annotation, imports=imports)
+    return _time(type_) or _sized(type_) or _enum(type_, schema) or _raw(type_)
+
+
+def _time(type_: str) -> CodeType | None:
+    found = _TIMES.fullmatch(type_)
+    if found is None:
+        return None
+    word, precision, zone = found.groups()
+    annotation = "datetime.datetime" if word == "timestamp" else "datetime.time"
+    if precision is None:
+        name = "DateTime" if word == "timestamp" else "Time"
+        expression = f"{name}(timezone=True)" if zone == "with" else name
+        home = _SQL
+    else:
+        name, home = word.upper(), _PG
+        expression = f"{name}({zone == 'with'}, {precision})"
+    return CodeType(expression=expression, annotation=annotation, imports=((home, name), _DATETIME))
+
+
+def _sized(type_: str) -> CodeType | None:
+    found = _SIZED.fullmatch(type_)
+    if found is None or found[1].startswith("bit"):
+        return None
+    numbers = found[2].replace(",", ", ")
+    if found[1] == "numeric":
+        imports = ((_SQL, "Numeric"), ("decimal", "Decimal"))
+        return CodeType(expression=f"Numeric({numbers})", annotation="Decimal", imports=imports)
+    name = "String" if found[1] == "character varying" else "CHAR"
+    return CodeType(expression=f"{name}({numbers})", annotation="str", imports=((_SQL, name),))
+
+
+def _enum(type_: str, schema: Schema) -> CodeType | None:
+    for enum in schema.enums:
+        if type_ in printed(enum.name, schema.default_namespace):
+            values = ", ".join(repr(value) for value in enum.values)
+            space = _schema_argument(enum.name, schema.default_namespace)
+            text = f"Enum({values}, name={enum.name.name!r}{space})"
+            return CodeType(expression=text, annotation="str", imports=((_SQL, "Enum"),))
+    return None
+
+
+def _schema_argument(name: QualifiedName, default: str | None) -> str:
+    return "" if name.namespace in (None, default) else f", schema={name.namespace!r}"
+
+
+def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
+    """How the catalog may print *name*."""
+    plain = (name.name, '"' + name.name.replace('"', '""') + '"')
+    if name.namespace in (None, default):
+        return plain
+    spaces = (name.namespace, f'"{name.namespace}"')
+    return tuple(f"{space}.{word}" for space in spaces for word in plain)
+
+
+def _raw(type_: str) -> CodeType:
+    return CodeType(expression=f"Raw({type_!r})", annotation="Any", imports=(_ANY, ("", "Raw")))

@@ -1,0 +1,36 @@
+"""Where the project's own PostgreSQL server for development is, when it runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from dbwarden.errors import ConnectError
+
+ADDRESS = Path(".dbwarden", "dev-server")
+"""Below the project's root: holds the folder of the running server's socket."""
+
+
+def address_of(root: Path) -> str | None:
+    """The folder of the running server's socket; ``None`` when none was started. Blocking."""
+    try:
+        return (root / ADDRESS).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def embedded_url(root: Path, database: str) -> Callable[[], str]:
+    """A function that gives the URL of *database* on the project's server, when it runs."""
+
+    def dev_server() -> str:
+        folder = address_of(root)
+        if folder is None:
+            raise ConnectError("it does not run; start it with: dbwarden dev-server start")
+        return url_in(folder, database)
+
+    return dev_server
+
+
+def url_in(folder: str, database: str) -> str:
+    """The URL of *database* on the server whose socket is in *folder*."""
+    name = quote(database, safe="")
+    return f"postgresql://postgres@/{name}?host={quote(folder, safe='')}"

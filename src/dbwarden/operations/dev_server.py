@@ -1,0 +1,219 @@
+"""A real PostgreSQL for development: started and stopped by hand, its databases stay."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden.config.embedded import ADDRESS, address_of, url_in
+from dbwarden.config.model import EMBEDDED, DatabaseConfig
+from dbwarden.errors import ConnectError, UsageError
+
+_SOCKET_PATH_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevServer:
+    """The project's server for development: whether it runs, and the URLs of its databases."""
+
+    running: bool
+    data: Path
+    urls: tuple[str, ...] = ()
+
+
+async def dev_server_start(root: Path, databases: Sequence[DatabaseConfig]) -> DevServer:
+    """Start the server of the project at *root* and make the databases that are missing.
+
+    Only this machine's user (and root) can reach it, through a socket file in a private folder.
+
+    Args:
+        root: The project's root.
+        databases: Those with ``dev_database_url="embedded"`` get a database of their name.
+
+    Raises:
+        UsageError: There is no PostgreSQL here.
+        ConnectError: It did not start; with the end of its log.
+    """
+    names = _names(databases)
+    place = await anyio.to_thread.run_sync(_start, root)
+    await _make_databases(place, names)
+    return await anyio.to_thread.run_sync(_status, root, names)
+
+
+async def dev_server_stop(root: Path, *, remove: bool = False) -> DevServer:
+    """Stop the server; *remove* deletes its databases too."""
+    return await anyio.to_thread.run_sync(_stop, root, remove)
+
+
+async def dev_server_status(root: Path, databases: Sequence[DatabaseConfig]) -> DevServer:
+    """Whether the server runs, and where."""
+    return await anyio.to_thread.run_sync(_status, root, _names(databases))
+
+
+def _names(databases: Sequence[DatabaseConfig]) -> tuple[str, ...]:
+    chosen = [item for item in databases if item.dev_database_url == EMBEDDED]
+    return tuple(item.database_name for item in chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The folders of one project's server."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+
+def _place(root: Path) -> _Place:
+    """In the project where the server can work there, else in a private folder of the system."""
+    inside = root / ".dbwarden" / "postgresql"
+    reachable = os.geteuid() != 0 or all(
+        not path.exists() or path.stat().st_mode & 0o001 for path in (inside, *inside.parents)
+    )
+    if reachable and len(str(inside)) < _SOCKET_PATH_LIMIT - len("/.s.PGSQL.5432"):
+        return _Place(inside)
+    return _Place(Path("/var/tmp", f"dbwarden-{sha256(str(root).encode()).hexdigest()[:12]}"))
+
+
+def _start(root: Path) -> _Place:
+    from dbwarden.authoring.cache import prepared
+    from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy, runner
+
+    user, place = runner(), _place(root)
+    prepared(root)
+    if not _runs(place):
+        found = find_binaries()
+        place.folder.mkdir(parents=True, exist_ok=True)
+        place.folder.chmod(0o700)
+        user.own(place.folder)
+        copied = place.folder / found.bindir.parent.parent.name
+        shutil.rmtree(copied, ignore_errors=True)
+        shutil.rmtree(copied.with_name(f"{copied.name}.libs"), ignore_errors=True)
+        binaries = readable_copy(found, user, place.folder)
+        if not (place.data / "PG_VERSION").exists():
+            options = "-U postgres --auth-local=trust --auth-host=reject -E UTF8 --locale=C"
+            _run([str(binaries.program("initdb")), "-D", str(place.data), *options.split()], user)
+        _run(_pg_ctl(binaries.program("pg_ctl"), place), user, log=place.log)
+        (root / ADDRESS).write_text(f"{place.folder}\n", encoding="utf-8")
+    return place
+
+
+def _pg_ctl(program: Path, place: _Place) -> list[str]:
+    options = (
+        f"-c listen_addresses='' -c unix_socket_directories='{place.folder}' "
+        "-c unix_socket_permissions=0700 -c port=5432"
+    )
+    return [
+        *(str(program), "start", "-w", "-s", "-D", str(place.data)),
+        *("-l", str(place.log), "-o", options),
+    ]
+
+
+def _run(command: list[str], user: object, log: Path | None = None) -> None:
+    arguments = getattr(user, "arguments", {})
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("PG")}
+    done = subprocess.run(
+        command,
+        env={**environment, "LC_ALL": "C", "TZ": "UTC"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # a pipe would stay open as long as the server runs
+        stderr=subprocess.DEVNULL if log else subprocess.PIPE,
+        text=True,
+        **arguments,
+    )
+    if done.returncode != 0:
+        said = log.read_text(errors="replace") if log and log.exists() else done.stderr or ""
+        raise ConnectError(
+            "the development server did not start",
+            detail="\n".join(said.strip().splitlines()[-10:]),
+            next_step="Look at its log, or begin anew: dbwarden dev-server stop --remove",
+        )
+
+
+async def _make_databases(place: _Place, names: Sequence[str]) -> None:
+    import asyncpg
+
+    from dbwarden.dialects.postgresql.quoting import identifier
+
+    raw = await asyncpg.connect(
+        host=str(place.folder), port=5432, user="postgres", database="postgres"
+    )
+    try:
+        there = {row["datname"] for row in await raw.fetch("SELECT datname FROM pg_database")}
+        for name in names:
+            if name not in there:
+                await raw.execute(f"CREATE DATABASE {identifier(name)}")
+    finally:
+        raw.terminate()
+
+
+def _pid(place: _Place) -> int | None:
+    try:
+        return int((place.data / "postmaster.pid").read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _runs(place: _Place) -> bool:
+    pid = _pid(place)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stop(root: Path, remove: bool) -> DevServer:
+    from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy, runner
+
+    place = _place(root)
+    if _runs(place):
+        user = runner()
+        found = find_binaries()
+        kept = place.folder / found.bindir.parent.parent.name / found.bindir.parent.name / "bin"
+        program = kept / "pg_ctl" if kept.is_dir() else found.program("pg_ctl")
+        if not user.can_run(program):
+            program = readable_copy(found, user, place.folder).program("pg_ctl")
+        _run([str(program), "stop", "-w", "-m", "fast", "-D", str(place.data)], user)
+    (root / ADDRESS).unlink(missing_ok=True)
+    if remove:
+        shutil.rmtree(place.folder, ignore_errors=True)
+    return DevServer(running=False, data=place.data)
+
+
+def _status(root: Path, names: Sequence[str]) -> DevServer:
+    place = _place(root)
+    folder = address_of(root)
+    if folder is None or not _runs(place):
+        return DevServer(running=False, data=place.data)
+    return DevServer(
+        running=True, data=place.data, urls=tuple(url_in(folder, name) for name in names)
+    )
+
+
+def refuse_none(databases: Sequence[DatabaseConfig]) -> None:
+    """Raise where no database of the project uses the server.
+
+    Raises:
+        UsageError: None says ``dev_database_url="embedded"``.
+    """
+    if not _names(databases):
+        raise UsageError(
+            "no database of this project uses the development server",
+            next_step=f"Say dev_database_url={EMBEDDED!r} in a database_config.",
+        )

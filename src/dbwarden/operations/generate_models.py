@@ -1,0 +1,104 @@
+"""SQLAlchemy models from a live database, which lead back to exactly that database."""
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from dbwarden.authoring.bench import EMPTY, Bench, bench
+from dbwarden.authoring.code import is_serial, module
+from dbwarden.authoring.desired import Wanted, read_wanted
+from dbwarden.authoring.handmade import KINDS
+from dbwarden.authoring.proof import differences
+from dbwarden.authoring.sides import independent, live_source
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.diff import diff
+from dbwarden.diff.changes import subject
+from dbwarden.errors import NotProven, UsageError
+from dbwarden.operations.target import operation
+from dbwarden.schema import Schema
+from dbwarden.types import DatabaseName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedModels:
+    """The code, and how many tables it describes."""
+
+    database: DatabaseName
+    tables: int
+    code: str = field(repr=False)
+
+
+@operation("generate_models")
+async def generate_models(config: DatabaseConfig) -> GeneratedModels:
+    """Write SQLAlchemy 2.0 models for what the live database has, proven to lead back to it.
+
+    Raises:
+        ConnectError: The database cannot be reached.
+        UsageError: It is not PostgreSQL, or there is no place for a scratch database.
+        NotProven: The models would build something else; names what.
+    """
+    if config.database_type != "postgresql":
+        raise UsageError("models are generated from PostgreSQL only", database=config.database_name)
+    async with bench(config, use_cache=False) as place:
+        schema = await place.schema(await live_source(place))
+        before = await _before(place, schema)
+        draft = module(schema, before=before)
+        built = await _built(place, draft)
+        changes = diff(built, schema)
+        rest = place.workshop.render(changes, current=built, desired=schema)
+        code = module(schema, before=before, after=[item.text for item in rest])
+        left = await differences(place, await _built(place, code), schema)
+        if left:
+            raise NotProven(
+                f"the models would not lead back to the database: {subject(left[0])} differs",
+                database=config.database_name,
+            )
+    return GeneratedModels(database=config.database_name, tables=len(schema.tables), code=code)
+
+
+async def _before(place: Bench, schema: Schema) -> list[str]:
+    """What has to be there before the tables: extensions, domains, functions, sequences."""
+    empty = await place.schema(EMPTY)
+    refs = independent(schema)
+    serial = {
+        table.column_ref(column.name)
+        for table in schema.tables
+        for column in table.columns
+        if is_serial(table, column)
+    }
+    identity = {
+        column.identity.sequence
+        for table in schema.tables
+        for column in table.columns
+        if column.identity is not None
+    }
+    sequences = tuple(
+        replace(sequence, owned_by=None)
+        for sequence in schema.sequences
+        if sequence.owned_by not in serial and sequence.name not in identity
+    )
+    subset = replace(empty, sequences=sequences, dependencies=schema.dependencies)
+    things: dict[str, Any] = {
+        kind: tuple(thing for thing in getattr(schema, kind) if thing.ref in refs) for kind in KINDS
+    }
+    subset = replace(subset, **things)
+    changes = diff(empty, subset)
+    rendered = place.workshop.render(changes, current=empty, desired=subset)
+    return [item.text for item in rendered]
+
+
+async def _built(place: Bench, code: str) -> Schema:
+    """The schema that the module *code* builds in scratch."""
+    asked = await anyio.to_thread.run_sync(_read, place, code)
+    return await place.schema(asked.source)
+
+
+def _read(place: Bench, code: str) -> Wanted:
+    with tempfile.TemporaryDirectory(prefix="dbwarden-models-") as folder:
+        path = Path(folder, "models.py")
+        path.write_text(code, encoding="utf-8")
+        config = replace(place.config, model_paths=(str(path),), schema_paths=())
+        return read_wanted(config, (), place.workshop)

@@ -1,0 +1,37 @@
+"""The project's own PostgreSQL: started, used, stopped, started again with what it had."""
+
+from tests.integration.authoring.conftest import Project
+from tests.integration.authoring.test_other_operations import configure, run
+
+
+async def test_the_development_server_keeps_its_databases(project: Project) -> None:
+    configure(project, dev_database_url="embedded")
+    code, out, _ = await run(project, "dev-server", "status")
+    assert (code, out) == (3, "It does not run.\n")
+    code, _, err = await run(project, "status", "--dev")
+    assert code == 1
+    assert "dbwarden dev-server start" in err
+    try:
+        code, out, err = await run(project, "dev-server", "start")
+        assert (code, err) == (0, "")
+        assert "postgresql://postgres@/primary?host=" in out
+        assert (await run(project, "make-migrations", "-m", "users"))[0] == 0
+        assert (await run(project, "migrate", "--dev"))[0] == 0
+        assert (await run(project, "dev-server", "start"))[0] == 0  # it runs already
+        assert (await run(project, "dev-server", "stop"))[0] == 0
+        assert (await run(project, "status", "--dev"))[0] == 1
+        assert (await run(project, "dev-server", "start"))[0] == 0
+        code, out, _ = await run(project, "check", "--dev")
+        assert (code, "ok" in out) == (0, True)
+    finally:
+        code, _, err = await run(project, "dev-server", "stop", "--remove")
+    assert (code, err) == (0, "")
+
+
+async def test_without_a_database_that_uses_it_there_is_no_development_server(
+    project: Project,
+) -> None:
+    configure(project)
+    code, _, err = await run(project, "dev-server", "start")
+    assert code == 2
+    assert "dev_database_url='embedded'" in err

@@ -1,0 +1,50 @@
+"""Models from a live database: they lead back to it."""
+
+from dataclasses import replace
+
+from dbwarden.operations.diff import drift
+from dbwarden.operations.generate_models import generate_models
+from tests.integration.authoring.conftest import Project
+
+RICH = (
+    "CREATE SCHEMA audit",
+    "CREATE EXTENSION citext",
+    "CREATE TYPE mood AS ENUM ('sad', 'it''s ok')",
+    "CREATE DOMAIN positive AS int CHECK (VALUE > 0)",
+    "CREATE FUNCTION tag() RETURNS text LANGUAGE sql AS $$ SELECT 'a:b%' $$",
+    """CREATE TABLE users (
+        id serial PRIMARY KEY, email citext NOT NULL UNIQUE, mood mood DEFAULT 'sad' NOT NULL,
+        class text COLLATE "C", amount numeric(10,2), at timestamptz(3) DEFAULT now(),
+        born date, data jsonb DEFAULT '{"a":1}' NOT NULL, tags text[], ip inet, size positive,
+        big bigint GENERATED ALWAYS AS IDENTITY, twice int GENERATED ALWAYS AS (3 * 2) STORED,
+        tag text DEFAULT tag(), boss_id int REFERENCES users ON DELETE SET NULL,
+        CONSTRAINT filled CHECK (email <> 'x:y' AND class IN ('a', 'b')))""",
+    "CREATE INDEX ix_low ON users (lower(class) text_pattern_ops DESC) WHERE mood = 'sad'",
+    "CREATE INDEX ix_gin ON users USING gin (data jsonb_path_ops)",
+    "COMMENT ON COLUMN users.email IS 'who''s that'",
+    "CREATE TABLE audit.log (at timestamp, what varchar(20), level smallint)",
+    """CREATE TABLE orders (id bigint, line int, user_id int NOT NULL, "Odd name" uuid,
+        PRIMARY KEY (id, line),
+        FOREIGN KEY (user_id) REFERENCES users DEFERRABLE INITIALLY DEFERRED)""",
+    "CREATE TABLE parts (id int NOT NULL, at date NOT NULL) PARTITION BY RANGE (at)",
+    "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+    "CREATE VIEW happy AS SELECT id, email FROM users WHERE mood <> 'sad'",
+    "CREATE SEQUENCE counter START 5",
+    "CREATE TABLE counted (id int PRIMARY KEY DEFAULT nextval('counter'))",
+    "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+)
+
+
+async def test_generated_models_lead_back_to_the_database(project: Project) -> None:
+    for statement in RICH:
+        await project.fetch(statement)
+    made = await generate_models(project.config)
+    assert made.tables == 6
+    assert "class Users(Base):" in made.code
+    assert "email: Mapped[str] = mapped_column(CITEXT, nullable=False" in made.code
+    assert "id: Mapped[int] = mapped_column(Integer)" in made.code
+    path = project.file("models_generated.py", "")
+    path.write_text(made.code, encoding="utf-8")
+    config = replace(project.config, model_paths=("models_generated.py",))
+    found = await drift(config, models=True)
+    assert found.differences == ()

@@ -1,0 +1,269 @@
+"""Which tables a database owns: what is defined in its modules, however models are written."""
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dbwarden.authoring.building import statements
+from dbwarden.authoring.models import OwnedMetadata, owned_tables
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ConfigurationError
+from dbwarden.types import DatabaseName
+
+NUMBERS = itertools.count(1)
+
+BASE = """
+from sqlalchemy import *
+from sqlalchemy.orm import *
+class Base(DeclarativeBase):
+    pass
+class Stamped:
+    created: Mapped[object] = mapped_column(DateTime, server_default=func.now())
+class Thing(Base):
+    __abstract__ = True
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+
+class Package:
+    """A package of modules under a name that no other test has."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.name = f"models_{next(NUMBERS)}_package"
+        self.file("__init__", "")
+
+    def file(self, module: str, text: str) -> None:
+        path = self.root / self.name / f"{module.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("PACKAGE", self.name), encoding="utf-8")
+
+    def config(self, *modules: str, name: str = "primary") -> DatabaseConfig:
+        return self.at(*(f"{self.name}.{module}" for module in modules), name=name)
+
+    def at(self, *paths: str, name: str = "primary") -> DatabaseConfig:
+        return DatabaseConfig(
+            database_name=DatabaseName(name),
+            database_type="postgresql",
+            database_url="postgresql://localhost/none",
+            root=self.root,
+            migrations_dir=self.root / "migrations",
+            model_paths=paths,
+        )
+
+
+def names(owned: Sequence[OwnedMetadata]) -> set[str]:
+    return {table.fullname for item in owned for table in item.tables}
+
+
+def sql(config: DatabaseConfig) -> str:
+    found = statements(
+        config,
+        owned_tables(config),
+        url="postgresql+asyncpg://",
+        namespace=lambda name: f"CREATE SCHEMA {name}",
+    )
+    return ";\n".join(found)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    made = Package(tmp_path)
+    made.file("base", BASE)
+    yield made
+    for module in [name for name in sys.modules if name.startswith(made.name)]:
+        del sys.modules[module]
+
+
+def test_databases_that_share_one_base_own_what_their_modules_define(
+    package: Package,
+) -> None:
+    package.file(
+        "primary",
+        """
+from PACKAGE.base import *
+class User(Stamped, Thing):
+    __tablename__ = "users"
+    mood: Mapped[str] = mapped_column(Enum("a", "b", name="mood", metadata=Base.metadata))
+counter = Sequence("user_counter", metadata=Base.metadata)
+""",
+    )
+    package.file(
+        "analytics",
+        """
+from PACKAGE.base import *
+from PACKAGE.primary import User
+class Event(Stamped, Thing):
+    __tablename__ = "events"
+    kind: Mapped[str] = mapped_column(Enum("x", "y", name="event_kind", metadata=Base.metadata))
+""",
+    )
+    first, second = package.config("primary"), package.config("analytics", name="analytics")
+    assert names(owned_tables(first, [second])) == {"users"}
+    assert names(owned_tables(second, [first])) == {"events"}
+    own = sql(first)
+    assert "CREATE TYPE mood" in own
+    assert "CREATE SEQUENCE user_counter" in own
+    assert "event" not in own
+    other = sql(second)
+    assert "CREATE TYPE event_kind" in other
+    assert "mood" not in other
+    assert "user_counter" not in other
+
+
+def test_packages_are_walked_and_modules_may_import_each_other(package: Package) -> None:
+    package.file("app.__init__", "from PACKAGE.app.users import User")
+    package.file(
+        "app.users",
+        """
+from PACKAGE.base import *
+class User(Thing):
+    __tablename__ = "users"
+    orders: Mapped[list["Order"]] = relationship(back_populates="user")
+from PACKAGE.app.deep.orders import Order
+""",
+    )
+    package.file("app.deep.__init__", "")
+    package.file(
+        "app.deep.orders",
+        """
+from PACKAGE.base import *
+class Order(Thing):
+    __tablename__ = "orders"
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user: Mapped["User"] = relationship(back_populates="orders")
+from PACKAGE.app.users import User
+""",
+    )
+    assert names(owned_tables(package.config("app"))) == {"users", "orders"}
+
+
+def test_files_and_folders_may_be_named_by_path(package: Package) -> None:
+    package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
+    config = package.at(f"{package.name}/one.py")
+    assert names(owned_tables(config)) == {"a"}
+    outside = package.root.parent / "elsewhere.py"
+    outside.write_text("from sqlalchemy import *\nm = MetaData()\nt = Table('t', m)\n")
+    config = package.at(str(outside))
+    assert names(owned_tables(config)) == {"t"}
+
+
+def test_every_form_of_inheritance_and_association_is_owned(package: Package) -> None:
+    package.file(
+        "shop",
+        """
+from PACKAGE.base import *
+tags = Table("item_tags", Base.metadata, Column("item_id", ForeignKey("items.id")))
+class Item(Thing):
+    __tablename__ = "items"
+    kind: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "item"}
+class Book(Item):  # single table
+    pages: Mapped[int | None]
+    __mapper_args__ = {"polymorphic_identity": "book"}
+class Disc(Item):  # joined
+    __tablename__ = "discs"
+    id: Mapped[int] = mapped_column(ForeignKey("items.id"), primary_key=True)
+    __mapper_args__ = {"polymorphic_identity": "disc"}
+class Person(Thing):
+    __tablename__ = "people"
+    friends: Mapped[list["Person"]] = relationship(
+        secondary=Table(
+            "friendships", Base.metadata,
+            Column("a", ForeignKey("people.id")), Column("b", ForeignKey("people.id")),
+        ),
+        primaryjoin="Person.id == friendships.c.a",
+        secondaryjoin="Person.id == friendships.c.b",
+    )
+class Boss(Person):  # concrete
+    __tablename__ = "bosses"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    __mapper_args__ = {"concrete": True}
+def _hidden():
+    class Secret(Thing):
+        __tablename__ = "secrets"
+_hidden()
+""",
+    )
+    found = names(owned_tables(package.config("shop")))
+    assert found == {
+        *("items", "discs", "people", "bosses", "secrets"),
+        *("item_tags", "friendships"),
+    }
+    assert "pages INTEGER" in sql(package.config("shop"))
+
+
+def test_imperative_mappings_and_ddl_events_are_seen(package: Package) -> None:
+    package.file(
+        "old",
+        """
+from sqlalchemy import *
+from sqlalchemy.orm import registry
+mapper_registry = registry()
+class Old: pass
+old = Table("ancient", mapper_registry.metadata, Column("id", Integer, primary_key=True))
+mapper_registry.map_imperatively(Old, old)
+event.listen(mapper_registry.metadata, "before_create", DDL("CREATE EXTENSION pgcrypto"))
+event.listen(old, "after_create", DDL("CREATE RULE calm AS ON DELETE TO ancient DO INSTEAD NOTHING"))
+""",
+    )
+    text = sql(package.config("old"))
+    assert text.index("CREATE EXTENSION pgcrypto") < text.index("CREATE TABLE ancient")
+    assert text.index("CREATE RULE calm") > text.index("CREATE TABLE ancient")
+
+
+def test_a_table_that_two_databases_claim_is_an_error(package: Package) -> None:
+    package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
+    first, second = package.config("one"), package.config("one", name="second")
+    with pytest.raises(ConfigurationError, match="claimed by two databases: primary and second"):
+        owned_tables(first, [second])
+    both = replace(first, overlap_models=True)
+    assert names(owned_tables(both, [second])) == {"a"}
+
+
+def test_a_foreign_key_cannot_leave_the_database(package: Package) -> None:
+    package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
+    package.file(
+        "two",
+        "from PACKAGE.one import *\nclass B(Thing):\n    __tablename__ = 'b'\n"
+        "    a_id: Mapped[int] = mapped_column(ForeignKey('a.id'))\n",
+    )
+    with pytest.raises(ConfigurationError, match=r"b\.a_id leads to a, which is not a table of"):
+        owned_tables(package.config("two"))
+    package.file(
+        "three",
+        "from PACKAGE.one import *\nclass C(Thing):\n    __tablename__ = 'c'\n"
+        "    x: Mapped[int] = mapped_column(ForeignKey('nowhere.id'))\n",
+    )
+    with pytest.raises(ConfigurationError, match=r"c\.x leads to nowhere, which no module"):
+        owned_tables(package.config("three"))
+
+
+def test_an_import_error_names_file_line_and_cause(package: Package) -> None:
+    package.file("broken", "import os\n\nfrom PACKAGE.inner import x\n")
+    package.file("inner", "a = 1\n\n\nx = a / 0\n")
+    with pytest.raises(ConfigurationError, match="ZeroDivisionError") as caught:
+        owned_tables(package.config("broken"))
+    location = caught.value.location
+    assert location is not None
+    assert (location.path.name, location.line) == ("inner.py", 4)
+    package.file("typo", "def x(:\n")
+    with pytest.raises(ConfigurationError, match="SyntaxError") as caught:
+        owned_tables(package.config("typo"))
+    assert caught.value.location is not None
+    assert caught.value.location.line == 1
+    with pytest.raises(ConfigurationError, match="there is no such module"):
+        owned_tables(package.config("missing"))
+
+
+def test_modules_that_only_import_models_say_where_they_are(package: Package) -> None:
+    package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
+    package.file("all", "from PACKAGE.one import A\n")
+    with pytest.raises(ConfigurationError, match="define no model") as caught:
+        owned_tables(package.config("all"))
+    assert f"They import models from {package.name}.one" in (caught.value.next_step or "")
