@@ -20,9 +20,9 @@ from dbwarden.types import DatabaseName
 
 
 def config_of(root: Path, options: list[str]) -> DatabaseConfig:
-    given: dict[str, Any] = {
-        name: float(number) for name, number in (option.split("=") for option in options)
-    }
+    # Generous: what these processes show must not depend on how busy the machine is.
+    given: dict[str, Any] = {"timeout": 600.0, "connect_timeout": 60.0, "lock_timeout": 60.0}
+    given |= {name: float(number) for name, number in (each.split("=") for each in options)}
     return DatabaseConfig(
         database_name=DatabaseName("app"),
         database_type="sqlite",

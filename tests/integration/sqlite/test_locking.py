@@ -230,7 +230,7 @@ async def test_processes_that_start_together_apply_each_migration_once(
     project.write("0001", "CREATE TABLE t (a);")
     for version in range(2, 8):
         project.write(f"{version:04}", f"INSERT INTO t VALUES ({version});\nVACUUM;")
-    started = [other_process("migrate", "migration_lock_timeout=60") for _ in range(number)]
+    started = [other_process("migrate", "migration_lock_timeout=600") for _ in range(number)]
     printed = [await each.ended() for each in started]
     assert sorted(filter(None, printed)) == ["0001,0002,0003,0004,0005,0006,0007"]
     assert project.query("SELECT a FROM t") == [(version,) for version in range(2, 8)]
