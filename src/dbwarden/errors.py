@@ -129,7 +129,7 @@ class DatabaseExists(DBWardenError):
 
 
 class ConnectionLost(DBWardenError):
-    """The connection broke while work was going on; what was not confirmed is looked up next time."""
+    """The connection broke in mid-work; what was not confirmed is looked up by the next run."""
 
 
 class PoolerDetected(ConnectError):

@@ -21,8 +21,8 @@ from dbwarden.errors import (
 )
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
-from dbwarden.planning import Applied, History, compare, plan_rollback, plan_upgrade
 from dbwarden.ledger import Kind, LedgerRow, State
+from dbwarden.planning import Applied, History, compare, plan_rollback, plan_upgrade
 from dbwarden.types import Checksum, DatabaseName, Version, format_version
 
 PRIMARY = DatabaseName("primary")

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Work
-from dbwarden.planning import compare, plan_upgrade
 from dbwarden.ledger import Kind
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.target import dialect_of, migration_files, operation
 from dbwarden.operations.works import fresh_works
+from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
 
 

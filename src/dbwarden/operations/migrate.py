@@ -8,10 +8,10 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, Work
 from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration
-from dbwarden.planning import compare, plan_upgrade
 from dbwarden.ledger import LedgerRow, Reading
 from dbwarden.operations.target import dialect_of, migration_files, operation
 from dbwarden.operations.works import fresh_works, resumed_work
+from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
 
 

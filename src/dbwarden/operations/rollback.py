@@ -7,11 +7,11 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Dialect, Work
 from dbwarden.files.migration import Migration
-from dbwarden.planning import compare, plan_rollback
 from dbwarden.ledger import Reading, State
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
 from dbwarden.operations.target import dialect_of, migration_files, operation
 from dbwarden.operations.works import resumed_work, rollback_work
+from dbwarden.planning import compare, plan_rollback
 from dbwarden.types import DatabaseName
 
 

@@ -11,6 +11,7 @@ from dbwarden.errors import (
 )
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
+from dbwarden.ledger import LedgerRow, State
 from dbwarden.planning.comparing import (
     Applied,
     History,
@@ -20,7 +21,6 @@ from dbwarden.planning.comparing import (
     version_of,
 )
 from dbwarden.planning.wording import check_amount, command, missing, named, partial_without_file
-from dbwarden.ledger import LedgerRow, State
 from dbwarden.types import Version, format_version
 
 

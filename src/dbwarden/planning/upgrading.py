@@ -6,9 +6,9 @@ from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, Usag
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
+from dbwarden.ledger import State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.wording import check_amount, command, missing, named, partial_without_file
-from dbwarden.ledger import State
 from dbwarden.types import Version, format_version
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from dbwarden.errors import MissingMigration, PartialMigration, UsageError
 from dbwarden.files.order import say_versions
-from dbwarden.planning.comparing import History, version_of
 from dbwarden.ledger import LedgerRow
+from dbwarden.planning.comparing import History, version_of
 
 
 def command(history: History, verb: str, *options: str) -> str:

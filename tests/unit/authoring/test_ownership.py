@@ -209,7 +209,8 @@ class Old: pass
 old = Table("ancient", mapper_registry.metadata, Column("id", Integer, primary_key=True))
 mapper_registry.map_imperatively(Old, old)
 event.listen(mapper_registry.metadata, "before_create", DDL("CREATE EXTENSION pgcrypto"))
-event.listen(old, "after_create", DDL("CREATE RULE calm AS ON DELETE TO ancient DO INSTEAD NOTHING"))
+rule = DDL("CREATE RULE calm AS ON DELETE TO ancient DO INSTEAD NOTHING")
+event.listen(old, "after_create", rule)
 """,
     )
     text = sql(package.config("old"))

@@ -79,7 +79,7 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
     if statement is None:
         return "Look for deferred constraints that this migration leaves violated."
     left = (
-        f"what stands before this step stays done, and the next run goes on here"
+        "what stands before this step stays done, and the next run goes on here"
         if steps_done
         else "it left nothing behind"
     )
