@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dbwarden.operations.baseline import baseline as baseline
     from dbwarden.operations.check import check as check
     from dbwarden.operations.create_database import create_database as create_database
+    from dbwarden.operations.diff import check_models as check_models
+    from dbwarden.operations.diff import drift as drift
+    from dbwarden.operations.generate_models import generate_models as generate_models
     from dbwarden.operations.health import health as health
     from dbwarden.operations.history import history as history
     from dbwarden.operations.init import init as init
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from dbwarden.operations.repair import repair as repair
     from dbwarden.operations.rollback import rollback as rollback
     from dbwarden.operations.status import status as status
+    from dbwarden.operations.verify import verify as verify
     from dbwarden.operations.wait import wait as wait
 
 __version__ = "0.1.0"
@@ -42,8 +46,11 @@ _HOMES = {
     "Project": "dbwarden.config.loading",
     "baseline": "dbwarden.operations.baseline",
     "check": "dbwarden.operations.check",
+    "check_models": "dbwarden.operations.diff",
     "create_database": "dbwarden.operations.create_database",
     "database_config": "dbwarden.config.registry",
+    "drift": "dbwarden.operations.diff",
+    "generate_models": "dbwarden.operations.generate_models",
     "health": "dbwarden.operations.health",
     "history": "dbwarden.operations.history",
     "init": "dbwarden.operations.init",
@@ -58,6 +65,7 @@ _HOMES = {
     "status": "dbwarden.operations.status",
     "tenant_databases": "dbwarden.config.registry",
     "unlock": "dbwarden.operations.lock",
+    "verify": "dbwarden.operations.verify",
     "wait": "dbwarden.operations.wait",
 }
 

@@ -151,7 +151,7 @@ async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:
     return tuple(
         other
         for other in project.databases
-        if other.database_name != config.database_name and other.replica_of is None
+        if other.files_of != config.files_of and other.replica_of is None
     )
 
 
@@ -215,7 +215,7 @@ async def _prove(
     )
     config = place.config
     path = config.migrations_dir / _file_name(config, files, order)
-    migration = parse(draft, path=path, database=config.database_name, dialect=config.database_type)
+    migration = parse(draft, path=path, database=config.files_of, dialect=config.database_type)
     return await prove(place, sides.source, sides.current, sides.desired, migration)
 
 
@@ -265,7 +265,7 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
 
 def _file_name(config: DatabaseConfig, files: Sequence[Migration], order: Order) -> str:
     number = format_version(next_version(files))
-    return f"{config.database_name}__{number}_{slug(order.name or order.message)}.sql"
+    return f"{config.files_of}__{number}_{slug(order.name or order.message)}.sql"
 
 
 async def _finish(

@@ -70,7 +70,7 @@ def _names(config: DatabaseConfig) -> Names:
     if not folder.is_dir():
         return {}
     paths = sorted(path for path in folder.iterdir() if path.suffix == ".sql")
-    return {path: parse_name(path, config.database_name) for path in paths}
+    return {path: parse_name(path, config.files_of) for path in paths}
 
 
 def clashing(names: Names) -> list[list[Path]]:
@@ -106,7 +106,7 @@ def _moving(
 
 
 def _unknown(config: DatabaseConfig, listed: str, last: Path) -> DBWardenError:
-    short = last.stem.removeprefix(f"{config.database_name}__")
+    short = last.stem.removeprefix(f"{config.files_of}__")
     return UsageError(
         f"{listed} have the same number, and the live database does not tell which is older",
         database=config.database_name,
@@ -121,7 +121,7 @@ def _is_named(path: Path, move: Sequence[str]) -> bool:
 
 
 def _is_applied(config: DatabaseConfig, path: Path, applied: dict[str, str]) -> bool:
-    name = parse_name(path, config.database_name)
+    name = parse_name(path, config.files_of)
     assert name.version is not None
     return applied.get(format_version(name.version)) == name.name.replace("_", " ")
 
@@ -131,7 +131,7 @@ def planned(config: DatabaseConfig, names: Names, moving: Sequence[Path]) -> tup
     highest = max((name.version or 0 for name in names.values()), default=0)
     moves = []
     for number, path in enumerate(moving, start=highest + 1):
-        new = f"{config.database_name}__{format_version(Version(number))}_{names[path].name}.sql"
+        new = f"{config.files_of}__{format_version(Version(number))}_{names[path].name}.sql"
         moves.append(Move(old=path, new=path.with_name(new)))
     return tuple(moves)
 

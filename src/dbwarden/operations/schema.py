@@ -13,7 +13,7 @@ from dbwarden.authoring.sides import live_source
 from dbwarden.authoring.writing import Header, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.files.folder import write_migration
+from dbwarden.files.folder import read_folder, write_migration
 from dbwarden.files.parsing import parse
 from dbwarden.operations.baseline import baseline
 from dbwarden.operations.target import migration_files, operation
@@ -73,7 +73,9 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
         UsageError: There are migrations already, or the database holds nothing.
         UnsupportedChange: It holds something that dbwarden cannot write.
     """
-    if await migration_files(config):
+    # Not through what this run has read before: the file that is written now must be seen.
+    folder = (config.migrations_dir, config.files_of, config.database_type)
+    if await anyio.to_thread.run_sync(read_folder, *folder):
         raise UsageError(
             "there are migrations already",
             database=config.database_name,
@@ -96,11 +98,11 @@ async def _write_first(config: DatabaseConfig, message: str) -> Path:
             )
         header = Header(purpose=message, verdict="exact", server=await place.server())
         text = migration_text(header, planned, empty.default_namespace)
-        name = f"{config.database_name}__{FIRST}_baseline.sql"
+        name = f"{config.files_of}__{FIRST}_baseline.sql"
         migration = parse(
             text,
             path=config.migrations_dir / name,
-            database=config.database_name,
+            database=config.files_of,
             dialect=config.database_type,
         )
         await prove(place, EMPTY, empty, schema, migration)

@@ -212,3 +212,14 @@ async def test_the_same_models_and_files_start_no_server(project: Project) -> No
     third = await run(project, "make-migrations", "-m", "users", "--log-level", "debug")
     assert "scratch_started" not in third[2]
     assert "agree" in third[1]
+
+
+async def test_a_live_database_is_adopted_from_the_command_line(project: Project) -> None:
+    configure(project, scratch=project.server.url("postgres"))
+    await project.fetch("CREATE TABLE users (id serial PRIMARY KEY, email varchar)")
+    code, out, err = await run(project, "baseline")
+    assert (code, err) == (0, "")
+    assert "primary__0001_baseline.sql" in out
+    assert (await run(project, "check"))[0] == 0
+    code, out, _ = await run(project, "generate-models", "-o", "shop/generated.py")
+    assert (code, out) == (0, "Wrote 1 tables to shop/generated.py\n")
