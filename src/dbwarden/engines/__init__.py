@@ -1,4 +1,4 @@
-"""One AsyncEngine per database for the application's sessions: made late, shared, bounded, closed."""
+"""One AsyncEngine per database for the app's sessions: made late, shared, bounded, closed."""
 
 from dbwarden.engines.opening import MAX_OPEN_ENGINES, Engines, closable, engines
 from dbwarden.engines.served import PoolState, Served

@@ -1,0 +1,147 @@
+"""Fresh, migrated databases: migrated once as a template, then copied for each test."""
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import parse_url
+from dbwarden.operations.migrate import migrate
+
+SERVER_VARIABLE = "DBWARDEN_TEST_SERVER"
+"""The URL of a PostgreSQL server where databases may be made; else an embedded one is started."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshDatabase:
+    """A database with all migrations and no rows but theirs; gone after the test.
+
+    ``name`` is that of the configured database, ``url`` where this one is.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    config: DatabaseConfig
+
+
+def blocking(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """Await *function* in a thread's own event loop: a test may have one running here."""
+    found: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(anyio.run(function, *arguments))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return found[0]
+
+
+class Templates:
+    """The templates of one test session, and the server on which those of PostgreSQL are."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make none yet; *folder* is for SQLite's files."""
+        self._folder = folder
+        self._migrated: dict[str, str] = {}
+        self._server: Any = None
+        self._made: list[str] = []
+
+    def fresh(self, config: DatabaseConfig) -> FreshDatabase:
+        """A copy of the template of this database; migrates the template the first time."""
+        make = self._sqlite if config.database_type == "sqlite" else self._postgresql
+        url = make(config)
+        return FreshDatabase(name=config.database_name, url=url, config=at(config, url))
+
+    def drop(self, database: FreshDatabase) -> None:
+        """Remove a copy, and whoever is connected to it."""
+        if database.config.database_type == "sqlite":
+            path = parse_url(database.url).file
+            for end in ("", "-wal", "-shm", "-journal"):
+                Path(f"{path}{end}").unlink(missing_ok=True)
+        else:
+            self._drop(parse_url(database.url).database)
+
+    def close(self) -> None:
+        """Remove the templates and stop the server."""
+        for name in self._made:
+            self._drop(name)
+        if self._server is not None:
+            self._server.stop()
+
+    def _sqlite(self, config: DatabaseConfig) -> str:
+        template = self._folder / f"{config.database_name}.db"
+        if config.database_name not in self._migrated:
+            template.touch()
+            blocking(migrate, at(config, f"sqlite:///{template}"))
+            self._migrated[config.database_name] = str(template)
+        copy = self._folder / f"{config.database_name}_{uuid.uuid4().hex[:12]}.db"
+        shutil.copyfile(template, copy)
+        return f"sqlite:///{copy}"
+
+    def _postgresql(self, config: DatabaseConfig) -> str:
+        if config.database_name not in self._migrated:
+            name = self._create(f"template_{config.database_name[:32]}", "template0")
+            self._made.append(name)
+            blocking(migrate, at(config, self._url(name)))
+            self._migrated[config.database_name] = name
+        return self._url(
+            self._create(config.database_name[:32], self._migrated[config.database_name])
+        )
+
+    # -- the server ---------------------------------------------------------------------------
+
+    def _create(self, prefix: str, template: str) -> str:
+        name = f"{prefix}_{uuid.uuid4().hex[:12]}"
+        self._send(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._send(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _send(self, sql: str) -> None:
+        import asyncpg
+
+        from dbwarden.config.libpq import asyncpg_arguments
+
+        arguments = asyncpg_arguments(parse_url(self._url("postgres")))
+
+        async def send() -> None:
+            connection = await asyncpg.connect(**arguments)
+            try:
+                await connection.execute(sql)
+            finally:
+                await connection.close()
+
+        blocking(send)
+
+    def _url(self, name: str) -> str:
+        if given := os.environ.get(SERVER_VARIABLE):
+            return replace(parse_url(given), database=name).render()
+        if self._server is None:
+            from dbwarden.dialects.postgresql.server import EmbeddedServer
+
+            self._server = EmbeddedServer()
+            self._server.start()
+        url: str = self._server.url(name)
+        return url
+
+
+def at(config: DatabaseConfig, url: str) -> DatabaseConfig:
+    """*config* with its database at *url*, and nowhere else."""
+    return replace(config, database_url=url, migration_url=None, dev_database_url=None, dev=False)

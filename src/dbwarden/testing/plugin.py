@@ -1,0 +1,71 @@
+"""The pytest plugin: fixtures, and the databases that ready-made tests run on.
+
+pytest loads this module in every run, so it imports nothing but pytest before a fixture is used.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from dbwarden.config.project import Project
+    from dbwarden.testing.databases import FreshDatabase, Templates
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Explain the marker."""
+    config.addinivalue_line(
+        "markers", "dbwarden(name): the configured database that dbwarden_database copies"
+    )
+
+
+@pytest.fixture(scope="session")
+def dbwarden_project() -> "Project":
+    """The project whose databases are tested; override it to name another file."""
+    from dbwarden.config.loading import load_project
+
+    return load_project()
+
+
+@pytest.fixture(scope="session")
+def dbwarden_templates(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Templates]":
+    """The migrated databases that are copied for each test."""
+    from dbwarden.testing.databases import Templates
+
+    templates = Templates(tmp_path_factory.mktemp("dbwarden"))
+    try:
+        yield templates
+    finally:
+        templates.close()
+
+
+@pytest.fixture
+def dbwarden_database(
+    request: pytest.FixtureRequest,
+    dbwarden_project: "Project",
+    dbwarden_templates: "Templates",
+) -> "Iterator[FreshDatabase]":
+    """A fresh database with all migrations: of the default one, or of ``@pytest.mark.dbwarden``."""
+    marker = request.node.get_closest_marker("dbwarden")
+    project = dbwarden_project
+    config = project.author(marker.args[0]) if marker is not None else project.default
+    database = dbwarden_templates.fresh(config)
+    try:
+        yield database
+    finally:
+        dbwarden_templates.drop(database)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run ready-made tests once for each database that has migrations of its own."""
+    if "dbwarden_name" in metafunc.fixturenames:
+        from dbwarden.config.loading import load_project
+
+        metafunc.parametrize("dbwarden_name", authored(load_project()))
+
+
+def authored(project: "Project") -> list[str]:
+    """The databases that have migrations of their own; tenants of one pattern share theirs."""
+    singles = [config.database_name for config in project.single if config.replica_of is None]
+    return [*singles, *(family.name for family in project.families)]

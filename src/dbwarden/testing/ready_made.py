@@ -1,0 +1,51 @@
+"""Tests of migrations that every project wants: ``from dbwarden.testing.ready_made import *``.
+
+Each runs once for each database with migrations of its own. They need a scratch database, as
+``make-migrations`` does.
+"""
+
+from typing import TYPE_CHECKING
+
+from dbwarden.testing.databases import blocking
+
+if TYPE_CHECKING:
+    from dbwarden.config.project import Project
+
+__all__ = ["test_models_match_migrations", "test_rollbacks", "test_single_version"]
+
+
+def test_single_version(dbwarden_project: "Project", dbwarden_name: str) -> None:
+    """Every file can be read, and no two migrations have the same version."""
+    from dbwarden.operations.target import migration_files
+
+    files = blocking(migration_files, dbwarden_project.author(dbwarden_name))
+    versions = [item.version for item in files if item.version is not None]
+    assert len(versions) == len(set(versions))
+
+
+def test_rollbacks(dbwarden_project: "Project", dbwarden_name: str) -> None:
+    """Every migration runs, and its rollback leads back to exactly what was before."""
+    from dbwarden.operations.verify import verify
+
+    found = blocking(verify, dbwarden_project.author(dbwarden_name))
+    assert found.clean, "\n".join(
+        f"{item.path}: {item.problem}" for item in found.migrations if item.problem
+    )
+
+
+def test_models_match_migrations(dbwarden_project: "Project", dbwarden_name: str) -> None:
+    """The migrations lead to exactly what the models describe."""
+    import functools
+
+    from dbwarden.errors import DBWardenError
+    from dbwarden.operations.make_migrations import make_migrations
+
+    config = dbwarden_project.author(dbwarden_name)
+    if not config.model_paths and not config.schema_paths:
+        return
+    compare = functools.partial(make_migrations, message="what is missing", sql=True)
+    try:
+        result = blocking(compare, config)
+    except DBWardenError as error:
+        raise AssertionError(f"models and migrations differ: {error}") from error
+    assert result.agree, f"write the missing migration:\n\n{result.sql}"
