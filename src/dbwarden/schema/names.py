@@ -31,6 +31,8 @@ class Kind(StrEnum):
     DEFAULT_PRIVILEGES = "default privileges"
     OTHER = "other"
 
+    __hash__ = str.__hash__  # an enum's own hash is many times slower, and refs are hashed a lot
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class QualifiedName:

@@ -10,13 +10,13 @@ from tests.unit.diff.schemas import schemas
 
 
 @given(schemas(), schemas())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_changes_lead_from_one_schema_to_the_other(one: Schema, other: Schema) -> None:
     assert apply(one, diff(one, other)) == plain(other)
 
 
 @given(schemas(), schemas())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_no_change_comes_before_what_it_needs_or_after_what_stands_on_it(
     one: Schema, other: Schema
 ) -> None:
@@ -24,7 +24,7 @@ def test_no_change_comes_before_what_it_needs_or_after_what_stands_on_it(
 
 
 @given(schemas(), schemas())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_inverse_leads_back(one: Schema, other: Schema) -> None:
     there = apply(one, diff(one, other))
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import LiteralString, TypeVar
 
+from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
 from dbwarden.dialects.postgresql.catalog import queries
 from dbwarden.dialects.postgresql.catalog.code import things
 from dbwarden.dialects.postgresql.catalog.directory import dependencies, directory_of
@@ -82,8 +83,8 @@ async def read_schema(
         comments=await fetch(queries.COMMENTS),
         dependencies=await fetch(queries.DEPENDENCIES),
         others=await fetch(queries.OTHERS),
-        grants=await fetch(queries.grants(server_version)) if privileges else (),
-        default_privileges=await fetch(queries.DEFAULT_PRIVILEGES) if privileges else (),
+        grants=await fetch(privilege_queries.grants(server_version)) if privileges else (),
+        default_privileges=await fetch(privilege_queries.DEFAULT_PRIVILEGES) if privileges else (),
     )
     return build_schema(
         rows,

@@ -142,10 +142,14 @@ def _sequences(found: Directory, rows: Rows) -> Iterator[Thing]:
 
 
 def _views(found: Directory, rows: Rows) -> Iterator[Thing]:
+    if not any(row["kind"] in "vm" for row in rows.relations):
+        return
     indexes = indexes_of(found, rows)
     columns: dict[int, list[ViewColumn]] = {}
+    views = {row["oid"] for row in rows.relations if row["kind"] in "vm"}
     for row in rows.columns:
-        columns.setdefault(row["relation"], []).append(_view_column(found, row))
+        if row["relation"] in views:
+            columns.setdefault(row["relation"], []).append(_view_column(found, row))
     for row in rows.relations:
         made = tuple(columns.get(row["oid"], ()))
         if row["kind"] == "v":

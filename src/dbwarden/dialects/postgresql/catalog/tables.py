@@ -143,7 +143,9 @@ def _of(kind: type[C], constraints: Iterable[object]) -> tuple[C, ...]:
 
 def parameters(options: Iterable[str] | None) -> Parameters:
     """Storage parameters as the catalog keeps them (``name=value``), sorted."""
-    pairs = (option.partition("=") for option in options or ())
+    if not options:
+        return ()
+    pairs = (option.partition("=") for option in options)
     return tuple(sorted((name, value) for name, _, value in pairs))
 
 

@@ -1,0 +1,56 @@
+"""How things are called in messages."""
+
+import pytest
+
+from dbwarden.schema import (
+    Check,
+    ForeignKey,
+    Kind,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Unique,
+    constraint_key,
+    ref_of,
+)
+
+T = QualifiedName("public", "t")
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"),
+    [
+        (ref_of(Kind.TABLE, T), "table public.t"),
+        (ref_of(Kind.TABLE, QualifiedName(None, "t")), "table t"),
+        (ref_of(Kind.COLUMN, T, "a"), "column public.t.a"),
+        (ref_of(Kind.TRIGGER, T, "g"), "trigger g on public.t"),
+        (ref_of(Kind.ROUTINE, T, "integer, text"), "routine public.t(integer, text)"),
+        (Ref(Kind.EXTENSION, None, "citext"), "extension citext"),
+    ],
+)
+def test_a_thing_is_named_as_a_person_would(ref: Ref, text: str) -> None:
+    assert str(ref) == text
+
+
+def test_a_part_of_one_table_becomes_the_same_part_of_another() -> None:
+    other = QualifiedName("s", "o")
+
+    assert ref_of(Kind.COLUMN, T, "a").within(other) == ref_of(Kind.COLUMN, other, "a")
+
+
+def test_constraints_without_a_name_are_told_apart_by_what_they_are_about() -> None:
+    key = ForeignKey(name=None, columns=("a",), references=T, referred_columns=("b",))
+
+    assert [
+        constraint_key(PrimaryKey(name=None, columns=("a",))),
+        constraint_key(Unique(name=None, columns=("a", "b"))),
+        constraint_key(Check(name=None, expression="a > 0")),
+        constraint_key(key),
+        constraint_key(Unique(name="u", columns=("a",))),
+    ] == [
+        "primary key",
+        "unique (a, b)",
+        "check a > 0",
+        "foreign key (a) to public.t",
+        "u",
+    ]
