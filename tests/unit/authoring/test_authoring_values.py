@@ -1,0 +1,306 @@
+"""What authoring decides without a database: words, renames, headers, the cache."""
+
+from pathlib import Path
+
+import pytest
+
+from dbwarden.authoring import cache
+from dbwarden.authoring.answers import pairs_of
+from dbwarden.authoring.code import escaped
+from dbwarden.authoring.handmade import is_generated
+from dbwarden.authoring.hints import Hints, IndexSpelling
+from dbwarden.authoring.planning import Plan
+from dbwarden.authoring.proof import verdict
+from dbwarden.authoring.renames import candidates, parse_rename, with_sequences
+from dbwarden.authoring.wording import in_own_words, polished
+from dbwarden.authoring.writing import Header, lock_lines, migration_text
+from dbwarden.dialects.postgresql.tracing import strongest
+from dbwarden.dialects.scratch import TableLock, TracedStatement
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    AlterColumn,
+    CreateTable,
+    Rename,
+    RenameValue,
+)
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.errors import UsageError
+from dbwarden.files.parsing import parse
+from dbwarden.schema import (
+    Check,
+    Column,
+    Enum,
+    Index,
+    IndexColumn,
+    Kind,
+    QualifiedName,
+    Ref,
+    Schema,
+    Sequence,
+    Table,
+)
+from dbwarden.types import DatabaseName
+
+USERS = QualifiedName("public", "users")
+PEOPLE = QualifiedName("public", "people")
+OWN = QualifiedName(None, "users")
+
+
+def table(name: QualifiedName, *columns: Column) -> Table:
+    return Table(name=name, columns=columns)
+
+
+ID = Column(name="id", type="integer", not_null=True)
+NICK = Column(name="nick", type="text")
+CURRENT = Schema(
+    tables=(table(USERS, ID, NICK),),
+    enums=(Enum(name=QualifiedName("public", "mood"), values=("sad", "ok")),),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (
+            "users.nick:nickname",
+            Rename(
+                before=Ref(Kind.COLUMN, "public", "users", "nick"),
+                after=Ref(Kind.COLUMN, "public", "users", "nickname"),
+            ),
+        ),
+        (
+            "users:audit.people",
+            Rename(
+                before=Ref(Kind.TABLE, "public", "users"),
+                after=Ref(Kind.TABLE, "audit", "people"),
+            ),
+        ),
+        (
+            "mood.ok:fine",
+            RenameValue(enum=QualifiedName("public", "mood"), before="ok", after="fine"),
+        ),
+    ],
+)
+def test_a_rename_flag_names_a_column_a_table_or_a_value(text: str, meant: object) -> None:
+    assert parse_rename(text, CURRENT) == meant
+
+
+@pytest.mark.parametrize("text", ["users.nick", ":new", "users:", "users.gone:new", "no.thing:x"])
+def test_a_rename_flag_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_rename(text, CURRENT)
+    assert caught.value.next_step
+
+
+def test_what_goes_and_comes_alike_may_be_a_rename() -> None:
+    desired = Schema(
+        tables=(table(PEOPLE, ID, NICK),),
+        enums=(Enum(name=QualifiedName("public", "mood"), values=("sad", "fine")),),
+    )
+    found = candidates(CURRENT, desired)
+    assert [(item.old, item.new) for item in found] == [("users", "people"), ("mood.ok", "fine")]
+    assert found[0].flags == ("--rename users:people", "--allow-drop users")
+    assert found[0].reasons == ("2 of 2 columns are the same",)
+
+
+def test_columns_of_other_types_are_no_rename() -> None:
+    number = Column(name="nickname", type="integer")
+    assert candidates(CURRENT, Schema(tables=(table(USERS, ID, number),))) == ()
+
+
+def test_the_sequence_behind_a_serial_follows_its_table() -> None:
+    def sequence(owner: QualifiedName) -> Sequence:
+        return Sequence(
+            name=QualifiedName("public", f"{owner.name}_id_seq"),
+            owned_by=Ref(Kind.COLUMN, "public", owner.name, "id"),
+        )
+
+    rename = Rename(before=table(USERS).ref, after=table(PEOPLE).ref)
+    current = Schema(tables=(table(USERS, ID),), sequences=(sequence(USERS),))
+    desired = Schema(tables=(table(PEOPLE, ID),), sequences=(sequence(PEOPLE),))
+    assert with_sequences([rename], current, desired) == (
+        rename,
+        Rename(before=sequence(USERS).ref, after=sequence(PEOPLE).ref),
+    )
+
+
+# -- words --------------------------------------------------------------------------------------
+
+HINTS = Hints(
+    types={(OWN, "nick"): "VARCHAR(20)", (OWN, "id"): "INTEGER"},
+    defaults={(OWN, "nick"): "'a'"},
+    generated={(OWN, "twice"): "id * 2"},
+    checks={(OWN, "ck"): "nick <> ''"},
+    indexes={(OWN, "ix"): IndexSpelling(keys=(None, "lower(nick)", "id + 1"), where="id > 0")},
+)
+
+
+def test_changes_speak_the_words_of_the_models() -> None:
+    nick = Column(name="nick", type="character varying(20)", default="'a'::character varying")
+    (made,) = in_own_words([AddColumn(table=USERS, column=nick)], HINTS, "public")
+    assert made == AddColumn(
+        table=USERS, column=Column(name="nick", type="VARCHAR(20)", default="'a'")
+    )
+    check = Check(name="ck", expression="((nick)::text <> ''::text)")
+    (made,) = in_own_words([AddConstraint(table=USERS, constraint=check)], HINTS, "public")
+    assert made == AddConstraint(table=USERS, constraint=Check(name="ck", expression="nick <> ''"))
+
+
+def test_index_expressions_get_the_parentheses_that_they_need() -> None:
+    keys = (
+        IndexColumn(column="id"),
+        IndexColumn(expression="lower((nick)::text)"),
+        IndexColumn(expression="(id + 1)"),
+    )
+    index = Index(name="ix", columns=keys, where="(id > 0)")
+    (made,) = in_own_words([AddIndex(table=USERS, index=index)], HINTS, "public")
+    assert isinstance(made, AddIndex)
+    assert [key.expression for key in made.index.columns] == [None, "lower(nick)", "(id + 1)"]
+    assert made.index.where == "id > 0"
+
+
+def test_counting_columns_and_other_namespaces_keep_the_catalogs_words() -> None:
+    serial = Column(name="id", type="integer", default="nextval('users_id_seq'::regclass)")
+    other = QualifiedName("audit", "users")
+    changes = [AddColumn(table=USERS, column=serial), AddColumn(table=other, column=NICK)]
+    assert in_own_words(changes, HINTS, "public") == tuple(changes)
+
+
+def test_an_altered_column_keeps_its_type_for_the_conversion() -> None:
+    before = Column(name="nick", type="text", default="'a'::text")
+    after = Column(name="nick", type="character varying(20)", default="'a'::character varying")
+    (made,) = in_own_words([AlterColumn(table=USERS, before=before, after=after)], HINTS, "public")
+    assert isinstance(made, AlterColumn)
+    assert (made.after.type, made.after.default) == ("character varying(20)", "'a'")
+
+
+def test_serials_are_written_in_capitals_like_other_types() -> None:
+    text = (
+        'CREATE TABLE t (\n    id serial NOT NULL,\n    "a b" bigint GENERATED ALWAYS AS IDENTITY'
+    )
+    text += ",\n    serial text\n)"
+    made = polished(text, CreateTable(table=table(USERS, ID)))
+    assert "    id SERIAL NOT NULL" in made
+    assert '    "a b" BIGINT GENERATED' in made
+    assert "    serial text" in made
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
+    add = AddColumn(table=USERS, column=NICK)
+    index = AddIndex(table=USERS, index=Index(name="ix", columns=()))
+    plan = Plan(
+        upgrade=(
+            PlannedStatement(text="ALTER TABLE users ADD COLUMN nick text", change=add),
+            PlannedStatement(
+                text="CREATE INDEX CONCURRENTLY ix ON users (nick)",
+                change=index,
+                why="Built without blocking.",
+                transactional=False,
+            ),
+        ),
+        rollback=(PlannedStatement(text="ALTER TABLE users DROP COLUMN nick", change=add),),
+    )
+    header = Header(purpose="add\nnicks", verdict="exact", server="PostgreSQL 18.6")
+    text = migration_text(header, plan, "public")
+    assert text.startswith("-- Purpose: add nicks\n-- Verdict: exact (tried on PostgreSQL 18.6)\n")
+    assert "-- Built without blocking.\n-- @dbwarden:autocommit\nCREATE INDEX" in text
+    assert text.count("-- table users") == 2  # one heading a section, not one a statement
+    assert is_generated(text)
+    assert not is_generated("-- upgrade\n-- Verdict: exact\nSELECT 1;\n")
+    read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
+    assert read.rollback is not None
+    assert not read.irreversible
+
+
+def test_a_file_without_a_way_back_is_marked_irreversible() -> None:
+    add = AddColumn(table=USERS, column=NICK)
+    statement = PlannedStatement(text="SELECT 1", change=add)
+    plan = Plan(upgrade=(statement,), rollback=None, no_way_back="x")
+    text = migration_text(Header(purpose="p", verdict="irreversible"), plan, "public")
+    read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
+    assert read.irreversible
+    assert read.rollback is None
+
+
+def test_locks_are_told_once_a_table_and_mode() -> None:
+    lock = TableLock(table="users", mode="AccessExclusiveLock", rewrites=True)
+    traced = [TracedStatement(text=f"s{n}", line=n, locks=(lock,)) for n in range(2)]
+    assert lock_lines(traced) == (
+        "Locks users: AccessExclusiveLock and rewrites it (2 statements)",
+    )
+
+
+def test_the_strongest_lock_of_a_table_counts_and_reading_does_not() -> None:
+    held = [(1, "ShareLock"), (1, "AccessExclusiveLock"), (2, "AccessShareLock"), (3, "ShareLock")]
+    assert strongest(held, {1: "users", 2: "tags"}, {1}) == (
+        TableLock(table="users", mode="AccessExclusiveLock", rewrites=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("proven", "reversible", "loses", "word"),
+    [
+        (True, True, (), "exact"),
+        (True, True, ("a.b", "c"), "loses a.b, c"),
+        (True, False, ("a.b",), "irreversible"),
+        (False, True, (), "not proven"),
+    ],
+)
+def test_the_verdict_says_the_worst(
+    proven: bool, reversible: bool, loses: tuple[str, ...], word: str
+) -> None:
+    assert verdict(proven=proven, reversible=reversible, loses=loses) == word
+
+
+def test_answers_are_a_column_and_an_expression() -> None:
+    assert pairs_of(["users.age=age::int", "a.b = 'x=y'"], "--using") == {
+        "users.age": "age::int",
+        "a.b": "'x=y'",
+    }
+    with pytest.raises(UsageError, match="does not name a column"):
+        pairs_of(["users.age"], "--using")
+
+
+def test_colons_are_kept_from_becoming_parameters() -> None:
+    assert escaped("'{\"a\":1}'::jsonb") == "'{\"a\"\\:1}'::jsonb"
+    assert escaped("x::text") == "x::text"
+
+
+# -- the cache ----------------------------------------------------------------------------------
+
+
+def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
+    schema = Schema(
+        tables=(table(USERS, ID, NICK),),
+        enums=CURRENT.enums,
+        dependencies=((Ref(Kind.TABLE, "public", "users"), Ref(Kind.ENUM, None, "mood")),),
+    )
+    cache.save(tmp_path, "key", schema)
+    found = cache.load(tmp_path, "key")
+    assert found == schema
+    assert found is not None
+    assert found.dependencies == schema.dependencies
+    assert (tmp_path / ".dbwarden" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_broken_or_missing_entry_is_no_entry(tmp_path: Path) -> None:
+    assert cache.load(tmp_path, "key") is None
+    cache.save(tmp_path, "key", CURRENT)
+    (tmp_path / ".dbwarden" / "cache" / "key.json").write_text('{"Schema": [1]}')
+    assert cache.load(tmp_path, "key") is None
+
+
+def test_the_oldest_entries_go(tmp_path: Path) -> None:
+    for number in range(cache.KEPT + 3):
+        cache.save(tmp_path, f"key{number}", Schema())
+    assert len(list((tmp_path / ".dbwarden" / "cache").iterdir())) == cache.KEPT
+
+
+def test_the_key_depends_on_every_part() -> None:
+    assert cache.key_of(["a", "b"]) != cache.key_of(["ab"])
+    assert cache.key_of(["a"]) == cache.key_of(["a"])
