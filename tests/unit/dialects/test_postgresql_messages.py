@@ -20,7 +20,6 @@ from dbwarden.dialects.postgresql.messages import (
     batches,
     judge,
     milliseconds,
-    read_marker,
     render,
     statement_offsets,
 )
@@ -28,6 +27,7 @@ from dbwarden.dialects.postgresql.splitting import steps as steps_of
 from dbwarden.files.parsing import parse
 from dbwarden.types import DatabaseName
 
+MARKER = f"DO $dbwarden$BEGIN RAISE INFO '{messages.MARK}';END$dbwarden$;"
 LIMITS = Limits(statement_timeout=None, lock_timeout=5, application="dbwarden primary host:1")
 
 
@@ -46,10 +46,10 @@ def trace(
     position: int | None = None,
     *,
     done: int = 0,
-    marker: tuple[int, int] | None = None,
+    marks: int = 0,
     sqlstate: str = "42703",
 ) -> Trace:
-    return Trace(sqlstate=sqlstate, position=position, marker=marker, done=done)
+    return Trace(sqlstate=sqlstate, position=position, marks=marks, done=done)
 
 
 def position(message: Message, text: str, nth: int = 1) -> int:
@@ -65,11 +65,11 @@ def test_each_migration_is_a_transaction_of_its_own_with_its_record() -> None:
     ours = (
         "BEGIN;SET LOCAL statement_timeout=0;SET LOCAL lock_timeout=5000;"
         "SET LOCAL application_name='dbwarden primary host:1 000{0}';"
-        "SELECT {0}\n;DO $dbwarden$BEGIN RAISE INFO 'dbwarden:{0}:1';END$dbwarden$;"
-        "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
-        "RECORD {0};SET dbwarden.done='{0}';COMMIT;"
+        "SELECT {0}\n;" + MARKER + "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
+        "RECORD {0};SELECT set_config('dbwarden.done','{0}',false);COMMIT;"
     )
     assert message.text == ours.format(1) + ours.format(2)
+    assert message.markers == ((1, 1), (2, 1))
 
 
 def test_settings_of_earlier_steps_come_after_our_own() -> None:
@@ -82,17 +82,15 @@ def test_settings_of_earlier_steps_come_after_our_own() -> None:
 def test_a_record_alone_is_a_transaction_without_anything_else() -> None:
     message = render([replace(unit(3, "SELECT 1"), step=None)], LIMITS)
 
-    assert message.text == "BEGIN;RECORD 3;SET dbwarden.done='3';COMMIT;"
+    assert message.text == ("BEGIN;RECORD 3;SELECT set_config('dbwarden.done','3',false);COMMIT;")
 
 
 def test_markers_stand_between_statements_and_not_before_the_first() -> None:
     text = "A;\n/* ; */ B; -- c;\nC -- end"
     message = render([unit(7, text)], LIMITS)
-    mark = "DO $dbwarden$BEGIN RAISE INFO 'dbwarden:7:{}';END$dbwarden$;"
 
-    assert f"A;\n/* ; */ {mark.format(1)}B; -- c;\n{mark.format(2)}C" in message.text
-    assert mark.format(3) + "RESET" in message.text
-    assert "dbwarden:7:0" not in message.text
+    assert f"A;\n/* ; */ {MARKER}B; -- c;\n{MARKER}C\n;{MARKER}RESET" in message.text
+    assert message.markers == ((7, 1), (7, 2), (7, 3))
     assert "RAISE" not in render([unit(7, text)], LIMITS, markers=False).text
 
 
@@ -103,16 +101,8 @@ def test_markers_stand_between_statements_and_not_before_the_first() -> None:
 def test_no_marker_stands_before_a_setting_of_the_transaction(setting: str) -> None:
     message = render([unit(1, f"SELECT 1; {setting}; SELECT 2; SELECT 3")], LIMITS)
 
-    assert f"SELECT 1; {setting}; DO $dbwarden$BEGIN RAISE INFO 'dbwarden:1:2'" in message.text
-    assert "dbwarden:1:3" in message.text
-    assert "dbwarden:1:1'" not in message.text
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [("dbwarden:12:3", (12, 3)), ("dbwarden:12:3 ", None), ("hello", None)]
-)
-def test_only_a_marker_is_read_as_one(text: str, said: tuple[int, int] | None) -> None:
-    assert read_marker(text) == said
+    assert f"SELECT 1; {setting}; {MARKER}SELECT 2; {MARKER}SELECT 3" in message.text
+    assert message.markers == ((1, 2), (1, 3), (1, 4))
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (0.0001, 1), (0.25, 250), (5, 5000)])
@@ -159,7 +149,7 @@ TWO = [unit(1, "SELECT a;\nSELECT b"), unit(2, "SELECT c;\n  SELECT d")]
 def test_a_position_is_a_place_in_the_file() -> None:
     message = render(TWO, LIMITS)
 
-    failed = judge(message, trace(position(message, "d\n;"), done=1, marker=(2, 1)))
+    failed = judge(message, trace(position(message, "d\n;"), done=1, marks=3))
 
     assert isinstance(failed, Failed)
     assert failed.unit is TWO[1]
@@ -182,8 +172,8 @@ def test_a_position_in_a_later_migration_means_that_nothing_ran() -> None:
 def test_without_a_position_the_last_marker_tells_the_statement() -> None:
     message = render(TWO, LIMITS)
 
-    second = judge(message, trace(done=0, marker=(1, 1)))
-    first = judge(message, trace(done=1, marker=(1, 2)))
+    second = judge(message, trace(done=0, marks=1))
+    first = judge(message, trace(done=1, marks=2))
 
     assert isinstance(second, Failed) and second.statement is not None
     assert (second.unit, second.statement.text) == (TWO[0], "SELECT b")
@@ -194,7 +184,7 @@ def test_without_a_position_the_last_marker_tells_the_statement() -> None:
 def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
     message = render(TWO, LIMITS)
 
-    failed = judge(message, trace(done=1, marker=(2, 2)))
+    failed = judge(message, trace(done=1, marks=4))
 
     assert isinstance(failed, Failed)
     assert (failed.unit, failed.statement) == (TWO[1], None)
@@ -204,7 +194,7 @@ def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
 def test_a_position_in_our_own_part_is_none_in_the_file() -> None:
     message = render(TWO, LIMITS)
 
-    failed = judge(message, trace(position(message, "RECORD 2"), done=1, marker=(2, 2)))
+    failed = judge(message, trace(position(message, "RECORD 2"), done=1, marks=4))
 
     assert isinstance(failed, Failed)
     assert (failed.unit, failed.statement) == (TWO[1], None)
@@ -234,7 +224,7 @@ def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_a
     assert isinstance(judge(message, trace(sqlstate="22021")), SendApart)
     # With a sign that something ran, or alone, it is clear which one it was.
     for sent, seen in [
-        (message, trace(sqlstate="22021", marker=(1, 1))),
+        (message, trace(sqlstate="22021", marks=1)),
         (message, trace(sqlstate="22021", done=1)),
         (render(TWO[:1], LIMITS), trace(sqlstate="22021")),
         (message, trace(sqlstate="22012")),

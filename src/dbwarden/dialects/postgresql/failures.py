@@ -101,9 +101,12 @@ def read_only(
 def is_about_ledger(refused: ServerRefused, table: str) -> bool:
     """Whether what failed at the end of a transaction was the ledger's row, not the commit.
 
-    At the commit only constraints can fail, and those name their table.
+    At the commit only deferred constraints and triggers can fail.
     """
-    return refused.table == table or refused.sqlstate[:2] in ("22", "42")
+    if refused.table is not None:
+        return refused.table == table
+    # A deferred trigger may fail in any way; what its function did stands in the context.
+    return refused.context is None and refused.sqlstate[:2] in ("22", "42")
 
 
 def ledger_failed(refused: ServerRefused, doing: str, database: DatabaseName) -> DBWardenError:

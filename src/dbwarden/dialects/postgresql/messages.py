@@ -7,12 +7,14 @@ what happened:
 - ``dbwarden.done``, a setting that each transaction changes: a setting goes back with its
   transaction, so its value names the last one that was committed.
 - markers between the statements of a migration: ``INFO`` reaches us at once and survives a
-  rollback, so the last one heard tells which statement ran, where the error has no position.
+  rollback, so how many were heard tells which statement ran, where the error has no position.
+  They all read the same, so that the server's statistics count them as one statement.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dbwarden.dialects.base import Statement, Step, Work
 from dbwarden.dialects.postgresql.ledger import MESSAGE_BEGIN
@@ -31,7 +33,8 @@ NAME_LIMIT = 63
 
 DONE = "dbwarden.done"
 
-_MARKER = re.compile(r"dbwarden:(\d+):(\d+)")
+MARK = "dbwarden: one more statement is done"
+_MARKER = f"DO $dbwarden$BEGIN RAISE INFO '{MARK}';END$dbwarden$;"
 # SET TRANSACTION must come before the first query of a transaction, and a marker is one.
 _SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.IGNORECASE)
 # The server reads a message as a whole before it runs any of it; these it may find then, and the
@@ -94,23 +97,27 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A text for the server and where its pieces come from."""
+    """A text for the server and where its pieces come from.
+
+    ``markers`` has what each marker says, in order: ``(unit number, statements done)``.
+    """
 
     text: str
     units: tuple[Unit, ...]
     slices: tuple[Slice, ...]
+    markers: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """What is known after an error: its position and SQLSTATE, the last marker, the last commit.
+    """What is known after an error: its position and SQLSTATE, the markers, the last commit.
 
-    ``position`` counts characters from 1. ``marker`` is ``(unit number, statements done)``.
+    ``position`` counts characters from 1, ``marks`` the markers that were heard.
     """
 
     sqlstate: str | None
     position: int | None
-    marker: tuple[int, int] | None
+    marks: int
     done: int
 
 
@@ -158,39 +165,63 @@ def render(units: Sequence[Unit], limits: Limits, *, markers: bool = True) -> Me
     """Write *units* into one message, each its own transaction."""
     text: list[str] = []
     slices: list[Slice] = []
+    marks: list[tuple[int, int]] = []
     position = 0
     for unit in units:
-        for piece, step_offset in _pieces(unit, limits, markers):
-            if step_offset is not None:
-                found = Slice(start=position, length=len(piece), unit=unit, step_offset=step_offset)
-                slices.append(found)
-            text.append(piece)
-            position += len(piece)
-    return Message(text="".join(text), units=tuple(units), slices=tuple(slices))
+        for piece in _pieces(unit, limits, markers):
+            match piece:
+                case _Ours(text=written, done=int(done)):
+                    marks.append((unit.number, done))
+                case _Ours(text=written):
+                    pass
+                case _Theirs(text=written, offset=offset):
+                    length = len(written)
+                    slices.append(
+                        Slice(start=position, length=length, unit=unit, step_offset=offset)
+                    )
+            text.append(written)
+            position += len(written)
+    return Message(
+        text="".join(text), units=tuple(units), slices=tuple(slices), markers=tuple(marks)
+    )
 
 
-def _pieces(unit: Unit, limits: Limits, markers: bool) -> Iterator[tuple[str, int | None]]:
-    yield MESSAGE_BEGIN, None
+class _Ours(NamedTuple):
+    """A piece of a message that we add; a marker says how many statements are done."""
+
+    text: str
+    done: int | None = None
+
+
+class _Theirs(NamedTuple):
+    """A piece of a step, from *offset* on."""
+
+    text: str
+    offset: int
+
+
+def _pieces(unit: Unit, limits: Limits, markers: bool) -> Iterator[_Ours | _Theirs]:
+    yield _Ours(MESSAGE_BEGIN)
     if unit.step is not None:
-        yield limits.sql(unit.work.migration.key) + unit.prelude, None
-        yield from _step_pieces(unit, unit.step, markers)
-        yield RESET, None
-    yield f"{unit.record};SET {DONE}='{unit.number}';COMMIT;", None
+        yield _Ours(limits.sql(unit.work.migration.key) + unit.prelude)
+        yield from _step_pieces(unit.step, markers)
+        yield _Ours(RESET)
+    yield _Ours(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
 
 
-def _step_pieces(unit: Unit, step: Step, markers: bool) -> Iterator[tuple[str, int | None]]:
+def _step_pieces(step: Step, markers: bool) -> Iterator[_Ours | _Theirs]:
     begin = 0
     offsets = statement_offsets(step)
     first = _first_marker(step) if markers else len(offsets) + 1
     for done, offset in enumerate(offsets[first:], start=first):
-        yield step.text[begin:offset], begin
-        yield _marker(unit, done), None
+        yield _Theirs(step.text[begin:offset], begin)
+        yield _Ours(_MARKER, done)
         begin = offset
-    yield step.text[begin:], begin
+    yield _Theirs(step.text[begin:], begin)
     # On a line of its own: the text may end in a comment.
-    yield _END, None
+    yield _Ours(_END)
     if first <= len(offsets):
-        yield _marker(unit, len(offsets)), None
+        yield _Ours(_MARKER, len(offsets))
 
 
 def _first_marker(step: Step) -> int:
@@ -201,16 +232,6 @@ def _first_marker(step: Step) -> int:
         if _SETS_TRANSACTION.match(statement.text)
     ]
     return max(setting, default=1)
-
-
-def _marker(unit: Unit, done: int) -> str:
-    return f"DO $dbwarden$BEGIN RAISE INFO 'dbwarden:{unit.number}:{done}';END$dbwarden$;"
-
-
-def read_marker(text: str) -> tuple[int, int] | None:
-    """What a marker says: the unit's number, and how many of its statements are done."""
-    found = _MARKER.fullmatch(text)
-    return (int(found[1]), int(found[2])) if found else None
 
 
 def statement_offsets(step: Step) -> tuple[int, ...]:
@@ -228,11 +249,12 @@ def judge(message: Message, trace: Trace) -> Verdict:
     """Which unit of *message* failed, and where."""
     by_position = _at_position(message, trace.position)
     running = next((unit for unit in message.units if unit.number > trace.done), message.units[-1])
-    ran = trace.marker is not None or running is not message.units[0]
+    marker = message.markers[trace.marks - 1] if trace.marks else None
+    ran = marker is not None or running is not message.units[0]
     if by_position is None:
         if not ran and len(message.units) > 1 and trace.sqlstate in _READING_ERRORS:
             return SendApart()
-        return _at_marker(running, trace.marker)
+        return _at_marker(running, marker)
     if by_position.unit is running:
         return by_position
     place = message.units.index(by_position.unit)

@@ -1,7 +1,6 @@
 """The one place where names and values become SQL text."""
 
 import re
-from datetime import datetime
 
 _PLAIN_ASCII = re.compile(r"[\x20-\x7e]")
 
@@ -13,7 +12,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(value: str | int | float | bool | datetime | None) -> str:
+def literal(value: str | int | float | bool | None) -> str:
     """*value* as a literal, whatever ``standard_conforming_strings`` says."""
     match value:
         case None:
@@ -22,8 +21,6 @@ def literal(value: str | int | float | bool | datetime | None) -> str:
             return "true" if value else "false"
         case int() | float():
             return repr(value)
-        case datetime():
-            return literal(value.isoformat()) + "::timestamptz"
         case str():
             if "\0" in value:
                 raise ValueError("a text value cannot hold a NUL character")

@@ -164,13 +164,13 @@ class Runner:
         try:
             await self._session.send(message.text, listen=True)
         except ServerRefused as refused:
-            marker = self._session.marker
+            marks = self._session.marks
             await self._session.send("ROLLBACK")
             done = await self._session.value(f"SELECT current_setting('{DONE}', true)")
             trace = Trace(
                 sqlstate=refused.sqlstate,
                 position=refused.position,
-                marker=marker,
+                marks=marks,
                 done=int(done or 0),
             )
             return refused, trace

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
@@ -161,7 +161,8 @@ class EmbeddedServer:
         except (subprocess.TimeoutExpired, OSError):
             self._end(keeper)
         finally:
-            keeper.stdin.close()
+            with suppress(OSError):  # nobody reads any more
+                keeper.stdin.close()
 
     def crash(self) -> None:
         """End the server at once, as a crash would, and keep its folder."""

@@ -16,7 +16,7 @@ import asyncpg
 
 from dbwarden import telemetry
 from dbwarden.dialects.postgresql.ledger import single_value
-from dbwarden.dialects.postgresql.messages import read_marker
+from dbwarden.dialects.postgresql.messages import MARK
 from dbwarden.errors import ConnectionLost
 from dbwarden.types import DatabaseName
 
@@ -56,7 +56,7 @@ class Session:
             reconnect: Opens another raw connection to the same server.
             grace: Seconds that ending what runs on the server may take.
         """
-        self.marker: tuple[int, int] | None = None
+        self.marks = 0
         self.backend_pid: int = raw.get_server_pid()
         self.server_version: int = raw.get_server_version().major
         self.grace = grace
@@ -87,7 +87,7 @@ class Session:
                 transactions are done.
             ConnectionLost: The connection broke; what happened is not known.
         """
-        self.marker = None
+        self.marks = 0
         self._listener = copy_context() if listen else None
         try:
             await self._flight(partial(self._raw.execute, sql))
@@ -140,9 +140,8 @@ class Session:
         if self._listener is None:
             return
         said = message.message or ""
-        marker = read_marker(said)
-        if marker is not None:
-            self.marker = marker
+        if said == MARK:
+            self.marks += 1
         else:
             # The driver calls us from the loop; the event belongs to the task that waits.
             self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
