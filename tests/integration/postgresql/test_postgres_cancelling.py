@@ -1,6 +1,7 @@
 """A cancelled operation is a stopped server: no statement runs on, no lock stays."""
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -218,6 +219,26 @@ async def test_a_concurrent_index_is_stopped_at_the_deadline_and_the_next_run_bu
 
     assert await indexes(postgres_url, "a") == {"i": True}
     assert (await ledger_of(postgres_config))["0002"].state is State.APPLIED
+
+
+async def test_a_time_limit_that_is_lifted_meanwhile_still_ends_the_step(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    """The limit that a step began with counts; nobody else is there to say that it is over."""
+    await apply(postgres_config, work(1, "CREATE TABLE a (id int)"))
+    async with admin(postgres_url) as writer, writer.transaction():
+        await writer.execute("INSERT INTO a VALUES (1)")
+        with anyio.move_on_after(0.5) as scope:
+            async with anyio.create_task_group() as tasks:
+
+                async def lift() -> None:
+                    await until_running(postgres_url, INDEX)
+                    scope.deadline = math.inf
+
+                tasks.start_soon(lift)
+                with pytest.raises(TimedOut):
+                    await apply(postgres_config, work(2, INDEX))
+        assert await left_behind(postgres_url) == []
 
 
 async def test_a_connection_that_is_left_early_is_closed(

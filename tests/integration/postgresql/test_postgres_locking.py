@@ -198,6 +198,7 @@ async def test_the_holder_can_be_ended(postgres_url: str, make_config: MakeConfi
             assert await other.terminate_holder(holder) is True
             assert (await other.read()).holder is None
             assert await other.terminate_holder(holder) is False
+            assert await other.terminate_holder(LockHolder(pid=None)) is False
         async with migrator(config):
             pass
 

@@ -10,7 +10,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.execution import DIALECT
 from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
-from dbwarden.ledger import Reading, State
+from dbwarden.ledger import Reading, ReplicaState, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -247,6 +247,40 @@ async def test_a_role_that_is_read_only_says_so(
             await connection.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on")
         assert (await read(make_config(url))).read_only
         assert not (await read(make_config(postgres_url))).read_only
+
+
+async def test_a_replica_that_refuses_to_tell_its_lag_is_read_all_the_same(
+    postgres_url: str, make_config: MakeConfig
+) -> None:
+    """As Aurora's do; here functions of the same names stand before the server's own."""
+    await apply(make_config(postgres_url), work(1, "SELECT 1"))
+    async with admin(postgres_url) as connection:
+        await connection.execute(
+            "CREATE SCHEMA aurora;"
+            "CREATE FUNCTION aurora.pg_is_in_recovery() RETURNS bool RETURN true;"
+            "CREATE FUNCTION aurora.pg_last_wal_receive_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE feature_not_supported; END $$"
+        )
+    path = "?options=-c%20search_path%3Daurora,pg_catalog,public"
+
+    reading = await read(make_config(postgres_url + path))
+
+    assert reading.rows is not None
+    assert reading.replica == ReplicaState(lag_seconds=None, replayed=None)
+    assert reading.read_only
+
+
+async def test_a_row_of_a_newer_dbwarden_is_told_as_that(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    await apply(postgres_config, work(1, "SELECT 1"))
+    async with admin(postgres_url) as connection:
+        await connection.execute("UPDATE dbwarden_ledger SET state = 'squashed'")
+
+    with pytest.raises(LedgerError, match="squashed") as caught:
+        await read(postgres_config)
+
+    assert "update dbwarden" in (caught.value.next_step or "")
 
 
 async def test_a_replica_says_how_far_it_is(make_config: MakeConfig) -> None:

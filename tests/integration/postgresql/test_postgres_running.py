@@ -428,6 +428,23 @@ async def test_a_value_is_the_same_in_every_mode_of_strings(
         assert await connection.fetchval(f"SELECT {literal(text)}") == text
 
 
+async def test_a_deferred_trigger_that_fails_is_not_taken_for_the_ledger(
+    postgres_config: DatabaseConfig,
+) -> None:
+    error = await failure(
+        postgres_config,
+        "CREATE TABLE a ();\n"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM 1/0; RETURN NULL; END $$;\n"
+        "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION f();\n"
+        "INSERT INTO a DEFAULT VALUES",
+    )
+
+    assert error.message == "at its end: division by zero"
+    assert "PL/pgSQL function f()" in (error.detail or "")
+
+
 async def test_without_plpgsql_migrations_run_and_fail_all_the_same(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:

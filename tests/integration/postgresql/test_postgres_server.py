@@ -170,6 +170,16 @@ async def test_a_server_ends_with_the_process_that_started_it(end: signal.Signal
     await until(gone)
 
 
+async def test_a_server_that_died_by_itself_is_stopped_without_complaint() -> None:
+    async with embedded_server() as mine:
+        pid = int((mine.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        folder = mine.folder
+        await anyio.sleep(0.1)
+
+    assert not folder.exists()
+
+
 async def test_a_server_that_cannot_start_says_why() -> None:
     with pytest.raises(ConnectError, match="did not start") as caught:
         async with embedded_server(settings={"no_such_setting": "1"}):

@@ -141,7 +141,7 @@ def _tls(error: ssl.SSLError, url: DatabaseURL) -> Explanation:
             f"the certificate of {place_of(url)} cannot be trusted: {error.verify_message}",
             "Name the authority's certificate with sslrootcert= in database_url.",
         )
-    reason = error.reason or str(error)
+    reason = getattr(error, "reason", None) or str(error)
     return ConnectError, f"TLS with {place_of(url)} failed: {reason}", _TLS_ADVICE
 
 

@@ -1,0 +1,117 @@
+"""What a driver's error means for the user, where no real server can be made to say it."""
+
+import errno
+import ssl
+import sys
+
+import asyncpg
+import pytest
+
+from dbwarden.config.urls import parse_url
+from dbwarden.dialects import postgresql
+from dbwarden.dialects.postgresql.quoting import identifier, literal
+from dbwarden.dialects.postgresql.refusals import connect_failure, place_of
+from dbwarden.errors import AccessDenied, ConnectError, MissingDriver
+from dbwarden.types import DatabaseName
+
+URL = parse_url("postgresql://app:Pa55word@db.example/shop")
+
+
+def refusal(error: Exception) -> ConnectError:
+    found = connect_failure(error, URL, DatabaseName("primary"))
+    assert "Pa55word" not in f"{found} {found.next_step} {found.detail}"
+    return found
+
+
+def said(sqlstate: str, message: str) -> asyncpg.PostgresError:
+    fields = {"S": "FATAL", "C": sqlstate, "M": message, "H": "a hint"}
+    error: asyncpg.PostgresError = asyncpg.PostgresError.new(fields)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "message", "words", "advice"),
+    [
+        (
+            "28000",
+            'no pg_hba.conf entry for host "::1", user "app", database "shop", no encryption',
+            "refused app",
+            "sslmode=require",
+        ),
+        ("28000", 'role "app" is not permitted to log in', "not permitted", "LOGIN"),
+        ("53300", "sorry, too many clients already", "takes no more connections", "--per-server"),
+        ("57P03", "the database system is starting up", "is not ready", "dbwarden wait"),
+        ("XX000", "something new", "refused the connection: something new", ""),
+    ],
+)
+def test_what_the_server_says(sqlstate: str, message: str, words: str, advice: str) -> None:
+    error = refusal(said(sqlstate, message))
+
+    assert words in error.message
+    assert advice in (error.next_step or "")
+    assert error.hint == "a hint"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENETUNREACH, "no way"), "cannot be reached"),
+        (TimeoutError(errno.ETIMEDOUT, "too late"), "cannot be reached"),
+        (OSError("Multiple exceptions: [Errno 111] x, [Errno 111] y"), "nothing listens"),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "closed the connection"),
+        (PermissionError(errno.EACCES, "no"), "may not use the server's socket"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"), "TLS with db.example:5432 failed"),
+        (asyncpg.InterfaceError("bad password=Pa55word option"), "the driver cannot use the URL"),
+        (ValueError("odd"), "connecting to db.example:5432 failed: odd"),
+    ],
+)
+def test_what_the_network_says(error: Exception, words: str) -> None:
+    assert words in refusal(error).message
+
+
+def test_a_certificate_that_is_not_trusted() -> None:
+    error = ssl.SSLCertVerificationError(1, "verify failed")
+    error.verify_message = "self-signed certificate"
+
+    found = refusal(error)
+
+    assert "self-signed certificate" in found.message
+    assert "sslrootcert" in (found.next_step or "")
+
+
+def test_a_refused_user_is_denied() -> None:
+    assert isinstance(refusal(said("28P01", "no")), AccessDenied)
+
+
+def test_places_are_written_for_people() -> None:
+    assert place_of(parse_url("postgresql:///shop")) == "localhost:5432"
+    assert place_of(parse_url("postgresql://a,b:6543/shop")) == "a:5432 or b:6543"
+    assert place_of(parse_url("postgresql:///x?host=/run/pg")) == "/run/pg (port 5432)"
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    monkeypatch.delitem(sys.modules, "dbwarden.dialects.postgresql.execution", raising=False)
+    for name in list(sys.modules):
+        if name.startswith("dbwarden.dialects.postgresql."):
+            monkeypatch.delitem(sys.modules, name)
+
+    with pytest.raises(MissingDriver, match="asyncpg") as caught:
+        _ = postgresql.DIALECT
+
+    assert "pip install asyncpg" in (caught.value.next_step or "")
+
+
+def test_the_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'ENGINE'"):
+        _ = postgresql.ENGINE  # type: ignore[attr-defined]
+
+
+def test_names_and_values_become_sql() -> None:
+    assert identifier('a"b') == '"a""b"'
+    assert [literal(value) for value in (None, True, False, 3, 1.5, "it's", "a\\b")] == [
+        *("NULL", "true", "false", "3", "1.5", "'it''s'", "E'a\\\\b'")
+    ]
+    for quote in (identifier, literal):
+        with pytest.raises(ValueError, match="NUL"):
+            quote("a\0b")
