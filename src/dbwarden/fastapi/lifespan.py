@@ -15,6 +15,7 @@ from dbwarden.engines import MAX_OPEN_ENGINES
 from dbwarden.errors import DBWardenError, NotClean, StartupFailed, UsageError
 from dbwarden.fastapi.sessions import check_declared
 from dbwarden.fastapi.state import Serving, forget, serving
+from dbwarden.fastapi.tracing import span
 from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
 from dbwarden.operations.check import CheckResult, Finding, findings_of
 
@@ -130,7 +131,7 @@ async def migration_context(
     )
     startup.check()
     async with _open(startup) as state:
-        with telemetry.step("startup", mode=mode) as found:
+        with span("startup", mode=mode), telemetry.step("startup", mode=mode) as found:
             found["databases"] = await _prepare(state, startup)
         yield
 

@@ -13,6 +13,7 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.engines import Engines
 from dbwarden.errors import DBWardenError, TimedOut
+from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
@@ -99,7 +100,8 @@ class Probes:
         name = config.database_name
         ended = self._running[name] = anyio.Event()
         try:
-            probe = await self._look(config, engines, limit)
+            with span("health", database=name):
+                probe = await self._look(config, engines, limit)
             self._remember(probe)
             return probe
         finally:

@@ -130,6 +130,11 @@ class Serving:
 _serving: WeakKeyDictionary[asyncio.AbstractEventLoop, Serving] = WeakKeyDictionary()
 
 
+def states() -> tuple[Serving, ...]:
+    """The state of every event loop of this process that serves."""
+    return tuple(_serving.values())
+
+
 def serving_now() -> Serving | None:
     """The state of the running event loop, if the project has been loaded in it."""
     return _serving.get(asyncio.get_running_loop())
