@@ -47,6 +47,7 @@ class _Look:
     metadata: dict[int, MetaData] = field(default_factory=dict)
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
+    registries: set[int] = field(default_factory=set)
 
     def claim(self, table: Table, module: str) -> None:
         self.metadata.setdefault(id(table.metadata), table.metadata)
@@ -109,7 +110,7 @@ def _look_at_value(value: object, module: str, look: _Look, *, own: bool) -> Non
             look.claim(value, module)
         look.metadata.setdefault(id(value.metadata), value.metadata)
     elif isinstance(value, type):
-        for mapper in _mappers(value):
+        for mapper in _mappers(value, look):
             _look_at_mapper(mapper, look)
     elif isinstance(value, SchemaType) and own:
         look.types.add(value)
@@ -119,16 +120,15 @@ def _look_at_value(value: object, module: str, look: _Look, *, own: bool) -> Non
         look.metadata.setdefault(id(value), value)
 
 
-def _mappers(class_: type) -> Iterator[Mapper[object]]:
-    """The mappers of the registry that *class_*, mapped or a declarative base, belongs to."""
+def _mappers(class_: type, look: _Look) -> Iterator[Mapper[object]]:
+    """The mappers of the registry that *class_*, mapped or a declarative base, belongs to, once."""
     found: Any = inspect(class_, raiseerr=False)
-    if isinstance(found, Mapper):
-        yield from found.registry.mappers
-        return
+    registry: Any = found.registry if isinstance(found, Mapper) else None
     for attribute in ("registry", "_sa_registry"):
-        registry = getattr(class_, attribute, None)
-        if registry is not None and hasattr(registry, "mappers"):
-            yield from registry.mappers
+        registry = registry if registry is not None else getattr(class_, attribute, None)
+    if hasattr(registry, "mappers") and id(registry) not in look.registries:
+        look.registries.add(id(registry))
+        yield from registry.mappers
 
 
 def _look_at_mapper(mapper: Mapper[object], look: _Look) -> None:
@@ -151,11 +151,10 @@ def _claim_secondary(table: Table, module: str, look: _Look) -> None:
 def _home(table: Table) -> str | None:
     """The module in whose top level *table* is assigned, if there is one."""
     for name, module in list(sys.modules.items()):
-        values = getattr(module, "__dict__", None)
-        if not values or not any(value is table for value in list(values.values())):
-            continue
-        assigned = names_assigned(module)
-        if any(assigned is None or key in assigned for key, v in values.items() if v is table):
+        values = dict(getattr(module, "__dict__", None) or {})
+        keys = [key for key, value in values.items() if value is table]
+        assigned = names_assigned(module) if keys else None
+        if keys and (assigned is None or any(key in assigned for key in keys)):
             return name
     return None
 

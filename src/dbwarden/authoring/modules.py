@@ -98,7 +98,8 @@ def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
         if (path / "__init__.py").exists() and name is not None:
             yield ModuleSource(name=name, path=path / "__init__.py")
         for file in sorted(path.rglob("*.py")):
-            if file.name not in ("__init__.py", "__main__.py"):
+            foreign = any(map(_is_foreign, file.relative_to(path).parents[:-1]))
+            if file.name not in ("__init__.py", "__main__.py") and not foreign:
                 yield ModuleSource(name=_dotted(config.root, file) or _made_up(file), path=file)
         return
     yield ModuleSource(name=name or _made_up(path), path=path)
@@ -126,10 +127,18 @@ def _inside(folder: Path, package: str) -> Iterator[ModuleSource]:
         if entry.suffix == ".py" and entry.stem.isidentifier():
             if entry.stem not in ("__init__", "__main__"):
                 yield ModuleSource(name=f"{package}.{entry.stem}", path=entry)
-        elif entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
+        elif entry.is_dir() and entry.name.isidentifier() and not _is_foreign(entry):
             if (entry / "__init__.py").exists():
                 yield ModuleSource(name=f"{package}.{entry.name}", path=entry / "__init__.py")
             yield from _inside(entry, f"{package}.{entry.name}")
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Whether *folder* holds no models but Python's own files, or an Alembic environment."""
+    alembic = (folder / "env.py").exists() and (
+        (folder / "script.py.mako").exists() or (folder / "versions").is_dir()
+    )
+    return alembic or folder.name == "__pycache__"
 
 
 def _import(config: DatabaseConfig, source: ModuleSource) -> ModuleType:

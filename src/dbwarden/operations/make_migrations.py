@@ -253,7 +253,7 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
     if changed:
         notes.append(f"Changes values of {', '.join(changed)}; a rollback leaves them changed")
     if planned.rollback_destroys:
-        notes.append(f"The rollback destroys {', '.join(planned.rollback_destroys)}")
+        notes.append(f"The rollback destroys {_shortened(planned.rollback_destroys)}")
     if planned.no_way_back is not None:
         notes.append(f"There is no way back: {planned.no_way_back}")
     if proof is not None and proof.fails_on_rows:
@@ -261,6 +261,12 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
     if proof is not None and proof.back_fails_on_rows:
         notes.append(f"The rollback fails where tables have rows: {proof.back_fails_on_rows}")
     return notes
+
+
+def _shortened(names: Sequence[str], most: int = 8) -> str:
+    """The first names, and how many more: all of a big first migration goes with its rollback."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _file_name(config: DatabaseConfig, files: Sequence[Migration], order: Order) -> str:

@@ -268,3 +268,12 @@ def test_modules_that_only_import_models_say_where_they_are(package: Package) ->
     with pytest.raises(ConfigurationError, match="define no model") as caught:
         owned_tables(package.config("all"))
     assert f"They import models from {package.name}.one" in (caught.value.next_step or "")
+
+
+def test_an_alembic_environment_inside_a_package_is_no_model(package: Package) -> None:
+    package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
+    package.file("alembic.__init__", "")
+    package.file("alembic.env", "raise RuntimeError('only Alembic runs this')\n")
+    package.file("alembic.versions.first", "raise RuntimeError('nor this')\n")
+    assert names(owned_tables(package.at(package.name))) == {"a"}
+    assert names(owned_tables(package.at(f"{package.name}/"))) == {"a"}
