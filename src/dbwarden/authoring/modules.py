@@ -98,7 +98,7 @@ def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
         if (path / "__init__.py").exists() and name is not None:
             yield ModuleSource(name=name, path=path / "__init__.py")
         for file in sorted(path.rglob("*.py")):
-            foreign = any(map(_is_foreign, file.relative_to(path).parents[:-1]))
+            foreign = any(_is_foreign(path / inner) for inner in file.relative_to(path).parents)
             if file.name not in ("__init__.py", "__main__.py") and not foreign:
                 yield ModuleSource(name=_dotted(config.root, file) or _made_up(file), path=file)
         return

@@ -104,11 +104,9 @@ async def make_migrations(
         UsageError: A replica; nothing to compare; a rename or drop that nobody decided.
         ConfigurationError: The models cannot be read.
         UnsupportedChange: A difference that cannot be expressed.
-        NotProven: The SQL does not lead where it should; nothing was written.
-        StatementFailed: Files, models or the new migration do not run; nothing was written.
+        NotProven, StatementFailed: It does not run or lead where it should; nothing was written.
     """
-    _refuse_replica(config)
-    files = await migration_files(config)
+    files = await _own_files(config)
     answers = Answers(
         renames=renames,
         allow_drop=allow_drop,
@@ -131,13 +129,14 @@ async def make_migrations(
         return await _make(place, files, order)
 
 
-def _refuse_replica(config: DatabaseConfig) -> None:
+async def _own_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     if config.replica_of is not None:
         raise UsageError(
             f"a replica has no migrations of its own; it follows {config.replica_of}",
             database=config.database_name,
             next_step=f"Run it for {config.replica_of}.",
         )
+    return await migration_files(config)
 
 
 async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:

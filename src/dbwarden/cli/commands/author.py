@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -136,34 +137,32 @@ async def make_migrations(
         Compare with the live database instead of the files.
     """
     asker = Terminal() if output.can_ask() and not options.json else None
-    results = [
-        await make_one(
-            config,
-            message=message,
-            name=name,
-            empty=empty,
-            sql=sql,
-            renames=rename,
-            allow_drop=allow_drop,
-            fills=pairs_of(fill, "--fill"),
-            using=pairs_of(using, "--using"),
-            online=online,
-            unproven=unproven,
-            from_live=from_live,
-            asker=asker,
-        )
-        for config in await chosen(options, patient=asker is not None)
-    ]
-    _say_made(results, options)
-    return Exit.DONE
+    make = partial(
+        make_one,
+        message=message,
+        name=name,
+        empty=empty,
+        sql=sql,
+        renames=rename,
+        allow_drop=allow_drop,
+        fills=pairs_of(fill, "--fill"),
+        using=pairs_of(using, "--using"),
+        online=online,
+        unproven=unproven,
+        from_live=from_live,
+        asker=asker,
+    )
+    databases = await chosen(options, patient=asker is not None)
+    return _say_made([await make(config) for config in databases], options)
 
 
-def _say_made(results: Sequence[MakeMigrationsResult], options: Authored) -> None:
+def _say_made(results: Sequence[MakeMigrationsResult], options: Authored) -> int:
     if options.json:
         _say_documents("make-migrations", results, Exit.DONE)
-        return
+        return Exit.DONE
     for result in results:
         output.say(*_made_lines(result))
+    return Exit.DONE
 
 
 def _made_lines(result: MakeMigrationsResult) -> list[str]:
