@@ -55,6 +55,15 @@ class Project:
         return tuple(item for item in self.declared if isinstance(item, TenantFamily))
 
     @property
+    def authors(self) -> tuple[DatabaseConfig, ...]:
+        """Who has migrations of their own: databases, and of tenants what they share."""
+        return tuple(
+            item.template if isinstance(item, TenantFamily) else item
+            for item in self.declared
+            if isinstance(item, TenantFamily) or item.replica_of is None
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of all databases, in configured order."""
         return tuple(config.database_name for config in self.databases)

@@ -140,18 +140,18 @@ async def _own_files(config: DatabaseConfig) -> tuple[Migration, ...]:
 
 
 async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:
-    """The project's other databases that have models of their own; none without a project."""
+    """The project's other databases that have models of their own; none without a project.
+
+    Tenants count as one, whoever they are.
+    """
     try:
         project = await anyio.to_thread.run_sync(load_project)
     except ConfigurationError:
         return ()
-    if config not in project.databases:
+    own = (config.files_of, config.migrations_dir)
+    if own not in {(other.files_of, other.migrations_dir) for other in project.authors}:
         return ()
-    return tuple(
-        other
-        for other in project.databases
-        if other.files_of != config.files_of and other.replica_of is None
-    )
+    return tuple(other for other in project.authors if other.files_of != config.files_of)
 
 
 async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:

@@ -594,7 +594,8 @@ def test_a_name_that_cannot_be_a_tenants_is_told_why() -> None:
 
 
 def test_migrations_are_written_for_the_family() -> None:
-    loaded = project(single("primary"), family(tenants=[]))
+    loaded = project(single("primary"), family(tenants=[]), single("copy", replica_of="primary"))
+    assert [config.files_of for config in loaded.authors] == ["primary", "tenant"]
     assert loaded.author("tenant").files_of == "tenant"
     assert loaded.author("primary").files_of == "primary"
     with pytest.raises(UnknownDatabase):
