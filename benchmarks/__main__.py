@@ -29,12 +29,15 @@ PARTS: dict[str, Part] = {
 }
 
 
-async def run(parts: Sequence[str], quick: bool) -> Report:
+async def run(parts: Sequence[str], quick: bool, kept: Path | None) -> Report:
+    """Run *parts*; what there is after each of them is in the file *kept*."""
     telemetry.configure(level="warning")  # as the command line does
     report = Report()
     async with open_stage() as stage:
         for part in parts:
             await PARTS[part](stage, report, quick)
+            if kept is not None:
+                await anyio.Path(kept).write_text(as_json(report, quick=quick))
     return report
 
 
@@ -47,10 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     started = time.perf_counter()
-    report = anyio.run(run, given.parts or list(PARTS), given.quick)
+    report = anyio.run(run, given.parts or list(PARTS), given.quick, given.json)
     print(f"\n{table(report.figures)}\n")
-    if given.json:
-        given.json.write_text(as_json(report, quick=given.quick))
     if not given.parts and not given.quick:
         write_all(report)
         print(f"written to docs/{PAGE.name}")

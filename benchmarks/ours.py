@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import dbwarden
 from benchmarks.migrations import write_folder
@@ -27,29 +26,47 @@ for name in os.environ["BENCH_DATABASES"].split():
     )
 """
 
+TENANTS = """\
+import os
+
+from dbwarden import tenant_databases
+
+tenant_databases(
+    name="tenant_{tenant_id}",
+    database_type="postgresql",
+    database_url="postgresql://postgres@127.0.0.1:" + os.environ["BENCH_PORT"]
+    + "/tenant_{tenant_id}?sslmode=disable",
+    tenants=[name.removeprefix("tenant_") for name in os.environ["BENCH_DATABASES"].split()],
+)
+"""
+SHARED = "tenant"
+"""What the migrations that tenants share are called after."""
+
 
 class Project:
-    """A project with a folder of migrations for each database."""
+    """A project: a folder of migrations for each database, or one that all tenants share."""
 
-    def __init__(self, folder: Path, names: Sequence[str], count: int) -> None:
-        self.folder = folder
-        (folder / "dbwarden.py").write_text(PROJECT)
-        for name in names:
-            write_folder(self.migrations(name), name, count)
+    def __init__(
+        self, folder: Path, names: Sequence[str], count: int, *, tenants: bool = False
+    ) -> None:
+        self.folder, self.tenants = folder, tenants
+        (folder / "dbwarden.py").write_text(TENANTS if tenants else PROJECT)
+        for name in [SHARED] if tenants else names:
+            write_folder(folder / "migrations" / name, name, count)
 
     def migrations(self, name: str) -> Path:
-        return self.folder / "migrations" / name
+        return self.folder / "migrations" / (SHARED if self.tenants else name)
 
-    def config(self, place: Place, **more: Any) -> dbwarden.DatabaseConfig:
+    def config(self, place: Place) -> dbwarden.DatabaseConfig:
         return dbwarden.DatabaseConfig(
             database_name=DatabaseName(place.name),
             database_type="postgresql",
             database_url=place.url,
             root=self.folder,
             migrations_dir=self.migrations(place.name),
+            migrations_name=DatabaseName(SHARED) if self.tenants else None,
             timeout=600.0,
             connect_timeout=120.0,
-            **more,
         )
 
     async def check(self, places: Sequence[Place], limit: int) -> None:

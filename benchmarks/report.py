@@ -66,10 +66,10 @@ def _part(name: str, figures: Sequence[Figure]) -> str:
 
 def _rows(figure: Figure) -> list[str]:
     """One row for each rival; the first names the case."""
-    verdicts = {verdict.bar.beside: verdict for verdict in judge(figure)}
-    if None in verdicts:
+    if any(verdict.bar.beside is None for verdict in judge(figure)):
         return _absolute_rows(figure)
     subject = ours(figure)
+    verdicts = {_row_of(verdict.bar, subject): verdict for verdict in judge(figure)}
     mine = figure.timings[subject]
     rows: list[str] = []
     for name, timing in figure.timings.items():
@@ -81,7 +81,7 @@ def _rows(figure: Figure) -> list[str]:
             f"{amount(mine.median, figure.unit)}" if not rows else "",
             f"{name} {_value(timing, figure.unit)}",
             _factor(timing, mine),
-            _bar(verdict.bar) if verdict else "",
+            _bar(verdict.bar, subject) if verdict else "",
             _word(verdict),
         ]
         rows.append("| " + " | ".join(cells) + " |")
@@ -117,7 +117,14 @@ def _factor(timing: Timing, mine: Timing) -> str:
     return f"{times:,.1f} {TIMES}" if times >= 2 else f"{times:.2f} {TIMES}"
 
 
-def _bar(bar: Bar) -> str:
+def _row_of(bar: Bar, subject: str) -> str | None:
+    """In whose row a bar stands: the rival's, or that of another subject of ours."""
+    return bar.beside if bar.subject == subject else bar.subject
+
+
+def _bar(bar: Bar, subject: str) -> str:
+    if bar.subject != subject:
+        return f"≤ {bar.limit:g} {TIMES} {bar.beside}"
     if bar.kind == "at least":
         return f"≥ {bar.limit:g} {TIMES}"
     return f"≥ {1 / bar.limit:.2f} {TIMES} (we ≤ {bar.limit:g} {TIMES})"

@@ -16,6 +16,7 @@ PATIENCE = 8.0
 """Seconds that a measurement one by one may take; beyond, a sample is scaled up."""
 
 OURS, OURS_SERIAL, OURS_COMMAND = "dbwarden", "dbwarden, one by one", "dbwarden, whole process"
+OURS_FOLDERS = "dbwarden, a folder of migrations each"
 RAW = "asyncpg by hand"
 ALCHEMY, ALCHEMY_SERIAL = "SQLAlchemy", "SQLAlchemy, one by one"
 ALEMBIC = "Alembic, a process each"
@@ -26,6 +27,7 @@ class Fleet:
     """The databases of this part, all up to date, and who looks at them."""
 
     project: Project
+    folders: Project
     alembic: Alembic
     names: tuple[str, ...]
     raw: Each
@@ -47,7 +49,7 @@ async def fan_out(stage: Stage, report: Report, quick: bool) -> None:
                     places=places[:size],
                     case=case,
                     seconds=milliseconds / 1000,
-                    rounds=3 if quick or size > 200 else 7,
+                    rounds=3 if quick else 7 if size <= 200 else 2,
                     thorough=not quick and milliseconds == 20 and size in (50, 200),
                 )
                 await _check(scene, report, theirs["current"])
@@ -59,13 +61,15 @@ async def _raise_fleet(stage: Stage, report: Report, wanted: int) -> Fleet:
     size = min(wanted, stage.room())
     if size < wanted:
         report.remark(f"the disk has room for {size} databases, not for {wanted}")
-    names = tuple(f"fleet_{number:04d}" for number in range(1, size + 1))
-    project = Project(stage.new_folder("fleet"), (*names, TEMPLATE), MIGRATIONS)
+    names = tuple(f"tenant_{number:04d}" for number in range(1, size + 1))
+    project = Project(stage.new_folder("tenants"), names, MIGRATIONS, tenants=True)
+    folders = Project(stage.new_folder("folders"), names, MIGRATIONS)
     alembic = Alembic(stage.new_folder("alembic"), MIGRATIONS)
     await make_template(stage, project, alembic, "head")
     await stage.make(names, template=TEMPLATE)
     return Fleet(
         project=project,
+        folders=folders,
         alembic=alembic,
         names=names,
         raw=raw_check(project.migrations(TEMPLATE), "dbwarden_ledger"),
@@ -127,6 +131,7 @@ async def _check(scene: Scene, report: Report, alembic: Timing) -> None:
     subjects = [
         scene.concurrent(RAW, scene.fleet.raw),
         Subject(name=OURS, run=lambda: project.check(places, limit)),
+        Subject(name=OURS_FOLDERS, run=lambda: scene.fleet.folders.check(places, limit)),
         scene.concurrent(ALCHEMY, scene.fleet.alchemy),
         scene.serial(OURS_SERIAL, lambda place: project.check([place], 1), flights=3),
         scene.serial(ALCHEMY_SERIAL, scene.fleet.alchemy, flights=16),
@@ -134,7 +139,7 @@ async def _check(scene: Scene, report: Report, alembic: Timing) -> None:
     ]
     timings = await measure(subjects, rounds=scene.rounds)
     timings[ALEMBIC] = scene.scaled(alembic)
-    bars = [Bar(subject=OURS, beside=RAW, limit=1.3)]
+    bars = [Bar(subject=name, beside=RAW, limit=1.3) for name in (OURS, OURS_FOLDERS)]
     bars += [Bar(subject=OURS, beside=ALCHEMY_SERIAL, limit=20, kind="at least")]
     promised = scene.seconds == 0.020 and len(places) in (50, 200)
     report.add(
