@@ -198,7 +198,8 @@ def _figure_json(figure: Figure) -> dict[str, object]:
 def write_page(report: Report) -> None:
     """Put the table into the docs, between its two marks."""
     text = PAGE.read_text()
-    body = table(report.figures) + "".join(f"\n\n{remark}" for remark in report.remarks)
+    picture = f"![dbwarden beside others]({CHART.name})"
+    body = "\n\n".join([picture, table(report.figures), *report.remarks])
     pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
     assert pattern.search(text), f"{PAGE.name} has lost its marks"
     PAGE.write_text(pattern.sub(lambda _: f"{BEGIN}\n\n{body}\n\n{END}", text))
