@@ -36,6 +36,7 @@ async def migrate_all(
             of the others is looked up in their ledgers.
         limits: How many at a time, and when to stop.
         canary: The name of the database that goes first; the others start only if it succeeds.
+            What its migrations require of other databases goes before it.
         stop: Setting it stops the run (Ctrl-C).
         options: What :func:`dbwarden.migrate` takes: ``to``, ``count``, ``dry_run`` ...
 
@@ -99,7 +100,8 @@ class _Rollout:
         staged = self._stages(files, names)
         keys = {stage.key: stage for stage in staged}
         first = frozenset(key for key, stage in keys.items() if stage.database == canary)
-        return tuple(self._task(stage, staged, files, first) for stage in staged)
+        ahead = _needed(first, keys, files)
+        return tuple(self._task(stage, staged, files, first, ahead) for stage in staged)
 
     def _stages(
         self, files: Mapping[DatabaseName, Sequence[Migration]], names: Sequence[DatabaseName]
@@ -126,6 +128,7 @@ class _Rollout:
         staged: Sequence[Stage],
         files: Mapping[DatabaseName, Sequence[Migration]],
         first: frozenset[str],
+        ahead: frozenset[str],
     ) -> Task[MigrateResult]:
         own = {s.key for s in staged if s.database == stage.database and s.level < stage.level}
         needed = {
@@ -136,13 +139,13 @@ class _Rollout:
         }
         options = dict(self.options)
         if stage.to is not None:
-            options["to"] = format_version(stage.to)
+            options |= {"to": format_version(stage.to), "at_least": True}
         config = self.everybody[stage.database]
         return Task(
             key=stage.key,
             config=config,
             operation=partial(migrate, **options),
-            after=frozenset(own) | (first - {stage.key}),
+            after=frozenset(own) | (first if stage.key not in ahead else frozenset()),
             settled=frozenset(needed),
             gate=self._gate(stage) if stage.requires else None,
         )
@@ -166,6 +169,26 @@ class _Rollout:
             return f"{said}, and {need.database} cannot be read: {error.message}"
         applied = {row.key for row in reading.rows or () if row.live and row.finished_at}
         return None if version in applied else f"{said}, which is not applied"
+
+
+def _needed(
+    first: frozenset[str],
+    stages_by_key: Mapping[str, Stage],
+    files: Mapping[DatabaseName, Sequence[Migration]],
+) -> frozenset[str]:
+    """The stages of *first* and all that those wait for: none of them can wait for *first*."""
+    staged = tuple(stages_by_key.values())
+    found: set[str] = set()
+    left = list(first)
+    while left:
+        key = left.pop()
+        if key in found:
+            continue
+        found.add(key)
+        stage = stages_by_key[key]
+        left += [s.key for s in staged if s.database == stage.database and s.level < stage.level]
+        left += [other for need in stage.requires for other in _keys_with(need, staged, files)]
+    return frozenset(found)
 
 
 def _keys_with(

@@ -38,7 +38,7 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         reading = await connection.read()
         if reading.read_only:
             raise read_only(config)
-        found = compare(files, reading.rows)
+        found = compare(files, reading.rows, config.database_name)
         chosen = plan_upgrade(found, to=to, out_of_order=True)
         versioned = [item for item in chosen if item.kind is Kind.VERSIONED]
         works = [replace(work, fake=True) for work in fresh_works(dialect, versioned)]

@@ -59,6 +59,7 @@ class Wanted:
     to: str | None = None
     count: int | None = None
     out_of_order: bool = False
+    at_least: bool = False
 
 
 @operation("migrate")
@@ -68,6 +69,7 @@ async def migrate(
     to: str | None = None,
     count: int | None = None,
     out_of_order: bool = False,
+    at_least: bool = False,
     dry_run: bool = False,
 ) -> MigrateResult:
     """Apply what is pending on one database.
@@ -80,6 +82,7 @@ async def migrate(
         to: Up to and including this version (``"7"`` or ``"0007"``).
         count: At most so many.
         out_of_order: Apply files that are older than what is applied already, too.
+        at_least: A database that is past *to* already has nothing to do, instead of an error.
         dry_run: Return the SQL in order instead; read-only, enforced by the server.
 
     Raises:
@@ -88,12 +91,12 @@ async def migrate(
         StatementFailed: The server refused a statement; what came before it is applied.
         MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
     """
-    wanted = Wanted(to=to, count=count, out_of_order=out_of_order)
+    wanted = Wanted(to=to, count=count, out_of_order=out_of_order, at_least=at_least)
     files = await migration_files(config)
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        works = plan(dialect, files, reading, wanted)
+        works = plan(config, dialect, files, reading, wanted)
         if dry_run:
             return _dry(config, files, reading, works)
         if not works:
@@ -114,7 +117,7 @@ async def _under_lock(
     reading = await connection.read()
     if reading.rows is None:
         await connection.create_ledger()
-    works = plan(dialect, files, reading, wanted)
+    works = plan(config, dialect, files, reading, wanted)
     if not works:
         return _result(config, files, reading, ())
     telemetry.emit("planned", level="debug", migrations=len(works))
@@ -127,6 +130,7 @@ async def _applied(work: Work) -> None:
 
 
 def plan(
+    config: DatabaseConfig,
     dialect: Dialect,
     files: Sequence[Migration],
     reading: Reading,
@@ -137,9 +141,13 @@ def plan(
     Raises:
         HistoryError: Something has to be cleared up first.
     """
-    found = compare(files, reading.rows)
+    found = compare(files, reading.rows, config.database_name)
     migrations = plan_upgrade(
-        found, to=wanted.to, count=wanted.count, out_of_order=wanted.out_of_order
+        found,
+        to=wanted.to,
+        count=wanted.count,
+        out_of_order=wanted.out_of_order,
+        at_least=wanted.at_least,
     )
     resumed = [
         resumed_work(dialect, migration, row, "upgrade")

@@ -74,7 +74,7 @@ async def repair(
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        found = compare(files, reading.rows)
+        found = compare(files, reading.rows, config.database_name)
         actions = plan(config, reading, found, accept, forget, at or {})
         if actions and not dry_run:
             if reading.read_only:

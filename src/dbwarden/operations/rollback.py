@@ -1,7 +1,7 @@
 """Take back what was applied, newest first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
@@ -51,14 +51,14 @@ async def rollback(
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        works = plan(dialect, files, reading, to, count)
+        works = plan(config, dialect, files, reading, to, count)
         if dry_run or not works:
             planned = planned_sql(works)
             return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
         if reading.read_only:
             raise read_only(config)
         async with connection.lock():
-            works = plan(dialect, files, await connection.read(), to, count)
+            works = plan(config, dialect, files, await connection.read(), to, count)
             telemetry.emit("planned", level="debug", migrations=len(works))
             await connection.run(works, _rolled_back)
             return _result(config, files, await connection.read(), works)
@@ -69,6 +69,7 @@ async def _rolled_back(work: Work) -> None:
 
 
 def plan(
+    config: DatabaseConfig,
     dialect: Dialect,
     files: Sequence[Migration],
     reading: Reading,
@@ -80,12 +81,15 @@ def plan(
     Raises:
         HistoryError: Something has to be cleared up first.
     """
-    found = compare(files, reading.rows)
+    name = config.database_name
+    found = compare(files, reading.rows, name)
     for row, migration in found.partial:
         if row.state is State.ROLLING_BACK and migration is not None:
             return (resumed_work(dialect, migration, row, "rollback"),)
     chosen = plan_rollback(found, to=to, count=count)
-    return tuple(rollback_work(dialect, item.migration, item.row) for item in chosen)
+    return tuple(
+        rollback_work(dialect, replace(item.migration, database=name), item.row) for item in chosen
+    )
 
 
 def _result(

@@ -1,7 +1,7 @@
 """Files and ledger, compared. Pure: what to do is decided here, and done elsewhere."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbwarden.files.checksum import NOTHING
 from dbwarden.files.migration import Migration
@@ -56,8 +56,16 @@ class History:
         return format_version(newest) if newest is not None else None
 
 
-def compare(files: Sequence[Migration], rows: Sequence[LedgerRow] | None) -> History:
-    """Compare *files* with the *rows* of the ledger (``None`` where there is none yet)."""
+def compare(
+    files: Sequence[Migration],
+    rows: Sequence[LedgerRow] | None,
+    database: DatabaseName | None = None,
+) -> History:
+    """Compare *files* with the *rows* of the ledger (``None`` where there is none yet).
+
+    *database* is whose ledger it is, where that is not whose files they are: tenants share theirs.
+    What is left to do then says the name of the tenant.
+    """
     ordered = in_order(files)
     live = {(row.kind, _identity(row)): row for row in rows or () if row.live}
     found = _Found()
@@ -68,8 +76,13 @@ def compare(files: Sequence[Migration], rows: Sequence[LedgerRow] | None) -> His
     newest = max((item.version for item in ordered if item.version is not None), default=None)
     for row in sorted(live.values(), key=_row_order):
         _place_row(found, row, newest)
+    owner = ordered[0].database if ordered else None
+    if owner is not None and database not in (None, owner):
+        owner = database
+        found.pending = [_of(owner, item) for item in found.pending]
+        found.partial = [(row, _of(owner, item) if item else None) for row, item in found.partial]
     return History(
-        database=ordered[0].database if ordered else None,
+        database=owner,
         applied=tuple(found.applied),
         pending=tuple(found.pending),
         changed=tuple(found.changed),
@@ -80,6 +93,10 @@ def compare(files: Sequence[Migration], rows: Sequence[LedgerRow] | None) -> His
         out_of_order=_out_of_order(ordered, found),
         partial=tuple(found.partial),
     )
+
+
+def _of(database: DatabaseName, migration: Migration) -> Migration:
+    return replace(migration, database=database)
 
 
 @dataclass(slots=True)

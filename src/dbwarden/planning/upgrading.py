@@ -18,6 +18,7 @@ def plan_upgrade(
     to: str | None = None,
     count: int | None = None,
     out_of_order: bool = False,
+    at_least: bool = False,
 ) -> tuple[Migration, ...]:
     """Which pending migrations to run, in order. What is half-way through is resumed before them.
 
@@ -29,6 +30,7 @@ def plan_upgrade(
         to: Up to and including this version.
         count: At most so many versioned ones.
         out_of_order: Run those, too, that are older than what is applied.
+        at_least: To be past *to* already is fine.
 
     Raises:
         UsageError: *to* is no version of a file, or older than what is applied; *count* is not
@@ -41,9 +43,9 @@ def plan_upgrade(
     check_amount(to, count)
     refuse_unclear(history)
     versioned = [item for item in history.pending if item.version is not None]
-    chosen = (
-        versioned[:count] if to is None else _up_to(history, versioned, parse_version(to, "--to"))
-    )
+    chosen = versioned[:count]
+    if to is not None:
+        chosen = _up_to(history, versioned, parse_version(to, "--to"), at_least=at_least)
     versions = {item.version for item in chosen}
     late = [item for item in history.out_of_order if item.version in versions]
     if late and not out_of_order:
@@ -52,7 +54,9 @@ def plan_upgrade(
     return tuple(chosen if len(chosen) < len(versioned) else [*chosen, *repeatables])
 
 
-def _up_to(history: History, pending: Sequence[Migration], to: Version) -> list[Migration]:
+def _up_to(
+    history: History, pending: Sequence[Migration], to: Version, *, at_least: bool
+) -> list[Migration]:
     order = {version: place for place, version in enumerate(files_of(history))}
     if to not in order:
         raise _no_such_file(history, to, list(order))
@@ -61,7 +65,7 @@ def _up_to(history: History, pending: Sequence[Migration], to: Version) -> list[
         for version in (version_of(row) for row in applied_rows(history))
         if order.get(version, len(order)) > order[to]
     ]
-    if newer and all(item.version != to for item in pending):
+    if newer and not at_least and all(item.version != to for item in pending):
         raise UsageError(
             f"{format_version(to)} is applied, and so is what comes after it: "
             f"{say_versions(newer)}",
