@@ -36,7 +36,18 @@ class Project:
         (self.root / "test_project.py").write_text(textwrap.dedent(text))
 
     def pytest(self, *words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "pytest", "-p", "anyio", "-q", "-p", "no:cacheprovider"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "anyio",
+            "-p",
+            "dbwarden.testing.plugin",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+        ]
         done = subprocess.run(
             [*command, *words], cwd=self.root, capture_output=True, text=True, check=False
         )
