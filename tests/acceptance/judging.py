@@ -7,6 +7,8 @@ import re
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -94,7 +96,26 @@ async def settled(url: str, schema: Schema) -> tuple[Schema, str]:
     async with database(url) as copy:
         before = empty(schema)
         await run(copy, render(diff(before, schema), current=before, desired=schema))
-        return await read(copy, privileges=bool(schema.grants)), dump(copy)
+        again = await read(copy, privileges=bool(schema.grants or schema.default_privileges))
+        assert diff(unspelled(again), unspelled(schema)) == ()
+        return again, dump(copy)
+
+
+SPELLED = {"default", "expression", "where", "definition", "using", "check"}
+
+
+def unspelled(value: Any) -> Any:
+    """*value* without the text of its expressions: what is there, however it is spelled."""
+    if isinstance(value, tuple):
+        return tuple(map(unspelled, value))
+    if not is_dataclass(value):
+        return value
+    changed = {}
+    for field in fields(value):
+        was = getattr(value, field.name)
+        spelled = field.name in SPELLED and isinstance(was, str) and "nextval" not in was
+        changed[field.name] = "" if spelled else unspelled(was)
+    return replace(value, **changed)
 
 
 @functools.cache

@@ -28,7 +28,9 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
     for number in order:
         change = changes[number]
         match change:
-            case AddConstraint(table=table, constraint=constraint) if table in created:
+            case AddConstraint(table=table, constraint=constraint) if table in created and _holds(
+                constraint
+            ):
                 home = created[table]
                 if all(other == home or place[other] < place[home] for other in came[number]):
                     inside.setdefault(home, []).append(constraint)
@@ -41,6 +43,11 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
             case _:
                 pass
     return tuple(_assemble(changes, order, inside, created, dropped))
+
+
+def _holds(constraint: Constraint) -> bool:
+    """Whether CREATE TABLE can say it: there, NOT VALID is not heard."""
+    return not isinstance(constraint, Check | ForeignKey) or constraint.validated
 
 
 def _tables(

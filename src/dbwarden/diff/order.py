@@ -31,6 +31,7 @@ from dbwarden.diff.graph import Graph
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import ForeignKey, Kind, PrimaryKey, QualifiedName, Ref, Routine, ref_of
+from dbwarden.schema import Sequence as SequenceThing
 
 STAGES = {
     Kind.NAMESPACE: 10,
@@ -233,6 +234,8 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
     match change:
         case DropConstraint(constraint=ForeignKey()):
             stage = 0
+        case Drop(thing=SequenceThing(owned_by=owner)) if owner is not None:
+            return STAGES[Kind.TABLE], owner.namespace or "", owner.name, len(IN_TABLE), ref.name
         case Drop() if STAGES[ref.kind] >= STAGES[Kind.VIEW]:
             stage = 1
         case Drop():

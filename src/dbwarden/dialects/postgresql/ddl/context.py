@@ -1,12 +1,13 @@
 """What the SQL of one change has to know of the others. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.postgresql.ddl.names import qualified, quote
 from dbwarden.diff.changes import (
     AddColumn,
     AddIndex,
+    Alter,
     Change,
     Create,
     CreateTable,
@@ -47,7 +48,7 @@ class Context:
     options: RenderOptions
     created: frozenset[QualifiedName]
     dropped: frozenset[Ref]
-    serials: frozenset[Ref]
+    serials: Mapping[Ref, QualifiedName]
     tables: dict[QualifiedName, Table]
     swapped: frozenset[tuple[QualifiedName, str]]
 
@@ -101,7 +102,7 @@ def context(
         options=options,
         created=frozenset(c.table.name for c in changes if isinstance(c, CreateTable)),
         dropped=frozenset(_dropped(changes)),
-        serials=frozenset(_serials(changes)),
+        serials=dict(_serials(changes)),
         tables={table.name: table for table in desired.tables},
         swapped=frozenset(_swapped(changes)),
     )
@@ -133,8 +134,14 @@ def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:
                 pass
 
 
-def _serials(changes: Iterable[Change]) -> Iterable[Ref]:
+def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
     """The new columns whose new sequence is what ``serial`` would make."""
+    changes = tuple(changes)
+    owners = {
+        change.after.name: change.after.owned_by
+        for change in changes
+        if isinstance(change, Alter) and isinstance(change.after, SequenceThing)
+    }
     created = (change.thing for change in changes if isinstance(change, Create))
     sequences = {thing.name: thing for thing in created if isinstance(thing, SequenceThing)}
     for change in changes:
@@ -147,9 +154,10 @@ def _serials(changes: Iterable[Change]) -> Iterable[Ref]:
                 continue
         for column in columns:
             own = QualifiedName(name.namespace, f"{name.name}_{column.name}_seq")
-            sequence = sequences.get(own)
-            if sequence is not None and _is_serial(column, sequence):
-                yield ref_of(Kind.COLUMN, name, column.name)
+            sequence, ref = sequences.get(own), ref_of(Kind.COLUMN, name, column.name)
+            owned = owners.get(own) == ref
+            if sequence is not None and owned and _is_serial(column, sequence):
+                yield ref, own
 
 
 def _is_serial(column: Column, sequence: SequenceThing) -> bool:
@@ -165,6 +173,7 @@ def _is_serial(column: Column, sequence: SequenceThing) -> bool:
         and column.default in texts
         and sequence.options == usual
         and not sequence.unlogged
+        and sequence.comment is None
         and len(sequence.name.name) < 64
     )
 

@@ -50,7 +50,8 @@ def create_thing(ctx: Context, change: Create) -> Statements:  # one line a kind
         case CompositeType() as thing:
             yield from types.create_composite(ctx, change, thing)
         case Sequence() as thing:
-            yield from types.create_sequence(ctx, change, thing)
+            if thing.name not in ctx.serials.values():  # serial makes its own
+                yield from types.create_sequence(ctx, change, thing)
         case View() as thing:
             yield from code.create_view(ctx, change, thing)
         case MaterializedView() as thing:
@@ -145,7 +146,8 @@ def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
         case CompositeType() as was, CompositeType() as now:
             yield from types.alter_composite(ctx, change, was, now)
         case Sequence() as was, Sequence() as now:
-            yield from types.alter_sequence(ctx, change, was, now)
+            if now.name not in ctx.serials.values():
+                yield from types.alter_sequence(ctx, change, was, now)
         case View() as was, View() as now:
             yield from code.alter_view(ctx, change, was, now)
         case MaterializedView() as was, MaterializedView() as now:
