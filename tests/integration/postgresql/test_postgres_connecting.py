@@ -16,9 +16,23 @@ from dbwarden.dialects.postgresql.execution import DIALECT
 from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.session import ServerRefused
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import AccessDenied, ConnectError, ConnectionLost, DatabaseMissing
+from dbwarden.errors import (
+    AccessDenied,
+    ConnectError,
+    ConnectionLost,
+    DatabaseMissing,
+    ReadOnlyDatabase,
+)
 from tests.conftest import MakeConfig
-from tests.integration.postgresql.helpers import admin, ledger_of, until, value
+from tests.integration.postgresql.helpers import (
+    Done,
+    admin,
+    ledger_of,
+    tables,
+    until,
+    value,
+    work,
+)
 from tests.servers import streaming_replica
 
 SECRET = "s3cr3t-Pa55"
@@ -306,8 +320,24 @@ def test_an_application_name_keeps_the_process_number_within_63_bytes() -> None:
 
 async def test_read_only_is_enforced_by_the_server(postgres_config: DatabaseConfig) -> None:
     async with DIALECT.connect(postgres_config, read_only=True) as connection:
+        for _ in range(2):
+            assert not (await connection.read()).read_only
         with pytest.raises(ServerRefused, match="read-only"):
             await connection._session.send("CREATE TABLE a ()")
+        with pytest.raises(ReadOnlyDatabase):
+            await connection.run([work(1, "CREATE TABLE a ()")], Done())
+        with pytest.raises(ReadOnlyDatabase):
+            await connection.create_ledger()
+
+
+async def test_read_only_holds_before_the_first_look_too(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    async with DIALECT.connect(postgres_config, read_only=True) as connection:
+        with pytest.raises(ReadOnlyDatabase):
+            await connection.create_ledger()
+
+    assert await tables(postgres_url) == set()
 
 
 # -- which of several hosts -----------------------------------------------------------------------

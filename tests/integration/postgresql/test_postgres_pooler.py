@@ -4,7 +4,7 @@ import pytest
 
 from dbwarden.dialects.postgresql.execution import DIALECT
 from dbwarden.dialects.postgresql.server import EmbeddedServer
-from dbwarden.errors import DatabaseMissing, PoolerDetected
+from dbwarden.errors import ConnectError, DatabaseMissing, PoolerDetected
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -31,7 +31,7 @@ def through(url: str, server: EmbeddedServer, port: int) -> str:
 async def test_reading_works_behind_a_pooler(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig, mode: str
 ) -> None:
-    """PgBouncer refuses the setting by which the server would enforce read-only."""
+    """PgBouncer refuses settings at the start that it does not know; we ask for none."""
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
     async with pgbouncer(postgres_server, mode) as port:
         config = make_config(through(postgres_url, postgres_server, port))
@@ -105,6 +105,30 @@ async def test_nothing_that_we_set_leaks_to_others_of_the_pool(
                 " AND pid <> pg_backend_pid()"
             )
     assert {row["state"] for row in rows} <= {"idle"}
+
+
+async def test_a_setting_of_the_url_that_the_pooler_refuses_is_told_and_not_dropped(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    async with pgbouncer(postgres_server, "transaction") as port:
+        pooled = through(postgres_url, postgres_server, port)
+        config = make_config(pooled + "?options=-c%20search_path%3Dapp")
+        with pytest.raises(ConnectError, match="search_path") as caught:
+            await ledger_of(config)
+
+    assert "ignore_startup_parameters" in (caught.value.next_step or "")
+
+
+async def test_a_look_through_the_pool_makes_nobody_elses_session_read_only(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
+) -> None:
+    async with pgbouncer(postgres_server, "transaction", default_pool_size=1) as port:
+        pooled = through(postgres_url, postgres_server, port)
+        await ledger_of(make_config(pooled))
+        async with admin(pooled) as other:
+            await other.execute("CREATE TABLE a ()")
+
+    assert await tables(postgres_url) == {"a"}
 
 
 async def test_a_missing_database_is_told_through_the_pooler_too(

@@ -11,7 +11,7 @@ import anyio
 import asyncpg
 import pytest
 
-from dbwarden.dialects.postgresql import binaries, server
+from dbwarden.dialects.postgresql import binaries, folders, server
 from dbwarden.dialects.postgresql.binaries import Binaries, Runner, find_binaries, readable_copy
 from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
 from dbwarden.errors import ConnectError, UsageError
@@ -178,6 +178,25 @@ async def test_a_server_that_died_by_itself_is_stopped_without_complaint() -> No
         await anyio.sleep(0.1)
 
     assert not folder.exists()
+
+
+async def test_a_folder_whose_owner_died_before_the_server_came_is_swept_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_folder() as parent:
+        parent.chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", str(parent))
+        forgotten, used, strange = (parent / f"{folders.PREFIX}{n}" for n in range(3))
+        for folder in (forgotten, used, strange):
+            folder.mkdir()
+        os.close(folders.own(forgotten))
+        descriptor = folders.own(used)
+
+        async with embedded_server() as mine:
+            assert set(os.listdir(parent)) == {used.name, strange.name, mine.folder.name}
+            await anyio.to_thread.run_sync(folders.sweep, parent)
+            assert mine.folder.name in os.listdir(parent)
+        os.close(descriptor)
 
 
 async def test_a_server_that_cannot_start_says_why() -> None:

@@ -11,17 +11,13 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase, OnDone, Step, Work
 from dbwarden.dialects.postgresql import creating, entries, ledger, splitting
 from dbwarden.dialects.postgresql.connecting import application_name, open_session
-from dbwarden.dialects.postgresql.failures import (
-    ALREADY_THERE,
-    NOT_SUPPORTED,
-    UNDEFINED_SCHEMA,
-    UNDEFINED_TABLE,
-    ledger_failed,
-)
+from dbwarden.dialects.postgresql.failures import ALREADY_THERE, ledger_failed
 from dbwarden.dialects.postgresql.ledger import LedgerAddress, Look
 from dbwarden.dialects.postgresql.locks import advisory_lock
+from dbwarden.dialects.postgresql.looking import holder_of, look
 from dbwarden.dialects.postgresql.messages import Limits
 from dbwarden.dialects.postgresql.pooling import behind_pooler, pooler_detected, shares_sessions
+from dbwarden.dialects.postgresql.quoting import identifier, literal
 from dbwarden.dialects.postgresql.runner import Runner
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.writer import Writer
@@ -48,26 +44,22 @@ class PostgresConnection:
         self._runner: Runner | None = None
 
     async def read(self) -> Reading:
-        """Look at the ledger and the lock; one flight more when there is no ledger yet.
+        """Look at the ledger and the lock.
+
+        One flight; one more each where there is no ledger yet, where somebody holds the lock, and
+        on a replica. The first look makes a read-only session read-only for the server.
 
         Raises:
             LedgerError: There is a ledger, but we may not read it, or it is none of ours.
         """
-        self._look = await self._read(rows=True, lag=True)
-        return self._look.reading
-
-    async def _read(self, *, rows: bool, lag: bool) -> Look:
-        query = ledger.look_sql(self._address, rows=rows, lag=lag, read_only=self._read_only)
-        try:
-            text = await self._session.value(query)
-        except ServerRefused as refused:
-            if rows and refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
-                return await self._read(rows=False, lag=lag)
-            if lag and refused.sqlstate == NOT_SUPPORTED:
-                return await self._read(rows=rows, lag=False)
-            raise ledger_failed(refused, "cannot be read", self._name) from refused
-        assert text is not None
-        return ledger.parse_look(text, self._name)
+        own_pid = self._session.backend_pid if self._read_only else None
+        found = await look(self._session.value, self._address, self._name, own_pid=own_pid)
+        if self._read_only and self._look is not None:
+            # The first look made the session read-only; what it found is the database's own word.
+            reading = replace(found.reading, read_only=self._look.reading.read_only)
+            found = replace(found, reading=reading)
+        self._look = found
+        return found.reading
 
     async def _known(self) -> Look:
         """What the last look told, or a look."""
@@ -92,12 +84,12 @@ class PostgresConnection:
             yield
 
     async def _holder(self) -> LockHolder | None:
-        return (await self._read(rows=False, lag=False)).reading.holder
+        return await holder_of(self._session.value, self._address)
 
     async def _check_own_session(self) -> None:
         if self._own_session is None:
-            look = await self._known()
-            shared = behind_pooler(self._session, look.backend_pid)
+            backend = (await self._known()).backend_pid
+            shared = behind_pooler(self._session, backend)
             self._own_session = not (shared and await shares_sessions(self._session))
         if not self._own_session:
             raise pooler_detected(self._name)
@@ -109,11 +101,11 @@ class PostgresConnection:
             LedgerError: There is no place for it, or we may not make it.
         """
         await self._check_own_session()
-        look = await self._known()
-        if look.reading.rows is not None:
+        known = await self._known()
+        if known.reading.rows is not None:
             return
         try:
-            await self._create(look)
+            await self._create(known)
         except ServerRefused as refused:
             if refused.sqlstate not in ALREADY_THERE:
                 raise ledger_failed(refused, "cannot be made", self._name) from refused
@@ -121,19 +113,27 @@ class PostgresConnection:
             if (await self.read()).rows is None:
                 await self._create(await self._known())
 
-    async def _create(self, look: Look) -> None:
-        namespace = None if look.namespace_exists else look.reading.namespace
+    async def _create(self, known: Look) -> None:
+        namespace = await self._missing_namespace()
         try:
-            await self._session.send(entries.create_sql(self._table(look), namespace))
+            await self._session.send(entries.create_sql(self._table(known), namespace))
         except ServerRefused:
             await self._session.send("ROLLBACK")
             raise
-        self._look = replace(look, reading=replace(look.reading, rows=()))
+        self._look = replace(known, reading=replace(known.reading, rows=()))
 
-    def _table(self, look: Look) -> str:
-        if look.reading.namespace is None:
+    async def _missing_namespace(self) -> str | None:
+        """The configured namespace, when it is still to be made."""
+        if self._address.namespace is None:
+            return None
+        name = literal(identifier(self._address.namespace))
+        there = await self._session.value(f"SELECT (to_regnamespace({name}) IS NOT NULL)::text")
+        return None if there == "true" else self._address.namespace
+
+    def _table(self, known: Look) -> str:
+        if known.reading.namespace is None:
             raise ledger.no_namespace(self._name)
-        return self._address.inside(look.reading.namespace)
+        return self._address.inside(known.reading.namespace)
 
     async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
         """Run *works* in order, each with its ledger row; see ``Connection.run``.
@@ -149,15 +149,15 @@ class PostgresConnection:
         except ServerRefused as refused:
             raise ledger_failed(refused, "cannot be written", self._name) from refused
 
-    def _new_runner(self, look: Look) -> Runner:
+    def _new_runner(self, known: Look) -> Runner:
         config = self._config
         limits = Limits(
             statement_timeout=config.statement_timeout,
             lock_timeout=config.lock_timeout,
             application=application_name(config.database_name, Writer.this_process()),
         )
-        table = self._table(look)
-        return Runner(self._session, config, table, limits=limits, markers=look.plpgsql)
+        table = self._table(known)
+        return Runner(self._session, config, table, limits=limits)
 
     async def update_row(
         self,

@@ -4,7 +4,7 @@ import json
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 
@@ -29,7 +29,14 @@ _ROWS: LiteralString = """
     l.host, l.pid, l.dbwarden_version) ORDER BY l.id), '[]'::json)
   FROM """
 
-# Who else holds the lock. What pg_stat_activity hides from us comes out as NULL.
+# Who else may hold the lock. It is looked up a second time, in full, only when there is somebody:
+# in a fresh session each catalog and view that a query names costs more than the query itself.
+_HELD_BY: LiteralString = """
+  SELECT coalesce(json_agg(k.pid), '[]'::json) FROM pg_lock_status() k
+  WHERE k.classid = {lock_class} AND k.objid = {lock_key}::oid AND k.objsubid = 2
+    AND k.locktype = 'advisory' AND k.granted AND k.pid <> pg_backend_pid()"""
+
+# What pg_stat_activity hides from us comes out as NULL.
 _HOLDER: LiteralString = """
   SELECT json_build_array(k.pid, a.application_name, host(a.client_addr), a.usename,
     a.backend_start,
@@ -41,35 +48,20 @@ _HOLDER: LiteralString = """
     AND k.classid = {lock_class} AND k.objid = {lock_key}::oid AND k.pid <> pg_backend_pid()
   LIMIT 1"""
 
-# A session that we opened read-only says so itself, so the database's own word is looked up.
-_READ_ONLY: LiteralString = """
-  pg_is_in_recovery() OR CASE WHEN {ours} THEN EXISTS (
-    SELECT FROM pg_catalog.pg_db_role_setting s, unnest(s.setconfig) AS c
-    WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d
-                                WHERE d.datname = current_database()))
-      AND s.setrole IN (0, (SELECT u.usesysid FROM pg_catalog.pg_user u
-                            WHERE u.usename = session_user))
-      AND c IN ('default_transaction_read_only=on', 'default_transaction_read_only=true'))
-  ELSE current_setting('transaction_read_only')::boolean END"""
-
 # All that arrived was replayed: no lag, however long ago the last change was. That holds only
 # while somebody delivers.
 _REPLICA: LiteralString = """
-  CASE WHEN pg_is_in_recovery() THEN json_build_array(
+  json_build_array(
     CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
           AND EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver w WHERE w.pid IS NOT NULL)
          THEN 0
          ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END,
-    pg_last_wal_replay_lsn()::text) END"""
+    pg_last_wal_replay_lsn()::text)"""
 
-# Some replicas (Aurora's) refuse to be asked about the log.
-_REPLICA_UNASKED: LiteralString = """
-  CASE WHEN pg_is_in_recovery() THEN json_build_array(NULL, NULL) END"""
-
-# To go on without plpgsql is possible, only less exact about where an error was.
-_PLPGSQL: LiteralString = """
-  coalesce((SELECT has_language_privilege(g.oid, 'USAGE')
-            FROM pg_catalog.pg_language g WHERE g.lanname = 'plpgsql'), false)"""
+# From the next transaction on, and in a session that is ours alone: a pooler would hand it on.
+_FROM_NOW_ON_READ_ONLY: LiteralString = """
+  CASE WHEN pg_backend_pid() = {pid}
+       THEN set_config('default_transaction_read_only', 'on', false) END"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +82,25 @@ class LedgerAddress:
         """An expression for the namespace in which the ledger lies or would be made."""
         if self.namespace is not None:
             return f"{literal(self.namespace)}::text"
-        return (
-            "coalesce((SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-            f" ON n.oid = c.relnamespace WHERE c.oid = to_regclass({literal(self.found)})),"
-            " current_schema())::text"
-        )
+        table = f"to_regclass({literal(self.found)})"
+        # 1259 is pg_class: a look by its number takes a third of the time of a join.
+        return f"coalesce((pg_identify_object(1259, {table}, 0)).schema, current_schema())::text"
 
     @property
     def lock_key_sql(self) -> str:
-        """An expression for the second key of the lock: the same for all who share the ledger."""
-        return f"hashtext({self.namespace_sql} || '.' || {literal(self.table)})"
+        """An expression for the second key of the lock: the same for all who share the ledger.
+
+        The server keeps the locks of databases apart, but shows them together; so the database's
+        name is part of the key.
+        """
+        return self._lock_key(self.namespace_sql)
+
+    def _lock_key(self, namespace: str) -> str:
+        return f"hashtext(current_database() || '.' || {namespace} || '.' || {literal(self.table)})"
+
+    def held_by_sql(self, namespace: str) -> str:
+        """A query for the sessions that hold the lock; *namespace* is an expression for it."""
+        return _HELD_BY.format(lock_class=LOCK_CLASS, lock_key=self._lock_key(namespace))
 
     def inside(self, namespace: str) -> str:
         """The table, qualified: what a migration does to ``search_path`` cannot move it."""
@@ -108,37 +109,39 @@ class LedgerAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A reading, and what else one look told about the session."""
+    """A reading, and what else one look told.
+
+    ``reading`` says nothing of the holder and the replica yet. ``held`` says that somebody seems
+    to hold the lock, ``recovering`` that the server replays another one's changes; the details
+    are another question.
+    """
 
     reading: Reading
     backend_pid: int
-    plpgsql: bool
-    namespace_exists: bool
+    held: bool
+    recovering: bool
 
 
-def look_sql(
-    address: LedgerAddress, *, rows: bool = True, lag: bool = True, read_only: bool = False
-) -> str:
+def look_sql(address: LedgerAddress, *, rows: bool = True, own_pid: int | None = None) -> str:
     """One SELECT that returns all of a :class:`Look` as one JSON text.
 
     Args:
         address: Where the ledger is.
         rows: Also read the rows; the server refuses that when there is no ledger.
-        lag: Also ask a replica how far it is.
-        read_only: The session was opened read-only by us.
+        own_pid: Make the session read-only from then on, if it is the server's process of that
+            number. Free of charge, where a setting at the start would make poolers refuse us.
     """
-    holder = _HOLDER.format(lock_class=LOCK_CLASS, lock_key=address.lock_key_sql)
-    namespace = address.namespace_sql
+    read_only = _FROM_NOW_ON_READ_ONLY.format(pid=own_pid) if own_pid is not None else "NULL"
     return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
   'pid', pg_backend_pid(),
-  'namespace', {namespace},
-  'namespace_exists', to_regnamespace(quote_ident({namespace})) IS NOT NULL,
-  'plpgsql', {_PLPGSQL},
-  'read_only', {_READ_ONLY.format(ours=literal(read_only))},
-  'replica', {_REPLICA if lag else _REPLICA_UNASKED},
-  'holder', ({holder}),
-  'rows', {f"({_ROWS}{address.found} l)" if rows else "NULL"})::text"""
+  'namespace', w.namespace,
+  'recovering', pg_is_in_recovery(),
+  'read_only', current_setting('transaction_read_only')::boolean,
+  'held_by', ({address.held_by_sql("w.namespace")}),
+  'rows', {f"({_ROWS}{address.found} l)" if rows else "NULL"},
+  'made_read_only', {read_only})::text
+FROM (SELECT {address.namespace_sql} AS namespace OFFSET 0) w"""
 
 
 def parse_look(text: str, database: DatabaseName | None = None) -> Look:
@@ -148,8 +151,50 @@ def parse_look(text: str, database: DatabaseName | None = None) -> Look:
         LedgerError: A row of *database*'s ledger makes no sense.
     """
     found = json.loads(text)
+    reading = Reading(
+        server_version=found["version"],
+        namespace=found["namespace"],
+        rows=_rows(found["rows"], database),
+        holder=None,
+        read_only=found["read_only"] or found["recovering"],
+    )
+    return Look(
+        reading=reading,
+        backend_pid=found["pid"],
+        held=bool(found["held_by"]),
+        recovering=found["recovering"],
+    )
+
+
+def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:
+    """A query for what a :class:`Look` left open, as one JSON text.
+
+    Args:
+        address: Where the ledger is.
+        holder: Ask who holds the lock.
+        lag: Ask a replica how far it is; some kinds of them refuse that.
+    """
+    who = _HOLDER.format(lock_class=LOCK_CLASS, lock_key=address.lock_key_sql)
+    return (
+        f"SELECT json_build_object('holder', {f'({who})' if holder else 'NULL'},"
+        f" 'replica', {_REPLICA if lag else 'NULL'})::text"
+    )
+
+
+def with_details(reading: Reading, recovering: bool, text: str) -> Reading:
+    """*reading* with what :func:`details_sql` returned."""
+    found = json.loads(text)
+    lag, replayed = found["replica"] or (None, None)
+    state = ReplicaState(lag_seconds=None if lag is None else float(lag), replayed=replayed)
+    holder = None if found["holder"] is None else _holder(found["holder"])
+    return replace(reading, holder=holder, replica=state if recovering else None)
+
+
+def _rows(
+    found: Sequence[Sequence[Any]] | None, database: DatabaseName | None
+) -> tuple[LedgerRow, ...] | None:
     try:
-        rows = None if found["rows"] is None else tuple(_row(row) for row in found["rows"])
+        return None if found is None else tuple(_row(row) for row in found)
     except (ValueError, TypeError) as error:
         raise LedgerError(
             f"a row of the ledger makes no sense: {error}",
@@ -157,20 +202,6 @@ def parse_look(text: str, database: DatabaseName | None = None) -> Look:
             next_step="A newer dbwarden may have written it: update dbwarden. Otherwise correct "
             "that row by hand.",
         ) from error
-    reading = Reading(
-        server_version=found["version"],
-        namespace=found["namespace"],
-        rows=rows,
-        holder=None if found["holder"] is None else _holder(found["holder"]),
-        read_only=found["read_only"],
-        replica=None if found["replica"] is None else _replica(found["replica"]),
-    )
-    return Look(
-        reading=reading,
-        backend_pid=found["pid"],
-        plpgsql=found["plpgsql"],
-        namespace_exists=found["namespace_exists"],
-    )
 
 
 def _row(row: Sequence[Any]) -> LedgerRow:
@@ -211,11 +242,6 @@ def _holder(found: Sequence[Any]) -> LockHolder:
         since=_time(since) if since is not None else None,
         statement=statement,
     )
-
-
-def _replica(found: Sequence[Any]) -> ReplicaState:
-    lag, replayed = found
-    return ReplicaState(lag_seconds=None if lag is None else float(lag), replayed=replayed)
 
 
 def _time(text: str) -> datetime:

@@ -111,6 +111,13 @@ def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
             return ConnectError, f"{where} is not ready: {said}", _TRY_LATER
         case "55000":
             return ConnectError, f"{url.database!r} on {where} takes no connections: {said}", None
+        case "08P01" if "unsupported startup parameter" in said:
+            return (
+                ConnectError,
+                f"the pooler at {where} refused a setting of the URL's options: {said}",
+                "Let it pass with ignore_startup_parameters in the pooler, or set it for the role: "
+                "ALTER ROLE ... SET ...",
+            )
         case "08P01" if "no such database" in said or said.endswith("does not exist"):
             return _missing(url)
     return ConnectError, f"{where} refused the connection: {said}", None

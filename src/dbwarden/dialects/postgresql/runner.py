@@ -10,7 +10,9 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, Step, Work
 from dbwarden.dialects.postgresql import entries
 from dbwarden.dialects.postgresql.failures import (
+    INSUFFICIENT_PRIVILEGE,
     LOCK_NOT_AVAILABLE,
+    UNDEFINED_OBJECT,
     is_about_ledger,
     ledger_failed,
     statement_failed,
@@ -52,7 +54,6 @@ class Runner:
         table: str,
         *,
         limits: Limits,
-        markers: bool,
     ) -> None:
         """Take what it needs; nothing happens yet.
 
@@ -61,13 +62,12 @@ class Runner:
             config: Names, limits and retries.
             table: The ledger, qualified.
             limits: What each transaction is started with.
-            markers: Whether the server can send markers (it has plpgsql).
         """
         self._session = session
         self._config = config
         self._table = table
         self._limits = limits
-        self._markers = markers
+        self._markers = True
         self._writer = Writer.this_process()
         self._number = 0
 
@@ -128,6 +128,9 @@ class Runner:
             if failure is None:
                 continue
             refused, trace = failure
+            if self._markers and cannot_mark(refused):
+                self._markers = False
+                continue
             match judge(message, trace):
                 case SendApart():
                     apart = True
@@ -207,6 +210,12 @@ def in_one_transaction(work: Work) -> bool:
         return True
     fresh = work.done == 0 and not work.interrupted
     return fresh and len(work.steps) == 1 and work.steps[0].transactional
+
+
+def cannot_mark(refused: ServerRefused) -> bool:
+    """Whether the server has no plpgsql for us; without markers it goes on, only less exactly."""
+    missing = refused.sqlstate in (UNDEFINED_OBJECT, INSUFFICIENT_PRIVILEGE)
+    return missing and refused.position is None and "plpgsql" in refused.message
 
 
 async def _nobody(unit: Unit) -> None:

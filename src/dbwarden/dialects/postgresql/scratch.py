@@ -128,7 +128,7 @@ def _embedded_dial(server: EmbeddedServer) -> Dial:
 
 
 async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str) -> Any:
-    arguments = {**connect_arguments(url, config, read_only=False), "database": database}
+    arguments = {**connect_arguments(url, config), "database": database}
     try:
         with anyio.fail_after(config.connect_timeout):
             return await asyncpg.connect(**{**asyncpg_arguments(url), **arguments})

@@ -23,8 +23,9 @@ import anyio.to_thread
 
 from dbwarden.dialects.postgresql.binaries import Binaries, Runner, find_binaries, readable_copy
 from dbwarden.dialects.postgresql.binaries import runner as find_runner
+from dbwarden.dialects.postgresql.folders import PREFIX, open_folder, own, sweep
 from dbwarden.dialects.postgresql.quoting import identifier
-from dbwarden.errors import ConnectError, DBWardenError, UsageError
+from dbwarden.errors import ConnectError, UsageError
 
 READY_WITHIN = 30.0
 """Seconds for a server to be ready; a cold disk may need a few."""
@@ -48,12 +49,18 @@ THROW_AWAY: Mapping[str, str] = MappingProxyType(
 )
 
 # $0 is the folder to remove when nobody is left to do it, or "-". A line on stdin asks for a fast
-# shutdown; the end of stdin means that our process is gone, and ends the server at once.
+# shutdown; the end of stdin means that our process is gone, and ends the server at once. The reader
+# then stays until it is killed: the number of a process that has ended may be another one's.
 _KEEPER = """
 exec 3<&0
 "$@" 3<&- </dev/null &
 server=$!
-( if read -r asked <&3; then kill -INT $server; exit 0; else kill -QUIT $server; exit 9; fi ) &
+(
+  if read -r asked <&3; then kill -INT $server; exec sleep 600; fi
+  trap 'exit 9' TERM
+  kill -QUIT $server
+  while :; do sleep 1; done
+) &
 reader=$!
 wait $server
 status=$?
@@ -95,6 +102,7 @@ class EmbeddedServer:
         self._folder: Path | None = None
         self._runner = Runner()
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._owner: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -148,6 +156,9 @@ class EmbeddedServer:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+        if self._owner is not None:
+            os.close(self._owner)
+            self._owner = None
 
     def halt(self) -> None:
         """Stop the server and keep its folder, so that ``start`` goes on where it was."""
@@ -183,7 +194,10 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         self._runner = find_runner()
         found = find_binaries()
-        self._folder = Path(tempfile.mkdtemp(prefix="dbwarden-postgresql-", dir=_open_folder()))
+        parent = open_folder()
+        sweep(parent)
+        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        self._owner = own(self._folder)
         self._runner.own(self._folder)
         self.binaries = readable_copy(found, self._runner, self._folder)
         if (self.data / "PG_VERSION").exists():
@@ -315,15 +329,6 @@ def _environment() -> dict[str, str]:
     """Ours without what would steer PostgreSQL's programs: a locale, a time zone, PG variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _open_folder() -> str:
-    """A folder for temporary files that other users can enter, when we are root."""
-    for candidate in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        path = Path(candidate).resolve()
-        if os.geteuid() != 0 or all(p.stat().st_mode & 0o001 for p in (path, *path.parents)):
-            return str(path)
-    raise DBWardenError("there is no folder for temporary files that other users can enter")
 
 
 def _free_port() -> int:

@@ -19,15 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.dialects.postgresql import ledger
 from dbwarden.dialects.postgresql.connecting import application_name
-from dbwarden.dialects.postgresql.failures import (
-    NOT_SUPPORTED,
-    UNDEFINED_SCHEMA,
-    UNDEFINED_TABLE,
-    ledger_failed,
-)
 from dbwarden.dialects.postgresql.ledger import LedgerAddress
+from dbwarden.dialects.postgresql.looking import look
 from dbwarden.dialects.postgresql.refusals import connect_failure, is_startup_refusal, timed_out
 from dbwarden.dialects.postgresql.session import ServerRefused
 from dbwarden.dialects.writer import Writer
@@ -188,23 +182,18 @@ async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
         sqlalchemy.exc.DBAPIError: The connection broke.
     """
     address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
-    rows = lag = True
-    while True:
-        query = ledger.look_sql(address, rows=rows, lag=lag)
+
+    async def ask(query: str) -> str | None:
         try:
-            text = (await connection.exec_driver_sql(query)).scalar_one()
+            text: str | None = (await connection.exec_driver_sql(query)).scalar_one()
         except DBAPIError as error:
             refused = _refusal(error)
             if refused is None or error.connection_invalidated:
                 raise
-            if rows and refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
-                rows = False
-            elif lag and refused.sqlstate == NOT_SUPPORTED:
-                lag = False
-            else:
-                raise ledger_failed(refused, "cannot be read", config.database_name) from error
-        else:
-            return ledger.parse_look(text).reading
+            raise refused from error
+        return text
+
+    return (await look(ask, address, config.database_name)).reading
 
 
 def _refusal(error: DBAPIError) -> ServerRefused | None:

@@ -1,0 +1,80 @@
+"""One look at a database, by whatever way: usually one question, at most three."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from dbwarden.dialects.postgresql.failures import (
+    NOT_SUPPORTED,
+    UNDEFINED_SCHEMA,
+    UNDEFINED_TABLE,
+    ledger_failed,
+)
+from dbwarden.dialects.postgresql.ledger import (
+    LedgerAddress,
+    Look,
+    details_sql,
+    look_sql,
+    parse_look,
+    with_details,
+)
+from dbwarden.dialects.postgresql.session import ServerRefused
+from dbwarden.ledger import LockHolder, Reading
+from dbwarden.types import DatabaseName
+
+Ask = Callable[[str], Awaitable[str | None]]
+"""Returns the one text that a query returns; raises ``ServerRefused``."""
+
+
+async def look(
+    ask: Ask, address: LedgerAddress, database: DatabaseName, *, own_pid: int | None = None
+) -> Look:
+    """Look at ledger and lock; the reading is complete.
+
+    A ledger that does not exist yet, a lock that somebody holds and a replica take one question
+    more each.
+
+    Raises:
+        LedgerError: There is a ledger, but we may not read it, or it is none of ours.
+    """
+    try:
+        found = await _first(ask, address, database, own_pid)
+        if not (found.held or found.recovering):
+            return found
+        reading = await _details(ask, address, found)
+    except ServerRefused as refused:
+        raise ledger_failed(refused, "cannot be read", database) from refused
+    return replace(found, reading=reading)
+
+
+async def holder_of(ask: Ask, address: LedgerAddress) -> LockHolder | None:
+    """Who else holds the lock now."""
+    nothing = Reading(server_version="", namespace=None, rows=None, holder=None, read_only=False)
+    text = await ask(details_sql(address, holder=True, lag=False))
+    return with_details(nothing, False, _text(text)).holder
+
+
+async def _first(
+    ask: Ask, address: LedgerAddress, database: DatabaseName, own_pid: int | None
+) -> Look:
+    try:
+        text = await ask(look_sql(address, own_pid=own_pid))
+    except ServerRefused as refused:
+        if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
+            raise
+        text = await ask(look_sql(address, rows=False, own_pid=own_pid))
+    return parse_look(_text(text), database)
+
+
+async def _details(ask: Ask, address: LedgerAddress, found: Look) -> Reading:
+    try:
+        text = await ask(details_sql(address, holder=found.held, lag=found.recovering))
+    except ServerRefused as refused:
+        if refused.sqlstate != NOT_SUPPORTED:
+            raise
+        text = await ask(details_sql(address, holder=found.held, lag=False))
+    return with_details(found.reading, found.recovering, _text(text))
+
+
+def _text(text: str | None) -> str:
+    assert text is not None, "a query for one text returned NULL"
+    return text
