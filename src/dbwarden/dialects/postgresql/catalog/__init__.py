@@ -1,6 +1,8 @@
 """Read a :class:`~dbwarden.schema.Schema` from a live PostgreSQL, 10 to 18."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+import gc
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import LiteralString, TypeVar
 
 from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
@@ -102,6 +104,25 @@ def build_schema(
     exclude: Collection[QualifiedName] = (),
 ) -> Schema:
     """Make the Schema that *rows* describe. Pure."""
+    with _collecting_no_garbage():
+        return _build(rows, server_version, default_namespace, exclude)
+
+
+@contextmanager
+def _collecting_no_garbage() -> Iterator[None]:
+    """Nothing of a schema is garbage while it grows; looking for some takes as long as building."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _build(
+    rows: Rows, server_version: int, default_namespace: str, exclude: Collection[QualifiedName]
+) -> Schema:
     found = directory_of(rows, exclude)
     made = sorted(things(found, rows), key=lambda thing: thing.ref.sort_key)
     return Schema(

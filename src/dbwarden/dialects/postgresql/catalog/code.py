@@ -130,7 +130,7 @@ def _sequences(found: Directory, rows: Rows) -> Iterator[Thing]:
     for row in rows.sequences:
         if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in found.refs:
             continue
-        owner = found.columns.get((row["owner"], row["owner_column"]))
+        owner = found.column(row["owner"], row["owner_column"])
         yield SequenceThing(
             name=_name(row),
             type=row["type"],

@@ -23,7 +23,8 @@ class Directory:
     """From object numbers to refs; filled once per reading."""
 
     refs: dict[tuple[int, int], Ref] = field(default_factory=dict)
-    columns: dict[tuple[int, int], Ref] = field(default_factory=dict)
+    columns: dict[tuple[int, int], str] = field(default_factory=dict)
+    defaults: dict[int, tuple[Kind, int, int]] = field(default_factory=dict)
     names: dict[int, QualifiedName] = field(default_factory=dict)
     comments: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
@@ -33,15 +34,30 @@ class Directory:
 
     def resolve(self, catalog: int, oid: int, part: int) -> Ref | None:
         """The thing with that number; a view's column is the view."""
+        if catalog == classes.ATTRDEF and oid in self.defaults:
+            kind, relation, number = self.defaults[oid]
+            return self._part(kind, relation, number)
         whole = self.refs.get((catalog, oid))
         if catalog == classes.CLASS and part > 0 and whole and whole.kind is Kind.TABLE:
-            return self.columns.get((oid, part))
+            return self._part(Kind.COLUMN, oid, part)
         return whole
+
+    def column(self, relation: int | None, number: int | None) -> Ref | None:
+        """The column with that number."""
+        if relation is None or number is None:
+            return None
+        return self._part(Kind.COLUMN, relation, number)
+
+    def _part(self, kind: Kind, relation: int, number: int) -> Ref | None:
+        name = self.columns.get((relation, number))
+        return ref_of(kind, self.names[relation], name) if name is not None else None
 
     def column_names(self, relation: int, numbers: Collection[int] | None) -> tuple[str, ...]:
         """The names of the columns with these numbers, in their order."""
-        found = (self.columns.get((relation, number)) for number in numbers or ())
-        return tuple(ref.part for ref in found if ref is not None and ref.part is not None)
+        if not numbers:
+            return ()
+        found = self.columns
+        return tuple(found[relation, number] for number in numbers if (relation, number) in found)
 
 
 def directory_of(rows: Rows, exclude: Collection[QualifiedName]) -> Directory:
@@ -49,9 +65,7 @@ def directory_of(rows: Rows, exclude: Collection[QualifiedName]) -> Directory:
     found = Directory()
     found.comments = {(row["class"], row["oid"], row["part"]): row["text"] for row in rows.comments}
     _add_relations(found, rows, exclude)
-    for row in rows.columns:
-        if row["relation"] in found.names:
-            _add_column(found, row)
+    _add_columns(found, rows)
     _add_types(found, rows)
     _add_parts(found, rows)
     _add_named(found, rows)
@@ -82,13 +96,16 @@ def _add_relations(found: Directory, rows: Rows, exclude: Collection[QualifiedNa
             found.refs[classes.CLASS, row["oid"]] = ref_of(Kind.SEQUENCE, _name(row))
 
 
-def _add_column(found: Directory, row: Row) -> None:
-    table = found.names[row["relation"]]
-    ref = ref_of(Kind.COLUMN, table, row["name"])
-    found.columns[row["relation"], row["number"]] = ref
-    if row["default_oid"] is not None:
-        default = ref if row["generated"] else ref_of(Kind.DEFAULT, table, row["name"])
-        found.refs[classes.ATTRDEF, row["default_oid"]] = default
+def _add_columns(found: Directory, rows: Rows) -> None:
+    for row in rows.columns:
+        relation = row["relation"]
+        if relation not in found.names:
+            continue
+        number = row["number"]
+        found.columns[relation, number] = row["name"]
+        if row["default_oid"] is not None:
+            kind = Kind.COLUMN if row["generated"] else Kind.DEFAULT
+            found.defaults[row["default_oid"]] = (kind, relation, number)
 
 
 def _add_types(found: Directory, rows: Rows) -> None:

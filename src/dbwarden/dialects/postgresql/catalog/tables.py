@@ -3,7 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from dbwarden.dialects.postgresql.catalog import classes
@@ -173,24 +174,52 @@ def _replica_identity(grouped: _Grouped, row: Row) -> str:
 
 
 def _column(found: Directory, grouped: _Grouped, row: Row) -> Column:
-    generated = None
-    if row["generated"]:
-        generated = Generated(expression=row["default"], stored=row["generated"] == "s")
-    statistics = row["statistics"]
+    comment = found.comment(classes.CLASS, row["relation"], row["number"])
+    plain = _plain_column(
+        row["name"],
+        row["type"],
+        row["collation"],
+        row["not_null"],
+        row["default"],
+        row["generated"],
+        row["statistics"],
+        row["storage"],
+        row["compression"],
+        row["inherited"],
+    )
+    if comment is None and not row["identity"] and not row["options"]:
+        return plain
+    identity, options = _identity(grouped, row), parameters(row["options"])
+    return replace(plain, comment=comment, identity=identity, parameters=options)
+
+
+@lru_cache(maxsize=10_000)  # the same few columns are in many tables
+def _plain_column(
+    name: str,
+    type_: str,
+    collation: str | None,
+    not_null: bool,
+    expression: str | None,
+    generated: str,
+    statistics: int | None,
+    storage: str | None,
+    compression: str,
+    inherited: bool,
+) -> Column:
+    computed = None
+    if generated and expression is not None:
+        computed = Generated(expression=expression, stored=generated == "s")
     return Column(
-        name=row["name"],
-        type=row["type"],
-        collation=row["collation"],
-        not_null=row["not_null"],
-        default=None if generated else row["default"],
-        identity=_identity(grouped, row),
-        generated=generated,
-        comment=found.comment(classes.CLASS, row["relation"], row["number"]),
+        name=name,
+        type=type_,
+        collation=collation,
+        not_null=not_null,
+        default=None if computed else expression,
+        generated=computed,
         statistics=statistics if statistics is not None and statistics >= 0 else None,
-        storage=STORAGES.get(row["storage"] or ""),
-        compression=COMPRESSIONS.get(row["compression"]),
-        parameters=parameters(row["options"]),
-        inherited=row["inherited"],
+        storage=STORAGES.get(storage or ""),
+        compression=COMPRESSIONS.get(compression),
+        inherited=inherited,
     )
 
 
