@@ -88,7 +88,8 @@ def _illness(replica: ReplicaStatus | None) -> str | None:
     if replica is None or replica.clean:
         return None
     words = ["takes writes"] if replica.writable else []
-    words += [f"{len(replica.behind)} migrations behind"] if replica.behind else []
+    many = len(replica.behind)
+    words += [f"{many} migration{'s' if many > 1 else ''} behind"] if many else []
     return f"replica: {', '.join(words)}"
 
 

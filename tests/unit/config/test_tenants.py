@@ -2,6 +2,7 @@
 asked for."""
 
 import gc
+import re
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from dbwarden import telemetry
 from dbwarden.config import tenants as tenants_module
 from dbwarden.config.loading import load_project
+from dbwarden.config.patterns import OWN, REFRESH_AFTER
 from dbwarden.config.project import Project
 from dbwarden.config.registry import (
     PROCESS,
@@ -600,6 +602,14 @@ def test_migrations_are_written_for_the_family() -> None:
     assert loaded.author("primary").files_of == "primary"
     with pytest.raises(UnknownDatabase):
         loaded.author("shop")
+
+
+def test_every_option_has_its_row_in_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "tenants.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE))
+    assert set(rows) == {*OWN, "database_url"}
+    assert rows["id_pattern"] == f"`{tenants_module.DEFAULT_IDS}`"
+    assert rows["refresh_after"] == f"`{REFRESH_AFTER:g}`"
 
 
 # -- cost -----------------------------------------------------------------------------------------
