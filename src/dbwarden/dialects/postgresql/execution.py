@@ -53,7 +53,8 @@ class PostgresConnection:
             LedgerError: There is a ledger, but we may not read it, or it is none of ours.
         """
         own_pid = self._session.backend_pid if self._read_only else None
-        found = await look(self._session.value, self._address, self._name, own_pid=own_pid)
+        ask = self._session.value
+        found = await look(ask, self._address, self._name, alone=True, own_pid=own_pid)
         if self._read_only and self._look is not None:
             # The first look made the session read-only; what it found is the database's own word.
             reading = replace(found.reading, read_only=self._look.reading.read_only)

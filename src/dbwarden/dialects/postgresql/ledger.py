@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, LiteralString
 
 from dbwarden.dialects.postgresql.quoting import identifier, literal
@@ -26,15 +27,19 @@ _ROWS: LiteralString = """
   SELECT coalesce(json_agg(json_build_array(
     l.id, l.key, l.description, l.kind, l.upgrade_checksum, l.rollback_checksum, l.state, l.step,
     l.running, l.steps_checksum, l.started_at, l.finished_at, l.duration_ms, l.application,
-    l.host, l.pid, l.dbwarden_version) ORDER BY l.id), '[]'::json)
+    l.host, l.pid, l.dbwarden_version)), '[]'::json)
   FROM """
 
-# Who else may hold the lock. It is looked up a second time, in full, only when there is somebody:
-# in a fresh session each catalog and view that a query names costs more than the query itself.
-_HELD_BY: LiteralString = """
-  SELECT coalesce(json_agg(k.pid), '[]'::json) FROM pg_lock_status() k
+# Does somebody else hold the lock? Who that is, is asked only then: in a fresh session each
+# catalog and view that a query names costs more than the query itself.
+_HELD: LiteralString = """
+  EXISTS (SELECT FROM pg_lock_status() k
   WHERE k.classid = {lock_class} AND k.objid = {lock_key}::oid AND k.objsubid = 2
-    AND k.locktype = 'advisory' AND k.granted AND k.pid <> pg_backend_pid()"""
+    AND k.locktype = 'advisory' AND k.granted AND k.pid <> pg_backend_pid())"""
+
+# The same for half the price, in a statement that is its own transaction: a shared lock can be had
+# beside other readers' but not beside a migrator's, and is given back when the statement ends.
+_HELD_TRIED: LiteralString = "NOT pg_try_advisory_xact_lock_shared({lock_class}, {lock_key})"
 
 # What pg_stat_activity hides from us comes out as NULL.
 _HOLDER: LiteralString = """
@@ -98,9 +103,10 @@ class LedgerAddress:
     def _lock_key(self, namespace: str) -> str:
         return f"hashtext(current_database() || '.' || {namespace} || '.' || {literal(self.table)})"
 
-    def held_by_sql(self, namespace: str) -> str:
-        """A query for the sessions that hold the lock; *namespace* is an expression for it."""
-        return _HELD_BY.format(lock_class=LOCK_CLASS, lock_key=self._lock_key(namespace))
+    def held_sql(self, namespace: str, *, alone: bool) -> str:
+        """A condition: somebody else holds the lock of the ledger in *namespace*, an expression."""
+        condition = _HELD_TRIED if alone else _HELD
+        return condition.format(lock_class=LOCK_CLASS, lock_key=self._lock_key(namespace))
 
     def inside(self, namespace: str) -> str:
         """The table, qualified: what a migration does to ``search_path`` cannot move it."""
@@ -122,12 +128,19 @@ class Look:
     recovering: bool
 
 
-def look_sql(address: LedgerAddress, *, rows: bool = True, own_pid: int | None = None) -> str:
+def look_sql(
+    address: LedgerAddress,
+    *,
+    rows: bool = True,
+    alone: bool = False,
+    own_pid: int | None = None,
+) -> str:
     """One SELECT that returns all of a :class:`Look` as one JSON text.
 
     Args:
         address: Where the ledger is.
         rows: Also read the rows; the server refuses that when there is no ledger.
+        alone: It is a transaction by itself.
         own_pid: Make the session read-only from then on, if it is the server's process of that
             number. Free of charge, where a setting at the start would make poolers refuse us.
     """
@@ -138,7 +151,7 @@ def look_sql(address: LedgerAddress, *, rows: bool = True, own_pid: int | None =
   'namespace', w.namespace,
   'recovering', pg_is_in_recovery(),
   'read_only', current_setting('transaction_read_only')::boolean,
-  'held_by', ({address.held_by_sql("w.namespace")}),
+  'held', {address.held_sql("w.namespace", alone=alone)},
   'rows', {f"({_ROWS}{address.found} l)" if rows else "NULL"},
   'made_read_only', {read_only})::text
 FROM (SELECT {address.namespace_sql} AS namespace OFFSET 0) w"""
@@ -161,7 +174,7 @@ def parse_look(text: str, database: DatabaseName | None = None) -> Look:
     return Look(
         reading=reading,
         backend_pid=found["pid"],
-        held=bool(found["held_by"]),
+        held=bool(found["held"]),
         recovering=found["recovering"],
     )
 
@@ -194,7 +207,8 @@ def _rows(
     found: Sequence[Sequence[Any]] | None, database: DatabaseName | None
 ) -> tuple[LedgerRow, ...] | None:
     try:
-        return None if found is None else tuple(_row(row) for row in found)
+        # Sorted here: an aggregate with an order costs the server a fifth of the whole look.
+        return None if found is None else tuple(_row(row) for row in sorted(found, key=_id))
     except (ValueError, TypeError) as error:
         raise LedgerError(
             f"a row of the ledger makes no sense: {error}",
@@ -204,6 +218,13 @@ def _rows(
         ) from error
 
 
+_id = itemgetter(0)
+
+# A dictionary answers four times as fast as the enum's class, and a fleet has many rows.
+_KINDS = {kind.value: kind for kind in Kind}
+_STATES = {state.value: state for state in State}
+
+
 def _row(row: Sequence[Any]) -> LedgerRow:
     key, description, kind, upgrade, rollback, state, step, running, done = row[1:10]
     started, finished, duration, application, host, pid, version = row[10:]
@@ -211,10 +232,10 @@ def _row(row: Sequence[Any]) -> LedgerRow:
         id=row[0],
         key=key,
         description=description,
-        kind=Kind(kind),
+        kind=_KINDS.get(kind) or Kind(kind),
         upgrade_checksum=upgrade,
         rollback_checksum=rollback,
-        state=State(state),
+        state=_STATES.get(state) or State(state),
         step=step,
         running=running,
         steps_checksum=done,
@@ -245,7 +266,8 @@ def _holder(found: Sequence[Any]) -> LockHolder:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def single_value(copied: bytes) -> str | None:

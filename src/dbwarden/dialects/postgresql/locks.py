@@ -67,20 +67,24 @@ async def _acquire(
     session: Session, keys: str, holder: FindHolder, database: DatabaseName, patience: float
 ) -> None:
     deadline = anyio.current_time() + patience
-    tries = 0
+    tries, told = 0, False
     while await session.value(f"SELECT pg_try_advisory_lock({keys})::text") != "true":
-        if anyio.current_time() >= deadline:
-            raise _busy(await holder(), database, patience)
-        if tries == 0:
-            telemetry.emit("waiting_for_lock", holder=str(await holder() or "unknown"))
-        await anyio.sleep(min(pause(tries), max(0.0, deadline - anyio.current_time())))
+        over = anyio.current_time() >= deadline
+        # Nobody: it let go just now, or a reader was looking in that moment.
+        who = await holder() if over or not told else None
+        if who is not None and over:
+            raise _busy(who, database, patience)
+        if who is not None and not told:
+            telemetry.emit("waiting_for_lock", holder=str(who))
+            told = True
+        rest = deadline - anyio.current_time()
+        await anyio.sleep(min(pause(tries), rest) if rest > 0 else FIRST_PAUSE)
         tries += 1
 
 
-def _busy(holder: LockHolder | None, database: DatabaseName, patience: float) -> MigratorBusy:
-    who = str(holder) if holder is not None else "it let go just now"
+def _busy(holder: LockHolder, database: DatabaseName, patience: float) -> MigratorBusy:
     return MigratorBusy(
-        f"another migrator holds this database, after {patience:g} s of waiting: {who}",
+        f"another migrator holds this database, after {patience:g} s of waiting: {holder}",
         database=database,
         next_step="Wait for it; look with `dbwarden lock-status`, end it with "
         "`dbwarden unlock --force`.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from dbwarden.dialects.postgresql.failures import (
     NOT_SUPPORTED,
@@ -26,18 +27,31 @@ Ask = Callable[[str], Awaitable[str | None]]
 
 
 async def look(
-    ask: Ask, address: LedgerAddress, database: DatabaseName, *, own_pid: int | None = None
+    ask: Ask,
+    address: LedgerAddress,
+    database: DatabaseName,
+    *,
+    alone: bool = False,
+    own_pid: int | None = None,
 ) -> Look:
     """Look at ledger and lock; the reading is complete.
 
     A ledger that does not exist yet, a lock that somebody holds and a replica take one question
     more each.
 
+    Args:
+        ask: The way to the server.
+        address: Where the ledger is.
+        database: For errors.
+        alone: Each question is a transaction by itself.
+        own_pid: As of ``look_sql``.
+
     Raises:
         LedgerError: There is a ledger, but we may not read it, or it is none of ours.
     """
     try:
-        found = await _first(ask, address, database, own_pid)
+        text = await _first(ask, partial(look_sql, address, alone=alone, own_pid=own_pid))
+        found = parse_look(_text(text), database)
         if not (found.held or found.recovering):
             return found
         reading = await _details(ask, address, found)
@@ -53,16 +67,13 @@ async def holder_of(ask: Ask, address: LedgerAddress) -> LockHolder | None:
     return with_details(nothing, False, _text(text)).holder
 
 
-async def _first(
-    ask: Ask, address: LedgerAddress, database: DatabaseName, own_pid: int | None
-) -> Look:
+async def _first(ask: Ask, query: Callable[..., str]) -> str | None:
     try:
-        text = await ask(look_sql(address, own_pid=own_pid))
+        return await ask(query())
     except ServerRefused as refused:
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
-        text = await ask(look_sql(address, rows=False, own_pid=own_pid))
-    return parse_look(_text(text), database)
+    return await ask(query(rows=False))
 
 
 async def _details(ask: Ask, address: LedgerAddress, found: Look) -> Reading:
