@@ -1,0 +1,3 @@
+"""The fixtures of dbwarden: ``dbwarden_database`` and the others."""
+
+pytest_plugins = ["dbwarden.testing.plugin"]
