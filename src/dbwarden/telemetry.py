@@ -1,10 +1,12 @@
-"""One event per action on a database: logged through structlog, heard by whoever listens.
+"""One event per action on a database: logged, and heard by whoever listens.
 
-Used as a library nothing is configured: events go to ``structlog.get_logger("dbwarden")`` and so
-to whatever the program set up. The CLI calls :func:`configure`. structlog is imported with the
-first event that somebody wants, because it costs more than the rest of a ``status`` together.
+Used as a library nothing is configured: events go to ``logging.getLogger("dbwarden")``, or to
+``structlog.get_logger("dbwarden")`` where the program has configured structlog. The CLI calls
+:func:`configure`. structlog is never imported for a program that doesn't use it: that takes longer
+than the rest of a ``status`` together, and a running event loop would stand still meanwhile.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -37,15 +39,20 @@ _bound: ContextVar[Mapping[str, Any]] = ContextVar("dbwarden_bound", default=_NO
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("dbwarden_listeners", default=())
 _threshold = 0
 _logger: Any = None
+_standard = logging.getLogger("dbwarden")
 
 
-def emit(name: str, *, level: Level = "info", **fields: Any) -> None:
+def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
     """Tell the log and every listener of this task that *name* happened."""
     event = Event(name=name, level=level, fields={**_bound.get(), **fields})
     for listener in _listeners.get():
         listener(event)
     if LEVELS[level] >= _threshold:
-        getattr(_structlog(), level)(name, **event.fields)
+        logger = _structlog()
+        if logger is not None:
+            getattr(logger, level)(name, **event.fields)
+        elif _standard.isEnabledFor(LEVELS[level]):
+            _tell_standard(event)
 
 
 @contextmanager
@@ -75,7 +82,7 @@ def listening(listener: Listener) -> Generator[None]:
 
 
 @contextmanager
-def step(name: str, **fields: Any) -> Generator[dict[str, Any]]:
+def step(name: str, /, **fields: Any) -> Generator[dict[str, Any]]:
     """Time one action: ``<name>`` with ``outcome`` and ``duration_ms`` when it ends.
 
     What is put into the yielded dict joins the event. An exception is logged as
@@ -115,14 +122,34 @@ _configuration: dict[str, Any] = {"configured": False}
 
 
 def _structlog() -> Any:
+    """The logger of the CLI or of a program that has configured structlog, else ``None``."""
     global _logger
-    import structlog
-
     if not _configuration["configured"]:
-        return structlog.get_logger("dbwarden")
+        # Another thread may be importing it at this moment.
+        used = sys.modules.get("structlog")
+        is_configured = getattr(used, "is_configured", None)
+        return used.get_logger("dbwarden") if used and is_configured and is_configured() else None
     if _logger is None:
+        import structlog
+
         _logger = _own_logger(structlog)
     return _logger
+
+
+def _tell_standard(event: Event) -> None:
+    """A line for people; the record has ``database`` and all fields as ``dbwarden``."""
+    words = (f"{key}={_word(value)}" for key, value in event.fields.items())
+    _standard.log(
+        LEVELS[event.level],
+        " ".join((event.name, *words)),
+        extra={"database": event.fields.get("database"), "dbwarden": dict(event.fields)},
+        stacklevel=3,
+    )
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    return repr(text) if not text or any(sign in text for sign in " =\n\"'") else text
 
 
 def _own_logger(structlog: Any) -> Any:

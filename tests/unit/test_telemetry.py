@@ -1,6 +1,8 @@
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,13 +12,46 @@ from dbwarden import telemetry
 
 
 @pytest.fixture(autouse=True)
-def as_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def as_a_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(telemetry, "_threshold", 0)
     monkeypatch.setattr(telemetry, "_logger", None)
     monkeypatch.setattr(telemetry, "_configuration", {"configured": False})
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
-def test_as_a_library_events_go_to_the_program_s_own_structlog() -> None:
+def test_as_a_library_events_go_to_the_standard_librarys_logging(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, logger="dbwarden")
+
+    with telemetry.bound(database="primary"):
+        telemetry.emit("health", level="warning", error="no route", name="x", pending=2)
+        telemetry.emit("planned", level="debug")
+    telemetry.emit("notice", message="")
+
+    first, second = caplog.records
+    assert (first.name, first.levelname) == ("dbwarden", "WARNING")
+    assert first.getMessage() == "health database=primary error='no route' name=x pending=2"
+    fields = {"database": "primary", "error": "no route", "name": "x", "pending": 2}
+    assert first.__dict__["database"] == "primary"
+    assert first.__dict__["dbwarden"] == fields
+    assert first.filename == "test_telemetry.py"
+    assert second.getMessage() == "notice message=''"
+    assert second.__dict__["database"] is None
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_program_that_uses_structlog_without_configuring_it_prints_nothing_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.emit("health", database="primary")
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_as_a_library_events_go_to_structlog_where_the_program_has_configured_it() -> None:
     with structlog.testing.capture_logs() as lines:
         telemetry.emit("migration_applied", database="primary", version="0001")
 
@@ -132,6 +167,68 @@ def test_configuring_the_log_changes_no_global_configuration() -> None:
     telemetry.emit("check")
 
     assert structlog.get_config() == before
+
+
+PROGRAM = """
+import sys
+{setup}
+import anyio
+from dbwarden import telemetry
+
+async def main():
+    with telemetry.bound(database="primary"), telemetry.step("check"):
+        pass
+    telemetry.emit("health", level="warning", database="primary", status="degraded")
+
+anyio.run(main)
+assert ("structlog" in sys.modules) is {loaded}
+"""
+
+OWN_STRUCTLOG = """import structlog
+shown = structlog.processors.KeyValueRenderer(key_order=["event", "database"])
+structlog.configure(processors=[shown])"""
+
+
+@pytest.mark.parametrize(
+    ("setup", "loaded", "stdout", "stderr"),
+    [
+        ("", False, [], ["health database=primary status=degraded"]),
+        (
+            "import logging; logging.basicConfig(level='INFO', "
+            "format='%(levelname)s %(name)s [%(database)s] %(message)s')",
+            False,
+            [],
+            [
+                "INFO dbwarden [primary] check database=primary outcome=succeeded",
+                "WARNING dbwarden [primary] health database=primary status=degraded",
+            ],
+        ),
+        (
+            "import logging; logging.getLogger('dbwarden').addHandler(logging.NullHandler())",
+            False,
+            [],
+            [],
+        ),
+        (
+            OWN_STRUCTLOG,
+            True,
+            ["event='check' database='primary'", "event='health' database='primary'"],
+            [],
+        ),
+    ],
+    ids=["nothing", "logging", "silenced", "structlog"],
+)
+def test_what_a_program_writes_that_uses_the_library(
+    setup: str, loaded: bool, stdout: list[str], stderr: list[str]
+) -> None:
+    code = PROGRAM.format(setup=setup, loaded=loaded)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    for expected, found in ((stdout, done.stdout), (stderr, done.stderr)):
+        lines = found.splitlines()
+        assert len(lines) == len(expected), found
+        assert all(one.startswith(two) for one, two in zip(lines, expected, strict=True)), found
 
 
 def test_structlog_is_not_imported_for_events_that_nobody_wants() -> None:
