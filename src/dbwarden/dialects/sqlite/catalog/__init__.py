@@ -1,0 +1,231 @@
+"""Read the schema of a SQLite database: one look at ``sqlite_schema``, and a small exact parser.
+
+``read_schema(connection, exclude=(...))`` is the entry point. What stands in the schema where
+SQLite has its own ways:
+
+- Names have no namespace (``QualifiedName(None, "users")``).
+- A type is what was declared, in capitals. A default is a literal, a ``CURRENT_...`` word, or an
+  expression *without* the parentheses that it has to be written in; so are checks, generated
+  expressions, index expressions and conditions.
+- ``PrimaryKey.parameters`` and ``Unique.parameters`` may hold ``("on conflict", "REPLACE")`` and
+  ``("columns", "a DESC, b COLLATE NOCASE")``: the text between the parentheses, where it is more
+  than names. ``Column.parameters`` may hold ``("not null on conflict", "IGNORE")``.
+  A key on one ``INTEGER`` column that says ``a DESC`` there is no name for the rowid: SQLite has
+  such a key only where it is written at its column.
+- Columns that never hold NULL are ``not_null``, said or not: the rowid's name, and the primary
+  keys of ``WITHOUT ROWID`` and ``STRICT`` tables.
+- ``View.definition`` is the query, and ``View.parameters`` may hold ``("columns", '"a", "b"')``.
+  ``Trigger.definition`` is the whole statement. Both as they were written; :func:`spelled_alike`
+  compares them.
+- ``Table.virtual`` is the whole statement of a virtual table, which has nothing else; the tables
+  behind it are left out, and so are SQLite's own (``sqlite_...``).
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from dbwarden.dialects.sqlite.catalog.dependencies import dependencies
+from dbwarden.dialects.sqlite.catalog.expressions import sql
+from dbwarden.dialects.sqlite.catalog.grammar import Cursor
+from dbwarden.dialects.sqlite.catalog.tables import KEYS, index, name_of, resolved, table
+from dbwarden.dialects.sqlite.catalog.tokens import Unreadable
+from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Index, Schema, Table, Trigger, View
+
+T = TypeVar("T")
+
+__all__ = ["EMPTY_SCHEMA", "read_schema", "schema_of", "spelled_alike"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of ``sqlite_schema``."""
+
+    type: str
+    name: str
+    table: str
+    sql: str
+
+
+_ROWS = (
+    "SELECT type, name, tbl_name, sql FROM main.sqlite_master "
+    "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
+)
+_SHADOWS = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'"
+_SHADOW_ENDS = {
+    # what the tables behind a virtual one are called, for a SQLite that does not tell (before 3.37)
+    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
+    "fts5": ("data", "idx", "content", "docsize", "config"),
+    "rtree": ("node", "parent", "rowid"),
+    "rtree_i32": ("node", "parent", "rowid"),
+    "geopoly": ("node", "parent", "rowid"),
+}
+_TABLE_LIST_VERSION = (3, 37, 0)
+
+EMPTY_SCHEMA = Schema(
+    dialect="sqlite",
+    default_namespace=None,
+    server_version=sqlite3.sqlite_version_info[0] * 1_000_000
+    + sqlite3.sqlite_version_info[1] * 1_000
+    + sqlite3.sqlite_version_info[2],
+)
+"""A database without anything; ``server_version`` as SQLite counts: 3040001 is 3.40.1."""
+
+
+def read_schema(database: sqlite3.Connection, *, exclude: Iterable[str] = ()) -> Schema:
+    """The schema of the main database behind *database*. Blocking; writes nothing.
+
+    Args:
+        database: An open connection; for one consistent picture, in a transaction.
+        exclude: Tables to leave out, with their indexes: the ledger.
+
+    Raises:
+        UnsupportedChange: A statement of the catalog is not understood; names what it makes.
+        sqlite3.Error: The database cannot be read.
+    """
+    rows = [Row(*row) for row in database.execute(_ROWS).fetchall()]
+    shadows = _shadows(database, rows)
+    schema = schema_of(rows, leave_out={*shadows, *exclude})
+    return replace(schema, dependencies=dependencies(database, schema))
+
+
+def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
+    """The tables behind virtual ones."""
+    virtual = [row for row in rows if _is_virtual(row)]
+    if not virtual:
+        return set()
+    if sqlite3.sqlite_version_info >= _TABLE_LIST_VERSION:
+        return {name for (name,) in database.execute(_SHADOWS).fetchall()}
+    return {
+        f"{row.name}_{end}" for row in virtual for end in _SHADOW_ENDS.get(_read(row, _module), ())
+    }
+
+
+def _module(row: Row) -> str:
+    cursor = Cursor(row.sql)
+    cursor.need("CREATE", "VIRTUAL", "TABLE")
+    cursor.take("IF", "NOT", "EXISTS")
+    cursor.qualified_name()
+    cursor.need("USING")
+    return cursor.name().lower()
+
+
+def _is_virtual(row: Row) -> bool:
+    return row.type == "table" and row.sql[:14].upper().split()[:2] == ["CREATE", "VIRTUAL"]
+
+
+def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
+    """The schema that these rows of ``sqlite_schema`` stand for. Pure.
+
+    Raises:
+        UnsupportedChange: A statement is not understood; names what it makes.
+    """
+    gone = {name.lower() for name in leave_out}
+    kept = [row for row in rows if row.table.lower() not in gone and row.name.lower() not in gone]
+    tables = resolved([_read(row, _table) for row in kept if row.type == "table"])
+    indexes = _indexes(kept, {item.name.name.lower(): item for item in tables})
+    owners = {item.name.name.lower(): item.name.name for item in tables}
+    views = [_read(row, _view) for row in kept if row.type == "view"]
+    owners |= {view.name.name.lower(): view.name.name for view in views}
+    triggers = [
+        Trigger(
+            name=row.name,
+            table=name_of(owners.get(row.table.lower(), row.table)),
+            definition=_read(row, _definition),
+        )
+        for row in kept
+        if row.type == "trigger"
+    ]
+    return replace(
+        EMPTY_SCHEMA,
+        tables=tuple(
+            sorted(
+                (replace(item, indexes=tuple(indexes.get(item.name.name, ()))) for item in tables),
+                key=lambda item: item.name,
+            )
+        ),
+        views=tuple(sorted(views, key=lambda view: view.name)),
+        triggers=tuple(sorted(triggers, key=lambda trigger: (trigger.table, trigger.name))),
+    )
+
+
+def _read(row: Row, reader: Callable[[Row], T]) -> T:
+    try:
+        return reader(row)
+    except Unreadable as error:
+        raise UnsupportedChange(
+            f"the {row.type} {row.name} is written in a way that dbwarden does not understand: "
+            f"{error}",
+            statement=row.sql,
+        ) from error
+
+
+def _table(row: Row) -> Table:
+    if _is_virtual(row):
+        return Table(name=name_of(row.name), virtual=_text(row.sql))
+    return table(row.name, row.sql)
+
+
+def _indexes(rows: Sequence[Row], tables: Mapping[str, Table]) -> dict[str, list[Index]]:
+    found: dict[str, list[Index]] = {}
+    for row in rows:
+        if row.type == "index":
+            of = tables[row.table.lower()]
+            made = _read(row, partial(_index, of))
+            found.setdefault(of.name.name, []).append(made)
+    return {name: sorted(made, key=lambda item: item.name) for name, made in found.items()}
+
+
+def _index(of: Table, row: Row) -> Index:
+    return index(row.sql, of)
+
+
+def _view(row: Row) -> View:
+    cursor = Cursor(row.sql)
+    cursor.need("CREATE")
+    if cursor.at("TEMP") or cursor.at("TEMPORARY"):
+        cursor.next()
+    cursor.need("VIEW")
+    cursor.take("IF", "NOT", "EXISTS")
+    cursor.qualified_name()
+    names: tuple[str, ...] = ()
+    if cursor.at("("):
+        names = tuple(token.name for token in cursor.parenthesised() if not token.is_(","))
+    cursor.need("AS")
+    token = cursor.ahead
+    if token is None:
+        raise cursor.unexpected()
+    return View(
+        name=name_of(row.name),
+        definition=_text(row.sql[token.start :]),
+        parameters=((KEYS, ", ".join(map(identifier, names))),) if names else (),
+    )
+
+
+def _definition(row: Row) -> str:
+    sql(row.sql)  # that it can be compared
+    return _text(row.sql)
+
+
+def _text(statement: str) -> str:
+    return statement.strip().rstrip(";").rstrip()
+
+
+def spelled_alike(one: object, other: object) -> bool:
+    """Whether two views, triggers or virtual tables differ in nothing but how they are written."""
+    match one, other:
+        case View(), View():
+            same = sql(one.definition) == sql(other.definition)
+            return same and replace(one, definition="") == replace(other, definition="")
+        case Trigger(), Trigger():
+            same = sql(one.definition) == sql(other.definition)
+            return same and replace(one, definition="") == replace(other, definition="")
+        case Table(virtual=str() as first), Table(virtual=str() as second):
+            return sql(first) == sql(second)
+        case _:
+            return one == other

@@ -1,0 +1,97 @@
+"""What views and triggers read and write: SQLite itself says so when it compiles them."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dbwarden.schema import Kind, Ref, Schema, ref_of
+
+_DELETE, _INSERT, _READ, _UPDATE = 9, 18, 20, 23
+"""SQLite's numbers of what an authorizer is asked for."""
+
+Access = tuple[str, str, str]
+"""A view or trigger, the table or view that it uses, and the column ("" for none)."""
+
+
+def dependencies(database: sqlite3.Connection, schema: Schema) -> tuple[tuple[Ref, Ref], ...]:
+    """Pairs of a view or trigger and what it uses; what does not compile has none.
+
+    Nothing runs: the statements are only compiled.
+    """
+    if not schema.views and not schema.triggers:
+        return ()
+    seen: set[Access] = set()
+    with _watched(database, seen):
+        for view in schema.views:
+            _compile(database, f"SELECT * FROM main.{_quoted(view.name.name)}")
+        for name in {trigger.table.name for trigger in schema.triggers}:
+            for statement in _events(database, name):
+                _compile(database, statement)
+    refs = _refs(schema)
+    pairs = {pair for access in seen for pair in _pairs(access, refs)}
+    return tuple(sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key)))
+
+
+@contextmanager
+def _watched(database: sqlite3.Connection, seen: set[Access]) -> Iterator[None]:
+    def note(
+        action: int, one: str | None, two: str | None, where: str | None, source: str | None
+    ) -> int:
+        if source is not None and one is not None and where in ("main", None):
+            if action in (_READ, _UPDATE):
+                seen.add((source, one, two or ""))
+            elif action in (_INSERT, _DELETE):
+                seen.add((source, one, ""))
+        return sqlite3.SQLITE_OK
+
+    database.set_authorizer(note)
+    try:
+        yield
+    finally:
+        database.set_authorizer(None)
+
+
+def _compile(database: sqlite3.Connection, statement: str) -> None:
+    try:
+        database.execute(f"EXPLAIN {statement}").close()
+    except sqlite3.Error:
+        return  # a view on something that is gone, say: SQLite allows it until it is used
+
+
+def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
+    quoted = _quoted(name)
+    try:
+        found = database.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
+    except sqlite3.Error:
+        return
+    columns = [column[1] for column in found if column[6] == 0]
+    yield f"INSERT INTO main.{quoted} DEFAULT VALUES"
+    yield f"DELETE FROM main.{quoted}"
+    if columns:
+        assigned = ", ".join(f"{_quoted(column)} = 0" for column in columns)
+        yield f"UPDATE main.{quoted} SET {assigned}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _refs(schema: Schema) -> dict[str, Ref]:
+    """Tables and views by their names; triggers by theirs, behind a blank."""
+    found = {table.name.name.lower(): table.ref for table in schema.tables}
+    found |= {view.name.name.lower(): view.ref for view in schema.views}
+    return found | {f" {trigger.name.lower()}": trigger.ref for trigger in schema.triggers}
+
+
+def _pairs(access: Access, refs: dict[str, Ref]) -> Iterator[tuple[Ref, Ref]]:
+    source, used, column = access
+    needed = refs.get(used.lower())
+    if needed is None:
+        return
+    # A view and a trigger may have the same name: then both are taken to need it.
+    for user in (refs.get(source.lower()), refs.get(f" {source.lower()}")):
+        if user is None or user.kind is Kind.TABLE or user == needed:
+            continue
+        yield user, needed
+        if column and needed.kind is Kind.TABLE and column.upper() != "ROWID":
+            yield user, ref_of(Kind.COLUMN, needed.table, column)

@@ -1,0 +1,161 @@
+"""Expressions in one spelling: blanks, comments, capitals and quotes don't tell them apart. Pure.
+
+What a quoted word means depends on what there is: SQLite takes ``"abc"`` for a text where there is
+no column of that name. So quotes go only from the names of known columns.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dbwarden.dialects.sqlite.catalog.tokens import Token, closing, tokens
+from dbwarden.dialects.sqlite.quoting import KEYWORDS, RESERVED, identifier
+
+_OPERATORS = ("LIKE", "GLOB", "MATCH", "REGEXP")
+_ALWAYS = RESERVED | {"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "TRUE", "FALSE"}
+_TIGHT = {",", ")", "."}
+_CALLS_NOTHING = RESERVED | set(_OPERATORS) | {"OVER", "FILTER", "VIRTUAL", "OF", "END"}
+
+
+def columns_by_name(names: Iterable[str]) -> dict[str, str]:
+    """Declared names by how SQLite compares them."""
+    return {name.lower(): name for name in names}
+
+
+def expression(found: Sequence[Token], columns: Mapping[str, str]) -> str:
+    """The expression *found* in its one spelling, without parentheses around the whole.
+
+    Args:
+        found: Its tokens.
+        columns: The columns that it can name, from :func:`columns_by_name`.
+    """
+    found = unwrapped(found)
+    return spaced(_spelled(found, columns))
+
+
+def sql(text: str) -> str:
+    """A whole statement or query in one spelling, to be compared and not to be run."""
+    found = tokens(text)
+    while found and found[-1].is_(";"):
+        found = found[:-1]
+    return spaced([(token, _loose(token)) for token in found])
+
+
+def columns_in(found: Sequence[Token], columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Which of *columns* an expression names, in their order."""
+    named = {token.name.lower() for token in found if token.kind in ("word", "name")}
+    return tuple(name for key, name in columns.items() if key in named)
+
+
+def unwrapped(found: Sequence[Token]) -> Sequence[Token]:
+    """*found* without parentheses around the whole."""
+    while len(found) > 2 and found[0].is_("(") and closing(found, 0) == len(found) - 1:
+        found = found[1:-1]
+    return found
+
+
+Spelled = tuple[Token, str]
+
+
+def _loose(token: Token) -> str:
+    """Any word: keywords in capitals, names without the quotes that they don't need."""
+    if token.kind in ("word", "name"):
+        name = token.name
+        return name.upper() if name.upper() in KEYWORDS else identifier(name)
+    return _other(token)
+
+
+def _other(token: Token) -> str:
+    match token.text:
+        case "==":
+            return "="
+        case "<>":
+            return "!="
+        case text:
+            return text.lower() if token.kind in ("blob", "number") else text
+
+
+def _spelled(found: Sequence[Token], columns: Mapping[str, str]) -> list[Spelled]:
+    done: list[Spelled] = []
+    cases = 0
+    for place, token in enumerate(found):
+        before = found[place - 1] if place else None
+        after = found[place + 1] if place + 1 < len(found) else None
+        if token.kind == "word":
+            cases += 1 if token.is_("CASE") else 0
+            ends = cases > 0 and token.is_("END")
+            cases -= 1 if ends else 0
+            word = token.text.upper() if ends else _word(token, before, after, columns)
+            done.append((token, word))
+        elif token.kind == "name":
+            done.append((token, _name(token, before, after, columns)))
+        else:
+            done.append((token, _other(token)))
+    return done
+
+
+def _word(
+    token: Token, before: Token | None, after: Token | None, columns: Mapping[str, str]
+) -> str:
+    upper = token.text.upper()
+    if upper in _ALWAYS or (upper in _OPERATORS and before is not None and _ends_operand(before)):
+        return upper
+    if after is not None and after.is_("("):
+        return "CAST" if upper == "CAST" else token.text.lower()
+    if token.text.lower() in columns:
+        return identifier(columns[token.text.lower()])
+    return token.text
+
+
+def _ends_operand(token: Token) -> bool:
+    """Whether an operator can follow *token*."""
+    if token.kind == "sign":
+        return token.text == ")"
+    return token.kind != "word" or token.text.upper() not in RESERVED or token.is_("NOT", "NULL")
+
+
+def _name(
+    token: Token, before: Token | None, after: Token | None, columns: Mapping[str, str]
+) -> str:
+    known = columns.get(token.name.lower())
+    if known is not None:
+        return identifier(known)
+    dotted = (before is not None and before.is_(".")) or (after is not None and after.is_("."))
+    if dotted or not token.text.startswith('"'):
+        return identifier(token.name)
+    return token.text
+
+
+def spaced(found: Sequence[Spelled]) -> str:
+    """The texts with blanks where a person would put them."""
+    parts: list[str] = []
+    for place, (token, text) in enumerate(found):
+        if place and _blank(found, place):
+            parts.append(" ")
+        parts.append(text)
+        del token
+    return "".join(parts)
+
+
+def _blank(found: Sequence[Spelled], place: int) -> bool:
+    """Whether a blank stands before the token at *place*."""
+    (before, _), (token, _) = found[place - 1], found[place]
+    if token.kind == "sign" and token.text in _TIGHT:
+        return False
+    if before.kind == "sign" and before.text in ("(", "."):
+        return False
+    if token.is_("("):
+        return not _calls(before)
+    return token.kind == "sign" or not _is_unary(found, place - 1)
+
+
+def _calls(token: Token) -> bool:
+    if token.kind == "word":
+        return token.text.upper() not in _CALLS_NOTHING
+    return token.kind == "name"
+
+
+def _is_unary(found: Sequence[Spelled], place: int) -> bool:
+    """Whether the sign at *place* belongs to the one operand behind it."""
+    token = found[place][0]
+    if token.kind != "sign" or token.text not in ("-", "+", "~"):
+        return False
+    return place == 0 or not _ends_operand(found[place - 1][0])

@@ -1,0 +1,430 @@
+"""``CREATE TABLE`` as SQLite reads it (https://sqlite.org/lang_createtable.html). Pure.
+
+What PRAGMAs don't tell stands only there: checks, names of constraints, how they are deferred, what
+happens on a conflict, generated expressions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable, closing, tokens
+from dbwarden.schema.tables import Deferral
+
+Tokens = Sequence[Token]
+
+_ENDS_TYPE = frozenset(
+    {
+        *("CONSTRAINT", "PRIMARY", "NOT", "NULL", "UNIQUE", "CHECK", "DEFAULT", "COLLATE"),
+        *("REFERENCES", "AS", "DEFERRABLE"),
+    }
+)
+_TABLE_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of a primary key, unique constraint or index: its tokens, collation and order."""
+
+    value: Tokens
+    collation: str | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedKey:
+    """A primary key (``primary``) or unique constraint; ``inline`` stands at its column."""
+
+    name: str | None
+    keys: tuple[Key, ...]
+    primary: bool
+    inline: bool
+    on_conflict: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedCheck:
+    """A check."""
+
+    name: str | None
+    expression: Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedForeignKey:
+    """A foreign key; without ``referred`` it refers to the primary key."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    references: str
+    referred: tuple[str, ...] = ()
+    on_update: str = "NO ACTION"
+    on_delete: str = "NO ACTION"
+    match: str = "SIMPLE"
+    deferrable: Deferral | None = None
+
+
+ParsedConstraint = ParsedKey | ParsedCheck | ParsedForeignKey
+
+
+@dataclass(slots=True, kw_only=True)
+class ParsedColumn:
+    """One column."""
+
+    name: str
+    type: Tokens = ()
+    collation: str | None = None
+    not_null: bool = False
+    not_null_conflict: str | None = None
+    default: Tokens | None = None
+    generated: Tokens | None = None
+    stored: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ParsedTable:
+    """A whole table."""
+
+    columns: list[ParsedColumn] = field(default_factory=list)
+    constraints: list[ParsedConstraint] = field(default_factory=list)
+    autoincrement: bool = False
+    without_rowid: bool = False
+    strict: bool = False
+
+
+def parse_table(text: str) -> ParsedTable:
+    """Read a ``CREATE TABLE`` statement of the catalog.
+
+    Raises:
+        Unreadable: It is not understood; says from where on.
+    """
+    return _Parser(text).table()
+
+
+class Cursor:
+    """Walks over tokens."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = tokens(text)
+        self.place = 0
+
+    @property
+    def ahead(self) -> Token | None:
+        """The next token, if there is one."""
+        return self.tokens[self.place] if self.place < len(self.tokens) else None
+
+    def at(self, *words: str) -> bool:
+        """Whether the next tokens are these words or signs, one after the other."""
+        following = self.tokens[self.place : self.place + len(words)]
+        return len(following) == len(words) and all(
+            token.is_(word) for token, word in zip(following, words, strict=True)
+        )
+
+    def take(self, *words: str) -> bool:
+        """Step over *words* if they are next; whether they were."""
+        found = self.at(*words)
+        self.place += len(words) if found else 0
+        return found
+
+    def need(self, *words: str) -> None:
+        """Step over *words*, which must be next."""
+        if not self.take(*words):
+            raise self.unexpected()
+
+    def next(self) -> Token:
+        """Step over one token."""
+        token = self.ahead
+        if token is None:
+            raise self.unexpected()
+        self.place += 1
+        return token
+
+    def name(self) -> str:
+        """Step over a name."""
+        token = self.ahead
+        if token is None or token.kind not in ("word", "name", "string"):
+            raise self.unexpected()
+        self.place += 1
+        return token.name
+
+    def qualified_name(self) -> str:
+        """Step over a name with or without the database before it."""
+        name = self.name()
+        return self.name() if self.take(".") else name
+
+    def one_of(self, *words: str) -> str:
+        """Step over one of *words*, which must be next; which one it was."""
+        for word in words:
+            if self.take(word):
+                return word
+        raise self.unexpected()
+
+    def parenthesised(self) -> Tokens:
+        """Step over ``( ... )``; what stands inside."""
+        if not self.at("("):
+            raise self.unexpected()
+        end = closing(self.tokens, self.place)
+        inside = self.tokens[self.place + 1 : end]
+        self.place = end + 1
+        return inside
+
+    def conflict(self) -> str | None:
+        """Step over ``ON CONFLICT ...``, where it stands; what it says unless it is ABORT."""
+        if not self.take("ON", "CONFLICT"):
+            return None
+        word = self.one_of("ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE")
+        return None if word == "ABORT" else word
+
+    def unexpected(self) -> Unreadable:
+        """The error about what stands here."""
+        token = self.ahead
+        if token is None:
+            return Unreadable("it ends too early")
+        return Unreadable(f"{self.text[token.start : token.start + 40]!r} was not expected")
+
+
+def key_of(found: Tokens) -> Key:
+    """One key: its value, ``COLLATE``, ``ASC`` or ``DESC``."""
+    descending = bool(found) and found[-1].is_("DESC")
+    if found and found[-1].is_("ASC", "DESC"):
+        found = found[:-1]
+    collation = None
+    if len(found) > 2 and found[-2].is_("COLLATE"):
+        collation, found = found[-1].name, found[:-2]
+    if not found:
+        raise Unreadable("a key is empty")
+    return Key(value=found, collation=collation, descending=descending)
+
+
+def keys_of(found: Tokens) -> tuple[Key, ...]:
+    """The keys of a list, without its parentheses."""
+    return tuple(key_of(part) for part in separated(found))
+
+
+def separated(found: Tokens) -> list[Tokens]:
+    """*found* cut at its commas."""
+    parts: list[Tokens] = []
+    depth = start = 0
+    for place, token in enumerate(found):
+        if token.kind == "sign":
+            depth += {"(": 1, ")": -1}.get(token.text, 0)
+            if token.text == "," and depth == 0:
+                parts.append(found[start:place])
+                start = place + 1
+    return [*parts, found[start:]]
+
+
+class _Parser(Cursor):
+    """Reads one ``CREATE TABLE``."""
+
+    def table(self) -> ParsedTable:
+        self.result = ParsedTable()
+        self.need("CREATE")
+        if self.at("TEMP") or self.at("TEMPORARY"):
+            self.next()
+        self.need("TABLE")
+        self.take("IF", "NOT", "EXISTS")
+        self.qualified_name()
+        self.need("(")
+        self._columns()
+        self._constraints()
+        self.need(")")
+        self._options()
+        self.take(";")
+        if self.ahead is not None:
+            raise self.unexpected()
+        return self.result
+
+    def _columns(self) -> None:
+        while True:
+            self._column()
+            if not self.take(",") or self._at_constraint():
+                return
+
+    def _at_constraint(self) -> bool:
+        return self.ahead is not None and self.ahead.is_(*_TABLE_CONSTRAINTS)
+
+    def _column(self) -> None:
+        column = ParsedColumn(name=self.name())
+        self.result.columns.append(column)
+        column.type = self._type()
+        name: str | None = None
+        while self.ahead is not None and not (self.at(",") or self.at(")")):
+            if self.take("CONSTRAINT"):
+                name = self.name()
+            else:
+                self._column_constraint(column, name)
+                name = None
+
+    def _type(self) -> Tokens:
+        start = self.place
+        while (token := self.ahead) is not None and token.kind in ("word", "name", "string"):
+            if token.is_(*_ENDS_TYPE) or self.at("GENERATED", "ALWAYS"):
+                break
+            self.place += 1
+        if self.place > start and self.at("("):
+            self.parenthesised()
+        return self.tokens[start : self.place]
+
+    def _column_constraint(self, column: ParsedColumn, name: str | None) -> None:
+        if self.take("NOT", "NULL"):
+            column.not_null, column.not_null_conflict = True, self.conflict()
+        elif self.take("NULL"):
+            self.conflict()
+        elif self.take("PRIMARY", "KEY"):
+            self._inline_key(column, name, primary=True)
+        elif self.take("UNIQUE"):
+            self._inline_key(column, name, primary=False)
+        elif self.take("CHECK"):
+            self._check(name)
+        elif self.take("DEFAULT"):
+            column.default = self._default()
+        elif self.take("COLLATE"):
+            column.collation = self.name()
+        elif self.at("REFERENCES"):
+            self._references(name, (column.name,))
+        elif self.at("DEFERRABLE") or self.at("NOT", "DEFERRABLE"):
+            self._defer_last()
+        elif self.take("GENERATED", "ALWAYS", "AS") or self.take("AS"):
+            column.generated = self.parenthesised()
+            column.stored = self.take("STORED")
+            self.take("VIRTUAL")
+        else:
+            raise self.unexpected()
+
+    def _inline_key(self, column: ParsedColumn, name: str | None, *, primary: bool) -> None:
+        descending = primary and self.take("DESC")
+        if primary:
+            self.take("ASC")
+        conflict = self.conflict()
+        if primary and self.take("AUTOINCREMENT"):
+            self.result.autoincrement = True
+        value = (Token("name", _quoted(column.name), 0, 0),)
+        self.result.constraints.append(
+            ParsedKey(
+                name=name,
+                keys=(Key(value=value, descending=descending),),
+                primary=primary,
+                inline=True,
+                on_conflict=conflict,
+            )
+        )
+
+    def _check(self, name: str | None) -> None:
+        self.result.constraints.append(ParsedCheck(name=name, expression=self.parenthesised()))
+
+    def _default(self) -> Tokens:
+        start = self.place
+        if self.at("("):
+            return self.parenthesised()
+        if self.at("+") or self.at("-"):
+            self.next()
+        self.next()
+        return self.tokens[start : self.place]
+
+    def _references(self, name: str | None, columns: tuple[str, ...]) -> None:
+        self.need("REFERENCES")
+        references = self.name()
+        referred = self._names(self.parenthesised()) if self.at("(") else ()
+        said = {"DELETE": "NO ACTION", "UPDATE": "NO ACTION", "INSERT": ""}
+        match = "SIMPLE"
+        while self.at("ON") or self.at("MATCH"):
+            if self.take("MATCH"):
+                match = self.name().upper()
+            else:
+                self.need("ON")
+                event = self.one_of(*said)
+                said[event] = self._action()
+        self.result.constraints.append(
+            ParsedForeignKey(
+                name=name,
+                columns=columns,
+                references=references,
+                referred=referred,
+                on_update=said["UPDATE"],
+                on_delete=said["DELETE"],
+                match=match,
+                deferrable=self._deferral(),
+            )
+        )
+
+    def _action(self) -> str:
+        for words in (("SET", "NULL"), ("SET", "DEFAULT"), ("NO", "ACTION")):
+            if self.take(*words):
+                return " ".join(words)
+        return self.one_of("CASCADE", "RESTRICT")
+
+    def _deferral(self) -> Deferral | None:
+        never = self.take("NOT", "DEFERRABLE")
+        if not never and not self.take("DEFERRABLE"):
+            return None
+        deferred = False
+        if self.take("INITIALLY"):
+            deferred = self.one_of("DEFERRED", "IMMEDIATE") == "DEFERRED"
+        if never:
+            return None
+        return "deferred" if deferred else "immediate"
+
+    def _defer_last(self) -> None:
+        """A deferral that stands apart belongs to the foreign key before it."""
+        key = self.result.constraints[-1] if self.result.constraints else None
+        deferral = self._deferral()
+        if isinstance(key, ParsedForeignKey):
+            self.result.constraints[-1] = replace(key, deferrable=deferral)
+
+    def _names(self, found: Tokens) -> tuple[str, ...]:
+        return tuple(key.value[0].name for key in keys_of(found))
+
+    def _constraints(self) -> None:
+        name: str | None = None
+        while self.ahead is not None and not self.at(")"):
+            if self.take("CONSTRAINT"):
+                name = self.name()
+                continue
+            if self.take(","):
+                continue
+            self._table_constraint(name)
+            name = None
+
+    def _table_constraint(self, name: str | None) -> None:
+        if self.take("PRIMARY", "KEY"):
+            self._listed_key(name, primary=True)
+        elif self.take("UNIQUE"):
+            self._listed_key(name, primary=False)
+        elif self.take("CHECK"):
+            self._check(name)
+            self.conflict()
+        elif self.take("FOREIGN", "KEY"):
+            self._references(name, self._names(self.parenthesised()))
+        else:
+            raise self.unexpected()
+
+    def _listed_key(self, name: str | None, *, primary: bool) -> None:
+        inside = self.parenthesised()
+        if primary and inside and inside[-1].is_("AUTOINCREMENT"):
+            self.result.autoincrement, inside = True, inside[:-1]
+        self.result.constraints.append(
+            ParsedKey(
+                name=name,
+                keys=keys_of(inside),
+                primary=primary,
+                inline=False,
+                on_conflict=self.conflict(),
+            )
+        )
+
+    def _options(self) -> None:
+        while self.ahead is not None and not self.at(";"):
+            if self.take("WITHOUT"):
+                if self.name().upper() != "ROWID":
+                    raise self.unexpected()
+                self.result.without_rowid = True
+            elif self.take("STRICT"):
+                self.result.strict = True
+            else:
+                raise self.unexpected()
+            self.take(",")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,315 @@
+"""What was parsed -> tables of a schema, in one spelling. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from dbwarden.dialects.sqlite.catalog.expressions import (
+    columns_by_name,
+    columns_in,
+    expression,
+    spaced,
+    unwrapped,
+)
+from dbwarden.dialects.sqlite.catalog.grammar import (
+    Cursor,
+    Key,
+    ParsedCheck,
+    ParsedColumn,
+    ParsedForeignKey,
+    ParsedKey,
+    ParsedTable,
+    Tokens,
+    keys_of,
+    parse_table,
+)
+from dbwarden.dialects.sqlite.catalog.tokens import Token
+from dbwarden.dialects.sqlite.quoting import identifier, text_literal
+from dbwarden.schema import (
+    Check,
+    Column,
+    Constraint,
+    ForeignKey,
+    Generated,
+    Index,
+    IndexColumn,
+    PrimaryKey,
+    QualifiedName,
+    Table,
+    Unique,
+    constraint_key,
+)
+from dbwarden.schema.tables import Parameters
+
+ON_CONFLICT = "on conflict"
+"""Parameter of a primary key or unique constraint: ``REPLACE``, ``IGNORE`` ..."""
+NOT_NULL_ON_CONFLICT = "not null on conflict"
+"""Parameter of a column: the same for its NOT NULL."""
+KEYS = "columns"
+"""Parameter of a primary key or unique constraint whose keys have an order or a collation: what
+stands between its parentheses, ``"a DESC, b COLLATE NOCASE"``."""
+
+_BUILT_IN = ("BINARY", "NOCASE", "RTRIM")
+_VALUES = ("NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP")
+
+C = TypeVar("C", bound=Constraint)
+
+
+def name_of(name: str) -> QualifiedName:
+    """The name of a table or view: SQLite has no namespaces."""
+    return QualifiedName(None, name)
+
+
+def table(name: str, text: str) -> Table:
+    """The table that ``CREATE TABLE`` statement *text* makes; foreign keys as they are written.
+
+    Raises:
+        Unreadable: It is not understood.
+    """
+    return _Maker(name, parse_table(text)).table()
+
+
+class _Maker:
+    """Makes one table."""
+
+    def __init__(self, name: str, parsed: ParsedTable) -> None:
+        self.name = name
+        self.parsed = parsed
+        self.columns = columns_by_name(column.name for column in parsed.columns)
+        self.names: set[str] = set()
+        self.key = next((c for c in parsed.constraints if _is_primary(c)), None)
+        self.rowid_alias = self._rowid_alias()
+
+    def table(self) -> Table:
+        made = [self._constraint(parsed) for parsed in self.parsed.constraints]
+        return Table(
+            name=name_of(self.name),
+            columns=tuple(self._column(column) for column in self.parsed.columns),
+            primary_key=next((c for c in made if isinstance(c, PrimaryKey)), None),
+            uniques=_sorted(c for c in made if isinstance(c, Unique)),
+            foreign_keys=_sorted(c for c in made if isinstance(c, ForeignKey)),
+            checks=_sorted(c for c in made if isinstance(c, Check)),
+            strict=self.parsed.strict,
+            without_rowid=self.parsed.without_rowid,
+            autoincrement=self.parsed.autoincrement,
+        )
+
+    def _declared(self, name: str) -> str:
+        return self.columns.get(name.lower(), name)
+
+    def _rowid_alias(self) -> str | None:
+        """The column that is the rowid by another name."""
+        key = self.key
+        if not isinstance(key, ParsedKey) or len(key.keys) != 1 or self.parsed.without_rowid:
+            return None
+        name = self._declared(key.keys[0].value[0].name)
+        column = next((c for c in self.parsed.columns if c.name == name), None)
+        if column is None or type_text(column.type) != "INTEGER":
+            return None
+        # SQLite's own quirk: DESC at the column makes it another key, in the list it does not.
+        return None if key.inline and key.keys[0].descending else name
+
+    def _column(self, parsed: ParsedColumn) -> Column:
+        conflict = parsed.not_null_conflict
+        return Column(
+            name=parsed.name,
+            type=type_text(parsed.type),
+            collation=collation_text(parsed.collation),
+            not_null=parsed.not_null or self._never_null(parsed.name),
+            default=_default(parsed.default),
+            generated=self._generated(parsed),
+            parameters=((NOT_NULL_ON_CONFLICT, conflict),) if conflict else (),
+        )
+
+    def _never_null(self, name: str) -> bool:
+        """Whether a column takes no NULL although nobody says so."""
+        if name == self.rowid_alias:
+            return True
+        if not isinstance(self.key, ParsedKey):
+            return False
+        ours = {self._declared(key.value[0].name) for key in self.key.keys}
+        return name in ours and (self.parsed.without_rowid or self.parsed.strict)
+
+    def _generated(self, parsed: ParsedColumn) -> Generated | None:
+        if parsed.generated is None:
+            return None
+        text = expression(parsed.generated, self.columns)
+        return Generated(expression=text, stored=parsed.stored)
+
+    def _free(self, name: str | None) -> str | None:
+        """*name*, unless another constraint has it: SQLite does not mind, and names say nothing."""
+        if name is None or name in self.names:
+            return None
+        self.names.add(name)
+        return name
+
+    def _constraint(self, parsed: ParsedKey | ParsedCheck | ParsedForeignKey) -> Constraint:
+        name = self._free(parsed.name)
+        match parsed:
+            case ParsedKey():
+                return self._key(parsed, name)
+            case ParsedCheck():
+                found = unwrapped(parsed.expression)
+                return Check(
+                    name=name,
+                    expression=expression(found, self.columns),
+                    columns=columns_in(found, self.columns),
+                )
+            case ParsedForeignKey():
+                return ForeignKey(
+                    name=name,
+                    columns=tuple(map(self._declared, parsed.columns)),
+                    references=name_of(parsed.references),
+                    referred_columns=parsed.referred,
+                    on_update=parsed.on_update,
+                    on_delete=parsed.on_delete,
+                    match=parsed.match,
+                    deferrable=parsed.deferrable,
+                )
+
+    def _key(self, parsed: ParsedKey, name: str | None) -> PrimaryKey | Unique:
+        columns = tuple(self._declared(key.value[0].name) for key in parsed.keys)
+        parameters = self._parameters(parsed, columns)
+        if parsed.primary:
+            return PrimaryKey(name=name, columns=columns, parameters=parameters)
+        return Unique(name=name, columns=columns, parameters=parameters)
+
+    def _parameters(self, parsed: ParsedKey, columns: Sequence[str]) -> Parameters:
+        found = []
+        is_rowid = parsed.primary and self.rowid_alias is not None
+        special = any(key.descending or self._own_collation(key) for key in parsed.keys)
+        if special and not is_rowid:
+            pairs = zip(parsed.keys, columns, strict=True)
+            found.append((KEYS, ", ".join(self._key_text(key, name) for key, name in pairs)))
+        if parsed.on_conflict:
+            found.append((ON_CONFLICT, parsed.on_conflict))
+        return tuple(found)
+
+    def _own_collation(self, key: Key) -> str | None:
+        """The collation of a key where it is not its column's."""
+        own = collation_text(key.collation) or "BINARY"
+        if key.collation is None or own == self._collation_of(key.value[0].name):
+            return None
+        return own
+
+    def _collation_of(self, column: str) -> str:
+        named = self._declared(column)
+        found = next((c for c in self.parsed.columns if c.name == named), None)
+        return (collation_text(found.collation) if found else None) or "BINARY"
+
+    def _key_text(self, key: Key, name: str) -> str:
+        collation = self._own_collation(key)
+        text = identifier(name)
+        text += f" COLLATE {identifier(collation)}" if collation else ""
+        return f"{text} DESC" if key.descending else text
+
+
+def _is_primary(parsed: object) -> bool:
+    return isinstance(parsed, ParsedKey) and parsed.primary
+
+
+def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
+    """By what tells them apart; what is said twice counts once."""
+    found = {constraint_key(item): item for item in constraints}
+    return tuple(found[key] for key in sorted(found))
+
+
+def type_text(found: Tokens) -> str:
+    """A declared type: capitals, one blank between words, quoted words as they are."""
+    return spaced([(token, _type_word(token)) for token in found])
+
+
+def _type_word(token: Token) -> str:
+    return token.text.upper() if token.kind == "word" else token.text
+
+
+def collation_text(name: str | None) -> str | None:
+    """A collation's name; ``None`` for SQLite's own default."""
+    if name is None or name.upper() == "BINARY":
+        return None
+    return name.upper() if name.upper() in _BUILT_IN else name
+
+
+def _default(found: Tokens | None) -> str | None:
+    """A default without parentheses; a lone name is a text, as SQLite has it."""
+    if found is None:
+        return None
+    found = unwrapped(found)
+    if len(found) == 1 and found[0].kind in ("word", "name"):
+        word = found[0]
+        if word.kind == "word" and word.text.upper() in _VALUES:
+            return word.text.upper()
+        return text_literal(word.name)
+    if len(found) == 2 and found[0].is_("+") and found[1].kind == "number":
+        found = found[1:]
+    return expression(found, {})
+
+
+def index(text: str, of: Table) -> Index:
+    """The index of table *of* that ``CREATE INDEX`` statement *text* makes.
+
+    Raises:
+        Unreadable: It is not understood.
+    """
+    cursor = Cursor(text)
+    cursor.need("CREATE")
+    unique = cursor.take("UNIQUE")
+    cursor.need("INDEX")
+    cursor.take("IF", "NOT", "EXISTS")
+    name = cursor.qualified_name()
+    cursor.need("ON")
+    cursor.name()
+    columns = columns_by_name(column.name for column in of.columns)
+    keys = tuple(_index_key(key, of, columns) for key in keys_of(cursor.parenthesised()))
+    where = None
+    if cursor.take("WHERE"):
+        rest = [token for token in cursor.tokens[cursor.place :] if not token.is_(";")]
+        where = expression(rest, columns)
+    elif cursor.ahead is not None and not cursor.at(";"):
+        raise cursor.unexpected()
+    return Index(name=name, columns=keys, unique=unique, where=where)
+
+
+def _index_key(key: Key, of: Table, columns: Mapping[str, str]) -> IndexColumn:
+    found = unwrapped(key.value)
+    column = columns.get(found[0].name.lower()) if len(found) == 1 else None
+    if column is None:
+        return IndexColumn(
+            expression=expression(found, columns),
+            collation=_written(key.collation),
+            descending=key.descending,
+        )
+    declared = of.column(column)
+    own = _written((declared.collation if declared else None) or "BINARY")
+    written = _written(key.collation)
+    return IndexColumn(
+        column=column,
+        collation=None if written == own else written,
+        descending=key.descending,
+    )
+
+
+def _written(name: str | None) -> str | None:
+    if name is None:
+        return None
+    return collation_text(name) or "BINARY"
+
+
+def resolved(tables: Sequence[Table]) -> tuple[Table, ...]:
+    """*tables* whose foreign keys name tables and columns as these are declared."""
+    known = {table.name.name.lower(): table for table in tables}
+
+    def key(foreign: ForeignKey) -> ForeignKey:
+        parent = known.get(foreign.references.name.lower())
+        if parent is None:
+            return foreign
+        names = columns_by_name(column.name for column in parent.columns)
+        referred = tuple(names.get(name.lower(), name) for name in foreign.referred_columns)
+        primary = parent.primary_key.columns if parent.primary_key is not None else ()
+        if not referred and len(primary) == len(foreign.columns):
+            referred = primary
+        return replace(foreign, references=parent.name, referred_columns=referred)
+
+    return tuple(
+        replace(table, foreign_keys=_sorted(map(key, table.foreign_keys))) for table in tables
+    )
