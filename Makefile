@@ -1,6 +1,8 @@
 # Everything that this project does, each line one command. All of it lives in .venv.
 PYTHON ?= python3
 DB ?= sqlite
+# Processes that share the tests: one more than two cores, since tests wait for servers.
+JOBS ?= 3
 BIN = .venv/bin
 
 .PHONY: demo test check bench clean
@@ -11,7 +13,7 @@ help:  ## what there is
 
 .venv/.project: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	touch $@
 
 .venv/.scratch: .venv/.project
@@ -25,11 +27,11 @@ help:  ## what there is
 ifeq ($(DB),postgresql)
 demo: .venv/.scratch
 endif
-demo: .venv/.project  ## three databases configured, checked, migrated, healthy (DB=postgresql for a real server)
+demo: .venv/.project  ## three databases configured, checked, migrated, healthy, then served (DB=postgresql: a real server)
 	$(BIN)/python examples/three_databases/demo.py $(DB)
 
 test: check  ## every gate and every test
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --cov --cov-report=term $(PYTEST)
 
 check: .venv/.dev  ## formatting, lint, types, arrows, sizes
 	$(BIN)/ruff format --check .
