@@ -7,10 +7,12 @@ import re
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import anyio
+import anyio.to_thread
 import asyncpg
 
 from dbwarden.dialects.postgresql.binaries import find_binaries
@@ -21,6 +23,23 @@ from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Namespace, Schema
 
 NUMBERS = itertools.count()
+USES = 25
+"""How many cases a database serves: what they leave in its catalogs makes it slow."""
+CATALOGS = (
+    *("class", "type", "proc", "namespace", "extension", "event_trigger", "cast", "operator"),
+    *("opclass", "collation", "conversion", "ts_config", "ts_dict", "statistic_ext"),
+    *("default_acl", "foreign_server", "publication", "language", "constraint", "policy"),
+)
+PRISTINE = "SELECT " + " AND ".join(
+    (
+        *(f"NOT EXISTS (SELECT FROM pg_{name} WHERE oid >= 16384)" for name in CATALOGS),
+        "EXISTS (SELECT FROM pg_namespace WHERE oid = 2200 AND nspname = 'public')",
+        "obj_description(2200, 'pg_namespace') = 'standard public schema'",
+        "(SELECT nspacl::text = (SELECT initprivs::text FROM pg_init_privs"
+        " WHERE objoid = 2200 AND classoid = 'pg_namespace'::regclass)"
+        " FROM pg_namespace WHERE oid = 2200)",
+    )
+)
 
 
 def sibling(url: str, name: str) -> str:
@@ -28,77 +47,157 @@ def sibling(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-@asynccontextmanager
-async def database(url: str) -> AsyncIterator[str]:
-    """A new, empty database; gone afterwards."""
-    name = f"case_{os.getpid()}_{next(NUMBERS)}"
-    server = await asyncpg.connect(url)
-    try:
-        await server.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
-        try:
-            yield sibling(url, name)
-        finally:
-            await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await server.close()
+@dataclass(slots=True)
+class Database:
+    """A database to work in, empty at first, with a connection that stays open."""
 
+    url: str
+    connection: "asyncpg.Connection"
+    uses: int = 0
 
-@asynccontextmanager
-async def connection(url: str) -> "AsyncIterator[asyncpg.Connection]":
-    """A connection whose search_path is the default namespace."""
-    opened = await asyncpg.connect(url, server_settings={"search_path": "public"})
-    try:
-        yield opened
-    finally:
-        await opened.close()
+    async def read(self, *, privileges: bool = False) -> Schema:
+        """What is in it."""
+        version = int(self.connection.get_server_version().major * 10000)
+        fetch = self.connection.fetch
+        return await read_schema(fetch, server_version=version, privileges=privileges)
 
-
-async def read(url: str, *, privileges: bool = False) -> Schema:
-    async with connection(url) as opened:
-        version = int(await opened.fetchval("SHOW server_version_num"))
-        return await read_schema(opened.fetch, server_version=version, privileges=privileges)
-
-
-async def run(url: str, statements: Iterable[PlannedStatement]) -> None:
-    """Run *statements* as a migration would: in a transaction, those that refuse one alone."""
-    async with connection(url) as opened:
+    async def run(self, statements: Iterable[PlannedStatement]) -> None:
+        """Run *statements* as a migration would: in a transaction, those that refuse one alone."""
         batch: list[str] = []
         for statement in statements:
             if statement.transactional:
                 batch.append(statement.text)
                 continue
-            await _commit(opened, batch)
+            await self._commit(batch)
             batch = []
-            await opened.execute(statement.text)
-        await _commit(opened, batch)
+            await self.connection.execute(statement.text)
+        await self._commit(batch)
+
+    async def _commit(self, batch: list[str]) -> None:
+        if batch:
+            await self.connection.execute(";\n".join(["BEGIN", *batch, "COMMIT"]))
+
+    async def run_text(self, text: str) -> None:
+        """Run *text* as it is."""
+        await self.connection.execute(text or "SELECT 1")
+
+    async def dump(self) -> str:
+        """What pg_dump says of it."""
+        return await anyio.to_thread.run_sync(dump, self.url)
+
+    async def emptied(self) -> bool:
+        """Take everything out again; whether that worked."""
+        try:
+            await self.connection.execute("RESET ALL; DROP OWNED BY CURRENT_USER CASCADE")
+            return bool(await self.connection.fetchval(PRISTINE))
+        except asyncpg.PostgresError:
+            return False
 
 
-async def _commit(opened: "asyncpg.Connection", batch: list[str]) -> None:
-    if batch:
-        await opened.execute(";\n".join(["BEGIN", *batch, "COMMIT"]))
+class Judge:
+    """Databases on a server, used again where a case leaves nothing behind.
+
+    They belong to a role of their own, so that one statement takes out all that a case made.
+    """
+
+    def __init__(self, server: "asyncpg.Connection", url: str) -> None:
+        self.server = server
+        self.url = url
+        self.turn = anyio.Lock()
+        self.free: list[Database] = []
+        self.sides: dict[tuple[str, bool], tuple[Schema, str]] = {}
+        self.settled: dict[Schema, tuple[Schema, str]] = {}
+        self.built: set[str] = set()
+
+    @property
+    def version(self) -> int:
+        """The server's version, as 150000."""
+        return int(self.server.get_server_version().major * 10000)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """An empty database; after an error it is not used again."""
+        made = self.free.pop() if self.free else await self._new()
+        try:
+            yield made
+        except BaseException:
+            await self._drop(made)
+            raise
+        made.uses += 1
+        if made.uses < USES and await made.emptied():
+            self.free.append(made)
+        else:
+            await self._drop(made)
+
+    async def _new(self) -> Database:
+        name = f"case_{os.getpid()}_{next(NUMBERS)}"
+        copying = " STRATEGY FILE_COPY" if self.version >= 150000 else ""
+        async with self.turn:  # the server's connection does one thing at a time
+            await self.server.execute(f"CREATE DATABASE {name} TEMPLATE template0{copying}")
+        url = sibling(self.url, name)
+        return Database(url, await asyncpg.connect(url, server_settings={"search_path": "public"}))
+
+    async def _drop(self, made: Database) -> None:
+        with anyio.CancelScope(shield=True):
+            made.connection.terminate()
+            name = urlsplit(made.url).path[1:]
+            async with self.turn:
+                await self.server.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    f" WHERE datname = '{name}'"
+                )
+                await self.server.execute(f"DROP DATABASE {name}")
+
+    async def close(self) -> None:
+        """Drop what was kept."""
+        while self.free:
+            await self._drop(self.free.pop())
+        await self.server.close()
+
+    async def side(self, text: str, *, privileges: bool) -> tuple[Schema, str]:
+        """What *text* builds, as a schema and as a dump; built once."""
+        key = (text, privileges)
+        if key not in self.sides:
+            async with self.database() as made:
+                await made.run_text(text)
+                self.sides[key] = await made.read(privileges=privileges), await made.dump()
+        return self.sides[key]
+
+    async def settle(self, schema: Schema) -> tuple[Schema, str]:
+        """*schema* and its dump after it was printed, run and read again; done once.
+
+        Spelling (``IN (...)`` or ``= ANY (ARRAY[...])``) is the same afterwards.
+        """
+        if schema not in self.settled:
+            before = empty(schema)
+            async with self.database() as copy:
+                changes = diff(before, schema)
+                await copy.run(render(changes, current=before, desired=schema))
+                wanted = bool(schema.grants or schema.default_privileges)
+                again = await copy.read(privileges=wanted)
+                assert diff(unspelled(again), unspelled(schema)) == ()
+                self.settled[schema] = again, await copy.dump()
+        return self.settled[schema]
 
 
-async def run_text(url: str, text: str) -> None:
-    async with connection(url) as opened:
-        await opened.execute(text or "SELECT 1")
+@asynccontextmanager
+async def judging(url: str) -> AsyncIterator[Judge]:
+    """A judge on the server at *url*."""
+    owner = f"judge_{os.getpid()}"
+    server = await asyncpg.connect(url)
+    await server.execute(f"CREATE ROLE {owner} SUPERUSER LOGIN")
+    parts = urlsplit(url)
+    own = urlunsplit(parts._replace(netloc=f"{owner}@{parts.hostname}:{parts.port}"))
+    judge = Judge(server, own)
+    try:
+        yield judge
+    finally:
+        await judge.close()
 
 
 def empty(like: Schema) -> Schema:
     """A schema with nothing in it, on the same server as *like*."""
     return Schema(server_version=like.server_version, namespaces=(Namespace(name="public"),))
-
-
-async def settled(url: str, schema: Schema) -> tuple[Schema, str]:
-    """*schema* and its dump after it was printed, run and read again.
-
-    Spelling (``IN (...)`` or ``= ANY (ARRAY[...])``) is the same afterwards.
-    """
-    async with database(url) as copy:
-        before = empty(schema)
-        await run(copy, render(diff(before, schema), current=before, desired=schema))
-        again = await read(copy, privileges=bool(schema.grants or schema.default_privileges))
-        assert diff(unspelled(again), unspelled(schema)) == ()
-        return again, dump(copy)
 
 
 SPELLED = {"default", "expression", "where", "definition", "using", "check"}

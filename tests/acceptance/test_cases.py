@@ -2,7 +2,9 @@
 
 import importlib
 import pkgutil
+from collections.abc import AsyncIterator
 
+import anyio
 import pytest
 
 from dbwarden.dialects.postgresql.ddl import render
@@ -12,7 +14,7 @@ from dbwarden.diff.statements import RenderOptions
 from dbwarden.schema import Kind, QualifiedName, Ref, Schema
 from tests.acceptance import cases as package
 from tests.acceptance.cases import Case
-from tests.acceptance.judging import database, dump, empty, read, run, run_text, settled, unspelled
+from tests.acceptance.judging import Database, Judge, empty, judging, unspelled
 
 CASES = [
     pytest.param(case, id=f"{module.name}-{case.name}".replace(" ", "_"))
@@ -35,78 +37,96 @@ def renaming(text: str) -> Renaming:
     return Rename(before=before, after=after)
 
 
-async def assert_same(url: str, got: tuple[Schema, str], wanted: tuple[Schema, str]) -> None:
-    """Equal as schemas and as dumps, once their spelling is settled; spelling alone is."""
-    assert diff(unspelled(got[0]), unspelled(wanted[0])) == ()
-    if diff(got[0], wanted[0]) == () and got[1] == wanted[1]:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for the module: the judge keeps its connections."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def judge(cases_url: str, anyio_backend: str) -> AsyncIterator[Judge]:
+    """Databases to judge in, shared by all cases."""
+    async with judging(cases_url) as made:
+        yield made
+
+
+async def assert_same(
+    judge: Judge, database: Database, wanted: tuple[Schema, str], *, privileges: bool
+) -> None:
+    """*database* is as wanted, read and dumped, once spelling is settled; spelling alone is."""
+    got = await database.read(privileges=privileges)
+    assert diff(unspelled(got), unspelled(wanted[0])) == ()
+    if diff(got, wanted[0]) == () and await database.dump() == wanted[1]:
         return
-    first, second = await settled(url, got[0]), await settled(url, wanted[0])
+    first, second = await judge.settle(got), await judge.settle(wanted[0])
     assert diff(first[0], second[0]) == ()
-    assert not wanted[1] or first[1] == second[1]
+    assert first[1] == second[1]
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_a_change_leads_exactly_there_and_exactly_back(case: Case, cases_url: str) -> None:
-    async with database(cases_url) as old_url, database(cases_url) as new_url:
-        await run_text(old_url, case.old)
-        if (await read(old_url)).server_version < case.since:
-            pytest.skip(f"needs PostgreSQL {case.since // 10000}")
-        await run_text(new_url, case.new)
-        current = await read(old_url, privileges=case.privileges)
-        desired = await read(new_url, privileges=case.privileges)
-        old_dump, new_dump = dump(old_url), dump(new_url)
-        renames = tuple(renaming(text) for text in case.renames)
-        options = RenderOptions(using=case.using, fills=case.fills)
-
-        changes = diff(current, desired, renames)
-        upgrade = render(changes, current=current, desired=desired, options=options)
-        back = diff(desired, current, [r for r in invert(renames) if isinstance(r, Renaming)])
-        rollback = render(back, current=desired, desired=current, options=options)
-        script = ";\n".join(statement.text for statement in upgrade)
-        assert upgrade, "a change must write SQL"
-        for word in case.contains:
-            assert word in script
-        for word in case.lacks:
-            assert word not in script
-
-        await run(old_url, upgrade)
-        reached = await read(old_url, privileges=case.privileges)
-        await assert_same(cases_url, (reached, dump(old_url)), (desired, new_dump))
-        await run(old_url, rollback)
-        returned = await read(old_url, privileges=case.privileges)
-        await assert_same(cases_url, (returned, dump(old_url)), (current, old_dump))
-    await assert_built_from_nothing(cases_url, desired, new_dump)
+async def test_a_change_leads_exactly_there_and_exactly_back(case: Case, judge: Judge) -> None:
+    if judge.version < case.since:
+        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
+    current = await judge.side(case.old, privileges=case.privileges)
+    desired = await judge.side(case.new, privileges=case.privileges)
+    async with anyio.create_task_group() as group:
+        if case.new not in judge.built:
+            judge.built.add(case.new)
+            group.start_soon(assert_built_from_nothing, judge, desired)
+        await assert_there_and_back(judge, case, current, desired)
 
 
-async def assert_built_from_nothing(url: str, wanted: Schema, dumped: str) -> None:
+async def assert_there_and_back(
+    judge: Judge, case: Case, old: tuple[Schema, str], new: tuple[Schema, str]
+) -> None:
+    current, desired = old[0], new[0]
+    renames = tuple(renaming(text) for text in case.renames)
+    options = RenderOptions(using=case.using, fills=case.fills)
+    changes = diff(current, desired, renames)
+    upgrade = render(changes, current=current, desired=desired, options=options)
+    back = diff(desired, current, [r for r in invert(renames) if isinstance(r, Renaming)])
+    rollback = render(back, current=desired, desired=current, options=options)
+    script = ";\n".join(statement.text for statement in upgrade)
+    assert upgrade, "a change must write SQL"
+    for word in case.contains:
+        assert word in script
+    for word in case.lacks:
+        assert word not in script
+
+    async with judge.database() as database:
+        await database.run_text(case.old)
+        await database.run(upgrade)
+        await assert_same(judge, database, new, privileges=case.privileges)
+        await database.run(rollback)
+        await assert_same(judge, database, old, privileges=case.privileges)
+
+
+async def assert_built_from_nothing(judge: Judge, wanted: tuple[Schema, str]) -> None:
     """A whole schema can be written from nothing, and be taken down to nothing."""
-    async with database(url) as made:
-        privileges = bool(wanted.grants or wanted.default_privileges)
-        nothing = empty(wanted)
-        await run(made, render(diff(nothing, wanted), current=nothing, desired=wanted))
-        got = await read(made, privileges=privileges)
-        await assert_same(url, (got, dump(made)), (wanted, dumped))
-        await run(made, render(diff(wanted, nothing), current=wanted, desired=nothing))
-        left = await read(made, privileges=privileges)
-        assert diff(left, nothing) == ()
+    schema = wanted[0]
+    privileges = bool(schema.grants or schema.default_privileges)
+    nothing = empty(schema)
+    async with judge.database() as made:
+        await made.run(render(diff(nothing, schema), current=nothing, desired=schema))
+        await assert_same(judge, made, wanted, privileges=privileges)
+        await made.run(render(diff(schema, nothing), current=schema, desired=nothing))
+        assert diff(await made.read(privileges=privileges), nothing) == ()
 
 
 ONLINE = [case for case in CASES if str(case.id).startswith(("indexes", "constraints", "columns"))]
 
 
 @pytest.mark.parametrize("case", ONLINE)
-async def test_the_forms_that_do_not_block_lead_to_the_same(case: Case, cases_url: str) -> None:
-    async with database(cases_url) as old_url, database(cases_url) as new_url:
-        await run_text(old_url, case.old)
-        current = await read(old_url)
-        if current.server_version < case.since:
-            pytest.skip(f"needs PostgreSQL {case.since // 10000}")
-        await run_text(new_url, case.new)
-        desired = await read(new_url)
-        renames = tuple(renaming(text) for text in case.renames)
-        options = RenderOptions(using=case.using, fills=case.fills, online=True)
-
-        changes = diff(current, desired, renames)
-        await run(old_url, render(changes, current=current, desired=desired, options=options))
-
-        await assert_same(cases_url, (await read(old_url), ""), (desired, ""))
+async def test_the_forms_that_do_not_block_lead_to_the_same(case: Case, judge: Judge) -> None:
+    if judge.version < case.since:
+        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
+    current, _ = await judge.side(case.old, privileges=case.privileges)
+    wanted = await judge.side(case.new, privileges=case.privileges)
+    renames = tuple(renaming(text) for text in case.renames)
+    options = RenderOptions(using=case.using, fills=case.fills, online=True)
+    changes = diff(current, wanted[0], renames)
+    script = render(changes, current=current, desired=wanted[0], options=options)
+    async with judge.database() as database:
+        await database.run_text(case.old)
+        await database.run(script)
+        await assert_same(judge, database, wanted, privileges=case.privileges)
