@@ -72,3 +72,13 @@ def with_things(desired: Schema, current: Schema, refs: set[Ref]) -> Schema:
     pairs = {*desired.dependencies, *(pair for pair in current.dependencies if pair[0] in refs)}
     ordered = sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key))
     return replace(desired, dependencies=tuple(ordered), **changed)
+
+
+def with_virtual_tables(current: Schema, desired: Schema) -> Schema:
+    """*desired* and the virtual tables of *current*: models don't know them, so they stay."""
+    there = {table.name for table in desired.tables}
+    kept = [t for t in current.tables if t.virtual is not None and t.name not in there]
+    if not kept:
+        return desired
+    tables = sorted((*desired.tables, *kept), key=lambda table: table.name)
+    return replace(desired, tables=tuple(tables))

@@ -10,7 +10,7 @@ import anyio.to_thread
 from dbwarden.authoring.bench import EMPTY, Bench, Source
 from dbwarden.authoring.current import files_source, schema_source
 from dbwarden.authoring.desired import Wanted, wanted
-from dbwarden.authoring.handmade import KINDS, is_generated, kept
+from dbwarden.authoring.handmade import KINDS, is_generated, kept, with_virtual_tables
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.authoring.settling import settled
 from dbwarden.config.model import DatabaseConfig
@@ -60,7 +60,7 @@ async def compared(
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
         desired = await kept(bench, files, handmade, desired)
-    desired = await settled(bench, current, desired)
+    desired = await settled(bench, current, with_virtual_tables(current, desired))
     return Sides(source=source, current=current, desired=desired, hints=asked.hints)
 
 

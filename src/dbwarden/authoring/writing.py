@@ -61,10 +61,15 @@ def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
             key = (lock.table, lock.mode, lock.rewrites)
             modes[key] = modes.get(key, 0) + 1
     return tuple(
-        f"Locks {table}: {mode}{' and rewrites it' if rewrites else ''}"
-        f"{f' ({count} statements)' if count > 1 else ''}"
+        f"{_lock(table, mode, rewrites=rewrites)}{f' ({count} statements)' if count > 1 else ''}"
         for (table, mode, rewrites), count in sorted(modes.items())
     )
+
+
+def _lock(table: str, mode: str, *, rewrites: bool) -> str:
+    if not mode:
+        return f"Rewrites {table}"
+    return f"Locks {table}: {mode}{' and rewrites it' if rewrites else ''}"
 
 
 def _wrapped(text: str) -> Iterable[str]:

@@ -21,7 +21,8 @@ from dbwarden.types import DialectName
 class TableLock:
     """The strongest lock that a statement took on a table that was there before it.
 
-    ``rewrites`` says that the whole table was written anew under it.
+    ``mode`` is empty where tables have no locks of their own (SQLite). ``rewrites`` says that the
+    whole table was written anew under it.
     """
 
     table: str
@@ -111,7 +112,15 @@ class Workshop(Protocol):
         ...
 
     def namespace(self, name: str) -> str:
-        """The SQL that makes a namespace unless it exists; empty where there are none."""
+        """The SQL that makes a namespace unless it exists; empty where it is always there.
+
+        Raises:
+            ConfigurationError: This kind of database has no such thing.
+        """
+        ...
+
+    def alike(self, one: object, other: object) -> bool | None:
+        """Whether two things of schemas differ in spelling only; ``None``: ask the server."""
         ...
 
     def render(
@@ -136,15 +145,6 @@ def workshop_for(name: DialectName) -> Workshop:
         from dbwarden.dialects.postgresql.scratch import WORKSHOP as POSTGRESQL
 
         return POSTGRESQL
-    from importlib import import_module
+    from dbwarden.dialects.sqlite.scratch import WORKSHOP as SQLITE
 
-    from dbwarden.errors import UsageError
-
-    try:
-        found: Workshop = import_module("dbwarden.dialects.sqlite.scratch").WORKSHOP
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "this version writes migrations from models for PostgreSQL only",
-            next_step="Write the SQL by hand: dbwarden new -m '...'.",
-        ) from error
-    return found
+    return SQLITE

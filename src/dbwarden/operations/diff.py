@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
+from dbwarden.authoring.handmade import with_virtual_tables
 from dbwarden.authoring.planning import Task, render
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.sides import compared, live_source
@@ -68,7 +69,7 @@ async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
             return _result(place, "live with models", sides.current, sides.desired)
         current = await place.schema(await live_source(place))
         desired = await place.schema(files_source(files))
-        desired = await settled(place, current, desired)
+        desired = await settled(place, current, with_virtual_tables(current, desired))
         return _result(place, "live with files", current, desired)
 
 

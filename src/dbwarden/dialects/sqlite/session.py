@@ -204,7 +204,7 @@ class Session:
             LockTimeout: Another connection kept the file locked.
         """
         try:
-            rows = self._settled_rows()
+            rows = self.still(self._rows)
         except sqlite3.Error as error:
             raise self.failed(error) from error
         return Reading(
@@ -215,14 +215,19 @@ class Session:
             read_only=not self.target.writable,
         )
 
-    def _settled_rows(self) -> tuple[LedgerRow, ...] | None:
+    def still(self, look: Callable[[], T]) -> T:
+        """What *look* saw: patiently, and again where the file was not as still as it seemed.
+
+        Raises:
+            sqlite3.Error: It cannot be read.
+        """
         while True:
-            rows = self.patiently(self._rows)
+            seen = self.patiently(look)
             if self._sight is None or self.target.path is None:
-                return rows
+                return seen
             if Sight.of(self.target.path) == self._sight:
-                return rows
-            self.reopen()  # it was not as still as it looked
+                return seen
+            self.reopen()
 
     def _rows(self) -> tuple[LedgerRow, ...] | None:
         self.database.execute("BEGIN")

@@ -1,0 +1,105 @@
+"""What authoring needs of SQLite: scratch databases in memory, the catalog, the SQL for changes."""
+
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
+from dbwarden.dialects.sqlite.opening import target_of
+from dbwarden.dialects.sqlite.session import Session
+from dbwarden.dialects.sqlite.threads import cleaning, interruptible
+from dbwarden.dialects.sqlite.throwaway import SQLiteScratch, version
+from dbwarden.dialects.writer import Writer
+from dbwarden.diff.changes import Change
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.errors import ConfigurationError
+from dbwarden.schema import Schema
+from dbwarden.types import DialectName
+
+
+class SQLiteWorkshop:
+    """What authoring needs of SQLite; see ``Workshop``."""
+
+    name: DialectName = "sqlite"
+    sqlalchemy_url = "sqlite://"
+
+    def render(
+        self,
+        changes: Sequence[Change],
+        *,
+        current: Schema,
+        desired: Schema,
+        options: RenderOptions = DEFAULT_OPTIONS,
+    ) -> tuple[PlannedStatement, ...]:
+        """The SQL for *changes*, in their order; see ``Workshop.render``."""
+        from dbwarden.dialects.sqlite.ddl import render
+
+        return render(changes, current=current, desired=desired, options=options)
+
+    def alike(self, one: object, other: object) -> bool | None:
+        """Whether two things differ in spelling only."""
+        return spelled_alike(one, other)
+
+    async def identity(self, config: DatabaseConfig) -> str | None:
+        """Which SQLite scratch is: the one that Python brings."""
+        del config
+        return version()
+
+    @asynccontextmanager
+    async def open(self, config: DatabaseConfig) -> AsyncGenerator[SQLiteScratch]:
+        """Scratch databases in memory for the time of the block."""
+        scratch = SQLiteScratch(config)
+        try:
+            yield scratch
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(10):
+                await scratch.close()
+
+    async def read_live(self, config: DatabaseConfig) -> Schema:
+        """The schema of the configured database, without the ledger.
+
+        Writes nothing and makes no file: one that is still to be made has an empty schema.
+        """
+        url = await config.resolve_url(migrating=True)
+        session = Session(config, target_of(url), Writer.this_process(), read_only=True)
+
+        def look() -> Schema:
+            database = session.database
+            database.execute("BEGIN")
+            try:
+                return read_schema(database, exclude=[config.ledger_table])
+            finally:
+                database.execute("ROLLBACK")
+
+        def read() -> Schema:
+            try:
+                return session.still(look)
+            except sqlite3.Error as error:
+                raise session.failed(error) from error
+
+        try:
+            await interruptible(session.open, session)
+            return await interruptible(read, session)
+        finally:
+            if not session.abandoned:
+                await cleaning(session.close)
+
+    def namespace(self, name: str) -> str:
+        """Nothing to make: tables are in the main database.
+
+        Raises:
+            ConfigurationError: They are to be in another one.
+        """
+        if name.lower() == "main":
+            return ""
+        raise ConfigurationError(
+            f"the models put tables into the schema {name!r}, and a SQLite database has none",
+            next_step="Take schema= away from the models, or give these tables a database_config "
+            "of their own: dbwarden never migrates attached databases.",
+        )
+
+
+WORKSHOP = SQLiteWorkshop()
