@@ -60,7 +60,9 @@ def links(schema: Schema) -> Links:
     """Everything that *schema* knows about who needs whom."""
     needs: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
     needed_by: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
-    for user, needed in (*schema.dependencies, *_structural(schema)):
+    # SQLite looks up what a view or trigger names when it runs: nothing has to be there before.
+    recorded = () if schema.dialect == "sqlite" else schema.dependencies
+    for user, needed in (*recorded, *_structural(schema)):
         if user != needed:
             needs[user][needed] = None
             needed_by[needed][user] = None

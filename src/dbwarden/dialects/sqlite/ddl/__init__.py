@@ -1,0 +1,137 @@
+"""Changes -> the SQL of SQLite that makes them. Pure.
+
+ALTER TABLE of SQLite adds, drops and renames columns, and no more. For all else a table is built
+anew. What is done to one table is done together, so that it is built anew once; views and triggers
+stand aside meanwhile.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from dbwarden.dialects.sqlite.ddl import tables, things
+from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, plan
+from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
+from dbwarden.diff.changes import (
+    AddIndex,
+    AlterIndex,
+    Change,
+    DropIndex,
+    RebuildType,
+    Rename,
+    RenameValue,
+    subject,
+)
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.schema import Schema
+
+__all__ = ["render"]
+
+Statements = Iterator[PlannedStatement]
+
+
+def render(
+    changes: Sequence[Change],
+    *,
+    current: Schema,
+    desired: Schema,
+    options: RenderOptions = DEFAULT_OPTIONS,
+) -> tuple[PlannedStatement, ...]:
+    """The SQL for *changes*, in an order that SQLite takes.
+
+    Args:
+        changes: What :func:`dbwarden.diff.diff` found between the two schemas.
+        current: The schema before.
+        desired: The schema afterwards.
+        options: A person's answers: conversions and fills. SQLite has no online forms.
+
+    Raises:
+        UnsupportedChange: A change has no SQL; names the thing and what to do next.
+    """
+    for change in changes:
+        if isinstance(change, RebuildType | RenameValue):
+            refuse_kind(subject(change))
+    return tuple(_statements(plan(changes, current, desired, options)))
+
+
+def _statements(whole: Plan) -> Statements:
+    moving = things.moving(whole)
+    for thing, change, why in moving.gone:
+        yield PlannedStatement(text=things.drop_text(thing), change=change, why=why)
+    for rename in whole.renames:
+        yield from tables.rename(rename)
+    yield from _dropped_indexes(whole)
+    yield from _tables(whole)
+    for work in whole.works:
+        if work.in_place:
+            yield from _new_indexes(work)
+    for _, table in whole.created:
+        for index in table.indexes:
+            added = AddIndex(table=table.name, index=index)
+            yield tables.create_index(added, table.name, index)
+    for thing, change in moving.back:
+        yield PlannedStatement(text=things.create_text(thing), change=change)
+
+
+def _tables(whole: Plan) -> Statements:
+    """New tables first, then what refers to them; tables that go when nothing does any more."""
+    for dropped in whole.dropped:
+        if _clashes(whole, dropped.table.name.name):
+            yield from tables.drop_table(dropped)
+    for created, table in whole.created:
+        yield from tables.create_table(created, table)
+    yield from tables.guard(whole)
+    for work in whole.works:
+        if work.in_place:
+            yield from tables.alter(work)
+        else:
+            yield from tables.rebuild(whole, work)
+    for dropped in whole.dropped:
+        if not _clashes(whole, dropped.table.name.name):
+            yield from tables.drop_table(dropped)
+
+
+def _clashes(whole: Plan, name: str) -> bool:
+    """Whether a table that goes and one that comes are called the same to SQLite."""
+    return any(name.casefold() == table.name.name.casefold() for _, table in whole.created)
+
+
+def _dropped_indexes(whole: Plan) -> Statements:
+    """Indexes go first where nothing takes them along, or where their name is wanted at once."""
+    wanted = {table.name.name.casefold() for _, table in whole.created}
+    wanted |= {index.name.casefold() for _, table in whole.created for index in table.indexes}
+    for work in whole.works:
+        wanted |= {
+            change.index.name.casefold()
+            for change in work.index_changes
+            if isinstance(change, AddIndex)
+        }
+    for work in whole.works:
+        for change in work.index_changes:
+            name = _dropped_name(change)
+            if name is not None and (work.in_place or name.casefold() in wanted):
+                yield tables.drop_index(change, name)
+    for dropped in whole.dropped:
+        for index in dropped.table.indexes:
+            if index.name.casefold() in wanted:
+                yield tables.drop_index(dropped, index.name)
+
+
+def _dropped_name(change: Change) -> str | None:
+    match change:
+        case DropIndex(index=index) | AlterIndex(before=index):
+            return index.name
+        case Rename(before=ref):
+            return ref.name
+        case _:
+            return None
+
+
+def _new_indexes(work: TableWork) -> Statements:
+    by_name = {index.name: index for index in work.after.indexes}
+    for change in work.index_changes:
+        match change:
+            case AddIndex(index=index) | AlterIndex(after=index):
+                yield tables.create_index(change, work.name, by_name.get(index.name, index))
+            case Rename(after=ref):
+                yield tables.create_index(change, work.name, by_name[ref.name])
+            case _:
+                pass

@@ -1,0 +1,175 @@
+"""The clauses of CREATE TABLE and CREATE INDEX, one a line. Pure."""
+
+import re
+
+from dbwarden.dialects.sqlite.catalog.expressions import unwrapped
+from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
+from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
+from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.schema import (
+    Check,
+    Column,
+    Constraint,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    PrimaryKey,
+    QualifiedName,
+    Table,
+    Unique,
+)
+from dbwarden.schema.tables import Parameters
+
+_CONSTANT = re.compile(
+    r"[+-]?\s*(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?|0x[0-9a-f]+|x?'(?:[^']|'')*'|null|true|false",
+    re.IGNORECASE,
+)
+_NOW = re.compile(r"current_(?:date|time|timestamp)", re.IGNORECASE)
+
+
+def names(columns: tuple[str, ...]) -> str:
+    """Several columns, with commas between."""
+    return ", ".join(map(identifier, columns))
+
+
+def table_text(table: Table, name: str | None = None) -> str:
+    """The whole CREATE TABLE of *table*, under another *name* if there is one."""
+    clauses = [column_clause(table, column) for column in table.columns]
+    clauses += [
+        constraint_clause(item)
+        for item in table.constraints
+        if not (item is table.primary_key and _at_column(table))
+    ]
+    inside = ",\n    ".join(clauses)
+    text = f"CREATE TABLE {identifier(name or table.name.name)} (\n    {inside}\n)"
+    options = ("STRICT",) * table.strict + ("WITHOUT ROWID",) * table.without_rowid
+    return f"{text} {', '.join(options)}" if options else text
+
+
+def column_clause(table: Table, column: Column) -> str:
+    """``name type ...``, as it stands in CREATE TABLE and after ADD COLUMN."""
+    text = f"{identifier(column.name)} {column.type}".rstrip()
+    if column.collation is not None:
+        text += f" COLLATE {identifier(column.collation)}"
+    if column.generated is not None:
+        sort = "STORED" if column.generated.stored else "VIRTUAL"
+        text += f" GENERATED ALWAYS AS {parenthesized(column.generated.expression)} {sort}"
+    elif column.default is not None:
+        text += f" DEFAULT {default_text(column.default)}"
+    if column.not_null:
+        text += " NOT NULL" + _on_conflict(column.parameters, NOT_NULL_ON_CONFLICT)
+    key = table.primary_key
+    if key is not None and column.name in key.columns and _at_column(table):
+        order = "" if table.autoincrement else " DESC"
+        conflict = _on_conflict(key.parameters, ON_CONFLICT)
+        count = " AUTOINCREMENT" if table.autoincrement else ""
+        text += f" {_named(key)}PRIMARY KEY{order}{conflict}{count}"
+    return text
+
+
+def _at_column(table: Table) -> bool:
+    """Whether the primary key has to stand at its column.
+
+    AUTOINCREMENT is understood only there; and only there does DESC make a key on an INTEGER
+    column that is no other name of the rowid.
+    """
+    key = table.primary_key
+    if key is None or len(key.columns) != 1 or table.without_rowid:
+        return False
+    column = table.column(key.columns[0])
+    is_integer = column is not None and column.type == "INTEGER"
+    return is_integer and (table.autoincrement or KEYS in dict(key.parameters))
+
+
+def _on_conflict(parameters: Parameters, name: str) -> str:
+    found = dict(parameters).get(name)
+    return f" ON CONFLICT {found}" if found is not None else ""
+
+
+def default_text(text: str) -> str:
+    """A default as DEFAULT takes it: anything but a plain value in parentheses."""
+    plain = _CONSTANT.fullmatch(text) or _NOW.fullmatch(text)
+    return text if plain else parenthesized(text)
+
+
+def is_constant(default: str) -> bool:
+    """Whether every row that is there can get *default* without being touched."""
+    while _enclosed(default):
+        default = default[1:-1].strip()
+    return _CONSTANT.fullmatch(default) is not None
+
+
+def parenthesized(text: str) -> str:
+    """*text* in one pair of parentheses around it all."""
+    return text if _enclosed(text) else f"({text})"
+
+
+def _enclosed(text: str) -> bool:
+    try:
+        found = tokens(text)
+    except Unreadable:
+        return False
+    return len(found) > 1 and len(unwrapped(found)) < len(found)
+
+
+def constraint_clause(constraint: Constraint) -> str:
+    """``CONSTRAINT name ...``, as it stands in CREATE TABLE."""
+    match constraint:
+        case PrimaryKey():
+            body = f"PRIMARY KEY {_keys(constraint)}"
+        case Unique():
+            body = f"UNIQUE {_keys(constraint)}"
+        case ForeignKey():
+            body = f"FOREIGN KEY ({names(constraint.columns)}) {references(constraint)}"
+        case Check():
+            body = f"CHECK {parenthesized(constraint.expression)}"
+        case _:
+            raise AssertionError(constraint)
+    return _named(constraint) + body
+
+
+def _keys(key: PrimaryKey | Unique) -> str:
+    inside = dict(key.parameters).get(KEYS) or names(key.columns)
+    return f"({inside})" + _on_conflict(key.parameters, ON_CONFLICT)
+
+
+def _named(constraint: Constraint) -> str:
+    return f"CONSTRAINT {identifier(constraint.name)} " if constraint.name is not None else ""
+
+
+def references(key: ForeignKey) -> str:
+    """``REFERENCES ...``, all that follows the columns."""
+    text = f"REFERENCES {identifier(key.references.name)}"
+    if key.referred_columns:
+        text += f" ({names(key.referred_columns)})"
+    if key.match != "SIMPLE":
+        text += f" MATCH {key.match}"
+    if key.on_update != "NO ACTION":
+        text += f" ON UPDATE {key.on_update}"
+    if key.on_delete != "NO ACTION":
+        text += f" ON DELETE {key.on_delete}"
+    if key.deferrable is not None:
+        text += f" DEFERRABLE INITIALLY {key.deferrable.upper()}"
+    return text
+
+
+def added_constraint(constraint: Check | ForeignKey) -> str:
+    """The constraint of one column, behind its clause in ADD COLUMN."""
+    if isinstance(constraint, Check):
+        return constraint_clause(constraint)
+    return _named(constraint) + references(constraint)
+
+
+def index_text(table: QualifiedName, index: Index) -> str:
+    """The whole CREATE INDEX."""
+    unique = "UNIQUE " if index.unique else ""
+    keys = ", ".join(map(_key, index.columns))
+    text = f"CREATE {unique}INDEX {identifier(index.name)} ON {identifier(table.name)} ({keys})"
+    return text if index.where is None else f"{text}\nWHERE {index.where}"
+
+
+def _key(key: IndexColumn) -> str:
+    text = identifier(key.column) if key.column is not None else key.expression or ""
+    if key.collation is not None:
+        text += f" COLLATE {identifier(key.collation)}"
+    return f"{text} DESC" if key.descending else text

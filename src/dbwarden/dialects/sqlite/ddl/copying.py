@@ -1,0 +1,127 @@
+"""How rows get from a table to the one that takes its place. Pure.
+
+Nothing is cast that SQLite converts by itself: a column's affinity turns ``'12'`` into 12 and
+leaves alone what is no number, where CAST would make 0 of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.diff.changes import AddColumn, DropColumn
+from dbwarden.diff.statements import RenderOptions
+from dbwarden.schema import Column, Table
+
+ROWID_NAMES = ("rowid", "_rowid_", "oid")
+NUMBERS = ("INTEGER", "REAL", "NUMERIC")
+_WIDTH = 96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """What INSERT and SELECT name, and of which columns values may be lost."""
+
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    narrowed: tuple[str, ...]
+
+
+def affinity(type_: str) -> str:
+    """What SQLite makes of values in a column of *type_*, by its own five rules."""
+    text = type_.upper()
+    if "INT" in text:
+        return "INTEGER"
+    if any(word in text for word in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if "BLOB" in text or text in ("", "ANY"):
+        return "BLOB"
+    if any(word in text for word in ("REAL", "FLOA", "DOUB")):
+        return "REAL"
+    return "NUMERIC"
+
+
+def rowid_alias(table: Table) -> str | None:
+    """The column that is the table's rowid, if one is."""
+    key = table.primary_key
+    if key is None or table.without_rowid or len(key.columns) != 1:
+        return None
+    column = table.column(key.columns[0])
+    return column.name if column is not None and column.type.upper() == "INTEGER" else None
+
+
+def hidden_rowid(table: Table) -> bool:
+    """Whether rows have a number that no column shows."""
+    return not table.without_rowid and rowid_alias(table) is None
+
+
+def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
+    """What is copied from *before* to *after*: the columns that stay, and fills for new ones."""
+    targets, sources, narrowed = [], [], []
+    taken = {column.name.casefold() for table in (before, after) for column in table.columns}
+    rowid = next((name for name in ROWID_NAMES if name not in taken), None)
+    if rowid is not None and hidden_rowid(before) and hidden_rowid(after):
+        targets.append(rowid)
+        sources.append(rowid)
+    for column in after.columns:
+        label = f"{after.name.name}.{column.name}"
+        was = before.column(column.name)
+        source = _source(was, column, label, options)
+        if source is not None:
+            targets.append(identifier(column.name))
+            sources.append(source)
+        if was is not None and source is not None and narrows(was, column):
+            narrowed.append(label)
+    return Copy(targets=tuple(targets), sources=tuple(sources), narrowed=tuple(narrowed))
+
+
+def _source(was: Column | None, now: Column, label: str, options: RenderOptions) -> str | None:
+    """The value of a column; ``None`` where SQLite computes it or takes the default."""
+    if now.generated is not None:
+        return None
+    fill = options.fills.get(label) if now.not_null else None
+    if was is None:
+        return fill
+    value = options.using.get(label) or _converted(was, now)
+    return f"coalesce({value}, {fill})" if fill is not None and not was.not_null else value
+
+
+def _converted(was: Column, now: Column) -> str:
+    """A blob and a text are the same bytes, which SQLite converts only when it is told to."""
+    name = identifier(now.name)
+    before, after = affinity(was.type), affinity(now.type)
+    if was.type and now.type and {before, after} == {"TEXT", "BLOB"}:
+        return f"CAST({name} AS {after})" if "ANY" not in (was.type, now.type) else name
+    return name
+
+
+def narrows(was: Column, now: Column) -> bool:
+    """Whether values may not come back as they were: ``'007'`` as a number is 7."""
+    return (
+        was.type != now.type
+        and now.generated is None
+        and affinity(was.type) not in NUMBERS
+        and affinity(now.type) in NUMBERS
+    )
+
+
+def lost(table: Table, changes: Sequence[object]) -> tuple[str, ...]:
+    """The columns whose values go, as a person writes them on the command line."""
+    again = {change.column.name for change in changes if isinstance(change, AddColumn)}
+    return tuple(
+        f"{table.name.name}.{change.column.name}"
+        for change in changes
+        if isinstance(change, DropColumn)
+        and change.column.generated is None
+        and change.column.name not in again
+    )
+
+
+def listed(items: Sequence[str], indent: str = "    ") -> str:
+    """*items* with commas between, on as many lines as they need."""
+    lines = [""]
+    for number, item in enumerate(items):
+        part = item + ("," if number < len(items) - 1 else "")
+        if lines[-1] and len(lines[-1]) + len(part) >= _WIDTH:
+            lines.append("")
+        lines[-1] += f" {part}" if lines[-1] else part
+    return f"\n{indent}".join(lines)

@@ -1,0 +1,282 @@
+"""What a plan does to each table that stays: change it in place, or build it anew. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dbwarden.dialects.sqlite.ddl.clauses import is_constant
+from dbwarden.dialects.sqlite.ddl.mentions import mentions
+from dbwarden.dialects.sqlite.ddl.supported import refuse_change, require_table
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    AlterColumn,
+    AlterConstraint,
+    AlterIndex,
+    AlterTable,
+    Change,
+    CreateTable,
+    DropColumn,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+    Rename,
+)
+from dbwarden.diff.renames import renamed
+from dbwarden.diff.statements import RenderOptions
+from dbwarden.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    Kind,
+    QualifiedName,
+    Schema,
+    Table,
+    constraint_key,
+)
+
+OfTable = (
+    AlterTable
+    | AddColumn
+    | DropColumn
+    | AlterColumn
+    | AddConstraint
+    | DropConstraint
+    | AlterConstraint
+)
+OfIndex = AddIndex | DropIndex | AlterIndex
+IndexChange = OfIndex | Rename
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableWork:
+    """A table that stays, before and afterwards, and what leads there.
+
+    ``after`` is in the models' words. ``index_changes`` are apart: an index comes and goes by
+    itself.
+    """
+
+    before: Table
+    after: Table
+    changes: tuple[Change, ...]
+    index_changes: tuple[Change, ...]
+    in_place: bool
+
+    @property
+    def name(self) -> QualifiedName:
+        """Its name, once tables are renamed."""
+        return self.after.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole plan, by what SQLite does together.
+
+    ``base`` is the current schema once tables and columns are renamed.
+    """
+
+    current: Schema
+    base: Schema
+    desired: Schema
+    options: RenderOptions
+    changes: tuple[Change, ...]
+    renames: tuple[Rename, ...]
+    created: tuple[tuple[CreateTable, Table], ...]
+    works: tuple[TableWork, ...]
+    dropped: tuple[DropTable, ...]
+
+    @property
+    def rebuilt(self) -> tuple[TableWork, ...]:
+        """The tables that are built anew."""
+        return tuple(work for work in self.works if work.changes and not work.in_place)
+
+    def scratch_name(self, table: Table) -> str:
+        """A name that nothing else has, for *table* while it is built."""
+        taken = {
+            item.casefold()
+            for schema in (self.current, self.base, self.desired)
+            for item in _relations(schema)
+        }
+        name = f"new_{table.name.name}"
+        while name.casefold() in taken:
+            name = f"new_{name}"
+        return name
+
+
+def _relations(schema: Schema) -> Iterator[str]:
+    for table in schema.tables:
+        yield table.name.name
+        yield from (index.name for index in table.indexes)
+    yield from (view.name.name for view in schema.views)
+
+
+def plan(
+    changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
+) -> Plan:
+    """Sort *changes* by what they are about.
+
+    Raises:
+        UnsupportedChange: A table is not one that SQLite can have, or not one to change.
+    """
+    kinds = (Kind.TABLE, Kind.COLUMN)
+    renames = tuple(c for c in changes if isinstance(c, Rename) and c.before.kind in kinds)
+    base = renamed(current, renames)
+    by_table: defaultdict[QualifiedName, list[Change]] = defaultdict(list)
+    for change in changes:
+        name = _table_of(change, base)
+        if name is not None:
+            by_table[name].append(change)
+    created = [c for c in changes if isinstance(c, CreateTable)]
+    before = {table.name: table for table in base.tables}
+    after = {table.name: table for table in desired.tables}
+    return Plan(
+        current=current,
+        base=base,
+        desired=desired,
+        options=options,
+        changes=tuple(changes),
+        renames=renames,
+        created=tuple((c, _wanted(after, c.table, by_table[c.table.name])) for c in created),
+        works=tuple(
+            _work(before[name], _wanted(after, before[name], found), found, options)
+            for name, found in by_table.items()
+            if name in before and name in after
+        ),
+        dropped=tuple(c for c in changes if isinstance(c, DropTable)),
+    )
+
+
+def _table_of(change: Change, base: Schema) -> QualifiedName | None:
+    match change:
+        case AlterTable(after=table) | CreateTable(table=table):
+            return table.name
+        case Rename(before=ref) if ref.kind is Kind.CONSTRAINT:
+            return ref.table
+        case Rename(before=ref) if ref.kind is Kind.INDEX:
+            return next(
+                table.name
+                for table in base.tables
+                for index in table.indexes
+                if index.name == ref.name
+            )
+        case (
+            AddColumn()
+            | DropColumn()
+            | AlterColumn()
+            | AddConstraint()
+            | DropConstraint()
+            | AlterConstraint()
+            | AddIndex()
+            | DropIndex()
+            | AlterIndex()
+        ):
+            return change.table
+        case _:
+            return None
+
+
+def _wanted(tables: dict[QualifiedName, Table], like: Table, changes: Iterable[Change]) -> Table:
+    """The table as it shall be, in the words of *changes*: those of the models."""
+    table = tables.get(like.name, like)
+    columns: dict[str, Column] = {}
+    checks: dict[str, Check] = {}
+    indexes: dict[str, Index] = {}
+    for change in changes:
+        match change:
+            case CreateTable(table=new):
+                columns |= {column.name: column for column in new.columns}
+                checks |= {constraint_key(check): check for check in new.checks}
+            case AddColumn(column=column) | AlterColumn(after=column):
+                columns[column.name] = column
+            case AddConstraint(constraint=Check() as check):
+                checks[constraint_key(check)] = check
+            case AddIndex(index=index):
+                indexes[index.name] = index
+            case _:
+                pass
+    wanted = replace(
+        table,
+        columns=tuple(columns.get(column.name, column) for column in table.columns),
+        checks=tuple(checks.get(constraint_key(check), check) for check in table.checks),
+        indexes=tuple(indexes.get(index.name, index) for index in table.indexes),
+    )
+    require_table(wanted)
+    return wanted
+
+
+def _work(
+    before: Table, after: Table, changes: Sequence[Change], options: RenderOptions
+) -> TableWork:
+    if before.virtual is not None or after.virtual is not None:
+        refuse_change(after.ref)
+    about_indexes = [change for change in changes if is_about_index(change)]
+    own = tuple(change for change in changes if change not in about_indexes)
+    return TableWork(
+        before=before,
+        after=after,
+        changes=own,
+        index_changes=tuple(about_indexes),
+        in_place=all(_alters(before, own, change, options) for change in own),
+    )
+
+
+def is_about_index(change: Change) -> bool:
+    """Whether *change* is about an index."""
+    if isinstance(change, Rename):
+        return change.before.kind is Kind.INDEX
+    return isinstance(change, AddIndex | DropIndex | AlterIndex)
+
+
+def _alters(
+    before: Table, changes: Sequence[Change], change: Change, options: RenderOptions
+) -> bool:
+    """Whether ALTER TABLE of SQLite can make *change*."""
+    match change:
+        case AddColumn(table=name, column=column):
+            return _adds(before, column, f"{name.name}.{column.name}" in options.fills)
+        case DropColumn(column=column):
+            return _drops(before, column)
+        case AddConstraint(constraint=ForeignKey() | Check() as constraint):
+            return column_of(constraint, changes) is not None
+        case _:
+            return False
+
+
+def _adds(before: Table, column: Column, filled: bool) -> bool:
+    if any(column.name.casefold() == other.name.casefold() for other in before.columns):
+        return False
+    if column.generated is not None:
+        return not column.generated.stored
+    if column.default is not None and not is_constant(column.default):
+        return False
+    return not (column.not_null and filled)
+
+
+def _drops(before: Table, column: Column) -> bool:
+    """Indexes are gone by then, and views and triggers are made for what is left."""
+    keys = [constraint for constraint in before.constraints if not isinstance(constraint, Check)]
+    texts = [check.expression for check in before.checks]
+    texts += [
+        other.generated.expression
+        for other in before.columns
+        if other.generated is not None and other.name != column.name
+    ]
+    used = any(column.name in getattr(constraint, "columns", ()) for constraint in keys)
+    return not used and not any(mentions(text, {column.name}) for text in texts)
+
+
+def column_of(constraint: ForeignKey | Check, changes: Iterable[Change]) -> str | None:
+    """The new column that can bring *constraint* along, if one can."""
+    for change in changes:
+        if isinstance(change, AddColumn):
+            column = change.column
+            match constraint:
+                case ForeignKey(columns=names):
+                    found = names == (column.name,) and column.default is None
+                case Check(expression=text):
+                    found = mentions(text, {column.name})
+            if found:
+                return column.name
+    return None

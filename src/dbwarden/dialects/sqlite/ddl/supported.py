@@ -1,0 +1,152 @@
+"""What SQLite does not have is an error that names the thing, never silence. Pure."""
+
+from dataclasses import MISSING, Field, fields
+from typing import Any, NoReturn
+
+from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
+from dbwarden.diff.changes import constraint_ref, index_ref
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import (
+    Check,
+    Column,
+    Exclusion,
+    ForeignKey,
+    Generated,
+    Index,
+    IndexColumn,
+    Kind,
+    Other,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Table,
+    Thing,
+    Trigger,
+    Unique,
+    View,
+    ViewColumn,
+)
+
+HAS: dict[type, frozenset[str]] = {
+    Table: frozenset(
+        {
+            *("name", "columns", "primary_key", "uniques", "foreign_keys", "checks", "indexes"),
+            *("strict", "without_rowid", "autoincrement", "virtual", "exclusions"),
+        }
+    ),
+    Column: frozenset({"name", "type", "collation", "not_null", "default", "generated"}),
+    Generated: frozenset({"expression", "stored"}),
+    PrimaryKey: frozenset({"name", "columns"}),
+    Unique: frozenset({"name", "columns"}),
+    ForeignKey: frozenset(
+        {
+            *("name", "columns", "references", "referred_columns", "on_update", "on_delete"),
+            *("match", "deferrable"),
+        }
+    ),
+    Check: frozenset({"name", "expression", "columns"}),
+    Exclusion: frozenset(),
+    Index: frozenset({"name", "columns", "unique", "where"}),
+    IndexColumn: frozenset({"column", "expression", "collation", "descending"}),
+    View: frozenset({"name", "definition", "columns"}),
+    ViewColumn: frozenset({"name", "type", "collation"}),
+    Trigger: frozenset({"name", "table", "definition"}),
+}
+"""Which fields of a thing mean something to SQLite."""
+
+PARAMETERS: dict[type, frozenset[str]] = {
+    Column: frozenset({NOT_NULL_ON_CONFLICT}),
+    PrimaryKey: frozenset({KEYS, ON_CONFLICT}),
+    Unique: frozenset({KEYS, ON_CONFLICT}),
+    View: frozenset({KEYS}),
+}
+"""Of which the catalog makes parameters: what SQLite alone has."""
+
+
+def require_table(table: Table) -> None:
+    """Refuse a table that SQLite cannot have.
+
+    Raises:
+        UnsupportedChange: Names the table or its part, and what SQLite lacks.
+    """
+    _require(table, table.ref)
+    _require_no_namespace(table.name, table.ref)
+    for column in table.columns:
+        _require(column, table.column_ref(column.name))
+    for constraint in table.constraints:
+        own = constraint_ref(table.name, constraint)
+        if isinstance(constraint, Exclusion):
+            _refuse("exclusion constraints", own)
+        _require(constraint, own)
+        if isinstance(constraint, ForeignKey):
+            _require_no_namespace(constraint.references, own)
+    for index in table.indexes:
+        own = index_ref(table.name, index)
+        _require(index, own)
+        for key in index.columns:
+            _require(key, own)
+
+
+def require_thing(thing: Thing) -> View | Trigger:
+    """*thing*, when it is a kind that SQLite has, as SQLite has it.
+
+    Raises:
+        UnsupportedChange: It is not; names it.
+    """
+    match thing:
+        case View():
+            _require(thing, thing.ref)
+            _require_no_namespace(thing.name, thing.ref)
+            for column in thing.columns:
+                _require(column, thing.ref)
+        case Trigger():
+            _require(thing, thing.ref)
+            _require_no_namespace(thing.table, thing.ref)
+        case Other():
+            refuse_change(thing.ref)
+        case _:
+            refuse_kind(thing.ref)
+    return thing
+
+
+def refuse_kind(ref: Ref) -> NoReturn:
+    """SQLite has nothing of this kind."""
+    plural = {Kind.OTHER: "such things", Kind.DEFAULT_PRIVILEGES: "default privileges"}
+    _refuse(plural.get(ref.kind, f"{ref.kind.value}s"), ref)
+
+
+def refuse_change(ref: Ref) -> NoReturn:
+    """dbwarden leaves it alone."""
+    raise UnsupportedChange(
+        f"dbwarden does not change {ref} on SQLite.",
+        next_step="Write that change by hand: dbwarden new -m '...'.",
+    )
+
+
+def _refuse(feature: str, ref: Ref) -> NoReturn:
+    raise UnsupportedChange(
+        f"SQLite has no {feature}, which {ref} needs.",
+        next_step="Leave it out of the models of this database, or keep them for PostgreSQL.",
+    )
+
+
+def _require_no_namespace(name: QualifiedName, ref: Ref) -> None:
+    if name.namespace not in (None, "main"):
+        _refuse("namespaces", ref)
+
+
+def _require(value: Any, ref: Ref) -> None:
+    for name, _ in getattr(value, "parameters", ()):
+        if name not in PARAMETERS.get(type(value), ()):
+            _refuse(f"{name} here", ref)
+    for field in fields(value):
+        if field.name == "parameters":
+            continue
+        if field.name not in HAS[type(value)] and getattr(value, field.name) != _default(field):
+            _refuse(field.name.replace("_", " "), ref)
+
+
+def _default(field: "Field[Any]") -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default

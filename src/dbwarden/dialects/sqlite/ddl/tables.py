@@ -1,0 +1,196 @@
+"""The SQL of tables: made, changed in place, or built anew. Pure."""
+
+from collections.abc import Iterator
+
+from dbwarden.dialects.sqlite.ddl.clauses import (
+    added_constraint,
+    column_clause,
+    index_text,
+    table_text,
+)
+from dbwarden.dialects.sqlite.ddl.copying import copy, listed, lost
+from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of
+from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Change,
+    CreateTable,
+    DropColumn,
+    DropTable,
+    Rename,
+)
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.schema import Check, Column, ForeignKey, Index, Kind, QualifiedName, Table
+
+Statements = Iterator[PlannedStatement]
+FOLLOWS = ("CASCADE", "SET NULL", "SET DEFAULT")
+GUARD = "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - foreign_keys) = 0"
+
+
+def rename(change: Rename) -> Statements:
+    """A table or column gets another name; SQLite follows it in keys, checks and indexes."""
+    old, new = change.before, change.after
+    if old.kind is Kind.COLUMN:
+        columns = f"{identifier(old.part or '')} TO {identifier(new.part or '')}"
+        table = identifier(old.name)
+        yield _statement(change, f"ALTER TABLE {table} RENAME COLUMN {columns}")
+        return
+    name = old.name
+    if name.casefold() == new.name.casefold():  # to SQLite the new name is taken
+        yield _rename(change, name, f"new_{name}")
+        name = f"new_{name}"
+    yield _rename(change, name, new.name)
+
+
+def _rename(change: Change, old: str, new: str) -> PlannedStatement:
+    return _statement(change, f"ALTER TABLE {identifier(old)} RENAME TO {identifier(new)}")
+
+
+def create_table(change: CreateTable, table: Table) -> Statements:
+    """A new table with all that belongs to it but its indexes."""
+    yield _statement(change, table.virtual or table_text(table))
+
+
+def drop_table(change: DropTable) -> Statements:
+    """A table goes, with its rows, indexes and triggers."""
+    name = change.table.name.name
+    yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(name,))
+
+
+def create_index(change: Change, table: QualifiedName, index: Index) -> PlannedStatement:
+    """A new index."""
+    return _statement(change, index_text(table, index))
+
+
+def drop_index(change: Change, name: str) -> PlannedStatement:
+    """An index goes."""
+    return _statement(change, f"DROP INDEX {identifier(name)}")
+
+
+def alter(work: TableWork) -> Statements:
+    """What ALTER TABLE of SQLite can do: columns that come, then columns that go."""
+    order = [column.name for column in work.after.columns]
+    added = [change for change in work.changes if isinstance(change, AddColumn)]
+    for change in sorted(added, key=lambda change: order.index(change.column.name)):
+        yield _add_column(work, change)
+    for gone in work.changes:
+        if isinstance(gone, DropColumn):
+            name = gone.column.name
+            yield _statement(
+                gone,
+                f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
+                destroys=lost(work.before, (gone,)),
+            )
+
+
+def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
+    column = change.column
+    clauses = [column_clause(work.after, column)]
+    clauses += [added_constraint(item) for item in _brought(work, column)]
+    text = f"ALTER TABLE {identifier(work.name.name)} ADD COLUMN "
+    empty = column.default in (None, "NULL") and column.generated is None and column.not_null
+    why = "Fails where the table has rows: give a default, or --fill." if empty else None
+    return _statement(change, text + "\n    ".join(clauses), why=why)
+
+
+def _brought(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
+    """The constraints that come with a new column."""
+    for change in work.changes:
+        match change:
+            case AddConstraint(constraint=ForeignKey() | Check() as constraint):
+                if column_of(constraint, work.changes) == column.name:
+                    yield constraint
+            case _:
+                pass
+
+
+def rebuild(plan: Plan, work: TableWork) -> Statements:
+    """A new table takes the place of the old one, with its rows, numbers and indexes.
+
+    As SQLite's documentation has it: build, copy, drop, rename.
+    """
+    change, own = work.changes[0], work.name.name
+    scratch = plan.scratch_name(work.after)
+    yield _statement(
+        change,
+        table_text(work.after, scratch),
+        why=f"SQLite cannot change this in place: {own} is built anew and takes its rows along.",
+    )
+    if work.before.autoincrement and work.after.autoincrement:
+        yield _statement(
+            change,
+            f"INSERT INTO sqlite_sequence (name, seq)\n"
+            f"SELECT '{_quoted(scratch)}', seq FROM sqlite_sequence "
+            f"WHERE name = '{_quoted(own)}'",
+            why="Numbers that were used are not used again.",
+        )
+    yield from _moved_rows(plan, work, scratch)
+    yield _rename(change, scratch, own)
+    made = {c.index.name: c for c in work.index_changes if isinstance(c, AddIndex)}
+    for index in work.after.indexes:
+        again = made.get(index.name) or AddIndex(table=work.name, index=index)
+        yield create_index(again, work.name, index)
+
+
+def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
+    change, own = work.changes[0], identifier(work.name.name)
+    copied = copy(work.before, work.after, plan.options)
+    destroys = (*lost(work.before, work.changes), *copied.narrowed)
+    if copied.targets:
+        yield _statement(
+            change,
+            f"INSERT INTO {identifier(scratch)} ({listed(copied.targets)})\n"
+            f"SELECT {listed(copied.sources)}\nFROM {own}",
+            why=_may_fail(plan, work),
+        )
+    yield _statement(change, f"DROP TABLE {own}", destroys=destroys)
+
+
+def _may_fail(plan: Plan, work: TableWork) -> str | None:
+    """Which columns want a value that rows may not have."""
+    names = [
+        column.name
+        for column in work.after.columns
+        if column.not_null and _may_lack(plan, work, column)
+    ]
+    if not names:
+        return None
+    return f"Fails where a row has no value for {', '.join(names)}: --fill gives it one."
+
+
+def _may_lack(plan: Plan, work: TableWork, column: Column) -> bool:
+    was = work.before.column(column.name)
+    filled = f"{work.name.name}.{column.name}" in plan.options.fills
+    if filled or column.generated is not None:
+        return False
+    return column.default is None if was is None else not was.not_null
+
+
+def guard(plan: Plan) -> Statements:
+    """Stop where a dropped table would take along the rows that refer to it."""
+    rebuilt = {work.name for work in plan.rebuilt}
+    keys = (
+        key
+        for schema in (plan.base, plan.desired)
+        for table in schema.tables
+        for key in table.foreign_keys
+    )
+    if any(key.references in rebuilt and key.on_delete in FOLLOWS for key in keys):
+        yield _statement(
+            plan.rebuilt[0].changes[0],
+            GUARD,
+            why="Fails where foreign keys are enforced: DROP TABLE would then change the rows that "
+            "refer to it. dbwarden has them off; elsewhere, say PRAGMA foreign_keys = OFF before.",
+        )
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _statement(
+    change: Change, text: str, *, why: str | None = None, destroys: tuple[str, ...] = ()
+) -> PlannedStatement:
+    return PlannedStatement(text=text, change=change, why=why, destroys=destroys)
