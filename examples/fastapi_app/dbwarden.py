@@ -10,6 +10,11 @@ from dbwarden import database_config, tenant_databases
 SERVER = os.environ.get("APP_DATABASES", "sqlite:///data")
 KIND = SERVER.partition(":")[0]
 SUFFIX = ".db" if KIND == "sqlite" else ""
+# There is no real replica on your machine: the primary itself, where nobody may write.
+STAND_IN = {
+    "sqlite": f"sqlite:///file:{SERVER.removeprefix('sqlite:///')}/app.db?mode=ro&uri=true",
+    "postgresql": f"{SERVER}/app?options=-c%20default_transaction_read_only%3Don",
+}
 
 database_config(
     database_name="primary",
@@ -19,11 +24,11 @@ database_config(
     model_paths=["app.models.primary"],
 )
 
-# The same data, read only. In production the URL of a real replica stands here.
+# The same data, read only. In production APP_REPLICA is the URL of a real replica.
 database_config(
     database_name="replica",
     database_type=KIND,
-    database_url=os.environ.get("APP_REPLICA", f"{SERVER}/app{SUFFIX}"),
+    database_url=os.environ.get("APP_REPLICA", STAND_IN[KIND]),
     replica_of="primary",
 )
 

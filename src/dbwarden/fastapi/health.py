@@ -61,7 +61,11 @@ async def probe_all(
     async def probe(config: DatabaseConfig) -> Probe:
         real = by_name[config.database_name]
         return await state.probes.look(
-            real, state.engines, ttl=options.ttl, limit=options.probe_timeout
+            real,
+            state.engines,
+            ttl=options.ttl,
+            limit=options.probe_timeout,
+            primary=state.primary_of(real),
         )
 
     stop = anyio.Event()
@@ -160,7 +164,7 @@ def _details(probed: Probed) -> Mapping[str, Any]:
             "ahead": status.ahead if status else (),
             "lock_holder": str(status.lock_holder) if status and status.lock_holder else None,
             "server_version": status.server_version if status else None,
-            "replica_lag_seconds": probe.lag_seconds,
+            "replica": probe.replica,
             "probe_ms": round(probe.duration_ms, 3),
             "error": error.message if error else None,
             "next_step": error.next_step if error else None,

@@ -22,8 +22,11 @@ from dbwarden.operations.check import CheckResult, Finding, findings_of
 Mode = Literal["check", "migrate", "none"]
 OnPending = Literal["fail", "warn"]
 
-_HARMLESS = ("locked",)
-"""Findings of a check that do not keep an application from starting: a migrator is at work."""
+_HARMLESS = ("locked", "replica_writable")
+"""Findings of a check that do not keep an application from starting, but are logged.
+
+A migrator is at work; a replica was promoted, and the application must start after a failover.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +199,9 @@ def _known(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseCo
 
 async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:
     async def check(config: DatabaseConfig) -> CheckResult:
-        probe = await state.probes.look(config, state.engines, ttl=0.0, limit=None)
+        probe = await state.probes.look(
+            config, state.engines, ttl=0.0, limit=None, primary=state.primary_of(config)
+        )
         if probe.status is None:
             assert probe.error is not None
             raise probe.error
@@ -214,7 +219,7 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
 
 def harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
     """Whether the application starts all the same. A replica gets migrations a little later."""
-    if finding.code in ("pending", "out_of_order"):
+    if finding.code in ("pending", "out_of_order", "replica_behind"):
         late = startup.mode == "migrate" and config.replica_of is not None
         return late or startup.on_pending == "warn"
     return finding.code in _HARMLESS

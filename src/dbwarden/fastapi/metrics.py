@@ -19,6 +19,8 @@ GAUGES = {
     "lock_active": "Whether a migrator holds the database.",
     "pool_in_use": "Connections that sessions hold.",
     "pool_limit": "The most connections that the pool may hold.",
+    "replica_lag_seconds": "How long ago what a replica shows was true, where it can tell.",
+    "replica_behind": "Migrations of its primary that a replica does not have yet.",
     "probe_seconds": "How long the last look took.",
     "probe_age_seconds": "How long ago the last look was.",
 }
@@ -72,6 +74,11 @@ def samples(state: Serving, probe: Probe) -> Iterable[Sample]:
         yield Sample("pending_migrations", len(probe.status.pending))
         yield Sample("applied_migrations", len(probe.status.applied))
         yield Sample("lock_active", float(probe.status.lock_holder is not None))
+        replica = probe.status.replica
+        if replica is not None:
+            yield Sample("replica_behind", len(replica.behind))
+            if replica.lag_seconds is not None:
+                yield Sample("replica_lag_seconds", replica.lag_seconds)
     if probe.applied_ms is not None:
         yield Sample("last_migration_seconds", probe.applied_ms / 1000)
     served = state.engines.open.get((probe.config.database_name, probe.config.dev))

@@ -179,7 +179,7 @@ class _Page:
         private = self.options.authorize is not None
         return {
             **asdict(health),
-            **_facts(probe),
+            **_facts(probe, private),
             "kind": config.database_type,
             "dev": config.dev,
             "replica_of": config.replica_of,
@@ -194,7 +194,11 @@ def _rounded(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
 
 
-def _facts(probe: Probe | None) -> dict[str, Any]:
+def _facts(probe: Probe | None, private: bool) -> dict[str, Any]:
+    """What the page tells; the cause why a primary cannot be read only where it is guarded."""
+    replica = dict(probe.replica) if probe is not None and probe.replica is not None else None
+    if replica is not None and not private:
+        del replica["primary_error"]
     status = probe.status if probe is not None else None
     return {
         "version": status.version if status else None,
@@ -205,5 +209,5 @@ def _facts(probe: Probe | None) -> dict[str, Any]:
         "ahead": status.ahead if status else (),
         "lock_holder": str(status.lock_holder) if status and status.lock_holder else None,
         "server_version": status.server_version if status else None,
-        "replica_lag_seconds": probe.lag_seconds if probe is not None else None,
+        "replica": replica,
     }

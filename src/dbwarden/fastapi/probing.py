@@ -3,8 +3,10 @@
 import os
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -17,6 +19,7 @@ from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
+from dbwarden.operations.replicas import look_beside
 from dbwarden.operations.status import StatusResult, describe
 from dbwarden.operations.target import look, migration_files
 from dbwarden.planning import compare
@@ -41,7 +44,12 @@ class Probe:
     at: float
     duration_ms: float
     applied_ms: float | None = None
-    lag_seconds: float | None = None
+
+    @property
+    def replica(self) -> Mapping[str, Any] | None:
+        """What is known of a replica beside its primary, as JSON; ``None`` for what is none."""
+        found = self.status.replica if self.status is not None else None
+        return None if found is None else asdict(found)
 
     @property
     def health(self) -> DatabaseHealth:
@@ -70,7 +78,13 @@ class Probes:
     _files: dict[Path, tuple[Signature, tuple[Migration, ...]]] = field(default_factory=dict)
 
     async def look(
-        self, config: DatabaseConfig, engines: Engines, *, ttl: float, limit: float | None
+        self,
+        config: DatabaseConfig,
+        engines: Engines,
+        *,
+        ttl: float,
+        limit: float | None,
+        primary: DatabaseConfig | None = None,
     ) -> Probe:
         """The health of one database, at most *ttl* seconds old.
 
@@ -81,6 +95,7 @@ class Probes:
             engines: Those that serve; one that is open is used, so that it is the one looked at.
             ttl: Seconds for which a look counts.
             limit: Seconds that a look may take.
+            primary: The database of which it is a replica; looked at by the way.
         """
         name = config.database_name
         while True:
@@ -94,28 +109,30 @@ class Probes:
                 if known is not None and known.config == config:
                     return known
                 continue
-            return await self._lead(config, engines, limit)
+            return await self._lead(_Task(config, primary, engines, limit))
 
-    async def _lead(self, config: DatabaseConfig, engines: Engines, limit: float | None) -> Probe:
-        name = config.database_name
+    async def _lead(self, task: "_Task") -> Probe:
+        name = task.config.database_name
         ended = self._running[name] = anyio.Event()
         try:
             with span("health", database=name):
-                probe = await self._look(config, engines, limit)
+                probe = await self._look(task)
             self._remember(probe)
             return probe
         finally:
             del self._running[name]
             ended.set()
 
-    async def _look(self, config: DatabaseConfig, engines: Engines, limit: float | None) -> Probe:
+    async def _look(self, task: "_Task") -> Probe:
+        config, limit = task.config, task.limit
         started = time.monotonic()
         error: DBWardenError | None = None
         with telemetry.bound(database=config.database_name), anyio.move_on_after(limit) as scope:
             try:
                 files = await self.files(config)
-                reading = await _read(config, engines)
-                return _probe(config, describe_(config, files, reading), reading, started)
+                reading, replica = await look_beside(config, task.primary, task.read, limit=limit)
+                status = describe(config, compare(files, reading.rows), reading, replica)
+                return _probe(config, status, reading, started)
             except DBWardenError as raised:
                 error = raised
             except Exception as raised:
@@ -150,6 +167,22 @@ class Probes:
         return known[1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be looked at, and through what."""
+
+    config: DatabaseConfig
+    primary: DatabaseConfig | None
+    engines: Engines
+    limit: float | None
+
+    async def read(self, config: DatabaseConfig) -> Reading:
+        """Through the engine that serves; a fleet too large for it is looked at by the way."""
+        if self.engines.ready(config) is not None or self.engines.has_room:
+            return await self.engines.read(config)
+        return await look(config)
+
+
 def signature_of(folder: Path) -> Signature:
     """What tells whether a file in *folder* has changed: names, times and sizes."""
     found = []
@@ -163,20 +196,6 @@ def signature_of(folder: Path) -> Signature:
     return tuple(sorted(found))
 
 
-async def _read(config: DatabaseConfig, engines: Engines) -> Reading:
-    """Through the engine that serves; a fleet too large for it is looked at by the way."""
-    if engines.ready(config) is not None or engines.has_room:
-        return await engines.read(config)
-    return await look(config)
-
-
-def describe_(
-    config: DatabaseConfig, files: tuple[Migration, ...], reading: Reading
-) -> StatusResult:
-    """Where the database stands, from its files and what was read."""
-    return describe(config, compare(files, reading.rows), reading)
-
-
 def _probe(config: DatabaseConfig, status: StatusResult, reading: Reading, started: float) -> Probe:
     rows = [row for row in reading.rows or () if row.live and row.duration_ms is not None]
     newest = max(rows, key=lambda row: row.started_at, default=None)
@@ -188,7 +207,6 @@ def _probe(config: DatabaseConfig, status: StatusResult, reading: Reading, start
         at=now,
         duration_ms=(now - started) * 1000,
         applied_ms=newest.duration_ms if newest is not None else None,
-        lag_seconds=reading.replica.lag_seconds if reading.replica is not None else None,
     )
 
 

@@ -113,6 +113,19 @@ class Serving:
             return config.for_dev()
         return config
 
+    def primary_of(self, config: DatabaseConfig) -> DatabaseConfig | None:
+        """The database beside which the replica *config* is judged; ``None`` for what is none.
+
+        Nor for one in development, or where a test has put one of the two in another place.
+        """
+        primary = config.primary
+        if primary is None or config.dev:
+            return None
+        if {config.database_name, primary.database_name} & _overrides.keys():
+            return None
+        beside = self.located(primary)
+        return None if beside.dev else beside
+
     def declared(self, name: str | None, *, dev: bool) -> DatabaseConfig:
         """What a route that declares *name* will get; nobody is asked for tenants."""
         config = self.single(name)

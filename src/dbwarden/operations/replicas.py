@@ -1,6 +1,6 @@
 """A replica beside its primary: what has not arrived yet, and how late it is."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -13,6 +13,8 @@ from dbwarden.types import DatabaseName
 
 SHARE = 0.8
 """How much of the replica's own time limit its primary may take to answer."""
+
+Look = Callable[[DatabaseConfig], Awaitable[Reading]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,30 @@ async def look_with_primary(config: DatabaseConfig) -> tuple[Reading, ReplicaSta
     Raises:
         ConnectError: The database itself cannot be reached.
     """
-    primary = config.primary
-    if primary is None or config.dev:
+    primary = None if config.dev else config.primary
+    return await look_beside(config, primary, look, limit=config.timeout)
+
+
+async def look_beside(
+    config: DatabaseConfig, primary: DatabaseConfig | None, look: Look, *, limit: float | None
+) -> tuple[Reading, ReplicaStatus | None]:
+    """Look at a database, with *look*, and at *primary* at the same time where there is one.
+
+    Args:
+        config: The database.
+        primary: The one of which it is a replica.
+        look: How a database is looked at.
+        limit: Seconds that the whole may take, so that the primary gets less.
+
+    Raises:
+        ConnectError: The database itself cannot be reached.
+    """
+    if primary is None:
         return await look(config), None
     answers: list[Reading | DBWardenError] = []
     failure: DBWardenError | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(_ask, primary, config.timeout, answers)
+        group.start_soon(_ask, primary, look, limit, answers)
         try:
             reading = await look(config)
         except DBWardenError as error:
@@ -67,6 +86,7 @@ async def look_with_primary(config: DatabaseConfig) -> tuple[Reading, ReplicaSta
 
 async def _ask(
     primary: DatabaseConfig,
+    look: Look,
     limit: float | None,
     answers: list[Reading | DBWardenError],
 ) -> None:
