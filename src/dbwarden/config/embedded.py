@@ -24,7 +24,10 @@ def embedded_url(root: Path, database: str) -> Callable[[], str]:
     def dev_server() -> str:
         folder = address_of(root)
         if folder is None:
-            raise ConnectError("it does not run; start it with: dbwarden dev-server start")
+            raise ConnectError(
+                "the project's development server does not run",
+                next_step="Start it: dbwarden dev-server start",
+            )
         return url_in(folder, database)
 
     return dev_server

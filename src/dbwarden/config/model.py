@@ -89,6 +89,9 @@ class DatabaseConfig:
     async def _ask(self, name: str, function: Callable[[], object]) -> object:
         try:
             return await called(function)
+        except ConnectError as error:
+            error.database = error.database or self.database_name
+            raise
         except Exception as error:
             cause, problem = error, redact(f"{type(error).__name__}: {error}")
         raise ConnectError(

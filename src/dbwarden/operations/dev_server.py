@@ -76,10 +76,16 @@ class _Place:
 
 
 def _place(root: Path) -> _Place:
-    """In the project where the server can work there, else in a private folder of the system."""
+    """Where it was started, else where it can be: in the project, or in a folder of the system."""
+    folder = address_of(root)
+    return _Place(Path(folder)) if folder else _new_place(root)
+
+
+def _new_place(root: Path) -> _Place:
     inside = root / ".dbwarden" / "postgresql"
+    # As root the server runs as another user, who has to get through every folder above its own.
     reachable = os.geteuid() != 0 or all(
-        not path.exists() or path.stat().st_mode & 0o001 for path in (inside, *inside.parents)
+        not path.exists() or path.stat().st_mode & 0o001 for path in inside.parents
     )
     if reachable and len(str(inside)) < _SOCKET_PATH_LIMIT - len("/.s.PGSQL.5432"):
         return _Place(inside)

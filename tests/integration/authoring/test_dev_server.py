@@ -1,7 +1,9 @@
 """The project's own PostgreSQL: started, used, stopped, started again with what it had."""
 
+from dbwarden.operations.dev_server import dev_server_start, dev_server_status, dev_server_stop
 from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.test_other_operations import configure, run
+from tests.servers import open_folder
 
 
 async def test_the_development_server_keeps_its_databases(project: Project) -> None:
@@ -10,7 +12,8 @@ async def test_the_development_server_keeps_its_databases(project: Project) -> N
     assert (code, out) == (3, "It does not run.\n")
     code, _, err = await run(project, "status", "--dev")
     assert code == 1
-    assert "dbwarden dev-server start" in err
+    assert "error: primary: the project's development server does not run\n" in err
+    assert "next: Start it: dbwarden dev-server start\n" in err
     try:
         code, out, err = await run(project, "dev-server", "start")
         assert (code, err) == (0, "")
@@ -26,6 +29,24 @@ async def test_the_development_server_keeps_its_databases(project: Project) -> N
     finally:
         code, _, err = await run(project, "dev-server", "stop", "--remove")
     assert (code, err) == (0, "")
+
+
+async def test_a_server_inside_the_project_is_found_again() -> None:
+    """Its folder is private to the user it runs as, who is not always the one who asks."""
+    with open_folder() as folder:
+        root = folder / "project"
+        root.mkdir()
+        folder.chmod(0o755)
+        try:
+            started = await dev_server_start(root, ())
+            assert started.running
+            assert root in started.data.parents
+            assert await dev_server_status(root, ()) == started
+        finally:
+            stopped = await dev_server_stop(root)
+        assert not stopped.running
+        assert stopped.data == started.data
+        assert not (started.data / "postmaster.pid").exists()
 
 
 async def test_without_a_database_that_uses_it_there_is_no_development_server(
