@@ -127,9 +127,11 @@ def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
     """
     gone = {name.lower() for name in leave_out}
     kept = [row for row in rows if row.table.lower() not in gone and row.name.lower() not in gone]
-    tables = resolved([_read(row, _table) for row in kept if row.type == "table"])
-    indexes = _indexes(kept, {item.name.name.lower(): item for item in tables})
-    owners = {item.name.name.lower(): item.name.name for item in tables}
+    written = {row.name.lower(): (row, _read(row, _table)) for row in kept if row.type == "table"}
+    known = {name: item for name, (_, item) in written.items()}
+    tables = [_read(row, partial(_resolved, item, known)) for row, item in written.values()]
+    indexes = _indexes(kept, known)
+    owners = {name: item.name.name for name, item in known.items()}
     views = [_read(row, _view) for row in kept if row.type == "view"]
     owners |= {view.name.name.lower(): view.name.name for view in views}
     triggers = [
@@ -179,6 +181,11 @@ def _indexes(rows: Sequence[Row], tables: Mapping[str, Table]) -> dict[str, list
             made = _read(row, partial(_index, of))
             found.setdefault(of.name.name, []).append(made)
     return {name: sorted(made, key=lambda item: item.name) for name, made in found.items()}
+
+
+def _resolved(item: Table, known: Mapping[str, Table], row: Row) -> Table:
+    del row
+    return resolved(item, known)
 
 
 def _index(of: Table, row: Row) -> Index:

@@ -36,7 +36,7 @@ def sql(text: str) -> str:
     found = tokens(text)
     while found and found[-1].is_(";"):
         found = found[:-1]
-    return spaced([(token, _loose(token)) for token in found])
+    return " ".join(map(_loose, found))
 
 
 def columns_in(found: Sequence[Token], columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -115,6 +115,8 @@ def _ends_operand(token: Token) -> bool:
 def _name(
     token: Token, before: Token | None, after: Token | None, columns: Mapping[str, str]
 ) -> str:
+    if after is not None and after.is_("("):
+        return identifier(token.name.lower())
     known = columns.get(token.name.lower())
     if known is not None:
         return identifier(known)
@@ -137,20 +139,14 @@ def spaced(found: Sequence[Spelled]) -> str:
 
 def _blank(found: Sequence[Spelled], place: int) -> bool:
     """Whether a blank stands before the token at *place*."""
-    (before, _), (token, _) = found[place - 1], found[place]
+    (before, word), (token, _) = found[place - 1], found[place]
     if token.kind == "sign" and token.text in _TIGHT:
         return False
     if before.kind == "sign" and before.text in ("(", "."):
         return False
     if token.is_("("):
-        return not _calls(before)
+        return before.kind not in ("word", "name") or word.upper() in _CALLS_NOTHING
     return token.kind == "sign" or not _is_unary(found, place - 1)
-
-
-def _calls(token: Token) -> bool:
-    if token.kind == "word":
-        return token.text.upper() not in _CALLS_NOTHING
-    return token.kind == "name"
 
 
 def _is_unary(found: Sequence[Spelled], place: int) -> bool:

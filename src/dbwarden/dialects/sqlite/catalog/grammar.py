@@ -415,9 +415,7 @@ class _Parser(Cursor):
 
     def _options(self) -> None:
         while self.ahead is not None and not self.at(";"):
-            if self.take("WITHOUT"):
-                if self.name().upper() != "ROWID":
-                    raise self.unexpected()
+            if self.take("WITHOUT", "ROWID"):
                 self.result.without_rowid = True
             elif self.take("STRICT"):
                 self.result.strict = True

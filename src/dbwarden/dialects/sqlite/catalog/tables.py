@@ -23,7 +23,7 @@ from dbwarden.dialects.sqlite.catalog.grammar import (
     keys_of,
     parse_table,
 )
-from dbwarden.dialects.sqlite.catalog.tokens import Token
+from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable
 from dbwarden.dialects.sqlite.quoting import identifier, text_literal
 from dbwarden.schema import (
     Check,
@@ -87,7 +87,7 @@ class _Maker:
             columns=tuple(self._column(column) for column in self.parsed.columns),
             primary_key=next((c for c in made if isinstance(c, PrimaryKey)), None),
             uniques=_sorted(c for c in made if isinstance(c, Unique)),
-            foreign_keys=_sorted(c for c in made if isinstance(c, ForeignKey)),
+            foreign_keys=tuple(c for c in made if isinstance(c, ForeignKey)),
             checks=_sorted(c for c in made if isinstance(c, Check)),
             strict=self.parsed.strict,
             without_rowid=self.parsed.without_rowid,
@@ -209,8 +209,16 @@ def _is_primary(parsed: object) -> bool:
 
 
 def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
-    """By what tells them apart; what is said twice counts once."""
-    found = {constraint_key(item): item for item in constraints}
+    """By what tells them apart; what is said twice counts once.
+
+    Raises:
+        Unreadable: Two differ, and nothing tells them apart.
+    """
+    found: dict[str, C] = {}
+    for item in constraints:
+        key = constraint_key(item)
+        if found.setdefault(key, item) != item:
+            raise Unreadable(f"it has two constraints {key}: give one of them a name")
     return tuple(found[key] for key in sorted(found))
 
 
@@ -295,9 +303,16 @@ def _written(name: str | None) -> str | None:
     return collation_text(name) or "BINARY"
 
 
-def resolved(tables: Sequence[Table]) -> tuple[Table, ...]:
-    """*tables* whose foreign keys name tables and columns as these are declared."""
-    known = {table.name.name.lower(): table for table in tables}
+def resolved(table: Table, known: Mapping[str, Table]) -> Table:
+    """*table* whose foreign keys name tables and columns as these are declared.
+
+    Args:
+        table: As :func:`table` made it.
+        known: All tables, by their names in small letters.
+
+    Raises:
+        Unreadable: Two foreign keys differ, and nothing tells them apart.
+    """
 
     def key(foreign: ForeignKey) -> ForeignKey:
         parent = known.get(foreign.references.name.lower())
@@ -310,6 +325,4 @@ def resolved(tables: Sequence[Table]) -> tuple[Table, ...]:
             referred = primary
         return replace(foreign, references=parent.name, referred_columns=referred)
 
-    return tuple(
-        replace(table, foreign_keys=_sorted(map(key, table.foreign_keys))) for table in tables
-    )
+    return replace(table, foreign_keys=_sorted(map(key, table.foreign_keys)))
