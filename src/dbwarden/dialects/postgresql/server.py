@@ -210,7 +210,9 @@ class EmbeddedServer:
         if self._data is not None:
             self._data.mkdir(parents=True, exist_ok=True)
             self._runner.own(self._data)
-        options = "-U postgres -A trust -E UTF8 --locale=C --no-sync --no-instructions"
+        options = "-U postgres -A trust -E UTF8 --locale=C --no-sync"
+        if self.binaries.major >= 14:
+            options += " --no-instructions"
         made = subprocess.run(
             [str(self.binaries.program("initdb")), "-D", str(self.data), *options.split()],
             env=_environment(),
