@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+
+GROUP = 3
+"""How many parts of a priority name the group of a node, as its stage and its table."""
 
 
 @dataclass(slots=True)
@@ -33,15 +36,20 @@ class Graph:
     def sort(self, priorities: Sequence[tuple[object, ...]]) -> tuple[list[int], list[int]]:
         """The nodes in an order that respects every hard edge.
 
-        Among those that may come next, the one with the smallest priority comes first.
+        Among those that may come next, one of the group of the one before comes first, so that what
+        belongs together stands together; else the one with the smallest priority.
 
         Returns:
             The order, and the nodes that stand in a circle of hard edges (none if all is well).
         """
         must, may = _incoming(self.hard), _incoming(self.soft)
-        ready = [(priorities[n], n) for n in range(self.size) if not must[n] and not may[n]]
-        heapify(ready)
-        waiting = {n for n in range(self.size) if must[n] or may[n]}
+        ready = _Ready(priorities)
+        waiting = set()
+        for node in range(self.size):
+            if must[node] or may[node]:
+                waiting.add(node)
+            else:
+                ready.put(node)
         order: list[int] = []
         while ready or waiting:
             if not ready:
@@ -50,16 +58,46 @@ class Graph:
                     break
                 chosen = min(free, key=lambda n: (may[n], priorities[n]))
                 waiting.discard(chosen)
-                heappush(ready, (priorities[chosen], chosen))
-            node = heappop(ready)[1]
+                ready.put(chosen)
+            node = ready.take()
             order.append(node)
             for counts, edges in ((must, self.hard), (may, self.soft)):
                 for other in edges[node]:
                     counts[other] -= 1
                     if other in waiting and not must[other] and not may[other]:
                         waiting.discard(other)
-                        heappush(ready, (priorities[other], other))
+                        ready.put(other)
         return order, sorted(waiting)
+
+
+class _Ready:
+    """The nodes that may come next: those of the last one's group first, else by priority."""
+
+    def __init__(self, priorities: Sequence[tuple[object, ...]]) -> None:
+        self._priorities = priorities
+        self._groups: dict[tuple[object, ...], list[tuple[tuple[object, ...], int]]] = {}
+        self._first: list[tuple[object, ...]] = []
+        self._last: tuple[object, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def put(self, node: int) -> None:
+        priority = self._priorities[node]
+        group = priority[:GROUP]
+        if group not in self._groups:
+            self._groups[group] = []
+            heappush(self._first, group)
+        heappush(self._groups[group], (priority, node))
+
+    def take(self) -> int:
+        while self._last not in self._groups:
+            self._last = heappop(self._first)
+        members = self._groups[self._last]
+        _, node = heappop(members)
+        if not members:
+            del self._groups[self._last]
+        return node
 
 
 def _incoming(edges: Sequence[set[int]]) -> list[int]:
