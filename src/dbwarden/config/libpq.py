@@ -275,6 +275,8 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
     if query.get("sslrootcert") == SYSTEM:
         return {"ssl": True}
     given = {name: query[name] for name in _TLS if name in query}
+    if given == {"sslmode": "disable"}:
+        return {"ssl": False}  # the same, and asyncpg need not take a URL apart
     return {"dsn": "postgresql://?" + urlencode(given, quote_via=quote)} if given else {}
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from dbwarden.config.embedded import embedded_url
-from dbwarden.config.urls import DatabaseURL, read_url, redact
+from dbwarden.config.urls import DatabaseURL, read_url, read_url_once, redact
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.ledger import DEFAULT_TABLE
 from dbwarden.types import DatabaseName, DialectName
@@ -101,7 +101,9 @@ class DatabaseConfig:
         ) from (cause if redact(str(cause)) == str(cause) else None)
 
     def _read(self, source: object) -> DatabaseURL | str:
-        parsed = read_url(source, self.root)
+        # A fleet asks for the URL of each database more than once.
+        known = isinstance(source, str) and source is self.database_url
+        parsed = read_url_once(source, self.root) if known else read_url(source, self.root)
         if not isinstance(parsed, DatabaseURL):
             return parsed
         if parsed.dialect != self.database_type:

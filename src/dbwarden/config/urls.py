@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, quote_plus
@@ -203,6 +204,12 @@ def read_url(url: object, root: Path) -> DatabaseURL | str:
         return _read(url, root)
     except URLProblem as problem:
         return str(problem)
+
+
+@lru_cache(maxsize=1024)
+def read_url_once(url: str, root: Path) -> DatabaseURL | str:
+    """:func:`read_url` for the URLs of a configuration, which stay what they are."""
+    return read_url(url, root)
 
 
 def _read(url: object, root: Path) -> DatabaseURL:

@@ -93,6 +93,10 @@ class NewDatabase:
     encoding: str | None = None
 
 
+class LedgerAppeared(Exception):
+    """Another migrator made the ledger since our look at it. Never leaves the operations."""
+
+
 OnDone = Callable[[Work], Awaitable[None]]
 """Called after each work whose end the server has confirmed."""
 
@@ -100,8 +104,16 @@ OnDone = Callable[[Work], Awaitable[None]]
 class Connection(Protocol):
     """One connection of dbwarden's own to one database; the only way in which migrations run."""
 
-    async def read(self) -> Reading:
-        """Look at the ledger and the lock. One round trip, never writes."""
+    async def read(self, *, claim: bool = False) -> Reading:
+        """Look at the ledger and the lock. One round trip, never writes.
+
+        With *claim* the lock may be taken by the way where there is no ledger yet, for the
+        ``lock`` that follows; closing the connection lets go of it.
+        """
+        ...
+
+    async def read_last(self) -> Reading:
+        """Look once more under the lock, which may be free from then on."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
@@ -116,6 +128,14 @@ class Connection(Protocol):
 
     async def create_ledger(self) -> None:
         """Make the ledger if it does not exist. Only under the lock."""
+        ...
+
+    async def run_first(self, works: Sequence[Work], on_done: OnDone) -> None:
+        """``create_ledger`` and ``run``, where the last look found no ledger.
+
+        Raises:
+            LedgerAppeared: Now there is one; nothing was run.
+        """
         ...
 
     async def run(self, works: Sequence[Work], on_done: OnDone) -> None:

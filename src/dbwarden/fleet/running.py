@@ -38,6 +38,9 @@ class OutcomeState(StrEnum):
     NOT_STARTED = "not_started"
 
 
+_BAD = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[T]):
     """What became of one database: its state, what the operation returned, or why it did not.
@@ -209,7 +212,7 @@ class _Run(Generic[T]):
         self.outcomes[task.key] = outcome
         self.ended[task.key].set()
         telemetry.emit("outcome", level="debug", database=outcome.database, state=outcome.state)
-        if enough(self.limits, self.outcomes):
+        if outcome.state in _BAD and enough(self.limits, self.outcomes):
             self._stop(f"stopped because {task.config.database_name} failed")
 
     def _stop(self, reason: str) -> None:
@@ -236,8 +239,7 @@ def enough(limits: Limits, outcomes: Mapping[str, Outcome[T]]) -> bool:
     """Whether so many databases have failed that the run stops."""
     if limits.max_failures is None:
         return False
-    bad = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
-    return sum(outcome.state in bad for outcome in outcomes.values()) >= limits.max_failures
+    return sum(outcome.state in _BAD for outcome in outcomes.values()) >= limits.max_failures
 
 
 def _verb(state: OutcomeState) -> str:

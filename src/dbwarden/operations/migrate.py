@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, Work
+from dbwarden.dialects.base import Connection, Dialect, LedgerAppeared, Work
 from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import LedgerRow, Reading
@@ -95,7 +95,7 @@ async def migrate(
     files = await migration_files(config)
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
-        reading = await connection.read()
+        reading = await connection.read(claim=bool(files) and not dry_run)
         works = plan(config, dialect, files, reading, wanted)
         if dry_run:
             return _dry(config, files, reading, works)
@@ -104,6 +104,12 @@ async def migrate(
         if reading.read_only:
             raise read_only(config)
         async with connection.lock():
+            if reading.rows is None:
+                try:
+                    await connection.run_first(works, _applied)
+                    return _result(config, files, await connection.read_last(), works)
+                except LedgerAppeared:
+                    pass  # so there is something to be read
             return await _under_lock(config, dialect, connection, files, wanted)
 
 
@@ -122,7 +128,7 @@ async def _under_lock(
         return _result(config, files, reading, ())
     telemetry.emit("planned", level="debug", migrations=len(works))
     await connection.run(works, _applied)
-    return _result(config, files, await connection.read(), works)
+    return _result(config, files, await connection.read_last(), works)
 
 
 async def _applied(work: Work) -> None:

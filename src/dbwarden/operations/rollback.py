@@ -61,7 +61,7 @@ async def rollback(
             works = plan(config, dialect, files, await connection.read(), to, count)
             telemetry.emit("planned", level="debug", migrations=len(works))
             await connection.run(works, _rolled_back)
-            return _result(config, files, await connection.read(), works)
+            return _result(config, files, await connection.read_last(), works)
 
 
 async def _rolled_back(work: Work) -> None:

@@ -8,20 +8,19 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import NewDatabase, OnDone, Step, Work
+from dbwarden.dialects.base import LedgerAppeared, NewDatabase, OnDone, Step, Work
 from dbwarden.dialects.postgresql import creating, entries, ledger, splitting
 from dbwarden.dialects.postgresql.connecting import application_name, open_session
-from dbwarden.dialects.postgresql.failures import ALREADY_THERE, ledger_failed
-from dbwarden.dialects.postgresql.ledger import LedgerAddress, Look
-from dbwarden.dialects.postgresql.locks import advisory_lock
+from dbwarden.dialects.postgresql.failures import ALREADY_THERE, DIVISION_BY_ZERO, ledger_failed
+from dbwarden.dialects.postgresql.ledger import LedgerAddress, Look, read_only_sql
+from dbwarden.dialects.postgresql.locks import AdvisoryLock, lock_was_lost
 from dbwarden.dialects.postgresql.looking import holder_of, look
 from dbwarden.dialects.postgresql.messages import Limits
 from dbwarden.dialects.postgresql.pooling import behind_pooler, pooler_detected, shares_sessions
-from dbwarden.dialects.postgresql.quoting import identifier, literal
-from dbwarden.dialects.postgresql.runner import Runner
+from dbwarden.dialects.postgresql.runner import OpeningRefused, Runner
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import AccessDenied
+from dbwarden.errors import AccessDenied, LedgerError
 from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName
@@ -42,8 +41,15 @@ class PostgresConnection:
         self._look: Look | None = None
         self._own_session: bool | None = None
         self._runner: Runner | None = None
+        self._lock = AdvisoryLock(
+            session,
+            self._address,
+            self._holder,
+            database=config.database_name,
+            patience=config.migration_lock_timeout,
+        )
 
-    async def read(self) -> Reading:
+    async def read(self, *, claim: bool = False) -> Reading:
         """Look at the ledger and the lock.
 
         One flight; one more each where there is no ledger yet, where somebody holds the lock, and
@@ -52,15 +58,50 @@ class PostgresConnection:
         Raises:
             LedgerError: There is a ledger, but we may not read it, or it is none of ours.
         """
-        own_pid = self._session.backend_pid if self._read_only else None
-        ask = self._session.value
-        found = await look(ask, self._address, self._name, alone=True, own_pid=own_pid)
+        pid = self._session.backend_pid
+        also = read_only_sql(pid) if self._read_only else "NULL"
+        if not claim or self._lock.held or self._read_only:
+            return (await self._look_at(also, also)).reading
+        self._lock.held = None
+        try:
+            found = await self._look_at(also, self._address.claim_sql(pid))
+        except LedgerError:
+            self._lock.held = False
+            raise
+        self._lock.held = found.also
+        return found.reading
+
+    async def read_last(self) -> Reading:
+        """Look once more, and let go of the lock with the same question.
+
+        Raises:
+            LedgerError: As of ``read``.
+        """
+        if not self._lock.held:
+            return await self.read()
+        release = self._address.release_sql()
+        self._lock.held = None
+        found = await self._look_at(release, release)
+        self._lock.held = False
+        if not found.also:
+            lock_was_lost()
+        return found.reading
+
+    async def _look_at(self, also: str, without_ledger: str) -> Look:
+        found = await look(
+            self._session.value,
+            self._address,
+            self._name,
+            alone=True,
+            also=also,
+            without_ledger=without_ledger,
+        )
         if self._read_only and self._look is not None:
             # The first look made the session read-only; what it found is the database's own word.
             reading = replace(found.reading, read_only=self._look.reading.read_only)
             found = replace(found, reading=reading)
         self._look = found
-        return found.reading
+        return found
 
     async def _known(self) -> Look:
         """What the last look told, or a look."""
@@ -78,10 +119,7 @@ class PostgresConnection:
             PoolerDetected: The session is not ours alone.
         """
         await self._check_own_session()
-        patience = self._config.migration_lock_timeout
-        async with advisory_lock(
-            self._session, self._address, self._holder, database=self._name, patience=patience
-        ):
+        async with self._lock.block():
             yield
 
     async def _holder(self) -> LockHolder | None:
@@ -115,26 +153,42 @@ class PostgresConnection:
                 await self._create(await self._known())
 
     async def _create(self, known: Look) -> None:
-        namespace = await self._missing_namespace()
         try:
-            await self._session.send(entries.create_sql(self._table(known), namespace))
+            await self._session.send(self._create_sql(known))
         except ServerRefused:
             await self._session.send("ROLLBACK")
             raise
-        self._look = replace(known, reading=replace(known.reading, rows=()))
+        self._ledger_made(known)
 
-    async def _missing_namespace(self) -> str | None:
-        """The configured namespace, when it is still to be made."""
-        if self._address.namespace is None:
-            return None
-        name = literal(identifier(self._address.namespace))
-        there = await self._session.value(f"SELECT (to_regnamespace({name}) IS NOT NULL)::text")
-        return None if there == "true" else self._address.namespace
+    def _create_sql(self, known: Look) -> str:
+        namespace = None if known.namespace_there else self._address.namespace
+        return entries.create_sql(self._table(known), namespace)
+
+    def _ledger_made(self, known: Look) -> None:
+        self._look = replace(known, reading=replace(known.reading, rows=()))
 
     def _table(self, known: Look) -> str:
         if known.reading.namespace is None:
             raise ledger.no_namespace(self._name)
         return self._address.inside(known.reading.namespace)
+
+    async def run_first(self, works: Sequence[Work], on_done: OnDone) -> None:
+        """Make the ledger and run *works*, in one message where that can be.
+
+        Raises:
+            LedgerAppeared: There is a ledger now; nothing was run.
+        """
+        await self._check_own_session()
+        known = await self._known()
+        opening = self._address.not_there_sql() + self._create_sql(known)
+        try:
+            await self._run(works, on_done, opening)
+        except OpeningRefused as opened:
+            refused = opened.refused
+            if refused.sqlstate in (*ALREADY_THERE, DIVISION_BY_ZERO):
+                raise LedgerAppeared from refused
+            raise ledger_failed(refused, "cannot be made", self._name) from refused
+        self._ledger_made(known)
 
     async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
         """Run *works* in order, each with its ledger row; see ``Connection.run``.
@@ -143,10 +197,13 @@ class PostgresConnection:
         outside a transaction is not cut short by a cancellation, only by the operation's deadline.
         """
         await self._check_own_session()
+        await self._run(works, on_done)
+
+    async def _run(self, works: Sequence[Work], on_done: OnDone, opening: str = "") -> None:
         if self._runner is None:
             self._runner = self._new_runner(await self._known())
         try:
-            await self._runner.run(works, on_done)
+            await self._runner.run(works, on_done, opening)
         except ServerRefused as refused:
             raise ledger_failed(refused, "cannot be written", self._name) from refused
 
@@ -226,6 +283,7 @@ class PostgresConnection:
 
     async def close(self) -> None:
         """Stop what runs on the server, and hang up. Call it under a shield."""
+        await self._lock.release()
         await self._session.close()
 
     @property

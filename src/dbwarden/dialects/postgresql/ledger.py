@@ -63,10 +63,7 @@ _REPLICA: LiteralString = """
          ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END,
     pg_last_wal_replay_lsn()::text)"""
 
-# From the next transaction on, and in a session that is ours alone: a pooler would hand it on.
-_FROM_NOW_ON_READ_ONLY: LiteralString = """
-  CASE WHEN pg_backend_pid() = {pid}
-       THEN set_config('default_transaction_read_only', 'on', false) END"""
+_OURS_ALONE: LiteralString = "CASE WHEN pg_backend_pid() = {pid} THEN {done} END"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,28 @@ class LedgerAddress:
         return self._lock_key(self.namespace_sql)
 
     def _lock_key(self, namespace: str) -> str:
-        return f"hashtext(current_database() || '.' || {namespace} || '.' || {literal(self.table)})"
+        # Not with "||": a fresh session would have to look up which of its many operators is meant.
+        return f"hashtext(concat(current_database(), '.', {namespace}, '.', {literal(self.table)}))"
+
+    def claim_sql(self, backend_pid: int) -> str:
+        """Within ``look_sql``: take the lock, if it is free and the session ours alone."""
+        taken = f"pg_try_advisory_lock({LOCK_CLASS}, {self._lock_key('w.namespace')})"
+        return _OURS_ALONE.format(pid=backend_pid, done=f"NOT pg_is_in_recovery() AND {taken}")
+
+    def release_sql(self) -> str:
+        """Within ``look_sql``: let go of the lock."""
+        return f"pg_advisory_unlock({LOCK_CLASS}, {self._lock_key('w.namespace')})"
+
+    @property
+    def namespace_there_sql(self) -> str:
+        """A condition: a configured namespace exists."""
+        if self.namespace is None:
+            return "true"
+        return f"to_regnamespace({literal(identifier(self.namespace))}) IS NOT NULL"
+
+    def not_there_sql(self) -> str:
+        """A statement that fails, with a division by zero, where the ledger can be found."""
+        return f"SELECT 1 / (to_regclass({literal(self.found)}) IS NULL)::int;"
 
     def held_sql(self, namespace: str, *, alone: bool) -> str:
         """A condition: somebody else holds the lock of the ledger in *namespace*, an expression."""
@@ -119,13 +137,26 @@ class Look:
 
     ``reading`` says nothing of the holder and the replica yet. ``held`` says that somebody seems
     to hold the lock, ``recovering`` that the server replays another one's changes; the details
-    are another question.
+    are another question. ``also`` is what came of what was asked beside. ``namespace_there`` is
+    ``False`` where there is no ledger because its configured namespace is missing.
     """
 
     reading: Reading
     backend_pid: int
     held: bool
     recovering: bool
+    also: bool = False
+    namespace_there: bool = True
+
+
+def read_only_sql(backend_pid: int) -> str:
+    """Within ``look_sql``: make the session read-only from the next transaction on.
+
+    Free of charge, where a setting at the start would make poolers refuse us. Only in a session
+    that is ours alone: a pooler would hand the setting on.
+    """
+    done = "set_config('default_transaction_read_only', 'on', false)"
+    return _OURS_ALONE.format(pid=backend_pid, done=f"{done} = 'on'")
 
 
 def look_sql(
@@ -133,7 +164,7 @@ def look_sql(
     *,
     rows: bool = True,
     alone: bool = False,
-    own_pid: int | None = None,
+    also: str = "NULL",
 ) -> str:
     """One SELECT that returns all of a :class:`Look` as one JSON text.
 
@@ -141,10 +172,10 @@ def look_sql(
         address: Where the ledger is.
         rows: Also read the rows; the server refuses that when there is no ledger.
         alone: It is a transaction by itself.
-        own_pid: Make the session read-only from then on, if it is the server's process of that
-            number. Free of charge, where a setting at the start would make poolers refuse us.
+        also: A condition with an effect, evaluated when all the rest has been looked up. It does
+            not see what it does; what others committed before the look began, the look sees.
     """
-    read_only = _FROM_NOW_ON_READ_ONLY.format(pid=own_pid) if own_pid is not None else "NULL"
+    there = "NULL" if rows else address.namespace_there_sql
     return f"""SELECT json_build_object(
   'version', current_setting('server_version'),
   'pid', pg_backend_pid(),
@@ -153,7 +184,8 @@ def look_sql(
   'read_only', current_setting('transaction_read_only')::boolean,
   'held', {address.held_sql("w.namespace", alone=alone)},
   'rows', {f"({_ROWS}{address.found} l)" if rows else "NULL"},
-  'made_read_only', {read_only})::text
+  'namespace_there', {there},
+  'also', {also})::text
 FROM (SELECT {address.namespace_sql} AS namespace OFFSET 0) w"""
 
 
@@ -176,6 +208,8 @@ def parse_look(text: str, database: DatabaseName | None = None) -> Look:
         backend_pid=found["pid"],
         held=bool(found["held"]),
         recovering=found["recovering"],
+        also=bool(found["also"]),
+        namespace_there=found["namespace_there"] is not False,
     )
 
 

@@ -29,57 +29,98 @@ def pause(tries: int) -> float:
     return min(LONGEST_PAUSE, FIRST_PAUSE * 1.6**tries) * random.uniform(0.5, 1.5)
 
 
-@asynccontextmanager
-async def advisory_lock(
-    session: Session,
-    address: LedgerAddress,
-    holder: FindHolder,
-    *,
-    database: DatabaseName,
-    patience: float,
-) -> AsyncGenerator[None]:
-    """Hold the migration lock of the ledger at *address* while the block runs.
+class AdvisoryLock:
+    """The migration lock of one ledger, on the session that also runs the migrations.
 
-    Args:
-        session: The session that also runs the migrations.
-        address: What the lock is for.
-        holder: Finds out who holds it.
-        database: For errors and events.
-        patience: Seconds to go on asking.
-
-    Raises:
-        MigratorBusy: Another one still holds it.
+    ``held`` is ``None`` between a question and its answer: the server may have said yes.
     """
-    keys = f"{LOCK_CLASS}, {address.lock_key_sql}"
-    acquired = False
-    try:
-        await _acquire(session, keys, holder, database, patience)
-        acquired = True
-        yield
-    finally:
-        # Also after a cancelled question: the server may have said yes all the same.
-        if acquired or not session.settled:
-            with anyio.move_on_after(session.grace, shield=True):
-                await _release(session, keys, acquired)
+
+    def __init__(
+        self,
+        session: Session,
+        address: LedgerAddress,
+        holder: FindHolder,
+        *,
+        database: DatabaseName,
+        patience: float,
+    ) -> None:
+        """Take what it needs; nothing is asked yet.
+
+        Args:
+            session: The session that also runs the migrations.
+            address: What the lock is for.
+            holder: Finds out who holds it.
+            database: For errors and events.
+            patience: Seconds to go on asking.
+        """
+        self.held: bool | None = False
+        self._session = session
+        self._keys = f"{LOCK_CLASS}, {address.lock_key_sql}"
+        self._holder = holder
+        self._database = database
+        self._patience = patience
+
+    @asynccontextmanager
+    async def block(self) -> AsyncGenerator[None]:
+        """Hold the lock while the block runs, or until it was let go of inside.
+
+        Raises:
+            MigratorBusy: Another one still holds it.
+        """
+        try:
+            if not self.held:
+                await self._acquire()
+            yield
+        finally:
+            await self.release()
+
+    async def _acquire(self) -> None:
+        deadline = anyio.current_time() + self._patience
+        tries, told = 0, False
+        while not await self._ask():
+            over = anyio.current_time() >= deadline
+            # Nobody: it let go just now, or a reader was looking in that moment.
+            who = await self._holder() if over or not told else None
+            if who is not None and over:
+                raise _busy(who, self._database, self._patience)
+            if who is not None and not told:
+                telemetry.emit("waiting_for_lock", holder=str(who))
+                told = True
+            rest = deadline - anyio.current_time()
+            await anyio.sleep(min(pause(tries), rest) if rest > 0 else FIRST_PAUSE)
+            tries += 1
+
+    async def _ask(self) -> bool:
+        self.held = None
+        answer = await self._session.value(f"SELECT pg_try_advisory_lock({self._keys})::text")
+        self.held = answer == "true"
+        return self.held
+
+    async def release(self) -> None:
+        """Let go of the lock, if it is or may be ours; within the session's grace."""
+        if self.held is False:
+            return
+        with anyio.move_on_after(self._session.grace, shield=True):
+            await self._session.settle()
+            if self._session.open:  # else the server lets go of it with the session
+                await self._unlock()
+
+    async def _unlock(self) -> None:
+        sure, self.held = self.held, False
+        try:
+            released = await self._session.value(f"SELECT pg_advisory_unlock({self._keys})::text")
+        except (ServerRefused, ConnectionLost):
+            return
+        if sure and released != "true":
+            lock_was_lost()
 
 
-async def _acquire(
-    session: Session, keys: str, holder: FindHolder, database: DatabaseName, patience: float
-) -> None:
-    deadline = anyio.current_time() + patience
-    tries, told = 0, False
-    while await session.value(f"SELECT pg_try_advisory_lock({keys})::text") != "true":
-        over = anyio.current_time() >= deadline
-        # Nobody: it let go just now, or a reader was looking in that moment.
-        who = await holder() if over or not told else None
-        if who is not None and over:
-            raise _busy(who, database, patience)
-        if who is not None and not told:
-            telemetry.emit("waiting_for_lock", holder=str(who))
-            told = True
-        rest = deadline - anyio.current_time()
-        await anyio.sleep(min(pause(tries), rest) if rest > 0 else FIRST_PAUSE)
-        tries += 1
+def lock_was_lost() -> None:
+    """Tell that a lock which we took was not ours any more.
+
+    A migration that calls ``pg_advisory_unlock_all()``, or a pooler that was not recognised.
+    """
+    telemetry.emit("lock_was_lost", level="error")
 
 
 def _busy(holder: LockHolder, database: DatabaseName, patience: float) -> MigratorBusy:
@@ -89,16 +130,3 @@ def _busy(holder: LockHolder, database: DatabaseName, patience: float) -> Migrat
         next_step="Wait for it; look with `dbwarden lock-status`, end it with "
         "`dbwarden unlock --force`.",
     )
-
-
-async def _release(session: Session, keys: str, acquired: bool) -> None:
-    await session.settle()
-    if not session.open:
-        return  # the server lets go of the lock with the session
-    try:
-        released = await session.value(f"SELECT pg_advisory_unlock({keys})::text")
-    except (ServerRefused, ConnectionLost):
-        return
-    if acquired and released != "true":
-        # A migration that calls pg_advisory_unlock_all(), or a pooler that was not recognised.
-        telemetry.emit("lock_was_lost", level="error")

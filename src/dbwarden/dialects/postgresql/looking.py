@@ -32,7 +32,8 @@ async def look(
     database: DatabaseName,
     *,
     alone: bool = False,
-    own_pid: int | None = None,
+    also: str = "NULL",
+    without_ledger: str | None = None,
 ) -> Look:
     """Look at ledger and lock; the reading is complete.
 
@@ -44,13 +45,15 @@ async def look(
         address: Where the ledger is.
         database: For errors.
         alone: Each question is a transaction by itself.
-        own_pid: As of ``look_sql``.
+        also: What else is to be done with it, as of ``look_sql``.
+        without_ledger: The same where there is no ledger yet.
 
     Raises:
         LedgerError: There is a ledger, but we may not read it, or it is none of ours.
     """
     try:
-        text = await _first(ask, partial(look_sql, address, alone=alone, own_pid=own_pid))
+        query = partial(look_sql, address, alone=alone)
+        text = await _first(ask, query, also, also if without_ledger is None else without_ledger)
         found = parse_look(_text(text), database)
         if not (found.held or found.recovering):
             return found
@@ -67,13 +70,13 @@ async def holder_of(ask: Ask, address: LedgerAddress) -> LockHolder | None:
     return with_details(nothing, False, _text(text)).holder
 
 
-async def _first(ask: Ask, query: Callable[..., str]) -> str | None:
+async def _first(ask: Ask, query: Callable[..., str], also: str, without_ledger: str) -> str | None:
     try:
-        return await ask(query())
+        return await ask(query(also=also))
     except ServerRefused as refused:
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
-    return await ask(query(rows=False))
+    return await ask(query(rows=False, also=without_ledger))
 
 
 async def _details(ask: Ask, address: LedgerAddress, found: Look) -> Reading:

@@ -39,7 +39,7 @@ _MARKER = f"DO $dbwarden$BEGIN RAISE INFO '{MARK}';END$dbwarden$;"
 _SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.IGNORECASE)
 # The server reads a message as a whole before it runs any of it; these it may find then, and the
 # first one without saying where.
-_READING_ERRORS = {"22021", "22P05", "42601", "54000", "54001"}
+READING_ERRORS = frozenset({"22021", "22P05", "42601", "54000", "54001"})
 _END = "\n;"
 # What the migration did to the session must neither reach our own SQL nor the next migration.
 RESET = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
@@ -112,13 +112,15 @@ class Message:
 class Trace:
     """What is known after an error: its position and SQLSTATE, the markers, the last commit.
 
-    ``position`` counts characters from 1, ``marks`` the markers that were heard.
+    ``position`` counts characters from 1, ``marks`` the markers that were heard. ``opened`` says
+    that what came before the first unit is committed.
     """
 
     sqlstate: str | None
     position: int | None
     marks: int
     done: int
+    opened: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +163,14 @@ def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
         yield tuple(batch)
 
 
-def render(units: Sequence[Unit], limits: Limits, *, markers: bool = True) -> Message:
-    """Write *units* into one message, each its own transaction."""
-    text: list[str] = []
+def render(
+    units: Sequence[Unit], limits: Limits, *, markers: bool = True, opening: str = ""
+) -> Message:
+    """Write *units* into one message, each its own transaction, behind *opening*."""
+    text = [opening]
     slices: list[Slice] = []
     marks: list[tuple[int, int]] = []
-    position = 0
+    position = len(opening)
     for unit in units:
         for piece in _pieces(unit, limits, markers):
             match piece:
@@ -252,7 +256,7 @@ def judge(message: Message, trace: Trace) -> Verdict:
     marker = message.markers[trace.marks - 1] if trace.marks else None
     ran = marker is not None or running is not message.units[0]
     if by_position is None:
-        if not ran and len(message.units) > 1 and trace.sqlstate in _READING_ERRORS:
+        if not ran and len(message.units) > 1 and trace.sqlstate in READING_ERRORS:
             return SendApart()
         return _at_marker(running, marker)
     if by_position.unit is running:

@@ -2,7 +2,7 @@
 
 import re
 
-_PLAIN_ASCII = re.compile(r"[\x20-\x7e]")
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 
 def identifier(name: str) -> str:
@@ -32,4 +32,4 @@ def literal(value: str | int | float | bool | None) -> str:
 
 def plain_name(text: str, limit: int) -> str:
     """*text* as an application name: printable ASCII, at most *limit* bytes."""
-    return "".join(c if _PLAIN_ASCII.match(c) else "?" for c in text)[:limit]
+    return _NOT_PLAIN.sub("?", text)[:limit]

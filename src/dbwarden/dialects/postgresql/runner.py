@@ -20,6 +20,7 @@ from dbwarden.dialects.postgresql.failures import (
 from dbwarden.dialects.postgresql.journal import Journal
 from dbwarden.dialects.postgresql.messages import (
     DONE,
+    READING_ERRORS,
     Failed,
     Limits,
     Message,
@@ -35,6 +36,16 @@ from dbwarden.dialects.postgresql.messages import (
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
+
+
+class OpeningRefused(Exception):
+    """The server refused what was to come before all migrations. Never leaves the dialect."""
+
+    def __init__(self, refused: ServerRefused) -> None:
+        """Take over what the server said."""
+        self.refused = refused
+        super().__init__(refused.message)
+
 
 Confirm = Callable[[Unit], Awaitable[None]]
 
@@ -70,11 +81,21 @@ class Runner:
         self._markers = True
         self._writer = Writer.this_process()
         self._number = 0
+        self._opening = ""
 
-    async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
-        """Run *works*; see ``Connection.run``."""
+    async def run(self, works: Sequence[Work], on_done: OnDone, opening: str = "") -> None:
+        """Run *works*; see ``Connection.run``.
+
+        *opening* is SQL that comes first, with its own commit, in the same message if possible.
+
+        Raises:
+            OpeningRefused: The server refused that; nothing was run.
+        """
         for work in works:
             self._check_text(work)
+        self._opening = opening and f"{opening};SELECT set_config('{DONE}','0',false);"
+        if self._opening and not (works and in_one_transaction(works[0])):
+            await self._open()
         units: list[Unit] = []
 
         async def confirm(unit: Unit) -> None:
@@ -89,6 +110,15 @@ class Runner:
             await self._journal().run(work)
             await on_done(work)
         await self._run_units(units, confirm)
+
+    async def _open(self) -> None:
+        """Send the opening alone."""
+        try:
+            await self._session.send(self._opening)
+        except ServerRefused as refused:
+            await self._session.send("ROLLBACK")
+            raise OpeningRefused(refused) from refused
+        self._opening = ""
 
     def _unit(self, work: Work) -> Unit:
         step = None if work.fake or not work.steps else work.steps[0]
@@ -119,8 +149,9 @@ class Runner:
         apart = False
         while units:
             batch = tuple(units[:1]) if apart else next(batches(units))
-            message = render(batch, self._limits, markers=self._markers)
+            message = render(batch, self._limits, markers=self._markers, opening=self._opening)
             failure = await self._send(message)
+            self._settle_opening(failure)
             done = [u for u in batch if failure is None or u.number <= failure[1].done]
             for unit in done:
                 await confirm(unit)
@@ -139,6 +170,13 @@ class Runner:
                     raise self._error(refused, failed) from refused
                 case Failed() as failed:
                     await self._again_or_raise(refused, failed, tries)
+
+    def _settle_opening(self, failure: tuple[ServerRefused, Trace] | None) -> None:
+        """Did the opening happen? A fault that the server meets on reading is not the opening's."""
+        if failure is None or failure[1].opened:
+            self._opening = ""
+        elif self._opening and failure[0].sqlstate not in READING_ERRORS:
+            raise OpeningRefused(failure[0]) from failure[0]
 
     async def _again_or_raise(
         self, refused: ServerRefused, failed: Failed, tries: dict[int, int]
@@ -175,6 +213,7 @@ class Runner:
                 position=refused.position,
                 marks=marks,
                 done=int(done or 0),
+                opened=bool(done),
             )
             return refused, trace
         return None

@@ -10,7 +10,7 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, NewDatabase, OnDone, Step, Work
+from dbwarden.dialects.base import Connection, LedgerAppeared, NewDatabase, OnDone, Step, Work
 from dbwarden.dialects.sqlite import creating, failures, splitting
 from dbwarden.dialects.sqlite.locks import LockFile
 from dbwarden.dialects.sqlite.opening import target_of
@@ -33,14 +33,20 @@ class SQLiteConnection:
         self._session = session
         self._config = session.config
 
-    async def read(self) -> Reading:
+    async def read(self, *, claim: bool = False) -> Reading:
         """Look at the ledger and the lock. Never writes, and makes no file.
+
+        *claim* gains nothing here: a question costs no round trip.
 
         Raises:
             LedgerError: The ledger makes no sense.
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
         return await self._call(self._session.read)
+
+    async def read_last(self) -> Reading:
+        """Look once more under the lock."""
+        return await self.read()
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
@@ -81,6 +87,17 @@ class SQLiteConnection:
     async def create_ledger(self) -> None:
         """Make the ledger if it does not exist. Only under the lock."""
         await self._call(lambda: self._session.transaction(lambda: self._session.ledger.create()))
+
+    async def run_first(self, works: Sequence[Work], on_done: OnDone) -> None:
+        """Make the ledger and run *works*.
+
+        Raises:
+            LedgerAppeared: There is a ledger by now; nothing was run.
+        """
+        if (await self.read()).rows is not None:
+            raise LedgerAppeared
+        await self.create_ledger()
+        await self.run(works, on_done)
 
     async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
         """Run *works* in order, each step with its ledger row. Only under the lock.
