@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dbwarden.authoring import code_sqlite, code_types
 from dbwarden.authoring.code_types import CodeType, code_type
 from dbwarden.schema import (
     Column,
@@ -19,9 +20,13 @@ from dbwarden.schema import (
     QualifiedName,
     Schema,
     Table,
+    Unique,
 )
 
 _RESERVED = {"metadata", "registry", "id_", "type_"}
+# A column of such a name would hide what the columns after it are written with.
+_RESERVED |= {"text", "datetime", "uuid", "mapped_column", "Mapped", "Raw", "Any", "Decimal"}
+_RESERVED |= {"Identity", "Computed", "ARRAY", "Enum"} | code_types.NAMES | code_sqlite.NAMES
 _RAW = '''
 class Raw(UserDefinedType[Any]):
     """A type of the database that SQLAlchemy has no name for."""
@@ -52,8 +57,12 @@ class _Module:
         self.raw = self.raw or name == "Raw"
         return name
 
+    @property
+    def sqlite(self) -> bool:
+        return self.schema.dialect == "sqlite"
+
     def type(self, type_: str) -> CodeType:
-        found = code_type(type_, self.schema)
+        found = code_sqlite.code_type(type_) if self.sqlite else code_type(type_, self.schema)
         for home, name in found.imports:
             self.use(home, name)
         return found
@@ -80,7 +89,7 @@ def module(schema: Schema, *, before: Sequence[str] = (), after: Sequence[str] =
     body = [
         line
         for table in schema.tables
-        if table.partition_of is None and not table.inherits
+        if table.partition_of is None and not table.inherits and table.virtual is None
         for line in _table(code, table)
     ]
     body += _events(code, "before_create", before)
@@ -194,6 +203,7 @@ def _arguments(code: _Module, table: Table, column: Column, *, named: bool) -> I
         yield "nullable=False"
     if column.comment is not None:
         yield f"comment={column.comment!r}"
+    yield from code_sqlite.column_options(column)
 
 
 def _with_collation(expression: str, collation: str) -> str:
@@ -213,7 +223,8 @@ def _computed(code: _Module, table: Table, column: Column) -> Iterator[str]:
     elif is_serial(table, column):
         return
     elif column.default is not None:
-        yield f"server_default={code.text(column.default)}"
+        default = code_sqlite.default_text(column.default) if code.sqlite else column.default
+        yield f"server_default={code.text(default)}"
     if _counts_by_itself(table, column):
         yield "autoincrement=False"
 
@@ -259,20 +270,22 @@ def _keywords(code: _Module, table: Table) -> Iterator[str]:
         yield f"comment={table.comment!r}"
     if table.partition_by is not None:
         yield f"postgresql_partition_by={table.partition_by!r}"
+    yield from code_sqlite.table_options(table)
 
 
 def _items(code: _Module, table: Table) -> Iterator[str]:
     key = table.primary_key
     if key is not None:
         name = code.use("sqlalchemy", "PrimaryKeyConstraint")
-        yield f"{name}({_listed(key.columns)}, name={key.name!r})"
+        yield f"{name}({_listed(key.columns)}, name={key.name!r}{code_sqlite.key_options(key)})"
     for unique in table.uniques:
-        yield _unique(code, unique.columns, unique.name, unique.deferrable)
+        yield _unique(code, unique)
     for check in table.checks:
         name = code.use("sqlalchemy", "CheckConstraint")
         yield f"{name}({escaped(check.expression)!r}, name={check.name!r})"
     for foreign in table.foreign_keys:
-        yield _foreign_key(code, foreign)
+        if not code.sqlite or code_sqlite.resolves(code.schema, foreign):
+            yield _foreign_key(code, foreign)
     for index in table.indexes:
         if index.valid:
             yield _index(code, index)
@@ -288,9 +301,10 @@ def _deferral(deferrable: str | None) -> str:
     return ", deferrable=True" + (", initially='DEFERRED'" if deferrable == "deferred" else "")
 
 
-def _unique(code: _Module, columns: Sequence[str], name: str | None, deferrable: str | None) -> str:
+def _unique(code: _Module, unique: Unique) -> str:
     word = code.use("sqlalchemy", "UniqueConstraint")
-    return f"{word}({_listed(columns)}, name={name!r}{_deferral(deferrable)})"
+    options = _deferral(unique.deferrable) + code_sqlite.key_options(unique)
+    return f"{word}({_listed(unique.columns)}, name={unique.name!r}{options})"
 
 
 def _foreign_key(code: _Module, key: ForeignKey) -> str:
@@ -317,7 +331,7 @@ def _index(code: _Module, index: Index) -> str:
     if index.method != "btree":
         parts.append(f"postgresql_using={index.method!r}")
     if index.where is not None:
-        parts.append(f"postgresql_where={code.text(index.where)}")
+        parts.append(f"{code.schema.dialect}_where={code.text(index.where)}")
     if index.include:
         parts.append(f"postgresql_include=[{_listed(index.include)}]")
     if index.nulls_not_distinct:
@@ -338,7 +352,7 @@ def _index_key(code: _Module, key: IndexColumn) -> str:
     if key.operator_class is not None:
         text += f" {key.operator_class}"
     if key.descending:
-        text += " DESC" if key.nulls_first else " DESC NULLS LAST"
+        text += " DESC" if key.nulls_first or code.sqlite else " DESC NULLS LAST"
     elif key.nulls_first:
         text += " NULLS FIRST"
     return code.text(text)

@@ -49,6 +49,9 @@ _PLAIN: dict[str, tuple[str, str, str, tuple[str, str] | None]] = {
     "tstzrange": ("TSTZRANGE", "Any", _PG, _ANY),
     "daterange": ("DATERANGE", "Any", _PG, _ANY),
 }
+NAMES = frozenset(name for name, *_ in _PLAIN.values()) | {"DateTime", "Time", "CHAR", "TIMESTAMP"}
+"""What columns may be written with."""
+
 _TIMES = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
 _SIZED = re.compile(r"(character varying|character|numeric|bit varying|bit)\(([\d,]+)\)")
 
@@ -69,7 +72,7 @@ def code_type(type_: str, schema: Schema) -> CodeType:
         expression, annotation, home, needed = _PLAIN[type_]
         imports = ((home, expression), *((needed,) if needed else ()))
         return CodeType(expression=expression, annotation=annotation, imports=imports)
-    return _time(type_) or _sized(type_) or _enum(type_, schema) or _raw(type_)
+    return _time(type_) or _sized(type_) or _enum(type_, schema) or raw(type_)
 
 
 def _time(type_: str) -> CodeType | None:
@@ -123,5 +126,6 @@ def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
     return tuple(f"{space}.{word}" for space in spaces for word in plain)
 
 
-def _raw(type_: str) -> CodeType:
+def raw(type_: str) -> CodeType:
+    """A type that the generated module defines itself."""
     return CodeType(expression=f"Raw({type_!r})", annotation="Any", imports=(_ANY, ("", "Raw")))
