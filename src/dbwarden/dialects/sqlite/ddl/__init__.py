@@ -15,6 +15,7 @@ from dbwarden.diff.changes import (
     AlterIndex,
     Change,
     DropIndex,
+    DropTable,
     RebuildType,
     Rename,
     RenameValue,
@@ -58,52 +59,54 @@ def _statements(whole: Plan) -> Statements:
         yield PlannedStatement(text=things.drop_text(thing), change=change, why=why)
     for rename in whole.renames:
         yield from tables.rename(rename)
-    yield from _dropped_indexes(whole)
-    yield from _tables(whole)
-    for work in whole.works:
-        if work.in_place:
-            yield from _new_indexes(work)
-    for _, table in whole.created:
-        for index in table.indexes:
-            added = AddIndex(table=table.name, index=index)
-            yield tables.create_index(added, table.name, index)
+    wanted = _wanted_names(whole)
+    yield from _dropped_indexes(whole, wanted)
+    yield from _tables(whole, wanted)
     for thing, change in moving.back:
         yield PlannedStatement(text=things.create_text(thing), change=change)
 
 
-def _tables(whole: Plan) -> Statements:
+def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
     """New tables first, then what refers to them; tables that go when nothing does any more."""
-    for dropped in whole.dropped:
-        if _clashes(whole, dropped.table.name.name):
-            yield from tables.drop_table(dropped)
+    early = [dropped for dropped in whole.dropped if _folded(dropped) in wanted]
+    for dropped in early:
+        yield from tables.drop_table(dropped)
     for created, table in whole.created:
         yield from tables.create_table(created, table)
     yield from tables.guard(whole)
     for work in whole.works:
         if work.in_place:
             yield from tables.alter(work)
+            yield from _new_indexes(work)
         else:
             yield from tables.rebuild(whole, work)
     for dropped in whole.dropped:
-        if not _clashes(whole, dropped.table.name.name):
+        if dropped not in early:
             yield from tables.drop_table(dropped)
 
 
-def _clashes(whole: Plan, name: str) -> bool:
-    """Whether a table that goes and one that comes are called the same to SQLite."""
-    return any(name.casefold() == table.name.name.casefold() for _, table in whole.created)
+def _folded(dropped: DropTable) -> str:
+    return dropped.table.name.name.casefold()
 
 
-def _dropped_indexes(whole: Plan) -> Statements:
-    """Indexes go first where nothing takes them along, or where their name is wanted at once."""
-    wanted = {table.name.name.casefold() for _, table in whole.created}
-    wanted |= {index.name.casefold() for _, table in whole.created for index in table.indexes}
+def _wanted_names(whole: Plan) -> frozenset[str]:
+    """The names of new tables and indexes, which share one list, as SQLite compares them."""
+    found = {table.name.name for _, table in whole.created}
+    found |= {index.name for _, table in whole.created for index in table.indexes}
     for work in whole.works:
-        wanted |= {
-            change.index.name.casefold()
-            for change in work.index_changes
-            if isinstance(change, AddIndex)
-        }
+        for change in work.index_changes:
+            match change:
+                case AddIndex(index=index):
+                    found.add(index.name)
+                case Rename(after=ref):
+                    found.add(ref.name)
+                case _:
+                    pass
+    return frozenset(name.casefold() for name in found)
+
+
+def _dropped_indexes(whole: Plan, wanted: frozenset[str]) -> Statements:
+    """Indexes go first where nothing takes them along, or where their name is wanted at once."""
     for work in whole.works:
         for change in work.index_changes:
             name = _dropped_name(change)

@@ -37,18 +37,6 @@ from dbwarden.schema import (
     constraint_key,
 )
 
-OfTable = (
-    AlterTable
-    | AddColumn
-    | DropColumn
-    | AlterColumn
-    | AddConstraint
-    | DropConstraint
-    | AlterConstraint
-)
-OfIndex = AddIndex | DropIndex | AlterIndex
-IndexChange = OfIndex | Rename
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableWork:
@@ -211,18 +199,17 @@ def _work(
 ) -> TableWork:
     if before.virtual is not None or after.virtual is not None:
         refuse_change(after.ref)
-    about_indexes = [change for change in changes if is_about_index(change)]
-    own = tuple(change for change in changes if change not in about_indexes)
+    own = tuple(change for change in changes if not _is_about_index(change))
     return TableWork(
         before=before,
         after=after,
         changes=own,
-        index_changes=tuple(about_indexes),
+        index_changes=tuple(filter(_is_about_index, changes)),
         in_place=all(_alters(before, own, change, options) for change in own),
     )
 
 
-def is_about_index(change: Change) -> bool:
+def _is_about_index(change: Change) -> bool:
     """Whether *change* is about an index."""
     if isinstance(change, Rename):
         return change.before.kind is Kind.INDEX

@@ -49,8 +49,11 @@ def _rename(change: Change, old: str, new: str) -> PlannedStatement:
 
 
 def create_table(change: CreateTable, table: Table) -> Statements:
-    """A new table with all that belongs to it but its indexes."""
+    """A new table with all that belongs to it."""
     yield _statement(change, table.virtual or table_text(table))
+    for index in table.indexes:
+        added = AddIndex(table=table.name, index=index)
+        yield create_index(added, table.name, index)
 
 
 def drop_table(change: DropTable) -> Statements:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
-from dbwarden.dialects.sqlite.ddl.mentions import mentions
+from dbwarden.dialects.sqlite.ddl.mentions import words
 from dbwarden.dialects.sqlite.ddl.plan import Plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind, require_thing
 from dbwarden.dialects.sqlite.quoting import identifier
@@ -57,16 +57,13 @@ def require(thing: Code) -> Code:
 def _readable(views: list[Code]) -> list[Code]:
     """Views behind those that they read; a circle, which cannot be read at all, as it comes."""
     done: list[Code] = []
-    waiting = sorted(views, key=_key)
+    waiting = {name_of(view).casefold(): view for view in sorted(views, key=_key)}
+    reads = {name: words(view.definition) - {name} for name, view in waiting.items()}
     while waiting:
-        ready = [view for view in waiting if not _reads(view, waiting)] or waiting[:1]
-        done += ready
-        waiting = [view for view in waiting if view not in ready]
+        ready = [name for name in waiting if reads[name].isdisjoint(waiting)]
+        for name in ready or list(waiting)[:1]:
+            done.append(waiting.pop(name))
     return done
-
-
-def _reads(view: Code, others: list[Code]) -> bool:
-    return mentions(view.definition, {name_of(other) for other in others if other is not view})
 
 
 def moving(plan: Plan) -> Moving:
@@ -128,13 +125,13 @@ def _aside(plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]) -
     moved |= {change.table.name.name for change in plan.dropped}
     moved |= {ref.name for change in plan.renames for ref in (change.before, change.after)}
     moved |= {name for kind, name in changed if kind is Kind.VIEW}
-    found: set[Key] = set()
-    while True:
-        more = {key for key, thing in old.items() if mentions(_text(thing), moved)} - found
-        if not more:
-            return found
-        found |= more
+    moved = {name.casefold() for name in moved}
+    waiting = {key: words(_text(thing)) for key, thing in old.items()}
+    while more := {key for key, text in waiting.items() if not text.isdisjoint(moved)}:
+        for key in more:
+            del waiting[key]
         moved |= {name for kind, name in more if kind is Kind.VIEW}
+    return old.keys() - waiting.keys()
 
 
 def drop_text(thing: Code) -> str:
