@@ -114,7 +114,9 @@ class _Compiler:
             return None
 
     def constraint_name(self, constraint: CheckConstraint) -> str | None:
-        """The name, naming conventions applied."""
+        """The name, naming conventions applied; ``None`` where the server chooses one."""
+        if constraint.name is None:  # and no convention has a say
+            return None
         name = self._ddl.preparer.format_constraint(constraint, _alembic_quote=False)
         return str(name) if name is not None else None
 
