@@ -5,9 +5,15 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from dbwarden.cli import streams
     from dbwarden.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    streams.guard()
+    code = run(sys.argv[1:])
+    if problem := streams.problem():
+        sys.stderr.write(f"error: standard output cannot be written: {problem}\n")
+        code = code or 1
+    sys.exit(code)
 
 
 if __name__ == "__main__":

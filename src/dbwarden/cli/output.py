@@ -16,6 +16,9 @@ from dbwarden.errors import (
 )
 from dbwarden.types import Location
 
+MOST_PROBLEMS = 100
+"""So many problems of a configuration are shown; nobody reads thousands."""
+
 
 def say(*lines: str) -> None:
     """Lines for a person, to stdout."""
@@ -66,7 +69,9 @@ def error_lines(error: DBWardenError, *, colour: bool) -> list[str]:
     head = paint("error", code, colour=colour)
     lines = [f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{error.message}"]
     if isinstance(error, ConfigurationError):
-        lines += [f"  - {problem}" for problem in error.problems]
+        lines += [f"  - {problem}" for problem in error.problems[:MOST_PROBLEMS]]
+        if (more := len(error.problems) - MOST_PROBLEMS) > 0:
+            lines.append(f"  and {more} more")
     if isinstance(error, MigrationFileError) and error.problems != (error,):
         for problem in error.problems:
             lines.append(f"  - {_place(problem.location)}: {problem.message}")

@@ -56,6 +56,11 @@ def duration(milliseconds: float | None) -> str:
     return f"{minutes} min {seconds} s"
 
 
+def counted(number: int, word: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def some(keys: Sequence[str], most: int = 3) -> str:
     """The first keys, and how many more there are."""
     if len(keys) <= most + 1:

@@ -15,7 +15,7 @@ from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import HOW, WHICH, Project, Target
 from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
-from dbwarden.cli.style import Cell, short, some
+from dbwarden.cli.style import Cell, counted, short, some
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.operations.dev_server import (
@@ -186,7 +186,9 @@ async def verify(*, options: Authored = Authored()) -> int:
         return code
     for result in results:
         rows = [(item.key, _verified(item), item.problem or "") for item in result.migrations]
-        output.say(f"{result.database}: {len(rows)} migrations, tried on {result.server}")
+        output.say(
+            f"{result.database}: {counted(len(rows), 'migration')}, tried on {result.server}"
+        )
         output.say_table(("version", "", "problem"), rows)
     return code
 
@@ -219,7 +221,8 @@ def say_differences(command: str, results: Sequence[DiffResult], *, json: bool) 
         if result.clean:
             output.say(f"{result.database}: {result.compared}: no difference.")
             continue
-        output.say(f"{result.database}: {result.compared}: {len(result.differences)} differences")
+        found = counted(len(result.differences), "difference")
+        output.say(f"{result.database}: {result.compared}: {found}")
         output.say(*(f"  {item.change}: {item.what}" for item in result.differences))
         output.say("", result.sql if result.problem is None else f"No SQL: {result.problem}")
     return code

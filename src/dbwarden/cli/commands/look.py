@@ -10,7 +10,7 @@ from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
 from dbwarden.cli.run import bad, good, on_fleet, open_, report, selected
-from dbwarden.cli.style import Cell, duration, some
+from dbwarden.cli.style import Cell, counted, duration, some
 from dbwarden.ledger import LedgerRow, State
 from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
@@ -88,7 +88,7 @@ async def history(*, target: Target = Target()) -> int:  # noqa: B008
 
 
 def _say_history(result: HistoryResult) -> None:
-    output.say(f"{result.database}: {len(result.rows)} rows")
+    output.say(f"{result.database}: {counted(len(result.rows), 'row')}")
     headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
     output.say_table(headers, [_history_row(row) for row in result.rows])
 

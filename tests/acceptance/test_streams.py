@@ -1,0 +1,63 @@
+"""Standard output that nobody reads, that no disk can take, or that is not there."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFIGURATION = """
+from dbwarden import database_config
+for number in range(3000):
+    database_config(database_name=f"d{number}", database_url=f"sqlite:///{number}.db")
+"""
+COMMAND = f"{sys.executable} -m dbwarden"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "dbwarden.py").write_text(CONFIGURATION)
+    return tmp_path
+
+
+def shell(folder: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", **environment},
+    )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_stops_nothing(project: Path, unbuffered: str) -> None:
+    script = f"{COMMAND} databases | head -1; echo ${{PIPESTATUS[0]}}"
+    done = shell(project, script, PYTHONUNBUFFERED=unbuffered)
+    assert (done.stdout.splitlines()[0].split()[0], done.stdout[-2:]) == ("database", "0\n")
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("arguments", ["databases", "databases --json", "--help"])
+def test_output_that_is_lost_is_a_failure(project: Path, arguments: str) -> None:
+    done = shell(project, f"{COMMAND} {arguments} > /dev/full; echo $?")
+    assert done.stdout == "1\n"
+    assert done.stderr == ("error: standard output cannot be written: No space left on device\n")
+
+
+def test_without_standard_output_a_command_works(project: Path) -> None:
+    done = shell(project, f"{COMMAND} databases >&-; echo $?")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    done = shell(project, f"{COMMAND} migrate -d nope 2>&-; echo $?")
+    assert done.stdout == "2\n"
+
+
+def test_of_thousands_of_problems_the_first_are_shown(project: Path) -> None:
+    config = project / "dbwarden.py"
+    config.write_text(config.read_text().replace("{number}.db", "app.db"))
+    done = shell(project, f"{COMMAND} databases; echo $?")
+    assert done.stdout == "2\n"
+    assert "the configuration has 2999 problems" in done.stderr
+    assert done.stderr.endswith("\n  and 2899 more\n")
