@@ -14,6 +14,7 @@ from benchmarks.parts.fan_out import fan_out
 from benchmarks.parts.many_migrations import many_migrations
 from benchmarks.parts.memory import memory
 from benchmarks.parts.round_trips import round_trips
+from benchmarks.parts.served import served
 from benchmarks.report import PAGE, as_json, missed, table, write_all
 from benchmarks.stage import Stage, open_stage
 from dbwarden import telemetry
@@ -26,6 +27,7 @@ PARTS: dict[str, Part] = {
     "fan-out": fan_out,
     "many-migrations": many_migrations,
     "memory": memory,
+    "served": served,
 }
 
 

@@ -43,7 +43,7 @@ class Engines:
     open: "OrderedDict[Key, Served]" = field(default_factory=OrderedDict)
     _making: dict[Key, anyio.Event] = field(default_factory=dict)
     _promised: int = 0
-    _freed: anyio.Event = field(default_factory=anyio.Event)
+    _freed: anyio.Event | None = None
 
     @property
     def has_room(self) -> bool:
@@ -75,15 +75,21 @@ class Engines:
 
     async def give_back(self, served: Served) -> None:
         """Say that *served* is not used any more by one who took it."""
+        if self.let_go(served):
+            await served.close()
+
+    def let_go(self, served: Served) -> bool:
+        """Say that one less uses *served*; whether the caller has to close it now."""
         served.users -= 1
         if served.users == 0:
             self._tell_waiting()
-            if served.retired:
-                await served.close()
+        return served.retired and served.users == 0
 
     def _tell_waiting(self) -> None:
-        self._freed.set()
-        self._freed = anyio.Event()
+        # Nobody waits as a rule, and this runs with every request.
+        if self._freed is not None:
+            self._freed.set()
+            self._freed = None
 
     @asynccontextmanager
     async def using(self, config: DatabaseConfig) -> AsyncGenerator[Served]:
@@ -125,6 +131,7 @@ class Engines:
         """Wait until there is room for one more, which is promised to the caller."""
         with anyio.move_on_after(config.pool_timeout):
             while not await self._has_made_room():
+                self._freed = self._freed or anyio.Event()
                 await self._freed.wait()
             return
         raise TimedOut(

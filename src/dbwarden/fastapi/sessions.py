@@ -48,14 +48,16 @@ class Lease:
         Args:
             cancelled: The task is being cancelled: what it ran on the server is ended there.
         """
-        with anyio.CancelScope(shield=True):
-            try:
-                with anyio.move_on_after(CLOSED_WITHIN) as patience:
-                    await self.session.close()
-                if cancelled or patience.cancelled_caught:
+        try:
+            with anyio.move_on_after(CLOSED_WITHIN, shield=True) as patience:
+                await self.session.close()
+            if cancelled or patience.cancelled_caught:
+                with anyio.CancelScope(shield=True):
                     await self._end_on_server()
-            finally:
-                await self.serving.engines.give_back(self.served)
+        finally:
+            if self.serving.engines.let_go(self.served):
+                with anyio.CancelScope(shield=True):
+                    await self.served.close()
 
     async def _end_on_server(self) -> None:
         backends = self.session.info.get("dbwarden_backends", {})
@@ -73,7 +75,8 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
         UnknownDatabase: No database is called so.
     """
     state = serving_now() or await serving()
-    config = await state.database(name, dev=dev)
+    known = state.single(name)
+    config = state.located(known, dev=dev) if known else await state.database(name, dev=dev)
     served = state.engines.ready(config)
     if served is None:
         served = await state.engines.take(config)
