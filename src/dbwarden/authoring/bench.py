@@ -10,7 +10,9 @@ from dbwarden import telemetry
 from dbwarden.authoring import cache
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import Scratch, ScratchDatabase, Workshop, workshop_for
+from dbwarden.errors import UsageError
 from dbwarden.schema import Schema
+from dbwarden.types import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,7 +113,14 @@ class Bench:
         path = dict(url.query).get("options", "") if url is not None else ""
         if config.scratch_setup is None:
             return path
-        return path + await anyio.Path(config.scratch_setup).read_text("utf-8")
+        try:
+            return path + await anyio.Path(config.scratch_setup).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"scratch_setup cannot be read: {error}",
+                database=config.database_name,
+                location=Location(path=config.scratch_setup),
+            ) from error
 
 
 @asynccontextmanager
