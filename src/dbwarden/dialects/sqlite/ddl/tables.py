@@ -148,6 +148,8 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
             f"SELECT {listed(copied.sources)}\nFROM {own}",
             why=_may_fail(plan, work),
         )
+    else:  # no column stays: what rows there are have nothing to take along
+        destroys = (work.name.name, *destroys)
     yield _statement(change, f"DROP TABLE {own}", destroys=destroys)
 
 

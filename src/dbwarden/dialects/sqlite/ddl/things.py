@@ -61,8 +61,7 @@ def _readable(views: list[Code]) -> list[Code]:
     reads = {name: words(view.definition) - {name} for name, view in waiting.items()}
     while waiting:
         ready = [name for name in waiting if reads[name].isdisjoint(waiting)]
-        for name in ready or list(waiting)[:1]:
-            done.append(waiting.pop(name))
+        done += [waiting.pop(name) for name in ready or list(waiting)[:1]]
     return done
 
 
