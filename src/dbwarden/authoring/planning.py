@@ -80,11 +80,12 @@ def render(
     workshop: Workshop, task: Task, changes: Sequence[Change], options: RenderOptions
 ) -> tuple[PlannedStatement, ...]:
     """The statements for *changes*, in the models' words where they have some."""
-    worded = in_own_words(changes, task.hints, task.desired.default_namespace)
+    words = (task.hints, task.desired.default_namespace)
+    worded = in_own_words(changes, *words)
     found = workshop.render(worded, current=task.current, desired=task.desired, options=options)
     if task.hints is NO_HINTS:
         return found
-    return tuple(replace(item, text=polished(item.text, item.change)) for item in found)
+    return tuple(replace(item, text=polished(item.text, item.change, *words)) for item in found)
 
 
 def _rollback(

@@ -34,11 +34,16 @@ def in_own_words(
     return tuple(words.change(change) for change in changes)
 
 
-def polished(text: str, change: Change) -> str:
-    """*text*, the SQL of *change*, with counting columns in capitals like all other types."""
-    if not isinstance(change, CreateTable | AddColumn):
-        return text
-    return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
+def polished(text: str, change: Change, hints: Hints, default_namespace: str | None) -> str:
+    """*text*, the SQL of *change*, with types as the models and all other statements write them."""
+    match change:
+        case CreateTable() | AddColumn():
+            return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
+        case AlterColumn(table=table, before=before, after=after) if before.type != after.type:
+            own = hints.types.get((_Words(hints, default_namespace).name(table), after.name))
+            return text if own is None else text.replace(f" TYPE {after.type}", f" TYPE {own}", 1)
+        case _:
+            return text
 
 
 class _Words:

@@ -68,6 +68,6 @@ async def test_what_a_changed_model_needs_is_written_with_its_way_back(project: 
     project.models(SHOP.replace("String(50)", "String(80)").replace("total * 0.2", "total * 0.3"))
     text = await project.made("longer names")
     upgrade, _, rollback = text.partition("-- rollback")
-    assert "TYPE character varying(80)" in upgrade
+    assert "TYPE VARCHAR(80)" in upgrade
     assert "TYPE character varying(50)" in rollback
     assert "Locks tags: AccessExclusiveLock" in text

@@ -8,7 +8,7 @@ from dbwarden.authoring import cache
 from dbwarden.authoring.answers import pairs_of
 from dbwarden.authoring.code import escaped
 from dbwarden.authoring.handmade import is_generated
-from dbwarden.authoring.hints import Hints, IndexSpelling
+from dbwarden.authoring.hints import NO_HINTS, Hints, IndexSpelling
 from dbwarden.authoring.planning import Plan
 from dbwarden.authoring.proof import verdict
 from dbwarden.authoring.renames import candidates, parse_rename, with_sequences
@@ -174,6 +174,9 @@ def test_an_altered_column_keeps_its_type_for_the_conversion() -> None:
     (made,) = in_own_words([AlterColumn(table=USERS, before=before, after=after)], HINTS, "public")
     assert isinstance(made, AlterColumn)
     assert (made.after.type, made.after.default) == ("character varying(20)", "'a'")
+    text = "ALTER TABLE users\n    ALTER COLUMN nick TYPE character varying(20)"
+    assert polished(text, made, HINTS, "public").endswith("ALTER COLUMN nick TYPE VARCHAR(20)")
+    assert polished(text, made, NO_HINTS, "public") == text
 
 
 def test_serials_are_written_in_capitals_like_other_types() -> None:
@@ -181,7 +184,7 @@ def test_serials_are_written_in_capitals_like_other_types() -> None:
         'CREATE TABLE t (\n    id serial NOT NULL,\n    "a b" bigint GENERATED ALWAYS AS IDENTITY'
     )
     text += ",\n    serial text\n)"
-    made = polished(text, CreateTable(table=table(USERS, ID)))
+    made = polished(text, CreateTable(table=table(USERS, ID)), HINTS, "public")
     assert "    id SERIAL NOT NULL" in made
     assert '    "a b" BIGINT GENERATED' in made
     assert "    serial text" in made
