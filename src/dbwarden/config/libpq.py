@@ -160,8 +160,8 @@ def _given(parts: Parts) -> dict[str, str]:
 def _unknown(name: str) -> str:
     hint = did_you_mean(name, _KNOWN)
     return (
-        f"{name!r} is no connection parameter{hint}. A setting of the server goes into options, "
-        "as in options=-c%20search_path%3Dapp"
+        f"{name!r} is no connection parameter{hint or '.'} A setting of the server goes into "
+        "options, as in options=-c%20search_path%3Dapp"
     )
 
 
