@@ -255,9 +255,9 @@ def test_uvicorn_works(installed: Path, project: Path, options: Sequence[str]) -
         assert get(address).json() == expected(installed, project)
 
 
-def test_fastapi_dev_works(installed: Path, project: Path) -> None:
-    pytest.importorskip("fastapi_cli", reason="fastapi-cli is not installed")
-    command = (installed, "-m", "fastapi", "dev", "app/main.py", "--port", "0")
+@pytest.mark.parametrize("verb", ["dev", "run"])
+def test_fastapi_dev_and_run_work(installed: Path, project: Path, verb: str) -> None:
+    command = (installed, "-m", "fastapi", verb, "app/main.py", "--port", "0")
     with serving(*command, cwd=project) as address:
         assert get(address).json() == expected(installed, project)
 

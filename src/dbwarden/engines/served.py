@@ -7,6 +7,7 @@ from weakref import WeakSet
 
 import anyio
 import anyio.to_thread
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,7 +36,8 @@ class Served:
     """The engine of one database and who uses it.
 
     ``users`` counts sessions and probes; an engine with users is never closed to make room.
-    ``connections`` are those of the driver, so that none outlives the engine.
+    ``connections`` are those of the driver, so that none outlives the engine; ``cut`` are those
+    that a cancellation closed in the middle of a statement, which runs on.
     """
 
     config: DatabaseConfig
@@ -44,6 +46,7 @@ class Served:
     users: int = 0
     retired: bool = False
     connections: "WeakSet[Any]" = field(default_factory=WeakSet)
+    cut: "WeakSet[Any]" = field(default_factory=WeakSet)
     _read_only: AsyncEngine | None = None
     _autocommit: AsyncEngine | None = None
 
@@ -117,7 +120,14 @@ async def serve(config: DatabaseConfig) -> Served:
 def _serve_postgresql(config: DatabaseConfig) -> Served:
     connections: WeakSet[Any] = WeakSet()
     engine = _postgresql().make_engine(config, connections)
-    return Served(config=config, engine=engine, url=config.url, connections=connections)
+    cut: WeakSet[Any] = WeakSet()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def remember(_: Any, record: Any, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, Exception):
+            cut.add(record.driver_connection)
+
+    return Served(config=config, engine=engine, url=config.url, connections=connections, cut=cut)
 
 
 def _serve_sqlite(config: DatabaseConfig, url: DatabaseURL) -> Served:

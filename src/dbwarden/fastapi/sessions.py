@@ -42,16 +42,15 @@ class Lease:
     served: Served
     serving: Serving
 
-    async def close(self, *, cancelled: bool) -> None:
+    async def close(self) -> None:
         """Roll back what is not committed and give everything back, whatever happens meanwhile.
 
-        Args:
-            cancelled: The task is being cancelled: what it ran on the server is ended there.
+        What a cancellation left running on the server is ended there.
         """
         try:
-            with anyio.move_on_after(CLOSED_WITHIN, shield=True) as patience:
+            with anyio.move_on_after(CLOSED_WITHIN, shield=True):
                 await self.session.close()
-            if cancelled or patience.cancelled_caught:
+            if self.served.cut:
                 with anyio.CancelScope(shield=True):
                     await self._end_on_server()
         finally:
@@ -61,7 +60,7 @@ class Lease:
 
     async def _end_on_server(self) -> None:
         backends = self.session.info.get("dbwarden_backends", {})
-        cut = tuple(pid for driver, pid in backends.items() if driver.is_closed())
+        cut = tuple(pid for driver, pid in backends.items() if driver in self.served.cut)
         if cut:
             from dbwarden.dialects.postgresql.serving import end_on_server
 
@@ -123,14 +122,10 @@ class SessionSource:
     async def __call__(self) -> AsyncGenerator[AsyncSession]:
         """Yield a session, and roll back what is not committed when the request is over."""
         held = await lease(self.name, dev=self.dev, read_only=self.read_only)
-        cancelled = False
         try:
             yield held.session
-        except anyio.get_cancelled_exc_class():
-            cancelled = True
-            raise
         finally:
-            await held.close(cancelled=cancelled)
+            await held.close()
 
     async def __aenter__(self) -> AsyncSession:
         held = await lease(self.name, dev=self.dev, read_only=self.read_only)
@@ -143,9 +138,7 @@ class SessionSource:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        held = self._open[asyncio.current_task()].pop()
-        cancelled = kind is not None and issubclass(kind, anyio.get_cancelled_exc_class())
-        await held.close(cancelled=cancelled)
+        await self._open[asyncio.current_task()].pop().close()
 
 
 _sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSource] = (

@@ -6,7 +6,6 @@ from string import Formatter
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
-import anyio
 from fastapi import HTTPException
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
@@ -45,14 +44,10 @@ class TenantSource:
             held = await lease(name, read_only=self._read_only)
         except UnknownDatabase as error:
             raise _not_found() from error
-        cancelled = False
         try:
             yield held.session
-        except anyio.get_cancelled_exc_class():
-            cancelled = True
-            raise
         finally:
-            await held.close(cancelled=cancelled)
+            await held.close()
 
     async def _ask(self, connection: HTTPConnection) -> str | None:
         match self._source:

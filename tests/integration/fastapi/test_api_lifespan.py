@@ -1,15 +1,12 @@
 """Startup and shutdown: what an application is told, and what it gives back."""
 
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -275,66 +272,3 @@ def test_ten_workers_that_start_together_migrate_once(
     assert all("started" in out for out, _ in ended), [err for _, err in ended]
     rows = ask("SELECT key, state FROM dbwarden_ledger", url=postgres_url)
     assert [tuple(row) for row in rows] == [("0001", "applied")]
-
-
-APP = """
-from contextlib import asynccontextmanager
-from typing import Annotated
-from fastapi import Depends, FastAPI
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-from dbwarden.fastapi import DBWardenHealthRouter, get_session, migration_context
-
-@asynccontextmanager
-async def lifespan(app):
-    async with migration_context(mode="check", all_databases=True):
-        yield
-
-app = FastAPI(lifespan=lifespan)
-app.include_router(DBWardenHealthRouter(), prefix="/health")
-
-@app.get("/pid")
-async def pid(session: Annotated[AsyncSession, Depends(get_session())]):
-    import os
-    await session.execute(text("SELECT 1"))
-    return os.getpid()
-"""
-
-
-def test_an_application_with_two_workers_serves_and_ends_cleanly(
-    site: Any, databases: Callable[[int], list[str]], ask: Callable[..., list[Any]]
-) -> None:
-    (url,) = databases(1)
-    site.add("primary", url, default=True)
-    (site.root / "site_main.py").write_text(APP)
-    port = free_port()
-    command = f"-m uvicorn site_main:app --workers 2 --port {port} --log-level warning"
-    process = subprocess.Popen([sys.executable, *command.split()], cwd=site.root)
-    try:
-        pids = set()
-        for _ in range(600):
-            try:
-                answer = httpx.get(f"http://127.0.0.1:{port}/pid", timeout=10)
-            except httpx.TransportError:
-                time.sleep(0.05)
-                continue
-            assert answer.status_code == 200
-            pids.add(answer.json())
-            if len(pids) == 2:
-                break
-        assert len(pids) == 2
-        health = httpx.get(f"http://127.0.0.1:{port}/health", timeout=10)
-        assert health.json()["status"] == "ok"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-    left = ask("SELECT pid FROM pg_stat_activity WHERE datname = $1", url.rpartition("/")[2])
-    assert left == []
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,0 +1,198 @@
+"""Applications as they are deployed: uvicorn with workers and --reload, clients that leave."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from fastapi.responses import StreamingResponse
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbwarden.fastapi import DBWardenHealthRouter, get_session, migration_context
+from dbwarden.fastapi.state import serving
+
+Ask = Callable[..., list[Any]]
+
+APP = """
+import os
+from contextlib import asynccontextmanager
+from typing import Annotated
+from fastapi import Depends, FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from dbwarden.fastapi import DBWardenHealthRouter, get_session, migration_context
+
+@asynccontextmanager
+async def lifespan(app):
+    async with migration_context(mode="migrate", all_databases=True, warm=2):
+        yield
+
+app = FastAPI(lifespan=lifespan)
+app.include_router(DBWardenHealthRouter(), prefix="/health")
+
+@app.get("/who")
+async def who(session: Annotated[AsyncSession, Depends(get_session())]):
+    backend = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    return {"word": "first", "worker": os.getpid(), "backend": backend}
+"""
+
+
+@pytest.fixture
+def project(site: Any, databases: Callable[[int], list[str]]) -> Any:
+    """An application on a PostgreSQL database that is still to be migrated."""
+    (site.url,) = databases(1)
+    site.add("primary", site.url, default=True, migration_lock_timeout=60.0)
+    site.migration("primary", "0001", "CREATE TABLE users (id int); SELECT pg_sleep(0.3);")
+    (site.root / "site_main.py").write_text(APP)
+    return site
+
+
+def connected(ask: Ask, url: str) -> set[int]:
+    """The server's processes that work for this database."""
+    rows = ask("SELECT pid FROM pg_stat_activity WHERE datname = $1", url.rpartition("/")[2])
+    return {row["pid"] for row in rows}
+
+
+@contextmanager
+def uvicorn(root: Path, *options: str) -> Iterator[str]:
+    """uvicorn in a process of its own; yields its address, and asks it to end at the end."""
+    command = [sys.executable, "-m", "uvicorn", "site_main:app", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        yield next(
+            found[1]
+            for line in process.stderr
+            if (found := re.search(r"running on (http://[\d.]+:\d+)", line))
+        )
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def who(address: str) -> dict[str, Any] | None:
+    """Ask on a connection of its own; ``None`` while nobody serves."""
+    try:
+        answer = httpx.get(f"{address}/who", timeout=20)
+    except httpx.TransportError:
+        time.sleep(0.02)
+        return None
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_four_workers_migrate_once_serve_and_give_everything_back(project: Any, ask: Ask) -> None:
+    with uvicorn(project.root, "--workers", "4") as address:
+        workers: set[int] = set()
+        for _ in range(2000):
+            found = who(address)
+            workers |= {found["worker"]} if found else set()
+            if len(workers) == 4:
+                break
+        assert len(workers) == 4
+        assert httpx.get(f"{address}/health", timeout=20).json()["status"] == "ok"
+        assert len(connected(ask, project.url)) >= 4
+    assert connected(ask, project.url) == set()
+    rows = ask("SELECT key, state FROM dbwarden_ledger", url=project.url)
+    assert [tuple(row) for row in rows] == [("0001", "applied")]
+
+
+def test_a_changed_file_reloads_and_the_old_connections_are_given_back(
+    project: Any, ask: Ask
+) -> None:
+    with uvicorn(project.root, "--reload") as address:
+        before = None
+        while before is None:
+            before = who(address)
+        old = connected(ask, project.url)
+        assert before["word"] == "first" and before["backend"] in old
+        project.migration("primary", "0002", "CREATE TABLE extra (id int);")
+        (project.root / "site_main.py").write_text(APP.replace('"first"', '"second"'))
+        for _ in range(1000):
+            after = who(address)
+            if after is not None and after["word"] == "second":
+                break
+        assert after is not None and after["word"] == "second"
+        assert not old & connected(ask, project.url)
+    assert connected(ask, project.url) == set()
+    assert len(ask("SELECT key FROM dbwarden_ledger", url=project.url)) == 2
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    async with migration_context(mode="migrate", warm=2):
+        yield
+
+
+Session = Annotated[AsyncSession, Depends(get_session())]
+
+
+def leaving_app(sql: str) -> FastAPI:
+    """A response that takes for ever, whose client may leave; nothing it wrote is committed."""
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(DBWardenHealthRouter(), prefix="/health")
+
+    @app.get("/stream")
+    async def stream(session: Session) -> StreamingResponse:
+        async def lines() -> AsyncGenerator[bytes]:
+            await session.execute(text("INSERT INTO users VALUES (1)"))
+            yield b"one\n"
+            await session.execute(text(sql))
+            yield b"never\n"
+
+        return StreamingResponse(lines())
+
+    @app.get("/count")
+    async def count(session: Session) -> int:
+        return int((await session.execute(text("SELECT count(*) FROM users"))).scalar_one())
+
+    return app
+
+
+def test_a_client_that_leaves_ends_its_statement_and_gives_the_connection_back(
+    project: Any, running: Any, ask: Ask
+) -> None:
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND query LIKE '%pg_sleep(60)%'"
+    name = project.url.rpartition("/")[2]
+    with running(leaving_app("SELECT pg_sleep(60)")) as server:
+        with (
+            httpx.Client(base_url=server.url, timeout=20) as client,
+            client.stream("GET", "/stream") as answer,
+        ):
+            assert next(answer.iter_lines()) == "one"
+            while not ask(sleeping, name):
+                pass
+        while True:
+            (served,) = server.run(serving).engines.open.values()
+            if served.users == 0:
+                break
+        assert served.pool.in_use == 0
+        while ask(sleeping, name):  # it has been told to end, long before its minute is over
+            pass
+        with httpx.Client(base_url=server.url, timeout=20) as client:
+            assert client.get("/count").json() == 0
+            assert client.get("/health").json()["status"] == "ok"
+
+
+FAILS = APP.replace("        yield", "        raise RuntimeError('no cache')\n        yield")
+
+
+def test_an_application_that_fails_after_its_databases_gives_them_back(
+    project: Any, ask: Ask
+) -> None:
+    (project.root / "site_main.py").write_text(FAILS)
+    command = [sys.executable, "-m", "uvicorn", "site_main:app", "--port", "0"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
+    assert "RuntimeError: no cache" in done.stderr
+    assert connected(ask, project.url) == set()
+    assert len(ask("SELECT key FROM dbwarden_ledger", url=project.url)) == 1
