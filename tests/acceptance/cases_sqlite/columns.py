@@ -57,6 +57,12 @@ CASES = [
         contains=("CONSTRAINT positive CHECK (b > 0)",),
         lacks=("new_t",),
     ),
+    case(
+        "add several with their constraints",
+        "a TEXT",
+        "a TEXT, b INTEGER REFERENCES t (id), c INTEGER REFERENCES t (id), CHECK (b < c)",
+        lacks=("new_t",),
+    ),
     case("add unique", "a TEXT", "a TEXT, b TEXT UNIQUE", **ANEW),
     case(
         "add virtual",
@@ -182,6 +188,13 @@ CASES = [
         new="CREATE TABLE t (name TEXT, a INT)",
         renames=("table T:t", "column t.Name:name"),
         after={"SELECT * FROM t": [("x", 1)]},
+    ),
+    SqliteCase(
+        name="only capitals change and nobody says so",
+        old="CREATE TABLE t (Name TEXT, a INT); INSERT INTO t VALUES ('x', 1);",
+        new="CREATE TABLE t (name TEXT, a INT)",
+        after={"SELECT * FROM t": [(None, 1)]},
+        loses=("t.Name",),
     ),
     SqliteCase(
         name="many changes are one table built anew",

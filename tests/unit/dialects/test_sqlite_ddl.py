@@ -11,6 +11,7 @@ import pytest
 
 from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA
 from dbwarden.dialects.sqlite.ddl import render
+from dbwarden.dialects.sqlite.ddl.clauses import constraint_clause, default_text, is_constant
 from dbwarden.dialects.sqlite.ddl.copying import affinity, copy, listed, narrows
 from dbwarden.dialects.sqlite.ddl.mentions import mentions
 from dbwarden.diff import diff
@@ -42,7 +43,7 @@ from dbwarden.schema import (
     View,
     ViewColumn,
 )
-from tests.acceptance.judging_sqlite import built, read, script, write
+from tests.acceptance.judging_sqlite import built, read, run, script, unlike, write
 
 T, O = QualifiedName(None, "t"), QualifiedName(None, "o")  # noqa: E741  # a table, another
 A = Column(name="a", type="INTEGER")
@@ -413,3 +414,62 @@ def test_a_table_with_nothing_to_copy_says_what_it_loses() -> None:
     found = write(read(built(one)), read(built(other)))
     assert {name for item in found for name in item.destroys} == {"t", "t.a"}
     assert "INSERT" not in script(found)
+
+
+def test_a_virtual_table_is_left_alone() -> None:
+    one = replace(EMPTY_SCHEMA, tables=(Table(name=T, virtual="CREATE VIRTUAL TABLE t USING x"),))
+    other = replace(EMPTY_SCHEMA, tables=(Table(name=T, virtual="CREATE VIRTUAL TABLE t USING y"),))
+    with pytest.raises(UnsupportedChange, match="does not change table t on SQLite"):
+        write(one, other)
+
+
+@pytest.mark.parametrize(
+    ("default", "in_place"),
+    [
+        ("0", True),
+        ("(-1)", True),
+        ("'it''s'", True),
+        ("x'00'", True),
+        ("(CURRENT_TIMESTAMP)", False),
+        ("lower('A')", False),
+        ("(1) + (2)", False),
+        ("('never closed", False),
+    ],
+)
+def test_a_default_is_constant_where_add_column_takes_it(default: str, in_place: bool) -> None:
+    assert is_constant(default) == in_place
+    text = f"ALTER TABLE t ADD COLUMN b DEFAULT {default_text(default)}"
+    if "closed" not in default:
+        database = built("CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+        if in_place:
+            database.execute(text)
+        else:
+            with pytest.raises(sqlite3.OperationalError):
+                database.execute(text)
+
+
+def test_a_key_that_names_no_columns_refers_to_the_primary_key() -> None:
+    key = replace(KEY, referred_columns=())
+    assert constraint_clause(key) == "CONSTRAINT f FOREIGN KEY (a) REFERENCES o"
+
+
+def test_a_renamed_view_or_trigger_is_made_anew_under_its_new_name() -> None:
+    own = "CREATE TABLE t (a); CREATE VIEW {v} AS SELECT a FROM t;"
+    own += "CREATE TRIGGER {g} AFTER INSERT ON t BEGIN SELECT 1; END;"
+    database = built(own.format(v="v", g="g"))
+    one, other = read(database), read(built(own.format(v="w", g="h")))
+    (old_view,), (new_view,) = one.views, other.views
+    (old, new) = (schema.triggers[0] for schema in (one, other))
+    renames = [
+        Rename(before=old_view.ref, after=new_view.ref),
+        Rename(before=old.ref, after=new.ref),
+    ]
+    run(database, write(one, other, renames))
+    assert unlike(read(database), other) == []
+
+
+def test_views_that_read_one_another_in_a_circle_are_made_all_the_same() -> None:
+    own = "CREATE VIEW v AS SELECT * FROM w; CREATE VIEW w AS SELECT * FROM v;"
+    database, wanted = built(), read(built(own))
+    run(database, write(EMPTY_SCHEMA, wanted))
+    assert unlike(read(database), wanted) == []

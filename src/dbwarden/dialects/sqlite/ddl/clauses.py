@@ -10,6 +10,7 @@ from dbwarden.schema import (
     Check,
     Column,
     Constraint,
+    Exclusion,
     ForeignKey,
     Index,
     IndexColumn,
@@ -114,6 +115,7 @@ def _enclosed(text: str) -> bool:
 
 def constraint_clause(constraint: Constraint) -> str:
     """``CONSTRAINT name ...``, as it stands in CREATE TABLE."""
+    assert not isinstance(constraint, Exclusion), "require_table refuses these"
     match constraint:
         case PrimaryKey():
             body = f"PRIMARY KEY {_keys(constraint)}"
@@ -121,10 +123,8 @@ def constraint_clause(constraint: Constraint) -> str:
             body = f"UNIQUE {_keys(constraint)}"
         case ForeignKey():
             body = f"FOREIGN KEY ({names(constraint.columns)}) {references(constraint)}"
-        case Check():
-            body = f"CHECK {parenthesized(constraint.expression)}"
         case _:
-            raise AssertionError(constraint)
+            body = f"CHECK {parenthesized(constraint.expression)}"
     return _named(constraint) + body
 
 

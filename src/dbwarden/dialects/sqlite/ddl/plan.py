@@ -259,11 +259,10 @@ def column_of(constraint: ForeignKey | Check, changes: Iterable[Change]) -> str 
     for change in changes:
         if isinstance(change, AddColumn):
             column = change.column
-            match constraint:
-                case ForeignKey(columns=names):
-                    found = names == (column.name,) and column.default is None
-                case Check(expression=text):
-                    found = mentions(text, {column.name})
+            if isinstance(constraint, ForeignKey):
+                found = constraint.columns == (column.name,) and column.default is None
+            else:
+                found = mentions(constraint.expression, {column.name})
             if found:
                 return column.name
     return None

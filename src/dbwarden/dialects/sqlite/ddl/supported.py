@@ -1,6 +1,6 @@
 """What SQLite does not have is an error that names the thing, never silence. Pure."""
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import fields
 from typing import Any, NoReturn
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
@@ -142,11 +142,5 @@ def _require(value: Any, ref: Ref) -> None:
     for field in fields(value):
         if field.name == "parameters":
             continue
-        if field.name not in HAS[type(value)] and getattr(value, field.name) != _default(field):
+        if field.name not in HAS[type(value)] and getattr(value, field.name) != field.default:
             _refuse(field.name.replace("_", " "), ref)
-
-
-def _default(field: "Field[Any]") -> Any:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default
