@@ -187,8 +187,10 @@ def test_a_development_database_of_another_kind_is_refused_with_the_way_out() ->
 
 async def test_the_embedded_server_is_asked_for_when_connecting(tmp_path: Path) -> None:
     twin = config(dev_database_url="embedded", root=tmp_path).for_dev()
-    with pytest.raises(ConnectError, match="dev-server start"):
+    with pytest.raises(ConnectError, match="development server does not run") as caught:
         await twin.resolve_url()
+    assert caught.value.database == twin.database_name
+    assert "dbwarden dev-server start" in str(caught.value.next_step)
     (tmp_path / ".dbwarden").mkdir()
     (tmp_path / ".dbwarden" / "dev-server").write_text("/some/where\n")
     assert (await twin.resolve_url()).hosts == (("/some/where", None),)
