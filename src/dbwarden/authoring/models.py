@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import MetaData, Table, inspect
+from sqlalchemy import Column, ForeignKey, MetaData, Table, inspect
 from sqlalchemy import Sequence as SQLSequence
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper, configure_mappers
@@ -274,11 +274,21 @@ def _check_foreign_keys(
     for item in owned:
         for table in item.tables:
             for key in table.foreign_keys:
-                target = key._column_tokens  # (namespace, table, column), also when unresolved
-                name = f"{target[0]}.{target[1]}" if target[0] else target[1]
+                name = _target(key, item.metadata)
                 if name not in mine:
                     column = f"{table.fullname}.{key.parent.name}"
                     raise _leaves(config, column, name, item.metadata)
+
+
+def _target(key: ForeignKey, metadata: MetaData) -> str:
+    """The full name of the table that *key* leads to, whether it is there or not."""
+    column = key._colspec
+    if isinstance(column, Column) and isinstance(column.table, Table):
+        return column.table.fullname
+    namespace, table, _ = key._column_tokens
+    # As SQLAlchemy resolves it: a name alone is in the namespace of the MetaData.
+    namespace = namespace or metadata.schema
+    return f"{namespace}.{table}" if namespace else str(table)
 
 
 def _leaves(

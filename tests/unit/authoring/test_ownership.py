@@ -245,6 +245,17 @@ def test_a_foreign_key_cannot_leave_the_database(package: Package) -> None:
         owned_tables(package.config("three"))
 
 
+def test_a_foreign_key_finds_its_table_in_the_namespace_of_the_metadata(package: Package) -> None:
+    package.file(
+        "spaced",
+        "from sqlalchemy import *\nmetadata = MetaData(schema='dev')\n"
+        "a = Table('a', metadata, Column('id', Integer, primary_key=True))\n"
+        "b = Table('b', metadata, Column('a_id', ForeignKey('a.id')))\n"
+        "c = Table('c', metadata, Column('a_id', ForeignKey(a.c.id)))\n",
+    )
+    assert names(owned_tables(package.config("spaced"))) == {"dev.a", "dev.b", "dev.c"}
+
+
 def test_an_import_error_names_file_line_and_cause(package: Package) -> None:
     package.file("broken", "import os\n\nfrom PACKAGE.inner import x\n")
     package.file("inner", "a = 1\n\n\nx = a / 0\n")

@@ -157,11 +157,13 @@ class PostgresScratchDatabase:
         """
         try:
             await self._send(";\n".join(statements))
-        except asyncpg.ActiveSQLTransactionError:
+        except asyncpg.PostgresError as error:
+            at = _statement_at(statements, error)
+            if at is not None and not isinstance(error, asyncpg.ActiveSQLTransactionError):
+                raise self._failed(error, at, None) from error
+            # It was all or nothing. One by one, the server says which it refuses.
             for statement in statements:
                 await self._one(statement)
-        except asyncpg.PostgresError as error:
-            raise self._failed(error, _statement_at(statements, error), None) from error
 
     async def _one(self, statement: str) -> None:
         try:
