@@ -503,13 +503,20 @@ async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
         ALTER TABLE b DROP COLUMN x;
         ALTER TABLE b DROP v;
         ALTER TABLE b ADD y INT;
+        DROP TABLE gone;
+        ALTER TABLE other RENAME TO gone;
     """
     path = lite.root / "app__0001_x.sql"
     migration = parse(textwrap.dedent(text), path=path, database="app", dialect="sqlite")
     async with workshop_for("sqlite").open(lite.config) as scratch:
         database = await scratch.create()
         await database.execute(
-            ["CREATE TABLE a (id INT)", "CREATE TABLE b (id INT, x INT, v AS (id))"]
+            [
+                "CREATE TABLE a (id INT)",
+                "CREATE TABLE b (id INT, x INT, v AS (id))",
+                "CREATE TABLE gone (id INT)",
+                "CREATE TABLE other (id INT)",
+            ]
         )
         traced = await database.trace(migration, migration.upgrade)
     assert [(item.line, [lock.table for lock in item.locks]) for item in traced] == [

@@ -8,6 +8,7 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
+from dbwarden.dialects.sqlite.failures import too_slow
 from dbwarden.dialects.sqlite.opening import target_of
 from dbwarden.dialects.sqlite.session import Session
 from dbwarden.dialects.sqlite.threads import cleaning, interruptible
@@ -15,7 +16,7 @@ from dbwarden.dialects.sqlite.throwaway import SQLiteScratch, version
 from dbwarden.dialects.writer import Writer
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
-from dbwarden.errors import ConfigurationError
+from dbwarden.errors import ConfigurationError, UnsupportedChange
 from dbwarden.schema import Schema
 from dbwarden.types import DialectName
 
@@ -79,9 +80,16 @@ class SQLiteWorkshop:
                 return session.still(look)
             except sqlite3.Error as error:
                 raise session.failed(error) from error
+            except UnsupportedChange as error:
+                error.database = config.database_name
+                raise
 
         try:
-            await interruptible(session.open, session)
+            with anyio.move_on_after(config.connect_timeout) as scope:
+                await interruptible(session.open, session)
+            if scope.cancelled_caught:
+                path = session.target.path
+                raise too_slow(config.database_name, path, config.connect_timeout)
             return await interruptible(read, session)
         finally:
             if not session.abandoned:

@@ -26,11 +26,13 @@ class Tracer:
         self.found: list[TracedStatement] = []
         self._session = session
         self._pages: dict[str, int] = {}
+        self._last: dict[str, int] = {}
         self._purged: str | None = None
 
     def begin(self) -> None:
         """Remember which tables there are, and where."""
         self._pages = self._look()
+        self._last = dict(self._pages)
 
     def _look(self) -> dict[str, int]:
         return dict(self._session.database.execute(_PAGES).fetchall())
@@ -40,12 +42,21 @@ class Tracer:
         self._purged = purged_table(self._session.database, statement)
 
     def after(self, statement: Statement) -> None:
-        """Look at what it did: a table that lies elsewhere was written anew."""
+        """Look at what it did: a table that lies elsewhere was written anew.
+
+        Unless another one that was there before has only taken its name.
+        """
         if not self._pages or not statement.text[:6].lower().startswith(_CHANGES_SCHEMA):
             return
         now = self._look()
-        moved = {name for name, page in self._pages.items() if now.get(name, page) != page}
+        old = {page for name, page in self._last.items() if self._pages.get(name) == page}
+        moved = {
+            name
+            for name, page in self._pages.items()
+            if now.get(name, page) != page and now[name] not in old
+        }
         self._pages.update((name, page) for name, page in now.items() if name in self._pages)
+        self._last = now
         if self._purged in self._pages:
             moved.add(self._purged)
         locks = tuple(TableLock(table=name, mode=NO_LOCK, rewrites=True) for name in sorted(moved))

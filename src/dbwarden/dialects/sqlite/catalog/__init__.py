@@ -164,6 +164,8 @@ def _read(row: Row, reader: Callable[[Row], T]) -> T:
             f"the {row.type} {row.name} is written in a way that dbwarden does not understand: "
             f"{error}",
             statement=row.sql,
+            next_step="If nothing differs by name only, and SQLite takes the statement, this is a "
+            "gap in dbwarden: please report it.",
         ) from error
 
 

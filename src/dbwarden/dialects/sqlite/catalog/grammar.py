@@ -7,7 +7,7 @@ happens on a conflict, generated expressions.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable, closing, tokens
+from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable, closing, named, tokens
 from dbwarden.schema.tables import Deferral
 
 Tokens = Sequence[Token]
@@ -106,6 +106,7 @@ class Cursor:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = tokens(text)
+        self._keys = tuple(token.key for token in self.tokens)
         self.place = 0
 
     @property
@@ -115,16 +116,14 @@ class Cursor:
 
     def at(self, *words: str) -> bool:
         """Whether the next tokens are these words or signs, one after the other."""
-        following = self.tokens[self.place : self.place + len(words)]
-        return len(following) == len(words) and all(
-            token.is_(word) for token, word in zip(following, words, strict=True)
-        )
+        return self._keys[self.place : self.place + len(words)] == words
 
     def take(self, *words: str) -> bool:
         """Step over *words* if they are next; whether they were."""
-        found = self.at(*words)
-        self.place += len(words) if found else 0
-        return found
+        if self._keys[self.place : self.place + len(words)] != words:
+            return False
+        self.place += len(words)
+        return True
 
     def need(self, *words: str) -> None:
         """Step over *words*, which must be next."""
@@ -206,11 +205,11 @@ def separated(found: Tokens) -> list[Tokens]:
     parts: list[Tokens] = []
     depth = start = 0
     for place, token in enumerate(found):
-        if token.kind == "sign":
-            depth += {"(": 1, ")": -1}.get(token.text, 0)
-            if token.text == "," and depth == 0:
-                parts.append(found[start:place])
-                start = place + 1
+        if token.key in ("(", ")"):
+            depth += 1 if token.key == "(" else -1
+        elif token.key == "," and depth == 0:
+            parts.append(found[start:place])
+            start = place + 1
     return [*parts, found[start:]]
 
 
@@ -299,7 +298,7 @@ class _Parser(Cursor):
         conflict = self.conflict()
         if primary and self.take("AUTOINCREMENT"):
             self.result.autoincrement = True
-        value = (Token("name", _quoted(column.name), 0, 0),)
+        value = (named(column.name),)
         self.result.constraints.append(
             ParsedKey(
                 name=name,
@@ -422,7 +421,3 @@ class _Parser(Cursor):
             else:
                 raise self.unexpected()
             self.take(",")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -2,24 +2,24 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START
 
 TokenKind = Literal["word", "name", "string", "blob", "number", "sign"]
 
+_GAP = r"(?:[ \t\n\r\f]++ | --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+(?:\*/|\Z))*+"
 _TOKEN = re.compile(
-    rf"""
-      (?P<gap>[ \t\n\r\f]+ | --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+(?:\*/|\Z))
-    | (?P<blob>[xX]'[^']*+')
-    | (?P<string>'(?:[^']|'')*+')
+    rf"""{_GAP} (?:
+      (?P<blob>[xX]'[^']*+')
+    | (?P<word>{IDENTIFIER_START}{IDENTIFIER}*+)
     | (?P<name>"(?:[^"]|"")*+" | `(?:[^`]|``)*+` | \[[^\]]*+\])
+    | (?P<string>'(?:[^']|'')*+')
     | (?P<number>0[xX][0-9a-fA-F_]+ | (?:[0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]*)
                  (?:[eE][+-]?[0-9_]+)?)
-    | (?P<word>{IDENTIFIER_START}{IDENTIFIER}*+)
     | (?P<sign>\|\| | ->> | -> | << | >> | <= | >= | == | != | <>
                | [?@:\#$][\w:$]* | [-+*/%&|~<>=(),.;!])
+    | (?P<end>\Z))
     """,
     re.VERBOSE,
 )
@@ -29,20 +29,22 @@ class Unreadable(Exception):
     """A text of the catalog that is not understood; says what stands where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token: ``text`` as it stands, from ``start`` to ``end`` of the whole."""
+class Token(NamedTuple):
+    """One token: ``text`` as it stands, from ``start`` to ``end`` of the whole.
+
+    ``key`` is a word in capitals or a sign as it is; empty for all others. (A tuple, because a
+    large schema has hundreds of thousands.)
+    """
 
     kind: TokenKind
     text: str
     start: int
     end: int
+    key: str
 
     def is_(self, *words: str) -> bool:
         """Whether it is one of these keywords (in capitals) or signs."""
-        if self.kind == "word":
-            return self.text.upper() in words
-        return self.kind == "sign" and self.text in words
+        return self.key in words
 
     @property
     def name(self) -> str:
@@ -60,16 +62,22 @@ def tokens(text: str) -> tuple[Token, ...]:
         Unreadable: A character that SQLite has no use for, or a quote that is never closed.
     """
     found: list[Token] = []
-    position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise Unreadable(f"{text[position : position + 20]!r} is no token of SQLite")
-        if match.lastgroup != "gap":
-            kind: TokenKind = match.lastgroup  # type: ignore[assignment]  # the groups are these
-            found.append(Token(kind, match[0], position, match.end()))
-        position = match.end()
-    return tuple(found)
+    match, position = _TOKEN.match, 0
+    while part := match(text, position):
+        kind: TokenKind | Literal["end"] = part.lastgroup  # type: ignore[assignment]  # one of these
+        if kind == "end":
+            return tuple(found)
+        start, end = part.span(kind)
+        position = end
+        token = text[start:end]
+        key = token.upper() if kind == "word" else token if kind == "sign" else ""
+        found.append(Token(kind, token, start, end, key))
+    raise Unreadable(f"{text[position : position + 20]!r} is no token of SQLite")
+
+
+def named(name: str) -> Token:
+    """A token that stands for *name* and is nowhere."""
+    return Token("name", '"' + name.replace('"', '""') + '"', 0, 0, "")
 
 
 def closing(found: Sequence[Token], opening: int) -> int:
@@ -80,8 +88,9 @@ def closing(found: Sequence[Token], opening: int) -> int:
     """
     depth = 0
     for place in range(opening, len(found)):
-        if found[place].kind == "sign":
-            depth += {"(": 1, ")": -1}.get(found[place].text, 0)
+        key = found[place].key
+        if key in ("(", ")"):
+            depth += 1 if key == "(" else -1
             if depth == 0:
                 return place
     raise Unreadable("a parenthesis is never closed")
