@@ -63,6 +63,8 @@ CASES = [
         "a TEXT, b INTEGER REFERENCES t (id), c INTEGER REFERENCES t (id), CHECK (b < c)",
         lacks=("new_t",),
     ),
+    case("add computed from a new one", "a TEXT", "b AS (z || a), a TEXT, z TEXT", **IN_PLACE),
+    case("add computed from a computed one", "a TEXT", "b AS (z), a TEXT, z AS (a)", **ANEW),
     case("add unique", "a TEXT", "a TEXT, b TEXT UNIQUE", **ANEW),
     case(
         "add virtual",

@@ -205,7 +205,7 @@ def _work(
         after=after,
         changes=own,
         index_changes=tuple(filter(_is_about_index, changes)),
-        in_place=all(_alters(before, own, change, options) for change in own),
+        in_place=all(_alters(before, new_columns(after, own), change, options) for change in own),
     )
 
 
@@ -217,16 +217,17 @@ def _is_about_index(change: Change) -> bool:
 
 
 def _alters(
-    before: Table, changes: Sequence[Change], change: Change, options: RenderOptions
+    before: Table, added: Sequence[AddColumn], change: Change, options: RenderOptions
 ) -> bool:
     """Whether ALTER TABLE of SQLite can make *change*."""
     match change:
         case AddColumn(table=name, column=column):
-            return _adds(before, column, f"{name.name}.{column.name}" in options.fills)
+            filled = f"{name.name}.{column.name}" in options.fills
+            return _adds(before, column, filled) and not _reads_new(column, added)
         case DropColumn(column=column):
             return _drops(before, column)
         case AddConstraint(constraint=ForeignKey() | Check() as constraint):
-            return column_of(constraint, changes) is not None
+            return column_of(constraint, added) is not None
         case _:
             return False
 
@@ -239,6 +240,16 @@ def _adds(before: Table, column: Column, filled: bool) -> bool:
     if column.default is not None and not is_constant(column.default):
         return False
     return not (column.not_null and filled)
+
+
+def _reads_new(column: Column, added: Sequence[AddColumn]) -> bool:
+    """Whether a computed column is computed from another new one of that sort."""
+    others = {
+        change.column.name
+        for change in added
+        if change.column.generated is not None and change.column.name != column.name
+    }
+    return column.generated is not None and mentions(column.generated.expression, others)
 
 
 def _drops(before: Table, column: Column) -> bool:
@@ -254,15 +265,23 @@ def _drops(before: Table, column: Column) -> bool:
     return not used and not any(mentions(text, {column.name}) for text in texts)
 
 
-def column_of(constraint: ForeignKey | Check, changes: Iterable[Change]) -> str | None:
-    """The new column that can bring *constraint* along, if one can."""
-    for change in changes:
-        if isinstance(change, AddColumn):
-            column = change.column
-            if isinstance(constraint, ForeignKey):
-                found = constraint.columns == (column.name,) and column.default is None
-            else:
-                found = mentions(constraint.expression, {column.name})
-            if found:
-                return column.name
-    return None
+def new_columns(after: Table, changes: Iterable[Change]) -> tuple[AddColumn, ...]:
+    """The columns that come, in the order in which ALTER TABLE can add them: computed ones last."""
+    place = {column.name: number for number, column in enumerate(after.columns)}
+    added = (change for change in changes if isinstance(change, AddColumn))
+    return tuple(
+        sorted(added, key=lambda c: (c.column.generated is not None, place[c.column.name]))
+    )
+
+
+def column_of(constraint: ForeignKey | Check, added: Iterable[AddColumn]) -> str | None:
+    """The new column that can bring *constraint* along, if one can: the last that it names."""
+    found = None
+    for change in added:
+        column = change.column
+        if isinstance(constraint, ForeignKey):
+            brings = constraint.columns == (column.name,) and column.default is None
+        else:
+            brings = mentions(constraint.expression, {column.name})
+        found = column.name if brings else found
+    return found

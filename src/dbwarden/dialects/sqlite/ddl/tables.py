@@ -9,7 +9,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
     table_text,
 )
 from dbwarden.dialects.sqlite.ddl.copying import copy, listed, lost
-from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of
+from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
 from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.diff.changes import (
     AddColumn,
@@ -74,9 +74,7 @@ def drop_index(change: Change, name: str) -> PlannedStatement:
 
 def alter(work: TableWork) -> Statements:
     """What ALTER TABLE of SQLite can do: columns that come, then columns that go."""
-    order = [column.name for column in work.after.columns]
-    added = [change for change in work.changes if isinstance(change, AddColumn)]
-    for change in sorted(added, key=lambda change: order.index(change.column.name)):
+    for change in new_columns(work.after, work.changes):
         yield _add_column(work, change)
     for gone in work.changes:
         if isinstance(gone, DropColumn):
@@ -100,10 +98,11 @@ def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
 
 def _brought(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
     """The constraints that come with a new column."""
+    added = new_columns(work.after, work.changes)
     for change in work.changes:
         match change:
             case AddConstraint(constraint=ForeignKey() | Check() as constraint):
-                if column_of(constraint, work.changes) == column.name:
+                if column_of(constraint, added) == column.name:
                     yield constraint
             case _:
                 pass
