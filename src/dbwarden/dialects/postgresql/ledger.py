@@ -108,7 +108,8 @@ class LedgerAddress:
 
     def release_sql(self) -> str:
         """Within ``look_sql``: let go of the lock."""
-        return f"pg_advisory_unlock({LOCK_CLASS}, {self._lock_key('w.namespace')})"
+        keys = f"{LOCK_CLASS}, {self._lock_key('w.namespace')}"
+        return f"{unlock_sql(keys)} = 'true'"
 
     @property
     def namespace_there_sql(self) -> str:
@@ -147,6 +148,14 @@ class Look:
     recovering: bool
     also: bool = False
     namespace_there: bool = True
+
+
+def unlock_sql(keys: str) -> str:
+    """An expression: ``true`` as a text if the lock *keys* was ours, and was given back.
+
+    What else the session has locked goes with it, the markers of its migrations for instance.
+    """
+    return f"concat(pg_advisory_unlock({keys})::text, pg_advisory_unlock_all()::text)"
 
 
 def read_only_sql(backend_pid: int) -> str:

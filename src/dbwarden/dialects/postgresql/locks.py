@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from dbwarden import telemetry
-from dbwarden.dialects.postgresql.ledger import LOCK_CLASS, LedgerAddress
+from dbwarden.dialects.postgresql.ledger import LOCK_CLASS, LedgerAddress, unlock_sql
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.errors import ConnectionLost, MigratorBusy
 from dbwarden.ledger import LockHolder
@@ -108,7 +108,7 @@ class AdvisoryLock:
     async def _unlock(self) -> None:
         sure, self.held = self.held, False
         try:
-            released = await self._session.value(f"SELECT pg_advisory_unlock({self._keys})::text")
+            released = await self._session.value(f"SELECT {unlock_sql(self._keys)}")
         except (ServerRefused, ConnectionLost):
             return
         if sure and released != "true":

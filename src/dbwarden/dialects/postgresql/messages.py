@@ -6,9 +6,11 @@ what happened:
 
 - ``dbwarden.done``, a setting that each transaction changes: a setting goes back with its
   transaction, so its value names the last one that was committed.
-- markers between the statements of a migration: ``INFO`` reaches us at once and survives a
-  rollback, so how many were heard tells which statement ran, where the error has no position.
-  They all read the same, so that the server's statistics count them as one statement.
+- markers between the statements of a migration: each takes the same advisory lock once more. The
+  session counts that, a rollback does not take it back, and it needs no privilege, so how often
+  it was taken tells which statement ran, where the error has no position. (A ``RAISE`` would tell
+  it too, but each is an answer of its own, which costs more than a small statement.) They all
+  read the same, so that the server's statistics count them as one statement.
 """
 
 import re
@@ -33,8 +35,21 @@ NAME_LIMIT = 63
 
 DONE = "dbwarden.done"
 
-MARK = "dbwarden: one more statement is done"
-_MARKER = f"DO $dbwarden$BEGIN RAISE INFO '{MARK}';END$dbwarden$;"
+MARK_CLASS = 0x6462776D
+"""The first key of the markers' lock, the letters ``dbwm``; the second is the server's process."""
+
+_MARKER = (
+    f"SELECT pg_catalog.pg_try_advisory_lock_shared({MARK_CLASS},pg_catalog.pg_backend_pid());"
+)
+
+TRACE = f"""SELECT concat(current_setting('{DONE}', true), ' ', (
+  WITH RECURSIVE given_back(number, more) AS (
+    SELECT 0, true UNION ALL
+    SELECT number + 1, pg_advisory_unlock_shared({MARK_CLASS}, pg_backend_pid())
+    FROM given_back WHERE more)
+  SELECT max(number) - 1 FROM given_back))"""
+"""Asks for the last commit and the number of markers since the last time it was asked."""
+
 # SET TRANSACTION must come before the first query of a transaction, and a marker is one.
 _SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.IGNORECASE)
 # The server reads a message as a whole before it runs any of it; these it may find then, and the
@@ -112,8 +127,8 @@ class Message:
 class Trace:
     """What is known after an error: its position and SQLSTATE, the markers, the last commit.
 
-    ``position`` counts characters from 1, ``marks`` the markers that were heard. ``opened`` says
-    that what came before the first unit is committed.
+    ``position`` counts characters from 1, ``marks`` the markers of the message that ran.
+    ``opened`` says that what came before the first unit is committed.
     """
 
     sqlstate: str | None
@@ -163,16 +178,14 @@ def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
         yield tuple(batch)
 
 
-def render(
-    units: Sequence[Unit], limits: Limits, *, markers: bool = True, opening: str = ""
-) -> Message:
+def render(units: Sequence[Unit], limits: Limits, *, opening: str = "") -> Message:
     """Write *units* into one message, each its own transaction, behind *opening*."""
     text = [opening]
     slices: list[Slice] = []
     marks: list[tuple[int, int]] = []
     position = len(opening)
     for unit in units:
-        for piece in _pieces(unit, limits, markers):
+        for piece in _pieces(unit, limits):
             match piece:
                 case _Ours(text=written, done=int(done)):
                     marks.append((unit.number, done))
@@ -204,19 +217,19 @@ class _Theirs(NamedTuple):
     offset: int
 
 
-def _pieces(unit: Unit, limits: Limits, markers: bool) -> Iterator[_Ours | _Theirs]:
+def _pieces(unit: Unit, limits: Limits) -> Iterator[_Ours | _Theirs]:
     yield _Ours(MESSAGE_BEGIN)
     if unit.step is not None:
         yield _Ours(limits.sql(unit.work.migration.key) + unit.prelude)
-        yield from _step_pieces(unit.step, markers)
+        yield from _step_pieces(unit.step)
         yield _Ours(RESET)
     yield _Ours(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
 
 
-def _step_pieces(step: Step, markers: bool) -> Iterator[_Ours | _Theirs]:
+def _step_pieces(step: Step) -> Iterator[_Ours | _Theirs]:
     begin = 0
     offsets = statement_offsets(step)
-    first = _first_marker(step) if markers else len(offsets) + 1
+    first = _first_marker(step)
     for done, offset in enumerate(offsets[first:], start=first):
         yield _Theirs(step.text[begin:offset], begin)
         yield _Ours(_MARKER, done)

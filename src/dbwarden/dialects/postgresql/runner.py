@@ -10,9 +10,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, Step, Work
 from dbwarden.dialects.postgresql import entries
 from dbwarden.dialects.postgresql.failures import (
-    INSUFFICIENT_PRIVILEGE,
     LOCK_NOT_AVAILABLE,
-    UNDEFINED_OBJECT,
     is_about_ledger,
     ledger_failed,
     statement_failed,
@@ -21,6 +19,7 @@ from dbwarden.dialects.postgresql.journal import Journal
 from dbwarden.dialects.postgresql.messages import (
     DONE,
     READING_ERRORS,
+    TRACE,
     Failed,
     Limits,
     Message,
@@ -78,7 +77,7 @@ class Runner:
         self._config = config
         self._table = table
         self._limits = limits
-        self._markers = True
+        self._marked = 0
         self._writer = Writer.this_process()
         self._number = 0
         self._opening = ""
@@ -149,7 +148,7 @@ class Runner:
         apart = False
         while units:
             batch = tuple(units[:1]) if apart else next(batches(units))
-            message = render(batch, self._limits, markers=self._markers, opening=self._opening)
+            message = render(batch, self._limits, opening=self._opening)
             failure = await self._send(message)
             self._settle_opening(failure)
             done = [u for u in batch if failure is None or u.number <= failure[1].done]
@@ -159,9 +158,6 @@ class Runner:
             if failure is None:
                 continue
             refused, trace = failure
-            if self._markers and cannot_mark(refused):
-                self._markers = False
-                continue
             match judge(message, trace):
                 case SendApart():
                     apart = True
@@ -205,17 +201,19 @@ class Runner:
         try:
             await self._session.send(message.text, listen=True)
         except ServerRefused as refused:
-            marks = self._session.marks
             await self._session.send("ROLLBACK")
-            done = await self._session.value(f"SELECT current_setting('{DONE}', true)")
+            done, marks = (await self._session.value(TRACE) or " 0").split(" ")
+            before, self._marked = self._marked, 0
             trace = Trace(
                 sqlstate=refused.sqlstate,
                 position=refused.position,
-                marks=marks,
+                # Fewer, where a migration gave up all advisory locks: then we know less.
+                marks=min(max(0, int(marks) - before), len(message.markers)),
                 done=int(done or 0),
                 opened=bool(done),
             )
             return refused, trace
+        self._marked += len(message.markers)
         return None
 
     def _error(self, refused: ServerRefused, failed: Failed) -> DBWardenError:
@@ -249,12 +247,6 @@ def in_one_transaction(work: Work) -> bool:
         return True
     fresh = work.done == 0 and not work.interrupted
     return fresh and len(work.steps) == 1 and work.steps[0].transactional
-
-
-def cannot_mark(refused: ServerRefused) -> bool:
-    """Whether the server has no plpgsql for us; without markers it goes on, only less exactly."""
-    missing = refused.sqlstate in (UNDEFINED_OBJECT, INSUFFICIENT_PRIVILEGE)
-    return missing and refused.position is None and "plpgsql" in refused.message
 
 
 async def _nobody(unit: Unit) -> None:

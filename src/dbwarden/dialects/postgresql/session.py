@@ -16,7 +16,6 @@ import asyncpg
 
 from dbwarden import telemetry
 from dbwarden.dialects.postgresql.ledger import single_value
-from dbwarden.dialects.postgresql.messages import MARK
 from dbwarden.errors import ConnectionLost
 from dbwarden.types import DatabaseName
 
@@ -56,7 +55,6 @@ class Session:
             reconnect: Opens another raw connection to the same server.
             grace: Seconds that ending what runs on the server may take.
         """
-        self.marks = 0
         self.backend_pid: int = raw.get_server_pid()
         self.server_version: int = raw.get_server_version().major
         self.grace = grace
@@ -87,7 +85,6 @@ class Session:
                 transactions are done.
             ConnectionLost: The connection broke; what happened is not known.
         """
-        self.marks = 0
         self._listener = copy_context() if listen else None
         try:
             await self._flight(partial(self._raw.execute, sql))
@@ -139,12 +136,9 @@ class Session:
     def _heard(self, _: Any, message: Any) -> None:
         if self._listener is None:
             return
+        # The driver calls us from the loop; the event belongs to the task that waits.
         said = message.message or ""
-        if said == MARK:
-            self.marks += 1
-        else:
-            # The driver calls us from the loop; the event belongs to the task that waits.
-            self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
+        self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
 
     async def settle(self) -> None:
         """See to it that nothing of ours runs on the server any more. Call it under a shield.
