@@ -8,7 +8,7 @@ from app.main import app
 from fastapi.testclient import TestClient
 
 from dbwarden.testing import override_database
-from dbwarden.testing.ready_made import test_single_version  # noqa: F401  # runs here too
+from dbwarden.testing.ready_made import *  # noqa: F403  # three tests for each database
 
 
 @pytest.fixture

@@ -123,17 +123,22 @@ def test_every_test_gets_a_fresh_migrated_database(project: Project, kind: str) 
     assert not (project.root / "never.db").exists()
 
 
+KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 READY_MADE = "from dbwarden.testing.ready_made import *\n"
 
 
-def test_ready_made_tests_pass_on_good_migrations(project: Project) -> None:
+@KINDS
+def test_ready_made_tests_pass_on_good_migrations(project: Project, kind: str) -> None:
+    project.configure(kind)
     project.tests(READY_MADE)
     code, said = project.pytest()
     assert code == 0, said
     assert "3 passed" in said
 
 
-def test_a_rollback_that_does_not_lead_back_fails(project: Project) -> None:
+@KINDS
+def test_a_rollback_that_does_not_lead_back_fails(project: Project, kind: str) -> None:
+    project.configure(kind)
     project.migration("0002", "CREATE TABLE extra (id integer);", "SELECT 1;")
     project.tests(READY_MADE)
     code, said = project.pytest()
@@ -150,8 +155,9 @@ def test_two_files_of_one_version_fail(project: Project) -> None:
     assert "FAILED test_project.py::test_single_version[primary]" in said
 
 
-def test_models_without_a_migration_fail(project: Project) -> None:
-    project.configure("postgresql", models=("models",))
+@KINDS
+def test_models_without_a_migration_fail(project: Project, kind: str) -> None:
+    project.configure(kind, models=("models",))
     (project.root / "models.py").write_text(
         "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n"
         "class Base(DeclarativeBase): pass\n"
