@@ -62,7 +62,8 @@ class TableWork:
 class Plan:
     """The whole plan, by what SQLite does together.
 
-    ``base`` is the current schema once tables and columns are renamed.
+    ``base`` is the current schema once tables and columns are renamed; ``taken`` are the names of
+    all that there is at any time, as SQLite compares them.
     """
 
     current: Schema
@@ -74,6 +75,7 @@ class Plan:
     created: tuple[tuple[CreateTable, Table], ...]
     works: tuple[TableWork, ...]
     dropped: tuple[DropTable, ...]
+    taken: frozenset[str]
 
     @property
     def rebuilt(self) -> tuple[TableWork, ...]:
@@ -82,13 +84,8 @@ class Plan:
 
     def scratch_name(self, table: Table) -> str:
         """A name that nothing else has, for *table* while it is built."""
-        taken = {
-            item.casefold()
-            for schema in (self.current, self.base, self.desired)
-            for item in _relations(schema)
-        }
         name = f"new_{table.name.name}"
-        while name.casefold() in taken:
+        while name.casefold() in self.taken:
             name = f"new_{name}"
         return name
 
@@ -133,6 +130,9 @@ def plan(
             if name in before and name in after
         ),
         dropped=tuple(c for c in changes if isinstance(c, DropTable)),
+        taken=frozenset(
+            name.casefold() for schema in (current, base, desired) for name in _relations(schema)
+        ),
     )
 
 
