@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.expressions import columns_by_name, expression, sql
 from dbwarden.dialects.sqlite.catalog.grammar import parse_table
-from dbwarden.dialects.sqlite.catalog.tables import type_text
+from dbwarden.dialects.sqlite.catalog.tables import index, type_text
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
+from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Check,
@@ -106,6 +107,13 @@ def test_everything_that_a_column_can_say_is_read() -> None:
         default="'x'",
         parameters=(("not null on conflict", "IGNORE"),),
     )
+
+
+def test_a_column_may_say_that_it_takes_null_or_where_its_deferral_stands_alone() -> None:
+    assert not column("b INT NULL").not_null
+    made = table("CREATE TABLE t (a INT REFERENCES o NOT NULL DEFERRABLE INITIALLY IMMEDIATE)")
+    assert made.foreign_keys[0].deferrable == "immediate"
+    assert table("CREATE TABLE t (a INT UNIQUE DEFERRABLE)").uniques[0].deferrable is None
 
 
 def test_computed_columns_are_read_stored_or_not() -> None:
@@ -295,13 +303,20 @@ def test_views_and_triggers_are_read_with_what_sqlite_says_they_use() -> None:
         "CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE t SET b = new.a; END",
         "CREATE TRIGGER h INSTEAD OF DELETE ON W BEGIN DELETE FROM t; END",
         "CREATE VIEW broken AS SELECT * FROM gone",
+        "CREATE TRIGGER i INSTEAD OF DELETE ON broken BEGIN SELECT 1; END",
+        "CREATE VIEW own AS SELECT name FROM sqlite_master",
     )
     assert [(str(v.name), v.parameters) for v in found.views] == [
         ("broken", ()),
+        ("own", ()),
         ("v", (("columns", "x"),)),
         ("w", ()),
     ]
-    assert [(str(t.table), t.name) for t in found.triggers] == [("t", "g"), ("w", "h")]
+    assert [(str(t.table), t.name) for t in found.triggers] == [
+        ("broken", "i"),
+        ("t", "g"),
+        ("w", "h"),
+    ]
     t, v, w = Ref(K.TABLE, None, "t"), Ref(K.VIEW, None, "v"), Ref(K.VIEW, None, "w")
     a, b = Ref(K.COLUMN, None, "t", "a"), Ref(K.COLUMN, None, "t", "b")
     g, h = Ref(K.TRIGGER, None, "t", "g"), Ref(K.TRIGGER, None, "w", "h")
@@ -358,11 +373,29 @@ def test_what_is_not_understood_is_an_error_that_names_the_table() -> None:
         "CREATE TABLE t (a INT \x00)",
         "CREATE TABLE t (a 'INT)",
         "CREATE TABLE t (1)",
+        "CREATE TABLE t (a INT CHECK (a > 0",
+        "CREATE TABLE t (a INT DEFAULT",
     ],
 )
 def test_no_text_that_is_not_understood_is_taken_silently(text: str) -> None:
     with pytest.raises(Unreadable):
         parse_table(text)
+
+
+def test_an_index_that_is_not_understood_is_an_error_too() -> None:
+    with pytest.raises(Unreadable, match="'USING"):
+        index("CREATE INDEX i ON t (a) USING magic", Table(name=QualifiedName(None, "t")))
+
+
+def test_names_are_quoted_only_where_they_have_to_be() -> None:
+    assert [identifier(name) for name in ("users", "order", 'a"b', "größe")] == [
+        "users",
+        '"order"',
+        '"a""b"',
+        '"größe"',
+    ]
+    with pytest.raises(ValueError, match="NUL"):
+        identifier("a\0")
 
 
 # -- spelling -------------------------------------------------------------------------------------
@@ -384,6 +417,7 @@ COLUMNS = columns_by_name(["age", "Name", "order", "end"])
         ("cast(age as text)", "CAST(age AS text)"),
         ("t.age", '"t"."age"'),
         ("age - -1", "age - - 1"),
+        ('"Lower"(name)', "lower(name)"),
     ],
 )
 def test_spelling_tells_no_expressions_apart(one: str, other: str) -> None:
@@ -470,6 +504,8 @@ def _column(draw: st.DrawFn, name: str) -> str:
     parts = [draw(quoted(name)), draw(st.sampled_from(TYPES))]
     pool = (
         "NOT NULL",
+        "NULL ON CONFLICT ABORT",
+        "DEFERRABLE",
         "CONSTRAINT nn NOT NULL ON CONFLICT IGNORE",
         "COLLATE nocase",
         "UNIQUE",

@@ -197,8 +197,6 @@ def _index(of: Table, row: Row) -> Index:
 def _view(row: Row) -> View:
     cursor = Cursor(row.sql)
     cursor.need("CREATE")
-    if cursor.at("TEMP") or cursor.at("TEMPORARY"):
-        cursor.next()
     cursor.need("VIEW")
     cursor.take("IF", "NOT", "EXISTS")
     cursor.qualified_name()
@@ -206,12 +204,10 @@ def _view(row: Row) -> View:
     if cursor.at("("):
         names = tuple(token.name for token in cursor.parenthesised() if not token.is_(","))
     cursor.need("AS")
-    token = cursor.ahead
-    if token is None:
-        raise cursor.unexpected()
+    query = cursor.next()
     return View(
         name=name_of(row.name),
-        definition=_text(row.sql[token.start :]),
+        definition=_text(row.sql[query.start :]),
         parameters=((KEYS, ", ".join(map(identifier, names))),) if names else (),
     )
 

@@ -33,10 +33,7 @@ def expression(found: Sequence[Token], columns: Mapping[str, str]) -> str:
 
 def sql(text: str) -> str:
     """A whole statement or query in one spelling, to be compared and not to be run."""
-    found = tokens(text)
-    while found and found[-1].is_(";"):
-        found = found[:-1]
-    return " ".join(map(_loose, found))
+    return " ".join(map(_loose, tokens(text)))
 
 
 def columns_in(found: Sequence[Token], columns: Mapping[str, str]) -> tuple[str, ...]:

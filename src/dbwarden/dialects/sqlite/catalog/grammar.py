@@ -219,8 +219,6 @@ class _Parser(Cursor):
     def table(self) -> ParsedTable:
         self.result = ParsedTable()
         self.need("CREATE")
-        if self.at("TEMP") or self.at("TEMPORARY"):
-            self.next()
         self.need("TABLE")
         self.take("IF", "NOT", "EXISTS")
         self.qualified_name()
