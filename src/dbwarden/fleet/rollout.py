@@ -53,7 +53,7 @@ async def migrate_all(
             next_step="Name one that -d or --all selects.",
         )
     everybody = {item.database_name: item for item in (*(known or ()), *databases)}
-    async with files_once():
+    async with files_once(everybody.values()):
         files = await _files(tuple(everybody.values()))
         rollout = _Rollout(everybody=everybody, options=options)
         tasks = rollout.tasks(databases, files, canary)

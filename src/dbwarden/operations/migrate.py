@@ -5,11 +5,18 @@ from dataclasses import dataclass
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, LedgerAppeared, Work
+from dbwarden.dialects.base import Connection, LedgerAppeared, Work
 from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import LedgerRow, Reading
-from dbwarden.operations.target import dialect_of, migration_files, operation
+from dbwarden.operations.target import (
+    Cutter,
+    cut_once,
+    dialect_of,
+    files_once,
+    migration_files,
+    operation,
+)
 from dbwarden.operations.works import fresh_works, resumed_work
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
@@ -92,9 +99,14 @@ async def migrate(
         MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
     """
     wanted = Wanted(to=to, count=count, out_of_order=out_of_order, at_least=at_least)
+    async with files_once():
+        return await _migrate(config, wanted, dry_run=dry_run)
+
+
+async def _migrate(config: DatabaseConfig, wanted: Wanted, *, dry_run: bool) -> MigrateResult:
     files = await migration_files(config)
-    dialect = dialect_of(config)
-    async with dialect.connect(config, read_only=dry_run) as connection:
+    dialect = cut_once(dialect_of(config))
+    async with dialect_of(config).connect(config, read_only=dry_run) as connection:
         reading = await connection.read(claim=bool(files) and not dry_run)
         works = plan(config, dialect, files, reading, wanted)
         if dry_run:
@@ -115,7 +127,7 @@ async def migrate(
 
 async def _under_lock(
     config: DatabaseConfig,
-    dialect: Dialect,
+    dialect: Cutter,
     connection: Connection,
     files: Sequence[Migration],
     wanted: Wanted,
@@ -137,7 +149,7 @@ async def _applied(work: Work) -> None:
 
 def plan(
     config: DatabaseConfig,
-    dialect: Dialect,
+    dialect: Cutter,
     files: Sequence[Migration],
     reading: Reading,
     wanted: Wanted,

@@ -1,10 +1,12 @@
 """What every operation begins with: which database, within which time, under which name."""
 
+import contextlib
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -14,10 +16,10 @@ import anyio.to_thread
 from dbwarden import telemetry
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, dialect_for
-from dbwarden.errors import TimedOut
+from dbwarden.dialects.base import Connection, Dialect, Step, dialect_for
+from dbwarden.errors import MigrationFileError, TimedOut
 from dbwarden.files.folder import read_folder
-from dbwarden.files.migration import Migration
+from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import Reading
 from dbwarden.types import DatabaseName, DialectName
 
@@ -110,16 +112,36 @@ class _Folders:
     """The folders that were read in this run, so that a thousand tenants read theirs once."""
 
     read: dict[Folder, tuple[Migration, ...]] = field(default_factory=dict)
+    cut: dict[int, tuple[Section, tuple[Step, ...]]] = field(default_factory=dict)
+    wanted: dict[Folder, None] = field(default_factory=dict)
     turn: anyio.Lock = field(default_factory=anyio.Lock)
 
+    def next(self, folder: Folder) -> tuple[Folder, ...]:
+        """*folder*, and what will be asked for soon."""
+        self.wanted.pop(folder, None)
+        others = tuple(islice(self.wanted, AT_A_TIME - 1))
+        for other in others:
+            del self.wanted[other]
+        return (folder, *others)
+
+
+AT_A_TIME = 16
+"""How many folders are read in one go: a thread for each costs more than the reading."""
 
 _folders: ContextVar[_Folders | None] = ContextVar("dbwarden_folders", default=None)
 
 
 @asynccontextmanager
-async def files_once() -> AsyncGenerator[None]:
-    """Read each migrations folder once while the block (or one around it) runs."""
-    token = _folders.set(_folders.get() or _Folders())
+async def files_once(databases: Iterable[DatabaseConfig] = ()) -> AsyncGenerator[None]:
+    """Read each migrations folder once while the block (or one around it) runs.
+
+    *databases* are those whose files will be asked for: their folders are read many at a time.
+    """
+    folders = _folders.get() or _Folders()
+    for config in databases:
+        if (folder := _folder_of(config)) not in folders.read:
+            folders.wanted[folder] = None
+    token = _folders.set(folders)
     try:
         yield
     finally:
@@ -128,14 +150,56 @@ async def files_once() -> AsyncGenerator[None]:
 
 async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     """The migration files of this database, read in a worker thread."""
-    folder: Folder = (config.migrations_dir, config.files_of, config.database_type)
+    folder = _folder_of(config)
     known = _folders.get()
     if known is None:
         return await anyio.to_thread.run_sync(read_folder, *folder)
-    async with known.turn:
-        if folder not in known.read:
-            known.read[folder] = await anyio.to_thread.run_sync(read_folder, *folder)
+    if folder not in known.read:
+        async with known.turn:
+            if folder not in known.read:
+                some = known.next(folder)
+                known.read.update(await anyio.to_thread.run_sync(_read_folders, some))
     return known.read[folder]
+
+
+def _folder_of(config: DatabaseConfig) -> Folder:
+    return (config.migrations_dir, config.files_of, config.database_type)
+
+
+def _read_folders(folders: Sequence[Folder]) -> dict[Folder, tuple[Migration, ...]]:
+    """The first folder, which must be readable, and as many of the others as are."""
+    found = {folders[0]: read_folder(*folders[0])}
+    for folder in folders[1:]:
+        with contextlib.suppress(MigrationFileError):  # told to whoever asks for it
+            found[folder] = read_folder(*folder)
+    return found
+
+
+class Cutter(Protocol):
+    """Cuts sections into steps, as a dialect does."""
+
+    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
+        """As of ``Dialect.steps``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _CutOnce:
+    dialect: Dialect
+    known: dict[int, tuple[Section, tuple[Step, ...]]]
+
+    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
+        found = self.known.get(id(section))
+        if found is None:
+            # With the section itself: as long as it is kept, its number is no other's.
+            found = self.known[id(section)] = (section, self.dialect.steps(migration, section))
+        return found[1]
+
+
+def cut_once(dialect: Dialect) -> Cutter:
+    """*dialect* as a cutter that, within ``files_once``, cuts what tenants share only once."""
+    known = _folders.get()
+    return dialect if known is None else _CutOnce(dialect, known.cut)
 
 
 async def look(config: DatabaseConfig) -> Reading:

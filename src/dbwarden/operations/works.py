@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from dbwarden.dialects.base import Dialect, Work, steps_checksum
+from dbwarden.dialects.base import Work, steps_checksum
 from dbwarden.errors import PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import LedgerRow
+from dbwarden.operations.target import Cutter
 from dbwarden.types import Direction
 
 
 def fresh_works(
-    dialect: Dialect, migrations: Sequence[Migration], rows: Sequence[LedgerRow] = ()
+    dialect: Cutter, migrations: Sequence[Migration], rows: Sequence[LedgerRow] = ()
 ) -> tuple[Work, ...]:
     """Upgrade *migrations*; every file is cut into steps, so that a fault in any is found first.
 
@@ -28,7 +29,7 @@ def fresh_works(
     )
 
 
-def rollback_work(dialect: Dialect, migration: Migration, row: LedgerRow) -> Work:
+def rollback_work(dialect: Cutter, migration: Migration, row: LedgerRow) -> Work:
     """Roll *migration* back; its row says that it is applied."""
     assert migration.rollback is not None
     return Work(
@@ -40,7 +41,7 @@ def rollback_work(dialect: Dialect, migration: Migration, row: LedgerRow) -> Wor
 
 
 def resumed_work(
-    dialect: Dialect, migration: Migration, row: LedgerRow, direction: Direction
+    dialect: Cutter, migration: Migration, row: LedgerRow, direction: Direction
 ) -> Work:
     """Go on with a migration that stopped between two steps.
 

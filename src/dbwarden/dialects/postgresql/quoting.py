@@ -14,20 +14,18 @@ def identifier(name: str) -> str:
 
 def literal(value: str | int | float | bool | None) -> str:
     """*value* as a literal, whatever ``standard_conforming_strings`` says."""
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
-        case str():
-            if "\0" in value:
-                raise ValueError("a text value cannot hold a NUL character")
-            quoted = value.replace("'", "''")
-            if "\\" in quoted:
-                return "E'" + quoted.replace("\\", "\\\\") + "'"
-            return f"'{quoted}'"
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a text value cannot hold a NUL character")
+        quoted = value.replace("'", "''")
+        if "\\" in quoted:
+            return "E'" + quoted.replace("\\", "\\\\") + "'"
+        return f"'{quoted}'"
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)
 
 
 def plain_name(text: str, limit: int) -> str:

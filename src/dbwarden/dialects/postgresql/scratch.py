@@ -102,6 +102,11 @@ class PostgresWorkshop:
         """The SQL that makes a namespace unless it exists."""
         return make_namespace(name)
 
+    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+        """Every name is its own."""
+        del current
+        return desired
+
     def alike(self, one: object, other: object) -> bool | None:
         """Only the server can tell."""
         del one, other

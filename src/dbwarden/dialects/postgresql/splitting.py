@@ -31,6 +31,9 @@ _STOPS = re.compile(
 _PLAIN_CREATE = re.compile(
     r"create[ \t\n\r\f\v]++(?!or[^A-Za-z]|function|procedure|rule|-|/)", re.IGNORECASE
 )
+_FORBIDDEN = re.compile(
+    "begin|commit|end|rollback|abort|savepoint|release|start|prepare|discard", re.IGNORECASE
+)
 _ATOMIC = re.compile("atomic", re.IGNORECASE)
 _SEMICOLONS_INSIDE = {"function", "procedure", "rule"}
 
@@ -175,7 +178,7 @@ def _copy_end(source: Source, start: int) -> Ending:
 
 
 def _allowed(source: Source, span: Span) -> Span:
-    if source.text[span.start] not in "aAbBcCdDeEpPrRsS":
+    if not _FORBIDDEN.match(source.text, span.start):
         return span
     match leading_words(source.text, span.start, 2):
         case [("begin" | "commit" | "end" | "rollback" | "abort") as word, *_]:

@@ -7,16 +7,25 @@ transaction since PostgreSQL 12 and stays there; on 10 and 11, or where the new 
 the same file, it is marked.
 """
 
+import re
 from collections.abc import Sequence
 
 from dbwarden.dialects.base import Statement
 from dbwarden.dialects.postgresql.lexer import leading_words, tokens, words_of
 
+# Most CREATEs, known at a glance to run in a transaction.
+_PLAIN_CREATE = re.compile(
+    r"create[ \t\n\r\f\v]++(?:(?:unique[ \t\n\r\f\v]++)?index[ \t\n\r\f\v]++(?!concurrently|-|/)"
+    r"|(?!unique|index|database|tablespace|subscription|-|/))",
+    re.IGNORECASE,
+)
 _FIRST = {"alter", "cluster", "create", "drop", "reindex", "vacuum"}
 
 
 def refuses_transaction(statement: Statement) -> bool:
     """Whether the server runs *statement* only outside a transaction."""
+    if _PLAIN_CREATE.match(statement.text):
+        return False
     head = leading_words(statement.text, 0, 4)
     if not head or head[0] not in _FIRST:
         return False
