@@ -129,4 +129,4 @@ async def asked_text(task: Task, question: str) -> str:
 
 def _example(type_: str) -> str:
     numbers = ("integer", "bigint", "smallint", "numeric", "real", "double")
-    return "0" if type_.startswith(numbers) else "''"
+    return "0" if type_.lower().startswith(numbers) else "''"

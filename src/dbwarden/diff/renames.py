@@ -129,12 +129,13 @@ def _belongs(part: Ref, whole: Ref) -> bool:
 
 def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callable[[str], str]:
     def printed(name: QualifiedName) -> str:
-        own = _quoted(name.name)
+        own = _quoted(name.name, schema)
         if name.namespace in (None, schema.default_namespace):
             return own
-        return f"{_quoted(name.namespace or '')}.{own}"
+        return f"{_quoted(name.namespace or '', schema)}.{own}"
 
-    full = re.escape(f"{_quoted(old.namespace or '')}.{_quoted(old.name)}")
+    namespace = _quoted(old.namespace or "", schema)
+    full = re.escape(f"{namespace}.{_quoted(old.name, schema)}")
     pattern = re.compile(rf"(?<![\w.\"]){full}(?![\w\"])")
     plain = printed(old)
 
@@ -145,8 +146,9 @@ def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callabl
     return text
 
 
-def _quoted(name: str) -> str:
-    if re.fullmatch(r"[a-z_][a-z0-9_$]*", name):
+def _quoted(name: str, schema: Schema) -> str:
+    flags = re.IGNORECASE if schema.dialect == "sqlite" else 0  # there, capitals need no quotes
+    if re.fullmatch(r"[a-z_][a-z0-9_$]*", name, flags):
         return name
     return '"' + name.replace('"', '""') + '"'
 
@@ -197,7 +199,7 @@ def _rename_constraint(schema: Schema, old: Ref, new: Ref) -> Schema:
 
 def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
     before, after = old.part or "", new.part or ""
-    old_text, new_text = _quoted(before), _quoted(after)
+    old_text, new_text = _quoted(before, schema), _quoted(after, schema)
 
     def word(value: str) -> str:
         return after if value == before else value

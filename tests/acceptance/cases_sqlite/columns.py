@@ -165,6 +165,22 @@ CASES = [
         back={"SELECT * FROM t": [(1, "ada", "ADA")]},
     ),
     SqliteCase(
+        name="rename with capitals",
+        old="CREATE TABLE t (userName TEXT CHECK (userName <> ''), g AS (lower(userName)));"
+        "CREATE INDEX i ON t (userName) WHERE userName > '';",
+        new="CREATE TABLE t (user_name TEXT CHECK (user_name <> ''), g AS (lower(user_name)));"
+        "CREATE INDEX i ON t (user_name) WHERE user_name > '';",
+        renames=("column t.userName:user_name",),
+        lacks=("new_t", "INDEX"),
+    ),
+    SqliteCase(
+        name="rename under a key with an order",
+        old="CREATE TABLE t (a INT, b INT, PRIMARY KEY (a DESC, b)); INSERT INTO t VALUES (1, 2);",
+        new="CREATE TABLE t (c INT, b INT, PRIMARY KEY (c DESC, b));",
+        renames=("column t.a:c",),
+        after={"SELECT * FROM t": [(1, 2)]},
+    ),
+    SqliteCase(
         name="rename to a keyword and change",
         old="CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, '2');",
         new='CREATE TABLE t (a INTEGER, "order" INTEGER NOT NULL)',

@@ -73,6 +73,11 @@ CASES = [
         back=COUNTED,
     ),
     SqliteCase(
+        name="a view becomes a table",
+        old="CREATE TABLE t (a); CREATE VIEW v AS SELECT a FROM t;",
+        new="CREATE TABLE t (a); CREATE TABLE v (a);",
+    ),
+    SqliteCase(
         name="rows keep their hidden numbers",
         old="CREATE TABLE t (a TEXT); INSERT INTO t (rowid, a) VALUES (5, 'x'), (9, 'y');",
         new="CREATE TABLE t (a TEXT UNIQUE);",
@@ -85,6 +90,20 @@ CASES = [
         new="CREATE TABLE t (rowid TEXT UNIQUE, oid TEXT);",
         after={"SELECT _rowid_, oid FROM t": [(5, "x")]},
         back={"SELECT _rowid_, oid FROM t": [(5, "x")]},
+    ),
+    SqliteCase(
+        name="hidden numbers become a key",
+        old="CREATE TABLE t (a TEXT); INSERT INTO t (rowid, a) VALUES (5, 'x'), (9, 'y');",
+        new="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT);",
+        after={"SELECT id, a FROM t": [(5, "x"), (9, "y")]},
+        back={"SELECT rowid, a FROM t": [(5, "x"), (9, "y")]},
+        lacks=("Fails where a row",),
+    ),
+    SqliteCase(
+        name="a column becomes the row's number",
+        old="CREATE TABLE t (id INTEGER, a TEXT); INSERT INTO t VALUES (5, 'x'), (NULL, 'y');",
+        new="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT);",
+        after={"SELECT id, a FROM t": [(5, "x"), (6, "y")]},
     ),
     SqliteCase(
         name="autoincrement goes on counting",

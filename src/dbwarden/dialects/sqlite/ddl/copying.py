@@ -54,18 +54,31 @@ def hidden_rowid(table: Table) -> bool:
     return not table.without_rowid and rowid_alias(table) is None
 
 
+def _row_number(table: Table) -> str | None:
+    """What names the number of a row of *table*, if anything does."""
+    if not hidden_rowid(table):
+        alias = rowid_alias(table)
+        return None if alias is None else identifier(alias)
+    taken = {column.name.casefold() for column in table.columns}
+    return next((name for name in ROWID_NAMES if name not in taken), None)
+
+
 def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
-    """What is copied from *before* to *after*: the columns that stay, and fills for new ones."""
+    """What is copied from *before* to *after*: the columns that stay, and fills for new ones.
+
+    Rows keep their numbers, shown by a column or not.
+    """
     targets, sources, narrowed = [], [], []
-    taken = {column.name.casefold() for table in (before, after) for column in table.columns}
-    rowid = next((name for name in ROWID_NAMES if name not in taken), None)
-    if rowid is not None and hidden_rowid(before) and hidden_rowid(after):
-        targets.append(rowid)
-        sources.append(rowid)
+    number, target = _row_number(before), _row_number(after)
+    if number is not None and target is not None and hidden_rowid(after):
+        targets.append(target)
+        sources.append(number)
     for column in after.columns:
         label = f"{after.name.name}.{column.name}"
         was = before.column(column.name)
         source = _source(was, column, label, options)
+        if source is None and column.name == rowid_alias(after):
+            source = number
         if source is not None:
             targets.append(identifier(column.name))
             sources.append(source)

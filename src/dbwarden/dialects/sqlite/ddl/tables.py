@@ -8,7 +8,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
     index_text,
     table_text,
 )
-from dbwarden.dialects.sqlite.ddl.copying import copy, listed, lost
+from dbwarden.dialects.sqlite.ddl.copying import copy, listed, lost, rowid_alias
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
 from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.diff.changes import (
@@ -167,7 +167,7 @@ def _may_fail(plan: Plan, work: TableWork) -> str | None:
 def _may_lack(plan: Plan, work: TableWork, column: Column) -> bool:
     was = work.before.column(column.name)
     filled = f"{work.name.name}.{column.name}" in plan.options.fills
-    if filled or column.generated is not None:
+    if filled or column.generated is not None or column.name == rowid_alias(work.after):
         return False
     return column.default is None if was is None else not was.not_null
 
