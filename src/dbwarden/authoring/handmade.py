@@ -76,8 +76,9 @@ def with_things(desired: Schema, current: Schema, refs: set[Ref]) -> Schema:
 
 def with_virtual_tables(current: Schema, desired: Schema) -> Schema:
     """*desired* and the virtual tables of *current*: models don't know them, so they stay."""
-    there = {table.name for table in desired.tables}
-    kept = [t for t in current.tables if t.virtual is not None and t.name not in there]
+    there = {table.name.name.lower() for table in desired.tables}
+    virtual = [table for table in current.tables if table.virtual is not None]
+    kept = [table for table in virtual if table.name.name.lower() not in there]
     if not kept:
         return desired
     tables = sorted((*desired.tables, *kept), key=lambda table: table.name)

@@ -43,6 +43,7 @@ def differing(one: Leaves, other: Leaves) -> list[Hashable]:
 
 async def settled(bench: Bench, current: Schema, desired: Schema) -> Schema:
     """*desired* with the spelling of *current* wherever the two mean the same."""
+    desired = bench.workshop.called_alike(current, desired)
     old, new = leaves(current), leaves(desired)
     unlike = differing(old, new)
     if not unlike:

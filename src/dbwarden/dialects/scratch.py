@@ -119,6 +119,10 @@ class Workshop(Protocol):
         """
         ...
 
+    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+        """*desired* with the names of *current* where the server takes them for the same."""
+        ...
+
     def alike(self, one: object, other: object) -> bool | None:
         """Whether two things of schemas differ in spelling only; ``None``: ask the server."""
         ...

@@ -273,6 +273,26 @@ async def test_only_spelling_is_no_difference(lite: Lite) -> None:
     assert (await check_models(lite.config)).differences == ()
 
 
+async def test_names_that_differ_in_capitals_only_are_no_difference(lite: Lite) -> None:
+    lite.migration(
+        1,
+        "-- upgrade\n"
+        "CREATE TABLE Users (Id INTEGER PRIMARY KEY, EMail VARCHAR CHECK (email > ''));\n"
+        "CREATE INDEX IX_low ON Users (lower(EMail));\n-- rollback\nDROP TABLE users;\n",
+    )
+    model = (
+        USER
+        + """
+    __table_args__ = (CheckConstraint("email > ''"), Index("ix_low", text("lower(email)")))
+"""
+    )
+    lite.models(model)
+    assert (await lite.make()).agree
+    lite.models(model + "    age: Mapped[int | None]\n")
+    assert "ALTER TABLE Users ADD COLUMN age INTEGER;" in await lite.made()
+    assert (await verify(lite.config)).clean
+
+
 # -- what models cannot say ---------------------------------------------------------------------
 
 HANDMADE = """

@@ -8,6 +8,7 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
+from dbwarden.dialects.sqlite.catalog.capitals import with_capitals_of
 from dbwarden.dialects.sqlite.failures import too_slow
 from dbwarden.dialects.sqlite.opening import target_of
 from dbwarden.dialects.sqlite.session import Session
@@ -39,6 +40,10 @@ class SQLiteWorkshop:
         from dbwarden.dialects.sqlite.ddl import render
 
         return render(changes, current=current, desired=desired, options=options)
+
+    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+        """*desired*, whose names differ from those of *current* not only in capitals."""
+        return with_capitals_of(current, desired)
 
     def alike(self, one: object, other: object) -> bool | None:
         """Whether two things differ in spelling only."""

@@ -1,0 +1,183 @@
+"""Names that differ in nothing but capitals are the same names to SQLite. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dbwarden.dialects.sqlite.catalog.expressions import columns_by_name, expression
+from dbwarden.dialects.sqlite.catalog.tables import KEYS
+from dbwarden.dialects.sqlite.catalog.tokens import tokens
+from dbwarden.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    IndexColumn,
+    Kind,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Schema,
+    Table,
+    Unique,
+    View,
+)
+
+C = TypeVar("C", bound=PrimaryKey | Unique)
+N = TypeVar("N", bound=Table | View)
+
+
+def with_capitals_of(current: Schema, desired: Schema) -> Schema:
+    """*desired* in which what *current* has too is called exactly as there.
+
+    The texts of views and triggers stay as they are.
+    """
+    here, there = _names(current), _names(desired)
+    if all(here.same_as(group, name) for group, names in there.groups.items() for name in names):
+        return desired
+    return here.schema(desired)
+
+
+def _names(schema: Schema) -> "_Names":
+    groups: dict[str, set[str]] = {_TABLES: set()}
+    for view in schema.views:
+        groups[_TABLES].add(view.name.name)
+    for table in schema.tables:
+        groups[_TABLES].add(table.name.name)
+        groups[_columns_of(table.name)] = {column.name for column in table.columns}
+        own = [item.name for item in table.constraints if item.name is not None]
+        groups[_parts_of(table.name)] = {*own, *(index.name for index in table.indexes)}
+    for trigger in schema.triggers:
+        groups.setdefault(_parts_of(trigger.table), set()).add(trigger.name)
+    return _Names(
+        groups=groups,
+        known={group: {name.lower(): name for name in names} for group, names in groups.items()},
+    )
+
+
+_TABLES = ""
+
+
+def _columns_of(table: QualifiedName) -> str:
+    return f"columns {table.name.lower()}"
+
+
+def _parts_of(table: QualifiedName) -> str:
+    return f"parts {table.name.lower()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Names:
+    """What is called how: tables and views; the columns, and all else with a name, of each."""
+
+    groups: Mapping[str, set[str]]
+    known: Mapping[str, Mapping[str, str]]
+
+    def find(self, group: str, name: str) -> str:
+        """*name* with the capitals that it has here."""
+        if name in self.groups.get(group, ()):
+            return name
+        return self.known.get(group, {}).get(name.lower(), name)
+
+    def same_as(self, group: str, name: str) -> bool:
+        return self.find(group, name) == name
+
+    def schema(self, desired: Schema) -> Schema:
+        return replace(
+            desired,
+            tables=_sorted(self._table(table) for table in desired.tables),
+            views=_sorted(replace(view, name=self._name(view.name)) for view in desired.views),
+            triggers=tuple(
+                replace(item, name=self._part(item.table, item.name), table=self._name(item.table))
+                for item in desired.triggers
+            ),
+            dependencies=tuple((self._ref(a), self._ref(b)) for a, b in desired.dependencies),
+        )
+
+    def _name(self, name: QualifiedName) -> QualifiedName:
+        return replace(name, name=self.find(_TABLES, name.name))
+
+    def _part(self, table: QualifiedName, name: str) -> str:
+        return self.find(_parts_of(table), name)
+
+    def _own(self, table: Table, name: str | None) -> str | None:
+        return self._part(table.name, name) if name is not None else None
+
+    def _column(self, table: QualifiedName, name: str) -> str:
+        return self.find(_columns_of(table), name)
+
+    def _columns(self, table: QualifiedName, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(self._column(table, name) for name in names)
+
+    def _ref(self, ref: Ref) -> Ref:
+        part = ref.part
+        if part is not None:
+            of = self._column if ref.kind is Kind.COLUMN else self._part
+            part = of(ref.table, part)
+        return replace(ref, name=self._name(ref.table).name, part=part)
+
+    def _table(self, table: Table) -> Table:
+        if table.virtual is not None:
+            return replace(table, name=self._name(table.name))
+        known = columns_by_name(self._columns(table.name, (c.name for c in table.columns)))
+        key = table.primary_key
+        return replace(
+            table,
+            name=self._name(table.name),
+            columns=tuple(self._one_column(table, column, known) for column in table.columns),
+            primary_key=self._unique(table, key, known) if key is not None else None,
+            uniques=tuple(self._unique(table, item, known) for item in table.uniques),
+            foreign_keys=tuple(self._foreign_key(table, item) for item in table.foreign_keys),
+            checks=tuple(self._check(table, item, known) for item in table.checks),
+            indexes=tuple(self._index(table, item, known) for item in table.indexes),
+        )
+
+    def _one_column(self, table: Table, column: Column, known: Mapping[str, str]) -> Column:
+        generated = column.generated
+        if generated is not None:
+            generated = replace(generated, expression=_spelled(generated.expression, known))
+        return replace(column, name=self._column(table.name, column.name), generated=generated)
+
+    def _unique(self, table: Table, key: C, known: Mapping[str, str]) -> C:
+        parameters = tuple(
+            (name, _spelled(value, known) if name == KEYS else value)
+            for name, value in key.parameters
+        )
+        columns = self._columns(table.name, key.columns)
+        name = self._own(table, key.name)
+        return replace(key, name=name, columns=columns, parameters=parameters)
+
+    def _foreign_key(self, table: Table, key: ForeignKey) -> ForeignKey:
+        return replace(
+            key,
+            name=self._own(table, key.name),
+            columns=self._columns(table.name, key.columns),
+            references=self._name(key.references),
+            referred_columns=self._columns(key.references, key.referred_columns),
+        )
+
+    def _check(self, table: Table, check: Check, known: Mapping[str, str]) -> Check:
+        return replace(
+            check,
+            name=self._own(table, check.name),
+            expression=_spelled(check.expression, known),
+            columns=self._columns(table.name, check.columns),
+        )
+
+    def _index(self, table: Table, index: Index, known: Mapping[str, str]) -> Index:
+        where = _spelled(index.where, known) if index.where is not None else None
+        keys = tuple(self._index_key(table, key, known) for key in index.columns)
+        return replace(index, name=self._part(table.name, index.name), columns=keys, where=where)
+
+    def _index_key(self, table: Table, key: IndexColumn, known: Mapping[str, str]) -> IndexColumn:
+        if key.column is not None:
+            return replace(key, column=self._column(table.name, key.column))
+        return replace(key, expression=_spelled(key.expression or "", known))
+
+
+def _sorted(items: Iterable[N]) -> tuple[N, ...]:
+    return tuple(sorted(items, key=lambda item: item.name))
+
+
+def _spelled(text: str, known: Mapping[str, str]) -> str:
+    return expression(tokens(text), known)
