@@ -60,7 +60,9 @@ class Lease:
 
     async def _end_on_server(self) -> None:
         backends = self.session.info.get("dbwarden_backends", {})
-        cut = tuple(pid for driver, pid in backends.items() if driver in self.served.cut)
+        ours = [driver for driver in backends if driver in self.served.cut]
+        cut = tuple(backends[driver] for driver in ours)
+        self.served.cut.difference_update(ours)
         if cut:
             from dbwarden.dialects.postgresql.serving import end_on_server
 

@@ -168,7 +168,8 @@ def test_a_client_that_leaves_ends_its_statement_and_gives_the_connection_back(
             httpx.Client(base_url=server.url, timeout=20) as client,
             client.stream("GET", "/stream") as answer,
         ):
-            assert next(answer.iter_lines()) == "one"
+            lines = answer.iter_lines()  # held: without its iterator the client leaves at once
+            assert next(lines) == "one"
             while not ask(sleeping, name):
                 pass
         while True:
