@@ -525,6 +525,11 @@ async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
         ALTER TABLE b ADD y INT;
         DROP TABLE gone;
         ALTER TABLE other RENAME TO gone;
+        VACUUM;
+        ALTER TABLE b RENAME TO c;
+        CREATE TABLE n (id INT);
+        DROP TABLE c;
+        ALTER TABLE n RENAME TO c;
     """
     path = lite.root / "app__0001_x.sql"
     migration = parse(textwrap.dedent(text), path=path, database="app", dialect="sqlite")
@@ -542,6 +547,7 @@ async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
     assert [(item.line, [lock.table for lock in item.locks]) for item in traced] == [
         (6, ["a"]),
         (7, ["b"]),
+        (16, ["b"]),
     ]
 
 

@@ -5,6 +5,8 @@ is how much of it is written.
 """
 
 import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from dbwarden.dialects.base import Statement
 from dbwarden.dialects.scratch import TableLock, TracedStatement
@@ -18,6 +20,15 @@ _PAGES = "SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table' AND
 _CHANGES_SCHEMA = ("alter", "create", "drop")
 
 
+@dataclass(slots=True)
+class _Tracked:
+    """A table that was there before: what it was called, is called, and where it lies."""
+
+    was: str
+    name: str
+    page: int | None
+
+
 class Tracer:
     """Watches the statements of one replay."""
 
@@ -25,14 +36,12 @@ class Tracer:
         """Take the connection on which they run."""
         self.found: list[TracedStatement] = []
         self._session = session
-        self._pages: dict[str, int] = {}
-        self._last: dict[str, int] = {}
+        self._tracked: list[_Tracked] = []
         self._purged: str | None = None
 
     def begin(self) -> None:
         """Remember which tables there are, and where."""
-        self._pages = self._look()
-        self._last = dict(self._pages)
+        self._tracked = [_Tracked(name, name, page) for name, page in self._look().items()]
 
     def _look(self) -> dict[str, int]:
         return dict(self._session.database.execute(_PAGES).fetchall())
@@ -42,27 +51,44 @@ class Tracer:
         self._purged = purged_table(self._session.database, statement)
 
     def after(self, statement: Statement) -> None:
-        """Look at what it did: a table that lies elsewhere was written anew.
-
-        Unless another one that was there before has only taken its name.
-        """
-        if not self._pages or not statement.text[:6].lower().startswith(_CHANGES_SCHEMA):
+        """Look at what it did: a table that lies elsewhere was written anew."""
+        word = statement.text[:6].lower()
+        if not self._tracked or not word.startswith((*_CHANGES_SCHEMA, "vacuum")):
             return
         now = self._look()
-        old = {page for name, page in self._last.items() if self._pages.get(name) == page}
-        moved = {
-            name
-            for name, page in self._pages.items()
-            if now.get(name, page) != page and now[name] not in old
-        }
-        self._pages.update((name, page) for name, page in now.items() if name in self._pages)
-        self._last = now
-        if self._purged in self._pages:
-            moved.add(self._purged)
-        locks = tuple(TableLock(table=name, mode=NO_LOCK, rewrites=True) for name in sorted(moved))
+        if word == "vacuum":  # moves every table, and renames none
+            for table in self._tracked:
+                table.page = now.get(table.name)
+            return
+        rewritten = followed(self._tracked, now)
+        rewritten |= {table.was for table in self._tracked if table.name == self._purged}
+        locks = tuple(
+            TableLock(table=name, mode=NO_LOCK, rewrites=True) for name in sorted(rewritten)
+        )
         if locks:
             traced = TracedStatement(text=statement.text, line=statement.line, locks=locks)
             self.found.append(traced)
+
+
+def followed(tracked: Sequence[_Tracked], now: Mapping[str, int]) -> set[str]:
+    """Bring *tracked* up to date with the tables that there are *now*; which were written anew.
+
+    A table that lies where it lay was at most renamed. One that lies nowhere any more was dropped,
+    and written anew if later a table that was not there before comes by its name.
+    """
+    names = {page: name for name, page in now.items()}
+    taken = set()
+    for table in tracked:
+        if table.page in names:
+            table.name = names[table.page]
+            taken.add(table.name)
+    rewritten = set()
+    for table in tracked:
+        if table.page not in names:
+            arrived = table.name in now and table.name not in taken
+            table.page = now[table.name] if arrived else None
+            rewritten |= {table.was} if arrived else set()
+    return rewritten
 
 
 def purged_table(database: sqlite3.Connection, statement: str) -> str | None:
