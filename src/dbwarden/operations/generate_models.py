@@ -16,7 +16,7 @@ from dbwarden.authoring.sides import independent, live_source
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.diff.changes import subject
-from dbwarden.errors import NotProven
+from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.target import operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
@@ -37,11 +37,13 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
 
     Raises:
         ConnectError: The database cannot be reached.
-        UsageError: There is no place for a scratch database.
+        UsageError: It holds no tables, or there is no place for a scratch database.
         NotProven: The models would build something else; names what.
     """
     async with bench(config, use_cache=False) as place:
         schema = await place.schema(await live_source(place))
+        if not schema.tables:
+            raise UsageError("the database holds no tables", database=config.database_name)
         before = await _before(place, schema)
         draft = module(schema, before=before)
         built = await _built(place, draft)

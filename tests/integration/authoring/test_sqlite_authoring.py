@@ -31,6 +31,7 @@ from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.generate_models import generate_models
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
 from dbwarden.operations.migrate import migrate
+from dbwarden.operations.renumber import renumber
 from dbwarden.operations.rollback import rollback
 from dbwarden.operations.schema import adopt, schema_sql
 from dbwarden.operations.verify import verify
@@ -448,6 +449,33 @@ async def test_a_live_database_becomes_the_first_migration(lite: Lite) -> None:
     again.run(from_live.sql)
     workshop = workshop_for("sqlite")
     assert await workshop.read_live(again.config) == await workshop.read_live(lite.config)
+
+
+async def test_a_database_without_tables_has_no_models(lite: Lite) -> None:
+    with pytest.raises(UsageError, match="holds no tables"):
+        await generate_models(lite.config)
+    assert not lite.path.exists()
+
+
+async def test_a_first_migration_of_a_live_database_and_models_that_want_more(lite: Lite) -> None:
+    lite.run("CREATE TABLE users (id INTEGER PRIMARY KEY, email VARCHAR);")
+    lite.models(USER + "    age: Mapped[int | None]\n")
+    result = await lite.make(from_live=True, sql=True)
+    assert result.proven
+    assert "-- upgrade\n\n-- table users\nALTER TABLE users ADD COLUMN age INTEGER;\n" in (
+        result.sql or ""
+    )
+
+
+async def test_a_newer_migration_of_another_branch_is_numbered_anew(lite: Lite) -> None:
+    lite.migration(1, "-- upgrade\nCREATE TABLE a (i INT);\n-- rollback\nDROP TABLE a;\n")
+    lite.migration(2, "-- upgrade\nCREATE TABLE b (i INT);\n-- rollback\nDROP TABLE b;\n")
+    await migrate(lite.config)
+    path = lite.root / "migrations" / "app" / "app__0002_branch.sql"
+    path.write_text("-- upgrade\nCREATE TABLE c (i INT);\n-- rollback\nDROP TABLE c;\n")
+    done = await renumber(lite.config)
+    assert [move.new.name for move in done.moves] == ["app__0003_branch.sql"]
+    assert done.clean
 
 
 async def test_generated_models_lead_back_to_the_database(lite: Lite) -> None:
