@@ -27,9 +27,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from dbwarden.dialects.sqlite.catalog.cursor import Cursor
 from dbwarden.dialects.sqlite.catalog.dependencies import dependencies
 from dbwarden.dialects.sqlite.catalog.expressions import sql
-from dbwarden.dialects.sqlite.catalog.grammar import Cursor
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, index, name_of, resolved, table
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable
 from dbwarden.dialects.sqlite.quoting import identifier

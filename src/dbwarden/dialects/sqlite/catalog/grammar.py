@@ -4,13 +4,11 @@ What PRAGMAs don't tell stands only there: checks, names of constraints, how the
 happens on a conflict, generated expressions.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable, closing, named, tokens
+from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, keys_of
+from dbwarden.dialects.sqlite.catalog.tokens import named
 from dbwarden.schema.tables import Deferral
-
-Tokens = Sequence[Token]
 
 _ENDS_TYPE = frozenset(
     {
@@ -19,15 +17,6 @@ _ENDS_TYPE = frozenset(
     }
 )
 _TABLE_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key of a primary key, unique constraint or index: its tokens, collation and order."""
-
-    value: Tokens
-    collation: str | None = None
-    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,119 +87,6 @@ def parse_table(text: str) -> ParsedTable:
         Unreadable: It is not understood; says from where on.
     """
     return _Parser(text).table()
-
-
-class Cursor:
-    """Walks over tokens."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = tokens(text)
-        self._keys = tuple(token.key for token in self.tokens)
-        self.place = 0
-
-    @property
-    def ahead(self) -> Token | None:
-        """The next token, if there is one."""
-        return self.tokens[self.place] if self.place < len(self.tokens) else None
-
-    def at(self, *words: str) -> bool:
-        """Whether the next tokens are these words or signs, one after the other."""
-        return self._keys[self.place : self.place + len(words)] == words
-
-    def take(self, *words: str) -> bool:
-        """Step over *words* if they are next; whether they were."""
-        if self._keys[self.place : self.place + len(words)] != words:
-            return False
-        self.place += len(words)
-        return True
-
-    def need(self, *words: str) -> None:
-        """Step over *words*, which must be next."""
-        if not self.take(*words):
-            raise self.unexpected()
-
-    def next(self) -> Token:
-        """Step over one token."""
-        token = self.ahead
-        if token is None:
-            raise self.unexpected()
-        self.place += 1
-        return token
-
-    def name(self) -> str:
-        """Step over a name."""
-        token = self.ahead
-        if token is None or token.kind not in ("word", "name", "string"):
-            raise self.unexpected()
-        self.place += 1
-        return token.name
-
-    def qualified_name(self) -> str:
-        """Step over a name with or without the database before it."""
-        name = self.name()
-        return self.name() if self.take(".") else name
-
-    def one_of(self, *words: str) -> str:
-        """Step over one of *words*, which must be next; which one it was."""
-        for word in words:
-            if self.take(word):
-                return word
-        raise self.unexpected()
-
-    def parenthesised(self) -> Tokens:
-        """Step over ``( ... )``; what stands inside."""
-        if not self.at("("):
-            raise self.unexpected()
-        end = closing(self.tokens, self.place)
-        inside = self.tokens[self.place + 1 : end]
-        self.place = end + 1
-        return inside
-
-    def conflict(self) -> str | None:
-        """Step over ``ON CONFLICT ...``, where it stands; what it says unless it is ABORT."""
-        if not self.take("ON", "CONFLICT"):
-            return None
-        word = self.one_of("ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE")
-        return None if word == "ABORT" else word
-
-    def unexpected(self) -> Unreadable:
-        """The error about what stands here."""
-        token = self.ahead
-        if token is None:
-            return Unreadable("it ends too early")
-        return Unreadable(f"{self.text[token.start : token.start + 40]!r} was not expected")
-
-
-def key_of(found: Tokens) -> Key:
-    """One key: its value, ``COLLATE``, ``ASC`` or ``DESC``."""
-    descending = bool(found) and found[-1].is_("DESC")
-    if found and found[-1].is_("ASC", "DESC"):
-        found = found[:-1]
-    collation = None
-    if len(found) > 2 and found[-2].is_("COLLATE"):
-        collation, found = found[-1].name, found[:-2]
-    if not found:
-        raise Unreadable("a key is empty")
-    return Key(value=found, collation=collation, descending=descending)
-
-
-def keys_of(found: Tokens) -> tuple[Key, ...]:
-    """The keys of a list, without its parentheses."""
-    return tuple(key_of(part) for part in separated(found))
-
-
-def separated(found: Tokens) -> list[Tokens]:
-    """*found* cut at its commas."""
-    parts: list[Tokens] = []
-    depth = start = 0
-    for place, token in enumerate(found):
-        if token.key in ("(", ")"):
-            depth += 1 if token.key == "(" else -1
-        elif token.key == "," and depth == 0:
-            parts.append(found[start:place])
-            start = place + 1
-    return [*parts, found[start:]]
 
 
 class _Parser(Cursor):

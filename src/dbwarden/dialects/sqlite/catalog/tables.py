@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, keys_of
 from dbwarden.dialects.sqlite.catalog.expressions import (
     columns_by_name,
     columns_in,
@@ -12,15 +13,11 @@ from dbwarden.dialects.sqlite.catalog.expressions import (
     unwrapped,
 )
 from dbwarden.dialects.sqlite.catalog.grammar import (
-    Cursor,
-    Key,
     ParsedCheck,
     ParsedColumn,
     ParsedForeignKey,
     ParsedKey,
     ParsedTable,
-    Tokens,
-    keys_of,
     parse_table,
 )
 from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable
