@@ -129,6 +129,7 @@ def test_a_person_sees_states_and_unfolds_pending_sql_with_the_keyboard(
         assert names == ["logging", "analytics", "primary"]
         texts = page.eval_on_selector_all(".badge", "items => items.map(i => i.textContent)")
         assert [text.split()[1] for text in texts] == ["error", "degraded", "ok"]
+        assert page.inner_text("li[data-database=logging] .who") == "logging cannot connect"
         page.focus("li[data-database=analytics] summary")
         page.keyboard.press("Enter")
         page.wait_for_selector("li[data-database=analytics] pre")
@@ -177,6 +178,11 @@ CONTRAST = """() => {
     return [255, 255, 255];
   };
   const bad = [];
+  const hint = document.querySelector("#filter");
+  const back = getComputedStyle(hint).backgroundColor;
+  const faint = getComputedStyle(hint, "::placeholder").color;
+  const shades = [back, faint].map((text) => light(read(text)));
+  if ((Math.max(...shades) + 0.05) / (Math.min(...shades) + 0.05) < 4.5) bad.push("placeholder");
   for (const element of document.querySelectorAll("main *")) {
     const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
     if (!own || !element.offsetParent) continue;

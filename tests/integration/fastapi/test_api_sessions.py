@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbwarden.config.registry import DatabaseHandle
-from dbwarden.errors import ConfigurationError, UnknownDatabase
+from dbwarden.errors import ConfigurationError, TimedOut, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
+from dbwarden.testing import override_database
 
 
 @asynccontextmanager
@@ -394,3 +395,48 @@ async def test_a_living_connection_is_kept_when_it_was_asked_before_use(
                 found = await session.execute(text("SELECT pg_backend_pid()"))
                 pids.append(found.scalar_one())
     assert len(set(pids)) == 1
+
+
+async def test_a_look_survives_connections_that_died_in_the_pool(
+    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
+) -> None:
+    site.add("primary", postgres_url, default=True)
+    async with migration_context(mode="none"):
+        state = await serving()
+        config = await state.database("primary")
+        before = await state.engines.read(config)
+        await anyio.to_thread.run_sync(
+            lambda: ask(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+                postgres_url.rpartition("/")[2],
+            )
+        )
+        assert await state.engines.read(config) == before
+
+
+async def test_a_look_at_a_pool_that_is_all_in_use_says_so(site: Any, postgres_url: str) -> None:
+    site.add("primary", postgres_url, default=True, pool_size=1, max_overflow=0, pool_timeout=0.2)
+    async with migration_context(mode="none"), get_session() as session:
+        await session.execute(text("SELECT 1"))
+        state = await serving()
+        with pytest.raises(TimedOut, match=r"no connection of the pool was free .*1 are in use"):
+            await state.engines.read(await state.database("primary"))
+
+
+async def test_a_database_that_moves_gets_a_new_engine_and_who_uses_the_old_keeps_it(
+    three: Any,
+) -> None:
+    file = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
+    async with migration_context(mode="none"):
+        async with get_session() as held:
+            state = await serving()
+            (old,) = state.engines.open.values()
+            with override_database(None, "primary", f"sqlite:///{three.root}/other.db"):
+                async with get_session() as moved:
+                    assert str(await moved.scalar(file)).endswith("other.db")
+            assert old.retired
+            assert str(await held.scalar(file)).endswith("primary.db")
+        async with get_session() as session:
+            assert str(await session.scalar(file)).endswith("primary.db")
+        assert len(state.engines.open) == 1
+        assert old not in state.engines.open.values()

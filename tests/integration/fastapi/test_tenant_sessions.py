@@ -181,6 +181,27 @@ def test_health_sums_tenants_up_and_lists_them_on_request(tenants: Any, serve: A
         assert client.get("/dbwarden/data").json()["tenants"] == 2
 
 
+async def test_of_many_tenants_those_that_are_served_are_looked_at_and_some_others(
+    tenants: Any,
+) -> None:
+    names = [f"n{number:02d}" for number in range(60)]
+    (tenants.root / "tenants.txt").write_text(" ".join(names))
+    for name in names:
+        (tenants.root / f"t_{name}.db").touch()
+    transport = httpx.ASGITransport(app=app_of())
+    async with (
+        migration_context(mode="none"),
+        httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+    ):
+        assert (await client.get("/path/n59")).status_code == 200
+        (summed,) = (await client.get("/health")).json()["tenants"]
+        assert (summed["total"], summed["looked_at"], summed["ok"]) == (60, 50, 50)
+        state = await serving()
+        assert "tenant_n59" in state.probes.last
+        listed = (await client.get("/health", params={"tenants": "all"})).json()["databases"]
+        assert len(listed) == 61
+
+
 def test_a_list_that_cannot_be_had_degrades(tenants: Any, serve: Any) -> None:
     (tenants.root / "tenants.txt").unlink()
     with serve(app_of()) as client:
