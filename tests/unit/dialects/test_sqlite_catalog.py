@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
+from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA, read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import with_capitals_of
 from dbwarden.dialects.sqlite.catalog.expressions import columns_by_name, expression, sql
 from dbwarden.dialects.sqlite.catalog.grammar import parse_table
 from dbwarden.dialects.sqlite.catalog.tables import index, type_text
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
+from dbwarden.dialects.sqlite.ddl import render
 from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.diff import diff
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Check,
@@ -556,6 +558,19 @@ def test_any_table_that_sqlite_takes_is_read_as_its_pragmas_tell(text: str) -> N
         _columns_agree(database, made, text)
         _keys_agree(database, made)
         _references_agree(database, made)
+
+
+@given(create_table())
+def test_any_table_that_was_read_is_written_so_that_it_reads_the_same(text: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute(text)
+            schema = read_schema(database)
+        except (sqlite3.Error, UnsupportedChange):
+            return
+    changes = diff(EMPTY_SCHEMA, schema)
+    written = render(changes, current=EMPTY_SCHEMA, desired=schema)
+    assert read(*(item.text for item in written)) == schema
 
 
 def _columns_agree(database: sqlite3.Connection, made: Table, text: str) -> None:
