@@ -1,6 +1,7 @@
 """One operation on many databases at once, with an :class:`Outcome` for each."""
 
-from dbwarden.fleet.rollout import migrate_all
+from typing import TYPE_CHECKING
+
 from dbwarden.fleet.running import (
     CONCURRENCY,
     PER_SERVER,
@@ -14,6 +15,9 @@ from dbwarden.fleet.running import (
     run_tasks,
 )
 from dbwarden.fleet.sharding import Shard
+
+if TYPE_CHECKING:
+    from dbwarden.fleet.rollout import migrate_all as migrate_all
 
 __all__ = [
     "CONCURRENCY",
@@ -29,3 +33,12 @@ __all__ = [
     "run",
     "run_tasks",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """``migrate_all``, which only those pay for who migrate."""
+    if name != "migrate_all":
+        raise AttributeError(f"module 'dbwarden.fleet' has no attribute {name!r}")
+    from dbwarden.fleet import rollout
+
+    return rollout.migrate_all

@@ -9,8 +9,7 @@ import asyncpg
 from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.dialects.postgresql.messages import NAME_LIMIT
-from dbwarden.dialects.postgresql.quoting import plain_name
+from dbwarden.dialects.postgresql.quoting import NAME_LIMIT, plain_name
 from dbwarden.dialects.postgresql.refusals import connect_failure, timed_out
 from dbwarden.dialects.postgresql.session import Session
 from dbwarden.dialects.writer import Writer

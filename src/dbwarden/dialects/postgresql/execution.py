@@ -1,29 +1,34 @@
-"""PostgreSQL: connect, read, lock, run, cancel. The only place that sends migrations to it."""
+"""PostgreSQL: connect, read, lock, run, cancel. The only place that sends migrations to it.
+
+Who only looks at a database does not pay for the modules that write: they are imported late.
+"""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import LedgerAppeared, NewDatabase, OnDone, Step, Work
-from dbwarden.dialects.postgresql import creating, entries, ledger, splitting
+from dbwarden.dialects.postgresql import ledger
 from dbwarden.dialects.postgresql.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.failures import ALREADY_THERE, DIVISION_BY_ZERO, ledger_failed
 from dbwarden.dialects.postgresql.ledger import LedgerAddress, Look, read_only_sql
 from dbwarden.dialects.postgresql.locks import AdvisoryLock, lock_was_lost
 from dbwarden.dialects.postgresql.looking import holder_of, look
-from dbwarden.dialects.postgresql.messages import Limits
 from dbwarden.dialects.postgresql.pooling import behind_pooler, pooler_detected, shares_sessions
-from dbwarden.dialects.postgresql.runner import OpeningRefused, Runner
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import AccessDenied, LedgerError
 from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName
+
+if TYPE_CHECKING:
+    from dbwarden.dialects.postgresql.runner import Runner
 
 TERMINATED_WITHIN = 5.0
 """Seconds to wait for a backend to be gone that was told to go."""
@@ -161,6 +166,8 @@ class PostgresConnection:
         self._ledger_made(known)
 
     def _create_sql(self, known: Look) -> str:
+        from dbwarden.dialects.postgresql import entries
+
         namespace = None if known.namespace_there else self._address.namespace
         return entries.create_sql(self._table(known), namespace)
 
@@ -178,6 +185,8 @@ class PostgresConnection:
         Raises:
             LedgerAppeared: There is a ledger now; nothing was run.
         """
+        from dbwarden.dialects.postgresql.runner import OpeningRefused
+
         await self._check_own_session()
         known = await self._known()
         opening = self._address.not_there_sql() + self._create_sql(known)
@@ -207,7 +216,10 @@ class PostgresConnection:
         except ServerRefused as refused:
             raise ledger_failed(refused, "cannot be written", self._name) from refused
 
-    def _new_runner(self, known: Look) -> Runner:
+    def _new_runner(self, known: Look) -> "Runner":
+        from dbwarden.dialects.postgresql.messages import Limits
+        from dbwarden.dialects.postgresql.runner import Runner
+
         config = self._config
         limits = Limits(
             statement_timeout=config.statement_timeout,
@@ -228,6 +240,8 @@ class PostgresConnection:
         steps_checksum: Checksum | None,
     ) -> None:
         """Correct one ledger row; clears ``running``."""
+        from dbwarden.dialects.postgresql import entries
+
         values: Mapping[str, str | int | None] = {
             "state": str(state),
             "step": step,
@@ -240,6 +254,8 @@ class PostgresConnection:
 
     async def delete_row(self, row_id: int) -> None:
         """Forget one ledger row."""
+        from dbwarden.dialects.postgresql import entries
+
         table = self._table(await self._known())
         await self._write(entries.forget_sql(table, f"id = {row_id}"))
 
@@ -298,6 +314,8 @@ class PostgresDialect:
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
         """Cut *section* into steps; see ``Dialect.steps``."""
+        from dbwarden.dialects.postgresql import splitting
+
         return splitting.steps(migration, section)
 
     @asynccontextmanager
@@ -315,6 +333,8 @@ class PostgresDialect:
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
         """Make the database of *config*; see ``Dialect.create_database``."""
+        from dbwarden.dialects.postgresql import creating
+
         return await creating.create_database(config, new)
 
 

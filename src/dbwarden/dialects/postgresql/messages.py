@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from dbwarden.dialects.base import Statement, Step, Work
 from dbwarden.dialects.postgresql.ledger import MESSAGE_BEGIN
-from dbwarden.dialects.postgresql.quoting import literal, plain_name
+from dbwarden.dialects.postgresql.quoting import NAME_LIMIT, literal, plain_name
 from dbwarden.files.migration import Migration
 from dbwarden.types import Location
 
@@ -29,9 +29,6 @@ MOST_UNITS = 100
 
 MOST_CHARACTERS = 1024 * 1024
 """How long a message gets before the next migration has to wait for the next one."""
-
-NAME_LIMIT = 63
-"""Bytes of an application name that the server keeps."""
 
 DONE = "dbwarden.done"
 

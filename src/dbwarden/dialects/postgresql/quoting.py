@@ -2,6 +2,9 @@
 
 import re
 
+NAME_LIMIT = 63
+"""Bytes of an application name that the server keeps."""
+
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 

@@ -1,12 +1,12 @@
 """Read a :class:`~dbwarden.schema.Schema` from a live PostgreSQL, 10 to 18."""
 
 import gc
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import LiteralString, TypeVar
 
+from dbwarden.dialects.postgresql.catalog import presence, queries
 from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
-from dbwarden.dialects.postgresql.catalog import queries
 from dbwarden.dialects.postgresql.catalog.code import things
 from dbwarden.dialects.postgresql.catalog.directory import dependencies, directory_of
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
@@ -61,30 +61,15 @@ async def read_schema(
         exclude: Tables that are not part of the schema, with their sequences: the ledger.
         privileges: Whether to read grants and default privileges too.
     """
+    (there,) = await fetch(presence.PRESENT)
     rows = Rows(
         namespaces=await fetch(queries.NAMESPACES),
-        extensions=await fetch(queries.EXTENSIONS),
-        members=await fetch(queries.MEMBERS),
-        types=await fetch(queries.TYPES),
         relations=await fetch(queries.relations(server_version)),
         columns=await fetch(queries.columns(server_version)),
         constraints=await fetch(queries.constraints(server_version)),
-        indexes=await fetch(queries.indexes(server_version)),
-        operator_classes=await fetch(queries.OPERATOR_CLASSES),
-        index_collations=await fetch(queries.INDEX_COLLATIONS),
-        index_attributes=await fetch(queries.INDEX_ATTRIBUTES),
-        inheritance=await fetch(queries.INHERITANCE),
-        sequences=await fetch(queries.SEQUENCES),
-        routines=await fetch(queries.routines(server_version)),
-        aggregates=await fetch(queries.aggregates(server_version)),
-        triggers=await fetch(queries.triggers(server_version)),
-        event_triggers=await fetch(queries.EVENT_TRIGGERS),
-        rules=await fetch(queries.RULES),
-        policies=await fetch(queries.POLICIES),
-        statistics=await fetch(queries.statistics(server_version)),
         comments=await fetch(queries.COMMENTS),
         dependencies=await fetch(queries.DEPENDENCIES),
-        others=await fetch(queries.OTHERS),
+        **{name: await fetch(sql) for name, sql in _asked(there, server_version)},
         grants=await fetch(privilege_queries.grants(server_version)) if privileges else (),
         default_privileges=await fetch(privilege_queries.DEFAULT_PRIVILEGES) if privileges else (),
     )
@@ -94,6 +79,33 @@ async def read_schema(
         default_namespace=default_namespace,
         exclude=exclude,
     )
+
+
+def _asked(there: Row, version: int) -> Iterator[tuple[str, LiteralString]]:
+    """The queries for what not every database has, by the field of Rows that each fills."""
+    if there["extensions"]:
+        yield "extensions", queries.EXTENSIONS
+        yield "members", queries.MEMBERS
+    if there["indexes"]:
+        yield "indexes", queries.indexes(version)
+        yield "operator_classes", queries.OPERATOR_CLASSES
+        yield "index_collations", queries.INDEX_COLLATIONS
+    if there["routines"]:
+        yield "routines", queries.routines(version)
+        yield "aggregates", queries.aggregates(version)
+    rare: Mapping[str, LiteralString] = {
+        "types": queries.TYPES,
+        "index_attributes": queries.INDEX_ATTRIBUTES,
+        "inheritance": queries.INHERITANCE,
+        "sequences": queries.SEQUENCES,
+        "triggers": queries.triggers(version),
+        "event_triggers": queries.EVENT_TRIGGERS,
+        "rules": queries.RULES,
+        "policies": queries.POLICIES,
+        "statistics": queries.statistics(version),
+        "others": queries.OTHERS,
+    }
+    yield from ((name, sql) for name, sql in rare.items() if there[name])
 
 
 def build_schema(

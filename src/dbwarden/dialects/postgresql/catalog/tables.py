@@ -366,12 +366,31 @@ def _index_column(found: Directory, grouped: _Grouped, row: Row, place: int) -> 
         operator_class = f"{chosen['name']}({settings})"
     target = more["statistics"] if more is not None else None
     names = found.column_names(row["relation"], (number,))
+    return _plain_index_column(
+        names[0] if number else None,
+        None if number else row["expressions"][place],
+        operator_class,
+        grouped.collations.get(collation) if collation not in (own, 0) else None,
+        flags,
+        target if target is not None and target >= 0 else None,
+    )
+
+
+@lru_cache(maxsize=10_000)  # the same few columns are in many indexes
+def _plain_index_column(
+    column: str | None,
+    expression: str | None,
+    operator_class: str | None,
+    collation: str | None,
+    flags: int,
+    statistics: int | None,
+) -> IndexColumn:
     return IndexColumn(
-        column=names[0] if number else None,
-        expression=None if number else row["expressions"][place],
+        column=column,
+        expression=expression,
         operator_class=operator_class,
-        collation=grouped.collations.get(collation) if collation not in (own, 0) else None,
+        collation=collation,
         descending=bool(flags & 1),
         nulls_first=bool(flags & 2),
-        statistics=target if target is not None and target >= 0 else None,
+        statistics=statistics,
     )
