@@ -1,5 +1,6 @@
 """The one place that prints: documents and tables to stdout, errors and notes to stderr."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -56,15 +57,37 @@ def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
 
 
 def note_errors(errors: Iterable[DBWardenError]) -> None:
-    """Each error in full, to stderr."""
+    """Each error in full, to stderr; one that many databases share is told once."""
+    colour = wants_colour(sys.stderr)
+    folded: dict[tuple[str, ...], list[DBWardenError]] = {}
     for error in errors:
-        note("", *error_lines(error, colour=wants_colour(sys.stderr)))
+        # The same but for the name, which may also stand in what to do next.
+        lines = error_lines(error, colour=False, name="?")
+        key = tuple(_nameless(line, error.database) for line in lines)
+        folded.setdefault(key, []).append(error)
+    for same in folded.values():
+        names = [error.database for error in same if error.database]
+        note("", *error_lines(same[0], colour=colour, name=some_names(names)))
 
 
-def error_lines(error: DBWardenError, *, colour: bool) -> list[str]:
-    """What happened, on which database, where, the statement, and what to do next."""
+def _nameless(text: str, name: str | None) -> str:
+    return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "?", text) if name else text
+
+
+def some_names(names: Sequence[str]) -> str:
+    """Names in a line: the first three, and how many there are."""
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def error_lines(error: DBWardenError, *, colour: bool, name: str | None = None) -> list[str]:
+    """What happened, on which database, where, the statement, and what to do next.
+
+    *name* stands in place of the database's own, where several share the error.
+    """
     code = YELLOW if isinstance(error, NotStarted) else RED
-    where = [error.database or "", _place(error.location)]
+    where = [error.database or "" if name is None else name, _place(error.location)]
     place = ": ".join(part for part in where if part)
     head = paint("error", code, colour=colour)
     lines = [f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{error.message}"]

@@ -70,6 +70,7 @@ async def chosen(options: Authored, *, patient: bool = False) -> tuple[DatabaseC
     if options.timeout is not None and options.timeout < 0:
         raise UsageError("--timeout takes seconds, 0 or more")
     found = await project(options)
+    await found.expand(options.database)
     if options.all:
         configs = [config for config in found.databases if config.replica_of is None]
     else:
