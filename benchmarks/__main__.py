@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 
 from benchmarks.measure import Report
+from benchmarks.parts.authoring import authoring
 from benchmarks.parts.cold_start import cold_start
 from benchmarks.parts.fan_out import fan_out
 from benchmarks.parts.many_migrations import many_migrations
@@ -27,6 +28,7 @@ PARTS: dict[str, Part] = {
     "fan-out": fan_out,
     "many-migrations": many_migrations,
     "memory": memory,
+    "authoring": authoring,
     "served": served,
 }
 

@@ -108,5 +108,6 @@ def _is_ours(element: ExecutableDDLElement, item: OwnedMetadata) -> bool:
         return any(target is sequence for sequence in item.sequences)
     if type(element).__name__ in ("CreateEnumType", "CreateDomainType"):
         name = (getattr(target, "schema", None), getattr(target, "name", None))
-        return any((t.schema, t.name) == name for t in item.types)
+        # Boolean is such a type too, and has no namespace.
+        return any((getattr(t, "schema", None), t.name) == name for t in item.types)
     return True

@@ -90,6 +90,7 @@ from PACKAGE.base import *
 class User(Stamped, Thing):
     __tablename__ = "users"
     mood: Mapped[str] = mapped_column(Enum("a", "b", name="mood", metadata=Base.metadata))
+    active: Mapped[bool] = mapped_column(Boolean)
 counter = Sequence("user_counter", metadata=Base.metadata)
 """,
     )
@@ -101,6 +102,7 @@ from PACKAGE.primary import User
 class Event(Stamped, Thing):
     __tablename__ = "events"
     kind: Mapped[str] = mapped_column(Enum("x", "y", name="event_kind", metadata=Base.metadata))
+    seen: Mapped[bool] = mapped_column(Boolean)
 """,
     )
     first, second = package.config("primary"), package.config("analytics", name="analytics")
