@@ -70,6 +70,15 @@ def raw_check(folder: Path, table: str) -> Each:
     return each
 
 
+def raw_check_folders(folder_of: Callable[[str], Path], table: str) -> Each:
+    """The same where each database has files of its own: they are read each time."""
+
+    async def each(place: Place) -> None:
+        await raw_check(folder_of(place.name), table)(place)
+
+    return each
+
+
 def raw_migrate(folder: Path, at_once: int) -> Each:
     """Read the files, make the ledger, send *at_once* migrations a message."""
 

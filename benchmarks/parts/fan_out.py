@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from benchmarks.measure import Bar, Figure, Report, Run, Subject, Timing, measure
 from benchmarks.ours import TEMPLATE, Project, make_template
-from benchmarks.rivals import Alembic, Each, alchemy_check, all_at_once, one_by_one, raw_check
+from benchmarks.rivals import (
+    Alembic,
+    Each,
+    alchemy_check,
+    all_at_once,
+    one_by_one,
+    raw_check,
+    raw_check_folders,
+)
 from benchmarks.stage import Place, Stage, distance, far_away
 
 PART = "fan-out"
@@ -17,7 +25,7 @@ PATIENCE = 8.0
 
 OURS, OURS_SERIAL, OURS_COMMAND = "dbwarden", "dbwarden, one by one", "dbwarden, whole process"
 OURS_FOLDERS = "dbwarden, a folder of migrations each"
-RAW = "asyncpg by hand"
+RAW, RAW_FOLDERS = "asyncpg by hand", "asyncpg by hand, a folder of migrations each"
 ALCHEMY, ALCHEMY_SERIAL = "SQLAlchemy", "SQLAlchemy, one by one"
 ALEMBIC = "Alembic, a process each"
 
@@ -31,6 +39,7 @@ class Fleet:
     alembic: Alembic
     names: tuple[str, ...]
     raw: Each
+    raw_folders: Each
     alchemy: Each
 
 
@@ -73,6 +82,7 @@ async def _raise_fleet(stage: Stage, report: Report, wanted: int) -> Fleet:
         alembic=alembic,
         names=names,
         raw=raw_check(project.migrations(TEMPLATE), "dbwarden_ledger"),
+        raw_folders=raw_check_folders(folders.migrations, "dbwarden_ledger"),
         alchemy=alchemy_check("dbwarden_ledger"),
     )
 
@@ -131,6 +141,7 @@ async def _check(scene: Scene, report: Report, alembic: Timing) -> None:
     subjects = [
         scene.concurrent(RAW, scene.fleet.raw),
         Subject(name=OURS, run=lambda: project.check(places, limit)),
+        scene.concurrent(RAW_FOLDERS, scene.fleet.raw_folders),
         Subject(name=OURS_FOLDERS, run=lambda: scene.fleet.folders.check(places, limit)),
         scene.concurrent(ALCHEMY, scene.fleet.alchemy),
         scene.serial(OURS_SERIAL, lambda place: project.check([place], 1), flights=3),
@@ -139,7 +150,8 @@ async def _check(scene: Scene, report: Report, alembic: Timing) -> None:
     ]
     timings = await measure(subjects, rounds=scene.rounds)
     timings[ALEMBIC] = scene.scaled(alembic)
-    bars = [Bar(subject=name, beside=RAW, limit=1.3) for name in (OURS, OURS_FOLDERS)]
+    pairs = ((OURS, RAW), (OURS_FOLDERS, RAW_FOLDERS))
+    bars = [Bar(subject=mine, beside=rival, limit=1.3) for mine, rival in pairs]
     bars += [Bar(subject=OURS, beside=ALCHEMY_SERIAL, limit=20, kind="at least")]
     promised = scene.seconds == 0.020 and len(places) in (50, 200)
     report.add(
