@@ -48,6 +48,7 @@ class _Look:
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
     registries: set[int] = field(default_factory=set)
+    homes: dict[int, str] = field(default_factory=dict)
 
     def claim(self, table: Table, module: str) -> None:
         self.metadata.setdefault(id(table.metadata), table.metadata)
@@ -72,8 +73,8 @@ def owned_tables(
     """
     sources = find_modules(config)
     modules = import_modules(config, sources)
-    look = _Look(frozenset(source.name for source in sources))
     _configure(config)
+    look = _Look(frozenset(source.name for source in sources), homes=_homes())
     for module in modules:
         _look_at(module, look)
     _look_elsewhere(look)
@@ -144,19 +145,21 @@ def _look_at_mapper(mapper: Mapper[object], look: _Look) -> None:
 
 def _claim_secondary(table: Table, module: str, look: _Look) -> None:
     """An association table that no module names belongs to the class that names it first."""
-    if id(table) not in look.tables and _home(table) is None:
+    if id(table) not in look.tables and id(table) not in look.homes:
         look.claim(table, module)
 
 
-def _home(table: Table) -> str | None:
-    """The module in whose top level *table* is assigned, if there is one."""
+def _homes() -> dict[int, str]:
+    """For each table that a module assigns at its top level, the first such module."""
+    found: dict[int, str] = {}
     for name, module in list(sys.modules.items()):
         values = dict(getattr(module, "__dict__", None) or {})
-        keys = [key for key, value in values.items() if value is table]
-        assigned = names_assigned(module) if keys else None
-        if keys and (assigned is None or any(key in assigned for key in keys)):
-            return name
-    return None
+        tables = [(key, value) for key, value in values.items() if isinstance(value, Table)]
+        assigned = names_assigned(module) if tables else None
+        for key, table in tables:
+            if assigned is None or key in assigned:
+                found.setdefault(id(table), name)
+    return found
 
 
 def _look_elsewhere(look: _Look) -> None:
@@ -165,7 +168,7 @@ def _look_elsewhere(look: _Look) -> None:
         for table in metadata.tables.values():
             if id(table) in look.tables or id(table) in look.others:
                 continue
-            home = _home(table)
+            home = look.homes.get(id(table))
             if home is not None:
                 look.claim(table, home)
 
