@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from dbwarden.diff.aside import with_room
 from dbwarden.diff.changes import Change, Renaming
 from dbwarden.diff.compare import compare
 from dbwarden.diff.order import order
@@ -19,6 +20,8 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
     A rollback is ``diff(desired, current, invert(renames))``: it knows what depends on what in
     *desired*, which the inverse of single changes does not.
 
+    What has a name that another thing takes by a rename is renamed itself first.
+
     Args:
         current: What is there.
         desired: What is wanted.
@@ -27,9 +30,9 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
     Raises:
         UnsupportedChange: A difference that cannot be expressed; names the thing.
     """
-    asked = tuple(renames)
+    asked = with_room(current, renames)
     base = renamed(current, asked)
-    implied = tuple(renamed_sequences(base, desired))
+    implied = with_room(base, renamed_sequences(base, desired))
     base, asked = renamed(base, implied), (*asked, *implied)
     found = compare(base, desired)
     if not found:

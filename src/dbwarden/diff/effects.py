@@ -151,6 +151,11 @@ def names(
 
     Relations, indexes and sequences of one namespace share their names, and so do its types.
     """
+    if isinstance(change, Rename):
+        return (
+            frozenset(_names(change.after, change)),
+            frozenset(_names(change.before, change)),
+        )
     effect = effects(change)
     taken = {key for ref in effect.makes for key in _names(ref, change)}
     freed = {key for ref in effect.removes for key in _names(ref, change)}

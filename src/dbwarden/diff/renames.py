@@ -56,12 +56,10 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
 
 def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
     """Sequences that serve the same column under another name: they go on counting."""
-    there = {sequence.name for sequence in desired.sequences}
-    known = {sequence.name for sequence in current.sequences}
-    new = {item.owned_by: item for item in desired.sequences if item.name not in known}
+    wanted = {item.owned_by: item for item in desired.sequences if item.owned_by is not None}
     for sequence in current.sequences:
-        other = new.get(sequence.owned_by)
-        if sequence.owned_by is not None and sequence.name not in there and other is not None:
+        other = wanted.get(sequence.owned_by) if sequence.owned_by is not None else None
+        if other is not None and other.name != sequence.name:
             yield Rename(before=sequence.ref, after=other.ref)
 
 

@@ -71,6 +71,31 @@ CASES = [
         renames=("table users:members",),
         lacks=("DROP", "CREATE"),
     ),
+    Case(
+        name="a table takes the name of another",
+        old="CREATE TABLE users (id serial PRIMARY KEY, nick text UNIQUE);",
+        new="CREATE TABLE accounts (id serial PRIMARY KEY, nick text UNIQUE);"
+        "CREATE TABLE users (id serial PRIMARY KEY, nick text UNIQUE, more int);",
+        renames=("table users:accounts",),
+        contains=("RENAME TO accounts_id_seq", "CREATE TABLE users"),
+        lacks=("DROP",),
+    ),
+    Case(
+        name="a column takes the name of another",
+        old="CREATE TABLE t (id int PRIMARY KEY, nick text UNIQUE);",
+        new="CREATE TABLE t (id int PRIMARY KEY, name text UNIQUE, nick varchar(9));",
+        renames=("column t.nick:name",),
+        lacks=("DROP",),
+    ),
+    Case(
+        name="two tables change their names",
+        old="CREATE TABLE a (id int CONSTRAINT pa PRIMARY KEY);"
+        "CREATE TABLE b (key int CONSTRAINT pb PRIMARY KEY);",
+        new="CREATE TABLE b (id int CONSTRAINT pa PRIMARY KEY);"
+        "CREATE TABLE a (key int CONSTRAINT pb PRIMARY KEY);",
+        renames=("table a:b", "table b:a"),
+        lacks=("DROP", "CREATE"),
+    ),
     Case(name="a table without columns", old="", new="CREATE TABLE t ();"),
     Case(
         name="another namespace",

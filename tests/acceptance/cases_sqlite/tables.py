@@ -65,6 +65,15 @@ CASES = [
         lacks=("new_",),
     ),
     SqliteCase(
+        name="a table takes the name of another",
+        old=FAMILY.format(type="TEXT") + PEOPLE,
+        new=FAMILY.format(type="TEXT").replace(" p ", " people ").replace("p.", "people.")
+        + "CREATE TABLE p (id INTEGER PRIMARY KEY, more TEXT);",
+        renames=("table p:people",),
+        after=COUNTED,
+        back=COUNTED,
+    ),
+    SqliteCase(
         name="rename and build anew",
         old=FAMILY.format(type="TEXT") + PEOPLE,
         new=FAMILY.format(type="VARCHAR(9)").replace(" p ", " people ").replace("p.", "people."),
