@@ -111,6 +111,8 @@ class Bench:
         config = self.config
         url = config.url
         path = dict(url.query).get("options", "") if url is not None else ""
+        if config.compare_privileges:
+            path += " with privileges"
         if config.scratch_setup is None:
             return path
         try:

@@ -18,7 +18,7 @@ from dbwarden.schema import Ref, Schema
 KINDS = (
     *("namespaces", "extensions", "domains", "composite_types", "routines", "aggregates"),
     *("views", "materialized_views", "triggers", "event_triggers", "rules", "policies"),
-    *("statistics", "others"),
+    *("statistics", "others", "grants", "default_privileges"),
 )
 MARK = "-- Verdict: "
 """What stands in the header of a migration that make-migrations wrote."""

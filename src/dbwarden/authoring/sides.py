@@ -112,7 +112,8 @@ def independent(schema: Schema) -> frozenset[Ref]:
     """The things of the kinds that models cannot say which need no table, also not indirectly."""
     needs = schema.needs()
     refs = {thing.ref for kind in KINDS for thing in getattr(schema, kind)}
-    refs -= {ref for ref in refs if ref.kind in (Kind.TRIGGER, Kind.RULE, Kind.POLICY)}
+    on_tables = (Kind.TRIGGER, Kind.RULE, Kind.POLICY, Kind.GRANT)
+    refs -= {ref for ref in refs if ref.kind in on_tables}
     left = {ref for ref in refs if any(n.kind in _ON_TABLES for n in needs.get(ref, ()))}
     while more := {
         ref for ref in refs - left if any(needed in left for needed in needs.get(ref, ()))

@@ -168,6 +168,7 @@ CHECKS: Mapping[str, Check] = {
     "dev_database_type": kind,
     "dev_database_url": source,
     "overlap_models": flag,
+    "compare_privileges": flag,
     "replica_of": text,
     "timeout": seconds(optional=True),
     "connect_timeout": seconds(),

@@ -45,6 +45,7 @@ class DatabaseConfig:
     dev_database_type: DialectName | None = None
     dev_database_url: UrlSource | None = field(default=None, repr=False)
     overlap_models: bool = False
+    compare_privileges: bool = False
     replica_of: DatabaseName | None = None
     primary: "DatabaseConfig | None" = field(default=None, repr=False)
     timeout: float | None = 60.0

@@ -28,6 +28,7 @@ class _SharedOptions(TypedDict, total=False):
     dev_database_type: Literal["postgresql", "sqlite"] | None
     dev_database_url: UrlSource | None
     overlap_models: bool
+    compare_privileges: bool
     timeout: float | None
     connect_timeout: float
     lock_timeout: float | None

@@ -94,7 +94,9 @@ class PostgresWorkshop:
             namespace = default_namespace(config)
             await raw.execute(f"SET search_path TO {identifier(namespace)}")
             ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
-            return await read_database(raw, namespace, [ledger])
+            return await read_database(
+                raw, namespace, [ledger], privileges=config.compare_privileges
+            )
         finally:
             raw.terminate()
 

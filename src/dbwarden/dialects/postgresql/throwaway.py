@@ -228,7 +228,8 @@ class PostgresScratchDatabase:
         """The schema of this database, whatever the session's settings have become."""
         raw = await self.connection()
         await raw.execute(f"RESET ALL; SET search_path TO {identifier(self._scratch.namespace)}")
-        schema = await read_database(raw, self._scratch.namespace)
+        privileges = self._config.compare_privileges
+        schema = await read_database(raw, self._scratch.namespace, privileges=privileges)
         await raw.execute("RESET search_path")
         return schema
 
@@ -291,12 +292,18 @@ def _read_text(path: Any) -> str:
         ) from error
 
 
-async def read_database(raw: Any, namespace: str, exclude: Sequence[QualifiedName] = ()) -> Schema:
+async def read_database(
+    raw: Any, namespace: str, exclude: Sequence[QualifiedName] = (), *, privileges: bool = False
+) -> Schema:
     """One consistent picture of the database behind *raw*."""
     async with raw.transaction(isolation="repeatable_read", readonly=True):
         number = await raw.fetchval("SELECT current_setting('server_version_num')::int")
         return await read_schema(
-            raw.fetch, server_version=number, default_namespace=namespace, exclude=exclude
+            raw.fetch,
+            server_version=number,
+            default_namespace=namespace,
+            exclude=exclude,
+            privileges=privileges,
         )
 
 
