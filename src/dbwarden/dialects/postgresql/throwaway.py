@@ -101,7 +101,8 @@ class PostgresScratch:
     async def sweep(self) -> None:
         """Drop scratch databases that a crash left behind."""
         rows = await self._admin.fetch(
-            "SELECT datname FROM pg_catalog.pg_database WHERE starts_with(datname, $1)", PREFIX
+            "SELECT datname FROM pg_catalog.pg_database WHERE left(datname::text, length($1)) = $1",
+            PREFIX,  # starts_with() came with PostgreSQL 11
         )
         for row in rows:
             stamp = row["datname"].removeprefix(PREFIX).split("_")[0]

@@ -1,0 +1,152 @@
+"""Where the two sides come from, and where scratch databases are made."""
+
+from pathlib import Path
+
+import pytest
+
+from dbwarden.errors import StatementFailed, UsageError
+from tests.integration.authoring.conftest import Project
+
+USERS = """
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str | None]
+"""
+
+
+async def test_from_live_compares_with_what_the_database_has(project: Project) -> None:
+    project.models(USERS)
+    await project.fetch("CREATE TABLE users (id serial PRIMARY KEY)")
+    result = await project.make("catch up", from_live=True, sql=True)
+    assert result.sql is not None
+    upgrade, _, rollback = result.sql.partition("-- rollback")
+    assert "ADD COLUMN email" in upgrade
+    assert "CREATE TABLE" not in upgrade
+    assert "DROP COLUMN email" in rollback
+    assert (result.proven, result.path) == (True, None)
+
+
+async def test_schema_paths_and_models_are_the_whole_truth_together(project: Project) -> None:
+    project.models(USERS)
+    folder = project.file(
+        "sql/functions.sql",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';\n",
+    ).parent
+    project.options["schema_paths"] = (folder,)
+    text = await project.made("users and a function")
+    assert "CREATE FUNCTION" in text
+    assert "CREATE TABLE users" in text
+    project.file("sql/functions.sql", "SELECT 1;\n")
+    assert "DROP FUNCTION" in await project.made("no function")
+
+
+async def test_schema_paths_need_no_models(project: Project) -> None:
+    path = project.file("schema.sql", "CREATE TABLE plain (id bigint PRIMARY KEY, a text);\n")
+    project.options["schema_paths"] = (path,)
+    assert "CREATE TABLE plain" in await project.made("plain")
+
+
+async def test_what_scratch_setup_makes_is_there_on_both_sides(project: Project) -> None:
+    setup = "CREATE FUNCTION shared() RETURNS int LANGUAGE sql AS 'SELECT 7'"
+    project.options["scratch_setup"] = project.file("scratch.sql", f"{setup};\n")
+    await project.fetch(setup)
+    project.models(
+        USERS.replace("[str | None]", "[int] = mapped_column(server_default=text('shared()'))")
+    )
+    text = await project.made("users")
+    assert "DEFAULT shared()" in text
+    assert "CREATE FUNCTION" not in text
+
+
+async def test_roles_that_migrations_name_are_made_in_the_embedded_server(
+    project: Project,
+) -> None:
+    project.options["scratch"] = "embedded"
+    project.models(USERS)
+    role = f"reader_of_{project.database}"
+    project.migration(
+        1,
+        "-- upgrade\nCREATE TABLE users (id serial PRIMARY KEY, email varchar);\n"
+        f"GRANT SELECT ON users TO {role};\n\n-- rollback\nDROP TABLE users;\n",
+    )
+    assert (await project.make("nothing")).agree
+
+
+@pytest.fixture
+def no_binaries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on a machine without any PostgreSQL programs."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("DBWARDEN_POSTGRES_BIN", str(tmp_path / "bin"))
+
+
+@pytest.mark.usefixtures("no_binaries")
+async def test_without_programs_the_configured_server_serves_and_stale_databases_go(
+    project: Project,
+) -> None:
+    stale, fresh = "dbwarden_scratch_1000_1_abcd_0", "dbwarden_scratch_99999999999_1_abcd_0"
+    for name in (stale, fresh):
+        await project.fetch(f"CREATE DATABASE {name} TEMPLATE template0")
+    project.options["scratch"] = "auto"
+    project.models(USERS)
+    assert (await project.make("users")).proven
+    names = "SELECT datname FROM pg_database WHERE datname LIKE 'dbwarden\\_scratch\\_%'"
+    left = {row["datname"] for row in await project.fetch(names)}
+    await project.fetch(f"DROP DATABASE {fresh}")
+    assert fresh in left
+    assert stale not in left
+
+
+@pytest.mark.usefixtures("no_binaries")
+async def test_the_server_of_a_production_database_is_left_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    project.options["scratch"] = "auto"
+    project.models(USERS)
+    with pytest.raises(UsageError, match="ENVIRONMENT is production") as caught:
+        await project.make("users")
+    assert "dbwarden[scratch]" in str(caught.value.next_step)
+
+
+async def test_what_models_say_that_the_server_refuses_is_named(project: Project) -> None:
+    project.models(
+        USERS
+        + """
+class Post(Base):
+    __tablename__ = "posts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author: Mapped[str] = mapped_column(ForeignKey("users.email"))
+"""
+    )
+    with pytest.raises(StatementFailed, match="no unique constraint") as caught:
+        await project.make("posts")
+    assert "CREATE TABLE posts" in (caught.value.statement or "")
+
+
+async def test_two_databases_of_one_base_each_get_their_own_tables(project: Project) -> None:
+    base = (
+        "from sqlalchemy.orm import *\nfrom sqlalchemy import *\nclass Base(DeclarativeBase): ...\n"
+    )
+    name = f"shop_of_{project.database}"
+    project.file(f"{name}/__init__.py", "")
+    project.file(f"{name}/base.py", base)
+    for module in ("orders", "events"):
+        project.file(
+            f"{name}/{module}.py",
+            f"from {name}.base import *\n"
+            f"tags = Table('{module}_tags', Base.metadata,\n"
+            f"    Column('owner', ForeignKey('{module}.id'), primary_key=True))\n"
+            f"class One(Base):\n    __tablename__ = '{module}'\n"
+            "    id: Mapped[int] = mapped_column(primary_key=True)\n"
+            "    done: Mapped[bool] = mapped_column(Boolean)\n"
+            f"    mood: Mapped[str] = mapped_column(Enum('a', name='{module}_mood'))\n",
+        )
+    project.options["model_paths"] = (f"{name}.events",)
+    text = await project.made("events")
+    assert "CREATE TABLE events_tags" in text
+    assert "events_mood" in text
+    assert "orders" not in text
+    project.options["model_paths"] = (f"{name}.orders",)
+    result = await project.make("orders", sql=True, allow_drop=("events", "events_tags"))
+    assert "CREATE TABLE orders_tags" in (result.sql or "")
