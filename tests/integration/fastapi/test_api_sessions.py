@@ -351,7 +351,8 @@ async def test_five_hundred_requests_at_once_over_three_databases(
 ) -> None:
     urls = await anyio.to_thread.run_sync(databases, 3)
     for name, url in zip(("primary", "analytics", "logging"), urls, strict=True):
-        site.add(name, url, default=name == "primary")
+        # What is asked here is that all are answered, however slow the machine is.
+        site.add(name, url, default=name == "primary", connect_timeout=60.0, pool_timeout=120.0)
     site.users("primary", "analytics", "logging")
     import dbwarden
 
@@ -367,7 +368,7 @@ async def test_five_hundred_requests_at_once_over_three_databases(
     try:
         limits = httpx.Limits(max_connections=500)
         async with (
-            httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client,
+            httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client,
             anyio.create_task_group() as group,
         ):
             for _ in range(500):

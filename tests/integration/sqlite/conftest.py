@@ -17,7 +17,6 @@ import anyio
 import anyio.to_thread
 import pytest
 import structlog  # noqa: F401 - the first event would load it, and block for that once
-from blockbuster import blockbuster_ctx
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Work, dialect_for
@@ -27,17 +26,6 @@ from dbwarden.ledger import LedgerRow, LockHolder
 from dbwarden.types import DatabaseName, Direction
 
 NAME = DatabaseName("app")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def nothing_blocks_the_event_loop() -> Iterator[None]:
-    with blockbuster_ctx(scanned_modules="dbwarden"):
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from dbwarden.operations.status import status
 from tests.commands import Ran, migration
 from tests.commands import dbwarden as command
 
-TENANTS = 300
+TENANTS = 120
 BROKEN = "t007"
 
 ON_SERVER = """
@@ -107,7 +107,7 @@ def states(ran: Ran) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-async def test_three_hundred_tenants_are_made_migrated_and_repaired_as_one(
+async def test_many_tenants_are_made_migrated_and_repaired_as_one(
     on_server: Fleet,
 ) -> None:
     # The database that lists the tenants is made first, and nobody asks it for them meanwhile.
@@ -136,7 +136,7 @@ async def test_three_hundred_tenants_are_made_migrated_and_repaired_as_one(
     await on_server.on(BROKEN, "CREATE TABLE orders ()")
     ran = await on_server.run("migrate", "--all", "--report", "manifest.json")
     assert ran.code == 1
-    assert "300 of 301 databases done. For the rest:" in ran.err
+    assert f"{TENANTS} of {TENANTS + 1} databases done. For the rest:" in ran.err
     assert f"dbwarden migrate -d tenant_{BROKEN}" in ran.err
     manifest = json.loads(await anyio.Path(on_server.root / "manifest.json").read_text())
     assert manifest["summary"] == {"failed": 1, "succeeded": TENANTS}
