@@ -56,7 +56,7 @@ class Live:
     def on_event(self, event: Event) -> None:
         """Show what happened on the line of its database."""
         database = str(event.fields.get("database", ""))
-        if event.name == "outcome" and self._all is not None:
+        if event.name == "outcome" and event.fields["last"] and self._all is not None:
             self._progress.update(self._all, advance=1, doing=database)
         task = self._own.get(database)
         if task is None:

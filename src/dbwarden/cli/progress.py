@@ -1,14 +1,21 @@
-"""Progress: live on a terminal, plain lines elsewhere; always on stderr."""
+"""Progress: live on a terminal, plain lines elsewhere, few for many; always on stderr."""
 
 import os
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from dbwarden import telemetry
 from dbwarden.cli import output
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.telemetry import Event
+
+MOST = 50
+"""More databases than this do not get lines of their own where they do as they should."""
+
+MOST_TOLD = 20
+"""So many lines tell what is out of the ordinary; the log has all of it."""
 
 
 @contextmanager
@@ -23,13 +30,65 @@ def watching(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator
         with live, telemetry.listening(live.on_event):
             yield
     else:
-        with telemetry.listening(_say):
+        many = Many(total=len(databases)) if len(databases) > MOST else None
+        with telemetry.listening(_say if many is None else many.on_event):
             yield
 
 
 def _say(event: Event) -> None:
     if (line := plain_line(event)) is not None:
         output.note(line)
+
+
+@dataclass(slots=True, kw_only=True)
+class Many:
+    """What a log file is told of many databases: a line for each tenth of them, and what is odd.
+
+    What several databases say in the same words is told once.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    told: set[str] = field(default_factory=set)
+
+    def on_event(self, event: Event) -> None:
+        """Tell of *event* if nothing like it was told."""
+        if (line := self.line(event)) is not None:
+            output.note(line)
+
+    def line(self, event: Event) -> str | None:
+        """What to tell of *event*, which is then told; ``None`` for nothing."""
+        match event.name:
+            case "outcome":
+                return self._counted(event)
+            case "migration_applied" | "migration_rolled_back":
+                return None
+            case _:
+                return self._odd(event)
+
+    def _counted(self, event: Event) -> str | None:
+        state = event.fields["state"]
+        if not event.fields["last"] or state not in ("succeeded", "failed", "timed_out"):
+            return None
+        tenths = self.done * 10 // self.total
+        self.failed += state != "succeeded"
+        self.done += 1
+        if self.done * 10 // self.total == tenths:
+            return None
+        failed = f", {self.failed} of them badly" if self.failed else ""
+        return f"{self.done} of {self.total} databases have ended{failed}"
+
+    def _odd(self, event: Event) -> str | None:
+        if len(self.told) > MOST_TOLD or (line := plain_line(event)) is None:
+            return None
+        said = line.removeprefix(str(event.fields.get("database", "")))
+        if said in self.told:
+            return None
+        self.told.add(said)
+        if len(self.told) > MOST_TOLD:
+            return "More of this is not shown; --log-level info logs it."
+        return line
 
 
 def plain_line(event: Event) -> str | None:

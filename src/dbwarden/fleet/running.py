@@ -6,6 +6,7 @@ fail-fast or keep-going, and an :class:`Outcome` for every database, in configur
 
 import math
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -166,12 +167,14 @@ class _Run(Generic[T]):
     limits: Limits
     outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
+    left: Counter[DatabaseName] = field(default_factory=Counter)
     servers: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
     stopped_by: str | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def everything(self) -> None:
         self.ended = {task.key: anyio.Event() for task in self.tasks}
+        self.left = Counter(task.config.database_name for task in self.tasks)
         everywhere = anyio.CapacityLimiter(self.limits.concurrency)
         with self.scope:
             async with anyio.create_task_group() as group:
@@ -211,7 +214,10 @@ class _Run(Generic[T]):
     def _record(self, task: Task[T], outcome: Outcome[T]) -> None:
         self.outcomes[task.key] = outcome
         self.ended[task.key].set()
-        telemetry.emit("outcome", level="debug", database=outcome.database, state=outcome.state)
+        name = outcome.database
+        self.left[name] -= 1
+        last = self.left[name] == 0
+        telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
         if outcome.state in _BAD and enough(self.limits, self.outcomes):
             self._stop(f"stopped because {task.config.database_name} failed")
 
