@@ -31,7 +31,7 @@ class Team(Model):
         {"schema": "staff", "comment": "100% of the teams: all"},
     )
     id: Mapped[uuid.UUID] = mapped_column(
-        primary_key=True, server_default=text("gen_random_uuid()"))
+        primary_key=True, server_default=text("md5(random()::text)::uuid"))
     lead_id: Mapped[int | None]
     motto: Mapped[str] = mapped_column(Text, server_default="it's: \\"50%\\"")
 
