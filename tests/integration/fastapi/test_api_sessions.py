@@ -11,13 +11,15 @@ import pytest
 from fastapi import Depends, FastAPI, HTTPException
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from dbwarden.config.registry import DatabaseHandle
+from dbwarden.dialects.postgresql.server import EmbeddedServer
 from dbwarden.errors import ConfigurationError, TimedOut, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
 from dbwarden.testing import override_database
+from tests.proxy import Proxy
 
 
 @asynccontextmanager
@@ -441,3 +443,31 @@ async def test_a_database_that_moves_gets_a_new_engine_and_who_uses_the_old_keep
             assert str(await session.scalar(file)).endswith("primary.db")
         assert len(state.engines.open) == 1
         assert old not in state.engines.open.values()
+
+
+async def test_a_new_engine_meets_its_server_in_five_flights_and_knows_what_sqlalchemy_asks(
+    site: Any, postgres_url: str, postgres_server: EmbeddedServer
+) -> None:
+    plain = create_async_engine(postgres_url.replace("postgresql:", "postgresql+asyncpg:"))
+    async with plain.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        known = facts(plain)
+    await plain.dispose()
+    async with Proxy(postgres_server.port) as proxy:
+        url = postgres_url.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+        site.add("primary", f"{url}?sslmode=disable", default=True)
+        async with get_session("primary") as session:
+            await session.execute(text("SELECT 1"))
+            # start, introduction, BEGIN, prepare, execute
+            assert [counts.flights for counts in proxy.counts()] == [5]
+            assert facts(session.bind) == known
+
+
+def facts(engine: Any) -> tuple[Any, ...]:
+    dialect = engine.dialect
+    return (
+        dialect.server_version_info,
+        dialect.default_schema_name,
+        dialect.default_isolation_level,
+        dialect._backslash_escapes,
+    )

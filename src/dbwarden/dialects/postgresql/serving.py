@@ -4,10 +4,11 @@ SQLAlchemy opens no connection itself: each is made here from what ``database_ur
 moment, so that a password may change while the program runs.
 """
 
+import json
 import time
 from collections.abc import MutableSet
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, LiteralString
 
 import anyio
 import asyncpg
@@ -20,7 +21,7 @@ from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.postgresql.connecting import application_name
-from dbwarden.dialects.postgresql.ledger import LedgerAddress
+from dbwarden.dialects.postgresql.ledger import LedgerAddress, single_value
 from dbwarden.dialects.postgresql.looking import look
 from dbwarden.dialects.postgresql.refusals import connect_failure, is_startup_refusal, timed_out
 from dbwarden.dialects.postgresql.session import ServerRefused
@@ -74,9 +75,63 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
     engine = create_async_engine(
         shown, connect_args={**connect_args, "async_creator_fn": opening}, **options
     )
+    _introduce_in_one_flight(engine, config)
     if config.pool_pre_ping and "poolclass" not in given:
         _ask_before_use(engine, config.connect_timeout)
     return engine
+
+
+_INTRODUCTION: LiteralString = (
+    "SELECT json_build_array("
+    "current_schema(), current_setting('default_transaction_isolation'))::text"
+)
+
+
+def _introduce_in_one_flight(engine: AsyncEngine, config: DatabaseConfig) -> None:
+    """Let SQLAlchemy learn with one question what it would ask a new server in ten flights.
+
+    An engine asks for the version, the namespace, the isolation level and how strings are
+    written, each prepared and then run. Version and strings stand in the server's greeting.
+    These methods are what dialects of other makers override.
+    """
+    dialect: Any = engine.sync_engine.dialect
+    learnt: dict[str, str | None] = {}
+
+    def version(connection: Any) -> tuple[int, ...]:
+        raw = connection.connection.dbapi_connection
+        asked = raw.run_async(lambda driver: _introduction(driver, config))
+        learnt["namespace"], learnt["isolation"] = asked
+        found = raw.driver_connection.get_server_version()
+        return (found.major, found.micro)  # 18.6: asyncpg has a zero between them
+
+    def isolation(_: Any) -> str:
+        return (learnt["isolation"] or "").upper()
+
+    def escapes(connection: Any) -> None:
+        settings = connection.connection.driver_connection.get_settings()
+        dialect._backslash_escapes = settings.standard_conforming_strings == "off"
+
+    dialect._get_server_version_info = version
+    dialect._get_default_schema_name = lambda _: learnt["namespace"]
+    dialect.get_default_isolation_level = isolation
+    dialect._set_backslash_escapes = escapes
+
+
+async def _introduction(driver: Any, config: DatabaseConfig) -> tuple[str | None, str]:
+    copied = bytearray()
+
+    async def take(data: bytes) -> None:
+        copied.extend(data)
+
+    try:
+        with anyio.move_on_after(config.connect_timeout):
+            await driver.copy_from_query(_INTRODUCTION, output=take, format="binary")
+            namespace, isolation = json.loads(single_value(bytes(copied)) or "[]")
+            return namespace, isolation
+    except _FAILURES as error:
+        url = config.url or await config.resolve_url()
+        raise connect_failure(error, url, config.database_name) from error
+    raise timed_out(config.connect_timeout, config.url, config.database_name)
 
 
 def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
