@@ -54,6 +54,11 @@ async def selected(target: Target, *, unlisted: bool = False) -> tuple[DatabaseC
         configs = found.select(target.database, all_databases=target.all, unlisted=unlisted)
     else:
         configs = (found.default,)
+    return narrowed(configs, target)
+
+
+def narrowed(configs: Sequence[DatabaseConfig], target: Target) -> tuple[DatabaseConfig, ...]:
+    """The share of *configs* that the options ask for, each as the options want it."""
     if target.shard is not None:
         configs = fleet.Shard.parse(target.shard).of(configs)
     return tuple(_adjusted(config, target) for config in configs)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.tenants import ASK_AGAIN, FIELD, TenantFamily
+from dbwarden.config.tenants import ASK_AGAIN, TenantFamily
 from dbwarden.config.urls import redact
 from dbwarden.errors import UnknownDatabase, UsageError
 
@@ -154,6 +154,31 @@ class Project:
                 return family.template
         return self.database(name)
 
+    def shares(self, name: str) -> bool:
+        """Whether *name* is a pattern, or what tenants share: nobody has to be asked for a list."""
+        return is_glob(name) or any(name == family.name for family in self.families)
+
+    def written_for(self, name: str) -> tuple[DatabaseConfig, ...]:
+        """Whose migrations *name* or a pattern means; of tenants, what they share stands for all.
+
+        Raises:
+            UnknownDatabase: Nobody's.
+        """
+        if not is_glob(name):
+            return (self.author(name),)
+        found = tuple(
+            item.template if isinstance(item, TenantFamily) else item
+            for item in self.declared
+            if (
+                item.pattern.may_match(name) or fnmatchcase(item.name, name)
+                if isinstance(item, TenantFamily)
+                else item.replica_of is None and fnmatchcase(item.database_name, name)
+            )
+        )
+        if not found:
+            raise self._unknown(name)
+        return found
+
     def select(
         self,
         names: Sequence[str] = (),
@@ -221,9 +246,7 @@ class Project:
     def _told(self) -> tuple[str, ...]:
         """Databases for people: each single one by name, tenants by their pattern."""
         return tuple(
-            item.pattern.name.replace(FIELD, "*")
-            if isinstance(item, TenantFamily)
-            else item.database_name
+            item.pattern.glob if isinstance(item, TenantFamily) else item.database_name
             for item in self.declared
         )
 

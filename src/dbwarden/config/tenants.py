@@ -42,6 +42,11 @@ class Pattern:
     urls: Mapping[str, str] = field(repr=False)
     longest: int = LONGEST
 
+    @property
+    def glob(self) -> str:
+        """What to give to ``-d`` for all of them."""
+        return self.name.replace(FIELD, "*")
+
     def name_of(self, tenant_id: str) -> DatabaseName:
         """The name of this tenant's database."""
         return DatabaseName(self.name.replace(FIELD, tenant_id))

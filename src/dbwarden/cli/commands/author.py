@@ -1,7 +1,7 @@
 """Commands that write migrations, and that prove them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,12 +11,12 @@ from cyclopts import Parameter
 
 from dbwarden.authoring.answers import pairs_of
 from dbwarden.cli import output
+from dbwarden.cli.choosing import one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import HOW, WHICH, Project, Target
-from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
+from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
 from dbwarden.cli.style import Cell, counted, short, some
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.operations.dev_server import (
     dev_server_start,
@@ -61,26 +61,6 @@ class Authored(Project):
         None
     )
     "Seconds for each database, 0 for no limit; its own timeout when left out."
-
-
-async def chosen(options: Authored, *, patient: bool = False) -> tuple[DatabaseConfig, ...]:
-    """The databases that the options name; *patient* waits for a person without a limit."""
-    if options.all and options.database:
-        raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
-    if options.timeout is not None and options.timeout < 0:
-        raise UsageError("--timeout takes seconds, 0 or more")
-    found = await project(options)
-    await found.expand(options.database)
-    if options.all:
-        configs = [config for config in found.databases if config.replica_of is None]
-    else:
-        configs = list(found.select(options.database))
-    timeout = options.timeout
-    if timeout is None and patient:
-        timeout = 0.0
-    if timeout is None:
-        return tuple(configs)
-    return tuple(replace(config, timeout=timeout or None) for config in configs)
 
 
 class Terminal:
@@ -137,7 +117,7 @@ async def make_migrations(
     from_live
         Compare with the live database instead of the files.
     """
-    asker = Terminal() if output.can_ask() and not options.json else None
+    patient = output.can_ask() and not options.json
     make = partial(
         make_one,
         message=message,
@@ -151,9 +131,9 @@ async def make_migrations(
         online=online,
         unproven=unproven,
         from_live=from_live,
-        asker=asker,
+        asker=Terminal() if patient else None,
     )
-    databases = await chosen(options, patient=asker is not None)
+    databases = await to_write(options, options, from_live=from_live, patient=patient)
     return _say_made([await make(config) for config in databases], options)
 
 
@@ -180,7 +160,7 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
 
 async def verify(*, options: Authored = Authored()) -> int:
     """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
-    results = [await verify_one(config) for config in await chosen(options)]
+    results = [await verify_one(config) for config in await with_files(options, options)]
     code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
     if options.json:
         _say_documents("verify", results, code)
@@ -208,7 +188,7 @@ async def diff(
     models
         Compare them with the models instead.
     """
-    results = [await drift(config, models=models) for config in await chosen(options)]
+    results = [await drift(config, models=models) for config in await that_live(options, options)]
     return say_differences("diff", results, json=options.json)
 
 
@@ -239,7 +219,8 @@ async def schema(
     live
         The schema of the live database instead.
     """
-    results = [await schema_sql(config, live=live) for config in await chosen(options)]
+    databases = await (that_live if live else with_files)(options, options)
+    results = [await schema_sql(config, live=live) for config in databases]
     if options.json:
         _say_documents("schema", results, Exit.DONE)
         return Exit.DONE
@@ -258,7 +239,9 @@ async def renumber(
     move
         The file that moves, where the live database does not tell: 0007_add_orders.
     """
-    results = [await renumber_one(config, move=move) for config in await chosen(options)]
+    results = [
+        await renumber_one(config, move=move) for config in await with_files(options, options)
+    ]
     code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
     if options.json:
         _say_documents("renumber", results, code)
@@ -275,7 +258,8 @@ async def renumber(
 
 async def check_models(target: Target) -> int:
     """Whether files lead to models, for ``check --models``; exit 3 when they do not."""
-    outcomes = await on_fleet(check_models_one, await own(target), target)
+    databases = narrowed(await with_files(target, target), target)
+    outcomes = await on_fleet(check_models_one, databases, target)
     code = await report("check", outcomes, target, headers=("", "differ"), row=_differing)
     if not target.json:
         for outcome in outcomes:
@@ -292,7 +276,7 @@ def _differing(result: DiffResult) -> tuple[Cell, ...]:
 
 async def adopt_live(target: Target) -> int:
     """Write 0001 from live databases and mark it, for ``baseline`` without a version."""
-    outcomes = await on_fleet(adopt, await own(target), target)
+    outcomes = await on_fleet(adopt, one_of_each(await own(target)), target)
     return await report(
         "baseline", outcomes, target, headers=("", "version", "wrote"), row=_adopted
     )
@@ -316,7 +300,7 @@ async def generate_models(
     output_file
         The file to write; standard output when left out. Never overwrites.
     """
-    configs = await chosen(options)
+    configs = await that_live(options, options)
     if len(configs) != 1:
         raise UsageError("models are generated from one database at a time")
     made = await generate_one(configs[0])

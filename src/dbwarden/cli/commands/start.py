@@ -6,10 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
+from dbwarden.cli.choosing import with_files
 from dbwarden.cli.documents import plain
-from dbwarden.cli.options import WHICH, Project
-from dbwarden.cli.run import project
+from dbwarden.cli.options import WHICH, Project, Target
 from dbwarden.cli.style import short
+from dbwarden.errors import UsageError
 from dbwarden.operations.init import init as init_project
 from dbwarden.operations.new import new as new_migration
 
@@ -64,10 +65,15 @@ async def new(
         The database it is for; the default one when left out. Tenants go by one name: tenant
         for tenant_{tenant_id}.
     """
-    found = await project(options)
-    await found.expand([database] if database is not None else [])
-    config = found.author(database) if database is not None else found.default
-    result = await new_migration(config, message=message)
+    which = Target(database=() if database is None else (database,))
+    configs = await with_files(options, which)
+    if len(configs) != 1:
+        names = ", ".join(config.database_name for config in configs)
+        raise UsageError(
+            f"a migration file is for one database, not for {names}",
+            next_step=f"Name one: dbwarden new -d {configs[0].database_name}.",
+        )
+    result = await new_migration(configs[0], message=message)
     if options.json:
         output.say_json(plain(result))
     else:

@@ -1,0 +1,130 @@
+"""Tenants share models and files: the commands that write migrations work on them once."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.commands import dbwarden as command
+from tests.commands import migration
+
+PROJECT = """
+from pathlib import Path
+
+from dbwarden import database_config, tenant_databases
+
+database_config(
+    database_name="primary", database_url="sqlite:///primary.db", model_paths=["shop.primary"]
+)
+database_config(
+    database_name="second", database_url="sqlite:///primary.db", replica_of="primary"
+)
+
+def listed():
+    Path(__file__).with_name("asked").touch()
+    return ["a", "b"]
+
+tenant_databases(
+    name="tenant_{tenant_id}",
+    database_url="sqlite:///tenant_{tenant_id}.db",
+    tenants=listed,
+    model_paths=["shop.tenant"],
+)
+"""
+MODELS = """
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Thing(Base):
+    __tablename__ = "{table}"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "dbwarden.py").write_text(PROJECT)
+    (tmp_path / "shop").mkdir()
+    for name in ("primary", "tenant"):
+        (tmp_path / "shop" / f"{name}.py").write_text(
+            textwrap.dedent(MODELS.format(table=f"{name}_things"))
+        )
+    return tmp_path
+
+
+def files(project: Path) -> list[str]:
+    return sorted(path.name for path in (project / "migrations").rglob("*.sql"))
+
+
+def databases(project: Path) -> list[str]:
+    return sorted(path.name for path in project.glob("*.db"))
+
+
+async def test_a_family_its_pattern_and_a_tenant_mean_the_same_files(project: Path) -> None:
+    ran = await command(project, "make-migrations", "-d", "tenant_*", "-m", "things", "--json")
+    assert ran.code == 0, ran.err
+    (made,) = ran.json["databases"]
+    assert Path(made["path"]).name == "tenant__0001_things.sql"
+    for words in (("make-migrations", "-m", "again"), ("schema",), ("renumber",)):
+        ran = await command(project, *words, "-d", "tenant", "--json")
+        assert ran.code == 0, ran.err
+        assert len(ran.json["databases"]) == 1
+    ran = await command(project, "check", "--models", "-d", "tenant_*", "--json")
+    assert (ran.code, ran.json["summary"]) == (0, {"succeeded": 1}), ran.err
+
+    # Only who names a tenant needs the list.
+    assert not await anyio.Path(project / "asked").exists()
+    ran = await command(project, "verify", "-d", "tenant_b", "-d", "tenant_a", "--json")
+    assert ran.code == 0, ran.err
+    assert [item["database"] for item in ran.json["databases"]] == ["tenant_b"]
+    assert await anyio.Path(project / "asked").exists()
+    ran = await command(project, "new", "-d", "tenant_*", "-m", "more")
+    assert ran.code == 0, ran.err
+    assert files(project) == ["tenant__0001_things.sql", "tenant__0002_more.sql"]
+    assert databases(project) == []
+
+
+async def test_all_means_each_set_of_files_once(project: Path) -> None:
+    ran = await command(project, "make-migrations", "--all", "-m", "things")
+    assert ran.code == 0, ran.err
+    assert files(project) == ["primary__0001_things.sql", "tenant__0001_things.sql"]
+    ran = await command(project, "check", "--models", "--all", "--json")
+    assert (ran.code, ran.json["summary"]) == (0, {"succeeded": 2})
+    assert not await anyio.Path(project / "asked").exists()
+
+
+async def test_what_looks_at_a_live_database_takes_each_tenant_for_itself(project: Path) -> None:
+    migration(project, "tenant", "0001_things", "CREATE TABLE things (id int);")
+    assert (await command(project, "migrate", "-d", "tenant_*")).code == 0
+    ran = await command(project, "diff", "-d", "tenant_*", "--json")
+    assert [item["database"] for item in ran.json["databases"]] == ["tenant_a", "tenant_b"]
+    ran = await command(project, "diff", "--models", "-d", "tenant")
+    assert ran.code == 2
+    assert "tenant is what tenants share, and no live database" in ran.err
+    assert "next: Name one of tenant_*, or all of them: -d 'tenant_*'." in ran.err
+
+    for words in (("make-migrations", "-m", "x", "--from-live"), ("baseline",)):
+        ran = await command(project, *words, "-d", "tenant_*")
+        assert ran.code == 2
+        assert "next: Name the one to go by: -d tenant_a." in ran.err
+    assert files(project) == ["tenant__0001_things.sql"]
+
+
+async def test_names_that_fit_nobody_are_told_and_a_file_is_for_one(project: Path) -> None:
+    for name, said in (
+        ("tenant_zz", "no tenant has the database 'tenant_zz'"),
+        ("tenants", "no database 'tenants' is configured"),
+        ("nobody_*", "no database 'nobody_*' is configured"),
+        ("second", "a replica has no migrations of its own; it follows primary"),
+    ):
+        ran = await command(project, "make-migrations", "-m", "x", "-d", name, "--json")
+        assert ran.code == 2
+        assert said in json.loads(ran.out)["error"]["message"]
+    ran = await command(project, "new", "-m", "x", "-d", "*")
+    assert ran.code == 2
+    assert "a migration file is for one database, not for primary, tenant" in ran.err
+    assert not (project / "migrations").exists()
