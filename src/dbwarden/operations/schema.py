@@ -15,8 +15,10 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_folder, write_migration
 from dbwarden.files.parsing import parse
+from dbwarden.ledger import Reading
 from dbwarden.operations.baseline import baseline
-from dbwarden.operations.target import migration_files, operation
+from dbwarden.operations.migrate import read_only
+from dbwarden.operations.target import look, migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
 
@@ -70,7 +72,9 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
     """Write 0001 from what the live database has, prove it, and mark it as applied.
 
     Raises:
-        UsageError: There are migrations already, or the database holds nothing.
+        UsageError: There are migrations already, as files or in the ledger, or the database holds
+            nothing.
+        ReadOnlyDatabase: The server takes no writes, so that nothing could be marked.
         UnsupportedChange: It holds something that dbwarden cannot write.
     """
     # Not through what this run has read before: the file that is written now must be seen.
@@ -81,9 +85,28 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
             database=config.database_name,
             next_step="Mark those that the database has as applied: dbwarden baseline --to 0007.",
         )
+    _refuse_history(config, await look(config))
     path = await _write_first(config, message)
     done = await baseline(config, to=FIRST)
     return AdoptResult(database=config.database_name, path=path, version=FIRST, marked=done.marked)
+
+
+def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
+    """What could not be marked afterwards is not written."""
+    if reading.read_only:
+        raise read_only(config)
+    keys = [row.key for row in reading.rows or () if row.live]
+    if keys:
+        many = "a migration" if len(keys) == 1 else f"{len(keys)} migrations"
+        raise UsageError(
+            f"its ledger has {many} already, up to {keys[-1]}, and no file of them is in "
+            f"{config.migrations_dir}",
+            database=config.database_name,
+            next_step="Bring back the files (git, another branch, migrations_dir), or let the "
+            "ledger forget what nobody has any more, and begin anew: dbwarden repair "
+            f"-d {config.database_name} {' '.join(f'--forget {key}' for key in keys[:3])}"
+            + (" ..." if len(keys) > 3 else ""),
+        )
 
 
 async def _write_first(config: DatabaseConfig, message: str) -> Path:

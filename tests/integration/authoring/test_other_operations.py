@@ -7,9 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dbwarden.errors import UsageError
+from dbwarden.errors import ReadOnlyDatabase, UsageError
 from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.renumber import renumber
+from dbwarden.operations.repair import repair
 from dbwarden.operations.schema import adopt, schema_sql
 from dbwarden.operations.verify import verify
 from tests.integration.authoring.conftest import Project
@@ -123,6 +124,29 @@ async def test_a_live_database_becomes_the_first_migration(project: Project) -> 
     assert (await verify(project.config)).clean
     with pytest.raises(UsageError, match="there are migrations already"):
         await adopt(project.config)
+
+
+async def test_a_database_with_a_history_is_not_described_anew(project: Project) -> None:
+    path = project.migration(1, USERS)
+    await project.migrate()
+    path.unlink()
+    with pytest.raises(
+        UsageError, match="its ledger has a migration already, up to 0001"
+    ) as caught:
+        await adopt(project.config)
+    assert "dbwarden repair -d primary --forget 0001" in (caught.value.next_step or "")
+    assert list(path.parent.iterdir()) == []
+    await repair(project.config, forget=["0001"])
+    assert (await adopt(project.config)).marked == ("0001",)
+
+
+async def test_what_takes_no_writes_is_not_described(project: Project) -> None:
+    await project.fetch("CREATE TABLE users (id int)")
+    name = project.database
+    await project.fetch(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(ReadOnlyDatabase):
+        await adopt(project.config)
+    assert not (project.root / "migrations").exists()
 
 
 async def test_two_branches_with_the_same_number_are_told_apart(project: Project) -> None:

@@ -451,6 +451,16 @@ async def test_a_live_database_becomes_the_first_migration(lite: Lite) -> None:
     assert await workshop.read_live(again.config) == await workshop.read_live(lite.config)
 
 
+async def test_a_database_with_a_history_is_not_described_anew(lite: Lite) -> None:
+    lite.migration(1, "-- upgrade\nCREATE TABLE t (id INTEGER);\n")
+    await migrate(lite.config)
+    (path,) = lite.config.migrations_dir.glob("*.sql")
+    path.unlink()
+    with pytest.raises(UsageError, match="its ledger has a migration already, up to 0001"):
+        await adopt(lite.config)
+    assert list(path.parent.iterdir()) == []
+
+
 async def test_a_database_without_tables_has_no_models(lite: Lite) -> None:
     with pytest.raises(UsageError, match="holds no tables"):
         await generate_models(lite.config)
