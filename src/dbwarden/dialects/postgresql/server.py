@@ -23,7 +23,13 @@ import anyio.to_thread
 
 from dbwarden.dialects.postgresql.binaries import Binaries, Runner, find_binaries, readable_copy
 from dbwarden.dialects.postgresql.binaries import runner as find_runner
-from dbwarden.dialects.postgresql.folders import PREFIX, open_folder, own, sweep
+from dbwarden.dialects.postgresql.folders import (
+    PREFIX,
+    memory_folder,
+    open_folder,
+    own,
+    sweep,
+)
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.errors import ConnectError, UsageError
 
@@ -83,6 +89,7 @@ class EmbeddedServer:
         data: Path | None = None,
         settings: Mapping[str, str] = MappingProxyType({}),
         tcp: bool = True,
+        in_memory: bool = False,
     ) -> None:
         """Describe a server; nothing happens yet.
 
@@ -92,12 +99,14 @@ class EmbeddedServer:
             settings: What to put into its configuration, over our own.
             tcp: Listen on a free port of 127.0.0.1, which every user of this machine can reach;
                 ``False`` listens on a socket file that only we can reach.
+            in_memory: Keep its files in memory, where this machine has room for them there.
         """
         self.throw_away = data is None
         self.tcp = tcp
         self.port = 0
         self.binaries: Binaries | None = None
         self._settings = settings
+        self._in_memory = in_memory
         self._data = data
         self._folder: Path | None = None
         self._runner = Runner()
@@ -194,7 +203,7 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         self._runner = find_runner()
         found = find_binaries()
-        parent = open_folder()
+        parent = (memory_folder() if self._in_memory else None) or open_folder()
         sweep(parent)
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         self._owner = own(self._folder)
@@ -314,9 +323,10 @@ async def embedded_server(
     data: Path | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
     tcp: bool = True,
+    in_memory: bool = False,
 ) -> AsyncGenerator[EmbeddedServer]:
     """A PostgreSQL server for the time of the block; arguments as of :class:`EmbeddedServer`."""
-    server = EmbeddedServer(data=data, settings=settings, tcp=tcp)
+    server = EmbeddedServer(data=data, settings=settings, tcp=tcp, in_memory=in_memory)
     try:
         # A start is short; cut in the middle, it would leave half a server behind.
         with anyio.CancelScope(shield=True):
