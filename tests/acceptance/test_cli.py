@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -365,7 +366,21 @@ def test_init_and_new_lead_to_a_project_that_migrates(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert cli("init").code == 0
+    begun = cli("init")
+    assert begun.code == 0
+    # Both ways to go on: SQL by hand, and from models.
+    following = begun.out.partition("\nNext:\n")[2].splitlines()
+    commands = [line.partition("#")[0].split() for line in following]
+    assert [words[:2] for words in commands] == [
+        ["dbwarden", "new"],
+        ["dbwarden", "make-migrations"],
+        ["dbwarden", "migrate"],
+    ]
+    ran = cli("make-migrations", "-m", "create users")
+    assert ran.code == 2
+    assert "its model_paths name no module" in ran.err
+    assert "model_paths=['app.models']" in ran.err
+
     made = cli("new", "-m", "Create users!", "--json")
     path = Path(made.json["path"])
     assert path.name == "primary__0001_create_users.sql"
@@ -380,6 +395,25 @@ def test_init_never_overwrites(project: Path, cli: Cli) -> None:
     assert ran.code == 2
     assert "exists already" in ran.err
     assert (project / "dbwarden.py").read_text(encoding="utf-8") == CONFIGURATION
+
+
+@pytest.mark.parametrize("name", ["my db", 'a"b', "../outside", "all"])
+def test_init_takes_no_name_that_a_configuration_would_refuse(
+    tmp_path: Path, cli: Cli, name: str
+) -> None:
+    ran = cli("init", "--folder", str(tmp_path / "new"), "--name", name)
+
+    assert ran.code == 2
+    assert repr(name) in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_writes_a_url_that_python_reads_as_it_was(tmp_path: Path, cli: Cli) -> None:
+    url = 'sqlite:///it\'s "here" {x}.db'
+    assert cli("init", "--folder", str(tmp_path), "--url", url).code == 0
+    ran = cli("databases", "--config", str(tmp_path / "dbwarden.py"), "--json")
+    assert ran.code == 0, ran.err
+    assert unquote(ran.json["databases"][0]["database_url"]).endswith('it\'s "here" {x}.db')
 
 
 def test_init_writes_no_password_down(tmp_path: Path, cli: Cli) -> None:

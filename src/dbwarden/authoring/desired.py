@@ -51,10 +51,10 @@ async def wanted(
     """
     if not config.model_paths and not config.schema_paths:
         raise UsageError(
-            "there is nothing to compare the migrations with",
+            "its model_paths name no module, so there is nothing to compare the migrations with",
             database=config.database_name,
-            next_step="Name the modules of the models with model_paths= in its database_config, "
-            "or SQL files with schema_paths=.",
+            next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
+            "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
     return await anyio.to_thread.run_sync(read_wanted, config, tuple(siblings), workshop)
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -78,12 +79,30 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
 
 
 def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
+    meant = nearest(config.root, path)
     return ConfigurationError(
-        f"model_paths names {path}, but there is no such module",
+        f"model_paths names {path}, but there is no such module"
+        + (f"; did you mean {meant!r}?" if meant else ""),
         database=config.database_name,
         next_step=f"Modules are looked for in {config.root} and in the environment of "
         f"{sys.executable}: correct the path, or install what is missing.",
     )
+
+
+def nearest(root: Path, path: str) -> str | None:
+    """The module below *root* that *path* may mean: one spelt alike, or the one that holds it."""
+    folder, found = root, list[str]()
+    for part in path.split("."):
+        entries = [item for item in folder.iterdir() if item.suffix == ".py" or item.is_dir()]
+        near = get_close_matches(part, [item.stem for item in entries], n=1)
+        if not near:
+            return None
+        found += near
+        folder = folder / near[0]
+        if not folder.is_dir():
+            break
+    meant = ".".join(found)
+    return meant if meant != path else None
 
 
 def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:

@@ -1,11 +1,13 @@
 """Begin a project: write a dbwarden.py and a folder for its migrations."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
 
 from dbwarden.errors import UsageError
+from dbwarden.types import DialectName
 
 TEMPLATE = '''\
 """The databases of this project. dbwarden finds this file by its name."""
@@ -18,8 +20,8 @@ database_config(
     database_name="{name}",
     default=True,
     database_type="{kind}",
-    database_url=os.environ.get("DATABASE_URL", "{url}"),
-    # The modules with your SQLAlchemy models:
+    database_url=os.environ.get("DATABASE_URL", {url}),
+    # The modules with your SQLAlchemy models, as in ["app.models"]:
     model_paths=[],
 )
 
@@ -54,29 +56,42 @@ async def init(
             written down: it belongs into the environment.
 
     Raises:
-        UsageError: There is a configuration already, or the URL holds a password.
+        UsageError: There is a configuration already, the name or the URL cannot be used, the URL
+            holds a password, or the file cannot be written.
     """
     return await anyio.to_thread.run_sync(_write, Path(folder), name, url or "sqlite:///app.db")
 
 
 def _write(folder: Path, name: str, url: str) -> InitResult:
+    kind = _checked(name, url)
+    path = folder / "dbwarden.py"
+    migrations = folder / "migrations" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE.format(name=name, kind=kind, url=json.dumps(url)))
+        migrations.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists already; it was left as it is",
+            next_step="Add a database_config(...) to it by hand.",
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
+    return InitResult(path=path, migrations=migrations)
+
+
+def _checked(name: str, url: str) -> DialectName:
+    """The kind of database at *url*, if it and *name* can be written down."""
+    from dbwarden.config.names import problem_of_name
     from dbwarden.config.urls import parse_url
 
+    if (problem := problem_of_name(name)) is not None:
+        raise UsageError(problem)
     parsed = parse_url(url)
     if parsed.password:
         raise UsageError(
             "a password does not belong into a file",
             next_step="Give the URL without it, and set DATABASE_URL in the environment.",
         )
-    path = folder / "dbwarden.py"
-    migrations = folder / "migrations" / name
-    migrations.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(name=name, kind=parsed.dialect, url=url))
-    except FileExistsError:
-        raise UsageError(
-            f"{path} exists already; it was left as it is",
-            next_step="Add a database_config(...) to it by hand.",
-        ) from None
-    return InitResult(path=path, migrations=migrations)
+    return parsed.dialect

@@ -10,6 +10,7 @@ import pytest
 
 from dbwarden.authoring.building import statements
 from dbwarden.authoring.models import OwnedMetadata, owned_tables
+from dbwarden.authoring.modules import nearest
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 from dbwarden.types import DatabaseName
@@ -290,3 +291,23 @@ def test_an_alembic_environment_inside_a_package_is_no_model(package: Package) -
     package.file("alembic.versions.first", "raise RuntimeError('nor this')\n")
     assert names(owned_tables(package.at(package.name))) == {"a"}
     assert names(owned_tables(package.at(f"{package.name}/"))) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("app.modles", "app.models"),
+        ("ap.models", "app.models"),
+        ("app.models.User", "app.models"),
+        ("ap.modells.User", "app.models"),
+        ("app.models", None),
+        ("app.zzz", None),
+        ("zzz", None),
+    ],
+)
+def test_a_module_that_is_misspelt_or_a_class_in_it_leads_to_the_module(
+    tmp_path: Path, written: str, meant: str | None
+) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "models.py").touch()
+    assert nearest(tmp_path, written) == meant

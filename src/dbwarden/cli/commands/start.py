@@ -41,8 +41,9 @@ async def init(
         f"Wrote {short(result.path)} and {short(result.migrations)}/.",
         "",
         "Next:",
-        f'  dbwarden new -d {name} -m "create users"    # then write its SQL',
-        "  dbwarden migrate --all",
+        '  dbwarden new -m "create users"                # then write its SQL, or',
+        '  dbwarden make-migrations -m "create users"    # from the models that model_paths names',
+        "  dbwarden migrate",
     )
     return 0
 
