@@ -97,7 +97,11 @@ async def test_a_wrong_password(strict_server: EmbeddedServer, make_config: Make
 async def test_a_missing_password(strict_server: EmbeddedServer, make_config: MakeConfig) -> None:
     url = f"postgresql://app@127.0.0.1:{strict_server.port}/postgres"
 
-    assert isinstance(await refusal(make_config(url)), AccessDenied)
+    error = await refusal(make_config(url))
+
+    assert isinstance(error, AccessDenied)
+    assert error.message.endswith("refused the password of app, and database_url has none")
+    assert "PGPASSWORD" in (error.next_step or "")
 
 
 async def test_an_unknown_role(postgres_server: EmbeddedServer, make_config: MakeConfig) -> None:

@@ -81,16 +81,22 @@ def _explain(error: Exception, url: DatabaseURL) -> Explanation:
     return ConnectError, f"connecting to {place_of(url)} failed: {redact(str(error))}", None
 
 
+def _password(url: DatabaseURL, words: str) -> tuple[str, str]:
+    if url.password is not None:
+        return words, "Check user and password in database_url."
+    return (
+        f"{words}, and database_url has none",
+        "Put it into the environment: PGPASSWORD, or the whole URL in a variable that "
+        "database_url is read from; or into ~/.pgpass. If it is there, correct it.",
+    )
+
+
 def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
     where, said = place_of(url), str(error).splitlines()[0]
     user = url.user or "the user that runs dbwarden"
     match error.sqlstate:
         case "28P01":
-            return (
-                AccessDenied,
-                f"{where} refused the password of {user}",
-                "Check user and password in database_url.",
-            )
+            return AccessDenied, *_password(url, f"{where} refused the password of {user}")
         case "28000":
             return AccessDenied, f"{where} refused {user}: {said}", _login_advice(said)
         case "42501":
