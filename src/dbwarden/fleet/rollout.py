@@ -110,12 +110,9 @@ class _Rollout:
         staged = stages(files, names)
         if not any(self.options.get(name) for name in ("to", "count", "dry_run")):
             return staged
-        needs = {
-            name: tuple(
-                need for stage in staged if stage.database == name for need in stage.requires
-            )
-            for name in names
-        }
+        needs: dict[DatabaseName, tuple[Requirement, ...]] = dict.fromkeys(names, ())
+        for stage in staged:
+            needs[stage.database] += stage.requires
         dry = bool(self.options.get("dry_run"))
         return tuple(
             Stage(database=name, level=0, to=None, requires=() if dry else needs[name])
@@ -130,7 +127,9 @@ class _Rollout:
         first: frozenset[str],
         ahead: frozenset[str],
     ) -> Task[MigrateResult]:
-        own = {s.key for s in staged if s.database == stage.database and s.level < stage.level}
+        # Nearly all have one stage: who looks for earlier ones of each reads all for each.
+        earlier = staged if stage.level else ()
+        own = {s.key for s in earlier if s.database == stage.database and s.level < stage.level}
         needed = {
             key
             for need in stage.requires
