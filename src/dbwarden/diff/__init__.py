@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dbwarden.diff.aside import with_room
+from dbwarden.diff.aside import with_room, without_circles
 from dbwarden.diff.changes import Change, Renaming
 from dbwarden.diff.compare import compare
 from dbwarden.diff.order import order
@@ -38,4 +38,5 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
     if not found:
         return asked
     old, new = links(base), links(desired)
-    return (*asked, *order(with_rebuilds(found, base, desired, old), old, new))
+    changes = without_circles(with_rebuilds(found, base, desired, old), base, desired)
+    return (*asked, *order(changes, old, new))

@@ -57,9 +57,9 @@ def constraint_alters(before: Constraint, after: Constraint) -> bool:
             validates = after.validated or not before.validated
             return validates and changed <= {"comment", "validated", "columns"}
         case Exclusion(), Exclusion():
-            return changed <= {"comment"}
+            return changed <= {"comment", "index_comment"}
         case _:
-            return changed <= {"comment", "parameters", "clustered"}
+            return changed <= {"comment", "index_comment", "parameters", "clustered"}
 
 
 def index_alters(before: Index, after: Index) -> bool:

@@ -159,10 +159,14 @@ class RebuildType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rename:
-    """The same thing under another name, or in another namespace."""
+    """The same thing under another name, or in another namespace.
+
+    ``aside`` says that it has the new name only for the time being.
+    """
 
     before: Ref
     after: Ref
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

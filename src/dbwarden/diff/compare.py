@@ -100,7 +100,7 @@ def _create(table: Table) -> Iterator[Change]:
     plain = replace(bare(table), replica_identity="DEFAULT")
     if table.replica_identity.startswith("USING INDEX"):  # the index comes after the table
         yield CreateTable(table=plain)
-        yield AlterTable(before=_own(plain), after=_own(table))
+        yield AlterTable(before=own_part(plain), after=own_part(table))
     else:
         yield CreateTable(table=bare(table))
     for constraint in _apart(table):
@@ -127,11 +127,11 @@ def _drop(table: Table) -> Iterator[Change]:
 
 
 def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
-    middle = replace(_own(after), replica_identity=before.replica_identity)
-    if _own(before) != middle:
-        yield AlterTable(before=_own(before), after=middle)
-    if middle != _own(after):
-        yield AlterTable(before=middle, after=_own(after))
+    middle = replace(own_part(after), replica_identity=before.replica_identity)
+    if own_part(before) != middle:
+        yield AlterTable(before=own_part(before), after=middle)
+    if middle != own_part(after):
+        yield AlterTable(before=middle, after=own_part(after))
     yield from _compare_columns(both, before, after)
     old, new = own_items(before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
@@ -139,7 +139,7 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
     yield from _compare_indexes(after.name, old_indexes, new_indexes)
 
 
-def _own(table: Table) -> Table:
+def own_part(table: Table) -> Table:
     """What the table itself is."""
     return replace(bare(table), columns=(), primary_key=None, uniques=(), exclusions=())
 

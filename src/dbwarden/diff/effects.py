@@ -43,6 +43,8 @@ from dbwarden.schema import (
 
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
+Name = tuple[str, str, str]
+"""Among what a name is one of a kind, its namespace, and the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +146,7 @@ def retyped(before: Column, after: Column) -> bool:
     return was != (after.type, after.collation, after.generated)
 
 
-def names(
-    change: Change,
-) -> tuple[frozenset[tuple[str, str, str]], frozenset[tuple[str, str, str]]]:
+def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
     """The names that *change* takes, and those that it sets free.
 
     Relations, indexes and sequences of one namespace share their names, and so do its types.
@@ -178,7 +178,7 @@ TYPES = {
 }
 
 
-def _names(ref: Ref, change: Change) -> Iterator[tuple[str, str, str]]:
+def _names(ref: Ref, change: Change) -> Iterator[Name]:
     if ref.kind in RELATIONS:
         yield "relation", ref.namespace or "", ref.name
     if ref.kind in TYPES:

@@ -23,6 +23,7 @@ from dbwarden.diff.changes import (
     DropIndex,
     DropTable,
     RebuildType,
+    Rename,
     subject,
 )
 from dbwarden.diff.effects import Effects, effects, names
@@ -156,8 +157,9 @@ def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links, new:
                 graph.before(number, other)
     for ref in effect.touches | effect.retypes:
         for needed in old.needs.get(ref, ()):
+            again = needed in nodes.makers and needed in new.needs.get(ref, ())
             for other in nodes.removers.get(needed, ()):
-                if other not in nodes.makers.get(needed, ()):
+                if not again:  # what is made anew is waited for
                     graph.before(number, other)
             for other in nodes.retypers.get(needed, ()):
                 if needed not in new.needs.get(ref, ()):  # a column leaves a type in time
@@ -173,10 +175,13 @@ def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
         takes.append(taken)
         for name in free:
             freed[name].append(number)
-    for number, taken in enumerate(takes):
+    for number, (change, taken) in enumerate(zip(changes, takes, strict=True)):
         for name in taken:
             for other in freed.get(name, ()):
-                graph.before(other, number)
+                if isinstance(change, Rename) and change.aside:
+                    graph.before(number, other)  # a name for the time being: it is given up later
+                else:
+                    graph.before(other, number)
 
 
 def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:

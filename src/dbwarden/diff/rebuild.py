@@ -28,6 +28,7 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.effects import effects
+from dbwarden.diff.kept import chosen_again, let_go
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -110,7 +111,8 @@ def with_rebuilds(
         for user in work.old.needed_by.get(ref, ()):
             if user not in work.removed and _stands_aside(work, ref, user, gone):
                 _rebuild(work, ref, user)
-    return tuple(_without_twins(work.changes))
+    changes = _without_twins(work.changes)
+    return (*changes, *let_go(changes, current, desired), *chosen_again(changes, desired))
 
 
 def _key(ref: Ref) -> tuple[str, str, str, str]:

@@ -62,7 +62,7 @@ Deferral = Literal["immediate", "deferred"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimaryKey:
-    """A primary key."""
+    """A primary key; ``index_comment`` is that of the index behind it."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -72,12 +72,13 @@ class PrimaryKey:
     parameters: Parameters = ()
     clustered: bool = False
     comment: str | None = None
+    index_comment: str | None = None
     inherited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unique:
-    """A unique constraint."""
+    """A unique constraint; ``index_comment`` is that of the index behind it."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -88,6 +89,7 @@ class Unique:
     parameters: Parameters = ()
     clustered: bool = False
     comment: str | None = None
+    index_comment: str | None = None
     inherited: bool = False
 
 
@@ -133,6 +135,7 @@ class Exclusion:
     definition: str
     deferrable: Deferral | None = None
     comment: str | None = None
+    index_comment: str | None = None
     inherited: bool = False
 
 

@@ -189,4 +189,13 @@ CASES = [
         old=t("a int UNIQUE, b int CHECK (b > a)", "CREATE INDEX i ON t (b);"),
         new=t("c int"),
     ),
+    Case(
+        name="a sequence outlives its column that is computed from now on",
+        old="CREATE TABLE t (id int, a int); CREATE SEQUENCE s START 7 OWNED BY t.a;",
+        new="CREATE TABLE t (id int, a int GENERATED ALWAYS AS (id * 2) STORED);"
+        "CREATE SEQUENCE s START 7 OWNED BY t.a;",
+        contains=("OWNED BY NONE",),
+        lacks=("CREATE SEQUENCE",),
+        since=120000,
+    ),
 ]

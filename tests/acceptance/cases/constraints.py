@@ -11,6 +11,8 @@ def t(inside: str, more: str = "") -> str:
     )
 
 
+TWO = "CREATE TABLE a (i int); CREATE TABLE b (i int); CREATE TABLE c (i int);"
+
 CASES = [
     Case(name="primary key columns", old=t("PRIMARY KEY (id)"), new=t("PRIMARY KEY (id, a)")),
     Case(
@@ -171,5 +173,38 @@ CASES = [
         name="a name moves from an index to a constraint",
         old=t("UNIQUE (a)", "CREATE INDEX x ON t (b);"),
         new=t("UNIQUE (a), CONSTRAINT x UNIQUE (b)"),
+    ),
+    Case(
+        name="comments on the indexes of constraints",
+        old=t("PRIMARY KEY (id), CONSTRAINT u UNIQUE (a)"),
+        new=t(
+            "PRIMARY KEY (id), CONSTRAINT u UNIQUE (a), CONSTRAINT e EXCLUDE USING gist (r WITH &&)"
+        )
+        + "COMMENT ON INDEX t_pkey IS 'p'; COMMENT ON INDEX u IS 'u'; COMMENT ON INDEX e IS 'e';"
+        "COMMENT ON CONSTRAINT u ON t IS 'another';",
+    ),
+    Case(
+        name="constraints of two tables swap their names",
+        old=TWO + "ALTER TABLE a ADD CONSTRAINT x UNIQUE (i); ALTER TABLE b ADD CONSTRAINT y"
+        " UNIQUE (i); CREATE TABLE x__old ();",
+        new=TWO + "ALTER TABLE a ADD CONSTRAINT y UNIQUE (i); ALTER TABLE b ADD CONSTRAINT x"
+        " UNIQUE (i); CREATE TABLE x__old ();",
+        contains=("x__old2",),
+        lacks=("DROP",),
+    ),
+    Case(
+        name="checks of two tables swap their names",
+        old=TWO + "ALTER TABLE a ADD CONSTRAINT x CHECK (i > 0); ALTER TABLE b ADD CONSTRAINT y"
+        " CHECK (i > 0);",
+        new=TWO + "ALTER TABLE a ADD CONSTRAINT y CHECK (i > 0); ALTER TABLE b ADD CONSTRAINT x"
+        " CHECK (i > 0);",
+    ),
+    Case(
+        name="names go round through an index and constraints",
+        old=TWO + "CREATE INDEX x ON a (i); ALTER TABLE b ADD CONSTRAINT y UNIQUE (i);"
+        "ALTER TABLE c ADD CONSTRAINT z UNIQUE (i);",
+        new=TWO + "CREATE INDEX y ON a (i); ALTER TABLE b ADD CONSTRAINT z UNIQUE (i);"
+        "ALTER TABLE c ADD CONSTRAINT x UNIQUE (i);",
+        lacks=("DROP",),
     ),
 ]

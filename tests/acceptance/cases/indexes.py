@@ -9,6 +9,8 @@ def ix(old: str, new: str, name: str, **more: object) -> Case:
     return Case(name=name, old=T + old, new=T + new, **more)  # type: ignore[arg-type]  # its fields
 
 
+KEPT = "CREATE TABLE t (a int NOT NULL, b int NOT NULL);"
+
 CASES = [
     ix("", "CREATE INDEX i ON t (a, b);", "add"),
     ix("CREATE INDEX i ON t (a);", "CREATE INDEX i ON t (b);", "columns"),
@@ -81,5 +83,29 @@ CASES = [
         name="the name moves to another table",
         old=T + "CREATE TABLE u (a int); CREATE INDEX i ON t (a);",
         new=T + "CREATE TABLE u (a int); CREATE INDEX i ON u (a);",
+    ),
+    Case(
+        name="indexes of two tables swap their longest names",
+        old=f"CREATE TABLE a (i int); CREATE TABLE b (i int);"
+        f"CREATE INDEX {'x' * 63} ON a (i); CREATE INDEX {'y' * 63} ON b (i);",
+        new=f"CREATE TABLE a (i int); CREATE TABLE b (i int);"
+        f"CREATE INDEX {'y' * 63} ON a (i); CREATE INDEX {'x' * 63} ON b (i);",
+        lacks=("DROP",),
+    ),
+    Case(
+        name="the index of a replica identity is made anew",
+        old=KEPT + "CREATE UNIQUE INDEX i ON t (a); ALTER TABLE t REPLICA IDENTITY USING INDEX i;",
+        new=KEPT + "CREATE UNIQUE INDEX i ON t (b); ALTER TABLE t REPLICA IDENTITY USING INDEX i;",
+    ),
+    Case(
+        name="the constraint of a replica identity is made anew",
+        old=KEPT + "ALTER TABLE t ADD CONSTRAINT i UNIQUE (a), REPLICA IDENTITY USING INDEX i;",
+        new=KEPT + "ALTER TABLE t ADD CONSTRAINT i UNIQUE (b), REPLICA IDENTITY USING INDEX i;",
+    ),
+    Case(
+        name="a replica identity moves to another index as its column goes",
+        old=KEPT + "CREATE UNIQUE INDEX i ON t (a); ALTER TABLE t REPLICA IDENTITY USING INDEX i;",
+        new="CREATE TABLE t (b int NOT NULL); CREATE UNIQUE INDEX i ON t (b);"
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX i;",
     ),
 ]

@@ -51,7 +51,8 @@ B = Column(name="b", type="TEXT")
 KEY = ForeignKey(name="f", columns=("a",), references=O, referred_columns=("a",))
 ON_CONFLICT = (("on conflict", "REPLACE"),)
 SEVERAL = {"include": ("b",), "deferrable": "deferred", "without_overlaps": True}
-MORE = {**SEVERAL, "clustered": True, "comment": "said", "parameters": ON_CONFLICT}
+SAID = {"comment": "said", "index_comment": "said"}
+MORE = {**SEVERAL, **SAID, "clustered": True, "parameters": ON_CONFLICT}
 
 # What each field may change to. A name is who a thing is: another name is another thing; what is
 # inherited is the parent's business.
@@ -162,7 +163,15 @@ THINGS: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
 }
 LACKS = {
-    *("comment", "unlogged", "access_method", "partition_by", "partition_of", "inherits"),
+    *(
+        "comment",
+        "index_comment",
+        "unlogged",
+        "access_method",
+        "partition_by",
+        "partition_of",
+        "inherits",
+    ),
     *("row_security", "force_row_security", "replica_identity", "exclusions", "virtual"),
     *("identity", "statistics", "storage", "compression", "include", "without_overlaps"),
     *("clustered", "nulls_not_distinct", "on_delete_columns", "period", "enforced", "validated"),

@@ -56,6 +56,7 @@ COMMENT = {"comment": "said"}
 SETTINGS = {**COMMENT, "parameters": (("fillfactor", "70"),), "clustered": True}
 KEY_FIELDS = {
     **SETTINGS,
+    "index_comment": "said",
     "columns": ("b",),
     "include": ("b",),
     "deferrable": "deferred",
@@ -128,7 +129,12 @@ PARTS: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "exclusions": (
         TABLE["exclusions"][0],
-        {"definition": "EXCLUDE USING gist (s WITH &&)", "deferrable": "deferred", **COMMENT},
+        {
+            "definition": "EXCLUDE USING gist (s WITH &&)",
+            "deferrable": "deferred",
+            "index_comment": "said",
+            **COMMENT,
+        },
     ),
     "indexes": (
         TABLE["indexes"][0],

@@ -268,6 +268,7 @@ def _constraint(found: Directory, row: Row) -> Constraint:
                 parameters=parameters(row["options"]),
                 clustered=row["clustered"],
                 comment=comment,
+                index_comment=found.comment(classes.CLASS, row["index"]),
                 inherited=row["inherited"],
             )
         case "u":
@@ -282,6 +283,7 @@ def _constraint(found: Directory, row: Row) -> Constraint:
                 parameters=parameters(row["options"]),
                 clustered=row["clustered"],
                 comment=comment,
+                index_comment=found.comment(classes.CLASS, row["index"]),
                 inherited=row["inherited"],
             )
         case "f":
@@ -303,6 +305,7 @@ def _constraint(found: Directory, row: Row) -> Constraint:
                 definition=DEFERRAL.sub("", row["definition"]),
                 deferrable=_deferral(row),
                 comment=comment,
+                index_comment=found.comment(classes.CLASS, row["index"]),
                 inherited=row["inherited"],
             )
 

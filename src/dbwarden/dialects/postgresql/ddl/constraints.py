@@ -30,6 +30,8 @@ from dbwarden.schema import (
 )
 
 Statements = Iterator[PlannedStatement]
+KEYS = (PrimaryKey, Unique, Exclusion)
+"""The constraints that have an index behind them."""
 
 
 def parameters(items: Parameters) -> str:
@@ -132,6 +134,15 @@ def after_constraint(
         yield statement(change, f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}")
     if constraint.comment is not None:
         yield _comment(ctx, change, table, constraint)
+    if isinstance(constraint, KEYS) and constraint.index_comment is not None:
+        yield _index_comment(ctx, change, table, constraint)
+
+
+def _index_comment(
+    ctx: Context, change: Change, table: QualifiedName, key: PrimaryKey | Unique | Exclusion
+) -> PlannedStatement:
+    text = literal_or_null(key.index_comment)
+    return statement(change, f"COMMENT ON INDEX {ctx.index(table, key.name or '')} IS {text}")
 
 
 def _comment(
@@ -175,6 +186,8 @@ def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
             yield _cluster(change, own, after.name or "", after.clustered)
     if "comment" in changed:
         yield _comment(ctx, change, change.table, after)
+    if "index_comment" in changed and isinstance(after, KEYS):
+        yield _index_comment(ctx, change, change.table, after)
 
 
 def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
