@@ -43,6 +43,7 @@ class Answers:
         allow_drop: Exact names: ``users``, ``users.email``, ``status.old``.
         fills: Column and the expression for rows without a value.
         using: Column and the expression that turns old values into new ones.
+        rollback_using: The same for the way back: new values into old ones.
         online: Whether to use the forms that do not block reading and writing.
         asker: ``None`` where nobody can be asked.
     """
@@ -51,6 +52,7 @@ class Answers:
     allow_drop: Sequence[str] = ()
     fills: Mapping[str, str] = field(default_factory=dict)
     using: Mapping[str, str] = field(default_factory=dict)
+    rollback_using: Mapping[str, str] = field(default_factory=dict)
     online: bool = False
     asker: Asker | None = None
 

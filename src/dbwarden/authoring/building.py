@@ -1,7 +1,8 @@
 """The SQL with which SQLAlchemy would build what a database owns, DDL events included."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import MetaData, create_mock_engine
@@ -64,8 +65,10 @@ def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[
             found.append(text)
 
     engine = create_mock_engine(url, take)
+    _check_names(config, item)
     try:
-        _create_all(item.metadata, engine, item)
+        with _as_they_were(item.metadata):
+            _create_all(item.metadata, engine, item)
     except SQLAlchemyError as error:
         raise ConfigurationError(
             f"the models cannot be written as SQL: {error}",
@@ -79,6 +82,44 @@ def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[
             next_step="Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)).",
         ) from error
     return found
+
+
+def _check_names(config: DatabaseConfig, item: OwnedMetadata) -> None:
+    """SQLAlchemy itself would stop at an index without a name, and not say which."""
+    for table in item.tables:
+        for index in table.indexes:
+            if index.name is None:
+                columns = ", ".join(column.name for column in index.columns)
+                raise ConfigurationError(
+                    f"the index of table {table.fullname} on {columns} has no name",
+                    database=config.database_name,
+                    next_step='Name it, or give the naming_convention of its MetaData an "ix".',
+                )
+
+
+@contextmanager
+def _as_they_were(metadata: MetaData) -> Iterator[None]:
+    """Take back what DDL events do to the models, so that a second run finds what the first did.
+
+    Events do so to suit one kind of database: another type for a column, another name for a type,
+    a constraint or an index less.
+    """
+    tables = list(metadata.tables.values())
+    columns = [(column, column.type) for table in tables for column in table.columns]
+    types = [(type_, dict(vars(type_))) for _, type_ in columns]
+    parts = [(table, set(table.constraints), set(table.indexes)) for table in tables]
+    try:
+        yield
+    finally:
+        for column, was in columns:
+            column.type = was
+        for type_, values in types:
+            for name in ("name", "schema"):
+                if name in values:
+                    setattr(type_, name, values[name])
+        for table, constraints, indexes in parts:
+            table.constraints = constraints
+            table.indexes = indexes
 
 
 def _create_all(metadata: MetaData, engine: Any, item: OwnedMetadata) -> None:

@@ -72,8 +72,14 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
     try:
         rollback = _rollback(workshop, task, renames, options)
     except UnsupportedChange as error:
-        return Plan(upgrade=upgrade, rollback=None, no_way_back=error.message)
+        return Plan(upgrade=upgrade, rollback=None, no_way_back=_why(error))
     return Plan(upgrade=upgrade, rollback=rollback)
+
+
+def _why(error: UnsupportedChange) -> str:
+    """Why there is no way back, and which flag of ours would make one."""
+    advice = (error.next_step or "").replace("--using", "--rollback-using")
+    return f"{error.message} {advice}" if "--rollback-using" in advice else error.message
 
 
 def render(
@@ -94,7 +100,7 @@ def _rollback(
     back = [item for item in invert(renames) if isinstance(item, Rename | RenameValue)]
     changes = diff(task.desired, task.current, back)
     # A conversion goes one way only: what was said about the upgrade says nothing here.
-    options = replace(options, using={})
+    options = replace(options, using=task.answers.rollback_using)
     return workshop.render(changes, current=task.desired, desired=task.current, options=options)
 
 

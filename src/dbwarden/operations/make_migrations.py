@@ -78,6 +78,7 @@ async def make_migrations(
     allow_drop: Sequence[str] = (),
     fills: Mapping[str, str] | None = None,
     using: Mapping[str, str] | None = None,
+    rollback_using: Mapping[str, str] | None = None,
     online: bool = False,
     unproven: bool = False,
     from_live: bool = False,
@@ -95,6 +96,7 @@ async def make_migrations(
         allow_drop: What may be destroyed, by exact name: ``users.email``.
         fills: Column and the expression for rows without a value.
         using: Column and the expression that turns old values into new ones.
+        rollback_using: The same for the way back: new values into old ones.
         online: Use the forms that do not block reading and writing.
         unproven: Write the migration even if it could not be proven.
         from_live: Compare with the live database instead of the files.
@@ -112,6 +114,7 @@ async def make_migrations(
         allow_drop=allow_drop,
         fills=fills or {},
         using=using or {},
+        rollback_using=rollback_using or {},
         online=online,
         asker=asker,
     )

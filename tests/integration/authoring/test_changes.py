@@ -73,6 +73,32 @@ CASES = {
             "allow_drop": ["users.age"],
         },
     ),
+    "a type without a way back": Case(
+        old="    flags: Mapped[dict] = mapped_column(JSONB)",
+        new="    flags: Mapped[list[str]] = mapped_column(ARRAY(String))",
+        words=(
+            "USING ARRAY[flags::text]",
+            "There is no way back: PostgreSQL has no conversion of users.flags",
+            "Say how: --rollback-using users.flags='<expression>'.",
+        ),
+        verdict="irreversible",
+        options={
+            "using": {"users.flags": "ARRAY[flags::text]"},
+            "allow_drop": ["users.flags"],
+        },
+    ),
+    "a type with a conversion each way": Case(
+        old="    flags: Mapped[dict] = mapped_column(JSONB)",
+        new="    flags: Mapped[list[str]] = mapped_column(ARRAY(String))",
+        words=("USING ARRAY[flags::text]", "USING flags[1]::jsonb"),
+        absent=("no way back",),
+        verdict="loses users.flags",
+        options={
+            "using": {"users.flags": "ARRAY[flags::text]"},
+            "rollback_using": {"users.flags": "flags[1]::jsonb"},
+            "allow_drop": ["users.flags"],
+        },
+    ),
     "an enum value in the middle": Case(
         old="    mood: Mapped[str] = mapped_column(Enum('sad', 'ok', name='mood'))",
         new="    mood: Mapped[str] = mapped_column(Enum('sad', 'fine', 'ok', name='mood'))",

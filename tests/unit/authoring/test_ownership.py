@@ -221,6 +221,105 @@ event.listen(old, "after_create", rule)
     assert text.index("CREATE RULE calm") > text.index("CREATE TABLE ancient")
 
 
+def test_an_event_that_changes_the_models_changes_them_for_its_own_run_only(
+    package: Package,
+) -> None:
+    package.file(
+        "suited",
+        """
+from PACKAGE.base import *
+class Key(Base):
+    __tablename__ = "keys"
+    __table_args__ = (CheckConstraint("sort <> ''", name="some_sort"), Index("ix_sort", "sort"))
+    id = mapped_column(Integer, primary_key=True)
+    sort = mapped_column(Enum("a", "b", name="sort"))
+    path = mapped_column(Text)
+@event.listens_for(Key.__table__, "before_create")
+def suit(table, connection, **kw):
+    table.c.sort.type.name = "other"
+    table.c.path.type = String(255)
+    table.indexes.clear()
+    table.constraints -= {c for c in table.constraints if c.name == "some_sort"}
+""",
+    )
+    first = sql(package.config("suited"))
+    assert "sort other" in first and "CREATE TYPE sort" in first  # as create_all runs it
+    assert "VARCHAR(255)" in first
+    assert "some_sort" not in first
+    assert sql(package.config("suited")) == first
+
+
+def test_an_index_without_a_name_is_told_with_its_table_and_columns(package: Package) -> None:
+    package.file(
+        "nameless",
+        """
+from sqlalchemy import *
+metadata = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
+id = Column("id", Integer, primary_key=True)
+keys = Table("keys", metadata, id, Column("a", Text, index=True))
+""",
+    )
+    with pytest.raises(ConfigurationError, match="index of table keys on a has no name"):
+        sql(package.config("nameless"))
+
+
+def test_models_of_sqlmodel_are_owned_where_they_are_defined(package: Package) -> None:
+    pytest.importorskip("sqlmodel", reason="SQLModel is not installed")
+    package.file(
+        "shared_sqlmodel",
+        """
+from enum import Enum
+from sqlalchemy.orm import registry
+from sqlmodel import Field, MetaData, Relationship, SQLModel as Whole
+class SQLModel(Whole, registry=registry()):
+    metadata = MetaData()
+class Named(SQLModel):
+    name: str = Field(index=True, max_length=40)
+class Mood(str, Enum):
+    glad = "glad"
+    sad = "sad"
+""",
+    )
+    package.file(
+        "heroes",
+        """
+from datetime import datetime
+from sqlalchemy import Column, DateTime, func
+from PACKAGE.shared_sqlmodel import *
+class Link(SQLModel, table=True):
+    team_id: int | None = Field(default=None, foreign_key="team.id", primary_key=True)
+    hero_id: int | None = Field(default=None, foreign_key="hero.id", primary_key=True)
+class Team(Named, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    heroes: list["Hero"] = Relationship(back_populates="teams", link_model=Link)
+class Hero(Named, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    mood: Mood = Mood.glad
+    born: datetime = Field(sa_column=Column(DateTime(timezone=True), server_default=func.now()))
+    teams: list[Team] = Relationship(back_populates="heroes", link_model=Link)
+class HeroRead(Named):
+    id: int
+""",
+    )
+    package.file(
+        "places",
+        """
+from PACKAGE.shared_sqlmodel import *
+class Place(Named, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+""",
+    )
+    heroes, places = package.config("heroes"), package.config("places", name="other")
+    assert names(owned_tables(heroes, (places,))) == {"link", "team", "hero"}
+    assert names(owned_tables(places, (heroes,))) == {"place"}
+    text = sql(heroes)
+    assert "CREATE TYPE mood AS ENUM ('glad', 'sad')" in text
+    assert "name VARCHAR(40) NOT NULL" in text
+    assert "born TIMESTAMP WITH TIME ZONE DEFAULT now()" in text
+    assert "CREATE INDEX ix_hero_name ON hero (name)" in text
+    assert "mood" not in sql(places)
+
+
 def test_a_table_that_two_databases_claim_is_an_error(package: Package) -> None:
     package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
     first, second = package.config("one"), package.config("one", name="second")

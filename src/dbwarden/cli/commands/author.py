@@ -85,6 +85,7 @@ async def make_migrations(
     allow_drop: Annotated[tuple[str, ...], _many("--allow-drop")] = (),
     fill: Annotated[tuple[str, ...], _many("--fill")] = (),
     using: Annotated[tuple[str, ...], _many("--using")] = (),
+    rollback_using: Annotated[tuple[str, ...], _many("--rollback-using")] = (),
     online: Annotated[bool, _flag("--online")] = False,
     unproven: Annotated[bool, _flag("--unproven")] = False,
     from_live: Annotated[bool, _flag("--from-live")] = False,
@@ -110,6 +111,8 @@ async def make_migrations(
         A value for existing rows of a new column: users.email="''".
     using
         How old values become new ones: users.age='age::int'.
+    rollback_using
+        How new values become old ones when it is rolled back: users.age='age::text'.
     online
         The forms that do not block reading and writing.
     unproven
@@ -128,6 +131,7 @@ async def make_migrations(
         allow_drop=allow_drop,
         fills=pairs_of(fill, "--fill"),
         using=pairs_of(using, "--using"),
+        rollback_using=pairs_of(rollback_using, "--rollback-using"),
         online=online,
         unproven=unproven,
         from_live=from_live,
