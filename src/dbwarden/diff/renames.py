@@ -36,7 +36,6 @@ from dbwarden.schema import (
 T = TypeVar("T")
 OnTable = TypeVar("OnTable", Trigger, Rule, Policy, Statistics)
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*|.""", re.DOTALL)
-NAMED_IN_TABLE = {Kind.TRIGGER, Kind.RULE, Kind.POLICY}
 
 
 def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
@@ -108,12 +107,8 @@ def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
         return None
 
     schema = _walk(schema, visit)
-    if old.kind in NAMED_IN_TABLE:
-        return _name_part(schema, old, new)
     if old.kind is Kind.INDEX:
         return _name_index(schema, old, new)
-    if old.kind is Kind.NAMESPACE:
-        return schema
     mention = _mentions(schema, old.table, new.table)
     return _texts(schema, mention)
 
@@ -149,20 +144,6 @@ def _quoted(name: str, schema: Schema) -> str:
     if re.fullmatch(r"[a-z_][a-z0-9_$]*", name, flags):
         return name
     return '"' + name.replace('"', '""') + '"'
-
-
-def _name_part(schema: Schema, old: Ref, new: Ref) -> Schema:
-    def rename(thing: T) -> T:
-        if getattr(thing, "ref", None) != old:
-            return thing
-        return replace(thing, name=new.part)  # type: ignore[type-var]  # a dataclass with a name
-
-    return replace(
-        schema,
-        triggers=tuple(map(rename, schema.triggers)),
-        rules=tuple(map(rename, schema.rules)),
-        policies=tuple(map(rename, schema.policies)),
-    )
 
 
 def _name_index(schema: Schema, old: Ref, new: Ref) -> Schema:

@@ -1,20 +1,28 @@
 """SQL of PostgreSQL as a person would write it."""
 
+from dataclasses import replace
+
 import pytest
 
 from dbwarden.dialects.postgresql.ddl import render
 from dbwarden.dialects.postgresql.ddl.casts import cast, narrows
 from dbwarden.dialects.postgresql.ddl.names import literal, qualified, quote
 from dbwarden.diff import diff
+from dbwarden.diff.changes import Rename
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
+    Check,
     Column,
     Enum,
+    Extension,
     ForeignKey,
     Index,
     IndexColumn,
+    Kind,
     PrimaryKey,
     QualifiedName,
+    Ref,
     Schema,
     Table,
 )
@@ -160,3 +168,83 @@ def test_quotes_in_strings_are_doubled() -> None:
 )
 def test_conversions_are_known(before: str, after: str, way: str | None, lossy: bool) -> None:
     assert (cast(before, after), narrows(before, after)) == (way, lossy)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (
+            Ref(Kind.TABLE, "public", "users"),
+            Ref(Kind.TABLE, "blog", "People"),
+            'ALTER TABLE users RENAME TO "People"; ALTER TABLE "People" SET SCHEMA blog',
+        ),
+        (
+            Ref(Kind.TABLE, "blog", "posts"),
+            Ref(Kind.TABLE, "public", "posts"),
+            "ALTER TABLE blog.posts SET SCHEMA public",
+        ),
+        (
+            Ref(Kind.CONSTRAINT, "blog", "posts", "f"),
+            Ref(Kind.CONSTRAINT, "blog", "posts", "g"),
+            "ALTER TABLE blog.posts RENAME CONSTRAINT f TO g",
+        ),
+        (
+            Ref(Kind.INDEX, "blog", "i"),
+            Ref(Kind.INDEX, "blog", "j"),
+            "ALTER INDEX blog.i RENAME TO j",
+        ),
+    ],
+)
+def test_a_rename_says_what_is_renamed_and_moves_it_where_the_namespace_is_another(
+    before: Ref, after: Ref, text: str
+) -> None:
+    change = Rename(before=before, after=after)
+    found = render([change], current=Schema(), desired=Schema())
+    assert "; ".join(item.text for item in found) == text
+
+
+def test_what_cannot_be_renamed_is_an_error_that_names_it() -> None:
+    change = Rename(before=Ref(Kind.NAMESPACE, None, "a"), after=Ref(Kind.NAMESPACE, None, "b"))
+    with pytest.raises(UnsupportedChange, match="namespace a"):
+        render([change], current=Schema(), desired=Schema())
+
+
+def test_an_extension_is_made_and_updated_in_its_version() -> None:
+    def schema(version: str | None) -> Schema:
+        return Schema(extensions=(Extension(name="hstore", namespace="public", version=version),))
+
+    (made,) = sql(Schema(), schema("1.7"))
+    assert made.text == "CREATE EXTENSION hstore WITH SCHEMA public VERSION '1.7'"
+
+
+def test_a_check_keeps_one_pair_of_parentheses_around_it_all() -> None:
+    key = Check(name="k", expression="(a > 0) OR (b = ')')")
+    (added,) = sql(users(), users(checks=(key,)))
+    assert added.text.endswith("ADD CONSTRAINT k CHECK ((a > 0) OR (b = ')'))")
+
+
+def test_a_table_is_made_with_its_access_method_and_parameters() -> None:
+    table = Table(name=USERS, access_method="columnar", parameters=(("fillfactor", "70"),))
+    (made,) = sql(Schema(), Schema(tables=(table,)))
+    assert made.text == "CREATE TABLE users ()\nUSING columnar\nWITH (fillfactor = 70)"
+
+
+@pytest.mark.parametrize(
+    ("version", "type_", "storage"),
+    [(150000, "numeric", "MAIN"), (150000, "text", "EXTENDED"), (160000, "text", "DEFAULT")],
+)
+def test_a_column_goes_back_to_the_storage_of_its_type(
+    version: int, type_: str, storage: str
+) -> None:
+    def schema(kept: str | None) -> Schema:
+        return replace(users(Column(name="a", type=type_, storage=kept)), server_version=version)
+
+    (found,) = sql(schema("EXTERNAL"), schema(None))
+    assert found.text.endswith(f"ALTER COLUMN a SET STORAGE {storage}")
+
+
+def test_a_type_goes_to_another_of_its_own_kind_through_its_text() -> None:
+    moods = (Column(name="m", type="mood"), Column(name="n", type="mood[]"))
+    states = (Column(name="m", type="state"), Column(name="n", type="state[]"))
+    found = [item.text.splitlines()[-1].strip() for item in sql(users(*moods), users(*states))]
+    assert found == ["USING m::text::state", "USING n::text[]::state[]"]

@@ -1,5 +1,7 @@
 """Names followed through values and printed text."""
 
+from dataclasses import replace
+
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename, RenameValue
 from dbwarden.diff.renames import renamed
@@ -12,12 +14,14 @@ from dbwarden.schema import (
     Index,
     IndexColumn,
     Kind,
+    MaterializedView,
     Policy,
     PrimaryKey,
     QualifiedName,
     Ref,
     Schema,
     Table,
+    Unique,
     View,
     ref_of,
 )
@@ -112,3 +116,66 @@ def test_a_rename_is_all_that_remains_where_nothing_else_changed() -> None:
     change = Rename(before=column("nick"), after=column("name"))
 
     assert diff(SCHEMA, renamed(SCHEMA, [change]), [change]) == (change,)
+
+
+def test_a_type_in_another_namespace_is_followed_with_its_namespace_and_quotes() -> None:
+    odd = QualifiedName("Shop", "mood")
+    change = Rename(before=ref_of(Kind.ENUM, MOOD), after=ref_of(Kind.ENUM, odd))
+
+    there = renamed(SCHEMA, [change])
+    column = there.table(USERS).columns[2]  # type: ignore[union-attr]
+
+    assert (column.type, column.default) == ('"Shop".mood', "'sad'::\"Shop\".mood")
+    back = Rename(before=change.after, after=change.before)
+    assert renamed(there, [back]) == renamed(SCHEMA, [])
+
+
+def test_a_constraint_is_renamed_in_its_table_and_in_what_depends_on_it() -> None:
+    before, after = (ref_of(Kind.CONSTRAINT, POSTS, name) for name in ("f", "g"))
+    schema = replace(SCHEMA, dependencies=((before, ref_of(Kind.TABLE, USERS)),))
+
+    there = renamed(schema, [Rename(before=before, after=after)])
+
+    assert there.table(POSTS).foreign_keys[0].name == "g"  # type: ignore[union-attr]
+    assert there.dependencies[0][0] == after
+    assert there.table(USERS) == SCHEMA.table(USERS)
+
+
+def test_an_index_is_renamed_in_its_table_or_materialized_view_of_that_namespace() -> None:
+    key = (IndexColumn(column="a"),)
+    kept, mine = QualifiedName("public", "kept"), QualifiedName("other", "kept")
+    index = Index(name="i", columns=key)
+    views = tuple(
+        MaterializedView(name=name, definition="SELECT 1 AS a", indexes=(index,))
+        for name in (kept, mine)
+    )
+    tables = (*SCHEMA.tables, Table(name=QualifiedName("other", "t"), indexes=(index,)))
+    schema = replace(SCHEMA, tables=tables, materialized_views=views)
+    before, after = (Ref(Kind.INDEX, "public", name) for name in ("i", "j"))
+
+    there = renamed(schema, [Rename(before=before, after=after)])
+
+    found = {view.name: view.indexes[0].name for view in there.materialized_views}
+    assert found == {kept: "j", mine: "i"}
+    assert there.table(USERS).indexes[0].name == "j"  # type: ignore[union-attr]
+    assert there.table(tables[-1].name) == tables[-1]
+
+
+def test_names_that_go_round_through_three_tables_cost_one_more_rename() -> None:
+    def schema(*names: str) -> Schema:
+        tables = tuple(
+            Table(
+                name=QualifiedName("public", table),
+                columns=(Column(name="a", type="integer"),),
+                uniques=(Unique(name=name, columns=("a",)),),
+            )
+            for table, name in zip("tuv", names, strict=True)
+        )
+        return Schema(tables=tables)
+
+    one, other = schema("x", "y", "z"), schema("y", "z", "x")
+    changes = diff(one, other)
+
+    assert [type(change) for change in changes] == [Rename] * 4
+    assert sum(change.aside for change in changes if isinstance(change, Rename)) == 1
+    assert renamed(one, [c for c in changes if isinstance(c, Rename)]) == other

@@ -24,6 +24,7 @@ from dbwarden.schema import (
     Namespace,
     Other,
     Policy,
+    QualifiedName,
     Routine,
     Rule,
     Sequence,
@@ -124,12 +125,9 @@ WORDS = {
     Kind.MATERIALIZED_VIEW: "MATERIALIZED VIEW",
     Kind.STATISTICS: "STATISTICS",
     Kind.INDEX: "INDEX",
-    Kind.ROUTINE: "ROUTINE",
-    Kind.AGGREGATE: "AGGREGATE",
-    Kind.TRIGGER: "TRIGGER",
-    Kind.RULE: "RULE",
-    Kind.POLICY: "POLICY",
 }
+RENAMED = WORDS.keys() - {Kind.NAMESPACE, Kind.EXTENSION, Kind.EVENT_TRIGGER, Kind.STATISTICS}
+"""Those whose name stands in a namespace and that anyone may rename: the rest is made anew."""
 
 
 def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
@@ -183,13 +181,7 @@ def rename(ctx: Context, change: Rename) -> Statements:
         case Kind.CONSTRAINT:
             what = f"RENAME CONSTRAINT {quote(before.part or '')} TO {quote(after.part or '')}"
             yield statement(change, f"ALTER TABLE {table} {what}")
-        case Kind.TRIGGER | Kind.RULE | Kind.POLICY:
-            on = f"{WORDS[before.kind]} {quote(before.part or '')} ON {table}"
-            yield statement(change, f"ALTER {on} RENAME TO {quote(after.part or '')}")
-        case Kind.NAMESPACE | Kind.EVENT_TRIGGER:
-            own = f"{WORDS[before.kind]} {quote(before.name)}"
-            yield statement(change, f"ALTER {own} RENAME TO {quote(after.name)}")
-        case kind if kind in WORDS:
+        case kind if kind in RENAMED:
             yield from _rename_qualified(ctx, change)
         case _:
             raise UnsupportedChange(f"dbwarden cannot rename {before}.")
@@ -197,17 +189,13 @@ def rename(ctx: Context, change: Rename) -> Statements:
 
 def _rename_qualified(ctx: Context, change: Rename) -> Statements:
     before, after = change.before, change.after
-    routine = before.kind in (Kind.ROUTINE, Kind.AGGREGATE)
-    arguments = f"({before.part or ''})" if routine else ""
-    own = f"{WORDS[before.kind]} {ctx.name(before.table)}{arguments}"
+    word, middle = WORDS[before.kind], QualifiedName(before.namespace, after.name)
     if before.name != after.name:
-        yield statement(change, f"ALTER {own} RENAME TO {quote(after.name)}")
-        own = (
-            f"{WORDS[before.kind]} {ctx.name(before.table.__class__(before.namespace, after.name))}"
-        )
-        own += arguments
+        text = f"ALTER {word} {ctx.name(before.table)} RENAME TO {quote(after.name)}"
+        yield statement(change, text)
     if before.namespace != after.namespace:
-        yield statement(change, f"ALTER {own} SET SCHEMA {quote(after.namespace or '')}")
+        text = f"ALTER {word} {ctx.name(middle)} SET SCHEMA {quote(after.namespace or '')}"
+        yield statement(change, text)
 
 
 def rename_value(ctx: Context, change: RenameValue) -> Statements:
