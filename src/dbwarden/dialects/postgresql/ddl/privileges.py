@@ -13,12 +13,9 @@ Privileges = Grant | DefaultPrivileges
 
 
 def change_privileges(
-    change: Change, before: Privileges | None, after: Privileges | None
+    change: Change, some: Privileges, *, before: Privileges | None, after: Privileges | None
 ) -> Statements:
-    """From what a role may do to what it shall be able to do."""
-    some = after or before
-    if some is None:
-        return
+    """From what a role may do to what it shall be able to do; *some* is either of them."""
     had, has = _effective(before), _effective(after)
     passed, passes = set(_grantable(before)), set(_grantable(after))
     more = [item for item in _privileges(after) if item not in had and item not in passes]

@@ -72,7 +72,7 @@ def create_thing(ctx: Context, change: Create) -> Statements:  # one line a kind
         case Statistics() as thing:
             yield from code.create_statistics(ctx, change, thing)
         case Grant() | DefaultPrivileges() as thing:
-            yield from change_privileges(change, None, thing)
+            yield from change_privileges(change, thing, before=None, after=thing)
         case Other() as thing:
             raise _unsupported(thing)
         case _:
@@ -94,7 +94,7 @@ def drop_thing(ctx: Context, change: Drop) -> Statements:
     if ctx.goes_along(thing):
         return
     if isinstance(thing, Grant | DefaultPrivileges):
-        yield from change_privileges(change, thing, None)
+        yield from change_privileges(change, thing, before=thing, after=None)
         return
     yield statement(change, f"DROP {sql_name(ctx, thing)}")
 
@@ -165,7 +165,7 @@ def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
         case Statistics() as was, Statistics() as now:
             yield from code.alter_statistics(ctx, change, was, now)
         case (Grant() | DefaultPrivileges()) as was, (Grant() | DefaultPrivileges()) as now:
-            yield from change_privileges(change, was, now)
+            yield from change_privileges(change, now, before=was, after=now)
         case _, now:
             raise UnsupportedChange(f"dbwarden cannot change {now.ref} in place.")
 
