@@ -1,9 +1,11 @@
 """Where authoring works: a scratch server that starts when it is first needed, and a cache."""
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
@@ -54,6 +56,15 @@ class Bench:
     _scratch: Scratch | None = None
     _databases: dict[tuple[str, ...], ScratchDatabase] = field(default_factory=dict)
     _schemas: dict[tuple[str, ...], Schema] = field(default_factory=dict)
+    _kept: dict[bytes, Schema] = field(default_factory=dict)
+    _keeping: anyio.Lock = field(default_factory=anyio.Lock)
+    _starting: anyio.Lock = field(default_factory=anyio.Lock)
+    _building: defaultdict[tuple[str, ...], anyio.Lock] = field(
+        default_factory=lambda: defaultdict(anyio.Lock)
+    )
+    _reading: defaultdict[tuple[str, ...], anyio.Lock] = field(
+        default_factory=lambda: defaultdict(anyio.Lock)
+    )
 
     @property
     def started(self) -> bool:
@@ -62,13 +73,14 @@ class Bench:
 
     async def scratch(self) -> Scratch:
         """The scratch server, started now if it was not before."""
-        if self._scratch is None:
-            with telemetry.step("scratch_started") as found:
-                self._scratch = await self._stack.enter_async_context(
-                    self.workshop.open(self.config)
-                )
-                found["server"] = self._scratch.version
-        return self._scratch
+        async with self._starting:
+            if self._scratch is None:
+                with telemetry.step("scratch_started") as found:
+                    self._scratch = await self._stack.enter_async_context(
+                        self.workshop.open(self.config)
+                    )
+                    found["server"] = self._scratch.version
+            return self._scratch
 
     async def server(self) -> str:
         """The scratch server's kind and version, if possible without starting it."""
@@ -77,11 +89,12 @@ class Bench:
 
     async def database(self, source: Source) -> ScratchDatabase:
         """The scratch database that *source* builds, built once; don't change it."""
-        if source.parts not in self._databases:
-            made = await (await self.scratch()).create()
-            await source.build(made)
-            self._databases[source.parts] = made
-        return self._databases[source.parts]
+        async with self._building[source.parts]:
+            if source.parts not in self._databases:
+                made = await (await self.scratch()).create()
+                await source.build(made)
+                self._databases[source.parts] = made
+            return self._databases[source.parts]
 
     async def copy(self, source: Source) -> ScratchDatabase:
         """A copy of the database that *source* builds, to be changed at will."""
@@ -90,21 +103,52 @@ class Bench:
 
     async def schema(self, source: Source) -> Schema:
         """The schema that *source* builds: from the cache, or read from scratch."""
-        if source.parts not in self._schemas:
-            self._schemas[source.parts] = await self._find(source)
-        return self._schemas[source.parts]
+        async with self._reading[source.parts]:
+            if source.parts not in self._schemas:
+                self._schemas[source.parts] = await self._find(source)
+            return self._schemas[source.parts]
 
     async def _find(self, source: Source) -> Schema:
         if not self.use_cache:
             return await (await self.database(source)).read()
-        root = self.config.root
-        key = cache.key_of([await self.server(), await self._settings(), *source.parts])
+        root, key = self.config.root, await self._key(source)
         kept = await anyio.to_thread.run_sync(cache.load, root, key)
-        if kept is not None:
-            return kept
+        if kept is not None and (known := await self._parsed(kept)) is not None:
+            return known
         schema = await (await self.database(source)).read()
-        await anyio.to_thread.run_sync(cache.save, root, key, schema)
+        content, schema = await self._dumped(schema)
+        await anyio.to_thread.run_sync(cache.save, root, key, content)
         return schema
+
+    async def keep(self, source: Source, schema: Schema) -> None:
+        """Keep *schema*, of which it was just seen that *source* builds it."""
+        if self.use_cache:
+            key = await self._key(source)
+            content, _ = await self._dumped(schema)
+            await anyio.to_thread.run_sync(cache.save, self.config.root, key, content)
+
+    async def _key(self, source: Source) -> str:
+        return cache.key_of([await self.server(), await self._settings(), *source.parts])
+
+    async def _parsed(self, content: bytes) -> Schema | None:
+        """The schema kept as *content*; the same one for what both sides have alike."""
+        async with self._keeping:
+            if content not in self._kept:
+                schema = await anyio.to_thread.run_sync(cache.parse, content)
+                if schema is None:
+                    return None
+                self._kept[content] = schema
+            return self._kept[content]
+
+    async def _dumped(self, schema: Schema) -> tuple[bytes, Schema]:
+        """How *schema* is kept, and the equal one that was there before it."""
+        async with self._keeping:
+            for content, known in self._kept.items():
+                if known == schema and known.dependencies == schema.dependencies:
+                    return content, known
+            content = await anyio.to_thread.run_sync(cache.dump, schema)
+            self._kept[content] = schema
+            return content, schema
 
     async def _settings(self) -> str:
         """What else a scratch database depends on: its set-up file and the URL's search_path."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import dbwarden.schema
 from dbwarden import __version__
+from dbwarden.authoring.garbage import collecting_no_garbage
 from dbwarden.schema import Kind, Schema
 
 KEPT = 50
@@ -24,6 +25,7 @@ _CLASSES: dict[str, Any] = {
 } | {"Schema": Schema}
 _FIELDS = {name: [field.name for field in fields(value)] for name, value in _CLASSES.items()}
 _BY_POSITION = ("QualifiedName", "Ref")
+_AGAIN = "again"
 
 
 def folder_of(root: Path) -> Path:
@@ -38,24 +40,24 @@ def key_of(parts: Iterable[str]) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def load(root: Path, key: str) -> Schema | None:
-    """The schema kept under *key*. Blocking."""
+def load(root: Path, key: str) -> bytes | None:
+    """What is kept under *key*. Blocking."""
     path = folder_of(root) / "cache" / f"{key}.json"
     try:
-        found = _decode(json.loads(path.read_bytes()))
+        found = path.read_bytes()
         os.utime(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
         return None
-    return found if isinstance(found, Schema) else None
+    return found
 
 
-def save(root: Path, key: str, schema: Schema) -> None:
-    """Keep *schema* under *key*. Blocking."""
+def save(root: Path, key: str, content: bytes) -> None:
+    """Keep *content* under *key*. Blocking."""
     folder = prepared(root) / "cache"
     draft = folder / f".{key}.{os.getpid()}"
     try:
         folder.mkdir(exist_ok=True)
-        draft.write_text(json.dumps(_encode(schema), separators=(",", ":")), encoding="utf-8")
+        draft.write_bytes(content)
         draft.replace(folder / f"{key}.json")
         _forget_oldest(folder)
     except OSError:
@@ -81,26 +83,53 @@ def _forget_oldest(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _encode(value: Any) -> Any:
+def dump(schema: Schema) -> bytes:
+    """*schema* as it is kept; ``parse`` takes it back."""
+    with collecting_no_garbage():
+        found = json.dumps(_encode(schema, {}), separators=(",", ":"))
+    return found.encode("utf-8", "surrogatepass")
+
+
+def parse(content: bytes) -> Schema | None:
+    """The schema kept as *content*; ``None`` where it cannot be read."""
+    with collecting_no_garbage():
+        try:
+            found = _decode(json.loads(content.decode("utf-8", "surrogatepass")), [])
+        except (ValueError, KeyError, TypeError, IndexError):
+            return None
+    return found if isinstance(found, Schema) else None
+
+
+def _encode(value: Any, known: dict[Any, int]) -> Any:
+    """*value* in JSON; what occurs again, as a column does in many tables, is a number then."""
     if isinstance(value, tuple):
-        return [_encode(item) for item in value]
+        return [_encode(item, known) for item in value]
     if isinstance(value, Kind):
         return {"Kind": value.value}
     if is_dataclass(value) and not isinstance(value, type):
+        if value in known:
+            return {_AGAIN: known[value]}
         name = type(value).__name__
-        return {name: [_encode(getattr(value, field)) for field in _FIELDS[name]]}
+        found = {name: [_encode(getattr(value, field), known) for field in _FIELDS[name]]}
+        known[value] = len(known)
+        return found
     return value
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: Any, known: list[Any]) -> Any:
     if isinstance(value, list):
-        return tuple(_decode(item) for item in value)
+        return tuple([_decode(item, known) for item in value])
     if not isinstance(value, dict):
         return value
     ((name, content),) = value.items()
+    if name == _AGAIN:
+        return known[content]
     if name == "Kind":
         return Kind(content)
-    values = [_decode(item) for item in content]
+    values = [_decode(item, known) if isinstance(item, list | dict) else item for item in content]
     if name in _BY_POSITION:
-        return _CLASSES[name](*values)
-    return _CLASSES[name](**dict(zip(_FIELDS[name], values, strict=True)))
+        made = _CLASSES[name](*values)
+    else:
+        made = _CLASSES[name](**dict(zip(_FIELDS[name], values, strict=True)))
+    known.append(made)
+    return made

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.authoring.bench import Source
+from dbwarden.authoring.garbage import collecting_no_garbage
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import dialect_for
@@ -71,10 +72,11 @@ def read_wanted(
     from dbwarden.authoring.models import owned_tables
     from dbwarden.authoring.spelling import hints
 
-    owned = owned_tables(config, siblings)
-    url = workshop.sqlalchemy_url
-    found = statements(config, owned, url=url, namespace=workshop.namespace)
-    return Wanted(statements=found, files=files, hints=hints(owned, url))
+    with collecting_no_garbage():
+        owned = owned_tables(config, siblings)
+        url = workshop.sqlalchemy_url
+        found = statements(config, owned, url=url, namespace=workshop.namespace)
+        return Wanted(statements=found, files=files, hints=hints(owned, url))
 
 
 def _schema_files(config: DatabaseConfig) -> list[Path]:

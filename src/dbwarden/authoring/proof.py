@@ -1,10 +1,11 @@
 """Upgrade leads there, rollback leads back: shown in scratch before a file exists."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbwarden.authoring.bench import Bench, Source
 from dbwarden.authoring.settling import settled
+from dbwarden.authoring.together import is_shared, together
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Change, subject
@@ -19,13 +20,14 @@ SHOWN = 5
 class Proof:
     """What was seen when a migration ran in scratch.
 
-    ``changed`` are the columns whose values were not the same after upgrade and rollback.
-    ``fails_on_rows`` says what the upgrade met in tables that hold rows, ``back_fails_on_rows``
-    the rollback.
+    ``after`` is the schema that the upgrade led to. ``changed`` are the columns whose values were
+    not the same after upgrade and rollback. ``fails_on_rows`` says what the upgrade met in tables
+    that hold rows, ``back_fails_on_rows`` the rollback.
     """
 
     server: str
     reversible: bool
+    after: Schema = field(repr=False)
     locks: tuple[TracedStatement, ...] = ()
     changed: tuple[str, ...] = ()
     fails_on_rows: str | None = None
@@ -48,9 +50,37 @@ async def prove(
         StatementFailed: The server refused a statement.
         NotProven: It ran, but led elsewhere; names what differs.
     """
+
+    async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
+        return await _without_rows(bench, source, current, desired, migration)
+
+    async def filled() -> tuple[tuple[str, ...], str | None, str | None]:
+        return await _with_rows(bench, source, current, migration)
+
+    texts = (migration.upgrade, *((migration.rollback,) if migration.rollback else ()))
+    apart = is_shared(section.text for section in texts)
+    (reversible, after, locks), rows = await together(empty, filled, apart=apart)
+    changed, failing, back_failing = rows
+    return Proof(
+        server=(await bench.scratch()).version,
+        reversible=reversible,
+        after=after,
+        locks=locks,
+        changed=changed,
+        fails_on_rows=failing,
+        back_fails_on_rows=back_failing,
+    )
+
+
+async def _without_rows(
+    bench: Bench, source: Source, current: Schema, desired: Schema, migration: Migration
+) -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
+    """Up, down and up again in empty tables: whether there is a way back, what is there after
+    the first upgrade, and the locks."""
     database = await bench.copy(source)
     await database.replay(migration, migration.upgrade)
-    await _must_equal(bench, await database.read(), desired, migration, "upgrade")
+    after = await database.read()
+    await _must_equal(bench, after, desired, migration, "upgrade")
     back = migration.rollback
     reversible = back is not None and not migration.irreversible
     if back is not None and reversible:
@@ -60,15 +90,7 @@ async def prove(
         database = await bench.copy(source)
     locks = await database.trace(migration, migration.upgrade)
     await _must_equal(bench, await database.read(), desired, migration, "second upgrade")
-    changed, failing, back_failing = await _with_rows(bench, source, current, migration)
-    return Proof(
-        server=(await bench.scratch()).version,
-        reversible=reversible,
-        locks=locks,
-        changed=changed,
-        fails_on_rows=failing,
-        back_fails_on_rows=back_failing,
-    )
+    return reversible, after, locks
 
 
 async def _must_equal(

@@ -36,6 +36,19 @@ def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:
         yield (table.name, "index", index.name), index
 
 
+def unequal_leaves(
+    current: Schema, desired: Schema
+) -> tuple[dict[Hashable, Any], dict[Hashable, Any]]:
+    """The leaves of both, without those of tables that are the same."""
+    same = {table.name: table for table in current.tables}
+    alike = {table.name for table in desired.tables if same.get(table.name) == table}
+    first, second = (
+        replace(schema, tables=tuple(table for table in schema.tables if table.name not in alike))
+        for schema in (current, desired)
+    )
+    return leaves(first), leaves(second)
+
+
 def differing(one: Leaves, other: Leaves) -> list[Hashable]:
     """What is in both but not the same."""
     return [key for key, value in one.items() if key in other and other[key] != value]
@@ -44,7 +57,7 @@ def differing(one: Leaves, other: Leaves) -> list[Hashable]:
 async def settled(bench: Bench, current: Schema, desired: Schema) -> Schema:
     """*desired* with the spelling of *current* wherever the two mean the same."""
     desired = bench.workshop.called_alike(current, desired)
-    old, new = leaves(current), leaves(desired)
+    old, new = unequal_leaves(current, desired)
     unlike = differing(old, new)
     if not unlike:
         return desired

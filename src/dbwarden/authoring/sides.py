@@ -13,6 +13,7 @@ from dbwarden.authoring.desired import Wanted, wanted
 from dbwarden.authoring.handmade import KINDS, is_generated, kept, with_virtual_tables
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.authoring.settling import settled
+from dbwarden.authoring.together import is_shared, together
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import ScratchDatabase
 from dbwarden.errors import StatementFailed
@@ -53,10 +54,18 @@ async def compared(
         ConfigurationError: The models cannot be read.
         StatementFailed: Files or models do not run in an empty database.
     """
-    asked = await wanted(bench.config, siblings, bench.workshop)
-    source = await live_source(bench) if from_live else files_source(files)
-    current = await bench.schema(source)
-    desired = await _desired(bench, asked, current)
+
+    async def models() -> tuple[Wanted, Schema | StatementFailed]:
+        asked = await wanted(bench.config, siblings, bench.workshop)
+        return asked, await _tried(bench, asked.source)
+
+    async def there() -> tuple[Source, Schema]:
+        source = await live_source(bench) if from_live else files_source(files)
+        return source, await bench.schema(source)
+
+    apart = is_shared(migration.upgrade.text for migration in files)
+    (asked, found), (source, current) = await together(models, there, apart=apart)
+    desired = found if isinstance(found, Schema) else await _on_top(bench, asked, current, found)
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
         desired = await kept(bench, files, handmade, desired)
@@ -72,16 +81,21 @@ def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:
     )
 
 
-async def _desired(bench: Bench, asked: Wanted, current: Schema) -> Schema:
-    """What models and schema files make; on top of what migrations prepared, where they need it."""
+async def _tried(bench: Bench, source: Source) -> Schema | StatementFailed:
+    """What *source* makes in an empty database, or what it lacks there."""
     try:
-        return await bench.schema(asked.source)
+        return await bench.schema(source)
     except StatementFailed as error:
         if error.sqlstate not in _SOMETHING_MISSING:
             raise
-        support = await _support(bench, current)
-        if not support.parts:
-            raise
+        return error
+
+
+async def _on_top(bench: Bench, asked: Wanted, current: Schema, error: StatementFailed) -> Schema:
+    """What models and schema files make on top of what migrations prepared."""
+    support = await _support(bench, current)
+    if not support.parts:
+        raise error
     return await bench.schema(_after(support, asked.source))
 
 

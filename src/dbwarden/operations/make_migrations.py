@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from dbwarden.authoring.answers import Answers, Asker
 from dbwarden.authoring.bench import Bench, bench
+from dbwarden.authoring.current import files_source
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.planning import Plan, Task, plan
 from dbwarden.authoring.proof import Proof, prove, verdict
@@ -109,14 +110,9 @@ async def make_migrations(
         NotProven, StatementFailed: It does not run or lead where it should; nothing was written.
     """
     files = await _own_files(config)
-    answers = Answers(
-        renames=renames,
-        allow_drop=allow_drop,
-        fills=fills or {},
-        using=using or {},
-        rollback_using=rollback_using or {},
-        online=online,
-        asker=asker,
+    answers = Answers(renames=renames, allow_drop=allow_drop, online=online, asker=asker)
+    answers = replace(
+        answers, fills=fills or {}, using=using or {}, rollback_using=rollback_using or {}
     )
     order = Order(
         message=message,
@@ -168,7 +164,14 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     )
     planned, proof = await _proven_plan(place, files, order, sides, task)
     text, fields = _written(order, planned, proof, sides)
-    return await _finish(config, files, order, text, fields)
+    result = await _finish(config, files, order, text, fields)
+    if proof is not None and result.path is not None and not order.from_live:
+        # Who asks next whether models and files agree need not replay them.
+        written = parse(
+            text, path=result.path, database=config.files_of, dialect=config.database_type
+        )
+        await place.keep(files_source((*files, written)), proof.after)
+    return result
 
 
 async def _proven_plan(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from dbwarden.authoring import cache
@@ -12,9 +14,11 @@ from dbwarden.authoring.hints import NO_HINTS, Hints, IndexSpelling
 from dbwarden.authoring.planning import Plan
 from dbwarden.authoring.proof import verdict
 from dbwarden.authoring.renames import candidates, parse_rename, with_sequences
+from dbwarden.authoring.together import is_shared, together
 from dbwarden.authoring.wording import in_own_words, polished
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.dialects.postgresql.tracing import strongest
+from dbwarden.dialects.postgresql.unlike import surely_unlike
 from dbwarden.dialects.scratch import TableLock, TracedStatement
 from dbwarden.diff.changes import (
     AddColumn,
@@ -35,11 +39,13 @@ from dbwarden.schema import (
     Index,
     IndexColumn,
     Kind,
+    PrimaryKey,
     QualifiedName,
     Ref,
     Schema,
     Sequence,
     Table,
+    Unique,
 )
 from dbwarden.types import DatabaseName
 
@@ -279,31 +285,117 @@ def test_colons_are_kept_from_becoming_parameters() -> None:
 
 def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
     schema = Schema(
-        tables=(table(USERS, ID, NICK),),
+        tables=(table(USERS, ID, NICK), table(QualifiedName("public", "posts"), ID, NICK)),
         enums=CURRENT.enums,
         dependencies=((Ref(Kind.TABLE, "public", "users"), Ref(Kind.ENUM, None, "mood")),),
     )
-    cache.save(tmp_path, "key", schema)
-    found = cache.load(tmp_path, "key")
+    cache.save(tmp_path, "key", cache.dump(schema))
+    kept = cache.load(tmp_path, "key")
+    assert kept is not None
+    found = cache.parse(kept)
     assert found == schema
     assert found is not None
     assert found.dependencies == schema.dependencies
     assert (tmp_path / ".dbwarden" / ".gitignore").read_text() == "*\n"
 
 
+def test_what_many_tables_have_is_kept_once(tmp_path: Path) -> None:
+    names = [QualifiedName("public", f"table_{number}") for number in range(10)]
+    schema = Schema(tables=tuple(table(name, ID, NICK) for name in names))
+    content = cache.dump(schema)
+    assert content.count(b'"nick"') == 1
+    assert cache.parse(content) == schema
+
+
 def test_a_broken_or_missing_entry_is_no_entry(tmp_path: Path) -> None:
     assert cache.load(tmp_path, "key") is None
-    cache.save(tmp_path, "key", CURRENT)
-    (tmp_path / ".dbwarden" / "cache" / "key.json").write_text('{"Schema": [1]}')
-    assert cache.load(tmp_path, "key") is None
+    for broken in (b'{"Schema": [1]}', b"", b"\xff", b'{"again": 3}', b"7"):
+        assert cache.parse(broken) is None
 
 
 def test_the_oldest_entries_go(tmp_path: Path) -> None:
     for number in range(cache.KEPT + 3):
-        cache.save(tmp_path, f"key{number}", Schema())
+        cache.save(tmp_path, f"key{number}", b"{}")
     assert len(list((tmp_path / ".dbwarden" / "cache").iterdir())) == cache.KEPT
 
 
 def test_the_key_depends_on_every_part() -> None:
     assert cache.key_of(["a", "b"]) != cache.key_of(["ab"])
     assert cache.key_of(["a"]) == cache.key_of(["a"])
+
+
+# -- two at once --------------------------------------------------------------------------------
+
+
+async def test_two_pieces_of_work_go_on_side_by_side_unless_they_may_not() -> None:
+    seen: list[str] = []
+
+    async def work(name: str) -> str:
+        seen.append(f"{name} begins")
+        await anyio.lowlevel.checkpoint()
+        seen.append(f"{name} ends")
+        return name
+
+    both = (lambda: work("a"), lambda: work("b"))
+    assert await together(*both) == ("a", "b")
+    assert seen == ["a begins", "b begins", "a ends", "b ends"]
+    seen.clear()
+    assert await together(*both, apart=True) == ("a", "b")
+    assert seen == ["a begins", "a ends", "b begins", "b ends"]
+
+
+async def test_the_first_failure_is_told_and_nobody_is_cut_off() -> None:
+    ended = anyio.Event()
+
+    async def fails(name: str) -> None:
+        raise ValueError(name)
+
+    async def goes_on() -> None:
+        await anyio.lowlevel.checkpoint()
+        ended.set()
+
+    with pytest.raises(ValueError, match="first"):
+        await together(lambda: fails("first"), lambda: fails("second"))
+    with pytest.raises(ValueError, match="alone"):
+        await together(goes_on, lambda: fails("alone"))
+    assert ended.is_set()
+
+
+def test_sql_about_roles_is_shared_by_all_databases_of_a_server() -> None:
+    assert is_shared(["SELECT 1", "create ROLE app"])
+    assert is_shared(["DROP USER app"])
+    assert not is_shared(["CREATE TABLE users (user_role text)", "INSERT INTO users VALUES (1)"])
+
+
+# -- what surely differs ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Column(name="a", type="text"), Column(name="a", type="integer")),
+        (Enum(name=USERS, values=("a",)), Enum(name=USERS, values=("a", "b"))),
+        (PrimaryKey(name="k", columns=("a",)), Unique(name="k", columns=("a",))),
+        (
+            Index(name="i", columns=(IndexColumn(column="a"),)),
+            Index(name="i", columns=(IndexColumn(column="b"),)),
+        ),
+    ],
+)
+def test_what_has_one_print_only_is_not_asked_of_the_server(one: object, other: object) -> None:
+    assert surely_unlike(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Column(name="a", type="text", default="1"), Column(name="a", type="text", default="2")),
+        (Check(name="c", expression="a > 0"), Check(name="c", expression="a > 1")),
+        (
+            Index(name="i", columns=(IndexColumn(expression="a"),)),
+            Index(name="i", columns=(IndexColumn(expression="b"),)),
+        ),
+    ],
+)
+def test_expressions_have_more_than_one_print(one: object, other: object) -> None:
+    assert not surely_unlike(one, other)

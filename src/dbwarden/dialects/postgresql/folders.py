@@ -70,6 +70,16 @@ def own(folder: Path) -> int:
     return descriptor
 
 
+def owned_folder(parent: Path) -> tuple[Path, int]:
+    """A new folder in *parent*, and the file descriptor that says that it is ours."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        owner = own(folder)
+        if os.fstat(owner).st_nlink:
+            return folder, owner
+        os.close(owner)  # somebody swept it up before we had locked it
+
+
 def sweep(parent: Path) -> None:
     """Remove the folders in *parent* whose owners are gone. Never raises.
 

@@ -26,6 +26,7 @@ from dbwarden.dialects.postgresql.throwaway import (
     make_namespace,
     read_database,
 )
+from dbwarden.dialects.postgresql.unlike import surely_unlike
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
@@ -110,9 +111,8 @@ class PostgresWorkshop:
         return desired
 
     def alike(self, one: object, other: object) -> bool | None:
-        """Only the server can tell."""
-        del one, other
-        return None
+        """``False`` where they surely differ; else only the server can tell."""
+        return False if surely_unlike(one, other) else None
 
 
 def _of_serial(change: Change, serials: Collection[Ref]) -> bool:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -24,10 +23,9 @@ import anyio.to_thread
 from dbwarden.dialects.postgresql.binaries import Binaries, Runner, find_binaries, readable_copy
 from dbwarden.dialects.postgresql.binaries import runner as find_runner
 from dbwarden.dialects.postgresql.folders import (
-    PREFIX,
     memory_folder,
     open_folder,
-    own,
+    owned_folder,
     sweep,
 )
 from dbwarden.dialects.postgresql.quoting import identifier
@@ -161,6 +159,8 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server and, in a throw-away one, remove its folder. Never raises."""
+        if self.throw_away:
+            self.crash()  # what nobody will read need not be written first
         self.halt()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -205,8 +205,7 @@ class EmbeddedServer:
         found = find_binaries()
         parent = (memory_folder() if self._in_memory else None) or open_folder()
         sweep(parent)
-        self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        self._owner = own(self._folder)
+        self._folder, self._owner = owned_folder(parent)
         self._runner.own(self._folder)
         self.binaries = readable_copy(found, self._runner, self._folder)
         if (self.data / "PG_VERSION").exists():

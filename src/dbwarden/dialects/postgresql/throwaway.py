@@ -54,6 +54,8 @@ class PostgresScratch:
         self._admin = admin
         self._config = config
         self._made: list[PostgresScratchDatabase] = []
+        self._making = anyio.Lock()
+        self._asking = anyio.Lock()
         self._stamp = f"{PREFIX}{int(time.time())}_{os.getpid()}_{os.urandom(2).hex()}"
 
     @property
@@ -64,21 +66,22 @@ class PostgresScratch:
 
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> "PostgresScratchDatabase":
         """A new database, empty but for ``scratch_setup``, or a copy of another."""
-        name = f"{self._stamp}_{len(self._made)}"
         template = "template0"
-        if copy_of is not None:
-            assert isinstance(copy_of, PostgresScratchDatabase)
-            await copy_of.hang_up()
-            template = copy_of.name
         major = self._admin.get_server_version().major
         strategy = " STRATEGY FILE_COPY" if self.own and major >= 15 else ""
-        made = PostgresScratchDatabase(name, self, self._dial, self._config)
-        self._made.append(made)
-        await self._admin.execute(
-            f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
-        )
-        if copy_of is None:
-            await made.set_up()
+        async with self._making:
+            if copy_of is not None:
+                assert isinstance(copy_of, PostgresScratchDatabase)
+                await copy_of.hang_up()
+                template = copy_of.name
+            name = f"{self._stamp}_{len(self._made)}"
+            made = PostgresScratchDatabase(name, self, self._dial, self._config)
+            self._made.append(made)
+            await self._ask(
+                f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
+            )
+            if copy_of is None:
+                await made.set_up()  # it may make roles, which databases share
         return made
 
     async def make_role(self, error: asyncpg.PostgresError) -> bool:
@@ -86,8 +89,16 @@ class PostgresScratch:
         missing = _MISSING_ROLE.search(error.args[0] if error.args else "")
         if not self.own or missing is None:
             return False
-        await self._admin.execute(f"CREATE ROLE {identifier(missing[1])} NOLOGIN")
+        made = f"CREATE ROLE {identifier(missing[1])} NOLOGIN"
+        # Another scratch database may have missed it in the same moment.
+        await self._ask(
+            f"DO $dbwarden$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
+        )
         return True
+
+    async def _ask(self, sql: str) -> None:
+        async with self._asking:
+            await self._admin.execute(sql)
 
     async def close(self) -> None:
         """Drop what was made; on a server of our own that goes with the server."""

@@ -24,13 +24,11 @@ _TABLES = """
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$)'
 """
+# Whoever rewrites a table holds a lock on it.
 _LOCKS = """
-    SELECT relation::bigint AS oid, mode FROM pg_catalog.pg_locks
-    WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted
-"""
-_FILES = """
-    SELECT oid::bigint AS oid, relfilenode::bigint AS file FROM pg_catalog.pg_class
-    WHERE relkind IN ('r', 'p', 'm')
+    SELECT l.relation::bigint AS oid, l.mode, c.relfilenode::bigint AS file
+    FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
+    WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted
 """
 
 
@@ -56,10 +54,12 @@ async def trace_statements(
     files = {row["oid"]: row["file"] for row in rows}
     found = []
     for step in steps:
-        for statement in step.statements:
-            text = spelled(statement.text)
-            if not text:
-                continue
+        sent = [(statement, spelled(statement.text)) for statement in step.statements]
+        sent = [(statement, text) for statement, text in sent if text]
+        if not names and step.transactional:  # nothing can be locked that was not there
+            await raw.execute(";\n".join(text for _, text in sent))
+            continue
+        for statement, text in sent:
             if not step.transactional:
                 await raw.execute(text)
                 continue
@@ -79,11 +79,9 @@ async def _trace_one(
 ) -> tuple[TableLock, ...]:
     async with raw.transaction():
         await raw.execute(text)
-        if not names:
-            return ()
         held = await raw.fetch(_LOCKS)
-        now = {row["oid"]: row["file"] for row in await raw.fetch(_FILES)}
-    rewritten = {oid for oid, file in files.items() if now.get(oid, file) != file}
+    now = {row["oid"]: row["file"] for row in held if row["file"] is not None}
+    rewritten = {oid for oid, file in now.items() if files.get(oid, file) != file}
     files.update((oid, file) for oid, file in now.items() if oid in files)
     return strongest([(row["oid"], row["mode"]) for row in held], names, rewritten)
 
