@@ -25,6 +25,7 @@ from dbwarden.schema import (
 )
 
 SET_EXPRESSION_VERSION = 170000
+DROP_EXPRESSION_VERSION = 130000
 
 
 def column_alters(desired: Schema, before: Column, after: Column) -> bool:
@@ -35,7 +36,8 @@ def column_alters(desired: Schema, before: Column, after: Column) -> bool:
         same_sort = before.generated.stored == after.generated.stored
         return same_sort and desired.server_version >= SET_EXPRESSION_VERSION
     # A stored value stays as a plain one; the other way round it has to be computed anew.
-    return before.generated is not None and before.generated.stored
+    stored = before.generated is not None and before.generated.stored
+    return stored and desired.server_version >= DROP_EXPRESSION_VERSION
 
 
 def differing(before: object, after: object) -> frozenset[str]:

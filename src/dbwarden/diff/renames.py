@@ -115,8 +115,6 @@ def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
 
 def _belongs(part: Ref, whole: Ref) -> bool:
     relations = {Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW}
-    if part.kind is whole.kind:
-        return part.part == whole.part
     return whole.kind in relations and part.part is not None
 
 

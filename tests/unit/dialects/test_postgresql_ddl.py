@@ -17,6 +17,7 @@ from dbwarden.schema import (
     Enum,
     Extension,
     ForeignKey,
+    Generated,
     Index,
     IndexColumn,
     Kind,
@@ -27,6 +28,10 @@ from dbwarden.schema import (
     Table,
 )
 
+DROPPED_AND_ADDED = [
+    "ALTER TABLE users DROP COLUMN a",
+    "ALTER TABLE users ADD COLUMN a integer",
+]
 USERS, POSTS = QualifiedName("public", "users"), QualifiedName("blog", "posts")
 
 
@@ -248,3 +253,25 @@ def test_a_type_goes_to_another_of_its_own_kind_through_its_text() -> None:
     states = (Column(name="m", type="state"), Column(name="n", type="state[]"))
     found = [item.text.splitlines()[-1].strip() for item in sql(users(*moods), users(*states))]
     assert found == ["USING m::text::state", "USING n::text[]::state[]"]
+
+
+@pytest.mark.parametrize(
+    ("version", "stored", "texts", "destroys"),
+    [
+        (130000, True, ["ALTER TABLE users\n    ALTER COLUMN a DROP EXPRESSION"], ()),
+        (120000, True, DROPPED_AND_ADDED, ("users.a",)),
+        (180000, False, DROPPED_AND_ADDED, ("users.a",)),
+    ],
+)
+def test_a_computed_column_becomes_a_plain_one_and_says_where_its_values_go(
+    version: int, stored: bool, texts: list[str], destroys: tuple[str, ...]
+) -> None:
+    def schema(generated: Generated | None) -> Schema:
+        column = Column(name="a", type="integer", generated=generated)
+        return replace(users(column), server_version=version)
+
+    found = sql(schema(Generated(expression="(id * 2)", stored=stored)), schema(None))
+    assert [item.text for item in found] == texts
+    assert found[0].destroys == destroys
+    gone = sql(schema(Generated(expression="(id * 2)", stored=stored)), users())
+    assert gone[0].destroys == ()  # what is computed can be computed again

@@ -21,6 +21,7 @@ from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Column,
     Domain,
+    Enum,
     Exclusion,
     Index,
     IndexColumn,
@@ -86,6 +87,22 @@ def test_a_column_leaves_the_domain_that_goes() -> None:
     desired = Schema(tables=(Table(name=T, columns=(A,)),))
 
     assert [type(change) for change in diff(current, desired)] == [AlterColumn, Drop]
+
+
+def test_a_type_that_becomes_one_of_another_kind_while_a_column_uses_it_is_an_error() -> None:
+    name = QualifiedName("public", "age")
+    used = Table(name=T, columns=(replace(A, type="age"),))
+
+    def schema(**types: tuple[Enum, ...] | tuple[Domain, ...]) -> Schema:
+        ((type_,),) = types.values()
+        return replace(
+            Schema(tables=(used,), dependencies=((used.column_ref("a"), type_.ref),)),
+            **types,  # type: ignore[arg-type]  # fields of Schema
+        )
+
+    current = schema(enums=(Enum(name=name, values=("1",)),))
+    with pytest.raises(UnsupportedChange, match=r"enum public\.age .* column public\.t\.a"):
+        diff(current, schema(domains=(Domain(name=name, type="integer"),)))
 
 
 def test_things_that_need_one_another_are_an_error_that_names_them() -> None:

@@ -82,6 +82,13 @@ def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_st
     assert after.tables[0].foreign_keys[0].referred_columns == ("name",)
 
 
+def test_a_column_is_followed_into_the_foreign_keys_of_its_own_table() -> None:
+    before, after = (ref_of(Kind.COLUMN, POSTS, name) for name in ("author", "writer"))
+    key = renamed(SCHEMA, [Rename(before=before, after=after)]).tables[0].foreign_keys[0]
+
+    assert (key.columns, key.referred_columns) == (("writer",), ("nick",))
+
+
 def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
     members = QualifiedName("public", "members")
     change = Rename(before=ref_of(Kind.TABLE, USERS), after=ref_of(Kind.TABLE, members))

@@ -121,22 +121,11 @@ async def make_migrations(
         Compare with the live database instead of the files.
     """
     patient = output.can_ask() and not options.json
-    make = partial(
-        make_one,
-        message=message,
-        name=name,
-        empty=empty,
-        sql=sql,
-        renames=rename,
-        allow_drop=allow_drop,
-        fills=pairs_of(fill, "--fill"),
-        using=pairs_of(using, "--using"),
-        rollback_using=pairs_of(rollback_using, "--rollback-using"),
-        online=online,
-        unproven=unproven,
-        from_live=from_live,
-        asker=Terminal() if patient else None,
-    )
+    make = partial(make_one, message=message, name=name, empty=empty, sql=sql)
+    make = partial(make, renames=rename, allow_drop=allow_drop, online=online, unproven=unproven)
+    make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))
+    make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
+    make = partial(make, from_live=from_live, asker=Terminal() if patient else None)
     databases = await to_write(options, options, from_live=from_live, patient=patient)
     return _say_made([await make(config) for config in databases], options)
 

@@ -108,7 +108,10 @@ def _fill(
 def drop_column(ctx: Context, change: DropColumn) -> Statements:
     """A column goes."""
     own, name = ctx.name(change.table), change.column.name
-    destroys = () if change.column.generated else (ctx.label(change.table, name),)
+    table = ctx.tables.get(change.table)
+    again = table.column(name) if table is not None else None
+    computed = change.column.generated is not None and (again is None or again.generated)
+    destroys = () if computed else (ctx.label(change.table, name),)
     yield statement(change, f"ALTER TABLE {own} DROP COLUMN {quote(name)}", destroys=destroys)
 
 
