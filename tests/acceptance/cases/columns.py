@@ -151,7 +151,7 @@ CASES = [
         name="generated and plain",
         old=t("a int, b int GENERATED ALWAYS AS (a * 2) STORED"),
         new=t("a int, b int"),
-        since=120000,
+        since=130000,
         contains=("DROP EXPRESSION",),
     ),
     Case(
