@@ -165,7 +165,7 @@ async def _migrated(
         root=folder,
         migrations_dir=folder / "migrations" / "models",
         model_paths=(module,),
-        scratch=stage.server.url("postgres"),
+        scratch="embedded",  # as a user has it: a server that has to start
         timeout=None,
     )
     await dbwarden.make_migrations(config, message="all tables")
