@@ -13,6 +13,7 @@ from dbwarden.authoring.renames import (
     ordered,
     parse_rename,
     question,
+    refuse_unknown,
     unanswered,
     with_sequences,
 )
@@ -70,12 +71,9 @@ async def decided_renames(
     Raises:
         UsageError: Something may be a rename, and nobody says whether it is.
     """
-    known = ordered(
-        (
-            *(parse_rename(text, current) for text in answers.renames),
-            *hinted(hints, current, desired),
-        )
-    )
+    said = [parse_rename(text, current) for text in answers.renames]
+    known = ordered((*said, *hinted(hints, current, desired)))
+    refuse_unknown(answers.renames, said, known, desired)
     declined = set(answers.allow_drop)
     while True:
         base = renamed(current, known)

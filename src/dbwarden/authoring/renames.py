@@ -1,6 +1,6 @@
 """A drop and an add that are one rename: said by the author, or asked. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.authoring.hints import Hints
@@ -71,6 +71,44 @@ def parse_rename(text: str, current: Schema) -> Renaming:
         next_step="Name a table, a column (users.nick) or an enum's value (status.old) that is "
         "there now; the new name comes behind the colon.",
     )
+
+
+def refuse_unknown(
+    texts: Sequence[str], asked: Sequence[Renaming], renames: Sequence[Renaming], desired: Schema
+) -> None:
+    """Raise where a rename that was asked for ends at a name that nothing has.
+
+    Args:
+        texts: What was asked for, as it was written.
+        asked: The same, read.
+        renames: All renames, among which tables and enums of the asked ones may be.
+        desired: What is wanted.
+
+    Raises:
+        UsageError: Names the rename.
+    """
+    moved = {item.before.table: item.after.table for item in renames if isinstance(item, Rename)}
+    for text, item in zip(texts, asked, strict=True):
+        if not _ends_in(item, moved, desired):
+            raise UsageError(
+                f"--rename {text!r}: there is no {text.rpartition(':')[2]} in the models",
+                next_step="Correct the new name there or here: a rename leads to what models have.",
+            )
+
+
+def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desired: Schema) -> bool:
+    match item:
+        case RenameValue(enum=name, after=value):
+            enums = {enum.name: enum for enum in desired.enums}
+            enum = enums.get(moved.get(name, name))
+            return enum is not None and value in enum.values
+        case Rename(after=Ref(kind=Kind.COLUMN, part=column) as ref):
+            table = desired.table(moved.get(ref.table, ref.table))
+            return table is not None and table.column(column or "") is not None
+        case Rename(after=ref) if ref.kind is Kind.TABLE:
+            return desired.table(ref.table) is not None
+        case Rename(after=ref):
+            return any(thing.ref == ref for thing in desired.things)
 
 
 def hinted(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:

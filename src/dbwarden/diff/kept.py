@@ -51,7 +51,8 @@ def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]
         and change.before.replica_identity != change.after.replica_identity
     }
     for table in desired.tables:
-        if table.name not in told and (table.name, _chosen(table)) in made:
+        chosen = _chosen(table)
+        if chosen and table.name not in told and (table.name, chosen) in made:
             own = own_part(table)
             yield AlterTable(before=replace(own, replica_identity="DEFAULT"), after=own)
 

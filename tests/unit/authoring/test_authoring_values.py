@@ -13,7 +13,12 @@ from dbwarden.authoring.handmade import is_generated
 from dbwarden.authoring.hints import NO_HINTS, Hints, IndexSpelling
 from dbwarden.authoring.planning import Plan
 from dbwarden.authoring.proof import verdict
-from dbwarden.authoring.renames import candidates, parse_rename, with_sequences
+from dbwarden.authoring.renames import (
+    candidates,
+    parse_rename,
+    refuse_unknown,
+    with_sequences,
+)
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.authoring.wording import in_own_words, polished
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
@@ -98,6 +103,31 @@ def test_a_rename_flag_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_rename(text, CURRENT)
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("texts", "refused"),
+    [
+        (["users:people", "users.nick:name", "mood.ok:fine"], None),
+        (["mood:state"], "there is no state in the models"),
+        (["mood:temper"], None),
+        (["users:folk"], "there is no folk in the models"),
+        (["users:people", "users.nick:alias"], "there is no alias in the models"),
+        (["users.nick:name"], "there is no name in the models"),
+        (["mood.ok:splendid"], "there is no splendid in the models"),
+    ],
+)
+def test_a_rename_leads_to_what_models_have(texts: list[str], refused: str | None) -> None:
+    name = Column(name="name", type="text")
+    moods = [Enum(name=QualifiedName("public", "mood"), values=("sad", "fine"))]
+    moods.append(Enum(name=QualifiedName("public", "temper"), values=()))
+    desired = Schema(tables=(table(PEOPLE, ID, name),), enums=tuple(moods))
+    said = [parse_rename(text, CURRENT) for text in texts]
+    if refused is None:
+        refuse_unknown(texts, said, said, desired)
+        return
+    with pytest.raises(UsageError, match=refused):
+        refuse_unknown(texts, said, said, desired)
 
 
 def test_what_goes_and_comes_alike_may_be_a_rename() -> None:
