@@ -87,7 +87,8 @@ def refuse_unknown(
     Raises:
         UsageError: Names the rename.
     """
-    moved = {item.before.table: item.after.table for item in renames if isinstance(item, Rename)}
+    wholes = [item for item in renames if isinstance(item, Rename) and not _is_part(item)]
+    moved = {item.before.table: item.after.table for item in wholes}
     for text, item in zip(texts, asked, strict=True):
         if not _ends_in(item, moved, desired):
             raise UsageError(
