@@ -23,6 +23,7 @@ for name in os.environ["BENCH_DATABASES"].split():
         database_type="postgresql",
         database_url=f"postgresql://postgres@127.0.0.1:{os.environ['BENCH_PORT']}/{name}"
         "?sslmode=disable",
+        connect_timeout=120,
     )
 """
 
@@ -36,6 +37,7 @@ tenant_databases(
     database_type="postgresql",
     database_url="postgresql://postgres@127.0.0.1:" + os.environ["BENCH_PORT"]
     + "/tenant_{tenant_id}?sslmode=disable",
+    connect_timeout=120,
     tenants=[name.removeprefix("tenant_") for name in os.environ["BENCH_DATABASES"].split()],
 )
 """
