@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
 
 from dbwarden import __version__
 
@@ -18,13 +18,19 @@ class Writer:
     pid: int
     dbwarden_version: str
 
-    @classmethod
-    def this_process(cls) -> Self:
+    @staticmethod
+    def this_process() -> "Writer":
         """The program that runs now."""
-        name = os.path.basename(sys.argv[0]) if sys.argv else ""
-        return cls(
-            application="dbwarden" if name in ("", "-c", "-m", "__main__.py") else name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            dbwarden_version=__version__,
-        )
+        return _of_process(sys.argv[0] if sys.argv else "", os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _of_process(program: str, pid: int) -> Writer:
+    # A fleet asks for each database; the pid tells a process from the one that it was forked from.
+    name = os.path.basename(program)
+    return Writer(
+        application="dbwarden" if name in ("", "-c", "-m", "__main__.py") else name,
+        host=socket.gethostname(),
+        pid=pid,
+        dbwarden_version=__version__,
+    )
