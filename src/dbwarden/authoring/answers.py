@@ -15,7 +15,6 @@ from dbwarden.authoring.renames import (
     question,
     refuse_unknown,
     unanswered,
-    with_sequences,
 )
 from dbwarden.diff.changes import Renaming
 from dbwarden.diff.renames import renamed
@@ -79,7 +78,7 @@ async def decided_renames(
         base = renamed(current, known)
         open_ = [item for item in candidates(base, desired) if item.old not in declined]
         if not open_:
-            return with_sequences(known, current, desired)
+            return known
         if answers.asker is None:
             raise unanswered(open_)
         for candidate in open_:

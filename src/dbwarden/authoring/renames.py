@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from dbwarden.authoring.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, things_by_label
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
-from dbwarden.diff.renames import renamed
 from dbwarden.errors import UsageError
 from dbwarden.schema import Column, Enum, Kind, QualifiedName, Ref, Schema, Table, ref_of
 
@@ -133,23 +132,6 @@ def hinted(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]
 
 def _settled_name(name: QualifiedName, default: str | None) -> QualifiedName:
     return QualifiedName(default, name.name) if name.namespace is None else name
-
-
-def with_sequences(
-    renames: Sequence[Renaming], current: Schema, desired: Schema
-) -> tuple[Renaming, ...]:
-    """*renames*, and those of the sequences behind serial columns that follow them."""
-    base = renamed(current, renames)
-    wanted = {item.owned_by: item for item in desired.sequences if item.owned_by is not None}
-    names = {item.name for item in base.sequences}
-    kept = {item.name for item in desired.sequences}
-    follow = []
-    for sequence in base.sequences:
-        new = wanted.get(sequence.owned_by) if sequence.owned_by is not None else None
-        if new is None or new.name in names or sequence.name in kept:
-            continue
-        follow.append(Rename(before=sequence.ref, after=new.ref))
-    return (*renames, *follow)
 
 
 def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
@@ -297,16 +279,3 @@ def unanswered(found: Sequence[Candidate]) -> UsageError:
         + "; ".join(lines),
         next_step=f"Say which: {flags}",
     )
-
-
-__all__ = [
-    "Candidate",
-    "Ref",
-    "candidates",
-    "hinted",
-    "ordered",
-    "parse_rename",
-    "question",
-    "unanswered",
-    "with_sequences",
-]

@@ -17,7 +17,6 @@ from dbwarden.authoring.renames import (
     candidates,
     parse_rename,
     refuse_unknown,
-    with_sequences,
 )
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.authoring.wording import in_own_words, polished
@@ -25,6 +24,7 @@ from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.dialects.postgresql.tracing import strongest
 from dbwarden.dialects.postgresql.unlike import surely_unlike
 from dbwarden.dialects.scratch import TableLock, TracedStatement
+from dbwarden.diff import diff
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -156,7 +156,7 @@ def test_the_sequence_behind_a_serial_follows_its_table() -> None:
     rename = Rename(before=table(USERS).ref, after=table(PEOPLE).ref)
     current = Schema(tables=(table(USERS, ID),), sequences=(sequence(USERS),))
     desired = Schema(tables=(table(PEOPLE, ID),), sequences=(sequence(PEOPLE),))
-    assert with_sequences([rename], current, desired) == (
+    assert diff(current, desired, [rename]) == (
         rename,
         Rename(before=sequence(USERS).ref, after=sequence(PEOPLE).ref),
     )

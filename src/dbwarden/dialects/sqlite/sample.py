@@ -53,7 +53,7 @@ def _fill(database: sqlite3.Connection, schema: Schema, table: Table, number: in
         try:
             database.execute(insert(schema, table, number, defaults=defaults, allowed=allowed))
         except sqlite3.Error:
-            continue
+            continue  # the next values may please its constraints; else it stays without this row
         return
 
 

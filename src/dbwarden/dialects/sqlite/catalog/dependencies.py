@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.schema import Kind, Ref, Schema, ref_of
 
 _DELETE, _INSERT, _READ, _UPDATE = 9, 18, 20, 23
@@ -23,7 +24,7 @@ def dependencies(database: sqlite3.Connection, schema: Schema) -> tuple[tuple[Re
     seen: set[Access] = set()
     with _watched(database, seen):
         for view in schema.views:
-            _compile(database, f"SELECT * FROM main.{_quoted(view.name.name)}")
+            _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
         for name in {trigger.table.name for trigger in schema.triggers}:
             for statement in _events(database, name):
                 _compile(database, statement)
@@ -59,21 +60,17 @@ def _compile(database: sqlite3.Connection, statement: str) -> None:
 
 
 def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
-    quoted = _quoted(name)
+    quoted = identifier(name)
     try:
         found = database.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
     except sqlite3.Error:
-        return
+        return  # a broken view has no columns, and nothing can be read or written through it
     columns = [column[1] for column in found if column[6] == 0]
     yield f"INSERT INTO main.{quoted} DEFAULT VALUES"
     yield f"DELETE FROM main.{quoted}"
     if columns:
-        assigned = ", ".join(f"{_quoted(column)} = 0" for column in columns)
+        assigned = ", ".join(f"{identifier(column)} = 0" for column in columns)
         yield f"UPDATE main.{quoted} SET {assigned}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _refs(schema: Schema) -> dict[str, Ref]:
