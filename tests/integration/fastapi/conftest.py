@@ -148,8 +148,13 @@ def serve() -> Serve:
 
     @contextmanager
     def serving(app: Any, **options: Any) -> Iterator[httpx.Client]:
-        with Running(app, **options) as server, httpx.Client(base_url=server.url) as client:
-            client.timeout = httpx.Timeout(30)
+        # A connection for each request: after a route that raised, uvicorn answers 500 and then
+        # closes the connection, at the very moment at which the next request would go out on it.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        with (
+            Running(app, **options) as server,
+            httpx.Client(base_url=server.url, timeout=30, limits=fresh) as client,
+        ):
             yield client
 
     return serving
