@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from dbwarden.authoring import code_sqlite, code_types
 from dbwarden.authoring.code_types import CodeType, code_type
+from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.schema import (
     Column,
     ForeignKey,
@@ -234,7 +235,7 @@ def is_serial(table: Table, column: Column) -> bool:
     key = table.primary_key
     if key is None or key.columns != (column.name,) or _refers(table, column):
         return False
-    own = f"{table.name.name}_{column.name}_seq"
+    own = sequence_of(table.name, column.name).name
     return (column.default or "").startswith("nextval(") and own in (column.default or "")
 
 

@@ -37,12 +37,14 @@ class Graph:
         """The nodes in an order that respects every hard edge.
 
         Among those that may come next, one of the group of the one before comes first, so that what
-        belongs together stands together; else the one with the smallest priority.
+        belongs together stands together; else the one with the smallest priority. A wish is broken
+        only inside a circle: what merely stands behind one waits.
 
         Returns:
             The order, and the nodes that stand in a circle of hard edges (none if all is well).
         """
         must, may = _incoming(self.hard), _incoming(self.soft)
+        behind = _reversed(self.hard, self.soft)
         ready = _Ready(priorities)
         waiting = set()
         for node in range(self.size):
@@ -53,7 +55,9 @@ class Graph:
         order: list[int] = []
         while ready or waiting:
             if not ready:
-                free = [n for n in waiting if not must[n]]
+                first = min(waiting, key=lambda n: priorities[n])
+                circle = _first_circle(first, behind, waiting)
+                free = [n for n in circle if not must[n]] or [n for n in waiting if not must[n]]
                 if not free:
                     break
                 chosen = min(free, key=lambda n: (may[n], priorities[n]))
@@ -106,3 +110,38 @@ def _incoming(edges: Sequence[set[int]]) -> list[int]:
         for target in targets:
             counts[target] += 1
     return counts
+
+
+def _reversed(*edges: Sequence[set[int]]) -> list[list[int]]:
+    """For each node, those that come before it."""
+    found: list[list[int]] = [[] for _ in edges[0]]
+    for kind in edges:
+        for node, targets in enumerate(kind):
+            for target in targets:
+                found[target].append(node)
+    return found
+
+
+def _first_circle(start: int, behind: Sequence[Sequence[int]], among: set[int]) -> set[int]:
+    """Nodes of *among* that wait for one another and for no others: *start* waits for them.
+
+    The first strongly connected component that Tarjan's algorithm completes on its way back.
+    """
+    seen, low, path = {start: 0}, {start: 0}, [start]
+    open_ = [(start, iter(behind[start]))]
+    while True:
+        node, rest = open_[-1]
+        for other in rest:
+            if other in seen:
+                low[node] = min(low[node], seen[other])
+            elif other in among:
+                seen[other] = low[other] = len(seen)
+                path.append(other)
+                open_.append((other, iter(behind[other])))
+                break
+        else:
+            if low[node] == seen[node]:
+                return set(path[seen[node] :])
+            open_.pop()
+            parent = open_[-1][0]
+            low[parent] = min(low[parent], low[node])

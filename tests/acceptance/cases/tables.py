@@ -7,6 +7,24 @@ USERS = "CREATE TABLE users (id serial PRIMARY KEY, email varchar(100) NOT NULL 
 CASES = [
     Case(name="add a table", old="", new=USERS, contains=("id serial NOT NULL",)),
     Case(
+        name="add a table whose serial has too long a name",
+        old="",
+        new=f"CREATE TABLE {'t' * 60} (id serial PRIMARY KEY, {'c' * 40} bigserial);",
+        contains=("id serial NOT NULL", "bigserial NOT NULL"),
+        lacks=("SEQUENCE",),
+    ),
+    Case(
+        name="add tables that need some that refer to each other",
+        old="",
+        new="""
+        CREATE TABLE z (id int PRIMARY KEY, y_id int);
+        CREATE TABLE y (id int PRIMARY KEY, z_id int REFERENCES z);
+        ALTER TABLE z ADD FOREIGN KEY (y_id) REFERENCES y;
+        CREATE TABLE a (id int PRIMARY KEY, z_id int REFERENCES z, y_id int REFERENCES y);
+        """,
+        lacks=("ALTER TABLE a", "ALTER TABLE z"),
+    ),
+    Case(
         name="add two tables that refer to each other",
         old="",
         new="""

@@ -52,3 +52,22 @@ def test_of_a_circle_of_wishes_as_few_as_possible_are_broken() -> None:
 
 def test_a_circle_of_hard_edges_is_named() -> None:
     assert sort(graph([(0, 1), (1, 2), (2, 1)], [])) == ([0, 3, 4, 5, 6, 7], [1, 2])
+
+
+def test_what_stands_behind_a_circle_of_wishes_waits_for_it() -> None:
+    order, _ = sort(graph([], [(6, 7), (7, 6), (5, 6), (7, 0), (0, 1)]))
+
+    assert order == [2, 3, 4, 5, 6, 7, 0, 1]
+
+
+@given(EDGES)
+def test_only_wishes_inside_circles_are_broken(wishes: list[tuple[int, int]]) -> None:
+    order, _ = sort(graph([], wishes))
+    reach = [{node} for node in range(8)]
+    for _ in range(8):
+        for first, second in wishes:
+            reach[first] |= reach[second]
+
+    broken = [pair for pair in wishes if order.index(pair[0]) > order.index(pair[1])]
+
+    assert all(first in reach[second] for first, second in broken)

@@ -1,7 +1,7 @@
 """What authoring needs of PostgreSQL, and where its scratch server comes from."""
 
 import os
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -115,12 +115,11 @@ class PostgresWorkshop:
         return False if surely_unlike(one, other) else None
 
 
-def _of_serial(change: Change, serials: Collection[Ref]) -> bool:
+def _of_serial(change: Change, serials: Mapping[Ref, QualifiedName]) -> bool:
     """Whether *change* makes or owns a sequence that ``serial`` makes by itself."""
     match change:
         case Create(thing=SequenceThing(name=name)):
-            owners = (ref for ref in serials if ref.namespace == name.namespace)
-            return any(name.name == f"{ref.name}_{ref.part}_seq" for ref in owners)
+            return name in serials.values()
         case Alter(before=SequenceThing(owned_by=None), after=SequenceThing(owned_by=owner)):
             return owner in serials
         case _:

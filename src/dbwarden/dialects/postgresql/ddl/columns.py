@@ -6,7 +6,7 @@ from dataclasses import replace
 from dbwarden.dialects.postgresql.ddl.casts import cast, narrows, plain
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
 from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote
+from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote, sequence_of
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
@@ -38,7 +38,7 @@ def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity
     """``GENERATED ... AS IDENTITY (...)``."""
     text = f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY"
     options = sequence_options(identity.options, usual_options(column.type))
-    usual = QualifiedName(table.namespace, f"{table.name}_{column.name}_seq")
+    usual = sequence_of(table, column.name)
     if identity.sequence is not None and identity.sequence != usual:
         options = [f"SEQUENCE NAME {ctx.name(identity.sequence)}", *options]
     return f"{text} ({' '.join(options)})" if options else text

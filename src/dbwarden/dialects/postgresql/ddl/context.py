@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dbwarden.dialects.postgresql.ddl.names import qualified, quote
+from dbwarden.dialects.postgresql.ddl.names import qualified, quote, sequence_of
 from dbwarden.diff.changes import (
     AddColumn,
     AddIndex,
@@ -153,7 +153,7 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
             case _:
                 continue
         for column in columns:
-            own = QualifiedName(name.namespace, f"{name.name}_{column.name}_seq")
+            own = sequence_of(name, column.name)
             sequence, ref = sequences.get(own), ref_of(Kind.COLUMN, name, column.name)
             owned = owners.get(own) == ref
             if sequence is not None and owned and _is_serial(column, sequence):
@@ -174,7 +174,6 @@ def _is_serial(column: Column, sequence: SequenceThing) -> bool:
         and sequence.options == usual
         and not sequence.unlogged
         and sequence.comment is None
-        and len(sequence.name.name) < 64
     )
 
 

@@ -25,6 +25,9 @@ KEYWORDS = frozenset(
 )
 """Every word that PostgreSQL 10 to 18 does not take as a plain name everywhere."""
 
+LONGEST = 63
+"""The bytes that a name may have."""
+
 PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
@@ -45,6 +48,21 @@ def qualified(name: QualifiedName, default_namespace: str | None) -> str:
     if name.namespace is None or name.namespace == default_namespace:
         return quote(name.name)
     return f"{quote(name.namespace)}.{quote(name.name)}"
+
+
+def sequence_of(table: QualifiedName, column: str) -> QualifiedName:
+    """The sequence that PostgreSQL makes for a serial or identity column, unless it is taken.
+
+    Of names that are too long together, the longer one is cut first.
+    """
+    one, other = table.name.encode(), column.encode()
+    while len(one) + len(other) > LONGEST - len("__seq"):
+        if len(one) > len(other):
+            one = one[:-1]
+        else:
+            other = other[:-1]
+    words = (part.decode(errors="ignore") for part in (one, other))
+    return QualifiedName(table.namespace, "_".join((*words, "seq")))
 
 
 def literal(text: str) -> str:
