@@ -451,7 +451,11 @@ def test_databases_settings_and_version_show_the_configuration(project: Path, cl
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("migrat",), 'Did you mean "migrate"'),
+        (("migrat",), "there is no command 'migrat'; did you mean 'migrate'?"),
+        (("upgrade",), "there is no command 'upgrade'; here it is 'migrate'"),
+        (("--json", "status"), "--json stands before it"),
+        (("migrate", "head"), "migrate has no place for 'head'"),
+        (("new", "-m"), "-m requires an argument"),
         (("migrate", "--bogus"), "--bogus"),
         (("migrate", "--timeout", "soon"), "--timeout"),
         (("migrate", "--timeout", "-1"), "--timeout takes seconds"),
@@ -473,6 +477,81 @@ def test_bad_input_is_a_sentence_and_exit_2(
     assert ran.code == 2
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("arguments", [("migrat",), ("migrate", "--bogus"), ("new",), ("x", "y")])
+def test_a_command_line_that_cannot_be_read_is_a_json_document_too(
+    project: Path, cli: Cli, arguments: Sequence[str]
+) -> None:
+    ran = cli(*arguments, "--json")
+
+    assert ran.code == ran.json["exit_code"] == 2
+    assert ran.json["command"] == arguments[0]
+    assert ran.json["error"]["message"] in ran.err
+
+
+def test_help_is_a_command_too(cli: Cli) -> None:
+    assert cli("help", "migrate").out == cli("migrate", "--help").out
+
+
+def test_the_exit_code_in_a_document_is_that_of_the_process(project: Path, cli: Cli) -> None:
+    write(project, "primary", "0003_pending", "-- upgrade\nSELECT 1;\n")
+    for command in ("status", "check", "history", "lock-status", "unlock"):
+        ran = cli(command, "--json")
+        assert ran.json["exit_code"] == ran.code, command
+
+
+def test_what_the_configuration_prints_goes_to_stderr(project: Path, cli: Cli) -> None:
+    file = project / "dbwarden.py"
+    file.write_text("print('loading')\n" + file.read_text())
+    ran = cli("status", "--json")
+
+    assert ran.json["exit_code"] == 0
+    assert ran.err.startswith("loading\n")
+
+
+def test_a_configuration_that_exits_is_an_error_with_its_line(project: Path, cli: Cli) -> None:
+    (project / "dbwarden.py").write_text("import sys\n\nsys.exit('DATABASE_URL is not set')\n")
+    ran = cli("status")
+
+    assert ran.code == 2
+    assert "dbwarden.py:3: the configuration file fails: SystemExit: DATABASE_URL" in ran.err
+
+
+def test_two_empty_migrations_can_be_made_in_a_row(project: Path, cli: Cli) -> None:
+    assert cli("new", "-m", "one").code == 0
+    assert cli("new", "-m", "two", "--json").json["version"] == "0004"
+
+
+def test_a_replica_that_is_not_there_is_made_by_migrating_its_primary(
+    project: Path, cli: Cli
+) -> None:
+    with (project / "dbwarden.py").open("a") as file:
+        file.write(
+            'database_config(database_name="replica", replica_of="primary", '
+            'database_url="sqlite:///file:primary.db?mode=ro&uri=true")\n'
+        )
+    assert "Make it with: dbwarden migrate -d primary\n" in cli("check", "-d", "replica").err
+
+
+def test_an_sqlite_file_that_may_only_be_read_is_no_server(project: Path, cli: Cli) -> None:
+    (project / "primary.db").touch()
+    file = project / "dbwarden.py"
+    file.write_text(file.read_text().replace("{name}.db", "file:{name}.db?mode=ro&uri=true"))
+    ran = cli("migrate")
+
+    assert ran.code == 1
+    assert "this user may not write its file, or its URL says so" in ran.err
+    assert "replica" not in ran.err
+
+
+def test_init_takes_whatever_kind_the_environment_names(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@localhost/app")
+    assert cli("init").code == 0
+    assert cli("settings", "--json").json["databases"][0]["database_type"] == "postgresql"
 
 
 def test_a_configuration_error_with_json_is_a_json_document(

@@ -67,7 +67,7 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
         if error.name is None or not f"{path}.".startswith(f"{error.name}."):
             raise _failure(config, path, error) from error
         spec = None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failure(config, path, error) from error
     if spec is None:
         raise _missing(config, path)
@@ -165,7 +165,7 @@ def _import(config: DatabaseConfig, source: ModuleSource) -> ModuleType:
         if source.name.startswith("dbwarden_models_") and source.path is not None:
             return _load(source.name, source.path)
         return importlib.import_module(source.name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failure(config, source.name, error) from error
 
 
@@ -184,7 +184,7 @@ def _load(name: str, path: Path) -> ModuleType:
     return module
 
 
-def _failure(config: DatabaseConfig, name: str, error: Exception) -> ConfigurationError:
+def _failure(config: DatabaseConfig, name: str, error: BaseException) -> ConfigurationError:
     """What went wrong while *name* was imported, at the deepest place in the project's files."""
     place: Location | None
     if isinstance(error, SyntaxError) and error.filename:
@@ -193,7 +193,9 @@ def _failure(config: DatabaseConfig, name: str, error: Exception) -> Configurati
         frames = [
             frame
             for frame in traceback.extract_tb(error.__traceback__)
-            if not frame.filename.startswith("<") and "importlib" not in frame.filename
+            if not frame.filename.startswith("<")
+            and "importlib" not in frame.filename
+            and frame.filename != __file__
         ]
         own = [frame for frame in frames if _is_project(config.root, frame.filename)]
         last = [*frames, *own][-1:]

@@ -67,19 +67,27 @@ def build() -> App:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
-    command, bound, _ = build().parse_args(arguments)
+    from dbwarden.cli.parsing import parse
+    from dbwarden.errors import UsageError
+
+    name = next((word for word in arguments if not word.startswith("-")), "")
+    try:
+        command, bound = parse(build(), arguments)
+    except UsageError as error:
+        return _say_failure(name, error, json="--json" in arguments)
     result = command(*bound.args, **bound.kwargs)
     if not isinstance(result, Awaitable):
         return int(result or 0)
     import anyio
 
     from dbwarden.cli.options import Project
+    from dbwarden.cli.streams import kept_apart
     from dbwarden.cli.style import remember_folder
 
     remember_folder()
     options = next((v for v in bound.arguments.values() if isinstance(v, Project)), None)
-    name = next((word for word in arguments if not word.startswith("-")), "")
-    return anyio.run(_around, name, result, options or Project())
+    with kept_apart():
+        return anyio.run(_around, name, result, options or Project())
 
 
 async def _around(name: str, command: Awaitable[int], options: Any) -> int:
@@ -87,47 +95,61 @@ async def _around(name: str, command: Awaitable[int], options: Any) -> int:
     import anyio
 
     from dbwarden import telemetry
-    from dbwarden.cli.run import stop
+    from dbwarden.cli.run import Halt, halt
+    from dbwarden.errors import Interrupted
 
     telemetry.configure(*options.logging())
-    caught: list[int] = []
-    code = 1
-    event = anyio.Event()
-    stop.set(event)
+    code = None
+    stopping = Halt(anyio.Event())
+    halt.set(stopping)
     async with anyio.create_task_group() as group:
-        group.start_soon(_watch_signals, caught, event, group.cancel_scope)
+        group.start_soon(_watch_signals, stopping, group.cancel_scope)
         code = await _shown(name, command, options)
         group.cancel_scope.cancel()
-    return 128 + caught[0] if caught else code
+    if stopping.signal is None:
+        return 1 if code is None else code
+    if code is None:
+        error = Interrupted("interrupted")
+        _say_failure(name, error, json=options.json, code=128 + stopping.signal)
+    return 128 + stopping.signal
 
 
-async def _watch_signals(caught: list[int], stop: Any, scope: Any) -> None:
-    """The first signal stops what runs and lets it report; the second does not wait for that."""
+async def _watch_signals(stopping: Any, scope: Any) -> None:
+    """The first signal stops what runs, and a fleet reports; the second does not wait for that."""
     import anyio
 
     try:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for received in signals:
-                caught.append(received)
-                if len(caught) > 1:
+                if stopping.signal is not None or not stopping.heeding:
+                    stopping.signal = stopping.signal or received
                     scope.cancel()
                     return
-                stop.set()
+                stopping.signal = received
+                stopping.event.set()
     except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
         await anyio.sleep_forever()
 
 
 async def _shown(name: str, command: Awaitable[int], options: Any) -> int:
-    from dbwarden.cli import output
-    from dbwarden.cli.documents import failure_document
-    from dbwarden.cli.exits import Exit
-    from dbwarden.errors import DBWardenError, UsageError
+    from dbwarden.errors import DBWardenError
 
     try:
         return await command
     except DBWardenError as error:
+        return _say_failure(name, error, json=options.json)
+
+
+def _say_failure(name: str, error: Any, *, json: bool, code: int | None = None) -> int:
+    """Show why the command *name* came to nothing; the exit code."""
+    from dbwarden.cli import output
+    from dbwarden.cli.documents import failure_document
+    from dbwarden.cli.exits import Exit
+    from dbwarden.errors import UsageError
+
+    if code is None:
         code = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
-        if options.json:
-            output.say_json(failure_document(name, error, code))
-        output.note_errors([error])
-        return code
+    if json:
+        output.say_json(failure_document(name, error, code))
+    output.note_errors([error])
+    return code

@@ -1,4 +1,4 @@
-"""Results as JSON documents. The shapes are documented in docs/json.md and are stable."""
+"""Results as JSON documents. The shapes are documented in docs/commands.md."""
 
 import json
 from collections.abc import Mapping, Sequence

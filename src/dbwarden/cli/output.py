@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dbwarden.cli import streams
 from dbwarden.cli.documents import dumps
 from dbwarden.cli.style import BOLD, DIM, RED, YELLOW, Cell, paint, short, table, wants_colour
 from dbwarden.errors import (
@@ -24,7 +25,7 @@ MOST_PROBLEMS = 100
 def say(*lines: str) -> None:
     """Lines for a person, to stdout."""
     for line in lines:
-        print(line)
+        print(line, file=streams.results())
 
 
 def note(*lines: str) -> None:
@@ -35,7 +36,7 @@ def note(*lines: str) -> None:
 
 def say_json(document: Any) -> None:
     """One JSON document, to stdout."""
-    print(dumps(document))
+    print(dumps(document), file=streams.results())
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -53,7 +54,7 @@ def write_json(path: Path, document: Any) -> None:
 def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """A table, to stdout."""
     if rows:
-        say(*table(headers, rows, colour=wants_colour(sys.stdout)))
+        say(*table(headers, rows, colour=wants_colour(streams.results())))
 
 
 def note_errors(errors: Iterable[DBWardenError]) -> None:
@@ -67,7 +68,16 @@ def note_errors(errors: Iterable[DBWardenError]) -> None:
         folded.setdefault(key, []).append(error)
     for same in folded.values():
         names = [error.database for error in same if error.database]
-        note("", *error_lines(same[0], colour=colour, name=some_names(names)))
+        lines = error_lines(same[0], colour=colour, name=some_names(names))
+        note("", *(_for_all(line, names) for line in lines))
+
+
+def _for_all(line: str, names: Sequence[str]) -> str:
+    """*line* with a command for all of *names* where it has one for the first."""
+    if len(names) < 2:
+        return line
+    several = " ".join(f"-d {name}" for name in names[:3]) + (" ..." if len(names) > 3 else "")
+    return re.sub(rf"-d {re.escape(names[0])}(?![\w-])", lambda _: several, line)
 
 
 def _nameless(text: str, name: str | None) -> str:
@@ -115,16 +125,6 @@ def _place(location: Location | None) -> str:
     return str(
         Location(path=Path(short(location.path)), line=location.line, column=location.column)
     )
-
-
-def can_ask() -> bool:
-    """Whether there is somebody to ask: a terminal on both sides."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def ask(question: str) -> bool:
-    """Ask; only a clear yes is one."""
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _shown(statement: str, most: int = 8) -> list[str]:

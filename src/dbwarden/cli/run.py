@@ -1,17 +1,17 @@
 """Run an operation on the databases that the options name, show it, and choose the exit code."""
 
 import shlex
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from dbwarden import fleet
-from dbwarden.cli import output
+from dbwarden.cli import output, streams
 from dbwarden.cli.documents import fleet_document
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Project, Target
@@ -26,8 +26,40 @@ from dbwarden.fleet import Outcome, OutcomeState
 T = TypeVar("T")
 Row = Callable[[Any], tuple[Cell, ...]]
 
-stop: ContextVar[anyio.Event | None] = ContextVar("dbwarden_stop", default=None)
-"""Set when the user interrupts: running operations are then stopped, and reported."""
+
+@dataclass(slots=True)
+class Halt:
+    """What the user's first interrupt does, and which signal it was.
+
+    A run on a fleet heeds ``event``: it stops what runs, and reports. All else is cancelled.
+    """
+
+    event: anyio.Event
+    heeding: int = 0
+    signal: int | None = None
+
+
+halt: ContextVar[Halt | None] = ContextVar("dbwarden_halt", default=None)
+
+
+@contextmanager
+def heeding() -> Iterator[anyio.Event | None]:
+    """The event of an interrupt, for a run that ends and reports when it is set."""
+    found = halt.get()
+    if found is None:
+        yield None
+        return
+    found.heeding += 1
+    try:
+        yield found.event
+    finally:
+        found.heeding -= 1
+
+
+def final(code: Exit) -> Exit:
+    """The exit code of the process when all that is left is to report: a signal's comes first."""
+    found = halt.get()
+    return code if found is None or found.signal is None else Exit(128 + found.signal)
 
 
 async def project(options: Project) -> loading.Project:
@@ -112,14 +144,14 @@ async def on_fleet(
 ) -> tuple[Outcome[T], ...]:
     """Run *operation* as the options say, with live progress on a terminal."""
     limits = limits_of(target)
-    with watching(databases, enabled=not target.json):
+    with watching(databases, enabled=not target.json), heeding() as stop:
         return await fleet.run(
             operation,
             databases,
             concurrency=limits.concurrency,
             per_server=limits.per_server,
             max_failures=limits.max_failures,
-            stop=stop.get(),
+            stop=stop,
         )
 
 
@@ -152,13 +184,15 @@ async def report(
     headers: Sequence[str],
     row: Row,
     again: Sequence[str] | None = None,
+    code: Exit | None = None,
 ) -> Exit:
     """Show all outcomes, as a table with errors below it or as JSON, and return the exit code.
 
     *again* are the options with which the command is to be run for the databases that are not
-    done; ``None`` for commands that nobody has to finish.
+    done; ``None`` for commands that nobody has to finish. *code* is the exit code where that of
+    the outcomes is not meant.
     """
-    code = exit_code(outcomes)
+    code = final(exit_code(outcomes) if code is None else code)
     if target.report is not None:
         document = fleet_document(command, outcomes, code)
         await anyio.to_thread.run_sync(output.write_json, target.report, document)
@@ -167,7 +201,7 @@ async def report(
         return code
     rows = [(o.database, *_cells(o, len(headers), row), duration(o.duration_ms)) for o in outcomes]
     output.say_table(("database", *headers, "time"), rows)
-    sys.stdout.flush()
+    streams.results().flush()
     output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
     if again is not None:
         _note_rest(command, outcomes, target, again)

@@ -3,7 +3,10 @@
 import io
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TextIO
 
 
 class _Guarded(io.FileIO):
@@ -51,3 +54,24 @@ def problem() -> str | None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     failed = raw.failed if isinstance(raw, _Guarded) else None
     return (failed.strerror or str(failed)) if failed is not None else None
+
+
+_results: ContextVar[TextIO | None] = ContextVar("dbwarden_results", default=None)
+
+
+def results() -> TextIO:
+    """Where documents and tables go: standard output."""
+    return _results.get() or sys.stdout
+
+
+@contextmanager
+def kept_apart() -> Iterator[None]:
+    """What a user's own modules print meanwhile goes to stderr: results stay alone on stdout."""
+    real = sys.stdout
+    token = _results.set(real)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = real
+        _results.reset(token)

@@ -122,7 +122,7 @@ def _run_source(path: Path, module: ModuleType) -> None:
         exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(module))
     except DBWardenError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         failure, cause = _failure(path, error), _without_secrets(error)
     else:
         return
@@ -140,14 +140,14 @@ def _forget(entry: str) -> None:
     sys.path[:] = [each for each in sys.path if each != entry]
 
 
-def _without_secrets(error: Exception) -> Exception | None:
+def _without_secrets(error: BaseException) -> BaseException | None:
     """*error* as a cause, unless it shows a password: pydantic prints its input."""
     return (
         error if redact(str(error)) == str(error) and not isinstance(error, SyntaxError) else None
     )
 
 
-def _failure(path: Path, error: Exception) -> ConfigurationError:
+def _failure(path: Path, error: BaseException) -> ConfigurationError:
     if isinstance(error, SyntaxError) and error.filename in (str(path), None):
         return ConfigurationError(
             f"SyntaxError: {error.msg}",
@@ -182,7 +182,7 @@ def _frames(traceback: TracebackType | None) -> list[tuple[str, int]]:
     return frames
 
 
-def _advice(path: Path, error: Exception) -> str:
+def _advice(path: Path, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return (
             f"Modules are looked for in {path.parent} and in the environment of {sys.executable}: "
@@ -190,4 +190,6 @@ def _advice(path: Path, error: Exception) -> str:
         )
     if isinstance(error, KeyError):
         return "If it is an environment variable, set it."
+    if isinstance(error, SystemExit):
+        return "It ends the process there (sys.exit): let it raise an exception that says why."
     return "Correct what the file does there."

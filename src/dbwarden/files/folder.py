@@ -14,7 +14,7 @@ from dbwarden.files.order import cycle_of, in_order, say_cycle, say_versions
 from dbwarden.files.parsing import decode, parse, together
 from dbwarden.types import DatabaseName, DialectName, Location, Version, format_version
 
-__all__ = ["next_version", "read_folder", "slug", "write_migration"]
+__all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration"]
 
 
 def read_folder(
@@ -53,6 +53,15 @@ def read_folder(
     return in_order(migrations)
 
 
+def read_names(path: Path, database: DatabaseName) -> tuple[FileName, ...]:
+    """The names in the folder *path*; what the files hold does not matter.
+
+    Raises:
+        MigrationFileError: A name is none of a migration.
+    """
+    return tuple(parse_name(file, database) for file in _sql_files(path, database))
+
+
 def _sql_files(folder: Path, database: DatabaseName) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
@@ -75,9 +84,14 @@ def _sql_files(folder: Path, database: DatabaseName) -> list[Path]:
     return [Path(f"{folder}{os.sep}{name}") for name in sorted(names)]
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open *path*; a pipe to which nobody writes is empty then, and holds up nobody."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _text(file: Path, database: DatabaseName) -> str:
     try:
-        with open(file, "rb", buffering=0) as opened:
+        with open(file, "rb", buffering=0, opener=_without_waiting) as opened:
             data = opened.readall()
     except OSError as error:
         raise MigrationFileError(
@@ -103,7 +117,10 @@ def _clashes(
             next_step = "Give one of the two another name."
         else:
             message = f"version {format_version(name.version)} is there twice: also {before.name}"
-            next_step = "Give the one that is not applied anywhere the next free number."
+            next_step = (
+                "Give the one that is not applied anywhere the next free number: dbwarden renumber "
+                f"-d {database}"
+            )
         yield MigrationFileError(
             message, database=database, location=Location(path=file), next_step=next_step
         )
@@ -148,7 +165,7 @@ def _cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
         )
 
 
-def next_version(migrations: Sequence[Migration]) -> Version:
+def next_version(migrations: Sequence[Migration | FileName]) -> Version:
     """The number for the next migration."""
     return Version(max((item.version or 0 for item in migrations), default=0) + 1)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.errors import UsageError
-from dbwarden.types import DialectName
 
 TEMPLATE = '''\
 """The databases of this project. dbwarden finds this file by its name."""
@@ -19,7 +18,6 @@ from dbwarden import database_config
 database_config(
     database_name="{name}",
     default=True,
-    database_type="{kind}",
     database_url=os.environ.get("DATABASE_URL", {url}),
     # The modules with your SQLAlchemy models, as in ["app.models"]:
     model_paths=[],
@@ -53,7 +51,7 @@ async def init(
         folder: The project's root.
         name: The name of the first database.
         url: Its URL; a SQLite file ``app.db`` when left out. A URL with a password is not
-            written down: it belongs into the environment.
+            written down: it belongs in the environment.
 
     Raises:
         UsageError: There is a configuration already, the name or the URL cannot be used, the URL
@@ -63,13 +61,13 @@ async def init(
 
 
 def _write(folder: Path, name: str, url: str) -> InitResult:
-    kind = _checked(name, url)
+    _check(name, url)
     path = folder / "dbwarden.py"
     migrations = folder / "migrations" / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(name=name, kind=kind, url=json.dumps(url)))
+            file.write(TEMPLATE.format(name=name, url=json.dumps(url)))
         migrations.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UsageError(
@@ -81,8 +79,8 @@ def _write(folder: Path, name: str, url: str) -> InitResult:
     return InitResult(path=path, migrations=migrations)
 
 
-def _checked(name: str, url: str) -> DialectName:
-    """The kind of database at *url*, if it and *name* can be written down."""
+def _check(name: str, url: str) -> None:
+    """Whether *name* and *url* can be written down."""
     from dbwarden.config.names import problem_of_name
     from dbwarden.config.urls import parse_url
 
@@ -91,7 +89,6 @@ def _checked(name: str, url: str) -> DialectName:
     parsed = parse_url(url)
     if parsed.password:
         raise UsageError(
-            "a password does not belong into a file",
+            "a password does not belong in a file",
             next_step="Give the URL without it, and set DATABASE_URL in the environment.",
         )
-    return parsed.dialect

@@ -177,6 +177,13 @@ def plan(
 
 def read_only(config: DatabaseConfig) -> ReadOnlyDatabase:
     """The error for an operation that would have to write."""
+    if config.database_type == "sqlite":
+        return ReadOnlyDatabase(
+            "the database takes no writes: this user may not write its file, or its URL says so",
+            database=config.database_name,
+            next_step="Give this user write access to the file and its folder, or correct "
+            "database_url.",
+        )
     return ReadOnlyDatabase(
         "the server takes no writes here: it is a replica, or read-only by its settings",
         database=config.database_name,

@@ -7,7 +7,7 @@ import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.files.folder import next_version, read_folder, slug, write_migration
+from dbwarden.files.folder import next_version, read_names, slug, write_migration
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.target import operation
 from dbwarden.types import DatabaseName, format_version
@@ -32,7 +32,7 @@ async def new(config: DatabaseConfig, *, message: str) -> NewResult:
 
     Raises:
         UsageError: A replica has no migrations of its own.
-        MigrationFileError: A file in the folder cannot be read.
+        MigrationFileError: A file's name is none of a migration, or the folder takes no files.
     """
     if config.replica_of is not None:
         raise UsageError(
@@ -44,9 +44,7 @@ async def new(config: DatabaseConfig, *, message: str) -> NewResult:
 
 
 def _write(config: DatabaseConfig, message: str) -> NewResult:
-    version = next_version(
-        read_folder(config.migrations_dir, config.files_of, config.database_type)
-    )
+    version = next_version(read_names(config.migrations_dir, config.files_of))
     number = format_version(version)
     name = f"{config.files_of}__{number}_{slug(message)}.sql"
     path = write_migration(config.migrations_dir, name, empty_migration(message))

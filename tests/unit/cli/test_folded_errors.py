@@ -31,3 +31,11 @@ def test_different_errors_stay_apart_and_in_order(capsys: pytest.CaptureFixture[
         "error: a, c: the server refused",
         "error: b: it is gone",
     ]
+
+
+def test_the_command_to_run_names_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    output.note_errors([refused("a"), refused("b")])
+    assert "next: Look: dbwarden status -d a -d b\n" in capsys.readouterr().err
+
+    output.note_errors([refused(f"t{number}") for number in range(5)])
+    assert "next: Look: dbwarden status -d t0 -d t1 -d t2 ...\n" in capsys.readouterr().err

@@ -351,3 +351,17 @@ def test_the_closest_known_word_is_suggested_if_it_is_close() -> None:
     assert closest("Depend_on", ["requires", "depends_on"]) == "depends_on"
     assert closest("author", ["requires", "depends_on"]) is None
     assert closest("x", []) is None
+
+
+def test_of_two_files_with_one_number_the_command_that_parts_them_is_named(
+    folder: Path, write: Write
+) -> None:
+    write("primary__0001_a.sql")
+    write("primary__0001_b.sql")
+    assert "dbwarden renumber -d primary" in advice(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_that_nobody_writes_to_holds_up_nobody(folder: Path) -> None:
+    os.mkfifo(folder / "primary__0001_a.sql")
+    assert problems(folder) == [("primary__0001_a.sql:1:1", "it has no upgrade section")]

@@ -15,6 +15,7 @@ from dbwarden.cli.choosing import one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import HOW, WHICH, Project, Target
+from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
 from dbwarden.cli.style import Cell, counted, short, some
 from dbwarden.errors import UsageError
@@ -63,18 +64,6 @@ class Authored(Project):
     "Seconds for each database, 0 for no limit; its own timeout when left out."
 
 
-class Terminal:
-    """Asks the person at the terminal."""
-
-    def yes(self, question: str) -> bool:
-        """Whether the answer is yes."""
-        return output.ask(question)
-
-    def text(self, question: str) -> str:
-        """What is answered; empty for nothing."""
-        return input(f"{question}\n> ")
-
-
 async def make_migrations(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
@@ -120,7 +109,7 @@ async def make_migrations(
     from_live
         Compare with the live database instead of the files.
     """
-    patient = output.can_ask() and not options.json
+    patient = can_ask() and not options.json
     make = partial(make_one, message=message, name=name, empty=empty, sql=sql)
     make = partial(make, renames=rename, allow_drop=allow_drop, online=online, unproven=unproven)
     make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from dbwarden.cli import output
 from dbwarden.cli.options import HOW, Target
 from dbwarden.cli.progress import watching
-from dbwarden.cli.run import bad, good, limits_of, on_fleet, open_, own, reachable, report, stop
+from dbwarden.cli.prompting import can_ask, confirmed
+from dbwarden.cli.run import bad, good, heeding, limits_of, on_fleet, open_, own, reachable, report
 from dbwarden.cli.style import Cell, some
 from dbwarden.errors import UsageError
 from dbwarden.fleet import migrate_all
@@ -52,13 +53,13 @@ async def migrate(
         This database first; the others only if it succeeds.
     """
     databases = await own(target)
-    with watching(databases, enabled=not target.json):
+    with watching(databases, enabled=not target.json), heeding() as stop:
         outcomes = await migrate_all(
             databases,
             known=await reachable(target),
             limits=limits_of(target),
             canary=canary,
-            stop=stop.get(),
+            stop=stop,
             to=to,
             count=count,
             dry_run=dry_run,
@@ -208,12 +209,12 @@ async def repair(
     if not wanted or any(o.error for o in preview):
         return await shown(preview, target)
     if not yes:
-        if target.json or not output.can_ask():
+        if target.json or not can_ask():
             code = await shown(preview, target)
             output.note("", "Nothing was changed. To do it, say --yes.")
             return int(code)
         await shown(preview, target)
-        if not output.ask("Do this?"):
+        if not await confirmed("Do this?"):
             return 1
     return await shown(await on_fleet(partial(repair_one, **choices), databases, target), target)
 

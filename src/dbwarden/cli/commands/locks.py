@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.exits import Exit
+from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
 from dbwarden.cli.run import bad, good, on_fleet, open_, own, report
 from dbwarden.cli.style import Cell
@@ -42,15 +42,19 @@ async def unlock(
     held = await on_fleet(lock_status_of, databases, target)
     holders = [(o.database, o.result.holder) for o in held if o.result and o.result.holder]
     if not force or any(outcome.error for outcome in held):
-        code = await report("unlock", held, target, headers=("", "holder"), row=_status)
+        found = exit_code(held)
+        code = Exit.FOUND if holders and found is Exit.DONE else found
+        headers = ("", "holder")
+        code = await report("unlock", held, target, headers=headers, row=_status, code=code)
         if holders and not force:
             output.note("", "Nobody was ended. To end these processes, say --force.")
-        return Exit.FOUND if holders and code is Exit.DONE else code
+        return code
     output.note(*(f"{database}: ending {holder}" for database, holder in holders))
     outcomes = await on_fleet(unlock_one, databases, target)
-    code = await report("unlock", outcomes, target, headers=("", "holder"), row=_unlocked)
     failed = any(o.result and o.result.holder and not o.result.ended for o in outcomes)
-    return Exit.FAILED if failed else code
+    code = Exit.FAILED if failed else exit_code(outcomes)
+    headers = ("", "holder")
+    return await report("unlock", outcomes, target, headers=headers, row=_unlocked, code=code)
 
 
 def _unlocked(result: UnlockResult) -> tuple[Cell, ...]:

@@ -29,10 +29,12 @@ async def status(*, target: Target = Target()) -> int:  # noqa: B008
     """Where each database stands: version, applied, pending, and what does not agree."""
     outcomes = await on_fleet(status_one, await selected(target), target)
     headers = ("", "version", "applied", "pending", "changed", "missing", "half-done", "ahead")
-    code = await report("status", outcomes, target, headers=headers, row=_status)
+    code = exit_code(outcomes)
+    code = Exit.DONE if code is Exit.FOUND else code  # looking is no check
+    code = await report("status", outcomes, target, headers=headers, row=_status, code=code)
     if not target.json:
         _note_primaries(outcome.result for outcome in outcomes)
-    return Exit.DONE if code is Exit.FOUND else code
+    return code
 
 
 def _status(result: StatusResult) -> tuple[Cell, ...]:

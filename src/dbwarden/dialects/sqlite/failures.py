@@ -65,12 +65,17 @@ def opening_failed(
     )
 
 
-def surroundings(name: DatabaseName, path: Path, *, create: bool) -> DBWardenError | None:
-    """What is wrong with the place where the file lies, before SQLite is asked."""
+def surroundings(
+    name: DatabaseName, path: Path, *, create: bool, owner: DatabaseName | None = None
+) -> DBWardenError | None:
+    """What is wrong with the place where the file lies, before SQLite is asked.
+
+    *owner* is the primary of a replica: the one that is migrated.
+    """
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
-        return _missing(name, path, create=create)
+        return _missing(name, path, create=create, owner=owner or name)
     except OSError as error:
         return AccessDenied(
             f"{path} cannot be looked at: {error.strerror}",
@@ -93,19 +98,21 @@ def surroundings(name: DatabaseName, path: Path, *, create: bool) -> DBWardenErr
     return None
 
 
-def _missing(name: DatabaseName, path: Path, *, create: bool) -> DBWardenError | None:
+def _missing(
+    name: DatabaseName, path: Path, *, create: bool, owner: DatabaseName
+) -> DBWardenError | None:
     if not path.parent.is_dir():
         return DatabaseMissing(
             f"the folder {path.parent} of the database does not exist",
             database=name,
-            next_step=f"Make both with: dbwarden create-database -d {name} (or mkdir -p "
-            f"{path.parent}); or correct database_url.",
+            next_step=f"Make folder and database with: dbwarden create-database -d {owner} (or "
+            f"mkdir -p {path.parent}); or correct database_url.",
         )
     if not create:
         return DatabaseMissing(
             f"the database {path} does not exist yet",
             database=name,
-            next_step=f"Make it with: dbwarden migrate -d {name}",
+            next_step=f"Make it with: dbwarden migrate -d {owner}",
         )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         return AccessDenied(

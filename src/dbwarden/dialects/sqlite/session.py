@@ -73,7 +73,10 @@ class Session:
             ConnectError: Why it is not.
         """
         name, path, create = self.config.database_name, self.target.path, self._may_create
-        if path is not None and (wrong := failures.surroundings(name, path, create=create)):
+        owner = self.config.replica_of
+        if path is not None and (
+            wrong := failures.surroundings(name, path, create=create, owner=owner)
+        ):
             raise wrong
         try:
             self._open()

@@ -1,0 +1,75 @@
+"""A command line read, and the sentences for one that cannot be."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from inspect import BoundArguments
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from dbwarden.errors import UsageError
+
+COUNTERPARTS = {
+    "apply": "migrate",
+    "create": "new",
+    "current": "status",
+    "down": "rollback",
+    "downgrade": "rollback",
+    "heads": "status",
+    "info": "status",
+    "inspectdb": "generate-models",
+    "revision": "make-migrations",
+    "showmigrations": "status",
+    "sqlmigrate": "migrate --dry-run",
+    "stamp": "baseline",
+    "undo": "rollback",
+    "up": "migrate",
+    "upgrade": "migrate",
+    "validate": "check",
+}
+"""What the commands of other tools are called here."""
+
+
+def parse(app: App, arguments: Sequence[str]) -> tuple[Callable[..., Any], BoundArguments]:
+    """The command that *arguments* name, and what it is called with.
+
+    Raises:
+        UsageError: There is no such command, option or value.
+    """
+    words = list(arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    try:
+        command, bound, _ = app.parse_args(
+            words, print_error=False, exit_on_error=False, verbose=False
+        )
+    except CycloptsError as error:
+        raise _refused(app, words, error) from None
+    return command, bound
+
+
+def _refused(app: App, words: Sequence[str], error: CycloptsError) -> UsageError:
+    if not error.command_chain:
+        return unknown_command(words[0] if words else "", [name for name in app if name[0] != "-"])
+    command = " ".join(error.command_chain)
+    next_step = f"Its options: dbwarden {command} --help"
+    if type(error).__name__ == "UnusedCliTokensError":
+        extra = (error.unused_tokens or [""])[0]
+        return UsageError(f"{command} has no place for {extra!r}", next_step=next_step)
+    text = str(error).strip().rstrip(".").removeprefix(f'Command "{command}" parameter ')
+    return UsageError(text[:1].lower() + text[1:], next_step=next_step)
+
+
+def unknown_command(word: str, known: Sequence[str]) -> UsageError:
+    """The error for a command that is none of *known*, with the one that is probably meant."""
+    next_step = "All commands: dbwarden --help"
+    if word.startswith("-"):
+        return UsageError(
+            f"the command is missing: {word} stands before it",
+            next_step="Options stand behind the command, as in dbwarden status --all.",
+        )
+    if (here := COUNTERPARTS.get(word)) is not None:
+        return UsageError(f"there is no command {word!r}; here it is {here!r}", next_step=next_step)
+    close = difflib.get_close_matches(word, known, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ""
+    return UsageError(f"there is no command {word!r}{meant}", next_step=next_step)

@@ -1,0 +1,49 @@
+"""Questions to the person at the terminal, which Ctrl-C ends."""
+
+import shutil
+import sys
+import textwrap
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from dbwarden.cli import streams
+
+
+def can_ask() -> bool:
+    """Whether there is somebody to ask: a terminal on both sides."""
+    return sys.stdin.isatty() and streams.results().isatty()
+
+
+async def confirmed(question: str) -> bool:
+    """Ask; only a clear yes is one."""
+    return (await answered(f"{question} [y/N]", " ")).lower() in ("y", "yes")
+
+
+async def answered(question: str, after: str) -> str:
+    """The line that is typed after *question*; empty at the end of input."""
+    out = streams.results()
+    out.write("\n".join(textwrap.wrap(question, shutil.get_terminal_size().columns - 1)) + after)
+    out.flush()
+    try:
+        await anyio.wait_readable(sys.stdin)  # a terminal has whole lines
+    except (NotImplementedError, OSError):  # Windows waits for sockets alone
+        line = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    else:
+        line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        out.write("\n")
+    return str(line).strip()
+
+
+class Terminal:
+    """Asks the person at the terminal, out of worker threads."""
+
+    def yes(self, question: str) -> bool:
+        """Whether the answer is yes."""
+        return anyio.from_thread.run(confirmed, question)
+
+    def text(self, question: str) -> str:
+        """What is answered; empty for nothing."""
+        return anyio.from_thread.run(answered, question, "\n> ")
