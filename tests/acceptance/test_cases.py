@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -25,16 +26,24 @@ KINDS = {kind.value: kind for kind in Kind}
 
 
 def renaming(text: str) -> Renaming:
-    """``column users.nick:nickname``, ``table users:members``, ``value mood.sad:low``."""
+    """``column users.nick:nickname``, ``table users:s.members``, ``value mood.sad:low``."""
     kind, _, rest = text.partition(" ")
     old, _, new = rest.partition(":")
     if kind == "value":
         enum, _, value = old.partition(".")
         return RenameValue(enum=QualifiedName("public", enum), before=value, after=new)
-    name, _, part = old.partition(".")
-    before = Ref(KINDS[kind], "public", name, part or None)
-    after = Ref(KINDS[kind], "public", name, new) if part else Ref(KINDS[kind], "public", new)
+    if kind == "column":
+        table, _, column = old.partition(".")
+        first = Ref(Kind.COLUMN, "public", table, column)
+        return Rename(before=first, after=replace(first, part=new))
+    before, after = (Ref(KINDS[kind], *qualified(name)) for name in (old, new))
     return Rename(before=before, after=after)
+
+
+def qualified(text: str) -> tuple[str, str]:
+    """``s.users`` or ``users`` as namespace and name."""
+    namespace, _, name = text.rpartition(".")
+    return namespace or "public", name
 
 
 @pytest.fixture(scope="module")

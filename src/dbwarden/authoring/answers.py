@@ -70,7 +70,7 @@ async def decided_renames(
     Raises:
         UsageError: Something may be a rename, and nobody says whether it is.
     """
-    said = [parse_rename(text, current) for text in answers.renames]
+    said = [parse_rename(text, current, desired) for text in answers.renames]
     known = ordered((*said, *hinted(hints, current, desired)))
     refuse_unknown(answers.renames, said, known, desired)
     declined = set(answers.allow_drop)

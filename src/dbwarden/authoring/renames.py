@@ -38,8 +38,11 @@ def _is_part(item: Renaming) -> bool:
     return isinstance(item, RenameValue) or item.before.kind is Kind.COLUMN
 
 
-def parse_rename(text: str, current: Schema) -> Renaming:
+def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     """What ``users.nick:nickname``, ``users:people`` or ``status.old:new`` means.
+
+    A new name without a namespace is in the old one's, or in the default namespace if the models
+    have it only there.
 
     Raises:
         UsageError: It has another form, or names nothing that is there.
@@ -56,11 +59,7 @@ def parse_rename(text: str, current: Schema) -> Renaming:
         return Rename(before=column, after=replace(column, part=name))
     thing = things_by_label(current).get(old)
     if thing is not None:
-        namespace, dot, name = new.rpartition(".")
-        return Rename(
-            before=thing,
-            after=replace(thing, namespace=namespace if dot else thing.namespace, name=name),
-        )
+        return Rename(before=thing, after=_target(thing, new, desired))
     enum, _, value = old.rpartition(".")
     for found in current.enums:
         if label(found.name, current.default_namespace) == enum and value in found.values:
@@ -70,6 +69,14 @@ def parse_rename(text: str, current: Schema) -> Renaming:
         next_step="Name a table, a column (users.nick) or an enum's value (status.old) that is "
         "there now; the new name comes behind the colon.",
     )
+
+
+def _target(thing: Ref, new: str, desired: Schema) -> Ref:
+    namespace, dot, name = new.rpartition(".")
+    same = replace(thing, namespace=namespace if dot else thing.namespace, name=name)
+    default = replace(same, namespace=desired.default_namespace)
+    wanted = set(things_by_label(desired).values())
+    return default if not dot and same not in wanted - {thing} and default in wanted else same
 
 
 def refuse_unknown(

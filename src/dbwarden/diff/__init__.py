@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from dbwarden.diff.aside import with_room, without_circles
-from dbwarden.diff.changes import Change, Renaming
+from dbwarden.diff.changes import Change, Create, Rename, Renaming
 from dbwarden.diff.compare import compare
 from dbwarden.diff.order import order
 from dbwarden.diff.rebuild import with_rebuilds
 from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links
-from dbwarden.schema import Schema
+from dbwarden.schema import Namespace, Schema
 
 __all__ = ["diff"]
 
@@ -39,4 +39,21 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
         return asked
     old, new = links(base), links(desired)
     changes = without_circles(with_rebuilds(found, base, desired, old), base, desired)
-    return (*asked, *order(changes, old, new))
+    first, rest = _homes(changes, asked)
+    return (*first, *asked, *order(rest, old, new))
+
+
+def _homes(
+    changes: Iterable[Change], renames: Iterable[Renaming]
+) -> tuple[list[Change], list[Change]]:
+    """The new namespaces into which something is renamed, and all other changes."""
+    names = {rename.after.namespace for rename in renames if isinstance(rename, Rename)}
+    first: list[Change] = []
+    rest: list[Change] = []
+    for change in changes:
+        match change:
+            case Create(thing=Namespace(name=name)) if name in names:
+                first.append(change)
+            case _:
+                rest.append(change)
+    return first, rest

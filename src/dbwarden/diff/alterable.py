@@ -6,6 +6,7 @@ from dbwarden.schema import Aggregate as AggregateThing
 from dbwarden.schema import (
     Check,
     Column,
+    CompositeType,
     Constraint,
     Domain,
     Enum,
@@ -81,11 +82,20 @@ def enum_grows(before: Enum, after: Enum) -> bool:
     return all(value in rest for value in before.values)
 
 
+def composite_grows(before: CompositeType, after: CompositeType) -> bool:
+    """Whether the attributes that stay are in the same order, before all that are new."""
+    old, new = ([item.name for item in type_.attributes] for type_ in (before, after))
+    stay = [name for name in old if name in new]
+    return new[: len(stay)] == stay
+
+
 def thing_alters(before: Thing, after: Thing) -> bool:
     """Whether anything but a table can change in place."""
     match before, after:
         case Enum(), Enum():
             return enum_grows(before, after)
+        case CompositeType(), CompositeType():
+            return composite_grows(before, after)
         case Domain(), Domain():
             return (before.type, before.collation) == (after.type, after.collation)
         case View(), View():

@@ -3,20 +3,18 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from dbwarden.diff.changes import Change, Rename, Renaming
+from dbwarden.diff.changes import Change, Rename, Renaming, index_ref
 from dbwarden.diff.effects import Name, names
 from dbwarden.diff.renames import renamed
-from dbwarden.schema import Kind, Ref, Schema, ref_of
-
-LONGEST = 63
-"""Characters of a name that PostgreSQL keeps: https://www.postgresql.org/docs/current/limits.html"""
+from dbwarden.schema import Kind, Ref, Schema, free_name
 
 
 def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
     """*renames*, each preceded by one more where its new name is taken in *schema*.
 
     What steps aside is dropped later, is renamed in its turn (two that change their names), or
-    would have been made anew. Tables, columns and sequences do so.
+    would have been made anew. Columns do so, and whatever else shares its names with the thing
+    that is renamed: a view that stands where a table goes.
     """
     found: list[Renaming] = []
     aside: dict[Ref, Ref] = {}
@@ -25,10 +23,12 @@ def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ..
             found.append(rename)
             continue
         before = aside.pop(rename.before, rename.before)
-        taken = _refs(renamed(schema, found), rename.after)
-        if rename.after in taken and rename.after != before:
-            aside[rename.after] = _free(rename.after, {ref.part or ref.name for ref in taken})
-            found.append(Rename(before=rename.after, after=aside[rename.after]))
+        there = renamed(schema, found)
+        occupant = _occupant(there, rename.after)
+        if occupant is not None and occupant != before:
+            taken = {*_columns(there, occupant), *_words(there)}
+            aside[occupant] = _free(occupant, taken)
+            found.append(Rename(before=occupant, after=aside[occupant]))
         found.append(Rename(before=before, after=rename.after))
     return tuple(found)
 
@@ -69,19 +69,33 @@ def _closing(renames: Sequence[Rename], freed: Mapping[Name, Rename]) -> Iterato
             yield rename
 
 
-def _refs(schema: Schema, like: Ref) -> frozenset[Ref]:
-    """All things of the kind of *like*, in its table where it is a column."""
-    match like.kind:
-        case Kind.TABLE:
-            return frozenset(table.ref for table in schema.tables)
-        case Kind.SEQUENCE:
-            return frozenset(sequence.ref for sequence in schema.sequences)
-        case Kind.COLUMN:
-            table = schema.table(like.table)
-            columns = table.columns if table is not None else ()
-            return frozenset(ref_of(Kind.COLUMN, like.table, item.name) for item in columns)
-        case _:
-            return frozenset()
+def _occupant(schema: Schema, ref: Ref) -> Ref | None:
+    """What has the name of *ref* to itself in *schema*."""
+    if ref.kind is Kind.COLUMN:
+        return ref if ref.part in _columns(schema, ref) else None
+    if schema.dialect == "sqlite":  # only tables are renamed there
+        return ref if schema.table(ref.table) is not None else None
+    wanted = _own(ref)
+    return next((other for other in _relations_and_types(schema) if _own(other) & wanted), None)
+
+
+def _own(ref: Ref) -> frozenset[Name]:
+    return names(Rename(before=ref, after=ref))[0]
+
+
+def _relations_and_types(schema: Schema) -> Iterator[Ref]:
+    for table in schema.tables:
+        yield table.ref
+        yield from (index_ref(table.name, index) for index in table.indexes)
+    for view in schema.materialized_views:
+        yield from (index_ref(view.name, index) for index in view.indexes)
+    yield from (thing.ref for thing in schema.things)
+
+
+def _columns(schema: Schema, ref: Ref) -> tuple[str, ...]:
+    """The columns of the table in which *ref* is one."""
+    table = schema.table(ref.table) if ref.kind is Kind.COLUMN else None
+    return tuple(column.name for column in table.columns) if table is not None else ()
 
 
 def _words(schema: Schema) -> Iterator[str]:
@@ -97,10 +111,5 @@ def _words(schema: Schema) -> Iterator[str]:
 
 def _free(ref: Ref, taken: Container[str]) -> Ref:
     """*ref* under a name that nothing has."""
-    ending, number = "__old", 1
-    while True:
-        word = (ref.part or ref.name)[: LONGEST - len(ending)] + ending
-        if word not in taken:
-            return replace(ref, part=word) if ref.part is not None else replace(ref, name=word)
-        number += 1
-        ending = f"__old{number}"
+    word = free_name(ref.part or ref.name, "__old", taken)
+    return replace(ref, part=word) if ref.part is not None else replace(ref, name=word)

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from dbwarden.schema import (
     Column,
+    CompositeType,
     Constraint,
     Domain,
     Enum,
@@ -144,17 +145,27 @@ class Alter:
     after: Thing
 
 
+Rebuilt = Enum | Domain | CompositeType
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildType:
-    """An enum or domain that has to be made anew, with the columns that change over to it.
+    """A type that has to be made anew, with the columns that change over to it.
 
-    ``columns`` are those of its columns that stay: the table, the column before, and the column
+    ``along`` are the types that are built on it, each behind what it needs: a domain over an enum.
+    ``columns`` are those of their columns that stay: the table, the column before, and the column
     when it has moved, with its new default; whatever else changes in it comes later.
     """
 
-    before: Enum | Domain
-    after: Enum | Domain
+    before: Rebuilt
+    after: Rebuilt
+    along: tuple[tuple[Rebuilt, Rebuilt], ...] = ()
     columns: tuple[tuple[QualifiedName, Column, Column], ...] = ()
+
+    @property
+    def types(self) -> tuple[tuple[Rebuilt, Rebuilt], ...]:
+        """All types that are made anew, before and after."""
+        return ((self.before, self.after), *self.along)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,9 +234,10 @@ def inverse(change: Change) -> Change:
             return Create(thing=thing)
         case Alter(before=old, after=new):
             return Alter(before=new, after=old)
-        case RebuildType(before=old_type, after=new_type, columns=columns):
+        case RebuildType(before=old_type, after=new_type, along=along, columns=columns):
             swapped = tuple((table, now, was) for table, was, now in columns)
-            return RebuildType(before=new_type, after=old_type, columns=swapped)
+            others = tuple((now, was) for was, now in along)
+            return RebuildType(before=new_type, after=old_type, along=others, columns=swapped)
         case Rename(before=old_ref, after=new_ref):
             return Rename(before=new_ref, after=old_ref)
         case RenameValue(enum=enum, before=old_value, after=new_value):

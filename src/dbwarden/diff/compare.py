@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 from dbwarden.diff.alterable import (
@@ -28,19 +29,16 @@ from dbwarden.diff.changes import (
     DropConstraint,
     DropIndex,
     DropTable,
-    RebuildType,
     Rename,
     constraint_ref,
     index_ref,
 )
-from dbwarden.diff.inheritance import delivered, own_items
+from dbwarden.diff.inheritance import delivered, own_items, taken_over
+from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     Column,
     Constraint,
-    Domain,
-    Enum,
     Index,
-    Kind,
     MaterializedView,
     QualifiedName,
     Schema,
@@ -127,16 +125,31 @@ def _drop(table: Table) -> Iterator[Change]:
 
 
 def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
-    middle = replace(own_part(after), replica_identity=before.replica_identity)
-    if own_part(before) != middle:
-        yield AlterTable(before=own_part(before), after=middle)
-    if middle != own_part(after):
-        yield AlterTable(before=middle, after=own_part(after))
+    stages = _stages(own_part(before), own_part(after))
+    for was, now in pairwise(stages):
+        if was != now:
+            yield AlterTable(before=was, after=now)
     yield from _compare_columns(both, before, after)
+    for item, other in taken_over(before, after, lambda table: table.constraints):
+        ref = constraint_ref(after.name, other)
+        yield Rename(before=constraint_ref(after.name, item), after=ref)
+    for own, brought in taken_over(before, after, lambda table: table.indexes):
+        yield Rename(before=index_ref(after.name, own), after=index_ref(after.name, brought))
     old, new = own_items(before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
     old_indexes, new_indexes = own_items(before, after, lambda table: table.indexes)
     yield from _compare_indexes(after.name, old_indexes, new_indexes)
+
+
+def _stages(before: Table, after: Table) -> tuple[Table, ...]:
+    """What a table is in turn: first it leaves parents, last it gets new ones and is identified."""
+    stays = before.partition_of if before.partition_of == after.partition_of else None
+    kept = tuple(parent for parent in before.inherits if parent in after.inherits)
+    left = replace(before, partition_of=stays, inherits=kept)
+    identified = before.replica_identity
+    alone = replace(after, partition_of=stays, inherits=kept, replica_identity=identified)
+    joined = replace(after, replica_identity=identified)
+    return before, left, alone, joined, after
 
 
 def own_part(table: Table) -> Table:
@@ -226,8 +239,13 @@ def _renames(before: Constraint | Index, after: Constraint | Index) -> bool:
 
 
 def _compare_things(both: Both) -> Iterator[Change]:
+    rebuilt = rebuilt_types(both.current, both.desired)
+    yield from rebuilt
+    done = {was.ref for change in rebuilt for was, _ in change.types}
     for before, after in pair(both.current.things, both.desired.things, lambda t: t.ref):
         match before, after:
+            case was, _ if was is not None and was.ref in done:
+                pass
             case None, added if added is not None:
                 yield from _create_thing(added)
             case gone, None if gone is not None:
@@ -262,8 +280,6 @@ def _compare_thing(both: Both, before: Thing, after: Thing) -> Iterator[Change]:
             yield Alter(before=middle, after=after)
     elif thing_alters(before, after):
         yield Alter(before=before, after=after)
-    elif isinstance(before, Enum | Domain) and isinstance(after, Enum | Domain):
-        yield RebuildType(before=before, after=after, columns=_columns_of(both, after))
     else:
         yield Drop(thing=before)
         yield Create(thing=after)
@@ -280,23 +296,3 @@ def _compare_materialized_view(
     if old != new:
         yield Alter(before=old, after=new)
     yield from _compare_indexes(after.name, before.indexes, after.indexes)
-
-
-def _columns_of(
-    both: Both, type_: Enum | Domain
-) -> tuple[tuple[QualifiedName, Column, Column], ...]:
-    """The columns of that type that are there before and after."""
-    tables = {table.name: table for table in both.desired.tables}
-    found = []
-    for ref in both.current.needed_by().get(type_.ref, ()):
-        table = both.current.table(ref.table) if ref.kind is Kind.COLUMN else None
-        was = table.column(ref.part or "") if table is not None else None
-        now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
-        if was is not None and now is not None and _moves_along(was, now):
-            found.append((ref.table, was, replace(was, default=now.default)))
-    return tuple(found)
-
-
-def _moves_along(was: Column, now: Column) -> bool:
-    """Whether a column stays of the type that is made anew."""
-    return not was.inherited and was.type == now.type and was.generated is now.generated is None

@@ -29,7 +29,7 @@ from dbwarden.diff.changes import (
     index_ref,
     subject,
 )
-from dbwarden.diff.structure import ownership, replica_identity
+from dbwarden.diff.structure import ownership, parentage, replica_identity
 from dbwarden.schema import (
     Column,
     Kind,
@@ -87,7 +87,8 @@ def effects(change: Change) -> Effects:
             return Effects(makes=own)
         case Drop():
             return Effects(removes=own)
-        case RebuildType(columns=columns):
+        case RebuildType(types=types, columns=columns):
+            own = frozenset(now.ref for _, now in types)
             moved = frozenset(ref_of(Kind.COLUMN, name, was.name) for name, was, _ in columns)
             return Effects(makes=own, retypes=own | moved, touches=moved)
         case Alter(before=Sequence() as was, after=Sequence() as now) if (
@@ -98,18 +99,23 @@ def effects(change: Change) -> Effects:
                 removes=frozenset({ownership(now.ref)}) if now.owned_by is None else NONE,
             )
         case AlterTable(before=before, after=after):
-            part = replica_identity(after.name)
-            return Effects(touches=_touched(own, part, before, after, "replica_identity"))
+            return Effects(touches=_touched(before, after))
         case AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
             return Effects(touches=own)
         case _:
             assert_never(change)
 
 
-def _touched(own: Refs, part: Ref, before: object, after: object, field: str) -> Refs:
-    """The thing itself, or only the part of it that *field* is about, or both."""
+def _touched(before: Table, after: Table) -> Refs:
+    """The table itself, or only those parts of it that other things wait for."""
+    parts = {
+        "replica_identity": replica_identity(after.name),
+        "inherits": parentage(after.name),
+        "partition_of": parentage(after.name),
+    }
     changed = differing(before, after)
-    return (own if changed - {field} else NONE) | ({part} if field in changed else NONE)
+    touched = {parts.get(name, after.ref) for name in changed}
+    return frozenset(touched)
 
 
 def _of_table(table: Table) -> Iterator[Ref]:
@@ -135,7 +141,8 @@ def _alter_column(change: AlterColumn) -> Effects:
     return Effects(
         makes=default if before.default is None and after.default is not None else NONE,
         removes=default if before.default is not None and after.default is None else NONE,
-        touches=frozenset({own}) | (default if before.default and after.default else NONE),
+        touches=(frozenset({own}) if differing(before, after) - {"default"} else NONE)
+        | (default if before.default and after.default else NONE),
         retypes=frozenset({own}) if retyped(before, after) else NONE,
     )
 

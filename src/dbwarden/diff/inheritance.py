@@ -1,6 +1,6 @@
 """What a child table has from its parents comes and goes with them. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
@@ -33,6 +33,21 @@ def own_items(
     return kept, new
 
 
+def taken_over(
+    before: Table, after: Table, items: Callable[[Table], Sequence[P]]
+) -> Iterator[tuple[P, P]]:
+    """What a table has of its own that a parent will bring under another name: was, will be."""
+    left = set(parents(before)) - set(parents(after))
+    brought = [item for item in items(after) if item.inherited]
+    names = {item.name for item in items(before)}
+    for item in items(before):
+        own = _own(item) if left or not item.inherited else None
+        match = next((other for other in brought if own and _same(own, _own(other))), None)
+        if match is not None and match.name not in names:
+            brought.remove(match)
+            yield item, match
+
+
 def _own(item: P) -> P:
     return replace(item, inherited=False)
 
@@ -56,9 +71,14 @@ def delivered(
         for field in fields(Column):
             new = getattr(now, field.name)
             moved = field.name in RECURSES and getattr(was, field.name) != new
-            if moved and getattr(after, field.name) == new:
-                changed[field.name] = new
+            if moved and (getattr(after, field.name) == new or _counts_along(field.name, after)):
+                changed[field.name] = getattr(after, field.name)
     return replace(before, **changed)  # type: ignore[arg-type]  # names and values of Column's fields
+
+
+def _counts_along(field: str, column: Column) -> bool:
+    """Whether *field* is the identity of a partition, which has no sequence but the parent's."""
+    return field == "identity" and column.identity is not None and column.identity.sequence is None
 
 
 RECURSES = frozenset({"type", "collation", "not_null", "default", "generated", "identity"})

@@ -29,9 +29,20 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.effects import Effects, effects, names
 from dbwarden.diff.fold import folded
 from dbwarden.diff.graph import Graph
+from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import ForeignKey, Kind, PrimaryKey, QualifiedName, Ref, Routine, ref_of
+from dbwarden.schema import (
+    Aggregate,
+    ForeignKey,
+    Kind,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Routine,
+    Table,
+    ref_of,
+)
 from dbwarden.schema import Sequence as SequenceThing
 
 STAGES = {
@@ -80,7 +91,9 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
         _before_what_goes(graph, nodes, number, old, new)
     _same_names(graph, changes)
     _same_columns(graph, changes)
+    _families(graph, changes)
     _wishes(graph, nodes, changes)
+    _logged_before_what_refers_to_it(graph, changes, old)
     sorted_, circle = graph.sort([_priority(change) for change in changes])
     if circle:
         named = ", ".join(sorted({str(subject(changes[number])) for number in circle}))
@@ -185,12 +198,12 @@ def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
 
 
 def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:
-    """Changes of one column keep their order; a table has one primary key at a time."""
+    """Changes of one column or table keep their order; a table has one primary key at a time."""
     last: dict[Ref, int] = {}
     keys: dict[QualifiedName, int] = {}
     for number, change in enumerate(changes):
         match change:
-            case AlterColumn():
+            case AlterColumn() | AlterTable():
                 ref = subject(change)
                 if ref in last:
                     graph.before(last[ref], number)
@@ -207,9 +220,48 @@ def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:
                 pass
 
 
+def _families(graph: Graph, changes: Sequence[Change]) -> None:
+    """A table leaves its parents before it changes on its own, and is like its new ones first.
+
+    A partition goes, or lets go of its rows, before another comes: their bounds may overlap.
+    """
+    own: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    left: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    joined: list[tuple[int, Table]] = []
+    for number, change in enumerate(changes):
+        match change:
+            case DropTable(table=table) | AlterTable(before=table, after=Table(partition_of=None)):
+                for parent in parents(table) if table.partition_of is not None else ():
+                    left[parent].append(number)
+            case (
+                CreateTable(table=table) | AlterTable(before=Table(partition_of=None), after=table)
+            ):
+                joined.append((number, table))
+            case AddColumn() | AlterColumn() | DropColumn() | AddConstraint() | DropConstraint():
+                own[change.table].append(number)
+            case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
+                own[ref.table].append(number)
+            case _:
+                pass
+    for number, change in enumerate(changes):
+        if isinstance(change, AlterTable):
+            gone = set(parents(change.before)) - set(parents(change.after))
+            come = set(parents(change.after)) - set(parents(change.before))
+            for other in own[change.after.name]:
+                if gone:
+                    graph.before(number, other)
+                elif come:
+                    graph.before(other, number)
+    for number, table in joined:
+        if table.partition_of is not None:
+            for other in left[table.partition_of.parent]:
+                graph.wish(other, number)
+
+
 def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
     """Tables in the order of their foreign keys; a function behind what its text mentions."""
     mentioned: dict[str, list[int]] = defaultdict(list)
+    _one_overload_at_a_time(graph, changes)
     for number, change in enumerate(changes):
         match change:
             case CreateTable() | AddColumn() | Create():
@@ -232,6 +284,33 @@ def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
                         graph.wish(other_number, number)
             case _:
                 pass
+
+
+def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
+    """A function goes before another of its name comes: with both there, calls are ambiguous."""
+    gone: dict[QualifiedName, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        if isinstance(change, Drop) and isinstance(change.thing, Routine | Aggregate):
+            gone[change.thing.name].append(number)
+    for number, change in enumerate(changes):
+        if isinstance(change, Create) and isinstance(change.thing, Routine | Aggregate):
+            for other in gone.get(change.thing.name, ()):
+                graph.wish(other, number)
+
+
+def _logged_before_what_refers_to_it(graph: Graph, changes: Sequence[Change], old: Links) -> None:
+    """A logged table may not refer to an unlogged one, at no time."""
+    switched = {
+        change.after.name: (number, change.after.unlogged)
+        for number, change in enumerate(changes)
+        if isinstance(change, AlterTable) and change.before.unlogged != change.after.unlogged
+    }
+    for table, (number, unlogged) in switched.items():
+        for user in old.needed_by.get(ref_of(Kind.TABLE, table), ()):
+            other = switched.get(user.table) if user.kind is Kind.CONSTRAINT else None
+            if other is not None and unlogged == other[1]:
+                first, second = (other[0], number) if unlogged else (number, other[0])
+                graph.wish(first, second)
 
 
 def _priority(change: Change) -> tuple[int, str, str, int, str]:

@@ -60,6 +60,7 @@ class _Work:
     changes: list[Change]
     old: Links
     removed: set[Ref]
+    apart: set[Ref]
     current: "Finder"
     desired: "Finder"
     queue: list[tuple[Ref, bool]] = field(default_factory=list)
@@ -96,6 +97,7 @@ def with_rebuilds(
         changes=list(_split_identity(changes)),
         old=old,
         removed=set(),
+        apart=set(),
         current=Finder(current),
         desired=Finder(desired),
     )
@@ -105,13 +107,14 @@ def with_rebuilds(
         work.queue += [(ref, True) for ref in sorted(effect.removes, key=_key)]
         work.queue += [(ref, False) for ref in sorted(effect.retypes, key=_key)]
         if isinstance(change, RebuildType):
-            work.queue.append((change.before.ref, True))
+            work.removed |= {was.ref for was, _ in change.types}
+            work.queue += [(was.ref, True) for was, _ in change.types]
     while work.queue:
         ref, gone = work.queue.pop(0)
         for user in work.old.needed_by.get(ref, ()):
             if user not in work.removed and _stands_aside(work, ref, user, gone):
                 _rebuild(work, ref, user)
-    changes = _without_twins(work.changes)
+    changes = _without_twins(work.changes, work.apart)
     return (*changes, *let_go(changes, current, desired), *chosen_again(changes, desired))
 
 
@@ -158,7 +161,7 @@ def _moves(work: _Work, type_: Ref, default: Ref) -> bool:
     return any(
         (table, was.name) == (default.table, default.part)
         for change in work.changes
-        if isinstance(change, RebuildType) and change.before.ref == type_
+        if isinstance(change, RebuildType) and type_ in {was.ref for was, _ in change.types}
         for table, was, _ in change.columns
     )
 
@@ -167,7 +170,10 @@ NUMBERS = frozenset({"smallint", "integer", "bigint"})
 
 
 def _crosses(work: _Work, ref: Ref) -> bool:
-    """Whether both ends of a foreign key change to types that do not compare with the old ones."""
+    """Whether both ends of a foreign key change to types that do not compare with the old ones.
+
+    A type that is made anew is such another type, whatever its name.
+    """
     key = work.current.constraints.get(ref)
     if not isinstance(key, ForeignKey):
         return False
@@ -180,6 +186,12 @@ def _crosses(work: _Work, ref: Ref) -> bool:
         and change.before.type != change.after.type
         and not {change.before.type, change.after.type} <= NUMBERS
     }
+    moved |= {
+        (table, was.name)
+        for change in work.changes
+        if isinstance(change, RebuildType)
+        for table, was, _ in change.columns
+    }
     return bool(ends & moved) and bool(others & moved)
 
 
@@ -191,6 +203,8 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     own = ref_of(Kind.COLUMN, user.table, user.part) if user.kind is Kind.DEFAULT else user
     kept = [item for item in work.changes if not _is_about(item, own)]
     work.changes = [*kept, drop, create]
+    if user.kind is Kind.DEFAULT:
+        work.apart.add(own)
     removed = effects(drop).removes
     work.removed |= removed | {user}
     work.queue += [(item, True) for item in sorted(removed | {user}, key=_key)]
@@ -259,8 +273,14 @@ def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Chang
     )
 
 
-def _without_twins(changes: list[Change]) -> list[Change]:
-    """Leave out what a RebuildType does along with the type: its columns end as desired."""
+def _without_twins(changes: list[Change], apart: set[Ref]) -> list[Change]:
+    """Leave out what a RebuildType does along with the type: its columns end as desired.
+
+    Args:
+        changes: All of them.
+        apart: Columns whose defaults go and come by themselves, since they need something else.
+    """
+    changes = [_without_defaults(change, apart) for change in changes]
     moved = {
         (table, now.name): now
         for change in changes
@@ -271,10 +291,23 @@ def _without_twins(changes: list[Change]) -> list[Change]:
     for change in changes:
         if isinstance(change, AlterColumn) and (change.table, change.after.name) in moved:
             now = moved[change.table, change.after.name]
-            before = replace(change.before, type=now.type, default=now.default)
-            after = replace(change.after, type=now.type, default=now.default)
+            before, after = (replace(item, type=now.type) for item in (change.before, change.after))
+            if subject(change) not in apart:
+                before, after = (replace(item, default=now.default) for item in (before, after))
             if before != after:
                 kept.append(AlterColumn(table=change.table, before=before, after=after))
         else:
             kept.append(change)
     return kept
+
+
+def _without_defaults(change: Change, apart: set[Ref]) -> Change:
+    if not isinstance(change, RebuildType):
+        return change
+    columns = tuple(
+        (table, replace(was, default=None), replace(now, default=None))
+        if ref_of(Kind.COLUMN, table, was.name) in apart
+        else (table, was, now)
+        for table, was, now in change.columns
+    )
+    return replace(change, columns=columns)

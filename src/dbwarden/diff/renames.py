@@ -17,24 +17,32 @@ from dbwarden.schema import (
     Enum,
     ForeignKey,
     Generated,
+    Grant,
     Index,
     IndexColumn,
     Kind,
+    MaterializedView,
     Policy,
     PrimaryKey,
     QualifiedName,
     Ref,
+    Routine,
     Rule,
     Schema,
+    Sequence,
     Statistics,
     Table,
     Trigger,
     Unique,
+    View,
     ref_of,
 )
 
 T = TypeVar("T")
 OnTable = TypeVar("OnTable", Trigger, Rule, Policy, Statistics)
+Reader = TypeVar("Reader", View, MaterializedView, Routine)
+FOLLOWED = "-- follows a column that was renamed\n"
+"""What makes a text unlike any that the server prints: how it prints it now is not known."""
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*|.""", re.DOTALL)
 
 
@@ -49,8 +57,26 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
             case Rename(before=old, after=new) if old.kind is Kind.CONSTRAINT:
                 schema = _rename_constraint(schema, old, new)
             case Rename(before=old, after=new):
+                for part, moved in _taken_along(schema, old, new):
+                    schema = _rename_thing(schema, part, moved)
                 schema = _rename_thing(schema, old, new)
     return _sorted(schema)
+
+
+def _taken_along(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref]]:
+    """What the server moves along with a table into another namespace."""
+    table = schema.table(old.table) if old.kind is Kind.TABLE else None
+    if table is None or old.namespace == new.namespace:
+        return []
+    names = [item.name for item in schema.sequences if _is_owned(item, old)]
+    names += [c.identity.sequence for c in table.columns if c.identity and c.identity.sequence]
+    moved = [ref_of(Kind.SEQUENCE, name) for name in names]
+    moved += [Ref(Kind.INDEX, old.namespace, index.name) for index in table.indexes]
+    return [(ref, replace(ref, namespace=new.namespace)) for ref in moved]
+
+
+def _is_owned(sequence: Sequence, table: Ref) -> bool:
+    return sequence.owned_by is not None and sequence.owned_by.table == table.table
 
 
 def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
@@ -106,11 +132,29 @@ def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
             return value.within(new.table)
         return None
 
-    schema = _walk(schema, visit)
+    home = (old, Ref(Kind.NAMESPACE, None, old.namespace or ""))
+    left = {home} if old.namespace != new.namespace else set()
+    kept = tuple(pair for pair in schema.dependencies if pair not in left)
+    schema = _walk(replace(schema, dependencies=kept), visit)
     if old.kind is Kind.INDEX:
         return _name_index(schema, old, new)
+    grants = tuple(
+        replace(grant, target=_target(grant.target, schema, old.table, new.table))
+        if grant.on.table == new.table
+        else grant
+        for grant in schema.grants
+    )
     mention = _mentions(schema, old.table, new.table)
-    return _texts(schema, mention)
+    return _texts(replace(schema, grants=grants), mention)
+
+
+def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName) -> str:
+    """How GRANT names a thing: always with its namespace."""
+    was, now = (
+        f" {_quoted(name.namespace or '', schema)}.{_quoted(name.name, schema)}"
+        for name in (old, new)
+    )
+    return target.replace(was, now, 1)
 
 
 def _belongs(part: Ref, whole: Ref) -> bool:
@@ -193,23 +237,47 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
             return replace(value, referred_columns=tuple(map(word, value.referred_columns)))
         return None
 
+    readers = {user for user, needed in schema.dependencies if needed == old}
     schema = _walk(schema, visit)
     tables = tuple(
         _column_in_table(table, word, text) if table.name == old.table else table
         for table in schema.tables
     )
 
+    def granted(grant: Grant) -> Grant:
+        if grant.on != ref_of(Kind.TABLE, old.table):
+            return grant
+        words = (grant.privileges, grant.grantable, grant.revoked)
+        has, passes, lacks = (tuple(sorted(map(text, each))) for each in words)
+        return replace(grant, privileges=has, grantable=passes, revoked=lacks)
+
+    def read(thing: Reader) -> Reader:
+        return _followed(thing) if thing.ref in readers else thing
+
     def own(thing: OnTable) -> OnTable:
-        return _texts(thing, text) if thing.table == old.table else thing
+        if thing.table != old.table:
+            return _followed(thing) if thing.ref in readers else thing
+        return _texts(thing, text)
 
     return replace(
         schema,
         tables=tables,
+        views=tuple(map(read, schema.views)),
+        materialized_views=tuple(map(read, schema.materialized_views)),
+        routines=tuple(map(read, schema.routines)),
         triggers=tuple(map(own, schema.triggers)),
         rules=tuple(map(own, schema.rules)),
         policies=tuple(map(own, schema.policies)),
+        grants=tuple(map(granted, schema.grants)),
         statistics=tuple(map(own, schema.statistics)),
     )
+
+
+def _followed(thing: T) -> T:
+    """*thing* with its text marked as one that follows a renamed column."""
+    name = "using" if isinstance(thing, Policy) else "definition"
+    text = getattr(thing, name) or ""
+    return replace(thing, **{name: FOLLOWED + text.removeprefix(FOLLOWED)})  # type: ignore[type-var]  # a dataclass
 
 
 def _column_in_table(table: Table, word: Callable[[str], str], text: Callable[[str], str]) -> Table:

@@ -56,6 +56,11 @@ def replica_identity(table: QualifiedName) -> Ref:
     return ref_of(Kind.TABLE, table, "replica identity")
 
 
+def parentage(table: QualifiedName) -> Ref:
+    """That a table has the parents it has: its own columns come before that, and go after."""
+    return ref_of(Kind.TABLE, table, "parents")
+
+
 def links(schema: Schema) -> Links:
     """Everything that *schema* knows about who needs whom."""
     needs: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
@@ -124,8 +129,10 @@ def _thing(thing: Thing, relations: Mapping[QualifiedName, Ref]) -> Pairs:
 
 def _table(partitions: Partitions, table: Table) -> Pairs:
     yield from _namespace(table.ref)
+    yield parentage(table.name), table.ref
     for parent in parents(table):
         yield table.ref, ref_of(Kind.TABLE, parent)
+        yield parentage(table.name), ref_of(Kind.TABLE, parent)
     for column in table.columns:
         own = table.column_ref(column.name)
         yield own, table.ref

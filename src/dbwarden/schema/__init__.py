@@ -15,7 +15,7 @@ from dbwarden.schema.code import (
     View,
     ViewColumn,
 )
-from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
+from dbwarden.schema.names import Kind, QualifiedName, Ref, free_name, ref_of
 from dbwarden.schema.schema import Schema, Thing
 from dbwarden.schema.tables import (
     Check,
@@ -93,5 +93,6 @@ __all__ = [
     "View",
     "ViewColumn",
     "constraint_key",
+    "free_name",
     "ref_of",
 ]

@@ -1,5 +1,6 @@
 """How things in a database are called. Pure values."""
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -81,6 +82,21 @@ class Ref:
         if self.kind in (Kind.COLUMN, Kind.DEFAULT):
             return f"{self.kind.value} {name}.{self.part}"
         return f"{self.kind.value} {self.part} on {name}"
+
+
+LONGEST = 63
+"""Bytes of a name that PostgreSQL keeps: https://www.postgresql.org/docs/current/limits.html"""
+
+
+def free_name(name: str, ending: str, taken: Container[str]) -> str:
+    """*name* with *ending*, and a number if need be: a name that is not *taken* and not cut off."""
+    number, last = 1, ending
+    while True:
+        room = name.encode()[: LONGEST - len(last.encode())].decode(errors="ignore")
+        if room + last not in taken:
+            return room + last
+        number += 1
+        last = f"{ending}{number}"
 
 
 def ref_of(kind: Kind, name: QualifiedName, part: str | None = None) -> Ref:

@@ -95,13 +95,29 @@ CURRENT = Schema(
     ],
 )
 def test_a_rename_flag_names_a_column_a_table_or_a_value(text: str, meant: object) -> None:
-    assert parse_rename(text, CURRENT) == meant
+    assert parse_rename(text, CURRENT, CURRENT) == meant
+
+
+def test_a_new_name_without_a_namespace_is_where_the_models_have_it() -> None:
+    audit = Schema(tables=(table(QualifiedName("audit", "users"), ID),))
+    to_public = parse_rename("audit.users:users", audit, CURRENT)
+    assert to_public == Rename(
+        before=Ref(Kind.TABLE, "audit", "users"), after=Ref(Kind.TABLE, "public", "users")
+    )
+    both = Schema(
+        tables=(
+            table(QualifiedName("audit", "people"), ID),
+            table(QualifiedName("public", "people")),
+        )
+    )
+    within = parse_rename("audit.users:people", audit, both)
+    assert within.after == Ref(Kind.TABLE, "audit", "people")  # type: ignore[union-attr]  # a Rename
 
 
 @pytest.mark.parametrize("text", ["users.nick", ":new", "users:", "users.gone:new", "no.thing:x"])
 def test_a_rename_flag_that_means_nothing_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_rename(text, CURRENT)
+        parse_rename(text, CURRENT, CURRENT)
     assert caught.value.next_step
 
 
@@ -122,7 +138,7 @@ def test_a_rename_leads_to_what_models_have(texts: list[str], refused: str | Non
     moods = [Enum(name=QualifiedName("public", "mood"), values=("sad", "fine"))]
     moods.append(Enum(name=QualifiedName("public", "temper"), values=()))
     desired = Schema(tables=(table(PEOPLE, ID, name),), enums=tuple(moods))
-    said = [parse_rename(text, CURRENT) for text in texts]
+    said = [parse_rename(text, CURRENT, desired) for text in texts]
     if refused is None:
         refuse_unknown(texts, said, said, desired)
         return

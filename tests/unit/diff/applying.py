@@ -98,8 +98,9 @@ def _apply(schema: Schema, change: Change) -> Schema:
             return _things(schema, thing, None)
         case Alter(before=before, after=after):
             return _things(schema, before, after)
-        case RebuildType(before=before, after=after, columns=columns):
-            schema = _things(schema, before, after)
+        case RebuildType(types=types, columns=columns):
+            for before, after in types:
+                schema = _things(schema, before, after)
             for name, was, now in columns:
                 schema = _edit(schema, name, lambda t, w=was, n=now: _swap(t, "columns", w, n))
             return schema

@@ -15,10 +15,10 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql import splitting
 from dbwarden.dialects.postgresql.catalog import read_schema
-from dbwarden.dialects.postgresql.messages import place
+from dbwarden.dialects.postgresql.messages import place, statement_offsets
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.dialects.postgresql.sample import add_rows, fingerprint
-from dbwarden.dialects.postgresql.tracing import trace_statements
+from dbwarden.dialects.postgresql.tracing import Refused, trace_statements
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
 from dbwarden.errors import DBWardenError, StatementFailed, UsageError
 from dbwarden.files.migration import Migration, Section
@@ -193,10 +193,32 @@ class PostgresScratchDatabase:
             try:
                 await self._run_step(step)
             except asyncpg.PostgresError as error:
-                offset = int(error.position) - 1 if getattr(error, "position", None) else 0
-                statement, location = place(migration, step, offset)
-                text = statement.text if statement is not None else None
-                raise self._failed(error, text, location) from error
+                position = getattr(error, "position", None)
+                offset = int(position) - 1 if position else await self._offset(step)
+                raise self._failed_at(error, migration, step, offset) from error
+
+    async def _offset(self, step: Step) -> int:
+        """Where the statement begins that the server refuses: it does not always say so."""
+        if not step.transactional or len(step.statements) == 1:
+            return 0
+        raw = await self.connection()
+        transaction = raw.transaction()
+        await transaction.start()
+        try:
+            for statement, start in zip(step.statements, statement_offsets(step), strict=True):
+                try:
+                    await raw.execute(self.without_roles(statement.text))
+                except asyncpg.PostgresError:
+                    return start
+            return 0
+        finally:
+            await transaction.rollback()
+
+    def _failed_at(
+        self, error: asyncpg.PostgresError, migration: Migration, step: Step, offset: int
+    ) -> DBWardenError:
+        statement, location = place(migration, step, offset)
+        return self._failed(error, statement.text if statement is not None else None, location)
 
     async def _run_step(self, step: Step) -> None:
         if any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements):
@@ -229,12 +251,15 @@ class PostgresScratchDatabase:
 
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
         """Run a section statement by statement, and measure what each locks and rewrites."""
-        return await trace_statements(
-            await self.connection(),
-            splitting.steps(migration, section),
-            self._scratch.namespace,
-            self.without_roles,
-        )
+        steps = splitting.steps(migration, section)
+        try:
+            return await trace_statements(
+                await self.connection(), steps, self._scratch.namespace, self.without_roles
+            )
+        except Refused as refused:
+            statement = refused.statement
+            at = migration.at(statement.line, statement.column)
+            raise self._failed(refused.error, statement.text, at) from refused.error
 
     async def read(self) -> Schema:
         """The schema of this database, whatever the session's settings have become."""

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import asyncpg
+
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.dialects.scratch import TableLock, TracedStatement
 
@@ -32,6 +34,16 @@ _LOCKS = """
 """
 
 
+class Refused(Exception):
+    """The server refused a statement. Never leaves the dialect."""
+
+    def __init__(self, error: asyncpg.PostgresError, statement: Statement) -> None:
+        """Take over what the server said, and of which statement."""
+        self.error = error
+        self.statement = statement
+        super().__init__(str(error))
+
+
 async def trace_statements(
     raw: Any,
     steps: Sequence[Step],
@@ -48,6 +60,9 @@ async def trace_statements(
 
     Returns:
         Only statements that took more than reading locks on a table that was there before.
+
+    Raises:
+        Refused: The server refused one of them.
     """
     rows = await raw.fetch(_TABLES)
     names = {row["oid"]: _named(row, default_namespace) for row in rows}
@@ -63,7 +78,10 @@ async def trace_statements(
             if not step.transactional:
                 await raw.execute(text)
                 continue
-            locks = await _trace_one(raw, text, names, files)
+            try:
+                locks = await _trace_one(raw, text, names, files)
+            except asyncpg.PostgresError as error:
+                raise Refused(error, statement) from error
             if locks:
                 found.append(_traced(statement, locks))
     return tuple(found)

@@ -55,12 +55,17 @@ CASTS = {
 LETTERS: dict[str, Cast] = {"i": "implicit", "a": "assignment", "e": "explicit"}
 STRINGS = frozenset({"text", "character varying", "character", "name", "citext"})
 MODIFIER = re.compile(r"\(([\d, ]+)\)")
+FIELDS = re.compile(r"^interval( [a-z]+)+")
 BUILT_IN = frozenset(CASTS) | {"uuid", "oid", "tsvector", "tsquery", "bytea", '"char"', "pg_lsn"}
 
 
 def plain(type_: str) -> str:
-    """*type_* without its modifier: ``character varying(50)`` is ``character varying``."""
-    return re.sub(r" {2,}", " ", MODIFIER.sub("", type_)).strip()
+    """*type_* without its modifier: ``character varying(50)`` is ``character varying``.
+
+    The fields of an interval (``interval day to second``) are one.
+    """
+    without = re.sub(r" {2,}", " ", MODIFIER.sub("", type_)).strip()
+    return FIELDS.sub("interval", without)
 
 
 def cast(before: str, after: str) -> Cast | None:
@@ -91,7 +96,8 @@ def _through_text(old: str, new: str) -> Cast | None:
 def narrows(before: str, after: str) -> bool:
     """Whether values may be lost or refused on the way from *before* to *after*."""
     if plain(before) == plain(after):
-        return _smaller(_modifier(before), _modifier(after))
+        fewer = "interval " in after and MODIFIER.sub("", before) != MODIFIER.sub("", after)
+        return fewer or _smaller(_modifier(before), _modifier(after))
     if plain(after) in STRINGS:
         return bool(_modifier(after))
     return cast(before, after) != "implicit" or bool(_modifier(after))

@@ -6,11 +6,11 @@ from dataclasses import replace
 from dbwarden.dialects.postgresql.ddl.casts import cast, narrows, plain
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
 from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote, sequence_of
+from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote, sequence_of
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, Identity, QualifiedName, SequenceOptions
+from dbwarden.schema import Column, Identity, Kind, QualifiedName, SequenceOptions, ref_of
 
 Statements = Iterator[PlannedStatement]
 SET_STORAGE_DEFAULT_VERSION = 160000
@@ -60,6 +60,11 @@ def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
         "CYCLE" if now.cycle else "NO CYCLE": now.cycle != was.cycle,
     }
     return [word for word, needed in words.items() if needed]
+
+
+def may_stand(was: SequenceOptions, now: SequenceOptions) -> bool:
+    """Whether a sequence that has just begun is within its new limits."""
+    return now.minimum <= was.start <= now.maximum
 
 
 def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
@@ -152,6 +157,10 @@ def _retype(
         yield _type_statement(ctx, change, table, before, after)
     if after.default is not None and after.default != default:
         yield statement(change, f"{alter} SET DEFAULT {after.default}")
+        made = ctx.counters.get(ref_of(Kind.COLUMN, table, after.name))
+        if made is not None and after.type in LARGEST:
+            name = literal(ctx.name(made.name))
+            yield behind_rows(ctx, change, name, made.options, table, after.name)
 
 
 def _type_statement(
@@ -222,7 +231,7 @@ def _identity(
         return
     if was is None:
         yield statement(change, f"{alter} ADD {identity_clause(ctx, table, after, now)}")
-        yield _continue_counting(ctx, change, table, after)
+        yield _continue_counting(ctx, change, table, after, now)
         return
     if was.always != now.always:
         sort = "ALWAYS" if now.always else "BY DEFAULT"
@@ -231,22 +240,38 @@ def _identity(
     if before.type != after.type and was.options.maximum == LARGEST.get(before.type):
         options = replace(options, maximum=LARGEST.get(after.type, options.maximum))
     words = [f"SET {word}" for word in sequence_options(now.options, options)]
+    begins_anew = not may_stand(was.options, now.options)
     if words:
-        yield statement(change, f"{alter} {' '.join(words)}")
+        yield statement(change, " ".join([alter, *words, *(["RESTART"] if begins_anew else [])]))
+    if begins_anew:
+        yield _continue_counting(ctx, change, table, after, now)
     if was.sequence is not None and now.sequence is not None and was.sequence != now.sequence:
         new = quote(now.sequence.name)
         yield statement(change, f"ALTER SEQUENCE {ctx.name(was.sequence)} RENAME TO {new}")
 
 
 def _continue_counting(
-    ctx: Context, change: Change, table: QualifiedName, column: Column
+    ctx: Context, change: Change, table: QualifiedName, column: Column, identity: Identity
 ) -> PlannedStatement:
-    sequence = f"pg_get_serial_sequence({literal_or_null(ctx.name(table))}, "
-    sequence += f"{literal_or_null(column.name)})"
-    highest = f"(SELECT max({quote(column.name)}) FROM {ctx.name(table)})"
+    sequence = f"pg_get_serial_sequence({literal(ctx.name(table))}, {literal(column.name)})"
+    return behind_rows(ctx, change, sequence, identity.options, table, column.name)
+
+
+def behind_rows(
+    ctx: Context,
+    change: Change,
+    sequence: str,
+    options: SequenceOptions,
+    table: QualifiedName,
+    column: str,
+) -> PlannedStatement:
+    """A sequence that has just been made, or begun anew, goes on where the rows end."""
+    farthest, compared = ("max", ">=") if options.increment > 0 else ("min", "<=")
+    value = f"{farthest}({quote(column)})"
     return statement(
         change,
-        f"SELECT setval({sequence}, {highest})",
+        f"SELECT setval({sequence}, {value}) FROM {ctx.name(table)}"
+        f" HAVING {value} {compared} {options.start}",
         why="New rows are numbered behind those that are there.",
     )
 

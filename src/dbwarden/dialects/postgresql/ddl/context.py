@@ -49,6 +49,7 @@ class Context:
     created: frozenset[QualifiedName]
     dropped: frozenset[Ref]
     serials: Mapping[Ref, QualifiedName]
+    counters: Mapping[Ref, SequenceThing]
     tables: dict[QualifiedName, Table]
     swapped: frozenset[tuple[QualifiedName, str]]
 
@@ -61,6 +62,17 @@ class Context:
         plain = name.namespace in (None, self.desired.default_namespace)
         whole = name.name if plain else str(name)
         return whole if part is None else f"{whole}.{part}"
+
+    def is_relation(self, name: QualifiedName) -> bool:
+        """Whether a table, view, sequence or type has that name, before or afterwards."""
+        found = {
+            ref_of(kind, name)
+            for kind in (*RELATIONS, Kind.SEQUENCE, Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE)
+        }
+        return any(
+            schema.table(name) is not None or any(thing.ref in found for thing in schema.things)
+            for schema in (self.current, self.desired)
+        )
 
     def index(self, table: QualifiedName, index: str) -> str:
         """An index, in its table's namespace."""
@@ -87,9 +99,11 @@ class Context:
                 return False
 
 
+RELATIONS = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
+
+
 def _relations(name: QualifiedName) -> frozenset[Ref]:
-    kinds = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
-    return frozenset(ref_of(kind, name) for kind in kinds)
+    return frozenset(ref_of(kind, name) for kind in RELATIONS)
 
 
 def context(
@@ -103,6 +117,7 @@ def context(
         created=frozenset(c.table.name for c in changes if isinstance(c, CreateTable)),
         dropped=frozenset(_dropped(changes)),
         serials=dict(_serials(changes)),
+        counters=dict(_counters(changes, desired)),
         tables={table.name: table for table in desired.tables},
         swapped=frozenset(_swapped(changes)),
     )
@@ -158,6 +173,14 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
             owned = owners.get(own) == ref
             if sequence is not None and owned and _is_serial(column, sequence):
                 yield ref, own
+
+
+def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SequenceThing]]:
+    """The new sequences by the column that owns them."""
+    made = {change.thing.ref for change in changes if isinstance(change, Create)}
+    for sequence in desired.sequences:
+        if sequence.owned_by is not None and sequence.ref in made:
+            yield sequence.owned_by, sequence
 
 
 def _is_serial(column: Column, sequence: SequenceThing) -> bool:

@@ -188,14 +188,23 @@ def rename(ctx: Context, change: Rename) -> Statements:
 
 
 def _rename_qualified(ctx: Context, change: Rename) -> Statements:
-    before, after = change.before, change.after
-    word, middle = WORDS[before.kind], QualifiedName(before.namespace, after.name)
-    if before.name != after.name:
-        text = f"ALTER {word} {ctx.name(before.table)} RENAME TO {quote(after.name)}"
-        yield statement(change, text)
-    if before.namespace != after.namespace:
-        text = f"ALTER {word} {ctx.name(middle)} SET SCHEMA {quote(after.namespace or '')}"
-        yield statement(change, text)
+    """A new name, then the new namespace; the other way round where that name is taken."""
+    before, after, word = change.before, change.after, WORDS[change.before.kind]
+    new_name = f"RENAME TO {quote(after.name)}"
+    new_home = f"SET SCHEMA {quote(after.namespace or '')}"
+    if before.namespace == after.namespace:
+        steps = [(before.table, new_name)]
+    elif before.name == after.name:
+        steps = [(before.table, new_home)]
+    else:
+        middle = QualifiedName(before.namespace, after.name)
+        if ctx.is_relation(middle):
+            moved = QualifiedName(after.namespace, before.name)
+            steps = [(before.table, new_home), (moved, new_name)]
+        else:
+            steps = [(before.table, new_name), (middle, new_home)]
+    for name, what in steps:
+        yield statement(change, f"ALTER {word} {ctx.name(name)} {what}")
 
 
 def rename_value(ctx: Context, change: RenameValue) -> Statements:

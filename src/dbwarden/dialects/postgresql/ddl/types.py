@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 
-from dbwarden.dialects.postgresql.ddl.columns import sequence_options, usual_options
+from dbwarden.dialects.postgresql.ddl.columns import (
+    behind_rows,
+    may_stand,
+    sequence_options,
+    usual_options,
+)
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
 from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote
-from dbwarden.diff.changes import Alter, Change, Create, RebuildType
+from dbwarden.diff.changes import Alter, Change, Create, RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
@@ -19,6 +24,7 @@ from dbwarden.schema import (
     Namespace,
     QualifiedName,
     Sequence,
+    free_name,
 )
 
 Statements = Iterator[PlannedStatement]
@@ -82,27 +88,53 @@ def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statem
 
 
 def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
-    """A type that cannot change in place: a new one takes its name, and its columns move over."""
-    before, after = change.before, change.after
-    old = QualifiedName(before.name.namespace, f"{before.name.name}__old")
-    gone = [value for value in _values(before) if value not in _values(after)]
-    destroys = tuple(ctx.label(before.name, value) for value in gone)
-    why = "A type's values cannot be taken away or put in another order: it is made anew."
-    if isinstance(before, Domain):
-        why = "A domain's base type cannot change: it is made anew."
-    renamed = f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}"
-    yield statement(change, renamed, why=why, destroys=destroys)
-    match after:
-        case Enum():
-            yield from create_enum(ctx, change, after)
-        case Domain():
-            yield from create_domain(ctx, change, after)
+    """Types that cannot change in place: new ones take their names, and columns move over."""
+    gone: list[QualifiedName] = []
+    for before, after in change.types:
+        old = _old_name(ctx, before.name)
+        gone.append(old)
+        values = [value for value in _values(before) if value not in _values(after)]
+        yield statement(
+            change,
+            f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}",
+            why=_why(before, after),
+            destroys=tuple(ctx.label(before.name, value) for value in values),
+        )
+    for _, after in change.types:
+        match after:
+            case Enum():
+                yield from create_enum(ctx, change, after)
+            case Domain():
+                yield from create_domain(ctx, change, after)
+            case CompositeType():
+                yield from create_composite(ctx, change, after)
     for table, was, now in change.columns:
         yield from _move(ctx, change, table, was, now)
-    yield statement(change, f"DROP TYPE {ctx.name(old)}")
+    for old in reversed(gone):
+        yield statement(change, f"DROP TYPE {ctx.name(old)}")
 
 
-def _values(type_: Enum | Domain) -> tuple[str, ...]:
+def _old_name(ctx: Context, name: QualifiedName) -> QualifiedName:
+    taken: set[str] = set()
+    for schema in (ctx.current, ctx.desired):
+        named = (schema.enums, schema.domains, schema.composite_types, schema.tables)
+        taken.update(item.name.name for items in named for item in items)
+    return QualifiedName(name.namespace, free_name(name.name, "__old", taken))
+
+
+def _why(before: Rebuilt, after: Rebuilt) -> str:
+    match before:
+        case _ if before == after:
+            return "It is built on a type that is made anew."
+        case Enum():
+            return "A type's values cannot be taken away or put in another order: it is made anew."
+        case Domain():
+            return "A domain's base type cannot change: it is made anew."
+        case CompositeType():
+            return "The type of an attribute in use cannot change: the type is made anew."
+
+
+def _values(type_: Rebuilt) -> tuple[str, ...]:
     return type_.values if isinstance(type_, Enum) else ()
 
 
@@ -172,7 +204,7 @@ def _validates(was: DomainCheck, now: DomainCheck) -> bool:
     return was.expression == now.expression and now.validated
 
 
-def create_composite(ctx: Context, change: Create, type_: CompositeType) -> Statements:
+def create_composite(ctx: Context, change: Change, type_: CompositeType) -> Statements:
     """A new composite type."""
     name = ctx.name(type_.name)
     lines = ",\n    ".join(_attribute(attribute) for attribute in type_.attributes)
@@ -237,11 +269,15 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     if before.type != after.type:
         # The server moves a limit along with the type when it is the type's own.
         words = [f"AS {after.type}", *words]
-    low, high = after.options.minimum, after.options.maximum
-    if not low <= before.options.start <= high:
+    begins_anew = not may_stand(before.options, after.options)
+    if begins_anew:
         words.append("RESTART")  # where it stands is outside of its new limits
     if words:
         yield statement(change, f"ALTER SEQUENCE {name} {' '.join(words)}")
+    owned = before.owned_by == after.owned_by
+    if begins_anew and owned and after.owned_by is not None:
+        table, column = after.owned_by.table, after.owned_by.part or ""
+        yield behind_rows(ctx, change, literal(name), after.options, table, column)
     if before.unlogged != after.unlogged:
         yield statement(change, f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED")
     if before.owned_by != after.owned_by:

@@ -1,0 +1,131 @@
+"""Types that cannot change in place: they are made anew, with all that is built on them. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from dbwarden.diff.alterable import thing_alters
+from dbwarden.diff.changes import RebuildType, Rebuilt
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Column, CompositeType, Kind, QualifiedName, Ref, Schema
+
+TYPES = frozenset({Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE})
+Columns = tuple[tuple[QualifiedName, Column, Column], ...]
+
+
+def rebuilt_types(current: Schema, desired: Schema) -> tuple[RebuildType, ...]:
+    """The types that have to be made anew while something uses them.
+
+    Raises:
+        UnsupportedChange: The values of a column cannot change over; names type and column.
+    """
+    old, new = _types(current), _types(desired)
+    users = current.needed_by()
+    roots = [ref for ref in old if ref in new and not _alters(old[ref], new[ref], users)]
+    found = []
+    for group in _groups(roots, users):
+        types = tuple((old[ref], new[ref]) for ref in group if ref in new)
+        columns = tuple(item for ref in group for item in _columns(current, desired, ref, users))
+        plain = len(types) == 1 and not columns and isinstance(types[0][0], CompositeType)
+        if types and not plain:
+            _refuse_other_shapes(types, columns)
+            (before, after), *along = types
+            found.append(
+                RebuildType(before=before, after=after, along=tuple(along), columns=columns)
+            )
+    return tuple(found)
+
+
+def _types(schema: Schema) -> dict[Ref, Rebuilt]:
+    types: tuple[Rebuilt, ...] = (*schema.enums, *schema.domains, *schema.composite_types)
+    return {type_.ref: type_ for type_ in types}
+
+
+def _alters(before: Rebuilt, after: Rebuilt, users: Mapping[Ref, Sequence[Ref]]) -> bool:
+    if before == after:
+        return True
+    if isinstance(before, CompositeType) and isinstance(after, CompositeType):
+        in_use = any(user.kind is Kind.COLUMN for user in _all(users, before.ref))
+        return thing_alters(before, after) and not (in_use and _retypes(before, after))
+    return thing_alters(before, after)
+
+
+def _retypes(before: CompositeType, after: CompositeType) -> bool:
+    """Whether an attribute changes its type: the server refuses that while a column has it."""
+    now = {item.name: (item.type, item.collation) for item in after.attributes}
+    return any(
+        now.get(item.name, (item.type, item.collation)) != (item.type, item.collation)
+        for item in before.attributes
+    )
+
+
+def _all(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> Iterator[Ref]:
+    """What uses a type, or a type that is built on it."""
+    for ref in _built_on(users, type_):
+        yield from users.get(ref, ())
+
+
+def _built_on(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> list[Ref]:
+    """A type and the types built on it, each behind what it needs."""
+    order: list[Ref] = []
+
+    def visit(ref: Ref) -> None:
+        if ref not in order:
+            for user in users.get(ref, ()):
+                if user.kind in TYPES:
+                    visit(user)
+            order.append(ref)
+
+    visit(type_)
+    return order[::-1]
+
+
+def _groups(roots: Sequence[Ref], users: Mapping[Ref, Sequence[Ref]]) -> list[list[Ref]]:
+    """The roots with what is built on them; those that share something together."""
+    groups: list[list[Ref]] = []
+    for root in roots:
+        own = _built_on(users, root)
+        apart = [group for group in groups if not set(group) & set(own)]
+        shared = [group for group in groups if set(group) & set(own)]
+        members = {ref: None for group in (*shared, own) for ref in group}
+        groups = [*apart, _sorted(list(members), users)]
+    return groups
+
+
+def _sorted(refs: Sequence[Ref], users: Mapping[Ref, Sequence[Ref]]) -> list[Ref]:
+    """*refs*, each behind what it needs."""
+    place = {ref: number for number, ref in enumerate(refs)}
+    return sorted(refs, key=lambda ref: (-len(_built_on(users, ref)), place[ref]))
+
+
+def _columns(
+    current: Schema, desired: Schema, type_: Ref, users: Mapping[Ref, Sequence[Ref]]
+) -> Iterator[tuple[QualifiedName, Column, Column]]:
+    """The columns of a type that are there before and after."""
+    tables = {table.name: table for table in desired.tables}
+    for ref in users.get(type_, ()):
+        table = current.table(ref.table) if ref.kind is Kind.COLUMN else None
+        was = table.column(ref.part or "") if table is not None else None
+        now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
+        if was is not None and now is not None and _moves_along(was, now):
+            yield ref.table, was, replace(was, default=now.default)
+
+
+def _moves_along(was: Column, now: Column) -> bool:
+    """Whether a column stays of the type that is made anew."""
+    return not was.inherited and was.type == now.type and was.generated is now.generated is None
+
+
+def _refuse_other_shapes(types: Sequence[tuple[Rebuilt, Rebuilt]], columns: Columns) -> None:
+    """A composite value changes over through its text: attributes have to be the same."""
+    for before, after in types:
+        if not (isinstance(before, CompositeType) and isinstance(after, CompositeType)):
+            continue
+        same = [item.name for item in before.attributes] == [i.name for i in after.attributes]
+        if columns and not same:
+            table, was, _ = columns[0]
+            raise UnsupportedChange(
+                f"{before.ref} would have to be made anew with other attributes, but column "
+                f"{table}.{was.name} uses it.",
+                next_step="Change the column to another type in one migration, and back in the "
+                "next.",
+            )
