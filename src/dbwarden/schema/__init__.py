@@ -15,7 +15,7 @@ from dbwarden.schema.code import (
     View,
     ViewColumn,
 )
-from dbwarden.schema.names import Kind, QualifiedName, Ref, free_name, ref_of
+from dbwarden.schema.names import LONGEST, Kind, QualifiedName, Ref, free_name, ref_of
 from dbwarden.schema.schema import Schema, Thing
 from dbwarden.schema.tables import (
     Check,
@@ -50,6 +50,7 @@ from dbwarden.schema.types import (
 
 __all__ = [
     "COUNTING_UP",
+    "LONGEST",
     "Aggregate",
     "Attribute",
     "Check",

@@ -2,7 +2,7 @@
 
 import re
 
-from dbwarden.schema import QualifiedName
+from dbwarden.schema import LONGEST, QualifiedName
 
 KEYWORDS = frozenset(
     """
@@ -24,9 +24,6 @@ KEYWORDS = frozenset(
     """.split()  # noqa: SIM905  # a list of words is easier to read as text
 )
 """Every word that PostgreSQL 10 to 18 does not take as a plain name everywhere."""
-
-LONGEST = 63
-"""The bytes that a name may have."""
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
