@@ -1,7 +1,7 @@
 """One operation on many databases: concurrent, one by one, and as others do it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.measure import Bar, Figure, Report, Run, Subject, Timing, measure
 from benchmarks.ours import TEMPLATE, Project, make_template
@@ -54,6 +54,7 @@ async def fan_out(stage: Stage, report: Report, quick: bool) -> None:
             for size in sizes:
                 case = f"{size} database{'s' if size > 1 else ''} {distance(milliseconds)}"
                 scene = Scene(
+                    stage=stage,
                     fleet=fleet,
                     places=places[:size],
                     case=case,
@@ -102,6 +103,7 @@ async def _alembic(fleet: Fleet, place: Place, *, rounds: int) -> dict[str, Timi
 class Scene:
     """Some of the fleet's databases at one distance (``seconds`` a round trip)."""
 
+    stage: Stage
     fleet: Fleet
     places: Sequence[Place]
     case: str
@@ -122,7 +124,11 @@ class Scene:
         async def run() -> None:
             await all_at_once(each, self.places, self.limit)
 
-        return Subject(name=name, run=run)
+        return self.subject(name, run)
+
+    def subject(self, name: str, run: Run) -> Subject:
+        """Starts when the server has seen off whom the one before it left behind."""
+        return Subject(name=name, run=run, prepare=self.stage.quiet)
 
     def serial(self, name: str, each: Each, *, flights: int) -> Subject:
         """One by one; a sample of them where all would take too long."""
@@ -133,20 +139,21 @@ class Scene:
         async def run() -> None:
             await one_by_one(each, self.places[:sample])
 
-        return Subject(name=name, run=run, sample=sample, of=size, once=sample * per_database > 1)
+        once = sample * per_database > 1
+        return replace(self.subject(name, run), sample=sample, of=size, once=once)
 
 
 async def _check(scene: Scene, report: Report, alembic: Timing) -> None:
     project, places, limit = scene.fleet.project, scene.places, scene.limit
     subjects = [
         scene.concurrent(RAW, scene.fleet.raw),
-        Subject(name=OURS, run=lambda: project.check(places, limit)),
+        scene.subject(OURS, lambda: project.check(places, limit)),
         scene.concurrent(RAW_FOLDERS, scene.fleet.raw_folders),
-        Subject(name=OURS_FOLDERS, run=lambda: scene.fleet.folders.check(places, limit)),
+        scene.subject(OURS_FOLDERS, lambda: scene.fleet.folders.check(places, limit)),
         scene.concurrent(ALCHEMY, scene.fleet.alchemy),
         scene.serial(OURS_SERIAL, lambda place: project.check([place], 1), flights=3),
         scene.serial(ALCHEMY_SERIAL, scene.fleet.alchemy, flights=16),
-        Subject(name=OURS_COMMAND, run=_command(scene, "check")),
+        scene.subject(OURS_COMMAND, _command(scene, "check")),
     ]
     timings = await measure(subjects, rounds=scene.rounds)
     timings[ALEMBIC] = scene.scaled(alembic)
@@ -168,9 +175,9 @@ async def _migrate(scene: Scene, report: Report, alembic: Timing) -> None:
     project, places, limit = scene.fleet.project, scene.places, scene.limit
     subjects = [
         scene.concurrent(RAW, scene.fleet.raw),
-        Subject(name=OURS, run=lambda: project.migrate(places, limit)),
+        scene.subject(OURS, lambda: project.migrate(places, limit)),
         scene.serial(OURS_SERIAL, lambda place: project.migrate([place], 1), flights=3),
-        Subject(name=OURS_COMMAND, run=_command(scene, "migrate")),
+        scene.subject(OURS_COMMAND, _command(scene, "migrate")),
     ]
     timings = await measure(subjects, rounds=scene.rounds)
     timings[ALEMBIC] = scene.scaled(alembic)

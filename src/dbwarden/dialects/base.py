@@ -113,7 +113,7 @@ class Connection(Protocol):
         ...
 
     async def read_last(self) -> Reading:
-        """Look once more under the lock, which may be free from then on."""
+        """Look for the last time: a lock that was held may be free from then on."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:

@@ -8,6 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -22,6 +23,9 @@ from dbwarden.types import DatabaseName
 
 T = TypeVar("T")
 Operation = Callable[[DatabaseConfig], Awaitable[T]]
+
+Places = AbstractAsyncContextManager[None]
+"""Has a place for each of so many at the same time."""
 
 CONCURRENCY = 128
 """How many databases are worked on at the same time, in all."""
@@ -168,14 +172,18 @@ class _Run(Generic[T]):
     outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
     left: Counter[DatabaseName] = field(default_factory=Counter)
-    servers: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
+    servers: dict[str, Places] = field(default_factory=dict)
     stopped_by: str | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def everything(self) -> None:
         self.ended = {task.key: anyio.Event() for task in self.tasks}
         self.left = Counter(task.config.database_name for task in self.tasks)
-        everywhere = anyio.CapacityLimiter(self.limits.concurrency)
+        servers = Counter(task.config.server for task in self.tasks)
+        self.servers = {
+            server: places(self.limits.per_server, wanted) for server, wanted in servers.items()
+        }
+        everywhere = places(self.limits.concurrency, len(self.tasks))
         with self.scope:
             async with anyio.create_task_group() as group:
                 for task in self.tasks:
@@ -185,7 +193,7 @@ class _Run(Generic[T]):
         await stop.wait()
         self._stop("interrupted")
 
-    async def _turn(self, task: Task[T], everywhere: anyio.CapacityLimiter) -> None:
+    async def _turn(self, task: Task[T], everywhere: Places) -> None:
         for key in sorted((task.after | task.settled) & self.ended.keys()):
             await self.ended[key].wait()
         reason = blocked_by(task, self.outcomes)
@@ -195,7 +203,7 @@ class _Run(Generic[T]):
             self._record(task, _not_started(task, reason))
             return
         # The server's place first: waiting for it must not take one of everybody's places.
-        async with self._server(task.config), everywhere:
+        async with self.servers[task.config.server], everywhere:
             started = time.perf_counter()
             try:
                 outcome = await _attempt(task)
@@ -204,12 +212,6 @@ class _Run(Generic[T]):
                 raise
             # Still inside the limiters: the group is cancelled before the next one in line starts.
             self._record(task, outcome)
-
-    def _server(self, config: DatabaseConfig) -> anyio.CapacityLimiter:
-        key = config.server
-        if key not in self.servers:
-            self.servers[key] = anyio.CapacityLimiter(self.limits.per_server)
-        return self.servers[key]
 
     def _record(self, task: Task[T], outcome: Outcome[T]) -> None:
         self.outcomes[task.key] = outcome
@@ -230,6 +232,11 @@ class _Run(Generic[T]):
         """What became of *task*; one that never had its turn was not started."""
         reason = self.stopped_by or "the run ended before its turn"
         return self.outcomes.get(task.key) or _not_started(task, reason)
+
+
+def places(limit: int, wanted: int) -> Places:
+    """Room for *limit* at the same time; where all *wanted* fit in, nobody asks for a place."""
+    return nullcontext() if wanted <= limit else anyio.CapacityLimiter(limit)
 
 
 def blocked_by(task: Task[T], outcomes: Mapping[str, Outcome[T]]) -> str | None:

@@ -1,9 +1,11 @@
 """Where a database stands: what is applied, what is pending, what does not agree."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.ledger import LockHolder, Reading
+from dbwarden.files.migration import Migration
+from dbwarden.ledger import LedgerRow, LockHolder, Reading
 from dbwarden.operations.replicas import ReplicaStatus, look_with_primary
 from dbwarden.operations.target import migration_files, operation
 from dbwarden.planning import History, compare
@@ -65,20 +67,24 @@ def describe(
     replica: ReplicaStatus | None = None,
 ) -> StatusResult:
     """A status, from what was compared and read."""
-    versioned = [*(item.row for item in history.applied if item.migration.version), *history.ahead]
-    keys = [row.key for row in versioned]
+    versioned = [item.row.key for item in history.applied if item.migration.version]
+    keys = [*versioned, *_keys(history.ahead)]
     return StatusResult(
         database=config.database_name,
         version=max(keys, key=int, default=None),
-        applied=tuple(item.row.key for item in history.applied),
-        pending=tuple(item.key for item in history.pending if not item.always),
-        repeatables=tuple(item.key for item in history.pending if item.always),
-        changed=tuple(item.row.key for item in history.changed),
-        missing=tuple(row.key for row in history.missing),
-        partial=tuple(row.key for row, _ in history.partial),
-        out_of_order=tuple(item.key for item in history.out_of_order),
-        ahead=tuple(row.key for row in history.ahead),
+        applied=_keys([item.row for item in history.applied]),
+        pending=_keys([item for item in history.pending if not item.always]),
+        repeatables=_keys([item for item in history.pending if item.always]),
+        changed=_keys([item.row for item in history.changed]),
+        missing=_keys(history.missing),
+        partial=_keys([row for row, _ in history.partial]),
+        out_of_order=_keys(history.out_of_order),
+        ahead=_keys(history.ahead),
         lock_holder=reading.holder,
         server_version=reading.server_version,
         replica=replica,
     )
+
+
+def _keys(items: Sequence[LedgerRow | Migration]) -> tuple[str, ...]:
+    return tuple([item.key for item in items]) if items else ()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import anyio
 import pytest
@@ -252,7 +253,10 @@ async def test_a_role_that_is_read_only_says_so(
 async def test_a_replica_that_refuses_to_tell_its_lag_is_read_all_the_same(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
-    """As Aurora's do; here functions of the same names stand before the server's own."""
+    """As Aurora's do; here functions of the same names stand before the server's own.
+
+    They are asked where the server's greeting does not say enough: dates of another style.
+    """
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
     async with admin(postgres_url) as connection:
         await connection.execute(
@@ -261,13 +265,52 @@ async def test_a_replica_that_refuses_to_tell_its_lag_is_read_all_the_same(
             "CREATE FUNCTION aurora.pg_last_wal_receive_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE feature_not_supported; END $$"
         )
-    path = "?options=-c%20search_path%3Daurora,pg_catalog,public"
+    path = "?options=-c%20search_path%3Daurora,pg_catalog,public%20-c%20datestyle%3DGerman"
 
     reading = await read(make_config(postgres_url + path))
 
     assert reading.rows is not None
     assert reading.replica == ReplicaState(lag_seconds=None, replayed=None)
     assert reading.read_only
+
+
+ODD = "a\ttab, a \\ and \\N, a\nnew line, 'quotes' and ünïcödé"
+
+
+@pytest.mark.parametrize(
+    "settings", ["", "?options=-c%20datestyle%3DGerman%20-c%20timezone%3DAsia/Tokyo"]
+)
+async def test_what_stands_in_a_row_is_read_as_it_was_written(
+    postgres_url: str, make_config: MakeConfig, settings: str
+) -> None:
+    await apply(make_config(postgres_url), work(1, "SELECT 1"))
+    async with admin(postgres_url) as connection:
+        await connection.execute(
+            "UPDATE dbwarden_ledger SET description = $1, rollback_checksum = '', running = NULL, "
+            "started_at = '2026-02-03 04:05:06.789012+00', finished_at = NULL, duration_ms = 0.1",
+            ODD,
+        )
+
+    (row,) = (await read(make_config(postgres_url + settings))).rows or ()
+
+    assert row.description == ODD
+    assert (row.rollback_checksum, row.running, row.finished_at) == ("", None, None)
+    assert row.started_at == datetime(2026, 2, 3, 4, 5, 6, 789012, UTC)
+    assert row.duration_ms == 0.1
+
+
+async def test_a_ledger_without_rows_is_not_taken_for_none(
+    postgres_url: str, make_config: MakeConfig
+) -> None:
+    await apply(make_config(postgres_url), work(1, "SELECT 1"))
+    async with admin(postgres_url) as connection:
+        await connection.execute("DELETE FROM dbwarden_ledger")
+
+    reading = await read(make_config(postgres_url))
+
+    assert reading.rows == ()
+    assert reading.namespace == "public"
+    assert reading.server_version
 
 
 async def test_a_row_of_a_newer_dbwarden_is_told_as_that(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    # Asked once: what is found here becomes a global of this module.
     if name != "DIALECT":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
@@ -20,4 +21,5 @@ def __getattr__(name: str) -> Any:
             "asyncpg, the driver for PostgreSQL, is not installed",
             next_step="Install it with: pip install asyncpg",
         ) from error
+    globals()[name] = DIALECT
     return DIALECT

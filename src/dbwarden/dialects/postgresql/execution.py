@@ -14,9 +14,10 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import LedgerAppeared, NewDatabase, OnDone, Step, Work
 from dbwarden.dialects.postgresql import ledger
+from dbwarden.dialects.postgresql.answers import Look
 from dbwarden.dialects.postgresql.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.failures import ALREADY_THERE, DIVISION_BY_ZERO, ledger_failed
-from dbwarden.dialects.postgresql.ledger import LedgerAddress, Look, read_only_sql
+from dbwarden.dialects.postgresql.ledger import LedgerAddress, read_only_sql
 from dbwarden.dialects.postgresql.locks import AdvisoryLock, lock_was_lost
 from dbwarden.dialects.postgresql.looking import holder_of, look
 from dbwarden.dialects.postgresql.pooling import behind_pooler, pooler_detected, shares_sessions
@@ -77,13 +78,15 @@ class PostgresConnection:
         return found.reading
 
     async def read_last(self) -> Reading:
-        """Look once more, and let go of the lock with the same question.
+        """Look for the last time, and let go of the lock with the same question.
+
+        Nothing follows that a read-only session would have to be kept from.
 
         Raises:
             LedgerError: As of ``read``.
         """
         if not self._lock.held:
-            return await self.read()
+            return (await self._look_at("NULL", "NULL")).reading
         release = self._address.release_sql()
         self._lock.held = None
         found = await self._look_at(release, release)
@@ -94,10 +97,11 @@ class PostgresConnection:
 
     async def _look_at(self, also: str, without_ledger: str) -> Look:
         found = await look(
-            self._session.value,
+            self._session.lines,
             self._address,
             self._name,
             alone=True,
+            greeting=self._session.greeting,
             also=also,
             without_ledger=without_ledger,
         )
@@ -128,7 +132,7 @@ class PostgresConnection:
             yield
 
     async def _holder(self) -> LockHolder | None:
-        return await holder_of(self._session.value, self._address)
+        return await holder_of(self._session.lines, self._address)
 
     async def _check_own_session(self) -> None:
         if self._own_session is None:
@@ -297,6 +301,13 @@ class PostgresConnection:
                 return
             await anyio.sleep(0.01)
 
+    def hang_up(self) -> bool:
+        """Hang up without waiting, where nothing was held and nothing runs; whether that was so."""
+        idle = self._read_only and self._lock.held is False and self._session.settled
+        if idle:
+            self._session.hang_up()
+        return idle
+
     async def close(self) -> None:
         """Stop what runs on the server, and hang up. Call it under a shield."""
         await self._lock.release()
@@ -328,8 +339,9 @@ class PostgresDialect:
         try:
             yield connection
         finally:
-            with anyio.CancelScope(shield=True):
-                await connection.close()
+            if not connection.hang_up():
+                with anyio.CancelScope(shield=True):
+                    await connection.close()
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
         """Make the database of *config*; see ``Dialect.create_database``."""

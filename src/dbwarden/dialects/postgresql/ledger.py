@@ -1,18 +1,11 @@
-"""The ledger on PostgreSQL: where it lies, and how one look reads it and the lock. Pure."""
+"""The ledger on PostgreSQL: where it lies, and the SQL that looks at it and at the lock. Pure."""
 
-import json
-import re
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from operator import itemgetter
-from typing import Any, LiteralString
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import LiteralString
 
 from dbwarden.dialects.postgresql.quoting import identifier, literal
 from dbwarden.errors import LedgerError
-from dbwarden.ledger import Kind, LedgerRow, LockHolder, Reading, ReplicaState, State
-from dbwarden.types import DatabaseName
 
 LOCK_CLASS = 0x64627764
 """The first key of our advisory locks: the letters ``dbwd``."""
@@ -20,15 +13,16 @@ LOCK_CLASS = 0x64627764
 MESSAGE_BEGIN = "BEGIN;"
 """How a message with migrations begins."""
 
-_VERSION = re.compile(r":\d+ (\S+)$")
-"""The migration that runs, at the end of our application name."""
-
+# The rows as they are: to make one JSON text of them would cost a fresh session more than to read
+# them.
 _ROWS: LiteralString = """
-  SELECT coalesce(json_agg(json_build_array(
-    l.id, l.key, l.description, l.kind, l.upgrade_checksum, l.rollback_checksum, l.state, l.step,
-    l.running, l.steps_checksum, l.started_at, l.finished_at, l.duration_ms, l.application,
-    l.host, l.pid, l.dbwarden_version)), '[]'::json)
-  FROM """
+  l.id, l.key, l.description, l.kind, l.upgrade_checksum, l.rollback_checksum, l.state, l.step,
+  l.running, l.steps_checksum, {times}, l.duration_ms, l.application, l.host, l.pid,
+  l.dbwarden_version"""
+
+# How a time is written depends on the session's DateStyle; in JSON it does not.
+_TIMES: LiteralString = "to_json(l.started_at), to_json(l.finished_at)"
+_TIMES_AS_THEY_ARE: LiteralString = "l.started_at, l.finished_at"
 
 # Does somebody else hold the lock? Who that is, is asked only then: in a fresh session each
 # catalog and view that a query names costs more than the query itself.
@@ -89,6 +83,13 @@ class LedgerAddress:
         return f"coalesce((pg_identify_object(1259, {table}, 0)).schema, current_schema())::text"
 
     @property
+    def lies_in_sql(self) -> str:
+        """The same where the ledger is known to be there."""
+        if self.namespace is not None:
+            return self.namespace_sql
+        return f"(pg_identify_object(1259, to_regclass({literal(self.found)}), 0)).schema"
+
+    @property
     def lock_key_sql(self) -> str:
         """An expression for the second key of the lock: the same for all who share the ledger.
 
@@ -103,13 +104,12 @@ class LedgerAddress:
 
     def claim_sql(self, backend_pid: int) -> str:
         """Within ``look_sql``: take the lock, if it is free and the session ours alone."""
-        taken = f"pg_try_advisory_lock({LOCK_CLASS}, {self._lock_key('w.namespace')})"
+        taken = f"pg_try_advisory_lock({LOCK_CLASS}, {self.lock_key_sql})"
         return _OURS_ALONE.format(pid=backend_pid, done=f"NOT pg_is_in_recovery() AND {taken}")
 
     def release_sql(self) -> str:
         """Within ``look_sql``: let go of the lock."""
-        keys = f"{LOCK_CLASS}, {self._lock_key('w.namespace')}"
-        return f"{unlock_sql(keys)} = 'true'"
+        return f"{unlock_sql(f'{LOCK_CLASS}, {self.lock_key_sql}')} = 'true'"
 
     @property
     def namespace_there_sql(self) -> str:
@@ -132,24 +132,6 @@ class LedgerAddress:
         return f"{identifier(namespace)}.{identifier(self.table)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """A reading, and what else one look told.
-
-    ``reading`` says nothing of the holder and the replica yet. ``held`` says that somebody seems
-    to hold the lock, ``recovering`` that the server replays another one's changes; the details
-    are another question. ``also`` is what came of what was asked beside. ``namespace_there`` is
-    ``False`` where there is no ledger because its configured namespace is missing.
-    """
-
-    reading: Reading
-    backend_pid: int
-    held: bool
-    recovering: bool
-    also: bool = False
-    namespace_there: bool = True
-
-
 def unlock_sql(keys: str) -> str:
     """An expression: ``true`` as a text if the lock *keys* was ours, and was given back.
 
@@ -168,58 +150,41 @@ def read_only_sql(backend_pid: int) -> str:
     return _OURS_ALONE.format(pid=backend_pid, done=f"{done} = 'on'")
 
 
+_SERVER: LiteralString = """current_setting('server_version'), pg_is_in_recovery(),
+  current_setting('transaction_read_only')"""
+_GREETED: LiteralString = "NULL, NULL, NULL"
+
+
+@lru_cache(maxsize=64)  # a fleet asks all its databases the same
 def look_sql(
     address: LedgerAddress,
     *,
     rows: bool = True,
     alone: bool = False,
+    greeted: bool = False,
     also: str = "NULL",
 ) -> str:
-    """One SELECT that returns all of a :class:`Look` as one JSON text.
+    """One SELECT that returns all of a :class:`Look`: what is told of the server before each row.
+
+    What must not be evaluated for each of them stands in a SELECT of its own.
 
     Args:
         address: Where the ledger is.
-        rows: Also read the rows; the server refuses that when there is no ledger.
+        rows: Read the rows; the server refuses that when there is no ledger, and returns nothing
+            when it is empty. Otherwise one line comes back, without a row.
         alone: It is a transaction by itself.
+        greeted: Leave out what a :class:`Greeting` has told: a fresh session would have to look
+            up each of these functions.
         also: A condition with an effect, evaluated when all the rest has been looked up. It does
             not see what it does; what others committed before the look began, the look sees.
     """
-    there = "NULL" if rows else address.namespace_there_sql
-    return f"""SELECT json_build_object(
-  'version', current_setting('server_version'),
-  'pid', pg_backend_pid(),
-  'namespace', w.namespace,
-  'recovering', pg_is_in_recovery(),
-  'read_only', current_setting('transaction_read_only')::boolean,
-  'held', {address.held_sql("w.namespace", alone=alone)},
-  'rows', {f"({_ROWS}{address.found} l)" if rows else "NULL"},
-  'namespace_there', {there},
-  'also', {also})::text
-FROM (SELECT {address.namespace_sql} AS namespace OFFSET 0) w"""
-
-
-def parse_look(text: str, database: DatabaseName | None = None) -> Look:
-    """Turn what :func:`look_sql` returned into values.
-
-    Raises:
-        LedgerError: A row of *database*'s ledger makes no sense.
-    """
-    found = json.loads(text)
-    reading = Reading(
-        server_version=found["version"],
-        namespace=found["namespace"],
-        rows=_rows(found["rows"], database),
-        holder=None,
-        read_only=found["read_only"] or found["recovering"],
-    )
-    return Look(
-        reading=reading,
-        backend_pid=found["pid"],
-        held=bool(found["held"]),
-        recovering=found["recovering"],
-        also=bool(found["also"]),
-        namespace_there=found["namespace_there"] is not False,
-    )
+    namespace = address.lies_in_sql if rows else address.namespace_sql
+    there = "true" if rows else address.namespace_there_sql
+    columns = _ROWS.format(times=_TIMES_AS_THEY_ARE if greeted else _TIMES)
+    return f"""SELECT pg_backend_pid(), {_GREETED if greeted else _SERVER}, {there},
+  (SELECT {namespace}), (SELECT {address.held_sql(namespace, alone=alone)}), (SELECT {also}){
+        f", {columns} FROM {address.found} l" if rows else ""
+    }"""
 
 
 def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:
@@ -235,94 +200,6 @@ def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:
         f"SELECT json_build_object('holder', {f'({who})' if holder else 'NULL'},"
         f" 'replica', {_REPLICA if lag else 'NULL'})::text"
     )
-
-
-def with_details(reading: Reading, recovering: bool, text: str) -> Reading:
-    """*reading* with what :func:`details_sql` returned."""
-    found = json.loads(text)
-    lag, replayed = found["replica"] or (None, None)
-    state = ReplicaState(lag_seconds=None if lag is None else float(lag), replayed=replayed)
-    holder = None if found["holder"] is None else _holder(found["holder"])
-    return replace(reading, holder=holder, replica=state if recovering else None)
-
-
-def _rows(
-    found: Sequence[Sequence[Any]] | None, database: DatabaseName | None
-) -> tuple[LedgerRow, ...] | None:
-    try:
-        # Sorted here: an aggregate with an order costs the server a fifth of the whole look.
-        return None if found is None else tuple(_row(row) for row in sorted(found, key=_id))
-    except (ValueError, TypeError) as error:
-        raise LedgerError(
-            f"a row of the ledger makes no sense: {error}",
-            database=database,
-            next_step="A newer dbwarden may have written it: update dbwarden. Otherwise correct "
-            "that row by hand.",
-        ) from error
-
-
-_id = itemgetter(0)
-
-# A dictionary answers four times as fast as the enum's class, and a fleet has many rows.
-_KINDS = {kind.value: kind for kind in Kind}
-_STATES = {state.value: state for state in State}
-
-
-def _row(row: Sequence[Any]) -> LedgerRow:
-    key, description, kind, upgrade, rollback, state, step, running, done = row[1:10]
-    started, finished, duration, application, host, pid, version = row[10:]
-    return LedgerRow(
-        id=row[0],
-        key=key,
-        description=description,
-        kind=_KINDS.get(kind) or Kind(kind),
-        upgrade_checksum=upgrade,
-        rollback_checksum=rollback,
-        state=_STATES.get(state) or State(state),
-        step=step,
-        running=running,
-        steps_checksum=done,
-        started_at=_time(started),
-        finished_at=_time(finished) if finished is not None else None,
-        duration_ms=duration,
-        application=application,
-        host=host,
-        pid=pid,
-        dbwarden_version=version,
-    )
-
-
-def _holder(found: Sequence[Any]) -> LockHolder:
-    pid, application, host, user, since, statement = found
-    if statement is not None and statement.startswith(MESSAGE_BEGIN):
-        # The server shows how a message begins, which may be a hundred migrations ago.
-        version = _VERSION.search(application or "")
-        statement = f"migration {version[1]}" if version else "a migration"
-    return LockHolder(
-        pid=pid,
-        application=application or None,
-        host=host,
-        user=user,
-        since=_time(since) if since is not None else None,
-        statement=statement,
-    )
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
-
-
-def single_value(copied: bytes) -> str | None:
-    """The one text that ``COPY (SELECT ...) TO STDOUT (FORMAT binary)`` sent; ``None`` for NULL."""
-    # signature (11 bytes), flags (4), length of the header's extension (4), the extension,
-    # number of columns (2), length of the value (4), the value, end mark
-    (extension,) = struct.unpack_from("!i", copied, 15)
-    start = 19 + extension + 2
-    (length,) = struct.unpack_from("!i", copied, start)
-    if length < 0:
-        return None
-    return copied[start + 4 : start + 4 + length].decode()
 
 
 def no_namespace(database: str) -> LedgerError:

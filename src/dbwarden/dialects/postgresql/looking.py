@@ -4,26 +4,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
+from dbwarden.dialects.postgresql.answers import Greeting, Lines, Look, parse_look, with_details
 from dbwarden.dialects.postgresql.failures import (
     NOT_SUPPORTED,
     UNDEFINED_SCHEMA,
     UNDEFINED_TABLE,
     ledger_failed,
 )
-from dbwarden.dialects.postgresql.ledger import (
-    LedgerAddress,
-    Look,
-    details_sql,
-    look_sql,
-    parse_look,
-    with_details,
-)
+from dbwarden.dialects.postgresql.ledger import LedgerAddress, details_sql, look_sql
 from dbwarden.dialects.postgresql.session import ServerRefused
 from dbwarden.ledger import LockHolder, Reading
 from dbwarden.types import DatabaseName
 
-Ask = Callable[[str], Awaitable[str | None]]
-"""Returns the one text that a query returns; raises ``ServerRefused``."""
+Ask = Callable[[str], Awaitable[Lines]]
+"""Returns the rows that a query returns; raises ``ServerRefused``."""
+
+
+_NOTHING: Lines = ()
 
 
 async def look(
@@ -32,19 +29,21 @@ async def look(
     database: DatabaseName,
     *,
     alone: bool = False,
+    greeting: Greeting | None = None,
     also: str = "NULL",
     without_ledger: str | None = None,
 ) -> Look:
     """Look at ledger and lock; the reading is complete.
 
-    A ledger that does not exist yet, a lock that somebody holds and a replica take one question
-    more each.
+    A ledger that does not exist yet or is empty, a lock that somebody holds, a replica and a
+    pooler take one question more each.
 
     Args:
         ask: The way to the server.
         address: Where the ledger is.
         database: For errors.
         alone: Each question is a transaction by itself.
+        greeting: What the server told when we connected, so that it need not be asked.
         also: What else is to be done with it, as of ``look_sql``.
         without_ledger: The same where there is no ledger yet.
 
@@ -52,9 +51,11 @@ async def look(
         LedgerError: There is a ledger, but we may not read it, or it is none of ours.
     """
     try:
+        without = also if without_ledger is None else without_ledger
         query = partial(look_sql, address, alone=alone)
-        text = await _first(ask, query, also, also if without_ledger is None else without_ledger)
-        found = parse_look(_text(text), database)
+        found = await _first(ask, query, database, greeting, also, without)
+        if greeting is not None and greeting.backend_pid != found.backend_pid:
+            found = await _first(ask, query, database, None, also, without)
         if not (found.held or found.recovering):
             return found
         reading = await _details(ask, address, found)
@@ -66,29 +67,38 @@ async def look(
 async def holder_of(ask: Ask, address: LedgerAddress) -> LockHolder | None:
     """Who else holds the lock now."""
     nothing = Reading(server_version="", namespace=None, rows=None, holder=None, read_only=False)
-    text = await ask(details_sql(address, holder=True, lag=False))
-    return with_details(nothing, False, _text(text)).holder
+    (answer,) = await ask(details_sql(address, holder=True, lag=False))
+    return with_details(nothing, False, answer[0]).holder
 
 
-async def _first(ask: Ask, query: Callable[..., str], also: str, without_ledger: str) -> str | None:
+async def _first(
+    ask: Ask,
+    query: Callable[..., str],
+    database: DatabaseName,
+    greeting: Greeting | None,
+    also: str,
+    without_ledger: str,
+) -> Look:
+    query = partial(query, greeted=greeting is not None)
+    there, lines = True, _NOTHING
     try:
-        return await ask(query(also=also))
+        lines = await ask(query(also=also))
     except ServerRefused as refused:
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
-    return await ask(query(rows=False, also=without_ledger))
+        there = False
+    if lines:
+        return parse_look(lines, database, greeting)
+    lines = await ask(query(rows=False, also=also if there else without_ledger))
+    found = parse_look(lines, database, greeting)
+    return replace(found, reading=replace(found.reading, rows=() if there else None))
 
 
 async def _details(ask: Ask, address: LedgerAddress, found: Look) -> Reading:
     try:
-        text = await ask(details_sql(address, holder=found.held, lag=found.recovering))
+        (answer,) = await ask(details_sql(address, holder=found.held, lag=found.recovering))
     except ServerRefused as refused:
         if refused.sqlstate != NOT_SUPPORTED:
             raise
-        text = await ask(details_sql(address, holder=found.held, lag=False))
-    return with_details(found.reading, found.recovering, _text(text))
-
-
-def _text(text: str | None) -> str:
-    assert text is not None, "a query for one text returned NULL"
-    return text
+        (answer,) = await ask(details_sql(address, holder=found.held, lag=False))
+    return with_details(found.reading, found.recovering, answer[0])

@@ -4,7 +4,6 @@ SQLAlchemy opens no connection itself: each is made here from what ``database_ur
 moment, so that a password may change while the program runs.
 """
 
-import json
 import time
 from collections.abc import MutableSet
 from contextvars import ContextVar
@@ -20,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.postgresql.answers import Lines, copied_lines
 from dbwarden.dialects.postgresql.connecting import application_name
-from dbwarden.dialects.postgresql.ledger import LedgerAddress, single_value
+from dbwarden.dialects.postgresql.ledger import LedgerAddress
 from dbwarden.dialects.postgresql.looking import look
 from dbwarden.dialects.postgresql.refusals import connect_failure, is_startup_refusal, timed_out
 from dbwarden.dialects.postgresql.session import ServerRefused
@@ -82,8 +82,7 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
 
 
 _INTRODUCTION: LiteralString = (
-    "SELECT json_build_array("
-    "current_schema(), current_setting('default_transaction_isolation'))::text"
+    "SELECT current_schema(), current_setting('default_transaction_isolation')"
 )
 
 
@@ -125,9 +124,9 @@ async def _introduction(driver: Any, config: DatabaseConfig) -> tuple[str | None
 
     try:
         with anyio.move_on_after(config.connect_timeout):
-            await driver.copy_from_query(_INTRODUCTION, output=take, format="binary")
-            namespace, isolation = json.loads(single_value(bytes(copied)) or "[]")
-            return namespace, isolation
+            await driver.copy_from_query(_INTRODUCTION, output=take)
+            ((namespace, isolation),) = copied_lines(bytes(copied))
+            return namespace, isolation or ""
     except _FAILURES as error:
         url = config.url or await config.resolve_url()
         raise connect_failure(error, url, config.database_name) from error
@@ -238,15 +237,14 @@ async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
     """
     address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
 
-    async def ask(query: str) -> str | None:
+    async def ask(query: str) -> Lines:
         try:
-            text: str | None = (await connection.exec_driver_sql(query)).scalar_one()
+            return (await connection.exec_driver_sql(query)).all()
         except DBAPIError as error:
             refused = _refusal(error)
             if refused is None or error.connection_invalidated:
                 raise
             raise refused from error
-        return text
 
     return (await look(ask, address, config.database_name)).reading
 

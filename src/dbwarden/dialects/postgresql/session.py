@@ -15,7 +15,7 @@ import anyio.lowlevel
 import asyncpg
 
 from dbwarden import telemetry
-from dbwarden.dialects.postgresql.ledger import single_value
+from dbwarden.dialects.postgresql.answers import Greeting, copied_lines
 from dbwarden.errors import ConnectionLost
 from dbwarden.types import DatabaseName
 
@@ -71,6 +71,11 @@ class Session:
         return not self._raw.is_closed()
 
     @property
+    def greeting(self) -> Greeting | None:
+        """What the server has told of itself up to now without being asked."""
+        return Greeting.of(self.backend_pid, self._raw.get_settings()) if self.open else None
+
+    @property
     def settled(self) -> bool:
         """Whether nothing of ours can be running on the server."""
         return not self._unsettled
@@ -92,7 +97,12 @@ class Session:
             self._listener = None
 
     async def value(self, query: str) -> str | None:
-        """The text in the one row and column that *query* returns.
+        """The text in the one row and column that *query* returns; as ``lines``."""
+        (line,) = await self.lines(query)
+        return line[0]
+
+    async def lines(self, query: str) -> list[list[str | None]]:
+        """The rows that *query* returns, each value as a text.
 
         In one flight, where ``fetch`` of asyncpg needs two: COPY answers a simple query with data.
         Raises as ``send`` does.
@@ -102,9 +112,8 @@ class Session:
         async def take(data: bytes) -> None:
             copied.extend(data)
 
-        copy = self._raw.copy_from_query
-        await self._flight(partial(copy, query, output=take, format="binary"))
-        return single_value(bytes(copied))
+        await self._flight(partial(self._raw.copy_from_query, query, output=take))
+        return copied_lines(bytes(copied))
 
     async def _flight(self, call: Callable[[], Awaitable[Any]]) -> None:
         # A cancelled operation starts nothing new.
@@ -178,10 +187,14 @@ class Session:
         """A second session with the same server."""
         return Session(await self._reconnect(), self._database, self._reconnect, grace=self.grace)
 
+    def hang_up(self) -> None:
+        """Close the connection, whatever runs on it."""
+        self._raw.terminate()
+
     async def close(self) -> None:
         """Stop what runs, and hang up. Call it under a shield."""
         await self.settle()
-        self._raw.terminate()
+        self.hang_up()
         # The transport closes its socket in the loop's next round.
         await anyio.lowlevel.checkpoint()
 

@@ -45,7 +45,7 @@ class SQLiteConnection:
         return await self._call(self._session.read)
 
     async def read_last(self) -> Reading:
-        """Look once more under the lock."""
+        """Look for the last time."""
         return await self.read()
 
     @asynccontextmanager
