@@ -68,6 +68,11 @@ class LedgerRow:
         """Whether this row still counts: it was not rolled back."""
         return self.state is not State.ROLLED_BACK
 
+    @property
+    def marked(self) -> bool:
+        """Whether it only counts as applied (``baseline``): no step of it ran here."""
+        return self.state is State.APPLIED and self.step == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:

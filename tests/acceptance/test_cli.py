@@ -1,6 +1,7 @@
 """The command line as a user types it, on SQLite files."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -543,6 +544,19 @@ def test_an_sqlite_file_that_may_only_be_read_is_no_server(project: Path, cli: C
     assert ran.code == 1
     assert "this user may not write its file, or its URL says so" in ran.err
     assert "replica" not in ran.err
+
+
+def test_each_of_several_databases_gets_its_baseline(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dbwarden.py").write_text(CONFIGURATION)
+    for name in ("primary", "analytics", "logging"):
+        with sqlite3.connect(f"{name}.db") as database:
+            database.execute(f"CREATE TABLE {name}_things (id INTEGER PRIMARY KEY)")
+    assert "drop table primary_things" in cli("diff").out
+    assert set(states(cli("baseline", "--all", "--json")).values()) == {"succeeded"}
+    assert cli("check", "--all").code == 0
 
 
 def test_init_takes_whatever_kind_the_environment_names(

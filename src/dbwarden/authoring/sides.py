@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from dbwarden.authoring.adopting import with_ledgers, without_ledgers
 from dbwarden.authoring.bench import EMPTY, Bench, Source
 from dbwarden.authoring.current import files_source, schema_source
 from dbwarden.authoring.desired import Wanted, wanted
@@ -41,6 +42,13 @@ async def live_source(bench: Bench) -> Source:
     return await schema_source(bench, live, empty)
 
 
+async def adopted_source(bench: Bench) -> Source:
+    """``live_source`` without what other migration tools keep there for themselves."""
+    empty = await bench.schema(EMPTY)
+    live = await bench.workshop.read_live(bench.config)
+    return await schema_source(bench, without_ledgers(live), empty)
+
+
 async def compared(
     bench: Bench,
     files: Sequence[Migration],
@@ -69,8 +77,13 @@ async def compared(
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
         desired = await kept(bench, files, handmade, desired)
-    desired = await settled(bench, current, with_virtual_tables(current, desired))
+    desired = await settled(bench, current, left_alone(current, desired))
     return Sides(source=source, current=current, desired=desired, hints=asked.hints)
+
+
+def left_alone(current: Schema, desired: Schema) -> Schema:
+    """*desired* and what *current* has that neither models nor files have to know."""
+    return with_ledgers(current, with_virtual_tables(current, desired))
 
 
 def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:

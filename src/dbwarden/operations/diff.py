@@ -1,24 +1,23 @@
 """Where a live database is not what its files, or its models, say."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Many
 from dataclasses import dataclass, field
 
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
-from dbwarden.authoring.handmade import with_virtual_tables
 from dbwarden.authoring.planning import Task, render
 from dbwarden.authoring.settling import settled
-from dbwarden.authoring.sides import compared, live_source
+from dbwarden.authoring.sides import compared, left_alone, live_source
 from dbwarden.authoring.writing import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
-from dbwarden.diff.changes import Change, subject
+from dbwarden.diff.changes import Alter, Change, Create, CreateTable, Drop, DropTable, subject
 from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.operations.make_migrations import siblings_of
 from dbwarden.operations.target import migration_files, operation
-from dbwarden.schema import Schema
+from dbwarden.schema import Schema, Sequence
 from dbwarden.types import DatabaseName
 
 
@@ -69,7 +68,7 @@ async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
             return _result(place, "live with models", sides.current, sides.desired)
         current = await place.schema(await live_source(place))
         desired = await place.schema(files_source(files))
-        desired = await settled(place, current, with_virtual_tables(current, desired))
+        desired = await settled(place, current, left_alone(current, desired))
         return _result(place, "live with files", current, desired)
 
 
@@ -86,7 +85,7 @@ async def check_models(config: DatabaseConfig) -> DiffResult:
         return await _files_with_models(place, files)
 
 
-async def _files_with_models(place: Bench, files: Sequence[Migration]) -> DiffResult:
+async def _files_with_models(place: Bench, files: Many[Migration]) -> DiffResult:
     sides = await compared(place, files, await siblings_of(place.config))
     return _result(place, "files with models", sides.current, sides.desired)
 
@@ -103,14 +102,36 @@ def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffRe
         compared=what,
         differences=tuple(
             Difference(change=type(change).__name__, what=str(subject(change)))
-            for change in changes
+            for change in without_serials(changes)
         ),
         sql=sql,
         problem=problem,
     )
 
 
-def _sql(place: Bench, changes: Sequence[Change], current: Schema, desired: Schema) -> str:
+def without_serials(changes: Many[Change]) -> list[Change]:
+    """*changes* without the sequences that come and go with a table that does, as SQL has it."""
+    tables = {c.table.name for c in changes if isinstance(c, CreateTable | DropTable)}
+    inside = {
+        thing.name
+        for change in changes
+        for thing in _sequences(change)
+        if thing.owned_by is not None and thing.owned_by.table in tables
+    }
+    return [c for c in changes if not any(thing.name in inside for thing in _sequences(c))]
+
+
+def _sequences(change: Change) -> list[Sequence]:
+    match change:
+        case Create(thing=Sequence() as thing) | Drop(thing=Sequence() as thing):
+            return [thing]
+        case Alter(before=Sequence() as before, after=Sequence() as after):
+            return [before, after]
+        case _:
+            return []
+
+
+def _sql(place: Bench, changes: Many[Change], current: Schema, desired: Schema) -> str:
     task = Task(current=current, desired=desired)
     found = render(place.workshop, task, changes, DEFAULT_OPTIONS)
     return "\n".join(line for item in found for line in statement_lines(item))

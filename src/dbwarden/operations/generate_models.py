@@ -12,7 +12,7 @@ from dbwarden.authoring.code import is_serial, module
 from dbwarden.authoring.desired import Wanted, read_wanted
 from dbwarden.authoring.handmade import KINDS
 from dbwarden.authoring.proof import differences
-from dbwarden.authoring.sides import independent, live_source
+from dbwarden.authoring.sides import adopted_source, independent
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.diff.changes import subject
@@ -41,7 +41,7 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         NotProven: The models would build something else; names what.
     """
     async with bench(config, use_cache=False) as place:
-        schema = await place.schema(await live_source(place))
+        schema = await place.schema(await adopted_source(place))
         if not schema.tables:
             raise UsageError("the database holds no tables", database=config.database_name)
         before = await _before(place, schema)

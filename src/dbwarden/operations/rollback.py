@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
@@ -32,6 +33,7 @@ async def rollback(
     *,
     to: str | None = None,
     count: int | None = None,
+    marked: bool = False,
     dry_run: bool = False,
 ) -> RollbackResult:
     """Run the rollback sections of what was applied last; of one migration unless told otherwise.
@@ -40,6 +42,7 @@ async def rollback(
         config: The database, its name, or ``None`` for the default one.
         to: Take back everything newer than this version, which stays (``"0"`` for everything).
         count: Take back so many.
+        marked: Also what ``baseline`` marked as applied, so that it never ran here.
         dry_run: Return the SQL in order instead; read-only, enforced by the server.
 
     Raises:
@@ -51,14 +54,15 @@ async def rollback(
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        works = plan(config, dialect, files, reading, to, count)
+        planned_for = partial(plan, config, dialect, files, to=to, count=count, marked=marked)
+        works = planned_for(reading)
         if dry_run or not works:
             planned = planned_sql(works)
             return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
         if reading.read_only:
             raise read_only(config)
         async with connection.lock():
-            works = plan(config, dialect, files, await connection.read(), to, count)
+            works = planned_for(await connection.read())
             telemetry.emit("planned", level="debug", migrations=len(works))
             await connection.run(works, _rolled_back)
             return _result(config, files, await connection.read_last(), works)
@@ -73,8 +77,10 @@ def plan(
     dialect: Dialect,
     files: Sequence[Migration],
     reading: Reading,
+    *,
     to: str | None,
     count: int | None,
+    marked: bool,
 ) -> tuple[Work, ...]:
     """What to take back, in order; a rollback that stopped half-way is finished first, alone.
 
@@ -86,7 +92,7 @@ def plan(
     for row, migration in found.partial:
         if row.state is State.ROLLING_BACK and migration is not None:
             return (resumed_work(dialect, migration, row, "rollback"),)
-    chosen = plan_rollback(found, to=to, count=count)
+    chosen = plan_rollback(found, to=to, count=count, marked=marked)
     return tuple(
         rollback_work(dialect, replace(item.migration, database=name), item.row) for item in chosen
     )

@@ -9,7 +9,7 @@ from dbwarden.authoring.bench import EMPTY, Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.planning import Plan, Task, plan
 from dbwarden.authoring.proof import prove
-from dbwarden.authoring.sides import live_source
+from dbwarden.authoring.sides import adopted_source
 from dbwarden.authoring.writing import Header, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
@@ -18,7 +18,7 @@ from dbwarden.files.parsing import parse
 from dbwarden.ledger import Reading
 from dbwarden.operations.baseline import baseline
 from dbwarden.operations.migrate import read_only
-from dbwarden.operations.target import look, migration_files, operation
+from dbwarden.operations.target import forget_files, look, migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
 
@@ -43,7 +43,7 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
     """
     async with bench(config) as place:
         if live:
-            source = await live_source(place)
+            source = await adopted_source(place)
         else:
             source = files_source(await migration_files(config))
         schema = await place.schema(source)
@@ -87,6 +87,7 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
         )
     _refuse_history(config, await look(config))
     path = await _write_first(config, message)
+    await forget_files(config)
     done = await baseline(config, to=FIRST)
     return AdoptResult(database=config.database_name, path=path, version=FIRST, marked=done.marked)
 
@@ -111,7 +112,7 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
 
 async def _write_first(config: DatabaseConfig, message: str) -> Path:
     async with bench(config) as place:
-        schema = await place.schema(await live_source(place))
+        schema = await place.schema(await adopted_source(place))
         planned, empty = await _from_nothing(place, schema)
         if not planned.upgrade:
             raise UsageError(

@@ -169,6 +169,14 @@ async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     return known.read[folder]
 
 
+async def forget_files(config: DatabaseConfig) -> None:
+    """Read the files of this database again when they are next asked for: one was written."""
+    if (known := _folders.get()) is not None:
+        async with known.turn:  # who reads now may read this folder by the way
+            known.wanted.pop(_folder_of(config), None)
+            known.read.pop(_folder_of(config), None)
+
+
 def _folder_of(config: DatabaseConfig) -> Folder:
     return (config.migrations_dir, config.files_of, config.database_type)
 

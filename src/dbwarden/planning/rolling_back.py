@@ -25,7 +25,7 @@ from dbwarden.types import Version, format_version
 
 
 def plan_rollback(
-    history: History, *, to: str | None = None, count: int | None = None
+    history: History, *, to: str | None = None, count: int | None = None, marked: bool = False
 ) -> tuple[Applied, ...]:
     """Which applied migrations to take back: newest first, by the order in which they ran.
 
@@ -35,11 +35,12 @@ def plan_rollback(
         history: What ``compare`` found.
         to: Take back everything that comes after this version, which stays; ``"0"`` for all.
         count: Take back at most so many; one when neither is given.
+        marked: Also those that were only marked as applied.
 
     Raises:
         UsageError: *to* is not applied; *count* is not positive; both are given.
-        RollbackImpossible: One is irreversible, has no rollback, came from a newer app, or
-            another that stays applied depends on it.
+        RollbackImpossible: One is irreversible, has no rollback, came from a newer app, was only
+            marked as applied, or another that stays applied depends on it.
         ChangedMigration: A rollback was edited after its migration was applied.
         MissingMigration: A file is gone.
         PartialMigration: A migration stopped half-way.
@@ -56,6 +57,8 @@ def plan_rollback(
     for row in chosen:
         if row.id not in applied:
             raise _no_file_to_take_back(history, row)
+        if row.marked and not marked:
+            raise _never_ran(history, row)
         _check_reversible(history, applied[row.id])
     _check_dependants(history, rows, {version_of(row) for row in chosen})
     return tuple(applied[row.id] for row in chosen)
@@ -100,6 +103,16 @@ def _no_file_to_take_back(history: History, row: LedgerRow) -> HistoryError:
         f"{named(row)} was applied by a newer version of the app: its file is not here",
         database=history.database,
         next_step="Run the rollback from that version, which has the file.",
+    )
+
+
+def _never_ran(history: History, row: LedgerRow) -> RollbackImpossible:
+    return RollbackImpossible(
+        f"{named(row)} was marked as applied by baseline and never ran here: its rollback would "
+        "take away what was there before",
+        database=history.database,
+        next_step=f"Look at it with: {command(history, 'rollback', '--marked', '--dry-run')}; "
+        "without --dry-run it runs.",
     )
 
 

@@ -25,7 +25,7 @@ from dbwarden.operations.dev_server import (
     dev_server_stop,
     refuse_none,
 )
-from dbwarden.operations.diff import DiffResult, drift
+from dbwarden.operations.diff import Difference, DiffResult, drift
 from dbwarden.operations.diff import check_models as check_models_one
 from dbwarden.operations.generate_models import generate_models as generate_one
 from dbwarden.operations.make_migrations import MakeMigrationsResult
@@ -186,9 +186,18 @@ def say_differences(command: str, results: Sequence[DiffResult], *, json: bool) 
             continue
         found = counted(len(result.differences), "difference")
         output.say(f"{result.database}: {result.compared}: {found}")
-        output.say(*(f"  {item.change}: {item.what}" for item in result.differences))
-        output.say("", result.sql if result.problem is None else f"No SQL: {result.problem}")
+        output.say(*(f"  {_said(item)}" for item in result.differences))
+        way = f"-- from {result.compared.replace(' with ', ' to ')}"
+        sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]
+        output.say("", *sql)
     return code
+
+
+def _said(item: Difference) -> str:
+    """A difference as people say it: ``drop table users``."""
+    verbs = {"Create": "add", "Add": "add", "Drop": "drop", "Rename": "rename"}
+    verb = next((word for kind, word in verbs.items() if item.change.startswith(kind)), "change")
+    return f"{verb} {item.what}"
 
 
 async def schema(
@@ -246,7 +255,7 @@ async def check_models(target: Target) -> int:
     if not target.json:
         for outcome in outcomes:
             for item in outcome.result.differences if outcome.result else ():
-                output.note(f"{outcome.database}: {item.change}: {item.what}")
+                output.note(f"{outcome.database}: {_said(item)}")
     return code
 
 

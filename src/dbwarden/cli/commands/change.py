@@ -97,6 +97,7 @@ async def rollback(
     *,
     to: Version = None,
     count: Count = None,
+    marked: Annotated[bool, Parameter(name="--marked", negative="", show_default=False)] = False,
     dry_run: DryRun = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
@@ -107,17 +108,20 @@ async def rollback(
     to
         Take back everything newer than this version, which stays; 0 for everything.
     count
-        Take back so many.
+        Take back so many, instead of one.
+    marked
+        Also what baseline marked as applied: it never ran here, and its rollback takes away what
+        was there before.
     dry_run
         Print the SQL in order; takes no lock and writes nothing, enforced by the server.
     """
     databases = await own(target)
-    operation = partial(rollback_one, to=to, count=count, dry_run=dry_run)
+    operation = partial(rollback_one, to=to, count=count, marked=marked, dry_run=dry_run)
     outcomes = await on_fleet(operation, databases, target)
     if dry_run and not target.json:
         _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
     headers = ("", "version", "rolled back")
-    again = _options(to=to, count=count, dry_run=dry_run)
+    again = _options(to=to, count=count, marked=marked, dry_run=dry_run)
     return await report(
         "rollback", outcomes, target, headers=headers, row=_rolled_back, again=again
     )

@@ -96,7 +96,7 @@ def _say_history(result: HistoryResult) -> None:
 
 
 def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
-    word = row.state.value.replace("_", " ")
+    word = "marked" if row.marked else row.state.value.replace("_", " ")
     state = good(word) if row.state is State.APPLIED else open_(word)
     when = f"{row.finished_at or row.started_at:%Y-%m-%d %H:%M:%S}"
     who = f"{row.application} on {row.host}, pid {row.pid}"

@@ -57,7 +57,8 @@ def record_sql(
         spent_ms: What its last step took; ``None`` is the time of the transaction so far.
     """
     state = State.APPLIED if work.direction == "upgrade" else State.ROLLED_BACK
-    values = {**_what(work), **_progress(state, work.steps), **_who(writer)}
+    done = () if work.fake else work.steps
+    values = {**_what(work), **_progress(state, done), **_who(writer)}
     values["finished_at"] = "clock_timestamp()"
     if begun:
         return _exactly_one(table, {**values, **_longer(spent_ms)}, live_row(work))

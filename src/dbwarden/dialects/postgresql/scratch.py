@@ -3,7 +3,8 @@
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -93,6 +94,7 @@ class PostgresWorkshop:
         raw = await _dial_url(url, config, url.database)
         try:
             namespace = default_namespace(config)
+            _refuse_elsewhere(config, namespace, await raw.fetchrow(_WHERE))
             await raw.execute(f"SET search_path TO {identifier(namespace)}")
             ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
             return await read_database(
@@ -127,6 +129,29 @@ def _of_serial(change: Change, serials: Mapping[Ref, QualifiedName]) -> bool:
 
 
 WORKSHOP = PostgresWorkshop()
+
+_WHERE: LiteralString = (
+    "SELECT pg_catalog.current_schema(), setting FROM pg_catalog.pg_settings"
+    " WHERE name = 'search_path' AND source NOT IN ('client', 'session')"
+)
+"""Nothing where the URL says it."""
+
+
+def _refuse_elsewhere(config: DatabaseConfig, here: str, found: Sequence[Any] | None) -> None:
+    """Scratch databases and the live one must mean the same by a name without a namespace.
+
+    Raises:
+        UsageError: The role or the database has a search_path of its own, which scratch has not.
+    """
+    there, path = found or (None, "")
+    if there is not None and there != here:
+        raise UsageError(
+            f"what has no namespace lies in {there} there (its search_path is {path}), but in "
+            f"{here} where migrations are tried",
+            database=config.database_name,
+            next_step="Say it in the URL, which counts for both: add "
+            f"?options=-csearch_path%3D{quote(there)} to database_url.",
+        )
 
 
 def _embedded_dial(server: EmbeddedServer) -> Dial:

@@ -69,7 +69,7 @@ def done(work: Work, step: int) -> Progress:
     """After *step* steps of *work* are done, or all of it when it only pretends to run."""
     if work.fake or step >= len(work.steps):
         ended = State.APPLIED if work.direction == "upgrade" else State.ROLLED_BACK
-        return Progress(state=ended, step=len(work.steps))
+        return Progress(state=ended, step=0 if work.fake else len(work.steps))
     return Progress(state=_under_way(work), step=step)
 
 
