@@ -546,6 +546,60 @@ def test_an_sqlite_file_that_may_only_be_read_is_no_server(project: Path, cli: C
     assert "replica" not in ran.err
 
 
+def test_a_report_that_could_not_be_written_is_no_reason_to_begin(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--report", "nowhere/report.json")
+
+    assert ran.code == 2
+    assert "there is no folder nowhere" in ran.err
+    assert not (project / "primary.db").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_report_that_is_lost_does_not_hide_what_was_done(project: Path, cli: Cli) -> None:
+    ran = cli("migrate", "--report", "/dev/full")
+
+    assert ran.code == 1
+    assert "the report cannot be written to /dev/full" in ran.err
+    assert "migrated" in ran.out
+
+
+def test_a_ledger_that_makes_no_sense_is_one_of_a_database(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    with sqlite3.connect("primary.db") as database:
+        database.execute("UPDATE dbwarden_ledger SET state = 'novel'")
+    ran = cli("status")
+
+    assert ran.code == 1
+    assert "error: primary: row 1 of dbwarden_ledger makes no sense" in ran.err
+
+
+def test_who_migrates_what_is_there_already_is_told_of_baseline(project: Path, cli: Cli) -> None:
+    with sqlite3.connect("primary.db") as database:
+        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
+    ran = cli("migrate")
+
+    assert ran.code == 1
+    assert "dbwarden baseline -d primary --to VERSION" in ran.err
+
+
+def test_what_nobody_foresaw_is_an_error_with_its_traceback_and_no_secret(
+    project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("postgresql://app:secret@localhost/app")
+
+    monkeypatch.setattr("dbwarden.cli.commands.look.report", broken)
+    ran = cli("status", "--json")
+
+    assert (ran.code, ran.json["error"]["message"]) == (
+        1,
+        "LookupError: postgresql://app:***@localhost/app",
+    )
+    assert "please report it" in ran.err
+    assert "test_cli.py" in ran.err
+    assert "secret" not in ran.out + ran.err
+
+
 def test_each_of_several_databases_gets_its_baseline(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

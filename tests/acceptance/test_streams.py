@@ -1,5 +1,6 @@
 """Standard output that nobody reads, that no disk can take, or that is not there."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,3 +62,21 @@ def test_of_thousands_of_problems_the_first_are_shown(project: Path) -> None:
     assert done.stdout == "2\n"
     assert "the configuration has 2999 problems" in done.stderr
     assert done.stderr.endswith("\n  and 2899 more\n")
+
+
+def test_a_working_folder_that_is_gone_is_an_error_in_a_sentence(project: Path) -> None:
+    script = f"mkdir gone; cd gone; rmdir ../gone; {COMMAND} status; {COMMAND} init"
+    done = shell(project, script)
+    assert "error: the working folder cannot be told: No such file or directory" in done.stderr
+    assert "dbwarden.py cannot be written: No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_a_terminal_cannot_show_is_written_otherwise(project: Path) -> None:
+    folder = project / "s\u00f6 \u540d"
+    folder.mkdir()
+    (folder / "dbwarden.py").write_text(CONFIGURATION.replace("3000", "1"))
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert shell(folder, f"{COMMAND} databases", **poor).stderr == ""
+    done = shell(folder, f"{COMMAND} settings --json", **poor)
+    assert json.loads(done.stdout)["databases"][0]["database_name"] == "d0"

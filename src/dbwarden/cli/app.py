@@ -7,6 +7,7 @@ from typing import Any
 from cyclopts import App, Group
 
 from dbwarden import __version__
+from dbwarden.cli.manual import manual
 
 START, AUTHOR, CHANGE, LOOK, CONFIGURATION = (
     Group(name, sort_key=place)
@@ -59,7 +60,11 @@ def build() -> App:
     )
     for place, (name, where, help_, group) in enumerate(COMMANDS):
         app.command(
-            f"dbwarden.cli.commands.{where}", name=name, help=help_, group=group, sort_key=place
+            f"dbwarden.cli.commands.{where}",
+            name=name,
+            help=manual(name, help_),
+            group=group,
+            sort_key=place,
         )
     app.register_install_completion_command(name="install-completion", group=CONFIGURATION)
     return app
@@ -138,6 +143,22 @@ async def _shown(name: str, command: Awaitable[int], options: Any) -> int:
         return await command
     except DBWardenError as error:
         return _say_failure(name, error, json=options.json)
+    except Exception as error:
+        return _say_failure(name, _mistake(error), json=options.json)
+
+
+def _mistake(error: Exception) -> Any:
+    """What nobody has foreseen, as an error with all that helps to find it, but no secrets."""
+    import traceback
+
+    from dbwarden.config.urls import redact
+    from dbwarden.errors import DBWardenError
+
+    return DBWardenError(
+        redact(f"{type(error).__name__}: {error}"),
+        detail=redact("".join(traceback.format_exception(error))).rstrip(),
+        next_step="That is a mistake in dbwarden: please report it with the lines above.",
+    )
 
 
 def _say_failure(name: str, error: Any, *, json: bool, code: int | None = None) -> int:

@@ -80,9 +80,9 @@ def failure_document(command: str, error: DBWardenError, code: int) -> Json:
     return {"command": command, "exit_code": code, "error": error_document(error)}
 
 
-def dumps(document: Any) -> str:
+def dumps(document: Any, *, ascii_only: bool = False) -> str:
     """One JSON document, indented for people, readable by programs."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2, ensure_ascii=ascii_only)
 
 
 def _rounded(duration_ms: float | None) -> float | None:

@@ -36,7 +36,24 @@ def note(*lines: str) -> None:
 
 def say_json(document: Any) -> None:
     """One JSON document, to stdout."""
-    print(dumps(document), file=streams.results())
+    out = streams.results()
+    print(dumps(document, ascii_only=not is_utf8(out.encoding)), file=out)
+
+
+def is_utf8(encoding: str | None) -> bool:
+    """Whether this *encoding* has every character."""
+    return (encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def check_place(path: Path) -> None:
+    """See that a file can be written to *path*, before that matters.
+
+    Raises:
+        UsageError: It is a folder, or in a folder that is not there.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "that is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise UsageError(f"the report cannot be written to {path}: {what}")
 
 
 def write_json(path: Path, document: Any) -> None:

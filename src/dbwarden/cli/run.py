@@ -63,7 +63,13 @@ def final(code: Exit) -> Exit:
 
 
 async def project(options: Project) -> loading.Project:
-    """The project that the options name, or the one that is found."""
+    """The project that the options name, or the one that is found.
+
+    Raises:
+        UsageError: There could be no report of this run.
+    """
+    if isinstance(options, Target) and options.report is not None:
+        await anyio.to_thread.run_sync(output.check_place, options.report)
     return await anyio.to_thread.run_sync(loading.load_project, options.config)
 
 
@@ -195,7 +201,11 @@ async def report(
     code = final(exit_code(outcomes) if code is None else code)
     if target.report is not None:
         document = fleet_document(command, outcomes, code)
-        await anyio.to_thread.run_sync(output.write_json, target.report, document)
+        try:
+            await anyio.to_thread.run_sync(output.write_json, target.report, document)
+        except UsageError as error:  # what was done is done, and said
+            output.note_errors([error])
+            code = code or Exit.FAILED
     if target.json:
         output.say_json(fleet_document(command, outcomes, code))
         return code

@@ -43,7 +43,7 @@ def _guarded(stream: Any) -> Any:
     return io.TextIOWrapper(
         io.BufferedWriter(safe),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="backslashreplace",  # what this terminal cannot show is no reason to fail
         line_buffering=stream.line_buffering or buffer is raw,
     )
 

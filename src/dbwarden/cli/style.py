@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TextIO
@@ -73,7 +74,8 @@ _here: ContextVar[Path | None] = ContextVar("dbwarden_here", default=None)
 
 def remember_folder() -> None:
     """Look once where we are: asking again could block the event loop."""
-    _here.set(Path.cwd())
+    with suppress(OSError):  # a folder that is gone
+        _here.set(Path.cwd())
 
 
 def short(path: Path) -> str:

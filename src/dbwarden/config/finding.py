@@ -36,7 +36,7 @@ def find_config(
         return _existing(Path(explicit), "--config")
     if named := os.environ.get(VARIABLE):
         return _existing(Path(named), VARIABLE)
-    first = Path(os.path.abspath(start if start is not None else Path.cwd()))
+    first = Path(os.path.abspath(start if start is not None else _here()))
     folders = tuple(_folders(first))
     for folder in folders:
         if (configured := _from_pyproject(folder / "pyproject.toml")) is not None:
@@ -50,8 +50,18 @@ def find_config(
     )
 
 
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationNotFound(
+            f"the working folder cannot be told: {error.strerror}",
+            next_step="It is gone, perhaps: change to the project's folder (cd), and run it again.",
+        ) from error
+
+
 def _existing(path: Path, said_by: str) -> Path:
-    absolute = Path(os.path.abspath(path))
+    absolute = path if path.is_absolute() else Path(os.path.abspath(_here() / path))
     if absolute.is_file():
         return absolute
     what = "is a folder, not a file" if absolute.is_dir() else "does not exist"

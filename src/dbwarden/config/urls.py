@@ -162,7 +162,7 @@ def _written(url: DatabaseURL, safe: str = "") -> str:
     )
     tail = f"?{query}" if query else ""
     if url.dialect == "sqlite":
-        return f"{scheme}:///{quote(url.database, safe='/:')}{tail}"
+        return f"{scheme}:///{quote(url.database, safe='/:', errors='surrogateescape')}{tail}"
     login = ""
     if url.user or url.password:
         password = f":{quote(url.password, safe=safe)}" if url.password else ""

@@ -14,7 +14,7 @@ from typing import Protocol
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import LockHolder, Reading
-from dbwarden.types import Checksum, DialectName, Direction
+from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,14 @@ class Step:
     line: int
     column: int
     statements: tuple[Statement, ...]
+
+
+def adopt_instead(database: DatabaseName) -> str:
+    """What else may be meant where a migration makes what is there."""
+    return (
+        "Or was it there before dbwarden? Then mark what it has as applied: "
+        f"dbwarden baseline -d {database} --to VERSION"
+    )
 
 
 def steps_checksum(steps: Sequence[Step]) -> Checksum:

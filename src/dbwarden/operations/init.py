@@ -61,7 +61,7 @@ async def init(
 
 
 def _write(folder: Path, name: str, url: str) -> InitResult:
-    _check(name, url)
+    _check(name, url, folder)
     path = folder / "dbwarden.py"
     migrations = folder / "migrations" / name
     try:
@@ -79,14 +79,14 @@ def _write(folder: Path, name: str, url: str) -> InitResult:
     return InitResult(path=path, migrations=migrations)
 
 
-def _check(name: str, url: str) -> None:
+def _check(name: str, url: str, folder: Path) -> None:
     """Whether *name* and *url* can be written down."""
     from dbwarden.config.names import problem_of_name
     from dbwarden.config.urls import parse_url
 
     if (problem := problem_of_name(name)) is not None:
         raise UsageError(problem)
-    parsed = parse_url(url)
+    parsed = parse_url(url, root=folder)
     if parsed.password:
         raise UsageError(
             "a password does not belong in a file",

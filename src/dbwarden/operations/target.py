@@ -17,7 +17,7 @@ from dbwarden import telemetry
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, Step, dialect_for
-from dbwarden.errors import MigrationFileError, TimedOut
+from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import Reading
@@ -70,7 +70,12 @@ def operation(
             config = await target(database)
             fields = {"database": config.database_name, "operation": name}
             with telemetry.bound(**fields), telemetry.step(name):
-                return await within(config, function(config, *args, **kwargs))
+                try:
+                    return await within(config, function(config, *args, **kwargs))
+                except DBWardenError as error:
+                    if error.database is None and not isinstance(error, UsageError):
+                        error.database = config.database_name
+                    raise
 
         return wrapper
 

@@ -1,6 +1,6 @@
 """What the server refused, in the user's words. Pure."""
 
-from dbwarden.dialects.base import Statement
+from dbwarden.dialects.base import Statement, adopt_instead
 from dbwarden.dialects.postgresql.session import ServerRefused
 from dbwarden.errors import (
     DBWardenError,
@@ -24,6 +24,10 @@ NOT_SUPPORTED = "0A000"
 DIVISION_BY_ZERO = "22012"
 ALREADY_THERE = ("42P07", "42P06", "23505")
 """A table, a namespace, or an entry in the catalog that another session made just before us."""
+
+
+THERE_ALREADY = ("42P06", "42P07", "42701", "42710")
+"""A schema, a table, a column, something else of that name exists."""
 
 
 def statement_failed(
@@ -57,6 +61,8 @@ def statement_failed(
         next_step=_next_step(refused, statement, steps_done),
     )
     error.sqlstate = refused.sqlstate
+    if refused.sqlstate in THERE_ALREADY:
+        error.next_step = f"{error.next_step} {adopt_instead(database)}"
     return error
 
 

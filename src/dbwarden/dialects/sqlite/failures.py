@@ -7,7 +7,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from dbwarden.dialects.base import Statement, Work
+from dbwarden.dialects.base import Statement, Work, adopt_instead
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
@@ -279,8 +279,12 @@ def statement_failed(
         statement=statement.text,
         detail=code_name(error),
         hint=_hint(error),
-        next_step=f"{next_step} and run again: {command(work)} -d {name}. {kept(work)}",
+        next_step=f"{next_step} and run again: {command(work)} -d {name}. {kept(work)}"
+        + (f" {adopt_instead(name)}" if _THERE_ALREADY.search(message) else ""),
     )
+
+
+_THERE_ALREADY = re.compile(r"already exists$|^duplicate column name")
 
 
 def broken_keys(work: Work, statement: Statement, rows: str) -> StatementFailed:

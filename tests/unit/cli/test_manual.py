@@ -1,0 +1,39 @@
+"""Every command says what it is for, with examples that can be typed."""
+
+import shlex
+
+import pytest
+
+from dbwarden.cli.app import COMMANDS, build
+from dbwarden.cli.manual import MORE
+from dbwarden.cli.parsing import COUNTERPARTS, parse
+
+EXAMPLES = [example for _, examples in MORE.values() for example in examples]
+
+
+def test_every_command_has_examples() -> None:
+    assert {name for name, *_ in COMMANDS} - {"version"} == MORE.keys()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_can_be_typed(example: str) -> None:
+    (program, *words) = shlex.split(example.partition(" >")[0].partition(" &&")[0])
+    assert program == "dbwarden"
+    command, _ = parse(build(), words)
+    assert command.__name__ == words[0].replace("-", "_")
+
+
+@pytest.mark.parametrize("word", sorted(set(COUNTERPARTS.values())))
+def test_what_stands_for_commands_of_other_tools_is_there(word: str) -> None:
+    command, _ = parse(
+        build(), [*word.split(), *(["-m", "x"] if word in ("new", "make-migrations") else [])]
+    )
+    assert command.__name__.startswith(word.split()[0].replace("-", "_"))
+
+
+def test_the_list_of_all_has_one_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    command, bound = parse(build(), [])
+    command(*bound.args, **bound.kwargs)
+    said = capsys.readouterr().out
+    assert all(sentence in said for _, _, sentence, _ in COMMANDS)
+    assert "For example" not in said
