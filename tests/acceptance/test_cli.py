@@ -600,6 +600,33 @@ def test_what_nobody_foresaw_is_an_error_with_its_traceback_and_no_secret(
     assert "secret" not in ran.out + ran.err
 
 
+def test_all_leaves_out_databases_that_have_no_models(
+    project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "dbwarden.py"
+    file.write_text(
+        file.read_text().replace(
+            'default=name == "primary"',
+            'default=name == "primary", model_paths=["things.py"] if name == "logging" else []',
+        )
+    )
+    (project / "things.py").write_text(
+        "from sqlalchemy import Column, Integer, MetaData, Table\n"
+        'THINGS = Table("things", MetaData(), Column("id", Integer, primary_key=True))\n'
+    )
+    ran = cli("make-migrations", "--all", "-m", "things")
+
+    assert ran.code == 0
+    assert "Wrote migrations/logging/logging__0001_things.sql" in ran.out
+    assert ran.err == "".join(
+        f"{name}: left out, because it has no model_paths and no schema_paths.\n"
+        for name in ("primary", "analytics")
+    )
+    checked = cli("check", "--models", "--all", "--json")
+    assert (checked.code, states(checked)) == (0, {"logging": "succeeded"})
+    assert "name no module" in cli("make-migrations", "-m", "x").err
+
+
 def test_each_of_several_databases_gets_its_baseline(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

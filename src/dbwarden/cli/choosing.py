@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from dbwarden.cli import output
 from dbwarden.cli.options import Project
 from dbwarden.cli.run import project
 from dbwarden.config.model import DatabaseConfig
@@ -87,6 +88,21 @@ async def to_write(
     if from_live:
         return one_of_each(await that_live(options, asked, patient=patient))
     return await with_files(options, asked, patient=patient)
+
+
+def described(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
+    """Of all databases those with models or schema files; others are written by hand, and named."""
+    some = tuple(config for config in configs if config.model_paths or config.schema_paths)
+    if not some:
+        return tuple(configs)
+    output.note(
+        *(
+            f"{config.files_of}: left out, because it has no model_paths and no schema_paths."
+            for config in configs
+            if config not in some
+        )
+    )
+    return some
 
 
 def one_of_each(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:

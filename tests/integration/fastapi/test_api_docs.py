@@ -46,6 +46,9 @@ def test_the_guide_from_top_to_bottom_is_one_application(
         assert client.get("/health").json()["status"] == "ok"
         assert client.get("/tenants/acme/notes").json() == []
         assert client.get("/tenants/nobody/notes").status_code == 404
+        assert client.get("/data?tenant_id=acme").json() == []
+        for unknown in ("nobody", "..%2Fx"):
+            assert client.get(f"/data?tenant_id={unknown}").status_code == 404
         assert 'dbwarden_up{database="primary"} 1.0' in client.get("/metrics/").text
         assert client.get("/dbwarden").status_code == 403
         client.cookies.set("operator", "sesame")

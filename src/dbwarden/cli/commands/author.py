@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from dbwarden.authoring.answers import pairs_of
 from dbwarden.cli import output
-from dbwarden.cli.choosing import one_of_each, that_live, to_write, with_files
+from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import HOW, WHICH, Project, Target
@@ -116,6 +116,8 @@ async def make_migrations(
     make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
     make = partial(make, from_live=from_live, asker=Terminal() if patient else None)
     databases = await to_write(options, options, from_live=from_live, patient=patient)
+    if options.all and not empty:
+        databases = described(databases)
     return _say_made([await make(config) for config in databases], options)
 
 
@@ -170,7 +172,10 @@ async def diff(
     models
         Compare them with the models instead.
     """
-    results = [await drift(config, models=models) for config in await that_live(options, options)]
+    databases = await that_live(options, options)
+    if options.all and models:
+        databases = described(databases)
+    results = [await drift(config, models=models) for config in databases]
     return say_differences("diff", results, json=options.json)
 
 
@@ -249,7 +254,8 @@ async def renumber(
 
 async def check_models(target: Target) -> int:
     """Whether files lead to models, for ``check --models``; exit 3 when they do not."""
-    databases = narrowed(await with_files(target, target), target)
+    databases = await with_files(target, target)
+    databases = narrowed(described(databases) if target.all else databases, target)
     outcomes = await on_fleet(check_models_one, databases, target)
     code = await report("check", outcomes, target, headers=("", "differ"), row=_differing)
     if not target.json:

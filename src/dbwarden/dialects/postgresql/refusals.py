@@ -1,6 +1,7 @@
-"""Why a connection did not come about, each cause in its own sentence. Pure."""
+"""Why a connection did not come about, each cause in its own sentence."""
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterable
@@ -17,12 +18,16 @@ _TRY_LATER = "Wait until it is ready with: dbwarden wait"
 
 
 def place_of(url: DatabaseURL) -> str:
-    """Where *url* points to, for people: ``db.example:5432``, or a socket's folder."""
-    hosts = url.hosts or (("", None),)
+    """Where *url* points to, for people: ``db.example:5432``, or a socket's folder.
+
+    What it leaves out comes from libpq's environment variables, as for asyncpg.
+    """
+    hosts = url.hosts or ((os.environ.get("PGHOST", ""), None),)
+    usual = os.environ.get("PGPORT") or DEFAULT_PORT
     return " or ".join(
-        f"{name} (port {port or DEFAULT_PORT})"
+        f"{name} (port {port or usual})"
         if name.startswith("/")
-        else f"{name or 'localhost'}:{port or DEFAULT_PORT}"
+        else f"{name or 'localhost'}:{port or usual}"
         for name, port in hosts
     )
 
