@@ -627,6 +627,20 @@ def test_all_leaves_out_databases_that_have_no_models(
     assert "name no module" in cli("make-migrations", "-m", "x").err
 
 
+def test_a_password_in_an_error_of_the_models_is_not_shown(
+    project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project / "dbwarden.py"
+    file.write_text(
+        file.read_text().replace("default=name", 'model_paths=["broken.py"], default=name')
+    )
+    (project / "broken.py").write_text("raise OSError('postgresql://app:hunter2@localhost/app')\n")
+    ran = cli("check", "--models")
+
+    assert "OSError: postgresql://app:***@localhost/app" in ran.err
+    assert "hunter2" not in ran.err
+
+
 def test_each_of_several_databases_gets_its_baseline(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

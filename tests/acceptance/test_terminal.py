@@ -117,3 +117,11 @@ def test_an_interrupt_ends_the_question_of_repair(project: Path) -> None:
     status = AtTerminal(project, "status")
     status.ended()
     assert "missing" in status.seen
+
+
+def test_a_table_fits_into_a_narrow_terminal(project: Path) -> None:
+    assert AtTerminal(project, "migrate").ended() == 0
+    person = AtTerminal(project, "history")
+    assert person.ended() == 0
+    assert "0001  create users  applied" in person.seen
+    assert max(len(line) for line in person.seen.splitlines()) <= 60

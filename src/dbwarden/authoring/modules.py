@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import redact
 from dbwarden.errors import ConfigurationError
 from dbwarden.types import Location
 
@@ -201,7 +202,7 @@ def _failure(config: DatabaseConfig, name: str, error: BaseException) -> Configu
         last = [*frames, *own][-1:]
         place = Location(path=Path(last[0].filename), line=last[0].lineno) if last else None
     return ConfigurationError(
-        f"the models in {name} cannot be imported: {type(error).__name__}: {error}",
+        redact(f"the models in {name} cannot be imported: {type(error).__name__}: {error}"),
         database=config.database_name,
         location=place,
         next_step=f"Correct the module; python -c 'import {name}' shows the whole traceback."

@@ -1,6 +1,7 @@
 """The one place that prints: documents and tables to stdout, errors and notes to stderr."""
 
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +9,18 @@ from typing import Any
 
 from dbwarden.cli import streams
 from dbwarden.cli.documents import dumps
-from dbwarden.cli.style import BOLD, DIM, RED, YELLOW, Cell, paint, short, table, wants_colour
+from dbwarden.cli.style import (
+    BOLD,
+    DIM,
+    RED,
+    YELLOW,
+    Cell,
+    narrowed,
+    paint,
+    short,
+    table,
+    wants_colour,
+)
 from dbwarden.errors import (
     ConfigurationError,
     DBWardenError,
@@ -68,10 +80,14 @@ def write_json(path: Path, document: Any) -> None:
         raise UsageError(f"the report cannot be written to {path}: {error.strerror}") from error
 
 
-def say_table(headers: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """A table, to stdout."""
+def say_table(
+    headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, spare: Sequence[str] = ()
+) -> None:
+    """A table, to stdout; a narrow terminal goes without *spare* columns, the first one first."""
+    out = streams.results()
     if rows:
-        say(*table(headers, rows, colour=wants_colour(streams.results())))
+        width = shutil.get_terminal_size().columns if out.isatty() else None
+        say(*table(headers, narrowed(headers, rows, spare, width), colour=wants_colour(out)))
 
 
 def note_errors(errors: Iterable[DBWardenError]) -> None:

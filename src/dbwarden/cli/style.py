@@ -36,6 +36,22 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, colour: boo
     return [paint(head, DIM, colour=colour), *body]
 
 
+def narrowed(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    spare: Sequence[str],
+    width: int | None,
+) -> list[Sequence[Cell]]:
+    """*rows* without as many of the *spare* columns as it takes to fit into *width*."""
+    found = list(rows)
+    for name in spare:
+        if width is None or max(map(len, table(headers, found, colour=False))) <= width:
+            break
+        gone = headers.index(name)
+        found = [[*row[:gone], "", *row[gone + 1 :]] for row in found]
+    return found
+
+
 def _cell(cell: Cell, width: int, colour: bool) -> str:
     if isinstance(cell, str):
         return cell.ljust(width)

@@ -92,7 +92,8 @@ async def history(*, target: Target = Target()) -> int:  # noqa: B008
 def _say_history(result: HistoryResult) -> None:
     output.say(f"{result.database}: {counted(len(result.rows), 'row')}")
     headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
-    output.say_table(headers, [_history_row(row) for row in result.rows])
+    rows = [_history_row(row) for row in result.rows]
+    output.say_table(headers, rows, spare=("dbwarden", "by", "time"))
 
 
 def _history_row(row: LedgerRow) -> tuple[Cell, ...]:

@@ -47,7 +47,8 @@ async def databases(
             rows.extend(_row(config) for config in item.databases)
         else:
             rows.append(_sum(item))
-    output.say_table(("database", "kind", "url", "", "migrations"), rows)
+    headers = ("database", "kind", "url", "", "migrations")
+    output.say_table(headers, rows, spare=("kind", "migrations"))
     return 0
 
 
