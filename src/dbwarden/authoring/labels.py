@@ -1,5 +1,7 @@
 """How things are called on the command line: ``users.email``. Pure."""
 
+from collections.abc import Sequence as Names
+
 from dbwarden.diff.changes import AddIndex, AlterIndex, Change, DropIndex, subject
 from dbwarden.schema import (
     CompositeType,
@@ -21,6 +23,12 @@ def label(name: QualifiedName, default_namespace: str | None, part: str | None =
     plain = name.namespace in (None, default_namespace)
     whole = name.name if plain else str(name)
     return whole if part is None else f"{whole}.{part}"
+
+
+def shortened(names: Names[str], most: int = 8) -> str:
+    """The first names, and how many more: all of a big first migration goes with its rollback."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def group_of(change: Change, default_namespace: str | None) -> str:

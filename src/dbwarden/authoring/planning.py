@@ -12,7 +12,7 @@ from dbwarden.authoring.wording import in_own_words, polished
 from dbwarden.dialects.scratch import Workshop
 from dbwarden.diff import diff
 from dbwarden.diff.changes import AddColumn, Change, Rename, RenameValue, Renaming, invert
-from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Schema
 
@@ -90,8 +90,8 @@ def render(
     worded = in_own_words(changes, *words)
     found = workshop.render(worded, current=task.current, desired=task.desired, options=options)
     if task.hints is NO_HINTS:
-        return found
-    return tuple(replace(item, text=polished(item.text, item.change, *words)) for item in found)
+        return joined(found)
+    return joined(replace(item, text=polished(item.text, item.change, *words)) for item in found)
 
 
 def _rollback(
@@ -101,7 +101,8 @@ def _rollback(
     changes = diff(task.desired, task.current, back)
     # A conversion goes one way only: what was said about the upgrade says nothing here.
     options = replace(options, using=task.answers.rollback_using)
-    return workshop.render(changes, current=task.desired, desired=task.current, options=options)
+    found = workshop.render(changes, current=task.desired, desired=task.current, options=options)
+    return joined(found)
 
 
 async def _asked_fills(task: Task, changes: Sequence[Change]) -> dict[str, str]:

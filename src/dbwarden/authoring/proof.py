@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dbwarden.authoring.bench import Bench, Source
+from dbwarden.authoring.labels import shortened
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
@@ -147,4 +148,4 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str]) -> str:
         return "not proven"
     if not reversible:
         return "irreversible"
-    return f"loses {', '.join(loses)}" if loses else "exact"
+    return f"loses {shortened(loses)}" if loses else "exact"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dbwarden.authoring.handmade import MARK
 from dbwarden.authoring.labels import group_of
 from dbwarden.authoring.planning import Plan
-from dbwarden.dialects.scratch import TracedStatement
+from dbwarden.dialects.scratch import TableLock, TracedStatement
 from dbwarden.diff.statements import PlannedStatement
 
 _WIDTH = 100
@@ -44,7 +44,7 @@ def migration_text(header: Header, plan: Plan, default_namespace: str | None) ->
 def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
     yield f"-- Purpose: {' '.join(header.purpose.split())}"
     tried = f" (tried on {header.server})" if header.server else ""
-    yield f"{MARK}{header.verdict}{tried}"
+    yield from _wrapped(f"{MARK.removeprefix('-- ')}{header.verdict}{tried}")
     for note in header.notes:
         yield from _wrapped(note)
     for lock in lock_lines(header.locks):
@@ -54,22 +54,23 @@ def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
 
 
 def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
-    """For each table that was there before, the strongest lock, and whether it is rewritten."""
-    modes: dict[tuple[str, str, bool], int] = {}
+    """For each table that was there before, the strongest lock, and how often it is rewritten."""
+    met: dict[str, list[TableLock]] = {}
     for statement in traced:
         for lock in statement.locks:
-            key = (lock.table, lock.mode, lock.rewrites)
-            modes[key] = modes.get(key, 0) + 1
-    return tuple(
-        f"{_lock(table, mode, rewrites=rewrites)}{f' ({count} statements)' if count > 1 else ''}"
-        for (table, mode, rewrites), count in sorted(modes.items())
-    )
+            met.setdefault(lock.table, []).append(lock)
+    return tuple(_lock_line(table, locks) for table, locks in sorted(met.items()))
 
 
-def _lock(table: str, mode: str, *, rewrites: bool) -> str:
-    if not mode:
-        return f"Rewrites {table}"
-    return f"Locks {table}: {mode}{' and rewrites it' if rewrites else ''}"
+def _lock_line(table: str, locks: Sequence[TableLock]) -> str:
+    strongest = max(locks, key=lambda lock: lock.strength)
+    rewrites = sum(lock.rewrites for lock in locks)
+    often = f" {rewrites} times" if rewrites > 1 else ""
+    if not strongest.mode:
+        return f"Rewrites {table}{often}"
+    rewriting = f" and rewrites it{often}" if rewrites else ""
+    count = f" ({len(locks)} statements)" if len(locks) > 1 else ""
+    return f"Locks {table}: {strongest.mode}{rewriting}{count}"
 
 
 def _wrapped(text: str) -> Iterable[str]:

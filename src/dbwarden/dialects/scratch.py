@@ -22,12 +22,13 @@ class TableLock:
     """The strongest lock that a statement took on a table that was there before it.
 
     ``mode`` is empty where tables have no locks of their own (SQLite). ``rewrites`` says that the
-    whole table was written anew under it.
+    whole table was written anew under it. ``strength`` orders the modes of one kind of database.
     """
 
     table: str
     mode: str
     rewrites: bool = False
+    strength: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,9 +173,11 @@ def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callabl
     full = re.escape(f"{namespace}.{_quoted(old.name, schema)}")
     pattern = re.compile(rf"(?<![\w.\"]){full}(?![\w\"])")
     plain = printed(old)
+    constant = f"{_literal(plain)}::regclass"
 
     def text(value: str) -> str:
         value = pattern.sub(printed(new), value)
+        value = value.replace(constant, f"{_literal(printed(new))}::regclass")
         return "".join(printed(new) if token == plain else token for token in TOKEN.findall(value))
 
     return text

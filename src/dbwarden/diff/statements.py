@@ -1,7 +1,7 @@
 """SQL that a dialect writes for changes, and what a person may say about how. Values only."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from dbwarden.diff.changes import Change
 
@@ -12,7 +12,8 @@ class PlannedStatement:
 
     ``text`` has no closing semicolon. ``why`` says why the step is there, where that is not
     plain. ``transactional`` is false for what has to run, or has to be committed, by itself.
-    ``destroys`` names what is lost, as ``--allow-drop`` takes it: ``users.email``.
+    ``destroys`` names what is lost, as ``--allow-drop`` takes it: ``users.email``. ``joins`` is the
+    beginning of ``text`` where the rest may stand in one statement with others that begin so.
     """
 
     text: str
@@ -20,6 +21,7 @@ class PlannedStatement:
     why: str | None = None
     transactional: bool = True
     destroys: tuple[str, ...] = ()
+    joins: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +40,17 @@ class RenderOptions:
 
 
 DEFAULT_OPTIONS = RenderOptions()
+
+
+def joined(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ...]:
+    """*statements*, neighbours that may be one statement made one: a table is rewritten once."""
+    found: list[PlannedStatement] = []
+    for statement in statements:
+        last = found[-1] if found else None
+        if last is None or statement.why or not statement.joins or last.joins != statement.joins:
+            found.append(statement)
+            continue
+        rest = statement.text.removeprefix(statement.joins)
+        destroys = (*last.destroys, *statement.destroys)
+        found[-1] = replace(last, text=f"{last.text},{rest}", destroys=destroys)
+    return tuple(found)

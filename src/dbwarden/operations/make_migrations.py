@@ -10,6 +10,7 @@ from dbwarden.authoring.answers import Answers, Asker
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.hints import NO_HINTS
+from dbwarden.authoring.labels import label, shortened
 from dbwarden.authoring.planning import Plan, Task, plan
 from dbwarden.authoring.proof import Proof, prove, verdict
 from dbwarden.authoring.sides import Sides, compared
@@ -29,6 +30,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.target import migration_files, operation
+from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, format_version
 
 
@@ -227,7 +229,7 @@ async def _prove(
 def _written(
     order: Order, planned: Plan, proof: Proof | None, sides: Sides
 ) -> tuple[str, dict[str, object]]:
-    changed = proof.changed if proof else ()
+    changed = _changed(proof, planned, sides.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.destroys, *changed)))
     word = verdict(proven=proof is not None, reversible=planned.rollback is not None, loses=loses)
     notes = tuple(_notes(planned, proof, loses))
@@ -250,6 +252,18 @@ def _written(
     }
 
 
+def _changed(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
+    """The columns whose values change, but for those of tables that are destroyed as a whole."""
+    default = current.default_namespace
+    whole = {
+        label(table.name, default, column.name)
+        for table in current.tables
+        if label(table.name, default) in planned.destroys
+        for column in table.columns
+    }
+    return tuple(name for name in proof.changed if name not in whole)
+
+
 def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str]:
     notes = []
     if planned.destroys:
@@ -258,7 +272,7 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
     if changed:
         notes.append(f"Changes values of {', '.join(changed)}; a rollback leaves them changed")
     if planned.rollback_destroys:
-        notes.append(f"The rollback destroys {_shortened(planned.rollback_destroys)}")
+        notes.append(f"The rollback destroys {shortened(planned.rollback_destroys)}")
     if planned.no_way_back is not None:
         notes.append(f"There is no way back: {planned.no_way_back}")
     if proof is not None and proof.fails_on_rows:
@@ -266,12 +280,6 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
     if proof is not None and proof.back_fails_on_rows:
         notes.append(f"The rollback fails where tables have rows: {proof.back_fails_on_rows}")
     return notes
-
-
-def _shortened(names: Sequence[str], most: int = 8) -> str:
-    """The first names, and how many more: all of a big first migration goes with its rollback."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _file_name(config: DatabaseConfig, files: Sequence[Migration], order: Order) -> str:

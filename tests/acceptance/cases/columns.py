@@ -72,7 +72,25 @@ CASES = [
         old=t("a int GENERATED ALWAYS AS IDENTITY"),
         new=t("a bigint GENERATED ALWAYS AS IDENTITY"),
     ),
-    Case(name="type of a serial", old=t("a serial"), new=t("a bigserial")),
+    Case(
+        name="type of a serial",
+        old=t("a serial"),
+        new=t("a bigserial"),
+        lacks=("DEFAULT",),
+    ),
+    Case(
+        name="types of several columns at once",
+        old=t("a int, b int NOT NULL, c text DEFAULT 'x'"),
+        new=t("a bigint, b bigint NOT NULL, c varchar(5) DEFAULT 'x'"),
+        contains=("ALTER COLUMN a TYPE bigint,\n    ALTER COLUMN b TYPE bigint",),
+    ),
+    Case(
+        name="types of two columns, one after a person's words",
+        old=t("a int, b int"),
+        new=t("a text, b text"),
+        using={"t.b": "a"},
+        contains=("TYPE text;\n",),
+    ),
     Case(
         name="type under an index, a check, a unique and statistics",
         old=t("a int UNIQUE CHECK (a > 0), b int", "CREATE INDEX i ON t ((a + 1));")

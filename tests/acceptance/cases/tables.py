@@ -87,7 +87,7 @@ CASES = [
         "CREATE TABLE posts (id int PRIMARY KEY, author int REFERENCES members);"
         "CREATE VIEW v AS SELECT id FROM members;",
         renames=("table users:members",),
-        lacks=("DROP", "CREATE"),
+        lacks=("DROP", "CREATE", "DEFAULT"),
     ),
     Case(
         name="a table takes the name of another",

@@ -258,3 +258,20 @@ async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> 
     text = await project.made("after", allow_drop=["users.at"])
     assert "-- Verdict: loses users.at" in text
     assert "and rewrites it" in text
+
+
+async def test_of_a_dropped_table_only_its_name_is_told(project: Project) -> None:
+    project.models(
+        HEAD
+        + """
+class Tag(Base):
+    __tablename__ = "tags"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+"""
+    )
+    await project.made("before")
+    project.models(HEAD)
+    text = await project.made("after", allow_drop=["tags"])
+    assert "-- Verdict: loses tags (tried" in text
+    assert "tags.name" not in text.partition("-- upgrade")[0]

@@ -1,5 +1,6 @@
 """What authoring decides without a database: words, renames, headers, the cache."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -34,7 +35,7 @@ from dbwarden.diff.changes import (
     Rename,
     RenameValue,
 )
-from dbwarden.diff.statements import PlannedStatement
+from dbwarden.diff.statements import PlannedStatement, joined
 from dbwarden.errors import UsageError
 from dbwarden.files.parsing import parse
 from dbwarden.schema import (
@@ -282,18 +283,45 @@ def test_a_file_without_a_way_back_is_marked_irreversible() -> None:
     assert read.rollback is None
 
 
-def test_locks_are_told_once_a_table_and_mode() -> None:
-    lock = TableLock(table="users", mode="AccessExclusiveLock", rewrites=True)
-    traced = [TracedStatement(text=f"s{n}", line=n, locks=(lock,)) for n in range(2)]
-    assert lock_lines(traced) == (
+def test_of_the_locks_on_a_table_the_strongest_is_told_once() -> None:
+    weak = TableLock(table="users", mode="ShareLock", strength=4)
+    strong = TableLock(table="users", mode="AccessExclusiveLock", strength=7)
+    rewriting = replace(strong, rewrites=True)
+    other = replace(weak, table="tags")
+    assert _lines(weak, strong, weak) == ("Locks users: AccessExclusiveLock (3 statements)",)
+    assert _lines(weak, other) == ("Locks tags: ShareLock", "Locks users: ShareLock")
+    assert _lines(strong, rewriting) == (
         "Locks users: AccessExclusiveLock and rewrites it (2 statements)",
     )
+    assert _lines(rewriting, rewriting) == (
+        "Locks users: AccessExclusiveLock and rewrites it 2 times (2 statements)",
+    )
+    assert _lines(replace(rewriting, mode="")) == ("Rewrites users",)
+
+
+def _lines(*locks: TableLock) -> tuple[str, ...]:
+    return lock_lines(
+        [TracedStatement(text=f"s{n}", line=n, locks=(lock,)) for n, lock in enumerate(locks)]
+    )
+
+
+def test_statements_that_begin_alike_are_one_where_they_may_be() -> None:
+    change = AddColumn(table=USERS, column=NICK)
+
+    def made(text: str, joins: str | None = None, why: str | None = None) -> PlannedStatement:
+        return PlannedStatement(text=text, change=change, joins=joins, why=why, destroys=(text,))
+
+    found = joined([made("A t b", "A t"), made("A t c", "A t"), made("x"), made("A t d", "A t")])
+    assert [item.text for item in found] == ["A t b, c", "x", "A t d"]
+    assert found[0].destroys == ("A t b", "A t c")
+    apart = [made("A t b", "A t"), made("A t c", "A t", "why"), made("A u d", "A u"), made("y")]
+    assert list(joined(apart)) == apart
 
 
 def test_the_strongest_lock_of_a_table_counts_and_reading_does_not() -> None:
     held = [(1, "ShareLock"), (1, "AccessExclusiveLock"), (2, "AccessShareLock"), (3, "ShareLock")]
     assert strongest(held, {1: "users", 2: "tags"}, {1}) == (
-        TableLock(table="users", mode="AccessExclusiveLock", rewrites=True),
+        TableLock(table="users", mode="AccessExclusiveLock", rewrites=True, strength=7),
     )
 
 
@@ -302,6 +330,7 @@ def test_the_strongest_lock_of_a_table_counts_and_reading_does_not() -> None:
     [
         (True, True, (), "exact"),
         (True, True, ("a.b", "c"), "loses a.b, c"),
+        (True, True, tuple("abcdefghijk"), "loses a, b, c, d, e, f, g, h and 3 more"),
         (True, False, ("a.b",), "irreversible"),
         (False, True, (), "not proven"),
     ],

@@ -108,13 +108,16 @@ def strongest(
     held: Sequence[tuple[int, str]], names: Mapping[int, str], rewritten: set[int]
 ) -> tuple[TableLock, ...]:
     """The strongest lock on each named table, those that only read left out."""
-    modes: dict[int, str] = {}
+    strengths: dict[int, int] = {}
     for oid, mode in held:
-        if oid in names and STRENGTH.index(mode) > STRENGTH.index(modes.get(oid, STRENGTH[0])):
-            modes[oid] = mode
+        if oid in names:
+            strengths[oid] = max(strengths.get(oid, 0), STRENGTH.index(mode))
     locks = [
-        TableLock(table=names[oid], mode=mode, rewrites=oid in rewritten)
-        for oid, mode in modes.items()
+        TableLock(
+            table=names[oid], mode=STRENGTH[strength], rewrites=oid in rewritten, strength=strength
+        )
+        for oid, strength in strengths.items()
+        if strength > 0
     ]
     return tuple(sorted(locks, key=lambda lock: lock.table))
 

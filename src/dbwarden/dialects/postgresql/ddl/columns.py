@@ -149,7 +149,8 @@ def _retype(
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     moved = (before.type, before.collation) != (after.type, after.collation)
     default = before.default
-    if default is not None and (moved or after.default is None):
+    again = moved and not _counts_on(before, after)
+    if default is not None and (again or after.default is None):
         why = "The default is given again in the new type." if moved and after.default else None
         yield statement(change, f"{alter} DROP DEFAULT", why=why)
         default = None
@@ -163,19 +164,29 @@ def _retype(
             yield behind_rows(ctx, change, name, made.options, table, after.name)
 
 
+def _counts_on(before: Column, after: Column) -> bool:
+    """Whether a serial column becomes one of another size: its default suits both."""
+    same = before.default == after.default and (before.default or "").startswith("nextval(")
+    return same and before.type in LARGEST and after.type in LARGEST
+
+
 def _type_statement(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> PlannedStatement:
     label = ctx.label(table, after.name)
-    text = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)} TYPE {after.type}"
+    own = f"ALTER TABLE {ctx.name(table)}"
+    text = f"{own}\n    ALTER COLUMN {quote(after.name)} TYPE {after.type}"
     if after.collation is not None:
         text += f" COLLATE {after.collation}"
-    using = ctx.options.using.get(label) or conversion(label, before, after)
+    asked = ctx.options.using.get(label)
+    using = asked or conversion(label, before, after)
     if using is not None and after.generated is None:
         text += f"\n    USING {using}"
     lossy = before.type != after.type and after.generated is None
     destroys = (label,) if lossy and narrows(before.type, after.type) else ()
-    return statement(change, text, destroys=destroys)
+    # What a person wrote may read another column as it is by then.
+    alone = asked is not None or after.generated is not None
+    return replace(statement(change, text, destroys=destroys), joins=None if alone else own)
 
 
 def conversion(label: str, before: Column, after: Column) -> str | None:
