@@ -27,6 +27,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is kept for the next server is kept for the next test, not in somebody's home."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # the workers share it
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests gets into one."""
@@ -54,7 +63,7 @@ def nothing_blocks_the_event_loop() -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Generator[EmbeddedServer]:
+def postgres_server(cache_of_the_session: None) -> Generator[EmbeddedServer]:
     """One embedded PostgreSQL for all tests of the session that ask for it."""
     server = EmbeddedServer()
     server.start()

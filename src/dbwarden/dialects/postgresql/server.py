@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from urllib.parse import quote
 import anyio
 import anyio.to_thread
 
+from dbwarden.dialects.postgresql import template
 from dbwarden.dialects.postgresql.binaries import Binaries, Runner, find_binaries, readable_copy
 from dbwarden.dialects.postgresql.binaries import runner as find_runner
 from dbwarden.dialects.postgresql.folders import (
@@ -211,18 +212,26 @@ class EmbeddedServer:
         if (self.data / "PG_VERSION").exists():
             self._check_data()
         else:
-            self._make_data()
+            self._make_data(found)
 
-    def _make_data(self) -> None:
-        assert self.binaries is not None
+    def _make_data(self, found: Binaries) -> None:
         if self._data is not None:
             self._data.mkdir(parents=True, exist_ok=True)
             self._runner.own(self._data)
-        options = "-U postgres -A trust -E UTF8 --locale=C --no-sync"
-        if self.binaries.major >= 14:
-            options += " --no-instructions"
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        if found.major >= 14:
+            options.append("--no-instructions")
+        archive = template.archive_of(found, options) if self.throw_away else None
+        if archive is not None and template.unpack(archive, self.data, self._runner):
+            return
+        self._initdb(options)
+        if archive is not None:
+            template.keep(self.data, archive)
+
+    def _initdb(self, options: Sequence[str]) -> None:
+        assert self.binaries is not None
         made = subprocess.run(
-            [str(self.binaries.program("initdb")), "-D", str(self.data), *options.split()],
+            [str(self.binaries.program("initdb")), "-D", str(self.data), *options],
             env=_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,0 +1,110 @@
+"""A throw-away server begins with the folder that an earlier one had from initdb."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import asyncpg
+import pytest
+
+from dbwarden.dialects.postgresql.server import EmbeddedServer
+from tests.servers import open_folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where archives are kept in this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "dbwarden"
+
+
+@contextmanager
+def running(data: Path | None = None) -> Generator[EmbeddedServer]:
+    server = EmbeddedServer(data=data)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def identifier(data: Path | None = None) -> int:
+    """Start a server, ask for its system identifier, stop it. Copies of one folder share theirs."""
+
+    async def ask(url: str) -> int:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+            found: int = await connection.fetchval(
+                "SELECT system_identifier FROM pg_control_system()"
+            )
+            return found
+        finally:
+            await connection.close()
+
+    with running(data) as server:
+        return anyio.run(ask, server.url())
+
+
+def only_archive(cache: Path) -> Path:
+    (archive,) = cache.iterdir()
+    assert archive.stat().st_mode & 0o777 == 0o600
+    return archive
+
+
+def test_the_second_server_begins_as_the_first(cache: Path) -> None:
+    first = identifier()
+    only_archive(cache)
+
+    assert identifier() == first
+    only_archive(cache)
+
+
+def test_a_server_whose_databases_stay_is_no_copy(cache: Path) -> None:
+    first = identifier()
+
+    with open_folder() as folder:
+        assert identifier(folder / "data") != first
+
+
+def test_an_archive_that_is_not_whole_is_made_anew(cache: Path) -> None:
+    first = identifier()
+    archive = only_archive(cache)
+    archive.write_bytes(archive.read_bytes()[:1_000_000])
+
+    second = identifier()
+
+    assert second != first
+    assert identifier() == second
+
+
+def test_an_archive_that_others_can_write_is_left_alone(cache: Path) -> None:
+    first = identifier()
+    archive = only_archive(cache)
+    archive.chmod(0o660)
+
+    second = identifier()
+    assert second != first
+
+    archive.chmod(0o600)
+    cache.chmod(0o770)
+    assert identifier() not in (first, second)
+
+
+def test_only_the_newest_archives_are_kept(cache: Path) -> None:
+    cache.mkdir(parents=True)
+    for number in range(5):
+        (cache / f"initdb-1{number}.0-0123.tar").write_bytes(b"")
+
+    identifier()
+
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_a_home_that_cannot_be_written_keeps_nothing(cache: Path) -> None:
+    cache.parent.write_text("no folder")
+
+    identifier()
+
+    assert cache.parent.read_text() == "no folder"
