@@ -259,6 +259,12 @@ def test_looking_never_creates_a_database_or_a_ledger(project: Path, cli: Cli) -
     assert sorted(path.name for path in project.glob("*.db*")) == []
 
 
+def test_an_edited_migration_is_applied_all_the_same(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    write(project, "primary", "0002_create_orders", ORDERS.replace("id", "number"))
+    assert results(cli("status", "--json"))["primary"]["version"] == "0002"
+
+
 def test_check_finds_a_changed_file_and_repair_accepts_it(project: Path, cli: Cli) -> None:
     cli("migrate")
     write(project, "primary", "0001_create_users", USERS.replace("email", "mail"))

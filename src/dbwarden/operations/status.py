@@ -67,11 +67,9 @@ def describe(
     replica: ReplicaStatus | None = None,
 ) -> StatusResult:
     """A status, from what was compared and read."""
-    versioned = [item.row.key for item in history.applied if item.migration.version]
-    keys = [*versioned, *_keys(history.ahead)]
     return StatusResult(
         database=config.database_name,
-        version=max(keys, key=int, default=None),
+        version=history.version,
         applied=_keys([item.row for item in history.applied]),
         pending=_keys([item for item in history.pending if not item.always]),
         repeatables=_keys([item for item in history.pending if item.always]),
