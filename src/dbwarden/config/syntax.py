@@ -44,7 +44,15 @@ def split_scheme(text: str) -> tuple[str, str | None, str]:
     """
     match = _SCHEME.match(text)
     if match is None:
-        raise URLProblem("this is not a database URL; one begins with postgresql:// or sqlite:///")
+        filled = re.match(r"\$?\{(?:env[:.])?(\w+)\}|\$(\w+)", text)
+        raise URLProblem(
+            "this is not a database URL; "
+            + (
+                f'nothing is filled in here, write os.environ["{filled[1] or filled[2]}"]'
+                if filled
+                else "one begins with postgresql:// or sqlite:///"
+            )
+        )
     scheme, driver = match.groups()
     return scheme.lower(), driver.lower() if driver else None, text[match.end() :]
 

@@ -372,3 +372,9 @@ def test_passwords_in_the_words_of_others_are_taken_out(text: str) -> None:
 def test_harmless_words_of_others_stay_as_they_are() -> None:
     text = 'password authentication failed for user "ann" at postgresql://ann@h/db'
     assert redact(text) == text
+
+
+@pytest.mark.parametrize("text", ["${SHOP_URL}", "$SHOP_URL", "{SHOP_URL}", "{env:SHOP_URL}"])
+def test_a_variable_that_another_tool_would_fill_in_is_told_of_os_environ(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r'write os\.environ\["SHOP_URL"\]'):
+        parse_url(text)
