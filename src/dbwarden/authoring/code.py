@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dbwarden.authoring import code_sqlite, code_types
-from dbwarden.authoring.code_types import CodeType, code_type
+from dbwarden.authoring.code_idioms import NO_IDIOMS, Idioms, circles_of, idioms_of
+from dbwarden.authoring.code_types import CodeType, code_type, import_lines, with_collation
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.schema import (
     Column,
@@ -48,6 +49,8 @@ class _Module:
     """The code so far, and what it has to import."""
 
     schema: Schema
+    idiomatic: bool
+    circles: frozenset[QualifiedName]
     imports: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     raw: bool = False
     names: set[str] = field(default_factory=lambda: {"Base", "Raw"})
@@ -57,6 +60,10 @@ class _Module:
             self.imports[home].add(name)
         self.raw = self.raw or name == "Raw"
         return name
+
+    def idioms(self, table: Table) -> Idioms:
+        """What is said at the columns of *table*, which is a class."""
+        return idioms_of(self.schema, table, self.circles) if self.idiomatic else NO_IDIOMS
 
     @property
     def sqlite(self) -> bool:
@@ -77,15 +84,22 @@ def escaped(sql: str) -> str:
     return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
 
-def module(schema: Schema, *, before: Sequence[str] = (), after: Sequence[str] = ()) -> str:
+def module(
+    schema: Schema,
+    *,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+    idiomatic: bool = False,
+) -> str:
     """The text of the module.
 
     Args:
         schema: Whose tables become classes.
+        idiomatic: Whether what can be said at a column stands there.
         before: Statements that make what the tables need.
         after: Statements that make what models cannot say.
     """
-    code = _Module(schema)
+    code = _Module(schema, idiomatic, circles_of(schema))
     code.use("sqlalchemy.orm", "DeclarativeBase")
     body = [
         line
@@ -98,22 +112,10 @@ def module(schema: Schema, *, before: Sequence[str] = (), after: Sequence[str] =
     if code.raw:
         code.use("sqlalchemy.types", "UserDefinedType")
         code.use("typing", "Any")
-    head = ['"""Models of a database that was there first."""', "", *_import_lines(code.imports)]
+    head = ['"""Models of a database that was there first."""', "", *import_lines(code.imports)]
     base = ["", "", "class Base(DeclarativeBase):", '    """Of all models."""', ""]
     raw = _RAW.splitlines() if code.raw else []
     return "\n".join([*head, *base, *raw, *body]).rstrip("\n") + "\n"
-
-
-def _import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
-    ours = {home for home in imports if home.startswith("sqlalchemy")}
-    for home in sorted(set(imports) - ours):
-        names = sorted(imports[home] - {""})
-        yield f"from {home} import {', '.join(names)}" if names else f"import {home}"
-    yield ""
-    for home in sorted(ours):
-        yield f"from {home} import ("
-        yield from (f"    {name}," for name in sorted(imports[home]))
-        yield ")"
 
 
 def _events(code: _Module, when: str, statements: Sequence[str]) -> Iterator[str]:
@@ -133,11 +135,12 @@ def _table(code: _Module, table: Table) -> Iterator[str]:
     code.use("sqlalchemy.orm", "mapped_column")
     yield from ("", f"class {_class_name(code, table.name)}(Base):")
     yield f"    __tablename__ = {table.name.name!r}"
-    yield from _table_args(code, table)
+    idioms = code.idioms(table)
+    yield from _table_args(code, table, idioms)
     yield ""
     taken: set[str] = set()
     for column in table.columns:
-        yield f"    {_attribute(code, table, column, taken)}"
+        yield f"    {_attribute(code, table, column, taken, idioms)}"
     yield ""
 
 
@@ -151,7 +154,7 @@ def _plain_table(code: _Module, table: Table) -> Iterator[str]:
     yield "    Base.metadata,"
     for column in table.columns:
         yield f"    Column({', '.join(_arguments(code, table, column, named=True))}),"
-    yield from (f"    {item}," for item in _items(code, table))
+    yield from (f"    {item}," for item in _items(code, table, NO_IDIOMS))
     yield from (f"    {item}," for item in _keywords(code, table))
     yield ")"
     yield ""
@@ -177,7 +180,7 @@ def _free(code: _Module, made: str, name: QualifiedName) -> str:
     return made
 
 
-def _attribute(code: _Module, table: Table, column: Column, taken: set[str]) -> str:
+def _attribute(code: _Module, table: Table, column: Column, taken: set[str], idioms: Idioms) -> str:
     name = re.sub(r"\W", "_", column.name)
     if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED or name in taken:
         name = f"c_{name}"
@@ -186,32 +189,45 @@ def _attribute(code: _Module, table: Table, column: Column, taken: set[str]) -> 
     taken.add(name)
     annotation = code.type(column.type).annotation
     optional = "" if column.not_null else " | None"
-    arguments = _arguments(code, table, column, named=name != column.name)
+    said = column.name in (table.primary_key.columns if table.primary_key else ())
+    known = code.idiomatic and (
+        said or (re.fullmatch(r"[\w.]+", annotation) and annotation != "Any")
+    )
+    arguments = _arguments(
+        code, table, column, named=name != column.name, idioms=idioms, nullable=not known
+    )
     return f"{name}: Mapped[{annotation}{optional}] = mapped_column({', '.join(arguments)})"
 
 
-def _arguments(code: _Module, table: Table, column: Column, *, named: bool) -> Iterator[str]:
+def _arguments(
+    code: _Module,
+    table: Table,
+    column: Column,
+    *,
+    named: bool,
+    idioms: Idioms = NO_IDIOMS,
+    nullable: bool = True,
+) -> Iterator[str]:
+    """What stands in the brackets; *nullable* where the annotation does not say it."""
     if named:
         yield repr(column.name)
     expression = code.type(column.type).expression
     if column.collation is not None and expression.startswith(("String", "Text", "CHAR")):
-        expression = _with_collation(expression, column.collation)
+        expression = with_collation(expression, column.collation)
     yield expression
+    if (link := idioms.foreign_keys.get(column.name)) is not None:
+        yield _link(code, link)
     yield from _computed(code, table, column)
-    if not column.not_null:
+    yield from idioms.words(table, column.name)
+    if not nullable:
+        pass
+    elif not column.not_null:
         yield "nullable=True"
     elif table.primary_key is None or column.name not in table.primary_key.columns:
         yield "nullable=False"
     if column.comment is not None:
         yield f"comment={column.comment!r}"
     yield from code_sqlite.column_options(column)
-
-
-def _with_collation(expression: str, collation: str) -> str:
-    name = collation.strip('"').rpartition(".")[2].strip('"')
-    head, bracket, rest = expression.partition("(")
-    inside = rest.rstrip(")") + ", " if bracket else ""
-    return f"{head}({inside}collation={name!r})"
 
 
 def _computed(code: _Module, table: Table, column: Column) -> Iterator[str]:
@@ -251,8 +267,8 @@ def _refers(table: Table, column: Column) -> bool:
     return any(column.name in key.columns for key in table.foreign_keys)
 
 
-def _table_args(code: _Module, table: Table) -> Iterator[str]:
-    items = list(_items(code, table))
+def _table_args(code: _Module, table: Table, idioms: Idioms) -> Iterator[str]:
+    items = list(_items(code, table, idioms))
     words = dict(item.split("=", 1) for item in _keywords(code, table))
     if not items and not words:
         return
@@ -274,21 +290,24 @@ def _keywords(code: _Module, table: Table) -> Iterator[str]:
     yield from code_sqlite.table_options(table)
 
 
-def _items(code: _Module, table: Table) -> Iterator[str]:
+def _items(code: _Module, table: Table, idioms: Idioms) -> Iterator[str]:
     key = table.primary_key
-    if key is not None:
+    if key is not None and not idioms.key:
         name = code.use("sqlalchemy", "PrimaryKeyConstraint")
         yield f"{name}({_listed(key.columns)}, name={key.name!r}{code_sqlite.key_options(key)})"
     for unique in table.uniques:
-        yield _unique(code, unique)
+        if unique not in idioms.uniques.values():
+            yield _unique(code, unique)
     for check in table.checks:
         name = code.use("sqlalchemy", "CheckConstraint")
         yield f"{name}({escaped(check.expression)!r}, name={check.name!r})"
     for foreign in table.foreign_keys:
+        if foreign in idioms.foreign_keys.values():
+            continue
         if not code.sqlite or code_sqlite.resolves(code.schema, foreign):
-            yield _foreign_key(code, foreign)
+            yield _foreign_key(code, foreign, table.name)
     for index in table.indexes:
-        if index.valid:
+        if index.valid and index not in idioms.indexes.values():
             yield _index(code, index)
 
 
@@ -308,20 +327,37 @@ def _unique(code: _Module, unique: Unique) -> str:
     return f"{word}({_listed(unique.columns)}, name={unique.name!r}{options})"
 
 
-def _foreign_key(code: _Module, key: ForeignKey) -> str:
-    word = code.use("sqlalchemy", "ForeignKeyConstraint")
+def _link(code: _Module, key: ForeignKey) -> str:
+    """A foreign key of one column, at that column."""
+    (referred,) = _referred(code, key)
+    return f"{code.use('sqlalchemy', 'ForeignKey')}({referred!r}{_actions(key)})"
+
+
+def _referred(code: _Module, key: ForeignKey) -> list[str]:
     target = key.references.name
     if key.references.namespace not in (None, code.schema.default_namespace):
         target = str(key.references)
-    referred = [f"{target}.{name}" for name in key.referred_columns]
-    text = f"{word}([{_listed(key.columns)}], [{_listed(referred)}], name={key.name!r}"
+    return [f"{target}.{name}" for name in key.referred_columns]
+
+
+def _foreign_key(code: _Module, key: ForeignKey, table: QualifiedName) -> str:
+    word = code.use("sqlalchemy", "ForeignKeyConstraint")
+    text = f"{word}([{_listed(key.columns)}], [{_listed(_referred(code, key))}], name={key.name!r}"
+    text += _actions(key)
+    if key.match != "SIMPLE":
+        text += f", match={key.match!r}"
+    text += _deferral(key.deferrable)
+    circle = {table, key.references} <= code.circles or not code.idiomatic
+    return f"{text}{', use_alter=True' if circle else ''})"
+
+
+def _actions(key: ForeignKey) -> str:
+    text = ""
     if key.on_delete != "NO ACTION" and not key.on_delete_columns:
         text += f", ondelete={key.on_delete!r}"
     if key.on_update != "NO ACTION":
         text += f", onupdate={key.on_update!r}"
-    if key.match != "SIMPLE":
-        text += f", match={key.match!r}"
-    return f"{text}{_deferral(key.deferrable)}, use_alter=True)"
+    return text
 
 
 def _index(code: _Module, index: Index) -> str:

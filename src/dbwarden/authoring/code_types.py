@@ -1,6 +1,7 @@
 """PostgreSQL's types as SQLAlchemy writes them. Pure."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dbwarden.schema import QualifiedName, Schema
@@ -129,3 +130,24 @@ def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
 def raw(type_: str) -> CodeType:
     """A type that the generated module defines itself."""
     return CodeType(expression=f"Raw({type_!r})", annotation="Any", imports=(_ANY, ("", "Raw")))
+
+
+def import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
+    """The import statements for names by their modules, ours apart."""
+    ours = {home for home in imports if home.startswith("sqlalchemy")}
+    for home in sorted(set(imports) - ours):
+        names = sorted(imports[home] - {""})
+        yield f"from {home} import {', '.join(names)}" if names else f"import {home}"
+    yield ""
+    for home in sorted(ours):
+        yield f"from {home} import ("
+        yield from (f"    {name}," for name in sorted(imports[home]))
+        yield ")"
+
+
+def with_collation(expression: str, collation: str) -> str:
+    """A type with its collation."""
+    name = collation.strip('"').rpartition(".")[2].strip('"')
+    head, bracket, rest = expression.partition("(")
+    inside = rest.rstrip(")") + ", " if bracket else ""
+    return f"{head}({inside}collation={name!r})"

@@ -45,11 +45,10 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         if not schema.tables:
             raise UsageError("the database holds no tables", database=config.database_name)
         before = await _before(place, schema)
-        draft = module(schema, before=before)
-        built = await _built(place, draft)
-        changes = diff(built, schema)
-        rest = place.workshop.render(changes, current=built, desired=schema)
-        code = module(schema, before=before, after=[item.text for item in rest])
+        idiomatic, built = await _draft(place, schema, before)
+        rest = place.workshop.render(diff(built, schema), current=built, desired=schema)
+        after = [item.text for item in rest]
+        code = module(schema, before=before, after=after, idiomatic=idiomatic)
         left = await differences(place, await _built(place, code), schema)
         if left:
             raise NotProven(
@@ -57,6 +56,18 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
                 database=config.database_name,
             )
     return GeneratedModels(database=config.database_name, tables=len(schema.tables), code=code)
+
+
+async def _draft(place: Bench, schema: Schema, before: list[str]) -> tuple[bool, Schema]:
+    """Whether the code may be idiomatic, and what its models build by themselves.
+
+    It may where that leaves no more to say in SQL than the plain form does.
+    """
+    built = await _built(place, module(schema, before=before, idiomatic=True))
+    if not (left := diff(built, schema)):
+        return True, built
+    plainly = await _built(place, module(schema, before=before))
+    return (True, built) if len(left) <= len(diff(plainly, schema)) else (False, plainly)
 
 
 async def _before(place: Bench, schema: Schema) -> list[str]:

@@ -41,10 +41,36 @@ async def test_generated_models_lead_back_to_the_database(project: Project) -> N
     made = await generate_models(project.config)
     assert made.tables == 6
     assert "class Users(Base):" in made.code
-    assert "email: Mapped[str] = mapped_column(CITEXT, nullable=False" in made.code
-    assert "id: Mapped[int] = mapped_column(Integer)" in made.code
+    assert "email: Mapped[str] = mapped_column(CITEXT" in made.code
+    assert "id: Mapped[int] = mapped_column(Integer, primary_key=True)" in made.code
     path = project.file("models_generated.py", "")
     path.write_text(made.code, encoding="utf-8")
     config = replace(project.config, model_paths=("models_generated.py",))
     found = await drift(config, models=True)
     assert found.differences == ()
+
+
+async def test_what_people_say_at_a_column_stands_there(project: Project) -> None:
+    for statement in (
+        "CREATE TABLE users (id serial PRIMARY KEY, email varchar(200) NOT NULL UNIQUE, age int)",
+        "CREATE TABLE posts (id int CONSTRAINT own_name PRIMARY KEY, user_id int NOT NULL "
+        "REFERENCES users ON DELETE CASCADE, editor_id int CONSTRAINT edits REFERENCES users)",
+        "CREATE INDEX ix_posts_user_id ON posts (user_id)",
+        "CREATE TABLE hens (id int PRIMARY KEY, egg_id int)",
+        "CREATE TABLE eggs (id int PRIMARY KEY, hen_id int REFERENCES hens)",
+        "ALTER TABLE hens ADD FOREIGN KEY (egg_id) REFERENCES eggs",
+    ):
+        await project.fetch(statement)
+    code = (await generate_models(project.config)).code
+    for line in (
+        "id: Mapped[int] = mapped_column(Integer, primary_key=True)",
+        "email: Mapped[str] = mapped_column(String(200), unique=True)",
+        "age: Mapped[int | None] = mapped_column(Integer)",
+        "user_id: Mapped[int] = mapped_column("
+        "Integer, ForeignKey('users.id', ondelete='CASCADE'), index=True)",
+        "PrimaryKeyConstraint('id', name='own_name'),",
+        "ForeignKeyConstraint(['editor_id'], ['users.id'], name='edits'),",
+        "ForeignKeyConstraint(['egg_id'], ['eggs.id'], name='hens_egg_id_fkey', use_alter=True),",
+    ):
+        assert f"{line}\n" in code
+    assert "nullable" not in code
