@@ -528,6 +528,7 @@ def test_a_configuration_that_exits_is_an_error_with_its_line(project: Path, cli
 def test_two_empty_migrations_can_be_made_in_a_row(project: Path, cli: Cli) -> None:
     assert cli("new", "-m", "one").code == 0
     assert cli("new", "-m", "two", "--json").json["version"] == "0004"
+    assert cli("make-migrations", "-m", "three", "--empty").code == 0
 
 
 def test_a_replica_that_is_not_there_is_made_by_migrating_its_primary(

@@ -121,7 +121,8 @@ def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
         if not equals or not name.strip() or not value.strip():
             raise UsageError(
                 f"{flag} {text!r} does not name a column and an expression",
-                next_step=f"Write it as {flag} users.age='age::int'.",
+                next_step=f"Write it as {flag} "
+                + ("users.email=\"''\"." if flag == "--fill" else "users.age='age::int'."),
             )
         found[name.strip()] = value.strip()
     return found

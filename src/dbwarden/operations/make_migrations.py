@@ -25,8 +25,9 @@ from dbwarden.errors import (
     StatementFailed,
     UsageError,
 )
-from dbwarden.files.folder import next_version, slug, write_migration
+from dbwarden.files.folder import next_version, read_names, slug, write_migration
 from dbwarden.files.migration import Migration
+from dbwarden.files.naming import FileName
 from dbwarden.files.parsing import parse
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.target import migration_files, operation
@@ -111,7 +112,7 @@ async def make_migrations(
         UnsupportedChange: A difference that cannot be expressed.
         NotProven, StatementFailed: It does not run or lead where it should; nothing was written.
     """
-    files = await _own_files(config)
+    _refuse_replica(config)
     answers = Answers(renames=renames, allow_drop=allow_drop, online=online, asker=asker)
     answers = replace(
         answers, fills=fills or {}, using=using or {}, rollback_using=rollback_using or {}
@@ -125,19 +126,20 @@ async def make_migrations(
         from_live=from_live,
     )
     if empty:
-        return await _finish(config, files, order, empty_migration(message), {"verdict": None})
+        names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
+        return await _finish(config, names, order, empty_migration(message), {"verdict": None})
+    files = await migration_files(config)
     async with bench(config) as place:
         return await _make(place, files, order)
 
 
-async def _own_files(config: DatabaseConfig) -> tuple[Migration, ...]:
+def _refuse_replica(config: DatabaseConfig) -> None:
     if config.replica_of is not None:
         raise UsageError(
             f"a replica has no migrations of its own; it follows {config.replica_of}",
             database=config.database_name,
             next_step=f"Run it for {config.replica_of}.",
         )
-    return await migration_files(config)
 
 
 async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:
@@ -282,14 +284,14 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
     return notes
 
 
-def _file_name(config: DatabaseConfig, files: Sequence[Migration], order: Order) -> str:
+def _file_name(config: DatabaseConfig, files: Sequence[Migration | FileName], order: Order) -> str:
     number = format_version(next_version(files))
     return f"{config.files_of}__{number}_{slug(order.name or order.message)}.sql"
 
 
 async def _finish(
     config: DatabaseConfig,
-    files: Sequence[Migration],
+    files: Sequence[Migration | FileName],
     order: Order,
     text: str,
     fields: Mapping[str, object],
