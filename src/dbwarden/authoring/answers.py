@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 import anyio.to_thread
@@ -20,6 +21,8 @@ from dbwarden.diff.changes import Renaming
 from dbwarden.diff.renames import renamed
 from dbwarden.errors import UsageError
 from dbwarden.schema import Schema
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Asker(Protocol):
@@ -88,8 +91,10 @@ async def decided_renames(
                 declined.add(candidate.old)
 
 
-async def allow_drops(answers: Answers, destroys: Sequence[str]) -> None:
-    """Return when everything in *destroys* may go.
+async def allow_drops(
+    answers: Answers, destroys: Sequence[str], why: Mapping[str, str] = NOTHING
+) -> None:
+    """Return when everything in *destroys* may go; *why* are those that are changed, not dropped.
 
     Raises:
         UsageError: Something may not; names each.
@@ -97,7 +102,7 @@ async def allow_drops(answers: Answers, destroys: Sequence[str]) -> None:
     names = [name for name in dict.fromkeys(destroys) if name not in answers.allow_drop]
     if not names:
         return
-    listed = ", ".join(names)
+    listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
     if answers.asker is not None and await asked(
         answers.asker.yes, f"This destroys data: {listed}. Write it all the same?"
     ):

@@ -11,7 +11,15 @@ from dbwarden.authoring.labels import label
 from dbwarden.authoring.wording import in_own_words, polished
 from dbwarden.dialects.scratch import Workshop
 from dbwarden.diff import diff
-from dbwarden.diff.changes import AddColumn, Change, Rename, RenameValue, Renaming, invert
+from dbwarden.diff.changes import (
+    AddColumn,
+    AlterColumn,
+    Change,
+    Rename,
+    RenameValue,
+    Renaming,
+    invert,
+)
 from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Schema
@@ -68,12 +76,23 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
         fills={**task.answers.fills, **await _asked_fills(task, changes)},
     )
     upgrade = render(workshop, task, changes, options)
-    await allow_drops(task.answers, _destroyed(upgrade))
+    await allow_drops(task.answers, _destroyed(upgrade), _converted(task, changes))
     try:
         rollback = _rollback(workshop, task, renames, options)
     except UnsupportedChange as error:
         return Plan(upgrade=upgrade, rollback=None, no_way_back=_why(error))
     return Plan(upgrade=upgrade, rollback=rollback)
+
+
+def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
+    """Which columns get another type, and which, by the columns' names."""
+    return {
+        label(change.table, task.desired.default_namespace, change.after.name): (
+            f"{change.before.type} becomes {change.after.type}"
+        )
+        for change in changes
+        if isinstance(change, AlterColumn) and change.before.type != change.after.type
+    }
 
 
 def _why(error: UnsupportedChange) -> str:

@@ -251,6 +251,15 @@ async def test_who_says_no_gets_no_file(project: Project) -> None:
         await project.make("after", asker=Person("n"))
 
 
+async def test_a_conversion_that_loses_data_is_told_as_one(project: Project) -> None:
+    project.models(HEAD + "    size: Mapped[int] = mapped_column(Integer)\n")
+    await project.made("before")
+    project.models(HEAD + "    size: Mapped[int] = mapped_column(SmallInteger)\n")
+    with pytest.raises(UsageError, match=r"users\.size \(integer becomes smallint\)") as caught:
+        await project.make("after")
+    assert str(caught.value.next_step).endswith("--allow-drop users.size")
+
+
 async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> None:
     project.models(HEAD + "    at: Mapped[object | None] = mapped_column(DateTime)\n")
     await project.made("before")
