@@ -56,8 +56,8 @@ class Directory:
         """The names of the columns with these numbers, in their order."""
         if not numbers:
             return ()
-        found = self.columns
-        return tuple(found[relation, number] for number in numbers if (relation, number) in found)
+        names = [self.columns.get((relation, number)) for number in numbers]
+        return tuple([name for name in names if name is not None])
 
 
 def directory_of(rows: Rows, exclude: Collection[QualifiedName]) -> Directory:

@@ -351,6 +351,7 @@ WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a', 'i')
   AND NOT (d.classid = 'pg_class'::regclass AND d.deptype <> 'n'
            AND (d.objsubid = 0 OR d.deptype = 'i'))
   AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
+  AND NOT (d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_constraint'::regclass)
 """
 
 OTHERS: LiteralString = f"""

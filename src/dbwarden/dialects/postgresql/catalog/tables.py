@@ -112,11 +112,11 @@ def _table(found: Directory, grouped: _Grouped, row: Row) -> Table:
         if parent["parent"] in found.names
     )
     constraints = [_constraint(found, item) for item in grouped.constraints.get(oid, ())]
-    constraints.sort(key=lambda constraint: constraint.name or "")
+    constraints.sort(key=_name_of)
     keys = _of(PrimaryKey, constraints)
     return Table(
         name=found.names[oid],
-        columns=tuple(_column(found, grouped, item) for item in grouped.columns.get(oid, ())),
+        columns=tuple([_column(found, grouped, item) for item in grouped.columns.get(oid, ())]),
         primary_key=keys[0] if keys else None,
         uniques=_of(Unique, constraints),
         foreign_keys=_of(ForeignKey, constraints),
@@ -138,8 +138,12 @@ def _table(found: Directory, grouped: _Grouped, row: Row) -> Table:
     )
 
 
+def _name_of(part: Constraint | Index) -> str:
+    return part.name or ""
+
+
 def _of(kind: type[C], constraints: Iterable[object]) -> tuple[C, ...]:
-    return tuple(constraint for constraint in constraints if isinstance(constraint, kind))
+    return tuple([constraint for constraint in constraints if isinstance(constraint, kind)])
 
 
 def parameters(options: Iterable[str] | None) -> Parameters:
@@ -335,15 +339,15 @@ def _foreign_key(found: Directory, row: Row, comment: str | None) -> ForeignKey:
 
 
 def _indexes(found: Directory, grouped: _Grouped, relation: int) -> tuple[Index, ...]:
-    made = (_index(found, grouped, row) for row in grouped.indexes.get(relation, ()))
-    return tuple(sorted(made, key=lambda index: index.name))
+    made = [_index(found, grouped, row) for row in grouped.indexes.get(relation, ())]
+    return tuple(sorted(made, key=_name_of))
 
 
 def _index(found: Directory, grouped: _Grouped, row: Row) -> Index:
     count = row["key_count"]
     return Index(
         name=row["name"],
-        columns=tuple(_index_column(found, grouped, row, place) for place in range(count)),
+        columns=tuple([_index_column(found, grouped, row, place) for place in range(count)]),
         unique=row["unique"],
         method=row["method"],
         include=found.column_names(row["relation"], row["columns"][count:]),
@@ -368,9 +372,8 @@ def _index_column(found: Directory, grouped: _Grouped, row: Row, place: int) -> 
         settings = ", ".join(f"{name}={value}" for name, value in parameters(more["options"]))
         operator_class = f"{chosen['name']}({settings})"
     target = more["statistics"] if more is not None else None
-    names = found.column_names(row["relation"], (number,))
     return _plain_index_column(
-        names[0] if number else None,
+        found.columns[row["relation"], number] if number else None,
         None if number else row["expressions"][place],
         operator_class,
         grouped.collations.get(collation) if collation not in (own, 0) else None,
