@@ -71,7 +71,7 @@ def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[
             _create_all(item.metadata, engine, item)
     except SQLAlchemyError as error:
         raise ConfigurationError(
-            f"the models cannot be written as SQL: {error}",
+            f"the models cannot be written as SQL: {_told(error, item, engine.dialect)}",
             database=config.database_name,
             next_step="Correct the table or type that the message names.",
         ) from error
@@ -82,6 +82,18 @@ def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[
             next_step="Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)).",
         ) from error
     return found
+
+
+def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
+    """What SQLAlchemy says, and of which column: of some types it does not."""
+    for table in item.tables:
+        for column in table.columns:
+            try:
+                column.type.compile(dialect=dialect)
+            except SQLAlchemyError:
+                told = f"column '{column.name}'" in str(error)
+                return str(error) if told else f"{table.fullname}.{column.name}: {error}"
+    return str(error)
 
 
 def _check_names(config: DatabaseConfig, item: OwnedMetadata) -> None:

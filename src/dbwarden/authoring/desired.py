@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-import anyio.to_thread
 
 from dbwarden.authoring.bench import Source
 from dbwarden.authoring.garbage import collecting_no_garbage
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import dialect_for
 from dbwarden.dialects.scratch import ScratchDatabase, Workshop
 from dbwarden.errors import ConfigurationError, UsageError
@@ -44,7 +44,7 @@ class Wanted:
 async def wanted(
     config: DatabaseConfig, siblings: Sequence[DatabaseConfig], workshop: Workshop
 ) -> Wanted:
-    """Import the models and read the schema files, in a worker thread.
+    """Import the models and read the schema files, in a thread of its own.
 
     Raises:
         UsageError: The database has neither.
@@ -57,7 +57,7 @@ async def wanted(
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    return await anyio.to_thread.run_sync(read_wanted, config, tuple(siblings), workshop)
+    return await in_own_thread(partial(read_wanted, config, tuple(siblings), workshop))
 
 
 def read_wanted(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -20,6 +21,7 @@ from dbwarden.cli.style import GREEN, RED, YELLOW, Cell, duration
 from dbwarden.config import loading
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import is_glob
+from dbwarden.config.threads import in_own_thread
 from dbwarden.errors import UsageError
 from dbwarden.fleet import Outcome, OutcomeState
 
@@ -70,7 +72,7 @@ async def project(options: Project) -> loading.Project:
     """
     if isinstance(options, Target) and options.report is not None:
         await anyio.to_thread.run_sync(output.check_place, options.report)
-    return await anyio.to_thread.run_sync(loading.load_project, options.config)
+    return await in_own_thread(partial(loading.load_project, options.config))
 
 
 async def selected(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
-import anyio.to_thread
-
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig, UrlSource
 from dbwarden.config.project import Project
+from dbwarden.config.threads import in_own_thread
 from dbwarden.config.urls import parse_url
 from dbwarden.engines import Engines, engines
 from dbwarden.fastapi.probing import Probes
@@ -161,7 +160,7 @@ async def serving() -> Serving:
     """
     found = serving_now()
     if found is None:
-        project = await anyio.to_thread.run_sync(load_project)
+        project = await in_own_thread(load_project)
         found = serving_now() or Serving(project=project, engines=engines())
         _serving[asyncio.get_running_loop()] = found
     return found

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import anyio.to_thread
-
 from dbwarden import telemetry
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.errors import DatabaseExists, UsageError
 from dbwarden.operations.migrate import MigrateResult
@@ -59,7 +58,7 @@ async def create_database(
 async def _meant(database: DatabaseRef) -> DatabaseConfig:
     if isinstance(database, DatabaseConfig):
         return database
-    project = await anyio.to_thread.run_sync(load_project)
+    project = await in_own_thread(load_project)
     return project.default if database is None else project.database(database, unlisted=True)
 
 

@@ -17,6 +17,7 @@ from dbwarden.authoring.sides import Sides, compared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.threads import in_own_thread
 from dbwarden.diff import diff
 from dbwarden.errors import (
     ConfigurationError,
@@ -148,7 +149,7 @@ async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:
     Tenants count as one, whoever they are.
     """
     try:
-        project = await anyio.to_thread.run_sync(load_project)
+        project = await in_own_thread(load_project)
     except ConfigurationError:
         return ()
     own = (config.files_of, config.migrations_dir)

@@ -16,6 +16,7 @@ import anyio.to_thread
 from dbwarden import telemetry
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import Connection, Dialect, Step, dialect_for
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder
@@ -40,7 +41,7 @@ async def target(database: DatabaseRef, *, dev: bool = False) -> DatabaseConfig:
     if isinstance(database, DatabaseConfig):
         config = database
     else:
-        project = await anyio.to_thread.run_sync(load_project)
+        project = await in_own_thread(load_project)
         config = await project.find(database) if database is not None else project.default
     return config.for_dev() if dev and not config.dev else config
 

@@ -249,6 +249,19 @@ def suit(table, connection, **kw):
     assert sql(package.config("suited")) == first
 
 
+def test_an_enum_without_a_name_is_told_with_its_table_and_column(package: Package) -> None:
+    package.file(
+        "unnamed",
+        """
+from sqlalchemy import *
+metadata = MetaData()
+keys = Table("keys", metadata, Column("a", Integer), Column("sort", Enum("x", "y")))
+""",
+    )
+    with pytest.raises(ConfigurationError, match=r"SQL: keys\.sort: .* requires a name"):
+        sql(package.config("unnamed"))
+
+
 def test_an_index_without_a_name_is_told_with_its_table_and_columns(package: Package) -> None:
     package.file(
         "nameless",
