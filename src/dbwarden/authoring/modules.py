@@ -126,12 +126,16 @@ def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
 
 
 def _dotted(root: Path, path: Path) -> str | None:
-    """The name under which ``import`` finds *path* from *root*, so that nothing loads twice."""
-    try:
-        inside = path.resolve().relative_to(root.resolve())
-    except ValueError:
+    """The name under which ``import`` finds *path*, so that nothing loads twice."""
+    file = path.resolve()
+    homes = {folder.resolve() for folder in (root, *map(Path, sys.path))}
+    inside = [folder for folder in homes if file.is_relative_to(folder) and file != folder]
+    # A folder that is a package itself is on the path by chance: its modules have longer names.
+    tops = [folder for folder in inside if not (folder / "__init__.py").exists()] or inside
+    if not tops:
         return None
-    parts = list(inside.with_suffix("").parts)
+    home = max(tops, key=lambda folder: len(folder.parts))
+    parts = list(file.relative_to(home).with_suffix("").parts)
     if parts and parts[-1] == "__init__":
         parts.pop()
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
@@ -205,10 +209,18 @@ def _failure(config: DatabaseConfig, name: str, error: BaseException) -> Configu
         redact(f"the models in {name} cannot be imported: {type(error).__name__}: {error}"),
         database=config.database_name,
         location=place,
-        next_step=f"Correct the module; python -c 'import {name}' shows the whole traceback."
-        if not name.startswith("dbwarden_models_")
-        else "Correct the module.",
+        next_step=" ".join(_advice(config, name)),
     )
+
+
+def _advice(config: DatabaseConfig, name: str) -> Iterator[str]:
+    if name.startswith("dbwarden_models_"):
+        yield "Correct the module."
+        return
+    yield f"Correct the module; python -c 'import {name}' shows the whole traceback."
+    whole = next((path for path in config.model_paths if name.startswith(f"{path}.")), None)
+    if whole is not None:
+        yield f"If it has no models: name those that have in model_paths instead of all of {whole}."
 
 
 def _is_project(root: Path, filename: str) -> bool:

@@ -156,6 +156,28 @@ def test_files_and_folders_may_be_named_by_path(package: Package) -> None:
     assert names(owned_tables(config)) == {"t"}
 
 
+def test_a_file_below_a_folder_on_the_path_has_the_name_that_import_knows(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = f"inner_{package.name}"
+    package.file(f"src.{inner}.__init__", "")
+    package.file(f"src.{inner}.base", BASE)
+    package.file(
+        f"src.{inner}.one",
+        f"from {inner}.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n",
+    )
+    package.file(
+        f"src.{inner}.two",
+        f"from {inner}.one import *\nclass B(Thing):\n    __tablename__ = 'b'\n",
+    )
+    source = package.root / package.name / "src"
+    monkeypatch.syspath_prepend(str(source))
+    monkeypatch.syspath_prepend(str(source / inner))  # as for a script that lies there
+    one, two = (str(source / inner / f"{name}.py") for name in ("one", "two"))
+    assert names(owned_tables(package.at(two, one))) == {"a", "b"}
+    assert names(owned_tables(package.at(str(source / inner / "__init__.py"), one))) == {"a"}
+
+
 def test_every_form_of_inheritance_and_association_is_owned(package: Package) -> None:
     package.file(
         "shop",
@@ -384,8 +406,16 @@ def test_an_import_error_names_file_line_and_cause(package: Package) -> None:
         owned_tables(package.config("typo"))
     assert caught.value.location is not None
     assert caught.value.location.line == 1
+    assert "instead of all" not in (caught.value.next_step or "")
     with pytest.raises(ConfigurationError, match="there is no such module"):
         owned_tables(package.config("missing"))
+
+
+def test_a_module_met_on_the_way_through_a_package_can_be_left_out(package: Package) -> None:
+    package.file("broken", "1 / 0\n")
+    with pytest.raises(ConfigurationError, match="ZeroDivisionError") as caught:
+        owned_tables(package.at(package.name))
+    assert f"instead of all of {package.name}." in (caught.value.next_step or "")
 
 
 def test_modules_that_only_import_models_say_where_they_are(package: Package) -> None:
