@@ -229,14 +229,8 @@ def _plain_column(
 
 def sequence_options(row: Row) -> SequenceOptions:
     """How the sequence in *row* counts."""
-    return SequenceOptions(
-        start=row["start"],
-        increment=row["increment"],
-        minimum=row["minimum"],
-        maximum=row["maximum"],
-        cache=row["cache"],
-        cycle=row["cycle"],
-    )
+    words = ("start", "increment", "minimum", "maximum", "cache", "cycle")
+    return SequenceOptions(**{word: row[word] for word in words})
 
 
 def _identity(grouped: _Grouped, row: Row) -> Identity | None:
