@@ -45,6 +45,7 @@ async def test_a_signal_rolls_back_on_the_server_and_says_what_is_left(
 
     assert returned == code
     assert json.loads(out)["databases"][0]["state"] == "interrupted"
+    assert json.loads(out)["exit_code"] == code
     assert "Traceback" not in err
     assert await ask(postgres_url, OTHERS) == []
     assert await ask(postgres_url, LOCKS) == []

@@ -9,7 +9,7 @@ from tests.servers import open_folder
 async def test_the_development_server_keeps_its_databases(project: Project) -> None:
     configure(project, dev_database_url="embedded")
     code, out, _ = await run(project, "dev-server", "status")
-    assert (code, out) == (3, "It does not run.\n")
+    assert (code, out) == (3, "The development server does not run.\n")
     code, _, err = await run(project, "status", "--dev")
     assert code == 1
     assert "error: primary: the project's development server does not run\n" in err
@@ -27,8 +27,9 @@ async def test_the_development_server_keeps_its_databases(project: Project) -> N
         code, out, _ = await run(project, "check", "--dev")
         assert (code, "ok" in out) == (0, True)
     finally:
-        code, _, err = await run(project, "dev-server", "stop", "--remove")
+        code, out, err = await run(project, "dev-server", "stop", "--remove")
     assert (code, err) == (0, "")
+    assert out == "The development server is stopped, and its databases are gone.\n"
 
 
 async def test_a_server_inside_the_project_is_found_again() -> None:

@@ -349,7 +349,9 @@ async def dev_server(
     if options.json:
         output.say_json({"command": "dev-server", "exit_code": int(code), **plain(server)})
     else:
-        output.say("The development server runs." if server.running else "It does not run.")
+        gone = "is stopped, and its databases are gone" if remove else "is stopped"
+        state = "runs" if server.running else gone if action == "stop" else "does not run"
+        output.say(f"The development server {state}.")
         output.say(*(f"  {url}" for url in server.urls))
     return code
 
