@@ -22,7 +22,8 @@ class Hints:
     """The models' own texts; a namespace ``None`` stands for the default one.
 
     ``renamed_tables`` and ``renamed_columns`` lead from the new name to the old one
-    (``info={"renamed_from": ...}``).
+    (``info={"renamed_from": ...}``). ``unclaimed`` are tables beside ours whose modules no database
+    names, with these modules.
     """
 
     types: Mapping[ColumnKey, str] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Hints:
     indexes: Mapping[ColumnKey, IndexSpelling] = field(default_factory=dict)
     renamed_tables: Mapping[QualifiedName, str] = field(default_factory=dict)
     renamed_columns: Mapping[ColumnKey, str] = field(default_factory=dict)
+    unclaimed: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_HINTS = Hints()

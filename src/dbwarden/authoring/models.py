@@ -27,7 +27,8 @@ class OwnedMetadata:
     """One MetaData, and what of it belongs to a database.
 
     ``shared`` says that others own tables of it too, so that types and sequences of the whole
-    MetaData are only taken where an owned table or module has them.
+    MetaData are only taken where an owned table or module has them. ``unclaimed`` are those tables
+    of it whose modules no database names, with these modules.
     """
 
     metadata: MetaData
@@ -35,6 +36,7 @@ class OwnedMetadata:
     shared: bool = False
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
+    unclaimed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class _Look:
 
     names: frozenset[str]
     tables: dict[int, tuple[Table, str]] = field(default_factory=dict)
-    others: set[int] = field(default_factory=set)
+    others: dict[int, str] = field(default_factory=dict)
     metadata: dict[int, MetaData] = field(default_factory=dict)
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
@@ -55,7 +57,7 @@ class _Look:
         if module in self.names:
             self.tables.setdefault(id(table), (table, module))
         else:
-            self.others.add(id(table))
+            self.others.setdefault(id(table), module)
 
 
 def owned_tables(
@@ -83,6 +85,9 @@ def owned_tables(
     if config.model_paths and not any(item.tables or item.types for item in owned):
         raise _nothing(config, modules)
     _check_foreign_keys(config, owned, look)
+    claimed = {source.name for other in siblings for source in _sources(other)}
+    for item in owned:
+        item.unclaimed = _unclaimed(item.metadata, look, claimed)
     return owned
 
 
@@ -194,6 +199,15 @@ def _owned(config: DatabaseConfig, look: _Look) -> Iterator[OwnedMetadata]:
             types={*look.types, *_types_of(mine)},
             sequences={*look.sequences, *_sequences_of(mine)},
         )
+
+
+def _unclaimed(metadata: MetaData, look: _Look, claimed: set[str]) -> dict[str, str]:
+    found = {
+        table.fullname: look.others[id(table)]
+        for table in metadata.tables.values()
+        if id(table) in look.others
+    }
+    return {table: module for table, module in found.items() if module not in claimed}
 
 
 def _types_of(tables: Iterable[Table]) -> Iterator[SchemaType]:

@@ -76,7 +76,8 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
         fills={**task.answers.fills, **await _asked_fills(task, changes)},
     )
     upgrade = render(workshop, task, changes, options)
-    await allow_drops(task.answers, _destroyed(upgrade), _converted(task, changes))
+    reasons = {**_converted(task, changes), **_defined_elsewhere(task.hints)}
+    await allow_drops(task.answers, _destroyed(upgrade), reasons)
     try:
         rollback = _rollback(workshop, task, renames, options)
     except UnsupportedChange as error:
@@ -92,6 +93,14 @@ def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
         )
         for change in changes
         if isinstance(change, AlterColumn) and change.before.type != change.after.type
+    }
+
+
+def _defined_elsewhere(hints: Hints) -> dict[str, str]:
+    """What is known of tables that seem to go only because their modules are not named."""
+    return {
+        table: f"{module} defines it, but model_paths does not name that module"
+        for table, module in hints.unclaimed.items()
     }
 
 

@@ -54,6 +54,7 @@ def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
         checks=checks,
         indexes=indexes,
         renamed_tables=renamed_tables,
+        unclaimed={name: home for item in owned for name, home in item.unclaimed.items()},
         renamed_columns=renamed_columns,
     )
 

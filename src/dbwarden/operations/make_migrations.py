@@ -42,7 +42,8 @@ class MakeMigrationsResult:
 
     ``path`` is ``None`` when nothing was written: models and migrations agree, or only the SQL
     was asked for. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
-    ``not proven``. ``locks`` are lines about tables that were there before.
+    ``not proven``. ``locks`` are lines about tables that were there before. ``left_out`` are tables
+    beside these whose modules no ``model_paths`` name.
     """
 
     database: DatabaseName
@@ -57,6 +58,7 @@ class MakeMigrationsResult:
     locks: tuple[str, ...] = ()
     server: str | None = None
     sql: str | None = field(default=None, repr=False)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +164,16 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     config = place.config
     siblings = await siblings_of(config)
     sides = await compared(place, files, siblings, from_live=order.from_live)
+    left_out = tuple(f"{table} ({home})" for table, home in sides.hints.unclaimed.items())
     if not diff(sides.current, sides.desired) and not order.answers.renames:
-        return MakeMigrationsResult(database=config.database_name, agree=True, proven=True)
+        name = config.database_name
+        return MakeMigrationsResult(database=name, agree=True, proven=True, left_out=left_out)
     task = Task(
         current=sides.current, desired=sides.desired, hints=sides.hints, answers=order.answers
     )
     planned, proof = await _proven_plan(place, files, order, sides, task)
     text, fields = _written(order, planned, proof, sides)
-    result = await _finish(config, files, order, text, fields)
+    result = await _finish(config, files, order, text, {**fields, "left_out": left_out})
     if proof is not None and result.path is not None and not order.from_live:
         # Who asks next whether models and files agree need not replay them.
         written = parse(

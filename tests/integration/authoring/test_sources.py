@@ -150,3 +150,24 @@ async def test_two_databases_of_one_base_each_get_their_own_tables(project: Proj
     project.options["model_paths"] = (f"{name}.orders",)
     result = await project.make("orders", sql=True, allow_drop=("events", "events_tags"))
     assert "CREATE TABLE orders_tags" in (result.sql or "")
+
+
+async def test_a_table_whose_module_is_not_named_is_told_with_it(project: Project) -> None:
+    name = f"shop_of_{project.database}"
+    project.file(f"{name}/__init__.py", "")
+    base = "from sqlalchemy import *\nmetadata = MetaData()\n"
+    project.file(f"{name}/tags.py", f"{base}tags = Table('tags', metadata, Column('a', Text))\n")
+    project.file(
+        f"{name}/users.py",
+        f"from {name}.tags import metadata\nfrom sqlalchemy import *\n"
+        "users = Table('users', metadata, Column('id', Integer))\n",
+    )
+    project.options["model_paths"] = (name,)
+    await project.made("all")
+    project.options["model_paths"] = (f"{name}.users",)
+    words = rf"data: tags \({name}\.tags defines it, but model_paths does not name that module"
+    with pytest.raises(UsageError, match=words):
+        await project.make("fewer")
+    result = await project.make("fewer", allow_drop=("tags",))
+    assert result.left_out == (f"tags ({name}.tags)",)
+    assert (await project.make("none")).left_out == result.left_out

@@ -10,6 +10,7 @@ import anyio.to_thread
 from cyclopts import Parameter
 
 from dbwarden.authoring.answers import pairs_of
+from dbwarden.authoring.labels import shortened
 from dbwarden.cli import output
 from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import plain
@@ -131,15 +132,18 @@ def _say_made(results: Sequence[MakeMigrationsResult], options: Authored) -> int
 
 
 def _made_lines(result: MakeMigrationsResult) -> list[str]:
+    out = []
+    if result.left_out:
+        out = [f"  left out, in no model_paths: {shortened(result.left_out)}"]
     if result.agree:
-        return [f"{result.database}: models and migrations agree."]
+        return [f"{result.database}: models and migrations agree.", *out]
     if result.path is None:
         return [(result.sql or "").rstrip("\n")]
     lines = [f"Wrote {short(result.path)}"]
     if result.verdict is not None:
         on = f" (tried on {result.server})" if result.server else ""
         lines.append(f"  verdict: {result.verdict}{on}")
-    return [*lines, *(f"  {line}" for line in (*result.notes, *result.locks))]
+    return [*lines, *(f"  {line}" for line in (*result.notes, *result.locks)), *out]
 
 
 async def verify(*, options: Authored = Authored()) -> int:
