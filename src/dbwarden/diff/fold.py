@@ -34,12 +34,12 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
                 home = created[table]
                 if all(other == home or place[other] < place[home] for other in came[number]):
                     inside.setdefault(home, []).append(constraint)
-            case DropConstraint(table=table, constraint=constraint) if table in dropped:
+            case (
+                DropConstraint(table=table, constraint=part) | DropIndex(table=table, index=part)
+            ) if table in dropped:
                 home = dropped[table]
                 if all(other == home or place[other] > place[home] for other in went[number]):
-                    inside.setdefault(home, []).append(constraint)
-            case DropIndex(table=table, index=index) if table in dropped:
-                inside.setdefault(dropped[table], []).append(index)
+                    inside.setdefault(home, []).append(part)
             case _:
                 pass
     return tuple(_assemble(changes, order, inside, created, dropped))

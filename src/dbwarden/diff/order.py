@@ -94,6 +94,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     _families(graph, changes)
     _wishes(graph, nodes, changes)
     _logged_before_what_refers_to_it(graph, changes, old)
+    _parts_along_with_their_table(graph, changes)
     sorted_, circle = graph.sort([_priority(change) for change in changes])
     if circle:
         named = ", ".join(sorted({str(subject(changes[number])) for number in circle}))
@@ -256,6 +257,17 @@ def _families(graph: Graph, changes: Sequence[Change]) -> None:
         if table.partition_of is not None:
             for other in left[table.partition_of.parent]:
                 graph.wish(other, number)
+
+
+def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> None:
+    """A table that goes should go before what its indexes and constraints need: with them."""
+    gone = {
+        change.table.name: n for n, change in enumerate(changes) if isinstance(change, DropTable)
+    }
+    for number, change in enumerate(changes):
+        if isinstance(change, DropIndex | DropConstraint) and change.table in gone:
+            for later in graph.hard[number]:
+                graph.wish(gone[change.table], later)
 
 
 def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:

@@ -17,6 +17,22 @@ def shrunk(name: str, body: str, **more: object) -> Case:
 
 
 CASES = [
+    Case(
+        name="tables go along with functions that their indexes and checks call",
+        old="CREATE FUNCTION f(v text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT v';"
+        "CREATE TABLE t (id int PRIMARY KEY, a text CHECK (f(a) <> ''));"
+        "CREATE INDEX i ON t (f(a)); CREATE TABLE u (t_id int REFERENCES t);",
+        new="",
+        lacks=("DROP INDEX", "DROP CONSTRAINT"),
+    ),
+    Case(
+        name="a table goes along with a function of its own rows that its index calls",
+        old="CREATE TABLE t (id int PRIMARY KEY);"
+        "CREATE FUNCTION f(v t) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';"
+        "CREATE INDEX i ON t (f(t));",
+        new="",
+        contains=("DROP INDEX i",),
+    ),
     shrunk(
         "enum under a domain and a composite type",
         "CREATE DOMAIN d AS e DEFAULT 'a' CONSTRAINT dc CHECK (VALUE <> 'c');"
