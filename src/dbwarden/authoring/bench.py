@@ -82,6 +82,16 @@ class Bench:
                     found["server"] = self._scratch.version
             return self._scratch
 
+    async def prepare(self, source: Source) -> None:
+        """Start the scratch server, if the schema that *source* builds will have to be read there.
+
+        Before other work begins that would keep it waiting.
+        """
+        root = self.config.root
+        key = await self._key(source) if self.use_cache else None
+        if key is None or not await anyio.to_thread.run_sync(cache.has, root, key):
+            await self.scratch()
+
     async def server(self) -> str:
         """The scratch server's kind and version, if possible without starting it."""
         known = await self.workshop.identity(self.config)

@@ -6,9 +6,11 @@ deleted at any time. What cannot be read or written is simply not there.
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from hashlib import sha256
+from itertools import count
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ _CLASSES: dict[str, Any] = {
     name: value for name, value in vars(dbwarden.schema).items() if is_dataclass(value)
 } | {"Schema": Schema}
 _FIELDS = {name: [field.name for field in fields(value)] for name, value in _CLASSES.items()}
+_VALUES = {value: (name, attrgetter(*_FIELDS[name])) for name, value in _CLASSES.items()}
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_ONCE = frozenset({"Schema", "Table"})
+"""What occurs once: to see that, all that it holds would have to be hashed."""
 _BY_POSITION = ("QualifiedName", "Ref")
 _AGAIN = "again"
 
@@ -33,6 +39,10 @@ def folder_of(root: Path) -> Path:
     return root / ".dbwarden"
 
 
+def _path_of(root: Path, key: str) -> Path:
+    return folder_of(root) / "cache" / f"{key}.json"
+
+
 def key_of(parts: Iterable[str]) -> str:
     """The name under which the schema that comes from *parts* is kept."""
     shape = json.dumps(_FIELDS, sort_keys=True)
@@ -40,9 +50,14 @@ def key_of(parts: Iterable[str]) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def has(root: Path, key: str) -> bool:
+    """Whether something is kept under *key*. Blocking."""
+    return _path_of(root, key).exists()
+
+
 def load(root: Path, key: str) -> bytes | None:
     """What is kept under *key*. Blocking."""
-    path = folder_of(root) / "cache" / f"{key}.json"
+    path = _path_of(root, key)
     try:
         found = path.read_bytes()
         os.utime(path)
@@ -86,7 +101,7 @@ def _forget_oldest(folder: Path) -> None:
 def dump(schema: Schema) -> bytes:
     """*schema* as it is kept; ``parse`` takes it back."""
     with collecting_no_garbage():
-        found = json.dumps(_encode(schema, {}), separators=(",", ":"))
+        found = json.dumps(_encode(schema, {}, count()), separators=(",", ":"))
     return found.encode("utf-8", "surrogatepass")
 
 
@@ -100,20 +115,23 @@ def parse(content: bytes) -> Schema | None:
     return found if isinstance(found, Schema) else None
 
 
-def _encode(value: Any, known: dict[Any, int]) -> Any:
+def _encode(value: Any, known: dict[Any, int], numbers: Iterator[int]) -> Any:
     """*value* in JSON; what occurs again, as a column does in many tables, is a number then."""
-    if isinstance(value, tuple):
-        return [_encode(item, known) for item in value]
-    if isinstance(value, Kind):
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple:
+        return [_encode(item, known, numbers) for item in value]
+    if kind is Kind:
         return {"Kind": value.value}
-    if is_dataclass(value) and not isinstance(value, type):
-        if value in known:
-            return {_AGAIN: known[value]}
-        name = type(value).__name__
-        found = {name: [_encode(getattr(value, field), known) for field in _FIELDS[name]]}
-        known[value] = len(known)
-        return found
-    return value
+    name, values = _VALUES[kind]
+    if name not in _ONCE and value in known:
+        return {_AGAIN: known[value]}
+    found = {name: [_encode(item, known, numbers) for item in values(value)]}
+    number = next(numbers)
+    if name not in _ONCE:
+        known[value] = number
+    return found
 
 
 def _decode(value: Any, known: list[Any]) -> Any:

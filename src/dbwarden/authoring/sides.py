@@ -71,6 +71,8 @@ async def compared(
         source = await live_source(bench) if from_live else files_source(files)
         return source, await bench.schema(source)
 
+    if not from_live:
+        await bench.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
     (asked, found), (source, current) = await together(models, there, apart=apart)
     desired = found if isinstance(found, Schema) else await _on_top(bench, asked, current, found)

@@ -18,8 +18,10 @@ from dbwarden.dialects.postgresql.messages import (
     Trace,
     Unit,
     batches,
+    in_pieces,
     judge,
     milliseconds,
+    place,
     render,
     statement_offsets,
 )
@@ -294,3 +296,44 @@ def test_statements_begin_where_they_say(texts: list[str], gap: str, end: str) -
 
 def steps_of_text(text: str) -> tuple[Step, ...]:
     return unit(1, f"VACUUM; SELECT 0; {text} VACUUM").work.steps
+
+
+MAKES = (
+    "CREATE TABLE a (id int);",
+    "-- about b\ncreate unlogged table b (id int); CREATE UNIQUE INDEX i ON b (id);",
+    "ALTER TABLE a\n    ADD COLUMN n text DEFAULT ';';",
+    "COMMENT ON TABLE a IS 'it''s';",
+)
+
+
+def test_what_only_makes_things_can_be_cut_into_pieces_that_know_their_places() -> None:
+    only = unit(1, "\n".join(MAKES))
+    assert only.step is not None
+    pieces = in_pieces(only.step, 2)
+
+    assert [len(piece.statements) for piece in pieces] == [2, 2, 1]
+    assert sum((piece.statements for piece in pieces), ()) == only.step.statements
+    assert "".join(piece.text for piece in pieces) == only.step.text
+    for piece in pieces:
+        for statement, offset in zip(piece.statements, statement_offsets(piece), strict=True):
+            assert piece.text[offset:].startswith(statement.text)
+            found, location = place(only.work.migration, piece, offset)
+            assert found == statement
+            assert (location.line, location.column) == (statement.line, statement.column)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "INSERT INTO a VALUES (1);",
+        "ALTER TYPE t ADD VALUE 'x';",
+        "SET LOCAL search_path = x;",
+        "CREATE TEMPORARY TABLE t (id int) ON COMMIT DROP;",
+        "DO $$ BEGIN END $$;",
+    ],
+)
+def test_what_may_mean_something_else_in_another_transaction_is_not_cut(other: str) -> None:
+    step = unit(1, "\n".join((*MAKES, other))).step
+    assert step is not None
+    assert in_pieces(step, 2) == (step,)
+    assert in_pieces(step, 6) == (step,)

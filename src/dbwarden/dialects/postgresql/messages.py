@@ -15,7 +15,7 @@ what happened:
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from dbwarden.dialects.base import Statement, Step, Work
@@ -256,6 +256,33 @@ def statement_offsets(step: Step) -> tuple[int, ...]:
         + statement.column
         - (step.column if statement.line == step.line else 1)
         for statement in step.statements
+    )
+
+
+# What only makes things leads to the same in one transaction and in several. A value that is added
+# to an enum, rows that wait for a deferred constraint or SET LOCAL do not.
+_ONLY_MAKES = re.compile(
+    r"(create\s+(unlogged\s+)?(table|sequence|schema|type)|create\s+(unique\s+)?index|alter\s+table"
+    r"|comment\s+on)\b",
+    re.IGNORECASE,
+)
+
+
+def in_pieces(step: Step, most: int) -> tuple[Step, ...]:
+    """*step*, or steps of at most *most* statements that do the same in an empty database."""
+    statements = step.statements
+    if len(statements) <= most or not all(_ONLY_MAKES.match(each.text) for each in statements):
+        return (step,)
+    offsets = (*statement_offsets(step), len(step.text))
+    return tuple(
+        replace(
+            step,
+            text=step.text[offsets[start] : offsets[min(start + most, len(statements))]],
+            line=statements[start].line,
+            column=statements[start].column,
+            statements=statements[start : start + most],
+        )
+        for start in range(0, len(statements), most)
     )
 
 

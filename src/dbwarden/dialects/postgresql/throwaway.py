@@ -1,5 +1,6 @@
 """Throw-away databases on a PostgreSQL server, in which SQL is tried."""
 
+import itertools
 import os
 import re
 import time
@@ -15,7 +16,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql import splitting
 from dbwarden.dialects.postgresql.catalog import read_schema
-from dbwarden.dialects.postgresql.messages import place, statement_offsets
+from dbwarden.dialects.postgresql.messages import in_pieces, place, statement_offsets
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.dialects.postgresql.sample import add_rows, fingerprint
 from dbwarden.dialects.postgresql.tracing import Refused, trace_statements
@@ -28,6 +29,10 @@ from dbwarden.types import Location
 PREFIX = "dbwarden_scratch_"
 SWEPT_AFTER = 24 * 3600
 """Seconds after which a scratch database belongs to nobody any more."""
+
+AT_ONCE = 250
+"""How many statements travel in one message: at the end of each the server walks over all locks
+that its transaction holds."""
 
 _ROLE_STATEMENT = re.compile(r"\s*(create|drop)\s+(role|user(?!\s+mapping)|group)\b", re.IGNORECASE)
 _MISSING_ROLE = re.compile(r'role "(.+)" does not exist')
@@ -162,11 +167,15 @@ class PostgresScratchDatabase:
             await self.execute([statement.text for statement in found])
 
     async def execute(self, statements: Sequence[str]) -> None:
-        """Run SQL that stands in no file, in one message where that is possible.
+        """Run SQL that stands in no file, in few messages where that is possible.
 
         Raises:
             StatementFailed: With the statement that the server refused.
         """
+        for start in range(0, len(statements), AT_ONCE):
+            await self._at_once(statements[start : start + AT_ONCE])
+
+    async def _at_once(self, statements: Sequence[str]) -> None:
         try:
             await self._send(";\n".join(statements))
         except asyncpg.PostgresError as error:
@@ -189,7 +198,8 @@ class PostgresScratchDatabase:
         Raises:
             StatementFailed: With file, line and column.
         """
-        for step in splitting.steps(migration, section):
+        whole = splitting.steps(migration, section)
+        for step in itertools.chain.from_iterable(in_pieces(step, AT_ONCE) for step in whole):
             try:
                 await self._run_step(step)
             except asyncpg.PostgresError as error:
