@@ -1,4 +1,4 @@
-"""The ledgers of other migration tools, in databases that they have managed: none of our business.
+"""The ledgers of other tools, in databases that they have managed: none of our business.
 
 They are no part of what a database is, like our own ledger: ``baseline`` does not write them down,
 nothing is proposed to drop them, and they are no drift. Which table is one is told by its name and
@@ -25,22 +25,23 @@ LEDGERS: Mapping[str, Collection[str]] = {
     "aerich": ("version", "app", "content"),
 }
 """The name of such a table, and columns that it surely has."""
+OURS = frozenset(("upgrade_checksum", "rollback_checksum", "steps_checksum", "dbwarden_version"))
+"""Columns of our own, under whatever name another configuration keeps it."""
 
 
 def is_ledger(table: Table) -> bool:
     """Whether *table* is where another tool keeps what it has applied."""
-    expected = LEDGERS.get(table.name.name.lower())
-    if expected is None:
-        return False
     columns = {column.name.lower() for column in table.columns}
+    expected = LEDGERS.get(table.name.name.lower(), OURS)
     return columns.issuperset(expected) and not table.foreign_keys
 
 
-def without_ledgers(schema: Schema) -> Schema:
-    """*schema* without the ledgers of other tools, and what belongs to them."""
+def without_ledgers(schema: Schema, own: str | None) -> Schema:
+    """*schema* without the ledgers of other tools, and what belongs to them.
+
+    *own* is the namespace of ours, which is gone already; nor is that left, if it is empty.
+    """
     gone = {table.name for table in schema.tables if is_ledger(table)}
-    if not gone:
-        return schema
     tables = tuple(table for table in schema.tables if table.name not in gone)
     sequences = tuple(each for each in schema.sequences if not _belongs(each, gone))
     names = gone | {each.name for each in schema.sequences if _belongs(each, gone)}
@@ -48,7 +49,7 @@ def without_ledgers(schema: Schema) -> Schema:
         schema,
         tables=tables,
         sequences=sequences,
-        namespaces=_still_used(schema, gone, tables),
+        namespaces=_still_used(schema, {*(name.namespace for name in gone), own}, tables),
         grants=tuple(grant for grant in schema.grants if grant.on.table not in names),
         dependencies=tuple(
             pair for pair in schema.dependencies if not names & {ref.table for ref in pair}
@@ -56,20 +57,20 @@ def without_ledgers(schema: Schema) -> Schema:
     )
 
 
-def with_ledgers(current: Schema, desired: Schema) -> Schema:
-    """*desired* and the ledgers of other tools that *current* has, so that they stay."""
+def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
+    """*desired* and the ledgers of other tools that *current* has, so that they stay.
+
+    So does *own*, the namespace of ours.
+    """
     there = {table.name for table in desired.tables}
     kept = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
-    if not kept:
-        return desired
     sequences = [each for each in current.sequences if _belongs(each, kept)]
     names = kept.keys() | {each.name for each in sequences}
-    namespaces = {each.name for each in desired.namespaces}
-    lost = [
-        each
-        for each in current.namespaces
-        if each.name not in namespaces and any(name.namespace == each.name for name in kept)
-    ]
+    wanted = {each.name for each in desired.namespaces}
+    homes = {*(name.namespace for name in kept), own} - wanted
+    lost = [each for each in current.namespaces if each.name in homes]
+    if not kept and not lost:
+        return desired
     pairs = [pair for pair in current.dependencies if pair[0].table in names]
     return replace(
         desired,
@@ -96,11 +97,11 @@ def _place(thing: object) -> tuple[str, str, str, str]:
 
 
 def _still_used(
-    schema: Schema, gone: Collection[QualifiedName], tables: Collection[Table]
+    schema: Schema, homes: Collection[str | None], tables: Collection[Table]
 ) -> tuple[Namespace, ...]:
-    """The namespaces without those that held nothing but what is *gone*."""
+    """The namespaces without those of *homes* that hold nothing else."""
     left = {table.name.namespace for table in tables} | {
         thing.ref.namespace for thing in schema.things if not isinstance(thing, Namespace)
     }
-    emptied = {name.namespace for name in gone} - left
+    emptied = set(homes) - left
     return tuple(each for each in schema.namespaces if each.name not in emptied)

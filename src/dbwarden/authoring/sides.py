@@ -46,7 +46,7 @@ async def adopted_source(bench: Bench) -> Source:
     """``live_source`` without what other migration tools keep there for themselves."""
     empty = await bench.schema(EMPTY)
     live = await bench.workshop.read_live(bench.config)
-    return await schema_source(bench, without_ledgers(live), empty)
+    return await schema_source(bench, without_ledgers(live, bench.config.ledger_schema), empty)
 
 
 async def compared(
@@ -79,13 +79,14 @@ async def compared(
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
         desired = await kept(bench, files, handmade, desired)
-    desired = await settled(bench, current, left_alone(current, desired))
+    desired = await settled(bench, current, left_alone(bench.config, current, desired))
     return Sides(source=source, current=current, desired=desired, hints=asked.hints)
 
 
-def left_alone(current: Schema, desired: Schema) -> Schema:
+def left_alone(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
     """*desired* and what *current* has that neither models nor files have to know."""
-    return with_ledgers(current, with_virtual_tables(current, desired))
+    virtual = with_virtual_tables(current, desired)
+    return with_ledgers(current, virtual, config.ledger_schema)
 
 
 def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:

@@ -68,7 +68,7 @@ async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
             return _result(place, "live with models", sides.current, sides.desired)
         current = await place.schema(await live_source(place))
         desired = await place.schema(files_source(files))
-        desired = await settled(place, current, left_alone(current, desired))
+        desired = await settled(place, current, left_alone(config, current, desired))
         return _result(place, "live with files", current, desired)
 
 

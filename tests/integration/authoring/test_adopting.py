@@ -124,3 +124,18 @@ async def test_a_search_path_that_scratch_has_not_is_said(project: Project) -> N
     project.migration(1, "-- upgrade\nCREATE TABLE t (i int);\n-- rollback\nDROP TABLE t;\n")
     await migrate(config)
     assert (await drift(config)).clean
+
+
+async def test_what_the_ledger_needs_is_no_drift(project: Project) -> None:
+    project.migration(1, f"-- upgrade\n{USERS}\n")
+    await project.with_options(ledger_table="another_ledger").migrate()
+    project = project.with_options(ledger_schema="bookkeeping")
+    await project.fetch("DROP TABLE users")
+    await project.migrate()
+    project.models(MODELS)
+    assert (await drift(project.config)).clean
+    assert (await drift(project.config, models=True)).clean
+    assert "bookkeeping" not in (await schema_sql(project.config, live=True)).sql
+    await project.fetch("CREATE TABLE bookkeeping.mine (id int)")
+    found = await drift(project.config)
+    assert [item.what for item in found.differences] == ["table bookkeeping.mine"]
