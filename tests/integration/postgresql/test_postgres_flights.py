@@ -130,6 +130,26 @@ async def test_a_fault_in_a_first_migrate_leaves_what_came_before_it(
     assert str(caught.value.location).endswith("0002_step.sql:3:1")
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("CREATE TABLE a (id nosuch);", 'type "nosuch" does not exist'),
+        ("CREATE TABLE nosuch.a (id int);", 'schema "nosuch" does not exist'),
+        ("INSERT INTO a VALUES (1);", 'relation "a" does not exist'),
+        ("DO $$ BEGIN RAISE 'no'; END $$;", "no"),
+    ],
+)
+async def test_the_very_first_migration_is_told_where_it_fails_and_not_as_the_ledgers_fault(
+    postgres_config: DatabaseConfig, sql: str, said: str
+) -> None:
+    write(postgres_config, 1, f"CREATE TABLE b ();\n{sql}")
+    with pytest.raises(StatementFailed, match=said) as caught:
+        await dbwarden.migrate(postgres_config)
+    place = caught.value.location
+    assert place is not None
+    assert (place.path.name, place.line) == ("primary__0001_step.sql", 3)
+
+
 async def test_a_first_migrate_whose_message_cannot_be_read_runs_what_stands_before_the_fault(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:

@@ -92,7 +92,9 @@ class Runner:
         """
         for work in works:
             self._check_text(work)
-        self._opening = opening and f"{opening};SELECT set_config('{DONE}','0',false);"
+        # In a transaction of its own: the next BEGIN would take it along, and a failure undo it.
+        opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
+        self._opening = opening and f"{opening};{opened}"
         if self._opening and not (works and in_one_transaction(works[0])):
             await self._open()
         units: list[Unit] = []
