@@ -44,6 +44,8 @@ async def init(
         '  dbwarden new -m "create users"                # then write its SQL, or',
         '  dbwarden make-migrations -m "create users"    # from the models that model_paths names',
         "  dbwarden migrate",
+        "",
+        "Has the database tables already? Then begin with: dbwarden baseline",
     )
     return 0
 
