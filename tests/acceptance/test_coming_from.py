@@ -126,6 +126,17 @@ def test_the_page_adopts_a_database_of_alembic(managed: Path) -> None:
     assert "agree" in ran(managed, "dbwarden", "make-migrations", "-m", "nothing")
     assert revision(managed / "shop.db") == revision(managed / "production.db") == [("2b",)]
     assert "marked" in ran(managed, "dbwarden", "history")
+    (last,) = re.findall(r"`(dbwarden new -m [^`]*)`", PAGE)
+    (sql,) = re.findall(r"`(DROP TABLE [^`]*)`", PAGE)
+    ran(managed, *shlex.split(last))
+    (file,) = (managed / "migrations" / "primary").glob("*0002*")
+    file.write_text(f"-- dbwarden: irreversible\n\n-- upgrade\n{sql}\n")
+    assert "irreversible" in ran(managed, "dbwarden", "verify")
+    for name in ("production.db", "new.db"):
+        ran(managed, "dbwarden", "migrate", database=name)
+        assert "no difference" in ran(managed, "dbwarden", "diff", database=name)
+    file.unlink()
+    ran(managed, "dbwarden", "repair", "--forget", "0002", "--yes", database="new.db")
     ran(managed, "dbwarden", "rollback", code=1)
     assert "rolled back" in ran(managed, "dbwarden", "rollback", database="new.db")
 
