@@ -659,6 +659,9 @@ def test_each_of_several_databases_gets_its_baseline(
     assert "drop table primary_things" in cli("diff").out
     assert set(states(cli("baseline", "--all", "--json")).values()) == {"succeeded"}
     assert cli("check", "--all").code == 0
+    assert "dbwarden baseline -d primary --to 0001 (or up to" in cli("baseline").err
+    shares = [cli("status", "--shard", f"{share}/2").err for share in (1, 2)]
+    assert sorted(shares) == ["", "There is no database in this share.\n"]
 
 
 def test_init_takes_whatever_kind_the_environment_names(

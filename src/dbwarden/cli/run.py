@@ -213,6 +213,9 @@ async def report(
         return code
     rows = [(o.database, *_cells(o, len(headers), row), duration(o.duration_ms)) for o in outcomes]
     output.say_table(("database", *headers, "time"), rows)
+    if not rows:
+        where = "in this share" if target.shard else "that this could be for"
+        output.note(f"There is no database {where}.")
     streams.results().flush()
     output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
     if again is not None:

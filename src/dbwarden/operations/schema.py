@@ -20,7 +20,7 @@ from dbwarden.operations.baseline import baseline
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.target import forget_files, look, migration_files, operation
 from dbwarden.schema import Schema
-from dbwarden.types import DatabaseName
+from dbwarden.types import DatabaseName, Version, format_version
 
 FIRST = "0001"
 
@@ -79,11 +79,14 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
     """
     # Not through what this run has read before: the file that is written now must be seen.
     folder = (config.migrations_dir, config.files_of, config.database_type)
-    if await anyio.to_thread.run_sync(read_folder, *folder):
+    files = await anyio.to_thread.run_sync(read_folder, *folder)
+    if files:
+        newest = max((f.version for f in files if f.version is not None), default=Version(1))
         raise UsageError(
             "there are migrations already",
             database=config.database_name,
-            next_step="Mark those that the database has as applied: dbwarden baseline --to 0007.",
+            next_step="Mark those that the database has as applied: dbwarden baseline "
+            f"-d {config.database_name} --to {format_version(newest)} (or up to an older one).",
         )
     _refuse_history(config, await look(config))
     path = await _write_first(config, message)
