@@ -150,6 +150,7 @@ def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
             for before, after in _both(current, desired)
             for found in _columns(before, after, current.default_namespace)
         ),
+        *_enums(current, desired),
         *_values(current, desired),
     )
 
@@ -240,6 +241,29 @@ def _keys(table: Table, column: str) -> int:
         1 for index in table.indexes if any(key.column == column for key in index.columns)
     )
     return constraints + 100 * indexes
+
+
+def _enums(current: Schema, desired: Schema) -> Iterator[Candidate]:
+    """An enum goes, and one with like values comes in the same column."""
+    gone = [enum for enum in current.enums if enum.name not in {new.name for new in desired.enums}]
+    came = [enum for enum in desired.enums if enum.name not in {old.name for old in current.enums}]
+    if not gone or not came:
+        return
+    before, after = current.needed_by(), desired.needed_by()
+    default = current.default_namespace
+    for old in gone:
+        for new in came:
+            same = len({*old.values} & {*new.values})
+            alike = same >= ALIKE * max(len(old.values), len(new.values))
+            if alike and {*before.get(old.ref, ())} & {*after.get(new.ref, ())}:
+                yield Candidate(
+                    renaming=Rename(before=old.ref, after=new.ref),
+                    old=label(old.name, default),
+                    new=label(new.name, default),
+                    reasons=(f"same column, {same} of {len(old.values)} values are the same",),
+                )
+                came.remove(new)
+                break
 
 
 def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:

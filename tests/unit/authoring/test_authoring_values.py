@@ -158,6 +158,22 @@ def test_what_goes_and_comes_alike_may_be_a_rename() -> None:
     assert found[0].reasons == ("2 of 2 columns are the same",)
 
 
+def test_an_enum_that_comes_in_the_same_column_may_be_a_rename() -> None:
+    column = table(USERS, ID).column_ref("id")
+
+    def schema(name: str, *values: str, user: Ref = column) -> Schema:
+        enum = Enum(name=QualifiedName("public", name), values=values)
+        return Schema(tables=(table(USERS, ID),), enums=(enum,), dependencies=((user, enum.ref),))
+
+    before = schema("mood", "sad", "ok", "fine")
+    found = candidates(before, schema("temper", "sad", "ok"))
+    assert [item.flags for item in found] == [("--rename mood:temper", "--allow-drop mood")]
+    assert found[0].reasons == ("same column, 2 of 3 values are the same",)
+    assert candidates(before, schema("temper", "sad", "x")) == ()
+    other = table(PEOPLE, ID).column_ref("id")
+    assert candidates(before, schema("temper", "sad", "ok", user=other)) == ()
+
+
 def test_columns_of_other_types_are_no_rename() -> None:
     number = Column(name="nickname", type="integer")
     assert candidates(CURRENT, Schema(tables=(table(USERS, ID, number),))) == ()
