@@ -376,8 +376,9 @@ def test_init_and_new_lead_to_a_project_that_migrates(
     begun = cli("init")
     assert begun.code == 0
     # Both ways to go on: SQL by hand, and from models.
-    following = begun.out.partition("\nNext:\n")[2].splitlines()
-    commands = [line.partition("#")[0].split() for line in following]
+    following, _, other = begun.out.partition("\nNext:\n")[2].partition("\n\n")
+    assert other == "Has the database tables already? Then begin with: dbwarden baseline\n"
+    commands = [line.partition("#")[0].split() for line in following.splitlines()]
     assert [words[:2] for words in commands] == [
         ["dbwarden", "new"],
         ["dbwarden", "make-migrations"],
