@@ -84,7 +84,7 @@ class Database:
         await self.connection.execute(text or "SELECT 1")
 
     async def dump(self) -> str:
-        """What pg_dump says of it."""
+        """What pg_dump says of it, as it says it."""
         return await anyio.to_thread.run_sync(dump, self.url)
 
     async def emptied(self) -> bool:
@@ -108,7 +108,8 @@ class Judge:
         self.turn = anyio.Lock()
         self.free: list[Database] = []
         self.sides: dict[tuple[str, bool], tuple[Schema, str]] = {}
-        self.settled: dict[Schema, tuple[Schema, str]] = {}
+        self.settled: dict[Schema, Schema] = {}
+        self.dumps: dict[str, str] = {}
         self.built: set[str] = set()
 
     @property
@@ -165,8 +166,8 @@ class Judge:
                 self.sides[key] = await made.read(privileges=privileges), await made.dump()
         return self.sides[key]
 
-    async def settle(self, schema: Schema) -> tuple[Schema, str]:
-        """*schema* and its dump after it was printed, run and read again; done once.
+    async def settle(self, schema: Schema) -> Schema:
+        """*schema* after it was printed, run and read again; done once.
 
         Spelling (``IN (...)`` or ``= ANY (ARRAY[...])``) is the same afterwards.
         """
@@ -178,8 +179,17 @@ class Judge:
                 wanted = bool(schema.grants or schema.default_privileges)
                 again = await copy.read(privileges=wanted)
                 assert diff(unspelled(again), unspelled(schema)) == ()
-                self.settled[schema] = again, await copy.dump()
+                self.settled[schema] = again
         return self.settled[schema]
+
+    async def restored(self, dumped: str) -> str:
+        """The dump of what *dumped* makes; done once. Nothing of ours has a hand in it."""
+        if dumped not in self.dumps:
+            text = re.sub(r"^\\.*$", "", dumped, flags=re.M)  # what psql alone understands
+            async with self.database() as copy:
+                await copy.run_text(text.replace("CREATE SCHEMA public;", ""))
+                self.dumps[dumped] = await copy.dump()
+        return self.dumps[dumped]
 
 
 @asynccontextmanager
@@ -208,7 +218,7 @@ SPELLED = {"default", "expression", "where", "definition", "using", "check"}
 def unspelled(value: Any) -> Any:
     """*value* without the text of its expressions: what is there, however it is spelled."""
     if isinstance(value, tuple):
-        return tuple(map(unspelled, value))
+        return type(value)(map(unspelled, value))
     if not is_dataclass(value):
         return value
     changed = {}
@@ -234,14 +244,14 @@ def pg_dump() -> str:
 
 
 def dump(url: str) -> str:
-    """``pg_dump --schema-only``, with the lines in an order that column order does not decide."""
+    """``pg_dump --schema-only``."""
     done = subprocess.run(
         [pg_dump(), "--schema-only", "--no-owner", url],
         capture_output=True,
         text=True,
         check=True,
     )
-    return comparable(done.stdout)
+    return done.stdout
 
 
 def comparable(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import dbwarden.schema
 from dbwarden import __version__
 from dbwarden.authoring.garbage import collecting_no_garbage
-from dbwarden.schema import Kind, Schema
+from dbwarden.schema import InAnyOrder, Kind, Schema
 
 KEPT = 50
 """How many schemas are kept; the oldest go first."""
@@ -148,6 +148,9 @@ def _decode(value: Any, known: list[Any]) -> Any:
     if name in _BY_POSITION:
         made = _CLASSES[name](*values)
     else:
-        made = _CLASSES[name](**dict(zip(_FIELDS[name], values, strict=True)))
+        named = dict(zip(_FIELDS[name], values, strict=True))
+        if named.get("parameters"):
+            named["parameters"] = InAnyOrder(named["parameters"])
+        made = _CLASSES[name](**named)
     known.append(made)
     return made

@@ -1,6 +1,7 @@
 """Two schemas -> the changes that lead from one to the other, in an order that works. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dbwarden.diff.aside import with_room, without_circles
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
@@ -37,7 +38,7 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
     found = compare(base, desired)
     if not found:
         return asked
-    old, new = links(base), links(desired)
+    old, new = links(base), links(replace(desired, standing=base.standing or desired.standing))
     changes = without_circles(with_rebuilds(found, base, desired, old), base, desired)
     first, rest = _homes(changes, asked)
     return (*first, *asked, *order(rest, old, new))

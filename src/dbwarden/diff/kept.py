@@ -10,8 +10,11 @@ from dbwarden.diff.changes import (
     Alter,
     AlterTable,
     Change,
+    Create,
     CreateTable,
+    Drop,
     DropColumn,
+    RebuildType,
     subject,
 )
 from dbwarden.diff.compare import own_part
@@ -55,6 +58,17 @@ def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]
         if chosen and table.name not in told and (table.name, chosen) in made:
             own = own_part(table)
             yield AlterTable(before=replace(own, replica_identity="DEFAULT"), after=own)
+
+
+def granted_again(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
+    """What is dropped and made anew has the grants that it had, where grants are not compared."""
+    gone = {change.thing.ref for change in changes if isinstance(change, Drop)}
+    made = {change.thing.ref for change in changes if isinstance(change, Create)}
+    again = gone & made
+    again |= {now.ref for c in changes if isinstance(c, RebuildType) for _, now in c.types}
+    for grant in current.standing or desired.standing:
+        if grant.on in again:
+            yield Create(thing=grant)
 
 
 def _chosen(table: Table) -> str | None:

@@ -28,7 +28,7 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.effects import effects
-from dbwarden.diff.kept import chosen_again, let_go
+from dbwarden.diff.kept import chosen_again, granted_again, let_go
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -115,7 +115,12 @@ def with_rebuilds(
             if user not in work.removed and _stands_aside(work, ref, user, gone):
                 _rebuild(work, ref, user)
     changes = _without_twins(work.changes, work.apart)
-    return (*changes, *let_go(changes, current, desired), *chosen_again(changes, desired))
+    return (
+        *changes,
+        *let_go(changes, current, desired),
+        *chosen_again(changes, desired),
+        *granted_again(changes, current, desired),
+    )
 
 
 def _key(ref: Ref) -> tuple[str, str, str, str]:

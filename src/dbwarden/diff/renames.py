@@ -138,14 +138,17 @@ def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
     schema = _walk(replace(schema, dependencies=kept), visit)
     if old.kind is Kind.INDEX:
         return _name_index(schema, old, new)
-    grants = tuple(
-        replace(grant, target=_target(grant.target, schema, old.table, new.table))
-        if grant.on.table == new.table
-        else grant
-        for grant in schema.grants
+
+    def granted(grant: Grant) -> Grant:
+        target = _target(grant.target, schema, old.table, new.table)
+        return replace(grant, target=target) if grant.on.table == new.table else grant
+
+    schema = replace(
+        schema,
+        grants=tuple(map(granted, schema.grants)),
+        standing=tuple(map(granted, schema.standing)),
     )
-    mention = _mentions(schema, old.table, new.table)
-    return _texts(replace(schema, grants=grants), mention)
+    return _texts(schema, _mentions(schema, old.table, new.table))
 
 
 def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName) -> str:

@@ -99,6 +99,8 @@ def _structural(schema: Schema) -> Pairs:
     for table in schema.tables:
         relations[table.name] = table.ref
         yield from _table(partitions, table)
+    for grant in schema.standing:
+        yield grant.ref, grant.on
     for thing in schema.things:
         yield from _namespace(thing.ref)
         yield from _thing(thing, relations)

@@ -79,6 +79,8 @@ class Ref:
             return f"{self.kind.value} {name}({self.part or ''})"
         if self.part is None:
             return f"{self.kind.value} {name}"
+        if self.kind is Kind.OTHER:
+            return f"{self.part} {name}"
         if self.kind in (Kind.COLUMN, Kind.DEFAULT):
             return f"{self.kind.value} {name}.{self.part}"
         return f"{self.kind.value} {self.part} on {name}"

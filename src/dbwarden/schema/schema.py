@@ -53,7 +53,8 @@ class Schema:
     Each tuple is sorted by name; the order of a table's columns is the database's own.
     ``dependencies`` are pairs of a thing and one that it needs, as the server recorded them;
     they and the server's version tell how to change a schema, not what it is, so that two
-    schemas are equal without them. ``default_namespace`` is the one that printed text leaves out.
+    schemas are equal without them. ``standing`` are the grants where grants are not compared: what
+    is made anew gets its own again. ``default_namespace`` is the one that printed text leaves out.
     """
 
     dialect: DialectName = "postgresql"
@@ -79,6 +80,7 @@ class Schema:
     default_privileges: tuple[DefaultPrivileges, ...] = ()
     others: tuple[Other, ...] = ()
     dependencies: tuple[tuple[Ref, Ref], ...] = field(default=(), compare=False)
+    standing: tuple[Grant, ...] = field(default=(), compare=False)
 
     @property
     def things(self) -> Iterator[Thing]:

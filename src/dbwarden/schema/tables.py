@@ -11,7 +11,25 @@ from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
 from dbwarden.schema.types import COUNTING_UP, SequenceOptions
 
 Parameters = tuple[tuple[str, str], ...]
-"""Storage parameters or options: name and value, sorted by name."""
+"""Storage parameters or options: name and value."""
+
+
+class InAnyOrder(tuple[tuple[str, str], ...]):
+    """Parameters as they were written: written so again, and the same in any other order."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether *other* has the same, in whatever order."""
+        return isinstance(other, tuple) and sorted(self) == sorted(other)
+
+    def __ne__(self, other: object) -> bool:
+        """The opposite."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """The same for the same in another order."""
+        return hash(tuple(sorted(self)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Types and what columns take their values from: enums, domains, composite types, sequences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
 
@@ -20,11 +20,16 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
-    """An extension; ``version`` is ``None`` when it is the server's default version."""
+    """An extension; ``version`` and ``comment`` are ``None`` when they are the extension's own.
+
+    ``own_comment`` is that comment: it differs between servers, and is no part of what is compared.
+    """
 
     name: str
     namespace: str
     version: str | None = None
+    comment: str | None = None
+    own_comment: str | None = field(default=None, compare=False)
 
     @property
     def ref(self) -> Ref:
@@ -53,6 +58,7 @@ class DomainCheck:
     name: str
     expression: str
     validated: bool = True
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

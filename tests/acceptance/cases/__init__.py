@@ -9,8 +9,8 @@ class Case:
 
     ``renames`` says what is the same under another name; ``using`` and ``fills`` are a person's
     answers. ``since`` is the oldest server that knows the SQL. ``contains`` are words that the
-    upgrade has to have, ``lacks`` those that it must not. ``same_dump`` is false where pg_dump
-    tells more than a schema says, with the reason beside the case.
+    upgrade has to have, ``lacks`` those that it must not. ``whole`` is false where the new schema
+    alone does not lead to all that pg_dump tells, with the reason beside the case.
     """
 
     name: str
@@ -22,5 +22,5 @@ class Case:
     since: int = 100000
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
-    same_dump: bool = True
+    whole: bool = True
     privileges: bool = False

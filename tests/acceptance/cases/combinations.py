@@ -223,4 +223,40 @@ CASES = [
         " CONSTRAINT own_pk PRIMARY KEY (id, d)); CREATE INDEX own_index ON p1 (d);",
         since=110000,
     ),
+    Case(
+        name="what is made anew keeps its grants, also where grants are not compared",
+        old="CREATE TYPE e AS ENUM ('a', 'b'); REVOKE USAGE ON TYPE e FROM PUBLIC;"
+        "CREATE TABLE t (id int, a int, x e); CREATE VIEW v AS SELECT id, a FROM t;"
+        "GRANT SELECT ON v TO PUBLIC; GRANT UPDATE (id) ON v TO PUBLIC;"
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;",
+        new="CREATE TYPE e AS ENUM ('a'); REVOKE USAGE ON TYPE e FROM PUBLIC;"
+        "CREATE TABLE t (id int, a int, x e); CREATE VIEW v AS SELECT a, id FROM t;"
+        "GRANT SELECT ON v TO PUBLIC; GRANT UPDATE (id) ON v TO PUBLIC;"
+        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';"
+        "REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;",
+        contains=("GRANT SELECT, UPDATE (id) ON TABLE public.v",),
+        whole=False,  # grants are not compared: only what is there already keeps its own
+    ),
+    Case(
+        name="comments on an extension, on a check of a domain and on public",
+        old="CREATE EXTENSION hstore; CREATE DOMAIN d AS text CONSTRAINT k CHECK (VALUE <> '');",
+        new="CREATE EXTENSION hstore; CREATE DOMAIN d AS text CONSTRAINT k CHECK (VALUE <> '');"
+        "COMMENT ON EXTENSION hstore IS 'x'; COMMENT ON CONSTRAINT k ON DOMAIN d IS 'y';"
+        "COMMENT ON SCHEMA public IS 'z';",
+    ),
+    Case(
+        name="parameters in the order in which they were written",
+        old="",
+        new="CREATE TABLE u (a int) WITH (parallel_workers=2, autovacuum_enabled=off);"
+        "CREATE INDEX i ON u USING gist (int4range(a, a)) WITH (fillfactor=50, buffering=off);",
+        lacks=("ALTER TABLE",),
+    ),
+    Case(
+        name="a column becomes one of a domain over its type, and leaves it",
+        old="CREATE DOMAIN d AS int CHECK (VALUE > 0); CREATE TABLE t (a int, b d, c int[]);",
+        new="CREATE DOMAIN d AS int CHECK (VALUE > 0); CREATE TABLE t (a d, b int, c d[]);",
+        since=110000,
+        lacks=("USING",),
+    ),
 ]

@@ -271,7 +271,7 @@ ENUM = Enum(name=O, values=("a",))
         (Create(thing=ENUM), "enum o"),
         (Create(thing=Namespace(name="n")), "namespace n"),
         (Create(thing=Sequence(name=O)), "sequence o"),
-        (Create(thing=Other(kind="server", name=O)), "other server on o"),
+        (Create(thing=Other(kind="server", name=O)), "server o"),
         (RebuildType(before=ENUM, after=replace(ENUM, values=("b",))), "enum o"),
         (RenameValue(enum=O, before="a", after="b"), "enum b on o"),
         (Rename(before=ENUM.ref, after=Ref(Kind.ENUM, None, "p")), "enum o"),

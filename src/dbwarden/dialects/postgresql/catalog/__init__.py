@@ -3,12 +3,14 @@
 import gc
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import LiteralString, TypeVar
 
 from dbwarden.dialects.postgresql.catalog import presence, queries
 from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
 from dbwarden.dialects.postgresql.catalog.code import things
 from dbwarden.dialects.postgresql.catalog.directory import dependencies, directory_of
+from dbwarden.dialects.postgresql.catalog.others import others
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.dialects.postgresql.catalog.tables import tables
 from dbwarden.schema import (
@@ -59,7 +61,7 @@ async def read_schema(
         server_version: ``server_version_num``, such as 150018.
         default_namespace: The namespace that printed text leaves out.
         exclude: Tables that are not part of the schema, with their sequences: the ledger.
-        privileges: Whether to read grants and default privileges too.
+        privileges: Whether grants and default privileges are part of the schema.
     """
     (there,) = await fetch(presence.PRESENT)
     rows = Rows(
@@ -70,7 +72,9 @@ async def read_schema(
         comments=await fetch(queries.COMMENTS),
         dependencies=await fetch(queries.DEPENDENCIES),
         **{name: await fetch(sql) for name, sql in _asked(there, server_version)},
-        grants=await fetch(privilege_queries.grants(server_version)) if privileges else (),
+        grants=await fetch(privilege_queries.grants(server_version))
+        if privileges or there["grants"]
+        else (),
         default_privileges=await fetch(privilege_queries.DEFAULT_PRIVILEGES) if privileges else (),
     )
     return build_schema(
@@ -78,6 +82,7 @@ async def read_schema(
         server_version=server_version,
         default_namespace=default_namespace,
         exclude=exclude,
+        privileges=privileges,
     )
 
 
@@ -103,7 +108,7 @@ def _asked(there: Row, version: int) -> Iterator[tuple[str, LiteralString]]:
         "rules": queries.RULES,
         "policies": queries.POLICIES,
         "statistics": queries.statistics(version),
-        "others": queries.OTHERS,
+        "others": others(version),
     }
     yield from ((name, sql) for name, sql in rare.items() if there[name])
 
@@ -114,10 +119,12 @@ def build_schema(
     server_version: int,
     default_namespace: str,
     exclude: Collection[QualifiedName] = (),
+    privileges: bool = False,
 ) -> Schema:
     """Make the Schema that *rows* describe. Pure."""
     with _collecting_no_garbage():
-        return _build(rows, server_version, default_namespace, exclude)
+        found = _build(rows, server_version, default_namespace, exclude)
+    return found if privileges else replace(found, grants=(), standing=found.grants)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from dbwarden.dialects.postgresql.catalog import classes
-from dbwarden.dialects.postgresql.catalog.directory import Directory
+from dbwarden.dialects.postgresql.catalog.directory import OTHER_TYPES, Directory
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.dialects.postgresql.catalog.tables import (
     indexes_of,
@@ -68,7 +68,14 @@ def _named(found: Directory, rows: Rows) -> Iterator[Thing]:
         yield Namespace(name=row["name"], comment=comment)
     for row in rows.extensions:
         version = None if row["version"] == row["default_version"] else row["version"]
-        yield Extension(name=row["name"], namespace=row["namespace"], version=version)
+        comment, own = found.comment(classes.EXTENSION, row["oid"]), row["own_comment"]
+        yield Extension(
+            name=row["name"],
+            namespace=row["namespace"],
+            version=version,
+            comment=comment if comment != own else None,
+            own_comment=own,
+        )
     for row in rows.event_triggers:
         yield EventTrigger(
             name=row["name"],
@@ -95,10 +102,13 @@ def _types(found: Directory, rows: Rows) -> Iterator[Thing]:
         elif row["kind"] == "e":
             yield Enum(name=_name(row), values=tuple(row["values"] or ()), comment=comment)
         elif row["kind"] == "d":
-            yield _domain(row, checks.get(row["oid"], ()), comment)
+            yield _domain(found, row, checks.get(row["oid"], ()))
         else:
-            kind = "range type" if row["kind"] == "r" else "base type"
-            yield Other(kind=kind, name=_name(row))
+            yield Other(
+                kind=OTHER_TYPES.get(row["kind"], "base type"),
+                name=_name(row),
+                definition=" ".join(filter(None, (row["definition"], comment))),
+            )
 
 
 def _attribute(found: Directory, row: Row) -> Attribute:
@@ -110,9 +120,14 @@ def _attribute(found: Directory, row: Row) -> Attribute:
     )
 
 
-def _domain(row: Row, checks: Sequence[Row], comment: str | None) -> Domain:
+def _domain(found: Directory, row: Row, checks: Sequence[Row]) -> Domain:
     made = (
-        DomainCheck(name=item["name"], expression=item["expression"], validated=item["validated"])
+        DomainCheck(
+            name=item["name"],
+            expression=item["expression"],
+            validated=item["validated"],
+            comment=found.comment(classes.CONSTRAINT, item["oid"]),
+        )
         for item in checks
     )
     return Domain(
@@ -122,7 +137,7 @@ def _domain(row: Row, checks: Sequence[Row], comment: str | None) -> Domain:
         not_null=row["not_null"],
         default=row["default"],
         checks=tuple(sorted(made, key=lambda check: check.name)),
-        comment=comment,
+        comment=found.comment(classes.TYPE, row["oid"]),
     )
 
 
@@ -299,9 +314,7 @@ def _others(found: Directory, rows: Rows) -> Iterator[Thing]:
     for row in rows.others:
         yield Other(kind=row["kind"], name=_name(row), definition=row["definition"] or "")
     for row in rows.relations:
-        if row["kind"] == "f" and row["oid"] in found.names:
-            yield Other(kind="foreign table", name=_name(row))
-        elif row["of_type"] and row["oid"] in found.names:
+        if row["of_type"] and row["oid"] in found.names:
             yield Other(kind="table of a composite type", name=_name(row))
 
 

@@ -8,6 +8,7 @@ from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import Kind, QualifiedName, Ref, ref_of
 
 TYPE_KINDS = {"e": Kind.ENUM, "d": Kind.DOMAIN}
+OTHER_TYPES = {"r": "range type"}
 RELATION_KINDS = {
     "r": Kind.TABLE,
     "p": Kind.TABLE,
@@ -116,7 +117,7 @@ def _add_types(found: Directory, rows: Rows) -> None:
         elif kind is not None:
             ref = ref_of(kind, _name(row))
         else:
-            ref = ref_of(Kind.OTHER, _name(row), "type")
+            ref = ref_of(Kind.OTHER, _name(row), OTHER_TYPES.get(row["kind"], "base type"))
         if ref is not None:
             found.refs[classes.TYPE, row["oid"]] = ref
             found.refs[classes.TYPE, row["array_oid"]] = ref

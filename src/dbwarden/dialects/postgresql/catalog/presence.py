@@ -23,16 +23,24 @@ _CONDITIONS: dict[str, LiteralString] = {
     "rules": "FROM pg_rewrite WHERE oid >= 16384",
     "policies": "FROM pg_policy",
     "statistics": "FROM pg_statistic_ext",
+    "grants": "FROM pg_class WHERE oid >= 16384 AND relacl IS NOT NULL"
+    " UNION ALL SELECT FROM pg_attribute WHERE attrelid >= 16384 AND attacl IS NOT NULL"
+    " UNION ALL SELECT FROM pg_proc WHERE oid >= 16384 AND proacl IS NOT NULL"
+    " UNION ALL SELECT FROM pg_type WHERE oid >= 16384 AND typacl IS NOT NULL",
 }
 _OTHERS: tuple[LiteralString, ...] = (
     *("pg_operator", "pg_opclass", "pg_collation", "pg_conversion", "pg_ts_config"),
-    *("pg_ts_dict", "pg_cast", "pg_foreign_server"),
+    *("pg_ts_dict", "pg_cast", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_language"),
+    *("pg_am", "pg_publication"),
 )
 
 
 def _present() -> LiteralString:
     each = [f'EXISTS (SELECT {text}) AS "{name}"' for name, text in _CONDITIONS.items()]
     others = " OR ".join([f"EXISTS (SELECT FROM {name} WHERE oid >= 16384)" for name in _OTHERS])
+    others += " OR EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'O')"
+    others += " OR EXISTS (SELECT FROM pg_constraint WHERE contype = 'n'"
+    others += " AND (connoinherit OR NOT convalidated))"
     return "SELECT " + ", ".join(each) + f", ({others}) AS others"
 
 

@@ -18,6 +18,14 @@ def _owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     )
 
 
+def _made_along(catalog: LiteralString, oid: LiteralString) -> LiteralString:
+    """Whether the object came with another one: the functions of a range type."""
+    return (
+        f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
+        f" AND e.objid = {oid} AND e.deptype IN ('e', 'i'))"
+    )
+
+
 def _collation(oid: LiteralString) -> LiteralString:
     return (
         "(SELECT CASE WHEN pg_collation_is_visible(l.oid) THEN quote_ident(l.collname)"
@@ -34,10 +42,9 @@ FROM pg_namespace n WHERE {SYSTEM} AND NOT {_owned("pg_namespace", "n.oid")}
 
 EXTENSIONS: LiteralString = """
 SELECT x.oid::int8 AS oid, x.extname::text AS name, n.nspname::text AS namespace,
-       x.extversion AS version,
-       (SELECT a.default_version FROM pg_available_extensions() a WHERE a.name = x.extname)
-       AS default_version
-FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname <> 'plpgsql'
+       x.extversion AS version, a.default_version, a.comment AS own_comment
+FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
+LEFT JOIN pg_available_extensions() a ON a.name = x.extname WHERE x.extname <> 'plpgsql'
 """
 
 MEMBERS: LiteralString = """
@@ -54,7 +61,11 @@ SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name
        t.typnotnull AS not_null,
        CASE WHEN t.typtype = 'd' THEN pg_get_expr(t.typdefaultbin, 0) END AS "default",
        (SELECT array_agg(v.enumlabel::text ORDER BY v.enumsortorder)
-        FROM pg_enum v WHERE v.enumtypid = t.oid) AS "values"
+        FROM pg_enum v WHERE v.enumtypid = t.oid) AS "values",
+       (SELECT concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname,
+                         {_collation("r.rngcollation")}, r.rngcanonical, r.rngsubdiff)
+        FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc WHERE r.rngtypid = t.oid)
+       AS definition
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type b ON b.oid = t.typbasetype
@@ -237,7 +248,7 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
        oidvectortypes(p.proargtypes) AS identity, pg_get_function_arguments(p.oid) AS arguments,
        pg_get_function_result(p.oid) AS returns, pg_get_functiondef(p.oid) AS definition
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND {plain} AND NOT {_owned("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND {plain} AND NOT {_made_along("pg_proc", "p.oid")}
 """
 
 
@@ -352,31 +363,4 @@ WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a', 'i')
            AND (d.objsubid = 0 OR d.deptype = 'i'))
   AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
   AND NOT (d.classid = 'pg_trigger'::regclass AND d.refclassid = 'pg_constraint'::regclass)
-"""
-
-OTHERS: LiteralString = f"""
-SELECT o.kind, n.nspname::text AS namespace, o.name::text AS name, o.definition FROM (
-  SELECT 'operator' AS kind, oid, 'pg_operator'::regclass AS class, oprnamespace AS ns,
-         oprname AS name, oid::regoperator::text AS definition FROM pg_operator
-  UNION ALL SELECT 'operator class', oid, 'pg_opclass'::regclass, opcnamespace, opcname,
-         format_type(opcintype, NULL) FROM pg_opclass
-  UNION ALL SELECT 'collation', oid, 'pg_collation'::regclass, collnamespace, collname,
-         collprovider::text FROM pg_collation
-  UNION ALL SELECT 'conversion', oid, 'pg_conversion'::regclass, connamespace, conname,
-         '' FROM pg_conversion
-  UNION ALL SELECT 'text search configuration', oid, 'pg_ts_config'::regclass, cfgnamespace,
-         cfgname, '' FROM pg_ts_config
-  UNION ALL SELECT 'text search dictionary', oid, 'pg_ts_dict'::regclass, dictnamespace,
-         dictname, dictinitoption FROM pg_ts_dict
-) o JOIN pg_namespace n ON n.oid = o.ns
-WHERE {SYSTEM} AND o.oid >= 16384
-  AND NOT EXISTS (SELECT FROM pg_depend e
-                  WHERE e.classid = o.class AND e.objid = o.oid AND e.deptype = 'e')
-UNION ALL
-SELECT 'cast', NULL, format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL),
-       c.castfunc::regproc::text || ' ' || c.castcontext::text || c.castmethod::text
-FROM pg_cast c WHERE c.oid >= 16384 AND NOT {_owned("pg_cast", "c.oid")}
-UNION ALL
-SELECT 'foreign server', NULL, s.srvname::text, array_to_string(s.srvoptions, ',')
-FROM pg_foreign_server s WHERE NOT {_owned("pg_foreign_server", "s.oid")}
 """

@@ -19,6 +19,7 @@ from dbwarden.schema import (
     ForeignKey,
     Generated,
     Identity,
+    InAnyOrder,
     Index,
     IndexColumn,
     Parameters,
@@ -147,17 +148,17 @@ def _of(kind: type[C], constraints: Iterable[object]) -> tuple[C, ...]:
 
 
 def parameters(options: Iterable[str] | None) -> Parameters:
-    """Storage parameters as the catalog keeps them (``name=value``), sorted."""
+    """Storage parameters as the catalog keeps them (``name=value``)."""
     if not options:
         return ()
     pairs = (option.partition("=") for option in options)
-    return tuple(sorted((name, value) for name, _, value in pairs))
+    return InAnyOrder((name, value) for name, _, value in pairs)
 
 
 def table_parameters(row: Row) -> Parameters:
     """The storage parameters of a table or materialized view, those of its TOAST table too."""
     toast = tuple((f"toast.{name}", value) for name, value in parameters(row["toast_options"]))
-    return tuple(sorted((*parameters(row["options"]), *toast)))
+    return InAnyOrder((*parameters(row["options"]), *toast)) or ()
 
 
 def _replica_identity(grouped: _Grouped, row: Row) -> str:

@@ -179,24 +179,25 @@ def _type_statement(
     if after.collation is not None:
         text += f" COLLATE {after.collation}"
     asked = ctx.options.using.get(label)
-    using = asked or conversion(label, before, after)
+    using = asked or conversion(ctx, label, before, after)
     if using is not None and after.generated is None:
         text += f"\n    USING {using}"
     lossy = before.type != after.type and after.generated is None
-    destroys = (label,) if lossy and narrows(before.type, after.type) else ()
+    narrower = narrows(ctx.base_type(before.type), ctx.base_type(after.type))
+    destroys = (label,) if lossy and narrower else ()
     # What a person wrote may read another column as it is by then.
     alone = asked is not None or after.generated is not None
     return replace(statement(change, text, destroys=destroys), joins=None if alone else own)
 
 
-def conversion(label: str, before: Column, after: Column) -> str | None:
+def conversion(ctx: Context, label: str, before: Column, after: Column) -> str | None:
     """The expression that turns old values into new ones, where the server needs one.
 
     Raises:
         UnsupportedChange: There is no conversion that surely works.
     """
     name = quote(after.name)
-    way = cast(before.type, after.type)
+    way = cast(ctx.base_type(before.type), ctx.base_type(after.type))
     if way in ("implicit", "assignment"):
         return None
     if way == "explicit":

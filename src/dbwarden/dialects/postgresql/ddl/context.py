@@ -63,6 +63,19 @@ class Context:
         whole = name.name if plain else str(name)
         return whole if part is None else f"{whole}.{part}"
 
+    def base_type(self, type_: str) -> str:
+        """*type_*, or what it is a domain over; the values are the same."""
+        array = "[]" if type_.endswith("[]") else ""
+        domains = {
+            self.name(domain.name): domain.type
+            for schema in (self.current, self.desired)
+            for domain in schema.domains
+        }
+        name = type_.removesuffix("[]")
+        while name in domains:
+            name = domains.pop(name)
+        return name + array
+
     def is_relation(self, name: QualifiedName) -> bool:
         """Whether a table, view, sequence or type has that name, before or afterwards."""
         found = {

@@ -133,8 +133,8 @@ RENAMED = WORDS.keys() - {Kind.NAMESPACE, Kind.EXTENSION, Kind.EVENT_TRIGGER, Ki
 def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
     """Anything but a table changes in place."""
     match change.before, change.after:
-        case Namespace(), Namespace(name=name, comment=text):
-            yield types.comment(change, f"SCHEMA {quote(name)}", text)
+        case Namespace(), Namespace() as now:
+            yield types.comment_on_namespace(change, now)
         case Extension() as was, Extension() as now:
             yield from types.alter_extension(change, was, now)
         case Enum() as was, Enum() as now:
@@ -166,6 +166,8 @@ def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
             yield from code.alter_statistics(ctx, change, was, now)
         case (Grant() | DefaultPrivileges()) as was, (Grant() | DefaultPrivileges()) as now:
             yield from change_privileges(change, now, before=was, after=now)
+        case _, Other() as now:
+            raise _unsupported(now)
         case _, now:
             raise UnsupportedChange(f"dbwarden cannot change {now.ref} in place.")
 

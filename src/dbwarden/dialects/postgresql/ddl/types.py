@@ -39,7 +39,14 @@ def create_namespace(change: Create, namespace: Namespace) -> Statements:
     """A new namespace."""
     yield statement(change, f"CREATE SCHEMA {quote(namespace.name)}")
     if namespace.comment is not None:
-        yield comment(change, f"SCHEMA {quote(namespace.name)}", namespace.comment)
+        yield comment_on_namespace(change, namespace)
+
+
+def comment_on_namespace(change: Change, namespace: Namespace) -> PlannedStatement:
+    """What a namespace says; ``public`` says something when nothing is said."""
+    usual = "standard public schema" if namespace.name == "public" else None
+    text = usual if namespace.comment is None else namespace.comment
+    return comment(change, f"SCHEMA {quote(namespace.name)}", text)
 
 
 def create_extension(change: Create, extension: Extension) -> Statements:
@@ -48,6 +55,8 @@ def create_extension(change: Create, extension: Extension) -> Statements:
     if extension.version is not None:
         text += f" VERSION {literal(extension.version)}"
     yield statement(change, text)
+    if extension.comment is not None:
+        yield comment(change, f"EXTENSION {quote(extension.name)}", extension.comment)
 
 
 def alter_extension(change: Alter, before: Extension, after: Extension) -> Statements:
@@ -58,6 +67,9 @@ def alter_extension(change: Alter, before: Extension, after: Extension) -> State
         yield statement(change, f"ALTER EXTENSION {name} UPDATE{to}")
     if before.namespace != after.namespace:
         yield statement(change, f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}")
+    if before.comment != after.comment:
+        text = after.own_comment if after.comment is None else after.comment
+        yield comment(change, f"EXTENSION {name}", text)
 
 
 def create_enum(ctx: Context, change: Change, enum: Enum, *, name: str | None = None) -> Statements:
@@ -167,12 +179,18 @@ def create_domain(ctx: Context, change: Change, domain: Domain) -> Statements:
     for check in domain.checks:
         if not check.validated:
             yield statement(change, f"ALTER DOMAIN {name} ADD {_check(check)} NOT VALID")
+        if check.comment is not None:
+            yield _check_comment(change, name, check)
     if domain.comment is not None:
         yield comment(change, f"DOMAIN {name}", domain.comment)
 
 
 def _check(check: DomainCheck) -> str:
     return f"CONSTRAINT {quote(check.name)} CHECK ({check.expression})"
+
+
+def _check_comment(change: Change, domain: str, check: DomainCheck) -> PlannedStatement:
+    return comment(change, f"CONSTRAINT {quote(check.name)} ON DOMAIN {domain}", check.comment)
 
 
 def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> Statements:
@@ -185,23 +203,33 @@ def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> 
         word = "SET" if after.not_null else "DROP"
         yield statement(change, f"ALTER DOMAIN {name} {word} NOT NULL")
     for was, now in pair(before.checks, after.checks, lambda check: check.name):
-        if was == now:
-            continue
-        if was is not None and now is not None and _validates(was, now):
-            validate = f"ALTER DOMAIN {name} VALIDATE CONSTRAINT {quote(now.name)}"
-            yield statement(change, validate)
-            continue
-        if was is not None:
-            yield statement(change, f"ALTER DOMAIN {name} DROP CONSTRAINT {quote(was.name)}")
-        if now is not None:
-            ending = "" if now.validated else " NOT VALID"
-            yield statement(change, f"ALTER DOMAIN {name}\n    ADD {_check(now)}{ending}")
+        if was != now:
+            yield from _domain_check(change, name, was, now)
     if before.comment != after.comment:
         yield comment(change, f"DOMAIN {name}", after.comment)
 
 
-def _validates(was: DomainCheck, now: DomainCheck) -> bool:
-    return was.expression == now.expression and now.validated
+def _domain_check(
+    change: Change, domain: str, was: DomainCheck | None, now: DomainCheck | None
+) -> Statements:
+    stays = was is not None and now is not None and _stays(was, now)
+    if was is not None and not stays:
+        yield statement(change, f"ALTER DOMAIN {domain} DROP CONSTRAINT {quote(was.name)}")
+    if now is None:
+        return
+    if not stays:
+        ending = "" if now.validated else " NOT VALID"
+        yield statement(change, f"ALTER DOMAIN {domain}\n    ADD {_check(now)}{ending}")
+    elif was is not None and was.validated != now.validated:
+        validate = f"ALTER DOMAIN {domain} VALIDATE CONSTRAINT {quote(now.name)}"
+        yield statement(change, validate)
+    if now.comment != (was.comment if was is not None and stays else None):
+        yield _check_comment(change, domain, now)
+
+
+def _stays(was: DomainCheck, now: DomainCheck) -> bool:
+    """Whether a check need not be made anew."""
+    return was.expression == now.expression and now.validated >= was.validated
 
 
 def create_composite(ctx: Context, change: Change, type_: CompositeType) -> Statements:

@@ -1,0 +1,149 @@
+"""The query for what dbwarden sees but cannot change: a difference in it is an error that names it.
+
+What is told of each need not be SQL. It has to differ where two of them do, and must hold no
+numbers of objects, which differ from one database to the next.
+"""
+
+from typing import LiteralString
+
+from dbwarden.dialects.postgresql.catalog.queries import SYSTEM
+
+_OPERATORS: LiteralString = """
+SELECT 'operator' AS kind, 'pg_operator'::regclass AS class, o.oid AS number,
+       o.oprnamespace AS namespace,
+       format('%s(%s, %s)', o.oprname, format_type(nullif(o.oprleft, 0), NULL),
+              format_type(nullif(o.oprright, 0), NULL)) AS name,
+       concat_ws(' ', o.oprcode::regproc, o.oprcom::regoperator, o.oprnegate::regoperator,
+                 o.oprrest::regproc, o.oprjoin::regproc, o.oprcanmerge, o.oprcanhash)
+       AS definition
+FROM pg_operator o
+UNION ALL
+SELECT 'operator class', 'pg_opclass'::regclass, c.oid, c.opcnamespace,
+       format('%s USING %s', c.opcname, m.amname),
+       concat_ws(' ', format_type(c.opcintype, NULL), f.opfname, c.opcdefault,
+                 format_type(nullif(c.opckeytype, 0), NULL),
+                 (SELECT string_agg(format('%s %s', a.amopstrategy, a.amopopr::regoperator), ', '
+                                    ORDER BY a.amopstrategy, a.amopopr::regoperator::text)
+                  FROM pg_amop a WHERE a.amopfamily = c.opcfamily),
+                 (SELECT string_agg(format('%s %s', a.amprocnum, a.amproc::regprocedure), ', '
+                                    ORDER BY a.amprocnum, a.amproc::regprocedure::text)
+                  FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily))
+FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod JOIN pg_opfamily f ON f.oid = c.opcfamily
+"""
+
+_TEXT: LiteralString = """
+SELECT 'collation', 'pg_collation'::regclass, l.oid, l.collnamespace, l.collname::text,
+       (to_jsonb(l) - '{oid,collname,collnamespace,collowner,collversion}'::text[])::text
+FROM pg_collation l
+UNION ALL
+SELECT 'conversion', 'pg_conversion'::regclass, v.oid, v.connamespace, v.conname::text,
+       (to_jsonb(v) - '{oid,conname,connamespace,conowner}'::text[])::text
+FROM pg_conversion v
+UNION ALL
+SELECT 'text search configuration', 'pg_ts_config'::regclass, c.oid, c.cfgnamespace,
+       c.cfgname::text,
+       concat_ws(' ', p.prsname,
+                 (SELECT string_agg(format('%s %s', m.maptokentype, m.mapdict::regdictionary),
+                                    ', ' ORDER BY m.maptokentype, m.mapseqno)
+                  FROM pg_ts_config_map m WHERE m.mapcfg = c.oid))
+FROM pg_ts_config c JOIN pg_ts_parser p ON p.oid = c.cfgparser
+UNION ALL
+SELECT 'text search dictionary', 'pg_ts_dict'::regclass, d.oid, d.dictnamespace,
+       d.dictname::text, concat_ws(' ', t.tmplname, d.dictinitoption)
+FROM pg_ts_dict d JOIN pg_ts_template t ON t.oid = d.dicttemplate
+"""
+
+_WITHOUT_NAMESPACE: LiteralString = """
+SELECT 'cast', 'pg_cast'::regclass, c.oid, NULL::oid,
+       format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL),
+       c.castfunc::regproc::text || ' ' || c.castcontext::text || c.castmethod::text
+FROM pg_cast c
+WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass
+                  AND e.objid = c.oid AND e.deptype = 'i')
+UNION ALL
+SELECT 'foreign data wrapper', 'pg_foreign_data_wrapper'::regclass, w.oid, NULL, w.fdwname::text,
+       concat_ws(' ', w.fdwhandler::regproc, w.fdwvalidator::regproc, w.fdwoptions)
+FROM pg_foreign_data_wrapper w
+UNION ALL
+SELECT 'foreign server', 'pg_foreign_server'::regclass, s.oid, NULL, s.srvname::text,
+       concat_ws(' ', w.fdwname, s.srvtype, s.srvversion, s.srvoptions)
+FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+UNION ALL
+SELECT 'language', 'pg_language'::regclass, l.oid, NULL, l.lanname::text,
+       concat_ws(' ', l.lanpltrusted, l.lanplcallfoid::regproc, l.laninline::regproc)
+FROM pg_language l
+UNION ALL
+SELECT 'access method', 'pg_am'::regclass, a.oid, NULL, a.amname::text, a.amhandler::regproc::text
+FROM pg_am a
+"""
+
+_FOREIGN_TABLES: LiteralString = """
+SELECT 'foreign table', 'pg_class'::regclass, c.oid, c.relnamespace, c.relname::text,
+       concat_ws(' ', s.srvname, t.ftoptions,
+                 (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),
+                                              a.attnotnull, a.attfdwoptions,
+                                              pg_get_expr(d.adbin, d.adrelid)),
+                                    ', ' ORDER BY a.attnum)
+                  FROM pg_attribute a
+                  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
+JOIN pg_foreign_server s ON s.oid = t.ftserver
+"""
+
+# A partition's copy of its parent's trigger that is switched on or off by itself.
+_TRIGGERS: LiteralString = """
+SELECT 'switch of the inherited trigger', 'pg_trigger'::regclass, g.oid, c.relnamespace,
+       format('%s on %s', g.tgname, c.relname), g.tgenabled::text
+FROM pg_trigger g JOIN pg_trigger o ON o.oid = g.tgparentid JOIN pg_class c ON c.oid = g.tgrelid
+WHERE NOT g.tgisinternal AND g.tgenabled <> o.tgenabled
+"""
+
+
+_NOT_NULLS: LiteralString = """
+SELECT 'NOT NULL', 'pg_constraint'::regclass, k.oid, c.relnamespace,
+       format('%s.%s', c.relname, a.attname),
+       concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'NOT VALID' END,
+                 CASE WHEN k.connoinherit THEN 'NO INHERIT' END)
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'n' AND (NOT k.convalidated OR k.connoinherit)
+"""
+
+
+def _publications(version: int) -> LiteralString:
+    where: LiteralString = (
+        "pg_get_expr(r.prqual, r.prrelid), r.prattrs" if version >= 150000 else "NULL"
+    )
+    namespaces: LiteralString = (
+        "(SELECT string_agg(n.pnnspid::regnamespace::text, ', ' ORDER BY 1)"
+        " FROM pg_publication_namespace n WHERE n.pnpubid = p.oid)"
+        if version >= 150000
+        else "NULL"
+    )
+    return f"""
+SELECT 'publication', 'pg_publication'::regclass, p.oid, NULL::oid, p.pubname::text,
+       concat_ws(' ', (to_jsonb(p) - '{{oid,pubname,pubowner}}'::text[])::text,
+                 (SELECT string_agg(concat_ws(' ', r.prrelid::regclass, {where}), ', '
+                                    ORDER BY r.prrelid::regclass::text)
+                  FROM pg_publication_rel r WHERE r.prpubid = p.oid), {namespaces})
+FROM pg_publication p
+"""
+
+
+def others(version: int) -> LiteralString:
+    """Everything that is seen and told apart, and no more."""
+    parts: tuple[LiteralString, ...] = (
+        *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _FOREIGN_TABLES, _publications(version)),
+        *((_TRIGGERS,) if version >= 130000 else ()),
+        *((_NOT_NULLS,) if version >= 180000 else ()),
+    )
+    return f"""
+SELECT o.kind, n.nspname::text AS namespace, o.name,
+       concat_ws(' ', o.definition, obj_description(o.number, o.class::text)) AS definition
+FROM ({" UNION ALL ".join(parts)}) o
+LEFT JOIN pg_namespace n ON n.oid = o.namespace
+WHERE o.number >= 16384 AND (n.oid IS NULL OR {SYSTEM})
+  AND NOT EXISTS (SELECT FROM pg_depend e
+                  WHERE e.classid = o.class AND e.objid = o.number AND e.deptype = 'e')
+"""
