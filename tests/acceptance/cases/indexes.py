@@ -108,4 +108,16 @@ CASES = [
         new="CREATE TABLE t (b int NOT NULL); CREATE UNIQUE INDEX i ON t (b);"
         "ALTER TABLE t REPLICA IDENTITY USING INDEX i;",
     ),
+    Case(
+        name="two with the longest names, alike for long, change",
+        old=f"CREATE TABLE t (a int, b int); CREATE INDEX {'i' * 62}1 ON t (a);"
+        f"CREATE INDEX {'i' * 62}2 ON t (b);",
+        new=f"CREATE TABLE t (a int, b int); CREATE INDEX {'i' * 62}1 ON t (a, b);"
+        f"CREATE INDEX {'i' * 62}2 ON t (b, a);",
+    ),
+    Case(
+        name="one with the longest name in bytes changes",
+        old=f'CREATE TABLE t (a int, b int); CREATE INDEX "{"é" * 31}x" ON t (a);',
+        new=f'CREATE TABLE t (a int, b int); CREATE INDEX "{"é" * 31}x" ON t (b);',
+    ),
 ]

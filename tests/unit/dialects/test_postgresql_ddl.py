@@ -82,6 +82,24 @@ def test_what_is_destroyed_is_named_as_the_command_line_takes_it() -> None:
     )
 
 
+def test_what_steps_aside_and_goes_is_named_as_it_was_called() -> None:
+    other = QualifiedName("public", "members")
+    column, nick = Column(name="a", type="date"), Column(name="b", type="text")
+    current = Schema(tables=(*users(column, nick).tables, Table(name=other, columns=(column,))))
+    (table,) = users().tables
+    now = replace(table, name=other, columns=(*table.columns, replace(nick, name="a")))
+    desired = Schema(tables=(now,))
+    column_ref = Ref(Kind.COLUMN, "public", "users", "b")
+    renames = (
+        Rename(before=column_ref, after=replace(column_ref, part="a")),
+        Rename(before=table.ref, after=Ref(Kind.TABLE, "public", "members")),
+    )
+
+    made = render(diff(current, desired, renames), current=current, desired=desired)
+
+    assert {name for item in made for name in item.destroys} == {"members", "members.a"}
+
+
 def test_a_narrower_type_is_destructive_and_a_wider_one_is_not() -> None:
     short, long = Column(name="n", type="character varying(5)"), Column(name="n", type="text")
 
@@ -123,6 +141,18 @@ def test_online_a_changed_index_is_there_at_every_moment() -> None:
         ("CREATE INDEX CONCURRENTLY ix ON users (b)", False),
         ("DROP INDEX CONCURRENTLY ix__old", False),
     ]
+
+
+def test_online_long_names_that_begin_alike_make_room_for_each_other() -> None:
+    names = ["i" * 62 + "1", "i" * 62 + "2", "é" * 31]
+    kept = tuple(Index(name=name, columns=(IndexColumn(column="id"),)) for name in names)
+    changed = tuple(replace(index, unique=True) for index in kept)
+
+    made = sql(users(indexes=kept), users(indexes=changed), online=True)
+
+    words = [item.text.split()[-1].strip('"') for item in made if "RENAME" in item.text]
+    assert len(set(words)) == len(names)
+    assert all(len(word.encode()) <= 63 for word in words)
 
 
 @pytest.mark.parametrize(

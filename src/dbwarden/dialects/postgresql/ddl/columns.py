@@ -116,7 +116,7 @@ def drop_column(ctx: Context, change: DropColumn) -> Statements:
     table = ctx.tables.get(change.table)
     again = table.column(name) if table is not None else None
     computed = change.column.generated is not None and (again is None or again.generated)
-    destroys = () if computed else (ctx.label(change.table, name),)
+    destroys = () if computed else (ctx.lost(ref_of(Kind.COLUMN, change.table, name)),)
     yield statement(change, f"ALTER TABLE {own} DROP COLUMN {quote(name)}", destroys=destroys)
 
 

@@ -15,6 +15,7 @@ from dbwarden.diff.changes import (
     DropColumn,
     DropIndex,
     DropTable,
+    Rename,
 )
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
 from dbwarden.schema import (
@@ -31,6 +32,7 @@ from dbwarden.schema import (
     Table,
     Thing,
     Trigger,
+    free_name,
     ref_of,
 )
 from dbwarden.schema import Sequence as SequenceThing
@@ -50,8 +52,9 @@ class Context:
     dropped: frozenset[Ref]
     serials: Mapping[Ref, QualifiedName]
     counters: Mapping[Ref, SequenceThing]
+    stepped_aside: Mapping[Ref, str]
     tables: dict[QualifiedName, Table]
-    swapped: frozenset[tuple[QualifiedName, str]]
+    swapped: Mapping[tuple[QualifiedName, str], str]
 
     def name(self, name: QualifiedName) -> str:
         """*name* as SQL, the default namespace left out."""
@@ -62,6 +65,13 @@ class Context:
         plain = name.namespace in (None, self.desired.default_namespace)
         whole = name.name if plain else str(name)
         return whole if part is None else f"{whole}.{part}"
+
+    def lost(self, ref: Ref) -> str:
+        """What a person calls a table or column that goes, whatever it is called meanwhile."""
+        own = self.stepped_aside.get(ref, ref.part or ref.name)
+        if ref.part is not None:
+            return self.label(ref.table, own)
+        return self.label(QualifiedName(ref.namespace, own))
 
     def base_type(self, type_: str) -> str:
         """*type_*, or what it is a domain over; the values are the same."""
@@ -131,9 +141,24 @@ def context(
         dropped=frozenset(_dropped(changes)),
         serials=dict(_serials(changes)),
         counters=dict(_counters(changes, desired)),
+        stepped_aside=_stepped_aside(changes),
         tables={table.name: table for table in desired.tables},
-        swapped=frozenset(_swapped(changes)),
+        swapped=_old_names(_swapped(changes), current, desired),
     )
+
+
+def _stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
+    """What things were called that another thing's new name made step aside."""
+    found: dict[Ref, str] = {}
+    for change in changes:
+        if not isinstance(change, Rename):
+            continue
+        before, after = change.before, change.after
+        found[after] = found.pop(before, before.part or before.name)
+        if before.kind is Kind.TABLE:
+            parts = [ref for ref in found if ref.part is not None and ref.table == before.table]
+            found |= {ref.within(after.table): found.pop(ref) for ref in parts}
+    return found
 
 
 def _swapped(changes: Sequence[Change]) -> Iterable[tuple[QualifiedName, str]]:
@@ -147,6 +172,22 @@ def _swapped(changes: Sequence[Change]) -> Iterable[tuple[QualifiedName, str]]:
             plain = change.index.where is None and None not in keys
             if not lost or (plain and not lost & keys):
                 yield change.table, change.index.name
+
+
+def _old_names(
+    swapped: Iterable[tuple[QualifiedName, str]], *schemas: Schema
+) -> Mapping[tuple[QualifiedName, str], str]:
+    """What each of the *swapped* indexes is called while the new one is built."""
+    taken: set[str] = set()
+    for schema in schemas:
+        for relations in (schema.tables, schema.materialized_views):
+            for relation in relations:
+                taken.update((relation.name.name, *(index.name for index in relation.indexes)))
+    found: dict[tuple[QualifiedName, str], str] = {}
+    for table, name in swapped:
+        found[table, name] = free_name(name, "__old", taken)
+        taken.add(found[table, name])
+    return found
 
 
 def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:

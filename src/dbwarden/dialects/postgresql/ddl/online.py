@@ -57,17 +57,13 @@ def _there(ctx: Context, table: QualifiedName) -> bool:
     return table not in ctx.created and not partitioned
 
 
-def _old_name(ctx: Context, table: QualifiedName, name: str) -> str:
-    return ctx.index(table, f"{name[:58]}__old")
-
-
 def _add_index(ctx: Context, change: AddIndex) -> Statements:
     table, index = change.table, change.index
     text = index_text(ctx, table, index, online=True)
     yield statement(change, text, why=BUILT_APART, transactional=False)
     yield from after_index(ctx, change, table, index)
     if (table, index.name) in ctx.swapped:
-        old = _old_name(ctx, table, index.name)
+        old = ctx.index(table, ctx.swapped[table, index.name])
         yield statement(change, f"DROP INDEX CONCURRENTLY {old}", transactional=False)
 
 
@@ -75,7 +71,7 @@ def _drop_index(ctx: Context, change: DropIndex) -> Statements:
     table, name = change.table, change.index.name
     own = ctx.index(table, name)
     if (table, name) in ctx.swapped:
-        new = quote(f"{name[:58]}__old")
+        new = quote(ctx.swapped[table, name])
         why = "The old index serves until the new one is built."
         yield statement(change, f"ALTER INDEX {own} RENAME TO {new}", why=why)
     else:

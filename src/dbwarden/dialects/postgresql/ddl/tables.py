@@ -90,7 +90,7 @@ def _given(parent: Table | None, column: Column) -> Column | None:
 def drop_table(ctx: Context, change: DropTable) -> Statements:
     """A table goes, with its rows."""
     name = change.table.name
-    yield statement(change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.label(name),))
+    yield statement(change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.lost(change.table.ref),))
 
 
 def alter_table(ctx: Context, change: AlterTable) -> Statements:
