@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import OTHER_TYPES, Directory
+from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.dialects.postgresql.catalog.tables import (
     indexes_of,
-    parameters,
     sequence_options,
-    table_parameters,
 )
 from dbwarden.schema import (
     Aggregate,

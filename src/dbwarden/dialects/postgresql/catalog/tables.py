@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
+from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import (
     Check,
@@ -19,10 +20,8 @@ from dbwarden.schema import (
     ForeignKey,
     Generated,
     Identity,
-    InAnyOrder,
     Index,
     IndexColumn,
-    Parameters,
     PartitionOf,
     PrimaryKey,
     QualifiedName,
@@ -145,20 +144,6 @@ def _name_of(part: Constraint | Index) -> str:
 
 def _of(kind: type[C], constraints: Iterable[object]) -> tuple[C, ...]:
     return tuple([constraint for constraint in constraints if isinstance(constraint, kind)])
-
-
-def parameters(options: Iterable[str] | None) -> Parameters:
-    """Storage parameters as the catalog keeps them (``name=value``)."""
-    if not options:
-        return ()
-    pairs = (option.partition("=") for option in options)
-    return InAnyOrder((name, value) for name, _, value in pairs)
-
-
-def table_parameters(row: Row) -> Parameters:
-    """The storage parameters of a table or materialized view, those of its TOAST table too."""
-    toast = tuple((f"toast.{name}", value) for name, value in parameters(row["toast_options"]))
-    return InAnyOrder((*parameters(row["options"]), *toast)) or ()
 
 
 def _replica_identity(grouped: _Grouped, row: Row) -> str:

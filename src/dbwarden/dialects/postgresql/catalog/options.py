@@ -1,0 +1,20 @@
+"""Storage parameters as the catalog keeps them. Pure."""
+
+from collections.abc import Iterable
+
+from dbwarden.dialects.postgresql.catalog.rows import Row
+from dbwarden.schema import InAnyOrder, Parameters
+
+
+def parameters(options: Iterable[str] | None) -> Parameters:
+    """Storage parameters as the catalog keeps them (``name=value``)."""
+    if not options:
+        return ()
+    pairs = (option.partition("=") for option in options)
+    return InAnyOrder((name, value) for name, _, value in pairs)
+
+
+def table_parameters(row: Row) -> Parameters:
+    """The storage parameters of a table or materialized view, those of its TOAST table too."""
+    toast = tuple((f"toast.{name}", value) for name, value in parameters(row["toast_options"]))
+    return InAnyOrder((*parameters(row["options"]), *toast)) or ()
