@@ -38,6 +38,11 @@ class Project:
     database: str
     options: dict[str, Any] = field(default_factory=dict)
 
+    def needs(self, major: int) -> None:
+        """Skip the test on a server that is older than that."""
+        if self.server.binaries.major < major:
+            pytest.skip(f"needs PostgreSQL {major}")
+
     @property
     def config(self) -> DatabaseConfig:
         return DatabaseConfig(
