@@ -9,6 +9,7 @@ import anyio.to_thread
 
 from dbwarden.authoring.hints import Hints
 from dbwarden.authoring.renames import (
+    Candidate,
     candidates,
     hinted,
     ordered,
@@ -17,7 +18,8 @@ from dbwarden.authoring.renames import (
     refuse_unknown,
     unanswered,
 )
-from dbwarden.diff.changes import Renaming
+from dbwarden.diff.aside import with_room
+from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.renames import renamed
 from dbwarden.errors import UsageError
 from dbwarden.schema import Schema
@@ -78,8 +80,7 @@ async def decided_renames(
     refuse_unknown(answers.renames, said, known, desired)
     declined = set(answers.allow_drop)
     while True:
-        base = renamed(current, known)
-        open_ = [item for item in candidates(base, desired) if item.old not in declined]
+        open_ = [item for item in _open(current, desired, known) if item.old not in declined]
         if not open_:
             return known
         if answers.asker is None:
@@ -89,6 +90,18 @@ async def decided_renames(
                 known = ordered((*known, candidate.renaming))
             else:
                 declined.add(candidate.old)
+
+
+def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequence[Candidate]:
+    """What may be renames beside the *known* ones; nothing that only makes room for them."""
+    moves = with_room(current, known)
+    ends = {move.after for move in known if isinstance(move, Rename)}
+    aside = {move.after for move in moves if isinstance(move, Rename)} - ends
+    return [
+        candidate
+        for candidate in candidates(renamed(current, moves), desired)
+        if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in aside)
+    ]
 
 
 async def allow_drops(

@@ -10,9 +10,18 @@ from dbwarden.diff.order import order
 from dbwarden.diff.rebuild import with_rebuilds
 from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links
+from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Namespace, Schema
 
-__all__ = ["diff"]
+__all__ = ["diff", "differ"]
+
+
+def differ(current: Schema, desired: Schema) -> bool:
+    """Whether anything differs, be it in a way that cannot be expressed."""
+    try:
+        return bool(compare(current, desired))
+    except UnsupportedChange:
+        return True
 
 
 def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> tuple[Change, ...]:

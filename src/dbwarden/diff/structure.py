@@ -72,8 +72,9 @@ def links(schema: Schema) -> Links:
             needs[user][needed] = None
             needed_by[needed][user] = None
     parts: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
+    apart = clinging(schema)
     for thing in schema.things:
-        if isinstance(thing, Trigger | Rule | Policy | Statistics):
+        if isinstance(thing, Trigger | Rule | Policy | Statistics) and thing.ref not in apart:
             parts[thing.table].append(thing.ref)
         elif isinstance(thing, Sequence) and thing.owned_by is not None:
             parts[thing.owned_by.table].append(thing.ref)
@@ -82,6 +83,31 @@ def links(schema: Schema) -> Links:
         needed_by={ref: tuple(found) for ref, found in needed_by.items()},
         parts={name: tuple(found) for name, found in parts.items()},
     )
+
+
+def clinging(schema: Schema) -> frozenset[Ref]:
+    """Triggers, rules and policies that have to go before their table, not with it.
+
+    They need a function or view that needs the table: neither could go while the other is there.
+    """
+    parts: tuple[Trigger | Rule | Policy, ...]
+    parts = (*schema.triggers, *schema.rules, *schema.policies)
+    needs = schema.needs() if parts else {}
+    code = (Kind.ROUTINE, Kind.AGGREGATE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
+    found = set()
+    for thing in parts:
+        waiting = [ref for ref in needs.get(thing.ref, ()) if ref.kind in code]
+        seen = {thing.ref, *waiting}
+        while waiting:
+            more = set(needs.get(waiting.pop(), ())) - seen
+            seen |= more
+            waiting += more
+        if any(ref.table == thing.table and ref.kind in _RELATIONS for ref in seen):
+            found.add(thing.ref)
+    return frozenset(found)
+
+
+_RELATIONS = (Kind.TABLE, Kind.COLUMN, Kind.VIEW, Kind.MATERIALIZED_VIEW)
 
 
 def _partitions(schema: Schema) -> Partitions:

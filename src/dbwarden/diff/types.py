@@ -19,8 +19,11 @@ def rebuilt_types(current: Schema, desired: Schema) -> tuple[RebuildType, ...]:
         UnsupportedChange: The values of a column cannot change over; names type and column.
     """
     old, new = _types(current), _types(desired)
+    changed = [ref for ref in old if ref in new and old[ref] != new[ref]]
+    if not changed:
+        return ()
     users = current.needed_by()
-    roots = [ref for ref in old if ref in new and not _alters(old[ref], new[ref], users)]
+    roots = [ref for ref in changed if not _alters(old[ref], new[ref], users)]
     found = []
     for group in _groups(roots, users):
         types = tuple((old[ref], new[ref]) for ref in group if ref in new)
@@ -41,8 +44,6 @@ def _types(schema: Schema) -> dict[Ref, Rebuilt]:
 
 
 def _alters(before: Rebuilt, after: Rebuilt, users: Mapping[Ref, Sequence[Ref]]) -> bool:
-    if before == after:
-        return True
     if isinstance(before, CompositeType) and isinstance(after, CompositeType):
         in_use = any(user.kind is Kind.COLUMN for user in _all(users, before.ref))
         return thing_alters(before, after) and not (in_use and _retypes(before, after))

@@ -18,7 +18,7 @@ from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
-from dbwarden.diff import diff
+from dbwarden.diff import differ
 from dbwarden.errors import (
     ConfigurationError,
     DBWardenError,
@@ -165,7 +165,7 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     siblings = await siblings_of(config)
     sides = await compared(place, files, siblings, from_live=order.from_live)
     left_out = tuple(f"{table} ({home})" for table, home in sides.hints.unclaimed.items())
-    if not diff(sides.current, sides.desired) and not order.answers.renames:
+    if not order.answers.renames and not differ(sides.current, sides.desired):
         name = config.database_name
         return MakeMigrationsResult(database=name, agree=True, proven=True, left_out=left_out)
     task = Task(

@@ -259,4 +259,11 @@ CASES = [
         since=110000,
         lacks=("USING",),
     ),
+    Case(
+        name="a table goes with a policy whose function takes its rows",
+        old="CREATE TABLE t (id int); CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "CREATE POLICY p ON t USING (f(t) > 0); CREATE VIEW v AS SELECT f(t) AS x FROM t;"
+        "ALTER TABLE t ADD CHECK (f(t) > 0);",
+        new="CREATE TABLE u (id int);",
+    ),
 ]

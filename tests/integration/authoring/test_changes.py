@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dbwarden.errors import UsageError
+from dbwarden.errors import StatementFailed, UsageError
 from tests.integration.authoring.conftest import Project
 
 HEAD = """
@@ -284,3 +284,51 @@ class Tag(Base):
     text = await project.made("after", allow_drop=["tags"])
     assert "-- Verdict: loses tags (tried" in text
     assert "tags.name" not in text.partition("-- upgrade")[0]
+
+
+async def test_enums_change_their_names_and_a_new_sequence_counts_on_behind_the_rows(
+    project: Project,
+) -> None:
+    project.models("""
+        class User(Base):
+            __tablename__ = "users"
+            id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+            mood: Mapped[str] = mapped_column(Enum("sad", name="mood"), server_default="sad")
+            size: Mapped[str] = mapped_column(Enum("big", name="size"), server_default="big")
+    """)
+    await project.made("users")
+    await project.fetch("INSERT INTO users DEFAULT VALUES")
+    project.models("""
+        class User(Base):
+            __tablename__ = "users"
+            id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+            mood: Mapped[str] = mapped_column(Enum("sad", name="size"), server_default="sad")
+            size: Mapped[str] = mapped_column(Enum("big", name="mood"), server_default="big")
+    """)
+
+    text = await project.made("swap", renames=["mood:size", "size:mood"])
+
+    assert "TYPE size" not in text.replace("ALTER TYPE size", "")
+    (row,) = await project.fetch(
+        "INSERT INTO users DEFAULT VALUES RETURNING id, mood::text, size::text"
+    )
+    assert tuple(row) == (2, "sad", "big")
+
+
+async def test_what_the_server_refuses_without_saying_where_is_named(project: Project) -> None:
+    project.models("""
+        parts = Table("parts", Base.metadata, Column("a", Integer), Column("b", Integer),
+                      postgresql_partition_by="RANGE (a)")
+    """)
+    await project.made("parts")
+    project.models("""
+        parts = Table("parts", Base.metadata, Column("a", BigInteger), Column("b", Text),
+                      postgresql_partition_by="RANGE (a)")
+    """)
+
+    with pytest.raises(
+        StatementFailed, match='column "a" because it is part of the partition'
+    ) as caught:
+        await project.make("bigger", unproven=False)
+
+    assert "ALTER COLUMN a" in (caught.value.statement or "")

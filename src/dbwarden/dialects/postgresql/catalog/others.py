@@ -96,7 +96,7 @@ _TRIGGERS: LiteralString = """
 SELECT 'switch of the inherited trigger', 'pg_trigger'::regclass, g.oid, c.relnamespace,
        format('%s on %s', g.tgname, c.relname), g.tgenabled::text
 FROM pg_trigger g JOIN pg_trigger o ON o.oid = g.tgparentid JOIN pg_class c ON c.oid = g.tgrelid
-WHERE NOT g.tgisinternal AND g.tgenabled <> o.tgenabled
+WHERE NOT o.tgisinternal AND g.tgenabled <> o.tgenabled
 """
 
 

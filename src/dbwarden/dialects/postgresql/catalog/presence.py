@@ -38,7 +38,7 @@ _OTHERS: tuple[LiteralString, ...] = (
 def _present() -> LiteralString:
     each = [f'EXISTS (SELECT {text}) AS "{name}"' for name, text in _CONDITIONS.items()]
     others = " OR ".join([f"EXISTS (SELECT FROM {name} WHERE oid >= 16384)" for name in _OTHERS])
-    others += " OR EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'O')"
+    others += " OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled <> 'O')"
     others += " OR EXISTS (SELECT FROM pg_constraint WHERE contype = 'n'"
     others += " AND (connoinherit OR NOT convalidated))"
     return "SELECT " + ", ".join(each) + f", ({others}) AS others"

@@ -18,6 +18,7 @@ from dbwarden.diff.changes import (
     Rename,
 )
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.diff.structure import clinging
 from dbwarden.schema import (
     Column,
     Grant,
@@ -53,6 +54,7 @@ class Context:
     serials: Mapping[Ref, QualifiedName]
     counters: Mapping[Ref, SequenceThing]
     stepped_aside: Mapping[Ref, str]
+    clinging: frozenset[Ref]
     tables: dict[QualifiedName, Table]
     swapped: Mapping[tuple[QualifiedName, str], str]
 
@@ -110,6 +112,8 @@ class Context:
     def goes_along(self, thing: Thing) -> bool:
         """Whether dropping *thing* is left to what it belongs to, which is dropped too."""
         match thing:
+            case _ if thing.ref in self.clinging:
+                return False
             case Trigger(table=table) | Rule(table=table) | Policy(table=table):
                 return bool(self.dropped & _relations(table))
             case Statistics(table=table):
@@ -142,6 +146,7 @@ def context(
         serials=dict(_serials(changes)),
         counters=dict(_counters(changes, desired)),
         stepped_aside=_stepped_aside(changes),
+        clinging=clinging(current),
         tables={table.name: table for table in desired.tables},
         swapped=_old_names(_swapped(changes), current, desired),
     )
