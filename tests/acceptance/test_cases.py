@@ -140,7 +140,11 @@ async def test_what_cannot_be_expressed_is_an_error_that_names_it(
     assert caught.value.next_step
 
 
-ONLINE = [case for case in CASES if str(case.id).startswith(("indexes", "constraints", "columns"))]
+ONLINE = [
+    case
+    for case in CASES
+    if str(case.id).startswith(("indexes", "constraints", "columns", "combinations"))
+]
 
 
 @pytest.mark.parametrize("case", ONLINE)

@@ -49,6 +49,12 @@ CASES = [
         "CREATE FUNCTION f(v e DEFAULT 'a') RETURNS e LANGUAGE sql AS 'SELECT v';"
         "CREATE TABLE t (x e DEFAULT f());",
     ),
+    shrunk(
+        "enum in the predicate of an index, and under a function that an index calls",
+        "CREATE TABLE t (id int, x e); CREATE INDEX i ON t (id) WHERE x = 'c';"
+        "CREATE FUNCTION f(v e) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';"
+        "CREATE INDEX j ON t (f(x));",
+    ),
     Case(
         name="enum with the longest name",
         old=E.replace(" e ", f" {LONG} ") + f"CREATE TABLE t (x {LONG} DEFAULT 'a');",

@@ -15,8 +15,12 @@ from dbwarden.diff.changes import (
     DropColumn,
     DropIndex,
     DropTable,
+    RebuildType,
     Rename,
+    RenameValue,
+    index_ref,
 )
+from dbwarden.diff.renames import renamed
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
 from dbwarden.diff.structure import clinging
 from dbwarden.schema import (
@@ -148,7 +152,7 @@ def context(
         stepped_aside=_stepped_aside(changes),
         clinging=clinging(current),
         tables={table.name: table for table in desired.tables},
-        swapped=_old_names(_swapped(changes), current, desired),
+        swapped=_old_names(_swapped(changes, current), current, desired),
     )
 
 
@@ -166,17 +170,30 @@ def _stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
     return found
 
 
-def _swapped(changes: Sequence[Change]) -> Iterable[tuple[QualifiedName, str]]:
+def _swapped(changes: Sequence[Change], current: Schema) -> Iterable[tuple[QualifiedName, str]]:
     """The indexes that are made anew under their name, and can stay until then."""
     gone = {(c.table, c.column.name) for c in changes if isinstance(c, DropColumn)}
     made = {(c.table, c.index.name) for c in changes if isinstance(c, AddIndex)}
+    standing = _on_what_goes(changes, current)
     for change in changes:
         if isinstance(change, DropIndex) and (change.table, change.index.name) in made:
             keys = {column.column for column in change.index.columns} | {*change.index.include}
             lost = {name for table, name in gone if table == change.table}
             plain = change.index.where is None and None not in keys
-            if not lost or (plain and not lost & keys):
+            stands = index_ref(change.table, change.index) in standing
+            if not stands and (not lost or (plain and not lost & keys)):
                 yield change.table, change.index.name
+
+
+def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
+    """What needs a function or type that is dropped, or made anew, and has to be gone by then."""
+    gone = {change.thing.ref for change in changes if isinstance(change, Drop)}
+    gone |= {was.ref for c in changes if isinstance(c, RebuildType) for was, _ in c.types}
+    if not gone:
+        return frozenset()
+    renames = [change for change in changes if isinstance(change, Rename | RenameValue)]
+    base = renamed(current, renames)
+    return frozenset(user for user, needed in base.dependencies if needed in gone)
 
 
 def _old_names(
