@@ -269,6 +269,14 @@ async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> 
     assert "and rewrites it" in text
 
 
+async def test_a_rewrite_that_only_a_clock_in_utc_saves_is_told(project: Project) -> None:
+    project.models(HEAD + "    at: Mapped[object] = mapped_column(DateTime)\n")
+    await project.made("before")
+    project.models(HEAD + "    at: Mapped[object] = mapped_column(DateTime(timezone=True))\n")
+    text = await project.made("after")
+    assert "-- Locks users: AccessExclusiveLock and rewrites it\n" in text
+
+
 async def test_of_a_dropped_table_only_its_name_is_told(project: Project) -> None:
     project.models(
         HEAD

@@ -1,5 +1,6 @@
 """What a statement locks and rewrites: read from the server while it runs, never guessed."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ STRENGTH = (
     "AccessExclusiveLock",
 )
 """From weakest to strongest."""
+
+# Where the clock shows UTC, and only there, PostgreSQL does such a change without a rewrite.
+_TIMES = re.compile(r"\bTYPE\s+timestamp", re.IGNORECASE)
+_ABROAD = "SET LOCAL timezone TO 'XXX-1'"
 
 _TABLES = """
     SELECT c.oid::bigint AS oid, c.relname AS name, n.nspname AS namespace,
@@ -96,6 +101,8 @@ async def _trace_one(
     raw: Any, text: str, names: Mapping[int, str], files: dict[int, int]
 ) -> tuple[TableLock, ...]:
     async with raw.transaction():
+        if _TIMES.search(text):
+            await raw.execute(_ABROAD)
         await raw.execute(text)
         held = await raw.fetch(_LOCKS)
     now = {row["oid"]: row["file"] for row in held if row["file"] is not None}
