@@ -52,6 +52,7 @@ class Project:
         self, folder: Path, names: Sequence[str], count: int, *, tenants: bool = False
     ) -> None:
         self.folder, self.tenants = folder, tenants
+        self._configs: dict[Place, dbwarden.DatabaseConfig] = {}
         (folder / "dbwarden.py").write_text(TENANTS if tenants else PROJECT)
         for name in [SHARED] if tenants else names:
             write_folder(folder / "migrations" / name, name, count)
@@ -60,6 +61,12 @@ class Project:
         return self.folder / "migrations" / (SHARED if self.tenants else name)
 
     def config(self, place: Place) -> dbwarden.DatabaseConfig:
+        """The configuration of one database: read once, as a project's is."""
+        if place not in self._configs:
+            self._configs[place] = self._configured(place)
+        return self._configs[place]
+
+    def _configured(self, place: Place) -> dbwarden.DatabaseConfig:
         return dbwarden.DatabaseConfig(
             database_name=DatabaseName(place.name),
             database_type="postgresql",

@@ -172,28 +172,28 @@ class _Run(Generic[T]):
     outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
     left: Counter[DatabaseName] = field(default_factory=Counter)
-    servers: dict[str, Places] = field(default_factory=dict)
     stopped_by: str | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def everything(self) -> None:
         self.ended = {task.key: anyio.Event() for task in self.tasks}
         self.left = Counter(task.config.database_name for task in self.tasks)
-        servers = Counter(task.config.server for task in self.tasks)
-        self.servers = {
-            server: places(self.limits.per_server, wanted) for server, wanted in servers.items()
+        servers = [task.config.server for task in self.tasks]
+        rooms = {
+            server: places(self.limits.per_server, wanted)
+            for server, wanted in Counter(servers).items()
         }
         everywhere = places(self.limits.concurrency, len(self.tasks))
         with self.scope:
             async with anyio.create_task_group() as group:
-                for task in self.tasks:
-                    group.start_soon(self._turn, task, everywhere)
+                for task, server in zip(self.tasks, servers, strict=True):
+                    group.start_soon(self._turn, task, rooms[server], everywhere)
 
     async def stop_when(self, stop: anyio.Event) -> None:
         await stop.wait()
         self._stop("interrupted")
 
-    async def _turn(self, task: Task[T], everywhere: Places) -> None:
+    async def _turn(self, task: Task[T], server: Places, everywhere: Places) -> None:
         for key in sorted((task.after | task.settled) & self.ended.keys()):
             await self.ended[key].wait()
         reason = blocked_by(task, self.outcomes)
@@ -203,7 +203,7 @@ class _Run(Generic[T]):
             self._record(task, _not_started(task, reason))
             return
         # The server's place first: waiting for it must not take one of everybody's places.
-        async with self.servers[task.config.server], everywhere:
+        async with server, everywhere:
             started = time.perf_counter()
             try:
                 outcome = await _attempt(task)

@@ -55,7 +55,7 @@ class AdvisoryLock:
         """
         self.held: bool | None = False
         self._session = session
-        self._keys = f"{LOCK_CLASS}, {address.lock_key_sql}"
+        self._address = address
         self._holder = holder
         self._database = database
         self._patience = patience
@@ -89,6 +89,10 @@ class AdvisoryLock:
             rest = deadline - anyio.current_time()
             await anyio.sleep(min(pause(tries), rest) if rest > 0 else FIRST_PAUSE)
             tries += 1
+
+    @property
+    def _keys(self) -> str:
+        return f"{LOCK_CLASS}, {self._address.lock_key_sql}"
 
     async def _ask(self) -> bool:
         self.held = None
