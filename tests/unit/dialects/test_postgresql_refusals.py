@@ -90,6 +90,7 @@ def test_places_are_written_for_people() -> None:
 
 
 def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(vars(postgresql), "DIALECT", raising=False)  # somebody asked before
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     monkeypatch.delitem(sys.modules, "dbwarden.dialects.postgresql.execution", raising=False)
     for name in list(sys.modules):
