@@ -86,7 +86,7 @@ class PostgresConnection:
             LedgerError: As of ``read``.
         """
         if not self._lock.held:
-            return (await self._look_at("NULL", "NULL")).reading
+            return (await self._look_at("NULL", "NULL", where=False)).reading
         release = self._address.release_sql()
         self._lock.held = None
         found = await self._look_at(release, release)
@@ -95,7 +95,7 @@ class PostgresConnection:
             lock_was_lost()
         return found.reading
 
-    async def _look_at(self, also: str, without_ledger: str) -> Look:
+    async def _look_at(self, also: str, without_ledger: str, *, where: bool = True) -> Look:
         found = await look(
             self._session.lines,
             self._address,
@@ -104,12 +104,14 @@ class PostgresConnection:
             greeting=self._session.greeting,
             also=also,
             without_ledger=without_ledger,
+            where=where,
         )
         if self._read_only and self._look is not None:
             # The first look made the session read-only; what it found is the database's own word.
             reading = replace(found.reading, read_only=self._look.reading.read_only)
             found = replace(found, reading=reading)
-        self._look = found
+        if where:
+            self._look = found
         return found
 
     async def _known(self) -> Look:

@@ -163,6 +163,7 @@ def look_sql(
     alone: bool = False,
     greeted: bool = False,
     also: str = "NULL",
+    where: bool = True,
 ) -> str:
     """One SELECT that returns all of a :class:`Look`: what is told of the server before each row.
 
@@ -177,14 +178,15 @@ def look_sql(
             up each of these functions.
         also: A condition with an effect, evaluated when all the rest has been looked up. It does
             not see what it does; what others committed before the look began, the look sees.
+        where: Tell the ledger's namespace, without which nothing can be written.
     """
     namespace = address.lies_in_sql if rows else address.namespace_sql
     there = "true" if rows else address.namespace_there_sql
     columns = _ROWS.format(times=_TIMES_AS_THEY_ARE if greeted else _TIMES)
     return f"""SELECT pg_backend_pid(), {_GREETED if greeted else _SERVER}, {there},
-  (SELECT {namespace}), (SELECT {address.held_sql(namespace, alone=alone)}), (SELECT {also}){
-        f", {columns} FROM {address.found} l" if rows else ""
-    }"""
+  {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
+        address.held_sql(namespace, alone=alone)
+    }), (SELECT {also}){f", {columns} FROM {address.found} l" if rows else ""}"""
 
 
 def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:

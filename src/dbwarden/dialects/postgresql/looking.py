@@ -32,6 +32,7 @@ async def look(
     greeting: Greeting | None = None,
     also: str = "NULL",
     without_ledger: str | None = None,
+    where: bool = True,
 ) -> Look:
     """Look at ledger and lock; the reading is complete.
 
@@ -46,13 +47,14 @@ async def look(
         greeting: What the server told when we connected, so that it need not be asked.
         also: What else is to be done with it, as of ``look_sql``.
         without_ledger: The same where there is no ledger yet.
+        where: Find out its namespace, too.
 
     Raises:
         LedgerError: There is a ledger, but we may not read it, or it is none of ours.
     """
     try:
         without = also if without_ledger is None else without_ledger
-        query = partial(look_sql, address, alone=alone)
+        query = partial(look_sql, address, alone=alone, where=where)
         found = await _first(ask, query, database, greeting, also, without)
         if greeting is not None and greeting.backend_pid != found.backend_pid:
             found = await _first(ask, query, database, None, also, without)
