@@ -1,4 +1,4 @@
-"""``python -m benchmarks [part ...] [--quick] [--json FILE]``."""
+"""``python -m benchmarks [part ...] [--quick] [--json FILE]``, or ``--from FILE ...``."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ from benchmarks.parts.many_migrations import many_migrations
 from benchmarks.parts.memory import memory
 from benchmarks.parts.round_trips import round_trips
 from benchmarks.parts.served import served
-from benchmarks.report import PAGE, as_json, missed, table, write_all
+from benchmarks.report import PAGE, as_json, from_files, missed, table, write_all
 from benchmarks.stage import Stage, open_stage
 from dbwarden import telemetry
 
@@ -50,16 +50,31 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="small numbers, to try it out")
     parser.add_argument("--json", type=Path, help="write all values to this file too")
+    parser.add_argument(
+        "--from",
+        dest="files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="write the page from what runs of some parts wrote with --json, and measure nothing",
+    )
     given = parser.parse_args(arguments)
+    if given.files:
+        return _written(from_files(given.files))
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     started = time.perf_counter()
     report = anyio.run(run, given.parts or list(PARTS), given.quick, given.json)
     print(f"\n{table(report.figures)}\n")
     if not given.parts and not given.quick:
-        write_all(report)
-        print(f"written to docs/{PAGE.name}")
+        _written(report)
     return _verdict(report, time.perf_counter() - started)
+
+
+def _written(report: Report) -> int:
+    write_all(report)
+    print(f"written to docs/{PAGE.name}")
+    return 0
 
 
 def _verdict(report: Report, seconds: float) -> int:

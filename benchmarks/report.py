@@ -3,8 +3,9 @@
 import json
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from benchmarks.measure import Bar, Figure, Report, Timing, Verdict, judge, ratio
@@ -193,6 +194,44 @@ def _figure_json(figure: Figure) -> dict[str, object]:
             for verdict in judge(figure)
         ],
     }
+
+
+def from_files(paths: Sequence[Path]) -> Report:
+    """One report of what earlier runs wrote with ``--json``; a later one's parts take the place."""
+    report = Report()
+    parts: dict[str, list[Figure]] = {}
+    for path in paths:
+        document = json.loads(path.read_text())
+        fresh: dict[str, list[Figure]] = {}
+        for found in document["figures"]:
+            fresh.setdefault(found["part"], []).append(_figure_of(found))
+        parts |= fresh
+        report.remarks += document["remarks"]
+    report.figures += [figure for figures in parts.values() for figure in figures]
+    if len(paths) > 1:
+        report.remarks.append(f"{len(paths)} runs on one machine, one after the other.")
+    return report
+
+
+def _figure_of(found: Mapping[str, Any]) -> Figure:
+    return Figure(
+        part=found["part"],
+        case=found["case"],
+        unit=found["unit"],
+        timings={
+            name: Timing(values=tuple(value["rounds"]), sample=value.get("sample"))
+            for name, value in found["values"].items()
+        },
+        bars=tuple(
+            Bar(
+                subject=bar["subject"],
+                beside=bar["beside"],
+                kind=bar["kind"],
+                limit=bar["limit"],
+            )
+            for bar in found["bars"]
+        ),
+    )
 
 
 def write_page(report: Report) -> None:
