@@ -16,8 +16,8 @@ from typing import Any
 
 import dbwarden.schema
 from dbwarden import __version__
-from dbwarden.authoring.garbage import collecting_no_garbage
 from dbwarden.schema import InAnyOrder, Kind, Schema
+from dbwarden.schema.garbage import collecting_no_garbage
 
 KEPT = 50
 """How many schemas are kept; the oldest go first."""

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from dbwarden.authoring.bench import Source
-from dbwarden.authoring.garbage import collecting_no_garbage
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
@@ -16,6 +15,7 @@ from dbwarden.errors import ConfigurationError, UsageError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import Kind
+from dbwarden.schema.garbage import collecting_no_garbage
 from dbwarden.types import Location
 
 

@@ -1,8 +1,6 @@
 """Read a :class:`~dbwarden.schema.Schema` from a live PostgreSQL, 10 to 18."""
 
-import gc
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import LiteralString, TypeVar
 
@@ -35,6 +33,7 @@ from dbwarden.schema import (
     View,
 )
 from dbwarden.schema import Sequence as SequenceThing
+from dbwarden.schema.garbage import collecting_no_garbage
 
 T = TypeVar("T")
 
@@ -122,21 +121,9 @@ def build_schema(
     privileges: bool = False,
 ) -> Schema:
     """Make the Schema that *rows* describe. Pure."""
-    with _collecting_no_garbage():
+    with collecting_no_garbage():
         found = _build(rows, server_version, default_namespace, exclude)
     return found if privileges else replace(found, grants=(), standing=found.grants)
-
-
-@contextmanager
-def _collecting_no_garbage() -> Iterator[None]:
-    """Nothing of a schema is garbage while it grows; looking for some takes as long as building."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _build(
