@@ -143,6 +143,11 @@ def test_what_a_step_sends_can_be_followed_by_another_statement(parts: list[str]
         ]
 
 
+def test_a_statement_of_thousands_of_strings_stays_whole() -> None:
+    rows = "INSERT INTO t VALUES " + ", ".join("('a;', 'it''s', 1 - 2)" for _ in range(5000))
+    assert texts(f"{rows}; SELECT 1") == [rows, "SELECT 1"]
+
+
 def test_what_only_the_server_can_judge_is_left_to_it() -> None:
     text = "CREATE RULE r AS ON INSERT TO a DO NOTHING ) ; SELECT 1 ) ("
     assert texts(text) == ["CREATE RULE r AS ON INSERT TO a DO NOTHING )", "SELECT 1 ) ("]

@@ -17,9 +17,11 @@ from dbwarden.files.migration import Migration, Section
 from dbwarden.types import DatabaseName
 
 # What a statement may hold without ending or needing a closer look, taken in one go by the regular
-# expression engine. A quote behind an "e" may open an escape string, and is looked at.
+# expression engine. A quote behind an "e" may open an escape string, and is looked at. The engine
+# remembers each piece, hence so many at a time.
 _PLAIN = re.compile(
-    r"""(?: [^;'"$\\/-]++ | (?<![eE])'[^']*+' | "[^"]*+" | -(?!-) | /(?!\*) )*+""", re.VERBOSE
+    r"""(?: [^;'"$\\/-]++ | (?<![eE])'[^']*+' | "[^"]*+" | -(?!-) | /(?!\*) ){0,1000}""",
+    re.VERBOSE,
 )
 _STOPS = re.compile(
     rf"""[;'"$\\()] | --|/\* | (?<!{IDENTIFIER})(?<!\.)
@@ -83,7 +85,8 @@ def _plain_end(source: Source, start: int) -> Ending:
     comments: list[tuple[int, int]] = []
     position = start
     while True:
-        at = plain(text, position).end()  # type: ignore[union-attr]  # it always matches
+        while (at := plain(text, position).end()) > position:  # type: ignore[union-attr]  # matches
+            position = at
         if at == len(text) or text[at] == ";":
             return Ending(common.trim(text, start, at, comments), min(at + 1, len(text)))
         position = _skip(source, at, comments)

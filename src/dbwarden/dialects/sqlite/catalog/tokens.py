@@ -8,13 +8,15 @@ from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START
 
 TokenKind = Literal["word", "name", "string", "blob", "number", "sign"]
 
-_GAP = r"(?:[ \t\n\r\f]++ | --[^\n]*+ | /\*(?:[^*]|\*(?!/))*+(?:\*/|\Z))*+"
+_COMMENT = r"/\*[^*]*+(?:\*(?!/)[^*]*+)*(?:\*/|\Z)"
+# In a lookahead, so that no token is looked for inside a comment afterwards.
+_GAP = rf"(?=(?P<gap>(?:[ \t\n\r\f]++ | --[^\n]*+ | {_COMMENT})*))(?P=gap)"
 _TOKEN = re.compile(
     rf"""{_GAP} (?:
       (?P<blob>[xX]'[^']*+')
     | (?P<word>{IDENTIFIER_START}{IDENTIFIER}*+)
-    | (?P<name>"(?:[^"]|"")*+" | `(?:[^`]|``)*+` | \[[^\]]*+\])
-    | (?P<string>'(?:[^']|'')*+')
+    | (?P<name>"[^"]*+(?:""[^"]*+)*"(?!") | `[^`]*+(?:``[^`]*+)*`(?!`) | \[[^\]]*+\])
+    | (?P<string>'[^']*+(?:''[^']*+)*'(?!'))
     | (?P<number>0[xX][0-9a-fA-F_]+ | (?:[0-9][0-9_]*(?:\.[0-9_]*)? | \.[0-9][0-9_]*)
                  (?:[eE][+-]?[0-9_]+)?)
     | (?P<sign>\|\| | ->> | -> | << | >> | <= | >= | == | != | <>
