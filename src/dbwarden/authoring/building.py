@@ -1,16 +1,18 @@
 """The SQL with which SQLAlchemy would build what a database owns, DDL events included."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import MetaData, create_mock_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import NoInspectionAvailable, SQLAlchemyError
 from sqlalchemy.schema import CreateSequence, ExecutableDDLElement
 from sqlalchemy.sql.elements import TextClause
 
 from dbwarden.authoring.models import OwnedMetadata
+from dbwarden.authoring.modules import place_of
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 
@@ -56,32 +58,51 @@ def _namespaces(item: OwnedMetadata) -> Iterable[str]:
             yield space
 
 
+class _Recorder(MockConnection):
+    """What DDL events get as their connection: it remembers what they execute."""
+
+    def exec_driver_sql(self, statement: str, parameters: Any = None, **options: Any) -> Any:
+        """The same for a statement that is for the driver as it is."""
+        del options
+        return self._execute_impl(statement, parameters)
+
+
 def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[str]:
     found: list[str] = []
 
     def take(element: Any, parameters: object = None) -> None:
-        text = _text(element, engine.dialect, item)
-        if text is not None:
-            found.append(text)
+        for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
+            text = _text(element, values, engine.dialect, item)
+            if text is not None:
+                found.append(text)
 
-    engine = create_mock_engine(url, take)
+    engine = _Recorder(create_mock_engine(url, take).dialect, take)
     _check_names(config, item)
     try:
         with _as_they_were(item.metadata):
             _create_all(item.metadata, engine, item)
-    except SQLAlchemyError as error:
-        raise ConfigurationError(
-            f"the models cannot be written as SQL: {_told(error, item, engine.dialect)}",
-            database=config.database_name,
-            next_step="Correct the table or type that the message names.",
-        ) from error
-    except AttributeError as error:
-        raise ConfigurationError(
-            f"a DDL event of the models needs a real database: {error}",
-            database=config.database_name,
-            next_step="Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)).",
-        ) from error
+    except Exception as error:  # events are the project's code: anything may come out of them
+        raise _failure(config, error, item, engine.dialect) from error
     return found
+
+
+def _failure(
+    config: DatabaseConfig, error: Exception, item: OwnedMetadata, dialect: Any
+) -> ConfigurationError:
+    place = place_of(config.root, error, own=True)
+    if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
+        message = f"the models cannot be written as SQL: {_told(error, item, dialect)}"
+        advice = "Correct the table, type or event that the message names."
+    else:
+        said = f"{type(error).__name__}: {error}"
+        message = f"a DDL event of the models cannot run without a database: {said}"
+        advice = (
+            "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). What has "
+            "to ask the database first belongs into a migration by hand."
+        )
+    return ConfigurationError(
+        message, database=config.database_name, location=place, next_step=advice
+    )
 
 
 def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
@@ -141,12 +162,16 @@ def _create_all(metadata: MetaData, engine: Any, item: OwnedMetadata) -> None:
         metadata.create_all(engine, checkfirst=False)
 
 
-def _text(element: Any, dialect: Any, item: OwnedMetadata) -> str | None:
+def _text(element: Any, values: object, dialect: Any, item: OwnedMetadata) -> str | None:
     """The SQL of what an event or ``create_all`` executes; ``None`` for what is not of ours."""
     if isinstance(element, str):
         return element.strip().rstrip(";")
     if isinstance(element, TextClause):
-        return str(element.compile(dialect=dialect)).strip().rstrip(";")
+        given = dict(values) if isinstance(values, Mapping) else {}
+        element.compile(dialect=dialect).construct_params(given)  # refuses what has no value
+        bound = element.bindparams(**given)
+        literal = bound.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        return str(literal).strip().rstrip(";")
     if not isinstance(element, ExecutableDDLElement):
         return None  # rows are no part of a schema
     if item.shared and not _is_ours(element, item):

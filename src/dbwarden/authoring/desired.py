@@ -1,5 +1,6 @@
 """Models and schema files -> the source of the schema that they want."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,10 @@ from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import Kind
 from dbwarden.schema.garbage import collecting_no_garbage
 from dbwarden.types import Location
+
+ONE_AT_A_TIME = threading.Lock()
+"""Databases share modules and MetaData: no one may look at models that another still imports, or
+that DDL events change for the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +68,14 @@ async def wanted(
 def read_wanted(
     config: DatabaseConfig, siblings: tuple[DatabaseConfig, ...], workshop: Workshop
 ) -> Wanted:
-    """The same, blocking."""
+    """The same, blocking; one database at a time."""
+    with ONE_AT_A_TIME:
+        return _read_wanted(config, siblings, workshop)
+
+
+def _read_wanted(
+    config: DatabaseConfig, siblings: tuple[DatabaseConfig, ...], workshop: Workshop
+) -> Wanted:
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return Wanted(files=files)

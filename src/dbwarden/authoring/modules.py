@@ -191,26 +191,36 @@ def _load(name: str, path: Path) -> ModuleType:
 
 def _failure(config: DatabaseConfig, name: str, error: BaseException) -> ConfigurationError:
     """What went wrong while *name* was imported, at the deepest place in the project's files."""
-    place: Location | None
     if isinstance(error, SyntaxError) and error.filename:
         place = Location(path=Path(error.filename), line=error.lineno, column=error.offset)
     else:
-        frames = [
-            frame
-            for frame in traceback.extract_tb(error.__traceback__)
-            if not frame.filename.startswith("<")
-            and "importlib" not in frame.filename
-            and frame.filename != __file__
-        ]
-        own = [frame for frame in frames if _is_project(config.root, frame.filename)]
-        last = [*frames, *own][-1:]
-        place = Location(path=Path(last[0].filename), line=last[0].lineno) if last else None
+        place = place_of(config.root, error)
     return ConfigurationError(
         redact(f"the models in {name} cannot be imported: {type(error).__name__}: {error}"),
         database=config.database_name,
         location=place,
         next_step=" ".join(_advice(config, name)),
     )
+
+
+def place_of(root: Path, error: BaseException, *, own: bool = False) -> Location | None:
+    """Where *error* comes from: the deepest place in the project's files.
+
+    Args:
+        root: The project's folder.
+        error: What was caught.
+        own: Whether no other place counts.
+    """
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+        and "importlib" not in frame.filename
+        and frame.filename != __file__
+    ]
+    mine = [frame for frame in frames if _is_project(root, frame.filename)]
+    last = (mine if own else [*frames, *mine])[-1:]
+    return Location(path=Path(last[0].filename), line=last[0].lineno) if last else None
 
 
 def _advice(config: DatabaseConfig, name: str) -> Iterator[str]:

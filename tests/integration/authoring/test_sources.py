@@ -1,10 +1,12 @@
 """Where the two sides come from, and where scratch databases are made."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dbwarden.errors import StatementFailed, UsageError
+from dbwarden.operations.make_migrations import make_migrations
 from tests.integration.authoring.conftest import Project
 
 USERS = """
@@ -95,6 +97,40 @@ async def test_without_programs_the_configured_server_serves_and_stale_databases
     await project.fetch(f"DROP DATABASE {fresh}")
     assert fresh in left
     assert stale not in left
+
+
+@pytest.mark.usefixtures("no_binaries")
+async def test_a_stale_database_of_another_role_is_in_nobodys_way(project: Project) -> None:
+    stale, role = "dbwarden_scratch_1000_1_abcd_1", f"maker_of_{project.database}"
+    await project.fetch(f"CREATE DATABASE {stale} TEMPLATE template0")
+    await project.fetch(f"CREATE ROLE {role} LOGIN CREATEDB")
+    project.options["scratch"] = project.server.url("postgres").replace("postgres@", f"{role}@")
+    project.models(USERS)
+    try:
+        assert (await project.make("users")).proven
+        assert await project.fetch(f"SELECT 1 FROM pg_database WHERE datname = '{stale}'")
+        made = f"SELECT 1 FROM pg_database WHERE pg_get_userbyid(datdba) = '{role}'"
+        assert not await project.fetch(made)
+    finally:
+        await project.fetch(f"DROP DATABASE {stale}")
+        await project.fetch(f"DROP ROLE {role}")
+
+
+@pytest.mark.usefixtures("no_binaries")
+async def test_a_role_that_may_not_create_databases_is_told_the_choices(project: Project) -> None:
+    role = f"poor_of_{project.database}"
+    await project.fetch(f"CREATE ROLE {role} LOGIN")
+    project.options["scratch"] = "auto"
+    project.models(USERS)
+    url = project.server.url(project.database).replace("postgres@", f"{role}@")
+    config = replace(project.config, database_url=url)
+    try:
+        with pytest.raises(UsageError, match="the role may not create databases") as caught:
+            await make_migrations(config, message="users")
+    finally:
+        await project.fetch(f"DROP ROLE {role}")
+    for choice in ("dbwarden[scratch]", "scratch='postgresql://...'", "CREATEDB"):
+        assert choice in str(caught.value.next_step)
 
 
 @pytest.mark.usefixtures("no_binaries")

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from dbwarden.authoring.building import statements
+from dbwarden.authoring.desired import read_wanted
 from dbwarden.authoring.models import OwnedMetadata, owned_tables
 from dbwarden.authoring.modules import nearest
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.postgresql.scratch import WORKSHOP
 from dbwarden.errors import ConfigurationError
 from dbwarden.types import DatabaseName
 
@@ -241,6 +243,64 @@ event.listen(old, "after_create", rule)
     text = sql(package.config("old"))
     assert text.index("CREATE EXTENSION pgcrypto") < text.index("CREATE TABLE ancient")
     assert text.index("CREATE RULE calm") > text.index("CREATE TABLE ancient")
+
+
+EVENTS = """
+from PACKAGE.base import *
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+@event.listens_for(User.__table__, "after_create")
+def after(table, connection, **kw):
+    """
+
+
+def test_an_event_may_execute_in_every_way_that_asks_nothing(package: Package) -> None:
+    package.file(
+        "talking",
+        EVENTS
+        + """connection.exec_driver_sql("CREATE INDEX one ON users (id)")
+    connection.execute(text("COMMENT ON TABLE users IS '100%'"))
+    connection.execute(text("COMMENT ON COLUMN users.id IS :words"), {"words": "it's"})
+    connection.execute(DDL("CREATE VIEW v AS SELECT id FROM %(table)s").against(table))
+""",
+    )
+    text = sql(package.config("talking"))
+    for words in ("INDEX one", "IS '100%'", "IS 'it''s'", "AS SELECT id FROM users"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("asks", "words"),
+    [
+        ("if connection.execute(text('SELECT 1')).scalar(): pass", "cannot run without a database"),
+        ("inspect(connection).get_table_names()", "cannot run without a database"),
+        ("list(connection.execute(text('SELECT 1')))", "cannot run without a database"),
+        ("connection.execute(text('SELECT :x'))", "value is required for bind parameter 'x'"),
+    ],
+)
+def test_an_event_that_asks_the_database_is_told_with_its_line(
+    package: Package, asks: str, words: str
+) -> None:
+    package.file("asking", EVENTS + asks)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        sql(package.config("asking"))
+    place = caught.value.location
+    assert place is not None and (place.path.name, place.line) == ("asking.py", 8)
+
+
+def test_models_are_read_for_one_database_at_a_time(package: Package) -> None:
+    package.file(
+        "alone",
+        """
+from PACKAGE.base import *
+from dbwarden.authoring.desired import ONE_AT_A_TIME
+class Alone(Base):
+    __tablename__ = "alone" if ONE_AT_A_TIME.locked() else "in_company"
+    id: Mapped[int] = mapped_column(primary_key=True)
+""",
+    )
+    assert "CREATE TABLE alone" in str(read_wanted(package.config("alone"), (), WORKSHOP))
 
 
 def test_an_event_that_changes_the_models_changes_them_for_its_own_run_only(

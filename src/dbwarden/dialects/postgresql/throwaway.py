@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -111,19 +112,25 @@ class PostgresScratch:
             made.cut()
         if not self.own:
             for made in self._made:
-                await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(made.name)}")
+                await self._drop(made.name)
         self._admin.terminate()
 
     async def sweep(self) -> None:
-        """Drop scratch databases that a crash left behind."""
+        """Drop scratch databases that a crash left behind; those of other roles are theirs."""
         rows = await self._admin.fetch(
-            "SELECT datname FROM pg_catalog.pg_database WHERE left(datname::text, length($1)) = $1",
+            "SELECT datname FROM pg_catalog.pg_database WHERE left(datname::text, length($1)) = $1"
+            " AND pg_catalog.pg_has_role(datdba, 'USAGE')",
             PREFIX,  # starts_with() came with PostgreSQL 11
         )
         for row in rows:
             stamp = row["datname"].removeprefix(PREFIX).split("_")[0]
             if stamp.isdigit() and int(stamp) < time.time() - SWEPT_AFTER:
-                await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(row['datname'])}")
+                await self._drop(row["datname"])
+
+    async def _drop(self, name: str) -> None:
+        """Drop a scratch database; one that is in use, or dropped by another, is left to later."""
+        with suppress(asyncpg.PostgresError):
+            await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
 class PostgresScratchDatabase:
