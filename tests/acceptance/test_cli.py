@@ -239,6 +239,20 @@ def test_baseline_marks_without_running(project: Path, cli: Cli) -> None:
     assert cli("rollback", "--to", "0").code == 1  # users was never created here
 
 
+def test_a_log_format_of_the_environment_that_is_none_is_told(
+    project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DBWARDEN_LOG_FORMAT", "xml")
+    ran = cli("status")
+    assert ran.code == 2
+    assert "DBWARDEN_LOG_FORMAT is 'xml'; it must be one of 'console', 'json'" in ran.err
+    assert cli("status", "--log-format", "json").code == 0  # an option counts instead
+
+    monkeypatch.setenv("DBWARDEN_LOG_FORMAT", "json")
+    events = [json.loads(line)["event"] for line in cli("status").err.splitlines()]
+    assert "status" in events
+
+
 # -- looking --------------------------------------------------------------------------------
 
 

@@ -116,6 +116,7 @@ async def allow_drops(
     if not names:
         return
     listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
+    listed += _misspelt(answers.allow_drop, destroys)
     if answers.asker is not None and await asked(
         answers.asker.yes, f"This destroys data: {listed}. Write it all the same?"
     ):
@@ -125,6 +126,12 @@ async def allow_drops(
         f"the migration would destroy data: {listed}",
         next_step=f"If that is meant, say so: {flags}",
     )
+
+
+def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:
+    """What was allowed and is no destructive step of this migration, to be told beside those."""
+    unknown = " and ".join(f"--allow-drop {name}" for name in allowed if name not in destroys)
+    return f"; {unknown} names nothing that would be" if unknown else ""
 
 
 def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:

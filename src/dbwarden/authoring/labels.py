@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence as Names
 
-from dbwarden.diff.changes import AddIndex, AlterIndex, Change, DropIndex, subject
+from dbwarden.diff.changes import AddIndex, AlterIndex, Change, DropIndex, Rename, subject
 from dbwarden.schema import (
     CompositeType,
     Domain,
@@ -35,6 +35,8 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     """Under which heading of a migration *change* stands: ``table users``, ``enum status``."""
     if isinstance(change, AddIndex | DropIndex | AlterIndex):
         return f"table {label(change.table, default_namespace)}"
+    if isinstance(change, Rename) and change.on is not None:
+        return f"table {label(change.on, default_namespace)}"
     ref = subject(change)
     in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
     if in_table or ref.kind is SchemaKind.TABLE:

@@ -1,7 +1,7 @@
 """The commands, and what happens around each of them: signals, errors, exit codes."""
 
 import signal
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from cyclopts import App, Group
@@ -81,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         return _say_failure(name, error, json="--json" in arguments)
     result = command(*bound.args, **bound.kwargs)
-    if not isinstance(result, Awaitable):
+    if not isinstance(result, Coroutine):
         return int(result or 0)
     import anyio
 
@@ -95,15 +95,13 @@ def run(arguments: Sequence[str]) -> int:
         return anyio.run(_around, name, result, options or Project())
 
 
-async def _around(name: str, command: Awaitable[int], options: Any) -> int:
+async def _around(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
     """Await *command*; an interrupt stops it, an error is shown, and each has its exit code."""
     import anyio
 
-    from dbwarden import telemetry
     from dbwarden.cli.run import Halt, halt
     from dbwarden.errors import Interrupted
 
-    telemetry.configure(*options.logging())
     code = None
     stopping = Halt(anyio.Event())
     halt.set(stopping)
@@ -136,15 +134,19 @@ async def _watch_signals(stopping: Any, scope: Any) -> None:
         await anyio.sleep_forever()
 
 
-async def _shown(name: str, command: Awaitable[int], options: Any) -> int:
+async def _shown(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
+    from dbwarden import telemetry
     from dbwarden.errors import DBWardenError
 
     try:
+        telemetry.configure(*options.logging())
         return await command
     except DBWardenError as error:
         return _say_failure(name, error, json=options.json)
     except Exception as error:
         return _say_failure(name, _mistake(error), json=options.json)
+    finally:
+        command.close()  # it may not have begun
 
 
 def _mistake(error: Exception) -> Any:

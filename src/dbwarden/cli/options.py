@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 from cyclopts import Group, Parameter
 
 from dbwarden import fleet
+from dbwarden.errors import UsageError
 
 WHICH = Group("Which databases", sort_key=1)
 HOW = Group("How", sort_key=2)
 OUTPUT = Group("Output", sort_key=3)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["console", "json"]
+FORMAT_VARIABLE = "DBWARDEN_LOG_FORMAT"
 
 
 def _flag(name: str | tuple[str, ...], group: Group, negative: str = "") -> Parameter:
@@ -36,16 +39,37 @@ class Project:
     ] = None
     "Log to stderr from this level on; without it and --log-format nothing is logged."
     log_format: Annotated[
-        Literal["console", "json"] | None,
+        LogFormat | None,
         Parameter(name="--log-format", group=OUTPUT, show_default=False),
     ] = None
     "Lines for a person or for a program; choosing one logs from info on."
 
-    def logging(self) -> tuple[Literal["console", "json"] | None, LogLevel | None]:
+    def logging(self) -> tuple[LogFormat | None, LogLevel | None]:
         """The format and level that options and environment ask for."""
-        asked = self.log_format or os.environ.get("DBWARDEN_LOG_FORMAT")
-        level = self.log_level or ("info" if asked else None)
-        return ("json" if asked == "json" else "console" if asked else None), level
+        asked = self.log_format or _format_of_environment()
+        return asked, self.log_level or ("info" if asked else None)
+
+
+def _format_of_environment() -> LogFormat | None:
+    """What the environment says where no option does.
+
+    Raises:
+        UsageError: It names no such format.
+    """
+    match os.environ.get(FORMAT_VARIABLE, ""):
+        case "":
+            return None
+        case "console":
+            return "console"
+        case "json":
+            return "json"
+        case other:
+            raise UsageError(
+                f"the environment variable {FORMAT_VARIABLE} is {other!r}; it must be one of "
+                "'console', 'json'",
+                next_step="Set it to one of them, unset it, or give --log-format, which counts "
+                "instead.",
+            )
 
 
 @Parameter(name="*")

@@ -67,6 +67,10 @@ class DatabaseConfig:
     scratch: str = field(default="auto", repr=False)
     scratch_setup: Path | None = None
 
+    def url_setting(self, *, migrating: bool = False) -> str:
+        """Which setting says where the database is, for what *migrating* says in resolve_url."""
+        return "migration_url" if migrating and self.migration_url is not None else "database_url"
+
     async def resolve_url(self, *, migrating: bool = False) -> DatabaseURL:
         """Where the database is now; a callable is asked anew each time.
 
@@ -79,7 +83,7 @@ class DatabaseConfig:
             ConnectError: The callable failed.
             ConfigurationError: What it gave is not the URL of such a database.
         """
-        name = "migration_url" if migrating and self.migration_url is not None else "database_url"
+        name = self.url_setting(migrating=migrating)
         source = getattr(self, name)
         parsed = self._read(await self._ask(name, source) if callable(source) else source)
         del source

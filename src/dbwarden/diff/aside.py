@@ -48,8 +48,8 @@ def without_circles(
     for change in changes:
         if isinstance(change, Rename) and change in aside:
             middle = _free(change.before, taken)
-            found.append(Rename(before=change.before, after=middle, aside=True))
-            found.append(Rename(before=middle, after=change.after))
+            found.append(replace(change, after=middle, aside=True))
+            found.append(replace(change, before=middle))
         else:
             found.append(change)
     return tuple(found)

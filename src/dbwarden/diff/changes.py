@@ -172,12 +172,14 @@ class RebuildType:
 class Rename:
     """The same thing under another name, or in another namespace.
 
-    ``aside`` says that it has the new name only for the time being.
+    ``aside`` says that it has the new name only for the time being; ``on`` is the relation of an
+    index, which its name does not tell.
     """
 
     before: Ref
     after: Ref
     aside: bool = False
+    on: QualifiedName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,8 +240,8 @@ def inverse(change: Change) -> Change:
             swapped = tuple((table, now, was) for table, was, now in columns)
             others = tuple((now, was) for was, now in along)
             return RebuildType(before=new_type, after=old_type, along=others, columns=swapped)
-        case Rename(before=old_ref, after=new_ref):
-            return Rename(before=new_ref, after=old_ref)
+        case Rename(before=old_ref, after=new_ref, on=on):
+            return Rename(before=new_ref, after=old_ref, on=on)
         case RenameValue(enum=enum, before=old_value, after=new_value):
             return RenameValue(enum=enum, before=new_value, after=old_value)
         case _:

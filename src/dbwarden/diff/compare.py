@@ -134,7 +134,7 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
         ref = constraint_ref(after.name, other)
         yield Rename(before=constraint_ref(after.name, item), after=ref)
     for own, brought in taken_over(before, after, lambda table: table.indexes):
-        yield Rename(before=index_ref(after.name, own), after=index_ref(after.name, brought))
+        yield _rename_index(after.name, own, brought)
     old, new = own_items(before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
     old_indexes, new_indexes = own_items(before, after, lambda table: table.indexes)
@@ -203,7 +203,7 @@ def _compare_indexes(
 ) -> Iterator[Change]:
     renamed = dict(_same_but_name(before, after, lambda index: index.name))
     for old, new in renamed.items():
-        yield Rename(before=index_ref(table, old), after=index_ref(table, new))
+        yield _rename_index(table, old, new)
     remaining = [item for item in before if item not in renamed]
     arrived = [item for item in after if item not in renamed.values()]
     for was, now in pair(remaining, arrived, lambda index: index.name):
@@ -214,6 +214,10 @@ def _compare_indexes(
                 yield DropIndex(table=table, index=was)
             if now is not None:
                 yield AddIndex(table=table, index=now)
+
+
+def _rename_index(table: QualifiedName, before: Index, after: Index) -> Rename:
+    return Rename(before=index_ref(table, before), after=index_ref(table, after), on=table)
 
 
 P = TypeVar("P", bound="Constraint | Index")

@@ -346,6 +346,12 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
             stage = STAGES[ref.kind]
         case _:
             stage = STAGES[Kind.TABLE]
-    group = change.table if isinstance(change, AddIndex | DropIndex | AlterIndex) else ref.table
+    match change:
+        case AddIndex(table=group) | DropIndex(table=group) | AlterIndex(table=group):
+            pass
+        case Rename(on=QualifiedName() as group):
+            pass
+        case _:
+            group = ref.table
     rank = IN_TABLE.index(type(change)) if type(change) in IN_TABLE else len(IN_TABLE)
     return stage, group.namespace or "", group.name, rank, ref.part or ref.name

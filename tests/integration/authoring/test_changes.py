@@ -260,6 +260,30 @@ async def test_a_conversion_that_loses_data_is_told_as_one(project: Project) -> 
     assert str(caught.value.next_step).endswith("--allow-drop users.size")
 
 
+async def test_a_misspelt_drop_is_told_beside_what_there_is_to_drop(project: Project) -> None:
+    project.models(HEAD + "    nick: Mapped[str | None]\n")
+    await project.made("before")
+    project.models(HEAD)
+    with pytest.raises(UsageError) as caught:
+        await project.make("after", allow_drop=["users.nik"])
+    assert caught.value.message == (
+        "the migration would destroy data: users.nick; "
+        "--allow-drop users.nik names nothing that would be"
+    )
+    assert str(caught.value.next_step).endswith(": --allow-drop users.nick")
+
+
+async def test_an_index_that_is_renamed_stands_in_its_tables_section(project: Project) -> None:
+    index = "    __table_args__ = (Index('{}', 'id'),)\n"
+    project.models(HEAD + index.format("before"))
+    await project.made("before")
+    project.models(HEAD + "    nick: Mapped[str | None]\n" + index.format("after"))
+    text = await project.made("after")
+    assert "ALTER INDEX before RENAME TO after" in text
+    assert text.count("-- table users\n") == 2  # one of the upgrade, one of the rollback
+    assert "-- index" not in text
+
+
 async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> None:
     project.models(HEAD + "    at: Mapped[object | None] = mapped_column(DateTime)\n")
     await project.made("before")

@@ -44,6 +44,19 @@ async def role(server: EmbeddedServer, url: str, *grants: str) -> AsyncGenerator
         await connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
+@pytest.mark.parametrize(
+    "what", ["VIEW {} AS SELECT 1 AS x", "SEQUENCE {}", "TABLE t (a int); CREATE INDEX {} ON t (a)"]
+)
+async def test_what_has_the_ledgers_name_and_is_none_is_told(
+    postgres_config: DatabaseConfig, postgres_url: str, what: str
+) -> None:
+    async with admin(postgres_url) as connection:
+        await connection.execute(f"CREATE {what.format('dbwarden_ledger')}")
+    with pytest.raises(LedgerError, match='"dbwarden_ledger" is something else there') as caught:
+        await read(postgres_config)
+    assert "ledger_table=" in str(caught.value.next_step)
+
+
 async def test_an_empty_database_has_no_ledger_and_gets_none(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:

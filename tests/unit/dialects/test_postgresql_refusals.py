@@ -52,6 +52,18 @@ def test_what_the_server_says(sqlstate: str, message: str, words: str, advice: s
     assert error.hint == "a hint"
 
 
+@pytest.mark.parametrize("setting", ["database_url", "migration_url", "scratch"])
+def test_the_setting_that_holds_the_url_is_named(setting: str) -> None:
+    def told(sqlstate: str) -> str:
+        error = said(sqlstate, "no")
+        found = connect_failure(error, URL, DatabaseName("primary"), setting)
+        return f"{found.message} {found.next_step}"
+
+    assert f"Check user and password in {setting}." in told("28P01")
+    assert ("dbwarden create-database" in told("3D000")) is (setting != "scratch")
+    assert ("one that is there in scratch" in told("3D000")) is (setting == "scratch")
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

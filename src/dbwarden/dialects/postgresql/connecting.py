@@ -59,21 +59,22 @@ async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
     """
     url: DatabaseURL | None = None
     raw: Any = None
+    setting = config.url_setting(migrating=not read_only)
     with anyio.move_on_after(config.connect_timeout):
         url = await config.resolve_url(migrating=not read_only)
-        raw = await _connect(url, config)
+        raw = await _connect(url, config, setting)
     if raw is None or url is None:
         raise timed_out(config.connect_timeout, url, config.database_name)
     known = url
 
     async def reconnect() -> Any:
-        return await _connect(known, config)
+        return await _connect(known, config, setting)
 
     grace = GRACE_READING if read_only else GRACE
     return Session(raw, config.database_name, reconnect, grace=grace)
 
 
-async def _connect(url: DatabaseURL, config: DatabaseConfig) -> Any:
+async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
     try:
         return await asyncpg.connect(**connect_arguments(url, config))
     except (
@@ -84,13 +85,13 @@ async def _connect(url: DatabaseURL, config: DatabaseConfig) -> Any:
         ValueError,
     ) as error:
         if files := await anyio.to_thread.run_sync(unreadable_files, url):
-            raise _unreadable(files, config) from error
-        raise connect_failure(error, url, config.database_name) from error
+            raise _unreadable(files, config, setting) from error
+        raise connect_failure(error, url, config.database_name, setting) from error
 
 
-def _unreadable(files: tuple[str, ...], config: DatabaseConfig) -> ConnectError:
+def _unreadable(files: tuple[str, ...], config: DatabaseConfig, setting: str) -> ConnectError:
     return ConnectError(
-        f"a file that database_url names cannot be read: {', '.join(files)}",
+        f"a file that {setting} names cannot be read: {', '.join(files)}",
         database=config.database_name,
         next_step="Correct the path, or make the file readable for this user.",
     )

@@ -116,18 +116,21 @@ def is_about_ledger(refused: ServerRefused, table: str) -> bool:
     return refused.context is None and refused.sqlstate[:2] in ("22", "42")
 
 
-def ledger_failed(refused: ServerRefused, doing: str, database: DatabaseName) -> DBWardenError:
+def ledger_failed(
+    refused: ServerRefused, doing: str, database: DatabaseName, table: str = "what has its name"
+) -> DBWardenError:
     """The error for our own SQL on the ledger; *doing* as in "cannot be read"."""
-    step: str | None = None
+    said, step = refused.message, None
     match refused.sqlstate:
         case "25006":
             return read_only(refused, database)
         case "42501":
             step = "Grant the privilege, or use the user that migrates."
-        case "42703":
+        case "42703" | "42809":
+            said = f"{table} is something else there ({said})"
             step = (
-                "That table is not dbwarden's: set ledger_table= or ledger_schema= in its "
-                "database_config."
+                "Give the ledger another name or place with ledger_table= or ledger_schema= in "
+                "its database_config, or rename what is there."
             )
         case "22012":
             return LedgerError(
@@ -136,7 +139,7 @@ def ledger_failed(refused: ServerRefused, doing: str, database: DatabaseName) ->
                 next_step="Somebody changed the ledger by hand; look with: dbwarden history",
             )
     return LedgerError(
-        f"the ledger {doing}: {refused.message}",
+        f"the ledger {doing}: {said}",
         database=database,
         detail=refused.detail,
         hint=refused.hint,

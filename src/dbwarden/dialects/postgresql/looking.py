@@ -62,7 +62,7 @@ async def look(
             return found
         reading = await _details(ask, address, found)
     except ServerRefused as refused:
-        raise ledger_failed(refused, "cannot be read", database) from refused
+        raise ledger_failed(refused, "cannot be read", database, address.found) from refused
     return replace(found, reading=reading)
 
 

@@ -15,6 +15,9 @@ from dbwarden.types import DatabaseName
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
 _TRY_LATER = "Wait until it is ready with: dbwarden wait"
+_USUAL = "database_url"
+SCRATCH = "scratch"
+"""The settings of ``database_config`` that hold a URL; the third is ``migration_url``."""
 
 
 def place_of(url: DatabaseURL) -> str:
@@ -52,12 +55,21 @@ def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -
     )
 
 
-def connect_failure(error: Exception, url: DatabaseURL, database: DatabaseName) -> ConnectError:
-    """The error for the user behind *error*, which connecting to *url* raised."""
+def connect_failure(
+    error: Exception, url: DatabaseURL, database: DatabaseName, setting: str = _USUAL
+) -> ConnectError:
+    """The error for the user behind *error*, which connecting to *url* raised.
+
+    *setting* is where the configuration has *url*: that is what has to be corrected.
+    """
     kind, message, next_step = _explain(error, url)
-    if kind is DatabaseMissing:
+    if kind is DatabaseMissing and setting != SCRATCH:
         next_step = f"Make it with: dbwarden create-database -d {database}"
-    raised = kind(message, database=database, next_step=next_step)
+    raised = kind(
+        message.replace(_USUAL, setting),
+        database=database,
+        next_step=(next_step or "").replace(_USUAL, setting) or None,
+    )
     raised.detail = getattr(error, "detail", None)
     raised.hint = getattr(error, "hint", None)
     return raised
@@ -139,7 +151,7 @@ def _missing(url: DatabaseURL) -> Explanation:
     return (
         DatabaseMissing,
         f"{place_of(url)} has no database {name!r}",
-        None,
+        f"Name one that is there in {_USUAL}.",
     )
 
 

@@ -18,7 +18,7 @@ from dbwarden.dialects.postgresql.binaries import find_binaries
 from dbwarden.dialects.postgresql.connecting import connect_arguments
 from dbwarden.dialects.postgresql.ddl.context import context
 from dbwarden.dialects.postgresql.quoting import identifier
-from dbwarden.dialects.postgresql.refusals import connect_failure
+from dbwarden.dialects.postgresql.refusals import SCRATCH, connect_failure
 from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.throwaway import (
     Dial,
@@ -71,7 +71,8 @@ class PostgresWorkshop:
     async def open(self, config: DatabaseConfig) -> AsyncGenerator[PostgresScratch]:
         """A scratch server: a configured one, the embedded one, or the database's own server."""
         if config.scratch not in ("auto", "embedded"):
-            async with _on_server(parse_url(config.scratch, root=config.root), config) as scratch:
+            url = parse_url(config.scratch, root=config.root)
+            async with _on_server(url, config, SCRATCH) as scratch:
                 yield scratch
             return
         try:
@@ -91,7 +92,7 @@ class PostgresWorkshop:
     async def read_live(self, config: DatabaseConfig) -> Schema:
         """The schema of the configured database, without the ledger."""
         url = await config.resolve_url(migrating=True)
-        raw = await _dial_url(url, config, url.database)
+        raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
         try:
             namespace = default_namespace(config)
             _refuse_elsewhere(config, namespace, await raw.fetchrow(_WHERE))
@@ -163,13 +164,13 @@ def _embedded_dial(server: EmbeddedServer) -> Dial:
     return dial
 
 
-async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str) -> Any:
+async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, setting: str) -> Any:
     arguments = {**connect_arguments(url, config), "database": database}
     try:
         with anyio.fail_after(config.connect_timeout):
             return await asyncpg.connect(**{**asyncpg_arguments(url), **arguments})
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-        raise connect_failure(error, url, config.database_name) from error
+        raise connect_failure(error, url, config.database_name, setting) from error
 
 
 @asynccontextmanager
@@ -187,9 +188,11 @@ async def _opened(
 
 
 @asynccontextmanager
-async def _on_server(url: DatabaseURL, config: DatabaseConfig) -> AsyncGenerator[PostgresScratch]:
+async def _on_server(
+    url: DatabaseURL, config: DatabaseConfig, setting: str
+) -> AsyncGenerator[PostgresScratch]:
     async def dial(database: str) -> Any:
-        return await _dial_url(url, config, database)
+        return await _dial_url(url, config, database, setting)
 
     async with _opened(dial, url.database, config, own=False) as scratch:
         yield scratch
@@ -210,9 +213,10 @@ async def _on_own_server(
     environment = os.environ.get("ENVIRONMENT", "")
     if environment.lower() in PRODUCTION:
         raise _no_scratch(config, f"{missing.message}, and ENVIRONMENT is {environment}")
+    setting = config.url_setting(migrating=True)
     try:
         url = await config.resolve_url(migrating=True)
-        raw = await _dial_url(url, config, url.database)
+        raw = await _dial_url(url, config, url.database, setting)
     except DBWardenError as error:
         raise _no_scratch(config, f"{missing.message}, and {error.message}") from error
     may = await raw.fetchval(
@@ -221,7 +225,7 @@ async def _on_own_server(
     raw.terminate()
     if not may:
         raise _no_scratch(config, f"{missing.message}, and the role may not create databases")
-    async with _on_server(url, config) as scratch:
+    async with _on_server(url, config, setting) as scratch:
         yield scratch
 
 
