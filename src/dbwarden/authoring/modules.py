@@ -191,6 +191,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 def _failure(config: DatabaseConfig, name: str, error: BaseException) -> ConfigurationError:
     """What went wrong while *name* was imported, at the deepest place in the project's files."""
+    place: Location | None
     if isinstance(error, SyntaxError) and error.filename:
         place = Location(path=Path(error.filename), line=error.lineno, column=error.offset)
     else:
