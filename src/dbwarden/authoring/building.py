@@ -106,7 +106,7 @@ def _failure(
 
 
 def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
-    """What SQLAlchemy says, and of which column: of some types it does not."""
+    """What SQLAlchemy says, and of which column or table: of some things it does not."""
     for table in item.tables:
         for column in table.columns:
             try:
@@ -114,11 +114,14 @@ def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
             except SQLAlchemyError:
                 told = f"column '{column.name}'" in str(error)
                 return str(error) if told else f"{table.fullname}.{column.name}: {error}"
+        parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
+        if any(f"'{part.name}'" in str(error) for part in parts):
+            return f"table {table.fullname}: {error}"
     return str(error)
 
 
 def _check_names(config: DatabaseConfig, item: OwnedMetadata) -> None:
-    """SQLAlchemy itself would stop at an index without a name, and not say which."""
+    """SQLAlchemy itself would stop at an index without a name or columns, and not say which."""
     for table in item.tables:
         for index in table.indexes:
             if index.name is None:
@@ -127,6 +130,12 @@ def _check_names(config: DatabaseConfig, item: OwnedMetadata) -> None:
                     f"the index of table {table.fullname} on {columns} has no name",
                     database=config.database_name,
                     next_step='Name it, or give the naming_convention of its MetaData an "ix".',
+                )
+            if not index.expressions:
+                raise ConfigurationError(
+                    f"the index {index.name} of table {table.fullname} has no columns",
+                    database=config.database_name,
+                    next_step="Name its columns behind its name, or remove it from the model.",
                 )
 
 

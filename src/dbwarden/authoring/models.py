@@ -288,13 +288,16 @@ def _check_foreign_keys(
     config: DatabaseConfig, owned: Sequence[OwnedMetadata], look: _Look
 ) -> None:
     mine = {table.fullname for item in owned for table in item.tables}
-    for item in owned:
-        for table in item.tables:
-            for key in table.foreign_keys:
-                name = _target(key, item.metadata)
-                if name not in mine:
-                    column = f"{table.fullname}.{key.parent.name}"
-                    raise _leaves(config, column, name, item.metadata)
+    leaving = [
+        (f"{table.fullname}.{key.parent.name}", name, item.metadata)
+        for item in owned
+        for table in item.tables
+        for key in table.foreign_keys
+        if (name := _target(key, item.metadata)) not in mine
+    ]
+    if leaving:
+        met = (look.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
+        raise _leaves(config, *leaving[0], sorted({home for home in met if home}))
 
 
 def _target(key: ForeignKey, metadata: MetaData) -> str:
@@ -309,8 +312,13 @@ def _target(key: ForeignKey, metadata: MetaData) -> str:
 
 
 def _leaves(
-    config: DatabaseConfig, column: str, target: str, metadata: MetaData
+    config: DatabaseConfig,
+    column: str,
+    target: str,
+    metadata: MetaData,
+    homes: Sequence[str],
 ) -> ConfigurationError:
+    """*homes* are the modules of all tables outside to which foreign keys lead."""
     known = metadata.tables.get(target)
     words = f"the foreign key of {column} leads to {target}"
     if known is None:
@@ -322,6 +330,5 @@ def _leaves(
     return ConfigurationError(
         f"{words}, which is not a table of this database: a foreign key cannot leave it",
         database=config.database_name,
-        next_step=f"Add the module that defines {target} to model_paths, or keep the value in a "
-        "plain column.",
+        next_step=f"Add {', '.join(homes)} to model_paths, or keep the value in a plain column.",
     )

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dbwarden.authoring.handmade import MARK
 from dbwarden.authoring.labels import group_of
 from dbwarden.authoring.planning import Plan
 from dbwarden.dialects.scratch import TableLock, TracedStatement
+from dbwarden.diff.changes import Drop, DropTable
 from dbwarden.diff.statements import PlannedStatement
 
 _WIDTH = 100
@@ -87,16 +89,27 @@ def _wrapped(text: str) -> Iterable[str]:
 def section_lines(
     statements: Sequence[PlannedStatement], default_namespace: str | None
 ) -> list[str]:
-    """The statements, each object under a heading of its own."""
+    """The statements, each object under a heading of its own; what only goes says it by itself."""
     lines: list[str] = []
-    group = None
-    for statement in statements:
-        own = group_of(statement.change, default_namespace)
-        if own != group:
-            lines += [*([""] if lines else []), f"-- {' '.join(own.split())}"]
-            group = own
-        lines += statement_lines(statement)
+    after_drop = False
+    for heading, group in groupby(statements, lambda one: group_of(one.change, default_namespace)):
+        members = tuple(group)
+        drop = _only_goes(members)
+        if lines and not (drop and after_drop):
+            lines.append("")
+        if not drop:
+            lines.append(f"-- {' '.join(heading.split())}")
+        for statement in members:
+            lines += statement_lines(statement)
+        after_drop = drop
     return lines
+
+
+def _only_goes(members: Sequence[PlannedStatement]) -> bool:
+    """Whether all of it is one short DROP, whose own words are what a heading would say."""
+    first = members[0]
+    whole = isinstance(first.change, DropTable | Drop) and first.text.startswith("DROP ")
+    return whole and len(members) == 1 and not first.why and "\n" not in first.text
 
 
 def statement_lines(statement: PlannedStatement) -> list[str]:

@@ -21,7 +21,7 @@ from dbwarden.authoring.renames import (
 )
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.authoring.wording import in_own_words, polished
-from dbwarden.authoring.writing import Header, lock_lines, migration_text
+from dbwarden.authoring.writing import Header, lock_lines, migration_text, section_lines
 from dbwarden.dialects.postgresql.tracing import strongest
 from dbwarden.dialects.postgresql.unlike import surely_unlike
 from dbwarden.dialects.scratch import TableLock, TracedStatement
@@ -32,6 +32,8 @@ from dbwarden.diff.changes import (
     AddIndex,
     AlterColumn,
     CreateTable,
+    DropColumn,
+    DropTable,
     Rename,
     RenameValue,
 )
@@ -287,6 +289,26 @@ def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
     read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
     assert read.rollback is not None
     assert not read.irreversible
+
+
+def test_what_only_goes_needs_no_heading() -> None:
+    tables = [
+        PlannedStatement(
+            text=f"DROP TABLE {name}",
+            change=DropTable(table=table(QualifiedName("public", name), ID)),
+        )
+        for name in ("tags", "posts")
+    ]
+    column = PlannedStatement(
+        text="ALTER TABLE a DROP COLUMN nick", change=DropColumn(table=USERS, column=NICK)
+    )
+    told = replace(tables[1], why="Its rows are kept elsewhere.")
+    assert "\n".join(section_lines([column, *tables, column, told], "public")) == (
+        "-- table users\nALTER TABLE a DROP COLUMN nick;\n\n"
+        "DROP TABLE tags;\nDROP TABLE posts;\n\n"
+        "-- table users\nALTER TABLE a DROP COLUMN nick;\n\n"
+        "-- table posts\n-- Its rows are kept elsewhere.\nDROP TABLE posts;"
+    )
 
 
 def test_a_file_without_a_way_back_is_marked_irreversible() -> None:

@@ -442,6 +442,47 @@ def test_a_foreign_key_cannot_leave_the_database(package: Package) -> None:
         owned_tables(package.config("three"))
 
 
+def test_all_modules_to_which_foreign_keys_lead_are_named_at_once(package: Package) -> None:
+    for name in ("one", "two"):
+        package.file(
+            name,
+            f"from PACKAGE.base import *\nclass T{name}(Thing):\n    __tablename__ = '{name}'\n",
+        )
+    package.file(
+        "three",
+        "from PACKAGE import one, two\nfrom PACKAGE.base import *\nclass C(Thing):\n"
+        "    __tablename__ = 'c'\n"
+        "    two: Mapped[int] = mapped_column(ForeignKey('two.id'))\n"
+        "    one: Mapped[int] = mapped_column(ForeignKey('one.id'))\n",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        owned_tables(package.config("three"))
+    one, two = f"{package.name}.one", f"{package.name}.two"
+    assert caught.value.next_step == (
+        f"Add {one}, {two} to model_paths, or keep the value in a plain column."
+    )
+
+
+def test_an_index_without_columns_is_told_by_its_name(package: Package) -> None:
+    package.file(
+        "one",
+        "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n"
+        "    __table_args__ = (Index('by_nothing'),)\n",
+    )
+    with pytest.raises(ConfigurationError, match="index by_nothing of table a has no columns"):
+        sql(package.config("one"))
+
+
+def test_a_name_that_is_too_long_is_told_with_its_table(package: Package) -> None:
+    package.file(
+        "one",
+        "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n"
+        f"    __table_args__ = (CheckConstraint('id > 0', name='{'long' * 20}'),)\n",
+    )
+    with pytest.raises(ConfigurationError, match=r"written as SQL: table a: Identifier 'longlong"):
+        sql(package.config("one"))
+
+
 def test_a_foreign_key_finds_its_table_in_the_namespace_of_the_metadata(package: Package) -> None:
     package.file(
         "spaced",
