@@ -33,6 +33,20 @@ def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ..
     return tuple(found)
 
 
+def stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
+    """What things were called that another thing's new name made step aside."""
+    found: dict[Ref, str] = {}
+    for change in changes:
+        if not isinstance(change, Rename):
+            continue
+        before, after = change.before, change.after
+        found[after] = found.pop(before, before.part or before.name)
+        if before.kind is Kind.TABLE:
+            parts = [ref for ref in found if ref.part is not None and ref.table == before.table]
+            found |= {ref.within(after.table): found.pop(ref) for ref in parts}
+    return found
+
+
 def without_circles(
     changes: Sequence[Change], current: Schema, desired: Schema
 ) -> tuple[Change, ...]:

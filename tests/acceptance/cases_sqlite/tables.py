@@ -202,4 +202,12 @@ CASES = [
         contains=("new_new_t",),
         after={"SELECT * FROM t": [(1,)]},
     ),
+    SqliteCase(
+        name="a table steps aside for another's new name and goes",
+        old="CREATE TABLE t (a TEXT); CREATE TABLE u (x INT); INSERT INTO t VALUES ('x');",
+        new="CREATE TABLE u (a TEXT);",
+        renames=("table t:u",),
+        after={"SELECT * FROM u": [("x",)]},
+        loses=("u",),
+    ),
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.postgresql.ddl.names import qualified, quote, sequence_of
+from dbwarden.diff.aside import stepped_aside
 from dbwarden.diff.changes import (
     AddColumn,
     AddIndex,
@@ -149,25 +150,11 @@ def context(
         dropped=frozenset(_dropped(changes)),
         serials=dict(_serials(changes)),
         counters=dict(_counters(changes, desired)),
-        stepped_aside=_stepped_aside(changes),
+        stepped_aside=stepped_aside(changes),
         clinging=clinging(current),
         tables={table.name: table for table in desired.tables},
         swapped=_old_names(_swapped(changes, current), current, desired),
     )
-
-
-def _stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
-    """What things were called that another thing's new name made step aside."""
-    found: dict[Ref, str] = {}
-    for change in changes:
-        if not isinstance(change, Rename):
-            continue
-        before, after = change.before, change.after
-        found[after] = found.pop(before, before.part or before.name)
-        if before.kind is Kind.TABLE:
-            parts = [ref for ref in found if ref.part is not None and ref.table == before.table]
-            found |= {ref.within(after.table): found.pop(ref) for ref in parts}
-    return found
 
 
 def _swapped(changes: Sequence[Change], current: Schema) -> Iterable[tuple[QualifiedName, str]]:

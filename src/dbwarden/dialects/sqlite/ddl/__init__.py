@@ -70,19 +70,19 @@ def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
     """New tables first, then what refers to them; tables that go when nothing does any more."""
     early = [dropped for dropped in whole.dropped if _folded(dropped) in wanted]
     for dropped in early:
-        yield from tables.drop_table(dropped)
+        yield from tables.drop_table(whole, dropped)
     for created, table in whole.created:
         yield from tables.create_table(created, table)
     yield from tables.guard(whole)
     for work in whole.works:
         if work.in_place:
-            yield from tables.alter(work)
+            yield from tables.alter(whole, work)
             yield from _new_indexes(work)
         else:
             yield from tables.rebuild(whole, work)
     for dropped in whole.dropped:
         if dropped not in early:
-            yield from tables.drop_table(dropped)
+            yield from tables.drop_table(whole, dropped)
 
 
 def _folded(dropped: DropTable) -> str:

@@ -82,6 +82,13 @@ def _at_column(table: Table) -> bool:
     return is_integer and (table.autoincrement or KEYS in dict(key.parameters))
 
 
+def has_conflict_clause(table: Table) -> bool:
+    """Whether anything in *table* says ON CONFLICT."""
+    keys = (*table.uniques, *((table.primary_key,) if table.primary_key is not None else ()))
+    said = {name for thing in (*table.columns, *keys) for name, _ in thing.parameters}
+    return not said.isdisjoint({ON_CONFLICT, NOT_NULL_ON_CONFLICT})
+
+
 def _on_conflict(parameters: Parameters, name: str) -> str:
     found = dict(parameters).get(name)
     return f" ON CONFLICT {found}" if found is not None else ""

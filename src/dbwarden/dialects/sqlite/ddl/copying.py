@@ -4,13 +4,13 @@ Nothing is cast that SQLite converts by itself: a column's affinity turns ``'12'
 leaves alone what is no number, where CAST would make 0 of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.diff.changes import AddColumn, DropColumn
 from dbwarden.diff.statements import RenderOptions
-from dbwarden.schema import Column, Table
+from dbwarden.schema import Column, Ref, Table
 
 ROWID_NAMES = ("rowid", "_rowid_", "oid")
 NUMBERS = ("INTEGER", "REAL", "NUMERIC")
@@ -26,14 +26,17 @@ class Copy:
     narrowed: tuple[str, ...]
 
 
-def affinity(type_: str) -> str:
-    """What SQLite makes of values in a column of *type_*, by its own five rules."""
+def affinity(type_: str, *, strict: bool = False) -> str:
+    """What SQLite makes of values in a column of *type_*, by its own five rules.
+
+    ``ANY`` is a type in ``STRICT`` tables only; elsewhere it is a word like any other.
+    """
     text = type_.upper()
     if "INT" in text:
         return "INTEGER"
     if any(word in text for word in ("CHAR", "CLOB", "TEXT")):
         return "TEXT"
-    if "BLOB" in text or text in ("", "ANY"):
+    if "BLOB" in text or not text or (strict and text == "ANY"):
         return "BLOB"
     if any(word in text for word in ("REAL", "FLOA", "DOUB")):
         return "REAL"
@@ -76,52 +79,71 @@ def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
     for column in after.columns:
         label = f"{after.name.name}.{column.name}"
         was = before.column(column.name)
-        source = _source(was, column, label, options)
+        source = _source(before, after, column, options)
         if source is None and column.name == rowid_alias(after):
             source = number
         if source is not None:
             targets.append(identifier(column.name))
             sources.append(source)
-        if was is not None and source is not None and narrows(was, column):
+        if was is None or source is None:
+            continue
+        if narrows(_affinity(before, was), _affinity(after, column)):
             narrowed.append(label)
     return Copy(targets=tuple(targets), sources=tuple(sources), narrowed=tuple(narrowed))
 
 
-def _source(was: Column | None, now: Column, label: str, options: RenderOptions) -> str | None:
+def _source(before: Table, after: Table, now: Column, options: RenderOptions) -> str | None:
     """The value of a column; ``None`` where SQLite computes it or takes the default."""
     if now.generated is not None:
         return None
+    was, label = before.column(now.name), f"{after.name.name}.{now.name}"
     fill = options.fills.get(label) if now.not_null else None
     if was is None:
         return fill
-    value = options.using.get(label) or _converted(was, now)
+    value = options.using.get(label)
+    if value is None:
+        value = identifier(now.name)
+        if was.type and now.type and "ANY" not in (was.type, now.type):
+            value = _converted(value, _affinity(before, was), _affinity(after, now))
     return f"coalesce({value}, {fill})" if fill is not None and not was.not_null else value
 
 
-def _converted(was: Column, now: Column) -> str:
+def _affinity(table: Table, column: Column) -> str:
+    return affinity(column.type, strict=table.strict)
+
+
+def _converted(name: str, was: str, now: str) -> str:
     """A blob and a text are the same bytes, which SQLite converts only when it is told to."""
-    name = identifier(now.name)
-    before, after = affinity(was.type), affinity(now.type)
-    if was.type and now.type and {before, after} == {"TEXT", "BLOB"}:
-        return f"CAST({name} AS {after})" if "ANY" not in (was.type, now.type) else name
-    return name
+    return f"CAST({name} AS {now})" if {was, now} == {"TEXT", "BLOB"} else name
 
 
-def narrows(was: Column, now: Column) -> bool:
-    """Whether values may not come back as they were: ``'007'`` as a number is 7."""
-    return (
-        was.type != now.type
-        and now.generated is None
-        and affinity(was.type) not in NUMBERS
-        and affinity(now.type) in NUMBERS
-    )
+def narrows(was: str, now: str) -> bool:
+    """Whether values may not come back as they were: ``'007'`` as a number is 7.
+
+    Args:
+        was: The affinity that they had.
+        now: The one that they get.
+    """
+    return was not in NUMBERS and now in NUMBERS
 
 
-def lost(table: Table, changes: Sequence[object]) -> tuple[str, ...]:
-    """The columns whose values go, as a person writes them on the command line."""
+def lost(
+    table: Table, changes: Sequence[object], stepped_aside: Mapping[Ref, str]
+) -> tuple[str, ...]:
+    """The columns whose values go, as a person writes them on the command line.
+
+    Args:
+        table: Before, with its new name.
+        changes: What becomes of it.
+        stepped_aside: What columns were called before they were renamed.
+    """
     again = {change.column.name for change in changes if isinstance(change, AddColumn)}
+
+    def called(column: Column) -> str:
+        return stepped_aside.get(table.column_ref(column.name), column.name)
+
     return tuple(
-        f"{table.name.name}.{change.column.name}"
+        f"{table.name.name}.{called(change.column)}"
         for change in changes
         if isinstance(change, DropColumn)
         and change.column.generated is None

@@ -1,12 +1,13 @@
 """What a plan does to each table that stays: change it in place, or build it anew. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.dialects.sqlite.ddl.clauses import is_constant
 from dbwarden.dialects.sqlite.ddl.mentions import mentions
 from dbwarden.dialects.sqlite.ddl.supported import refuse_change, require_table
+from dbwarden.diff.aside import stepped_aside
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -32,6 +33,7 @@ from dbwarden.schema import (
     Index,
     Kind,
     QualifiedName,
+    Ref,
     Schema,
     Table,
     constraint_key,
@@ -62,8 +64,9 @@ class TableWork:
 class Plan:
     """The whole plan, by what SQLite does together.
 
-    ``base`` is the current schema once tables and columns are renamed; ``taken`` are the names of
-    all that there is at any time, as SQLite compares them.
+    ``base`` is the current schema once tables and columns are renamed; ``stepped_aside`` is what
+    things were called before; ``taken`` are the names of all that there is at any time, as SQLite
+    compares them.
     """
 
     current: Schema
@@ -72,6 +75,7 @@ class Plan:
     options: RenderOptions
     changes: tuple[Change, ...]
     renames: tuple[Rename, ...]
+    stepped_aside: Mapping[Ref, str]
     created: tuple[tuple[CreateTable, Table], ...]
     works: tuple[TableWork, ...]
     dropped: tuple[DropTable, ...]
@@ -123,6 +127,7 @@ def plan(
         options=options,
         changes=tuple(changes),
         renames=renames,
+        stepped_aside=stepped_aside(renames),
         created=tuple((c, _wanted(after, c.table, by_table[c.table.name])) for c in created),
         works=tuple(
             _work(before[name], _wanted(after, before[name], found), found, options)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dbwarden.dialects.sqlite.ddl.clauses import (
     added_constraint,
     column_clause,
+    has_conflict_clause,
     index_text,
     table_text,
 )
@@ -26,6 +27,7 @@ from dbwarden.schema import Check, Column, ForeignKey, Index, Kind, QualifiedNam
 
 Statements = Iterator[PlannedStatement]
 FOLLOWS = ("CASCADE", "SET NULL", "SET DEFAULT")
+CONFLICTS = "A row that is in conflict stops it, where ON CONFLICT could leave rows out."
 GUARD = "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - foreign_keys) = 0"
 
 
@@ -56,10 +58,11 @@ def create_table(change: CreateTable, table: Table) -> Statements:
         yield create_index(added, table.name, index)
 
 
-def drop_table(change: DropTable) -> Statements:
+def drop_table(plan: Plan, change: DropTable) -> Statements:
     """A table goes, with its rows, indexes and triggers."""
     name = change.table.name.name
-    yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(name,))
+    called = plan.stepped_aside.get(change.table.ref, name)
+    yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(called,))
 
 
 def create_index(change: Change, table: QualifiedName, index: Index) -> PlannedStatement:
@@ -72,7 +75,7 @@ def drop_index(change: Change, name: str) -> PlannedStatement:
     return _statement(change, f"DROP INDEX {identifier(name)}")
 
 
-def alter(work: TableWork) -> Statements:
+def alter(plan: Plan, work: TableWork) -> Statements:
     """What ALTER TABLE of SQLite can do: columns that come, then columns that go."""
     for change in new_columns(work.after, work.changes):
         yield _add_column(work, change)
@@ -82,7 +85,7 @@ def alter(work: TableWork) -> Statements:
             yield _statement(
                 gone,
                 f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
-                destroys=lost(work.before, (gone,)),
+                destroys=lost(work.before, (gone,), plan.stepped_aside),
             )
 
 
@@ -139,13 +142,17 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
 def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     change, own = work.changes[0], identifier(work.name.name)
     copied = copy(work.before, work.after, plan.options)
-    destroys = (*lost(work.before, work.changes), *copied.narrowed)
+    gone = lost(work.before, work.changes, plan.stepped_aside)
+    destroys = (*gone, *copied.narrowed)
     if copied.targets:
+        conflicts = has_conflict_clause(work.after)
+        insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
+        reasons = (_may_fail(plan, work), CONFLICTS if conflicts else None)
         yield _statement(
             change,
-            f"INSERT INTO {identifier(scratch)} ({listed(copied.targets)})\n"
+            f"{insert} {identifier(scratch)} ({listed(copied.targets)})\n"
             f"SELECT {listed(copied.sources)}\nFROM {own}",
-            why=_may_fail(plan, work),
+            why=" ".join(filter(None, reasons)) or None,
         )
     else:  # no column stays: what rows there are have nothing to take along
         destroys = (work.name.name, *destroys)
