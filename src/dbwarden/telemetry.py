@@ -55,6 +55,16 @@ def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
             _tell_standard(event)
 
 
+def writes() -> bool:
+    """Whether the CLI writes events to stderr."""
+    return _threshold < NOTHING
+
+
+def doing(what: str, /) -> None:
+    """Tell who watches what begins now: ``reading the models``."""
+    emit("doing", level="debug", what=what)
+
+
 @contextmanager
 def bound(**fields: Any) -> Generator[None]:
     """Put *fields* into every event of this task while the block runs, the program's own too."""

@@ -30,7 +30,7 @@ class User(Base):
 class AtTerminal:
     """A command whose three streams are one terminal."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, term: str = "dumb") -> None:
         self._master, slave = pty.openpty()
         self.seen = ""
         self.process = subprocess.Popen(
@@ -39,7 +39,7 @@ class AtTerminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "60", "TERM": "dumb"},
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "60", "TERM": term},
         )
         os.close(slave)
 
@@ -81,6 +81,18 @@ def test_an_answer_is_taken(project: Path) -> None:
     assert person.ended() == 0
     written = (project / "migrations" / "primary" / files(project)[1]).read_text()
     assert "7" in written
+
+
+def test_what_a_command_is_at_is_shown_and_taken_away(project: Path) -> None:
+    person = AtTerminal(project, "make-migrations", "-m", "age", term="xterm")
+    person.until("> ")
+    person.type("7\n")
+    assert person.ended() == 0
+    shown = person.seen.replace("\n", "\r").split("\r\x1b[K")
+    assert "primary: reading the models ..." in shown
+    assert "primary: proving the migration: up, down and up again ..."[:59] in shown
+    assert any(part.startswith("users.age is new") for part in shown)
+    assert shown[-1].startswith("Wrote migrations/")
 
 
 def test_questions_are_wrapped_between_words(project: Path) -> None:

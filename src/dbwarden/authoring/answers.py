@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Protocol
 
 import anyio.to_thread
 
 from dbwarden.authoring.hints import Hints
+from dbwarden.authoring.labels import columns_by_label
 from dbwarden.authoring.renames import (
     Candidate,
     candidates,
@@ -102,6 +104,28 @@ def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequen
         for candidate in candidates(renamed(current, moves), desired)
         if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in aside)
     ]
+
+
+def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -> None:
+    """Raise where something is said about a column that is not there.
+
+    Raises:
+        UsageError: Names the flag and the column, and one that is spelt alike.
+    """
+    now, then = columns_by_label(current), columns_by_label(desired)
+    for flag, said, known, where in (
+        ("--fill", answers.fills, {**now, **then}, "in the models"),
+        ("--using", answers.using, then, "in the models"),
+        ("--rollback-using", answers.rollback_using, now, "in the migrations so far"),
+    ):
+        for name in said:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                raise UsageError(
+                    f"{flag} {name}: there is no such column {where}"
+                    + (f"; did you mean {near[0]}?" if near else ""),
+                    next_step=f"Name table and column: {flag} users.email=EXPRESSION.",
+                )
 
 
 async def allow_drops(

@@ -75,6 +75,7 @@ class Bench:
         """The scratch server, started now if it was not before."""
         async with self._starting:
             if self._scratch is None:
+                telemetry.doing("starting a scratch server")
                 with telemetry.step("scratch_started") as found:
                     self._scratch = await self._stack.enter_async_context(
                         self.workshop.open(self.config)
@@ -102,6 +103,8 @@ class Bench:
         async with self._building[source.parts]:
             if source.parts not in self._databases:
                 made = await (await self.scratch()).create()
+                if source.parts:
+                    telemetry.doing("building a scratch database")
                 await source.build(made)
                 self._databases[source.parts] = made
             return self._databases[source.parts]

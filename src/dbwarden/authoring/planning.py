@@ -1,11 +1,16 @@
 """Two schemas and a person's answers -> the statements of both directions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
 
-from dbwarden.authoring.answers import Answers, allow_drops, decided_renames
+from dbwarden.authoring.answers import (
+    Answers,
+    allow_drops,
+    decided_renames,
+    refuse_unknown_columns,
+)
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.authoring.labels import label
 from dbwarden.authoring.wording import in_own_words, polished
@@ -22,19 +27,29 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Schema
+from dbwarden.schema import Column, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """What flags, models and a person decided: renames, and values for existing rows."""
+
+    renames: tuple[Renaming, ...] = ()
+    fills: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What to write.
 
-    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why.
+    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why. ``decisions`` are
+    those that it rests on.
     """
 
     upgrade: tuple[PlannedStatement, ...]
     rollback: tuple[PlannedStatement, ...] | None
     no_way_back: str | None = None
+    decisions: Decisions = field(default_factory=Decisions)
 
     @property
     def destroys(self) -> tuple[str, ...]:
@@ -53,12 +68,13 @@ def _destroyed(statements: Sequence[PlannedStatement]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is to be planned."""
+    """What is to be planned; ``decided`` are decisions that are not to be made again."""
 
     current: Schema
     desired: Schema
     hints: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
+    decided: Decisions | None = None
 
 
 async def plan(workshop: Workshop, task: Task) -> Plan:
@@ -68,12 +84,11 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
         UsageError: A rename or a drop needs an answer that nobody gives.
         UnsupportedChange: A difference that cannot be expressed; names it.
     """
-    renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
+    decisions = task.decided or await _decisions(task)
+    renames = decisions.renames
     changes = diff(task.current, task.desired, renames)
     options = RenderOptions(
-        online=task.answers.online,
-        using=task.answers.using,
-        fills={**task.answers.fills, **await _asked_fills(task, changes)},
+        online=task.answers.online, using=task.answers.using, fills=decisions.fills
     )
     upgrade = render(workshop, task, changes, options)
     reasons = {**_converted(task, changes), **_defined_elsewhere(task.hints)}
@@ -81,8 +96,17 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
     try:
         rollback = _rollback(workshop, task, renames, options)
     except UnsupportedChange as error:
-        return Plan(upgrade=upgrade, rollback=None, no_way_back=_why(error))
-    return Plan(upgrade=upgrade, rollback=rollback)
+        why = _why(error)
+        return Plan(upgrade=upgrade, rollback=None, no_way_back=why, decisions=decisions)
+    return Plan(upgrade=upgrade, rollback=rollback, decisions=decisions)
+
+
+async def _decisions(task: Task) -> Decisions:
+    refuse_unknown_columns(task.answers, task.current, task.desired)
+    renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
+    changes = diff(task.current, task.desired, renames)
+    asked = await _asked_fills(task, changes)
+    return Decisions(renames=renames, fills={**task.answers.fills, **asked})
 
 
 def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
@@ -137,21 +161,25 @@ async def _asked_fills(task: Task, changes: Sequence[Change]) -> dict[str, str]:
     """What a person wants in existing rows of new columns that need a value."""
     asker = task.answers.asker
     found: dict[str, str] = {}
-    for change in changes:
-        if not isinstance(change, AddColumn) or asker is None:
-            continue
-        column = change.column
+    for change in changes if asker is not None else ():
+        match change:
+            case AddColumn(column=column) if column.not_null and not _has_value(column):
+                why = "is new and NOT NULL: which value for rows that exist?"
+            case AlterColumn(before=before, after=column) if column.not_null > before.not_null:
+                why = "becomes NOT NULL: which value for rows without one?"
+            case _:
+                continue
         name = label(change.table, task.desired.default_namespace, column.name)
-        empty = (column.default, column.identity, column.generated) == (None, None, None)
-        if column.not_null and empty and name not in task.answers.fills:
-            answer = await asked_text(
-                task,
-                f"{name} is new and NOT NULL: which value for rows that exist? "
-                f"(an SQL expression such as {_example(column.type)}; empty to write none)",
-            )
-            if answer:
+        if name not in task.answers.fills:
+            example = f"an SQL expression such as {_example(column.type)}; empty to write none"
+            if answer := await asked_text(task, f"{name} {why} ({example})"):
                 found[name] = answer
     return found
+
+
+def _has_value(column: Column) -> bool:
+    """Whether rows that are there get something by themselves."""
+    return (column.default, column.identity, column.generated) != (None, None, None)
 
 
 async def asked_text(task: Task, question: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, Source
 from dbwarden.authoring.labels import shortened
 from dbwarden.authoring.settling import settled
@@ -58,6 +59,7 @@ async def prove(
     async def filled() -> tuple[tuple[str, ...], str | None, str | None]:
         return await _with_rows(bench, source, current, migration)
 
+    telemetry.doing("proving the migration: up, down and up again")
     texts = (migration.upgrade, *((migration.rollback,) if migration.rollback else ()))
     apart = is_shared(section.text for section in texts)
     (reversible, after, locks), rows = await together(empty, filled, apart=apart)

@@ -290,7 +290,7 @@ def _swapped(old: Enum, new: Enum) -> Iterator[tuple[str, str]]:
 def question(candidate: Candidate) -> str:
     """The question to a person."""
     return (
-        f"Is {candidate.new} what {candidate.old} was called before? "
+        f"Is {candidate.new} the new name of {candidate.old}, which keeps the data? "
         f"({'; '.join(candidate.reasons)})"
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from dbwarden import telemetry
 from dbwarden.authoring.adopting import with_ledgers, without_ledgers
 from dbwarden.authoring.bench import EMPTY, Bench, Source
 from dbwarden.authoring.current import files_source, schema_source
@@ -38,6 +39,7 @@ class Sides:
 async def live_source(bench: Bench) -> Source:
     """The source that builds what the configured database has, read now."""
     empty = await bench.schema(EMPTY)
+    telemetry.doing("reading the live database")
     live = await bench.workshop.read_live(bench.config)
     return await schema_source(bench, live, empty)
 
@@ -64,6 +66,7 @@ async def compared(
     """
 
     async def models() -> tuple[Wanted, Schema | StatementFailed]:
+        telemetry.doing("reading the models")
         asked = await wanted(bench.config, siblings, bench.workshop)
         return asked, await _tried(bench, asked.source)
 
@@ -75,6 +78,7 @@ async def compared(
         await bench.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
     (asked, found), (source, current) = await together(models, there, apart=apart)
+    telemetry.doing("comparing")
     desired = found if isinstance(found, Schema) else await _on_top(bench, asked, current, found)
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))

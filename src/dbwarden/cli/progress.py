@@ -1,6 +1,7 @@
 """Progress: live on a terminal, plain lines elsewhere, few for many; always on stderr."""
 
 import os
+import shutil
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,43 @@ def watching(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator
         many = Many(total=len(databases)) if len(databases) > MOST else None
         with telemetry.listening(_say if many is None else many.on_event):
             yield
+
+
+@contextmanager
+def doing(*, enabled: bool) -> Generator[None]:
+    """Show on the terminal's last line what a command is at that works on one database at a time.
+
+    Questions and results take that line away with :func:`wipe` before they are shown.
+    """
+    dumb = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+    if not enabled or dumb or telemetry.writes():
+        yield
+        return
+    try:
+        with telemetry.listening(_show):
+            yield
+    finally:
+        wipe()
+
+
+_WIPE = "\r\x1b[K"
+_shown: set[str] = set()
+
+
+def _show(event: Event) -> None:
+    if event.name == "doing":
+        line = f"{event.fields.get('database', '')}: {event.fields['what']} ..."
+        _shown.add(line)
+        sys.stderr.write(_WIPE + line[: shutil.get_terminal_size().columns - 1])
+        sys.stderr.flush()
+
+
+def wipe() -> None:
+    """Take the line of :func:`doing` away, if there is one."""
+    if _shown:
+        _shown.clear()
+        sys.stderr.write(_WIPE)
+        sys.stderr.flush()
 
 
 def _say(event: Event) -> None:

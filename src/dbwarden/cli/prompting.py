@@ -8,7 +8,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from dbwarden.cli import streams
+from dbwarden.cli import progress, streams
 
 
 def can_ask() -> bool:
@@ -23,6 +23,7 @@ async def confirmed(question: str) -> bool:
 
 async def answered(question: str, after: str) -> str:
     """The line that is typed after *question*; empty at the end of input."""
+    progress.wipe()
     out = streams.results()
     out.write("\n".join(textwrap.wrap(question, shutil.get_terminal_size().columns - 1)) + after)
     out.flush()
@@ -40,10 +41,14 @@ async def answered(question: str, after: str) -> str:
 class Terminal:
     """Asks the person at the terminal, out of worker threads."""
 
+    def __init__(self, about: str | None = None) -> None:
+        """Say *about* which database each question is, where there are several."""
+        self._about = f"{about}: " if about else ""
+
     def yes(self, question: str) -> bool:
         """Whether the answer is yes."""
-        return anyio.from_thread.run(confirmed, question)
+        return anyio.from_thread.run(confirmed, self._about + question)
 
     def text(self, question: str) -> str:
         """What is answered; empty for nothing."""
-        return anyio.from_thread.run(answered, question, "\n> ")
+        return anyio.from_thread.run(answered, self._about + question, "\n> ")

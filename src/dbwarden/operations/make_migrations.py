@@ -132,8 +132,12 @@ async def make_migrations(
         names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
         return await _finish(config, names, order, empty_migration(message), {"verdict": None})
     files = await migration_files(config)
-    async with bench(config) as place:
-        return await _make(place, files, order)
+    try:
+        async with bench(config) as place:
+            return await _make(place, files, order)
+    except UsageError as error:  # of several databases, which is it?
+        error.database = error.database or config.database_name
+        raise
 
 
 def _refuse_replica(config: DatabaseConfig) -> None:
@@ -188,10 +192,9 @@ async def _proven_plan(
 ) -> tuple[Plan, Proof | None]:
     """A plan that was shown to work: in the models' words, or else in the catalog's."""
     planned = await plan(place.workshop, task)
-    if order.answers.asker is not None:
-        # What was decided by a person is not asked again.
-        silent = replace(order.answers, allow_drop=planned.destroys, asker=None)
-        task = replace(task, answers=silent)
+    # What was decided is not asked again.
+    silent = replace(order.answers, allow_drop=planned.destroys, asker=None)
+    task = replace(task, answers=silent, decided=planned.decisions)
     try:
         return planned, await _prove(place, files, order, sides, planned)
     except (NotProven, StatementFailed) as error:
@@ -206,9 +209,8 @@ async def _proven_plan(
 
 
 async def _in_catalog_words(place: Bench, task: Task) -> Plan | None:
-    answers = replace(task.answers, allow_drop=task.answers.allow_drop, asker=None)
     try:
-        return await plan(place.workshop, replace(task, hints=NO_HINTS, answers=answers))
+        return await plan(place.workshop, replace(task, hints=NO_HINTS))
     except DBWardenError:
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.proof import differences
@@ -68,6 +69,7 @@ async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
     before = await database.read()
     found: list[Verified] = []
     for number, migration in enumerate(files):
+        telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
             await database.replay(migration, migration.upgrade)
         except StatementFailed as error:
@@ -131,6 +133,7 @@ async def _all_the_way(
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
         return found
+    telemetry.doing("all the way down and up")
     source = files_source(versioned)
     database = await place.copy(source)
     wanted = await database.read()

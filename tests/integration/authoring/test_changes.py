@@ -236,11 +236,48 @@ async def test_a_person_is_asked_about_renames_drops_and_fills(project: Project)
     person = Person("y", "'unknown'", "y")
     text = await project.made("after", asker=person)
     assert not person.answers
-    assert "Is nickname what users.nick was called before? (same type" in person.questions[0]
+    words = "Is nickname the new name of users.nick, which keeps the data? (same type"
+    assert words in person.questions[0]
     assert person.questions[2] == "This destroys data: users.gone. Write it all the same?"
     assert "RENAME COLUMN nick TO nickname" in text
     assert "UPDATE users SET born = 'unknown'" in text
     assert "loses users.gone" in text
+
+
+async def test_a_person_is_asked_what_rows_get_that_have_no_value_so_far(project: Project) -> None:
+    project.models(HEAD + "    nick: Mapped[str | None]\n")
+    await project.made("before")
+    await project.fetch("INSERT INTO users (id) VALUES (1)")
+    project.models(HEAD + "    nick: Mapped[str]\n")
+    person = Person("'none'")
+    await project.made("after", asker=person)
+    assert person.questions[0].startswith("users.nick becomes NOT NULL: which value for rows")
+    ((nick,),) = await project.fetch("SELECT nick FROM users")
+    assert nick == "none"
+
+
+async def test_a_value_that_is_no_expression_is_refused_and_never_dropped(project: Project) -> None:
+    project.models(HEAD)
+    await project.made("before")
+    project.models(HEAD + "    nick: Mapped[str]\n")
+    with pytest.raises(StatementFailed, match='column "none" does not exist'):
+        await project.make("after", asker=Person("none"))
+    with pytest.raises(StatementFailed, match='column "none" does not exist'):
+        await project.make("after", fills={"users.nick": "none"})
+
+
+@pytest.mark.parametrize("option", ["fills", "using", "rollback_using"])
+async def test_what_is_said_of_a_column_that_is_not_there_is_an_error(
+    project: Project, option: str
+) -> None:
+    project.models(HEAD + "    nick: Mapped[str]\n")
+    await project.made("before")
+    project.models(HEAD + "    nick: Mapped[str]\n    born: Mapped[str]\n")
+    words = r"users\.nikc: there is no such column .*; did you mean users\.nick\?"
+    with pytest.raises(UsageError, match=words) as caught:
+        await project.make("after", **{option: {"users.nikc": "''"}})
+    assert caught.value.message.startswith(f"--{option.rstrip('s').replace('_', '-')} ")
+    assert caught.value.database == "primary"
 
 
 async def test_who_says_no_gets_no_file(project: Project) -> None:

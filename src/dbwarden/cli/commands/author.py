@@ -16,6 +16,7 @@ from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, w
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import HOW, WHICH, Project, Target
+from dbwarden.cli.progress import doing
 from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
 from dbwarden.cli.style import Cell, counted, short, some
@@ -115,19 +116,20 @@ async def make_migrations(
     make = partial(make, renames=rename, allow_drop=allow_drop, online=online, unproven=unproven)
     make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))
     make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
-    make = partial(make, from_live=from_live, asker=Terminal() if patient else None)
     databases = await to_write(options, options, from_live=from_live, patient=patient)
     if options.all and not empty:
         databases = described(databases)
-    return _say_made([await make(config) for config in databases], options)
-
-
-def _say_made(results: Sequence[MakeMigrationsResult], options: Authored) -> int:
+    results = []
+    for config in databases:
+        about = config.database_name if len(databases) > 1 else None
+        asker = Terminal(about) if patient else None
+        with doing(enabled=not options.json):
+            made = await make(config, from_live=from_live, asker=asker)
+        if not options.json:  # what is written is told, whatever becomes of the next one
+            output.say(*_made_lines(made))
+        results.append(made)
     if options.json:
         _say_documents("make-migrations", results, Exit.DONE)
-        return Exit.DONE
-    for result in results:
-        output.say(*_made_lines(result))
     return Exit.DONE
 
 
@@ -148,7 +150,9 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
 
 async def verify(*, options: Authored = Authored()) -> int:
     """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
-    results = [await verify_one(config) for config in await with_files(options, options)]
+    databases = await with_files(options, options)
+    with doing(enabled=not options.json):
+        results = [await verify_one(config) for config in databases]
     code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
     if options.json:
         _say_documents("verify", results, code)
@@ -179,7 +183,8 @@ async def diff(
     databases = await that_live(options, options)
     if options.all and models:
         databases = described(databases)
-    results = [await drift(config, models=models) for config in databases]
+    with doing(enabled=not options.json):
+        results = [await drift(config, models=models) for config in databases]
     return say_differences("diff", results, json=options.json)
 
 
@@ -220,7 +225,8 @@ async def schema(
         The schema of the live database instead.
     """
     databases = await (that_live if live else with_files)(options, options)
-    results = [await schema_sql(config, live=live) for config in databases]
+    with doing(enabled=not options.json):
+        results = [await schema_sql(config, live=live) for config in databases]
     if options.json:
         _say_documents("schema", results, Exit.DONE)
         return Exit.DONE
@@ -239,9 +245,9 @@ async def renumber(
     move
         The file that moves, where the live database does not tell: 0007_add_orders.
     """
-    results = [
-        await renumber_one(config, move=move) for config in await with_files(options, options)
-    ]
+    databases = await with_files(options, options)
+    with doing(enabled=not options.json):
+        results = [await renumber_one(config, move=move) for config in databases]
     code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
     if options.json:
         _say_documents("renumber", results, code)
@@ -304,7 +310,8 @@ async def generate_models(
     configs = await that_live(options, options)
     if len(configs) != 1:
         raise UsageError("models are generated from one database at a time")
-    made = await generate_one(configs[0])
+    with doing(enabled=not options.json):
+        made = await generate_one(configs[0])
     if output_file is not None:
         await anyio.to_thread.run_sync(_write_new, output_file, made.code)
     if options.json:
