@@ -131,7 +131,12 @@ async def make_migrations(
     if empty:
         names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
         return await _finish(config, names, order, empty_migration(message), {"verdict": None})
-    files = await migration_files(config)
+    return await _made(config, await migration_files(config), order)
+
+
+async def _made(
+    config: DatabaseConfig, files: Sequence[Migration], order: Order
+) -> MakeMigrationsResult:
     try:
         async with bench(config) as place:
             return await _make(place, files, order)

@@ -1,6 +1,6 @@
 """Commands that write migrations, and that prove them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from dbwarden.cli.progress import doing
 from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
 from dbwarden.cli.style import Cell, counted, short, some
+from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.operations.dev_server import (
     dev_server_start,
@@ -119,12 +120,20 @@ async def make_migrations(
     databases = await to_write(options, options, from_live=from_live, patient=patient)
     if options.all and not empty:
         databases = described(databases)
+    return await _make_each(partial(make, from_live=from_live), databases, options, patient)
+
+
+async def _make_each(
+    make: Callable[..., Awaitable[MakeMigrationsResult]],
+    databases: Sequence[DatabaseConfig],
+    options: Authored,
+    patient: bool,
+) -> int:
     results = []
     for config in databases:
         about = config.database_name if len(databases) > 1 else None
-        asker = Terminal(about) if patient else None
         with doing(enabled=not options.json):
-            made = await make(config, from_live=from_live, asker=asker)
+            made = await make(config, asker=Terminal(about) if patient else None)
         if not options.json:  # what is written is told, whatever becomes of the next one
             output.say(*_made_lines(made))
         results.append(made)
