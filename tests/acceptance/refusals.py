@@ -10,6 +10,7 @@ OPERATOR = (
     "CREATE FUNCTION e2(int, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';"
     "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = text, PROCEDURE = {});"
 )
+FUNCTION = "CREATE FUNCTION f({}) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';"
 SEARCH = "CREATE TEXT SEARCH CONFIGURATION cfg (COPY = english);"
 SERVER = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
 PARTS = (
@@ -87,6 +88,11 @@ REFUSALS = [
         since=180000,
     ),
     changed("CREATE TABLE t (a int);", "CREATE TABLE t (a timestamptz);", "t.a"),
+    changed(
+        FUNCTION.format("a int") + "CREATE TABLE t (a int) PARTITION BY RANGE (f(a));",
+        FUNCTION.format("b int") + "CREATE TABLE t (a int) PARTITION BY RANGE (f(a));",
+        "partition key of table public.t",
+    ),
     changed(
         "CREATE TYPE k AS (a int, b int); CREATE TABLE t (x k);",
         "CREATE TYPE k AS (b int, a int); CREATE TABLE t (x k);",

@@ -16,6 +16,7 @@ from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Kind, QualifiedName, Ref, Schema
 from tests.acceptance import cases as package
 from tests.acceptance.cases import Case
+from tests.acceptance.cases.code import CIRCLE
 from tests.acceptance.judging import Database, Judge, comparable, empty, judging, unspelled
 from tests.acceptance.refusals import REFUSALS, Refusal
 
@@ -124,6 +125,16 @@ async def assert_built_from_nothing(judge: Judge, wanted: tuple[Schema, str]) ->
         await assert_same(judge, made, wanted, privileges=privileges)
         await made.run(render(diff(schema, nothing), current=schema, desired=nothing))
         assert diff(await made.read(privileges=privileges), nothing) == ()
+
+
+async def test_what_is_written_runs_statement_by_statement_as_psql_does(judge: Judge) -> None:
+    desired = await judge.side(CIRCLE, privileges=False)
+    before = empty(desired[0])
+    async with judge.database() as database:
+        for item in render(diff(before, desired[0]), current=before, desired=desired[0]):
+            await database.run_text(item.text)
+        await assert_same(judge, database, desired, privileges=False)
+        assert await database.connection.fetchval("SHOW check_function_bodies") == "on"
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda item: item.names)

@@ -1,7 +1,7 @@
 """What a change makes, removes and touches: all that ordering needs to know of it. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from dbwarden.diff.alterable import differing
@@ -29,9 +29,10 @@ from dbwarden.diff.changes import (
     index_ref,
     subject,
 )
-from dbwarden.diff.structure import ownership, parentage, replica_identity
+from dbwarden.diff.structure import expressions, ownership, parentage, replica_identity
 from dbwarden.schema import (
     Column,
+    Domain,
     Kind,
     MaterializedView,
     QualifiedName,
@@ -98,12 +99,22 @@ def effects(change: Change) -> Effects:
                 makes=frozenset({ownership(now.ref)}) if was.owned_by is None else NONE,
                 removes=frozenset({ownership(now.ref)}) if now.owned_by is None else NONE,
             )
+        case Alter(before=Domain() as less, after=Domain() as more) if _gains(less, more):
+            return Effects(makes=frozenset({expressions(more.ref)}))
+        case Alter(before=Domain() as more, after=Domain() as less) if _gains(less, more):
+            return Effects(removes=frozenset({expressions(less.ref)}))
         case AlterTable(before=before, after=after):
             return Effects(touches=_touched(before, after))
         case AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
             return Effects(touches=own)
         case _:
             assert_never(change)
+
+
+def _gains(less: Domain, more: Domain) -> bool:
+    """Whether a domain gets checks or a default, and nothing else changes in it."""
+    kept = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
+    return kept and replace(less, checks=more.checks, default=more.default) == more
 
 
 def _touched(before: Table, after: Table) -> Refs:

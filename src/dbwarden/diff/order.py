@@ -70,6 +70,8 @@ STAGES = {
 
 FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_THINGS = 30, 31, 70, 80
 LOOSE = frozenset({Kind.TABLE, Kind.NAMESPACE, Kind.SEQUENCE})
+ON_TABLES = frozenset({Kind.TRIGGER, Kind.POLICY, Kind.RULE})
+"""What is known by its table's name, too."""
 IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
 
 
@@ -271,13 +273,11 @@ def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> No
 
 
 def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
-    """Tables in the order of their foreign keys; a function behind what its text mentions."""
-    mentioned: dict[str, list[int]] = defaultdict(list)
+    """Tables in the order of their foreign keys; functions behind what their texts mention."""
     _one_overload_at_a_time(graph, changes)
-    for number, change in enumerate(changes):
+    _behind_what_is_mentioned(graph, changes)
+    for change in changes:
         match change:
-            case CreateTable() | AddColumn() | Create():
-                mentioned[subject(change).name].append(number)
             case AddConstraint(table=table, constraint=ForeignKey(references=other)):
                 for made in nodes.makers.get(ref_of(Kind.TABLE, table), ()):
                     for first in nodes.makers.get(ref_of(Kind.TABLE, other), ()):
@@ -288,14 +288,34 @@ def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
                         graph.wish(gone, last)
             case _:
                 pass
+
+
+def _behind_what_is_mentioned(graph: Graph, changes: Sequence[Change]) -> None:
+    """A function, and what may call it at once (a default, an index), behind what it mentions."""
+    named: defaultdict[str, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        ref = subject(change)
+        if isinstance(change, CreateTable | AddColumn | Create) and ref.kind not in ON_TABLES:
+            named[ref.name].append(number)
+    mentioned: dict[int, list[int]] = {}
     for number, change in enumerate(changes):
         match change:
             case Create(thing=Routine() as routine) | Alter(after=Routine() as routine):
-                for word in set(re.findall(r"\w+", routine.definition)):
-                    for other_number in mentioned.get(word, ()):
-                        graph.wish(other_number, number)
+                words = set(re.findall(r"\w+", routine.definition))
+                mentioned[number] = [other for word in words for other in named.get(word, ())]
             case _:
                 pass
+    for number in mentioned:
+        reached, waiting = {number}, [number]
+        while waiting:
+            more = set(mentioned.get(waiting.pop(), ())) - reached
+            reached |= more
+            waiting += more
+        for other in mentioned[number]:
+            graph.wish(other, number)
+        for user in graph.hard[number]:
+            for other in reached:
+                graph.wish(other, user)
 
 
 def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:

@@ -7,6 +7,7 @@ default that calls a function whose result changes. Pure.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from dbwarden.diff.alterable import thing_alters
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -33,6 +34,7 @@ from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Constraint,
+    Domain,
     ForeignKey,
     Index,
     Kind,
@@ -144,6 +146,13 @@ def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
 
 def _stands_aside(work: _Work, ref: Ref, user: Ref, gone: bool) -> bool:
     """Whether *user* has to go while *ref* is gone or moves."""
+    if user.kind is Kind.TABLE and ref.kind is Kind.ROUTINE and user.table in work.desired.tables:
+        raise UnsupportedChange(
+            f"{ref} would have to be dropped and made anew, but the partition key of {user} "
+            "calls it, and that key cannot change.",
+            next_step="Give the new function another name, or make a new table and move the "
+            "rows by hand.",
+        )
     if user.kind in (Kind.TABLE, Kind.NAMESPACE, Kind.SEQUENCE):
         return False  # a child of a parent, a sequence of a column: the order sees to them
     if user.kind is Kind.COLUMN:
@@ -205,6 +214,9 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     drop, create = _pair(work, ref, user)
     if drop is None or create is None:
         return
+    if isinstance(drop, Alter) and isinstance(create, Alter):
+        _take_expressions_off(work, drop, create)
+        return
     own = ref_of(Kind.COLUMN, user.table, user.part) if user.kind is Kind.DEFAULT else user
     kept = [item for item in work.changes if not _is_about(item, own)]
     work.changes = [*kept, drop, create]
@@ -213,6 +225,32 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     removed = effects(drop).removes
     work.removed |= removed | {user}
     work.queue += [(item, True) for item in sorted(removed | {user}, key=_key)]
+
+
+def _domain_pair(work: _Work, user: Ref) -> tuple[Change | None, Change | None]:
+    """A domain loses the checks and the default that may call a function, and gets its new ones."""
+    was, now = work.current.things.get(user), work.desired.things.get(user)
+    alters = isinstance(was, Domain) and isinstance(now, Domain) and thing_alters(was, now)
+    if not (alters and isinstance(was, Domain) and isinstance(now, Domain)):
+        return None, None
+    called = [ref.name for ref in work.old.needs.get(user, ()) if ref.kind is Kind.ROUTINE]
+    checks = tuple(check for check in was.checks if not _mentions(check.expression, called))
+    default = None if _mentions(was.default or "", called) else was.default
+    middle = replace(was, checks=checks, default=default)
+    return Alter(before=was, after=middle), Alter(before=middle, after=now)
+
+
+def _mentions(expression: str, names: Iterable[str]) -> bool:
+    return any(name in expression for name in names)
+
+
+def _take_expressions_off(work: _Work, drop: Alter, create: Alter) -> None:
+    """A domain stays, for columns have it; what calls the function is off it meanwhile."""
+    work.removed.add(drop.before.ref)
+    kept = [item for item in work.changes if not _is_about(item, drop.before.ref)]
+    work.changes = [*kept, drop]
+    if create.before != create.after:
+        work.changes.append(create)
 
 
 def _is_about(change: Change, ref: Ref) -> bool:
@@ -249,6 +287,8 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
             return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
         case Kind.COLUMN | Kind.DEFAULT:
             return _column_pair(work, ref, user)
+        case Kind.DOMAIN if ref.kind is Kind.ROUTINE:
+            return _domain_pair(work, user)
         case _:
             thing, again = work.current.things.get(user), work.desired.things.get(user)
             if thing is None or again is None:

@@ -51,6 +51,11 @@ def ownership(sequence: Ref) -> Ref:
     return replace(sequence, part="ownership")
 
 
+def expressions(domain: Ref) -> Ref:
+    """The checks and the default of a domain: they can go, and come again, while it is in use."""
+    return replace(domain, part="expressions")
+
+
 def replica_identity(table: QualifiedName) -> Ref:
     """That a table has a replica identity: it may need an index of the table."""
     return ref_of(Kind.TABLE, table, "replica identity")
@@ -67,7 +72,8 @@ def links(schema: Schema) -> Links:
     needed_by: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
     # SQLite looks up what a view or trigger names when it runs: nothing has to be there before.
     recorded = () if schema.dialect == "sqlite" else schema.dependencies
-    for user, needed in (*recorded, *_structural(schema)):
+    inside = ((expressions(user), ref) for user, ref in recorded if user.kind is Kind.DOMAIN)
+    for user, needed in (*recorded, *inside, *_structural(schema)):
         if user != needed:
             needs[user][needed] = None
             needed_by[needed][user] = None

@@ -3,6 +3,25 @@
 from tests.acceptance.cases import Case
 
 T = "CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
+OFF = "SET check_function_bodies = off;"
+ON = "RESET check_function_bodies;"
+
+
+def sql(head: str, body: str, returns: str = "int", kind: str = "IMMUTABLE") -> str:
+    return f"CREATE FUNCTION {head} RETURNS {returns} LANGUAGE sql {kind} AS $${body}$$;"
+
+
+CIRCLE = (
+    OFF
+    + sql("fa(i int)", "SELECT fb(i)")
+    + sql("fb(i int)", "SELECT CASE WHEN i > 0 THEN fa(i - 1) ELSE 0 END")
+    + ON
+)
+F = sql("f(a int)", "SELECT a")
+DOMAINS = (
+    "ALTER DOMAIN d ADD CONSTRAINT below CHECK (VALUE < 9);"
+    "COMMENT ON CONSTRAINT below ON DOMAIN d IS 'x'; CREATE TABLE u (x d);"
+)
 TR = "CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;"
 
 
@@ -203,5 +222,105 @@ CASES = [
         old=T + "CREATE FUNCTION f() RETURNS SETOF t LANGUAGE sql AS 'SELECT * FROM t';",
         new=T.replace("a int", "a bigint")
         + "CREATE FUNCTION f() RETURNS SETOF t LANGUAGE sql AS 'SELECT * FROM t';",
+    ),
+    Case(name="functions that call each other", old="", new=CIRCLE, contains=(OFF[:-1], ON[:-1])),
+    Case(
+        name="functions that call each other get other arguments",
+        old=CIRCLE,
+        new=CIRCLE.replace("i int", "i int, j int DEFAULT 1"),
+    ),
+    Case(
+        name="a default that calls one of two functions that call each other",
+        old=T,
+        new=T + CIRCLE + "ALTER TABLE t ADD COLUMN c int DEFAULT fa(1);",
+    ),
+    Case(
+        name="a table whose default calls a function that reads it",
+        old="",
+        new=OFF
+        + sql("f()", "SELECT count(*)::int FROM t", kind="STABLE")
+        + "CREATE TABLE t (n int DEFAULT f());"
+        + ON,
+    ),
+    Case(
+        name="a view that calls a function that reads it",
+        old="",
+        new=OFF
+        + sql("f()", "SELECT count(*)::int FROM v", kind="STABLE")
+        + "CREATE VIEW v AS SELECT f() AS n;"
+        + ON,
+    ),
+    Case(
+        name="procedures that call each other",
+        old="",
+        new=OFF
+        + "CREATE PROCEDURE pa() LANGUAGE sql AS 'CALL pb()';"
+        + "CREATE PROCEDURE pb() LANGUAGE sql AS 'CALL pa()';"
+        + ON,
+        since=110000,
+    ),
+    Case(
+        name="a body of SQL's own form calls a function that calls it",
+        old="",
+        new=OFF
+        + sql("fb(i int)", "SELECT CASE WHEN i > 0 THEN fa(i - 1) ELSE 0 END")
+        + "CREATE FUNCTION fa(i int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT fb(i); END;"
+        + ON,
+        since=140000,
+    ),
+    *(
+        Case(
+            name=f"{what} of a function that {user} calls",
+            old=F + sql_of_user,
+            new=changed + sql_of_user,
+        )
+        for what, changed in (
+            ("arguments", sql("f(a int, b int DEFAULT 1)", "SELECT a")),
+            ("result", sql("f(a int)", "SELECT a::bigint", returns="bigint")),
+            ("argument's name", sql("f(aa int)", "SELECT aa")),
+        )
+        for user, sql_of_user in (
+            ("a domain", "CREATE DOMAIN d AS int DEFAULT f(1) CHECK (f(VALUE) > 0);" + DOMAINS),
+            ("a default", "CREATE TABLE t (x bigint DEFAULT f(1));"),
+            ("an index", "CREATE TABLE t (y int); CREATE INDEX i ON t ((f(y))) WHERE f(y) > 0;"),
+            (
+                "a check",
+                "CREATE TABLE t (y int, CHECK (f(y) > 0)); CREATE TABLE c () INHERITS (t);",
+            ),
+            ("a policy", "CREATE TABLE t (y int); CREATE POLICY p ON t USING (f(y) > 0);"),
+            ("a rule", T + "CREATE RULE r AS ON DELETE TO t WHERE f(old.a) > 0 DO ALSO NOTHING;"),
+            ("a view", T + "CREATE VIEW v AS SELECT f(a) AS x FROM t; CREATE VIEW w AS TABLE v;"),
+            (
+                "a trigger",
+                T + TR + "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW WHEN (f(new.a) > 0)"
+                " EXECUTE PROCEDURE tr();",
+            ),
+        )
+    ),
+    *(
+        Case(
+            name=f"{what} of a function that a computed column calls",
+            old=F + "CREATE TABLE t (y int, x bigint GENERATED ALWAYS AS (f(y)) STORED);"
+            "CREATE INDEX i ON t (x); CREATE VIEW v AS SELECT x FROM t;",
+            new=changed + "CREATE TABLE t (y int, x bigint GENERATED ALWAYS AS (f(y)) STORED);"
+            "CREATE INDEX i ON t (x); CREATE VIEW v AS SELECT x FROM t;",
+            since=120000,
+        )
+        for what, changed in (
+            ("arguments", sql("f(a int, b int DEFAULT 1)", "SELECT a")),
+            ("result", sql("f(a int)", "SELECT a::bigint", returns="bigint")),
+        )
+    ),
+    Case(
+        name="a domain calls another function",
+        old=F + "CREATE DOMAIN d AS int CONSTRAINT k CHECK (f(VALUE) > 0);" + DOMAINS,
+        new=F.replace("f(", "g(")
+        + "CREATE DOMAIN d AS int CONSTRAINT k CHECK (g(VALUE) > 0);"
+        + DOMAINS,
+    ),
+    Case(
+        name="a domain calls no function any more",
+        old=F + "CREATE DOMAIN d AS int CONSTRAINT k CHECK (f(VALUE) > 0);" + DOMAINS,
+        new="CREATE DOMAIN d AS int CONSTRAINT k CHECK (VALUE > 0);" + DOMAINS,
     ),
 ]

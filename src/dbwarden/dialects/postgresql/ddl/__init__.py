@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from dbwarden.dialects.postgresql.ddl.bodies import unchecked, with_unchecked_bodies
 from dbwarden.dialects.postgresql.ddl.columns import add_column, alter_column, drop_column
 from dbwarden.dialects.postgresql.ddl.constraints import (
     add_constraint,
@@ -73,6 +74,9 @@ def render(
     found: list[PlannedStatement] = []
     for change in changes:
         found += _statements(ctx, change)
+    loose = unchecked(changes)
+    if loose:
+        found = list(with_unchecked_bodies(found, loose))
     return committed_apart(tuple(found), desired.server_version)
 
 

@@ -1,0 +1,75 @@
+"""Functions whose bodies name what is made only later: the server must not look into them. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dbwarden.diff.changes import AddColumn, Alter, Change, Create, CreateTable, subject
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.schema import Kind, Routine
+
+# Not SET LOCAL: that would be nothing where psql runs the file statement by statement.
+OFF = "SET check_function_bodies = off"
+ON = "RESET check_function_bodies"
+WHY = "A body names what is made only below."
+# PL/pgSQL looks up what stands in a statement when it runs it, but the types of variables at once.
+CHECKED = re.compile(
+    r"^ LANGUAGE (sql|plpgsql(?=.*%\s*(row)?type\b))", re.MULTILINE | re.DOTALL | re.IGNORECASE
+)
+CALLED = frozenset(
+    {
+        *(Kind.ROUTINE, Kind.AGGREGATE, Kind.TABLE, Kind.COLUMN, Kind.VIEW),
+        *(Kind.MATERIALIZED_VIEW, Kind.SEQUENCE, Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE),
+    }
+)
+
+
+def unchecked(changes: Sequence[Change]) -> frozenset[Change]:
+    """Those of *changes* that make functions whose bodies name what a later one makes."""
+    later: set[str] = set()
+    found: set[Change] = set()
+    for change in reversed(changes):
+        routine = _routine(change)
+        if routine is not None and later & _named(routine):
+            found.add(change)
+        if isinstance(change, CreateTable | AddColumn | Create):
+            ref = subject(change)
+            if ref.kind in CALLED:
+                later.add(ref.part if ref.kind is Kind.COLUMN and ref.part else ref.name)
+    return frozenset(found)
+
+
+def _routine(change: Change) -> Routine | None:
+    match change:
+        case Create(thing=Routine() as routine):
+            return routine
+        case Alter(before=Routine() as before, after=Routine() as routine):
+            return routine if before.definition != routine.definition else None
+        case _:
+            return None
+
+
+def _named(routine: Routine) -> set[str]:
+    """The words of the body, as far as the server looks them up when the function is made.
+
+    What a body of SQL's own form (BEGIN ATOMIC) needs is known, and comes before.
+    """
+    head, body, text = routine.definition.partition("\nAS ")
+    return set(re.findall(r"\w+", text)) if body and CHECKED.search(head + text) else set()
+
+
+def with_unchecked_bodies(
+    statements: Sequence[PlannedStatement], changes: frozenset[Change]
+) -> Iterator[PlannedStatement]:
+    """*statements*, those for *changes* among two that say that bodies are not looked into."""
+    off: PlannedStatement | None = None
+    for statement in statements:
+        if statement.change in changes and off is None:
+            off = replace(statement, text=OFF, why=WHY)
+            yield off
+        elif statement.change not in changes and off is not None:
+            yield replace(off, text=ON, why=None)
+            off = None
+        yield statement
+    if off is not None:
+        yield replace(off, text=ON, why=None)
