@@ -58,8 +58,9 @@ def test_a_change_leads_exactly_there_and_exactly_back(case: SqliteCase) -> None
     rollback = write(desired, current, back)
 
     assert upgrade, "a change must write SQL"
+    told = script(upgrade) + " ".join(item.why or "" for item in upgrade)
     for word in case.contains:
-        assert word in script(upgrade)
+        assert word in told
     for word in case.lacks:
         assert word not in script(upgrade)
     assert {name for item in upgrade for name in item.destroys} == set(case.loses)

@@ -97,10 +97,25 @@ def refuse_unknown(
     moved = {item.before.table: item.after.table for item in wholes}
     for text, item in zip(texts, asked, strict=True):
         if not _ends_in(item, moved, desired):
+            new = text.rpartition(":")[2]
+            called = _other_capitals(new, desired)
             raise UsageError(
-                f"--rename {text!r}: there is no {text.rpartition(':')[2]} in the models",
-                next_step="Correct the new name there or here: a rename leads to what models have.",
+                f"--rename {text!r}: there is no {new} in the models",
+                next_step="Correct the new name there or here: a rename leads to what models have."
+                if called is None
+                else f"To SQLite {new} and {called}, which is there now, are the same name: "
+                "it keeps its capitals.",
             )
+
+
+def _other_capitals(name: str, desired: Schema) -> str | None:
+    """What *name* is called where capitals don't tell names apart."""
+    if desired.dialect != "sqlite":
+        return None
+    names = {table.name.name for table in desired.tables}
+    names |= {column.name for table in desired.tables for column in table.columns}
+    same = (other for other in sorted(names) if other.casefold() == name.casefold())
+    return next(same, None)
 
 
 def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desired: Schema) -> bool:

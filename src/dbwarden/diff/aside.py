@@ -123,7 +123,17 @@ def _words(schema: Schema) -> Iterator[str]:
         yield from (index.name for index in view.indexes)
 
 
-def _free(ref: Ref, taken: Container[str]) -> Ref:
+def _free(ref: Ref, taken: Iterable[str]) -> Ref:
     """*ref* under a name that nothing has."""
-    word = free_name(ref.part or ref.name, "__old", taken)
+    word = free_name(ref.part or ref.name, "__old", _Names(taken))
     return replace(ref, part=word) if ref.part is not None else replace(ref, name=word)
+
+
+class _Names(Container[str]):
+    """Names that capitals don't tell apart: to SQLite they never do."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = {name.casefold() for name in names}
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.casefold() in self._names

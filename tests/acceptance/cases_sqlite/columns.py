@@ -252,4 +252,12 @@ CASES = [
         loses=("t.a",),
         since=(3, 37),
     ),
+    SqliteCase(
+        name="two change their names beside one that is called as the one that steps aside",
+        old="CREATE TABLE t (a TEXT, b TEXT, B__OLD TEXT); INSERT INTO t VALUES ('x', 'y', 'z');",
+        new="CREATE TABLE t (a TEXT, b TEXT, B__OLD TEXT);",
+        renames=("column t.a:b", "column t.b:a"),
+        after={"SELECT a, b, B__OLD FROM t": [("y", "x", "z")]},
+        back={"SELECT a, b, B__OLD FROM t": [("x", "y", "z")]},
+    ),
 ]

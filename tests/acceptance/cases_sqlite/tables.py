@@ -133,6 +133,7 @@ CASES = [
         name="strict",
         old="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (3, 'x');",
         new="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) STRICT;",
+        contains=("not of its column's type",),
         after={"SELECT * FROM t": [(3, "x")]},
         back={"SELECT * FROM t": [(3, "x")]},
         since=(3, 37),
@@ -209,5 +210,19 @@ CASES = [
         renames=("table t:u",),
         after={"SELECT * FROM u": [("x",)]},
         loses=("u",),
+    ),
+    SqliteCase(
+        name="a table takes the name of another's index",
+        old="CREATE TABLE t (a TEXT); CREATE TABLE o (x INT); CREATE INDEX u ON o (x);",
+        new="CREATE TABLE u (a TEXT); CREATE TABLE o (x INT);",
+        renames=("table t:u",),
+    ),
+    SqliteCase(
+        name="a table takes the name of its own index",
+        old="CREATE TABLE t (a TEXT); CREATE INDEX u ON t (a); INSERT INTO t VALUES ('x');",
+        new="CREATE TABLE u (a TEXT UNIQUE); CREATE INDEX i ON u (a);",
+        renames=("table t:u",),
+        after={"SELECT a FROM u": [("x",)]},
+        back={"SELECT a FROM t": [("x",)]},
     ),
 ]

@@ -149,6 +149,14 @@ def test_a_rename_leads_to_what_models_have(texts: list[str], refused: str | Non
         refuse_unknown(texts, said, said, desired)
 
 
+def test_a_rename_to_other_capitals_says_what_they_mean_to_sqlite() -> None:
+    desired = Schema(dialect="sqlite", tables=(table(QualifiedName(None, "Users"), ID),))
+    said = [parse_rename("Users:users", desired, desired)]
+    with pytest.raises(UsageError) as caught:
+        refuse_unknown(["Users:users"], said, said, desired)
+    assert "users and Users, which is there now, are the same name" in str(caught.value.next_step)
+
+
 def test_what_goes_and_comes_alike_may_be_a_rename() -> None:
     desired = Schema(
         tables=(table(PEOPLE, ID, NICK),),

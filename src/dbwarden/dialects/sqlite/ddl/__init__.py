@@ -57,10 +57,10 @@ def _statements(whole: Plan) -> Statements:
     moving = things.moving(whole)
     for thing, change, why in moving.gone:
         yield PlannedStatement(text=things.drop_text(thing), change=change, why=why)
-    for rename in whole.renames:
-        yield from tables.rename(rename)
     wanted = _wanted_names(whole)
     yield from _dropped_indexes(whole, wanted)
+    for rename in whole.renames:
+        yield from tables.rename(rename)
     yield from _tables(whole, wanted)
     for thing, change in moving.back:
         yield PlannedStatement(text=things.create_text(thing), change=change)
@@ -90,8 +90,9 @@ def _folded(dropped: DropTable) -> str:
 
 
 def _wanted_names(whole: Plan) -> frozenset[str]:
-    """The names of new tables and indexes, which share one list, as SQLite compares them."""
+    """New names of tables and indexes, which share one list, as SQLite compares them."""
     found = {table.name.name for _, table in whole.created}
+    found |= {rename.after.name for rename in whole.renames if rename.after.part is None}
     found |= {index.name for _, table in whole.created for index in table.indexes}
     for work in whole.works:
         for change in work.index_changes:

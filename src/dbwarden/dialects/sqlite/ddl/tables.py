@@ -27,6 +27,7 @@ from dbwarden.schema import Check, Column, ForeignKey, Index, Kind, QualifiedNam
 
 Statements = Iterator[PlannedStatement]
 FOLLOWS = ("CASCADE", "SET NULL", "SET DEFAULT")
+STRICT = "Fails where a value is not of its column's type, as STRICT wants it."
 CONFLICTS = "A row that is in conflict stops it, where ON CONFLICT could leave rows out."
 GUARD = "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - foreign_keys) = 0"
 
@@ -147,7 +148,11 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     if copied.targets:
         conflicts = has_conflict_clause(work.after)
         insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
-        reasons = (_may_fail(plan, work), CONFLICTS if conflicts else None)
+        reasons = (
+            _may_fail(plan, work),
+            STRICT if _gets_strict(work) else None,
+            CONFLICTS if conflicts else None,
+        )
         yield _statement(
             change,
             f"{insert} {identifier(scratch)} ({listed(copied.targets)})\n"
@@ -157,6 +162,13 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     else:  # no column stays: what rows there are have nothing to take along
         destroys = (work.name.name, *destroys)
     yield _statement(change, f"DROP TABLE {own}", destroys=destroys)
+
+
+def _gets_strict(work: TableWork) -> bool:
+    """Whether values that were taken so far may be refused by their types."""
+    was = {column.name: column.type for column in work.before.columns}
+    changes = any(was.get(column.name, column.type) != column.type for column in work.after.columns)
+    return work.after.strict and (changes or not work.before.strict)
 
 
 def _may_fail(plan: Plan, work: TableWork) -> str | None:
