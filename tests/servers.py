@@ -11,12 +11,20 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import asyncpg
+import pytest
 
 from dbwarden.dialects.postgresql.binaries import runner
 from dbwarden.dialects.postgresql.server import EmbeddedServer, _free_port, embedded_server
 
 PGBOUNCER = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
 NO_PGBOUNCER = "pgbouncer is not installed here (Debian: apt-get install pgbouncer)"
+
+
+def needs(server: EmbeddedServer, major: int) -> None:
+    """Skip the test where *server* is older than it can be."""
+    assert server.binaries is not None
+    if server.binaries.major < major:
+        pytest.skip(f"needs PostgreSQL {major}")
 
 
 @contextmanager
@@ -84,6 +92,8 @@ async def _until_reachable(port: int) -> None:
 async def streaming_replica(primary: EmbeddedServer) -> AsyncGenerator[EmbeddedServer]:
     """A server that replays what happens on *primary*."""
     assert primary.binaries is not None
+    if not primary.binaries.program("pg_basebackup").exists():
+        pytest.skip("needs pg_basebackup, which these programs of PostgreSQL lack")
     with open_folder() as folder:
         data = folder / "data"
         command = [

@@ -90,6 +90,13 @@ async def value(url: str, query: str) -> Any:
         return await connection.fetchval(query)
 
 
+async def end(url: str, pid: int | None) -> None:
+    """End the server process *pid*, and return when it is gone."""
+    await value(url, f"SELECT pg_terminate_backend({pid})")
+    there = f"SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = {pid}"
+    await until(lambda: value(url, there))
+
+
 async def tables(url: str) -> set[str]:
     """The tables of the database, without the ledger."""
     async with admin(url) as connection:

@@ -55,6 +55,7 @@ def strict_server() -> Generator[EmbeddedServer]:
         (server.data / "pg_hba.conf").write_text(HBA)
         anyio.run(
             server.execute,
+            "SET password_encryption = 'scram-sha-256';"  # before 14 it is not the usual one
             f"CREATE ROLE app LOGIN PASSWORD '{SECRET}'; CREATE ROLE walled LOGIN;"
             f"CREATE ROLE crowded LOGIN PASSWORD '{SECRET}' CONNECTION LIMIT 0;"
             "SELECT pg_reload_conf()",

@@ -17,6 +17,7 @@ from tests.integration.postgresql.helpers import (
     Done,
     admin,
     apply,
+    end,
     indexes,
     ledger_of,
     left_behind,
@@ -24,7 +25,6 @@ from tests.integration.postgresql.helpers import (
     tables,
     until,
     until_running,
-    value,
     work,
 )
 from tests.proxy import POSTGRES_READY, Fault, Proxy
@@ -58,7 +58,7 @@ async def test_a_backend_that_is_killed_in_mid_migration(
 
         async def kill() -> None:
             pid = await until_running(postgres_url, "0002")
-            await value(postgres_url, f"SELECT pg_terminate_backend({pid}, 5000)")
+            await end(postgres_url, pid)
 
         tasks.start_soon(kill)
         with pytest.raises(ConnectionLost, match="terminating connection") as caught:

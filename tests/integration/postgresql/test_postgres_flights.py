@@ -178,6 +178,7 @@ async def test_who_may_not_make_the_ledger_is_told_and_holds_nothing(
     async with admin(postgres_url) as other:
         role = f"guest_{abs(hash(postgres_url)) % 10**9}"
         await other.execute(f"CREATE ROLE {role} LOGIN")
+        await other.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as from 15 on
         config = make_config(postgres_url.replace("postgres@", f"{role}@"))
         write(config, 1, "SELECT 1;")
         with pytest.raises(LedgerError, match="cannot be made"):

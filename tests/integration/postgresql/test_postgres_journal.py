@@ -7,6 +7,7 @@ import pytest
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Work, steps_checksum
+from dbwarden.dialects.postgresql.server import EmbeddedServer
 from dbwarden.errors import LockTimeout, PartialMigration, ReadOnlyDatabase, StatementFailed
 from dbwarden.ledger import LedgerRow, State
 from tests.conftest import MakeConfig
@@ -23,6 +24,7 @@ from tests.integration.postgresql.helpers import (
     value,
     work,
 )
+from tests.servers import needs
 
 TABLE = "CREATE TABLE a AS SELECT g AS id, g % 2 AS twice FROM generate_series(1, 100) g;\n"
 INDEX = "CREATE INDEX CONCURRENTLY a_id ON a (id);\n"
@@ -380,8 +382,12 @@ ATTACHED = "SELECT count(*) FROM pg_inherits WHERE inhrelid = 'p1'::regclass"
 
 @pytest.mark.parametrize("state", ["attached", "pending", "detached"])
 async def test_an_interrupted_detach_is_brought_to_its_end(
-    postgres_config: DatabaseConfig, postgres_url: str, state: str
+    postgres_server: EmbeddedServer,
+    postgres_config: DatabaseConfig,
+    postgres_url: str,
+    state: str,
 ) -> None:
+    needs(postgres_server, 14)
     detach = "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"
     text = PARTITIONS + detach + ";"
     async with admin(postgres_url) as connection:
@@ -410,8 +416,9 @@ async def leave_pending(url: str, detach: str) -> None:
 
 
 async def test_a_detach_that_failed_half_way_is_finalized_by_the_next_run(
-    postgres_url: str, make_config: MakeConfig
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
+    needs(postgres_server, 14)
     config = make_config(postgres_url, statement_timeout=0.2)
     text = "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"
     await apply(config, work(9, PARTITIONS))
@@ -590,8 +597,9 @@ async def test_a_marked_statement_that_the_server_wants_alone_runs_alone(
 
 
 async def test_a_statement_that_refuses_a_transaction_unmarked_says_how_to_mark_it(
-    postgres_config: DatabaseConfig,
+    postgres_server: EmbeddedServer, postgres_config: DatabaseConfig
 ) -> None:
+    needs(postgres_server, 14)
     with pytest.raises(StatementFailed, match="transaction block") as caught:
         await apply(postgres_config, work(1, PARTITIONS + "REINDEX TABLE p;"))
 

@@ -15,6 +15,7 @@ from tests.integration.postgresql.helpers import (
     Done,
     admin,
     apply,
+    end,
     ledger_of,
     left_behind,
     migrator,
@@ -211,7 +212,7 @@ async def test_the_lock_of_a_killed_connection_is_free(
     async with migrator(postgres_config):
         holder = await holder_of(postgres_config)
         assert holder is not None
-        await value(postgres_url, f"SELECT pg_terminate_backend({holder.pid}, 5000)")
+        await end(postgres_url, holder.pid)
         async with migrator(postgres_config):
             pass
 

@@ -129,6 +129,8 @@ async def test_a_role_without_rights_reads_an_empty_database_too(
 ) -> None:
     async with role(postgres_server, postgres_url) as url:
         assert (await read(make_config(url))).rows is None
+        async with admin(postgres_url) as connection:
+            await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as from 15 on
         with pytest.raises(LedgerError, match="cannot be made: permission denied") as caught:
             async with migrator(make_config(url)):
                 pass
@@ -274,7 +276,8 @@ async def test_a_replica_that_refuses_to_tell_its_lag_is_read_all_the_same(
     async with admin(postgres_url) as connection:
         await connection.execute(
             "CREATE SCHEMA aurora;"
-            "CREATE FUNCTION aurora.pg_is_in_recovery() RETURNS bool RETURN true;"
+            "CREATE FUNCTION aurora.pg_is_in_recovery() RETURNS bool LANGUAGE sql AS"
+            " 'SELECT true';"
             "CREATE FUNCTION aurora.pg_last_wal_receive_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE feature_not_supported; END $$"
         )

@@ -29,7 +29,7 @@ from dbwarden.dialects.postgresql.folders import (
     owned_folder,
     sweep,
 )
-from dbwarden.dialects.postgresql.quoting import identifier
+from dbwarden.dialects.postgresql.quoting import identifier, literal
 from dbwarden.errors import ConnectError, UsageError
 
 READY_WITHIN = 30.0
@@ -309,7 +309,13 @@ class EmbeddedServer:
 
     async def drop_database(self, name: str) -> None:
         """Remove a database, and whoever is connected to it."""
-        force = " WITH (FORCE)" if self.binaries and self.binaries.major >= 13 else ""
+        forces = self.binaries is not None and self.binaries.major >= 13
+        if not forces:  # the server waits for them to leave, for a while
+            await self.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                f" WHERE datname = {literal(name)}"
+            )
+        force = " WITH (FORCE)" if forces else ""
         await self.execute(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
 
     async def execute(self, sql: str) -> None:
