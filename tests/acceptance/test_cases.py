@@ -137,6 +137,21 @@ async def test_what_is_written_runs_statement_by_statement_as_psql_does(judge: J
         assert await database.connection.fetchval("SHOW check_function_bodies") == "on"
 
 
+async def test_a_child_may_keep_what_its_parent_loses(judge: Judge) -> None:
+    """Back is there but for one thing that is not compared: the child declares it as well."""
+    children = "CREATE TABLE c ({}y int) INHERITS (b); CREATE TABLE d () INHERITS (b);"
+    old = "CREATE TABLE b (a int, x int, CONSTRAINT k CHECK (x > 0));" + children.format("")
+    new = "CREATE TABLE b (a int);" + children.format("x int CONSTRAINT k CHECK (x > 0), ")
+    current, _ = await judge.side(old, privileges=False)
+    wanted = await judge.side(new, privileges=False)
+    async with judge.database() as database:
+        await database.run_text(old)
+        await database.run(render(diff(current, wanted[0]), current=current, desired=wanted[0]))
+        await assert_same(judge, database, wanted, privileges=False)
+        await database.run(render(diff(wanted[0], current), current=wanted[0], desired=current))
+        assert diff(await database.read(), current) == ()
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda item: item.names)
 async def test_what_cannot_be_expressed_is_an_error_that_names_it(
     refusal: Refusal, judge: Judge

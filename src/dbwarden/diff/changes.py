@@ -58,10 +58,11 @@ class AddColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropColumn:
-    """A column goes, with its values."""
+    """A column goes, with its values; ``only`` says that child tables keep theirs."""
 
     table: QualifiedName
     column: Column
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

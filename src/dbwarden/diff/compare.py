@@ -33,7 +33,7 @@ from dbwarden.diff.changes import (
     constraint_ref,
     index_ref,
 )
-from dbwarden.diff.inheritance import delivered, own_items, taken_over
+from dbwarden.diff.inheritance import delivered, kept_below, left_behind, own_items, taken_over
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     Column,
@@ -164,8 +164,9 @@ def _compare_columns(both: Both, before: Table, after: Table) -> Iterator[Change
                 if not added.inherited:
                     yield AddColumn(table=after.name, column=added)
             case Column() as gone, None:
-                if not gone.inherited:
-                    yield DropColumn(table=after.name, column=gone)
+                if not gone.inherited or left_behind(both.current, both.desired, after, gone):
+                    only = kept_below(both.current, both.desired, after, gone)
+                    yield DropColumn(table=after.name, column=gone, only=only)
             case Column() as old, Column() as new:
                 old = delivered(both.current, both.desired, after, old, new)
                 if old != new:

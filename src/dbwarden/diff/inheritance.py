@@ -59,18 +59,21 @@ def _same(one: P, other: P) -> bool:
 def delivered(
     current: Schema, desired: Schema, table: Table, before: Column, after: Column
 ) -> Column:
-    """*before* as it will be once the parents' columns have changed: ALTER reaches children."""
+    """*before* as it will be once the parents' columns have changed: ALTER reaches children.
+
+    What a child declares as well as its parent has a type that only the parent can change.
+    """
     before = replace(before, inherited=after.inherited)
-    if not after.inherited:
-        return before
     changed: dict[str, object] = {}
-    for name in parents(table):
+    recurses = RECURSES if after.inherited else TYPE
+    own = current.table(table.name)
+    for name in set(parents(table)) & set(parents(own) if own is not None else ()):
         was, now = _column(current, name, after.name), _column(desired, name, after.name)
         if was is None or now is None:
             continue
         for field in fields(Column):
             new = getattr(now, field.name)
-            moved = field.name in RECURSES and getattr(was, field.name) != new
+            moved = field.name in recurses and getattr(was, field.name) != new
             if moved and (getattr(after, field.name) == new or _counts_along(field.name, after)):
                 changed[field.name] = getattr(after, field.name)
     return replace(before, **changed)  # type: ignore[arg-type]  # names and values of Column's fields
@@ -81,7 +84,27 @@ def _counts_along(field: str, column: Column) -> bool:
     return field == "identity" and column.identity is not None and column.identity.sequence is None
 
 
-RECURSES = frozenset({"type", "collation", "not_null", "default", "generated", "identity"})
+TYPE = frozenset({"type", "collation"})
+RECURSES = TYPE | {"not_null", "default", "generated", "identity"}
+
+
+def kept_below(current: Schema, desired: Schema, table: Table, column: Column) -> bool:
+    """Whether a child keeps, as its own, a column that goes from *table*."""
+    for child in desired.tables:
+        if table.name in child.inherits:
+            was, now = _column(current, child.name, column.name), child.column(column.name)
+            if was is not None and was.inherited and now is not None and not now.inherited:
+                return True
+    return False
+
+
+def left_behind(current: Schema, desired: Schema, child: Table, column: Column) -> bool:
+    """Whether a parent's column goes, but not from *child*, which has it and is to lose it, too."""
+    for name in child.inherits:
+        was, parent = _column(current, name, column.name), desired.table(name)
+        if was is not None and parent is not None and parent.column(column.name) is None:
+            return kept_below(current, desired, parent, was)
+    return False
 
 
 def _column(schema: Schema, table: QualifiedName, name: str) -> Column | None:

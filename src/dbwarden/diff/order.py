@@ -27,9 +27,9 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.effects import Effects, effects, names
+from dbwarden.diff.families import families, parents_and_children
 from dbwarden.diff.fold import folded
 from dbwarden.diff.graph import Graph
-from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -40,7 +40,6 @@ from dbwarden.schema import (
     QualifiedName,
     Ref,
     Routine,
-    Table,
     ref_of,
 )
 from dbwarden.schema import Sequence as SequenceThing
@@ -93,7 +92,8 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
         _before_what_goes(graph, nodes, number, old, new)
     _same_names(graph, changes)
     _same_columns(graph, changes)
-    _families(graph, changes)
+    families(graph, changes)
+    parents_and_children(graph, changes, old, new)
     _wishes(graph, nodes, changes)
     _logged_before_what_refers_to_it(graph, changes, old)
     _parts_along_with_their_table(graph, changes)
@@ -221,44 +221,6 @@ def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:
                 graph.before(keys[table], number)
             case _:
                 pass
-
-
-def _families(graph: Graph, changes: Sequence[Change]) -> None:
-    """A table leaves its parents before it changes on its own, and is like its new ones first.
-
-    A partition goes, or lets go of its rows, before another comes: their bounds may overlap.
-    """
-    own: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    left: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    joined: list[tuple[int, Table]] = []
-    for number, change in enumerate(changes):
-        match change:
-            case DropTable(table=table) | AlterTable(before=table, after=Table(partition_of=None)):
-                for parent in parents(table) if table.partition_of is not None else ():
-                    left[parent].append(number)
-            case (
-                CreateTable(table=table) | AlterTable(before=Table(partition_of=None), after=table)
-            ):
-                joined.append((number, table))
-            case AddColumn() | AlterColumn() | DropColumn() | AddConstraint() | DropConstraint():
-                own[change.table].append(number)
-            case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
-                own[ref.table].append(number)
-            case _:
-                pass
-    for number, change in enumerate(changes):
-        if isinstance(change, AlterTable):
-            gone = set(parents(change.before)) - set(parents(change.after))
-            come = set(parents(change.after)) - set(parents(change.before))
-            for other in own[change.after.name]:
-                if gone:
-                    graph.before(number, other)
-                elif come:
-                    graph.before(other, number)
-    for number, table in joined:
-        if table.partition_of is not None:
-            for other in left[table.partition_of.parent]:
-                graph.wish(other, number)
 
 
 def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> None:

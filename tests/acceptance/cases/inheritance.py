@@ -9,6 +9,10 @@ PARENT = (
 ONE = "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
 TWO = "CREATE TABLE m2 PARTITION OF m FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"
 ALONE = "CREATE TABLE m2 (id int NOT NULL, at date NOT NULL, v text DEFAULT 'x');"
+BOTH = (
+    "CREATE TABLE {p} ({x}, CONSTRAINT k CHECK ({k}));"
+    "CREATE TABLE c ({x}, y int, CONSTRAINT k CHECK ({k})) INHERITS ({p});"
+)
 
 CASES = [
     Case(name="partitioned table", old="", new=PARENT + ONE + TWO),
@@ -122,5 +126,47 @@ CASES = [
         name="column of a parent by inheritance",
         old="CREATE TABLE b (x int); CREATE TABLE c (y int) INHERITS (b);",
         new="CREATE TABLE b (x bigint, z text DEFAULT 'q'); CREATE TABLE c (y int) INHERITS (b);",
+    ),
+    # What a child declares as well as its parent: the child's name sorts before the parent's here,
+    # and behind it there.
+    *(
+        Case(
+            name=f"{what} of {parent} and of what its child declares as well",
+            old=BOTH.format(p=parent, x="x int", k="x > 0"),
+            new=BOTH.format(p=parent, x=x, k=check),
+        )
+        for parent in ("b", "z")
+        for what, x, check in (
+            ("type", "x bigint", "x > 0"),
+            ("not null", "x int NOT NULL", "x > 0"),
+            ("default", "x int DEFAULT 4", "x > 0"),
+            ("another column", "x int, w int NOT NULL DEFAULT 2", "x > 0"),
+            ("check", "x int", "x > 1"),
+        )
+    ),
+    *(
+        Case(
+            name=f"check of {parent} and of its child goes",
+            old=BOTH.format(p=parent, x="x int", k="x > 0"),
+            new=f"CREATE TABLE {parent} (x int); CREATE TABLE c (x int, y int) INHERITS ({parent});",
+        )
+        for parent in ("b", "z")
+    ),
+    Case(
+        name="a parent gets a column that its child has with another type",
+        old="CREATE TABLE b (a int); CREATE TABLE c (x int, y int) INHERITS (b);",
+        new="CREATE TABLE b (a int, x bigint); CREATE TABLE c (x bigint, y int) INHERITS (b);",
+    ),
+    Case(
+        name="columns declared by parent, child and child's child",
+        old="CREATE TABLE a (x int); CREATE TABLE b (x int) INHERITS (a);"
+        "CREATE TABLE c (x int) INHERITS (b);",
+        new="CREATE TABLE a (x bigint, y int); CREATE TABLE b (x bigint, y int) INHERITS (a);"
+        "CREATE TABLE c (x bigint, y int) INHERITS (b);",
+    ),
+    Case(
+        name="a table joins a parent whose column changes its type",
+        old="CREATE TABLE b (x int); CREATE TABLE c (x int);",
+        new="CREATE TABLE b (x bigint); CREATE TABLE c (x bigint) INHERITS (b);",
     ),
 ]

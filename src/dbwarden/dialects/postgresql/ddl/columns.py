@@ -117,7 +117,9 @@ def drop_column(ctx: Context, change: DropColumn) -> Statements:
     again = table.column(name) if table is not None else None
     computed = change.column.generated is not None and (again is None or again.generated)
     destroys = () if computed else (ctx.lost(ref_of(Kind.COLUMN, change.table, name)),)
-    yield statement(change, f"ALTER TABLE {own} DROP COLUMN {quote(name)}", destroys=destroys)
+    only = "ONLY " if change.only else ""
+    text = f"ALTER TABLE {only}{own} DROP COLUMN {quote(name)}"
+    yield statement(change, text, destroys=destroys)
 
 
 def alter_column(ctx: Context, change: AlterColumn) -> Statements:
