@@ -7,19 +7,22 @@ what a hand-written file made is not dropped because no model mentions it.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
 from dbwarden.authoring.bench import Bench
 from dbwarden.authoring.current import files_source
 from dbwarden.files.migration import Migration
-from dbwarden.schema import Ref, Schema
+from dbwarden.schema import Kind, Ref, Schema
 
 KINDS = (
     *("namespaces", "extensions", "domains", "composite_types", "routines", "aggregates"),
     *("views", "materialized_views", "triggers", "event_triggers", "rules", "policies"),
     *("statistics", "others", "grants", "default_privileges"),
 )
+ON_TABLES = (Kind.TRIGGER, Kind.RULE, Kind.POLICY)
+"""What has no name of its own, but one within its table."""
 MARK = "-- Verdict: "
 """What stands in the header of a migration that make-migrations wrote."""
 
@@ -32,22 +35,31 @@ def is_generated(text: str) -> bool:
 
 async def kept(
     bench: Bench, files: Sequence[Migration], handmade: Sequence[Migration], desired: Schema
-) -> Schema:
-    """*desired* with what only the *handmade* among *files* have made.
+) -> tuple[Schema, frozenset[Ref]]:
+    """*desired* with what only the *handmade* among *files* have made, and which that is.
 
     Replays as often as there are hand-written files, but only when something would be dropped.
     """
     current = await bench.schema(files_source(files))
     gone = _only_in(current, desired)
     if not gone or not handmade:
-        return desired
-    stays: set[Ref] = set()
+        return desired, frozenset()
+    made: set[Ref] = set()
     for place, migration in enumerate(files):
         if migration in handmade:
             before = _refs(await bench.schema(files_source(files[:place])))
             after = _refs(await bench.schema(files_source(files[: place + 1])))
-            stays |= gone & (after - before)
-    return with_things(desired, current, stays)
+            made |= after - before
+    stays = {ref for ref in gone if ref in made or _was_on_another_table(ref, made, current)}
+    return with_things(desired, current, stays), frozenset(stays)
+
+
+def _was_on_another_table(ref: Ref, made: AbstractSet[Ref], current: Schema) -> bool:
+    """Whether *ref* is one of those *made*, whose table a later migration renamed."""
+    return ref.kind in ON_TABLES and any(
+        (old.kind, old.part) == (ref.kind, ref.part) and current.table(old.table) is None
+        for old in made
+    )
 
 
 def _refs(schema: Schema) -> set[Ref]:
@@ -58,7 +70,7 @@ def _only_in(current: Schema, desired: Schema) -> set[Ref]:
     return _refs(current) - _refs(desired)
 
 
-def with_things(desired: Schema, current: Schema, refs: set[Ref]) -> Schema:
+def with_things(desired: Schema, current: Schema, refs: AbstractSet[Ref]) -> Schema:
     """*desired* and those things of *current* that *refs* name, with what they need."""
     if not refs:
         return desired
@@ -72,6 +84,16 @@ def with_things(desired: Schema, current: Schema, refs: set[Ref]) -> Schema:
     pairs = {*desired.dependencies, *(pair for pair in current.dependencies if pair[0] in refs)}
     ordered = sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key))
     return replace(desired, dependencies=tuple(ordered), **changed)
+
+
+def without_things(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
+    """*schema* but for those things that *refs* name."""
+    changed: dict[str, Any] = {
+        kind: tuple(thing for thing in getattr(schema, kind) if thing.ref not in refs)
+        for kind in KINDS
+    }
+    pairs = tuple(pair for pair in schema.dependencies if pair[0] not in refs)
+    return replace(schema, dependencies=pairs, **changed)
 
 
 def with_virtual_tables(current: Schema, desired: Schema) -> Schema:

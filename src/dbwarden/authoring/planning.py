@@ -1,6 +1,6 @@
 """Two schemas and a person's answers -> the statements of both directions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio.to_thread
@@ -25,9 +25,10 @@ from dbwarden.diff.changes import (
     Renaming,
     invert,
 )
+from dbwarden.diff.following import moved
 from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, Schema
+from dbwarden.schema import Column, Ref, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +69,14 @@ def _destroyed(statements: Sequence[PlannedStatement]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is to be planned; ``decided`` are decisions that are not to be made again."""
+    """What is to be planned; ``decided`` are decisions that are not to be made again.
+
+    ``kept`` is what follows renames by itself, as it is called before them.
+    """
 
     current: Schema
     desired: Schema
+    kept: Collection[Ref] = ()
     hints: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
     decided: Decisions | None = None
@@ -84,9 +89,10 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
         UsageError: A rename or a drop needs an answer that nobody gives.
         UnsupportedChange: A difference that cannot be expressed; names it.
     """
-    decisions = task.decided or await _decisions(task)
+    decisions = task.decided or await decide(task)
     renames = decisions.renames
-    changes = diff(task.current, task.desired, renames)
+    follows = {moved(ref, renames) for ref in task.kept}
+    changes = diff(task.current, task.desired, renames, follows)
     options = RenderOptions(
         online=task.answers.online, using=task.answers.using, fills=decisions.fills
     )
@@ -101,7 +107,13 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
     return Plan(upgrade=upgrade, rollback=rollback, decisions=decisions)
 
 
-async def _decisions(task: Task) -> Decisions:
+async def decide(task: Task) -> Decisions:
+    """Ask what has to be asked about renames and rows.
+
+    Raises:
+        UsageError: Something needs an answer that nobody gives, or an answer names nothing.
+        UnsupportedChange: A difference that cannot be expressed; names it.
+    """
     refuse_unknown_columns(task.answers, task.current, task.desired)
     renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
     changes = diff(task.current, task.desired, renames)
@@ -150,7 +162,7 @@ def _rollback(
     workshop: Workshop, task: Task, renames: Sequence[Renaming], options: RenderOptions
 ) -> tuple[PlannedStatement, ...]:
     back = [item for item in invert(renames) if isinstance(item, Rename | RenameValue)]
-    changes = diff(task.desired, task.current, back)
+    changes = diff(task.desired, task.current, back, task.kept)
     # A conversion goes one way only: what was said about the upgrade says nothing here.
     options = replace(options, using=task.answers.rollback_using)
     found = workshop.render(changes, current=task.desired, desired=task.current, options=options)

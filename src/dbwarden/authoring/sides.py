@@ -28,11 +28,15 @@ _SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What is there, how to build it anew, and what is wanted, in the same spelling."""
+    """What is there, how to build it anew, and what is wanted, in the same spelling.
+
+    ``kept`` is what hand-written migrations made and models don't know.
+    """
 
     source: Source
     current: Schema
     desired: Schema
+    kept: frozenset[Ref] = frozenset()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
 
 
@@ -80,11 +84,12 @@ async def compared(
     (asked, found), (source, current) = await together(models, there, apart=apart)
     telemetry.doing("comparing")
     desired = found if isinstance(found, Schema) else await _on_top(bench, asked, current, found)
+    stays: frozenset[Ref] = frozenset()
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
-        desired = await kept(bench, files, handmade, desired)
+        desired, stays = await kept(bench, files, handmade, desired)
     desired = await settled(bench, current, left_alone(bench.config, current, desired))
-    return Sides(source=source, current=current, desired=desired, hints=asked.hints)
+    return Sides(source=source, current=current, desired=desired, kept=stays, hints=asked.hints)
 
 
 def left_alone(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:

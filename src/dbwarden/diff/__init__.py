@@ -1,17 +1,18 @@
 """Two schemas -> the changes that lead from one to the other, in an order that works. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from dbwarden.diff.aside import with_room, without_circles
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
 from dbwarden.diff.compare import compare
+from dbwarden.diff.following import following
 from dbwarden.diff.order import order
 from dbwarden.diff.rebuild import with_rebuilds
 from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Namespace, Schema
+from dbwarden.schema import Namespace, Ref, Schema
 
 __all__ = ["diff", "differ"]
 
@@ -24,7 +25,12 @@ def differ(current: Schema, desired: Schema) -> bool:
         return True
 
 
-def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> tuple[Change, ...]:
+def diff(
+    current: Schema,
+    desired: Schema,
+    renames: Iterable[Renaming] = (),
+    follows: Collection[Ref] = (),
+) -> tuple[Change, ...]:
     """The changes that lead from *current* to *desired*, in order; none when they are equal.
 
     A rollback is ``diff(desired, current, invert(renames))``: it knows what depends on what in
@@ -36,6 +42,8 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
         current: What is there.
         desired: What is wanted.
         renames: What is the same thing under another name; they come first, in their order.
+        follows: Views, triggers and the like that the server keeps in step with the renames; as
+            they are called in *desired*, which has them as the server will.
 
     Raises:
         UnsupportedChange: A difference that cannot be expressed; names the thing.
@@ -44,6 +52,7 @@ def diff(current: Schema, desired: Schema, renames: Iterable[Renaming] = ()) -> 
     base = renamed(current, asked)
     implied = with_room(base, renamed_sequences(base, desired))
     base, asked = renamed(base, implied), (*asked, *implied)
+    base = following(base, desired, follows)
     found = compare(base, desired)
     if not found:
         return asked

@@ -9,9 +9,10 @@ import anyio.to_thread
 from dbwarden.authoring.answers import Answers, Asker
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
+from dbwarden.authoring.following import followed
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
-from dbwarden.authoring.planning import Plan, Task, plan
+from dbwarden.authoring.planning import Plan, Task, decide, plan
 from dbwarden.authoring.proof import Proof, prove, verdict
 from dbwarden.authoring.sides import Sides, compared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
@@ -180,6 +181,9 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     task = Task(
         current=sides.current, desired=sides.desired, hints=sides.hints, answers=order.answers
     )
+    decisions = await decide(task)
+    sides = await followed(place, sides, decisions.renames)
+    task = replace(task, desired=sides.desired, kept=sides.kept, decided=decisions)
     planned, proof = await _proven_plan(place, files, order, sides, task)
     text, fields = _written(order, planned, proof, sides)
     result = await _finish(config, files, order, text, {**fields, "left_out": left_out})

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dbwarden.errors import ReadOnlyDatabase, UsageError
+from dbwarden.errors import ReadOnlyDatabase, UnsupportedChange, UsageError
 from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.renumber import renumber
 from dbwarden.operations.repair import repair
@@ -32,6 +32,18 @@ CREATE VIEW loud AS SELECT shout(email) AS email FROM users;
 DROP VIEW loud;
 DROP FUNCTION shout(text);
 DROP TABLE users;
+"""
+
+
+TRIGGER = """
+-- upgrade
+CREATE FUNCTION tidied() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TRIGGER tidy BEFORE INSERT ON users
+    FOR EACH ROW WHEN (new.email > '') EXECUTE FUNCTION tidied();
+
+-- rollback
+DROP TRIGGER tidy ON users;
+DROP FUNCTION tidied;
 """
 
 
@@ -74,6 +86,37 @@ async def test_hand_written_functions_and_views_stay_where_models_cannot_say_the
     project.models(USER)
     assert (await project.make()).agree
     assert (await check_models(project.config)).clean
+
+
+async def test_what_was_made_by_hand_follows_what_models_rename(project: Project) -> None:
+    project.migration(1, USERS)
+    project.migration(2, TRIGGER)
+    await project.migrate()
+    renamed = USER.replace("email: Mapped", "mail: Mapped")
+    project.models(renamed)
+    text = await project.made(renames=["users.email:mail"])
+    assert "loud" not in text
+    project.models(renamed.replace('"users"', '"people"'))
+    text = await project.made(renames=["users:people"])
+    assert "TRIGGER" not in text
+    assert (await verify(project.config)).clean
+
+
+async def test_what_was_made_by_hand_is_in_the_way_of_what_it_reads(project: Project) -> None:
+    project.migration(1, USERS)
+    project.migration(2, TRIGGER)
+    project.models(USER.replace("    email: Mapped[str | None]\n", ""))
+    with pytest.raises(UnsupportedChange, match=r"reads column public\.users\.email, which the"):
+        await project.make(allow_drop=["users.email"])
+
+
+async def test_a_trigger_made_by_hand_goes_with_its_table(project: Project) -> None:
+    project.migration(1, "-- upgrade\nCREATE TABLE users (id serial PRIMARY KEY, email varchar);\n")
+    project.migration(2, TRIGGER)
+    await project.migrate()
+    project.models(USER.replace('"users"', '"orders"'))
+    text = await project.made(allow_drop=["users"])
+    assert "CREATE TRIGGER tidy" in text.partition("-- rollback")[2]
 
 
 async def test_check_models_finds_what_the_files_lack(project: Project) -> None:

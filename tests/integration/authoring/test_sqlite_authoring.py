@@ -335,6 +335,41 @@ async def test_hand_written_views_triggers_and_virtual_tables_stay(lite: Lite) -
     assert lite.run("SELECT email FROM users WHERE id = 2") == [("y",)]
 
 
+async def test_what_was_made_by_hand_follows_what_models_rename(lite: Lite) -> None:
+    lite.migration(1, HANDMADE)
+    await migrate(lite.config)
+    lite.run("INSERT INTO users (email) VALUES (' a ')")
+    lite.models(USER.replace("email: Mapped", "mail: Mapped"))
+    text = await lite.made(renames=["users.email:mail"])
+    assert "UPDATE users SET mail = trim(new.mail)" in text
+    lite.run("INSERT INTO users (mail) VALUES (' b ')")
+    assert lite.run("SELECT mail FROM users ORDER BY 1") == [("a",), ("b",)]
+    lite.models(USER.replace("email: Mapped", "mail: Mapped").replace('"users"', '"people"'))
+    await lite.made(renames=["users:people"])
+    lite.run("INSERT INTO people (mail) VALUES (' c ')")
+    assert lite.run("SELECT mail FROM people ORDER BY 1") == [("a",), ("b",), ("c",)]
+    assert (await verify(lite.config)).clean
+    await rollback(lite.config, count=2)
+    lite.run("INSERT INTO users (email) VALUES (' d ')")
+    assert lite.run("SELECT email FROM loud ORDER BY 1") == [("A",), ("B",), ("C",), ("D",)]
+
+
+async def test_what_was_made_by_hand_is_in_the_way_of_what_it_reads(lite: Lite) -> None:
+    lite.migration(1, HANDMADE)
+    lite.models(USER.replace("    email: Mapped[str | None]\n", ""))
+    with pytest.raises(UnsupportedChange, match=r"reads column users\.email, which the models no"):
+        await lite.make(allow_drop=["users.email"])
+
+
+async def test_a_trigger_made_by_hand_goes_with_its_table(lite: Lite) -> None:
+    lite.migration(1, HANDMADE.replace("CREATE VIEW", "-- CREATE VIEW").replace("DROP VIEW", "--"))
+    await migrate(lite.config)
+    lite.models(USER.replace('"users"', '"orders"'))
+    text = await lite.made(allow_drop=["users"])
+    assert "CREATE TRIGGER tidy" in text.partition("-- rollback")[2]
+    assert (await verify(lite.config)).clean
+
+
 async def test_a_virtual_table_made_by_hand_is_no_drift(lite: Lite) -> None:
     lite.migration(1, "-- upgrade\nCREATE TABLE t (a INT);\n")
     await migrate(lite.config)
