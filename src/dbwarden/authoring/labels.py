@@ -1,6 +1,7 @@
 """How things are called on the command line: ``users.email``. Pure."""
 
 from collections.abc import Sequence as Names
+from dataclasses import replace
 
 from dbwarden.diff.changes import AddIndex, AlterIndex, Change, DropIndex, Rename, subject
 from dbwarden.schema import (
@@ -25,6 +26,12 @@ def label(name: QualifiedName, default_namespace: str | None, part: str | None =
     return whole if part is None else f"{whole}.{part}"
 
 
+def told(ref: Ref, default_namespace: str | None) -> str:
+    """*ref* in words, without the default namespace: ``column users.email``."""
+    plain = replace(ref, namespace=None) if ref.namespace == default_namespace else ref
+    return str(plain)
+
+
 def shortened(names: Names[str], most: int = 8) -> str:
     """The first names, and how many more: all of a big first migration goes with its rollback."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
@@ -41,10 +48,7 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
     if in_table or ref.kind is SchemaKind.TABLE:
         return f"table {label(ref.table, default_namespace)}"
-    words = str(ref).partition(" ")
-    if ref.kind in _WITH_ARGUMENTS or ref.namespace not in (None, default_namespace):
-        return f"{words[0]} {words[2]}"
-    return f"{ref.kind.value} {ref.name}"
+    return told(ref, default_namespace)
 
 
 _WITH_ARGUMENTS = (SchemaKind.ROUTINE, SchemaKind.AGGREGATE)

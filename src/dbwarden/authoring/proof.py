@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, Source
-from dbwarden.authoring.labels import shortened
+from dbwarden.authoring.labels import shortened, told
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
@@ -101,7 +101,8 @@ async def _must_equal(
 ) -> None:
     left = await differences(bench, found, wanted)
     if left:
-        listed = ", ".join(str(subject(change)) for change in left[:SHOWN])
+        default = wanted.default_namespace
+        listed = ", ".join(told(subject(change), default) for change in left[:SHOWN])
         more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
         raise NotProven(
             f"the {what} does not lead where it should: {listed}{more} would still differ",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from dbwarden.authoring.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, things_by_label
@@ -64,8 +65,16 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     for found in current.enums:
         if label(found.name, current.default_namespace) == enum and value in found.values:
             return RenameValue(enum=found.name, before=value, after=new)
+    values = {
+        label(found.name, current.default_namespace, word)
+        for found in current.enums
+        for word in found.values
+    }
+    known = (*columns_by_label(current), *things_by_label(current), *values)
+    near = get_close_matches(old, known, n=1)
     raise UsageError(
-        f"--rename {text!r}: there is no {old} in the migrations so far",
+        f"--rename {text!r}: there is no {old} in the migrations so far"
+        + (f"; did you mean {near[0]}?" if near else ""),
         next_step="Name a table, a column (users.nick) or an enum's value (status.old) that is "
         "there now; the new name comes behind the colon.",
     )

@@ -106,3 +106,42 @@ class Target(Project):
         None
     )
     "Write what became of every database to this file, as JSON."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Authored(Project):
+    """Which database to author for; these commands work on one after the other."""
+
+    database: Annotated[
+        tuple[str, ...],
+        Parameter(name=("--database", "-d"), group=WHICH, negative="", show_default=False),
+    ] = ()
+    "A database by name or pattern; the default one when left out. May be repeated."
+    all: Annotated[bool, _flag("--all", WHICH)] = False
+    "Every configured database that is no replica."
+    timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
+        None
+    )
+    "Seconds for each database, 0 for no limit; its own timeout when left out."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Lived(Authored):
+    """The same for commands that look at a live database, or can."""
+
+    dev: Annotated[bool, _flag("--dev", WHICH)] = False
+    "The development database (dev_database_url) is the live one."
+
+    def refuse_idle_dev(self, *, live: bool, flag: str) -> None:
+        """Raise where ``--dev`` says something about a live database that nobody asks.
+
+        Raises:
+            UsageError: It does.
+        """
+        if self.dev and not live:
+            raise UsageError(
+                "--dev says which live database is meant, but no live database is asked",
+                next_step=f"Say {flag} too, or leave --dev out.",
+            )

@@ -57,7 +57,9 @@ def _refused(app: App, words: Sequence[str], error: CycloptsError) -> UsageError
         extra = (error.unused_tokens or [""])[0]
         return UsageError(f"{command} has no place for {extra!r}", next_step=next_step)
     text = str(error).strip().rstrip(".").removeprefix(f'Command "{command}" parameter ')
-    return UsageError(text[:1].lower() + text[1:], next_step=next_step)
+    first = text.split(" ")[0]
+    said = text if first.isupper() else text[:1].lower() + text[1:]  # ACTION stays as it is
+    return UsageError(said, next_step=next_step)
 
 
 def unknown_command(word: str, known: Sequence[str]) -> UsageError:

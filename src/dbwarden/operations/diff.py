@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
+from dbwarden.authoring.labels import told
 from dbwarden.authoring.planning import Task, render
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.sides import compared, left_alone, live_source
@@ -91,7 +92,7 @@ async def _files_with_models(place: Bench, files: Many[Migration]) -> DiffResult
 
 
 def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffResult:
-    changes = diff(current, desired)
+    changes, default = diff(current, desired), desired.default_namespace
     sql, problem = "", None
     try:
         sql = _sql(place, changes, current, desired)
@@ -101,7 +102,7 @@ def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffRe
         database=place.config.database_name,
         compared=what,
         differences=tuple(
-            Difference(change=type(change).__name__, what=str(subject(change)))
+            Difference(change=type(change).__name__, what=told(subject(change), default))
             for change in without_serials(changes)
         ),
         sql=sql,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
+from dbwarden.authoring.labels import told
 from dbwarden.authoring.proof import differences
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import ScratchDatabase
@@ -109,7 +110,8 @@ async def _left(place: Bench, found: Schema, wanted: Schema) -> str | None:
     if not changes:
         return None
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-    return ", ".join(str(subject(change)) for change in changes[:SHOWN]) + more
+    default = wanted.default_namespace
+    return ", ".join(told(subject(change), default) for change in changes[:SHOWN]) + more
 
 
 def _verdict(migration: Migration) -> str:

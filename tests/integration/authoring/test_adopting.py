@@ -88,13 +88,13 @@ class Version(Base):
 """
     )
     found = await drift(project.config, models=True)
-    assert "column public.alembic_version.version_num" in [item.what for item in found.differences]
+    assert "column alembic_version.version_num" in [item.what for item in found.differences]
 
 
 async def test_a_table_that_is_only_called_so_is_one_like_any_other(project: Project) -> None:
     await project.fetch("CREATE TABLE schema_version (id serial PRIMARY KEY, note text)")
     found = await drift(project.config)  # its sequence goes with it, and is not told apart
-    assert [item.what for item in found.differences] == ["table public.schema_version"]
+    assert [item.what for item in found.differences] == ["table schema_version"]
 
 
 async def test_what_was_marked_is_only_rolled_back_when_that_is_said(project: Project) -> None:

@@ -19,7 +19,13 @@ async def test_the_development_server_keeps_its_databases(project: Project) -> N
         assert (code, err) == (0, "")
         assert "postgresql://postgres@/primary?host=" in out
         assert (await run(project, "make-migrations", "-m", "users"))[0] == 0
+        code, out, _ = await run(project, "diff", "--dev")
+        assert (code, "  add table users\n" in out) == (3, True)
         assert (await run(project, "migrate", "--dev"))[0] == 0
+        assert (await run(project, "diff", "--dev", "--models"))[0] == 0
+        assert "CREATE TABLE users" in (await run(project, "schema", "--live", "--dev"))[1]
+        code, _, err = await run(project, "schema", "--dev")
+        assert (code, "next: Say --live too, or leave --dev out.\n" in err) == (2, True)
         assert (await run(project, "dev-server", "start"))[0] == 0  # it runs already
         assert (await run(project, "dev-server", "stop"))[0] == 0
         assert (await run(project, "status", "--dev"))[0] == 1

@@ -68,7 +68,7 @@ async def test_verify_names_a_rollback_that_leads_elsewhere(project: Project) ->
     wrong = found.migrations[1]
     assert wrong.verdict == "fails"
     assert wrong.problem is not None
-    assert "rollback does not lead back: column public.users.age" in wrong.problem
+    assert "rollback does not lead back: column users.age" in wrong.problem
     assert found.migrations[2].verdict == "exact"
 
 
@@ -124,7 +124,7 @@ async def test_check_models_finds_what_the_files_lack(project: Project) -> None:
     project.models(USER + "    age: Mapped[int | None]\n")
     found = await check_models(project.config)
     assert [(item.change, item.what) for item in found.differences] == [
-        ("AddColumn", "column public.users.age")
+        ("AddColumn", "column users.age")
     ]
 
 
@@ -145,7 +145,7 @@ async def test_drift_from_the_models(project: Project) -> None:
     project.models(USER)
     await project.migrate()
     found = await drift(project.config, models=True)
-    assert [item.what for item in found.differences] == ["column public.users.email"]
+    assert [item.what for item in found.differences] == ["column users.email"]
 
 
 async def test_the_schema_is_printed_as_sql_that_builds_it(project: Project) -> None:

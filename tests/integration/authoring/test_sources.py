@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from dbwarden.errors import StatementFailed, UsageError
+from dbwarden.operations.diff import drift
 from dbwarden.operations.make_migrations import make_migrations
+from dbwarden.operations.migrate import migrate
 from tests.integration.authoring.conftest import Project
 
 USERS = """
@@ -41,6 +43,34 @@ async def test_schema_paths_and_models_are_the_whole_truth_together(project: Pro
     assert "CREATE TABLE users" in text
     project.file("sql/functions.sql", "SELECT 1;\n")
     assert "DROP FUNCTION" in await project.made("no function")
+
+
+async def test_files_name_no_namespace_that_the_url_says(project: Project) -> None:
+    project.models(
+        USERS
+        + """
+event.listen(Base.metadata, "before_create", DDL(
+    "CREATE FUNCTION calm() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'"))
+for text in ("CREATE TRIGGER calm BEFORE UPDATE ON users FOR EACH ROW EXECUTE PROCEDURE calm()",
+             "CREATE RULE still AS ON DELETE TO users DO INSTEAD NOTHING"):
+    event.listen(Base.metadata, "after_create", DDL(text))
+"""
+    )
+    await project.fetch("CREATE SCHEMA tenant")
+    url = f"{project.server.url(project.database)}?options=-csearch_path%3Dtenant,public"
+    config = replace(project.config, database_url=url)
+    made = await make_migrations(config, message="users")
+    assert made.sql is not None
+    for words in ("TABLE users", "FUNCTION calm()", "ON users", "TO users"):
+        assert f" {words}" in made.sql
+    assert "tenant" not in made.sql
+    assert "public" not in made.sql
+    await migrate(config)
+    assert (await drift(config)).clean
+    assert (await make_migrations(config, message="none")).agree
+    ((table,),) = await project.fetch("SELECT to_regclass('tenant.users')::text")
+    assert table == "tenant.users"
+    assert (await make_migrations(project.config, message="none")).agree  # public, the same files
 
 
 async def test_schema_paths_need_no_models(project: Project) -> None:

@@ -1,7 +1,6 @@
 """Commands that write migrations, and that prove them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +14,7 @@ from dbwarden.cli import output
 from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
-from dbwarden.cli.options import HOW, WHICH, Project, Target
+from dbwarden.cli.options import Authored, Lived, Project, Target
 from dbwarden.cli.progress import doing
 from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
@@ -47,26 +46,6 @@ def _many(name: str) -> Parameter:
     return Parameter(name=name, negative="", show_default=False)
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Authored(Project):
-    """Which database to author for; these commands work on one after the other."""
-
-    database: Annotated[
-        tuple[str, ...],
-        Parameter(name=("--database", "-d"), group=WHICH, negative="", show_default=False),
-    ] = ()
-    "A database by name or pattern; the default one when left out. May be repeated."
-    all: Annotated[bool, Parameter(name="--all", group=WHICH, negative="", show_default=False)] = (
-        False
-    )
-    "Every configured database that is no replica."
-    timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
-        None
-    )
-    "Seconds for each database, 0 for no limit; its own timeout when left out."
-
-
 async def make_migrations(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
@@ -81,7 +60,7 @@ async def make_migrations(
     online: Annotated[bool, _flag("--online")] = False,
     unproven: Annotated[bool, _flag("--unproven")] = False,
     from_live: Annotated[bool, _flag("--from-live")] = False,
-    options: Authored = Authored(),  # frozen, and what cyclopts reads options from
+    options: Lived = Lived(),  # frozen, and what cyclopts reads options from  # noqa: B008
 ) -> int:
     """Write the next migration from the models, proven in a scratch database.
 
@@ -112,6 +91,7 @@ async def make_migrations(
     from_live
         Compare with the live database instead of the files.
     """
+    options.refuse_idle_dev(live=from_live, flag="--from-live")
     patient = can_ask() and not options.json
     make = partial(make_one, message=message, name=name, empty=empty, sql=sql)
     make = partial(make, renames=rename, allow_drop=allow_drop, online=online, unproven=unproven)
@@ -157,7 +137,7 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
     return [*lines, *(f"  {line}" for line in (*result.notes, *result.locks)), *out]
 
 
-async def verify(*, options: Authored = Authored()) -> int:
+async def verify(*, options: Authored = Authored()) -> int:  # noqa: B008
     """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
     databases = await with_files(options, options)
     with doing(enabled=not options.json):
@@ -180,7 +160,9 @@ def _verified(item: Verified) -> Cell:
 
 
 async def diff(
-    *, models: Annotated[bool, _flag("--models")] = False, options: Authored = Authored()
+    *,
+    models: Annotated[bool, _flag("--models")] = False,
+    options: Lived = Lived(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 when they differ.
 
@@ -224,7 +206,9 @@ def _said(item: Difference) -> str:
 
 
 async def schema(
-    *, live: Annotated[bool, _flag("--live")] = False, options: Authored = Authored()
+    *,
+    live: Annotated[bool, _flag("--live")] = False,
+    options: Lived = Lived(),  # noqa: B008
 ) -> int:
     """Print the schema that the migration files make, as SQL.
 
@@ -233,6 +217,7 @@ async def schema(
     live
         The schema of the live database instead.
     """
+    options.refuse_idle_dev(live=live, flag="--live")
     databases = await (that_live if live else with_files)(options, options)
     with doing(enabled=not options.json):
         results = [await schema_sql(config, live=live) for config in databases]
@@ -245,7 +230,9 @@ async def schema(
 
 
 async def renumber(
-    *, move: Annotated[tuple[str, ...], _many("--move")] = (), options: Authored = Authored()
+    *,
+    move: Annotated[tuple[str, ...], _many("--move")] = (),
+    options: Authored = Authored(),  # noqa: B008
 ) -> int:
     """Give migrations that have the same number numbers of their own, and prove the new order.
 
@@ -307,7 +294,7 @@ async def generate_models(
     output_file: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = (
         None
     ),
-    options: Authored = Authored(),
+    options: Lived = Lived(),  # noqa: B008
 ) -> int:
     """Write SQLAlchemy models for what a live database has, proven to lead back to it.
 
@@ -337,7 +324,10 @@ def _write_new(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}",
+            next_step="Name another file with -o; one that is there is never overwritten.",
+        ) from error
 
 
 async def dev_server(

@@ -56,6 +56,7 @@ class PostgresScratch:
         """
         self.own = own
         self.namespace = default_namespace(config)
+        self._path = search_path(config)
         self._dial = dial
         self._admin = admin
         self._config = config
@@ -86,6 +87,9 @@ class PostgresScratch:
             await self._ask(
                 f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
             )
+            if self._path:  # of the database, so that RESET leads back to it
+                path = ", ".join(identifier(name) for name in self._path)
+                await self._ask(f"ALTER DATABASE {identifier(name)} SET search_path TO {path}")
             if copy_of is None:
                 await made.set_up()  # it may make roles, which databases share
         return made
@@ -361,12 +365,16 @@ async def read_database(
         )
 
 
-def default_namespace(config: DatabaseConfig) -> str:
-    """The namespace in which names without one are: the first of the URL's search_path."""
+def search_path(config: DatabaseConfig) -> tuple[str, ...]:
+    """The search_path that the URL says; empty where it says none."""
     url = config.url
     path = server_settings(url).get("search_path", "") if url is not None else ""
-    names = [name.strip().strip('"') for name in path.split(",")]
-    return next((name for name in names if name and name != "$user"), "public")
+    return tuple(name for part in path.split(",") if (name := part.strip().strip('"')))
+
+
+def default_namespace(config: DatabaseConfig) -> str:
+    """The namespace in which names without one are: the first of the URL's search_path."""
+    return next((name for name in search_path(config) if name != "$user"), "public")
 
 
 def make_namespace(name: str) -> str:

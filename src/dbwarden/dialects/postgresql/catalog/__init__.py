@@ -130,7 +130,7 @@ def _build(
     rows: Rows, server_version: int, default_namespace: str, exclude: Collection[QualifiedName]
 ) -> Schema:
     found = directory_of(rows, exclude)
-    made = sorted(things(found, rows), key=lambda thing: thing.ref.sort_key)
+    made = sorted(things(found, rows, default_namespace), key=lambda thing: thing.ref.sort_key)
     return Schema(
         dialect="postgresql",
         default_namespace=default_namespace,

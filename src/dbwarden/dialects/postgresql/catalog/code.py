@@ -1,5 +1,6 @@
 """From rows to types, views, routines, triggers and the rest. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from dbwarden.dialects.postgresql.catalog import classes
@@ -44,14 +45,31 @@ PARALLEL = {"s": "SAFE", "r": "RESTRICTED"}
 TEXTS = ("initcond", "minitcond")
 
 
-def things(found: Directory, rows: Rows) -> Iterator[Thing]:
+# What the server prints with its namespace wherever that is: the name in its definition.
+_NAME = r'(?:"(?:[^"]|"")*"|[^".\s(]+)'
+_QUALIFIED = re.compile(
+    rf"""( CREATE \s OR \s REPLACE \s (?:FUNCTION|PROCEDURE) \s
+         | CREATE \s (?:CONSTRAINT \s)? TRIGGER \s {_NAME} \s [A-Z] .*? \s ON \s
+         | CREATE \s RULE \s {_NAME} \s AS \s+ ON \s [A-Z]+ \s TO \s ) {_NAME}\.""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _plain(definition: str, namespace: str | None, default_namespace: str) -> str:
+    """*definition* with the name as everything else is named: without the default namespace."""
+    if namespace != default_namespace:
+        return definition
+    return _QUALIFIED.sub(r"\1", definition, count=1)
+
+
+def things(found: Directory, rows: Rows, default_namespace: str) -> Iterator[Thing]:
     """Everything but the tables, in no particular order."""
     yield from _named(found, rows)
     yield from _types(found, rows)
     yield from _sequences(found, rows)
     yield from _views(found, rows)
-    yield from _routines(found, rows)
-    yield from _on_relations(found, rows)
+    yield from _routines(found, rows, default_namespace)
+    yield from _on_relations(found, rows, default_namespace)
     yield from _statistics(found, rows)
     yield from _others(found, rows)
     yield from _privileges(found, rows)
@@ -206,14 +224,14 @@ def _materialized_view(
     )
 
 
-def _routines(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _routines(found: Directory, rows: Rows, default: str) -> Iterator[Thing]:
     for row in rows.routines:
         yield Routine(
             name=_name(row),
             identity=row["identity"],
             arguments=row["arguments"],
             returns=row["returns"],
-            definition=row["definition"].rstrip(),
+            definition=_plain(row["definition"].rstrip(), row["namespace"], default),
             procedure=row["kind"] == "p",
             comment=found.comment(classes.PROC, row["oid"]),
         )
@@ -254,22 +272,24 @@ def _operator(text: str) -> str:
     return f"OPERATOR({name})" if "." in name else name
 
 
-def _on_relations(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _on_relations(found: Directory, rows: Rows, default: str) -> Iterator[Thing]:
     for row in rows.triggers:
         if row["relation"] in found.names:
+            table = found.names[row["relation"]]
             yield Trigger(
                 name=row["name"],
-                table=found.names[row["relation"]],
-                definition=row["definition"],
+                table=table,
+                definition=_plain(row["definition"], table.namespace, default),
                 enabled=ENABLED[row["enabled"]],
                 comment=found.comment(classes.TRIGGER, row["oid"]),
             )
     for row in rows.rules:
         if row["relation"] in found.names and row["definition"] is not None:
+            table = found.names[row["relation"]]
             yield Rule(
                 name=row["name"],
-                table=found.names[row["relation"]],
-                definition=row["definition"].rstrip(";"),
+                table=table,
+                definition=_plain(row["definition"].rstrip(";"), table.namespace, default),
                 enabled=ENABLED[row["enabled"]],
                 comment=found.comment(classes.REWRITE, row["oid"]),
             )
