@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
 
 from dbwarden.dialects.postgresql.quoting import identifier
-from dbwarden.schema import Column, QualifiedName, Schema, Table
+from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
 
 ROWS = 2
 
@@ -25,11 +26,11 @@ _EXPRESSIONS = (
     ("timestamp", "TIMESTAMP '2024-01-01 00:00' + {n} * INTERVAL '1 day'"),
     ("time", "TIME '00:00' + {n} * INTERVAL '1 minute'"),
     ("interval", "{n} * INTERVAL '1 day'"),
-    ("json", "'{{\"n\": {n}}}'"),
+    ("jsonb?", "'{{\"n\": {n}}}'"),
     ("bytea", "'\\x0{n}'"),
     ("inet", "'10.0.0.{n}'"),
     ("cidr", "'10.0.{n}.0/24'"),
-    ("macaddr", "'08:00:2b:01:02:0{n}'"),
+    ("macaddr8?", "'08:00:2b:01:02:0{n}'"),
     ("text", "'{n}'"),
     ("character", "'{n}'"),
     ("citext", "'{n}'"),
@@ -37,53 +38,98 @@ _EXPRESSIONS = (
     ("money", "{n}"),
     ("xml", "'<a/>'"),
     ("tsvector", "'{n}'"),
+    ("tsquery", "'{n}'"),
     ("bit", "B'1'"),
+    ("oid", "{n}"),
+    (r"\w+multirange", "'{{}}'"),
+    (r"\w+range", "'empty'"),
+    ("point", "'({n},{n})'"),
+    ("box", "'({n},{n}),(0,0)'"),
+    ("hstore", "'n=>{n}'"),
+    ("ltree", "'n{n}'"),
 )
 
 
 async def add_rows(raw: Any, schema: Schema) -> tuple[str, ...]:
     """Put up to two rows into each table; which tables got some.
 
-    Foreign keys hold, because equal columns get equal values; where a table refuses, it stays
-    empty. The second row has no value where none is needed.
+    Foreign keys hold, because equal columns get equal values, and what refers to a row that a table
+    refused goes again. The second row has no value where none is needed.
     """
     try:
         await raw.execute("SET session_replication_role = replica")
     except asyncpg.PostgresError:
         return ()
-    filled = [
-        str(table.name)
-        for table in schema.tables
-        if table.partition_by is None and await _fill(raw, schema, table)
-    ]
+    tables = [table for table in schema.tables if table.partition_by is None]
+    counts = {table.name: await _fill(raw, schema, table) for table in tables}
+    await _take_back_strays(raw, tables, counts)
     await raw.execute("RESET session_replication_role")
-    return tuple(filled)
+    return tuple(str(name) for name, count in counts.items() if count)
 
 
-async def _fill(raw: Any, schema: Schema, table: Table) -> bool:
-    done = False
-    for number in range(1, ROWS + 1):
-        for defaults in (True, False):
-            sql = insert(schema, table, number, defaults=defaults)
-            if sql is None:
-                break
-            try:
-                await raw.execute(sql)
-            except asyncpg.PostgresError:
-                continue
-            done = True
-            break
-    return done
+async def _fill(raw: Any, schema: Schema, table: Table) -> int:
+    rows = [await _add_row(raw, schema, table, number) for number in range(1, ROWS + 1)]
+    return sum(rows)
 
 
-def insert(schema: Schema, table: Table, number: int, *, defaults: bool) -> str | None:
-    """The INSERT for row *number*; ``None`` where a column needs a value that we cannot make."""
+async def _add_row(raw: Any, schema: Schema, table: Table, number: int) -> bool:
+    for defaults, allowed in ((True, False), (False, False), (False, True)):
+        sql = insert(schema, table, number, defaults=defaults, allowed=allowed)
+        if sql is None:
+            return False
+        try:
+            await raw.execute(sql)
+        except asyncpg.PostgresError:
+            continue  # the next values may please its constraints; else it stays without this row
+        return True
+    return False
+
+
+async def _take_back_strays(
+    raw: Any, tables: Sequence[Table], counts: dict[QualifiedName, int]
+) -> None:
+    """Delete rows that refer to one that a table did not take, as *counts* says; keep it true."""
+    wanting = {name for name, count in counts.items() if count < ROWS}
+    while wanting:
+        keys = [(it, key) for it in tables for key in it.foreign_keys if key.references in wanting]
+        wanting = set()
+        for table, key in keys:
+            gone = await raw.execute(_strays(table, key))
+            if count := int(gone.rpartition(" ")[2]):
+                counts[table.name] -= count
+                wanting.add(table.name)
+
+
+def _strays(table: Table, key: ForeignKey) -> str:
+    pairs = zip(key.columns, key.referred_columns, strict=True)
+    same = [f"a.{identifier(mine)} = b.{identifier(theirs)}" for mine, theirs in pairs]
+    there = [f"a.{identifier(name)} IS NOT NULL" for name in key.columns]
+    parents = f"SELECT FROM {_sql(key.references)} b WHERE {' AND '.join(same)}"
+    return (
+        f"DELETE FROM {_sql(table.name)} a WHERE {' AND '.join(there)} AND NOT EXISTS ({parents})"
+    )
+
+
+def insert(
+    schema: Schema, table: Table, number: int, *, defaults: bool, allowed: bool = False
+) -> str | None:
+    """The INSERT for a row; ``None`` where a column needs a value that we cannot make.
+
+    Args:
+        schema: Where types are.
+        table: The table.
+        number: Of the row, from 1.
+        defaults: Whether columns with a default take it.
+        allowed: Whether columns take the values that checks name.
+    """
     keys = _key_columns(schema, table)
     names, values = [], []
     for column in table.columns:
         if column.generated is not None:
             continue
-        value = _value(schema, column, number)
+        value = (_allowed(table, column, number) if allowed else None) or _value(
+            schema, column, number
+        )
         plain = column.name not in keys
         if defaults and plain and column.default is not None:
             value = "DEFAULT"
@@ -99,6 +145,17 @@ def insert(schema: Schema, table: Table, number: int, *, defaults: bool) -> str 
     if not names:
         return f"{where} DEFAULT VALUES"
     return f"{where} ({', '.join(names)}) OVERRIDING SYSTEM VALUE VALUES ({', '.join(values)})"
+
+
+def _allowed(table: Table, column: Column, number: int) -> str | None:
+    """One of the values that a check on *column* names."""
+    for check in table.checks:
+        if column.name in check.columns:
+            texts = re.findall(r"'(?:[^']|'')*'", check.expression)
+            found = texts or re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", check.expression)
+            if found:
+                return str(found[(number - 1) % len(found)])
+    return None
 
 
 def _key_columns(schema: Schema, table: Table) -> set[str]:
@@ -126,7 +183,8 @@ def _value(schema: Schema, column: Column, number: int) -> str | None:
             return f"'{word}'"
     for domain in schema.domains:
         if column.type in _names(schema, domain.name):
-            return f"(NULL::{column.type})" if not column.not_null else None
+            value = _value(schema, replace(column, type=domain.type), number)
+            return None if value is None else f"({value})::{column.type}"
     return None
 
 
