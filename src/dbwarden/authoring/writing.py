@@ -12,6 +12,9 @@ from dbwarden.diff.changes import Drop, DropTable
 from dbwarden.diff.statements import PlannedStatement
 
 _WIDTH = 100
+_MANY = 5
+"""More tables than that, to which the same happens, are told in one line."""
+
 _AUTOCOMMIT = "-- @dbwarden:autocommit"
 
 
@@ -56,23 +59,35 @@ def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
 
 
 def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
-    """For each table that was there before, the strongest lock, and how often it is rewritten."""
+    """For each table that was there before, the strongest lock, and how often it is rewritten.
+
+    A line a table; of many to which the same happens, one for all.
+    """
     met: dict[str, list[TableLock]] = {}
     for statement in traced:
         for lock in statement.locks:
             met.setdefault(lock.table, []).append(lock)
-    return tuple(_lock_line(table, locks) for table, locks in sorted(met.items()))
+    alike: dict[tuple[str, str], list[str]] = {}
+    for table, locks in sorted(met.items()):
+        alike.setdefault(_words_of_lock(locks), []).append(table)
+    lines = []
+    for (verb, rest), tables in alike.items():
+        many = len(tables) > _MANY
+        told = rest.replace("rewrites it", "rewrites them") if many else rest
+        lines += [f"{verb} {name}{told}" for name in ([", ".join(tables)] if many else tables)]
+    return tuple(sorted(lines))
 
 
-def _lock_line(table: str, locks: Sequence[TableLock]) -> str:
+def _words_of_lock(locks: Sequence[TableLock]) -> tuple[str, str]:
+    """What stands before the name of a table, and what after it."""
     strongest = max(locks, key=lambda lock: lock.strength)
     rewrites = sum(lock.rewrites for lock in locks)
     often = f" {rewrites} times" if rewrites > 1 else ""
     if not strongest.mode:
-        return f"Rewrites {table}{often}"
+        return "Rewrites", often
     rewriting = f" and rewrites it{often}" if rewrites else ""
     count = f" ({len(locks)} statements)" if len(locks) > 1 else ""
-    return f"Locks {table}: {strongest.mode}{rewriting}{count}"
+    return "Locks", f": {strongest.mode}{rewriting}{count}"
 
 
 def _wrapped(text: str) -> Iterable[str]:

@@ -345,6 +345,16 @@ def test_of_the_locks_on_a_table_the_strongest_is_told_once() -> None:
     assert _lines(replace(rewriting, mode="")) == ("Rewrites users",)
 
 
+def test_many_tables_with_the_same_lock_are_told_in_one_line() -> None:
+    rewriting = TableLock(table="x", mode="AccessExclusiveLock", strength=7, rewrites=True)
+    many = [replace(rewriting, table=name) for name in "abcdef"]
+    other = replace(rewriting, table="aa", rewrites=False)
+    assert _lines(*many, other) == (
+        "Locks a, b, c, d, e, f: AccessExclusiveLock and rewrites them",
+        "Locks aa: AccessExclusiveLock",
+    )
+
+
 def _lines(*locks: TableLock) -> tuple[str, ...]:
     return lock_lines(
         [TracedStatement(text=f"s{n}", line=n, locks=(lock,)) for n, lock in enumerate(locks)]
