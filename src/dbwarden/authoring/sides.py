@@ -14,6 +14,7 @@ from dbwarden.authoring.current import files_source, schema_source
 from dbwarden.authoring.desired import Wanted, wanted
 from dbwarden.authoring.handmade import KINDS, is_generated, kept, with_virtual_tables
 from dbwarden.authoring.hints import NO_HINTS, Hints
+from dbwarden.authoring.neighbours import read_live
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.config.model import DatabaseConfig
@@ -44,14 +45,14 @@ async def live_source(bench: Bench) -> Source:
     """The source that builds what the configured database has, read now."""
     empty = await bench.schema(EMPTY)
     telemetry.doing("reading the live database")
-    live = await bench.workshop.read_live(bench.config)
+    live = await read_live(bench)
     return await schema_source(bench, live, empty)
 
 
 async def adopted_source(bench: Bench) -> Source:
     """``live_source`` without what other migration tools keep there for themselves."""
     empty = await bench.schema(EMPTY)
-    live = await bench.workshop.read_live(bench.config)
+    live = await read_live(bench)
     return await schema_source(bench, without_ledgers(live, bench.config.ledger_schema), empty)
 
 

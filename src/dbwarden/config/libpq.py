@@ -291,6 +291,17 @@ def server_settings(url: "DatabaseURL") -> dict[str, str]:
     return {**settings, "application_name": application} if application else settings
 
 
+def search_path(url: "DatabaseURL") -> tuple[str, ...]:
+    """The search_path that the URL says; empty where it says none."""
+    path = server_settings(url).get("search_path", "")
+    return tuple(name for part in path.split(",") if (name := part.strip().strip('"')))
+
+
+def namespace_of(url: "DatabaseURL") -> str:
+    """The namespace in which names without one are, for who connects with this URL."""
+    return next((name for name in search_path(url) if name != "$user"), "public")
+
+
 def _options(text: str) -> dict[str, str]:
     """``-c name=value`` one by one; anything else goes to the server as libpq sends it."""
     settings: dict[str, str] = {}

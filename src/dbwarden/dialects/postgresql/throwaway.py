@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.config.libpq import server_settings
+from dbwarden.config.libpq import namespace_of, search_path
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql import splitting
@@ -56,7 +56,7 @@ class PostgresScratch:
         """
         self.own = own
         self.namespace = default_namespace(config)
-        self._path = search_path(config)
+        self._path = search_path(config.url) if config.url is not None else ()
         self._dial = dial
         self._admin = admin
         self._config = config
@@ -365,16 +365,9 @@ async def read_database(
         )
 
 
-def search_path(config: DatabaseConfig) -> tuple[str, ...]:
-    """The search_path that the URL says; empty where it says none."""
-    url = config.url
-    path = server_settings(url).get("search_path", "") if url is not None else ""
-    return tuple(name for part in path.split(",") if (name := part.strip().strip('"')))
-
-
 def default_namespace(config: DatabaseConfig) -> str:
     """The namespace in which names without one are: the first of the URL's search_path."""
-    return next((name for name in search_path(config) if name != "$user"), "public")
+    return namespace_of(config.url) if config.url is not None else "public"
 
 
 def make_namespace(name: str) -> str:

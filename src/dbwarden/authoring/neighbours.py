@@ -1,0 +1,67 @@
+"""What other configured databases have in the same PostgreSQL database, in namespaces of their own.
+
+None of that is part of this one: it is no drift, nothing proposes to drop it, ``baseline`` does not
+write it down.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from dbwarden.authoring.bench import Bench
+from dbwarden.config.libpq import namespace_of
+from dbwarden.config.loading import load_project
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.patterns import SAMPLE
+from dbwarden.config.project import Project
+from dbwarden.config.tenants import TenantFamily
+from dbwarden.config.threads import in_own_thread
+from dbwarden.errors import ConfigurationError
+from dbwarden.schema import Grant, Kind, Ref, Schema
+
+
+async def read_live(bench: Bench) -> Schema:
+    """The schema of the configured database, without what its neighbours have in it."""
+    live = await bench.workshop.read_live(bench.config)
+    if live.default_namespace is None or not live.namespaces:
+        return live
+    try:
+        project = await in_own_thread(load_project)
+    except ConfigurationError:  # used as a library, with a configuration at hand
+        return live
+    theirs = tuple(neighbours(bench.config, project))
+    return without(live, theirs) if theirs else live
+
+
+def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[str]]:
+    """The names of the namespaces that belong to other databases of *project*. Pure."""
+    own = config.url
+    for item in project.declared if own is not None else ():
+        other = item.template if isinstance(item, TenantFamily) else item
+        if config.dev and other.dev_database_url is None:
+            continue
+        url = (other.for_dev() if config.dev else other).url
+        if own is None or url is None or url.target != own.target:
+            continue
+        name = re.escape(namespace_of(url))
+        if isinstance(item, TenantFamily):
+            name = name.replace(SAMPLE, f"(?:{item.pattern.ids.pattern})")
+        yield re.compile(f"(?!{re.escape(namespace_of(own))}$)(?:{name})")
+
+
+def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:
+    """*schema* without the namespaces that *theirs* match, and all that is in them. Pure."""
+
+    def stays(ref: Ref) -> bool:
+        name = ref.name if ref.kind is Kind.NAMESPACE else ref.namespace
+        return name is None or not any(pattern.fullmatch(name) for pattern in theirs)
+
+    changed: dict[str, Any] = {}
+    for field in fields(Schema):
+        value = getattr(schema, field.name)
+        if isinstance(value, tuple) and value and hasattr(value[0], "ref"):
+            kept = (t for t in value if stays(t.on if isinstance(t, Grant) else t.ref))
+            changed[field.name] = tuple(kept)
+    pairs = tuple(pair for pair in schema.dependencies if all(map(stays, pair)))
+    return replace(schema, **changed, dependencies=pairs)
