@@ -34,6 +34,7 @@ from dbwarden.diff.changes import (
     index_ref,
 )
 from dbwarden.diff.inheritance import delivered, kept_below, left_behind, own_items, taken_over
+from dbwarden.diff.partitions import alone, compare_inherited
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     Column,
@@ -87,11 +88,21 @@ def _compare_tables(both: Both) -> Iterator[Change]:
     for before, after in pair(both.current.tables, both.desired.tables, lambda t: t.name):
         match before, after:
             case None, Table() as added:
-                yield from _create(added)
+                yield from _create_table(both, added)
             case Table() as gone, None:
                 yield from _drop(gone)
             case Table() as was, Table() as now if was != now:
                 yield from _compare_table(both, was, now)
+
+
+def _create_table(both: Both, table: Table) -> Iterator[Change]:
+    """A new table; a partition whose parts have names of their own is made before it is one."""
+    apart = alone(both.desired, table)
+    if apart is None:
+        yield from _create(table)
+    else:
+        yield from _create(apart)
+        yield from _compare_table(both, replace(apart, columns=table.columns), table)
 
 
 def _create(table: Table) -> Iterator[Change]:
@@ -135,6 +146,7 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
         yield Rename(before=constraint_ref(after.name, item), after=ref)
     for own, brought in taken_over(before, after, lambda table: table.indexes):
         yield _rename_index(after.name, own, brought)
+    yield from compare_inherited(both.current, both.desired, before, after)
     old, new = own_items(before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
     old_indexes, new_indexes = own_items(before, after, lambda table: table.indexes)

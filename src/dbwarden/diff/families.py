@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
+    AddIndex,
     AlterColumn,
     AlterTable,
     Change,
     CreateTable,
     DropColumn,
     DropConstraint,
+    DropIndex,
     DropTable,
     Rename,
     subject,
@@ -42,7 +44,9 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
                 CreateTable(table=table) | AlterTable(before=Table(partition_of=None), after=table)
             ):
                 joined.append((number, table))
-            case AddColumn() | AlterColumn() | DropColumn() | AddConstraint() | DropConstraint():
+            case AddColumn() | AlterColumn() | DropColumn():
+                own[change.table].append(number)
+            case AddConstraint() | DropConstraint() | AddIndex() | DropIndex():
                 own[change.table].append(number)
             case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
                 own[ref.table].append(number)
@@ -87,3 +91,26 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
             merged = number_of.get((AddColumn, same))
             if merged is not None and isinstance(change, AlterColumn):
                 graph.wish(number, merged)
+
+
+def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> None:
+    """A partition's own index or key comes before the parent's, which takes it, and after an old
+    one of the parent, which takes the partition's along when it goes."""
+    added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    dropped: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        match change:
+            case AddIndex(table=table) | AddConstraint(table=table):
+                added[table].append(number)
+            case DropIndex(table=table) | DropConstraint(table=table):
+                dropped[table].append(number)
+            case _:
+                pass
+    for table, numbers in tuple(added.items()):
+        above = {ref.table for ref in new.needs.get(parentage(table), ())} - {table}
+        for parent in above & (added.keys() | dropped.keys()):
+            for number in numbers:
+                for other in added[parent]:
+                    graph.wish(number, other)
+                for other in dropped[parent]:
+                    graph.wish(other, number)

@@ -27,7 +27,7 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.effects import Effects, effects, names
-from dbwarden.diff.families import families, parents_and_children
+from dbwarden.diff.families import families, parents_and_children, parts_of_partitions
 from dbwarden.diff.fold import folded
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.structure import Links
@@ -94,6 +94,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     _same_columns(graph, changes)
     families(graph, changes)
     parents_and_children(graph, changes, old, new)
+    parts_of_partitions(graph, changes, new)
     _wishes(graph, nodes, changes)
     _logged_before_what_refers_to_it(graph, changes, old)
     _parts_along_with_their_table(graph, changes)

@@ -15,7 +15,7 @@ from dbwarden.schema.code import (
     View,
     ViewColumn,
 )
-from dbwarden.schema.names import LONGEST, Kind, QualifiedName, Ref, free_name, ref_of
+from dbwarden.schema.names import LONGEST, Kind, QualifiedName, Ref, free_name, object_name, ref_of
 from dbwarden.schema.schema import Schema, Thing
 from dbwarden.schema.tables import (
     Check,
@@ -97,5 +97,6 @@ __all__ = [
     "ViewColumn",
     "constraint_key",
     "free_name",
+    "object_name",
     "ref_of",
 ]

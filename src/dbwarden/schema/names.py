@@ -101,6 +101,23 @@ def free_name(name: str, ending: str, taken: Container[str]) -> str:
         last = f"{ending}{number}"
 
 
+def object_name(table: str, column: str, label: str) -> str:
+    """The name that PostgreSQL makes up for what belongs to a table, unless it is taken.
+
+    Of names that are too long together, the longer one is cut first. *column* and *label* may be
+    empty.
+    """
+    one, other = table.encode(), column.encode()
+    overhead = sum(1 + len(part) for part in (label,) if part) + (1 if column else 0)
+    while len(one) + len(other) > LONGEST - overhead:
+        if len(one) > len(other):
+            one = one[:-1]
+        else:
+            other = other[:-1]
+    words = (part.decode(errors="ignore") for part in (one, other))
+    return "_".join(filter(None, (*words, label)))
+
+
 def ref_of(kind: Kind, name: QualifiedName, part: str | None = None) -> Ref:
     """The identity of the *kind* of thing called *name*."""
     return Ref(kind, name.namespace, name.name, part)

@@ -13,6 +13,18 @@ BOTH = (
     "CREATE TABLE {p} ({x}, CONSTRAINT k CHECK ({k}));"
     "CREATE TABLE c ({x}, y int, CONSTRAINT k CHECK ({k})) INHERITS ({p});"
 )
+KEYED = PARENT + "CREATE INDEX mi ON m (id);"
+DEEP = (
+    ONE.replace(";", " PARTITION BY LIST (id);")
+    + "CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (1, 2);"
+)
+OTHER = "ALTER INDEX m1_id_idx RENAME TO other;"
+FK = (
+    "CREATE TABLE r (id int PRIMARY KEY);"
+    + PARENT
+    + ONE
+    + "ALTER TABLE m ADD CONSTRAINT mf FOREIGN KEY (id) REFERENCES r;"
+)
 
 CASES = [
     Case(name="partitioned table", old="", new=PARENT + ONE + TWO),
@@ -170,5 +182,101 @@ CASES = [
         name="a table joins a parent whose column changes its type",
         old="CREATE TABLE b (x int); CREATE TABLE c (x int);",
         new="CREATE TABLE b (x bigint); CREATE TABLE c (x bigint) INHERITS (b);",
+    ),
+    # What a partition has from its parent has a name, a comment and parameters of its own.
+    Case(
+        name="name of a partition's index",
+        old=KEYED + ONE,
+        new=KEYED + ONE + OTHER,
+        since=110000,
+        lacks=("DROP", "CREATE"),
+    ),
+    Case(
+        name="name of a partition's index on an expression",
+        old=PARENT + ONE + "CREATE INDEX mi ON m (lower(v));",
+        new=PARENT
+        + ONE
+        + "CREATE INDEX mi ON m (lower(v)); ALTER INDEX m1_lower_idx RENAME TO other;",
+        since=110000,
+    ),
+    Case(
+        name="name of a partition's key",
+        old=PARENT + ONE + "ALTER TABLE m ADD PRIMARY KEY (id, at);",
+        new=PARENT
+        + ONE
+        + "ALTER TABLE m ADD PRIMARY KEY (id, at); ALTER TABLE m1 RENAME CONSTRAINT m1_pkey TO k;",
+        since=110000,
+    ),
+    Case(
+        name="name and comment of a partition's foreign key",
+        old=FK,
+        new=FK + "ALTER TABLE m1 RENAME CONSTRAINT mf TO k; COMMENT ON CONSTRAINT k ON m1 IS 'x';",
+        since=110000,
+    ),
+    Case(
+        name="names of the indexes of two partitions change places",
+        old=KEYED + ONE + TWO,
+        new=KEYED + ONE + TWO + "ALTER INDEX m1_id_idx RENAME TO x;"
+        "ALTER INDEX m2_id_idx RENAME TO m1_id_idx; ALTER INDEX x RENAME TO m2_id_idx;",
+        since=110000,
+    ),
+    Case(
+        name="comment and parameters of a partition's index, and its rows in its order",
+        old=KEYED + ONE,
+        new=KEYED + ONE + "COMMENT ON INDEX m1_id_idx IS 'x';"
+        "ALTER INDEX m1_id_idx SET (fillfactor = 60); ALTER TABLE m1 CLUSTER ON m1_id_idx;",
+        since=110000,
+    ),
+    Case(
+        name="a new index with another name on the partition",
+        old=PARENT + ONE,
+        new=KEYED + ONE + OTHER,
+        since=110000,
+    ),
+    Case(
+        name="an index that changes, and keeps its name on the partition",
+        old=KEYED + ONE + OTHER,
+        new=KEYED.replace("(id)", "(id DESC)") + ONE + OTHER,
+        since=110000,
+    ),
+    Case(
+        name="new keys with another name and a comment on the partition",
+        old=PARENT + ONE,
+        new=PARENT
+        + ONE
+        + "ALTER TABLE m ADD PRIMARY KEY (id, at), ADD UNIQUE (at, id);"
+        + "ALTER TABLE m1 RENAME CONSTRAINT m1_pkey TO k; COMMENT ON INDEX m1_at_id_key IS 'x';",
+        since=110000,
+    ),
+    Case(
+        name="a new foreign key with another name on the partition",
+        old="CREATE TABLE r (id int PRIMARY KEY);" + PARENT + ONE,
+        new=FK + "ALTER TABLE m1 RENAME CONSTRAINT mf TO k;",
+        since=120000,
+    ),
+    Case(
+        name="a new partition whose index has a name of its own",
+        old=KEYED,
+        new=KEYED + ONE + OTHER + "ALTER TABLE m1 ALTER v SET DEFAULT 'z';",
+        since=110000,
+        contains=("ATTACH PARTITION",),
+    ),
+    Case(
+        name="a new partition with an identity whose index has a name of its own",
+        old=KEYED.replace("id int NOT NULL", "id int GENERATED ALWAYS AS IDENTITY"),
+        new=KEYED.replace("id int NOT NULL", "id int GENERATED ALWAYS AS IDENTITY") + ONE + OTHER,
+        since=170000,
+    ),
+    Case(
+        name="names of indexes two levels down",
+        old=KEYED + DEEP,
+        new=KEYED + DEEP + "ALTER INDEX m1_id_idx RENAME TO a; ALTER INDEX m11_id_idx RENAME TO b;",
+        since=110000,
+    ),
+    Case(
+        name="new partitions two levels down with names of their own",
+        old="",
+        new=KEYED + DEEP + "ALTER INDEX m1_id_idx RENAME TO a; ALTER INDEX m11_id_idx RENAME TO b;",
+        since=110000,
     ),
 ]

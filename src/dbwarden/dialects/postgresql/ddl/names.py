@@ -2,7 +2,7 @@
 
 import re
 
-from dbwarden.schema import LONGEST, QualifiedName
+from dbwarden.schema import QualifiedName, object_name
 
 KEYWORDS = frozenset(
     """
@@ -48,18 +48,8 @@ def qualified(name: QualifiedName, default_namespace: str | None) -> str:
 
 
 def sequence_of(table: QualifiedName, column: str) -> QualifiedName:
-    """The sequence that PostgreSQL makes for a serial or identity column, unless it is taken.
-
-    Of names that are too long together, the longer one is cut first.
-    """
-    one, other = table.name.encode(), column.encode()
-    while len(one) + len(other) > LONGEST - len("__seq"):
-        if len(one) > len(other):
-            one = one[:-1]
-        else:
-            other = other[:-1]
-    words = (part.decode(errors="ignore") for part in (one, other))
-    return QualifiedName(table.namespace, "_".join((*words, "seq")))
+    """The sequence that PostgreSQL makes for a serial or identity column, unless it is taken."""
+    return QualifiedName(table.namespace, object_name(table.name, column, "seq"))
 
 
 def literal(text: str) -> str:
