@@ -73,24 +73,24 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
     The server merges the parent's into the child's, and lets nobody take away from a child what
     the parent has. A child that changes on its own does so when the parent has changed.
     """
-    number_of: dict[tuple[type[Change], Ref], int] = {}
+    numbers: dict[tuple[type[Change], Ref], list[int]] = {}
     for number, change in enumerate(changes):
         if isinstance(change, OWN):
-            number_of.setdefault((type(change), subject(change)), number)
-    for number, change in enumerate(changes):
-        if not isinstance(change, OWN):
-            continue
-        links = new if isinstance(change, AddColumn) else old
-        for parent in links.needs.get(parentage(change.table), ()):
-            same = subject(change).within(parent.table)
-            first = number_of.get((type(change), same))
-            if first is not None and isinstance(change, AddColumn):
-                graph.wish(number, first)
-            elif first is not None:
-                graph.wish(first, number)
-            merged = number_of.get((AddColumn, same))
-            if merged is not None and isinstance(change, AlterColumn):
-                graph.wish(number, merged)
+            numbers.setdefault((type(change), subject(change)), []).append(number)
+    for (kind, ref), own in numbers.items():
+        links = new if kind is AddColumn else old
+        for parent in links.needs.get(parentage(ref.table), ()):
+            same = ref.within(parent.table)
+            if same == ref:
+                continue
+            # The last with the last: what a parent's change brings, a child's may replace.
+            for number, other in zip(
+                reversed(own), reversed(numbers.get((kind, same), [])), strict=False
+            ):
+                first, second = (number, other) if kind is AddColumn else (other, number)
+                graph.wish(first, second)
+            for merged in numbers.get((AddColumn, same), ()) if kind is AlterColumn else ():
+                graph.wish(own[-1], merged)
 
 
 def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> None:

@@ -101,6 +101,11 @@ def _own(items: Sequence[T]) -> tuple[T, ...]:
     return tuple(replace(item, inherited=False) for item in items)
 
 
+def brought(table: Table, parent: Table | None, item: Item) -> bool:
+    """Whether *item* is what partition *table* gets from *parent* when nobody says anything."""
+    return _as_brought(_Side(table=table, parent=parent), item)
+
+
 def _as_brought(side: _Side, item: Item) -> bool:
     """Whether *item* is what a partition gets when nobody says anything."""
     if item.comment is not None or not _made_up(side, item):

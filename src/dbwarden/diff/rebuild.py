@@ -29,10 +29,13 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.effects import effects
+from dbwarden.diff.inheritance import parents
 from dbwarden.diff.kept import chosen_again, granted_again, let_go
+from dbwarden.diff.partitions import brought
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
+    Column,
     Constraint,
     Domain,
     ForeignKey,
@@ -212,6 +215,9 @@ def _crosses(work: _Work, ref: Ref) -> bool:
 def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     """Replace what happens to *user* by a drop and a create."""
     drop, create = _pair(work, ref, user)
+    if isinstance(create, AddIndex) and drop is None:
+        work.changes.append(create)
+        work.removed.add(user)
     if drop is None or create is None:
         return
     if isinstance(drop, Alter) and isinstance(create, Alter):
@@ -282,8 +288,10 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
         case Kind.INDEX:
             old = work.current.indexes.get(user)
             new = work.desired.indexes.get(_later(work, user))
-            if old is None or new is None or old[1].inherited:
+            if old is None or new is None:
                 return None, None
+            if old[1].inherited:  # it goes along with the parent's, and comes along with it
+                return None, _under_its_name(work, *new)
             return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
         case Kind.COLUMN | Kind.DEFAULT:
             return _column_pair(work, ref, user)
@@ -296,11 +304,30 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
             return Drop(thing=thing), Create(thing=again)
 
 
+def _under_its_name(work: _Work, name: QualifiedName, index: Index) -> Change | None:
+    """What makes a partition's index before the parent's comes again, if it has its own name."""
+    table = work.desired.tables.get(name)
+    if table is None or table.partition_of is None or not index.inherited:
+        return None
+    if brought(table, work.desired.tables.get(table.partition_of.parent), index):
+        return None
+    return AddIndex(table=name, index=replace(index, inherited=False))
+
+
+def _comes_from_parent(work: _Work, table: Table, column: Column) -> bool:
+    """Whether a parent's change of its default reaches *column*, which has the same."""
+    above = (work.current.tables.get(name) for name in parents(table))
+    found = (parent.column(column.name) for parent in above if parent is not None)
+    return any(own is not None and own.default == column.default for own in found)
+
+
 def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
     old, new = work.current.tables.get(user.table), work.desired.tables.get(user.table)
     was = old.column(user.part or "") if old is not None else None
     now = new.column(user.part or "") if new is not None else None
-    if was is None or now is None or was.inherited:
+    if was is None or now is None or old is None:
+        return None, None
+    if was.inherited and (user.kind is not Kind.DEFAULT or _comes_from_parent(work, old, was)):
         return None, None
     if user.kind is Kind.DEFAULT:
         middle = replace(was, default=None)

@@ -25,6 +25,13 @@ FK = (
     + ONE
     + "ALTER TABLE m ADD CONSTRAINT mf FOREIGN KEY (id) REFERENCES r;"
 )
+F = "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';"
+G = "CREATE FUNCTION f(a int) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT $1::bigint';"
+CALLING = KEYED.replace("(id)", "(f(id))") + ONE + "ALTER INDEX m1_f_idx RENAME TO other;"
+DEFAULTS = (
+    "CREATE TABLE {p} (x bigint DEFAULT f(1)); CREATE TABLE c () INHERITS ({p});"
+    "CREATE TABLE d () INHERITS ({p}); ALTER TABLE c ALTER x SET DEFAULT f(2);"
+)
 
 CASES = [
     Case(name="partitioned table", old="", new=PARENT + ONE + TWO),
@@ -278,5 +285,25 @@ CASES = [
         old="",
         new=KEYED + DEEP + "ALTER INDEX m1_id_idx RENAME TO a; ALTER INDEX m11_id_idx RENAME TO b;",
         since=110000,
+    ),
+    # A function is made anew that parent and child call.
+    Case(
+        name="index with its own name on a partition whose function changes",
+        old=F + CALLING,
+        new=G + CALLING,
+        since=110000,
+    ),
+    Case(
+        name="default of a partition whose function changes",
+        old=F + PARENT + ONE + "ALTER TABLE m1 ALTER id SET DEFAULT f(1);",
+        new=G + PARENT + ONE + "ALTER TABLE m1 ALTER id SET DEFAULT f(1);",
+    ),
+    *(
+        Case(
+            name=f"defaults of {parent} and its children whose function changes",
+            old=F + DEFAULTS.format(p=parent),
+            new=G + DEFAULTS.format(p=parent),
+        )
+        for parent in ("b", "z")
     ),
 ]
