@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -60,8 +61,8 @@ class Database:
     async def read(self, *, privileges: bool = False) -> Schema:
         """What is in it."""
         version = int(self.connection.get_server_version().major * 10000)
-        fetch = self.connection.fetch
-        return await read_schema(fetch, server_version=version, privileges=privileges)
+        prepare = partial(self.connection.prepare, name="")
+        return await read_schema(prepare, server_version=version, privileges=privileges)
 
     async def run(self, statements: Iterable[PlannedStatement]) -> None:
         """Run *statements* as a migration would: in a transaction, those that refuse one alone."""

@@ -67,7 +67,7 @@ class Ref:
     @property
     def sort_key(self) -> tuple[str, str, str, str]:
         """A total order that depends on nothing but the names."""
-        return (self.kind.value, self.namespace or "", self.name, self.part or "")
+        return (self.kind, self.namespace or "", self.name, self.part or "")
 
     def within(self, table: QualifiedName) -> "Ref":
         """The same part of another table."""

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -357,7 +358,7 @@ async def read_database(
     async with raw.transaction(isolation="repeatable_read", readonly=True):
         number = await raw.fetchval("SELECT current_setting('server_version_num')::int")
         return await read_schema(
-            raw.fetch,
+            partial(raw.prepare, name=""),  # nothing stays behind, in a pooler's server neither
             server_version=number,
             default_namespace=namespace,
             exclude=exclude,

@@ -1,16 +1,15 @@
 """From rows to types, views, routines, triggers and the rest. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from dbwarden.dialects.postgresql.catalog import classes
+from dbwarden.dialects.postgresql.catalog.columns import sequence_options
 from dbwarden.dialects.postgresql.catalog.directory import OTHER_TYPES, Directory
 from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
+from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
-from dbwarden.dialects.postgresql.catalog.tables import (
-    indexes_of,
-    sequence_options,
-)
 from dbwarden.schema import (
     Aggregate,
     Attribute,
@@ -22,7 +21,6 @@ from dbwarden.schema import (
     EventTrigger,
     Extension,
     Grant,
-    Index,
     MaterializedView,
     Namespace,
     Other,
@@ -62,12 +60,12 @@ def _plain(definition: str, namespace: str | None, default_namespace: str) -> st
     return _QUALIFIED.sub(r"\1", definition, count=1)
 
 
-def things(found: Directory, rows: Rows, default_namespace: str) -> Iterator[Thing]:
+def things(found: Directory, parts: Parts, rows: Rows, default_namespace: str) -> Iterator[Thing]:
     """Everything but the tables, in no particular order."""
     yield from _named(found, rows)
-    yield from _types(found, rows)
+    yield from _types(found, parts, rows)
     yield from _sequences(found, rows)
-    yield from _views(found, rows)
+    yield from _views(found, parts, rows)
     yield from _routines(found, rows, default_namespace)
     yield from _on_relations(found, rows, default_namespace)
     yield from _statistics(found, rows)
@@ -104,17 +102,15 @@ def _named(found: Directory, rows: Rows) -> Iterator[Thing]:
         )
 
 
-def _types(found: Directory, rows: Rows) -> Iterator[Thing]:
-    attributes: dict[int, list[Row]] = {}
-    for row in rows.columns:
-        attributes.setdefault(row["relation"], []).append(row)
-    checks: dict[int, list[Row]] = {}
+def _types(found: Directory, parts: Parts, rows: Rows) -> Iterator[Thing]:
+    checks: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows.constraints:
-        checks.setdefault(row["domain"], []).append(row)
+        if row["domain"]:
+            checks[row["domain"]].append(row)
     for row in rows.types:
         comment = found.comment(classes.TYPE, row["oid"])
         if row["relation"]:
-            made = tuple(_attribute(found, item) for item in attributes.get(row["relation"], ()))
+            made = tuple(_attribute(found, item) for item in parts.columns_of(row["relation"]))
             yield CompositeType(name=_name(row), attributes=made, comment=comment)
         elif row["kind"] == "e":
             yield Enum(name=_name(row), values=tuple(row["values"] or ()), comment=comment)
@@ -173,50 +169,40 @@ def _sequences(found: Directory, rows: Rows) -> Iterator[Thing]:
         )
 
 
-def _views(found: Directory, rows: Rows) -> Iterator[Thing]:
-    if not any(row["kind"] in "vm" for row in rows.relations):
-        return
-    indexes = indexes_of(found, rows)
-    columns: dict[int, list[ViewColumn]] = {}
-    views = {row["oid"] for row in rows.relations if row["kind"] in "vm"}
-    for row in rows.columns:
-        if row["relation"] in views:
-            columns.setdefault(row["relation"], []).append(_view_column(found, row))
+def _views(found: Directory, parts: Parts, rows: Rows) -> Iterator[Thing]:
     for row in rows.relations:
-        made = tuple(columns.get(row["oid"], ()))
         if row["kind"] == "v":
             yield View(
                 name=_name(row),
                 definition=row["definition"].strip().rstrip(";"),
-                columns=made,
+                columns=_view_columns(found, parts, row["oid"]),
                 parameters=parameters(row["options"]),
                 comment=found.comment(classes.CLASS, row["oid"]),
             )
         elif row["kind"] == "m":
-            yield _materialized_view(found, row, made, indexes)
+            yield _materialized_view(found, parts, row)
 
 
-def _view_column(found: Directory, row: Row) -> ViewColumn:
-    return ViewColumn(
-        name=row["name"],
-        type=row["type"],
-        collation=row["collation"],
-        default=row["default"],
-        comment=found.comment(classes.CLASS, row["relation"], row["number"]),
+def _view_columns(found: Directory, parts: Parts, view: int) -> tuple[ViewColumn, ...]:
+    defaults = parts.defaults.get(view, {})
+    return tuple(
+        ViewColumn(
+            name=row["name"],
+            type=row["type"],
+            collation=row["collation"],
+            default=defaults.get(row["number"]),
+            comment=found.comment(classes.CLASS, view, row["number"]),
+        )
+        for row in parts.columns_of(view)
     )
 
 
-def _materialized_view(
-    found: Directory,
-    row: Row,
-    columns: tuple[ViewColumn, ...],
-    indexes: Mapping[int, tuple[Index, ...]],
-) -> MaterializedView:
+def _materialized_view(found: Directory, parts: Parts, row: Row) -> MaterializedView:
     return MaterializedView(
         name=_name(row),
         definition=row["definition"].strip().rstrip(";"),
-        columns=columns,
-        indexes=indexes[row["oid"]],
+        columns=_view_columns(found, parts, row["oid"]),
+        indexes=parts.indexes_of(row["oid"]),
         parameters=table_parameters(row),
         access_method=row["access_method"],
         populated=row["populated"],

@@ -58,7 +58,7 @@ SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base,
        CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation
             THEN {_collation("t.typcollation")} END AS collation,
-       t.typnotnull AS not_null,
+       t.typnotnull AS not_null, t.typacl IS NOT NULL AS granted,
        CASE WHEN t.typtype = 'd' THEN pg_get_expr(t.typdefaultbin, 0) END AS "default",
        (SELECT array_agg(v.enumlabel::text ORDER BY v.enumsortorder)
         FROM pg_enum v WHERE v.enumtypid = t.oid) AS "values",
@@ -76,8 +76,16 @@ WHERE {SYSTEM} AND (t.typtype IN ('e', 'd', 'r') OR c.relkind IN ('c')
 """
 
 
-def relations(version: int) -> LiteralString:
-    """Tables, views, sequences and the rest of pg_class, indexes apart."""
+_OF_NO_EXTENSION: LiteralString = f"NOT {_owned('pg_class', 'c.oid')}"
+
+
+def relations(version: int, *, members: bool) -> LiteralString:
+    """Tables, views and the rest of pg_class, indexes and sequences apart.
+
+    Args:
+        version: ``server_version_num``.
+        members: Whether anything belongs to an extension.
+    """
     method: LiteralString = (
         "(SELECT m.amname::text FROM pg_am m WHERE m.oid = c.relam"
         " AND m.amname <> current_setting('default_table_access_method'))"
@@ -90,7 +98,7 @@ SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name
        c.reloptions AS options, t.reloptions AS toast_options,
        c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
        c.relreplident::text AS replica_identity, c.relispopulated AS populated,
-       c.reloftype::int8 AS of_type,
+       c.reloftype::int8 AS of_type, c.relacl IS NOT NULL AS granted,
        CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound,
        CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partition_by,
        CASE WHEN c.relkind IN ('r', 'm', 'p') THEN {method} END AS access_method,
@@ -99,12 +107,15 @@ FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
 WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c', 'f') AND c.relpersistence <> 't'
-  AND NOT {_owned("pg_class", "c.oid")}
+  AND {_OF_NO_EXTENSION if members else "true"}
 """
 
 
 def columns(version: int) -> LiteralString:
-    """The columns of tables and views, and the attributes of composite types."""
+    """The columns of tables and views, the attributes of composite types.
+
+    And those columns of indexes that have options or a statistics target of their own.
+    """
     generated: LiteralString = "a.attgenerated::text" if version >= 120000 else "''"
     compression: LiteralString = "a.attcompression::text" if version >= 140000 else "''"
     return f"""
@@ -113,19 +124,28 @@ SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text A
        a.attcollation::int8 AS collation_oid,
        CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
             THEN {_collation("a.attcollation")} END AS collation,
-       d.oid::int8 AS default_oid,
-       CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END AS "default",
        a.attidentity::text AS identity, {generated} AS generated,
        a.attstattarget::int4 AS statistics, {compression} AS compression,
        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
-       a.attoptions AS options, a.attinhcount > 0 AND NOT a.attislocal AS inherited
+       a.attoptions AS options, a.attidentity <> '' OR a.attoptions IS NOT NULL AS peculiar,
+       a.attinhcount > 0 AND NOT a.attislocal AS inherited,
+       a.attacl IS NOT NULL AS granted
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_attrdef d ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c') AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attrelid, a.attnum
+WHERE {SYSTEM} AND a.attnum > 0 AND NOT a.attisdropped
+  AND (c.relkind IN ('r', 'p', 'v', 'm', 'c')
+       OR c.relkind IN ('i', 'I') AND (a.attoptions IS NOT NULL OR a.attstattarget >= 0))
+"""
+
+
+# Of an expression without columns the server need not open the table.
+DEFAULTS: LiteralString = """
+SELECT d.oid::int8 AS oid, d.adrelid::int8 AS relation, d.adnum::int4 AS number,
+       pg_get_expr(d.adbin, CASE WHEN d.adbin::text LIKE '%{VAR %' THEN d.adrelid ELSE 0::oid END)
+       AS expression
+FROM pg_attrdef d WHERE d.adrelid >= 16384
 """
 
 
@@ -138,7 +158,7 @@ def constraints(version: int) -> LiteralString:
         else "false"
     )
     cloned: LiteralString = "k.conparentid <> 0 OR" if version >= 110000 else ""
-    set_columns: LiteralString = "k.confdelsetcols" if version >= 150000 else "NULL::int2[]"
+    set_columns: LiteralString = "k.confdelsetcols::text" if version >= 150000 else "NULL::text"
     newest: LiteralString = (
         "k.conenforced AS enforced, k.conperiod AS period"
         if version >= 180000
@@ -149,7 +169,8 @@ def constraints(version: int) -> LiteralString:
     return f"""
 SELECT k.oid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind,
        k.conrelid::int8 AS relation, k.contypid::int8 AS domain, k.conindid::int8 AS index,
-       k.conkey AS columns, k.confrelid::int8 AS referred, k.confkey AS referred_columns,
+       k.conkey::text AS columns,
+       k.confrelid::int8 AS referred, k.confkey::text AS referred_columns,
        k.confupdtype::text AS on_update, k.confdeltype::text AS on_delete,
        {set_columns} AS on_delete_columns, k.confmatchtype::text AS match,
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
@@ -157,7 +178,7 @@ SELECT k.oid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind,
        {cloned} (k.coninhcount > 0 AND NOT k.conislocal) AS inherited,
        CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
        CASE WHEN k.contype = 'x' THEN pg_get_constraintdef(k.oid) END AS definition,
-       CASE WHEN k.contype IN ('p', 'u') THEN i.indkey::int2[] END AS index_columns,
+       CASE WHEN k.contype IN ('p', 'u') THEN i.indkey::text END AS index_columns,
        {keys}::int4 AS key_count, {nulls} AS nulls_not_distinct,
        i.indisclustered AS clustered, i.indisreplident AS replica_identity,
        x.reloptions AS options
@@ -176,9 +197,9 @@ def indexes(version: int) -> LiteralString:
     return f"""
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, x.relname::text AS name,
        x.relkind::text AS kind, m.amname::text AS method, i.indisunique AS "unique",
-       i.indkey::int2[] AS columns, {keys}::int4 AS key_count,
-       i.indclass::oid[]::int8[] AS classes, i.indcollation::oid[]::int8[] AS collations,
-       i.indoption::int2[] AS flags, i.indisvalid AS valid, i.indisclustered AS clustered,
+       i.indkey::text AS columns, {keys}::int4 AS key_count,
+       i.indclass::text AS classes, i.indcollation::text AS collations,
+       i.indoption::text AS flags, i.indisvalid AS valid, i.indisclustered AS clustered,
        i.indisreplident AS replica_identity, {nulls} AS nulls_not_distinct,
        x.reloptions AS options, p.inhparent IS NOT NULL AS inherited,
        CASE WHEN i.indexprs IS NOT NULL THEN
@@ -189,9 +210,9 @@ FROM pg_index i
 JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = x.relnamespace
 JOIN pg_am m ON m.oid = x.relam
-LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_inherits p ON p.inhrelid = i.indexrelid
-WHERE {SYSTEM} AND k.oid IS NULL
+WHERE {SYSTEM} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid
+                               AND k.contype IN ('p', 'u', 'x'))
 """
 
 
@@ -202,19 +223,12 @@ SELECT o.oid::int8 AS oid, o.opcdefault AS is_default,
 FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
 """
 
+# The lists of numbers are few, however many indexes there are.
 INDEX_COLLATIONS: LiteralString = f"""
 SELECT u.oid::int8 AS oid, {_collation("u.oid")} AS name
-FROM (SELECT DISTINCT unnest(i.indcollation::oid[]) AS oid FROM pg_index i
-      WHERE i.indexrelid >= 16384) u WHERE u.oid <> 0
-"""
-
-INDEX_ATTRIBUTES: LiteralString = f"""
-SELECT a.attrelid::int8 AS index, a.attnum::int4 AS number, a.attoptions AS options,
-       a.attstattarget::int4 AS statistics
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {SYSTEM} AND c.relkind IN ('i', 'I')
-  AND (a.attoptions IS NOT NULL OR a.attstattarget >= 0)
+FROM (SELECT DISTINCT regexp_split_to_table(v.numbers, ' ')::oid AS oid
+      FROM (SELECT DISTINCT i.indcollation::text AS numbers FROM pg_index i
+            WHERE i.indexrelid >= 16384) v) u WHERE u.oid <> 0
 """
 
 INHERITANCE: LiteralString = f"""
@@ -224,18 +238,22 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE {SYSTEM} AND c.relkind IN ('r', 'p') ORDER BY h.inhrelid, h.inhseqno
 """
 
-SEQUENCES: LiteralString = f"""
+
+def sequences(*, members: bool) -> LiteralString:
+    """Sequences, those behind identity columns too; ``members`` as for :func:`relations`."""
+    return f"""
 SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
        format_type(s.seqtypid, NULL) AS type, s.seqstart AS start, s.seqincrement AS increment,
        s.seqmin AS minimum, s.seqmax AS maximum, s.seqcache AS cache, s.seqcycle AS cycle,
        c.relpersistence::text AS persistence, d.deptype::text AS ownership,
-       d.refobjid::int8 AS owner, d.refobjsubid::int4 AS owner_column
+       d.refobjid::int8 AS owner, d.refobjsubid::int4 AS owner_column,
+       c.relacl IS NOT NULL AS granted
 FROM pg_class c
 JOIN pg_sequence s ON s.seqrelid = c.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
      AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
-WHERE {SYSTEM} AND c.relpersistence <> 't' AND NOT {_owned("pg_class", "c.oid")}
+WHERE {SYSTEM} AND c.relpersistence <> 't' AND {_OF_NO_EXTENSION if members else "true"}
 """
 
 
@@ -246,7 +264,8 @@ def routines(version: int) -> LiteralString:
     return f"""
 SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name, {kind} AS kind,
        oidvectortypes(p.proargtypes) AS identity, pg_get_function_arguments(p.oid) AS arguments,
-       pg_get_function_result(p.oid) AS returns, pg_get_functiondef(p.oid) AS definition
+       pg_get_function_result(p.oid) AS returns, pg_get_functiondef(p.oid) AS definition,
+       p.proacl IS NOT NULL AS granted
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE {SYSTEM} AND {plain} AND NOT {_made_along("pg_proc", "p.oid")}
 """
@@ -281,7 +300,8 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
        a.aggmfinalextra AS mfinalfunc_extra,
        a.aggminitval AS minitcond,
        CASE WHEN a.aggsortop <> 0 THEN a.aggsortop::regoperator::text END AS sortop,
-       nullif(p.proparallel, 'u')::text AS parallel, a.aggkind = 'h' AS hypothetical, {modify}
+       nullif(p.proparallel, 'u')::text AS parallel, a.aggkind = 'h' AS hypothetical,
+       p.proacl IS NOT NULL AS granted, {modify}
 FROM pg_aggregate a
 JOIN pg_proc p ON p.oid = a.aggfnoid
 JOIN pg_namespace n ON n.oid = p.pronamespace

@@ -2,27 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 Row = Mapping[str, Any]
 """One row: column name and value, as the driver has it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Rows:
-    """The answers to all queries."""
+    """The answers to all queries, as far as they are there."""
 
+    frequent: Sequence[Row] = ()
+    rare: Sequence[Row] = ()
     namespaces: Sequence[Row] = ()
     extensions: Sequence[Row] = ()
     members: Sequence[Row] = ()
     types: Sequence[Row] = ()
     relations: Sequence[Row] = ()
     columns: Sequence[Row] = ()
+    defaults: Sequence[Row] = ()
     constraints: Sequence[Row] = ()
     indexes: Sequence[Row] = ()
     operator_classes: Sequence[Row] = ()
     index_collations: Sequence[Row] = ()
-    index_attributes: Sequence[Row] = ()
     inheritance: Sequence[Row] = ()
     sequences: Sequence[Row] = ()
     routines: Sequence[Row] = ()
@@ -37,3 +40,12 @@ class Rows:
     others: Sequence[Row] = ()
     grants: Sequence[Row] = ()
     default_privileges: Sequence[Row] = ()
+
+
+@lru_cache(maxsize=10_000)  # most lists of columns are one of a few
+def numbers(text: str | None) -> tuple[int, ...]:
+    """A list of numbers as the server prints it: ``{1,2}`` is an array, ``1 2`` a vector.
+
+    A driver takes longer over the arrays themselves.
+    """
+    return tuple(map(int, text.strip("{}").replace(",", " ").split())) if text else ()

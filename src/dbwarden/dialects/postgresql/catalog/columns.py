@@ -1,0 +1,130 @@
+"""From rows to the columns of tables. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from operator import itemgetter
+
+from dbwarden.dialects.postgresql.catalog import classes
+from dbwarden.dialects.postgresql.catalog.directory import Directory
+from dbwarden.dialects.postgresql.catalog.options import parameters
+from dbwarden.dialects.postgresql.catalog.parts import DEFAULT_COLLATION, Parts
+from dbwarden.dialects.postgresql.catalog.rows import Row
+from dbwarden.schema import Column, Generated, Identity, Kind, QualifiedName, SequenceOptions
+
+STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+COMPRESSIONS = {"p": "pglz", "l": "lz4"}
+# What _plain_column takes, in its order.
+_PLAIN = itemgetter(
+    *("name", "type", "collation", "not_null", "generated"),
+    *("statistics", "storage", "compression", "inherited"),
+)
+
+
+def add_columns(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+    """Number the columns of relations, and keep them for later; the rest are of indexes."""
+    for row in rows:
+        relation, number = row["relation"], row["number"]
+        if relation not in found.names:
+            parts.index_attributes.setdefault(relation, {})[number] = row
+            continue
+        found.columns.setdefault(relation, {})[number] = row["name"]
+        parts.columns[relation].append(row)
+        if row["generated"]:
+            parts.generated.add((relation, number))
+        if row["collation_oid"] not in (0, DEFAULT_COLLATION):
+            parts.column_collations[relation, number] = row["collation_oid"]
+
+
+def add_defaults(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+    """Number the defaults and generated expressions of columns."""
+    for row in rows:
+        relation, number = row["relation"], row["number"]
+        kind = Kind.COLUMN if (relation, number) in parts.generated else Kind.DEFAULT
+        found.defaults[row["oid"]] = (kind, relation, number)
+        parts.defaults.setdefault(relation, {})[number] = row["expression"]
+
+
+def make_columns(found: Directory, parts: Parts, relations: Iterable[Row]) -> None:
+    """Make the columns of tables, now that their defaults and sequences are known."""
+    for row in relations:
+        if row["kind"] in "rp":
+            parts.table_columns[row["oid"]] = _columns_of(found, parts, row["oid"])
+
+
+def _columns_of(found: Directory, parts: Parts, relation: int) -> tuple[Column, ...]:
+    defaults = parts.defaults.get(relation, {})
+    made = []
+    for row in parts.columns_of(relation):
+        number = row["number"]
+        column = _plain_column(defaults.get(number), *_PLAIN(row))
+        comment = found.comment(classes.CLASS, relation, number)
+        if row["peculiar"] or comment is not None:
+            identity = _identity(row, parts.identities.get((relation, number)))
+            options = parameters(row["options"])
+            column = replace(column, comment=comment, identity=identity, parameters=options)
+        made.append(column)
+    return tuple(made)
+
+
+@lru_cache(maxsize=10_000)  # the same few columns are in many tables
+def _plain_column(
+    expression: str | None,
+    name: str,
+    type_: str,
+    collation: str | None,
+    not_null: bool,
+    generated: str,
+    statistics: int | None,
+    storage: str | None,
+    compression: str,
+    inherited: bool,
+) -> Column:
+    computed = None
+    if generated and expression is not None:
+        computed = Generated(expression=expression, stored=generated == "s")
+    return Column(
+        name=name,
+        type=type_,
+        collation=collation,
+        not_null=not_null,
+        default=None if computed else expression,
+        generated=computed,
+        statistics=statistics if statistics is not None and statistics >= 0 else None,
+        storage=STORAGES.get(storage or ""),
+        compression=COMPRESSIONS.get(compression),
+        inherited=inherited,
+    )
+
+
+def sequence_options(row: Row) -> SequenceOptions:
+    """How the sequence in *row* counts."""
+    return _sequence_options(
+        row["start"], row["increment"], row["minimum"], row["maximum"], row["cache"], row["cycle"]
+    )
+
+
+@lru_cache(maxsize=1_000)  # most sequences count up from one
+def _sequence_options(
+    start: int, increment: int, minimum: int, maximum: int, cache: int, cycle: bool
+) -> SequenceOptions:
+    return SequenceOptions(
+        start=start,
+        increment=increment,
+        minimum=minimum,
+        maximum=maximum,
+        cache=cache,
+        cycle=cycle,
+    )
+
+
+def _identity(row: Row, sequence: Row | None) -> Identity | None:
+    if not row["identity"]:
+        return None
+    if sequence is None:  # a partition's: its parent's sequence serves it
+        return Identity(always=row["identity"] == "a")
+    return Identity(
+        always=row["identity"] == "a",
+        sequence=QualifiedName(sequence["namespace"], sequence["name"]),
+        options=sequence_options(sequence),
+    )

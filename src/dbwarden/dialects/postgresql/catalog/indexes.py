@@ -1,0 +1,99 @@
+"""From rows to indexes. Pure."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from dbwarden.dialects.postgresql.catalog import classes
+from dbwarden.dialects.postgresql.catalog.directory import Directory
+from dbwarden.dialects.postgresql.catalog.options import parameters
+from dbwarden.dialects.postgresql.catalog.parts import Parts
+from dbwarden.dialects.postgresql.catalog.rows import Row, numbers
+from dbwarden.schema import Index, IndexColumn, Kind, Ref
+
+
+def add_indexes(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+    """Number and make the indexes of tables and materialized views."""
+    for row in rows:
+        relation = row["relation"]
+        name = found.names.get(relation)
+        if name is None:
+            continue
+        found.refs[classes.CLASS, row["oid"]] = Ref(Kind.INDEX, name.namespace, row["name"])
+        if row["replica_identity"]:
+            parts.identity_indexes[relation] = row["name"]
+        parts.indexes[relation].append(_index(found, parts, row))
+
+
+def _index(found: Directory, parts: Parts, row: Row) -> Index:
+    count = row["key_count"]
+    columns = numbers(row["columns"])
+    return Index(
+        name=row["name"],
+        columns=_index_columns(found, parts, row, columns[:count]),
+        unique=row["unique"],
+        method=row["method"],
+        include=found.column_names(row["relation"], columns[count:]) if columns[count:] else (),
+        where=row["where"],
+        nulls_not_distinct=row["nulls_not_distinct"],
+        parameters=parameters(row["options"]),
+        clustered=row["clustered"],
+        valid=row["valid"],
+        comment=found.comment(classes.CLASS, row["oid"]),
+        inherited=row["inherited"],
+    )
+
+
+def _index_columns(
+    found: Directory, parts: Parts, row: Row, columns: tuple[int, ...]
+) -> tuple[IndexColumn, ...]:
+    relation, expressions = row["relation"], row["expressions"]
+    names = found.columns[relation]
+    own = parts.index_attributes.get(row["oid"], {})
+    each = zip(
+        columns,
+        numbers(row["flags"]),
+        numbers(row["classes"]),
+        numbers(row["collations"]),
+        strict=False,  # columns that are only included have a collation too
+    )
+    return tuple(
+        [
+            _plain_index_column(
+                names.get(number),
+                None if number else expressions[place - 1],
+                _operator_class(parts.classes[chosen], own.get(place)),
+                parts.collation(relation, number, collation),
+                flags,
+                own[place]["statistics"] if place in own else None,
+            )
+            for place, (number, flags, chosen, collation) in enumerate(each, start=1)
+        ]
+    )
+
+
+def _operator_class(chosen: Row, own: Row | None) -> str | None:
+    """The operator class where it is not the type's own, or has settings."""
+    if own is not None and own["options"]:
+        settings = ", ".join(f"{name}={value}" for name, value in parameters(own["options"]))
+        return f"{chosen['name']}({settings})"
+    return None if chosen["is_default"] else chosen["name"]
+
+
+@lru_cache(maxsize=10_000)  # the same few columns are in many indexes
+def _plain_index_column(
+    column: str | None,
+    expression: str | None,
+    operator_class: str | None,
+    collation: str | None,
+    flags: int,
+    statistics: int | None,
+) -> IndexColumn:
+    return IndexColumn(
+        column=column,
+        expression=expression,
+        operator_class=operator_class,
+        collation=collation,
+        descending=bool(flags & 1),
+        nulls_first=bool(flags & 2),
+        statistics=statistics if statistics is not None and statistics >= 0 else None,
+    )
