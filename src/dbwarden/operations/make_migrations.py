@@ -241,7 +241,23 @@ async def _prove(
     config = place.config
     path = config.migrations_dir / _file_name(config, files, order)
     migration = parse(draft, path=path, database=config.files_of, dialect=config.database_type)
-    return await prove(place, sides.source, sides.current, sides.desired, migration)
+    proof = await prove(place, sides.source, sides.current, sides.desired, migration)
+    _refuse_broken(proof.after, sides.current, migration)
+    return proof
+
+
+def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
+    """Raise where a view or trigger that could be used cannot be used any more."""
+    known = {ref for ref, _ in before.broken}
+    for ref, why in after.broken:
+        if ref not in known:
+            raise NotProven(
+                f"{ref} could not be used afterwards: {why}",
+                database=migration.database,
+                location=migration.at(),
+                next_step=f"Correct {ref}, or what it reads, where it is made: a DDL event of the "
+                "models, a file of schema_paths, a migration by hand.",
+            )
 
 
 def _written(

@@ -54,7 +54,9 @@ class Schema:
     ``dependencies`` are pairs of a thing and one that it needs, as the server recorded them;
     they and the server's version tell how to change a schema, not what it is, so that two
     schemas are equal without them. ``standing`` are the grants where grants are not compared: what
-    is made anew gets its own again. ``default_namespace`` is the one that printed text leaves out.
+    is made anew gets its own again. ``broken`` are views and triggers that the server keeps
+    although they cannot be used, with what it says of them. ``default_namespace`` is the one that
+    printed text leaves out.
     """
 
     dialect: DialectName = "postgresql"
@@ -81,6 +83,7 @@ class Schema:
     others: tuple[Other, ...] = ()
     dependencies: tuple[tuple[Ref, Ref], ...] = field(default=(), compare=False)
     standing: tuple[Grant, ...] = field(default=(), compare=False)
+    broken: tuple[tuple[Ref, str], ...] = field(default=(), compare=False)
 
     @property
     def things(self) -> Iterator[Thing]:

@@ -67,4 +67,23 @@ CASES = [
         loses=("t.b",),
         lacks=("new_t",),
     ),
+    SqliteCase(
+        name="views and triggers that are broken stand aside and stay",
+        old="CREATE TABLE t (a TEXT); CREATE TABLE o (x INT); CREATE VIEW v AS SELECT 1 FROM gone;"
+        "CREATE TRIGGER w INSTEAD OF DELETE ON v BEGIN SELECT 1; END;"
+        "CREATE TRIGGER g AFTER INSERT ON o BEGIN INSERT INTO gone VALUES (1); END;",
+        new="CREATE TABLE t (a TEXT UNIQUE); CREATE TABLE o (x INT);"
+        "CREATE VIEW v AS SELECT 1 FROM gone;"
+        "CREATE TRIGGER w INSTEAD OF DELETE ON v BEGIN SELECT 1; END;"
+        "CREATE TRIGGER g AFTER INSERT ON o BEGIN INSERT INTO gone VALUES (1); END;",
+    ),
+    SqliteCase(
+        name="a column is dropped beside a trigger that is broken",
+        old="CREATE TABLE t (a TEXT, b INT); CREATE TABLE o (x INT);"
+        "CREATE TRIGGER g AFTER INSERT ON o BEGIN UPDATE o SET y = 1; END;",
+        new="CREATE TABLE t (a TEXT); CREATE TABLE o (x INT);"
+        "CREATE TRIGGER g AFTER INSERT ON o BEGIN UPDATE o SET y = 1; END;",
+        loses=("t.b",),
+        lacks=("new_t",),
+    ),
 ]

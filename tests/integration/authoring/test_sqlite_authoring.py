@@ -361,6 +361,41 @@ async def test_what_was_made_by_hand_is_in_the_way_of_what_it_reads(lite: Lite) 
         await lite.make(allow_drop=["users.email"])
 
 
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("CREATE VIEW v AS SELECT nick FROM users", "view v .* no such column: nick"),
+        ("CREATE VIEW v AS SELECT 1 FROM people", "view v .* no such table: main.people"),
+        (
+            "CREATE TRIGGER g AFTER DELETE ON users BEGIN INSERT INTO users VALUES (1); END",
+            "trigger g on users .* table users has 2 columns but 1 values were supplied",
+        ),
+    ],
+)
+async def test_a_view_or_trigger_that_could_not_be_used_is_not_written(
+    lite: Lite, code: str, why: str
+) -> None:
+    lite.models(USER + f'\nevent.listen(Base.metadata, "after_create", DDL("{code}"))\n')
+    with pytest.raises(NotProven, match=why) as caught:
+        await lite.make()
+    assert "where it is made" in str(caught.value.next_step)
+
+
+async def test_a_column_that_breaks_what_was_made_by_hand_is_not_added(lite: Lite) -> None:
+    lite.migration(
+        1,
+        HANDMADE.replace(
+            "UPDATE users SET email = trim(new.email) WHERE id = new.id;",
+            "INSERT INTO users VALUES (new.id + 1, new.email);",
+        ),
+    )
+    lite.models(USER)
+    assert (await lite.make()).agree
+    lite.models(USER + "    age: Mapped[int | None]\n")
+    with pytest.raises(NotProven, match=r"trigger tidy on users .* has 3 columns but 2 values"):
+        await lite.make()
+
+
 async def test_a_trigger_made_by_hand_goes_with_its_table(lite: Lite) -> None:
     lite.migration(1, HANDMADE.replace("CREATE VIEW", "-- CREATE VIEW").replace("DROP VIEW", "--"))
     await migrate(lite.config)

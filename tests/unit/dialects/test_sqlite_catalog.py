@@ -324,6 +324,7 @@ def test_views_and_triggers_are_read_with_what_sqlite_says_they_use() -> None:
     a, b = Ref(K.COLUMN, None, "t", "a"), Ref(K.COLUMN, None, "t", "b")
     g, h = Ref(K.TRIGGER, None, "t", "g"), Ref(K.TRIGGER, None, "w", "h")
     assert set(found.dependencies) == {(v, t), (v, a), (w, v), (g, t), (g, a), (g, b), (h, t)}
+    assert found.broken == ((Ref(K.VIEW, None, "broken"), "no such table: main.gone"),)
 
 
 def test_virtual_tables_are_seen_and_what_is_behind_them_or_sqlites_own_is_not() -> None:

@@ -28,7 +28,7 @@ from functools import partial
 from typing import TypeVar
 
 from dbwarden.dialects.sqlite.catalog.cursor import Cursor
-from dbwarden.dialects.sqlite.catalog.dependencies import dependencies
+from dbwarden.dialects.sqlite.catalog.dependencies import uses
 from dbwarden.dialects.sqlite.catalog.expressions import sql
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, index, name_of, resolved, table
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable
@@ -91,7 +91,8 @@ def read_schema(database: sqlite3.Connection, *, exclude: Iterable[str] = ()) ->
     rows = [Row(*row) for row in database.execute(_ROWS).fetchall()]
     shadows = _shadows(database, rows)
     schema = schema_of(rows, leave_out={*shadows, *exclude})
-    return replace(schema, dependencies=dependencies(database, schema))
+    found = uses(database, schema)
+    return replace(schema, dependencies=found.dependencies, broken=found.broken)
 
 
 def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:

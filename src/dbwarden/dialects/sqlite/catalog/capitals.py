@@ -92,6 +92,7 @@ class _Names:
                 for item in desired.triggers
             ),
             dependencies=tuple((self._ref(a), self._ref(b)) for a, b in desired.dependencies),
+            broken=tuple((self._ref(ref), why) for ref, why in desired.broken),
         )
 
     def _name(self, name: QualifiedName) -> QualifiedName:

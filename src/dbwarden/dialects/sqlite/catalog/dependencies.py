@@ -1,8 +1,10 @@
 """What views and triggers read and write: SQLite itself says so when it compiles them."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.schema import Kind, Ref, Schema, ref_of
@@ -14,23 +16,45 @@ Access = tuple[str, str, str]
 """A view or trigger, the table or view that it uses, and the column ("" for none)."""
 
 
-def dependencies(database: sqlite3.Connection, schema: Schema) -> tuple[tuple[Ref, Ref], ...]:
-    """Pairs of a view or trigger and what it uses; what does not compile has none.
+_BROKEN = re.compile(
+    r"no such (?:table|column): |table .* (?:has no column named|has \d+ columns but \d+ values) "
+)
+"""What SQLite says of those that read or write what is not there; functions come from the app."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """What views and triggers use, and what is wrong with those that cannot be used."""
+
+    dependencies: tuple[tuple[Ref, Ref], ...] = ()
+    broken: tuple[tuple[Ref, str], ...] = ()
+
+
+def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
+    """Pairs of a view or trigger and what it uses; what does not compile may have none.
 
     Nothing runs: the statements are only compiled.
     """
     if not schema.views and not schema.triggers:
-        return ()
+        return Uses()
     seen: set[Access] = set()
+    broken: dict[Ref, str] = {}
     with _watched(database, seen):
         for view in schema.views:
-            _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
+            said = _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
+            broken |= {view.ref: said} if said is not None else {}
         for name in {trigger.table.name for trigger in schema.triggers}:
             for statement in _events(database, name):
-                _compile(database, statement)
+                if (said := _compile(database, statement)) is not None:
+                    # SQLite does not say which of them it is.
+                    own = [trigger.ref for trigger in schema.triggers if trigger.table.name == name]
+                    broken |= dict.fromkeys(own, said)
     refs = _refs(schema)
     pairs = {pair for access in seen for pair in _pairs(access, refs)}
-    return tuple(sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key)))
+    return Uses(
+        dependencies=tuple(sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key))),
+        broken=tuple(sorted(broken.items(), key=lambda item: item[0].sort_key)),
+    )
 
 
 @contextmanager
@@ -52,11 +76,13 @@ def _watched(database: sqlite3.Connection, seen: set[Access]) -> Iterator[None]:
         database.set_authorizer(None)
 
 
-def _compile(database: sqlite3.Connection, statement: str) -> None:
+def _compile(database: sqlite3.Connection, statement: str) -> str | None:
+    """What is not there, on which *statement* stands: SQLite allows that until it is used."""
     try:
         database.execute(f"EXPLAIN {statement}").close()
-    except sqlite3.Error:
-        return  # a view on something that is gone, say: SQLite allows it until it is used
+    except sqlite3.Error as error:
+        return str(error) if _BROKEN.match(str(error)) else None
+    return None
 
 
 def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:

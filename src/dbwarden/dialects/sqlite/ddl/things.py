@@ -125,7 +125,10 @@ def _aside(plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]) -
     moved |= {ref.name for change in plan.renames for ref in (change.before, change.after)}
     moved |= {name for kind, name in changed if kind is Kind.VIEW}
     moved = {name.casefold() for name in moved}
-    waiting = {key: words(_text(thing)) for key, thing in old.items()}
+    broken = {ref for ref, _ in plan.current.broken}  # whatever it is, SQLite stops at it
+    apart = {key for key, thing in old.items() if thing.ref in broken}
+    moved |= {name for kind, name in apart if kind is Kind.VIEW}
+    waiting = {key: words(_text(thing)) for key, thing in old.items() if key not in apart}
     while more := {key for key, text in waiting.items() if not text.isdisjoint(moved)}:
         for key in more:
             del waiting[key]
