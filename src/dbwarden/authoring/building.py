@@ -16,6 +16,7 @@ from dbwarden.authoring.modules import place_of
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 
+_DROP = re.compile(r"\s*DROP\s", re.IGNORECASE)
 _CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
 
 
@@ -41,7 +42,18 @@ def statements(
     found = [sql for space in spaces if (sql := namespace(space))]
     for item in owned:
         found += (sql for sql in _of_metadata(config, item, url) if not _makes(sql, spaces))
-    return tuple(dict.fromkeys(found))
+    return tuple(_once(found))
+
+
+def _once(found: Iterable[str]) -> Iterator[str]:
+    """Each statement once: a type that several tables use. Again where something was dropped."""
+    said: set[str] = set()
+    for statement in found:
+        if _DROP.match(statement):
+            said.clear()
+        if statement not in said:
+            said.add(statement)
+            yield statement
 
 
 def _makes(sql: str, spaces: Sequence[str]) -> bool:

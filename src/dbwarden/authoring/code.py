@@ -69,8 +69,9 @@ class _Module:
     def sqlite(self) -> bool:
         return self.schema.dialect == "sqlite"
 
-    def type(self, type_: str) -> CodeType:
-        found = code_sqlite.code_type(type_) if self.sqlite else code_type(type_, self.schema)
+    def type(self, column: Column) -> CodeType:
+        lite = code_sqlite.type_of(column) if self.sqlite else None
+        found = lite or code_type(column.type, self.schema)
         for home, name in found.imports:
             self.use(home, name)
         return found
@@ -187,7 +188,7 @@ def _attribute(code: _Module, table: Table, column: Column, taken: set[str], idi
     if name.startswith("__"):
         name = f"c{name}"
     taken.add(name)
-    annotation = code.type(column.type).annotation
+    annotation = code.type(column).annotation
     optional = "" if column.not_null else " | None"
     said = column.name in (table.primary_key.columns if table.primary_key else ())
     known = code.idiomatic and (
@@ -211,8 +212,8 @@ def _arguments(
     """What stands in the brackets; *nullable* where the annotation does not say it."""
     if named:
         yield repr(column.name)
-    expression = code.type(column.type).expression
-    if column.collation is not None and expression.startswith(("String", "Text", "CHAR")):
+    expression = code.type(column).expression
+    if column.collation is not None:
         expression = with_collation(expression, column.collation)
     yield expression
     if (link := idioms.foreign_keys.get(column.name)) is not None:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from dbwarden.authoring.code_types import CodeType, raw
+from dbwarden.authoring.code_types import COLLATED, CodeType, raw
+from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.schema import Column, ForeignKey, PrimaryKey, Schema, Table, Unique
 
 _SQL = "sqlalchemy"
@@ -51,6 +52,14 @@ def code_type(type_: str) -> CodeType:
     imports = ((_SQL, name), *((_DECIMAL,) if number else ()))
     annotation = "Decimal" if number else "str"
     return CodeType(expression=f"{name}({found[2]})", annotation=annotation, imports=imports)
+
+
+def type_of(column: Column) -> CodeType:
+    """The type of *column*, with its collation where SQLAlchemy's type takes none."""
+    found = code_type(column.type)
+    if column.collation is None or found.expression.startswith(COLLATED):
+        return found
+    return raw(f"{column.type} COLLATE {identifier(column.collation)}".strip())
 
 
 def default_text(default: str) -> str:

@@ -53,6 +53,9 @@ _PLAIN: dict[str, tuple[str, str, str, tuple[str, str] | None]] = {
 NAMES = frozenset(name for name, *_ in _PLAIN.values()) | {"DateTime", "Time", "CHAR", "TIMESTAMP"}
 """What columns may be written with."""
 
+COLLATED = ("String", "Text", "CHAR", "NVARCHAR")
+"""How the types begin that SQLAlchemy gives a collation."""
+
 _TIMES = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
 _SIZED = re.compile(r"(character varying|character|numeric|bit varying|bit)\(([\d,]+)\)")
 
@@ -146,7 +149,9 @@ def import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
 
 
 def with_collation(expression: str, collation: str) -> str:
-    """A type with its collation."""
+    """A type with its collation, where it is one that has collations."""
+    if not expression.startswith(COLLATED):
+        return expression
     name = collation.strip('"').rpartition(".")[2].strip('"')
     head, bracket, rest = expression.partition("(")
     inside = rest.rstrip(")") + ", " if bracket else ""

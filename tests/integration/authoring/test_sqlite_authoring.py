@@ -571,6 +571,24 @@ async def test_generated_models_lead_back_to_the_database(lite: Lite) -> None:
     assert found.differences == ()
 
 
+ODD = """
+CREATE TABLE a (n INTEGER COLLATE RTRIM, d COLLATE "NOCASE", PRIMARY KEY (n));
+CREATE TABLE b (n INTEGER PRIMARY KEY DESC, x INT);
+CREATE INDEX i ON a (d);
+CREATE INDEX j ON b (x);
+"""
+
+
+async def test_generated_models_say_what_sqlalchemy_has_no_words_for(lite: Lite) -> None:
+    lite.run(ODD)
+    made = await generate_models(lite.config)
+    assert "Raw('INTEGER COLLATE RTRIM')" in made.code
+    path = lite.root / "models_odd.py"
+    path.write_text(made.code, encoding="utf-8")
+    found = await drift(replace(lite.config, model_paths=(path.name,)), models=True)
+    assert found.differences == ()
+
+
 # -- scratch ------------------------------------------------------------------------------------
 
 
