@@ -30,7 +30,7 @@ KINDS = {kind.value: kind for kind in Kind}
 
 def renaming(text: str) -> Renaming:
     """``column users.nick:nickname``, ``table users:s.members``, ``value mood.sad:low``."""
-    kind, _, rest = text.partition(" ")
+    kind, _, rest = text.rpartition(" ")
     old, _, new = rest.partition(":")
     if kind == "value":
         enum, _, value = old.partition(".")

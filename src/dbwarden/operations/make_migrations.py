@@ -207,6 +207,8 @@ async def _proven_plan(
     try:
         return planned, await _prove(place, files, order, sides, planned)
     except (NotProven, StatementFailed) as error:
+        if (forward := _without_way_back(planned, error)) is not None:
+            return forward, await _prove(place, files, order, sides, forward)
         if task.hints is not NO_HINTS and (again := await _in_catalog_words(place, task)):
             try:
                 return again, await _prove(place, files, order, sides, again)
@@ -215,6 +217,14 @@ async def _proven_plan(
         if order.unproven:
             return planned, None
         raise _not_written(error) from error
+
+
+def _without_way_back(planned: Plan, error: NotProven | StatementFailed) -> Plan | None:
+    """*planned* as irreversible, where only the server can know that there is no way back."""
+    if planned.rollback is None or "has no update path from" not in error.message:
+        return None
+    why = error.message.removeprefix("the scratch database refused: ")
+    return replace(planned, rollback=None, no_way_back=f"{why}.")
 
 
 async def _in_catalog_words(place: Bench, task: Task) -> Plan | None:

@@ -280,6 +280,18 @@ async def test_what_is_said_of_a_column_that_is_not_there_is_an_error(
     assert caught.value.database == "primary"
 
 
+async def test_an_extension_that_cannot_go_back_has_no_way_back(project: Project) -> None:
+    project.needs(13)
+    event = 'event.listen(Base.metadata, "before_create", DDL("CREATE EXTENSION pg_trgm{}"))\n'
+    project.models(f"{HEAD}{event.format(chr(32) + 'VERSION ' + repr('1.3'))}")
+    await project.made("before")
+    project.models(f"{HEAD}{event.format('')}")
+    text = await project.made("after")
+    assert "-- Verdict: irreversible" in text
+    assert 'There is no way back: extension "pg_trgm" has no update path from' in text
+    assert "ALTER EXTENSION pg_trgm UPDATE;" in text
+
+
 async def test_who_says_no_gets_no_file(project: Project) -> None:
     project.models(HEAD + "    nick: Mapped[str | None]\n")
     await project.made("before")

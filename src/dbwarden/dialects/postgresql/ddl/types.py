@@ -1,6 +1,7 @@
 """The SQL of types, sequences, namespaces and extensions. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.columns import (
     behind_rows,
@@ -202,11 +203,31 @@ def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> 
     if before.not_null != after.not_null:
         word = "SET" if after.not_null else "DROP"
         yield statement(change, f"ALTER DOMAIN {name} {word} NOT NULL")
-    for was, now in pair(before.checks, after.checks, lambda check: check.name):
+    names = dict(_renamed_checks(before.checks, after.checks))
+    for old, new in names.items():  # to make it anew is refused while an array of the domain is
+        text = f"ALTER DOMAIN {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
+        yield statement(change, text)
+    checks = tuple(
+        replace(check, name=names.get(check.name, check.name)) for check in before.checks
+    )
+    for was, now in pair(checks, after.checks, lambda check: check.name):
         if was != now:
             yield from _domain_check(change, name, was, now)
     if before.comment != after.comment:
         yield comment(change, f"DOMAIN {name}", after.comment)
+
+
+def _renamed_checks(
+    before: tuple[DomainCheck, ...], after: tuple[DomainCheck, ...]
+) -> Iterator[tuple[str, str]]:
+    """Checks that come under another name and are what they were: old name and new."""
+    kept = {check.name for check in before} & {check.name for check in after}
+    came = [check for check in after if check.name not in kept]
+    for was in before:
+        like = [now for now in came if now.expression == was.expression and _stays(was, now)]
+        if was.name not in kept and like:
+            came.remove(like[0])
+            yield was.name, like[0].name
 
 
 def _domain_check(
