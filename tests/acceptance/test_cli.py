@@ -622,6 +622,34 @@ def test_what_nobody_foresaw_is_an_error_with_its_traceback_and_no_secret(
     assert "secret" not in ran.out + ran.err
 
 
+def test_what_was_written_before_a_failure_is_told(project: Path, cli: Cli) -> None:
+    file = project / "dbwarden.py"
+    models = 'model_paths=[f"{name}_models.py"] if name != "logging" else []'
+    text = file.read_text()
+    file.write_text(
+        text.replace('default=name == "primary"', f'default=name == "primary", {models}')
+    )
+    for name in ("primary", "analytics"):
+        (project / f"{name}_models.py").write_text(
+            "from sqlalchemy import Column, Integer, MetaData, Table\n"
+            f'THINGS = Table("{name}_things", MetaData(), Column("id", Integer))\n'
+        )
+        for path in (project / "migrations" / name).glob("*.sql"):
+            path.unlink()
+    (project / "analytics_models.py").write_text("import nowhere\n")
+    ran = cli("make-migrations", "--all", "-m", "things", "--json")
+    assert ran.code == 2
+    assert ran.json["error"]["database"] == "analytics"
+    (made,) = ran.json["databases"]
+    assert (made["database"], Path(made["path"]).name) == (
+        "primary",
+        "primary__0001_things.sql",
+    )
+    again = cli("make-migrations", "--all", "-m", "more", "--rename", "nothing:things")
+    assert "primary: --rename 'nothing:things': there is no nothing" in again.err
+    assert "next: Say it with -d, for the database that has it: not for primary.\n" in again.err
+
+
 def test_all_leaves_out_databases_that_have_no_models(
     project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

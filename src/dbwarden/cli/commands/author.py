@@ -12,7 +12,7 @@ from dbwarden.authoring.answers import pairs_of
 from dbwarden.authoring.labels import shortened
 from dbwarden.cli import output
 from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
-from dbwarden.cli.documents import plain
+from dbwarden.cli.documents import failure_document, plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import Authored, Lived, Project, Target
 from dbwarden.cli.progress import doing
@@ -20,7 +20,7 @@ from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
 from dbwarden.cli.style import Cell, counted, short, some
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import UsageError
+from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.operations.dev_server import (
     dev_server_start,
     dev_server_status,
@@ -109,17 +109,33 @@ async def _make_each(
     options: Authored,
     patient: bool,
 ) -> int:
-    results = []
+    results: list[MakeMigrationsResult] = []
     for config in databases:
         about = config.database_name if len(databases) > 1 else None
-        with doing(enabled=not options.json):
-            made = await make(config, asker=Terminal(about) if patient else None)
+        try:
+            with doing(enabled=not options.json):
+                made = await make(config, asker=Terminal(about) if patient else None)
+        except DBWardenError as error:
+            if about is not None and error.message.startswith("--"):
+                error.next_step = f"Say it with -d, for the database that has it: not for {about}."
+            if options.json and results:
+                return _say_stopped(error, results)
+            raise
         if not options.json:  # what is written is told, whatever becomes of the next one
             output.say(*_made_lines(made))
         results.append(made)
     if options.json:
         _say_documents("make-migrations", results, Exit.DONE)
     return Exit.DONE
+
+
+def _say_stopped(error: DBWardenError, results: Sequence[MakeMigrationsResult]) -> int:
+    """The document of a run that stopped at *error*, with what was written before."""
+    code = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
+    made = [plain(result) for result in results]
+    output.say_json({**failure_document("make-migrations", error, code), "databases": made})
+    output.note_errors([error])
+    return code
 
 
 def _made_lines(result: MakeMigrationsResult) -> list[str]:
