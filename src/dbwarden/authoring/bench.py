@@ -11,10 +11,14 @@ import anyio.to_thread
 from dbwarden import telemetry
 from dbwarden.authoring import cache
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.scratch import Scratch, ScratchDatabase, Workshop, workshop_for
-from dbwarden.errors import UsageError
+from dbwarden.dialects.scratch import (
+    Scratch,
+    ScratchDatabase,
+    Workshop,
+    setup_of,
+    workshop_for,
+)
 from dbwarden.schema import Schema
-from dbwarden.types import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,16 +174,8 @@ class Bench:
         path = dict(url.query).get("options", "") if url is not None else ""
         if config.compare_privileges:
             path += " with privileges"
-        if config.scratch_setup is None:
-            return path
-        try:
-            return path + await anyio.Path(config.scratch_setup).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"scratch_setup cannot be read: {error}",
-                database=config.database_name,
-                location=Location(path=config.scratch_setup),
-            ) from error
+        setup = await anyio.to_thread.run_sync(setup_of, config)
+        return path + (setup.upgrade.text if setup is not None else "")
 
 
 @asynccontextmanager

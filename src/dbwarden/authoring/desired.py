@@ -11,11 +11,9 @@ from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import dialect_for
-from dbwarden.dialects.scratch import ScratchDatabase, Workshop
+from dbwarden.dialects.scratch import ScratchDatabase, Workshop, as_migration
 from dbwarden.errors import ConfigurationError, UsageError
-from dbwarden.files.checksum import checksum
-from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import Kind
+from dbwarden.files.migration import Migration
 from dbwarden.schema.garbage import collecting_no_garbage
 from dbwarden.types import Location
 
@@ -117,15 +115,8 @@ def _schema_file(config: DatabaseConfig, path: Path) -> Migration:
             database=config.database_name,
             location=Location(path=path),
         ) from error
-    section = Section(text=text, line=1, checksum=checksum(text))
-    migration = Migration(
-        database=config.database_name,
-        kind=Kind.VERSIONED,
-        version=None,
-        name=path.stem,
-        path=path,
-        upgrade=section,
-        rollback=None,
-    )
-    dialect_for(config.database_type).steps(migration, section)  # its syntax, before a server runs
+    migration = as_migration(path, text, config.database_name)
+    dialect_for(config.database_type).steps(
+        migration, migration.upgrade
+    )  # its syntax, before a server runs
     return migration

@@ -7,14 +7,53 @@ catalog that reads a schema back, and the SQL for changes. Nothing of it is need
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.errors import UsageError
+from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
+from dbwarden.ledger import Kind
 from dbwarden.schema import Schema
-from dbwarden.types import DialectName
+from dbwarden.types import DatabaseName, DialectName, Location
+
+
+def as_migration(path: Path, text: str, database: DatabaseName) -> Migration:
+    """A file of plain SQL as if it were the upgrade of a migration: it runs in the same way."""
+    return Migration(
+        database=database,
+        kind=Kind.VERSIONED,
+        version=None,
+        name=path.stem,
+        path=path,
+        upgrade=Section(text=text, line=1, checksum=checksum(text)),
+        rollback=None,
+    )
+
+
+def setup_of(config: DatabaseConfig) -> Migration | None:
+    """The project's ``scratch_setup``, read now; blocks.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    path = config.scratch_setup
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"scratch_setup cannot be read: {why}",
+            database=config.database_name,
+            location=Location(path=path),
+            next_step="Relative paths count from the folder of the configuration file.",
+        ) from error
+    return as_migration(path, text, config.database_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

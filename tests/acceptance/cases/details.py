@@ -128,9 +128,7 @@ CASES = [
     ),
     on(
         F.replace("x int", "x int, y int"),
-        "CREATE FUNCTION w(x int) RETURNS bigint LANGUAGE sql WINDOW AS 'SELECT 1';".replace(
-            " WINDOW", ""
-        ),
+        "CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT 1';",
         "function beside another",
     ),
     swapped("", A.format(""), A.format(", INITCOND = '5', PARALLEL = SAFE"), "aggregate options"),

@@ -91,6 +91,30 @@ async def test_what_scratch_setup_makes_is_there_on_both_sides(project: Project)
     assert "CREATE FUNCTION" not in text
 
 
+async def test_scratch_setup_may_make_roles_and_is_named_where_it_fails(project: Project) -> None:
+    project.options["scratch"] = "embedded"
+    setup = project.file("scratch.sql", "CREATE ROLE app_owner;\nCREATE SCHEMA ours;\n")
+    project.options["scratch_setup"] = setup
+    project.models(
+        USERS
+        + """
+event.listen(Base.metadata, "after_create", DDL("CREATE POLICY p ON users TO app_owner"))
+"""
+    )
+    result = await project.make("users")
+    assert "CREATE POLICY p ON users" in (result.sql or "")
+    assert "SCHEMA" not in (result.sql or "")
+    setup.write_text("SELECT 1;\nCREATE TABL odd();\n")
+    with pytest.raises(StatementFailed, match="syntax error") as caught:
+        await project.make("more")
+    place = caught.value.location
+    assert place is not None and (place.path, place.line) == (setup, 2)
+    setup.unlink()
+    with pytest.raises(UsageError, match="scratch_setup cannot be read: No such file") as missing:
+        await project.make("more")
+    assert missing.value.next_step
+
+
 async def test_roles_that_migrations_name_are_made_in_the_embedded_server(
     project: Project,
 ) -> None:

@@ -22,8 +22,8 @@ from dbwarden.dialects.postgresql.messages import in_pieces, place, statement_of
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.dialects.postgresql.sample import add_rows, fingerprint
 from dbwarden.dialects.postgresql.tracing import Refused, trace_statements
-from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
-from dbwarden.errors import DBWardenError, StatementFailed, UsageError
+from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement, setup_of
+from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import QualifiedName, Schema
 from dbwarden.types import Location
@@ -172,11 +172,9 @@ class PostgresScratchDatabase:
         """The namespace that the URL names, and the project's ``scratch_setup``."""
         if self._scratch.namespace != "public":
             await self.execute([make_namespace(self._scratch.namespace)])
-        setup = self._config.scratch_setup
+        setup = await anyio.to_thread.run_sync(setup_of, self._config)
         if setup is not None:
-            text = await anyio.to_thread.run_sync(_read_text, setup)
-            found = splitting.split(text, path=setup, database=self._config.database_name)
-            await self.execute([statement.text for statement in found])
+            await self.replay(setup, setup.upgrade)
 
     async def execute(self, statements: Sequence[str]) -> None:
         """Run SQL that stands in no file, in few messages where that is possible.
@@ -340,15 +338,6 @@ def _statement_at(statements: Sequence[str], error: asyncpg.PostgresError) -> st
         if position <= 0:
             return statement
     return None
-
-
-def _read_text(path: Any) -> str:
-    try:
-        return str(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"scratch_setup cannot be read: {error}", location=Location(path=path)
-        ) from error
 
 
 async def read_database(

@@ -4,7 +4,6 @@ import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -12,7 +11,7 @@ import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Statement, Step, Work
-from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
+from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement, setup_of
 from dbwarden.dialects.sqlite import splitting
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
@@ -24,10 +23,9 @@ from dbwarden.dialects.sqlite.session import Session
 from dbwarden.dialects.sqlite.threads import cleaning, interruptible, uninterrupted
 from dbwarden.dialects.sqlite.tracing import Tracer
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import DBWardenError, StatementFailed, UsageError
+from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import Schema
-from dbwarden.types import Location
 
 T = TypeVar("T")
 
@@ -144,11 +142,9 @@ class SQLiteScratchDatabase:
     async def set_up(self) -> None:
         """Open it, and run the project's ``scratch_setup``."""
         await self._call(self._session.open)
-        setup = self._config.scratch_setup
+        setup = await anyio.to_thread.run_sync(setup_of, self._config)
         if setup is not None:
-            text = await anyio.to_thread.run_sync(_read_text, setup)
-            found = splitting.split(text, path=setup, database=self._config.database_name)
-            await self.execute([statement.text for statement in found])
+            await self.replay(setup, setup.upgrade)
 
     async def take_over(self, other: "SQLiteScratchDatabase") -> None:
         """Open it as a copy of *other*."""
@@ -256,12 +252,3 @@ def _advice(error: Exception) -> str | None:
             "ATTACH is empty in scratch."
         )
     return None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"scratch_setup cannot be read: {error}", location=Location(path=path)
-        ) from error
