@@ -23,7 +23,6 @@ from tests.integration.postgresql.helpers import (
     migrator,
     tables,
     until_running,
-    value,
     work,
 )
 
@@ -189,7 +188,7 @@ async def test_a_concurrent_index_is_finished_before_a_cancellation_counts(
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(0.2)
-                assert await value(postgres_url, "SELECT 1 FROM pg_stat_progress_create_index")
+                assert await until_running(postgres_url, INDEX)
                 await transaction.rollback()
 
     assert await indexes(postgres_url, "a") == {"i": True}

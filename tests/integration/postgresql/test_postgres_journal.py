@@ -103,7 +103,7 @@ async def test_the_journal_says_before_a_step_what_runs_and_after_it_that_it_is_
             "  VALUES (NEW.state, NEW.step, NEW.running);"
             "  RETURN NULL; END $$;"
             "CREATE TRIGGER telling AFTER INSERT OR UPDATE ON dbwarden_ledger"
-            " FOR EACH ROW EXECUTE FUNCTION public.tell()"
+            " FOR EACH ROW EXECUTE PROCEDURE public.tell()"
         )
 
     await apply(postgres_config, work(1, MIXED))
@@ -313,8 +313,9 @@ async def test_an_interrupted_drop_of_an_index_is_done_when_it_is_gone(
 
 
 async def test_leftovers_of_a_reindex_are_dropped(
-    postgres_config: DatabaseConfig, postgres_url: str
+    postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
+    needs(postgres_server, 12)
     text = TABLE + "CREATE INDEX a_id ON a (id);\nREINDEX TABLE CONCURRENTLY a;"
     async with admin(postgres_url) as connection:
         await connection.execute(TABLE + "CREATE INDEX a_id ON a (id);")
@@ -337,8 +338,13 @@ async def test_leftovers_of_a_reindex_are_dropped(
     ],
 )
 async def test_a_reindex_drops_the_leftovers_of_what_it_builds_again(
-    postgres_config: DatabaseConfig, postgres_url: str, statement: str, dropped: set[str]
+    postgres_server: EmbeddedServer,
+    postgres_config: DatabaseConfig,
+    postgres_url: str,
+    statement: str,
+    dropped: set[str],
 ) -> None:
+    needs(postgres_server, 12)
     text = TABLE + statement.format(database=postgres_url.rsplit("/", 1)[1])
     async with admin(postgres_url) as connection:
         await connection.execute(TABLE + "CREATE SCHEMA other; CREATE INDEX a_id ON a (id);")
@@ -353,9 +359,10 @@ async def test_a_reindex_drops_the_leftovers_of_what_it_builds_again(
 
 
 async def test_a_reindex_that_fails_leaves_no_new_index_behind(
-    postgres_url: str, make_config: MakeConfig
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     """Its second part waits for a reader, and is cut there."""
+    needs(postgres_server, 12)
     config = make_config(postgres_url, statement_timeout=0.3)
     await apply(config, work(9, TABLE + "CREATE INDEX a_id ON a (id);"))
     async with admin(postgres_url) as writer:
@@ -584,9 +591,10 @@ async def test_a_marked_statement_that_can_be_in_a_transaction_is_exact(
 
 
 async def test_a_marked_statement_that_the_server_wants_alone_runs_alone(
-    postgres_config: DatabaseConfig, postgres_url: str
+    postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     """Nobody sees from its text that REINDEX of a partitioned table refuses a transaction."""
+    needs(postgres_server, 11)
     text = PARTITIONS + (
         "CREATE INDEX p_id ON p (id);\n-- @dbwarden:autocommit\nREINDEX TABLE p;\nSELECT 1;"
     )
@@ -639,8 +647,9 @@ async def test_lock_timeout_does_cut_what_only_waits_for_a_table(
 
 @pytest.mark.parametrize("kind", ["DO", "CALL"])
 async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_user(
-    postgres_config: DatabaseConfig, postgres_url: str, kind: str
+    postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str, kind: str
 ) -> None:
+    needs(postgres_server, 11)
     body = "BEGIN INSERT INTO a VALUES (0, 0); COMMIT; PERFORM 1/0; END"
     await apply(
         postgres_config,

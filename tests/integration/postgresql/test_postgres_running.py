@@ -5,6 +5,7 @@ import pytest
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql import messages
 from dbwarden.dialects.postgresql.quoting import literal
+from dbwarden.dialects.postgresql.server import EmbeddedServer
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
 from dbwarden.ledger import State
 from tests.conftest import MakeConfig
@@ -18,6 +19,7 @@ from tests.integration.postgresql.helpers import (
     value,
     work,
 )
+from tests.servers import needs
 
 TRIGGER = r"""
 CREATE TABLE notes (id int PRIMARY KEY, body text, extra jsonb);
@@ -28,7 +30,7 @@ BEGIN
   RETURN NEW;
 END
 $fn$;
-CREATE TRIGGER touching BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER touching BEFORE INSERT ON notes FOR EACH ROW EXECUTE PROCEDURE touch();
 INSERT INTO notes VALUES (1, 'a :name, 100% \d {curly} ''quoted''', '{"a": ":b", "c": "%(d)s"}');
 INSERT INTO notes VALUES (2, 'first
 
@@ -437,7 +439,7 @@ async def test_a_deferred_trigger_that_fails_is_not_taken_for_the_ledger(
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM 1/0; RETURN NULL; END $$;\n"
         "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED"
-        " FOR EACH ROW EXECUTE FUNCTION f();\n"
+        " FOR EACH ROW EXECUTE PROCEDURE f();\n"
         "INSERT INTO a DEFAULT VALUES",
     )
 
@@ -475,8 +477,9 @@ async def test_a_read_only_server_is_told_as_that(
 
 
 async def test_statement_timeout_ends_a_statement_and_says_so(
-    postgres_url: str, make_config: MakeConfig
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
+    needs(postgres_server, 11)
     config = make_config(postgres_url, statement_timeout=0.05)
 
     with pytest.raises(StatementFailed, match="statement timeout") as caught:
@@ -487,8 +490,9 @@ async def test_statement_timeout_ends_a_statement_and_says_so(
 
 
 async def test_a_role_with_a_short_statement_timeout_can_migrate(
-    postgres_url: str, make_config: MakeConfig
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
+    needs(postgres_server, 11)
     config = make_config(postgres_url + "?options=-c%20statement_timeout%3D300")
 
     async with migrator(config) as connection:

@@ -54,6 +54,8 @@ async def test_the_server_refuses_in_a_transaction_what_we_say_it_refuses(
             state = error.sqlstate
         finally:
             await server.execute("ROLLBACK")
+        if "ADD VALUE" in text and server.get_server_version().major < 12:
+            continue  # refused there; make-migrations writes it apart for such a server
         if state == SYNTAX_ERROR and server.get_server_version().major < NEWEST:
             continue  # not yet known there
         assert (state == NOT_IN_A_TRANSACTION) is refused, text
