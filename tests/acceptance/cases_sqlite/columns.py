@@ -260,4 +260,11 @@ CASES = [
         after={"SELECT a, b, B__OLD FROM t": [("y", "x", "z")]},
         back={"SELECT a, b, B__OLD FROM t": [("x", "y", "z")]},
     ),
+    SqliteCase(
+        name="a REAL becomes a text, which has fewer digits",
+        old="CREATE TABLE t (a REAL); INSERT INTO t VALUES (1.0 / 3);",
+        new="CREATE TABLE t (a TEXT);",
+        after={"SELECT a FROM t": [("0.333333333333333",)]},
+        loses=("t.a",),
+    ),
 ]

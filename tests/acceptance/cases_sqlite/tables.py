@@ -225,4 +225,12 @@ CASES = [
         after={"SELECT a FROM u": [("x",)]},
         back={"SELECT a FROM t": [("x",)]},
     ),
+    SqliteCase(
+        name="a key that is no rowid keeps the hidden ones",
+        old="CREATE TABLE t (id INTEGER PRIMARY KEY DESC, a TEXT);"
+        "INSERT INTO t (rowid, id, a) VALUES (7, 1, 'x'), (9, 2, 'y');",
+        new="CREATE TABLE t (id INTEGER PRIMARY KEY DESC, a TEXT UNIQUE);",
+        after={"SELECT rowid, id, a FROM t": [(7, 1, "x"), (9, 2, "y")]},
+        back={"SELECT rowid, id, a FROM t": [(7, 1, "x"), (9, 2, "y")]},
+    ),
 ]

@@ -260,8 +260,11 @@ def test_of_two_constraints_with_one_name_the_second_counts_as_unnamed() -> None
     ],
 )
 def test_two_constraints_that_nothing_tells_apart_are_an_error(text: str) -> None:
-    with pytest.raises(UnsupportedChange, match=r"the table t .*give one of them a name"):
+    with pytest.raises(
+        UnsupportedChange, match=r"the table t has two constraints .* apart"
+    ) as caught:
         read(text)
+    assert caught.value.next_step == "Give one of them a name."
 
 
 def test_a_column_that_was_added_later_is_read_like_any_other() -> None:
@@ -554,7 +557,7 @@ def test_any_table_that_sqlite_takes_is_read_as_its_pragmas_tell(text: str) -> N
         try:
             (made,) = read_schema(database).tables
         except UnsupportedChange as error:
-            assert "give one of them a name" in error.message
+            assert "nothing tells them apart" in error.message
             return
         _columns_agree(database, made, text)
         _keys_agree(database, made)

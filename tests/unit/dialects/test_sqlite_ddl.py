@@ -391,10 +391,11 @@ def test_affinity_is_what_sqlite_makes_of_a_type(type_: str, expected: str) -> N
         assert found == stored.get(expected, "text")
 
 
-def test_only_a_text_that_becomes_a_number_narrows() -> None:
+def test_a_text_that_becomes_a_number_narrows_and_a_real_that_becomes_a_text() -> None:
     assert narrows("TEXT", "INTEGER")
     assert not narrows("INTEGER", "TEXT")
     assert not narrows("INTEGER", "REAL")
+    assert narrows("REAL", "TEXT")
     one, computed = table(), replace(A, name="b", generated=Generated(expression="1"))
     assert copy(one, replace(one, columns=(A, computed)), DEFAULT_OPTIONS).narrowed == ()
 

@@ -31,7 +31,7 @@ from dbwarden.dialects.sqlite.catalog.cursor import Cursor
 from dbwarden.dialects.sqlite.catalog.dependencies import uses
 from dbwarden.dialects.sqlite.catalog.expressions import sql
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, index, name_of, resolved, table
-from dbwarden.dialects.sqlite.catalog.tokens import Unreadable
+from dbwarden.dialects.sqlite.catalog.tokens import Ambiguous, Unreadable
 from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Index, Schema, Table, Trigger, View
@@ -160,6 +160,12 @@ def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
 def _read(row: Row, reader: Callable[[Row], T]) -> T:
     try:
         return reader(row)
+    except Ambiguous as error:
+        raise UnsupportedChange(
+            f"the {row.type} {row.name} has {error}, and nothing tells them apart",
+            statement=row.sql,
+            next_step="Give one of them a name.",
+        ) from error
     except Unreadable as error:
         raise UnsupportedChange(
             f"the {row.type} {row.name} is written in a way that dbwarden does not understand: "

@@ -20,7 +20,7 @@ from dbwarden.dialects.sqlite.catalog.grammar import (
     ParsedTable,
     parse_table,
 )
-from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable
+from dbwarden.dialects.sqlite.catalog.tokens import Ambiguous, Token
 from dbwarden.dialects.sqlite.quoting import identifier, text_literal
 from dbwarden.schema import (
     Check,
@@ -209,13 +209,13 @@ def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
     """By what tells them apart; what is said twice counts once.
 
     Raises:
-        Unreadable: Two differ, and nothing tells them apart.
+        Ambiguous: Two differ, and nothing tells them apart.
     """
     found: dict[str, C] = {}
     for item in constraints:
         key = constraint_key(item)
         if found.setdefault(key, item) != item:
-            raise Unreadable(f"it has two constraints {key}: give one of them a name")
+            raise Ambiguous(f"two constraints {key}")
     return tuple(found[key] for key in sorted(found))
 
 
@@ -308,7 +308,7 @@ def resolved(table: Table, known: Mapping[str, Table]) -> Table:
         known: All tables, by their names in small letters.
 
     Raises:
-        Unreadable: Two foreign keys differ, and nothing tells them apart.
+        Ambiguous: Two foreign keys differ, and nothing tells them apart.
     """
 
     def key(foreign: ForeignKey) -> ForeignKey:

@@ -31,6 +31,10 @@ class Unreadable(Exception):
     """A text of the catalog that is not understood; says what stands where."""
 
 
+class Ambiguous(Unreadable):
+    """Two parts of a table that nothing tells apart; says which."""
+
+
 class Token(NamedTuple):
     """One token: ``text`` as it stands, from ``start`` to ``end`` of the whole.
 

@@ -7,6 +7,7 @@ leaves alone what is no number, where CAST would make 0 of it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dbwarden.dialects.sqlite.catalog.tables import KEYS
 from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.diff.changes import AddColumn, DropColumn
 from dbwarden.diff.statements import RenderOptions
@@ -44,9 +45,9 @@ def affinity(type_: str, *, strict: bool = False) -> str:
 
 
 def rowid_alias(table: Table) -> str | None:
-    """The column that is the table's rowid, if one is."""
+    """The column that is the table's rowid, if one is: one whose key says DESC is not."""
     key = table.primary_key
-    if key is None or table.without_rowid or len(key.columns) != 1:
+    if key is None or table.without_rowid or len(key.columns) != 1 or KEYS in dict(key.parameters):
         return None
     column = table.column(key.columns[0])
     return column.name if column is not None and column.type.upper() == "INTEGER" else None
@@ -118,13 +119,15 @@ def _converted(name: str, was: str, now: str) -> str:
 
 
 def narrows(was: str, now: str) -> bool:
-    """Whether values may not come back as they were: ``'007'`` as a number is 7.
+    """Whether values may not come back as they were.
+
+    ``'007'`` as a number is 7; a REAL as a text keeps 15 of its 17 digits.
 
     Args:
         was: The affinity that they had.
         now: The one that they get.
     """
-    return was not in NUMBERS and now in NUMBERS
+    return (was not in NUMBERS and now in NUMBERS) or (was == "REAL" and now == "TEXT")
 
 
 def lost(
