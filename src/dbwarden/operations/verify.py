@@ -74,7 +74,7 @@ async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
         try:
             await database.replay(migration, migration.upgrade)
         except StatementFailed as error:
-            return [*found, _told(migration, "fails", f"upgrade: {error}")]
+            return [*found, _told(migration, "fails", f"upgrade: {_said(error)}")]
         after = await database.read()
         problem = await _there_and_back(place, database, migration, before, after)
         if problem is not None:
@@ -101,8 +101,15 @@ async def _there_and_back(
         if left := await _left(place, await database.read(), after):
             return f"a second upgrade leads elsewhere: {left}"
     except StatementFailed as error:
-        return f"rollback or second upgrade: {error}"
+        return f"rollback or second upgrade: {_said(error)}"
     return None
+
+
+def _said(error: StatementFailed) -> str:
+    """What went wrong and where, without the database and the folder, which are known."""
+    at = error.location
+    where = at and f"{':'.join(str(part) for part in (at.path.name, at.line, at.column) if part)}: "
+    return f"{where or ''}{error.message}"
 
 
 async def _left(place: Bench, found: Schema, wanted: Schema) -> str | None:
@@ -147,7 +154,7 @@ async def _all_the_way(
             await database.replay(migration, migration.upgrade)
         left = await _left(place, await database.read(), wanted)
     except StatementFailed as error:
-        return [*found[:-1], _told(going[-1], "fails", f"all the way down and up: {error}")]
+        return [*found[:-1], _told(going[-1], "fails", f"all the way down and up: {_said(error)}")]
     if left is not None:
         problem = f"all the way down and up leads elsewhere: {left}"
         return [*found[:-1], _told(going[-1], "fails", problem)]

@@ -263,10 +263,20 @@ def test_an_event_may_execute_in_every_way_that_asks_nothing(package: Package) -
     connection.execute(text("COMMENT ON TABLE users IS '100%'"))
     connection.execute(text("COMMENT ON COLUMN users.id IS :words"), {"words": "it's"})
     connection.execute(DDL("CREATE VIEW v AS SELECT id FROM %(table)s").against(table))
+for kind in ("postgresql", "sqlite"):
+    made = DDL(f"CREATE VIEW for_{kind} AS SELECT 1").execute_if(dialect=kind)
+    event.listen(Base.metadata, "after_create", made)
 """,
     )
     text = sql(package.config("talking"))
-    for words in ("INDEX one", "IS '100%'", "IS 'it''s'", "AS SELECT id FROM users"):
+    assert "for_sqlite" not in text
+    for words in (
+        "for_postgresql",
+        "INDEX one",
+        "IS '100%'",
+        "IS 'it''s'",
+        "AS SELECT id FROM users",
+    ):
         assert words in text
 
 

@@ -321,6 +321,8 @@ def _advice(error: asyncpg.PostgresError) -> str | None:
             "The scratch server does not have this extension. Name a server that has it with "
             "scratch= in database_config, or make a stand-in in a scratch_setup file."
         )
+    if error.sqlstate == "42703":  # a column: an expression is wrong, nothing is missing
+        return None
     if error.sqlstate in ("42704", "42883") or "does not exist" in said:
         return (
             "What it needs must be made first: by a migration, by a DDL event of the models, in "
