@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -587,7 +588,7 @@ def test_a_report_that_is_lost_does_not_hide_what_was_done(project: Path, cli: C
 
 def test_a_ledger_that_makes_no_sense_is_one_of_a_database(project: Path, cli: Cli) -> None:
     cli("migrate")
-    with sqlite3.connect("primary.db") as database:
+    with closing(sqlite3.connect("primary.db", isolation_level=None)) as database:
         database.execute("UPDATE dbwarden_ledger SET state = 'novel'")
     ran = cli("status")
 
@@ -596,7 +597,7 @@ def test_a_ledger_that_makes_no_sense_is_one_of_a_database(project: Path, cli: C
 
 
 def test_who_migrates_what_is_there_already_is_told_of_baseline(project: Path, cli: Cli) -> None:
-    with sqlite3.connect("primary.db") as database:
+    with closing(sqlite3.connect("primary.db", isolation_level=None)) as database:
         database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
     ran = cli("migrate")
 
@@ -697,7 +698,7 @@ def test_each_of_several_databases_gets_its_baseline(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dbwarden.py").write_text(CONFIGURATION)
     for name in ("primary", "analytics", "logging"):
-        with sqlite3.connect(f"{name}.db") as database:
+        with closing(sqlite3.connect(f"{name}.db", isolation_level=None)) as database:
             database.execute(f"CREATE TABLE {name}_things (id INTEGER PRIMARY KEY)")
     assert "drop table primary_things" in cli("diff").out
     assert set(states(cli("baseline", "--all", "--json")).values()) == {"succeeded"}

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def managed(tmp_path: Path) -> Path:
 
 
 def revision(database: Path) -> list[tuple[str]]:
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         return connection.execute("SELECT version_num FROM alembic_version").fetchall()
 
 
