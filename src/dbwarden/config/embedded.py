@@ -1,5 +1,6 @@
 """Where the project's own PostgreSQL server for development is, when it runs."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +24,7 @@ def embedded_url(root: Path, database: str) -> Callable[[], str]:
 
     def dev_server() -> str:
         folder = address_of(root)
-        if folder is None:
+        if folder is None or not listens(folder):  # it was never stopped, and is gone: a reboot
             raise ConnectError(
                 "the project's development server does not run",
                 next_step="Start it: dbwarden dev-server start",
@@ -31,6 +32,18 @@ def embedded_url(root: Path, database: str) -> Callable[[], str]:
         return url_in(folder, database)
 
     return dev_server
+
+
+def listens(folder: str | Path) -> bool:
+    """Whether a server listens on the socket in *folder*. Blocking."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        try:
+            tried.connect(f"{folder}/.s.PGSQL.5432")
+        except PermissionError:  # somebody else's
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def url_in(folder: str, database: str) -> str:

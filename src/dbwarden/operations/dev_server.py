@@ -3,18 +3,23 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from dbwarden.config.embedded import ADDRESS, address_of, url_in
+from dbwarden.config.embedded import ADDRESS, address_of, listens, url_in
 from dbwarden.config.model import EMBEDDED, DatabaseConfig
 from dbwarden.errors import ConnectError, UsageError
 
 _SOCKET_PATH_LIMIT = 100
+
+if TYPE_CHECKING:
+    from dbwarden.dialects.postgresql.binaries import Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,25 +99,43 @@ def _new_place(root: Path) -> _Place:
 
 def _start(root: Path) -> _Place:
     from dbwarden.authoring.cache import prepared
-    from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy, runner
+    from dbwarden.dialects.postgresql.binaries import runner
 
     user, place = runner(), _place(root)
     prepared(root)
-    if not _runs(place):
-        found = find_binaries()
-        place.folder.mkdir(parents=True, exist_ok=True)
-        place.folder.chmod(0o700)
-        user.own(place.folder)
-        copied = place.folder / found.bindir.parent.parent.name
-        shutil.rmtree(copied, ignore_errors=True)
-        shutil.rmtree(copied.with_name(f"{copied.name}.libs"), ignore_errors=True)
-        binaries = readable_copy(found, user, place.folder)
-        if not (place.data / "PG_VERSION").exists():
-            options = "-U postgres --auth-local=trust --auth-host=reject -E UTF8 --locale=C"
-            _run([str(binaries.program("initdb")), "-D", str(place.data), *options.split()], user)
-        _run(_pg_ctl(binaries.program("pg_ctl"), place), user, log=place.log)
-        (root / ADDRESS).write_text(f"{place.folder}\n", encoding="utf-8")
+    with _alone(root):
+        if not listens(place.folder):
+            _start_in(place, user)
+            (root / ADDRESS).write_text(f"{place.folder}\n", encoding="utf-8")
     return place
+
+
+@contextmanager
+def _alone(root: Path) -> Generator[None]:
+    """Wait for others that start this server, too."""
+    import fcntl
+
+    with (root / ADDRESS).with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _start_in(place: _Place, user: "Runner") -> None:
+    from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy
+
+    _forget_stale(place)
+    found = find_binaries()
+    place.folder.mkdir(parents=True, exist_ok=True)
+    place.folder.chmod(0o700)
+    user.own(place.folder)
+    copied = place.folder / found.bindir.parent.parent.name
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.rmtree(copied.with_name(f"{copied.name}.libs"), ignore_errors=True)
+    binaries = readable_copy(found, user, place.folder)
+    if not (place.data / "PG_VERSION").exists():
+        options = "-U postgres --auth-local=trust --auth-host=reject -E UTF8 --locale=C"
+        _run([str(binaries.program("initdb")), "-D", str(place.data), *options.split()], user)
+    _run(_pg_ctl(binaries.program("pg_ctl"), place), user, log=place.log)
 
 
 def _pg_ctl(program: Path, place: _Place) -> list[str]:
@@ -159,36 +182,32 @@ async def _make_databases(place: _Place, names: Sequence[str]) -> None:
         there = {row["datname"] for row in await raw.fetch("SELECT datname FROM pg_database")}
         for name in names:
             if name not in there:
-                await raw.execute(f"CREATE DATABASE {identifier(name)}")
+                # Somebody else was faster; in the same moment, the catalog's index says so.
+                with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+                    await raw.execute(f"CREATE DATABASE {identifier(name)}")
     finally:
         raw.terminate()
 
 
-def _pid(place: _Place) -> int | None:
-    try:
-        return int((place.data / "postmaster.pid").read_text().splitlines()[0])
-    except (OSError, ValueError, IndexError):
-        return None
+def _forget_stale(place: _Place) -> None:
+    """Remove the pid file of a server that is gone and whose number is another process's now.
 
-
-def _runs(place: _Place) -> bool:
-    pid = _pid(place)
-    if pid is None:
-        return False
+    The server itself would not start beside it.
+    """
+    file = place.data / "postmaster.pid"
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        pid = int(file.read_text().splitlines()[0])
+        if "postgres" not in Path("/proc", str(pid), "comm").read_text():
+            file.unlink()
+    except (OSError, ValueError, IndexError):  # no such file or process, or no Linux
+        pass
 
 
 def _stop(root: Path, remove: bool) -> DevServer:
     from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy, runner
 
     place = _place(root)
-    if _runs(place):
+    if listens(place.folder):
         user = runner()
         found = find_binaries()
         kept = place.folder / found.bindir.parent.parent.name / found.bindir.parent.name / "bin"
@@ -205,7 +224,7 @@ def _stop(root: Path, remove: bool) -> DevServer:
 def _status(root: Path, names: Sequence[str]) -> DevServer:
     place = _place(root)
     folder = address_of(root)
-    if folder is None or not _runs(place):
+    if folder is None or not listens(folder):
         return DevServer(running=False, data=place.data)
     return DevServer(
         running=True, data=place.data, urls=tuple(url_in(folder, name) for name in names)

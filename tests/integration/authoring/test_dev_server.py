@@ -1,5 +1,12 @@
 """The project's own PostgreSQL: started, used, stopped, started again with what it had."""
 
+import os
+import select
+import signal
+
+import anyio
+from anyio import to_thread
+
 from dbwarden.operations.dev_server import dev_server_start, dev_server_status, dev_server_stop
 from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.test_other_operations import configure, run
@@ -54,6 +61,52 @@ async def test_a_server_inside_the_project_is_found_again() -> None:
         assert not stopped.running
         assert stopped.data == started.data
         assert not (started.data / "postmaster.pid").exists()
+
+
+async def test_two_may_start_it_at_once(project: Project) -> None:
+    configure(project, dev_database_url="embedded")
+    codes = []
+
+    async def start() -> None:
+        codes.append((await run(project, "dev-server", "start"))[0])
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(start)
+            group.start_soon(start)
+        assert codes == [0, 0]
+    finally:
+        await run(project, "dev-server", "stop", "--remove")
+
+
+async def test_a_server_that_is_gone_without_a_word_is_started_again(project: Project) -> None:
+    """As after a reboot: its number is that of another process, of ours here."""
+    configure(project, dev_database_url="embedded")
+    try:
+        _, out, _ = await run(project, "dev-server", "start")
+        data = (await dev_server_status(project.root, ())).data
+        pid_file = data / "postmaster.pid"
+        lines = pid_file.read_text().splitlines()
+        os.kill(int(lines[0]), signal.SIGQUIT)  # at once, and with all of its processes
+        await to_thread.run_sync(_until_gone, int(lines[0]))
+        pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+
+        assert (await run(project, "dev-server", "status"))[0] == 3
+        code, _, err = await run(project, "check", "--dev")
+        assert (code, "next: Start it: dbwarden dev-server start\n" in err) == (1, True)
+        assert (await run(project, "dev-server", "start"))[1] == out
+        assert (await run(project, "check", "--dev"))[0] == 0
+    finally:
+        await run(project, "dev-server", "stop", "--remove")
+
+
+def _until_gone(pid: int) -> None:
+    """Wait for a process that is not our child."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        select.select([descriptor], [], [], 30)
+    finally:
+        os.close(descriptor)
 
 
 async def test_without_a_database_that_uses_it_there_is_no_development_server(
