@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dbwarden.authoring import code_sqlite, code_types
-from dbwarden.authoring.code_idioms import NO_IDIOMS, Idioms, circles_of, idioms_of
+from dbwarden.authoring.code_idioms import NO_IDIOMS, Idioms, bare, circles_of, idioms_of
 from dbwarden.authoring.code_types import CodeType, code_type, import_lines, with_collation
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.schema import (
@@ -301,7 +301,7 @@ def _items(code: _Module, table: Table, idioms: Idioms) -> Iterator[str]:
             yield _unique(code, unique)
     for check in table.checks:
         name = code.use("sqlalchemy", "CheckConstraint")
-        yield f"{name}({escaped(check.expression)!r}, name={check.name!r})"
+        yield f"{name}({escaped(bare(check.expression))!r}, name={check.name!r})"
     for foreign in table.foreign_keys:
         if foreign in idioms.foreign_keys.values():
             continue

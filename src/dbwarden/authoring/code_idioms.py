@@ -133,3 +133,18 @@ def _plain_link(schema: Schema, table: Table, key: ForeignKey) -> ForeignKey | N
         on_delete=key.on_delete,
     )
     return plain if _fits(name) else None
+
+
+def bare(expression: str) -> str:
+    """*expression* without the parentheses around the whole of it."""
+    depth, quote = 0, ""
+    for place, sign in enumerate(expression):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        else:
+            depth += (sign == "(") - (sign == ")")
+        if depth == 0 and place < len(expression) - 1:
+            return expression
+    return expression[1:-1] if expression.startswith("(") else expression

@@ -1,7 +1,7 @@
 """PostgreSQL's types as SQLAlchemy writes them. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dbwarden.schema import QualifiedName, Schema
@@ -138,14 +138,21 @@ def raw(type_: str) -> CodeType:
 def import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
     """The import statements for names by their modules, ours apart."""
     ours = {home for home in imports if home.startswith("sqlalchemy")}
-    for home in sorted(set(imports) - ours):
-        names = sorted(imports[home] - {""})
-        yield f"from {home} import {', '.join(names)}" if names else f"import {home}"
+    others = sorted(set(imports) - ours)
+    yield from (f"import {home}" for home in others if "" in imports[home])
+    for home in others:
+        if names := _in_order(imports[home] - {""}):
+            yield f"from {home} import {', '.join(names)}"
     yield ""
     for home in sorted(ours):
         yield f"from {home} import ("
-        yield from (f"    {name}," for name in sorted(imports[home]))
+        yield from (f"    {name}," for name in _in_order(imports[home]))
         yield ")"
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """As linters have them: constants, classes, functions."""
+    return sorted(names, key=lambda name: (not name.isupper(), name[:1].islower(), name.lower()))
 
 
 def with_collation(expression: str, collation: str) -> str:

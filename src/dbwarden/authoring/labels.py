@@ -3,7 +3,15 @@
 from collections.abc import Sequence as Names
 from dataclasses import replace
 
-from dbwarden.diff.changes import AddIndex, AlterIndex, Change, DropIndex, Rename, subject
+from dbwarden.diff.changes import (
+    AddIndex,
+    AlterIndex,
+    Change,
+    DropIndex,
+    Rename,
+    RenameValue,
+    subject,
+)
 from dbwarden.schema import (
     CompositeType,
     Domain,
@@ -44,6 +52,8 @@ def group_of(change: Change, default_namespace: str | None) -> str:
         return f"table {label(change.table, default_namespace)}"
     if isinstance(change, Rename) and change.on is not None:
         return f"table {label(change.on, default_namespace)}"
+    if isinstance(change, RenameValue):
+        return told(ref_of(SchemaKind.ENUM, change.enum), default_namespace)
     ref = subject(change)
     in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
     if in_table or ref.kind is SchemaKind.TABLE:

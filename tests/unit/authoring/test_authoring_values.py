@@ -10,6 +10,8 @@ import pytest
 from dbwarden.authoring import cache
 from dbwarden.authoring.answers import pairs_of
 from dbwarden.authoring.code import escaped
+from dbwarden.authoring.code_idioms import bare
+from dbwarden.authoring.code_types import import_lines
 from dbwarden.authoring.handmade import is_generated
 from dbwarden.authoring.hints import NO_HINTS, Hints, IndexSpelling
 from dbwarden.authoring.planning import Plan
@@ -317,6 +319,46 @@ def test_what_only_goes_needs_no_heading() -> None:
         "-- table users\nALTER TABLE a DROP COLUMN nick;\n\n"
         "-- table posts\n-- Its rows are kept elsewhere.\nDROP TABLE posts;"
     )
+
+
+def test_a_renamed_value_stands_under_its_enum() -> None:
+    renamed = RenameValue(enum=QualifiedName("public", "mood"), before="ok", after="fine")
+    statement = PlannedStatement(text="ALTER TYPE mood ...", change=renamed)
+    assert section_lines([statement], "public")[0] == "-- enum mood"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("((a > 0) AND (b > 0))", "(a > 0) AND (b > 0)"),
+        ("(a > 0) AND (b > 0)", "(a > 0) AND (b > 0)"),
+        ("(a <> ')'::text)", "a <> ')'::text"),
+        ('("b)" IS NOT NULL)', '"b)" IS NOT NULL'),
+        ("a", "a"),
+    ],
+)
+def test_generated_models_say_a_check_without_outer_parentheses(given: str, meant: str) -> None:
+    assert bare(given) == meant
+
+
+def test_generated_imports_stand_in_the_order_of_linters() -> None:
+    found = import_lines(
+        {
+            "uuid": {""},
+            "typing": {"Any"},
+            "datetime": {""},
+            "sqlalchemy": {"text", "DateTime", "DDL", "String"},
+        }
+    )
+    assert list(found) == [
+        "import datetime",
+        "import uuid",
+        "from typing import Any",
+        "",
+        "from sqlalchemy import (",
+        *("    DDL,", "    DateTime,", "    String,", "    text,"),
+        ")",
+    ]
 
 
 def test_a_file_without_a_way_back_is_marked_irreversible() -> None:
