@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from shlex import quote
 from types import MappingProxyType
 from typing import Protocol
 
@@ -145,7 +146,7 @@ async def allow_drops(
         answers.asker.yes, f"This destroys data: {listed}. Write it all the same?"
     ):
         return
-    flags = " ".join(f"--allow-drop {name}" for name in names)
+    flags = " ".join(f"--allow-drop {quote(name)}" for name in names)
     raise UsageError(
         f"the migration would destroy data: {listed}",
         next_step=f"If that is meant, say so: {flags}",

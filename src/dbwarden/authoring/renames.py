@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from shlex import quote
 
 from dbwarden.authoring.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, things_by_label
@@ -26,7 +27,7 @@ class Candidate:
     @property
     def flags(self) -> tuple[str, str]:
         """What says that it is a rename, and what says that it is not."""
-        return f"--rename {self.old}:{self.new}", f"--allow-drop {self.old}"
+        return f"--rename {quote(f'{self.old}:{self.new}')}", f"--allow-drop {quote(self.old)}"
 
 
 def ordered(renames: Iterable[Renaming]) -> tuple[Renaming, ...]:

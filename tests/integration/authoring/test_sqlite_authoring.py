@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -394,6 +395,35 @@ async def test_a_column_that_breaks_what_was_made_by_hand_is_not_added(lite: Lit
     lite.models(USER + "    age: Mapped[int | None]\n")
     with pytest.raises(NotProven, match=r"trigger tidy on users .* has 3 columns but 2 values"):
         await lite.make()
+
+
+KEYS = "CREATE TABLE p (id INT{unique}); CREATE TABLE c (p INT REFERENCES p (id), a INT{more});"
+
+
+async def test_a_key_to_columns_that_are_not_unique_is_mended_and_not_made(lite: Lite) -> None:
+    schema = lite.root / "schema.sql"
+    lite.options["schema_paths"] = (schema,)
+    schema.write_text(KEYS.format(unique="", more=""))
+    await lite.made()
+    schema.write_text(KEYS.format(unique=" UNIQUE", more=""))
+    assert "UNIQUE (id)" in await lite.made()
+    assert (await verify(lite.config)).clean
+    schema.write_text(KEYS.format(unique="", more=" UNIQUE"))
+    with pytest.raises(StatementFailed, match=r'columns that are not unique: .* "c" .* "p"'):
+        await lite.make()
+
+
+async def test_flags_to_copy_are_quoted_for_the_shell(lite: Lite) -> None:
+    lite.migration(1, """-- upgrade\nCREATE TABLE "od'd name" (a);\nCREATE TABLE t (a);\n""")
+    lite.models(USER)
+    with pytest.raises(UsageError) as caught:
+        await lite.make()
+    assert shlex.split(str(caught.value.next_step).partition(": ")[2]) == [
+        "--allow-drop",
+        "od'd name",
+        "--allow-drop",
+        "t",
+    ]
 
 
 async def test_a_trigger_made_by_hand_goes_with_its_table(lite: Lite) -> None:

@@ -300,6 +300,18 @@ def broken_keys(work: Work, statement: Statement, rows: str) -> StatementFailed:
     )
 
 
+def mismatched_key(work: Work, statement: Statement, error: sqlite3.Error) -> StatementFailed:
+    """The error for a step after which a key refers to columns that are not unique."""
+    return StatementFailed(
+        f"after this step a foreign key refers to columns that are not unique: {error}",
+        database=work.migration.database,
+        location=work.migration.at(statement.line, statement.column),
+        hint="SQLite would refuse rows of both tables wherever foreign keys are enforced.",
+        next_step="Make what the key refers to a primary key or UNIQUE, and run again: "
+        f"{command(work)} -d {work.migration.database}. {kept(work)}",
+    )
+
+
 _OTHER_FILE = re.compile(r"attach\b|vacuum\b.*\binto\b", re.IGNORECASE | re.DOTALL)
 
 

@@ -8,7 +8,8 @@ tables. Violations that were there before don't matter, but to rename a table th
 them first: under the new name they count as new.
 
 Where SQLite cannot check before the step (a key refers to columns that are not unique, say),
-the step is not checked. Only the main database is, not attached ones.
+the step is not checked; a rollback may lead back to that. Only the main database is checked, not
+attached ones.
 """
 
 import re
@@ -48,6 +49,11 @@ def violations_before(database: sqlite3.Connection) -> Violations | None:
         return violations(database)
     except sqlite3.OperationalError:
         return None
+
+
+def is_mismatch(error: sqlite3.Error) -> bool:
+    """Whether a key refers to columns that are not unique, so that SQLite can check none."""
+    return str(error).startswith("foreign key mismatch")
 
 
 def describe(database: sqlite3.Connection, new: Violations) -> str:
