@@ -15,11 +15,13 @@ from dbwarden.authoring.renames import (
     Candidate,
     candidates,
     hinted,
+    in_old_names,
     ordered,
     parse_rename,
     question,
     refuse_unknown,
     unanswered,
+    whole_moves,
 )
 from dbwarden.diff.aside import with_room
 from dbwarden.diff.changes import Rename, Renaming
@@ -100,8 +102,9 @@ def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequen
     moves = with_room(current, known)
     ends = {move.after for move in known if isinstance(move, Rename)}
     aside = {move.after for move in moves if isinstance(move, Rename)} - ends
+    olds = {new: old for old, new in whole_moves(known).items()}
     return [
-        candidate
+        in_old_names(candidate, olds, current.default_namespace)
         for candidate in candidates(renamed(current, moves), desired)
         if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in aside)
     ]
@@ -129,19 +132,42 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
                 )
 
 
+def by_new_names(allowed: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:
+    """What each allowed name is called when it goes: ``people.nick`` where users became people."""
+    found = {}
+    for name in allowed:
+        whole, _, part = name.rpartition(".")
+        found[name] = f"{moves[whole]}.{part}" if whole in moves else name
+    return found
+
+
 async def allow_drops(
-    answers: Answers, destroys: Sequence[str], why: Mapping[str, str] = NOTHING
+    answers: Answers,
+    destroys: Sequence[str],
+    why: Mapping[str, str] = NOTHING,
+    *,
+    moves: Mapping[str, str] = NOTHING,
+    came: Sequence[str] = (),
 ) -> None:
-    """Return when everything in *destroys* may go; *why* are those that are changed, not dropped.
+    """Return when everything in *destroys* may go.
+
+    Args:
+        answers: What was allowed, and who can be asked.
+        destroys: By name.
+        why: Of those that are changed, not dropped, into what.
+        moves: The new names of what is renamed, by the old ones: both may have been used.
+        came: New tables, one of which may be one that goes.
 
     Raises:
         UsageError: Something may not; names each.
     """
-    names = [name for name in dict.fromkeys(destroys) if name not in answers.allow_drop]
+    also = by_new_names(answers.allow_drop, moves)
+    allowed = {*also, *also.values()}
+    names = [name for name in dict.fromkeys(destroys) if name not in allowed]
     if not names:
         return
     listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
-    listed += _misspelt(answers.allow_drop, destroys)
+    listed += _misspelt([old for old, new in also.items() if new not in destroys], destroys)
     if answers.asker is not None and await asked(
         answers.asker.yes, f"This destroys data: {listed}. Write it all the same?"
     ):
@@ -149,8 +175,16 @@ async def allow_drops(
     flags = " ".join(f"--allow-drop {quote(name)}" for name in names)
     raise UsageError(
         f"the migration would destroy data: {listed}",
-        next_step=f"If that is meant, say so: {flags}",
+        next_step=f"If that is meant, say so: {flags}" + _perhaps_renamed(names, came),
     )
+
+
+def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
+    """What to say instead where a table goes and another comes that does not look like it."""
+    gone = next((name for name in names if "." not in name), None)
+    if gone is None or not came:
+        return ""
+    return f" (or, where it only has another name now: --rename {gone}:{came[0]})"
 
 
 def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:

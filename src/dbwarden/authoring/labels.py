@@ -55,6 +55,8 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     if isinstance(change, RenameValue):
         return told(ref_of(SchemaKind.ENUM, change.enum), default_namespace)
     ref = subject(change)
+    if ref.kind is SchemaKind.ENUM:  # a value of it, too
+        return f"enum {label(ref.table, default_namespace)}"
     in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
     if in_table or ref.kind is SchemaKind.TABLE:
         return f"table {label(ref.table, default_namespace)}"

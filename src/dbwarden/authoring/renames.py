@@ -312,6 +312,33 @@ def _swapped(old: Enum, new: Enum) -> Iterator[tuple[str, str]]:
             yield before, after
 
 
+def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedName]:
+    """The new names of renamed tables and types, by their old ones."""
+    return {
+        item.before.table: item.after.table
+        for item in renames
+        if isinstance(item, Rename) and not _is_part(item)
+    }
+
+
+def in_old_names(
+    candidate: Candidate, olds: Mapping[QualifiedName, QualifiedName], default: str | None
+) -> Candidate:
+    """*candidate*, a part of something that is renamed itself, by what flags call it: the name that
+    the whole has in *olds*, from before."""
+    match candidate.renaming:
+        case RenameValue(enum=name, before=value) as renaming if name in olds:
+            old = label(olds[name], default, value)
+            return replace(candidate, renaming=replace(renaming, enum=olds[name]), old=old)
+        case Rename(before=ref, after=after) if ref.kind is Kind.COLUMN and ref.table in olds:
+            before = ref.within(olds[ref.table])
+            moved = Rename(before=before, after=replace(before, part=after.part))
+            old = label(olds[ref.table], default, ref.part)
+            return replace(candidate, renaming=moved, old=old)
+        case _:
+            return candidate
+
+
 def question(candidate: Candidate) -> str:
     """The question to a person."""
     return (

@@ -1,5 +1,6 @@
 """Changes of models, each made into a migration, applied, and seen to leave nothing to do."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -290,6 +291,50 @@ async def test_an_extension_that_cannot_go_back_has_no_way_back(project: Project
     assert "-- Verdict: irreversible" in text
     assert 'There is no way back: extension "pg_trgm" has no update path from' in text
     assert "ALTER EXTENSION pg_trgm UPDATE;" in text
+
+
+MOVED = """
+class User(Base):
+    __tablename__ = "{table}"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    {column}: Mapped[str | None] = mapped_column(String(50))
+    mood: Mapped[str] = mapped_column(Enum("{value}", "ok", "great", name="{enum}"))
+"""
+BEFORE = MOVED.format(table="users", column="nick", value="sad", enum="mood")
+BEFORE += "    gone: Mapped[str | None] = mapped_column(Text)\n"
+AFTER = MOVED.format(table="people", column="nickname", value="low", enum="feeling")
+
+
+async def test_parts_of_what_is_renamed_go_by_the_names_that_they_have(project: Project) -> None:
+    project.models(BEFORE)
+    await project.made("before")
+    project.models(AFTER + "    born: Mapped[int | None]\n    size: Mapped[int | None]\n")
+    with pytest.raises(UsageError, match="destroy data: users") as caught:
+        await project.make("after")
+    assert "--rename users:people)" in str(caught.value.next_step)
+    flags = ["users:people"]
+    for suggested in ("users.nick:nickname", "mood.sad:low"):
+        with pytest.raises(UsageError) as caught:
+            await project.make("after", renames=flags)
+        said = str(caught.value.next_step)
+        assert f"--rename {suggested}" in said
+        flags += re.findall(r"--rename (\S+)", said)
+    text = await project.made("after", renames=flags, allow_drop=["users.gone"])
+    assert "loses people.gone" in text
+    assert "-- enum mood\nALTER TYPE mood RENAME VALUE 'sad' TO 'low';" in text
+    assert "ALTER TABLE users RENAME COLUMN nick TO nickname;" in text
+
+
+async def test_a_person_is_asked_about_parts_of_what_is_renamed(project: Project) -> None:
+    project.models(BEFORE)
+    await project.made("before")
+    project.models(AFTER)
+    person = Person("y", "y", "y", "y", "y", "y")
+    text = await project.made("after", renames=["users:people"], asker=person)
+    assert any("the new name of users.nick," in question for question in person.questions)
+    assert any("the new name of mood.sad," in question for question in person.questions)
+    assert "RENAME COLUMN nick TO nickname" in text
+    assert "RENAME VALUE 'sad' TO 'low'" in text
 
 
 async def test_who_says_no_gets_no_file(project: Project) -> None:
