@@ -45,13 +45,15 @@ class Decisions:
 class Plan:
     """What to write.
 
-    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why. ``decisions`` are
+    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why;
+    ``not_proven`` says why it is written without a proof. ``decisions`` are
     those that it rests on.
     """
 
     upgrade: tuple[PlannedStatement, ...]
     rollback: tuple[PlannedStatement, ...] | None
     no_way_back: str | None = None
+    not_proven: str | None = None
     decisions: Decisions = field(default_factory=Decisions)
 
     @property

@@ -215,7 +215,8 @@ async def _proven_plan(
             except (NotProven, StatementFailed):
                 pass
         if order.unproven:
-            return planned, None
+            why = error.message.removeprefix("the scratch database refused: ")
+            return replace(planned, not_proven=why), None
         raise _not_written(error) from error
 
 
@@ -317,6 +318,8 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
         notes.append(f"Changes values of {', '.join(changed)}; a rollback leaves them changed")
     if planned.rollback_destroys:
         notes.append(f"The rollback destroys {shortened(planned.rollback_destroys)}")
+    if planned.not_proven is not None:
+        notes.append(f"Not proven: {planned.not_proven}")
     if planned.no_way_back is not None:
         notes.append(f"There is no way back: {planned.no_way_back}")
     if proof is not None and proof.fails_on_rows:

@@ -94,6 +94,7 @@ async def test_what_could_not_be_proven_is_written_on_demand_and_says_so(project
     assert made.path is not None
     text = made.path.read_text()
     assert "-- Verdict: not proven\n" in text
+    assert '-- Not proven: column "no_such_thing" does not exist\n' in text
     assert "SET nick = no_such_thing" in text
 
 
