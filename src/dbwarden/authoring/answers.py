@@ -132,12 +132,12 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
                 )
 
 
-def by_new_names(allowed: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:
-    """What each allowed name is called when it goes: ``people.nick`` where users became people."""
+def by_new_names(names: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:
+    """What each of *names* is called when it goes: ``people.nick`` where users became people."""
     found = {}
-    for name in allowed:
+    for name in names:
         whole, _, part = name.rpartition(".")
-        found[name] = f"{moves[whole]}.{part}" if whole in moves else name
+        found[name] = moves.get(name, f"{moves[whole]}.{part}" if whole in moves else name)
     return found
 
 

@@ -13,7 +13,7 @@ from dbwarden.authoring.answers import (
 )
 from dbwarden.authoring.hints import NO_HINTS, Hints
 from dbwarden.authoring.labels import label
-from dbwarden.authoring.renames import whole_moves
+from dbwarden.authoring.renames import new_labels
 from dbwarden.authoring.wording import in_own_words, polished
 from dbwarden.dialects.scratch import Workshop
 from dbwarden.diff import diff
@@ -103,7 +103,7 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
     upgrade = render(workshop, task, changes, options)
     reasons = {**_converted(task, changes), **_defined_elsewhere(task.hints)}
     default = task.desired.default_namespace
-    moves = {label(o, default): label(n, default) for o, n in whole_moves(renames).items()}
+    moves = new_labels(renames, default)
     came = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
     await allow_drops(task.answers, _destroyed(upgrade), reasons, moves=moves, came=came)
     try:

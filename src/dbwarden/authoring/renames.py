@@ -321,6 +321,18 @@ def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedNam
     }
 
 
+def new_labels(renames: Sequence[Renaming], default: str | None) -> dict[str, str]:
+    """What renamed tables, types and columns are called now, by what they were called."""
+    moves = whole_moves(renames)
+    found = {label(old, default): label(new, default) for old, new in moves.items()}
+    for item in renames:
+        if isinstance(item, Rename) and item.before.kind is Kind.COLUMN:
+            table = item.before.table
+            was = label(table, default, item.before.part)
+            found[was] = label(moves.get(table, table), default, item.after.part)
+    return found
+
+
 def in_old_names(
     candidate: Candidate, olds: Mapping[QualifiedName, QualifiedName], default: str | None
 ) -> Candidate:

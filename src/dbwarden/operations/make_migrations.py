@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.authoring.answers import Answers, Asker
+from dbwarden.authoring.answers import Answers, Asker, by_new_names
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.following import followed
@@ -14,6 +14,7 @@ from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
 from dbwarden.authoring.planning import Plan, Task, decide, plan
 from dbwarden.authoring.proof import Proof, prove, verdict
+from dbwarden.authoring.renames import new_labels
 from dbwarden.authoring.sides import Sides, compared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.config.loading import load_project
@@ -306,7 +307,11 @@ def _changed(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
         if label(table.name, default) in planned.destroys
         for column in table.columns
     }
-    return tuple(name for name in proof.changed if name not in whole)
+    # What goes is told by its new name, where it has one.
+    now = by_new_names(proof.changed, new_labels(planned.decisions.renames, default))
+    return tuple(
+        name for name, new in now.items() if name not in whole and new not in planned.destroys
+    )
 
 
 def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str]:
