@@ -1,6 +1,8 @@
 """One configuration: its URL now, its server, its development twin."""
 
 import functools
+import socket
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -192,5 +194,10 @@ async def test_the_embedded_server_is_asked_for_when_connecting(tmp_path: Path) 
     assert caught.value.database == twin.database_name
     assert "dbwarden dev-server start" in str(caught.value.next_step)
     (tmp_path / ".dbwarden").mkdir()
-    (tmp_path / ".dbwarden" / "dev-server").write_text("/some/where\n")
-    assert (await twin.resolve_url()).hosts == (("/some/where", None),)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+        (tmp_path / ".dbwarden" / "dev-server").write_text(f"{folder}\n")
+        with pytest.raises(ConnectError, match="development server does not run"):
+            await twin.resolve_url()  # it was started, but is gone
+        server.bind(f"{folder}/.s.PGSQL.5432")
+        server.listen()
+        assert (await twin.resolve_url()).hosts == ((folder, None),)
