@@ -33,7 +33,14 @@ from dbwarden.diff.changes import (
     constraint_ref,
     index_ref,
 )
-from dbwarden.diff.inheritance import delivered, kept_below, left_behind, own_items, taken_over
+from dbwarden.diff.inheritance import (
+    delivered,
+    from_others,
+    kept_below,
+    left_behind,
+    own_items,
+    taken_over,
+)
 from dbwarden.diff.partitions import alone, compare_inherited
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
@@ -147,16 +154,21 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
     for own, brought in taken_over(before, after, lambda table: table.indexes):
         yield _rename_index(after.name, own, brought)
     yield from compare_inherited(both.current, both.desired, before, after)
-    old, new = own_items(before, after, lambda table: table.constraints)
+    old, new = own_items(both.desired, before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
-    old_indexes, new_indexes = own_items(before, after, lambda table: table.indexes)
+    old_indexes, new_indexes = own_items(both.desired, before, after, lambda table: table.indexes)
     yield from _compare_indexes(after.name, old_indexes, new_indexes)
 
 
 def _stages(before: Table, after: Table) -> tuple[Table, ...]:
-    """What a table is in turn: first it leaves parents, last it gets new ones and is identified."""
+    """What a table is in turn: first it leaves parents, last it gets new ones and is identified.
+
+    The order of parents is nobody's wish: a new one comes last.
+    """
     stays = before.partition_of if before.partition_of == after.partition_of else None
     kept = tuple(parent for parent in before.inherits if parent in after.inherits)
+    come = tuple(parent for parent in after.inherits if parent not in kept)
+    after = replace(after, inherits=(*kept, *come))
     left = replace(before, partition_of=stays, inherits=kept)
     identified = before.replica_identity
     alone = replace(after, partition_of=stays, inherits=kept, replica_identity=identified)
@@ -175,8 +187,12 @@ def _compare_columns(both: Both, before: Table, after: Table) -> Iterator[Change
             case None, Column() as added:
                 if not added.inherited:
                     yield AddColumn(table=after.name, column=added)
+                elif from_others(both.desired, after, before, added):
+                    yield AddColumn(table=after.name, column=replace(added, inherited=False))
             case Column() as gone, None:
-                if not gone.inherited or left_behind(both.current, both.desired, after, gone):
+                if from_others(both.current, before, after, gone):
+                    yield DropColumn(table=after.name, column=replace(gone, inherited=False))
+                elif not gone.inherited or left_behind(both.current, both.desired, after, gone):
                     only = kept_below(both.current, both.desired, after, gone)
                     yield DropColumn(table=after.name, column=gone, only=only)
             case Column() as old, Column() as new:

@@ -34,6 +34,7 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
     """
     own: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     left: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    columns: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     joined: list[tuple[int, Table]] = []
     for number, change in enumerate(changes):
         match change:
@@ -46,6 +47,8 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
                 joined.append((number, table))
             case AddColumn() | AlterColumn() | DropColumn():
                 own[change.table].append(number)
+                if isinstance(change, AddColumn):
+                    columns[change.table].append(number)
             case AddConstraint() | DropConstraint() | AddIndex() | DropIndex():
                 own[change.table].append(number)
             case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
@@ -60,6 +63,12 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
                 if gone:
                     graph.before(number, other)
                 elif come:
+                    graph.before(other, number)
+            for parent in gone:  # what comes and goes there is no business of this table's
+                for other in own[parent]:
+                    graph.before(number, other)
+            for parent in come if change.after.partition_of is not None else ():
+                for other in columns[parent]:
                     graph.before(other, number)
     for number, table in joined:
         if table.partition_of is not None:

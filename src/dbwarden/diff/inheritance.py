@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import TypeVar
 
 from dbwarden.diff.alterable import differing
-from dbwarden.schema import Column, Constraint, Index, QualifiedName, Schema, Table
+from dbwarden.schema import Check, Column, Constraint, Index, QualifiedName, Schema, Table
 
 P = TypeVar("P", bound="Constraint | Index")
 
@@ -18,19 +18,31 @@ def parents(table: Table) -> tuple[QualifiedName, ...]:
 
 
 def own_items(
-    before: Table, after: Table, items: Callable[[Table], Sequence[P]]
+    desired: Schema, before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> tuple[list[P], list[P]]:
     """The constraints or indexes that are compared: those that no parent takes care of.
 
     What a table inherits is its parent's business, unless it leaves the parent: then it keeps
-    them as its own. What the parent will bring is taken over where the table has it already.
+    them as its own. What the parent will bring is taken over where the table has it already;
+    checks, it must have before it joins the parent.
     """
     left = set(parents(before)) - set(parents(after))
     old = [_own(item) for item in items(before) if left or not item.inherited]
     new = [item for item in items(after) if not item.inherited]
-    brought = [replace(item, inherited=False) for item in items(after) if item.inherited]
+    brought = [_own(item) for item in items(after) if item.inherited]
     kept = [item for item in old if not any(_same(item, other) for other in brought)]
-    return kept, new
+    checks = [item for item in brought if isinstance(item, Check)]
+    joining = [item for item in checks if _from_new_parents(desired, before, after, item)]
+    missing = [item for item in joining if not any(_same(item, other) for other in old)]
+    return kept, [*new, *missing]
+
+
+def _from_new_parents(desired: Schema, before: Table, after: Table, check: Check) -> bool:
+    stayed = set(parents(before)) & set(parents(after))
+    kept = (desired.table(name) for name in stayed)
+    return stayed != set(parents(after)) and not any(
+        check.name == other.name for table in kept if table is not None for other in table.checks
+    )
 
 
 def taken_over(
@@ -86,6 +98,19 @@ def _counts_along(field: str, column: Column) -> bool:
 
 TYPE = frozenset({"type", "collation"})
 RECURSES = TYPE | {"not_null", "default", "generated", "identity"}
+
+
+def from_others(schema: Schema, table: Table, other: Table, column: Column) -> bool:
+    """Whether *column* is inherited only from parents that *other*, the table as it was, lacks.
+
+    A table has all columns of a parent before it may join it, and keeps them when it leaves.
+    """
+    kept = set(parents(table)) & set(parents(other))
+    return (
+        column.inherited
+        and kept != set(parents(table))
+        and not any(_column(schema, name, column.name) for name in kept)
+    )
 
 
 def kept_below(current: Schema, desired: Schema, table: Table, column: Column) -> bool:

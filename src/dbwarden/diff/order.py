@@ -96,7 +96,8 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     parents_and_children(graph, changes, old, new)
     parts_of_partitions(graph, changes, new)
     _wishes(graph, nodes, changes)
-    _logged_before_what_refers_to_it(graph, changes, old)
+    _logged_before_what_refers_to_it(graph, nodes, changes, old)
+    _long_values_before_how_they_are_kept(graph, changes)
     _parts_along_with_their_table(graph, changes)
     sorted_, circle = graph.sort([_priority(change) for change in changes])
     if circle:
@@ -117,6 +118,8 @@ class _Nodes:
     removers: Mapping[Ref, list[int]]
     touchers: Mapping[Ref, list[int]]
     retypers: Mapping[Ref, list[int]]
+    settings: frozenset[int]
+    """Changes of nothing but storage parameters: nobody waits for them."""
 
     def __init__(self, changes: Sequence[Change], old: Links) -> None:
         self.effects = [_with_parts(change, effects(change), old) for change in changes]
@@ -124,6 +127,12 @@ class _Nodes:
         self.removers = _index(effect.removes for effect in self.effects)
         self.touchers = _index(effect.touches for effect in self.effects)
         self.retypers = _index(effect.retypes for effect in self.effects)
+        self.settings = frozenset(
+            number
+            for number, change in enumerate(changes)
+            if isinstance(change, AlterTable)
+            and replace(change.before, parameters=change.after.parameters) == change.after
+        )
 
 
 def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
@@ -152,7 +161,8 @@ def _after_what_it_needs(graph: Graph, nodes: _Nodes, number: int, new: Links) -
         for needed in new.needs.get(ref, ()):
             for found in (nodes.makers, nodes.touchers, nodes.retypers):
                 for other in found.get(needed, ()):
-                    graph.before(other, number)
+                    if other not in nodes.settings:
+                        graph.before(other, number)
     for ref in effect.makes:  # a rebuild: the old one first
         for other in nodes.removers.get(ref, ()):
             graph.before(other, number)
@@ -293,7 +303,9 @@ def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
                 graph.wish(other, number)
 
 
-def _logged_before_what_refers_to_it(graph: Graph, changes: Sequence[Change], old: Links) -> None:
+def _logged_before_what_refers_to_it(
+    graph: Graph, nodes: _Nodes, changes: Sequence[Change], old: Links
+) -> None:
     """A logged table may not refer to an unlogged one, at no time."""
     switched = {
         change.after.name: (number, change.after.unlogged)
@@ -302,10 +314,27 @@ def _logged_before_what_refers_to_it(graph: Graph, changes: Sequence[Change], ol
     }
     for table, (number, unlogged) in switched.items():
         for user in old.needed_by.get(ref_of(Kind.TABLE, table), ()):
-            other = switched.get(user.table) if user.kind is Kind.CONSTRAINT else None
+            if user.kind is not Kind.CONSTRAINT:
+                continue
+            for gone in nodes.removers.get(user, ()):
+                graph.before(gone, number)
+            other = switched.get(user.table)
             if other is not None and unlogged == other[1]:
                 first, second = (other[0], number) if unlogged else (number, other[0])
                 graph.wish(first, second)
+
+
+def _long_values_before_how_they_are_kept(graph: Graph, changes: Sequence[Change]) -> None:
+    """Parameters of a TOAST table are lost where no column is long enough for there to be one."""
+    columns = defaultdict(list)
+    for number, change in enumerate(changes):
+        if isinstance(change, AddColumn | AlterColumn):
+            columns[change.table].append(number)
+    for number, change in enumerate(changes):
+        if isinstance(change, AlterTable) and change.before.parameters != change.after.parameters:
+            long = any(name.startswith("toast.") for name, _ in change.after.parameters)
+            for other in columns[change.after.name] if long else ():
+                graph.wish(other, number)
 
 
 def _priority(change: Change) -> tuple[int, str, str, int, str]:

@@ -306,4 +306,18 @@ CASES = [
         )
         for parent in ("b", "z")
     ),
+    # Who joins a parent has its columns and checks; who leaves keeps them: they go on their own.
+    Case(
+        name="partition joins a parent that gets a column and a check",
+        old="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id); CREATE TABLE m1 (id int);",
+        new="CREATE TABLE m (id int NOT NULL CHECK (id > 0), v text DEFAULT 'x', CHECK (id < 9))"
+        " PARTITION BY LIST (id); CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);",
+    ),
+    Case(
+        name="partition with keys joins a parent that loses them and gets a column",
+        old=KEYED + "CREATE TABLE m1 (id int, at date, PRIMARY KEY (id, at));"
+        " CREATE INDEX m1_id_idx ON m1 (id);",
+        new=PARENT.replace(") PARTITION", ", w text) PARTITION") + ONE,
+        since=110000,
+    ),
 ]

@@ -56,7 +56,18 @@ CASES = [
         old="CREATE TABLE t (a text) WITH (fillfactor=70, autovacuum_enabled=false);",
         new="CREATE TABLE t (a text) WITH (fillfactor=80, toast.autovacuum_enabled=false);",
     ),
+    Case(
+        name="storage parameters of columns that are new",
+        old="CREATE TABLE t (b int); CREATE TABLE u (a int);",
+        new="CREATE TABLE t (a text, b int) WITH (toast.autovacuum_enabled=false);"
+        "CREATE TABLE u (a text) WITH (toast.autovacuum_enabled=false);",
+    ),
     Case(name="unlogged", old="CREATE TABLE t (a int);", new="CREATE UNLOGGED TABLE t (a int);"),
+    Case(
+        name="unlogged, and the table that refers to it goes",
+        old="CREATE TABLE t (a int PRIMARY KEY); CREATE TABLE u (a int REFERENCES t);",
+        new="CREATE UNLOGGED TABLE t (a int PRIMARY KEY);",
+    ),
     Case(
         name="names that need quotes",
         old="",

@@ -306,6 +306,8 @@ def _statistics(found: Directory, rows: Rows) -> Iterator[Thing]:
         # quotes, what follows it begins with " (" or " ON ".
         head, _, tail = row["definition"].partition(" ON ")
         kinds = head[head.rindex("(") :] + " " if head.endswith(")") else ""
+        # The server prints columns as they stand in the table, which nobody asked for.
+        tail = (row["columns_by_name"] or "") + tail.removeprefix(row["columns"] or "")
         yield Statistics(
             name=_name(row),
             table=found.names[row["relation"]],

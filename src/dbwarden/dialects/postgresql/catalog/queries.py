@@ -355,7 +355,11 @@ def statistics(version: int) -> LiteralString:
     return f"""
 SELECT s.oid::int8 AS oid, n.nspname::text AS namespace, s.stxname::text AS name,
        s.stxrelid::int8 AS relation, {target} AS target,
-       pg_get_statisticsobjdef(s.oid) AS definition
+       pg_get_statisticsobjdef(s.oid) AS definition,
+       (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+        WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)) AS columns,
+       (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname) FROM pg_attribute a
+        WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)) AS columns_by_name
 FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {SYSTEM}
 """
 
