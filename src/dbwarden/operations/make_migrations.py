@@ -268,7 +268,8 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
                 database=migration.database,
                 location=migration.at(),
                 next_step=f"Correct {ref}, or what it reads, where it is made: a DDL event of the "
-                "models, a file of schema_paths, a migration by hand.",
+                "models, a file of schema_paths, a migration by hand. What is there anyway goes "
+                "into a scratch_setup file.",
             )
 
 

@@ -130,6 +130,13 @@ CASES = [
         back={"SELECT * FROM t": [(3, "x")]},
     ),
     SqliteCase(
+        name="autoincrement goes, and what it counted",
+        old="CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (3);",
+        new="CREATE TABLE t (id INTEGER PRIMARY KEY);",
+        contains=("not what AUTOINCREMENT counted",),
+        after={"SELECT id FROM t": [(3,)], "SELECT * FROM sqlite_sequence": []},
+    ),
+    SqliteCase(
         name="strict",
         old="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO t VALUES (3, 'x');",
         new="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT) STRICT;",

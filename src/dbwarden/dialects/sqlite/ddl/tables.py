@@ -119,10 +119,12 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
     """
     change, own = work.changes[0], work.name.name
     scratch = plan.scratch_name(work.after)
+    forgets = work.before.autoincrement and not work.after.autoincrement
     yield _statement(
         change,
         table_text(work.after, scratch),
-        why=f"SQLite cannot change this in place: {own} is built anew and takes its rows along.",
+        why=f"SQLite cannot change this in place: {own} is built anew and takes its rows along"
+        + (", not what AUTOINCREMENT counted." if forgets else "."),
     )
     if work.before.autoincrement and work.after.autoincrement:
         yield _statement(
