@@ -70,4 +70,11 @@ CASES = [
         after={"SELECT * FROM t": [(None,)]},
         loses=("z",),
     ),
+    SqliteCase(
+        name="checks that name their table",
+        old='CREATE TABLE t (t INT, CHECK (t.t > 0 AND "T"."t" < 9)); INSERT INTO t VALUES (1);',
+        new='CREATE TABLE t (t INT UNIQUE, CHECK (t.t > 0 AND "T"."t" < 9));',
+        contains=("CHECK (t > 0 AND t < 9)",),
+        after={"SELECT * FROM t": [(1,)]},
+    ),
 ]

@@ -146,7 +146,7 @@ class _Maker:
             case ParsedKey():
                 return self._key(parsed, name)
             case ParsedCheck():
-                found = unwrapped(parsed.expression)
+                found = _unqualified(unwrapped(parsed.expression), self.name)
                 return Check(
                     name=name,
                     expression=expression(found, self.columns),
@@ -199,6 +199,27 @@ class _Maker:
         text = identifier(name)
         text += f" COLLATE {identifier(collation)}" if collation else ""
         return f"{text} DESC" if key.descending else text
+
+
+def _unqualified(found: Tokens, table: str) -> Tokens:
+    """*found* without ``table.`` before its columns: the table has another name while it is built.
+
+    A name behind a dot is left alone.
+    """
+    kept: list[Token] = []
+    for place, token in enumerate(found):
+        if _qualifies(found, place, table) or (place and _qualifies(found, place - 1, table)):
+            continue
+        kept.append(token)
+    return kept
+
+
+def _qualifies(found: Tokens, place: int, table: str) -> bool:
+    token = found[place]
+    dotted = place + 1 < len(found) and found[place + 1].is_(".")
+    inside = place > 0 and found[place - 1].is_(".")
+    named = token.kind in ("word", "name") and token.name.lower() == table.lower()
+    return named and dotted and not inside
 
 
 def _is_primary(parsed: object) -> bool:
