@@ -418,12 +418,10 @@ async def test_flags_to_copy_are_quoted_for_the_shell(lite: Lite) -> None:
     lite.models(USER)
     with pytest.raises(UsageError) as caught:
         await lite.make()
-    assert shlex.split(str(caught.value.next_step).partition(": ")[2]) == [
-        "--allow-drop",
-        "od'd name",
-        "--allow-drop",
-        "t",
-    ]
+    advice = str(caught.value.next_step)
+    name = "od'd name"
+    flags = f"--allow-drop {shlex.quote(name)} --allow-drop t"
+    assert flags in advice
 
 
 async def test_a_trigger_made_by_hand_goes_with_its_table(lite: Lite) -> None:
