@@ -184,7 +184,8 @@ def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
     gone = next((name for name in names if "." not in name), None)
     if gone is None or not came:
         return ""
-    return f" (or, where it only has another name now: --rename {gone}:{came[0]})"
+    flag = f"--rename {quote(f'{gone}:{came[0]}')}"
+    return f" (or, where it only has another name now: {flag})"
 
 
 def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:
