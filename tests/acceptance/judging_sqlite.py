@@ -28,7 +28,12 @@ class _Forgotten(sqlite3.Connection):
 
 def built(sql: str = "") -> sqlite3.Connection:
     """A new database in memory that *sql* was run in; foreign keys are off, as in migrations."""
-    database = sqlite3.connect(":memory:", isolation_level=None, factory=_Forgotten)
+    database = sqlite3.connect(
+        ":memory:",
+        isolation_level=None,
+        factory=_Forgotten,
+        check_same_thread=False,  # the garbage is collected in whichever thread is there
+    )
     database.execute("PRAGMA foreign_keys = OFF")
     database.executescript(sql)
     return database
