@@ -70,6 +70,18 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
             for parent in come if change.after.partition_of is not None else ():
                 for other in columns[parent]:
                     graph.before(other, number)
+    for number, change in enumerate(changes):  # what has children can get no identity
+        match change:
+            case DropTable(table=table):
+                for parent in parents(table):
+                    for other in own[parent]:
+                        graph.wish(number, other)
+            case CreateTable(table=table):
+                for parent in parents(table):
+                    for other in own[parent]:
+                        graph.wish(other, number)
+            case _:
+                pass
     for number, table in joined:
         if table.partition_of is not None:
             for other in left[table.partition_of.parent]:

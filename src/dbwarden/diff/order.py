@@ -91,7 +91,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
         _after_what_it_needs(graph, nodes, number, new)
         _before_what_goes(graph, nodes, number, old, new)
     _same_names(graph, changes)
-    _same_columns(graph, changes)
+    _same_columns(graph, nodes, changes)
     families(graph, changes)
     parents_and_children(graph, changes, old, new)
     parts_of_partitions(graph, changes, new)
@@ -211,13 +211,13 @@ def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
                     graph.before(other, number)
 
 
-def _same_columns(graph: Graph, changes: Sequence[Change]) -> None:
+def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
     """Changes of one column or table keep their order; a table has one primary key at a time."""
     last: dict[Ref, int] = {}
     keys: dict[QualifiedName, int] = {}
     for number, change in enumerate(changes):
         match change:
-            case AlterColumn() | AlterTable():
+            case AlterColumn() | AlterTable() if number not in nodes.settings:
                 ref = subject(change)
                 if ref in last:
                     graph.before(last[ref], number)

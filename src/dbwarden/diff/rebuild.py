@@ -216,7 +216,8 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     """Replace what happens to *user* by a drop and a create."""
     drop, create = _pair(work, ref, user)
     if isinstance(create, AddIndex) and drop is None:
-        work.changes.append(create)
+        if create not in work.changes:
+            work.changes.append(create)
         work.removed.add(user)
     if drop is None or create is None:
         return

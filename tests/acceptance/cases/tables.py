@@ -62,6 +62,12 @@ CASES = [
         new="CREATE TABLE t (a text, b int) WITH (toast.autovacuum_enabled=false);"
         "CREATE TABLE u (a text) WITH (toast.autovacuum_enabled=false);",
     ),
+    Case(
+        name="storage parameters of a long column that identifies no rows any more",
+        old="CREATE TABLE t (a int NOT NULL); CREATE UNIQUE INDEX i ON t (a);"
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX i;",
+        new="CREATE TABLE t (a text) WITH (fillfactor=80, toast.autovacuum_enabled=false);",
+    ),
     Case(name="unlogged", old="CREATE TABLE t (a int);", new="CREATE UNLOGGED TABLE t (a int);"),
     Case(
         name="unlogged, and the table that refers to it goes",
