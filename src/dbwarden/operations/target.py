@@ -91,10 +91,16 @@ async def within(config: DatabaseConfig, work: Awaitable[R]) -> R:
     """
     if _ends_in_time(config.timeout):
         return await work
-    with anyio.move_on_after(config.timeout) as scope:
+    at: list[str] = []
+
+    def hear(event: telemetry.Event) -> None:
+        if event.name == "doing":
+            at.append(f" while {event.fields['what']}")
+
+    with telemetry.listening(hear), anyio.move_on_after(config.timeout) as scope:
         return await work
     assert scope.cancelled_caught
-    raise timed_out(config)
+    raise timed_out(config, *at[-1:])
 
 
 def _ends_in_time(limit: float | None) -> bool:
@@ -102,10 +108,10 @@ def _ends_in_time(limit: float | None) -> bool:
     return limit is None or anyio.current_effective_deadline() <= anyio.current_time() + limit
 
 
-def timed_out(config: DatabaseConfig) -> TimedOut:
-    """The error of an operation that did not end within the database's ``timeout``."""
+def timed_out(config: DatabaseConfig, at: str = "") -> TimedOut:
+    """The error of an operation that did not end within the database's ``timeout``; *at* what."""
     return TimedOut(
-        f"it did not end within {config.timeout:g} s, and was stopped",
+        f"it did not end within {config.timeout:g} s, and was stopped{at}",
         database=config.database_name,
         next_step="Give it longer with --timeout SECONDS (0 for no limit), or timeout= in its "
         "database_config.",

@@ -142,7 +142,7 @@ async def _all_the_way(
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
         return found
-    telemetry.doing("all the way down and up")
+    telemetry.doing("going all the way down and up")
     source = files_source(versioned)
     database = await place.copy(source)
     wanted = await database.read()

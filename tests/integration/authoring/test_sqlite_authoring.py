@@ -24,6 +24,7 @@ from dbwarden.errors import (
     ConnectError,
     NotProven,
     StatementFailed,
+    TimedOut,
     UnsupportedChange,
     UsageError,
 )
@@ -841,6 +842,14 @@ async def test_the_ready_made_tests_run_on_sqlite(lite: Lite) -> None:
         done = await anyio.run_process([*command, "test_migrations.py"], check=False, cwd=lite.root)
         assert done.returncode == expected, done.stdout.decode()
     assert "test_models_match_migrations" in done.stdout.decode()
+
+
+async def test_what_took_too_long_is_said(lite: Lite) -> None:
+    lite.options["timeout"] = 0.05
+    lite.models("import time\ntime.sleep(0.2)")
+    with pytest.raises(TimedOut, match="was stopped while reading the models") as caught:
+        await lite.make()
+    assert "--timeout SECONDS" in (caught.value.next_step or "")
 
 
 CELERY = "celery==5.5.3"
