@@ -13,6 +13,7 @@ from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Namespace, Ref, Schema
+from dbwarden.schema.garbage import collecting_no_garbage
 
 __all__ = ["diff", "differ"]
 
@@ -48,6 +49,13 @@ def diff(
     Raises:
         UnsupportedChange: A difference that cannot be expressed; names the thing.
     """
+    with collecting_no_garbage():
+        return _diff(current, desired, renames, follows)
+
+
+def _diff(
+    current: Schema, desired: Schema, renames: Iterable[Renaming], follows: Collection[Ref]
+) -> tuple[Change, ...]:
     asked = with_room(current, renames)
     base = renamed(current, asked)
     implied = with_room(base, renamed_sequences(base, desired))

@@ -68,15 +68,15 @@ def parentage(table: QualifiedName) -> Ref:
 
 def links(schema: Schema) -> Links:
     """Everything that *schema* knows about who needs whom."""
-    needs: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
-    needed_by: defaultdict[Ref, dict[Ref, None]] = defaultdict(dict)
+    needs: defaultdict[Ref, list[Ref]] = defaultdict(list)
+    needed_by: defaultdict[Ref, list[Ref]] = defaultdict(list)
     # SQLite looks up what a view or trigger names when it runs: nothing has to be there before.
     recorded = () if schema.dialect == "sqlite" else schema.dependencies
     inside = ((expressions(user), ref) for user, ref in recorded if user.kind is Kind.DOMAIN)
     for user, needed in (*recorded, *inside, *_structural(schema)):
         if user != needed:
-            needs[user][needed] = None
-            needed_by[needed][user] = None
+            needs[user].append(needed)
+            needed_by[needed].append(user)
     parts: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
     apart = clinging(schema)
     for thing in schema.things:
@@ -85,8 +85,8 @@ def links(schema: Schema) -> Links:
         elif isinstance(thing, Sequence) and thing.owned_by is not None:
             parts[thing.owned_by.table].append(thing.ref)
     return Links(
-        needs={ref: tuple(found) for ref, found in needs.items()},
-        needed_by={ref: tuple(found) for ref, found in needed_by.items()},
+        needs={ref: tuple(dict.fromkeys(found)) for ref, found in needs.items()},
+        needed_by={ref: tuple(dict.fromkeys(found)) for ref, found in needed_by.items()},
         parts={name: tuple(found) for name, found in parts.items()},
     )
 
