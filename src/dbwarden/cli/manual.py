@@ -24,8 +24,8 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "verify": (
-        "Each runs in a scratch database: up, down, up, and then all the way. Exit 3 when one "
-        "does not hold.",
+        "Each runs in a scratch database: up, down, up, and then all the way, with a few rows too. "
+        "Exit 3 when one does not hold.",
         ("dbwarden verify --all",),
     ),
     "diff": (

@@ -106,12 +106,25 @@ class ScratchDatabase(Protocol):
         """The schema of this database."""
         ...
 
-    async def add_rows(self, schema: Schema) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables got some."""
+    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+        """Put a few generated rows into each table; which tables got some.
+
+        With *alike* there is one more, which is like the first in all that need not differ.
+        """
         ...
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values."""
+        ...
+
+    async def rehearse(
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+    ) -> tuple[dict[str, str], dict[str, str]] | None:
+        """Fingerprints before and after *sections* ran on a few rows; all of it is taken back.
+
+        ``None`` where this kind of database or one of the sections cannot do so, and where
+        something was refused: a copy is the place to see what.
+        """
         ...
 
 
@@ -125,6 +138,10 @@ class Scratch(Protocol):
 
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> ScratchDatabase:
         """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        ...
+
+    async def discard(self, database: ScratchDatabase) -> None:
+        """Be rid of *database* before all others: it is not needed any more."""
         ...
 
 

@@ -1,13 +1,25 @@
 """Prove the migration files that are there, hand-written ones too: for CI."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
-from dbwarden.authoring.labels import told
+from dbwarden.authoring.labels import shortened, told
 from dbwarden.authoring.proof import differences
+from dbwarden.authoring.rows import (
+    NOTHING,
+    Seen,
+    fails_on_any,
+    header_of,
+    narrowed,
+    says_failing,
+    try_rows,
+    unsaid,
+)
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import ScratchDatabase
 from dbwarden.diff.changes import subject
@@ -22,12 +34,19 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """One file: ``exact``, ``irreversible``, ``repeatable``, or ``fails`` with a problem."""
+    """One file.
+
+    ``verdict`` is ``exact``, ``loses users.email``, ``irreversible``, ``repeatable``, or ``fails``
+    with a ``problem``. ``findings`` are what is worth knowing of what happens to rows, and stands
+    not in the file's header; they are no problem.
+    """
 
     key: str
     path: str
     verdict: str
     problem: str | None = None
+    loses: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +66,8 @@ class VerifyResult:
 @operation("verify")
 async def verify(config: DatabaseConfig) -> VerifyResult:
     """Run every file up, down and up again in scratch, then all the way down and up.
+
+    Each is also tried where the tables that it is about hold a few generated rows.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
@@ -71,38 +92,74 @@ async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
     found: list[Verified] = []
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
+        seen = NOTHING
         try:
+            if not _goes_back(migration):
+                seen = await try_rows(scratch, database, before, migration, back=False)
             await database.replay(migration, migration.upgrade)
         except StatementFailed as error:
             return [*found, _told(migration, "fails", f"upgrade: {_said(error)}")]
         after = await database.read()
-        problem = await _there_and_back(place, database, migration, before, after)
-        if problem is not None:
-            found.append(_told(migration, "fails", problem))
-            database = await scratch.create()
-            await files_source(files[: number + 1]).build(database)
-        else:
-            found.append(_told(migration, _verdict(migration), None))
+        if _goes_back(migration):
+            problem, seen = await _there_and_back(place, database, migration, before, after)
+            if problem is not None:
+                found.append(_told(migration, "fails", problem))
+                database = await scratch.create()
+                await files_source(files[: number + 1]).build(database)
+                before = after
+                continue
+        found.append(await _judged(migration, seen))
         before = after
     return found
 
 
 async def _there_and_back(
     place: Bench, database: ScratchDatabase, migration: Migration, before: Schema, after: Schema
-) -> str | None:
-    back = migration.rollback
-    if back is None or _verdict(migration) != "exact":
-        return None
+) -> tuple[str | None, Seen]:
+    """What is wrong with the way back, if anything, and what becomes of rows on it."""
+    assert migration.rollback is not None
     try:
-        await database.replay(migration, back)
+        await database.replay(migration, migration.rollback)
         if left := await _left(place, await database.read(), before):
-            return f"rollback does not lead back: {left}"
+            return f"rollback does not lead back: {left}", NOTHING
+        seen = await try_rows(await place.scratch(), database, before, migration, back=True)
         await database.replay(migration, migration.upgrade)
         if left := await _left(place, await database.read(), after):
-            return f"a second upgrade leads elsewhere: {left}"
+            return f"a second upgrade leads elsewhere: {left}", NOTHING
     except StatementFailed as error:
-        return f"rollback or second upgrade: {_said(error)}"
-    return None
+        return f"rollback or second upgrade: {_said(error)}", NOTHING
+    less = narrowed(place.workshop, before, after, migration)
+    return None, replace(seen, loses=tuple(dict.fromkeys((*seen.loses, *less))))
+
+
+async def _judged(migration: Migration, seen: Seen) -> Verified:
+    """The verdict on a file that leads there and back, by what became of rows."""
+    if seen == NOTHING:
+        return _told(migration, _verdict(migration), None)
+    header = await anyio.to_thread.run_sync(header_of, migration)
+    return judged(migration, seen, header)
+
+
+def judged(migration: Migration, seen: Seen, header: str) -> Verified:
+    """The verdict on a file whose *header* may say itself what becomes of rows. Pure."""
+    findings = []
+    for error, rollback in ((seen.fails, False), (seen.back_fails, True)):
+        if error is None or says_failing(header, rollback=rollback):
+            continue
+        way = "the rollback fails" if rollback else "fails"
+        if fails_on_any(error):
+            problem = f"{way} where tables have rows: {_said(error)}"
+            return _told(migration, "fails", problem)
+        findings.append(f"{way} on generated rows: {_said(error)}")
+    if silent := unsaid(header, seen.loses):
+        findings.append(f"its header does not say that it loses {shortened(silent)}")
+    return Verified(
+        key=migration.key,
+        path=str(migration.path),
+        verdict=f"loses {shortened(seen.loses)}" if seen.loses else _verdict(migration),
+        loses=seen.loses,
+        findings=tuple(findings),
+    )
 
 
 def _said(error: StatementFailed) -> str:
@@ -119,6 +176,10 @@ async def _left(place: Bench, found: Schema, wanted: Schema) -> str | None:
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
     default = wanted.default_namespace
     return ", ".join(told(subject(change), default) for change in changes[:SHOWN]) + more
+
+
+def _goes_back(migration: Migration) -> bool:
+    return _verdict(migration) == "exact"
 
 
 def _verdict(migration: Migration) -> str:
@@ -138,7 +199,7 @@ async def _all_the_way(
 ) -> list[Verified]:
     """Down from the newest to the last one that cannot go back, and up again."""
     versioned = [migration for migration in files if migration.version is not None]
-    stuck = [n for n, migration in enumerate(versioned) if _verdict(migration) != "exact"]
+    stuck = [n for n, migration in enumerate(versioned) if not _goes_back(migration)]
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
         return found

@@ -163,16 +163,19 @@ async def verify(*, options: Authored = Authored()) -> int:  # noqa: B008
         _say_documents("verify", results, code)
         return code
     for result in results:
-        rows = [(item.key, _verified(item), item.problem or "") for item in result.migrations]
+        rows = [(item.key, *_verified(item)) for item in result.migrations]
         output.say(
             f"{result.database}: {counted(len(rows), 'migration')}, tried on {result.server}"
         )
-        output.say_table(("version", "", "problem"), rows)
+        output.say_table(("version", "", "found"), rows)
     return code
 
 
-def _verified(item: Verified) -> Cell:
-    return bad(item.verdict) if item.problem else good(item.verdict)
+def _verified(item: Verified) -> tuple[Cell, Cell]:
+    if item.problem:
+        return bad(item.verdict), item.problem
+    shown = open_ if item.findings else good
+    return shown(item.verdict), "; ".join(item.findings)
 
 
 async def diff(

@@ -11,6 +11,16 @@ from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
 
 ROWS = 2
+ALIKE = 3
+"""The number of the row that is like the first."""
+TRIES = {
+    1: ((True, False), (False, False), (False, True)),
+    2: ((False, False), (True, False), (False, True)),
+    3: ((True, False), (False, False), (False, True)),
+}
+"""For each row, in which order its table is offered values: whether columns with a default take
+it, and whether they take values that checks name. A column that is dropped and comes back with its
+default is not what it was, which only a row shows that has another value."""
 
 _EXPRESSIONS = (
     # what the type begins with, and the value of row {n} in it
@@ -50,46 +60,59 @@ _EXPRESSIONS = (
 )
 
 
-async def add_rows(raw: Any, schema: Schema) -> tuple[str, ...]:
+async def add_rows(raw: Any, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
     """Put up to two rows into each table; which tables got some.
 
     Foreign keys hold, because equal columns get equal values, and what refers to a row that a table
-    refused goes again. The second row has no value where none is needed.
+    refused goes again. The second row has no value where none is needed. With *alike* there is a
+    third, which is like the first in all that need not differ.
     """
     try:
-        await raw.execute("SET session_replication_role = replica")
+        await _try(raw, "SET session_replication_role = replica")
     except asyncpg.PostgresError:
         return ()
     tables = [table for table in schema.tables if table.partition_by is None]
-    counts = {table.name: await _fill(raw, schema, table) for table in tables}
-    await _take_back_strays(raw, tables, counts)
+    rows = ROWS + alike
+    counts = {table.name: await _fill(raw, schema, table, rows) for table in tables}
+    await _take_back_strays(raw, tables, counts, rows)
     await raw.execute("RESET session_replication_role")
     return tuple(str(name) for name, count in counts.items() if count)
 
 
-async def _fill(raw: Any, schema: Schema, table: Table) -> int:
-    rows = [await _add_row(raw, schema, table, number) for number in range(1, ROWS + 1)]
-    return sum(rows)
+async def _fill(raw: Any, schema: Schema, table: Table, rows: int) -> int:
+    return sum([await _add_row(raw, schema, table, number) for number in range(1, rows + 1)])
 
 
 async def _add_row(raw: Any, schema: Schema, table: Table, number: int) -> bool:
-    for defaults, allowed in ((True, False), (False, False), (False, True)):
+    for defaults, allowed in TRIES[number]:
         sql = insert(schema, table, number, defaults=defaults, allowed=allowed)
         if sql is None:
             return False
         try:
-            await raw.execute(sql)
+            await _try(raw, sql)
         except asyncpg.PostgresError:
             continue  # the next values may please its constraints; else it stays without this row
         return True
     return False
 
 
+async def _try(raw: Any, sql: str) -> None:
+    """Run *sql*; where it is refused, a transaction around it goes on."""
+    if not raw.is_in_transaction():
+        await raw.execute(sql)
+        return
+    try:
+        await raw.execute(f"SAVEPOINT dbwarden; {sql}; RELEASE SAVEPOINT dbwarden")
+    except asyncpg.PostgresError:
+        await raw.execute("ROLLBACK TO SAVEPOINT dbwarden")
+        raise
+
+
 async def _take_back_strays(
-    raw: Any, tables: Sequence[Table], counts: dict[QualifiedName, int]
+    raw: Any, tables: Sequence[Table], counts: dict[QualifiedName, int], rows: int
 ) -> None:
     """Delete rows that refer to one that a table did not take, as *counts* says; keep it true."""
-    wanting = {name for name, count in counts.items() if count < ROWS}
+    wanting = {name for name, count in counts.items() if count < rows}
     while wanting:
         keys = [(it, key) for it in tables for key in it.foreign_keys if key.references in wanting]
         wanting = set()
@@ -122,18 +145,20 @@ def insert(
         defaults: Whether columns with a default take it.
         allowed: Whether columns take the values that checks name.
     """
-    keys = _key_columns(schema, table)
+    keys = _unique_columns(table) if number == ALIKE else _key_columns(table)
     names, values = [], []
     for column in table.columns:
         if column.generated is not None:
             continue
-        value = (_allowed(table, column, number) if allowed else None) or _value(
-            schema, column, number
-        )
         plain = column.name not in keys
+        own = 1 if plain and number == ALIKE else number
+        value = _allowed(table, column, own) if allowed else None
+        value = value or _value(schema, column, own)
         if defaults and plain and column.default is not None:
             value = "DEFAULT"
-        elif number > 1 and plain and not column.not_null:
+        elif own > 1 and plain and column.default is not None and column.type == "boolean":
+            value = f"NOT ({column.default})"
+        elif own > 1 and plain and not column.not_null:
             value = "NULL"
         if value is None:
             if column.not_null and column.default is None:
@@ -158,13 +183,16 @@ def _allowed(table: Table, column: Column, number: int) -> str | None:
     return None
 
 
-def _key_columns(schema: Schema, table: Table) -> set[str]:
+def _key_columns(table: Table) -> set[str]:
     """Columns that tell rows apart or lead to other rows."""
+    return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
+
+
+def _unique_columns(table: Table) -> set[str]:
+    """Columns that tell rows apart."""
     keys = set(table.primary_key.columns if table.primary_key else ())
     for unique in table.uniques:
         keys.update(unique.columns)
-    for key in table.foreign_keys:
-        keys.update(key.columns)
     for index in table.indexes:
         if index.unique:
             keys.update(column.column for column in index.columns if column.column)
@@ -213,6 +241,29 @@ async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
         label = table.name.name if plain else str(table.name)
         found.update((f"{label}.{name}", row[place]) for place, name in enumerate(columns))
     return found
+
+
+async def rehearse(
+    raw: Any, schema: Schema, texts: Sequence[str], *, alike: bool
+) -> tuple[dict[str, str], dict[str, str]] | None:
+    """Fingerprints before and after *texts* ran on a few rows, in a transaction taken back.
+
+    ``None`` where something was refused. What is deferred is checked after each of *texts*.
+    """
+    transaction = raw.transaction()
+    await transaction.start()
+    try:
+        if not await add_rows(raw, schema, alike=alike):
+            return {}, {}
+        before = await fingerprint(raw, schema)
+        for text in texts:
+            await raw.execute(text)
+            await raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        return before, await fingerprint(raw, schema)
+    except asyncpg.PostgresError:
+        return None
+    finally:
+        await transaction.rollback()
 
 
 def _digest(table: QualifiedName, columns: Sequence[str]) -> str:

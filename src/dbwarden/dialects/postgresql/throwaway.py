@@ -20,7 +20,7 @@ from dbwarden.dialects.postgresql import splitting
 from dbwarden.dialects.postgresql.catalog import read_schema
 from dbwarden.dialects.postgresql.messages import in_pieces, place, statement_offsets
 from dbwarden.dialects.postgresql.quoting import identifier
-from dbwarden.dialects.postgresql.sample import add_rows, fingerprint
+from dbwarden.dialects.postgresql.sample import add_rows, fingerprint, rehearse
 from dbwarden.dialects.postgresql.tracing import Refused, trace_statements
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement, setup_of
 from dbwarden.errors import DBWardenError, StatementFailed
@@ -106,6 +106,14 @@ class PostgresScratch:
             f"DO $dbwarden$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
         )
         return True
+
+    async def discard(self, database: ScratchDatabase) -> None:
+        """Drop one of them."""
+        assert isinstance(database, PostgresScratchDatabase)
+        self._made.remove(database)
+        await database.hang_up()
+        async with self._asking:
+            await self._drop(database.name)
 
     async def _ask(self, sql: str) -> None:
         async with self._asking:
@@ -241,7 +249,7 @@ class PostgresScratchDatabase:
         return self._failed(error, statement.text if statement is not None else None, location)
 
     async def _run_step(self, step: Step) -> None:
-        if any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements):
+        if _makes_roles(step):
             # Roles belong to the whole server, where other scratch databases share them.
             texts = [self.without_roles(statement.text) for statement in step.statements]
             await self._send(";\n".join(text for text in texts if text))
@@ -290,13 +298,24 @@ class PostgresScratchDatabase:
         await raw.execute("RESET search_path")
         return schema
 
-    async def add_rows(self, schema: Schema) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables got some."""
-        return await add_rows(await self.connection(), schema)
+        return await add_rows(await self.connection(), schema, alike=alike)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values."""
         return await fingerprint(await self.connection(), schema)
+
+    async def rehearse(
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+    ) -> tuple[dict[str, str], dict[str, str]] | None:
+        """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
+        taken back; ``None`` where there can be none, or something was refused."""
+        steps = [step for section in sections for step in splitting.steps(migration, section)]
+        if any(not step.transactional or _makes_roles(step) for step in steps):
+            return None
+        texts = [step.text for step in steps]
+        return await rehearse(await self.connection(), schema, texts, alike=alike)
 
     def _failed(
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
@@ -312,6 +331,10 @@ class PostgresScratchDatabase:
         )
         failed.sqlstate = error.sqlstate
         return failed
+
+
+def _makes_roles(step: Step) -> bool:
+    return any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements)
 
 
 def _advice(error: asyncpg.PostgresError) -> str | None:

@@ -9,6 +9,16 @@ from dbwarden.dialects.sqlite.quoting import identifier
 from dbwarden.schema import Column, Schema, Table
 
 ROWS = 2
+ALIKE = 3
+"""The number of the row that is like the first."""
+TRIES = {
+    1: ((True, False), (False, False), (False, True)),
+    2: ((False, False), (True, False), (False, True)),
+    3: ((True, False), (False, False), (False, True)),
+}
+"""For each row, in which order its table is offered values: whether columns with a default take
+it, and whether they take values that checks name. A column that is dropped and comes back with its
+default is not what it was, which only a row shows that has another value."""
 _DEPTH = 10
 """How far a foreign key's value is followed: through as many tables as that."""
 
@@ -31,14 +41,17 @@ _VALUES = (
 )
 
 
-def add_rows(database: sqlite3.Connection, schema: Schema) -> tuple[str, ...]:
+def add_rows(
+    database: sqlite3.Connection, schema: Schema, *, alike: bool = False
+) -> tuple[str, ...]:
     """Put up to two rows into each table; which tables got some. Blocking.
 
-    Where a table refuses, it stays empty. The second row has no value where none is needed.
+    Where a table refuses, it stays empty. The second row has no value where none is needed. With
+    *alike* there is a third, which is like the first in all that need not differ.
     """
     tables = [table for table in schema.tables if table.virtual is None]
     for table in tables:
-        for number in range(1, ROWS + 1):
+        for number in range(1, ROWS + alike + 1):
             _fill(database, schema, table, number)
     _take_back_strays(database)
     return tuple(
@@ -49,7 +62,7 @@ def add_rows(database: sqlite3.Connection, schema: Schema) -> tuple[str, ...]:
 
 
 def _fill(database: sqlite3.Connection, schema: Schema, table: Table, number: int) -> None:
-    for defaults, allowed in ((True, False), (False, False), (False, True)):
+    for defaults, allowed in TRIES[number]:
         try:
             database.execute(insert(schema, table, number, defaults=defaults, allowed=allowed))
         except sqlite3.Error:
@@ -82,7 +95,7 @@ def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed
         defaults: Whether columns with a default take it.
         allowed: Whether columns take the values that checks name.
     """
-    keys = _key_columns(table)
+    keys = _unique_columns(table) if number == ALIKE else _key_columns(table)
     names, values = [], []
     for column in table.columns:
         if column.generated is not None:
@@ -90,11 +103,14 @@ def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed
         plain = column.name not in keys
         if defaults and plain and column.default is not None:
             continue
-        value = _value(schema, table, column, number)
-        if plain and number > 1 and not column.not_null:
+        own = 1 if plain and number == ALIKE else number
+        value = _value(schema, table, column, own)
+        if plain and own > 1 and column.default is not None and "BOOL" in column.type.upper():
+            value = f"NOT ({column.default})"
+        elif plain and own > 1 and not column.not_null:
             value = "NULL"
         elif allowed:
-            value = _allowed(table, column, number) or value
+            value = _allowed(table, column, own) or value
         names.append(identifier(column.name))
         values.append(value)
     if not names:
@@ -104,11 +120,14 @@ def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed
 
 def _key_columns(table: Table) -> set[str]:
     """Columns that tell rows apart or lead to other rows."""
+    return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
+
+
+def _unique_columns(table: Table) -> set[str]:
+    """Columns that tell rows apart."""
     keys = set(table.primary_key.columns if table.primary_key else ())
     for unique in table.uniques:
         keys.update(unique.columns)
-    for key in table.foreign_keys:
-        keys.update(key.columns)
     for index in table.indexes:
         if index.unique:
             keys.update(column.column for column in index.columns if column.column)

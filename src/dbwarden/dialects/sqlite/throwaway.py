@@ -58,6 +58,12 @@ class SQLiteScratch:
             await made.take_over(copy_of)
         return made
 
+    async def discard(self, database: ScratchDatabase) -> None:
+        """Forget one of them."""
+        assert isinstance(database, SQLiteScratchDatabase)
+        self._made.remove(database)
+        await database.close()
+
     async def close(self) -> None:
         """Forget all that was made."""
         for made in self._made:
@@ -223,13 +229,18 @@ class SQLiteScratchDatabase:
         """The schema of this database."""
         return await self._call(lambda: read_schema(self._session.database))
 
-    async def add_rows(self, schema: Schema) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables got some."""
-        return await self._call(lambda: add_rows(self._session.database, schema))
+        return await self._call(lambda: add_rows(self._session.database, schema, alike=alike))
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values."""
         return await self._call(lambda: fingerprint(self._session.database, schema))
+
+    async def rehearse(
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+    ) -> None:
+        """Never here: a copy in memory costs next to nothing."""
 
     async def _call(self, work: Callable[[], T]) -> T:
         self._session.rearm()

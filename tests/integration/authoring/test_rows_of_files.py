@@ -1,0 +1,313 @@
+"""verify: what migrations, hand-written ones too, do to rows; on PostgreSQL and SQLite."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dbwarden.authoring.rows import says_failing, touched, unsaid
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.files.parsing import parse
+from dbwarden.operations.verify import Verified, VerifyResult, verify
+from dbwarden.schema import Column, Enum, ForeignKey, QualifiedName, Routine, Schema, Table
+from dbwarden.types import DatabaseName
+
+KINDS = ("postgresql", "sqlite")
+USERS = """
+-- upgrade
+CREATE TABLE users (
+    id integer PRIMARY KEY,
+    email varchar(50),
+    amount numeric(10, 2)
+);
+
+-- rollback
+DROP TABLE users;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Hand-written migrations, and where they are tried."""
+
+    config: DatabaseConfig
+
+    def write(self, *texts: str) -> None:
+        self.config.migrations_dir.mkdir(parents=True, exist_ok=True)
+        for number, text in enumerate(texts, start=1):
+            path = self.config.migrations_dir / f"app__{number:04d}_by_hand.sql"
+            path.write_text(text.lstrip("\n"), encoding="utf-8")
+
+    async def verified(self, *texts: str) -> VerifyResult:
+        self.write(*texts)
+        return await verify(self.config)
+
+    async def last(self, *texts: str) -> Verified:
+        return (await self.verified(USERS, *texts)).migrations[-1]
+
+
+@pytest.fixture
+def files_of(tmp_path: Path, postgres_server: EmbeddedServer) -> Callable[[str], Files]:
+    def made(kind: str) -> Files:
+        url = postgres_server.url("postgres")
+        postgres = {"database_url": url, "scratch": url}
+        config = DatabaseConfig(
+            database_name=DatabaseName("app"),
+            database_type=kind,  # type: ignore[arg-type]  # one of KINDS
+            root=tmp_path,
+            migrations_dir=tmp_path / "migrations" / "app",
+            **(postgres if kind == "postgresql" else {"database_url": "sqlite:///app.db"}),  # type: ignore[arg-type]
+        )
+        return Files(config=config)
+
+    return made
+
+
+def there_and_back(upgrade: str, rollback: str, header: str = "") -> str:
+    return f"{header}\n-- upgrade\n{upgrade}\n\n-- rollback\n{rollback}\n".lstrip("\n")
+
+
+DROPS = there_and_back(
+    "ALTER TABLE users DROP COLUMN amount;",
+    "ALTER TABLE users ADD COLUMN amount numeric(10, 2);",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_column_that_comes_back_without_its_values_is_lost(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    found = await files_of(kind).verified(USERS, DROPS)
+    assert found.clean
+    assert [item.verdict for item in found.migrations] == ["exact", "loses users.amount"]
+    assert found.migrations[1].loses == ("users.amount",)
+    assert found.migrations[1].findings == ("its header does not say that it loses users.amount",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_file_that_says_what_it_loses_agrees_with_it(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    last = await files_of(kind).last(f"-- Loses users.amount: nobody reads it\n{DROPS}")
+    assert (last.verdict, last.findings) == ("loses users.amount", ())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_deleted_rows_are_lost(kind: str, files_of: Callable[[str], Files]) -> None:
+    last = await files_of(kind).last(there_and_back("DELETE FROM users;", "SELECT 1;"))
+    assert last.verdict == "loses users"
+
+
+async def test_a_type_that_holds_less_is_lost(files_of: Callable[[str], Files]) -> None:
+    last = await files_of("postgresql").last(
+        there_and_back(
+            "ALTER TABLE users ALTER COLUMN email TYPE varchar(20) USING left(email, 20);",
+            "ALTER TABLE users ALTER COLUMN email TYPE varchar(50);",
+        )
+    )
+    assert last.verdict == "loses users.email"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_comes_back_by_itself_is_exact(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    found = await files_of(kind).verified(
+        USERS,
+        there_and_back(
+            "ALTER TABLE users RENAME COLUMN email TO mail;",
+            "ALTER TABLE users RENAME COLUMN mail TO email;",
+        ),
+        there_and_back(
+            "INSERT INTO users (id, mail) VALUES (1, 'a');", "DELETE FROM users WHERE id = 1;"
+        ),
+        there_and_back("CREATE INDEX ix ON users (mail);", "DROP INDEX ix;"),
+    )
+    assert {(item.verdict, item.findings) for item in found.migrations} == {("exact", ())}
+
+
+NOT_NULL = there_and_back(
+    "ALTER TABLE users ADD COLUMN age integer NOT NULL;", "ALTER TABLE users DROP COLUMN age;"
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_column_that_no_row_can_have_fails(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    found = await files_of(kind).verified(USERS, NOT_NULL)
+    assert not found.clean
+    last = found.migrations[-1]
+    assert last.verdict == "fails"
+    assert last.problem is not None
+    assert last.problem.startswith("fails where tables have rows: app__0002_by_hand.sql:2:")
+    assert "null" in last.problem.lower()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_file_that_says_that_it_fails_on_rows_agrees_with_it(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    found = await files_of(kind).verified(
+        USERS, f"-- Fails where tables have rows: users is empty by then\n{NOT_NULL}"
+    )
+    assert found.clean
+    assert found.migrations[-1].findings == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_some_rows_may_stand_in_the_way_of_is_told_and_no_problem(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    found = await files_of(kind).verified(
+        USERS,
+        there_and_back("UPDATE users SET email = 'same';", "SELECT 1;"),
+        there_and_back("CREATE UNIQUE INDEX ux ON users (email, id);", "DROP INDEX ux;"),
+        there_and_back(
+            "UPDATE users SET amount = 1;\nCREATE UNIQUE INDEX uy ON users (amount);",
+            "DROP INDEX uy;",
+        ),
+    )
+    assert found.clean
+    assert found.migrations[1].verdict == "loses users.email"
+    assert found.migrations[2].findings == ()
+    (finding,) = found.migrations[3].findings
+    assert finding.startswith("fails on generated rows: app__0004_by_hand.sql:3:")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("column", ["age integer NOT NULL DEFAULT 0", "on_ boolean DEFAULT false"])
+async def test_a_column_that_comes_back_with_its_default_is_lost(
+    kind: str, column: str, files_of: Callable[[str], Files]
+) -> None:
+    add, name = f"ALTER TABLE users ADD COLUMN {column};", column.partition(" ")[0]
+    drop = f"ALTER TABLE users DROP COLUMN {name};"
+    last = await files_of(kind).last(there_and_back(add, drop), there_and_back(drop, add))
+    assert last.verdict == f"loses users.{name}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_rollback_that_no_row_can_have_fails(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    add = "ALTER TABLE users ADD COLUMN age integer NOT NULL"
+    drop = "ALTER TABLE users DROP COLUMN age;"
+    empty = there_and_back(f"{add};", drop, "-- Fails where tables have rows: there are none yet")
+    last = await files_of(kind).last(empty, there_and_back(drop, f"{add};"))
+    assert last.problem is not None
+    assert last.problem.startswith("the rollback fails where tables have rows: app__0003_by_hand")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_unique_key_over_what_may_be_there_twice_is_told(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    unique = there_and_back("CREATE UNIQUE INDEX ux ON users (email);", "DROP INDEX ux;")
+    found = await files_of(kind).verified(USERS, unique)
+    assert found.clean
+    last = found.migrations[-1]
+    assert last.verdict == "exact"
+    (finding,) = last.findings
+    assert finding.startswith("fails on generated rows: app__0002_by_hand.sql:2:")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_rows_that_a_migration_writes_and_generated_ones_are_not_taken_for_duplicates(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    last = await files_of(kind).last(
+        "-- upgrade\nINSERT INTO users (id, email) VALUES (1, 'admin'), (2, 'guest');\n"
+    )
+    assert (last.verdict, last.problem, last.findings) == ("irreversible", None, ())
+
+
+async def test_what_refuses_a_transaction_is_tried_in_a_copy(
+    files_of: Callable[[str], Files],
+) -> None:
+    last = await files_of("postgresql").last(
+        there_and_back(
+            "ALTER TABLE users DROP COLUMN amount;\nCREATE INDEX CONCURRENTLY ix ON users (email);",
+            "DROP INDEX ix;\nALTER TABLE users ADD COLUMN amount numeric(10, 2);",
+        )
+    )
+    assert last.verdict == "loses users.amount"
+
+
+# -- the pure part ---------------------------------------------------------------------------------
+
+
+def named(name: str) -> QualifiedName:
+    return QualifiedName("public", name)
+
+
+SCHEMA = Schema(
+    default_namespace="public",
+    tables=(
+        Table(name=named("lines"), columns=(Column(name="mood", type="mood"),)),
+        Table(
+            name=named("orders"),
+            columns=(Column(name="user_id", type="integer"),),
+            foreign_keys=(
+                ForeignKey(
+                    name="fk",
+                    columns=("user_id",),
+                    references=named("users"),
+                    referred_columns=("id",),
+                ),
+            ),
+        ),
+        Table(name=named("users"), columns=(Column(name="id", type="integer"),)),
+    ),
+    enums=(Enum(name=named("mood"), values=("good",)),),
+    routines=(
+        Routine(
+            name=named("tidy"),
+            identity="",
+            arguments="",
+            returns="void",
+            definition="CREATE FUNCTION tidy() ... DELETE FROM orders",
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("CREATE TABLE others (id int);", []),
+        ("ALTER TABLE Users ADD x int;", ["users"]),
+        ("DELETE FROM orders;", ["orders", "users"]),
+        ("SELECT tidy();", ["orders", "users"]),
+        ("ALTER TYPE mood RENAME VALUE 'good' TO 'fine';", ["lines"]),
+    ],
+)
+def test_only_tables_that_a_migration_is_about_get_rows(sql: str, tables: list[str]) -> None:
+    path = Path("app__0002_x.sql")
+    migration = parse(
+        f"-- upgrade\n{sql}\n", path=path, database=DatabaseName("app"), dialect="postgresql"
+    )
+    assert [table.name.name for table in touched(SCHEMA, migration).tables] == tables
+
+
+@pytest.mark.parametrize(
+    ("header", "silent"),
+    [
+        ("-- Purpose: tidy\n", ("users.email",)),
+        ("-- Verdict: loses users.email (tried on X)\n", ()),
+        ("-- loses the e-mail\n", ("users.email",)),
+        ("-- Loses users.phone\n", ("users.email",)),
+        ("-- Loses all of users\n", ()),
+        ("-- Verdict: loses a.b and 3 more\n", ()),
+        ("-- Verdict: loses people.email: users has a new name\n", ()),
+    ],
+)
+def test_what_a_header_owns_up_to(header: str, silent: tuple[str, ...]) -> None:
+    assert unsaid(header, ["users.email"]) == silent
+
+
+def test_a_header_says_of_each_direction_that_rows_stand_in_its_way() -> None:
+    assert says_failing("-- Fails where tables have rows: x", rollback=False)
+    assert not says_failing("-- Fails where tables have rows: x", rollback=True)
+    assert says_failing("-- The rollback fails where tables have rows: x", rollback=True)
