@@ -13,6 +13,7 @@ from dbwarden.authoring.labels import shortened
 from dbwarden.cli import output
 from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import failure_document, plain
+from dbwarden.cli.each import Done, on_each, say_done
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.options import Authored, Lived, Project, Target
 from dbwarden.cli.progress import doing
@@ -125,7 +126,7 @@ async def _make_each(
             output.say(*_made_lines(made))
         results.append(made)
     if options.json:
-        _say_documents("make-migrations", results, Exit.DONE)
+        say_done("make-migrations", Done(tuple(results)))
     return Exit.DONE
 
 
@@ -156,19 +157,18 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
 async def verify(*, options: Authored = Authored()) -> int:  # noqa: B008
     """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
     databases = await with_files(options, options)
-    with doing(enabled=not options.json):
-        results = [await verify_one(config) for config in databases]
-    code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
+    done = await on_each(verify_one, databases, json=options.json)
     if options.json:
-        _say_documents("verify", results, code)
-        return code
-    for result in results:
+        say_done("verify", done)
+        return done.code
+    for result in done.results:
         rows = [(item.key, *_verified(item)) for item in result.migrations]
         output.say(
             f"{result.database}: {counted(len(rows), 'migration')}, tried on {result.server}"
         )
         output.say_table(("version", "", "found"), rows)
-    return code
+    output.note_errors(done.errors)
+    return done.code
 
 
 def _verified(item: Verified) -> tuple[Cell, Cell]:
@@ -193,18 +193,11 @@ async def diff(
     databases = await that_live(options, options)
     if options.all and models:
         databases = described(databases)
-    with doing(enabled=not options.json):
-        results = [await drift(config, models=models) for config in databases]
-    return say_differences("diff", results, json=options.json)
-
-
-def say_differences(command: str, results: Sequence[DiffResult], *, json: bool) -> int:
-    """Show what differs as a list and as SQL; the exit code."""
-    code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
-    if json:
-        _say_documents(command, results, code)
-        return code
-    for result in results:
+    done = await on_each(partial(drift, models=models), databases, json=options.json)
+    if options.json:
+        say_done("diff", done)
+        return done.code
+    for result in done.results:
         if result.clean:
             output.say(f"{result.database}: {result.compared}: no difference.")
             continue
@@ -214,7 +207,8 @@ def say_differences(command: str, results: Sequence[DiffResult], *, json: bool) 
         way = f"-- from {result.compared.replace(' with ', ' to ')}"
         sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]
         output.say("", *sql)
-    return code
+    output.note_errors(done.errors)
+    return done.code
 
 
 def _said(item: Difference) -> str:
@@ -238,14 +232,14 @@ async def schema(
     """
     options.refuse_idle_dev(live=live, flag="--live")
     databases = await (that_live if live else with_files)(options, options)
-    with doing(enabled=not options.json):
-        results = [await schema_sql(config, live=live) for config in databases]
+    done = await on_each(partial(schema_sql, live=live), databases, json=options.json)
     if options.json:
-        _say_documents("schema", results, Exit.DONE)
-        return Exit.DONE
-    for result in results:
-        output.say(*([f"-- {result.database}", ""] if len(results) > 1 else []), result.sql)
-    return Exit.DONE
+        say_done("schema", done)
+        return done.code
+    for result in done.results:
+        output.say(*([f"-- {result.database}", ""] if len(databases) > 1 else []), result.sql)
+    output.note_errors(done.errors)
+    return done.code
 
 
 async def renumber(
@@ -261,20 +255,22 @@ async def renumber(
         The file that moves, where the live database does not tell: 0007_add_orders.
     """
     databases = await with_files(options, options)
-    with doing(enabled=not options.json):
-        results = [await renumber_one(config, move=move) for config in databases]
-    code = Exit.DONE if all(result.clean for result in results) else Exit.FOUND
+    done = await on_each(partial(renumber_one, move=move), databases, json=options.json)
     if options.json:
-        _say_documents("renumber", results, code)
-        return code
-    for result in results:
+        say_done("renumber", done)
+        return done.code
+    for result in done.results:
         if not result.moves:
             output.say(f"{result.database}: every migration has a number of its own.")
         output.say(*(f"Moved {short(item.old)} to {item.new.name}" for item in result.moves))
+        if result.moves and result.verified and result.clean:
+            count = counted(len(result.verified.migrations), "migration")
+            output.say(f"  the new order is proven: {count}, tried on {result.verified.server}")
         for item in result.verified.migrations if result.verified else ():
             if item.problem:
                 output.say(f"  {item.key} does not hold in the new order: {item.problem}")
-    return code
+    output.note_errors(done.errors)
+    return done.code
 
 
 async def check_models(target: Target) -> int:
@@ -330,7 +326,7 @@ async def generate_models(
     if output_file is not None:
         await anyio.to_thread.run_sync(_write_new, output_file, made.code)
     if options.json:
-        _say_documents("generate-models", [made], Exit.DONE)
+        say_done("generate-models", Done((made,)))
     elif output_file is None:
         output.say(made.code.rstrip("\n"))
     else:
@@ -383,15 +379,3 @@ async def dev_server(
         output.say(f"The development server {state}.")
         output.say(*(f"  {url}" for url in server.urls))
     return code
-
-
-def _say_documents(command: str, results: Sequence[object], code: int) -> None:
-    documents = [_document(result) for result in results]
-    output.say_json({"command": command, "exit_code": int(code), "databases": documents})
-
-
-def _document(result: object) -> object:
-    document = plain(result)
-    if isinstance(document, dict) and hasattr(result, "clean"):
-        document["clean"] = result.clean
-    return document

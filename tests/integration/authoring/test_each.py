@@ -1,0 +1,69 @@
+"""Commands that work on one database after the other, where one of them fails."""
+
+import json
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+TABLE = "-- upgrade\nCREATE TABLE t (id int PRIMARY KEY);\n-- rollback\nDROP TABLE t;\n"
+
+
+async def run(root: Path, *arguments: str) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "dbwarden", *arguments]
+    done = await anyio.run_process(command, cwd=root, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three databases; the files of the first cannot be read."""
+    names = ("alpha", "beta", "gamma")
+    (tmp_path / "dbwarden.py").write_text(
+        "from dbwarden import database_config\n"
+        f"for name in {names!r}:\n"
+        "    database_config(database_name=name, database_type='sqlite',\n"
+        "        database_url=f'sqlite:///{name}.db')\n",
+        encoding="utf-8",
+    )
+    for name in names:
+        folder = tmp_path / "migrations" / name
+        folder.mkdir(parents=True)
+        broken = "SELECT 'never closed" if name == "alpha" else TABLE
+        (folder / f"{name}__0001_t.sql").write_text(broken, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["verify", "schema", "diff"])
+async def test_one_that_fails_keeps_none_from_its_turn(root: Path, command: str) -> None:
+    assert (await run(root, "migrate", "-d", "beta", "-d", "gamma"))[0] == 0
+    code, out, err = await run(root, command, "--all")
+    assert code == 2
+    assert "beta" in out
+    assert "gamma" in out
+    assert err.count("error: alpha: ") == 1
+    code, out, _ = await run(root, command, "--all", "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 2
+    assert [one["database"] for one in document["databases"]] == ["beta", "gamma"]
+    assert [error["database"] for error in document["errors"]] == ["alpha"]
+    assert document["error"] == document["errors"][0]
+
+
+async def test_renumber_goes_on_too_and_says_that_the_order_is_proven(root: Path) -> None:
+    for name in ("alpha", "gamma"):
+        text = TABLE.replace(" t", " u")
+        (root / f"migrations/{name}/{name}__0001_u.sql").write_text(text, encoding="utf-8")
+    code, out, err = await run(root, "renumber", "--all", "--move", "0001_u")
+    assert code == 2
+    assert "beta: every migration has a number of its own." in out
+    assert "to gamma__0002_u.sql\n  the new order is proven: 2 migrations, tried on SQLite" in out
+    assert "error: alpha: " in err
+
+
+async def test_the_only_database_that_fails_is_told_as_ever(root: Path) -> None:
+    code, out, err = await run(root, "verify", "-d", "alpha", "--json")
+    assert code == 2
+    assert "errors" not in json.loads(out)
+    assert "error: alpha: " in err
