@@ -1,7 +1,7 @@
 """Names of databases, and what a mistyped name was meant to be. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 RESERVED = frozenset({"all", "liveness", "metrics", "readiness", "startup", "tenants", "ui"})
 """Words that stand beside database names in commands and in the paths of health endpoints."""
@@ -29,3 +29,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     near = get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def word_meant(source: object, words: Sequence[str]) -> str:
+    """Which *words* may stand in place of a URL, where *source* could have been meant as one."""
+    if not words or not isinstance(source, str) or not source.isidentifier():
+        return ""
+    return f"; or say {' or '.join(map(repr, words))}{did_you_mean(source, words)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbwarden.config.checks import CHECKS, Problem, left_out
 from dbwarden.config.model import EMBEDDED, DatabaseConfig, contradicting_time
-from dbwarden.config.names import did_you_mean
+from dbwarden.config.names import did_you_mean, word_meant
 from dbwarden.config.patterns import (
     OWN,
     SAMPLE,
@@ -176,7 +176,7 @@ def _urls(
             return None
         parsed = read_url(source, root)
         if not isinstance(parsed, DatabaseURL):
-            problems.append((name, parsed))
+            problems.append((name, parsed + word_meant(source, _WORDS_OF.get(name, ()))))
             return None
         if settles:
             values.setdefault(kind, parsed.dialect)
@@ -200,6 +200,7 @@ def _urls(
 
 _URL = "database_url"
 _WORDS = ("auto", EMBEDDED)
+_WORDS_OF = {"scratch": _WORDS, "dev_database_url": (EMBEDDED,)}
 
 
 def _together(values: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -401,3 +401,11 @@ def test_the_handle_is_the_name() -> None:
     with collecting(Registry()):
         handle = database_config(database_name="primary", database_url="sqlite://")
     assert handle == handle.database_name == "primary"
+
+
+def test_a_misspelt_word_is_told_with_the_words_that_there_are() -> None:
+    scratch, dev = problems(database("a", scratch="embeded"), database("b", dev_database_url="em"))
+    assert "; or say 'auto' or 'embedded'; did you mean 'embedded'?" in scratch
+    assert "sqlite:///; or say 'embedded' (" in dev
+    (url,) = problems(database("a", scratch="localhost/db"))
+    assert "or say" not in url
