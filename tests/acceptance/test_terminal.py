@@ -103,6 +103,15 @@ def test_questions_are_wrapped_between_words(project: Path) -> None:
     assert max(len(line) for line in person.seen.splitlines()) < 60
 
 
+def test_errors_are_wrapped_between_words(project: Path) -> None:
+    (project / "migrations/primary/primary__0001_create_users.sql").write_text("SELECT 1;\n")
+    person = AtTerminal(project, "migrate")
+    assert person.ended() == 2
+    _, told = person.seen.split("error: ")
+    assert len(told.splitlines()) > 2
+    assert max(len(line) for line in told.splitlines()) <= 60
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
 )

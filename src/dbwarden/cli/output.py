@@ -3,7 +3,7 @@
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dbwarden.cli.style import (
     short,
     table,
     wants_colour,
+    wrapped,
 )
 from dbwarden.errors import (
     ConfigurationError,
@@ -102,7 +103,17 @@ def note_errors(errors: Iterable[DBWardenError]) -> None:
     for same in folded.values():
         names = [error.database for error in same if error.database]
         lines = error_lines(same[0], colour=colour, name=some_names(names))
-        note("", *(_for_all(line, names) for line in lines))
+        note("", *_fitting(_for_all(line, names) for line in lines))
+
+
+def _fitting(lines: Iterable[str]) -> Iterator[str]:
+    """*lines* cut between words where a terminal would cut anywhere; SQL stays as it is."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    for line in lines:
+        yield from [line] if width is None or _SQL.match(line) else wrapped(line, width)
+
+
+_SQL = re.compile(r"    (?:\x1b\[\d+m)?\|")
 
 
 def _for_all(line: str, names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Colours, tables and durations as text. Pure but for one look at the terminal."""
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -20,6 +21,34 @@ def wants_colour(stream: TextIO) -> bool:
 def paint(text: str, code: str, *, colour: bool) -> str:
     """*text* in a colour, or as it is."""
     return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
+
+
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+# A command to copy stays in one piece, which the terminal may cut where it likes.
+_COMMAND = re.compile(r"\bdbwarden [a-z][a-z-]*(?: --?[a-z][\w-]*(?:[= ](?!-)\S+)?)*")
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """*text* in lines that are cut between words; what follows the first line stands further in."""
+    return [part for line in text.split("\n") for part in _wrapped(line, width)]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    if _length(line) <= width:
+        return [line]
+    before = line[: len(line) - len(line.lstrip())]
+    first, *words = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line).split()
+    lines = [before + first]
+    for word in words:
+        if _length(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"{before}    {word}")
+    return [line.replace("\0", " ") for line in lines]
+
+
+def _length(text: str) -> int:
+    return len(_ESCAPE.sub("", text))
 
 
 Cell = str | tuple[str, str]

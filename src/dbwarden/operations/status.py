@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import dialect_for
+from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow, LockHolder, Reading
+from dbwarden.ledger import LedgerRow, LockHolder, Reading, State
 from dbwarden.operations.replicas import ReplicaStatus, look_with_primary
 from dbwarden.operations.target import migration_files, operation
+from dbwarden.operations.works import resumed_work
 from dbwarden.planning import History, compare
-from dbwarden.types import DatabaseName
+from dbwarden.types import DatabaseName, Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,9 @@ class StatusResult:
     ``version`` is the newest applied version (``"0007"``), ``None`` when there is none. The
     tuples hold ledger keys, in the order in which migrations run: a version, or the name of a
     repeatable. ``repeatables`` run with every migrate and so are never called pending.
-    ``replica`` is set on a replica, and says how it stands beside its primary.
+    ``replica`` is set on a replica, and says how it stands beside its primary. ``goes_on_with`` is
+    the command that finishes what stopped half-way; ``None`` where nothing did, and where something
+    has to be cleared up first.
     """
 
     database: DatabaseName
@@ -35,6 +41,7 @@ class StatusResult:
     lock_holder: LockHolder | None
     server_version: str
     replica: ReplicaStatus | None = None
+    goes_on_with: Literal["migrate", "rollback"] | None = None
 
     @property
     def clean(self) -> bool:
@@ -81,7 +88,27 @@ def describe(
         lock_holder=reading.holder,
         server_version=reading.server_version,
         replica=replica,
+        goes_on_with=_goes_on_with(config, history),
     )
+
+
+def _goes_on_with(
+    config: DatabaseConfig, history: History
+) -> Literal["migrate", "rollback"] | None:
+    """The command that would finish what stopped half-way."""
+    if not history.partial or history.changed or history.missing:
+        return None
+    dialect = dialect_for(config.database_type)
+    for row, migration in history.partial:
+        direction: Direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
+        if migration is None:
+            return None
+        try:
+            resumed_work(dialect, migration, row, direction)
+        except (PartialMigration, MigrationFileError):
+            return None
+    back = any(row.state is State.ROLLING_BACK for row, _ in history.partial)
+    return "rollback" if back else "migrate"
 
 
 def _keys(items: Sequence[LedgerRow | Migration]) -> tuple[str, ...]:

@@ -63,13 +63,23 @@ def _word(result: StatusResult) -> Cell:
     if result.replica is not None and not result.replica.clean:
         writable, behind = result.replica.writable, len(result.replica.behind)
         return bad("takes writes") if writable else open_(f"{behind} behind")
-    if result.changed or result.missing or result.partial:
+    if result.changed or result.missing:
         return bad("needs repair")
+    if result.partial:
+        return _half_done(result)
     if result.pending:
         return open_("pending")
     if result.replica is not None and result.replica.caught_up:
         return good(_caught_up(result.replica))
     return good("ahead of the files" if result.ahead else "up to date")
+
+
+def _half_done(result: StatusResult) -> Cell:
+    if result.lock_holder is not None:
+        return open_("being migrated")
+    if result.goes_on_with is None:
+        return bad("needs repair")
+    return open_(f"{result.goes_on_with} goes on")
 
 
 def _caught_up(replica: ReplicaStatus) -> str:
