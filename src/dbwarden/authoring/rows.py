@@ -42,8 +42,8 @@ async def try_rows(
         scratch: Where a copy can be made.
         database: Its state is the one that the migration is for.
         before: What *database* has.
-        migration: A file; its upgrade was seen to run in empty tables, or is about to.
-        back: Whether its rollback runs too; it was seen to lead back.
+        migration: A file; whether it runs in empty tables, and leads back, is seen elsewhere.
+        back: Whether its rollback runs too.
     """
     schema = touched(before, migration)
     seen = await _try(scratch, database, schema, migration, back=back, alike=False)
@@ -104,7 +104,10 @@ async def _in_copy(
         await database.replay(migration, migration.rollback)
     except StatementFailed as error:
         return Seen(back_fails=error)
-    return Seen(loses=lost(schema, before, await database.fingerprint(schema)))
+    try:
+        return Seen(loses=lost(schema, before, await database.fingerprint(schema)))
+    except StatementFailed:  # the rollback leads elsewhere
+        return NOTHING
 
 
 # -- what is chosen, without I/O ------------------------------------------------------------------

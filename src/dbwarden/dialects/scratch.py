@@ -107,14 +107,18 @@ class ScratchDatabase(Protocol):
         ...
 
     async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables got some.
+        """Put a few generated rows into each table; which tables hold some now.
 
         With *alike* there is one more, which is like the first in all that need not differ.
         """
         ...
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """For each column of each table, as ``users.email``, a digest of its values."""
+        """For each column of each table, as ``users.email``, a digest of its values.
+
+        Raises:
+            StatementFailed: One of them is not there.
+        """
         ...
 
     async def rehearse(

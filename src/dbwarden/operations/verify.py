@@ -92,44 +92,52 @@ async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
     found: list[Verified] = []
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
-        seen = NOTHING
         try:
-            if not _goes_back(migration):
-                seen = await try_rows(scratch, database, before, migration, back=False)
+            seen = await _with_rows(place, database, before, migration)
             await database.replay(migration, migration.upgrade)
         except StatementFailed as error:
             return [*found, _told(migration, "fails", f"upgrade: {_said(error)}")]
         after = await database.read()
-        if _goes_back(migration):
-            problem, seen = await _there_and_back(place, database, migration, before, after)
-            if problem is not None:
-                found.append(_told(migration, "fails", problem))
-                database = await scratch.create()
-                await files_source(files[: number + 1]).build(database)
-                before = after
-                continue
-        found.append(await _judged(migration, seen))
+        problem = await _there_and_back(place, database, migration, before, after)
+        if problem is not None:
+            found.append(_told(migration, "fails", problem))
+            database = await scratch.create()
+            await files_source(files[: number + 1]).build(database)
+        else:
+            back = _goes_back(migration)
+            less = narrowed(place.workshop, before, after, migration) if back else ()
+            found.append(await _judged(migration, _also(seen, less)))
         before = after
     return found
 
 
+async def _with_rows(
+    place: Bench, database: ScratchDatabase, before: Schema, migration: Migration
+) -> Seen:
+    back = _goes_back(migration)
+    return await try_rows(await place.scratch(), database, before, migration, back=back)
+
+
+def _also(seen: Seen, loses: Sequence[str]) -> Seen:
+    return replace(seen, loses=tuple(dict.fromkeys((*seen.loses, *loses)))) if loses else seen
+
+
 async def _there_and_back(
     place: Bench, database: ScratchDatabase, migration: Migration, before: Schema, after: Schema
-) -> tuple[str | None, Seen]:
-    """What is wrong with the way back, if anything, and what becomes of rows on it."""
-    assert migration.rollback is not None
+) -> str | None:
+    back = migration.rollback
+    if back is None or not _goes_back(migration):
+        return None
     try:
-        await database.replay(migration, migration.rollback)
+        await database.replay(migration, back)
         if left := await _left(place, await database.read(), before):
-            return f"rollback does not lead back: {left}", NOTHING
-        seen = await try_rows(await place.scratch(), database, before, migration, back=True)
+            return f"rollback does not lead back: {left}"
         await database.replay(migration, migration.upgrade)
         if left := await _left(place, await database.read(), after):
-            return f"a second upgrade leads elsewhere: {left}", NOTHING
+            return f"a second upgrade leads elsewhere: {left}"
     except StatementFailed as error:
-        return f"rollback or second upgrade: {_said(error)}", NOTHING
-    less = narrowed(place.workshop, before, after, migration)
-    return None, replace(seen, loses=tuple(dict.fromkeys((*seen.loses, *less))))
+        return f"rollback or second upgrade: {_said(error)}"
+    return None
 
 
 async def _judged(migration: Migration, seen: Seen) -> Verified:
@@ -147,10 +155,11 @@ def judged(migration: Migration, seen: Seen, header: str) -> Verified:
         if error is None or says_failing(header, rollback=rollback):
             continue
         way = "the rollback fails" if rollback else "fails"
+        said = _said(error).replace("the scratch database refused: ", "")
         if fails_on_any(error):
-            problem = f"{way} where tables have rows: {_said(error)}"
+            problem = f"{way} where tables have rows: {said}"
             return _told(migration, "fails", problem)
-        findings.append(f"{way} on generated rows: {_said(error)}")
+        findings.append(f"{way} on generated rows: {said}")
     if silent := unsaid(header, seen.loses):
         findings.append(f"its header does not say that it loses {shortened(silent)}")
     return Verified(

@@ -111,6 +111,28 @@ async def test_a_type_that_holds_less_is_lost(files_of: Callable[[str], Files]) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_rows_of_earlier_migrations_count_too(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    seeds = (
+        "-- upgrade\nINSERT INTO users (id, email, amount) VALUES (1, 'a', 5), (2, 'b', NULL);\n"
+    )
+    last = await files_of(kind).last(seeds, DROPS)
+    assert last.verdict == "loses users.amount"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_rollback_that_leads_elsewhere_is_told_as_that(
+    kind: str, files_of: Callable[[str], Files]
+) -> None:
+    last = await files_of(kind).last(
+        there_and_back("ALTER TABLE users DROP COLUMN amount;", "SELECT 1;")
+    )
+    assert last.problem is not None
+    assert last.problem.startswith("rollback does not lead back: column users.amount")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_what_comes_back_by_itself_is_exact(
     kind: str, files_of: Callable[[str], Files]
 ) -> None:

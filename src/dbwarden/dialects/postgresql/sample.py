@@ -61,7 +61,7 @@ _EXPRESSIONS = (
 
 
 async def add_rows(raw: Any, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
-    """Put up to two rows into each table; which tables got some.
+    """Put up to two rows into each table; which tables hold some now.
 
     Foreign keys hold, because equal columns get equal values, and what refers to a row that a table
     refused goes again. The second row has no value where none is needed. With *alike* there is a
@@ -76,7 +76,11 @@ async def add_rows(raw: Any, schema: Schema, *, alike: bool = False) -> tuple[st
     counts = {table.name: await _fill(raw, schema, table, rows) for table in tables}
     await _take_back_strays(raw, tables, counts, rows)
     await raw.execute("RESET session_replication_role")
-    return tuple(str(name) for name, count in counts.items() if count)
+    return tuple([str(name) for name, count in counts.items() if count or await _any(raw, name)])
+
+
+async def _any(raw: Any, name: QualifiedName) -> bool:
+    return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {_sql(name)})"))
 
 
 async def _fill(raw: Any, schema: Schema, table: Table, rows: int) -> int:

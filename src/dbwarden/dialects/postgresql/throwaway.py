@@ -299,12 +299,19 @@ class PostgresScratchDatabase:
         return schema
 
     async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables got some."""
+        """Put a few generated rows into each table; which tables hold some now."""
         return await add_rows(await self.connection(), schema, alike=alike)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """For each column of each table, as ``users.email``, a digest of its values."""
-        return await fingerprint(await self.connection(), schema)
+        """For each column of each table, as ``users.email``, a digest of its values.
+
+        Raises:
+            StatementFailed: One of them is not there.
+        """
+        try:
+            return await fingerprint(await self.connection(), schema)
+        except asyncpg.PostgresError as error:
+            raise self._failed(error, None, None) from error
 
     async def rehearse(
         self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool

@@ -44,7 +44,7 @@ _VALUES = (
 def add_rows(
     database: sqlite3.Connection, schema: Schema, *, alike: bool = False
 ) -> tuple[str, ...]:
-    """Put up to two rows into each table; which tables got some. Blocking.
+    """Put up to two rows into each table; which tables hold some now. Blocking.
 
     Where a table refuses, it stays empty. The second row has no value where none is needed. With
     *alike* there is a third, which is like the first in all that need not differ.

@@ -230,12 +230,21 @@ class SQLiteScratchDatabase:
         return await self._call(lambda: read_schema(self._session.database))
 
     async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables got some."""
+        """Put a few generated rows into each table; which tables hold some now."""
         return await self._call(lambda: add_rows(self._session.database, schema, alike=alike))
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """For each column of each table, as ``users.email``, a digest of its values."""
-        return await self._call(lambda: fingerprint(self._session.database, schema))
+        """For each column of each table, as ``users.email``, a digest of its values.
+
+        Raises:
+            StatementFailed: One of them is not there.
+        """
+        try:
+            return await self._call(lambda: fingerprint(self._session.database, schema))
+        except sqlite3.OperationalError as error:
+            raise StatementFailed(
+                f"{REFUSED}{error}", database=self._config.database_name
+            ) from error
 
     async def rehearse(
         self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
