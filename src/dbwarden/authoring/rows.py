@@ -23,11 +23,15 @@ _DUPLICATE = "23505"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What became of rows: columns that a rollback did not bring back, and what was refused."""
+    """What became of rows: columns that a rollback did not bring back, and what was refused.
+
+    ``collides`` is what refused rows that are alike, where others did not stand in the way.
+    """
 
     loses: tuple[str, ...] = ()
     fails: StatementFailed | None = None
     back_fails: StatementFailed | None = None
+    collides: StatementFailed | None = None
 
 
 NOTHING = Seen()
@@ -50,7 +54,7 @@ async def try_rows(
     if seen.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
         again = await _try(scratch, database, schema, migration, back=False, alike=True)
         if again.fails is not None and _is_duplicate(again.fails):
-            return replace(seen, fails=again.fails)
+            return replace(seen, collides=again.fails)
     return seen
 
 

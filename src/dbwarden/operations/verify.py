@@ -36,9 +36,10 @@ SHOWN = 5
 class Verified:
     """One file.
 
-    ``verdict`` is ``exact``, ``loses users.email``, ``irreversible``, ``repeatable``, or ``fails``
-    with a ``problem``. ``findings`` are what is worth knowing of what happens to rows, and stands
-    not in the file's header; they are no problem.
+    ``verdict`` is ``exact``, ``exact without rows`` (they could not go both ways), ``loses
+    users.email``, ``irreversible``, ``repeatable``, or ``fails`` with a ``problem``. ``findings``
+    are what is worth knowing of what happens to rows and stands not in the file's header; they are
+    no problem.
     """
 
     key: str
@@ -151,7 +152,8 @@ async def _judged(migration: Migration, seen: Seen) -> Verified:
 def judged(migration: Migration, seen: Seen, header: str) -> Verified:
     """The verdict on a file whose *header* may say itself what becomes of rows. Pure."""
     findings = []
-    for error, rollback in ((seen.fails, False), (seen.back_fails, True)):
+    upgrade = seen.fails or seen.collides
+    for error, rollback in ((upgrade, False), (seen.back_fails, True)):
         if error is None or says_failing(header, rollback=rollback):
             continue
         way = "the rollback fails" if rollback else "fails"
@@ -162,10 +164,13 @@ def judged(migration: Migration, seen: Seen, header: str) -> Verified:
         findings.append(f"{way} on generated rows: {said}")
     if silent := unsaid(header, seen.loses):
         findings.append(f"its header does not say that it loses {shortened(silent)}")
+    word = f"loses {shortened(seen.loses)}" if seen.loses else _verdict(migration)
+    if word == "exact" and (seen.fails or seen.back_fails):
+        word = "exact without rows"
     return Verified(
         key=migration.key,
         path=str(migration.path),
-        verdict=f"loses {shortened(seen.loses)}" if seen.loses else _verdict(migration),
+        verdict=word,
         loses=seen.loses,
         findings=tuple(findings),
     )

@@ -13,6 +13,7 @@ from dbwarden.files.parsing import parse
 from dbwarden.operations.verify import Verified, VerifyResult, verify
 from dbwarden.schema import Column, Enum, ForeignKey, QualifiedName, Routine, Schema, Table
 from dbwarden.types import DatabaseName
+from tests.integration.authoring.conftest import Project
 
 KINDS = ("postgresql", "sqlite")
 USERS = """
@@ -243,6 +244,35 @@ async def test_rows_that_a_migration_writes_and_generated_ones_are_not_taken_for
         "-- upgrade\nINSERT INTO users (id, email) VALUES (1, 'admin'), (2, 'guest');\n"
     )
     assert (last.verdict, last.problem, last.findings) == ("irreversible", None, ())
+
+
+USER = """
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str | None]
+    phone: Mapped[str] = mapped_column(server_default="none")
+    amount: Mapped[int]
+"""
+
+
+async def test_what_make_migrations_writes_agrees_with_verify(project: Project) -> None:
+    project.models(USER)
+    await project.made()
+    project.models(USER.replace("    email: Mapped[str | None]\n", ""))
+    await project.made(allow_drop=["users.email"])
+    fewer = USER.replace("    email: Mapped[str | None]\n", "").replace("users", "people")
+    project.models(fewer.replace("    amount: Mapped[int]\n", ""))
+    await project.made(renames=["users:people"], allow_drop=["people.amount"])
+    project.models(fewer.replace("Mapped[int]\n", "Mapped[str]\n"))
+    await project.make()  # NOT NULL, and nothing for the rows that are there
+    found = await verify(project.config)
+    assert [(item.verdict, item.findings) for item in found.migrations] == [
+        ("exact", ()),
+        ("loses users.email", ()),
+        ("exact without rows", ()),
+        ("exact without rows", ()),
+    ]
 
 
 async def test_what_refuses_a_transaction_is_tried_in_a_copy(
