@@ -1,6 +1,8 @@
 """SQLAlchemy models from a live database, which lead back to exactly that database."""
 
+import re
 import tempfile
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from dbwarden.authoring.handmade import KINDS
 from dbwarden.authoring.proof import differences
 from dbwarden.authoring.sides import adopted_source, independent
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
 from dbwarden.diff import diff
-from dbwarden.diff.changes import subject
+from dbwarden.diff.changes import constraint_ref, index_ref, subject
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.target import operation
-from dbwarden.schema import Schema
+from dbwarden.schema import Kind, Ref, Schema, Table, ref_of
 from dbwarden.types import DatabaseName
 
 
@@ -45,10 +48,11 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         if not schema.tables:
             raise UsageError("the database holds no tables", database=config.database_name)
         before = await _before(place, schema)
-        idiomatic, built = await _draft(place, schema, before)
+        early = _early(schema)
+        idiomatic, built = await _draft(place, early, before)
         rest = place.workshop.render(diff(built, schema), current=built, desired=schema)
         after = [item.text for item in rest]
-        code = module(schema, before=before, after=after, idiomatic=idiomatic)
+        code = module(early, before=before, after=after, idiomatic=idiomatic)
         left = await differences(place, await _built(place, code), schema)
         if left:
             raise NotProven(
@@ -68,6 +72,39 @@ async def _draft(place: Bench, schema: Schema, before: list[str]) -> tuple[bool,
         return True, built
     plainly = await _built(place, module(schema, before=before))
     return (True, built) if len(left) <= len(diff(plainly, schema)) else (False, plainly)
+
+
+def _early(schema: Schema) -> Schema:
+    """*schema* without the parts of tables that call a function which itself needs tables or enums.
+
+    They are said in SQL, after the function.
+    """
+    first = independent(schema)
+    late = {
+        user
+        for user, needed in schema.dependencies
+        if needed.kind in (Kind.ROUTINE, Kind.AGGREGATE) and needed not in first
+    }
+    tables = tuple(_without(table, late) for table in schema.tables) if late else schema.tables
+    return replace(schema, tables=tables)
+
+
+def _without(table: Table, late: AbstractSet[Ref]) -> Table:
+    columns = (
+        replace(column, default=None)
+        if ref_of(Kind.DEFAULT, table.name, column.name) in late
+        else column
+        for column in table.columns
+    )
+    return replace(
+        table,
+        columns=tuple(it for it in columns if table.column_ref(it.name) not in late),
+        checks=tuple(it for it in table.checks if constraint_ref(table.name, it) not in late),
+        exclusions=tuple(
+            it for it in table.exclusions if constraint_ref(table.name, it) not in late
+        ),
+        indexes=tuple(it for it in table.indexes if index_ref(table.name, it) not in late),
+    )
 
 
 async def _before(place: Bench, schema: Schema) -> list[str]:
@@ -98,7 +135,16 @@ async def _before(place: Bench, schema: Schema) -> list[str]:
     subset = replace(subset, **things)
     changes = diff(empty, subset)
     rendered = place.workshop.render(changes, current=empty, desired=subset)
-    return [item.text for item in rendered]
+    texts = [item.text for item in rendered]
+    return [OFF, *texts, ON] if OFF not in texts and _named_too_early(schema, subset) else texts
+
+
+def _named_too_early(schema: Schema, first: Schema) -> bool:
+    """Whether a function of *first* may name what is made after it, in a body that is a string."""
+    made = {thing.ref for thing in first.things}
+    names = {thing.ref.name for thing in schema.things if thing.ref not in made}
+    names |= {table.name.name for table in schema.tables}
+    return any(names & set(re.findall(r"\w+", it.definition)) for it in first.routines)
 
 
 async def _built(place: Bench, code: str) -> Schema:

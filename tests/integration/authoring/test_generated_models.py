@@ -51,6 +51,23 @@ async def test_generated_models_lead_back_to_the_database(project: Project) -> N
     assert found.differences == ()
 
 
+async def test_what_calls_functions_that_need_tables_or_enums_is_made_after_them(
+    project: Project,
+) -> None:
+    for statement in (
+        "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+        "CREATE FUNCTION usual() RETURNS mood LANGUAGE sql IMMUTABLE AS $$ SELECT 'ok'::mood $$",
+        "CREATE TABLE users (id int, mood mood DEFAULT usual(), CHECK (mood > usual()))",
+        "CREATE FUNCTION many() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM users'",
+        "ALTER TABLE users ADD count bigint DEFAULT many()",
+        "CREATE FUNCTION label(users) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1.id::text'",
+        "CREATE INDEX labels ON users (label(users))",
+    ):
+        await project.fetch(statement)
+    made = await generate_models(project.config)
+    assert "ALTER COLUMN mood SET DEFAULT usual()" in made.code
+
+
 async def test_what_people_say_at_a_column_stands_there(project: Project) -> None:
     for statement in (
         "CREATE TABLE users (id serial PRIMARY KEY, email varchar(200) NOT NULL UNIQUE, age int)",
