@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, Source
 from dbwarden.authoring.labels import shortened, told
+from dbwarden.authoring.rows import touched
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
@@ -121,19 +122,20 @@ async def _with_rows(
     bench: Bench, source: Source, current: Schema, migration: Migration
 ) -> tuple[tuple[str, ...], str | None, str | None]:
     """What happens to rows: columns that change, and why each direction fails, if it does."""
-    if not current.tables:
+    schema = touched(current, migration)
+    if not schema.tables:
         return (), None, None
     database = await bench.copy(source)
-    if not await database.add_rows(current):
+    if not await database.add_rows(schema):
         return (), None, None
-    before = await database.fingerprint(current)
+    before = await database.fingerprint(schema)
     if said := await _fails(database, migration, migration.upgrade):
         return (), said, None
     if migration.rollback is None or migration.irreversible:
         return (), None, None
     if said := await _fails(database, migration, migration.rollback):
         return (), None, said
-    after = await database.fingerprint(current)
+    after = await database.fingerprint(schema)
     return tuple(sorted(name for name in before if before[name] != after.get(name))), None, None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.scratch import Scratch, ScratchDatabase, Workshop
 from dbwarden.diff.changes import AlterColumn
+from dbwarden.diff.inheritance import parents
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import QualifiedName, Schema, Table
@@ -147,19 +148,21 @@ def _words(text: str) -> set[str]:
 
 
 def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...]:
-    """The tables of *names*, their partitions, and all that their rows refer to."""
-    found = {
+    """The tables of *names*, their partitions and children, and all that their rows refer to."""
+    found = set(names)
+    while more := {
         table.name
         for table in schema.tables
-        if table.name in names or (table.partition_of and table.partition_of.parent in names)
-    } | names
+        if table.name not in found and not found.isdisjoint(parents(table))
+    }:
+        found |= more
     tables = {table.name: table for table in schema.tables}
     waiting = list(found)
     while waiting:
         table = tables.get(waiting.pop())
-        parents = {key.references for key in table.foreign_keys} if table is not None else set()
-        waiting += parents - found
-        found |= parents
+        needed = {key.references for key in table.foreign_keys} if table is not None else set()
+        waiting += needed - found
+        found |= needed
     return tuple(table for table in schema.tables if table.name in found)
 
 
