@@ -11,6 +11,7 @@ import pytest
 import structlog  # noqa: F401  # else the first event of a test would import it in the loop
 from blockbuster import blockbuster_ctx
 
+from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.binaries import BIN_VARIABLE
 from dbwarden.dialects.postgresql.server import EmbeddedServer
@@ -42,6 +43,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("DBWARDEN_", "PG")) and name != BIN_VARIABLE:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def no_log_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test's command configured for its own stderr is not written to by the next test."""
+    monkeypatch.setattr(telemetry, "_threshold", 0)
+    monkeypatch.setattr(telemetry, "_logger", None)
+    monkeypatch.setattr(telemetry, "_configuration", {"configured": False})
 
 
 @pytest.fixture(autouse=True)

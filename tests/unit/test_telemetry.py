@@ -12,10 +12,7 @@ from dbwarden import telemetry
 
 
 @pytest.fixture(autouse=True)
-def as_a_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(telemetry, "_threshold", 0)
-    monkeypatch.setattr(telemetry, "_logger", None)
-    monkeypatch.setattr(telemetry, "_configuration", {"configured": False})
+def as_a_library() -> Iterator[None]:
     structlog.reset_defaults()
     yield
     structlog.reset_defaults()
