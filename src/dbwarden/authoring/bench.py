@@ -128,27 +128,23 @@ class Bench:
     async def _find(self, source: Source) -> Schema:
         if not self.use_cache:
             return await (await self.database(source)).read()
-        root, key = self.config.root, await self._key(source)
-        kept = await anyio.to_thread.run_sync(cache.load, root, key)
+        key = await self._key(source)
+        kept = await anyio.to_thread.run_sync(cache.load, self.config.root, key)
         if kept is not None and (known := await self._parsed(kept)) is not None:
             return known
         schema = await (await self.database(source)).read()
-        content, schema = await self._dumped(schema)
-        await anyio.to_thread.run_sync(cache.save, root, key, content)
-        return schema
+        return await self._save(key, schema)
 
     async def keep(self, source: Source, schema: Schema) -> None:
-        """Keep *schema*, of which it was just seen that *source* builds it."""
+        """Keep *schema*, which was just seen to be what *source* builds."""
         if self.use_cache:
-            key = await self._key(source)
-            content, _ = await self._dumped(schema)
-            await anyio.to_thread.run_sync(cache.save, self.config.root, key, content)
+            await self._save(await self._key(source), schema)
 
     async def _key(self, source: Source) -> str:
         return cache.key_of([await self.server(), await self._settings(), *source.parts])
 
     async def _parsed(self, content: bytes) -> Schema | None:
-        """The schema kept as *content*; the same one for what both sides have alike."""
+        """Return the schema kept as *content*, ``None`` if it cannot be read; equal ones once."""
         async with self._keeping:
             if content not in self._kept:
                 schema = await anyio.to_thread.run_sync(cache.parse, content)
@@ -157,15 +153,16 @@ class Bench:
                 self._kept[content] = schema
             return self._kept[content]
 
-    async def _dumped(self, schema: Schema) -> tuple[bytes, Schema]:
-        """How *schema* is kept, and the equal one that was there before it."""
+    async def _save(self, key: str, schema: Schema) -> Schema:
+        """Keep *schema* under *key*; return the same one that was kept before, if there is one."""
         async with self._keeping:
-            for content, known in self._kept.items():
-                if known == schema and known.dependencies == schema.dependencies:
-                    return content, known
-            content = await anyio.to_thread.run_sync(cache.dump, schema)
-            self._kept[content] = schema
-            return content, schema
+            try:
+                content = await anyio.to_thread.run_sync(cache.dump, schema)
+            except TypeError:  # it cannot be kept: it is read again next time
+                return schema
+            schema = self._kept.setdefault(content, schema)
+        await anyio.to_thread.run_sync(cache.save, self.config.root, key, content)
+        return schema
 
     async def _settings(self) -> str:
         """What else a scratch database depends on: its set-up file and the URL's search_path."""

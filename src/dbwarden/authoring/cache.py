@@ -4,38 +4,48 @@ The folder ``.dbwarden`` in the project's root is git-ignored by its own ``.giti
 deleted at any time. What cannot be read or written is simply not there.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
 from hashlib import sha256
-from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import dbwarden.schema
 from dbwarden import __version__
-from dbwarden.schema import InAnyOrder, Kind, Schema
+from dbwarden.schema import Schema
 from dbwarden.schema.garbage import collecting_no_garbage
 
 KEPT = 50
-"""How many schemas are kept; the oldest go first."""
+"""How many schemas are kept; the oldest are deleted first."""
 
-_CLASSES: dict[str, Any] = {
-    name: value for name, value in vars(dbwarden.schema).items() if is_dataclass(value)
-} | {"Schema": Schema}
-_FIELDS = {name: [field.name for field in fields(value)] for name, value in _CLASSES.items()}
-_VALUES = {value: (name, attrgetter(*_FIELDS[name])) for name, value in _CLASSES.items()}
+_NOT_OURS = (ValueError, KeyError, TypeError, IndexError)
+"""What an entry raises that has a right checksum, but was written by someone else."""
+
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_ONCE = frozenset({"Schema", "Table"})
-"""What occurs once: to see that, all that it holds would have to be hashed."""
-_BY_POSITION = ("QualifiedName", "Ref")
-_AGAIN = "again"
+_TYPES: dict[str, Any] = {"tuple": tuple} | {
+    name: value
+    for name, value in vars(dbwarden.schema).items()
+    if isinstance(value, type) and (is_dataclass(value) or issubclass(value, tuple | Enum))
+}
+_FIELDS = {
+    name: [field.name for field in fields(value)]
+    for name, value in _TYPES.items()
+    if is_dataclass(value)
+}
+_NAMES = {value: name for name, value in _TYPES.items()}
+_VALUES = {_TYPES[name]: attrgetter(*names) for name, names in _FIELDS.items()}
+_BY_NAME = frozenset(
+    name for name in _FIELDS if any(field.kw_only for field in fields(_TYPES[name]))
+)
 
 
 def folder_of(root: Path) -> Path:
-    """The git-ignored folder of the project at *root*."""
+    """Return the git-ignored folder of the project at *root*."""
     return root / ".dbwarden"
 
 
@@ -44,30 +54,30 @@ def _path_of(root: Path, key: str) -> Path:
 
 
 def key_of(parts: Iterable[str]) -> str:
-    """The name under which the schema that comes from *parts* is kept."""
+    """Return the key of the schema that is built from *parts*."""
     shape = json.dumps(_FIELDS, sort_keys=True)
     text = json.dumps([__version__, shape, *parts])
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def has(root: Path, key: str) -> bool:
-    """Whether something is kept under *key*. Blocking."""
-    return _path_of(root, key).exists()
+    """Return whether an entry is kept under *key*. Blocking."""
+    return os.path.exists(_path_of(root, key))
 
 
 def load(root: Path, key: str) -> bytes | None:
-    """What is kept under *key*. Blocking."""
+    """Return the entry kept under *key*, ``None`` if there is no readable one. Blocking."""
     path = _path_of(root, key)
-    try:
+    with contextlib.suppress(OSError):
         found = path.read_bytes()
-        os.utime(path)
-    except OSError:
-        return None
-    return found
+        with contextlib.suppress(OSError):  # readable, but not ours
+            os.utime(path)
+        return found
+    return None
 
 
 def save(root: Path, key: str, content: bytes) -> None:
-    """Keep *content* under *key*. Blocking."""
+    """Keep *content* under *key*, if the folder can be written. Blocking."""
     folder = prepared(root) / "cache"
     draft = folder / f".{key}.{os.getpid()}"
     try:
@@ -76,19 +86,18 @@ def save(root: Path, key: str, content: bytes) -> None:
         draft.replace(folder / f"{key}.json")
         _forget_oldest(folder)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def prepared(root: Path) -> Path:
-    """The project's folder, made and git-ignored where that is possible. Blocking."""
+    """Return the project's folder, made and git-ignored where that is possible. Blocking."""
     folder = folder_of(root)
-    try:
+    with contextlib.suppress(OSError):  # a read-only checkout has no cache
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-    except OSError:  # a read-only checkout has no cache
-        pass
     return folder
 
 
@@ -99,58 +108,61 @@ def _forget_oldest(folder: Path) -> None:
 
 
 def dump(schema: Schema) -> bytes:
-    """*schema* as it is kept; ``parse`` takes it back."""
+    """Return *schema* as :func:`parse` reads it: a checksum and JSON.
+
+    The JSON is one list of rows: the name of a type and its values. A value that is no text,
+    number, boolean or null is the position of its own row, as ``[position]``. Equal values share
+    a row, as a column that many tables have.
+
+    Raises:
+        TypeError: A value has a type that ``dbwarden.schema`` does not export.
+    """
     with collecting_no_garbage():
-        found = json.dumps(_encode(schema, {}, count()), separators=(",", ":"))
-    return found.encode("utf-8", "surrogatepass")
+        writer = _Writer()
+        writer.slot(schema)
+        text = json.dumps([*writer.rows], separators=(",", ":")).encode()
+    return sha256(text).hexdigest().encode() + b"\n" + text
 
 
 def parse(content: bytes) -> Schema | None:
-    """The schema kept as *content*; ``None`` where it cannot be read."""
-    with collecting_no_garbage():
-        try:
-            found = _decode(json.loads(content.decode("utf-8", "surrogatepass")), [])
-        except (ValueError, KeyError, TypeError, IndexError):
-            return None
-    return found if isinstance(found, Schema) else None
+    """Return the schema that :func:`dump` wrote; ``None`` if *content* was not written by it."""
+    checksum, _, text = content.partition(b"\n")
+    if sha256(text).hexdigest().encode() != checksum:
+        return None
+    made: list[Any] = []
+    with collecting_no_garbage(), contextlib.suppress(*_NOT_OURS):
+        for name, *values in json.loads(text):
+            made.append(_made(name, [made[v[0]] if type(v) is list else v for v in values]))
+        return made[-1] if isinstance(made[-1], Schema) else None
+    return None
 
 
-def _encode(value: Any, known: dict[Any, int], numbers: Iterator[int]) -> Any:
-    """*value* in JSON; what occurs again, as a column does in many tables, is a number then."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is tuple:
-        return [_encode(item, known, numbers) for item in value]
-    if kind is Kind:
-        return {"Kind": value.value}
-    name, values = _VALUES[kind]
-    if name not in _ONCE and value in known:
-        return {_AGAIN: known[value]}
-    found = {name: [_encode(item, known, numbers) for item in values(value)]}
-    number = next(numbers)
-    if name not in _ONCE:
-        known[value] = number
-    return found
+@dataclass(slots=True)
+class _Writer:
+    """The rows of one schema, each with its position."""
+
+    rows: dict[tuple[Any, ...], int] = field(default_factory=dict)
+
+    def slot(self, value: Any) -> Any:
+        """Return how a row refers to *value*, whose own row is added unless it is there."""
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        if kind not in _NAMES:
+            raise TypeError(f"{kind.__name__} is not exported by dbwarden.schema")
+        row = (_NAMES[kind], *map(self.slot, _parts(kind, value)))
+        return (self.rows.setdefault(row, len(self.rows)),)
 
 
-def _decode(value: Any, known: list[Any]) -> Any:
-    if isinstance(value, list):
-        return tuple([_decode(item, known) for item in value])
-    if not isinstance(value, dict):
-        return value
-    ((name, content),) = value.items()
-    if name == _AGAIN:
-        return known[content]
-    if name == "Kind":
-        return Kind(content)
-    values = [_decode(item, known) if isinstance(item, list | dict) else item for item in content]
-    if name in _BY_POSITION:
-        made = _CLASSES[name](*values)
-    else:
-        named = dict(zip(_FIELDS[name], values, strict=True))
-        if named.get("parameters"):
-            named["parameters"] = InAnyOrder(named["parameters"])
-        made = _CLASSES[name](**named)
-    known.append(made)
-    return made
+def _parts(kind: type, value: Any) -> Sequence[Any]:
+    if kind in _VALUES:
+        values: Sequence[Any] = _VALUES[kind](value)
+        return values
+    return (value.value,) if isinstance(value, Enum) else value
+
+
+def _made(name: str, values: list[Any]) -> Any:
+    made = _TYPES[name]
+    if name in _BY_NAME:
+        return made(**dict(zip(_FIELDS[name], values, strict=True)))
+    return made(values) if issubclass(made, tuple) else made(*values)

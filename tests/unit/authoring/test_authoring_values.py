@@ -1,4 +1,4 @@
-"""What authoring decides without a database: words, renames, headers, the cache."""
+"""What authoring decides without a database: words, renames, headers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,6 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dbwarden.authoring import cache
 from dbwarden.authoring.answers import pairs_of
 from dbwarden.authoring.code import escaped
 from dbwarden.authoring.code_idioms import bare
@@ -451,50 +450,6 @@ def test_answers_are_a_column_and_an_expression() -> None:
 def test_colons_are_kept_from_becoming_parameters() -> None:
     assert escaped("'{\"a\":1}'::jsonb") == "'{\"a\"\\:1}'::jsonb"
     assert escaped("x::text") == "x::text"
-
-
-# -- the cache ----------------------------------------------------------------------------------
-
-
-def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
-    schema = Schema(
-        tables=(table(USERS, ID, NICK), table(QualifiedName("public", "posts"), ID, NICK)),
-        enums=CURRENT.enums,
-        dependencies=((Ref(Kind.TABLE, "public", "users"), Ref(Kind.ENUM, None, "mood")),),
-    )
-    cache.save(tmp_path, "key", cache.dump(schema))
-    kept = cache.load(tmp_path, "key")
-    assert kept is not None
-    found = cache.parse(kept)
-    assert found == schema
-    assert found is not None
-    assert found.dependencies == schema.dependencies
-    assert (tmp_path / ".dbwarden" / ".gitignore").read_text() == "*\n"
-
-
-def test_what_many_tables_have_is_kept_once(tmp_path: Path) -> None:
-    names = [QualifiedName("public", f"table_{number}") for number in range(10)]
-    schema = Schema(tables=tuple(table(name, ID, NICK) for name in names))
-    content = cache.dump(schema)
-    assert content.count(b'"nick"') == 1
-    assert cache.parse(content) == schema
-
-
-def test_a_broken_or_missing_entry_is_no_entry(tmp_path: Path) -> None:
-    assert cache.load(tmp_path, "key") is None
-    for broken in (b'{"Schema": [1]}', b"", b"\xff", b'{"again": 3}', b"7"):
-        assert cache.parse(broken) is None
-
-
-def test_the_oldest_entries_go(tmp_path: Path) -> None:
-    for number in range(cache.KEPT + 3):
-        cache.save(tmp_path, f"key{number}", b"{}")
-    assert len(list((tmp_path / ".dbwarden" / "cache").iterdir())) == cache.KEPT
-
-
-def test_the_key_depends_on_every_part() -> None:
-    assert cache.key_of(["a", "b"]) != cache.key_of(["ab"])
-    assert cache.key_of(["a"]) == cache.key_of(["a"])
 
 
 # -- two at once --------------------------------------------------------------------------------
