@@ -1,7 +1,6 @@
 """Models and schema files -> the source of the schema that they want."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -44,9 +43,7 @@ class Wanted:
         return Source(parts=("wanted", *texts, "models", *self.statements), build=build)
 
 
-async def wanted(
-    config: DatabaseConfig, siblings: Sequence[DatabaseConfig], workshop: Workshop
-) -> Wanted:
+async def wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
     """Import the models and read the schema files, in a thread of its own.
 
     Raises:
@@ -60,20 +57,16 @@ async def wanted(
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    return await in_own_thread(partial(read_wanted, config, tuple(siblings), workshop))
+    return await in_own_thread(partial(read_wanted, config, workshop))
 
 
-def read_wanted(
-    config: DatabaseConfig, siblings: tuple[DatabaseConfig, ...], workshop: Workshop
-) -> Wanted:
-    """The same, blocking; one database at a time."""
+def read_wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
+    """Import the models and read the schema files, of one database at a time. Blocking."""
     with ONE_AT_A_TIME:
-        return _read_wanted(config, siblings, workshop)
+        return _read_wanted(config, workshop)
 
 
-def _read_wanted(
-    config: DatabaseConfig, siblings: tuple[DatabaseConfig, ...], workshop: Workshop
-) -> Wanted:
+def _read_wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return Wanted(files=files)
@@ -83,7 +76,7 @@ def _read_wanted(
     from dbwarden.authoring.spelling import hints
 
     with collecting_no_garbage():
-        owned = owned_tables(config, siblings)
+        owned = owned_tables(config, config.siblings)
         url = workshop.sqlalchemy_url
         found = statements(config, owned, url=url, namespace=workshop.namespace)
         return Wanted(statements=found, files=files, hints=hints(owned, url))

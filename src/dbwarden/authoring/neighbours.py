@@ -11,37 +11,33 @@ from typing import Any
 
 from dbwarden.authoring.bench import Bench
 from dbwarden.config.libpq import namespace_of
-from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.patterns import SAMPLE
 from dbwarden.config.project import Project
 from dbwarden.config.tenants import TenantFamily
-from dbwarden.config.threads import in_own_thread
 from dbwarden.errors import ConfigurationError
 from dbwarden.schema import Grant, Kind, Ref, Schema
 
 
 async def read_live(bench: Bench) -> Schema:
-    """The schema of the configured database, without what its neighbours have in it."""
+    """Read the schema of the configured database, without what its neighbours have in it."""
     live = await bench.workshop.read_live(bench.config)
-    if live.default_namespace is None or not live.namespaces:
-        return live
-    try:
-        project = await in_own_thread(load_project)
-    except ConfigurationError:  # used as a library, with a configuration at hand
+    project = bench.config.project
+    if project is None or live.default_namespace is None or not live.namespaces:
         return live
     theirs = tuple(neighbours(bench.config, project))
     return without(live, theirs) if theirs else live
 
 
 def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[str]]:
-    """The names of the namespaces that belong to other databases of *project*. Pure."""
+    """Yield a pattern for the namespaces of each other database of *project*. Pure."""
     own = config.url
     for item in project.declared if own is not None else ():
         other = item.template if isinstance(item, TenantFamily) else item
-        if config.dev and other.dev_database_url is None:
+        try:
+            url = (other.for_dev() if config.dev else other).url
+        except ConfigurationError:  # it has no development database of this kind
             continue
-        url = (other.for_dev() if config.dev else other).url
         if own is None or url is None or url.target != own.target:
             continue
         name = re.escape(namespace_of(url))

@@ -59,7 +59,6 @@ async def adopted_source(bench: Bench) -> Source:
 async def compared(
     bench: Bench,
     files: Sequence[Migration],
-    siblings: Sequence[DatabaseConfig],
     *,
     from_live: bool = False,
 ) -> Sides:
@@ -72,7 +71,7 @@ async def compared(
 
     async def models() -> tuple[Wanted, Schema | StatementFailed]:
         telemetry.doing("reading the models")
-        asked = await wanted(bench.config, siblings, bench.workshop)
+        asked = await wanted(bench.config, bench.workshop)
         return asked, await _tried(bench, asked.source)
 
     async def there() -> tuple[Source, Schema]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from dbwarden.config.finding import find_config
+from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.registry import PROCESS, Declaration, Registry, collecting
 from dbwarden.config.urls import redact
@@ -16,7 +17,31 @@ from dbwarden.config.validation import validate
 from dbwarden.errors import ConfigurationError, ConfigurationNotFound, DBWardenError
 from dbwarden.types import Location
 
-__all__ = ["Project", "find_config", "load_project"]
+__all__ = ["DatabaseRef", "Project", "configured", "find_config", "load_project"]
+
+
+DatabaseRef = DatabaseConfig | str | None
+"""A configured database, its name, or ``None`` for the default one."""
+
+
+async def configured(database: DatabaseRef, *, unlisted: bool = False) -> DatabaseConfig:
+    """Return the configuration that *database* means.
+
+    A configuration is returned as it is; only a name, or ``None``, is looked up in the project that
+    :func:`load_project` finds. *unlisted* accepts the name of a tenant that is not listed.
+
+    Raises:
+        ConfigurationError: The project's configuration cannot be found or has problems.
+        UnknownDatabase: No database has that name.
+    """
+    if isinstance(database, DatabaseConfig):
+        return database
+    from dbwarden.config.threads import in_own_thread  # loads anyio
+
+    project = await in_own_thread(load_project)
+    if database is None:
+        return project.default
+    return project.database(database, unlisted=True) if unlisted else await project.find(database)
 
 
 # -- loading ----------------------------------------------------------------------------------

@@ -4,13 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dbwarden.config.embedded import embedded_url
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once, redact
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.ledger import DEFAULT_TABLE
 from dbwarden.types import DatabaseName, DialectName
+
+if TYPE_CHECKING:
+    from dbwarden.config.project import Project
 
 UrlSource = str | Callable[[], str | Awaitable[str]] | Any
 """A URL, a ``sqlalchemy.URL``, or a plain or async function that returns one at connect time."""
@@ -28,7 +31,8 @@ class DatabaseConfig:
     Times are seconds; ``None`` means no limit. Paths are absolute. ``database_url`` never shows in
     a repr, because it may hold a password; show :attr:`display_url` instead. ``migrations_name``
     is set on a database that shares its migrations with others; see :attr:`files_of`.
-    ``primary`` is the database that ``replica_of`` names.
+    ``primary`` is the database that ``replica_of`` names. ``project`` is the project that declares
+    the database; a configuration that a program makes itself belongs to none.
     """
 
     database_name: DatabaseName
@@ -48,6 +52,7 @@ class DatabaseConfig:
     compare_privileges: bool = False
     replica_of: DatabaseName | None = None
     primary: "DatabaseConfig | None" = field(default=None, repr=False)
+    project: "Project | None" = field(default=None, repr=False, compare=False)
     timeout: float | None = 60.0
     connect_timeout: float = 5.0
     lock_timeout: float | None = 5.0
@@ -133,6 +138,15 @@ class DatabaseConfig:
     def files_of(self) -> DatabaseName:
         """Whose migrations this database has: what the names of their files begin with."""
         return self.migrations_name or self.replica_of or self.database_name
+
+    @property
+    def siblings(self) -> "tuple[DatabaseConfig, ...]":
+        """The project's other databases that have migrations of their own.
+
+        The tenants of one declaration count as one.
+        """
+        authors = self.project.authors if self.project is not None else ()
+        return tuple(other for other in authors if other.files_of != self.files_of)
 
     @property
     def server(self) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -32,6 +32,16 @@ class Project:
     path: Path
     root: Path
     declared: tuple[Declared, ...]
+
+    def __post_init__(self) -> None:
+        declared = tuple(self._with_project(item) for item in self.declared)
+        object.__setattr__(self, "declared", declared)
+
+    def _with_project(self, item: Declared) -> Declared:
+        if isinstance(item, DatabaseConfig):
+            return replace(item, project=self)
+        item.template = replace(item.template, project=self)
+        return item
 
     @property
     def databases(self) -> tuple[DatabaseConfig, ...]:

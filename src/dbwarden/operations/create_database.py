@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from dbwarden import telemetry
-from dbwarden.config.loading import load_project
+from dbwarden.config.loading import configured
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.errors import DatabaseExists, UsageError
 from dbwarden.operations.migrate import MigrateResult
@@ -51,15 +50,8 @@ async def create_database(
         StatementFailed: A migration failed; the database stays, with what was applied.
     """
     new = NewDatabase(template=template, owner=owner, encoding=encoding)
-    config = await _meant(database)
+    config = await configured(database, unlisted=True)
     return await _create(config, new=new, if_not_exists=if_not_exists, migrate=migrate)
-
-
-async def _meant(database: DatabaseRef) -> DatabaseConfig:
-    if isinstance(database, DatabaseConfig):
-        return database
-    project = await in_own_thread(load_project)
-    return project.default if database is None else project.database(database, unlisted=True)
 
 
 @operation("create_database")

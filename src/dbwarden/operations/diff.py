@@ -16,7 +16,6 @@ from dbwarden.diff.changes import Alter, Change, Create, CreateTable, Drop, Drop
 from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.operations.make_migrations import siblings_of
 from dbwarden.operations.target import migration_files, operation
 from dbwarden.schema import Schema, Sequence
 from dbwarden.types import DatabaseName
@@ -65,7 +64,7 @@ async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
     files = await migration_files(config)
     async with bench(config) as place:
         if models:
-            sides = await compared(place, files, await siblings_of(config), from_live=True)
+            sides = await compared(place, files, from_live=True)
             return _result(place, "live with models", sides.current, sides.desired)
         current = await place.schema(await live_source(place))
         desired = await place.schema(files_source(files))
@@ -87,7 +86,7 @@ async def check_models(config: DatabaseConfig) -> DiffResult:
 
 
 async def _files_with_models(place: Bench, files: Many[Migration]) -> DiffResult:
-    sides = await compared(place, files, await siblings_of(place.config))
+    sides = await compared(place, files)
     return _result(place, "files with models", sides.current, sides.desired)
 
 

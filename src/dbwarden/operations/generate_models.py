@@ -157,5 +157,5 @@ def _read(place: Bench, code: str) -> Wanted:
     with tempfile.TemporaryDirectory(prefix="dbwarden-models-") as folder:
         path = Path(folder, "models.py")
         path.write_text(code, encoding="utf-8")
-        config = replace(place.config, model_paths=(str(path),), schema_paths=())
-        return read_wanted(config, (), place.workshop)
+        config = replace(place.config, model_paths=(str(path),), schema_paths=(), project=None)
+        return read_wanted(config, place.workshop)

@@ -17,12 +17,9 @@ from dbwarden.authoring.proof import Proof, prove, verdict
 from dbwarden.authoring.renames import new_labels
 from dbwarden.authoring.sides import Sides, compared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
-from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.threads import in_own_thread
 from dbwarden.diff import differ
 from dbwarden.errors import (
-    ConfigurationError,
     DBWardenError,
     NotProven,
     StatementFailed,
@@ -156,25 +153,9 @@ def _refuse_replica(config: DatabaseConfig) -> None:
         )
 
 
-async def siblings_of(config: DatabaseConfig) -> tuple[DatabaseConfig, ...]:
-    """The project's other databases that have models of their own; none without a project.
-
-    Tenants count as one, whoever they are.
-    """
-    try:
-        project = await in_own_thread(load_project)
-    except ConfigurationError:
-        return ()
-    own = (config.files_of, config.migrations_dir)
-    if own not in {(other.files_of, other.migrations_dir) for other in project.authors}:
-        return ()
-    return tuple(other for other in project.authors if other.files_of != config.files_of)
-
-
 async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:
     config = place.config
-    siblings = await siblings_of(config)
-    sides = await compared(place, files, siblings, from_live=order.from_live)
+    sides = await compared(place, files, from_live=order.from_live)
     left_out = tuple(f"{table} ({home})" for table, home in sides.hints.unclaimed.items())
     if not order.answers.renames and not differ(sides.current, sides.desired):
         name = config.database_name

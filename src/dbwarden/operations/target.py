@@ -14,9 +14,8 @@ import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.loading import load_project
+from dbwarden.config.loading import DatabaseRef, configured
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import Connection, Dialect, Step, dialect_for
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder
@@ -26,24 +25,6 @@ from dbwarden.types import DatabaseName, DialectName
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)
-
-DatabaseRef = DatabaseConfig | str | None
-"""A configured database, its name, or ``None`` for the default one."""
-
-
-async def target(database: DatabaseRef, *, dev: bool = False) -> DatabaseConfig:
-    """The configuration that *database* means.
-
-    Raises:
-        ConfigurationError: The project's configuration cannot be found or has problems.
-        UnknownDatabase: No database of that name.
-    """
-    if isinstance(database, DatabaseConfig):
-        config = database
-    else:
-        project = await in_own_thread(load_project)
-        config = await project.find(database) if database is not None else project.default
-    return config.for_dev() if dev and not config.dev else config
 
 
 class Operation(Protocol[P, R]):
@@ -68,7 +49,7 @@ def operation(
     ) -> Operation[P, R]:
         @functools.wraps(function)
         async def wrapper(database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs) -> R:
-            config = await target(database)
+            config = await configured(database)
             fields = {"database": config.database_name, "operation": name}
             with telemetry.bound(**fields), telemetry.step(name):
                 try:
@@ -242,7 +223,6 @@ __all__ = [
     "look",
     "migration_files",
     "operation",
-    "target",
     "timed_out",
     "within",
 ]

@@ -2,6 +2,14 @@
 
 import json
 
+import pytest
+
+from dbwarden.operations.create_database import create_database
+from dbwarden.operations.diff import check_models, drift
+from dbwarden.operations.generate_models import generate_models
+from dbwarden.operations.migrate import migrate
+from dbwarden.operations.schema import schema_sql
+from dbwarden.operations.verify import verify
 from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.test_other_operations import run
 
@@ -43,3 +51,52 @@ async def test_what_neighbours_have_is_no_drift_and_nobody_drops_it(project: Pro
     assert (code, found["tenant_a"], found["reports"]) == (3, [odd], [odd])
     assert extra in found["tenant_b"]
     assert odd in found["tenant_b"]
+    (project.root / "dbwarden.py").rename(project.root / "databases.py")
+    named = await run(project, "diff", "--all", "--json", "--config", "databases.py")
+    assert named[:2] == (code, out)
+
+
+async def test_every_way_to_name_the_configuration_knows_the_other_databases(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.file(
+        "twice.py", "from sqlalchemy import *\nu = Table('u', MetaData(), Column('id', Integer))\n"
+    )
+    url = f"{project.server.url(project.database)}?options=-csearch_path%3D"
+    path = project.file(
+        "databases.py",
+        "from dbwarden import database_config\n"
+        "for name in 'ab':\n"
+        f"    database_config(database_name=name, database_url={url!r} + name,\n"
+        f"        scratch={project.server.url('postgres')!r}, model_paths=['twice'])\n",
+    )
+    make = ("make-migrations", "-m", "x", "-d", "a")
+    option = ("--config", "databases.py")
+    refused = await run(project, *make, *option)
+    assert refused[0] == 2, refused
+    assert "table u of twice is claimed by two databases: a and b" in refused[2]
+    for words in (("check", "--models"), ("diff", "--models")):
+        code, _, err = await run(project, *words, "-d", "a", *option)
+        assert (code, err.strip()) == (2, refused[2].strip())
+    monkeypatch.setenv("DBWARDEN_CONFIG", str(path))
+    assert await run(project, *make) == refused
+    monkeypatch.delenv("DBWARDEN_CONFIG")
+    path.rename(project.root / "dbwarden.py")
+    assert await run(project, *make) == refused
+
+
+async def test_a_configuration_that_a_program_made_runs_no_dbwarden_py(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = project.root / "it_ran"
+    project.file("dbwarden.py", f"open({str(marker)!r}, 'w')\n")
+    monkeypatch.chdir(project.root)
+    project.models("users = Table('users', Base.metadata, Column('id', Integer, primary_key=True))")
+    await project.made("users")
+    config = project.config
+    for operation in (check_models, drift, generate_models, migrate, schema_sql, verify):
+        await operation(config)
+    await drift(config, models=True)
+    await create_database(config, if_not_exists=True)
+    await project.make("more", from_live=True)
+    assert not marker.exists()

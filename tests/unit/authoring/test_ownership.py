@@ -310,7 +310,7 @@ class Alone(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 """,
     )
-    assert "CREATE TABLE alone" in str(read_wanted(package.config("alone"), (), WORKSHOP))
+    assert "CREATE TABLE alone" in str(read_wanted(package.config("alone"), WORKSHOP))
 
 
 def test_an_event_that_changes_the_models_changes_them_for_its_own_run_only(

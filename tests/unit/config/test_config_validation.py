@@ -76,6 +76,7 @@ def test_every_option_is_typed_checked_and_kept() -> None:
         "dev",
         "migrations_name",
         "primary",
+        "project",
     }
 
 

@@ -87,8 +87,8 @@ def _document(config: DatabaseConfig) -> Json:
     """Every setting but the URLs as they are: those are shown without their secrets."""
     document: Json = {}
     for field in fields(config):
-        if field.name == "primary":
-            continue  # replica_of names it
+        if field.name in ("primary", "project"):
+            continue  # "replica_of" and "config" name them
         if field.name in ("migration_url", "dev_database_url"):
             document[field.name] = "configured" if getattr(config, field.name) else None
         elif field.name == "database_url":
