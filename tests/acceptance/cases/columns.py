@@ -72,6 +72,51 @@ CASES = [
         old=t("a int GENERATED ALWAYS AS IDENTITY"),
         new=t("a bigint GENERATED ALWAYS AS IDENTITY"),
     ),
+    *(
+        Case(
+            name=f"type of an identity with {what}",
+            old=t(f"a {old} GENERATED ALWAYS AS IDENTITY {before}") + "INSERT INTO t VALUES (1);",
+            new=t(f"a {new} GENERATED ALWAYS AS IDENTITY {after}"),
+        )
+        for what, old, before, new, after in (
+            ("a higher limit", "int", "", "bigint", "(MAXVALUE 5000000000)"),
+            ("other limits", "smallint", "(MAXVALUE 9)", "int", "(MINVALUE -40000 MAXVALUE 40000)"),
+            ("the limit it had", "int", "", "bigint", "(MAXVALUE 2147483647)"),
+            ("the limits of its type", "int", "(MAXVALUE 9)", "bigint", ""),
+            (
+                "downward limits",
+                *("int", "(INCREMENT -1 MINVALUE -9 MAXVALUE 5)"),
+                *("bigint", "(INCREMENT -1 MINVALUE -5000000000 MAXVALUE 5 START 1)"),
+            ),
+            (
+                "a downward count",
+                *("smallint", "(INCREMENT -1 MAXVALUE 5)"),
+                *("bigint", "(INCREMENT -1 MAXVALUE 5)"),
+            ),
+            ("a later start", "int", "", "bigint", "(START 3000000000 MAXVALUE 5000000000)"),
+        )
+    ),
+    *(
+        Case(
+            name=f"type of a sequence, {old or 'bigint'} to {new or 'bigint'}",
+            old=f"CREATE SEQUENCE s {old};",
+            new=f"CREATE SEQUENCE s {new};",
+        )
+        for old, new in (
+            ("AS int", "MAXVALUE 2147483647"),
+            ("AS smallint MAXVALUE 9", "AS int MINVALUE -40000 MAXVALUE 40000"),
+            ("AS int", "AS bigint MAXVALUE 5000000000"),
+            ("AS int INCREMENT -1", "INCREMENT -1"),
+            ("AS int INCREMENT -1", "INCREMENT -1 MINVALUE -2147483648"),
+            ("AS smallint", "START 3000000000"),
+            ("MINVALUE -5 START 1", "AS int INCREMENT -2 MINVALUE -5 MAXVALUE 5 START 1"),
+        )
+    ),
+    Case(
+        name="type of a serial with a higher limit",
+        old=t("a serial") + "INSERT INTO t VALUES (1);",
+        new=t("a bigserial") + "ALTER SEQUENCE t_a_seq AS bigint MAXVALUE 5000000000;",
+    ),
     Case(
         name="type of a serial",
         old=t("a serial"),

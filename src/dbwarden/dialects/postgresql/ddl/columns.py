@@ -37,16 +37,19 @@ def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
 def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity: Identity) -> str:
     """``GENERATED ... AS IDENTITY (...)``."""
     text = f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY"
-    options = sequence_options(identity.options, usual_options(column.type))
+    options = sequence_options(identity.options, usual_options(column.type, identity.options))
     usual = sequence_of(table, column.name)
     if identity.sequence is not None and identity.sequence != usual:
         options = [f"SEQUENCE NAME {ctx.name(identity.sequence)}", *options]
     return f"{text} ({' '.join(options)})" if options else text
 
 
-def usual_options(type_: str) -> SequenceOptions:
-    """What a sequence of that type is when nothing is said."""
-    return SequenceOptions(maximum=LARGEST.get(type_, LARGEST["bigint"]))
+def usual_options(type_: str, options: SequenceOptions) -> SequenceOptions:
+    """Return what the server takes for what is not said of a sequence with these *options*."""
+    most = LARGEST.get(type_, LARGEST["bigint"])
+    if options.increment > 0:
+        return SequenceOptions(maximum=most, start=options.minimum)
+    return SequenceOptions(minimum=-most - 1, maximum=-1, start=options.maximum)
 
 
 def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
@@ -65,6 +68,27 @@ def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
 def may_stand(was: SequenceOptions, now: SequenceOptions) -> bool:
     """Whether a sequence that has just begun is within its new limits."""
     return now.minimum <= was.start <= now.maximum
+
+
+def retyped_options(options: SequenceOptions, old: str, new: str) -> SequenceOptions:
+    """Return what the server makes of *options* when a sequence changes its type.
+
+    A limit that is the old type's own becomes the new type's own; all others stay.
+    """
+    if old == new or not {old, new} <= LARGEST.keys():
+        return options
+    most, least = LARGEST[old], -LARGEST[old] - 1
+    return replace(
+        options,
+        maximum=LARGEST[new] if options.maximum == most else options.maximum,
+        minimum=-LARGEST[new] - 1 if options.minimum == least else options.minimum,
+    )
+
+
+def _fits(options: SequenceOptions, type_: str) -> bool:
+    """Return whether a sequence of *type_* can have these limits."""
+    most = LARGEST.get(type_, LARGEST["bigint"])
+    return -most - 1 <= options.minimum and options.maximum <= most
 
 
 def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
@@ -136,12 +160,16 @@ def column_changes(
         yield statement(change, f"{alter} DROP IDENTITY")
     if before.generated is not None and after.generated is None:
         yield statement(change, f"{alter} DROP EXPRESSION")
+    limits_first = _limits_first(before, after)
+    if limits_first:
+        yield from _identity(ctx, change, table, before, replace(after, type=before.type))
     yield from _retype(ctx, change, table, before, after)
     computed = before.generated is not None and after.generated is not None
     if computed and after.generated is not None and before.generated != after.generated:
         yield statement(change, f"{alter} SET EXPRESSION AS ({after.generated.expression})")
     yield from _nullability(ctx, change, table, before, after)
-    yield from _identity(ctx, change, table, before, after)
+    if not limits_first:
+        yield from _identity(ctx, change, table, before, after)
     yield from _settings(ctx, change, table, before, after)
 
 
@@ -236,6 +264,13 @@ def _nullability(
     yield statement(change, f"{alter} SET NOT NULL", why=why)
 
 
+def _limits_first(before: Column, after: Column) -> bool:
+    """Return whether an identity's new limits have to be set before the column's smaller type."""
+    if before.identity is None or after.identity is None:
+        return False
+    return not _fits(retyped_options(before.identity.options, before.type, after.type), after.type)
+
+
 def _identity(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
@@ -250,9 +285,7 @@ def _identity(
     if was.always != now.always:
         sort = "ALWAYS" if now.always else "BY DEFAULT"
         yield statement(change, f"{alter} SET GENERATED {sort}")
-    options = was.options
-    if before.type != after.type and was.options.maximum == LARGEST.get(before.type):
-        options = replace(options, maximum=LARGEST.get(after.type, options.maximum))
+    options = retyped_options(was.options, before.type, after.type)
     words = [f"SET {word}" for word in sequence_options(now.options, options)]
     begins_anew = not may_stand(was.options, now.options)
     if words:

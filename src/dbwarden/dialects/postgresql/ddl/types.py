@@ -6,6 +6,7 @@ from dataclasses import replace
 from dbwarden.dialects.postgresql.ddl.columns import (
     behind_rows,
     may_stand,
+    retyped_options,
     sequence_options,
     usual_options,
 )
@@ -305,7 +306,7 @@ def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Stateme
     text = f"CREATE {unlogged}SEQUENCE {ctx.name(sequence.name)}"
     if sequence.type != "bigint":
         text += f" AS {sequence.type}"
-    words = sequence_options(sequence.options, usual_options(sequence.type))
+    words = sequence_options(sequence.options, usual_options(sequence.type, sequence.options))
     yield statement(change, " ".join([text, *words]))
     if sequence.comment is not None:
         yield comment(change, f"SEQUENCE {ctx.name(sequence.name)}", sequence.comment)
@@ -314,9 +315,10 @@ def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Stateme
 def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequence) -> Statements:
     """Another type, other options, another owner."""
     name = ctx.name(after.name)
-    words = sequence_options(after.options, before.options)
+    words = sequence_options(
+        after.options, retyped_options(before.options, before.type, after.type)
+    )
     if before.type != after.type:
-        # The server moves a limit along with the type when it is the type's own.
         words = [f"AS {after.type}", *words]
     begins_anew = not may_stand(before.options, after.options)
     if begins_anew:
