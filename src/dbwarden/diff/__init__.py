@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from dbwarden.diff.aside import with_room, without_circles
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
+from dbwarden.diff.circles import opened
 from dbwarden.diff.compare import compare
 from dbwarden.diff.following import following
 from dbwarden.diff.order import order
 from dbwarden.diff.rebuild import with_rebuilds
 from dbwarden.diff.renames import renamed, renamed_sequences
-from dbwarden.diff.structure import links
+from dbwarden.diff.structure import links, without_checks
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Namespace, Ref, Schema
 from dbwarden.schema.garbage import collecting_no_garbage
@@ -66,8 +67,10 @@ def _diff(
         return asked
     old, new = links(base), links(replace(desired, standing=base.standing or desired.standing))
     changes = without_circles(with_rebuilds(found, base, desired, old), base, desired)
+    changes, came, went = opened(changes, base, desired)
     first, rest = _homes(changes, asked)
-    return (*first, *asked, *order(rest, old, new))
+    ordered = order(rest, without_checks(old, went), without_checks(new, came))
+    return (*first, *asked, *ordered)
 
 
 def _homes(

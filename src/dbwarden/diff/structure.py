@@ -5,10 +5,11 @@ the order, and schemas made by hand (tests, other kinds of databases) have at le
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dbwarden.diff.changes import constraint_ref, index_ref
+from dbwarden.diff.circles import clinging
 from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
     Check,
@@ -44,6 +45,18 @@ class Links:
     needs: Mapping[Ref, tuple[Ref, ...]]
     needed_by: Mapping[Ref, tuple[Ref, ...]]
     parts: Mapping[QualifiedName, tuple[Ref, ...]]
+
+
+def without_checks(all_links: Links, domains: Collection[Ref]) -> Links:
+    """Return *all_links* where *domains* need no functions: their checks are changes apart."""
+    needs = {
+        ref: tuple(need for need in found if need.kind not in _CODE) if ref in domains else found
+        for ref, found in all_links.needs.items()
+    }
+    return replace(all_links, needs=needs) if domains else all_links
+
+
+_CODE = (Kind.ROUTINE, Kind.AGGREGATE)
 
 
 def ownership(sequence: Ref) -> Ref:
@@ -89,31 +102,6 @@ def links(schema: Schema) -> Links:
         needed_by={ref: tuple(dict.fromkeys(found)) for ref, found in needed_by.items()},
         parts={name: tuple(found) for name, found in parts.items()},
     )
-
-
-def clinging(schema: Schema) -> frozenset[Ref]:
-    """Triggers, rules and policies that have to go before their table, not with it.
-
-    They need a function or view that needs the table: neither could go while the other is there.
-    """
-    parts: tuple[Trigger | Rule | Policy, ...]
-    parts = (*schema.triggers, *schema.rules, *schema.policies)
-    needs = schema.needs() if parts else {}
-    code = (Kind.ROUTINE, Kind.AGGREGATE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
-    found = set()
-    for thing in parts:
-        waiting = [ref for ref in needs.get(thing.ref, ()) if ref.kind in code]
-        seen = {thing.ref, *waiting}
-        while waiting:
-            more = set(needs.get(waiting.pop(), ())) - seen
-            seen |= more
-            waiting += more
-        if any(ref.table == thing.table and ref.kind in _RELATIONS for ref in seen):
-            found.add(thing.ref)
-    return frozenset(found)
-
-
-_RELATIONS = (Kind.TABLE, Kind.COLUMN, Kind.VIEW, Kind.MATERIALIZED_VIEW)
 
 
 def _partitions(schema: Schema) -> Partitions:

@@ -21,9 +21,9 @@ from dbwarden.diff.changes import (
     RenameValue,
     index_ref,
 )
+from dbwarden.diff.circles import clinging
 from dbwarden.diff.renames import renamed
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
-from dbwarden.diff.structure import clinging
 from dbwarden.schema import (
     Column,
     Grant,

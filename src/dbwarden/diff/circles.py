@@ -1,0 +1,216 @@
+"""Objects that need each other in a circle: which part of one comes later and goes earlier. Pure.
+
+PostgreSQL records what an expression reads. A table whose default calls a function that reads the
+table cannot be created in one statement, nor can two tables whose policies read each other be
+dropped in two. The default, check or policy is what a circle can be opened at.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from dbwarden.diff.changes import (
+    AddColumn,
+    Alter,
+    AlterColumn,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    DropTable,
+)
+from dbwarden.diff.inheritance import parents
+from dbwarden.schema import (
+    Column,
+    Domain,
+    Kind,
+    Policy,
+    QualifiedName,
+    Ref,
+    Rule,
+    Schema,
+    Table,
+    Trigger,
+    ref_of,
+)
+
+_RELATIONS = (Kind.TABLE, Kind.COLUMN, Kind.VIEW, Kind.MATERIALIZED_VIEW)
+Needs = Mapping[Ref, tuple[Ref, ...]]
+Along = Mapping[QualifiedName, list[Ref]]
+
+
+def clinging(schema: Schema) -> frozenset[Ref]:
+    """Return the triggers, rules and policies that have to be dropped before their table.
+
+    They need something that needs the table, or that is dropped with a table that does: neither
+    could be dropped while the other exists.
+    """
+    parts: tuple[Trigger | Rule | Policy, ...]
+    parts = (*schema.triggers, *schema.rules, *schema.policies)
+    if not parts:
+        return frozenset()
+    needs, along = schema.needs(), _along(schema, parts)
+    return frozenset(part.ref for part in parts if _leads_back(needs, along, part.ref))
+
+
+def opened(
+    changes: Iterable[Change], current: Schema, desired: Schema
+) -> tuple[tuple[Change, ...], frozenset[Ref], frozenset[Ref]]:
+    """Return *changes* with defaults, computed columns and checks of domains that close a circle
+    as changes of their own, and the domains that come, and those that go, without their checks."""
+    came, went = _Circles(desired), _Circles(current)
+    found: list[Change] = []
+    for change in changes:
+        match change:
+            case CreateTable() | AddColumn():
+                found += came.create(change)
+            case DropTable() | DropColumn():
+                found += went.drop(change)
+            case AlterColumn(before=before, after=after):
+                found += _alter(change, went.default(change.table, before), came, after)
+            case Create(thing=Domain() as domain) if came.reached(domain.ref):
+                bare = replace(domain, checks=(), default=None)
+                found += [Create(thing=bare), Alter(before=bare, after=domain)]
+                came.bare.add(domain.ref)
+            case Drop(thing=Domain() as domain) if went.reached(domain.ref):
+                bare = replace(domain, checks=(), default=None)
+                found += [Alter(before=domain, after=bare), Drop(thing=bare)]
+                went.bare.add(domain.ref)
+            case _:
+                found.append(change)
+    return tuple(found), frozenset(came.bare), frozenset(went.bare)
+
+
+class _Circles:
+    """Which expressions of one schema lead back to what they belong to."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._needs: Needs | None = None
+        self._along: Along = {}
+        self.bare: set[Ref] = set()
+
+    def reached(self, ref: Ref) -> bool:
+        """Return whether what *ref* needs leads back to it."""
+        if self._needs is None:
+            self._needs, self._along = self._schema.needs(), _along(self._schema)
+        return _leads_back(self._needs, self._along, ref)
+
+    def default(self, table: QualifiedName, column: Column) -> bool:
+        """Return whether the default of *column* leads back to its table."""
+        has_default = column.default is not None
+        return has_default and self.reached(ref_of(Kind.DEFAULT, table, column.name))
+
+    def create(self, change: CreateTable | AddColumn) -> list[Change]:
+        """Return *change* and, behind it, what has to wait for a function that reads the table."""
+        match change:
+            case CreateTable(table=table):
+                kept, late = self._split(table)
+                columns = [AddColumn(table=table.name, column=column) for column in late]
+                first: Change = replace(change, table=replace(table, columns=kept))
+                name, with_default = table.name, [c for c in table.columns if c not in late]
+            case AddColumn(table=name, column=column):
+                columns, with_default = [], [column]
+                first = replace(change, column=self._plain(name, column))
+        return [
+            first,
+            *columns,
+            *(
+                AlterColumn(table=name, before=self._plain(name, column), after=column)
+                for column in with_default
+                if self._plain(name, column) != column
+            ),
+        ]
+
+    def drop(self, change: DropTable | DropColumn) -> list[Change]:
+        """Return *change* and, before it, what is in the way of a function that reads the table."""
+        match change:
+            case DropTable(table=table):
+                kept, early = self._split(table)
+                columns = [DropColumn(table=table.name, column=column) for column in early]
+                last: Change = replace(change, table=replace(table, columns=kept))
+                name, with_default = table.name, [c for c in table.columns if c not in early]
+            case DropColumn(table=name, column=column):
+                columns, with_default = [], [column]
+                last = replace(change, column=self._plain(name, column))
+        return [
+            *(
+                AlterColumn(table=name, before=column, after=self._plain(name, column))
+                for column in with_default
+                if self._plain(name, column) != column
+            ),
+            *columns,
+            last,
+        ]
+
+    def _plain(self, table: QualifiedName, column: Column) -> Column:
+        return replace(column, default=None) if self.default(table, column) else column
+
+    def _split(self, table: Table) -> tuple[tuple[Column, ...], list[Column]]:
+        """Return the columns of *table* without defaults, and the computed ones, that lead back."""
+        keys = (table.primary_key, *table.uniques)
+        held = {name for key in keys if key is not None for name in key.columns}
+        apart = [
+            column
+            for column in table.columns
+            if column.generated is not None
+            and column.name not in held
+            and not column.inherited
+            and self.reached(table.column_ref(column.name))
+        ]
+        kept = (self._plain(table.name, column) for column in table.columns if column not in apart)
+        return tuple(kept), apart
+
+
+def _alter(change: AlterColumn, leads: bool, came: _Circles, after: Column) -> Iterator[Change]:
+    """A default that leads back is dropped before, or set after, what else changes in a column."""
+    table, first = change.table, change.before
+    if leads and first.default != after.default:
+        yield AlterColumn(table=table, before=first, after=replace(first, default=None))
+        first = replace(first, default=None)
+    if first.default != after.default and came.default(table, after):
+        last = replace(after, default=None)
+        if first != last:
+            yield AlterColumn(table=table, before=first, after=last)
+        yield AlterColumn(table=table, before=last, after=after)
+    elif first != after:
+        yield AlterColumn(table=table, before=first, after=after)
+
+
+def _along(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> Along:
+    """Return what is created or dropped together with each table."""
+    found: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
+    for part in parts:
+        found[part.table].append(part.ref)
+    for table in schema.tables:
+        found[table.name] += [ref_of(Kind.TABLE, parent) for parent in parents(table)]
+        for column in table.columns:
+            found[table.name].append(table.column_ref(column.name))
+            if column.default is not None:
+                found[table.name].append(ref_of(Kind.DEFAULT, table.name, column.name))
+    return found
+
+
+def _leads_back(needs: Needs, along: Along, part: Ref) -> bool:
+    """Return whether what *part* needs leads back to its table, or to the domain that it is."""
+    waiting: Collection[Ref] = [ref for ref in needs.get(part, ()) if not _is_own(ref, part)]
+    seen = {part, *waiting}
+    while waiting:
+        more = {need for ref in waiting for need in (*needs.get(ref, ()), *_with(along, ref))}
+        if any(_is_own(ref, part) for ref in more):
+            return True
+        waiting = more - seen
+        seen |= more
+    return False
+
+
+def _with(along: Along, ref: Ref) -> Iterable[Ref]:
+    return along.get(ref.table, ()) if ref.kind in _RELATIONS else ()
+
+
+def _is_own(ref: Ref, part: Ref) -> bool:
+    """Return whether *ref* is the relation that *part* belongs to, or the domain *part* itself."""
+    if part.kind is Kind.DOMAIN:
+        return ref == part
+    return ref.kind in _RELATIONS and ref.table == part.table
