@@ -12,6 +12,7 @@ from dbwarden import telemetry
 from dbwarden.authoring import cache
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import (
+    Expression,
     Scratch,
     ScratchDatabase,
     Workshop,
@@ -62,6 +63,7 @@ class Bench:
     _schemas: dict[tuple[str, ...], Schema] = field(default_factory=dict)
     _kept: dict[bytes, Schema] = field(default_factory=dict)
     _keeping: anyio.Lock = field(default_factory=anyio.Lock)
+    _normalizing: anyio.Lock = field(default_factory=anyio.Lock)
     _starting: anyio.Lock = field(default_factory=anyio.Lock)
     _building: defaultdict[tuple[str, ...], anyio.Lock] = field(
         default_factory=lambda: defaultdict(anyio.Lock)
@@ -112,6 +114,13 @@ class Bench:
                 await source.build(made)
                 self._databases[source.parts] = made
             return self._databases[source.parts]
+
+    async def normalize(
+        self, source: Source, expressions: Sequence[Expression]
+    ) -> tuple[str | None, ...]:
+        """Return one text for all *expressions* that mean the same where *source* was built."""
+        async with self._normalizing:
+            return await (await self.database(source)).normalize(expressions)
 
     async def copy(self, source: Source) -> ScratchDatabase:
         """A copy of the database that *source* builds, to be changed at will."""

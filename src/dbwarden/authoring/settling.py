@@ -1,8 +1,9 @@
-"""Differences that are only spelling, settled by the server.
+"""Remove differences that are only spelling; the server decides which are.
 
-PostgreSQL prints ``CHECK (a IN ('x', 'y'))`` in one way, and that print, run and printed again, in
-another. What prints the same once both sides are printed again is the same. SQLite keeps what was
-written, and its dialect tells by itself what is the same.
+Expressions are compared first, each by itself: ``now()`` and ``CURRENT_TIMESTAMP`` are the same.
+PostgreSQL also prints a view in one way, and that print, run and printed again, in another. Objects
+that print the same once both sides are printed again are the same. SQLite keeps what was written,
+and its dialect compares without a server.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from dbwarden.authoring.bench import EMPTY, Bench
 from dbwarden.authoring.current import schema_source
+from dbwarden.authoring.expressions import with_same_expressions
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.schema import Schema, Table, constraint_key
 
@@ -55,12 +57,16 @@ def differing(one: Leaves, other: Leaves) -> list[Hashable]:
 
 
 async def settled(bench: Bench, current: Schema, desired: Schema) -> Schema:
-    """*desired* with the spelling of *current* wherever the two mean the same."""
+    """Return *desired* with the spelling of *current* wherever the two mean the same."""
     desired = bench.workshop.called_alike(current, desired)
     old, new = unequal_leaves(current, desired)
-    unlike = differing(old, new)
-    if not unlike:
+    pairs = {key: (old[key], new[key]) for key in differing(old, new)}
+    if not pairs:
         return desired
+    compared = await with_same_expressions(bench, (current, desired), pairs)
+    new = {**new, **{key: other for key, (_, other) in compared.items()}}
+    desired = with_leaves(desired, new)
+    unlike = differing(old, new)
     plain = {key: bench.workshop.alike(old[key], new[key]) for key in unlike}
     if None not in plain.values():
         return with_leaves(desired, {key: old[key] for key, same in plain.items() if same})
@@ -68,7 +74,7 @@ async def settled(bench: Bench, current: Schema, desired: Schema) -> Schema:
         old_again = leaves(await _printed_again(bench, current))
         new_again = leaves(await _printed_again(bench, desired))
     except (UnsupportedChange, StatementFailed):
-        # What cannot be built anew in one go is compared as it is.
+        # A schema that cannot be built in one go is compared as it is.
         return desired
     same = {
         key: old[key]

@@ -79,6 +79,19 @@ class TracedStatement:
     locks: tuple[TableLock, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """One SQL expression of a schema.
+
+    ``type`` is the type that its value is assigned to, ``columns`` are the names and types of the
+    columns that it can read.
+    """
+
+    text: str
+    type: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+
+
 class ScratchDatabase(Protocol):
     """One throw-away database."""
 
@@ -104,6 +117,13 @@ class ScratchDatabase(Protocol):
 
     async def read(self) -> Schema:
         """The schema of this database."""
+        ...
+
+    async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
+        """Return one text for all expressions that mean the same.
+
+        The text is ``None`` where the server does not say. Nothing in the database changes.
+        """
         ...
 
     async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
@@ -182,6 +202,10 @@ class Workshop(Protocol):
 
     def called_alike(self, current: Schema, desired: Schema) -> Schema:
         """*desired* with the names of *current* where the server takes them for the same."""
+        ...
+
+    def one_spelling(self, text: str) -> str:
+        """Return *text* with one name for each value that SQL knows by several names."""
         ...
 
     def alike(self, one: object, other: object) -> bool | None:

@@ -1,7 +1,9 @@
 """Where a live database is not what its files, or its models, say."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from collections.abc import Sequence as Many
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
@@ -12,18 +14,30 @@ from dbwarden.authoring.sides import compared, left_alone, live_source
 from dbwarden.authoring.writing import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
-from dbwarden.diff.changes import Alter, Change, Create, CreateTable, Drop, DropTable, subject
+from dbwarden.diff.changes import (
+    Alter,
+    AlterColumn,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropTable,
+    subject,
+)
 from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.operations.target import migration_files, operation
-from dbwarden.schema import Schema, Sequence
+from dbwarden.schema import Column, Schema, Sequence
 from dbwarden.types import DatabaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference: ``change`` is the kind of change (``AddColumn``), ``what`` the thing."""
+    """One difference: ``change`` is the kind of change (``AddColumn``), ``what`` the object.
+
+    Columns whose defaults change in the same way, and in nothing else, are one difference.
+    """
 
     change: str
     what: str
@@ -100,13 +114,37 @@ def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffRe
     return DiffResult(
         database=place.config.database_name,
         compared=what,
-        differences=tuple(
-            Difference(change=type(change).__name__, what=told(subject(change), default))
-            for change in without_serials(changes)
-        ),
+        differences=tuple(listed(without_serials(changes), default)),
         sql=sql,
         problem=problem,
     )
+
+
+def listed(changes: Many[Change], default_namespace: str | None) -> Iterator[Difference]:
+    """Yield one difference for each change; columns with the same change of default share one."""
+    alike: defaultdict[tuple[str, str] | None, list[Change]] = defaultdict(list)
+    for change in changes:
+        alike[_new_default(change)].append(change)
+    for change in changes:
+        what = told(subject(change), default_namespace)
+        texts = _new_default(change)
+        together = alike[texts]
+        if texts is None or len(together) == 1:
+            yield Difference(change=type(change).__name__, what=what)
+        elif change is together[0]:
+            columns = [told(subject(item), default_namespace) for item in together]
+            names = ", ".join(name.removeprefix("column ") for name in columns)
+            what = f"default of {len(columns)} columns from {texts[0]} to {texts[1]}: {names}"
+            yield Difference(change=type(change).__name__, what=what)
+
+
+def _new_default(change: Change) -> tuple[str, str] | None:
+    """Return the old and the new default, if *change* alters nothing else."""
+    match change:
+        case AlterColumn(before=Column(default=str(old)) as before, after=Column(default=str(new))):
+            return (old, new) if replace(before, default=new) == change.after else None
+        case _:
+            return None
 
 
 def without_serials(changes: Many[Change]) -> list[Change]:

@@ -171,6 +171,77 @@ ROWS = """
 """
 
 
+LIVE_DEFAULTS = """
+    CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY,
+        made DATETIME DEFAULT (datetime('now')), day DATE DEFAULT (date('now')),
+        count INTEGER DEFAULT 0, flag BOOLEAN DEFAULT true, price NUMERIC(10, 2) DEFAULT '0.00',
+        word VARCHAR(9) DEFAULT '0', local DATETIME DEFAULT (datetime('now', 'localtime')));
+    CREATE VIEW v AS SELECT datetime('now') AS now;
+"""
+
+
+async def test_defaults_that_mean_the_same_are_no_difference(lite: Lite) -> None:
+    lite.run(LIVE_DEFAULTS)
+    lite.models("""
+        class T(Base):
+            __tablename__ = "t"
+            id = Column(Integer, primary_key=True)
+            made = Column(DateTime, server_default=func.now())
+            day = Column(Date, server_default=func.current_date())
+            count = Column(Integer, server_default="0")
+            flag = Column(Boolean, server_default=text("1"))
+            price = Column(Numeric(10, 2), server_default=text("0"))
+            word = Column(String(9), server_default=text("0.0"))
+            local = Column(DateTime, server_default=func.now())
+
+        view = DDL("CREATE VIEW v AS SELECT CURRENT_TIMESTAMP AS now")
+        event.listen(Base.metadata, "after_create", view)
+        """)
+    for _ in range(2):
+        found = await drift(lite.config, models=True)
+        assert [item.what for item in found.differences] == ["column t.local", "column t.word"]
+
+
+async def test_settings_of_one_migration_do_not_reach_the_next(lite: Lite) -> None:
+    lite.migration(
+        1,
+        """
+        -- upgrade
+        CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER);
+        CREATE TEMP TABLE b (other TEXT);
+        CREATE TABLE temp.c (other TEXT);
+        PRAGMA legacy_alter_table = ON;
+        PRAGMA case_sensitive_like = ON;
+        -- rollback
+        DROP TABLE a;
+        """,
+    )
+    lite.migration(
+        2,
+        """
+        -- upgrade
+        CREATE TABLE b (id INTEGER PRIMARY KEY, n INTEGER);
+        CREATE TEMP TABLE c (other TEXT);
+        CREATE VIEW v AS SELECT n FROM a;
+        INSERT INTO b (n) VALUES ('a' LIKE 'A');
+        -- rollback
+        DROP VIEW v;
+        DROP TABLE b;
+        """,
+    )
+    lite.migration(
+        3, "-- upgrade\nALTER TABLE a RENAME TO z;\n-- rollback\nALTER TABLE z RENAME TO a;"
+    )
+    for _ in range(2):
+        found = await verify(lite.config)
+        assert [(item.verdict, item.problem) for item in found.migrations] == [("exact", None)] * 3
+    await migrate(lite.config)
+    assert lite.run("SELECT n FROM b") == [(1,)]
+    assert lite.run("SELECT sql LIKE '%z%' FROM sqlite_schema WHERE name = 'v'") == [(1,)]
+    for _ in range(2):
+        assert (await drift(lite.config)).clean
+
+
 # -- a project from its first day ---------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ is done together with its journal entry. A statement outside a transaction canno
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +16,7 @@ from dbwarden.dialects.base import Statement, Step, Work
 from dbwarden.dialects.postgresql import entries, recovery
 from dbwarden.dialects.postgresql.failures import IN_TRANSACTION, statement_failed
 from dbwarden.dialects.postgresql.lexer import leading_words
-from dbwarden.dialects.postgresql.messages import RESET, Limits, place, statement_offsets
+from dbwarden.dialects.postgresql.messages import Limits, place, statement_offsets
 from dbwarden.dialects.postgresql.probes import (
     IndexBuilt,
     Probe,
@@ -25,6 +25,7 @@ from dbwarden.dialects.postgresql.probes import (
     probe_of,
 )
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
+from dbwarden.dialects.postgresql.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, PartialMigration, StatementFailed, TimedOut
 
@@ -157,7 +158,9 @@ class _Run:
             await self._clean_up(probe, known, before)
             raise self._error(refused) from refused
         record = self._record((time.monotonic() - started) * 1000)
-        await self._session.send(f"{RESET}{record}")
+        steps = self._work.steps
+        left = leftovers(steps) if self._step.number == len(steps) else ""
+        await self._session.send(f"{RESET}{record};{left}")
 
     async def _saved(self) -> str | None:
         """The row as it was before this run touched it, where there is one."""
@@ -227,18 +230,3 @@ class _Run:
             next_step=f"Look, and then say how far it is: dbwarden repair -d {database} "
             f"--at {key}={number} (it did) or --at {key}={number - 1} (it did not)",
         )
-
-
-def prelude_of(steps: Sequence[Step]) -> str:
-    """The session settings that *steps* make: they hold until the end of the migration.
-
-    Each step runs as in one session with those before it, also after a crash; but nothing that a
-    migration sets may reach the ledger's own SQL, so settings are taken back and made again.
-    """
-    settings = [
-        statement.text
-        for step in steps
-        for statement in step.statements
-        if isinstance(probe_of(statement), SessionSetting)
-    ]
-    return "".join(f"{text}\n;" for text in settings)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from dbwarden.dialects.base import Statement, Step, Work
 from dbwarden.dialects.postgresql.ledger import MESSAGE_BEGIN
 from dbwarden.dialects.postgresql.quoting import NAME_LIMIT, literal, plain_name
+from dbwarden.dialects.postgresql.session_state import RESET, leftovers
 from dbwarden.files.migration import Migration
 from dbwarden.types import Location
 
@@ -53,8 +54,6 @@ _SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.
 # first one without saying where.
 READING_ERRORS = frozenset({"22021", "22P05", "42601", "54000", "54001"})
 _END = "\n;"
-# What the migration did to the session must neither reach our own SQL nor the next migration.
-RESET = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +220,9 @@ def _pieces(unit: Unit, limits: Limits) -> Iterator[_Ours | _Theirs]:
         yield from _step_pieces(unit.step)
         yield _Ours(RESET)
     yield _Ours(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
+    if unit.step is not None and unit.step.number == len(unit.work.steps):
+        left = leftovers(unit.work.steps)
+        yield _Ours(f"BEGIN;{left}COMMIT;" if left else "")
 
 
 def _step_pieces(step: Step) -> Iterator[_Ours | _Theirs]:

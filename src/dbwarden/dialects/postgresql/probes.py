@@ -86,7 +86,7 @@ class ObjectDropped:
 
 @dataclass(frozen=True, slots=True)
 class SessionSetting:
-    """SET or RESET: lost with the connection, so it is run again on resume even when done."""
+    """SET, RESET, set_config(): lost with the connection, so it is run again on resume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,19 @@ def _special(reader: "_Reader", first: str) -> Probe | None:
             return Repeatable() if local else SessionSetting()
         case "reset":
             return SessionSetting()
+        case "select" if _sets_config(reader):
+            return SessionSetting()
     return None
+
+
+def _sets_config(reader: "_Reader") -> bool:
+    """Whether ``set_config('search_path', '', false)`` is all that follows, as in a dump."""
+    if reader.take("pg_catalog"):
+        reader.sign(".")
+    called = reader.take("set_config") and reader.sign("(")
+    name = called and reader.string() is not None and reader.sign(",")
+    value = name and reader.string() is not None and reader.sign(",")
+    return value and reader.take("false") and reader.sign(")") and not reader.peek().value
 
 
 class _Reader:

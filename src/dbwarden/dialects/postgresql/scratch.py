@@ -17,6 +17,7 @@ from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.binaries import find_binaries
 from dbwarden.dialects.postgresql.connecting import connect_arguments
 from dbwarden.dialects.postgresql.ddl.context import context
+from dbwarden.dialects.postgresql.expressions import one_spelling
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.dialects.postgresql.refusals import SCRATCH, connect_failure
 from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
@@ -112,6 +113,10 @@ class PostgresWorkshop:
         """Every name is its own."""
         del current
         return desired
+
+    def one_spelling(self, text: str) -> str:
+        """Return *text* with one name for each value that SQL knows by several names."""
+        return one_spelling(text)
 
     def alike(self, one: object, other: object) -> bool | None:
         """``False`` where they surely differ; else only the server can tell."""

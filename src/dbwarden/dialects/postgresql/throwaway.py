@@ -18,11 +18,14 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql import splitting
 from dbwarden.dialects.postgresql.catalog import read_schema
+from dbwarden.dialects.postgresql.expressions import normalize
 from dbwarden.dialects.postgresql.messages import in_pieces, place, statement_offsets
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.dialects.postgresql.sample import add_rows, fingerprint, rehearse
+from dbwarden.dialects.postgresql.scratch_failures import advice, statement_at
+from dbwarden.dialects.postgresql.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.tracing import Refused, trace_statements
-from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement, setup_of
+from dbwarden.dialects.scratch import Expression, ScratchDatabase, TracedStatement, setup_of
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import QualifiedName, Schema
@@ -158,16 +161,34 @@ class PostgresScratchDatabase:
         self._dial = dial
         self._config = config
         self._raw: Any = None
+        self._dirty = self._leaves = False
 
     async def connection(self) -> Any:
-        """The open connection."""
+        """The open connection, as the last migration or statement left it."""
         if self._raw is None or self._raw.is_closed():
             self._raw = await self._dial(self.name)
         return self._raw
 
+    async def fresh(self) -> Any:
+        """Return the connection in the state in which ``migrate`` starts each migration."""
+        if self._leaves:
+            await self.hang_up()
+        raw = await self.connection()
+        if self._dirty:
+            await raw.execute(RESET)
+        self._dirty = False
+        return raw
+
+    async def _start(self, steps: Sequence[Step] = ()) -> Any:
+        """Return a fresh connection on which SQL is about to run: *steps*, if it has a file."""
+        raw = await self.fresh()
+        self._dirty, self._leaves = True, bool(leftovers(steps))
+        return raw
+
     async def hang_up(self) -> None:
         """Close the connection politely, so that the database can be copied."""
         raw, self._raw = self._raw, None
+        self._dirty = self._leaves = False
         if raw is not None:
             await raw.close()
 
@@ -190,6 +211,7 @@ class PostgresScratchDatabase:
         Raises:
             StatementFailed: With the statement that the server refused.
         """
+        await self._start()
         for start in range(0, len(statements), AT_ONCE):
             await self._at_once(statements[start : start + AT_ONCE])
 
@@ -197,7 +219,7 @@ class PostgresScratchDatabase:
         try:
             await self._send(";\n".join(statements))
         except asyncpg.PostgresError as error:
-            at = _statement_at(statements, error)
+            at = statement_at(statements, error)
             if at is not None and not isinstance(error, asyncpg.ActiveSQLTransactionError):
                 raise self._failed(error, at, None) from error
             # It was all or nothing. One by one, the server says which it refuses.
@@ -217,13 +239,20 @@ class PostgresScratchDatabase:
             StatementFailed: With file, line and column.
         """
         whole = splitting.steps(migration, section)
-        for step in itertools.chain.from_iterable(in_pieces(step, AT_ONCE) for step in whole):
-            try:
-                await self._run_step(step)
-            except asyncpg.PostgresError as error:
-                position = getattr(error, "position", None)
-                offset = int(position) - 1 if position else await self._offset(step)
-                raise self._failed_at(error, migration, step, offset) from error
+        raw = await self._start(whole)
+        for number, step in enumerate(whole):
+            if number:
+                await raw.execute(RESET + prelude_of(whole[:number]))
+            for piece in in_pieces(step, AT_ONCE):
+                await self._run_piece(migration, piece)
+
+    async def _run_piece(self, migration: Migration, step: Step) -> None:
+        try:
+            await self._run_step(step)
+        except asyncpg.PostgresError as error:
+            position = getattr(error, "position", None)
+            offset = int(position) - 1 if position else await self._offset(step)
+            raise self._failed_at(error, migration, step, offset) from error
 
     async def _offset(self, step: Step) -> int:
         """Where the statement begins that the server refuses: it does not always say so."""
@@ -282,7 +311,7 @@ class PostgresScratchDatabase:
         steps = splitting.steps(migration, section)
         try:
             return await trace_statements(
-                await self.connection(), steps, self._scratch.namespace, self.without_roles
+                await self._start(steps), steps, self._scratch.namespace, self.without_roles
             )
         except Refused as refused:
             statement = refused.statement
@@ -291,16 +320,20 @@ class PostgresScratchDatabase:
 
     async def read(self) -> Schema:
         """The schema of this database, whatever the session's settings have become."""
-        raw = await self.connection()
-        await raw.execute(f"RESET ALL; SET search_path TO {identifier(self._scratch.namespace)}")
+        raw = await self.fresh()
+        await raw.execute(f"SET search_path TO {identifier(self._scratch.namespace)}")
         privileges = self._config.compare_privileges
         schema = await read_database(raw, self._scratch.namespace, privileges=privileges)
         await raw.execute("RESET search_path")
         return schema
 
+    async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
+        """Return one text for all expressions that mean the same."""
+        return await normalize(await self.fresh(), self._scratch.namespace, expressions)
+
     async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now."""
-        return await add_rows(await self.connection(), schema, alike=alike)
+        return await add_rows(await self.fresh(), schema, alike=alike)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values.
@@ -309,7 +342,7 @@ class PostgresScratchDatabase:
             StatementFailed: One of them is not there.
         """
         try:
-            return await fingerprint(await self.connection(), schema)
+            return await fingerprint(await self.fresh(), schema)
         except asyncpg.PostgresError as error:
             raise self._failed(error, None, None) from error
 
@@ -318,11 +351,12 @@ class PostgresScratchDatabase:
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
         taken back; ``None`` where there can be none, or something was refused."""
-        steps = [step for section in sections for step in splitting.steps(migration, section)]
-        if any(not step.transactional or _makes_roles(step) for step in steps):
+        each = [splitting.steps(migration, section) for section in sections]
+        steps = list(itertools.chain.from_iterable(each))
+        if leftovers(steps) or any(not s.transactional or _makes_roles(s) for s in steps):
             return None
-        texts = [step.text for step in steps]
-        return await rehearse(await self.connection(), schema, texts, alike=alike)
+        texts = [text for part in each for text in (*(step.text for step in part), RESET)]
+        return await rehearse(await self.fresh(), schema, texts, alike=alike)
 
     def _failed(
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
@@ -334,7 +368,7 @@ class PostgresScratchDatabase:
             statement=statement,
             detail=getattr(error, "detail", None),
             hint=getattr(error, "hint", None),
-            next_step=_advice(error),
+            next_step=advice(error),
         )
         failed.sqlstate = error.sqlstate
         return failed
@@ -342,34 +376,6 @@ class PostgresScratchDatabase:
 
 def _makes_roles(step: Step) -> bool:
     return any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements)
-
-
-def _advice(error: asyncpg.PostgresError) -> str | None:
-    said = str(error.args[0]) if error.args else ""
-    if "is not available" in said and "extension" in said:
-        return (
-            "The scratch server does not have this extension. Name a server that has it with "
-            "scratch= in database_config, or make a stand-in in a scratch_setup file."
-        )
-    if error.sqlstate == "42703":  # a column: an expression is wrong, nothing is missing
-        return None
-    if error.sqlstate in ("42704", "42883") or "does not exist" in said:
-        return (
-            "What it needs must be made first: by a migration, by a DDL event of the models, in "
-            "schema_paths, or (where it is there anyway) in a scratch_setup file."
-        )
-    return None
-
-
-def _statement_at(statements: Sequence[str], error: asyncpg.PostgresError) -> str | None:
-    position = int(getattr(error, "position", None) or 0)
-    if not position:
-        return statements[0] if len(statements) == 1 else None
-    for statement in statements:
-        position -= len(statement) + 2
-        if position <= 0:
-            return statement
-    return None
 
 
 async def read_database(

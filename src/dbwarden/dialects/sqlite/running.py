@@ -25,7 +25,7 @@ from dbwarden.errors import DBWardenError
 T = TypeVar("T")
 Fields = Mapping[str, Any]
 
-_TEMPORARY = re.compile(r"create\s+temp", re.IGNORECASE)
+_TEMPORARY = re.compile(r"create\b.*\btemp(orary)?\b", re.IGNORECASE | re.DOTALL)
 _PENDING_SETTINGS = ("auto_vacuum", "encoding", "page_size", "temp_store_directory")
 """PRAGMAs that wait in the connection for the VACUUM or first write that carries them out."""
 

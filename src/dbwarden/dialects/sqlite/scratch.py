@@ -12,6 +12,7 @@ from dbwarden.dialects.sqlite.catalog.capitals import with_capitals_of
 from dbwarden.dialects.sqlite.failures import too_slow
 from dbwarden.dialects.sqlite.opening import target_of
 from dbwarden.dialects.sqlite.session import Session
+from dbwarden.dialects.sqlite.synonyms import one_spelling
 from dbwarden.dialects.sqlite.threads import cleaning, interruptible
 from dbwarden.dialects.sqlite.throwaway import SQLiteScratch, version
 from dbwarden.dialects.writer import Writer
@@ -44,6 +45,10 @@ class SQLiteWorkshop:
     def called_alike(self, current: Schema, desired: Schema) -> Schema:
         """*desired*, whose names differ from those of *current* not only in capitals."""
         return with_capitals_of(current, desired)
+
+    def one_spelling(self, text: str) -> str:
+        """Return *text* with one name for each value that SQL knows by several names."""
+        return one_spelling(text)
 
     def alike(self, one: object, other: object) -> bool | None:
         """Whether two things differ in spelling only."""

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Statement, Step, Work
-from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement, setup_of
+from dbwarden.dialects.scratch import Expression, ScratchDatabase, TracedStatement, setup_of
 from dbwarden.dialects.sqlite import splitting
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
@@ -20,6 +20,7 @@ from dbwarden.dialects.sqlite.opening import Target
 from dbwarden.dialects.sqlite.running import Run
 from dbwarden.dialects.sqlite.sample import add_rows, fingerprint
 from dbwarden.dialects.sqlite.session import Session
+from dbwarden.dialects.sqlite.synonyms import normalize
 from dbwarden.dialects.sqlite.threads import cleaning, interruptible, uninterrupted
 from dbwarden.dialects.sqlite.tracing import Tracer
 from dbwarden.dialects.writer import Writer
@@ -174,7 +175,14 @@ class SQLiteScratchDatabase:
         """
         await self._call(lambda: self._each(statements))
 
+    def _fresh(self) -> sqlite3.Connection:
+        """Return the connection without what migrations set on it, or put into temporary tables."""
+        if self._session.dirty:
+            self._session.reopen()
+        return self._session.database
+
     def _each(self, statements: Sequence[str]) -> None:
+        self._fresh()
         for statement in statements:
             self._one(statement)
 
@@ -227,11 +235,15 @@ class SQLiteScratchDatabase:
 
     async def read(self) -> Schema:
         """The schema of this database."""
-        return await self._call(lambda: read_schema(self._session.database))
+        return await self._call(lambda: read_schema(self._fresh()))
+
+    async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
+        """Return one text for all expressions that mean the same."""
+        return await self._call(lambda: tuple(map(normalize, expressions)))
 
     async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now."""
-        return await self._call(lambda: add_rows(self._session.database, schema, alike=alike))
+        return await self._call(lambda: add_rows(self._fresh(), schema, alike=alike))
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values.
@@ -240,7 +252,7 @@ class SQLiteScratchDatabase:
             StatementFailed: One of them is not there.
         """
         try:
-            return await self._call(lambda: fingerprint(self._session.database, schema))
+            return await self._call(lambda: fingerprint(self._fresh(), schema))
         except sqlite3.OperationalError as error:
             raise StatementFailed(
                 f"{REFUSED}{error}", database=self._config.database_name
