@@ -81,12 +81,6 @@ REFUSALS = [
     ),
     changed(TR + PARTS, TR + PARTS + "ALTER TABLE p1 DISABLE TRIGGER g;", "g on p1", since=130000),
     changed(T, T.rstrip(";") + "PARTITION BY RANGE (id);", "partition key of table t"),
-    changed(
-        "CREATE TABLE t (a int);",
-        "CREATE TABLE t (a int); ALTER TABLE t ADD CONSTRAINT n NOT NULL a NOT VALID;",
-        "NOT NULL public.t.a",
-        since=180000,
-    ),
     changed("CREATE TABLE t (a int);", "CREATE TABLE t (a timestamptz);", "t.a"),
     changed(
         FUNCTION.format("a int") + "CREATE TABLE t (a int) PARTITION BY RANGE (f(a));",

@@ -83,7 +83,7 @@ def owned_tables(
     _without_overlap(config, siblings, look)
     owned = tuple(_owned(config, look))
     if config.model_paths and not any(item.tables or item.types for item in owned):
-        raise _nothing(config, modules)
+        _refuse_nothing(config, modules, look)
     _check_foreign_keys(config, owned, look)
     claimed = {source.name for other in siblings for source in _sources(other)}
     for item in owned:
@@ -118,10 +118,14 @@ def _look_at_value(value: object, module: str, look: _Look, *, own: bool) -> Non
     elif isinstance(value, type):
         for mapper in _mappers(value, look):
             _look_at_mapper(mapper, look)
+        if own and isinstance(found := getattr(value, "metadata", None), MetaData):
+            look.metadata.setdefault(id(found), found)
     elif isinstance(value, SchemaType) and own:
         look.types.add(value)
     elif isinstance(value, SQLSequence) and own:
         look.sequences.add(value)
+        if value.metadata is not None:
+            look.metadata.setdefault(id(value.metadata), value.metadata)
     elif isinstance(value, MetaData) and own:
         look.metadata.setdefault(id(value), value)
 
@@ -235,23 +239,27 @@ def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
     )
 
 
-def _nothing(config: DatabaseConfig, modules: Sequence[ModuleType]) -> ConfigurationError:
-    imported = sorted(
-        {
-            value.__module__
-            for module in modules
-            for value in vars(module).values()
-            if isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
-        }
-    )
+def _refuse_nothing(config: DatabaseConfig, modules: Sequence[ModuleType], look: _Look) -> None:
+    """Raise unless *modules* are modules of models whose last table was deleted."""
+    values = [value for module in modules for value in vars(module).values()]
+    imported = {look.homes.get(id(value)) for value in values if isinstance(value, Table)}
+    imported |= {value.__module__ for value in values if _is_mapped(value)}
+    homes = sorted(home for home in imported if home is not None)
+    bases = any(isinstance(getattr(value, "metadata", None), MetaData) for value in values)
+    if (look.metadata or bases) and not homes:
+        return
     advice = "Name the modules in which the models are defined in model_paths."
-    if imported:
-        advice = f"They import models from {', '.join(imported)}: name those in model_paths."
-    return ConfigurationError(
+    if homes:
+        advice = f"They import models from {', '.join(homes)}: name those in model_paths."
+    raise ConfigurationError(
         f"model_paths ({', '.join(config.model_paths)}) define no model",
         database=config.database_name,
         next_step=advice,
     )
+
+
+def _is_mapped(value: object) -> bool:
+    return isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
 
 
 # -- what must not be -------------------------------------------------------------------------

@@ -1,13 +1,14 @@
 """The models' own SQL texts, as SQLAlchemy compiles them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint, create_mock_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import DefaultClause, Index
-from sqlalchemy.sql.elements import ColumnClause, UnaryExpression
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause, UnaryExpression
 
 from dbwarden.authoring.hints import ColumnKey, Hints, IndexSpelling
 from dbwarden.authoring.models import OwnedMetadata
@@ -19,6 +20,8 @@ RENAMED_FROM = "renamed_from"
 _MORE_THAN_EXPRESSION = re.compile(
     r"(\s(asc|desc|nulls\s+(first|last)|collate\s+\S+|\w+_ops))+\s*$", re.IGNORECASE
 )
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_NAME = re.compile(r"\w+")
 
 
 def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
@@ -47,6 +50,7 @@ def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
         for index in table.indexes:
             if index.name is not None:
                 indexes[name, str(index.name)] = compiler.index(index)
+    checks |= _domains((table for item in owned for table in item.tables), compiler)
     return Hints(
         types=types,
         defaults=defaults,
@@ -65,12 +69,38 @@ def _keep(texts: dict[ColumnKey, str], key: ColumnKey, text: str | None) -> None
 
 
 def _checks(table: Table, compiler: "_Compiler") -> Iterator[tuple[str, str]]:
-    for constraint in table.constraints:
+    """Yield names and texts of the checks of *table* and of its columns.
+
+    PostgreSQL names a check that has no name after its table and its only column, and numbers those
+    that would have the same name. A wrong guess fails the proof, and the catalog's words are taken.
+    """
+    at_columns = (item for column in table.columns for item in column.constraints)
+    unnamed: list[str] = []
+    for constraint in (*at_columns, *table.constraints):
         if isinstance(constraint, CheckConstraint) and not isinstance(constraint, UniqueConstraint):
             name = compiler.constraint_name(constraint)
             text = compiler.expression(constraint.sqltext)
             if name is not None and text is not None:
                 yield name, text
+            elif text is not None:
+                unnamed.append(text)
+    numbers: Counter[str] = Counter()
+    for text in unnamed:
+        words = set(_NAME.findall(_LITERAL.sub("", text)))
+        columns = [column.name for column in table.columns if column.name in words]
+        name = "_".join((table.name, *(columns if len(columns) == 1 else ()), "check"))
+        yield f"{name}{numbers[name] or ''}", text
+        numbers[name] += 1
+
+
+def _domains(tables: Iterable[Table], compiler: "_Compiler") -> Iterator[tuple[ColumnKey, str]]:
+    """Yield the checks of the domains that columns have."""
+    for column in (column for table in tables for column in table.columns):
+        check = getattr(column.type, "check", None)
+        text = compiler.expression(check) if isinstance(check, ClauseElement) else None
+        if text is not None and isinstance(name := getattr(column.type, "name", None), str):
+            chosen = getattr(column.type, "constraint_name", None) or f"{name}_check"
+            yield (QualifiedName(getattr(column.type, "schema", None), name), str(chosen)), text
 
 
 class _Compiler:

@@ -15,9 +15,10 @@ from dbwarden.diff.changes import (
     AddIndex,
     AlterColumn,
     Change,
+    Create,
     CreateTable,
 )
-from dbwarden.schema import Check, Column, Index, IndexColumn, QualifiedName, Table
+from dbwarden.schema import Check, Column, Domain, Index, IndexColumn, QualifiedName, Table
 
 _COUNTED = re.compile(
     r"(?P<name>^\s*(?:ALTER TABLE .* ADD COLUMN )?(?:\"(?:[^\"]|\"\")+\"|\w+)) "
@@ -69,6 +70,8 @@ class _Words:
                 )
             case AddConstraint(table=name, constraint=Check() as check):
                 return AddConstraint(table=name, constraint=self._check(name, check))
+            case Create(thing=Domain() as domain):
+                return Create(thing=self._domain(domain))
             case AddIndex(table=name, index=index):
                 return AddIndex(table=name, index=self._index(name, index))
             case _:
@@ -110,6 +113,15 @@ class _Words:
     def _check(self, table: QualifiedName, check: Check) -> Check:
         text = self._hints.checks.get((self.name(table), check.name or ""))
         return check if text is None else replace(check, expression=text)
+
+    def _domain(self, domain: Domain) -> Domain:
+        name = self.name(domain.name)
+        texts = [self._hints.checks.get((name, check.name)) for check in domain.checks]
+        checks = (
+            check if text is None else replace(check, expression=text)
+            for check, text in zip(domain.checks, texts, strict=True)
+        )
+        return replace(domain, checks=tuple(checks))
 
     def _index(self, table: QualifiedName, index: Index) -> Index:
         spelled = self._hints.indexes.get((self.name(table), index.name))

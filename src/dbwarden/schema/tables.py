@@ -4,7 +4,7 @@ Types and expressions are the server's own print. What only one kind of database
 ``False`` or ``()`` on the other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
@@ -53,8 +53,9 @@ class Generated:
 class Column:
     """One column.
 
-    The name that PostgreSQL 18 gives to a NOT NULL is no part of it: older servers have none, and a
-    migration must mean the same on all of them.
+    ``not_null_state`` is empty, ``NOT VALID``, ``NO INHERIT`` or both. ``not_null_name`` is absent
+    where the server chose it; names are written but not compared, because PostgreSQL has them since
+    18 and a migration must mean the same on all servers.
     ``inherited`` says that the column comes from a parent table and was not declared here.
     ``storage`` and ``compression`` are ``None`` when they are the type's own.
     """
@@ -72,6 +73,8 @@ class Column:
     compression: str | None = None
     parameters: Parameters = ()
     inherited: bool = False
+    not_null_state: str = ""
+    not_null_name: str | None = field(default=None, compare=False)
 
 
 Deferral = Literal["immediate", "deferred"]

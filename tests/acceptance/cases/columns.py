@@ -9,6 +9,15 @@ def t(columns: str, more: str = "") -> str:
     return T.format(columns) + more
 
 
+NOT_NULL = t("a int") + "INSERT INTO t VALUES (1, 2); ALTER TABLE t ADD CONSTRAINT n NOT NULL a"
+NOT_NULLS = {
+    "nullable": t("a int"),
+    "not null": t("a int CONSTRAINT n NOT NULL"),
+    "not null not valid": f"{NOT_NULL} NOT VALID;",
+    "not null no inherit": f"{NOT_NULL} NO INHERIT;",
+    "not null not valid no inherit": f"{NOT_NULL} NO INHERIT NOT VALID;",
+}
+
 CASES = [
     Case(name="add", old=t("a int"), new=t("a int, b text NOT NULL DEFAULT 'x'")),
     Case(name="add in the middle", old=t("z int"), new=t("a int, z int")),
@@ -160,6 +169,12 @@ CASES = [
         old=t("a int") + "INSERT INTO t VALUES (1, NULL);",
         new=t("a int NOT NULL"),
         fills={"t.a": "0"},
+    ),
+    *(
+        Case(name=f"{new} after {old}", old=NOT_NULLS[old], new=NOT_NULLS[new], since=180000)
+        for old in NOT_NULLS
+        for new in NOT_NULLS
+        if old != new
     ),
     Case(name="default", old=t("a int DEFAULT 1"), new=t("a int DEFAULT 2")),
     Case(

@@ -22,7 +22,7 @@ IMPORTS = """
 import enum
 from sqlalchemy import *
 from sqlalchemy.orm import *
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, DOMAIN, JSONB
 
 class Base(DeclarativeBase):
     pass

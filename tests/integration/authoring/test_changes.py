@@ -151,6 +151,29 @@ CASES = {
         new="    email: Mapped[str | None] = mapped_column(unique=True)",
         words=("UNIQUE (email)",),
     ),
+    "checks at columns and of domains": Case(
+        old="    one: Mapped[str | None]",
+        new="""    one: Mapped[str | None] = mapped_column(
+        CheckConstraint("one IN ('a')", name="ck_one"))
+    two: Mapped[str | None] = mapped_column(
+        CheckConstraint("two IN ('a','b')"), CheckConstraint("two NOT IN ('a','c')"))
+    three: Mapped[str | None] = mapped_column(
+        DOMAIN("three", String, check=text("VALUE IN ('a','b')"), constraint_name="ck_three"))
+    four: Mapped[str | None] = mapped_column(Computed("CASE WHEN one IN ('a','b') THEN 'x' END"))
+    five: Mapped[str | None] = mapped_column(
+        Enum("a", "b", native_enum=False, create_constraint=True, name="ck_five"))
+    __table_args__ = (CheckConstraint("one in ('q','r') or two in ('a','b')"),)""",
+        words=(
+            "ADD CONSTRAINT ck_one CHECK (one IN ('a'))",
+            " CHECK (two IN ('a','b'))",
+            " CHECK (two NOT IN ('a','c'))",
+            "CONSTRAINT ck_three CHECK (VALUE IN ('a','b'))",
+            "(CASE WHEN one IN ('a','b') THEN 'x' END)",
+            "ADD CONSTRAINT ck_five CHECK (five IN ('a', 'b'))",
+            "ADD CONSTRAINT users_check CHECK (one in ('q','r') or two in ('a','b'))",
+        ),
+        absent=("ANY (",),
+    ),
     "online": Case(
         old="    email: Mapped[str | None]",
         new="    email: Mapped[str | None] = mapped_column(index=True)",
@@ -459,3 +482,14 @@ async def test_what_the_server_refuses_without_saying_where_is_named(project: Pr
         await project.make("bigger", unproven=False)
 
     assert "ALTER COLUMN a" in (caught.value.statement or "")
+
+
+async def test_the_last_table_can_be_deleted_and_a_sequence_can_be_alone(project: Project) -> None:
+    project.models(HEAD)
+    await project.made("first")
+    project.models("Sequence('counter', metadata=Base.metadata)\n")
+    text = await project.made("second", allow_drop=["users"])
+    assert "DROP TABLE users" in text
+    assert "CREATE SEQUENCE counter" in text
+    project.models("")
+    assert "DROP SEQUENCE counter" in await project.made("third", allow_drop=["counter"])

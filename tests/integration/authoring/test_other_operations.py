@@ -10,6 +10,7 @@ import pytest
 
 from dbwarden.errors import ReadOnlyDatabase, UnsupportedChange, UsageError
 from dbwarden.operations.diff import check_models, drift
+from dbwarden.operations.generate_models import generate_models
 from dbwarden.operations.renumber import renumber
 from dbwarden.operations.repair import repair
 from dbwarden.operations.schema import adopt, schema_sql
@@ -293,3 +294,53 @@ async def test_a_live_database_is_adopted_from_the_command_line(project: Project
     assert (await run(project, "check"))[0] == 0
     code, out, _ = await run(project, "generate-models", "-o", "shop/generated.py")
     assert (code, out) == (0, "Wrote 1 tables to shop/generated.py\n")
+
+
+NOT_NULLS = """
+-- upgrade
+CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int CONSTRAINT c_there NOT NULL);
+ALTER TABLE t ADD CONSTRAINT a_there NOT NULL a NOT VALID;
+ALTER TABLE t ADD CONSTRAINT b_there NOT NULL b NO INHERIT;
+"""
+NAMES = (
+    "SELECT conname, convalidated, connoinherit FROM pg_constraint WHERE contype = 'n' ORDER BY 1"
+)
+T_MODEL = """
+class T(Base):
+    __tablename__ = "t"
+    id = Column(Integer, primary_key=True, autoincrement=False)
+    a = Column(Integer, nullable=False)
+    b = Column(Integer, nullable=False)
+    c = Column(Integer, nullable=False)
+"""
+
+
+async def test_a_not_null_that_is_not_valid_is_compared_as_a_check_is(project: Project) -> None:
+    project.needs(18)
+    project.migration(1, NOT_NULLS)
+    project.models(T_MODEL)
+    await project.migrate()
+    for _ in range(2):
+        assert (await drift(project.config)).clean
+        found = await check_models(project.config)
+        assert [item.what for item in found.differences] == ["column t.a", "column t.b"]
+    assert "CONSTRAINT a_there NOT NULL a NOT VALID" in (await schema_sql(project.config)).sql
+    models = project.file("models_of_it.py", (await generate_models(project.config)).code)
+    again = project.with_options(model_paths=(models.stem,))
+    assert (await check_models(again.config)).clean
+    text = await project.made()
+    assert "ALTER TABLE t VALIDATE CONSTRAINT a_there;" in text
+    assert "ALTER TABLE t ALTER CONSTRAINT b_there INHERIT;" in text
+
+
+async def test_baseline_keeps_the_names_of_not_null(project: Project) -> None:
+    project.needs(18)
+    for statement in NOT_NULLS.removeprefix("\n-- upgrade\n").split(";")[:-1]:
+        await project.fetch(statement)
+    names = await project.fetch(NAMES)
+    await adopt(project.config)
+    await project.fetch("DROP TABLE t")
+    await project.fetch("DROP TABLE dbwarden_ledger")
+    await project.migrate()
+    assert await project.fetch(NAMES) != []
+    assert [row for row in await project.fetch(NAMES) if row in names] == names

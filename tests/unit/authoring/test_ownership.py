@@ -537,6 +537,29 @@ def test_modules_that_only_import_models_say_where_they_are(package: Package) ->
     assert f"They import models from {package.name}.one" in (caught.value.next_step or "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from sqlalchemy import *\nSequence('s', metadata=MetaData())\nm = MetaData()\n",
+        "from sqlalchemy.orm import DeclarativeBase\nclass Base(DeclarativeBase): pass\n",
+        "from PACKAGE.base import Thing\n",
+        "from sqlalchemy import MetaData\nmetadata = MetaData()\n",
+    ],
+)
+def test_a_module_of_models_without_a_table_is_one_all_the_same(
+    package: Package, text: str
+) -> None:
+    package.file("empty", text)
+    assert names(owned_tables(package.config("empty"))) == set()
+
+
+@pytest.mark.parametrize("text", ["", "def create_app(): ...\n", "import sqlalchemy\n"])
+def test_a_module_without_anything_of_sqlalchemy_is_refused(package: Package, text: str) -> None:
+    package.file("app", text)
+    with pytest.raises(ConfigurationError, match="define no model"):
+        owned_tables(package.config("app"))
+
+
 def test_an_alembic_environment_inside_a_package_is_no_model(package: Package) -> None:
     package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
     package.file("alembic.__init__", "")

@@ -69,6 +69,7 @@ COLUMN: dict[str, Any] = {
     "type": "bigint",
     "collation": '"C"',
     "not_null": True,
+    "not_null_state": "NOT VALID",
     "default": "2",
     "identity": Identity(always=True),
     "generated": Generated(expression="(b + 1)"),
@@ -321,7 +322,8 @@ def cases() -> Any:
     column = base().columns[0]
     for name, value in COLUMN.items():
         clean = replace(column, default=None) if name in ("identity", "generated") else column
-        after = replace(clean, **{name: value})
+        required = {"not_null": True} if name == "not_null_state" else {}
+        after = replace(clean, **{name: value, **required})
         yield (
             f"Column.{name}",
             with_table(base()),

@@ -17,7 +17,7 @@ COMPRESSIONS = {"p": "pglz", "l": "lz4"}
 # What _plain_column takes, in its order.
 _PLAIN = itemgetter(
     *("name", "type", "collation", "not_null", "generated"),
-    *("statistics", "storage", "compression", "inherited"),
+    *("statistics", "storage", "compression", "inherited", "not_null_state", "not_null_name"),
 )
 
 
@@ -79,6 +79,8 @@ def _plain_column(
     storage: str | None,
     compression: str,
     inherited: bool,
+    not_null_state: str,
+    not_null_name: str | None,
 ) -> Column:
     computed = None
     if generated and expression is not None:
@@ -94,6 +96,8 @@ def _plain_column(
         storage=STORAGES.get(storage or ""),
         compression=COMPRESSIONS.get(compression),
         inherited=inherited,
+        not_null_state=not_null_state,
+        not_null_name=not_null_name,
     )
 
 

@@ -100,17 +100,6 @@ WHERE NOT o.tgisinternal AND g.tgenabled <> o.tgenabled
 """
 
 
-_NOT_NULLS: LiteralString = """
-SELECT 'NOT NULL', 'pg_constraint'::regclass, k.oid, c.relnamespace,
-       format('%s.%s', c.relname, a.attname),
-       concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'NOT VALID' END,
-                 CASE WHEN k.connoinherit THEN 'NO INHERIT' END)
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
-WHERE k.contype = 'n' AND (NOT k.convalidated OR k.connoinherit)
-"""
-
-
 def _publications(version: int) -> LiteralString:
     where: LiteralString = (
         "pg_get_expr(r.prqual, r.prrelid), r.prattrs" if version >= 150000 else "NULL"
@@ -136,7 +125,6 @@ def others(version: int) -> LiteralString:
     parts: tuple[LiteralString, ...] = (
         *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _FOREIGN_TABLES, _publications(version)),
         *((_TRIGGERS,) if version >= 130000 else ()),
-        *((_NOT_NULLS,) if version >= 180000 else ()),
     )
     return f"""
 SELECT o.kind, n.nspname::text AS namespace, o.name,

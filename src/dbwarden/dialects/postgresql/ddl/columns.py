@@ -14,6 +14,8 @@ from dbwarden.schema import Column, Identity, Kind, QualifiedName, SequenceOptio
 
 Statements = Iterator[PlannedStatement]
 SET_STORAGE_DEFAULT_VERSION = 160000
+_FAILS_ON_NULL = "Fails where a row has no value: --fill gives it one."
+_NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
 
 
 def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
@@ -31,7 +33,27 @@ def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
         text += f" GENERATED ALWAYS AS ({column.generated.expression}) {sort}"
     elif column.default is not None and serial is None:
         text += f" DEFAULT {column.default}"
-    return text + (" NOT NULL" if column.not_null else "")
+    return text + _not_null_clause(column)
+
+
+def _not_null_clause(column: Column) -> str:
+    """Return ``NOT NULL`` with its name, for what a column's clause can say of it."""
+    if not column.not_null or _NOT_VALID in column.not_null_state:
+        return ""
+    name = f" CONSTRAINT {quote(column.not_null_name)}" if column.not_null_name else ""
+    return f"{name} NOT NULL" + (f" {_NO_INHERIT}" if column.not_null_state else "")
+
+
+def _not_null_name(table: QualifiedName, column: Column) -> str:
+    return quote(column.not_null_name or f"{table.name}_{column.name}_not_null")
+
+
+def _add_not_null(
+    ctx: Context, change: Change, table: QualifiedName, column: Column
+) -> PlannedStatement:
+    name, own = _not_null_name(table, column), quote(column.name)
+    text = f"ADD CONSTRAINT {name} NOT NULL {own} {column.not_null_state}"
+    return statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}")
 
 
 def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity: Identity) -> str:
@@ -93,6 +115,8 @@ def _fits(options: SequenceOptions, type_: str) -> bool:
 
 def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
     """What a new column has that its clause cannot say."""
+    if column.not_null and _NOT_VALID in column.not_null_state:
+        yield _add_not_null(ctx, change, table, column)
     bare = replace(column, statistics=None, storage=None, parameters=(), comment=None)
     if bare != column:
         yield from _settings(ctx, change, table, bare, column)
@@ -252,6 +276,7 @@ def _nullability(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
     if before.not_null == after.not_null:
+        yield from _not_null_state(ctx, change, table, before, after)
         return
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if not after.not_null:
@@ -260,7 +285,10 @@ def _nullability(
     fill = ctx.options.fills.get(ctx.label(table, after.name))
     if fill is not None:
         yield from _fill(ctx, change, table, after, fill)
-    why = None if fill is not None else "Fails where a row has no value: --fill gives it one."
+    if after.not_null_state:
+        yield _add_not_null(ctx, change, table, after)
+        return
+    why = None if fill is not None else _FAILS_ON_NULL
     yield statement(change, f"{alter} SET NOT NULL", why=why)
 
 
@@ -269,6 +297,30 @@ def _limits_first(before: Column, after: Column) -> bool:
     if before.identity is None or after.identity is None:
         return False
     return not _fits(retyped_options(before.identity.options, before.type, after.type), after.type)
+
+
+def _not_null_state(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    """Whether a NOT NULL that stays is validated, and whether children inherit it."""
+    if before.not_null_state == after.not_null_state:
+        return
+    own, name = f"ALTER TABLE {ctx.name(table)}", _not_null_name(table, before)
+    was_valid, now_valid = (_NOT_VALID not in item.not_null_state for item in (before, after))
+    if was_valid and not now_valid:
+        yield statement(change, f"{own}\n    ALTER COLUMN {quote(after.name)} DROP NOT NULL")
+        yield _add_not_null(ctx, change, table, after)
+        return
+    if now_valid and not was_valid:
+        fill = ctx.options.fills.get(ctx.label(table, after.name))
+        if fill is not None:
+            yield from _fill(ctx, change, table, after, fill)
+        why = None if fill is not None else _FAILS_ON_NULL
+        yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why)
+    was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
+    if was_alone != now_alone:
+        word = _NO_INHERIT if now_alone else "INHERIT"
+        yield statement(change, f"{own} ALTER CONSTRAINT {name} {word}")
 
 
 def _identity(
