@@ -15,6 +15,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.binaries import find_binaries
+from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.connecting import connect_arguments
 from dbwarden.dialects.postgresql.ddl.context import context
 from dbwarden.dialects.postgresql.expressions import one_spelling
@@ -26,7 +27,6 @@ from dbwarden.dialects.postgresql.throwaway import (
     PostgresScratch,
     default_namespace,
     make_namespace,
-    read_database,
 )
 from dbwarden.dialects.postgresql.unlike import surely_unlike
 from dbwarden.diff.changes import Alter, Change, Create

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import anyio
@@ -17,7 +16,7 @@ from dbwarden.config.libpq import namespace_of, search_path
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql import splitting
-from dbwarden.dialects.postgresql.catalog import read_schema
+from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.expressions import normalize
 from dbwarden.dialects.postgresql.messages import in_pieces, place, statement_offsets
 from dbwarden.dialects.postgresql.quoting import identifier
@@ -28,7 +27,7 @@ from dbwarden.dialects.postgresql.tracing import Refused, trace_statements
 from dbwarden.dialects.scratch import Expression, ScratchDatabase, TracedStatement, setup_of
 from dbwarden.errors import DBWardenError, StatementFailed
 from dbwarden.files.migration import Migration, Section
-from dbwarden.schema import QualifiedName, Schema
+from dbwarden.schema import Schema
 from dbwarden.types import Location
 
 PREFIX = "dbwarden_scratch_"
@@ -376,21 +375,6 @@ class PostgresScratchDatabase:
 
 def _makes_roles(step: Step) -> bool:
     return any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements)
-
-
-async def read_database(
-    raw: Any, namespace: str, exclude: Sequence[QualifiedName] = (), *, privileges: bool = False
-) -> Schema:
-    """One consistent picture of the database behind *raw*."""
-    async with raw.transaction(isolation="repeatable_read", readonly=True):
-        number = await raw.fetchval("SELECT current_setting('server_version_num')::int")
-        return await read_schema(
-            partial(raw.prepare, name=""),  # nothing stays behind, in a pooler's server neither
-            server_version=number,
-            default_namespace=namespace,
-            exclude=exclude,
-            privileges=privileges,
-        )
 
 
 def default_namespace(config: DatabaseConfig) -> str:

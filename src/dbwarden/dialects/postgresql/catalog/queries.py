@@ -7,6 +7,8 @@ without it.
 
 from typing import LiteralString
 
+from dbwarden.dialects.postgresql.catalog import not_null
+
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 
@@ -111,24 +113,6 @@ WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c', 'f') AND c.relpersiste
 """
 
 
-# The name that the server chooses by itself is left out, because so many columns have one.
-_NOT_NULL: tuple[LiteralString, LiteralString] = (
-    """
-       concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'NOT VALID' END,
-                 CASE WHEN k.connoinherit THEN 'NO INHERIT' END) AS not_null_state,
-       CASE WHEN k.coninhcount = 0 AND (NOT k.convalidated OR k.connoinherit
-                 OR k.conname <> concat(c.relname, '_', a.attname, '_not_null'))
-            THEN k.conname::text END AS not_null_name""",
-    """
-LEFT JOIN pg_constraint k
-       ON k.contype = 'n' AND k.conrelid = a.attrelid AND k.conkey[1] = a.attnum""",
-)
-_NO_NOT_NULL: tuple[LiteralString, LiteralString] = (
-    "'' AS not_null_state, NULL::text AS not_null_name",
-    "",
-)
-
-
 def columns(version: int) -> LiteralString:
     """The columns of tables and views, the attributes of composite types.
 
@@ -136,7 +120,7 @@ def columns(version: int) -> LiteralString:
     """
     generated: LiteralString = "a.attgenerated::text" if version >= 120000 else "''"
     compression: LiteralString = "a.attcompression::text" if version >= 140000 else "''"
-    named, joined = _NOT_NULL if version >= 180000 else _NO_NOT_NULL
+    named, joined = not_null.NAMED if version >= 180000 else not_null.NONE
     return f"""
 SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
        format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,

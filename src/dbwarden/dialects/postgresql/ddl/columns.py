@@ -7,6 +7,13 @@ from dbwarden.dialects.postgresql.ddl.casts import cast, narrows, plain
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
 from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
 from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote, sequence_of
+from dbwarden.dialects.postgresql.ddl.not_null import (
+    add_not_null,
+    fill_rows,
+    is_not_valid,
+    not_null_clause,
+    nullability,
+)
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
@@ -14,8 +21,6 @@ from dbwarden.schema import Column, Identity, Kind, QualifiedName, SequenceOptio
 
 Statements = Iterator[PlannedStatement]
 SET_STORAGE_DEFAULT_VERSION = 160000
-_FAILS_ON_NULL = "Fails where a row has no value: --fill gives it one."
-_NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
 
 
 def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
@@ -33,27 +38,7 @@ def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
         text += f" GENERATED ALWAYS AS ({column.generated.expression}) {sort}"
     elif column.default is not None and serial is None:
         text += f" DEFAULT {column.default}"
-    return text + _not_null_clause(column)
-
-
-def _not_null_clause(column: Column) -> str:
-    """Return ``NOT NULL`` with its name, for what a column's clause can say of it."""
-    if not column.not_null or _NOT_VALID in column.not_null_state:
-        return ""
-    name = f" CONSTRAINT {quote(column.not_null_name)}" if column.not_null_name else ""
-    return f"{name} NOT NULL" + (f" {_NO_INHERIT}" if column.not_null_state else "")
-
-
-def _not_null_name(table: QualifiedName, column: Column) -> str:
-    return quote(column.not_null_name or f"{table.name}_{column.name}_not_null")
-
-
-def _add_not_null(
-    ctx: Context, change: Change, table: QualifiedName, column: Column
-) -> PlannedStatement:
-    name, own = _not_null_name(table, column), quote(column.name)
-    text = f"ADD CONSTRAINT {name} NOT NULL {own} {column.not_null_state}"
-    return statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}")
+    return text + not_null_clause(column)
 
 
 def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity: Identity) -> str:
@@ -115,8 +100,8 @@ def _fits(options: SequenceOptions, type_: str) -> bool:
 
 def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
     """What a new column has that its clause cannot say."""
-    if column.not_null and _NOT_VALID in column.not_null_state:
-        yield _add_not_null(ctx, change, table, column)
+    if is_not_valid(column):
+        yield add_not_null(ctx, change, table, column)
     bare = replace(column, statistics=None, storage=None, parameters=(), comment=None)
     if bare != column:
         yield from _settings(ctx, change, table, bare, column)
@@ -130,7 +115,7 @@ def add_column(ctx: Context, change: AddColumn) -> Statements:
     if fill is not None and column.not_null:
         nullable = column_clause(ctx, table, replace(column, not_null=False))
         yield statement(change, f"ALTER TABLE {own} ADD COLUMN {nullable}")
-        yield from _fill(ctx, change, table, column, fill)
+        yield from fill_rows(ctx, change, table, column, fill)
         yield statement(change, f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)} SET NOT NULL")
     else:
         clause = column_clause(ctx, table, column)
@@ -145,17 +130,6 @@ def _empty(column: Column) -> bool:
     """Whether rows that are there have nothing to put into a column that needs something."""
     filled = (column.default, column.identity, column.generated)
     return column.not_null and filled == (None, None, None)
-
-
-def _fill(
-    ctx: Context, change: Change, table: QualifiedName, column: Column, fill: str
-) -> Statements:
-    name = quote(column.name)
-    yield statement(
-        change,
-        f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
-        why="Rows without a value get one before it is required.",
-    )
 
 
 def drop_column(ctx: Context, change: DropColumn) -> Statements:
@@ -191,7 +165,7 @@ def column_changes(
     computed = before.generated is not None and after.generated is not None
     if computed and after.generated is not None and before.generated != after.generated:
         yield statement(change, f"{alter} SET EXPRESSION AS ({after.generated.expression})")
-    yield from _nullability(ctx, change, table, before, after)
+    yield from nullability(ctx, change, table, before, after)
     if not limits_first:
         yield from _identity(ctx, change, table, before, after)
     yield from _settings(ctx, change, table, before, after)
@@ -272,55 +246,11 @@ def _own_type(type_: str) -> bool:
     return name not in known and " " not in name
 
 
-def _nullability(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
-    if before.not_null == after.not_null:
-        yield from _not_null_state(ctx, change, table, before, after)
-        return
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
-    if not after.not_null:
-        yield statement(change, f"{alter} DROP NOT NULL")
-        return
-    fill = ctx.options.fills.get(ctx.label(table, after.name))
-    if fill is not None:
-        yield from _fill(ctx, change, table, after, fill)
-    if after.not_null_state:
-        yield _add_not_null(ctx, change, table, after)
-        return
-    why = None if fill is not None else _FAILS_ON_NULL
-    yield statement(change, f"{alter} SET NOT NULL", why=why)
-
-
 def _limits_first(before: Column, after: Column) -> bool:
     """Return whether an identity's new limits have to be set before the column's smaller type."""
     if before.identity is None or after.identity is None:
         return False
     return not _fits(retyped_options(before.identity.options, before.type, after.type), after.type)
-
-
-def _not_null_state(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
-    """Whether a NOT NULL that stays is validated, and whether children inherit it."""
-    if before.not_null_state == after.not_null_state:
-        return
-    own, name = f"ALTER TABLE {ctx.name(table)}", _not_null_name(table, before)
-    was_valid, now_valid = (_NOT_VALID not in item.not_null_state for item in (before, after))
-    if was_valid and not now_valid:
-        yield statement(change, f"{own}\n    ALTER COLUMN {quote(after.name)} DROP NOT NULL")
-        yield _add_not_null(ctx, change, table, after)
-        return
-    if now_valid and not was_valid:
-        fill = ctx.options.fills.get(ctx.label(table, after.name))
-        if fill is not None:
-            yield from _fill(ctx, change, table, after, fill)
-        why = None if fill is not None else _FAILS_ON_NULL
-        yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why)
-    was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
-    if was_alone != now_alone:
-        word = _NO_INHERIT if now_alone else "INHERIT"
-        yield statement(change, f"{own} ALTER CONSTRAINT {name} {word}")
 
 
 def _identity(

@@ -1,0 +1,96 @@
+"""The SQL of NOT NULL, which PostgreSQL 18 has as a constraint with a name and a state. Pure."""
+
+from collections.abc import Iterator
+
+from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.names import quote
+from dbwarden.diff.changes import Change
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.schema import Column, QualifiedName
+
+Statements = Iterator[PlannedStatement]
+_FAILS_ON_NULL = "Fails where a row has no value: --fill gives it one."
+_NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
+
+
+def is_not_valid(column: Column) -> bool:
+    """Return whether rows without a value may be there, although new ones must have one."""
+    return column.not_null and _NOT_VALID in column.not_null_state
+
+
+def not_null_clause(column: Column) -> str:
+    """Return ``NOT NULL`` with its name, for what a column's clause can say of it."""
+    if not column.not_null or _NOT_VALID in column.not_null_state:
+        return ""
+    name = f" CONSTRAINT {quote(column.not_null_name)}" if column.not_null_name else ""
+    return f"{name} NOT NULL" + (f" {_NO_INHERIT}" if column.not_null_state else "")
+
+
+def _not_null_name(table: QualifiedName, column: Column) -> str:
+    return quote(column.not_null_name or f"{table.name}_{column.name}_not_null")
+
+
+def add_not_null(
+    ctx: Context, change: Change, table: QualifiedName, column: Column
+) -> PlannedStatement:
+    """Add a NOT NULL by a statement of its own, with its name and state."""
+    name, own = _not_null_name(table, column), quote(column.name)
+    text = f"ADD CONSTRAINT {name} NOT NULL {own} {column.not_null_state}"
+    return statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}")
+
+
+def fill_rows(
+    ctx: Context, change: Change, table: QualifiedName, column: Column, fill: str
+) -> Statements:
+    """Put *fill* into the rows that have no value."""
+    name = quote(column.name)
+    yield statement(
+        change,
+        f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
+        why="Rows without a value get one before it is required.",
+    )
+
+
+def nullability(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    """Add, drop or change a NOT NULL."""
+    if before.not_null == after.not_null:
+        yield from _not_null_state(ctx, change, table, before, after)
+        return
+    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    if not after.not_null:
+        yield statement(change, f"{alter} DROP NOT NULL")
+        return
+    fill = ctx.options.fills.get(ctx.label(table, after.name))
+    if fill is not None:
+        yield from fill_rows(ctx, change, table, after, fill)
+    if after.not_null_state:
+        yield add_not_null(ctx, change, table, after)
+        return
+    why = None if fill is not None else _FAILS_ON_NULL
+    yield statement(change, f"{alter} SET NOT NULL", why=why)
+
+
+def _not_null_state(
+    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+) -> Statements:
+    """Whether a NOT NULL that stays is validated, and whether children inherit it."""
+    if before.not_null_state == after.not_null_state:
+        return
+    own, name = f"ALTER TABLE {ctx.name(table)}", _not_null_name(table, before)
+    was_valid, now_valid = (_NOT_VALID not in item.not_null_state for item in (before, after))
+    if was_valid and not now_valid:
+        yield statement(change, f"{own}\n    ALTER COLUMN {quote(after.name)} DROP NOT NULL")
+        yield add_not_null(ctx, change, table, after)
+        return
+    if now_valid and not was_valid:
+        fill = ctx.options.fills.get(ctx.label(table, after.name))
+        if fill is not None:
+            yield from fill_rows(ctx, change, table, after, fill)
+        why = None if fill is not None else _FAILS_ON_NULL
+        yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why)
+    was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
+    if was_alone != now_alone:
+        word = _NO_INHERIT if now_alone else "INHERIT"
+        yield statement(change, f"{own} ALTER CONSTRAINT {name} {word}")
