@@ -91,7 +91,10 @@ async def with_same_expressions(bench: Bench, both: tuple[Schema, Schema], pairs
     """Return *pairs*, the second of each with those expressions of the first that mean the same."""
     spell = bench.workshop.one_spelling
     plain = {
-        key: (old, respelled(old, new, lambda _, one, other: spell(one) == spell(other)))
+        key: (
+            old,
+            respelled(old, _named_alike(old, new), lambda _, one, two: spell(one) == spell(two)),
+        )
         for key, (old, new) in pairs.items()
     }
     contexts = _contexts(both, plain)
@@ -130,6 +133,13 @@ async def with_same_expressions(bench: Bench, both: tuple[Schema, Schema], pairs
         for key, context in contexts.items()
     }
     return {**plain, **answered}
+
+
+def _named_alike(old: Any, new: Any) -> Any:
+    """Return *new* with the name of the NOT NULL of *old*, which stays whatever else changes."""
+    if isinstance(old, Column) and isinstance(new, Column) and old.not_null and new.not_null:
+        return replace(new, not_null_name=old.not_null_name)
+    return new
 
 
 def _contexts(

@@ -75,13 +75,15 @@ def _destroyed(statements: Sequence[PlannedStatement]) -> tuple[str, ...]:
 class Task:
     """What is to be planned; ``decided`` are decisions that are not to be made again.
 
-    ``kept`` is what follows renames by itself, as it is called before them.
+    ``kept`` is what follows renames by itself, as it is called before them. ``earlier`` are the
+    words of the files that made *current*.
     """
 
     current: Schema
     desired: Schema
     kept: Collection[Ref] = ()
     hints: Hints = NO_HINTS
+    earlier: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
     decided: Decisions | None = None
 
@@ -172,7 +174,8 @@ def _rollback(
     changes = diff(task.desired, task.current, back, task.kept)
     # A conversion goes one way only: what was said about the upgrade says nothing here.
     options = replace(options, using=task.answers.rollback_using)
-    found = workshop.render(changes, current=task.desired, desired=task.current, options=options)
+    worded = in_own_words(changes, task.earlier, task.current.default_namespace)
+    found = workshop.render(worded, current=task.desired, desired=task.current, options=options)
     return joined(found)
 
 

@@ -8,14 +8,17 @@ and its dialect compares without a server.
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from dbwarden.authoring.bench import EMPTY, Bench
 from dbwarden.authoring.current import schema_source
 from dbwarden.authoring.expressions import with_same_expressions
+from dbwarden.authoring.hints import ColumnKey, Hints
+from dbwarden.authoring.wording import in_words
 from dbwarden.errors import StatementFailed, UnsupportedChange
-from dbwarden.schema import Schema, Table, constraint_key
+from dbwarden.schema import Check, Column, Index, Schema, Table, constraint_key
 
+T = TypeVar("T")
 Leaves = Mapping[Hashable, Any]
 
 
@@ -127,4 +130,29 @@ def _table_with(table: Table, replaced: Leaves) -> Table:
         exclusions=tuple(map(constraint, table.exclusions)),
         foreign_keys=tuple(map(constraint, table.foreign_keys)),
         indexes=tuple(one("index", index.name, index) for index in table.indexes),
+    )
+
+
+async def confirmed(bench: Bench, schema: Schema, words: Hints) -> Hints:
+    """Return those of *words* that mean what *schema* has."""
+    default = schema.default_namespace
+    pairs: dict[Hashable, tuple[Any, Any]] = {}
+    for table in schema.tables:
+        for key, part in _of_table(table):
+            if isinstance(part, Check | Column | Index):
+                own = in_words(part, table.name, words, default)
+                if own != part:
+                    pairs[key] = (part, own)
+    compared = await with_same_expressions(bench, (schema, schema), pairs)
+    wrong = {
+        (key[0].name, key[2])
+        for key, (part, own) in compared.items()
+        if part != own and isinstance(key, tuple)
+    }
+
+    def kept(texts: Mapping[ColumnKey, T]) -> dict[ColumnKey, T]:
+        return {key: text for key, text in texts.items() if (key[0].name, key[1]) not in wrong}
+
+    return Hints(
+        checks=kept(words.checks), generated=kept(words.generated), indexes=kept(words.indexes)
     )

@@ -20,6 +20,8 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.schema import Check, Column, Domain, Index, IndexColumn, QualifiedName, Table
 
+Part = Check | Column | Index
+
 _COUNTED = re.compile(
     r"(?P<name>^\s*(?:ALTER TABLE .* ADD COLUMN )?(?:\"(?:[^\"]|\"\")+\"|\w+)) "
     r"(?P<type>(?:small|big)?serial\b|(?:smallint|integer|bigint)(?= GENERATED))",
@@ -47,6 +49,18 @@ def polished(text: str, change: Change, hints: Hints, default_namespace: str | N
             return text
 
 
+def in_words(part: Part, table: QualifiedName, hints: Hints, default_namespace: str | None) -> Part:
+    """Return *part*, a part of *table*, with the expressions that *hints* have for it."""
+    words = _Words(hints, default_namespace)
+    match part:
+        case Check():
+            return words.check(table, part)
+        case Index():
+            return words.index(table, part)
+        case Column():
+            return words.expressions(table, part)
+
+
 class _Words:
     """Looks up the models' texts."""
 
@@ -69,11 +83,11 @@ class _Words:
                     table=name, before=before, after=self._altered(name, before, after)
                 )
             case AddConstraint(table=name, constraint=Check() as check):
-                return AddConstraint(table=name, constraint=self._check(name, check))
+                return AddConstraint(table=name, constraint=self.check(name, check))
             case Create(thing=Domain() as domain):
                 return Create(thing=self._domain(domain))
             case AddIndex(table=name, index=index):
-                return AddIndex(table=name, index=self._index(name, index))
+                return AddIndex(table=name, index=self.index(name, index))
             case _:
                 return change
 
@@ -82,18 +96,18 @@ class _Words:
         return replace(
             table,
             columns=tuple(self._column(name, column) for column in table.columns),
-            checks=tuple(self._check(name, check) for check in table.checks),
+            checks=tuple(self.check(name, check) for check in table.checks),
         )
 
     def _column(self, table: QualifiedName, column: Column) -> Column:
         key = (self.name(table), column.name)
-        column = self._expressions(table, column)
+        column = self.expressions(table, column)
         counted = (column.default or "").startswith("nextval(") or column.identity is not None
         if column.inherited or counted or key not in self._hints.types:
             return column
         return replace(column, type=self._hints.types[key])
 
-    def _expressions(self, table: QualifiedName, column: Column) -> Column:
+    def expressions(self, table: QualifiedName, column: Column) -> Column:
         key = (self.name(table), column.name)
         if column.default is not None and key in self._hints.defaults:
             column = replace(column, default=self._hints.defaults[key])
@@ -103,14 +117,14 @@ class _Words:
         return column
 
     def _altered(self, table: QualifiedName, before: Column, after: Column) -> Column:
-        own = self._expressions(table, after)
+        own = self.expressions(table, after)
         if before.default == after.default and before.type == after.type:
             own = replace(own, default=after.default)
         if before.generated == after.generated:
             own = replace(own, generated=after.generated)
         return own
 
-    def _check(self, table: QualifiedName, check: Check) -> Check:
+    def check(self, table: QualifiedName, check: Check) -> Check:
         text = self._hints.checks.get((self.name(table), check.name or ""))
         return check if text is None else replace(check, expression=text)
 
@@ -123,7 +137,7 @@ class _Words:
         )
         return replace(domain, checks=tuple(checks))
 
-    def _index(self, table: QualifiedName, index: Index) -> Index:
+    def index(self, table: QualifiedName, index: Index) -> Index:
         spelled = self._hints.indexes.get((self.name(table), index.name))
         if spelled is None:
             return index

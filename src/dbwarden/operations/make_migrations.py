@@ -1,6 +1,6 @@
 """Write the next migration from the models, proven before it is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,12 +9,14 @@ import anyio.to_thread
 from dbwarden.authoring.answers import Answers, Asker, by_new_names
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
+from dbwarden.authoring.earlier_words import words_of
 from dbwarden.authoring.following import followed
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
 from dbwarden.authoring.planning import Plan, Task, decide, plan
 from dbwarden.authoring.proof import Proof, prove, verdict
 from dbwarden.authoring.renames import new_labels
+from dbwarden.authoring.settling import confirmed
 from dbwarden.authoring.sides import Sides, compared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
@@ -163,6 +165,9 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     task = Task(
         current=sides.current, desired=sides.desired, hints=sides.hints, answers=order.answers
     )
+    if not order.from_live:
+        texts = (migration.upgrade.text for migration in files)
+        task = replace(task, earlier=words_of(texts, sides.current.default_namespace))
     decisions = await decide(task)
     sides = await followed(place, sides, decisions.renames)
     task = replace(task, desired=sides.desired, kept=sides.kept, decided=decisions)
@@ -191,7 +196,10 @@ async def _proven_plan(
     except (NotProven, StatementFailed) as error:
         if (forward := _without_way_back(planned, error)) is not None:
             return forward, await _prove(place, files, order, sides, forward)
-        if task.hints is not NO_HINTS and (again := await _in_catalog_words(place, task)):
+        async for other in _in_other_words(place, task):
+            again = await _planned_again(place, other)
+            if again is None or again == planned:
+                continue
             try:
                 return again, await _prove(place, files, order, sides, again)
             except (NotProven, StatementFailed):
@@ -210,9 +218,17 @@ def _without_way_back(planned: Plan, error: NotProven | StatementFailed) -> Plan
     return replace(planned, rollback=None, no_way_back=f"{why}.")
 
 
-async def _in_catalog_words(place: Bench, task: Task) -> Plan | None:
+async def _in_other_words(place: Bench, task: Task) -> AsyncIterator[Task]:
+    """Yield *task* without outdated words of earlier files, then with the catalog's words alone."""
+    if task.earlier is not NO_HINTS:
+        yield replace(task, earlier=await confirmed(place, task.current, task.earlier))
+    if task.hints is not NO_HINTS or task.earlier is not NO_HINTS:
+        yield replace(task, hints=NO_HINTS, earlier=NO_HINTS)
+
+
+async def _planned_again(place: Bench, task: Task) -> Plan | None:
     try:
-        return await plan(place.workshop, replace(task, hints=NO_HINTS))
+        return await plan(place.workshop, task)
     except DBWardenError:
         return None
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dbwarden.errors import StatementFailed, UsageError
+from dbwarden.operations.rollback import rollback
 from tests.integration.authoring.conftest import Project
 
 HEAD = """
@@ -493,3 +494,48 @@ async def test_the_last_table_can_be_deleted_and_a_sequence_can_be_alone(project
     assert "CREATE SEQUENCE counter" in text
     project.models("")
     assert "DROP SEQUENCE counter" in await project.made("third", allow_drop=["counter"])
+
+
+BY_HAND = """
+-- upgrade
+CREATE TABLE "T" (
+    id serial PRIMARY KEY, a varchar(9), -- CONSTRAINT few CHECK (no text but a remark)
+    "B" varchar(9) CONSTRAINT few CHECK (a IN ('x', 'y')),
+    big text GENERATED ALWAYS AS (CASE WHEN a IN ('x', ')') THEN 'z' END) STORED
+);
+ALTER TABLE public."T" ADD CONSTRAINT "Odd" CHECK ("B" NOT IN ('x', ';'));
+CREATE UNIQUE INDEX part ON "T" (id) WHERE a IN ('x', 'y');
+CREATE TABLE plain (id int PRIMARY KEY, a varchar(9), CONSTRAINT few CHECK (a IN ('q', 'r')));
+ALTER TABLE plain RENAME COLUMN a TO b;
+"""
+PRINTED = """
+SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE contype = 'c'
+UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef ORDER BY text
+"""
+
+
+async def test_a_rollback_restores_the_words_of_earlier_files(project: Project) -> None:
+    project.migration(1, BY_HAND)
+    project.models("""
+        class T(Base):
+            __tablename__ = "T"
+            id = Column(Integer, primary_key=True)
+            a = Column(String(9))
+            B = Column(String(9))
+        class Plain(Base):
+            __tablename__ = "plain"
+            id = Column(Integer, primary_key=True, autoincrement=False)
+            b = Column(String(9))
+        """)
+    await project.migrate()
+    before = await project.fetch(PRINTED)
+    text = await project.made(allow_drop=["T.big"])
+    assert """ADD CONSTRAINT "Odd" CHECK ("B" NOT IN ('x', ';'))""" in text
+    assert "GENERATED ALWAYS AS (CASE WHEN a IN ('x', ')') THEN 'z' END)" in text
+    await rollback(project.config)
+    after = await project.fetch(PRINTED)
+    assert [row for row in after if "q" not in row["text"]] == [
+        row for row in before if "q" not in row["text"]
+    ]
+    assert (await project.make("again", allow_drop=["T.big"], sql=True)).proven

@@ -1,0 +1,65 @@
+"""One name for each value that SQL knows by several; what only looks like one is left alone."""
+
+import pytest
+
+from dbwarden.dialects.postgresql.expressions import one_spelling, query_of
+from dbwarden.dialects.scratch import Expression
+
+SAME = [
+    ("CURRENT_TIMESTAMP", "now()"),
+    ("transaction_timestamp()", "now()"),
+    ("(CURRENT_TIMESTAMP + '1 day'::interval)", "(now() + '1 day'::interval)"),
+    ("CURRENT_TIMESTAMP(3)", "(now())::timestamp(3) with time zone"),
+    ("LOCALTIME(0)", "(now())::time(0) without time zone"),
+    ("CURRENT_DATE", "(now())::date"),
+    ('"current_user"()', "CURRENT_USER"),
+    ('USER = "session_user"()', "CURRENT_USER = SESSION_USER"),
+    ("CURRENT_CATALOG", "current_database()"),
+    ('"current_schema"()', "current_schema()"),
+]
+LEFT_ALONE = [
+    "'CURRENT_TIMESTAMP'::text",
+    "'it''s CURRENT_DATE'",
+    '"CURRENT_DATE"',
+    '"a ""user"" b"',
+    "other.transaction_timestamp()",
+    '"user".name',
+    "clock_timestamp()",
+    "statement_timestamp()",
+    "last_user",
+    "current_user_id",
+    "$body$ SELECT CURRENT_DATE $body$",
+]
+
+
+@pytest.mark.parametrize(("text", "meaning"), SAME)
+def test_a_value_of_several_names_has_one_spelling(text: str, meaning: str) -> None:
+    assert one_spelling(text) == meaning
+    assert one_spelling(text.lower()) == meaning
+    assert one_spelling(meaning) == meaning
+
+
+@pytest.mark.parametrize("text", LEFT_ALONE)
+def test_what_only_looks_like_such_a_value_is_left_alone(text: str) -> None:
+    assert one_spelling(text) == text
+
+
+@pytest.mark.parametrize(
+    ("type_", "casts"),
+    [
+        ("text", "::text"),
+        ("character varying(9)", "::character varying"),
+        ("character varying(9)[]", "::character varying[]"),
+        ("character(3)", "::bpchar"),
+        ("numeric(10,2)", "::numeric::numeric(10,2)"),
+        ("timestamp(3) without time zone", "::timestamp without time zone::timestamp(3) without"),
+        (None, ""),
+    ],
+)
+def test_a_value_is_cast_as_its_column_would(type_: str | None, casts: str) -> None:
+    assert (query_of(Expression(text="a", type=type_)) or "").startswith(f"SELECT (a){casts}")
+
+
+def test_what_has_a_subquery_is_not_asked_for() -> None:
+    assert query_of(Expression(text="(id = (SELECT 1))")) is None
+    assert query_of(Expression(text="'SELECT'")) is not None
