@@ -380,6 +380,51 @@ def test_history_tells_who_did_what_rollbacks_included(project: Path, cli: Cli) 
     assert rows[0]["started_at"].endswith("Z")
 
 
+# -- what is in the way, and the command that clears it -------------------------------------
+
+
+def test_the_command_that_is_named_for_two_files_of_one_number_works(
+    project: Path, cli: Cli
+) -> None:
+    write(project, "primary", "0002_create_tags", ORDERS.replace("orders", "tags"))
+    ran = cli("status")
+    assert ran.code == 2
+    _, _, command = ran.err.partition("this one with: dbwarden ")
+    assert command.strip() == "renumber -d primary --move 0002_create_tags"
+    moved = cli(*command.split())
+    assert moved.code == 0
+    assert "primary__0003_create_tags.sql" in moved.out
+    assert cli("status").code == 0
+
+
+def test_an_edited_migration_is_told_with_the_right_way_first(project: Path, cli: Cli) -> None:
+    cli("migrate")
+    path = project / "migrations" / "primary" / "primary__0001_create_users.sql"
+    edited = path.read_text().replace("email TEXT NOT NULL", "email TEXT NOT NULL, age INTEGER")
+    path.write_text(edited)
+    for command in (("migrate",), ("check",)):
+        said = " ".join(_both(cli(*command)).split())
+        undo, accept = said.index("Undo the edit"), said.index("dbwarden repair -d primary")
+        assert undo < said.index("dbwarden new -d primary") < accept
+        assert said.index("the edited SQL will not run") < accept
+    assert cli("repair", "--accept", "0001", "--yes").code == 0
+    with closing(sqlite3.connect(project / "primary.db")) as raw:
+        assert [row[1] for row in raw.execute("PRAGMA table_info(users)")] == ["id", "email"]
+
+
+def _both(ran: Ran) -> str:
+    return ran.out + ran.err
+
+
+def test_files_that_are_gone_are_counted_as_people_do(project: Path, cli: Cli) -> None:
+    cli("migrate", "--to", "1")
+    for path in (project / "migrations" / "primary").iterdir():
+        path.unlink()
+    assert "1 migration is applied (0001), but the migrations folder has no files" in (
+        cli("rollback").err
+    )
+
+
 # -- beginning ------------------------------------------------------------------------------
 
 
@@ -410,6 +455,28 @@ def test_init_and_new_lead_to_a_project_that_migrates(
     path.write_text(USERS, encoding="utf-8")
     assert cli("migrate").code == 0
     assert (tmp_path / "app.db").exists()
+
+
+@pytest.mark.timeout(300)  # mypy reads its first project without a cache
+def test_a_fresh_project_passes_strict_type_checks_and_runs(tmp_path: Path, cli: Cli) -> None:
+    """dbwarden.py has the name of the package, which a type checker takes for the file."""
+    assert cli("init", "--folder", str(tmp_path)).code == 0
+    (tmp_path / "app.py").write_text(
+        "from dbwarden.config import database_config, tenant_databases\n"
+        "reveal_type(database_config)\nreveal_type(tenant_databases)\n"
+    )
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "dbwarden.py", "app.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "TypedDict(dbwarden.config.registry.DatabaseOptions" in checked.stdout
+    assert 'Revealed type is "Any"' not in checked.stdout
+    ran = cli("databases", "--config", str(tmp_path / "dbwarden.py"), "--json")
+    assert [item["database"] for item in ran.json["databases"]] == ["primary"]
 
 
 def test_init_never_overwrites(project: Path, cli: Cli) -> None:

@@ -1,6 +1,7 @@
 """Questions at a terminal: answered, and ended by Ctrl-C, which leaves nothing behind."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import pytest
 from tests.acceptance.test_cli import USERS, write
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
+
+HANGS = 60
+"""So many seconds without a word are not slow."""
 
 CONFIGURATION = """
 from dbwarden import database_config
@@ -33,6 +37,7 @@ class AtTerminal:
     def __init__(self, folder: Path, *arguments: str, term: str = "dumb") -> None:
         self._master, slave = pty.openpty()
         self.seen = ""
+        self._from = 0
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dbwarden", *arguments],
             cwd=folder,
@@ -43,10 +48,18 @@ class AtTerminal:
         )
         os.close(slave)
 
-    def until(self, text: str) -> None:
-        """Read until *text* was shown."""
-        while text not in self.seen:
-            self.seen += os.read(self._master, 4096).decode().replace("\r\n", "\n")
+    def until(self, *texts: str) -> None:
+        """Read until each of *texts* was shown, in that order, after what was awaited before."""
+        for text in texts:
+            while (found := self._flat().find(text, self._from)) < 0:
+                ready, _, _ = select.select([self._master], [], [], HANGS)
+                assert ready, f"{text!r} was never shown, but: {self.seen}"
+                self.seen += os.read(self._master, 4096).decode().replace("\r\n", "\n")
+            self._from = found + len(text)
+
+    def _flat(self) -> str:
+        """All that was shown, as if the terminal were wide."""
+        return self.seen.replace("\n", " ")
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -81,6 +94,66 @@ def test_an_answer_is_taken(project: Path) -> None:
     assert person.ended() == 0
     written = (project / "migrations" / "primary" / files(project)[1]).read_text()
     assert "7" in written
+
+
+def test_a_value_that_the_database_refuses_is_asked_for_again_and_no_answer_is_lost(
+    project: Path,
+) -> None:
+    models = MODELS.replace("    email: Mapped[str]", "    mail: Mapped[str] = mapped_column(Text)")
+    text = f"from sqlalchemy import Text\n{models}    nick: Mapped[str]\n"
+    (project / "models.py").write_text(text)
+    person = AtTerminal(project, "make-migrations", "-m", "more")
+    person.until("[y/N] ")
+    person.type("y\n")
+    person.until("age is new", "> ")
+    person.type("seven\n")
+    person.until("seven is refused: no such column: seven", "> ")
+    person.type("NULL\n")
+    person.until("NULL is not a value for a NOT NULL column", "> ")
+    person.type("7\n")
+    person.until("nick is new", "> ")
+    person.type("'nobody'\n")
+    assert person.ended() == 0
+    assert "--unproven" not in person.seen
+    assert person.seen.count("Is mail the new name") == 1
+    written = (project / "migrations" / "primary" / files(project)[1]).read_text()
+    assert "RENAME COLUMN email TO mail" in written
+    assert "seven" not in written
+    assert "7" in written and "'nobody'" in written
+
+
+def test_an_empty_answer_writes_a_migration_that_says_where_it_fails(project: Path) -> None:
+    person = AtTerminal(project, "make-migrations", "-m", "age")
+    person.until("> ")
+    person.type("\n")
+    assert person.ended() == 0
+    written = (project / "migrations" / "primary" / files(project)[1]).read_text()
+    assert "-- Fails where tables have rows" in written
+    assert '--fill users.age="0"' in written
+
+
+def test_only_yes_and_no_answer_a_question(project: Path) -> None:
+    models = MODELS.replace("    email: Mapped[str]\n", "").replace("    age: Mapped[int]\n", "")
+    (project / "models.py").write_text(models)
+    person = AtTerminal(project, "make-migrations", "-m", "less")
+    for text in ("maybe", "yess", "ja"):
+        person.until("[y/N] ")
+        person.type(f"{text}\n")
+        person.until("Please answer y or n.")
+    person.until("[y/N] ")
+    person.type("yes\n")
+    assert person.ended() == 0
+    assert len(files(project)) == 2
+
+
+def test_no_answer_to_a_question_means_no(project: Path) -> None:
+    models = MODELS.replace("    email: Mapped[str]\n", "").replace("    age: Mapped[int]\n", "")
+    (project / "models.py").write_text(models)
+    person = AtTerminal(project, "make-migrations", "-m", "less")
+    person.until("[y/N] ")
+    person.type("\n")
+    assert person.ended() == 2
+    assert len(files(project)) == 1
 
 
 def test_what_a_command_is_at_is_shown_and_taken_away(project: Path) -> None:

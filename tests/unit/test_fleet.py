@@ -248,7 +248,7 @@ async def test_stop_interrupts_what_runs_and_returns_the_outcomes() -> None:
     outcomes = await run(operation, databases("a", "b", "c"), concurrency=1, stop=stop)
 
     assert states(outcomes) == [SUCCEEDED, INTERRUPTED, NOT_STARTED]
-    assert str(outcomes[1].error) == "b: interrupted: interrupted"
+    assert str(outcomes[1].error) == "b: interrupted: the run was stopped"
 
 
 async def test_the_caller_s_cancel_goes_through() -> None:

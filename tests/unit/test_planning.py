@@ -364,7 +364,10 @@ def test_an_upgrade_refuses_what_was_edited_and_says_where_and_what_to_do() -> N
     assert str(error.location) == f"{TWO.path}:2"
     assert error.database == PRIMARY
     assert error.next_step == (
-        "Undo the edit, or accept the file as it is with: dbwarden repair -d primary --accept 0002"
+        "Undo the edit, and put the change into a new migration: "
+        "dbwarden new -d primary -m '...'. "
+        "If the database has that change already, accept the file as it is; the edited SQL will "
+        "not run: dbwarden repair -d primary --accept 0002"
     )
 
 

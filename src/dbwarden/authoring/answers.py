@@ -1,6 +1,6 @@
 """What a person says about a migration: with flags beforehand, or when asked."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from shlex import quote
@@ -54,6 +54,7 @@ class Answers:
         fills: Column and the expression for rows without a value.
         using: Column and the expression that turns old values into new ones.
         rollback_using: The same for the way back: new values into old ones.
+        allow_failing_on_rows: Whether a column may become NOT NULL without a value for rows.
         online: Whether to use the forms that do not block reading and writing.
         asker: ``None`` where nobody can be asked.
     """
@@ -63,6 +64,7 @@ class Answers:
     fills: Mapping[str, str] = field(default_factory=dict)
     using: Mapping[str, str] = field(default_factory=dict)
     rollback_using: Mapping[str, str] = field(default_factory=dict)
+    allow_failing_on_rows: bool = False
     online: bool = False
     asker: Asker | None = None
 
@@ -70,6 +72,12 @@ class Answers:
 async def asked(function: Callable[[str], bool], text: str) -> bool:
     """Put a question to a person, in a worker thread."""
     return await anyio.to_thread.run_sync(function, text, abandon_on_cancel=True)
+
+
+async def asked_text(asker: Asker, question: str) -> str:
+    """Return a person's answer to *question*, asked in a worker thread."""
+    answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
+    return answer.strip()
 
 
 async def decided_renames(
@@ -146,6 +154,7 @@ async def allow_drops(
     destroys: Sequence[str],
     why: Mapping[str, str] = NOTHING,
     *,
+    retyped: Collection[str] = (),
     moves: Mapping[str, str] = NOTHING,
     came: Sequence[str] = (),
 ) -> None:
@@ -154,7 +163,8 @@ async def allow_drops(
     Args:
         answers: What was allowed, and who can be asked.
         destroys: By name.
-        why: Of those that are changed, not dropped, into what.
+        why: What is known about some of them: the new type, the module that defines a table.
+        retyped: Those that are changed, not dropped.
         moves: The new names of what is renamed, by the old ones: both may have been used.
         came: New tables, one of which may be one that goes.
 
@@ -169,13 +179,15 @@ async def allow_drops(
     listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
     listed += _misspelt([old for old, new in also.items() if new not in destroys], destroys)
     if answers.asker is not None and await asked(
-        answers.asker.yes, f"This destroys data: {listed}. Write it all the same?"
+        answers.asker.yes, f"This destroys data: {listed}. Write it anyway?"
     ):
         return
-    flags = " ".join(f"--allow-drop {quote(name)}" for name in names)
+    flags = " ".join(
+        f"{'--allow-loss' if name in retyped else '--allow-drop'} {quote(name)}" for name in names
+    )
     raise UsageError(
         f"the migration would destroy data: {listed}",
-        next_step=f"If that is meant, say so: {flags}" + _perhaps_renamed(names, came),
+        next_step=f"If that is intended, allow it: {flags}" + _perhaps_renamed(names, came),
     )
 
 
@@ -189,9 +201,9 @@ def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
 
 
 def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:
-    """What was allowed and is no destructive step of this migration, to be told beside those."""
-    unknown = " and ".join(f"--allow-drop {name}" for name in allowed if name not in destroys)
-    return f"; {unknown} names nothing that would be" if unknown else ""
+    """Return a clause about names that were allowed, but of which nothing is destroyed."""
+    unknown = " or ".join(name for name in allowed if name not in destroys)
+    return f"; it destroys nothing called {unknown} (--allow-drop)" if unknown else ""
 
 
 def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:

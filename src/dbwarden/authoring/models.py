@@ -280,8 +280,10 @@ def _without_overlap(
                     f"table {table.fullname} of {module} is claimed by two databases: "
                     f"{config.database_name} and {other.database_name}",
                     database=config.database_name,
-                    next_step="Give each its own modules in model_paths, or say overlap_models="
-                    "True when both really have it.",
+                    next_step="Give each its own modules in model_paths. If "
+                    f"{other.database_name} is a read replica of {config.database_name}, or the "
+                    "reverse, give the replica replica_of= in place of its model_paths. If both "
+                    "really have the table, say overlap_models=True.",
                 )
 
 

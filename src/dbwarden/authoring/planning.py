@@ -3,8 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import anyio.to_thread
-
 from dbwarden.authoring.answers import (
     Answers,
     allow_drops,
@@ -18,7 +16,6 @@ from dbwarden.authoring.wording import in_own_words, polished
 from dbwarden.dialects.scratch import Workshop
 from dbwarden.diff import diff
 from dbwarden.diff.changes import (
-    AddColumn,
     AlterColumn,
     Change,
     CreateTable,
@@ -30,7 +27,7 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.following import moved
 from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, Ref, Schema
+from dbwarden.schema import Ref, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,37 +94,52 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
     """
     decisions = task.decided or await decide(task)
     renames = decisions.renames
-    follows = {moved(ref, renames) for ref in task.kept}
-    changes = diff(task.current, task.desired, renames, follows)
-    options = RenderOptions(
-        online=task.answers.online, using=task.answers.using, fills=decisions.fills
-    )
-    upgrade = render(workshop, task, changes, options)
-    reasons = {**_converted(task, changes), **_defined_elsewhere(task.hints)}
+    changes, upgrade = upgrade_of(workshop, task, decisions)
+    converted = _converted(task, changes)
+    reasons = {**converted, **_defined_elsewhere(task.hints)}
     default = task.desired.default_namespace
     moves = new_labels(renames, default)
     came = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
-    await allow_drops(task.answers, _destroyed(upgrade), reasons, moves=moves, came=came)
+    await allow_drops(
+        task.answers, _destroyed(upgrade), reasons, retyped=converted, moves=moves, came=came
+    )
     try:
-        rollback = _rollback(workshop, task, renames, options)
+        rollback = _rollback(workshop, task, renames, _options(task, decisions))
     except UnsupportedChange as error:
         why = _why(error)
         return Plan(upgrade=upgrade, rollback=None, no_way_back=why, decisions=decisions)
     return Plan(upgrade=upgrade, rollback=rollback, decisions=decisions)
 
 
+def upgrade_of(
+    workshop: Workshop, task: Task, decisions: Decisions
+) -> tuple[Sequence[Change], tuple[PlannedStatement, ...]]:
+    """Return the changes of the upgrade, and their statements.
+
+    Raises:
+        UnsupportedChange: A difference that cannot be expressed; names it.
+    """
+    renames = decisions.renames
+    follows = {moved(ref, renames) for ref in task.kept}
+    changes = diff(task.current, task.desired, renames, follows)
+    return changes, render(workshop, task, changes, _options(task, decisions))
+
+
+def _options(task: Task, decisions: Decisions) -> RenderOptions:
+    return RenderOptions(
+        online=task.answers.online, using=task.answers.using, fills=decisions.fills
+    )
+
+
 async def decide(task: Task) -> Decisions:
-    """Ask what has to be asked about renames and rows.
+    """Ask what has to be asked about renames; the fills are those that flags gave.
 
     Raises:
         UsageError: Something needs an answer that nobody gives, or an answer names nothing.
-        UnsupportedChange: A difference that cannot be expressed; names it.
     """
     refuse_unknown_columns(task.answers, task.current, task.desired)
     renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
-    changes = diff(task.current, task.desired, renames)
-    asked = await _asked_fills(task, changes)
-    return Decisions(renames=renames, fills={**task.answers.fills, **asked})
+    return Decisions(renames=renames, fills=task.answers.fills)
 
 
 def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
@@ -177,41 +189,3 @@ def _rollback(
     worded = in_own_words(changes, task.earlier, task.current.default_namespace)
     found = workshop.render(worded, current=task.desired, desired=task.current, options=options)
     return joined(found)
-
-
-async def _asked_fills(task: Task, changes: Sequence[Change]) -> dict[str, str]:
-    """What a person wants in existing rows of new columns that need a value."""
-    asker = task.answers.asker
-    found: dict[str, str] = {}
-    for change in changes if asker is not None else ():
-        match change:
-            case AddColumn(column=column) if column.not_null and not _has_value(column):
-                why = "is new and NOT NULL: which value for rows that exist?"
-            case AlterColumn(before=before, after=column) if column.not_null > before.not_null:
-                why = "becomes NOT NULL: which value for rows without one?"
-            case _:
-                continue
-        name = label(change.table, task.desired.default_namespace, column.name)
-        if name not in task.answers.fills:
-            example = f"an SQL expression such as {_example(column.type)}; empty to write none"
-            if answer := await asked_text(task, f"{name} {why} ({example})"):
-                found[name] = answer
-    return found
-
-
-def _has_value(column: Column) -> bool:
-    """Whether rows that are there get something by themselves."""
-    return (column.default, column.identity, column.generated) != (None, None, None)
-
-
-async def asked_text(task: Task, question: str) -> str:
-    """A person's answer to *question*."""
-    asker = task.answers.asker
-    assert asker is not None
-    answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
-    return answer.strip()
-
-
-def _example(type_: str) -> str:
-    numbers = ("integer", "bigint", "smallint", "numeric", "real", "double")
-    return "0" if type_.lower().startswith(numbers) else "''"

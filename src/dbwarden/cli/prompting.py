@@ -17,8 +17,15 @@ def can_ask() -> bool:
 
 
 async def confirmed(question: str) -> bool:
-    """Ask; only a clear yes is one."""
-    return (await answered(f"{question} [y/N]", " ")).lower() in ("y", "yes")
+    """Ask until the answer is yes or no; no answer at all means no."""
+    text = question
+    while True:
+        match (await answered(f"{text} [y/N]", " ")).lower():
+            case "y" | "yes":
+                return True
+            case "" | "n" | "no":
+                return False
+        text = f"Please answer y or n. {question}"
 
 
 async def answered(question: str, after: str) -> str:

@@ -188,13 +188,22 @@ def _check(name: str, value: str) -> None:
         raise URLProblem(f"{name} is empty")
     if name in _CHOICES and value not in _CHOICES[name]:
         choices = ", ".join(_CHOICES[name])
-        raise URLProblem(f"{name} is one of {choices}{did_you_mean(value, _CHOICES[name])}")
+        meant = _MEANT.get((name, value.lower()))
+        hint = f"; did you mean {meant!r}?" if meant else did_you_mean(value, _CHOICES[name])
+        raise URLProblem(f"{name} is one of {choices}{hint}")
     if name in _ONLY and value.lower() not in _ONLY[name][0]:
         raise URLProblem(f"{name}={value} cannot be had: {_ONLY[name][1]}")
     if name in _NUMBERS and not value.isdecimal():
         raise URLProblem(f"{name} is a whole number")
     if name == "connect_timeout" and int(value) == 0:
         raise URLProblem("connect_timeout is 1 second or more: dbwarden never waits for ever")
+
+
+_MEANT = {
+    **{("sslmode", word): "require" for word in ("no-verify", "true", "yes", "on", "1")},
+    **{("sslmode", word): "disable" for word in ("false", "no", "off", "none", "0")},
+}
+"""What other drivers call some choices: ``no-verify`` encrypts without checking who answers."""
 
 
 def _check_together(given: Mapping[str, str]) -> None:

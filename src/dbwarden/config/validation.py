@@ -277,11 +277,13 @@ def _same(name: str, urls: Iterable[tuple[Draft, DatabaseURL | None]]) -> Iterat
         key = (url.target, _namespace(draft, url), ledger)
         other = first.setdefault(key, draft)
         if other is not draft:
+            replica = name == _URL and not draft.tenants and not other.tenants
             yield (
                 draft,
                 name,
-                f"is the same database as {other.label!r} ({url.display}); if that is meant, give "
-                "one of them its own ledger_table or ledger_schema",
+                f"is the same database as {other.label!r} ({url.display}); "
+                + (f"if it only reads there, say replica_of={other.label!r}; " if replica else "")
+                + "if both have migrations, give one of them its own ledger_table or ledger_schema",
             )
 
 

@@ -12,8 +12,10 @@ class PlannedStatement:
 
     ``text`` has no closing semicolon. ``why`` says why the step is there, where that is not
     plain. ``transactional`` is false for what has to run, or has to be committed, by itself.
-    ``destroys`` names what is lost, as ``--allow-drop`` takes it: ``users.email``. ``joins`` is the
-    beginning of ``text`` where the rest may stand in one statement with others that begin so.
+    ``destroys`` names what is lost, as ``--allow-drop`` takes it: ``users.email``. ``unfilled``
+    names columns that are required from here on, but for which rows may have no value, as
+    ``--fill`` takes them. ``joins`` is the beginning of ``text`` where the rest may stand in one
+    statement with others that begin so.
     """
 
     text: str
@@ -21,6 +23,7 @@ class PlannedStatement:
     why: str | None = None
     transactional: bool = True
     destroys: tuple[str, ...] = ()
+    unfilled: tuple[str, ...] = ()
     joins: str | None = None
 
 
@@ -52,5 +55,7 @@ def joined(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ..
             continue
         rest = statement.text.removeprefix(statement.joins)
         destroys = (*last.destroys, *statement.destroys)
-        found[-1] = replace(last, text=f"{last.text},{rest}", destroys=destroys)
+        unfilled = (*last.unfilled, *statement.unfilled)
+        text = f"{last.text},{rest}"
+        found[-1] = replace(last, text=text, destroys=destroys, unfilled=unfilled)
     return tuple(found)

@@ -191,3 +191,14 @@ def _misplaced(content: str, name: str, value: str) -> Fault | None:
         case _:
             return None
     return Fault(f"the header '{content}' stands in a section", "Move it above -- upgrade.")
+
+
+_FAILING = re.compile(
+    r"^--[ \t]*(fails where tables have rows\b.*(?:\n--[ \t]{2,}.*)*)", re.I | re.M
+)
+
+
+def failing_note(text: str) -> str | None:
+    """Return what the header of the file *text* says about rows on which the upgrade fails."""
+    found = _FAILING.search(text)
+    return " ".join(found[1].replace("\n--", " ").split()).rstrip(".") if found else None

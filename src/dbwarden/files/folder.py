@@ -118,8 +118,8 @@ def _clashes(
         else:
             message = f"version {format_version(name.version)} is there twice: also {before.name}"
             next_step = (
-                "Give the one that is not applied anywhere the next free number: dbwarden renumber "
-                f"-d {database}"
+                "Give the one that is not applied anywhere the next free number, this one with: "
+                f"dbwarden renumber -d {database} --move {file.stem.removeprefix(f'{database}__')}"
             )
         yield MigrationFileError(
             message, database=database, location=Location(path=file), next_step=next_step

@@ -191,7 +191,7 @@ class _Run(Generic[T]):
 
     async def stop_when(self, stop: anyio.Event) -> None:
         await stop.wait()
-        self._stop("interrupted")
+        self._stop("the run was stopped")
 
     async def _turn(self, task: Task[T], server: Places, everywhere: Places) -> None:
         for key in sorted((task.after | task.settled) & self.ended.keys()):

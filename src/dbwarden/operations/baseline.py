@@ -37,7 +37,7 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
     async with dialect.connect(config) as connection, connection.lock():
         reading = await connection.read()
         if reading.read_only:
-            raise read_only(config)
+            raise read_only(config, replica=reading.replica is not None)
         found = compare(files, reading.rows, config.database_name)
         chosen = plan_upgrade(found, to=to, out_of_order=True)
         versioned = [item for item in chosen if item.kind is Kind.VERSIONED]

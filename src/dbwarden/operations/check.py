@@ -54,7 +54,8 @@ def findings_of(status: StatusResult) -> tuple[Finding, ...]:
         (
             "changed",
             status.changed,
-            "Undo the edit, or accept it with: "
+            f"Undo the edit and write a new migration: dbwarden new -d {name} -m '...'. Or accept "
+            "it, and the edited SQL will not run: "
             + " ".join(["dbwarden repair -d", name, *(f"--accept {k}" for k in status.changed)]),
         ),
         (

@@ -13,7 +13,7 @@ TEMPLATE = '''\
 
 import os
 
-from dbwarden import database_config
+from dbwarden.config import database_config
 
 database_config(
     database_name="{name}",

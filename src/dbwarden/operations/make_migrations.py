@@ -1,7 +1,7 @@
 """Write the next migration from the models, proven before it is written."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -10,6 +10,7 @@ from dbwarden.authoring.answers import Answers, Asker, by_new_names
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.earlier_words import words_of
+from dbwarden.authoring.fills import decided_fills, flag, unfilled_of
 from dbwarden.authoring.following import followed
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
@@ -62,13 +63,14 @@ class MakeMigrationsResult:
     left_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Order:
     """What was ordered, beside the database."""
 
     message: str
     name: str | None
     answers: Answers
+    _: KW_ONLY
     write: bool
     unproven: bool
     from_live: bool
@@ -89,6 +91,7 @@ async def make_migrations(
     rollback_using: Mapping[str, str] | None = None,
     online: bool = False,
     unproven: bool = False,
+    allow_failing_on_rows: bool = False,
     from_live: bool = False,
     asker: Asker | None = None,
 ) -> MakeMigrationsResult:
@@ -107,28 +110,28 @@ async def make_migrations(
         rollback_using: The same for the way back: new values into old ones.
         online: Use the forms that do not block reading and writing.
         unproven: Write the migration even if it could not be proven.
+        allow_failing_on_rows: Write it even if a column has no value for existing rows.
         from_live: Compare with the live database instead of the files.
         asker: Who can be asked; ``None`` where nobody can.
 
     Raises:
-        UsageError: A replica; nothing to compare; a rename or drop that nobody decided.
+        UsageError: A replica; nothing to compare; a rename, drop or fill that nobody decided.
         ConfigurationError: The models cannot be read.
         UnsupportedChange: A difference that cannot be expressed.
         NotProven, StatementFailed: It does not run or lead where it should; nothing was written.
     """
     _refuse_replica(config)
-    answers = Answers(renames=renames, allow_drop=allow_drop, online=online, asker=asker)
-    answers = replace(
-        answers, fills=fills or {}, using=using or {}, rollback_using=rollback_using or {}
+    answers = Answers(
+        renames=renames,
+        allow_drop=allow_drop,
+        fills=fills or {},
+        using=using or {},
+        rollback_using=rollback_using or {},
+        allow_failing_on_rows=allow_failing_on_rows,
+        online=online,
+        asker=asker,
     )
-    order = Order(
-        message=message,
-        name=name,
-        answers=answers,
-        write=not sql,
-        unproven=unproven,
-        from_live=from_live,
-    )
+    order = Order(message, name, answers, write=not sql, unproven=unproven, from_live=from_live)
     if empty:
         names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
         return await _finish(config, names, order, empty_migration(message), {"verdict": None})
@@ -170,7 +173,9 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
         task = replace(task, earlier=words_of(texts, sides.current.default_namespace))
     decisions = await decide(task)
     sides = await followed(place, sides, decisions.renames)
-    task = replace(task, desired=sides.desired, kept=sides.kept, decided=decisions)
+    task = replace(task, desired=sides.desired, kept=sides.kept)
+    fills = await decided_fills(place, sides.source, task, decisions, unproven=order.unproven)
+    task = replace(task, decided=replace(decisions, fills=fills))
     planned, proof = await _proven_plan(place, files, order, sides, task)
     text, fields = _written(order, planned, proof, sides)
     result = await _finish(config, files, order, text, {**fields, "left_out": left_out})
@@ -276,7 +281,7 @@ def _written(
     changed = _changed(proof, planned, sides.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.destroys, *changed)))
     word = verdict(proven=proof is not None, reversible=planned.rollback is not None, loses=loses)
-    notes = tuple(_notes(planned, proof, loses))
+    notes = tuple(_notes(planned, proof, loses, sides.desired))
     header = Header(
         purpose=order.message,
         verdict=word,
@@ -312,7 +317,7 @@ def _changed(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
     )
 
 
-def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str]:
+def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str], desired: Schema) -> list[str]:
     notes = []
     if planned.destroys:
         notes.append(f"Destroys {', '.join(planned.destroys)}; a rollback brings back no values")
@@ -325,11 +330,22 @@ def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str]) -> list[str
         notes.append(f"Not proven: {planned.not_proven}")
     if planned.no_way_back is not None:
         notes.append(f"There is no way back: {planned.no_way_back}")
-    if proof is not None and proof.fails_on_rows:
-        notes.append(f"Fails where tables have rows: {proof.fails_on_rows}")
+    if fails := _failing(planned, proof, desired):
+        notes.append(f"Fails where tables have rows: {fails}")
     if proof is not None and proof.back_fails_on_rows:
         notes.append(f"The rollback fails where tables have rows: {proof.back_fails_on_rows}")
     return notes
+
+
+def _failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
+    """Return why the upgrade fails on rows, and the flags that prevent it."""
+    said = proof.fails_on_rows if proof is not None else None
+    unfilled = unfilled_of(planned.upgrade)
+    if not unfilled:
+        return said
+    flags = " ".join(flag(name, desired) for name in unfilled)
+    why = said or f"no value for {shortened(unfilled)}"
+    return f"{why}; fill them first, or make it again with {flags}"
 
 
 def _file_name(config: DatabaseConfig, files: Sequence[Migration | FileName], order: Order) -> str:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import anyio
+
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, Work
-from dbwarden.errors import ReadOnlyDatabase
+from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
+from dbwarden.files.directives import failing_note
 from dbwarden.files.migration import Migration
 from dbwarden.ledger import LedgerRow, Reading
 from dbwarden.operations.target import (
@@ -20,6 +23,10 @@ from dbwarden.operations.target import (
 from dbwarden.operations.works import fresh_works, resumed_work
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
+
+DATA_EXCEPTION = "22"
+CONSTRAINT = "23"
+"""The classes of SQLSTATE that are about the values of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +107,24 @@ async def migrate(
     """
     wanted = Wanted(to=to, count=count, out_of_order=out_of_order, at_least=at_least)
     async with files_once():
-        return await _migrate(config, wanted, dry_run=dry_run)
+        try:
+            return await _migrate(config, wanted, dry_run=dry_run)
+        except StatementFailed as error:
+            await _repeat_header(error)
+            raise
+
+
+async def _repeat_header(error: StatementFailed) -> None:
+    """Add to *error* what its file's header knows about tables that have rows."""
+    about_rows = error.sqlstate is None or error.sqlstate[:2] in (DATA_EXCEPTION, CONSTRAINT)
+    if error.location is None or isinstance(error, LockTimeout) or not about_rows:
+        return
+    try:
+        text = await anyio.Path(error.location.path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):  # it was read a moment ago; the error itself matters more
+        return
+    if note := failing_note(text):
+        error.next_step = f"{error.next_step or ''} The header of the file says: {note}.".lstrip()
 
 
 async def _migrate(config: DatabaseConfig, wanted: Wanted, *, dry_run: bool) -> MigrateResult:
@@ -114,7 +138,7 @@ async def _migrate(config: DatabaseConfig, wanted: Wanted, *, dry_run: bool) -> 
         if not works:
             return _result(config, files, reading, ())
         if reading.read_only:
-            raise read_only(config)
+            raise read_only(config, replica=reading.replica is not None)
         async with connection.lock():
             if reading.rows is None:
                 try:
@@ -175,7 +199,7 @@ def plan(
     return (*resumed, *fresh_works(dialect, migrations, reading.rows or ()))
 
 
-def read_only(config: DatabaseConfig) -> ReadOnlyDatabase:
+def read_only(config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
     """The error for an operation that would have to write."""
     if config.database_type == "sqlite":
         return ReadOnlyDatabase(
@@ -184,10 +208,19 @@ def read_only(config: DatabaseConfig) -> ReadOnlyDatabase:
             next_step="Give this user write access to the file and its folder, or correct "
             "database_url.",
         )
+    if replica:
+        return ReadOnlyDatabase(
+            "this server is a replica, which takes no writes",
+            database=config.database_name,
+            next_step="Migrate its primary, and declare the replica with replica_of= in its "
+            "database_config.",
+        )
     return ReadOnlyDatabase(
-        "the server takes no writes here: it is a replica, or read-only by its settings",
+        "transactions of this user are read-only by a setting of the role, the database or the "
+        "server (default_transaction_read_only)",
         database=config.database_name,
-        next_step="Migrate its primary; declare a replica with replica_of= in its database_config.",
+        next_step="Name a user that may write in migration_url=, or take the setting away: "
+        "ALTER ROLE ... RESET default_transaction_read_only;",
     )
 
 

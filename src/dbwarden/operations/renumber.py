@@ -96,9 +96,11 @@ def _moving(
 ) -> list[Path]:
     """All of *clash* but the one that stays."""
     asked = [path for path in clash if _is_named(path, move)]
+    stays = [path for path in clash if _is_applied(config, path, applied)]
+    if len(stays) == 1 and stays[0] in asked:
+        raise _applied_moves(config, stays[0], [path for path in clash if path not in stays])
     if len(asked) == len(clash) - 1:
         return asked
-    stays = [path for path in clash if _is_applied(config, path, applied)]
     if len(stays) == 1 and not asked:
         return [path for path in clash if path not in stays]
     listed = " and ".join(path.name for path in clash)
@@ -106,12 +108,25 @@ def _moving(
 
 
 def _unknown(config: DatabaseConfig, listed: str, last: Path) -> DBWardenError:
-    short = last.stem.removeprefix(f"{config.files_of}__")
     return UsageError(
-        f"{listed} have the same number, and the live database does not tell which is older",
+        f"{listed} have the same number, and the live database has applied none of them",
         database=config.database_name,
-        next_step=f"Say which one moves behind the others: dbwarden renumber --move {short}",
+        next_step=f"Name the one that is not applied anywhere: {_command(config, [last])}",
     )
+
+
+def _applied_moves(config: DatabaseConfig, file: Path, others: Sequence[Path]) -> DBWardenError:
+    return UsageError(
+        f"{file.name} keeps its number: the live database has applied it",
+        database=config.database_name,
+        next_step=f"Move what is not applied: {_command(config, others)}",
+    )
+
+
+def _command(config: DatabaseConfig, moving: Sequence[Path]) -> str:
+    names = [path.stem.removeprefix(f"{config.files_of}__") for path in moving]
+    flags = " ".join(f"--move {name}" for name in names)
+    return f"dbwarden renumber -d {config.database_name} {flags}"
 
 
 def _is_named(path: Path, move: Sequence[str]) -> bool:

@@ -78,7 +78,7 @@ async def repair(
         actions = plan(config, reading, found, accept, forget, at or {})
         if actions and not dry_run:
             if reading.read_only:
-                raise read_only(config)
+                raise read_only(config, replica=reading.replica is not None)
             async with connection.lock():
                 await _carry_out(dialect, connection, reading, found, actions)
         return RepairResult(

@@ -60,7 +60,7 @@ async def rollback(
             planned = planned_sql(works)
             return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
         if reading.read_only:
-            raise read_only(config)
+            raise read_only(config, replica=reading.replica is not None)
         async with connection.lock():
             works = planned_for(await connection.read())
             telemetry.emit("planned", level="debug", migrations=len(works))

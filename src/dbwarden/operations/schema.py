@@ -98,7 +98,7 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
 def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
     """What could not be marked afterwards is not written."""
     if reading.read_only:
-        raise read_only(config)
+        raise read_only(config, replica=reading.replica is not None)
     keys = [row.key for row in reading.rows or () if row.live]
     if keys:
         many = "a migration" if len(keys) == 1 else f"{len(keys)} migrations"

@@ -131,7 +131,8 @@ def _check_reversible(history: History, item: Applied) -> None:
             f"the rollback of {named(row)} was edited after it was applied",
             database=history.database,
             location=migration.at(section.line if section else None),
-            next_step="Undo the edit, or accept the file as it is with: "
+            next_step="Undo the edit, so that the rollback is the one that was tested with this "
+            "upgrade. If the edited rollback is the right one, accept the file as it is: "
             + command(history, "repair", "--accept", row.key),
         )
     if migration.rollback is None or migration.rollback.empty:

@@ -8,7 +8,14 @@ from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
 from dbwarden.ledger import State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
-from dbwarden.planning.wording import check_amount, command, missing, named, partial_without_file
+from dbwarden.planning.wording import (
+    check_amount,
+    command,
+    missing,
+    named,
+    partial_without_file,
+    undo_or_accept,
+)
 from dbwarden.types import Version, format_version
 
 
@@ -136,11 +143,9 @@ def _changed(history: History) -> ChangedMigration:
     what = "upgrade" if upgrade else "rollback"
     others = [item.migration.version for item in history.changed[1:] if item.migration.version]
     also = f"; so {'was' if len(others) == 1 else 'were'} {say_versions(others)}" if others else ""
-    accept = [word for item in history.changed for word in ("--accept", item.row.key)]
     return ChangedMigration(
         f"{named(first.row)} was edited after it was applied: its {what}{also}",
         database=history.database,
         location=first.migration.at(section.line if section else None),
-        next_step="Undo the edit, or accept the file as it is with: "
-        + command(history, "repair", *accept),
+        next_step=undo_or_accept(history, [item.row.key for item in history.changed]),
     )

@@ -22,9 +22,10 @@ def named(row: LedgerRow) -> str:
 def missing(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
     """The error for applied migrations whose files are gone."""
     if history.database is None:
+        count = "1 migration is" if len(rows) == 1 else f"{len(rows)} migrations are"
         return MissingMigration(
-            f"{len(rows)} migrations are applied ({say_versions([version_of(r) for r in rows])}), "
-            "but there is not one file",
+            f"{count} applied ({say_versions([version_of(row) for row in rows])}), "
+            "but the migrations folder has no files",
             next_step="Check migrations_dir in the configuration, and that the files are deployed.",
         )
     others = [version_of(row) for row in rows[1:]]
@@ -35,6 +36,16 @@ def missing(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
         database=history.database,
         next_step="Restore the file, or forget that it was applied with: "
         + command(history, "repair", *forget),
+    )
+
+
+def undo_or_accept(history: History, keys: Sequence[str]) -> str:
+    """Return what to do about applied migrations that were edited: the right way first."""
+    accept = [word for key in keys for word in ("--accept", key)]
+    return (
+        f"Undo the edit, and put the change into a new migration: {command(history, 'new')} "
+        "-m '...'. If the database has that change already, accept the file as it is; the edited "
+        f"SQL will not run: {command(history, 'repair', *accept)}"
     )
 
 

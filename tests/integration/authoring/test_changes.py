@@ -45,6 +45,7 @@ CASES = {
         old="",
         new="    email: Mapped[str]",
         words=("-- Fails where tables have rows:",),
+        options={"allow_failing_on_rows": True},
     ),
     "a dropped column": Case(
         old="    email: Mapped[str | None]",
@@ -263,7 +264,7 @@ async def test_a_person_is_asked_about_renames_drops_and_fills(project: Project)
     assert not person.answers
     words = "Is nickname the new name of users.nick, which keeps the data? (same type"
     assert words in person.questions[0]
-    assert person.questions[2] == "This destroys data: users.gone. Write it all the same?"
+    assert person.questions[2] == "This destroys data: users.gone. Write it anyway?"
     assert "RENAME COLUMN nick TO nickname" in text
     assert "UPDATE users SET born = 'unknown'" in text
     assert "loses users.gone" in text
@@ -285,10 +286,104 @@ async def test_a_value_that_is_no_expression_is_refused_and_never_dropped(projec
     project.models(HEAD)
     await project.made("before")
     project.models(HEAD + "    nick: Mapped[str]\n")
-    with pytest.raises(StatementFailed, match='column "none" does not exist'):
-        await project.make("after", asker=Person("none"))
-    with pytest.raises(StatementFailed, match='column "none" does not exist'):
+    with pytest.raises(UsageError, match='none is refused: column "none"') as wrong:
         await project.make("after", fills={"users.nick": "none"})
+    assert str(wrong.value.next_step).endswith("--fill users.nick=\"''\"")
+    with pytest.raises(UsageError, match="NULL is not a value"):
+        await project.make("after", fills={"users.nick": "NULL"})
+    person = Person("none", "'none'")
+    text = await project.made("after", asker=person)
+    assert person.questions[1].startswith(
+        'none is refused: column "none" does not exist. users.nick'
+    )
+    assert "SET nick = 'none'" in text
+
+
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("before", ["", "    nick: Mapped[str | None]\n"], ids=["new", "nullable"])
+async def test_a_required_column_without_a_value_for_rows_stops_and_names_the_flag(
+    project: Project, before: str, online: bool
+) -> None:
+    project.models(HEAD + before)  # a new table asks nothing
+    await project.made("before")
+    await project.fetch("INSERT INTO users (id) VALUES (1)")
+    project.models(HEAD + "    nick: Mapped[str]\n")
+    with pytest.raises(UsageError, match=r"users\.nick is NOT NULL, and rows") as caught:
+        await project.make("after", online=online)
+    flag = "--fill users.nick=\"''\""
+    assert f"Give them one: {flag} " in str(caught.value.next_step)
+    assert "--allow-failing-on-rows" in str(caught.value.next_step)
+    made = await project.make("after", online=online, allow_failing_on_rows=True)
+    assert any(flag in note for note in made.notes)
+    with pytest.raises(StatementFailed) as refused:
+        await project.migrate()
+    assert "Fails where tables have rows" in str(refused.value.next_step)
+    assert f"make it again with {flag}" in str(refused.value.next_step)
+    if before:  # the rows can be filled by hand as well; --online has kept its first step
+        await project.fetch("UPDATE users SET nick = ''")
+        await project.migrate()
+        assert (await project.make("nothing")).agree
+        return
+    assert made.path is not None
+    made.path.unlink()
+    await project.made("after", online=online, fills={"users.nick": "''"})
+
+
+async def test_what_gets_a_value_by_itself_needs_none(project: Project) -> None:
+    project.migration(
+        1,
+        "-- upgrade\nCREATE DOMAIN word AS text DEFAULT 'w';\n"
+        "CREATE TABLE users (id SERIAL PRIMARY KEY);\n-- rollback\nDROP TABLE users;\n"
+        "DROP DOMAIN word;\n",
+    )
+    await project.migrate()
+    await project.fetch("INSERT INTO users DEFAULT VALUES")
+    project.models(
+        "from sqlalchemy.dialects.postgresql import DOMAIN\n"
+        + HEAD
+        + """\
+    one: Mapped[str] = mapped_column(server_default="x")
+    two: Mapped[int] = mapped_column(Identity())
+    three: Mapped[int] = mapped_column(Computed("id + 1"))
+    four: Mapped[str] = mapped_column(DOMAIN("word", Text, create_type=False))
+"""
+    )
+    await project.made("after")
+    assert await project.fetch("SELECT one, two, three, four FROM users") == [("x", 1, 2, "w")]
+
+
+VALUES = {
+    "Integer": "0",
+    "Numeric(8, 2)": "0",
+    "Boolean": "false",
+    "DateTime": "CURRENT_TIMESTAMP",
+    "Date": "CURRENT_TIMESTAMP",
+    "Interval": "'0'",
+    "JSONB": "'{}'",
+    "ARRAY(Integer)": "'{}'",
+    "Uuid": "'00000000-0000-0000-0000-000000000000'",
+    "Enum('low', 'high', name='level')": "'low'",
+    "LargeBinary": "''",
+    "String(5)": "''",
+}
+
+
+async def test_the_flag_that_is_named_can_be_pasted_for_every_type(project: Project) -> None:
+    project.models(HEAD)
+    await project.made("before")
+    await project.fetch("INSERT INTO users (id) VALUES (1)")
+    names = {f"c{number}": type_ for number, type_ in enumerate(VALUES)}
+    lines = [
+        f"    {name} = mapped_column({type_}, nullable=False)\n" for name, type_ in names.items()
+    ]
+    project.models(HEAD + "".join(lines))
+    with pytest.raises(UsageError) as caught:
+        await project.make("after")
+    for name, type_ in names.items():
+        assert f'--fill users.{name}="{VALUES[type_]}"' in str(caught.value.next_step)
+    await project.made(
+        "after", fills={f"users.{name}": VALUES[type_] for name, type_ in names.items()}
+    )
 
 
 @pytest.mark.parametrize("option", ["fills", "using", "rollback_using"])
@@ -376,7 +471,7 @@ async def test_a_conversion_that_loses_data_is_told_as_one(project: Project) -> 
     project.models(HEAD + "    size: Mapped[int] = mapped_column(SmallInteger)\n")
     with pytest.raises(UsageError, match=r"users\.size \(integer becomes smallint\)") as caught:
         await project.make("after")
-    assert str(caught.value.next_step).endswith("--allow-drop users.size")
+    assert str(caught.value.next_step).endswith("--allow-loss users.size")
 
 
 async def test_a_misspelt_drop_is_told_beside_what_there_is_to_drop(project: Project) -> None:
@@ -387,7 +482,7 @@ async def test_a_misspelt_drop_is_told_beside_what_there_is_to_drop(project: Pro
         await project.make("after", allow_drop=["users.nik"])
     assert caught.value.message == (
         "the migration would destroy data: users.nick; "
-        "--allow-drop users.nik names nothing that would be"
+        "it destroys nothing called users.nik (--allow-drop)"
     )
     assert str(caught.value.next_step).endswith(": --allow-drop users.nick")
 

@@ -202,7 +202,8 @@ async def test_two_branches_with_the_same_number_are_told_apart(project: Project
     )
     with pytest.raises(UsageError, match="have the same number") as caught:
         await renumber(project.config)
-    assert "--move" in (caught.value.next_step or "")
+    _, command = str(caught.value.next_step).split(": ")
+    assert command == "dbwarden renumber -d primary --move 0001_by_hand"
     done = await renumber(project.config, move=["0001_add_tags"])
     assert [move.new.name for move in done.moves] == ["primary__0002_add_tags.sql"]
     assert done.clean
@@ -217,6 +218,9 @@ async def test_the_file_that_is_applied_keeps_its_number(project: Project) -> No
         "migrations/primary/primary__0001_add_tags.sql",
         "-- upgrade\nCREATE TABLE tags (id int);\n-- rollback\nDROP TABLE tags;\n",
     )
+    with pytest.raises(UsageError, match="keeps its number") as caught:
+        await renumber(project.config, move=["0001_by_hand"])
+    assert str(caught.value.next_step).endswith(" -d primary --move 0001_add_tags")
     done = await renumber(project.config)
     assert [move.old.name for move in done.moves] == ["primary__0001_add_tags.sql"]
 

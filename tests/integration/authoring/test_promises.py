@@ -63,7 +63,7 @@ async def test_forms_that_do_not_block_go_on_where_rows_stopped_them(project: Pr
     await project.made("before")
     await project.fetch("INSERT INTO users (email, nick) VALUES ('a', 'x'), ('a', 'y')")
     project.models(AFTER)
-    made = await project.make("after", online=True)
+    made = await project.make("after", online=True, allow_failing_on_rows=True)
     assert made.proven
     with pytest.raises(DBWardenError, match="could not create unique index"):
         await project.migrate()
@@ -81,21 +81,29 @@ async def test_forms_that_do_not_block_go_on_where_rows_stopped_them(project: Pr
 async def test_what_could_not_be_proven_is_written_on_demand_and_says_so(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")
-    project.models(AFTER)
-    fills = {"users.nick": "no_such_thing"}
+    project.models(BEFORE.replace("nick: Mapped[str | None]", "nick: Mapped[int | None]"))
+    using = {"users.nick": "no_such_thing"}
     with pytest.raises(StatementFailed, match="was not written") as caught:
-        await project.make("after", fills=fills)
+        await project.make("after", allow_drop=["users.nick"], using=using)
     assert "--unproven writes it as it is" in str(caught.value.next_step)
     assert len(list(project.config.migrations_dir.iterdir())) == 1
 
-    made = await project.make("after", fills=fills, unproven=True)
+    made = await project.make("after", allow_drop=["users.nick"], using=using, unproven=True)
 
     assert (made.verdict, made.proven) == ("not proven", False)
     assert made.path is not None
     text = made.path.read_text()
     assert "-- Verdict: not proven\n" in text
     assert '-- Not proven: column "no_such_thing" does not exist\n' in text
-    assert "SET nick = no_such_thing" in text
+    assert "USING no_such_thing" in text
+
+
+async def test_a_refused_fill_is_written_on_demand_too(project: Project) -> None:
+    project.models(BEFORE)
+    await project.made("before")
+    project.models(AFTER)
+    made = await project.make("after", fills={"users.nick": "no_such_thing"}, unproven=True)
+    assert (made.verdict, made.proven) == ("not proven", False)
 
 
 async def test_the_file_may_have_another_name_than_the_message(project: Project) -> None:

@@ -59,7 +59,7 @@ async def test_a_dropped_column_that_was_needed_is_told_for_the_way_back(project
     project.models(models)
     await project.made()
     project.models(models.replace("settings", "name: Mapped[str]\n            settings"))
-    await project.made()
+    await project.made(allow_failing_on_rows=True)
     project.models(models)
     result = await project.make(allow_drop=["things.name"])
     assert any(note.startswith("The rollback fails where tables have") for note in result.notes)

@@ -428,8 +428,11 @@ class Place(Named, table=True):
 def test_a_table_that_two_databases_claim_is_an_error(package: Package) -> None:
     package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
     first, second = package.config("one"), package.config("one", name="second")
-    with pytest.raises(ConfigurationError, match="claimed by two databases: primary and second"):
+    with pytest.raises(
+        ConfigurationError, match="claimed by two databases: primary and second"
+    ) as raised:
         owned_tables(first, [second])
+    assert "give the replica replica_of= in place of its model_paths" in str(raised.value.next_step)
     both = replace(first, overlap_models=True)
     assert names(owned_tables(both, [second])) == {"a"}
 

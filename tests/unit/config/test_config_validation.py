@@ -339,6 +339,7 @@ def test_two_databases_that_are_one_target_are_told() -> None:
         database("b", database_url="postgres://127.0.0.1:5432/db", ledger_schema="public"),
     )
     assert found.startswith("b.database_url: is the same database as 'a' (postgresql://127.0.0.1")
+    assert "if it only reads there, say replica_of='a'" in found
     assert "ledger_schema" in found
 
 
@@ -346,6 +347,7 @@ def test_two_development_databases_that_are_one_target_are_told() -> None:
     dev = {"dev_database_url": "sqlite:///dev.db"}
     (found,) = problems(database("a", **dev), database("b", **dev))
     assert found.startswith("b.dev_database_url: is the same database as 'a'")
+    assert "replica_of" not in found
 
 
 def test_two_databases_with_one_folder_are_told() -> None:

@@ -227,6 +227,8 @@ def test_what_asyncpg_does_anyway_may_be_asked_for(query: str) -> None:
     ("query", "words"),
     [
         ("sslmode=requir", "did you mean 'require'?"),
+        ("sslmode=no-verify", "did you mean 'require'?"),
+        ("sslmode=false", "did you mean 'disable'?"),
         ("sslmode=", "sslmode is empty"),
         ("sslmod=require", "did you mean 'sslmode'?"),
         ("search_path=app", "A setting of the server goes into options"),

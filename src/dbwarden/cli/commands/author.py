@@ -43,8 +43,8 @@ def _flag(name: str) -> Parameter:
     return Parameter(name=name, negative="", show_default=False)
 
 
-def _many(name: str) -> Parameter:
-    return Parameter(name=name, negative="", show_default=False)
+def _many(*names: str) -> Parameter:
+    return Parameter(name=names, negative="", show_default=False)
 
 
 async def make_migrations(
@@ -54,12 +54,13 @@ async def make_migrations(
     empty: Annotated[bool, _flag("--empty")] = False,
     sql: Annotated[bool, _flag("--sql")] = False,
     rename: Annotated[tuple[str, ...], _many("--rename")] = (),
-    allow_drop: Annotated[tuple[str, ...], _many("--allow-drop")] = (),
+    allow_drop: Annotated[tuple[str, ...], _many("--allow-drop", "--allow-loss")] = (),
     fill: Annotated[tuple[str, ...], _many("--fill")] = (),
     using: Annotated[tuple[str, ...], _many("--using")] = (),
     rollback_using: Annotated[tuple[str, ...], _many("--rollback-using")] = (),
     online: Annotated[bool, _flag("--online")] = False,
     unproven: Annotated[bool, _flag("--unproven")] = False,
+    allow_failing_on_rows: Annotated[bool, _flag("--allow-failing-on-rows")] = False,
     from_live: Annotated[bool, _flag("--from-live")] = False,
     options: Lived = Lived(),  # frozen, and what cyclopts reads options from  # noqa: B008
 ) -> int:
@@ -78,7 +79,7 @@ async def make_migrations(
     rename
         What is the same under another name: users.nick:nickname, users:people.
     allow_drop
-        What may be destroyed, by exact name: users.email.
+        Allow data loss in exactly these objects: users.email.
     fill
         A value for existing rows of a new column: users.email="''".
     using
@@ -89,6 +90,8 @@ async def make_migrations(
         The forms that do not block reading and writing.
     unproven
         Write it even if it could not be proven.
+    allow_failing_on_rows
+        Write it even if a column is required and existing rows have no value for it.
     from_live
         Compare with the live database instead of the files.
     """
@@ -98,6 +101,7 @@ async def make_migrations(
     make = partial(make, renames=rename, allow_drop=allow_drop, online=online, unproven=unproven)
     make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))
     make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
+    make = partial(make, allow_failing_on_rows=allow_failing_on_rows)
     databases = await to_write(options, options, from_live=from_live, patient=patient)
     if options.all and not empty:
         databases = described(databases)

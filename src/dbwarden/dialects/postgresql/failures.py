@@ -21,6 +21,8 @@ UNDEFINED_COLUMN = "42703"
 INSUFFICIENT_PRIVILEGE = "42501"
 IN_TRANSACTION = "25001"
 NOT_SUPPORTED = "0A000"
+CONSTRAINT = "23"
+"""The class of violated constraints."""
 DIVISION_BY_ZERO = "22012"
 ALREADY_THERE = ("42P07", "42P06", "23505")
 """A table, a namespace, or an entry in the catalog that another session made just before us."""
@@ -90,6 +92,11 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
         if steps_done
         else "it left nothing behind"
     )
+    if refused.sqlstate[:2] == CONSTRAINT:
+        return (
+            "Rows that exist do not satisfy it. Correct them with SQL before this statement of the "
+            f"migration, and run the command again: {left}."
+        )
     return f"Correct the migration and run the command again: {left}."
 
 
@@ -101,7 +108,9 @@ def read_only(
         f"the server takes no writes: {refused.message}",
         database=database,
         location=location,
-        next_step="Migrate its primary: a replica gets its changes from there.",
+        next_step="If this is a replica, migrate its primary, and declare it with replica_of= in "
+        "its database_config. If not, its user or database is read-only by its settings: look "
+        "for default_transaction_read_only.",
     )
 
 

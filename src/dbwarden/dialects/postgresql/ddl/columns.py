@@ -108,7 +108,7 @@ def after_column(ctx: Context, change: Change, table: QualifiedName, column: Col
 
 
 def add_column(ctx: Context, change: AddColumn) -> Statements:
-    """A new column; what stands in rows that are there is asked for, not made up."""
+    """Add a column; the value for existing rows comes from ``--fill``, and is never invented."""
     table, column = change.table, change.column
     own, label = ctx.name(table), ctx.label(table, column.name)
     fill = ctx.options.fills.get(label)
@@ -119,17 +119,24 @@ def add_column(ctx: Context, change: AddColumn) -> Statements:
         yield statement(change, f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)} SET NOT NULL")
     else:
         clause = column_clause(ctx, table, column)
-        why = (
-            "Fails where the table has rows: give a default, or --fill." if _empty(column) else None
-        )
-        yield statement(change, f"ALTER TABLE {own} ADD COLUMN {clause}", why=why)
+        unfilled = (label,) if _is_empty(ctx, column) else ()
+        why = "Fails where the table has rows: give a default, or --fill." if unfilled else None
+        text = f"ALTER TABLE {own} ADD COLUMN {clause}"
+        yield statement(change, text, why=why, unfilled=unfilled)
     yield from after_column(ctx, change, table, column)
 
 
-def _empty(column: Column) -> bool:
-    """Whether rows that are there have nothing to put into a column that needs something."""
-    filled = (column.default, column.identity, column.generated)
-    return column.not_null and filled == (None, None, None)
+def _is_empty(ctx: Context, column: Column) -> bool:
+    """Return whether existing rows get no value in a new column that requires one."""
+    if not column.not_null or is_not_valid(column):
+        return False
+    if column.identity is not None or column.generated is not None:
+        return False
+    default = column.default
+    if default is None:  # a domain may have one
+        names = {ctx.name(item.name): item.default for item in ctx.desired.domains}
+        default = names.get(column.type)
+    return default is None
 
 
 def drop_column(ctx: Context, change: DropColumn) -> Statements:

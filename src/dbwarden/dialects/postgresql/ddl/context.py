@@ -270,8 +270,14 @@ def statement(
     why: str | None = None,
     transactional: bool = True,
     destroys: tuple[str, ...] = (),
+    unfilled: tuple[str, ...] = (),
 ) -> PlannedStatement:
-    """One statement for *change*."""
+    """Return one statement for *change*."""
     return PlannedStatement(
-        text=text, change=change, why=why, transactional=transactional, destroys=destroys
+        text=text,
+        change=change,
+        why=why,
+        transactional=transactional,
+        destroys=destroys,
+        unfilled=unfilled,
     )

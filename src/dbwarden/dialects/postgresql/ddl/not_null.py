@@ -1,6 +1,7 @@
 """The SQL of NOT NULL, which PostgreSQL 18 has as a constraint with a name and a state. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
 from dbwarden.dialects.postgresql.ddl.names import quote
@@ -65,11 +66,13 @@ def nullability(
     fill = ctx.options.fills.get(ctx.label(table, after.name))
     if fill is not None:
         yield from fill_rows(ctx, change, table, after, fill)
+    unfilled = (ctx.label(table, after.name),) if fill is None else ()
     if after.not_null_state:
-        yield add_not_null(ctx, change, table, after)
+        added = add_not_null(ctx, change, table, after)
+        yield added if is_not_valid(after) else replace(added, unfilled=unfilled)
         return
-    why = None if fill is not None else _FAILS_ON_NULL
-    yield statement(change, f"{alter} SET NOT NULL", why=why)
+    why = _FAILS_ON_NULL if unfilled else None
+    yield statement(change, f"{alter} SET NOT NULL", why=why, unfilled=unfilled)
 
 
 def _not_null_state(
@@ -88,8 +91,9 @@ def _not_null_state(
         fill = ctx.options.fills.get(ctx.label(table, after.name))
         if fill is not None:
             yield from fill_rows(ctx, change, table, after, fill)
-        why = None if fill is not None else _FAILS_ON_NULL
-        yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why)
+        unfilled = (ctx.label(table, after.name),) if fill is None else ()
+        why = _FAILS_ON_NULL if unfilled else None
+        yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
     was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
     if was_alone != now_alone:
         word = _NO_INHERIT if now_alone else "INHERIT"

@@ -96,8 +96,9 @@ def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
     clauses += [added_constraint(item) for item in _brought(work, column)]
     text = f"ALTER TABLE {identifier(work.name.name)} ADD COLUMN "
     empty = column.default in (None, "NULL") and column.generated is None and column.not_null
+    unfilled = (f"{work.name.name}.{column.name}",) if empty else ()
     why = "Fails where the table has rows: give a default, or --fill." if empty else None
-    return _statement(change, text + "\n    ".join(clauses), why=why)
+    return _statement(change, text + "\n    ".join(clauses), why=why, unfilled=unfilled)
 
 
 def _brought(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
@@ -150,8 +151,10 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     if copied.targets:
         conflicts = has_conflict_clause(work.after)
         insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
+        names = _unfilled(plan, work)
+        fails = f"Fails where a row has no value for {', '.join(names)}: --fill gives it one."
         reasons = (
-            _may_fail(plan, work),
+            fails if names else None,
             STRICT if _gets_strict(work) else None,
             CONFLICTS if conflicts else None,
         )
@@ -160,6 +163,7 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
             f"{insert} {identifier(scratch)} ({listed(copied.targets)})\n"
             f"SELECT {listed(copied.sources)}\nFROM {own}",
             why=" ".join(filter(None, reasons)) or None,
+            unfilled=tuple(f"{work.name.name}.{name}" for name in names),
         )
     else:  # no column stays: what rows there are have nothing to take along
         destroys = (work.name.name, *destroys)
@@ -173,16 +177,13 @@ def _gets_strict(work: TableWork) -> bool:
     return work.after.strict and (changes or not work.before.strict)
 
 
-def _may_fail(plan: Plan, work: TableWork) -> str | None:
-    """Which columns want a value that rows may not have."""
-    names = [
+def _unfilled(plan: Plan, work: TableWork) -> tuple[str, ...]:
+    """Return the columns that require a value which rows may not have."""
+    return tuple(
         column.name
         for column in work.after.columns
         if column.not_null and _may_lack(plan, work, column)
-    ]
-    if not names:
-        return None
-    return f"Fails where a row has no value for {', '.join(names)}: --fill gives it one."
+    )
 
 
 def _may_lack(plan: Plan, work: TableWork, column: Column) -> bool:
@@ -216,6 +217,11 @@ def _quoted(text: str) -> str:
 
 
 def _statement(
-    change: Change, text: str, *, why: str | None = None, destroys: tuple[str, ...] = ()
+    change: Change,
+    text: str,
+    *,
+    why: str | None = None,
+    destroys: tuple[str, ...] = (),
+    unfilled: tuple[str, ...] = (),
 ) -> PlannedStatement:
-    return PlannedStatement(text=text, change=change, why=why, destroys=destroys)
+    return PlannedStatement(text=text, change=change, why=why, destroys=destroys, unfilled=unfilled)
