@@ -16,6 +16,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from dbwarden.errors import DBWardenError
+from dbwarden.printable import on_one_line
+from dbwarden.secrets import describe_error
+
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 NOTHING = 100
@@ -106,7 +110,7 @@ def step(name: str, /, **fields: Any) -> Generator[dict[str, Any]]:
         yield found
     except Exception as error:
         outcome, level = "failed", "error"
-        found["error"] = str(error)
+        found["error"] = str(error) if isinstance(error, DBWardenError) else describe_error(error)
         raise
     except BaseException:
         outcome, level = "interrupted", "warning"
@@ -162,6 +166,11 @@ def _word(value: object) -> str:
     return repr(text) if not text or any(sign in text for sign in " =\n\"'") else text
 
 
+def _on_one_line(logger: object, method: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Write fields so that no text of a server or file steers the terminal or forges a line."""
+    return {key: on_one_line(it) if isinstance(it, str) else it for key, it in fields.items()}
+
+
 def _own_logger(structlog: Any) -> Any:
     """A logger of the CLI's own, so that even there nothing is configured globally."""
     shared = [
@@ -171,6 +180,7 @@ def _own_logger(structlog: Any) -> Any:
     if _configuration["format"] == "json":
         shared.append(structlog.processors.JSONRenderer(default=str))
     else:
+        shared.append(_on_one_line)
         shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),

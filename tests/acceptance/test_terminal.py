@@ -219,3 +219,27 @@ def test_a_table_fits_into_a_narrow_terminal(project: Path) -> None:
     assert person.ended() == 0
     assert "0001  create users  applied" in person.seen
     assert max(len(line) for line in person.seen.splitlines()) <= 60
+
+
+EVIL = "\x1b]0;owned\x07\u202e\x9b"
+STEERING = set("\x1b\x07\u202e\x9b")
+
+
+def test_no_name_of_a_file_steers_the_terminal_or_forges_a_line(project: Path) -> None:
+    write(project, "primary", f"0002_{EVIL}\nerror:forged", USERS)
+    for arguments in (("status",), ("check", "--log-format", "console")):
+        person = AtTerminal(project, *arguments)
+        assert person.ended() == 2
+        shown = "".join(person.seen.split())
+        assert "\\x1b]0;owned\\x07\\u202e\\x9b\\nerror:forged" in shown
+        assert not STEERING & set(person.seen)
+
+
+def test_no_text_of_a_database_steers_the_terminal(project: Path) -> None:
+    sql = f'CREATE TABLE "{EVIL}" (id);\nINSERT INTO "{EVIL}" VALUES (1, 2);'
+    write(project, "primary", "0002_names", f"-- upgrade\n{sql}\n")
+    for arguments in (("migrate",), ("migrate", "--json"), ("migrate", "--log-format", "console")):
+        person = AtTerminal(project, *arguments)
+        assert person.ended() == 1
+        assert "owned" in person.seen
+        assert not STEERING & set(person.seen)

@@ -15,6 +15,7 @@ from dbwarden.authoring.models import OwnedMetadata
 from dbwarden.authoring.modules import place_of
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
+from dbwarden.secrets import clean_cause, describe_error
 
 _DROP = re.compile(r"\s*DROP\s", re.IGNORECASE)
 _CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
@@ -94,8 +95,10 @@ def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[
         with _as_they_were(item.metadata):
             _create_all(item.metadata, engine, item)
     except Exception as error:  # events are the project's code: anything may come out of them
-        raise _failure(config, error, item, engine.dialect) from error
-    return found
+        failure = _failure(config, error, item, engine.dialect)
+    else:
+        return found
+    raise failure
 
 
 def _failure(
@@ -106,15 +109,17 @@ def _failure(
         message = f"the models cannot be written as SQL: {_told(error, item, dialect)}"
         advice = "Correct the table, type or event that the message names."
     else:
-        said = f"{type(error).__name__}: {error}"
+        said = describe_error(error)
         message = f"a DDL event of the models cannot run without a database: {said}"
         advice = (
             "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). What has "
             "to ask the database first belongs into a migration by hand."
         )
-    return ConfigurationError(
+    failure = ConfigurationError(
         message, database=config.database_name, location=place, next_step=advice
     )
+    failure.__cause__ = clean_cause(error)
+    return failure
 
 
 def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import dbwarden.schema
 from dbwarden import __version__
+from dbwarden.files.disk import write_own
 from dbwarden.schema import Schema
 from dbwarden.schema.garbage import collecting_no_garbage
 
@@ -82,7 +83,8 @@ def save(root: Path, key: str, content: bytes) -> None:
     draft = folder / f".{key}.{os.getpid()}"
     try:
         folder.mkdir(exist_ok=True)
-        draft.write_bytes(content)
+        draft.unlink(missing_ok=True)
+        write_own(draft, content)
         draft.replace(folder / f"{key}.json")
         _forget_oldest(folder)
     except OSError:
@@ -97,7 +99,7 @@ def prepared(root: Path) -> Path:
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+            write_own(ignore, b"*\n")
     return folder
 
 

@@ -12,6 +12,7 @@ from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import dialect_for
 from dbwarden.dialects.scratch import ScratchDatabase, Workshop, as_migration
 from dbwarden.errors import ConfigurationError, UsageError
+from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.schema.garbage import collecting_no_garbage
 from dbwarden.types import Location
@@ -101,10 +102,11 @@ def _schema_files(config: DatabaseConfig) -> list[Path]:
 def _schema_file(config: DatabaseConfig, path: Path) -> Migration:
     """A schema file as if it were the upgrade of a migration: it runs in the same way."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(
-            f"the schema file cannot be read: {error}",
+            f"the schema file cannot be read: {why}",
             database=config.database_name,
             location=Location(path=path),
         ) from error

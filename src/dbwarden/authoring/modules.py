@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.urls import redact
 from dbwarden.errors import ConfigurationError
+from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import Location
 
 
@@ -62,14 +62,14 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
     if path.endswith(".py") or "/" in path or "\\" in path:
         yield from _of_file(config, Path(config.root, path))
         return
+    spec, failure = None, None
     try:
         spec = importlib.util.find_spec(path)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{path}.".startswith(f"{error.name}."):
-            raise _failure(config, path, error) from error
-        spec = None
     except (Exception, SystemExit) as error:
-        raise _failure(config, path, error) from error
+        if not _is_itself_missing(path, error):
+            failure = _failure(config, path, error)
+    if failure is not None:
+        raise failure
     if spec is None:
         raise _missing(config, path)
     origin = Path(spec.origin) if spec.origin and spec.has_location else None
@@ -77,6 +77,11 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
         yield ModuleSource(name=path, path=origin)
     for folder in spec.submodule_search_locations or ():
         yield from _inside(Path(folder), path)
+
+
+def _is_itself_missing(path: str, error: BaseException) -> bool:
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    return name is not None and f"{path}.".startswith(f"{name}.")
 
 
 def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
@@ -171,7 +176,8 @@ def _import(config: DatabaseConfig, source: ModuleSource) -> ModuleType:
             return _load(source.name, source.path)
         return importlib.import_module(source.name)
     except (Exception, SystemExit) as error:
-        raise _failure(config, source.name, error) from error
+        failure = _failure(config, source.name, error)
+    raise failure
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -190,18 +196,23 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 def _failure(config: DatabaseConfig, name: str, error: BaseException) -> ConfigurationError:
-    """What went wrong while *name* was imported, at the deepest place in the project's files."""
+    """What went wrong while *name* was imported, at the deepest place in the project's files.
+
+    Raise it outside the ``except`` block: *error* may hold a secret, and would be its context.
+    """
     place: Location | None
     if isinstance(error, SyntaxError) and error.filename:
         place = Location(path=Path(error.filename), line=error.lineno, column=error.offset)
     else:
         place = place_of(config.root, error)
-    return ConfigurationError(
-        redact(f"the models in {name} cannot be imported: {type(error).__name__}: {error}"),
+    failure = ConfigurationError(
+        f"the models in {name} cannot be imported: {describe_error(error)}",
         database=config.database_name,
         location=place,
         next_step=" ".join(_advice(config, name)),
     )
+    failure.__cause__ = clean_cause(error)
+    return failure
 
 
 def place_of(root: Path, error: BaseException, *, own: bool = False) -> Location | None:

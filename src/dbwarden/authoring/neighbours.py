@@ -12,9 +12,8 @@ from typing import Any
 from dbwarden.authoring.bench import Bench
 from dbwarden.config.libpq import namespace_of
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.patterns import SAMPLE
 from dbwarden.config.project import Project
-from dbwarden.config.tenants import TenantFamily
+from dbwarden.config.tenants import SAMPLE, TenantFamily
 from dbwarden.errors import ConfigurationError
 from dbwarden.schema import Grant, Kind, Ref, Schema
 

@@ -153,11 +153,11 @@ def _mistake(error: Exception) -> Any:
     """What nobody has foreseen, as an error with all that helps to find it, but no secrets."""
     import traceback
 
-    from dbwarden.config.urls import redact
     from dbwarden.errors import DBWardenError
+    from dbwarden.secrets import describe_error, redact
 
     return DBWardenError(
-        redact(f"{type(error).__name__}: {error}"),
+        describe_error(error),
         detail=redact("".join(traceback.format_exception(error))).rstrip(),
         next_step="That is a mistake in dbwarden: please report it with the lines above.",
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 from dbwarden.errors import ConfigurationError, DBWardenError, StatementFailed
 from dbwarden.fleet import Outcome
+from dbwarden.secrets import Secret
 
 Json = dict[str, Any]
 
@@ -22,7 +23,7 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, Path):
+    if isinstance(value, Path | Secret):
         return str(value)
     if isinstance(value, DBWardenError):
         return error_document(value)

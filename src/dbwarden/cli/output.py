@@ -29,6 +29,7 @@ from dbwarden.errors import (
     NotStarted,
     UsageError,
 )
+from dbwarden.printable import on_one_line, printable
 from dbwarden.types import Location
 
 MOST_PROBLEMS = 100
@@ -36,21 +37,27 @@ MOST_PROBLEMS = 100
 
 
 def say(*lines: str) -> None:
-    """Lines for a person, to stdout."""
+    """Lines for a person, to stdout; a file or pipe gets them as they are."""
+    out = streams.results()
     for line in lines:
-        print(line, file=streams.results())
+        print(printable(line) if out.isatty() else line, file=out)
 
 
 def note(*lines: str) -> None:
     """Lines beside the result, to stderr."""
     for line in lines:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
 
 
 def say_json(document: Any) -> None:
     """One JSON document, to stdout."""
     out = streams.results()
-    print(dumps(document, ascii_only=not is_utf8(out.encoding)), file=out)
+    text = dumps(document, ascii_only=not is_utf8(out.encoding))
+    print(_STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text), file=out)
+
+
+_STEERING_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that steer a terminal, but those that JSON itself escapes."""
 
 
 def is_utf8(encoding: str | None) -> bool:
@@ -86,9 +93,14 @@ def say_table(
 ) -> None:
     """A table, to stdout; a narrow terminal goes without *spare* columns, the first one first."""
     out = streams.results()
+    rows = [[_one_line(cell) for cell in row] for row in rows]
     if rows:
         width = shutil.get_terminal_size().columns if out.isatty() else None
         say(*table(headers, narrowed(headers, rows, spare, width), colour=wants_colour(out)))
+
+
+def _one_line(cell: Cell) -> Cell:
+    return on_one_line(cell) if isinstance(cell, str) else (on_one_line(cell[0]), cell[1])
 
 
 def note_errors(errors: Iterable[DBWardenError]) -> None:
@@ -144,14 +156,16 @@ def error_lines(error: DBWardenError, *, colour: bool, name: str | None = None) 
     where = [error.database or "" if name is None else name, _place(error.location)]
     place = ": ".join(part for part in where if part)
     head = paint("error", code, colour=colour)
-    lines = [f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{error.message}"]
+    lines = [
+        f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{_told(error.message)}"
+    ]
     if isinstance(error, ConfigurationError):
-        lines += [f"  - {problem}" for problem in error.problems[:MOST_PROBLEMS]]
+        lines += [f"  - {_told(problem)}" for problem in error.problems[:MOST_PROBLEMS]]
         if (more := len(error.problems) - MOST_PROBLEMS) > 0:
             lines.append(f"  and {more} more")
     if isinstance(error, MigrationFileError) and error.problems != (error,):
         for problem in error.problems:
-            lines.append(f"  - {_place(problem.location)}: {problem.message}")
+            lines.append(f"  - {_place(problem.location)}: {_told(problem.message)}")
             lines += [f"      {problem.next_step}"] if problem.next_step else []
     if error.statement:
         lines += [
@@ -166,9 +180,14 @@ def error_lines(error: DBWardenError, *, colour: bool, name: str | None = None) 
 def _place(location: Location | None) -> str:
     if location is None:
         return ""
-    return str(
-        Location(path=Path(short(location.path)), line=location.line, column=location.column)
+    return on_one_line(
+        str(Location(path=Path(short(location.path)), line=location.line, column=location.column))
     )
+
+
+def _told(message: str) -> str:
+    """A message whose further lines cannot be taken for lines of ours."""
+    return message.replace("\n", "\n    ")
 
 
 def _shown(statement: str, most: int = 8) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dbwarden import telemetry
 from dbwarden.cli import output
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
 
 MOST = 50
@@ -61,7 +62,7 @@ def _show(event: Event) -> None:
     if event.name == "doing":
         line = f"{event.fields.get('database', '')}: {event.fields['what']} ..."
         _shown.add(line)
-        sys.stderr.write(_WIPE + line[: shutil.get_terminal_size().columns - 1])
+        sys.stderr.write(_WIPE + on_one_line(line)[: shutil.get_terminal_size().columns - 1])
         sys.stderr.flush()
 
 

@@ -9,6 +9,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from dbwarden.cli import progress, streams
+from dbwarden.printable import on_one_line
 
 
 def can_ask() -> bool:
@@ -32,6 +33,7 @@ async def answered(question: str, after: str) -> str:
     """The line that is typed after *question*; empty at the end of input."""
     progress.wipe()
     out = streams.results()
+    question = on_one_line(question)
     out.write("\n".join(textwrap.wrap(question, shutil.get_terminal_size().columns - 1)) + after)
     out.flush()
     try:

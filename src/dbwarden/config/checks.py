@@ -27,19 +27,29 @@ class Problem(Exception):
 
 
 def shown(value: object) -> str:
-    """A value in a problem: short, and of a container only its type (it may hold a secret)."""
+    """Return a value for a problem: short, and of what may hold a secret only its type."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
+    if isinstance(value, str) and is_url(value):
+        return "a URL"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:57] + "...")
     return f"a value of type {type(value).__name__}"
 
 
+def is_url(value: object) -> bool:
+    """Whether *value* is text with a URL in it, which may hold a password."""
+    return isinstance(value, str) and "://" in value
+
+
+def is_record(value: object) -> bool:
+    """Whether *value* is a tuple with names, such as a ``sqlalchemy.URL``."""
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
 def name(value: Any, root: Path) -> str:
     """A database's name."""
-    text(value, root)
-    if "://" in value:
-        raise Problem("is a URL, not a name")
+    reference(value, root)
     if problem := problem_of_name(value):
         raise Problem(problem)
     return str(value)
@@ -50,6 +60,13 @@ def text(value: Any, root: Path) -> str:
     if not isinstance(value, str) or not value:
         raise Problem(f"must be text, not {shown(value)}")
     return str(value)
+
+
+def reference(value: Any, root: Path) -> str:
+    """The name of another database."""
+    if is_url(value):
+        raise Problem("is a URL, not a name")
+    return text(value, root)
 
 
 def kind(value: Any, root: Path) -> str:
@@ -111,8 +128,9 @@ def count(least: int) -> Check:
 
 def path(value: Any, root: Path) -> Path:
     """A path, made absolute from *root*."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise Problem(f"must be a path, not {shown(value)}")
+    given = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
+    if not given or is_url(given) or "\0" in given:
+        raise Problem(f"must be a path, not {shown(given or value)}")
     return Path(os.path.normpath(root / value))
 
 
@@ -129,7 +147,7 @@ def model_paths(value: Any, root: Path) -> tuple[str, ...]:
 def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, str | os.PathLike):
         raise Problem(f"must be a list; write [{shown(os.fspath(value))}]")
-    if not isinstance(value, list | tuple | set | frozenset):
+    if not isinstance(value, list | tuple | set | frozenset) or is_record(value):
         raise Problem(f"must be a list, not {shown(value)}")
     return sorted(value, key=str) if isinstance(value, set | frozenset) else value
 
@@ -149,6 +167,8 @@ def engine_options(value: Any, root: Path) -> Mapping[str, Any]:
     """Options for SQLAlchemy's ``create_async_engine``."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
+    if is_url(urls := " ".join(value)):
+        raise Problem(f"must have names as keys, not {shown(urls)}")
     if own := sorted(_OWN & value.keys()):
         raise Problem(f"{own[0]!r} is an option of database_config itself; give it there")
     if taken := sorted(_DBWARDENS & value.keys()):
@@ -169,7 +189,7 @@ CHECKS: Mapping[str, Check] = {
     "dev_database_url": source,
     "overlap_models": flag,
     "compare_privileges": flag,
-    "replica_of": text,
+    "replica_of": reference,
     "timeout": seconds(optional=True),
     "connect_timeout": seconds(),
     "lock_timeout": seconds(optional=True),

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.syntax import Hosts, Parts, URLProblem, port_number, split_hosts
+from dbwarden.secrets import Secret
 
 if TYPE_CHECKING:
     from dbwarden.config.urls import DatabaseURL
@@ -95,28 +96,6 @@ SYSTEM = "system"
 _SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|[^\s\\])*)(?:\s+|$)", re.DOTALL)
 
 
-class Secret:
-    """A password that shows in no repr, log or traceback; asyncpg calls it to get the text."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __call__(self) -> str:
-        """The password itself."""
-        return self._text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __repr__(self) -> str:
-        return "***"
-
-
 # -- from the URL -----------------------------------------------------------------------------
 
 
@@ -148,7 +127,9 @@ def _given(parts: Parts) -> dict[str, str]:
     for name, value in parts.query:
         name = "sslmode" if name == "ssl" else name
         if name not in _KNOWN:
-            raise URLProblem(_unknown(name))
+            # The rest of a password with a raw & looks like a parameter.
+            told = not given.keys() & {"password", "sslpassword"} and name.isidentifier()
+            raise URLProblem(_unknown(repr(name) if told else "a name in the query"))
         if name == "host" and name in given:
             value = f"{given[name]},{value}"
         elif given.get(name, value) != value:
@@ -158,9 +139,9 @@ def _given(parts: Parts) -> dict[str, str]:
 
 
 def _unknown(name: str) -> str:
-    hint = did_you_mean(name, _KNOWN)
+    hint = did_you_mean(name.strip("'"), _KNOWN)
     return (
-        f"{name!r} is no connection parameter{hint or '.'} A setting of the server goes into "
+        f"{name} is no connection parameter{hint or '.'} A setting of the server goes into "
         "options, as in options=-c%20search_path%3Dapp"
     )
 
@@ -230,9 +211,9 @@ def asyncpg_arguments(url: "DatabaseURL") -> dict[str, Any]:
 
     Returns:
         Only what the URL says: ``host`` and ``port`` (lists when there are several), ``user``,
-        ``password`` (a callable without a readable repr), ``database``, ``server_settings``,
-        ``timeout`` (seconds), ``statement_cache_size``, ``target_session_attrs``, ``passfile``,
-        ``krbsrvname``, ``gsslib``, ``direct_tls``. TLS parameters travel in ``dsn``, because
+        ``password`` (a :class:`Secret`), ``database``, ``server_settings``, ``timeout`` (seconds),
+        ``statement_cache_size``, ``target_session_attrs``, ``passfile``, ``krbsrvname``,
+        ``gsslib``, ``direct_tls``. TLS parameters travel in ``dsn``, a :class:`Secret`, because
         asyncpg reads their files and falls back as libpq does only from there; ``ssl=True`` stands
         for the system's certificates. What is missing asyncpg takes from libpq's environment
         variables.
@@ -244,7 +225,7 @@ def asyncpg_arguments(url: "DatabaseURL") -> dict[str, Any]:
     if url.user:
         arguments["user"] = url.user
     if url.password:
-        arguments["password"] = Secret(url.password)
+        arguments["password"] = url.password
     if url.database:
         arguments["database"] = url.database
     if settings := server_settings(url):
@@ -286,7 +267,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
     given = {name: query[name] for name in _TLS if name in query}
     if given == {"sslmode": "disable"}:
         return {"ssl": False}  # the same, and asyncpg need not take a URL apart
-    return {"dsn": "postgresql://?" + urlencode(given, quote_via=quote)} if given else {}
+    return {"dsn": Secret("postgresql://?" + urlencode(given, quote_via=quote))} if given else {}
 
 
 DEFAULT_PORT = 5432

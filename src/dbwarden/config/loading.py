@@ -12,9 +12,9 @@ from dbwarden.config.finding import find_config
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.registry import PROCESS, Declaration, Registry, collecting
-from dbwarden.config.urls import redact
 from dbwarden.config.validation import validate
 from dbwarden.errors import ConfigurationError, ConfigurationNotFound, DBWardenError
+from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import Location
 
 __all__ = ["DatabaseRef", "Project", "configured", "find_config", "load_project"]
@@ -167,9 +167,8 @@ def _forget(entry: str) -> None:
 
 def _without_secrets(error: BaseException) -> BaseException | None:
     """*error* as a cause, unless it shows a password: pydantic prints its input."""
-    return (
-        error if redact(str(error)) == str(error) and not isinstance(error, SyntaxError) else None
-    )
+    cause = clean_cause(error)
+    return None if isinstance(cause, SyntaxError) else cause
 
 
 def _failure(path: Path, error: BaseException) -> ConfigurationError:
@@ -188,7 +187,7 @@ def _failure(path: Path, error: BaseException) -> ConfigurationError:
     elsewhere = ""
     if own and where[-1][0] != str(path):
         elsewhere = ", raised in {}:{}".format(*where[-1])
-    words = redact(f"{type(error).__name__}: {error}".rstrip(": "))
+    words = describe_error(error)
     return ConfigurationError(
         f"the configuration file fails: {words}{elsewhere}",
         location=Location(path=path, line=own[-1] if own else None),

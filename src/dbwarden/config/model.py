@@ -7,19 +7,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from dbwarden.config.embedded import embedded_url
-from dbwarden.config.urls import DatabaseURL, read_url, read_url_once, redact
+from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.ledger import DEFAULT_TABLE
+from dbwarden.secrets import Secret, clean_cause, describe_error, hidden
 from dbwarden.types import DatabaseName, DialectName
 
 if TYPE_CHECKING:
     from dbwarden.config.project import Project
 
-UrlSource = str | Callable[[], str | Awaitable[str]] | Any
+UrlSource = str | Secret[Any] | Callable[[], str | Awaitable[str]] | Any
 """A URL, a ``sqlalchemy.URL``, or a plain or async function that returns one at connect time."""
+
+URL_OPTIONS = ("database_url", "migration_url", "dev_database_url", "scratch")
 
 EMBEDDED = "embedded"
 """What ``dev_database_url`` says to mean the embedded PostgreSQL server."""
+_WORDS = ("auto", EMBEDDED)
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 
@@ -28,8 +32,9 @@ _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 class DatabaseConfig:
     """One configured database.
 
-    Times are seconds; ``None`` means no limit. Paths are absolute. ``database_url`` never shows in
-    a repr, because it may hold a password; show :attr:`display_url` instead. ``migrations_name``
+    Times are seconds; ``None`` means no limit. Paths are absolute. URLs are kept as ``Secret``,
+    which shows no password; ``database_url.reveal()`` returns the URL itself, :attr:`display_url`
+    the one to show. ``migrations_name``
     is set on a database that shares its migrations with others; see :attr:`files_of`.
     ``primary`` is the database that ``replica_of`` names. ``project`` is the project that declares
     the database; a configuration that a program makes itself belongs to none.
@@ -69,8 +74,14 @@ class DatabaseConfig:
     )
     ledger_table: str = DEFAULT_TABLE
     ledger_schema: str | None = None
-    scratch: str = field(default="auto", repr=False)
+    scratch: str | Secret[str] = field(default="auto", repr=False)
     scratch_setup: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in URL_OPTIONS:
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                object.__setattr__(self, name, hidden(value))
 
     def url_setting(self, *, migrating: bool = False) -> str:
         """Which setting says where the database is, for what *migrating* says in resolve_url."""
@@ -103,16 +114,16 @@ class DatabaseConfig:
             error.database = error.database or self.database_name
             raise
         except Exception as error:
-            cause, problem = error, redact(f"{type(error).__name__}: {error}")
+            problem, cause = describe_error(error), clean_cause(error)
         raise ConnectError(
             f"{name}: the function {name_of(function)} that gives the URL failed: {problem}",
             database=self.database_name,
             next_step=f"Correct {name_of(function)}, which database_config names as {name}.",
-        ) from (cause if redact(str(cause)) == str(cause) else None)
+        ) from cause
 
     def _read(self, source: object) -> DatabaseURL | str:
         # A fleet asks for the URL of each database more than once.
-        known = isinstance(source, str) and source is self.database_url
+        known = isinstance(source, Secret) and source is self.database_url
         parsed = read_url_once(source, self.root) if known else read_url(source, self.root)
         if not isinstance(parsed, DatabaseURL):
             return parsed
@@ -129,10 +140,17 @@ class DatabaseConfig:
     @property
     def display_url(self) -> str:
         """The URL to show to people, without a password."""
-        if callable(self.database_url):
-            return f"<given by {name_of(self.database_url)}>"
-        url = self.url
-        return url.display if url else "<not a usable URL>"
+        return self.display("database_url") or ""
+
+    def display(self, option: str) -> str | None:
+        """Return what to show of an *option* that is a URL: a word, or the URL without password."""
+        source = getattr(self, option)
+        if source is None or source in _WORDS:
+            return None if source is None else str(source.reveal())
+        if callable(source):
+            return f"<given by {name_of(source)}>"
+        url = read_url(source, self.root)
+        return url.display if isinstance(url, DatabaseURL) else "<not a usable URL>"
 
     @property
     def files_of(self) -> DatabaseName:

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.checks import Check, Problem, seconds, shown, text
+from dbwarden.config.checks import Check, Problem, is_url, seconds, shown, text
 from dbwarden.config.names import LONGEST, problem_of_name
 from dbwarden.config.registry import TenantDeclaration, TenantSource
-from dbwarden.config.tenants import DEFAULT_IDS, FIELD, Pattern
+from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.urls import DatabaseURL, read_url
-
-SAMPLE = "tenant0id"
-"""The sample's id; problems are told with the field in its place."""
 
 OWN = ("name", "tenants", "id_pattern", "refresh_after")
 REQUIRED = ("name", "database_url", "tenants")
@@ -126,7 +123,7 @@ def _family(name: object, problems: Problems) -> str | None:
     except Problem as problem:
         problems.append(("name", str(problem)))
         return None
-    if "://" in written:
+    if is_url(written):
         problems.append(("name", "is a URL, not a name"))
         return None
     if written.count(FIELD) != 1:
@@ -142,7 +139,7 @@ def _family(name: object, problems: Problems) -> str | None:
 
 
 def _ids(given: object, problems: Problems) -> re.Pattern[str] | None:
-    if not isinstance(given, str) or not given:
+    if not isinstance(given, str) or not given or is_url(given):
         problems.append(("id_pattern", f"must be a regular expression, not {shown(given)}"))
         return None
     try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.tenants import ASK_AGAIN, TenantFamily
-from dbwarden.config.urls import redact
 from dbwarden.errors import UnknownDatabase, UsageError
+from dbwarden.secrets import redact
 
 Declared = DatabaseConfig | TenantFamily
 

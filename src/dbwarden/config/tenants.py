@@ -7,15 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from dbwarden.config.checks import is_record, shown
 from dbwarden.config.model import DatabaseConfig, called, name_of
 from dbwarden.config.names import LONGEST, RESERVED
 from dbwarden.config.registry import TenantSource
-from dbwarden.config.urls import redact
 from dbwarden.errors import ConfigurationError, ConnectError
+from dbwarden.secrets import Secret, describe_error
 from dbwarden.types import DatabaseName
 
 FIELD = "{tenant_id}"
 """What stands for the tenant's id in a name or URL."""
+
+SAMPLE = "tenant0id"
+"""The id of the sample tenant that a declaration is checked with."""
 
 DEFAULT_IDS = "[a-z0-9]+(?:[_-][a-z0-9]+)*"
 """What an id looks like unless ``id_pattern`` says otherwise."""
@@ -92,7 +96,7 @@ class Pattern:
         Raises:
             ValueError: Some cannot be used, or stand for the same tenant; says which.
         """
-        if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        if isinstance(given, str | bytes) or is_record(given) or not isinstance(given, Iterable):
             raise ValueError(f"it is of type {type(given).__name__}, not a list of ids")
         items = sorted(given, key=str) if isinstance(given, set | frozenset) else given
         ids: dict[str, str] = {}
@@ -102,7 +106,7 @@ class Pattern:
             if not isinstance(text, str):
                 problems.append(f"a value of type {type(item).__name__} is no id")
             elif words := self.problem_of(text):
-                problems.append(f"{_shown(text)}: {words}")
+                problems.append(f"{shown(text)}: {words}")
             elif (twin := ids.get(text.lower())) is not None:
                 problems.append(_twins(twin, text))
             else:
@@ -110,10 +114,6 @@ class Pattern:
         if problems:
             raise ValueError(_together(problems))
         return tuple(ids.values())
-
-
-def _shown(tenant_id: str) -> str:
-    return redact(repr(tenant_id if len(tenant_id) <= 80 else tenant_id[:77] + "..."))
 
 
 def _twins(first: str, second: str) -> str:
@@ -171,7 +171,7 @@ class TenantFamily:
     @property
     def display_url(self) -> str:
         """The pattern of the URL to show to people, without a password."""
-        return redact(self.pattern.urls["database_url"])
+        return self.template.display_url.replace(SAMPLE, FIELD)
 
     @property
     def databases(self) -> tuple[DatabaseConfig, ...]:
@@ -201,7 +201,8 @@ class TenantFamily:
 
     def _made(self, tenant_id: str) -> DatabaseConfig:
         urls: Mapping[str, Any] = {
-            option: url.replace(FIELD, tenant_id) for option, url in self.pattern.urls.items()
+            option: Secret(url.replace(FIELD, tenant_id))
+            for option, url in self.pattern.urls.items()
         }
         return replace(self.template, database_name=self.pattern.name_of(tenant_id), **urls)
 
@@ -260,7 +261,7 @@ class TenantFamily:
             try:
                 return await called(self.source)  # type: ignore[return-value]  # read() looks
             except Exception as error:
-                problem = redact(f"{type(error).__name__}: {error}")
+                problem = describe_error(error)
         if scope.cancelled_caught:
             problem = f"it did not end within {self.template.timeout:g} s"
         raise self._no_list(f"the function {self.asks} that gives the tenants failed: {problem}")

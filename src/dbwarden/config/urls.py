@@ -1,8 +1,8 @@
 """Database URLs as values: parsed without SQLAlchemy, shown without passwords."""
 
 import os
-import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,7 @@ from dbwarden.config.syntax import (
     split_server,
 )
 from dbwarden.errors import ConfigurationError
+from dbwarden.secrets import MASK, Secret, remember
 from dbwarden.types import DialectName
 
 _KINDS: dict[str, DialectName] = {
@@ -52,17 +53,21 @@ class DatabaseURL:
     dialect: DialectName
     driver: str | None = None
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: Secret[str] | None = None
     hosts: Hosts = ()
     database: str = ""
     query: Pairs = ()
 
+    def __post_init__(self) -> None:
+        hidden = [text for name, text in self.query if name in _SECRETS]
+        for text in [*([self.password.reveal()] if self.password else []), *hidden]:
+            remember(text)
+
     @property
     def display(self) -> str:
         """The URL to show to people: passwords are ``***``, and there is no driver."""
-        password = "***" if self.password else None
-        query = tuple((name, "***" if name in _SECRETS else text) for name, text in self.query)
-        return _written(replace(self, driver=None, password=password, query=query), safe="*")
+        query = tuple((name, MASK if name in _SECRETS else text) for name, text in self.query)
+        return _written(self.with_driver(None), MASK if self.password else None, query)
 
     def __repr__(self) -> str:
         return f"DatabaseURL({self.display!r})"
@@ -72,7 +77,8 @@ class DatabaseURL:
 
     def render(self) -> str:
         """The whole URL with its password; :func:`parse_url` reads the same value back."""
-        return _written(self)
+        password = self.password.reveal() if self.password else None
+        return _written(self, password, self.query)
 
     def with_driver(self, driver: str | None) -> Self:
         """The same URL for another driver."""
@@ -155,20 +161,22 @@ def _place(host: str) -> str:
     return name
 
 
-def _written(url: DatabaseURL, safe: str = "") -> str:
+def _written(url: DatabaseURL, password: str | None, query: Pairs) -> str:
     scheme = f"{url.dialect}+{url.driver}" if url.driver else url.dialect
-    query = "&".join(
-        f"{quote(name)}={quote_plus(value, safe=safe + '/:,')}" for name, value in url.query
-    )
-    tail = f"?{query}" if query else ""
+    tail = "&".join(f"{quote(name)}={_quoted(value, quote_plus, '/:,')}" for name, value in query)
+    tail = f"?{tail}" if tail else ""
     if url.dialect == "sqlite":
         return f"{scheme}:///{quote(url.database, safe='/:', errors='surrogateescape')}{tail}"
     login = ""
-    if url.user or url.password:
-        password = f":{quote(url.password, safe=safe)}" if url.password else ""
-        login = f"{quote(url.user or '', safe='')}{password}@"
+    if url.user or password:
+        after = f":{_quoted(password, quote, '')}" if password else ""
+        login = f"{quote(url.user or '', safe='')}{after}@"
     hosts = ",".join(_written_host(name, port) for name, port in url.hosts)
     return f"{scheme}://{login}{hosts}/{quote(url.database, safe='')}{tail}"
+
+
+def _quoted(value: str, quoting: Callable[..., str], safe: str) -> str:
+    return value if value == MASK else quoting(value, safe=safe)
 
 
 def _written_host(name: str, port: int | None) -> str:
@@ -201,18 +209,20 @@ def parse_url(url: object, *, root: Path | None = None) -> DatabaseURL:
 def read_url(url: object, root: Path) -> DatabaseURL | str:
     """:func:`parse_url` that returns what is wrong instead of raising it."""
     try:
-        return _read(url, root)
+        return _read(url.reveal() if isinstance(url, Secret) else url, root)
     except URLProblem as problem:
         return str(problem)
 
 
 @lru_cache(maxsize=1024)
-def read_url_once(url: str, root: Path) -> DatabaseURL | str:
+def read_url_once(url: Secret[Any], root: Path) -> DatabaseURL | str:
     """:func:`read_url` for the URLs of a configuration, which stay what they are."""
     return read_url(url, root)
 
 
 def _read(url: object, root: Path) -> DatabaseURL:
+    if isinstance(url, DatabaseURL):
+        return url
     text = _text(url)
     if text is None:
         scheme, _, driver = str(getattr(url, "drivername", "")).partition("+")
@@ -232,7 +242,7 @@ def _value(dialect: DialectName, driver: str | None, parts: Parts) -> DatabaseUR
         dialect=dialect,
         driver=driver,
         user=parts.user,
-        password=parts.password,
+        password=Secret(parts.password) if parts.password else None,
         hosts=parts.hosts,
         database=parts.database,
         query=parts.query,
@@ -270,15 +280,3 @@ def _kind(scheme: str, driver: str | None) -> DialectName:
             f"and reads URLs written for {known}"
         )
     return dialect
-
-
-_CREDENTIALS = re.compile(r"(\w://[^\s:/@'\"]*):[^\s'\"]*@")
-_PASSWORD = re.compile(
-    r"""((?:password|passwd|pwd|secret|token)\w*['"]?\s*[=:]\s*)(['"]?)[^\s'"&,;)]+""",
-    re.IGNORECASE,
-)
-
-
-def redact(text: str) -> str:
-    """*text* of foreign origin with the passwords of URLs and of ``password=...`` as ``***``."""
-    return _PASSWORD.sub(r"\1\2***", _CREDENTIALS.sub(r"\1:***@", text))

@@ -11,7 +11,6 @@ from dbwarden.config.model import EMBEDDED, DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, word_meant
 from dbwarden.config.patterns import (
     OWN,
-    SAMPLE,
     PatternDraft,
     overlap,
     read_pattern,
@@ -19,8 +18,8 @@ from dbwarden.config.patterns import (
 )
 from dbwarden.config.project import Declared
 from dbwarden.config.registry import Declaration, TenantDeclaration
-from dbwarden.config.tenants import FIELD, Pattern, TenantFamily
-from dbwarden.config.urls import DatabaseURL, read_url, redact
+from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
+from dbwarden.config.urls import DatabaseURL, read_url
 from dbwarden.ledger import DEFAULT_TABLE
 from dbwarden.types import Location
 
@@ -94,7 +93,7 @@ def _line(finding: Finding, root: Path) -> str:
     if draft.tenants:
         name = draft.tenants.blamed(name)
     line = f"{draft.label}.{name}: {words} ({_place(draft.location, root)})"
-    return redact(line.replace(SAMPLE, FIELD))
+    return line.replace(SAMPLE, FIELD)
 
 
 def _place(location: Location, root: Path) -> str:

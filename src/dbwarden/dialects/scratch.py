@@ -15,6 +15,7 @@ from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import UsageError
 from dbwarden.files.checksum import checksum
+from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration, Section
 from dbwarden.ledger import Kind
 from dbwarden.schema import Schema
@@ -44,7 +45,7 @@ def setup_of(config: DatabaseConfig) -> Migration | None:
     if path is None:
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(

@@ -23,6 +23,7 @@ from dbwarden.operations.replicas import look_beside
 from dbwarden.operations.status import StatusResult, describe
 from dbwarden.operations.target import look, migration_files
 from dbwarden.planning import compare
+from dbwarden.secrets import clean_cause, describe_error
 
 REMEMBERED = 120
 """How many latencies of a database are kept for the page's chart."""
@@ -136,8 +137,8 @@ class Probes:
             except DBWardenError as raised:
                 error = raised
             except Exception as raised:
-                error = DBWardenError(f"unexpected {type(raised).__name__}: {raised}")
-                error.__cause__ = raised
+                error = DBWardenError(f"unexpected {describe_error(raised)}")
+                error.__cause__ = clean_cause(raised)
         if scope.cancelled_caught:
             error = TimedOut(f"no answer within {limit:g} s", database=config.database_name)
         return Probe(

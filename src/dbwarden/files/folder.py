@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dbwarden.errors import MigrationFileError
+from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, parse_name, slug
 from dbwarden.files.order import cycle_of, in_order, say_cycle, say_versions
@@ -84,21 +85,15 @@ def _sql_files(folder: Path, database: DatabaseName) -> list[Path]:
     return [Path(f"{folder}{os.sep}{name}") for name in sorted(names)]
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Open *path*; a pipe to which nobody writes is empty then, and holds up nobody."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _text(file: Path, database: DatabaseName) -> str:
     try:
-        with open(file, "rb", buffering=0, opener=_without_waiting) as opened:
-            data = opened.readall()
+        data = read_regular(file)
     except OSError as error:
         raise MigrationFileError(
             f"the file cannot be read: {error.strerror}",
             database=database,
             location=Location(path=file),
-            next_step="Check that it is there, and its permissions.",
+            next_step="Check that it is there, a regular file, and its permissions.",
         ) from error
     return decode(data, path=file, database=database)
 

@@ -19,6 +19,7 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, Interrupted, NotStarted, TimedOut
 from dbwarden.operations.target import files_once, timed_out
+from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
 
 T = TypeVar("T")
@@ -288,12 +289,12 @@ async def _attempt(task: Task[T]) -> Outcome[T]:
 
 def _unexpected(name: DatabaseName, cause: Exception) -> DBWardenError:
     error = DBWardenError(
-        f"unexpected {type(cause).__name__}: {cause}",
+        f"unexpected {describe_error(cause)}",
         database=name,
         next_step="This is a defect of dbwarden or of your own operation; run again with "
         "--log-level debug and report it.",
     )
-    error.__cause__ = cause
+    error.__cause__ = clean_cause(cause)
     return error
 
 

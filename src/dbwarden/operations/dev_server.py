@@ -15,6 +15,7 @@ import anyio.to_thread
 from dbwarden.config.embedded import ADDRESS, address_of, listens, url_in
 from dbwarden.config.model import EMBEDDED, DatabaseConfig
 from dbwarden.errors import ConnectError, UsageError
+from dbwarden.files.disk import open_own, write_own
 
 _SOCKET_PATH_LIMIT = 100
 
@@ -106,7 +107,7 @@ def _start(root: Path) -> _Place:
     with _alone(root):
         if not listens(place.folder):
             _start_in(place, user)
-            (root / ADDRESS).write_text(f"{place.folder}\n", encoding="utf-8")
+            write_own(root / ADDRESS, os.fsencode(f"{place.folder}\n"))
     return place
 
 
@@ -115,9 +116,12 @@ def _alone(root: Path) -> Generator[None]:
     """Wait for others that start this server, too."""
     import fcntl
 
-    with (root / ADDRESS).with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = open_own((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _start_in(place: _Place, user: "Runner") -> None:

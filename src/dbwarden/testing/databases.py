@@ -115,14 +115,13 @@ class Templates:
         self._send(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def _send(self, sql: str) -> None:
-        import asyncpg
-
         from dbwarden.config.libpq import asyncpg_arguments
+        from dbwarden.dialects.postgresql.connecting import connect
 
-        arguments = asyncpg_arguments(parse_url(self._url("postgres")))
+        url = parse_url(self._url("postgres"))
 
         async def send() -> None:
-            connection = await asyncpg.connect(**arguments)
+            connection = await connect(asyncpg_arguments(url))
             try:
                 await connection.execute(sql)
             finally:

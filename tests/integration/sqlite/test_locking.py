@@ -1,9 +1,11 @@
 """One migrator per database: between connections, between processes, and when one dies."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +15,16 @@ import anyio
 import anyio.to_thread
 import pytest
 
+import dbwarden
 from dbwarden.dialects.sqlite.locks import LockFile, Mark, born, has_name
-from dbwarden.errors import LockTimeout, MigratorBusy, StatementFailed
+from dbwarden.errors import (
+    ConnectError,
+    DatabaseMissing,
+    DBWardenError,
+    LockTimeout,
+    MigratorBusy,
+    StatementFailed,
+)
 from dbwarden.ledger import LockHolder
 
 SLOW = (
@@ -140,6 +150,40 @@ async def test_a_link_to_the_database_leads_to_the_same_lock(project: Any) -> No
             with pytest.raises(MigratorBusy):
                 async with other.lock():
                     pass
+
+
+@pytest.mark.parametrize("make", [os.symlink, os.link], ids=["symbolic", "hard"])
+async def test_a_lock_file_that_leads_elsewhere_is_not_written(project: Any, make: Any) -> None:
+    precious = project.root / "precious"
+    precious.write_text("of somebody else")
+    make(precious, f"{project.file}.dbwarden-lock")
+    project.write("0001", "CREATE TABLE u (id);")
+    with pytest.raises(ConnectError, match="it is a link to another file") as caught:
+        await dbwarden.migrate(project.config)
+    assert precious.read_text() == "of somebody else"
+    assert "then remove it" in str(caught.value.next_step)
+
+
+async def test_a_database_is_not_made_through_a_link(project: Any) -> None:
+    project.file.symlink_to(project.root / "elsewhere.db")
+    for operation in (dbwarden.migrate, dbwarden.create_database):
+        with pytest.raises(DatabaseMissing, match=r"elsewhere\.db, which does not exist"):
+            await operation(project.config)
+    assert not (project.root / "elsewhere.db").exists()
+
+
+@pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
+async def test_what_sqlite_writes_beside_a_database_follows_no_link(project: Any, end: str) -> None:
+    with contextlib.closing(sqlite3.connect(project.file)) as made:
+        made.execute(f"PRAGMA journal_mode = {'delete' if end == '-journal' else 'wal'}")
+        made.execute("CREATE TABLE t (id)")
+    precious = project.root / "precious"
+    precious.write_text("of somebody else")
+    project.file.with_name(f"app.db{end}").symlink_to(precious)
+    project.write("0001", "CREATE TABLE u (id);")
+    with contextlib.suppress(DBWardenError):
+        await dbwarden.migrate(project.config)
+    assert precious.read_text() == "of somebody else"
 
 
 def test_a_lock_on_a_file_that_lost_its_name_does_not_count(project: Any) -> None:

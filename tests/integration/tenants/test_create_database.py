@@ -30,7 +30,7 @@ def absent(postgres_server: EmbeddedServer, make_config: MakeConfig) -> Database
 
 
 async def ask(config: DatabaseConfig, query: str) -> object:
-    connection = await asyncpg.connect(config.database_url)
+    connection = await asyncpg.connect(config.database_url.reveal())
     try:
         return await connection.fetchval(query)
     finally:
@@ -156,7 +156,7 @@ async def test_a_user_who_may_not_is_told_how_to_get_the_right(
 ) -> None:
     role = f"poor_{uuid.uuid4().hex[:8]}"
     await postgres_server.execute(f"CREATE ROLE {role} LOGIN")
-    url = str(absent.database_url).replace("postgres@", f"{role}@")
+    url = absent.database_url.reveal().replace("postgres@", f"{role}@")
     with pytest.raises(AccessDenied) as caught:
         await create_database(replace(absent, database_url=url))
     assert f'ALTER ROLE "{role}" CREATEDB' in str(caught.value.next_step)

@@ -86,7 +86,7 @@ def test_each_tenant_has_a_database_of_its_own_and_shares_the_migrations() -> No
         "tenant_a",
         "tenant_b",
     ]
-    assert str(second.migration_url).endswith("direct/tenant_b")
+    assert second.migration_url.reveal().endswith("direct/tenant_b")
     assert first.migrations_dir == second.migrations_dir == ROOT / "migrations" / "tenant"
     assert first.files_of == second.files_of == "tenant"
     assert not first.default

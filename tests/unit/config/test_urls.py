@@ -9,8 +9,9 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbwarden.config.urls import DatabaseURL, parse_url, redact
+from dbwarden.config.urls import DatabaseURL, parse_url
 from dbwarden.errors import ConfigurationError
+from dbwarden.secrets import Secret, redact
 
 ROOT = Path("/project")
 
@@ -30,7 +31,7 @@ def test_every_part_of_a_postgresql_url_is_read() -> None:
         dialect="postgresql",
         driver="psycopg",
         user="ann",
-        password="pa@ss",
+        password=Secret("pa@ss"),
         hosts=(("db.example", 5433),),
         database="shop",
         query=(("sslmode", "require"),),
@@ -242,7 +243,7 @@ hosts = st.one_of(
         dialect=st.just("postgresql"),
         driver=st.none() | st.just("asyncpg"),
         user=st.none() | names,
-        password=st.none() | names,
+        password=st.none() | names.map(Secret),
         hosts=st.lists(hosts, max_size=3).map(tuple),
         database=st.just("") | names,
         query=st.lists(st.tuples(st.just("application_name"), names), max_size=1).map(tuple),
@@ -264,7 +265,7 @@ def test_sqlalchemy_reads_a_rendered_url_as_we_do(user: str, password: str, data
     url = DatabaseURL(
         dialect="postgresql",
         user=user,
-        password=password,
+        password=Secret(password),
         hosts=(("h", 5433),),
         database=database,
     )

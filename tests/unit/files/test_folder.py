@@ -361,7 +361,30 @@ def test_of_two_files_with_one_number_the_command_that_parts_them_is_named(
     assert advice(folder).endswith("this one with: dbwarden renumber -d primary --move 0001_b")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_a_pipe_that_nobody_writes_to_holds_up_nobody(folder: Path) -> None:
-    os.mkfifo(folder / "primary__0001_a.sql")
-    assert problems(folder) == [("primary__0001_a.sql:1:1", "it has no upgrade section")]
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+        (os.mkfifo, "a named pipe"),
+        (lambda path: path.symlink_to("/dev/null"), "a device"),
+    ],
+)
+def test_what_is_no_regular_file_holds_up_nobody(
+    folder: Path, make: Callable[[Path], object], what: str
+) -> None:
+    make(folder / "primary__0001_a.sql")
+    words = f"the file cannot be read: it is {what}, not a regular file"
+    assert problems(folder) == [("primary__0001_a.sql", words)]
+
+
+def test_a_file_that_is_too_large_is_refused_with_the_limit(folder: Path) -> None:
+    with (folder / "primary__0001_a.sql").open("wb") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room
+    words = "it is larger than 64 MiB, the limit for a file of SQL"
+    assert problems(folder) == [("primary__0001_a.sql", f"the file cannot be read: {words}")]
+
+
+def test_a_link_to_a_migration_is_one(folder: Path, write: Write, tmp_path: Path) -> None:
+    write("primary__0001_a.sql").rename(tmp_path / "elsewhere")
+    (folder / "primary__0001_a.sql").symlink_to(tmp_path / "elsewhere")
+    assert [migration.version for migration in read_folder(folder, PRIMARY)] == [1]

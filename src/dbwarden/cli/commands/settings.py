@@ -15,7 +15,7 @@ from dbwarden.cli.options import Project, Target
 from dbwarden.cli.run import project, selected
 from dbwarden.cli.style import short
 from dbwarden.config import loading
-from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
 
 DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
@@ -84,15 +84,13 @@ def _documents(found: loading.Project, *, tenants: bool) -> Json:
 
 
 def _document(config: DatabaseConfig) -> Json:
-    """Every setting but the URLs as they are: those are shown without their secrets."""
+    """Return every setting; URLs are shown without their secrets."""
     document: Json = {}
     for field in fields(config):
         if field.name in ("primary", "project"):
             continue  # "replica_of" and "config" name them
-        if field.name in ("migration_url", "dev_database_url"):
-            document[field.name] = "configured" if getattr(config, field.name) else None
-        elif field.name == "database_url":
-            document[field.name] = config.display_url
+        if field.name in URL_OPTIONS:
+            document[field.name] = config.display(field.name)
         elif field.name == "engine_options":
             document[field.name] = sorted(config.engine_options)
         else:

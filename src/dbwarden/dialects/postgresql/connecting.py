@@ -1,5 +1,7 @@
 """From a configuration to a session, within the connect timeout."""
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -14,6 +16,16 @@ from dbwarden.dialects.postgresql.refusals import connect_failure, timed_out
 from dbwarden.dialects.postgresql.session import Session
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError
+from dbwarden.secrets import Secret, without_frames
+
+CONNECT_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+)
+"""What ``asyncpg.connect`` raises when a connection does not come about."""
 
 GRACE = 5.0
 """Seconds that stopping a migration on the server may take after a cancellation."""
@@ -76,17 +88,44 @@ async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
 
 async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
     try:
-        return await asyncpg.connect(**connect_arguments(url, config))
-    except (
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        ValueError,
-    ) as error:
-        if files := await anyio.to_thread.run_sync(unreadable_files, url):
-            raise _unreadable(files, config, setting) from error
-        raise connect_failure(error, url, config.database_name, setting) from error
+        return await connect(connect_arguments(url, config))
+    except CONNECT_FAILURES as error:
+        files = await anyio.to_thread.run_sync(unreadable_files, url)
+        failure = connect_failure(error, url, config.database_name, setting)
+    raise _unreadable(files, config, setting) if files else failure
+
+
+async def connect(arguments: Mapping[str, Any]) -> Any:
+    """Call ``asyncpg.connect`` so that its exceptions hold no password.
+
+    The driver's frames hold it in their variables, and error trackers show those. So they are
+    dropped, from a cancellation too.
+
+    Args:
+        arguments: What ``asyncpg.connect`` takes; each may be a :class:`Secret`.
+    """
+    try:
+        return await asyncpg.connect(
+            **{
+                name: _revealed(name, value)
+                for name, value in (_password_of_environment() | dict(arguments)).items()
+            }
+        )
+    except BaseException as error:
+        without_frames(error)
+        raise
+
+
+def _password_of_environment() -> dict[str, Any]:
+    given = os.environ.get("PGPASSWORD")
+    return {"password": Secret(given)} if given else {}
+
+
+def _revealed(name: str, value: object) -> object:
+    """Return what the driver gets. It keeps a password that it is given with the connection."""
+    if not isinstance(value, Secret):
+        return value
+    return value.reveal if name == "password" else value.reveal()
 
 
 def _unreadable(files: tuple[str, ...], config: DatabaseConfig, setting: str) -> ConnectError:

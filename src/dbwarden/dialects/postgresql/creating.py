@@ -67,7 +67,7 @@ def create_sql(name: str, new: NewDatabase) -> str:
 async def _session(config: DatabaseConfig, url: DatabaseURL) -> Session:
     failures: list[ConnectError] = []
     for database in MAINTENANCE:
-        there = replace(url, database=database).render()
+        there = replace(url, database=database)
         place = replace(config, database_url=there, migration_url=None)
         try:
             return await open_session(place, read_only=False)

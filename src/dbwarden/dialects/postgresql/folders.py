@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dbwarden.errors import DBWardenError
+from dbwarden.files.disk import open_own
 
 PREFIX = "dbwarden-postgresql-"
 _OWNER = "owner"
@@ -65,7 +66,7 @@ def own(folder: Path) -> int:
     """Mark *folder* as ours until the returned file descriptor is closed."""
     import fcntl  # here and below: Windows has none, and must come as far as to be told so
 
-    descriptor = os.open(folder / _OWNER, os.O_CREAT | os.O_RDWR, 0o600)
+    descriptor = open_own(folder / _OWNER, os.O_CREAT | os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 
@@ -89,7 +90,7 @@ def sweep(parent: Path) -> None:
 
     for folder in parent.glob(f"{PREFIX}*"):
         try:
-            descriptor = os.open(folder / _OWNER, os.O_RDWR)
+            descriptor = open_own(folder / _OWNER, os.O_RDWR)
         except OSError:  # just being made, or another user's
             continue
         try:

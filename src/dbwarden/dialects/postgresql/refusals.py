@@ -9,8 +9,9 @@ from collections.abc import Iterable
 import asyncpg
 
 from dbwarden.config.libpq import DEFAULT_PORT
-from dbwarden.config.urls import DatabaseURL, redact
+from dbwarden.config.urls import DatabaseURL
 from dbwarden.errors import AccessDenied, ConnectError, DatabaseMissing
+from dbwarden.secrets import clean_cause, redact
 from dbwarden.types import DatabaseName
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
@@ -58,8 +59,9 @@ def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -
 def connect_failure(
     error: Exception, url: DatabaseURL, database: DatabaseName, setting: str = _USUAL
 ) -> ConnectError:
-    """The error for the user behind *error*, which connecting to *url* raised.
+    """Return the error for the user behind *error*, which connecting to *url* raised.
 
+    Raise it outside the ``except`` block: *error* may hold the password, and would be its context.
     *setting* is where the configuration has *url*: that is what has to be corrected.
     """
     kind, message, next_step = _explain(error, url)
@@ -72,6 +74,7 @@ def connect_failure(
     )
     raised.detail = getattr(error, "detail", None)
     raised.hint = getattr(error, "hint", None)
+    raised.__cause__ = clean_cause(error)
     return raised
 
 

@@ -10,13 +10,16 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.config.libpq import asyncpg_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.binaries import find_binaries
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
-from dbwarden.dialects.postgresql.connecting import connect_arguments
+from dbwarden.dialects.postgresql.connecting import (
+    CONNECT_FAILURES,
+    connect,
+    connect_arguments,
+)
 from dbwarden.dialects.postgresql.ddl.context import context
 from dbwarden.dialects.postgresql.expressions import one_spelling
 from dbwarden.dialects.postgresql.quoting import identifier
@@ -173,9 +176,10 @@ async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, set
     arguments = {**connect_arguments(url, config), "database": database}
     try:
         with anyio.fail_after(config.connect_timeout):
-            return await asyncpg.connect(**{**asyncpg_arguments(url), **arguments})
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-        raise connect_failure(error, url, config.database_name, setting) from error
+            return await connect(arguments)
+    except CONNECT_FAILURES as error:
+        failure = connect_failure(error, url, config.database_name, setting)
+    raise failure
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ from dbwarden.dialects.postgresql.folders import (
 )
 from dbwarden.dialects.postgresql.quoting import identifier, literal
 from dbwarden.errors import ConnectError, UsageError
+from dbwarden.files.disk import open_own
 
 READY_WITHIN = 30.0
 """Seconds for a server to be ready; a cold disk may need a few."""
@@ -272,7 +273,9 @@ class EmbeddedServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.binaries.program("postgres")), "-D", str(self.data), *options]
         removed = str(self.folder) if self.throw_away else "-"
-        with (self.folder / "log").open("wb") as log:
+        log_file = open_own(self.folder / "log", os.O_CREAT | os.O_WRONLY)
+        with open(log_file, "wb") as log:
+            log.truncate()
             self._keeper = subprocess.Popen(
                 ["/bin/sh", "-c", _KEEPER, removed, *command],
                 env=_environment(),

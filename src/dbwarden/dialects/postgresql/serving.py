@@ -5,7 +5,7 @@ moment, so that a password may change while the program runs.
 """
 
 import time
-from collections.abc import MutableSet
+from collections.abc import Mapping, MutableSet
 from contextvars import ContextVar
 from typing import Any, LiteralString
 
@@ -20,7 +20,11 @@ from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.postgresql.answers import Lines, copied_lines
-from dbwarden.dialects.postgresql.connecting import application_name
+from dbwarden.dialects.postgresql.connecting import (
+    CONNECT_FAILURES,
+    application_name,
+    connect,
+)
 from dbwarden.dialects.postgresql.ledger import LedgerAddress
 from dbwarden.dialects.postgresql.looking import look
 from dbwarden.dialects.postgresql.refusals import connect_failure, is_startup_refusal, timed_out
@@ -37,14 +41,8 @@ ENDED_WITHIN = 5.0
 probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
 """Whether this task looks at the database anyway, so that asking before would only cost."""
 
-_PLACE = frozenset({"host", "port", "user", "password", "database"})
-_FAILURES = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    ValueError,
-)
+_PLACE = frozenset({"host", "port", "user", "password", "database", "dsn", "passfile"})
+"""Arguments of the driver that come from the URL alone."""
 
 
 def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
@@ -56,7 +54,8 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
     """
     url = config.url
     given = dict(config.engine_options)
-    connect_args = {**_cache_size(url), **given.pop("connect_args", {})}
+    # SQLAlchemy's frames hold them, so that no password may be among them.
+    connect_args = {**_cache_size(url), **_without_place(given.pop("connect_args", {}))}
     options: dict[str, Any] = {
         "pool_size": config.pool_size,
         "max_overflow": config.max_overflow,
@@ -66,8 +65,7 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
     }
 
     async def opening(*_: object, **arguments: Any) -> Any:
-        own = {name: value for name, value in arguments.items() if name not in _PLACE}
-        connection = await open_connection(config, own)
+        connection = await open_connection(config, _without_place(arguments))
         opened.add(connection)
         return connection
 
@@ -79,6 +77,10 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
     if config.pool_pre_ping and "poolclass" not in given:
         _ask_before_use(engine, config.connect_timeout)
     return engine
+
+
+def _without_place(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name not in _PLACE}
 
 
 _INTRODUCTION: LiteralString = (
@@ -127,10 +129,11 @@ async def _introduction(driver: Any, config: DatabaseConfig) -> tuple[str | None
             await driver.copy_from_query(_INTRODUCTION, output=take)
             ((namespace, isolation),) = copied_lines(bytes(copied))
             return namespace, isolation or ""
-    except _FAILURES as error:
+        failure = timed_out(config.connect_timeout, config.url, config.database_name)
+    except CONNECT_FAILURES as error:
         url = config.url or await config.resolve_url()
-        raise connect_failure(error, url, config.database_name) from error
-    raise timed_out(config.connect_timeout, config.url, config.database_name)
+        failure = connect_failure(error, url, config.database_name)
+    raise failure
 
 
 def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
@@ -160,13 +163,14 @@ async def open_connection(config: DatabaseConfig, more: dict[str, Any] | None = 
 async def _dial(url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any]) -> Any:
     try:
         try:
-            return await asyncpg.connect(**_arguments(url, config, more))
+            return await connect(_arguments(url, config, more))
         except asyncpg.PostgresError as error:
             if not is_startup_refusal(error):
                 raise
-        return await asyncpg.connect(**_arguments(url, config, more, plain=True))
-    except _FAILURES as error:
-        raise connect_failure(error, url, config.database_name) from error
+        return await connect(_arguments(url, config, more, plain=True))
+    except CONNECT_FAILURES as error:
+        failure = connect_failure(error, url, config.database_name)
+    raise failure
 
 
 def _arguments(
@@ -284,7 +288,7 @@ async def end_on_server(config: DatabaseConfig, pids: tuple[int, ...]) -> None:
                 "AND usename = current_user AND datname = current_database() "
                 "AND application_name = current_setting('application_name')"
             )
-        except _FAILURES:
+        except CONNECT_FAILURES:
             return
         finally:
             connection.terminate()

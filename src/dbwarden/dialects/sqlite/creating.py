@@ -5,7 +5,7 @@ from contextlib import closing
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase
-from dbwarden.dialects.sqlite.failures import opening_failed
+from dbwarden.dialects.sqlite.failures import opening_failed, surroundings
 from dbwarden.dialects.sqlite.opening import Target, target_of
 from dbwarden.dialects.sqlite.threads import uninterrupted
 from dbwarden.errors import UsageError
@@ -37,6 +37,8 @@ def _made(name: DatabaseName, target: Target) -> bool:
     try:
         if path.exists():
             return False
+        if (problem := surroundings(name, path, create=True)) and path.is_symlink():
+            raise problem
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(target.file_uri("rwc"), uri=True)) as database:
             database.execute("PRAGMA schema_version").fetchone()

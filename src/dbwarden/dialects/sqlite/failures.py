@@ -108,6 +108,12 @@ def _missing(
             next_step=f"Make folder and database with: dbwarden create-database -d {owner} (or "
             f"mkdir -p {path.parent}); or correct database_url.",
         )
+    if path.is_symlink():
+        return DatabaseMissing(
+            f"{path} is a link to {os.path.realpath(path)}, which does not exist",
+            database=name,
+            next_step="No database is made through a link. Correct database_url, or remove it.",
+        )
     if not create:
         return DatabaseMissing(
             f"the database {path} does not exist yet",
@@ -140,6 +146,12 @@ def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError
             database=name,
             next_step=f"Give this user write access to {path.parent}: SQLite makes its journal "
             "there too.",
+        )
+    if error.errno in (errno.ELOOP, errno.EMLINK, errno.EINVAL):
+        return ConnectError(
+            f"the lock file {path} cannot be used: {error.strerror}",
+            database=name,
+            next_step="dbwarden did not make it. Find out who did, then remove it.",
         )
     return ConnectError(
         f"the lock file {path} cannot be made: {error.strerror}",

@@ -25,6 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dbwarden.files.disk import open_own
 from dbwarden.ledger import LockHolder
 
 SUFFIX = ".dbwarden-lock"
@@ -129,9 +130,9 @@ class LockFile:
         """Try once to get the lock; whether it is held now.
 
         Raises:
-            OSError: The file cannot be made.
+            OSError: The file cannot be made, or is a link to another.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_own(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if _try_lock(descriptor, shared=False) and has_name(descriptor, self.path):
                 self._descriptor, descriptor = descriptor, -1
@@ -207,7 +208,7 @@ class LockFile:
     def _look(self) -> tuple[bool, Mark | None]:
         """Whether it is held, and by whom if that can be read."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
+            descriptor = open_own(self.path, os.O_RDONLY)
         except OSError:
             return False, None
         try:
@@ -232,7 +233,7 @@ def _read(descriptor: int) -> bytes:
 def has_name(descriptor: int, path: Path) -> bool:
     """Whether *path* still names the open file."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
         return False
 

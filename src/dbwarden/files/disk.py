@@ -1,0 +1,92 @@
+"""Files opened so that no link, pipe or device leads elsewhere or waits for ever. Blocking."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+LARGEST = 64 * 1024**2
+"""Bytes of a file that is read as SQL."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return what the regular file *path* holds; a link to one counts.
+
+    Raises:
+        OSError: It cannot be read, is no regular file, or is larger than :data:`LARGEST`.
+    """
+    refuse_irregular(os.stat(path), path)  # opening a device may already do something
+    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
+        refuse_irregular(os.fstat(file.fileno()), path)
+        parts: list[bytes] = []
+        length = 0
+        while part := file.read(LARGEST + 1 - length):
+            parts.append(part)
+            length += len(part)
+            if length > LARGEST:
+                limit = f"it is larger than {LARGEST // 1024**2} MiB, the limit for a file of SQL"
+                raise OSError(errno.EFBIG, limit, str(path))
+    return b"".join(parts)
+
+
+def refuse_irregular(found: os.stat_result, path: Path) -> None:
+    """Raise unless *found* is that of a regular file.
+
+    Raises:
+        OSError: It is not; says what it is.
+    """
+    for is_kind, what in _KINDS:
+        if is_kind(found.st_mode):
+            raise OSError(errno.EINVAL, f"it is {what}, not a regular file", str(path))
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a file that dbwarden makes for itself, never through a link; a file descriptor.
+
+    Somebody else may be able to write to the folder, and could lead us to any file of ours.
+
+    Raises:
+        OSError: It cannot be opened, or is a link or no regular file.
+    """
+    try:
+        descriptor = os.open(path, flags | _NO_LINK, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP or os.path.islink(path):
+            raise OSError(errno.ELOOP, "it is a link to another file", str(path)) from None
+        raise
+    try:
+        found = os.fstat(descriptor)
+        refuse_irregular(found, path)
+        if found.st_nlink > 1:
+            raise OSError(errno.EMLINK, "it is a link to another file", str(path))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def write_own(path: Path, content: bytes) -> None:
+    """Write a file that dbwarden makes for itself; see :func:`open_own`.
+
+    Raises:
+        OSError: It cannot be written, or is a link or no regular file.
+    """
+    # Emptied only once it is known to be ours.
+    with open(open_own(path, os.O_CREAT | os.O_WRONLY, 0o644), "wb") as file:
+        file.truncate()
+        file.write(content)
