@@ -7,6 +7,7 @@ than the rest of a ``status`` together, and a running event loop would stand sti
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -181,7 +182,8 @@ def _own_logger(structlog: Any) -> Any:
         shared.append(structlog.processors.JSONRenderer(default=str))
     else:
         shared.append(_on_one_line)
-        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        shared.append(structlog.dev.ConsoleRenderer(colors=colours))
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=shared,
