@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from dbwarden.errors import DBWardenError
 from dbwarden.printable import on_one_line
-from dbwarden.secrets import describe_error
+from dbwarden.secrets import redact
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: Mapping[str, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -111,7 +111,7 @@ def step(name: str, /, **fields: Any) -> Generator[dict[str, Any]]:
         yield found
     except Exception as error:
         outcome, level = "failed", "error"
-        found["error"] = str(error) if isinstance(error, DBWardenError) else describe_error(error)
+        found["error"] = str(error) if isinstance(error, DBWardenError) else redact(str(error))
         raise
     except BaseException:
         outcome, level = "interrupted", "warning"
