@@ -267,6 +267,26 @@ def test_check_exits_3_when_something_is_pending_and_0_when_clean(project: Path,
     assert cli("check", "--all").code == 0
 
 
+def test_model_paths_that_lead_nowhere_are_reported_by_commands_that_need_no_models(
+    project: Path, cli: Cli
+) -> None:
+    (project / "shop_models").mkdir()
+    (project / "shop_models" / "logging.py").write_text("1 / 0\n", encoding="utf-8")
+    with (project / "dbwarden.py").open("a", encoding="utf-8") as file:
+        for name, module in (("right", "shop_models.logging"), ("wrong", "shop_models.loging")):
+            file.write(
+                f"database_config(database_name='{name}', database_type='sqlite', "
+                f"database_url='sqlite:///{name}.db', model_paths=['{module}'])\n"
+            )
+    for command in ("migrate", "check"):
+        done = cli(command, "--all")
+        assert done.code == 0
+        assert done.err.splitlines()[0] == (
+            "warning: wrong: model_paths names shop_models.loging, but there is no such module; "
+            "did you mean 'shop_models.logging'?"
+        )
+
+
 def test_looking_never_creates_a_database_or_a_ledger(project: Path, cli: Cli) -> None:
     for command in ("status", "check", "history", "health", "wait"):
         cli(command, "--all")

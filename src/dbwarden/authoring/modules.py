@@ -3,12 +3,14 @@
 import ast
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +18,17 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import Location
+
+NOT = "!"
+"""Begins an entry of ``model_paths`` that leaves a module out."""
+
+ALONE = ".__init__"
+"""Ends an entry that means a package's own module, without what is inside the package."""
+
+SHOWN = 10
+
+_MODEL = re.compile(rb"__tablename__|\bTable\(|\btable=True\b|\bDeclarativeBase\b")
+"""What the text of a module has that defines models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +50,95 @@ def find_modules(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
     _make_importable(config.root)
     found: dict[str, ModuleSource] = {}
     for path in config.model_paths:
-        for source in _of_path(config, path):
+        for source in () if path.startswith(NOT) else _of_path(config, path):
             found.setdefault(source.name, source)
+    for path in config.model_paths:
+        if path.startswith(NOT):
+            _leave_out(config, path.removeprefix(NOT), found)
     return tuple(found.values())
+
+
+def _leave_out(config: DatabaseConfig, path: str, found: dict[str, ModuleSource]) -> None:
+    """Remove from *found* the module, or the file or folder, at *path* and all that is in it.
+
+    Raises:
+        ConfigurationError: None of them is.
+    """
+    excluded = [
+        name
+        for name, source in found.items()
+        if f"{name}.".startswith(f"{path}.")
+        or (source.path is not None and source.path.is_relative_to(Path(config.root, path)))
+    ]
+    if not excluded:
+        near = get_close_matches(path, list(found), n=1)
+        raise ConfigurationError(
+            f"model_paths excludes {path}, which is not among its modules"
+            + (f"; did you mean {near[0]!r}?" if near else ""),
+            database=config.database_name,
+            next_step="Correct or remove the entry that begins with '!'.",
+        )
+    for name in excluded:
+        del found[name]
+
+
+def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
+    """Return a sentence for each of the ``model_paths`` that leads to no module. Blocking.
+
+    Nothing is imported: the finders of ``import`` are asked for files only.
+    """
+    _make_importable(config.root)
+    found = []
+    for path in (entry.removeprefix(NOT) for entry in config.model_paths):
+        if _is_path(path):
+            there = Path(config.root, path).exists()
+        else:
+            there = _is_module(path.removesuffix(ALONE))
+        if not there:
+            meant = None if _is_path(path) else nearest(config.root, path)
+            found.append(
+                f"model_paths names {path}, but there is no such {_word(path)}"
+                + (f"; did you mean {meant!r}?" if meant else "")
+            )
+    return tuple(found)
+
+
+def _word(path: str) -> str:
+    return "file or folder" if _is_path(path) else "module"
+
+
+def _is_path(path: str) -> bool:
+    return path.endswith(".py") or "/" in path or "\\" in path
+
+
+def _is_module(name: str) -> bool:
+    """Whether there is a module *name*; where a package makes its own path, that is believed."""
+    try:
+        return _spec(name) is not None
+    except Exception:  # of a finder that another package installed
+        return True
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Find the module *name* as ``import`` does, without importing the packages it is in."""
+    spec: ModuleSpec | None = None
+    folders: Sequence[str] | None = None
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        whole = ".".join(parts[:end])
+        specs = (finder.find_spec(whole, folders) for finder in sys.meta_path)
+        found = next((item for item in specs if item is not None), None)
+        if found is None:
+            return spec if spec is not None and _makes_its_path(spec) else None
+        spec, folders = found, found.submodule_search_locations
+        if folders is None and end < len(parts):
+            return None
+    return spec
+
+
+def _makes_its_path(package: ModuleSpec) -> bool:
+    file = Path(package.origin) if package.has_location and package.origin else None
+    return file is not None and file.exists() and b"__path__" in file.read_bytes()
 
 
 def import_modules(
@@ -59,9 +158,10 @@ def _make_importable(root: Path) -> None:
 
 
 def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
-    if path.endswith(".py") or "/" in path or "\\" in path:
+    if _is_path(path):
         yield from _of_file(config, Path(config.root, path))
         return
+    alone, path = path.endswith(ALONE), path.removesuffix(ALONE)
     spec, failure = None, None
     try:
         spec = importlib.util.find_spec(path)
@@ -75,7 +175,7 @@ def _of_path(config: DatabaseConfig, path: str) -> Iterator[ModuleSource]:
     origin = Path(spec.origin) if spec.origin and spec.has_location else None
     if spec.origin is not None:
         yield ModuleSource(name=path, path=origin)
-    for folder in spec.submodule_search_locations or ():
+    for folder in (not alone and spec.submodule_search_locations) or ():
         yield from _inside(Path(folder), path)
 
 
@@ -242,7 +342,18 @@ def _advice(config: DatabaseConfig, name: str) -> Iterator[str]:
     yield f"Correct the module; python -c 'import {name}' shows the whole traceback."
     whole = next((path for path in config.model_paths if name.startswith(f"{path}.")), None)
     if whole is not None:
-        yield f"If it has no models: name those that have in model_paths instead of all of {whole}."
+        yield f"If it has no models, leave it out: add '{NOT}{name}' to model_paths."
+        if holders := _with_models(whole):
+            yield f"Or name only those that have models instead of all of {whole}: {holders}."
+
+
+def _with_models(package: str) -> str:
+    """The modules of *package* whose text defines models, as it is without running it."""
+    spec = _spec(package)
+    folders = (spec.submodule_search_locations if spec is not None else None) or ()
+    found = [source for folder in folders for source in _inside(Path(folder), package)]
+    names = [s.name for s in found if s.path is not None and _MODEL.search(s.path.read_bytes())]
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def _is_project(root: Path, filename: str) -> bool:

@@ -124,6 +124,19 @@ async def own(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig
     return tuple(config for config in found if config.replica_of is None)
 
 
+async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
+    """Warn of ``model_paths`` that lead to no module; imports none of them.
+
+    A warning, because these commands do not need the models: they may be installed elsewhere.
+    """
+    from dbwarden.authoring.modules import unknown_paths
+
+    different = {config.model_paths: config for config in configs if config.model_paths}
+    for config in different.values():
+        for sentence in await anyio.to_thread.run_sync(unknown_paths, config):
+            output.note(f"warning: {config.files_of}: {sentence}")
+
+
 async def reachable(target: Target) -> tuple[DatabaseConfig, ...]:
     """Every database that a ``-- requires:`` of this run may name.
 

@@ -140,7 +140,7 @@ def paths(value: Any, root: Path) -> tuple[Path, ...]:
 
 
 def model_paths(value: Any, root: Path) -> tuple[str, ...]:
-    """Dotted modules as they are, files and folders made absolute."""
+    """Dotted modules as they are, files and folders made absolute; ``!`` leaves one out."""
     return tuple(_model_path(item, root) for item in _items(value))
 
 
@@ -153,6 +153,8 @@ def _items(value: Any) -> Iterable[Any]:
 
 
 def _model_path(item: Any, root: Path) -> str:
+    if isinstance(item, str) and item.startswith("!"):
+        return f"!{_model_path(item[1:], root)}"
     given = str(os.fspath(item)) if isinstance(item, str | os.PathLike) else None
     if given and (
         not isinstance(item, str) or "/" in given or os.sep in given or given.endswith(".py")

@@ -11,7 +11,7 @@ import pytest
 from dbwarden.authoring.building import statements
 from dbwarden.authoring.desired import read_wanted
 from dbwarden.authoring.models import OwnedMetadata, owned_tables
-from dbwarden.authoring.modules import nearest
+from dbwarden.authoring.modules import nearest, unknown_paths
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch import WORKSHOP
 from dbwarden.errors import ConfigurationError
@@ -529,7 +529,40 @@ def test_a_module_met_on_the_way_through_a_package_can_be_left_out(package: Pack
     package.file("broken", "1 / 0\n")
     with pytest.raises(ConfigurationError, match="ZeroDivisionError") as caught:
         owned_tables(package.at(package.name))
-    assert f"instead of all of {package.name}." in (caught.value.next_step or "")
+    package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
+    with pytest.raises(ConfigurationError, match="ZeroDivisionError") as caught:
+        owned_tables(package.at(package.name))
+    advice = caught.value.next_step or ""
+    assert f"add '!{package.name}.broken' to model_paths" in advice
+    assert f"instead of all of {package.name}: " in advice
+    assert f"{package.name}.one" in advice
+    assert names(owned_tables(package.at(package.name, f"!{package.name}.broken"))) == {"a"}
+    assert names(owned_tables(package.at(package.name, f"!{package.name}/broken.py"))) == {"a"}
+    with pytest.raises(ConfigurationError, match=r"excludes .*; did you mean .*broken'"):
+        owned_tables(package.at(package.name, f"!{package.name}.brokn"))
+
+
+def test_a_package_alone_is_its_own_module_without_what_is_inside(package: Package) -> None:
+    table = "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = '{}'\n"
+    package.file("inner.__init__", table.format("own"))
+    package.file("inner.other", table.replace("class A", "class B").format("other"))
+    package.file("inner.broken", "1 / 0\n")
+    assert names(owned_tables(package.config("inner.__init__"))) == {"own"}
+    config = package.at(f"{package.name}.inner", f"!{package.name}.inner.broken")
+    assert names(owned_tables(config)) == {"own", "other"}
+
+
+def test_paths_that_lead_to_no_module_are_found_without_importing_any(package: Package) -> None:
+    package.file("logging", "1 / 0\n")
+    package.file("dynamic.__init__", "__path__ = __path__ + ['elsewhere']\n1 / 0\n")
+    there = ("logging", "dynamic", "dynamic.somewhere")
+    assert unknown_paths(package.at(*(f"{package.name}.{name}" for name in there))) == ()
+    wrong = package.at(f"{package.name}.loging", f"!{package.name}.logging.x", "models/none.py")
+    first, second, third = unknown_paths(wrong)
+    assert first.endswith(f"no such module; did you mean '{package.name}.logging'?")
+    assert f"names {package.name}.logging.x, but there is no such module" in second
+    assert third == "model_paths names models/none.py, but there is no such file or folder"
+    assert not [name for name in sys.modules if name.startswith(f"{package.name}.dynamic")]
 
 
 def test_modules_that_only_import_models_say_where_they_are(package: Package) -> None:

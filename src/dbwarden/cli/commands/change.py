@@ -9,7 +9,18 @@ from dbwarden.cli import output
 from dbwarden.cli.options import HOW, Target
 from dbwarden.cli.progress import watching
 from dbwarden.cli.prompting import can_ask, confirmed
-from dbwarden.cli.run import bad, good, heeding, limits_of, on_fleet, open_, own, reachable, report
+from dbwarden.cli.run import (
+    bad,
+    good,
+    heeding,
+    limits_of,
+    note_unknown_models,
+    on_fleet,
+    open_,
+    own,
+    reachable,
+    report,
+)
 from dbwarden.cli.style import Cell, some
 from dbwarden.errors import UsageError
 from dbwarden.fleet import migrate_all
@@ -53,6 +64,7 @@ async def migrate(
         This database first; the others only if it succeeds.
     """
     databases = await own(target)
+    await note_unknown_models(databases)
     with watching(databases, enabled=not target.json), heeding() as stop:
         outcomes = await migrate_all(
             databases,

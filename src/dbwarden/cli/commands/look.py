@@ -9,7 +9,7 @@ from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
-from dbwarden.cli.run import bad, good, on_fleet, open_, report, selected
+from dbwarden.cli.run import bad, good, note_unknown_models, on_fleet, open_, report, selected
 from dbwarden.cli.style import Cell, counted, duration, some
 from dbwarden.ledger import LedgerRow, State
 from dbwarden.operations.check import CheckResult
@@ -131,7 +131,9 @@ async def check(
         from dbwarden.cli.commands.author import check_models
 
         return await check_models(target)
-    outcomes = await on_fleet(check_one, await selected(target), target)
+    databases = await selected(target)
+    await note_unknown_models(databases)
+    outcomes = await on_fleet(check_one, databases, target)
     code = await report("check", outcomes, target, headers=("", "version", "found"), row=_check)
     if not target.json:
         _note_primaries(outcome.result.status if outcome.result else None for outcome in outcomes)
