@@ -76,7 +76,7 @@ def _checks(table: Table, compiler: "_Compiler") -> Iterator[tuple[str, str]]:
     """
     at_columns = (item for column in table.columns for item in column.constraints)
     unnamed: list[str] = []
-    for constraint in (*at_columns, *table.constraints):
+    for constraint in (*at_columns, *table._sorted_constraints):  # the order of CREATE TABLE
         if isinstance(constraint, CheckConstraint) and not isinstance(constraint, UniqueConstraint):
             name = compiler.constraint_name(constraint)
             text = compiler.expression(constraint.sqltext)
