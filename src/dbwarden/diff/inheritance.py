@@ -83,12 +83,18 @@ def delivered(
         was, now = _column(current, name, after.name), _column(desired, name, after.name)
         if was is None or now is None:
             continue
+        was, now = (replace(item, not_null=reaches_children(item)) for item in (was, now))
         for field in fields(Column):
             new = getattr(now, field.name)
             moved = field.name in recurses and getattr(was, field.name) != new
             if moved and (getattr(after, field.name) == new or _counts_along(field.name, after)):
                 changed[field.name] = getattr(after, field.name)
     return replace(before, **changed)  # type: ignore[arg-type]  # names and values of Column's fields
+
+
+def reaches_children(column: Column) -> bool:
+    """Whether the children of a table have the NOT NULL of *column*, too."""
+    return column.not_null and "NO INHERIT" not in column.not_null_state
 
 
 def _counts_along(field: str, column: Column) -> bool:

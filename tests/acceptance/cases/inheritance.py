@@ -33,7 +33,34 @@ DEFAULTS = (
     "CREATE TABLE d () INHERITS ({p}); ALTER TABLE c ALTER x SET DEFAULT f(2);"
 )
 
+CHILD = "CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p);"
+NOT_NULL = f"{CHILD} ALTER TABLE p ADD CONSTRAINT n NOT NULL a"
+NOT_NULLS = {
+    "nullable": CHILD,
+    "not null": f"{NOT_NULL};",
+    "not null not valid": f"{NOT_NULL} NOT VALID;",
+    "not null no inherit": f"{NOT_NULL} NO INHERIT;",
+}
+
 CASES = [
+    *(
+        Case(
+            name=f"{new} after {old} with a child",
+            old=NOT_NULLS[old],
+            new=NOT_NULLS[new],
+            since=180000,
+            whole="valid" not in new,
+        )
+        for old in NOT_NULLS
+        for new in NOT_NULLS
+        if old != new
+    ),
+    Case(
+        name="not null of partitions validated",
+        old=PARENT + ONE + "ALTER TABLE m ADD CONSTRAINT n NOT NULL v NOT VALID;",
+        new=PARENT + ONE + "ALTER TABLE m ADD CONSTRAINT n NOT NULL v;",
+        since=180000,
+    ),
     Case(name="partitioned table", old="", new=PARENT + ONE + TWO),
     Case(name="add a partition", old=PARENT + ONE, new=PARENT + ONE + TWO),
     Case(

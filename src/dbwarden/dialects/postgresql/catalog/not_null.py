@@ -2,11 +2,14 @@
 
 from typing import LiteralString
 
-# The name that the server chooses by itself is left out, because so many columns have one.
+# A child's state follows its parent's. The name that the server chooses by itself is left out,
+# because so many columns have one.
 NAMED: tuple[LiteralString, LiteralString] = (
     """
-       concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'NOT VALID' END,
-                 CASE WHEN k.connoinherit THEN 'NO INHERIT' END) AS not_null_state,
+       CASE WHEN k.coninhcount = 0 THEN
+                 concat_ws(' ', CASE WHEN NOT k.convalidated THEN 'NOT VALID' END,
+                           CASE WHEN k.connoinherit THEN 'NO INHERIT' END)
+            ELSE '' END AS not_null_state,
        CASE WHEN k.coninhcount = 0 AND (NOT k.convalidated OR k.connoinherit
                  OR k.conname <> concat(c.relname, '_', a.attname, '_not_null'))
             THEN k.conname::text END AS not_null_name""",

@@ -83,7 +83,8 @@ def _not_null_state(
         return
     own, name = f"ALTER TABLE {ctx.name(table)}", _not_null_name(table, before)
     was_valid, now_valid = (_NOT_VALID not in item.not_null_state for item in (before, after))
-    if was_valid and not now_valid:
+    was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
+    if (was_valid and not now_valid) or (now_alone and not was_alone):
         yield statement(change, f"{own}\n    ALTER COLUMN {quote(after.name)} DROP NOT NULL")
         yield add_not_null(ctx, change, table, after)
         return
@@ -94,7 +95,5 @@ def _not_null_state(
         unfilled = (ctx.label(table, after.name),) if fill is None else ()
         why = _FAILS_ON_NULL if unfilled else None
         yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
-    was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
     if was_alone != now_alone:
-        word = _NO_INHERIT if now_alone else "INHERIT"
-        yield statement(change, f"{own} ALTER CONSTRAINT {name} {word}")
+        yield statement(change, f"{own} ALTER CONSTRAINT {name} INHERIT")

@@ -12,7 +12,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
 from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote
 from dbwarden.diff.changes import AlterTable, CreateTable, DropTable
-from dbwarden.diff.inheritance import parents
+from dbwarden.diff.inheritance import parents, reaches_children
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Column, PartitionOf, Table
@@ -77,7 +77,7 @@ def _given(parent: Table | None, column: Column) -> Column | None:
         name=own.name,
         type=own.type,
         collation=own.collation,
-        not_null=own.not_null,
+        not_null=reaches_children(own),
         default=own.default,
         identity=identity,
         generated=own.generated,
