@@ -7,9 +7,10 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA, read_schema, spelled_alike
+from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.ddl import render
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Renaming
@@ -17,6 +18,7 @@ from dbwarden.diff.statements import PlannedStatement, RenderOptions
 from dbwarden.schema import Schema
 
 NOTHING = RenderOptions()
+LEDGER = "dbwarden_ledger"
 
 
 class _Forgotten(sqlite3.Connection):
@@ -79,6 +81,8 @@ def describe(database: sqlite3.Connection) -> dict[str, object]:
     tables = database.execute(
         "SELECT name, type, wr, strict FROM pragma_table_list "
         "WHERE schema = 'main' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND type <> 'view'"
+        " AND name <> ?",
+        (LEDGER,),
     ).fetchall()
     found: dict[str, object] = {}
     for name, sort, without_rowid, strict in tables:
@@ -92,6 +96,8 @@ def describe(database: sqlite3.Connection) -> dict[str, object]:
         }
     others = database.execute(
         "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type <> 'table' AND sql <> ''"
+        " AND tbl_name <> ?",
+        (LEDGER,),
     )
     for sort, name, table, sql in others.fetchall():
         found[f"{sort} {name}"] = (table, plain(sql))
@@ -132,11 +138,13 @@ def plain(sql: str) -> str:
     return re.sub(r"\s+", "", sql).casefold()
 
 
-def nothing() -> Schema:
-    """The schema of an empty database."""
-    return EMPTY_SCHEMA
+def opened(path: Path) -> sqlite3.Connection:
+    """The database file at *path*; foreign keys are off, as in migrations."""
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def read(database: sqlite3.Connection) -> Schema:
-    """The schema of *database*."""
-    return read_schema(database)
+    """The schema of *database*, without the ledger."""
+    found = read_schema(database)
+    tables = tuple(table for table in found.tables if table.name.name != LEDGER)
+    return replace(found, tables=tables)

@@ -13,6 +13,8 @@ class SqliteCase:
     answers. ``contains`` are words that the upgrade has to have, ``lacks`` those that it must not.
     ``after`` are queries and what they give once the upgrade ran, ``back`` once it was rolled back.
     ``loses`` is what the upgrade says that it destroys. ``since`` is the SQLite that knows the SQL.
+    ``whole`` is false where dbwarden would not write the new schema from nothing: some of it is
+    broken.
     """
 
     name: str
@@ -27,3 +29,4 @@ class SqliteCase:
     back: dict[str, Rows] = field(default_factory=dict)
     loses: tuple[str, ...] = ()
     since: tuple[int, ...] = (3, 35)
+    whole: bool = True

@@ -201,20 +201,6 @@ CASES = [
         after={"SELECT * FROM t": [(5,)]},
     ),
     SqliteCase(
-        name="only capitals change",
-        old="CREATE TABLE T (Name TEXT, a INT); INSERT INTO T VALUES ('x', 1);",
-        new="CREATE TABLE t (name TEXT, a INT)",
-        renames=("table T:t", "column t.Name:name"),
-        after={"SELECT * FROM t": [("x", 1)]},
-    ),
-    SqliteCase(
-        name="only capitals change and nobody says so",
-        old="CREATE TABLE t (Name TEXT, a INT); INSERT INTO t VALUES ('x', 1);",
-        new="CREATE TABLE t (name TEXT, a INT)",
-        after={"SELECT * FROM t": [(None, 1)]},
-        loses=("t.Name",),
-    ),
-    SqliteCase(
         name="many changes are one table built anew",
         old="CREATE TABLE t (a TEXT, b INT, c INT); INSERT INTO t VALUES ('x', 1, 2);",
         new="CREATE TABLE t (a TEXT NOT NULL, c TEXT, d INT UNIQUE, CHECK (c <> ''))",

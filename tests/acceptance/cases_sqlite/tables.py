@@ -36,9 +36,9 @@ CASES = [
     ),
     SqliteCase(
         name="another in its place",
-        old="CREATE TABLE Old (a); CREATE INDEX x ON Old (a);",
+        old="CREATE TABLE old (a); CREATE INDEX x ON old (a);",
         new="CREATE TABLE old (b); CREATE TABLE x (a);",
-        loses=("Old",),
+        loses=("old.a",),
     ),
     SqliteCase(
         name="parent with rows that refer to it",
