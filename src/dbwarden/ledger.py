@@ -97,6 +97,14 @@ class LockHolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerExcerpt:
+    """The newest rows of a ledger, rolled-back ones included, oldest first; *total* are in it."""
+
+    rows: tuple[LedgerRow, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaState:
     """What a read replica tells of itself; ``lag_seconds`` is ``None`` where it can't say."""
 
@@ -108,7 +116,8 @@ class ReplicaState:
 class Reading:
     """What one look at a database tells; made in one round trip, and never by writing.
 
-    ``rows`` is ``None`` when there is no ledger yet. ``namespace`` is where the ledger lies or
+    ``rows`` are the live ones, so that a look does not get slower with every rollback; ``None``
+    when there is no ledger yet. ``namespace`` is where the ledger lies or
     would be made (``None`` on kinds without namespaces). ``replica`` is set on a server that
     replays another one's changes.
     """

@@ -399,6 +399,33 @@ def test_history_tells_who_did_what_rollbacks_included(project: Path, cli: Cli) 
     ]
     assert rows[0]["started_at"].endswith("Z")
 
+    newest = cli("history", "--limit", "1", "--json")
+    assert [row["key"] for row in results(newest)["primary"]["rows"]] == ["0002"]
+    assert results(newest)["primary"]["older"] == 1
+    assert (
+        "primary: 1 row; 1 older not shown (--limit N, --all-rows)"
+        in cli("history", "--limit", "1").out
+    )
+    assert "not shown" not in cli("history", "--all-rows").out
+    assert cli("history", "--limit", "0").code == 2
+
+
+def test_a_rollback_that_stopped_half_way_goes_on_to_where_it_was_asked_for(
+    project: Path, cli: Cli
+) -> None:
+    wrong = "DROP TABLE orders;\nVACUUM;\nDROP TABLE more_orders;"
+    path = write(project, "primary", "0002_create_orders", ORDERS)
+    path.write_text(ORDERS.replace("DROP TABLE orders;", wrong), encoding="utf-8")
+    cli("migrate")
+    assert cli("rollback", "--to", "0").code == 1
+    path.write_text(path.read_text().replace("more_orders", "IF EXISTS x"), encoding="utf-8")
+
+    ran = cli("rollback", "--to", "0")
+
+    assert ran.code == 0
+    assert "0002, 0001" in ran.out
+    assert results(cli("status", "--json"))["primary"]["pending"] == ["0001", "0002"]
+
 
 # -- what is in the way, and the command that clears it -------------------------------------
 

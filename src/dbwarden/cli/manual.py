@@ -86,7 +86,10 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("dbwarden unlock -d primary", "dbwarden unlock -d primary --force"),
     ),
     "status": ("", ("dbwarden status --all", "dbwarden status --all --json")),
-    "history": ("Rolled-back migrations are in it too.", ("dbwarden history",)),
+    "history": (
+        "It shows the newest rows last, and how many older ones there are.",
+        ("dbwarden history", "dbwarden history --limit 10", "dbwarden history --all-rows --json"),
+    ),
     "check": (
         "It finds what is pending, changed, missing, half-done or out of order. With --models it "
         "asks no database: do the files lead to the models?",

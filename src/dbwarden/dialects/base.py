@@ -6,14 +6,14 @@ knows what is odd about the kind.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import LockHolder, Reading
+from dbwarden.ledger import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 
@@ -76,8 +76,8 @@ class Work:
 
     ``done`` steps were done by an earlier run (0 for a fresh one); ``interrupted`` says that the
     step after them was under way when that run ended, so that its effect must be looked up.
-    ``row_id`` is the live ledger row, where there is one. ``fake`` only writes the ledger
-    (baseline).
+    ``row`` is the live ledger row as it was read, where there is one: it is written only while it
+    is still like that. ``fake`` only writes the ledger (baseline).
     """
 
     migration: Migration
@@ -85,8 +85,13 @@ class Work:
     steps: tuple[Step, ...]
     done: int = 0
     interrupted: bool = False
-    row_id: int | None = None
+    row: LedgerRow | None = None
     fake: bool = False
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier run began it."""
+        return self.done > 0 or self.interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +125,18 @@ class Connection(Protocol):
         """
         ...
 
-    async def read_last(self) -> Reading:
-        """Look for the last time: a lock that was held may be free from then on."""
+    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+        """Read the final state. The migration lock may be released afterwards.
+
+        The rows *row_ids* are included even if they were rolled back.
+        """
+        ...
+
+    async def history(self, limit: int | None) -> LedgerExcerpt:
+        """Read the newest *limit* rows of the ledger, rolled-back ones included.
+
+        Empty where there is no ledger.
+        """
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
@@ -152,6 +167,7 @@ class Connection(Protocol):
         Only under the lock. Stops at the first failure; what was done before it stays.
 
         Raises:
+            LedgerError: A row is no longer as it was read.
             StatementFailed: With file, line, column and the server's words.
             ConnectionLost: The server went away; the next run finds out what happened.
         """
@@ -159,7 +175,7 @@ class Connection(Protocol):
 
     async def update_row(
         self,
-        row_id: int,
+        row: LedgerRow,
         *,
         state: str,
         step: int,
@@ -167,11 +183,19 @@ class Connection(Protocol):
         rollback_checksum: Checksum | None,
         steps_checksum: Checksum | None,
     ) -> None:
-        """Correct one ledger row (repair); clears ``running``. Only under the lock."""
+        """Correct one ledger row (repair); clears ``running``. Only under the lock.
+
+        Raises:
+            LedgerError: The row is no longer as it was read.
+        """
         ...
 
-    async def delete_row(self, row_id: int) -> None:
-        """Forget one ledger row (repair). Only under the lock."""
+    async def delete_row(self, row: LedgerRow) -> None:
+        """Delete one ledger row (repair). Only under the lock.
+
+        Raises:
+            LedgerError: The row is no longer as it was read.
+        """
         ...
 
     async def terminate_holder(self, holder: LockHolder) -> bool:

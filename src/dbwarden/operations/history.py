@@ -1,24 +1,45 @@
-"""Who did what, when: the rows of the ledger, oldest first."""
+"""Who did what, when: the rows of the migration history, oldest first."""
 
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import UsageError
 from dbwarden.ledger import LedgerRow
-from dbwarden.operations.target import look, operation
+from dbwarden.operations.target import dialect_of, operation
 from dbwarden.types import DatabaseName
+
+NEWEST = 100
+"""How many rows of a history are read unless more are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryResult:
-    """The ledger of one database, rolled-back migrations included, oldest first."""
+    """The newest rows of one database's migration history, oldest first.
+
+    Rolled-back migrations are included. ``older`` is the number of rows before them that were not
+    read.
+    """
 
     database: DatabaseName
     rows: tuple[LedgerRow, ...]
+    older: int = 0
 
 
 @operation("history")
-async def history(config: DatabaseConfig) -> HistoryResult:
-    """Read the whole ledger. Empty when nothing was ever applied."""
-    reading = await look(config)
-    rows = sorted(reading.rows or (), key=lambda row: row.id)
-    return HistoryResult(database=config.database_name, rows=tuple(rows))
+async def history(config: DatabaseConfig, *, limit: int | None = NEWEST) -> HistoryResult:
+    """Read the migration history. It is empty when nothing was ever applied.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        limit: Read the newest *limit* rows; ``None`` reads all of them.
+
+    Raises:
+        UsageError: *limit* is not positive.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit} is not a number of rows", next_step="Give 1 or more.")
+    async with dialect_of(config).connect(config, read_only=True) as connection:
+        found = await connection.history(limit)
+    return HistoryResult(
+        database=config.database_name, rows=found.rows, older=found.total - len(found.rows)
+    )

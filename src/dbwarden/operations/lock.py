@@ -18,7 +18,10 @@ class LockStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockResult:
-    """Who was ended; ``holder`` is ``None`` when the lock was free, ``ended`` says if it worked."""
+    """Which process was ended, or still holds the lock.
+
+    ``holder`` is ``None`` when the lock was free, and ``ended`` says whether it was ended.
+    """
 
     database: DatabaseName
     holder: LockHolder | None
@@ -33,13 +36,19 @@ async def lock_status(config: DatabaseConfig) -> LockStatus:
 
 
 @operation("unlock")
-async def unlock(config: DatabaseConfig) -> UnlockResult:
+async def unlock(config: DatabaseConfig, *, holder: LockHolder | None = None) -> UnlockResult:
     """End the process that holds the migration lock; what it was doing is rolled back.
 
     A lock lives and dies with its connection, so there is never a stale one to clear: this ends a
     migrator that is alive.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        holder: End only this one, as ``lock_status`` returned it, and no other migrator that holds
+            the lock by now.
     """
     async with dialect_of(config).connect(config) as connection:
-        holder = (await connection.read()).holder
-        ended = holder is not None and await connection.terminate_holder(holder)
+        meant = holder or (await connection.read()).holder
+        ended = meant is not None and await connection.terminate_holder(meant)
+        holder = (await connection.read()).holder if meant and not ended else meant
     return UnlockResult(database=config.database_name, holder=holder, ended=ended)

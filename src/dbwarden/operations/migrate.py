@@ -244,7 +244,7 @@ def _run_of(work: Work, row: LedgerRow | None) -> MigrationRun:
     return MigrationRun(
         key=work.migration.key,
         description=work.migration.description,
-        resumed=work.done > 0 or work.interrupted,
+        resumed=work.resumed,
         duration_ms=row.duration_ms if row else None,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from dbwarden.config.model import DatabaseConfig
@@ -72,14 +73,17 @@ async def repair(
     """
     files = await migration_files(config)
     dialect = dialect_of(config)
-    async with dialect.connect(config, read_only=dry_run) as connection:
+    preview = dry_run or not (accept or forget or at)
+    async with dialect.connect(config, read_only=preview) as connection:
         reading = await connection.read()
-        found = compare(files, reading.rows, config.database_name)
-        actions = plan(config, reading, found, accept, forget, at or {})
-        if actions and not dry_run:
+        planned_for = partial(plan, config, files, accept=accept, forget=forget, at=at or {})
+        actions, found = planned_for(reading)
+        if not preview:
             if reading.read_only:
                 raise read_only(config, replica=reading.replica is not None)
             async with connection.lock():
+                reading = await connection.read()
+                actions, found = planned_for(reading)
                 await _carry_out(dialect, connection, reading, found, actions)
         return RepairResult(
             database=config.database_name,
@@ -93,21 +97,28 @@ async def repair(
 
 def plan(
     config: DatabaseConfig,
+    files: Sequence[Migration],
     reading: Reading,
-    found: History,
+    *,
     accept: Sequence[str],
     forget: Sequence[str],
     at: Mapping[str, int],
-) -> tuple[RepairAction, ...]:
-    """The changes that were asked for, checked against what is there."""
+) -> tuple[tuple[RepairAction, ...], History]:
+    """Return the changes that were asked for, and the history that they were checked against.
+
+    Raises:
+        UsageError: A key that the ledger does not have, or that is not in such a state.
+    """
+    found = compare(files, reading.rows, config.database_name)
     changed = {item.row.key: item.row for item in found.changed}
-    partial = {row.key: row for row, _ in found.partial}
+    half_done = {row.key: row for row, _ in found.partial}
     live = {row.key: row for row in reading.rows or () if row.live}
-    return (
+    actions = (
         *(_action(config, "accept", key, changed, "changed") for key in accept),
         *(_action(config, "forget", key, live, "in the ledger") for key in forget),
-        *(_action(config, "mark", key, partial, "half-done", step) for key, step in at.items()),
+        *(_action(config, "mark", key, half_done, "half-done", step) for key, step in at.items()),
     )
+    return actions, found
 
 
 def _action(
@@ -142,7 +153,7 @@ async def _carry_out(
     for action in actions:
         row, migration = rows[action.key], files.get(action.key)
         if action.action == "forget":
-            await connection.delete_row(row.id)
+            await connection.delete_row(row)
         elif migration is not None:
             await _update(connection, row, migration, *_corrected(dialect, row, migration, action))
 
@@ -177,7 +188,7 @@ async def _update(
     done: Sequence[Step],
 ) -> None:
     await connection.update_row(
-        row.id,
+        row,
         state=state,
         step=step,
         upgrade_checksum=migration.upgrade.checksum,

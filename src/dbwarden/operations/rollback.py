@@ -7,8 +7,9 @@ from functools import partial
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Dialect, Work
+from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import Reading, State
+from dbwarden.ledger import Reading
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
 from dbwarden.operations.target import dialect_of, migration_files, operation
 from dbwarden.operations.works import resumed_work, rollback_work
@@ -41,7 +42,8 @@ async def rollback(
     Args:
         config: The database, its name, or ``None`` for the default one.
         to: Take back everything newer than this version, which stays (``"0"`` for everything).
-        count: Take back so many.
+        count: Take back so many. What another process took back since the first look is not
+            replaced by older ones.
         marked: Also what ``baseline`` marked as applied, so that it never ran here.
         dry_run: Return the SQL in order instead; read-only, enforced by the server.
 
@@ -62,10 +64,13 @@ async def rollback(
         if reading.read_only:
             raise read_only(config, replica=reading.replica is not None)
         async with connection.lock():
-            works = planned_for(await connection.read())
+            previewed, works = works, planned_for(await connection.read())
+            if to is None:
+                refuse_others(config, previewed, works)
             telemetry.emit("planned", level="debug", migrations=len(works))
             await connection.run(works, _rolled_back)
-            return _result(config, files, await connection.read_last(), works)
+            ended = [work.row.id for work in works if work.row is not None]
+            return _result(config, files, await connection.read_last(ended), works)
 
 
 async def _rolled_back(work: Work) -> None:
@@ -82,19 +87,40 @@ def plan(
     count: int | None,
     marked: bool,
 ) -> tuple[Work, ...]:
-    """What to take back, in order; a rollback that stopped half-way is finished first, alone.
+    """Return what to take back, in order: first what stopped half-way, then the rest.
 
     Raises:
         HistoryError: Something has to be cleared up first.
     """
     name = config.database_name
     found = compare(files, reading.rows, name)
-    for row, migration in found.partial:
-        if row.state is State.ROLLING_BACK and migration is not None:
-            return (resumed_work(dialect, migration, row, "rollback"),)
     chosen = plan_rollback(found, to=to, count=count, marked=marked)
-    return tuple(
-        rollback_work(dialect, replace(item.migration, database=name), item.row) for item in chosen
+    resumed = (
+        resumed_work(dialect, migration, row, "rollback") for row, migration in chosen.resumed
+    )
+    fresh = (
+        rollback_work(dialect, replace(item.migration, database=name), item.row)
+        for item in chosen.fresh
+    )
+    return (*resumed, *fresh)
+
+
+def refuse_others(config: DatabaseConfig, previewed: Sequence[Work], works: Sequence[Work]) -> None:
+    """Refuse to take back other migrations than those that were the newest before the lock.
+
+    Raises:
+        HistoryError: Another process changed what is applied meanwhile.
+    """
+    before = [work.migration.key for work in previewed]
+    after = [work.migration.key for work in works]
+    if set(after) <= set(before):
+        return
+    raise HistoryError(
+        f"another process changed the history while this one waited: to take back was "
+        f"{', '.join(before)}, and now it would be {', '.join(after)}; nothing was run",
+        database=config.database_name,
+        next_step=f"Look at it with: dbwarden status -d {config.database_name}; then run the "
+        "command again.",
     )
 
 
@@ -115,8 +141,10 @@ def _result(
             MigrationRun(
                 key=work.migration.key,
                 description=work.migration.description,
-                resumed=work.done > 0 or work.interrupted,
-                duration_ms=row.duration_ms if (row := ended.get(work.row_id or 0)) else None,
+                resumed=work.resumed,
+                duration_ms=ended[work.row.id].duration_ms
+                if work.row is not None and work.row.id in ended
+                else None,
             )
             for work in works
         ),

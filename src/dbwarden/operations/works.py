@@ -17,13 +17,13 @@ def fresh_works(
 
     *rows* are the live ones: a repeatable that ran before updates its row.
     """
-    by_key = {(row.kind, row.key): row.id for row in rows if row.live}
+    by_key = {(row.kind, row.key): row for row in rows if row.live}
     return tuple(
         Work(
             migration=migration,
             direction="upgrade",
             steps=dialect.steps(migration, migration.upgrade),
-            row_id=by_key.get((migration.kind, migration.key)),
+            row=by_key.get((migration.kind, migration.key)),
         )
         for migration in migrations
     )
@@ -36,7 +36,7 @@ def rollback_work(dialect: Cutter, migration: Migration, row: LedgerRow) -> Work
         migration=migration,
         direction="rollback",
         steps=dialect.steps(migration, migration.rollback),
-        row_id=row.id,
+        row=row,
     )
 
 
@@ -66,5 +66,5 @@ def resumed_work(
         steps=steps,
         done=row.step,
         interrupted=row.running is not None,
-        row_id=row.id,
+        row=row,
     )

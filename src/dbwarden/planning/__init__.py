@@ -1,7 +1,15 @@
 """How the files and the ledger of one database stand to each other, and what follows. Pure."""
 
 from dbwarden.planning.comparing import Applied, History, compare
-from dbwarden.planning.rolling_back import plan_rollback
+from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback
 from dbwarden.planning.upgrading import plan_upgrade, refuse_unclear
 
-__all__ = ["Applied", "History", "compare", "plan_rollback", "plan_upgrade", "refuse_unclear"]
+__all__ = [
+    "Applied",
+    "History",
+    "RollbackPlan",
+    "compare",
+    "plan_rollback",
+    "plan_upgrade",
+    "refuse_unclear",
+]

@@ -1,6 +1,7 @@
 """What a rollback takes back, and why it sometimes cannot. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from dbwarden.errors import (
     ChangedMigration,
@@ -9,6 +10,7 @@ from dbwarden.errors import (
     RollbackImpossible,
     UsageError,
 )
+from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
 from dbwarden.ledger import LedgerRow, State
@@ -24,12 +26,21 @@ from dbwarden.planning.wording import check_amount, command, missing, named, par
 from dbwarden.types import Version, format_version
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackPlan:
+    """What to take back: the rollbacks that stopped half-way, and then *fresh* in this order."""
+
+    resumed: tuple[tuple[LedgerRow, Migration], ...] = ()
+    fresh: tuple[Applied, ...] = ()
+
+
 def plan_rollback(
     history: History, *, to: str | None = None, count: int | None = None, marked: bool = False
-) -> tuple[Applied, ...]:
-    """Which applied migrations to take back: newest first, by the order in which they ran.
+) -> RollbackPlan:
+    """Return what to take back: newest first, by the order in which the migrations ran.
 
-    Repeatables are never taken back. A rollback that stopped half-way is finished before this.
+    Repeatables are never taken back. A rollback that stopped half-way is finished first, and is
+    one of *count*.
 
     Args:
         history: What ``compare`` found.
@@ -46,13 +57,19 @@ def plan_rollback(
         PartialMigration: A migration stopped half-way.
     """
     check_amount(to, count)
-    if history.partial:
+    resumed = _half_rolled_back(history)
+    left = (count or 1) - len(resumed)
+    if to is None and resumed and left < 1:
+        return RollbackPlan(resumed=resumed)
+    if len(history.partial) > len(resumed):
         raise _finish_first(history)
     rows = sorted(applied_rows(history), key=lambda row: row.id, reverse=True)
     if to is None:
-        chosen = rows[: count or 1]
+        chosen = rows[:left]
     else:
-        chosen = _after(history, rows, parse_version(to, "--to"))
+        version = parse_version(to, "--to")
+        _refuse_to_keep(history, resumed, version)
+        chosen = _after(history, rows, version)
     applied = {item.row.id: item for item in (*history.applied, *history.changed)}
     for row in chosen:
         if row.id not in applied:
@@ -61,21 +78,53 @@ def plan_rollback(
             raise _never_ran(history, row)
         _check_reversible(history, applied[row.id])
     _check_dependants(history, rows, {version_of(row) for row in chosen})
-    return tuple(applied[row.id] for row in chosen)
+    return RollbackPlan(resumed=resumed, fresh=tuple(applied[row.id] for row in chosen))
+
+
+def _half_rolled_back(history: History) -> tuple[tuple[LedgerRow, Migration], ...]:
+    """The rollbacks that stopped half-way and can be finished, newest first."""
+    found = [
+        (row, migration)
+        for row, migration in history.partial
+        if row.state is State.ROLLING_BACK and migration is not None
+    ]
+    return tuple(sorted(found, key=lambda item: item[0].id, reverse=True))
 
 
 def _finish_first(history: History) -> PartialMigration:
-    row, migration = history.partial[0]
+    """The error for an upgrade that stopped half-way, or a row without its file."""
+    row, migration = next(
+        (row, migration)
+        for row, migration in history.partial
+        if migration is None or row.state is not State.ROLLING_BACK
+    )
     if migration is None:
         return partial_without_file(history, row)
-    verb = "rollback" if row.state is State.ROLLING_BACK else "migrate"
-    what = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
     return PartialMigration(
-        f"the {what} of {named(row)} stopped after step {row.step}",
+        f"the upgrade of {named(row)} stopped after step {row.step}",
         database=history.database,
         location=migration.at(),
-        next_step=f"Finish it first with: {command(history, verb)}",
+        next_step=f"Finish it first with: {command(history, 'migrate')}",
     )
+
+
+def _refuse_to_keep(
+    history: History, resumed: Sequence[tuple[LedgerRow, Migration]], to: Version
+) -> None:
+    """Refuse to roll back to a version whose own rollback has begun.
+
+    Raises:
+        PartialMigration: There is no way back to it but an upgrade.
+    """
+    for row, migration in resumed:
+        if migration.version is not None and migration.version == to:
+            raise PartialMigration(
+                f"the rollback of {named(row)} stopped after step {row.step}, so it cannot stay",
+                database=history.database,
+                location=migration.at(),
+                next_step=f"Finish its rollback with: {command(history, 'rollback')}; then apply "
+                "it again with: " + command(history, "migrate", "--to", row.key),
+            )
 
 
 def _after(history: History, rows: Sequence[LedgerRow], to: Version) -> list[LedgerRow]:

@@ -6,7 +6,7 @@ from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, Usag
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
-from dbwarden.ledger import State
+from dbwarden.ledger import Kind, LedgerRow, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.wording import (
     check_amount,
@@ -35,7 +35,7 @@ def plan_upgrade(
     Args:
         history: What ``compare`` found.
         to: Up to and including this version.
-        count: At most so many versioned ones.
+        count: At most so many versioned ones, those that are resumed included.
         out_of_order: Run those, too, that are older than what is applied.
         at_least: To be past *to* already is fine.
 
@@ -50,7 +50,8 @@ def plan_upgrade(
     check_amount(to, count)
     refuse_unclear(history)
     versioned = [item for item in history.pending if item.version is not None]
-    chosen = versioned[:count]
+    resumed = sum(row.kind is Kind.VERSIONED for row, _ in history.partial)
+    chosen = versioned[: None if count is None else max(0, count - resumed)]
     if to is not None:
         chosen = _up_to(history, versioned, parse_version(to, "--to"), at_least=at_least)
     versions = {item.version for item in chosen}
@@ -67,6 +68,10 @@ def _up_to(
     order = {version: place for place, version in enumerate(files_of(history))}
     if to not in order:
         raise _no_such_file(history, to, list(order))
+    resumed = [row for row, _ in history.partial if row.kind is Kind.VERSIONED]
+    for row in resumed:
+        if order.get(version_of(row), len(order)) > order[to] and not at_least:
+            raise _beyond(history, row, to)
     newer = [
         version
         for version in (version_of(row) for row in applied_rows(history))
@@ -81,6 +86,15 @@ def _up_to(
             + command(history, "rollback", "--to", format_version(to)),
         )
     return [item for item in pending if item.version and order[item.version] <= order[to]]
+
+
+def _beyond(history: History, row: LedgerRow, to: Version) -> PartialMigration:
+    return PartialMigration(
+        f"the upgrade of {named(row)} stopped after step {row.step}, and it comes after "
+        f"{format_version(to)}",
+        database=history.database,
+        next_step="Finish it first with: " + command(history, "migrate", "--to", row.key),
+    )
 
 
 def _no_such_file(history: History, to: Version, versions: Sequence[Version]) -> UsageError:

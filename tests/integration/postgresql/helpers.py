@@ -70,8 +70,8 @@ async def apply(config: DatabaseConfig, *works: Work) -> list[str]:
 async def ledger_of(config: DatabaseConfig) -> dict[str, Any]:
     """The rows of the ledger by their key, the latest of each."""
     async with DIALECT.connect(config, read_only=True) as connection:
-        reading = await connection.read()
-    return {row.key: row for row in reading.rows or ()}
+        found = await connection.history(None)
+    return {row.key: row for row in found.rows}
 
 
 @asynccontextmanager

@@ -214,7 +214,7 @@ async def test_a_concurrent_index_is_stopped_at_the_deadline_and_the_next_run_bu
     assert (row.state, row.step, row.running) == (State.UPGRADING, 0, INDEX)
     assert await indexes(postgres_url, "a") == {"i": False}
 
-    await apply(postgres_config, work(2, INDEX, interrupted=True, row_id=row.id))
+    await apply(postgres_config, work(2, INDEX, interrupted=True, row=row))
 
     assert await indexes(postgres_url, "a") == {"i": True}
     assert (await ledger_of(postgres_config))["0002"].state is State.APPLIED

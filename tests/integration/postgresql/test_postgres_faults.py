@@ -151,7 +151,7 @@ async def test_a_concurrent_index_whose_connection_breaks_is_resumed(
     assert (row.state, row.step, row.running) == (State.UPGRADING, 0, text)
     assert await indexes(postgres_url, "a") == ({"i": True} if answered else {})
 
-    await apply(direct, work(2, text, interrupted=True, row_id=row.id))
+    await apply(direct, work(2, text, interrupted=True, row=row))
 
     assert await indexes(postgres_url, "a") == {"i": True}
     assert (await ledger_of(direct))["0002"].state is State.APPLIED

@@ -57,7 +57,7 @@ async def interrupt(config: DatabaseConfig, url: str, file: Work, done: int) -> 
 
 async def resume(config: DatabaseConfig, row: LedgerRow, text: str) -> LedgerRow:
     """What the next run does with *row*."""
-    resumed = work(1, text, done=row.step, interrupted=row.running is not None, row_id=row.id)
+    resumed = work(1, text, done=row.step, interrupted=row.running is not None, row=row)
     await apply(config, resumed)
     return await row_of(config)
 
@@ -175,7 +175,7 @@ async def test_a_failing_first_step_of_a_rollback_leaves_the_migration_applied(
     row = await row_of(postgres_config)
 
     with pytest.raises(StatementFailed):
-        await apply(postgres_config, work(1, *files, direction="rollback", row_id=row.id))
+        await apply(postgres_config, work(1, *files, direction="rollback", row=row))
 
     assert await row_of(postgres_config) == row
 
@@ -186,7 +186,7 @@ async def test_a_failing_first_step_of_a_repeatable_leaves_its_row(
     await apply(postgres_config, work(9, TABLE), work("RA__r", "VACUUM a"))
     before = await row_of(postgres_config, "r")
     with pytest.raises(StatementFailed):
-        await apply(postgres_config, work("RA__r", "VACUUM nope", row_id=before.id))
+        await apply(postgres_config, work("RA__r", "VACUUM nope", row=before))
     assert await row_of(postgres_config, "r") == before
 
 
@@ -197,7 +197,7 @@ async def test_steps_roll_back_in_order_too(
     await apply(postgres_config, work(1, *files))
     row = await row_of(postgres_config)
 
-    await apply(postgres_config, work(1, *files, direction="rollback", row_id=row.id))
+    await apply(postgres_config, work(1, *files, direction="rollback", row=row))
 
     back = await row_of(postgres_config)
     assert (back.id, back.state, back.step) == (row.id, State.ROLLED_BACK, 2)
@@ -534,7 +534,7 @@ async def test_a_run_whose_last_word_was_lost_is_completed(
     async with admin(postgres_url) as connection:
         await connection.execute("UPDATE dbwarden_ledger SET step = 2, running = NULL")
 
-    await apply(postgres_config, work(1, text, done=2, row_id=row.id))
+    await apply(postgres_config, work(1, text, done=2, row=row))
 
     row = await row_of(postgres_config)
     assert (row.state, row.step) == (State.APPLIED, 2)

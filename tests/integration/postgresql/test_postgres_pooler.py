@@ -53,11 +53,14 @@ async def test_a_transaction_pooler_is_detected_before_anything_is_done(
         with pytest.raises(PoolerDetected) as caught:
             async with migrator(config):
                 raise AssertionError("it got a lock that others share")
+        direct = make_config(postgres_url, ledger_table="other")
+        await apply(direct, work(1, "SELECT 1"))
+        row = (await ledger_of(direct))["0001"]
         async with DIALECT.connect(config) as connection:
             for call in (
                 connection.create_ledger(),
                 connection.run([work(1, "CREATE TABLE a ()")], Done()),
-                connection.delete_row(1),
+                connection.delete_row(row),
             ):
                 with pytest.raises(PoolerDetected):
                     await call

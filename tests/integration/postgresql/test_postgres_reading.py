@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 import pytest
@@ -377,14 +379,14 @@ async def test_a_row_can_be_corrected_and_forgotten(postgres_config: DatabaseCon
 
     async with migrator(postgres_config) as connection:
         await connection.update_row(
-            first.id,
+            first,
             state=State.UPGRADING,
             step=3,
             upgrade_checksum=second.upgrade_checksum,
             rollback_checksum=None,
             steps_checksum=None,
         )
-        await connection.delete_row(second.id)
+        await connection.delete_row(second)
 
     (row,) = (await ledger_of(postgres_config)).values()
     assert (row.id, row.state, row.step, row.finished_at) == (first.id, State.UPGRADING, 3, None)
@@ -392,7 +394,7 @@ async def test_a_row_can_be_corrected_and_forgotten(postgres_config: DatabaseCon
 
     async with migrator(postgres_config) as connection:
         await connection.update_row(
-            first.id,
+            row,
             state=State.APPLIED,
             step=1,
             upgrade_checksum=first.upgrade_checksum,
@@ -404,21 +406,46 @@ async def test_a_row_can_be_corrected_and_forgotten(postgres_config: DatabaseCon
     assert row.finished_at is not None
 
 
-async def test_correcting_a_row_that_is_gone_is_an_error(postgres_config: DatabaseConfig) -> None:
-    async with migrator(postgres_config) as connection:
-        with pytest.raises(LedgerError, match="not there any more"):
-            await connection.delete_row(4711)
+OTHERWISE = [
+    {"id": 4711},
+    {"state": State.ROLLING_BACK},
+    {"step": 7},
+    {"running": "VACUUM"},
+]
+"""What a row was read as, where it is something else by now."""
 
 
-async def test_a_row_that_vanished_fails_the_migration_that_counts_on_it(
-    postgres_config: DatabaseConfig, postgres_url: str
+@pytest.mark.parametrize("read_as", OTHERWISE, ids=lambda read_as: next(iter(read_as)))
+async def test_a_row_that_changed_since_it_was_read_is_not_written(
+    postgres_config: DatabaseConfig, postgres_url: str, read_as: dict[str, Any]
 ) -> None:
-    rollback = work(1, "SELECT 1", "CREATE TABLE a ()", direction="rollback", row_id=1)
+    """Not by repair, and not by a migration, whose SQL then leaves nothing behind."""
+    files = ("SELECT 1", "CREATE TABLE a ()")
+    slow = ("SELECT 1", "VACUUM;\nCREATE TABLE a ()")
+    await apply(postgres_config, work(1, *files))
+    before = await ledger_of(postgres_config)
+    row = replace(before["0001"], **read_as)
 
-    with pytest.raises(LedgerError):
-        await apply(postgres_config, rollback)
+    async with migrator(postgres_config) as connection:
+        for call in (
+            connection.delete_row(row),
+            connection.update_row(
+                row,
+                state=State.ROLLED_BACK,
+                step=1,
+                upgrade_checksum=row.upgrade_checksum,
+                rollback_checksum=None,
+                steps_checksum=None,
+            ),
+            connection.run([work(1, *files, direction="rollback", row=row)], Done()),
+            connection.run([work(1, *slow, direction="rollback", row=row)], Done()),
+        ):
+            with pytest.raises(LedgerError, match="a row is no longer as it was read") as caught:
+                await call
+            assert "dbwarden history -d primary" in (caught.value.next_step or "")
 
     assert await tables(postgres_url) == set()
+    assert await ledger_of(postgres_config) == before
 
 
 async def test_two_live_rows_of_one_migration_cannot_be(

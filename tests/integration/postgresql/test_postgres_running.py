@@ -104,7 +104,7 @@ async def test_a_rollback_marks_the_row_and_a_new_upgrade_adds_one(
     await apply(postgres_config, work(1, up, down))
     row = (await ledger_of(postgres_config))["0001"]
 
-    await apply(postgres_config, work(1, up, down, direction="rollback", row_id=row.id))
+    await apply(postgres_config, work(1, up, down, direction="rollback", row=row))
 
     back = (await ledger_of(postgres_config))["0001"]
     assert (back.id, back.state, back.started_at) == (row.id, State.ROLLED_BACK, row.started_at)
@@ -125,7 +125,7 @@ async def test_a_failing_rollback_leaves_the_migration_applied(
     row = (await ledger_of(postgres_config))["0001"]
 
     with pytest.raises(StatementFailed):
-        await apply(postgres_config, work(1, *files, direction="rollback", row_id=row.id))
+        await apply(postgres_config, work(1, *files, direction="rollback", row=row))
 
     assert await ledger_of(postgres_config) == {"0001": row}
     assert await tables(postgres_url) == {"a"}
@@ -137,7 +137,7 @@ async def test_a_repeatable_that_runs_again_updates_its_row(
     await apply(postgres_config, work("RA__views", "CREATE OR REPLACE VIEW v AS SELECT 1 AS a"))
     row = (await ledger_of(postgres_config))["views"]
 
-    again = work("RA__views", "CREATE OR REPLACE VIEW v AS SELECT 2 AS a", row_id=row.id)
+    again = work("RA__views", "CREATE OR REPLACE VIEW v AS SELECT 2 AS a", row=row)
     await apply(postgres_config, again)
 
     rows = await ledger_of(postgres_config)

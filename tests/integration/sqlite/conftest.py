@@ -127,7 +127,7 @@ class Project:
 
     async def rows(self) -> tuple[LedgerRow, ...]:
         async with self.connect(read_only=True) as connection:
-            return (await connection.read()).rows or ()
+            return (await connection.history(None)).rows
 
     @contextmanager
     def application(self) -> Generator[sqlite3.Connection]:

@@ -103,7 +103,7 @@ async def test_a_cancelled_statement_outside_a_transaction_can_be_run_again(
     (row,) = await project.rows()
     assert (row.state, row.step, row.running) == (State.UPGRADING, 1, None)
     async with project.locked() as connection:
-        await runner(connection, [project.work(project.files[0], done=1, row_id=row.id)])
+        await runner(connection, [project.work(project.files[0], done=1, row=row)])
     assert project.query("SELECT * FROM t") == [(1,)]
 
 

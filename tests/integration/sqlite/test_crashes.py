@@ -94,7 +94,8 @@ async def test_a_rollback_that_was_killed_is_finished_by_the_next_one(
     project.query("DROP TABLE u")
     project.query("UPDATE dbwarden_ledger SET state = 'rolling_back', step = 1, running = 'VACUUM'")
     async with project.locked() as connection:
-        work = project.work(project.files[0], "rollback", done=1, interrupted=True, row_id=1)
+        (row,) = (await connection.read()).rows
+        work = project.work(project.files[0], "rollback", done=1, interrupted=True, row=row)
         assert await runner(connection, [work]) == ["0001"]
     (row,) = await project.rows()
     assert (row.state, row.step, row.running) == (State.ROLLED_BACK, 3, None)

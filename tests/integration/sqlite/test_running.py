@@ -155,11 +155,11 @@ async def test_a_rollback_marks_the_row_and_a_new_upgrade_makes_a_new_one(
     async with project.locked() as connection:
         await runner(connection, project.works())
         (applied,) = (await connection.read()).rows
-        back = project.work(project.files[0], "rollback", row_id=applied.id)
+        back = project.work(project.files[0], "rollback", row=applied)
         assert await runner(connection, [back]) == ["0001"]
         assert project.tables() == []
         await runner(connection, project.works())
-        old, new = (await connection.read()).rows
+        old, new = (await connection.history(None)).rows
     assert (old.id, old.state, old.step) == (applied.id, State.ROLLED_BACK, 1)
     assert (old.started_at, old.finished_at > applied.finished_at) == (applied.started_at, True)
     assert (new.state, new.live) == (State.APPLIED, True)
@@ -171,7 +171,7 @@ async def test_a_failing_rollback_leaves_everything_as_it_was(project: Any, runn
     async with project.locked() as connection:
         await runner(connection, project.works())
         before = (await connection.read()).rows
-        work = project.work(project.files[0], "rollback", row_id=before[0].id)
+        work = project.work(project.files[0], "rollback", row=before[0])
         with pytest.raises(StatementFailed) as caught:
             await runner(connection, [work])
         assert (await connection.read()).rows == before
@@ -184,7 +184,7 @@ async def test_a_repeatable_that_runs_again_keeps_its_row(project: Any, runner: 
     async with project.locked() as connection:
         await runner(connection, project.works())
         (first,) = (await connection.read()).rows
-        await runner(connection, [project.work(project.files[0], row_id=first.id)])
+        await runner(connection, [project.work(project.files[0], row=first)])
         (second,) = (await connection.read()).rows
     assert (second.id, second.state) == (first.id, State.APPLIED)
     assert first.finished_at <= second.started_at
@@ -255,12 +255,37 @@ async def test_a_row_that_makes_no_sense_is_named(project: Any, change: str) -> 
         await project.rows()
 
 
-async def test_a_row_that_somebody_took_away_is_missed(project: Any, runner: Any) -> None:
-    project.write("0001", "VACUUM;\nCREATE TABLE t (a);")
+OTHERWISE = [
+    {"id": 7},
+    {"state": State.ROLLING_BACK},
+    {"step": 7},
+    {"running": "VACUUM"},
+]
+"""What a row was read as, where it is something else by now."""
+
+
+@pytest.mark.parametrize("read_as", OTHERWISE, ids=lambda read_as: next(iter(read_as)))
+async def test_a_row_that_changed_since_it_was_read_is_not_written(
+    project: Any, runner: Any, read_as: dict[str, Any]
+) -> None:
+    """Not by repair, and not by a migration, whose SQL then leaves nothing behind."""
+    project.write("0001", "SELECT 1;", "CREATE TABLE t (a);")
+    project.write("0002", "SELECT 1;", "VACUUM;\nCREATE TABLE t (a);")
+    await project.upgrade()
+    before = await project.rows()
+    one, two = (replace(row, **read_as) for row in before)
+    corrected = {"upgrade_checksum": "", "rollback_checksum": None, "steps_checksum": None}
     async with project.locked() as connection:
-        with pytest.raises(LedgerError, match="row 7 of dbwarden_ledger is gone"):
-            await runner(connection, [project.work(project.files[0], row_id=7)])
+        for call in (
+            connection.delete_row(one),
+            connection.update_row(one, state=State.ROLLED_BACK, step=1, **corrected),
+            runner(connection, [project.work(project.files[0], "rollback", row=one)]),
+            runner(connection, [project.work(project.files[1], "rollback", row=two)]),
+        ):
+            with pytest.raises(LedgerError, match="dbwarden_ledger is no longer as it was read"):
+                await call
     assert project.tables() == []
+    assert await project.rows() == before
 
 
 async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -> None:
@@ -271,7 +296,7 @@ async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -
         (row,) = (await connection.read()).rows
         assert (row.state, row.step, row.finished_at) == (State.UPGRADING, 2, None)
         await connection.update_row(
-            row.id,
+            row,
             state=State.APPLIED,
             step=3,
             upgrade_checksum="new up",
@@ -283,12 +308,12 @@ async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -
         assert (row.upgrade_checksum, row.rollback_checksum) == ("new up", None)
         assert row.steps_checksum == "new steps"
         assert row.finished_at is not None
-        await connection.delete_row(row.id)
+        await connection.delete_row(row)
         assert (await connection.read()).rows == ()
-        with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger is gone"):
-            await connection.delete_row(row.id)
-        with pytest.raises(LedgerError, match="is gone"):
-            await runner(connection, [project.work(project.files[0], row_id=1, fake=True)])
+        with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger is no longer"):
+            await connection.delete_row(row)
+        with pytest.raises(LedgerError, match="is no longer"):
+            await runner(connection, [project.work(project.files[0], row=row, fake=True)])
 
 
 # -- foreign keys -----------------------------------------------------------------------------
@@ -452,7 +477,7 @@ async def test_a_failure_in_the_middle_keeps_the_steps_before_it_and_resumes_aft
     assert row.steps_checksum == steps_checksum(work.steps[:2])
     path.write_text(path.read_text().replace("INTO u", "INTO t"))
     async with project.locked() as connection:
-        await runner(connection, [project.work(project.files[0], done=2, row_id=row.id)])
+        await runner(connection, [project.work(project.files[0], done=2, row=row)])
     (settled,) = await project.rows()
     assert (settled.id, settled.state, settled.step) == (row.id, State.APPLIED, 3)
     assert settled.started_at == row.started_at
@@ -501,7 +526,7 @@ async def test_a_rollback_whose_first_statement_fails_outside_a_transaction_chan
     async with project.locked() as connection:
         await runner(connection, project.works())
         before = (await connection.read()).rows
-        work = project.work(project.files[0], "rollback", row_id=before[0].id)
+        work = project.work(project.files[0], "rollback", row=before[0])
         with pytest.raises(StatementFailed):
             await runner(connection, [work])
         assert (await connection.read()).rows == before
@@ -512,8 +537,8 @@ async def test_a_rollback_in_steps_ends_rolled_back(project: Any, runner: Any) -
     async with project.locked() as connection:
         await runner(connection, project.works())
         (row,) = (await connection.read()).rows
-        await runner(connection, [project.work(project.files[0], "rollback", row_id=row.id)])
-        (back,) = (await connection.read()).rows
+        await runner(connection, [project.work(project.files[0], "rollback", row=row)])
+        (back,) = (await connection.history(None)).rows
     assert (back.state, back.step, back.running) == (State.ROLLED_BACK, 3, None)
     assert back.started_at == row.started_at
     assert project.tables() == []
@@ -535,7 +560,7 @@ async def test_what_earlier_steps_set_on_the_connection_is_set_again_on_resume(
     assert row.step == 4
     path.write_text(path.read_text().replace("other.missing", "other.t"))
     async with project.locked() as connection:
-        await runner(connection, [project.work(project.files[0], done=4, row_id=row.id)])
+        await runner(connection, [project.work(project.files[0], done=4, row=row)])
     assert project.query("PRAGMA page_size") == [(8192,)]
     other = sqlite3.connect(project.root / "other.db")
     assert other.execute("SELECT * FROM t").fetchall() == [(1,)]
@@ -548,7 +573,8 @@ async def test_steps_that_were_all_done_need_only_the_row(project: Any, runner: 
         await project.upgrade()
     path.write_text(path.read_text().replace("SELECT nonsense;", ""))
     async with project.locked() as connection:
-        await runner(connection, [project.work(project.files[0], done=2, row_id=1)])
+        (row,) = (await connection.read()).rows
+        await runner(connection, [project.work(project.files[0], done=2, row=row)])
     (row,) = await project.rows()
     assert (row.state, row.step) == (State.APPLIED, 2)
 

@@ -9,6 +9,7 @@ from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
 from dbwarden.cli.run import bad, good, on_fleet, open_, own, report
 from dbwarden.cli.style import Cell
+from dbwarden.config.model import DatabaseConfig
 from dbwarden.operations.lock import LockStatus, UnlockResult
 from dbwarden.operations.lock import lock_status as lock_status_of
 from dbwarden.operations.lock import unlock as unlock_one
@@ -50,7 +51,15 @@ async def unlock(
             output.note("", "Nobody was ended. To end these processes, say --force.")
         return code
     output.note(*(f"{database}: ending {holder}" for database, holder in holders))
-    outcomes = await on_fleet(unlock_one, databases, target)
+    seen = dict(holders)
+
+    async def unlock_seen(config: DatabaseConfig) -> UnlockResult:
+        holder = seen.get(config.database_name)
+        if holder is None:  # whoever took it since was not shown
+            return UnlockResult(database=config.database_name, holder=None, ended=False)
+        return await unlock_one(config, holder=holder)
+
+    outcomes = await on_fleet(unlock_seen, databases, target)
     failed = any(o.result and o.result.holder and not o.result.ended for o in outcomes)
     code = Exit.FAILED if failed else exit_code(outcomes)
     headers = ("", "holder")

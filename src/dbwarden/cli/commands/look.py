@@ -1,6 +1,7 @@
 """Commands that only look."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -16,7 +17,7 @@ from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
 from dbwarden.operations.health import DatabaseHealth, overall, unwell
 from dbwarden.operations.health import health as health_one
-from dbwarden.operations.history import HistoryResult
+from dbwarden.operations.history import NEWEST, HistoryResult
 from dbwarden.operations.history import history as history_one
 from dbwarden.operations.replicas import ReplicaStatus
 from dbwarden.operations.status import StatusResult
@@ -87,9 +88,25 @@ def _caught_up(replica: ReplicaStatus) -> str:
     return f"as {replica.primary}{late}"
 
 
-async def history(*, target: Target = Target()) -> int:  # noqa: B008
-    """Who applied what and when, rolled-back migrations included."""
-    outcomes = await on_fleet(history_one, await selected(target), target)
+async def history(
+    *,
+    limit: Annotated[int, Parameter(name="--limit")] = NEWEST,
+    all_rows: Annotated[
+        bool, Parameter(name="--all-rows", negative="", show_default=False)
+    ] = False,
+    target: Target = Target(),  # noqa: B008
+) -> int:
+    """Who applied what and when, rolled-back migrations included.
+
+    Parameters
+    ----------
+    limit
+        Show the newest LIMIT rows of each database.
+    all_rows
+        Show all rows instead.
+    """
+    operation = partial(history_one, limit=None if all_rows else limit)
+    outcomes = await on_fleet(operation, await selected(target), target)
     if target.json:
         return await report("history", outcomes, target, headers=(), row=lambda _: ())
     for outcome in outcomes:
@@ -100,7 +117,8 @@ async def history(*, target: Target = Target()) -> int:  # noqa: B008
 
 
 def _say_history(result: HistoryResult) -> None:
-    output.say(f"{result.database}: {counted(len(result.rows), 'row')}")
+    older = f"; {result.older} older not shown (--limit N, --all-rows)" if result.older else ""
+    output.say(f"{result.database}: {counted(len(result.rows), 'row')}{older}")
     headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
     rows = [_history_row(row) for row in result.rows]
     output.say_table(headers, rows, spare=("dbwarden", "by", "time"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from dbwarden.dialects.postgresql.ledger import MESSAGE_BEGIN
 from dbwarden.errors import LedgerError
-from dbwarden.ledger import Kind, LedgerRow, LockHolder, Reading, ReplicaState, State
+from dbwarden.ledger import Kind, LedgerExcerpt, LedgerRow, LockHolder, Reading, ReplicaState, State
 from dbwarden.types import DatabaseName
 
 _VERSION = re.compile(r":\d+ (\S+)$")
@@ -92,7 +92,7 @@ def parse_look(
     reading = Reading(
         server_version=version,
         namespace=namespace,
-        rows=None if len(lines[0]) == _TOLD else _rows(lines, database),
+        rows=None if len(lines[0]) == _TOLD else _rows([line[_TOLD:] for line in lines], database),
         holder=None,
         read_only=read_only == "on" or _true(recovering),
     )
@@ -104,6 +104,17 @@ def parse_look(
         also=_true(also),
         namespace_there=_true(there),
     )
+
+
+def parse_history(lines: Lines, database: DatabaseName) -> LedgerExcerpt:
+    """Turn what :func:`history_sql` returned into values.
+
+    Raises:
+        LedgerError: A row of *database*'s ledger makes no sense.
+    """
+    if not lines:
+        return LedgerExcerpt()
+    return LedgerExcerpt(rows=_rows([line[1:] for line in lines], database), total=int(lines[0][0]))
 
 
 def _true(value: str | bool | None) -> bool:
@@ -122,7 +133,7 @@ def with_details(reading: Reading, recovering: bool, text: str) -> Reading:
 def _rows(lines: Lines, database: DatabaseName | None) -> tuple[LedgerRow, ...]:
     try:
         # Sorted here: an aggregate with an order costs the server a fifth of the whole look.
-        return tuple(sorted([_row(line[_TOLD:]) for line in lines], key=_id))
+        return tuple(sorted([_row(line) for line in lines], key=_id))
     except (ValueError, TypeError) as error:
         raise LedgerError(
             f"a row of the ledger makes no sense: {error}",

@@ -3,7 +3,7 @@
 Who only looks at a database does not pay for the modules that write: they are imported late.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ from dbwarden.dialects.postgresql.connecting import application_name, open_sessi
 from dbwarden.dialects.postgresql.failures import ALREADY_THERE, DIVISION_BY_ZERO, ledger_failed
 from dbwarden.dialects.postgresql.ledger import LedgerAddress, read_only_sql
 from dbwarden.dialects.postgresql.locks import AdvisoryLock, lock_was_lost
-from dbwarden.dialects.postgresql.looking import holder_of, look
+from dbwarden.dialects.postgresql.looking import holder_of, look, read_history
 from dbwarden.dialects.postgresql.pooling import behind_pooler, pooler_detected, shares_sessions
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import AccessDenied, LedgerError
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import LockHolder, Reading
+from dbwarden.ledger import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class PostgresConnection:
         self._lock.held = found.also
         return found.reading
 
-    async def read_last(self) -> Reading:
-        """Look for the last time, and let go of the lock with the same question.
+    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+        """Read the final state, and release the lock in the same round trip.
 
         Nothing follows that a read-only session would have to be kept from.
 
@@ -86,16 +86,31 @@ class PostgresConnection:
             LedgerError: As of ``read``.
         """
         if not self._lock.held:
-            return (await self._look_at("NULL", "NULL", where=False)).reading
+            return (await self._look_at("NULL", "NULL", where=False, row_ids=row_ids)).reading
         release = self._address.release_sql()
         self._lock.held = None
-        found = await self._look_at(release, release)
+        found = await self._look_at(release, release, row_ids=row_ids)
         self._lock.held = False
         if not found.also:
             lock_was_lost()
         return found.reading
 
-    async def _look_at(self, also: str, without_ledger: str, *, where: bool = True) -> Look:
+    async def history(self, limit: int | None) -> LedgerExcerpt:
+        """Read the newest *limit* rows of the ledger; see ``Connection.history``.
+
+        Raises:
+            LedgerError: As of ``read``.
+        """
+        return await read_history(self._session.lines, self._address, self._name, limit)
+
+    async def _look_at(
+        self,
+        also: str,
+        without_ledger: str,
+        *,
+        where: bool = True,
+        row_ids: Collection[int] = (),
+    ) -> Look:
         found = await look(
             self._session.lines,
             self._address,
@@ -105,6 +120,7 @@ class PostgresConnection:
             also=also,
             without_ledger=without_ledger,
             where=where,
+            row_ids=row_ids,
         )
         if self._read_only and self._look is not None:
             # The first look made the session read-only; what it found is the database's own word.
@@ -237,7 +253,7 @@ class PostgresConnection:
 
     async def update_row(
         self,
-        row_id: int,
+        row: LedgerRow,
         *,
         state: str,
         step: int,
@@ -245,7 +261,7 @@ class PostgresConnection:
         rollback_checksum: Checksum | None,
         steps_checksum: Checksum | None,
     ) -> None:
-        """Correct one ledger row; clears ``running``."""
+        """Correct one ledger row; see ``Connection.update_row``."""
         from dbwarden.dialects.postgresql import entries
 
         values: Mapping[str, str | int | None] = {
@@ -256,14 +272,14 @@ class PostgresConnection:
             "steps_checksum": steps_checksum,
         }
         table = self._table(await self._known())
-        await self._write(entries.correct_sql(table, row_id, values))
+        await self._write(entries.correct_sql(table, row, values))
 
-    async def delete_row(self, row_id: int) -> None:
-        """Forget one ledger row."""
+    async def delete_row(self, row: LedgerRow) -> None:
+        """Delete one ledger row; see ``Connection.delete_row``."""
         from dbwarden.dialects.postgresql import entries
 
         table = self._table(await self._known())
-        await self._write(entries.forget_sql(table, f"id = {row_id}"))
+        await self._write(entries.forget_sql(table, entries.as_read(row)))
 
     async def _write(self, sql: str) -> None:
         await self._check_own_session()
@@ -280,8 +296,7 @@ class PostgresConnection:
         """
         if holder.pid is None:
             return False
-        still = await self._holder()
-        if still is None or still.pid != holder.pid:
+        if not _same(await self._holder(), holder):
             return False
         try:
             ended = await self._session.value(f"SELECT pg_terminate_backend({holder.pid})::text")
@@ -298,8 +313,7 @@ class PostgresConnection:
 
     async def _until_released(self, holder: LockHolder) -> None:
         while True:
-            now = await self._holder()
-            if now is None or now.pid != holder.pid:
+            if not _same(await self._holder(), holder):
                 return
             await anyio.sleep(0.01)
 
@@ -318,6 +332,11 @@ class PostgresConnection:
     @property
     def _name(self) -> DatabaseName:
         return self._config.database_name
+
+
+def _same(now: LockHolder | None, holder: LockHolder) -> bool:
+    """Whether *now* is the session *holder*: the server uses process numbers again."""
+    return now is not None and (now.pid, now.since) == (holder.pid, holder.since)
 
 
 class PostgresDialect:

@@ -143,9 +143,10 @@ def ledger_failed(
             )
         case "22012":
             return LedgerError(
-                f"the ledger {doing}: the row is not there any more",
+                f"the ledger {doing}: a row is no longer as it was read",
                 database=database,
-                next_step="Somebody changed the ledger by hand; look with: dbwarden history",
+                next_step="Something else changed the ledger meanwhile. Look at it with: "
+                f"dbwarden history -d {database}; then run the command again.",
             )
     return LedgerError(
         f"the ledger {doing}: {said}",

@@ -66,13 +66,19 @@ class Journal:
         """
         if work.interrupted:
             await self._check_unchanged(work)
-        begun, interrupted = work.done > 0 or work.interrupted, work.interrupted
+        begun, interrupted = work.resumed, work.interrupted
         for step in work.steps[work.done :]:
             await _Run(self, work, step, begun=begun).run(interrupted=interrupted)
             begun, interrupted = True, False
         if work.done >= len(work.steps):
             await self._session.send(
-                entries.record_sql(self._table, work, self._writer, begun=begun, spent_ms=0)
+                entries.record_sql(
+                    self._table,
+                    work,
+                    self._writer,
+                    begun=work.done if begun else None,
+                    spent_ms=0,
+                )
             )
 
     async def _check_unchanged(self, work: Work) -> None:
@@ -164,14 +170,14 @@ class _Run:
 
     async def _saved(self) -> str | None:
         """The row as it was before this run touched it, where there is one."""
-        if self._begun or self._work.row_id is None:
+        if self._begun or self._work.row is None:
             return None
         return await self._session.value(entries.saved_sql(self._table, self._work))
 
     async def _announce(self, probe: Probe) -> None:
         text, work, writer = self._statement.text, self._work, self._journal._writer
         if self._begun:
-            record = entries.running_sql(self._table, work, text)
+            record = entries.running_sql(self._table, work, self._step.number - 1, text)
         else:
             record = entries.begin_sql(self._table, work, writer, running=text)
         limits = self._journal._limits.sql(
@@ -184,7 +190,13 @@ class _Run:
         work, writer, number = self._work, self._journal._writer, self._step.number
         begun = self._begun or spent_ms is not None
         if number == len(work.steps):
-            return entries.record_sql(self._table, work, writer, begun=begun, spent_ms=spent_ms)
+            return entries.record_sql(
+                self._table,
+                work,
+                writer,
+                begun=number - 1 if begun else None,
+                spent_ms=spent_ms,
+            )
         if begun:
             return entries.step_sql(self._table, work, number, spent_ms=spent_ms)
         return entries.begin_sql(self._table, work, writer, done=number)
@@ -202,10 +214,10 @@ class _Run:
 
     def _undo(self, before: str | None) -> str:
         if self._begun:
-            return entries.running_sql(self._table, self._work, None)
+            return entries.running_sql(self._table, self._work, self._step.number - 1, None)
         if before is not None:
-            return entries.restore_sql(self._table, before)
-        return entries.forget_sql(self._table, entries.live_row(self._work))
+            return entries.restore_sql(self._table, self._work, before)
+        return entries.forget_sql(self._table, entries.under_way(self._work, 0))
 
     def _error(self, refused: ServerRefused) -> DBWardenError:
         offset = statement_offsets(self._step)[0] + (refused.position or 1) - 1

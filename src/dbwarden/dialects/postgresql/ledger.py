@@ -164,6 +164,7 @@ def look_sql(
     greeted: bool = False,
     also: str = "NULL",
     where: bool = True,
+    row_ids: tuple[int, ...] = (),
 ) -> str:
     """One SELECT that returns all of a :class:`Look`: what is told of the server before each row.
 
@@ -179,6 +180,7 @@ def look_sql(
         also: A condition with an effect, evaluated when all the rest has been looked up. It does
             not see what it does; what others committed before the look began, the look sees.
         where: Tell the ledger's namespace, without which nothing can be written.
+        row_ids: Rows to read even if they were rolled back; the others are the live ones.
     """
     namespace = address.lies_in_sql if rows else address.namespace_sql
     there = "true" if rows else address.namespace_there_sql
@@ -186,7 +188,22 @@ def look_sql(
     return f"""SELECT pg_backend_pid(), {_GREETED if greeted else _SERVER}, {there},
   {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
         address.held_sql(namespace, alone=alone)
-    }), (SELECT {also}){f", {columns} FROM {address.found} l" if rows else ""}"""
+    }), (SELECT {also}){f", {columns} FROM {address.found} l{_live(row_ids)}" if rows else ""}"""
+
+
+def _live(row_ids: tuple[int, ...]) -> str:
+    """The condition for live rows, which an index covers, and those with *row_ids*."""
+    others = f" OR l.id IN ({', '.join(str(number) for number in row_ids)})" if row_ids else ""
+    return f" WHERE l.state <> 'rolled_back'{others}"
+
+
+def history_sql(address: LedgerAddress, limit: int | None) -> str:
+    """A query for the newest *limit* rows, newest first, each behind the number of all rows."""
+    newest = "" if limit is None else f" LIMIT {limit}"
+    return (
+        f"SELECT (SELECT count(*) FROM {address.found}), {_ROWS.format(times=_TIMES)}"
+        f" FROM (SELECT * FROM {address.found} ORDER BY id DESC{newest}) l"
+    )
 
 
 def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:

@@ -1,19 +1,31 @@
 """One look at a database, by whatever way: usually one question, at most three."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
 
-from dbwarden.dialects.postgresql.answers import Greeting, Lines, Look, parse_look, with_details
+from dbwarden.dialects.postgresql.answers import (
+    Greeting,
+    Lines,
+    Look,
+    parse_history,
+    parse_look,
+    with_details,
+)
 from dbwarden.dialects.postgresql.failures import (
     NOT_SUPPORTED,
     UNDEFINED_SCHEMA,
     UNDEFINED_TABLE,
     ledger_failed,
 )
-from dbwarden.dialects.postgresql.ledger import LedgerAddress, details_sql, look_sql
+from dbwarden.dialects.postgresql.ledger import (
+    LedgerAddress,
+    details_sql,
+    history_sql,
+    look_sql,
+)
 from dbwarden.dialects.postgresql.session import ServerRefused
-from dbwarden.ledger import LockHolder, Reading
+from dbwarden.ledger import LedgerExcerpt, LockHolder, Reading
 from dbwarden.types import DatabaseName
 
 Ask = Callable[[str], Awaitable[Lines]]
@@ -33,6 +45,7 @@ async def look(
     also: str = "NULL",
     without_ledger: str | None = None,
     where: bool = True,
+    row_ids: Collection[int] = (),
 ) -> Look:
     """Look at ledger and lock; the reading is complete.
 
@@ -48,13 +61,14 @@ async def look(
         also: What else is to be done with it, as of ``look_sql``.
         without_ledger: The same where there is no ledger yet.
         where: Find out its namespace, too.
+        row_ids: Rows to read even if they were rolled back.
 
     Raises:
         LedgerError: There is a ledger, but we may not read it, or it is none of ours.
     """
     try:
         without = also if without_ledger is None else without_ledger
-        query = partial(look_sql, address, alone=alone, where=where)
+        query = partial(look_sql, address, alone=alone, where=where, row_ids=tuple(sorted(row_ids)))
         found = await _first(ask, query, database, greeting, also, without)
         if greeting is not None and greeting.backend_pid != found.backend_pid:
             found = await _first(ask, query, database, None, also, without)
@@ -64,6 +78,23 @@ async def look(
     except ServerRefused as refused:
         raise ledger_failed(refused, "cannot be read", database, address.found) from refused
     return replace(found, reading=reading)
+
+
+async def read_history(
+    ask: Ask, address: LedgerAddress, database: DatabaseName, limit: int | None
+) -> LedgerExcerpt:
+    """Return the newest *limit* rows of the ledger; none where there is no ledger.
+
+    Raises:
+        LedgerError: There is a ledger, but it cannot be read, or it is not a ledger.
+    """
+    try:
+        lines = await ask(history_sql(address, limit))
+    except ServerRefused as refused:
+        if refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
+            return LedgerExcerpt()
+        raise ledger_failed(refused, "cannot be read", database, address.found) from refused
+    return parse_history(lines, database)
 
 
 async def holder_of(ask: Ask, address: LedgerAddress) -> LockHolder | None:

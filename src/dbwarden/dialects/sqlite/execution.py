@@ -1,7 +1,7 @@
 """Connect to SQLite, look, lock, run and cancel: the asynchronous face of a :class:`Session`."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -12,6 +12,7 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, NewDatabase, OnDone, Step, Work
 from dbwarden.dialects.sqlite import creating, failures, splitting
+from dbwarden.dialects.sqlite.ledger import Entry
 from dbwarden.dialects.sqlite.locks import LockFile
 from dbwarden.dialects.sqlite.opening import target_of
 from dbwarden.dialects.sqlite.running import Run
@@ -20,7 +21,7 @@ from dbwarden.dialects.sqlite.threads import GRACE, cleaning, interruptible, uni
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, LockTimeout
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import LockHolder, Reading
+from dbwarden.ledger import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DialectName
 
 T = TypeVar("T")
@@ -44,9 +45,18 @@ class SQLiteConnection:
         """
         return await self._call(self._session.read)
 
-    async def read_last(self) -> Reading:
-        """Look for the last time."""
-        return await self.read()
+    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+        """Read the final state."""
+        return await self._call(partial(self._session.read, row_ids))
+
+    async def history(self, limit: int | None) -> LedgerExcerpt:
+        """Read the newest *limit* rows of the ledger; see ``Connection.history``.
+
+        Raises:
+            LedgerError: The ledger makes no sense.
+            LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
+        """
+        return await self._call(partial(self._session.history, limit))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
@@ -71,7 +81,7 @@ class SQLiteConnection:
 
     async def _take(self, lock: LockFile) -> None:
         name, seconds = self._config.database_name, self._config.migration_lock_timeout
-        end = time.monotonic() + seconds
+        end, told = time.monotonic() + seconds, False
         for pause in pauses():
             try:
                 taken = await uninterrupted(lock.take)
@@ -79,9 +89,14 @@ class SQLiteConnection:
                 raise failures.lock_failed(name, lock.path, error) from error
             if taken:
                 return
-            # Whoever just looks holds it for an instant, and is not there any more when asked.
-            if time.monotonic() >= end and (holder := await uninterrupted(lock.holder)):
+            over = time.monotonic() >= end
+            # A reader holds it for an instant, and has released it when it is asked for.
+            holder = await uninterrupted(lock.holder) if over or not told else None
+            if holder is not None and over:
                 raise failures.migrator_busy(name, seconds, holder)
+            if holder is not None:
+                telemetry.emit("waiting_for_lock", holder=str(holder))
+                told = True
             await anyio.sleep(min(pause, max(0.001, end - time.monotonic())))
 
     async def create_ledger(self) -> None:
@@ -138,7 +153,7 @@ class SQLiteConnection:
 
     async def update_row(
         self,
-        row_id: int,
+        row: LedgerRow,
         *,
         state: str,
         step: int,
@@ -149,7 +164,7 @@ class SQLiteConnection:
         """Correct one ledger row (repair); clears ``running``. Only under the lock.
 
         Raises:
-            LedgerError: There is no such row.
+            LedgerError: The row is no longer as it was read.
         """
         fields = {
             "state": str(state),
@@ -158,15 +173,15 @@ class SQLiteConnection:
             "rollback_checksum": rollback_checksum,
             "steps_checksum": steps_checksum,
         }
-        await self._change(lambda: self._session.ledger.correct(row_id, fields))
+        await self._change(lambda: self._session.ledger.correct(Entry.of(row), fields))
 
-    async def delete_row(self, row_id: int) -> None:
-        """Forget one ledger row (repair). Only under the lock.
+    async def delete_row(self, row: LedgerRow) -> None:
+        """Delete one ledger row (repair). Only under the lock.
 
         Raises:
-            LedgerError: There is no such row.
+            LedgerError: The row is no longer as it was read.
         """
-        await self._change(lambda: self._session.ledger.delete(row_id))
+        await self._change(lambda: self._session.ledger.delete(Entry.of(row)))
 
     async def _change(self, body: Callable[[], None]) -> None:
         await self._call(lambda: self._session.transaction(body))

@@ -4,7 +4,7 @@ Times are ISO-8601 text in UTC. A row is written in the transaction of what it t
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from dbwarden.dialects.base import Work, steps_checksum
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError
-from dbwarden.ledger import Kind, LedgerRow, State
+from dbwarden.ledger import Kind, LedgerExcerpt, LedgerRow, State
 
 SETTLED = (State.APPLIED, State.ROLLED_BACK)
 
@@ -60,6 +60,26 @@ class Progress:
     running: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of the ledger as this run last read or wrote it."""
+
+    id: int
+    progress: Progress
+
+    @staticmethod
+    def of(row: LedgerRow) -> "Entry":
+        """Return the entry of *row*, as it was read."""
+        progress = Progress(state=row.state, step=row.step, running=row.running)
+        return Entry(id=row.id, progress=progress)
+
+
+def entry_of(fields: Mapping[str, Any]) -> Entry:
+    """Return the entry of a restored row with *fields*; nothing of it runs."""
+    progress = Progress(state=State(fields["state"]), step=fields["step"])
+    return Entry(id=fields["id"], progress=progress)
+
+
 def begun(work: Work, step: int, running: str) -> Progress:
     """Before step *step* + 1 of *work*, whose outcome the next run has to look up."""
     return Progress(state=_under_way(work), step=step, running=running)
@@ -103,16 +123,34 @@ class Ledger:
             f"ON {self._table} (kind, key) WHERE state <> '{State.ROLLED_BACK}'"
         )
 
-    def rows(self) -> tuple[LedgerRow, ...]:
-        """Every row, oldest first.
+    def rows(self, row_ids: Collection[int] = ()) -> tuple[LedgerRow, ...]:
+        """Return the live rows and those with *row_ids*, oldest first.
 
         Raises:
             LedgerError: The table is not a ledger, or a row of it makes no sense.
         """
         self._check_columns()
+        # As a literal: with a parameter SQLite would not use the index.
+        marks = ", ".join("?" * len(row_ids))
+        others = f" OR l.id IN ({marks})" if row_ids else ""
+        where = f"WHERE l.state <> '{State.ROLLED_BACK}'{others} ORDER BY l.id"
+        return self._select(where, *row_ids)
+
+    def newest(self, limit: int | None) -> LedgerExcerpt:
+        """Return the newest *limit* rows, rolled-back ones included.
+
+        Raises:
+            LedgerError: As of :meth:`rows`.
+        """
+        self._check_columns()
+        ((total,),) = self._database.execute(f"SELECT count(*) FROM main.{self._table}").fetchall()
+        rows = self._select("ORDER BY l.id DESC LIMIT ?", -1 if limit is None else limit)
+        return LedgerExcerpt(rows=rows[::-1], total=total)
+
+    def _select(self, which: str, *values: int) -> tuple[LedgerRow, ...]:
         # The table's name is needed: without it SQLite takes an unknown "column" for a string.
         names = ", ".join(f"l.{name}" for name in _COLUMNS)
-        found = self._database.execute(f"SELECT {names} FROM main.{self._table} l ORDER BY l.id")
+        found = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
         return tuple(self._row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall())
 
     def _check_columns(self) -> None:
@@ -146,20 +184,23 @@ class Ledger:
             ) from error
 
     def write(
-        self, work: Work, row_id: int | None, progress: Progress, spent: Spent, *, first: bool
-    ) -> int:
-        """Say how far *work* is.
+        self, work: Work, entry: Entry | None, progress: Progress, spent: Spent, *, first: bool
+    ) -> Entry:
+        """Record how far *work* is.
 
         Args:
             work: The migration and its direction.
-            row_id: Its live row; ``None`` to make one.
+            entry: Its live row as it was last read or written; ``None`` to insert one.
             progress: How far it is.
             spent: Since when, and how long since the row was last written.
             first: Nothing was written of this work before, by this run or one that it resumes.
                 An upgrade then starts now; a rollback keeps when its migration was applied.
 
         Returns:
-            The row's id.
+            The row as it is now.
+
+        Raises:
+            LedgerError: The row is no longer like *entry*.
         """
         fields = {**_facts(work, self._writer), **_how_far(work, progress)}
         fields["finished_at"] = _now() if progress.state in SETTLED else None
@@ -167,11 +208,12 @@ class Ledger:
             fields["duration_ms"] = 0.0
             if work.direction == "upgrade":
                 fields["started_at"] = spent.since.isoformat()
-        if row_id is None:
-            return self._insert({**fields, "duration_ms": spent.ms})
-        self._update(row_id, fields)
-        self._add_time(row_id, spent.ms)
-        return row_id
+        if entry is None:
+            row_id = self._insert({**fields, "duration_ms": spent.ms})
+            return Entry(id=row_id, progress=progress)
+        self._update(entry, fields)
+        self._add_time(entry.id, spent.ms)
+        return Entry(id=entry.id, progress=progress)
 
     def saved(self, row_id: int) -> Mapping[str, Any]:
         """All fields of a row, for :meth:`restore`."""
@@ -179,27 +221,29 @@ class Ledger:
             f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row_id,)
         ).fetchall()
         if not found:
-            raise self._gone(row_id)
+            raise self._changed(row_id)
         return dict(zip(_COLUMNS, found[0], strict=True))
 
-    def restore(self, fields: Mapping[str, Any]) -> None:
+    def restore(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         """Make a row what it was when it was saved."""
-        self._update(fields["id"], fields)
+        self._update(entry, fields)
 
-    def correct(self, row_id: int, fields: Mapping[str, Any]) -> None:
+    def correct(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         """Change *fields* of one row by hand; ends it when its new state is an end."""
-        self._update(row_id, {**fields, "running": None})
+        self._update(entry, {**fields, "running": None})
         self._database.execute(
             f"UPDATE main.{self._table} SET finished_at = CASE WHEN state IN (?, ?) "
             "THEN coalesce(finished_at, ?) END WHERE id = ?",
-            (*SETTLED, _now(), row_id),
+            (*SETTLED, _now(), entry.id),
         )
 
-    def delete(self, row_id: int) -> None:
-        """Forget a row."""
-        gone = self._database.execute(f"DELETE FROM main.{self._table} WHERE id = ?", (row_id,))
+    def delete(self, entry: Entry) -> None:
+        """Delete a row."""
+        gone = self._database.execute(
+            f"DELETE FROM main.{self._table} WHERE {_AS_READ}", _as_read(entry)
+        )
         if gone.rowcount != 1:
-            raise self._gone(row_id)
+            raise self._changed(entry.id)
 
     def _insert(self, fields: Mapping[str, Any]) -> int:
         marks = ", ".join("?" * len(fields))
@@ -210,13 +254,14 @@ class Ledger:
         assert made.lastrowid is not None
         return made.lastrowid
 
-    def _update(self, row_id: int, fields: Mapping[str, Any]) -> None:
+    def _update(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         changes = ", ".join(f"{name} = ?" for name in fields)
         changed = self._database.execute(
-            f"UPDATE main.{self._table} SET {changes} WHERE id = ?", (*fields.values(), row_id)
+            f"UPDATE main.{self._table} SET {changes} WHERE {_AS_READ}",
+            (*fields.values(), *_as_read(entry)),
         )
         if changed.rowcount != 1:
-            raise self._gone(row_id)
+            raise self._changed(entry.id)
 
     def _add_time(self, row_id: int, spent_ms: float) -> None:
         self._database.execute(
@@ -225,11 +270,20 @@ class Ledger:
             (spent_ms, row_id),
         )
 
-    def _gone(self, row_id: int) -> LedgerError:
+    def _changed(self, row_id: int) -> LedgerError:
         return LedgerError(
-            f"row {row_id} of {self._name} is gone",
-            next_step="Somebody changed the ledger meanwhile: run the command again.",
+            f"row {row_id} of {self._name} is no longer as it was read",
+            next_step="Something else changed the ledger meanwhile. Look at it with: "
+            "dbwarden history; then run the command again.",
         )
+
+
+_AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"
+
+
+def _as_read(entry: Entry) -> tuple[int, str, int, str | None]:
+    progress = entry.progress
+    return entry.id, str(progress.state), progress.step, progress.running
 
 
 def _facts(work: Work, writer: Writer) -> dict[str, Any]:

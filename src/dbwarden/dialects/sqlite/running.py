@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from dbwarden.dialects.base import Statement, Step, Work
 from dbwarden.dialects.sqlite import failures, foreign_keys, splitting
 from dbwarden.dialects.sqlite.failures import Stopped
-from dbwarden.dialects.sqlite.ledger import Progress, Spent, begun, done
+from dbwarden.dialects.sqlite.ledger import Entry, Progress, Spent, begun, done, entry_of
 from dbwarden.dialects.sqlite.session import Session
 from dbwarden.errors import DBWardenError
 
@@ -57,8 +57,8 @@ class Run:
     def __init__(self, session: Session, work: Work) -> None:
         self._session = session
         self._work = work
-        self._row_id = work.row_id
-        self._first = not (work.done or work.interrupted)
+        self._entry = Entry.of(work.row) if work.row is not None else None
+        self._first = not work.resumed
         self._prepared = False
         self._carried_out = 0
         self._since = datetime.now(UTC)
@@ -103,16 +103,16 @@ class Run:
     # -- in a transaction -------------------------------------------------------------------
 
     def _together(self, step: Step) -> None:
-        def body() -> int:
+        def body() -> Entry:
             self._lap = time.perf_counter()
             self._watched(step)
             return self._write(done(self._work, step.number))
 
-        self._row_id = self._transaction(body)
+        self._entry = self._transaction(body)
         self._first = False
 
     def _record(self, progress: Progress) -> None:
-        self._row_id = self._transaction(lambda: self._write(progress))
+        self._entry = self._transaction(lambda: self._write(progress))
         self._first = False
 
     def _transaction(self, body: Callable[[], T]) -> T:
@@ -148,12 +148,12 @@ class Run:
         if new:
             raise failures.broken_keys(self._work, risky, rows)
 
-    def _write(self, progress: Progress) -> int:
+    def _write(self, progress: Progress) -> Entry:
         """Within a transaction. Only what was committed is remembered, by the caller."""
         now = time.perf_counter()
         spent = Spent(since=self._since, ms=round((now - self._lap) * 1000, 3))
         ledger = self._session.ledger
-        return ledger.write(self._work, self._row_id, progress, spent, first=self._first)
+        return ledger.write(self._work, self._entry, progress, spent, first=self._first)
 
     # -- outside of any transaction ---------------------------------------------------------
 
@@ -172,13 +172,13 @@ class Run:
     def _announce(self, step: Step, statement: Statement) -> Fields | None:
         """Write down what is about to run; returns the row as it was before."""
 
-        def body() -> tuple[Fields | None, int]:
-            row_id = self._row_id
-            earlier = self._session.ledger.saved(row_id) if row_id is not None else None
+        def body() -> tuple[Fields | None, Entry]:
+            entry = self._entry
+            earlier = self._session.ledger.saved(entry.id) if entry is not None else None
             return earlier, self._write(begun(self._work, step.number - 1, statement.text))
 
         self._lap = time.perf_counter()
-        earlier, self._row_id = self._transaction(body)
+        earlier, self._entry = self._transaction(body)
         self._first = False
         self._lap = time.perf_counter()
         return earlier
@@ -188,15 +188,16 @@ class Run:
         takes it for interrupted, and runs it again."""
 
         def body() -> None:
+            assert self._entry is not None
             if earlier is not None:
-                self._session.ledger.restore({**earlier, "running": None})
-            elif self._row_id is not None:
-                self._session.ledger.delete(self._row_id)
+                self._session.ledger.restore(self._entry, {**earlier, "running": None})
+            else:
+                self._session.ledger.delete(self._entry)
 
         with contextlib.suppress(DBWardenError, Stopped), self._session.clearing():
             self._session.transaction(body)
             self._first = first
-            self._row_id = earlier["id"] if earlier is not None else None
+            self._entry = entry_of(earlier) if earlier is not None else None
 
     # -- statements -------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 from dbwarden.config.model import DatabaseConfig
@@ -20,7 +20,7 @@ from dbwarden.dialects.sqlite.locks import LockFile
 from dbwarden.dialects.sqlite.opening import Sight, Target, open_reading, open_writing
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
-from dbwarden.ledger import LedgerRow, LockHolder, Reading
+from dbwarden.ledger import LedgerExcerpt, LockHolder, Reading
 
 T = TypeVar("T")
 
@@ -199,17 +199,14 @@ class Session:
 
     # -- reading ----------------------------------------------------------------------------
 
-    def read(self) -> Reading:
-        """Look at ledger and lock, in one read transaction.
+    def read(self, row_ids: Collection[int] = ()) -> Reading:
+        """Read ledger and lock, in one read transaction; *row_ids* as of ``Ledger.rows``.
 
         Raises:
             LedgerError: The ledger makes no sense.
             LockTimeout: Another connection kept the file locked.
         """
-        try:
-            rows = self.still(self._rows)
-        except sqlite3.Error as error:
-            raise self.failed(error) from error
+        rows = self._asked(lambda ledger: ledger.rows(row_ids))
         return Reading(
             server_version=sqlite3.sqlite_version,
             namespace=None,
@@ -217,6 +214,25 @@ class Session:
             holder=self.other_holder(),
             read_only=not self.target.writable,
         )
+
+    def history(self, limit: int | None) -> LedgerExcerpt:
+        """Read the newest *limit* rows of the ledger; raises as :meth:`read`."""
+        return self._asked(lambda ledger: ledger.newest(limit)) or LedgerExcerpt()
+
+    def _asked(self, question: Callable[[Ledger], T]) -> T | None:
+        """Ask *question* in one read transaction; ``None`` where there is no ledger."""
+
+        def look() -> T | None:
+            self.database.execute("BEGIN")
+            try:
+                return question(self.ledger) if self.ledger.exists() else None
+            finally:
+                self._rollback()
+
+        try:
+            return self.still(look)
+        except sqlite3.Error as error:
+            raise self.failed(error) from error
 
     def still(self, look: Callable[[], T]) -> T:
         """What *look* saw: patiently, and again where the file was not as still as it seemed.
@@ -231,13 +247,6 @@ class Session:
             if Sight.of(self.target.path) == self._sight:
                 return seen
             self.reopen()
-
-    def _rows(self) -> tuple[LedgerRow, ...] | None:
-        self.database.execute("BEGIN")
-        try:
-            return self.ledger.rows() if self.ledger.exists() else None
-        finally:
-            self._rollback()
 
     def other_holder(self) -> LockHolder | None:
         """Who else holds the migration lock."""

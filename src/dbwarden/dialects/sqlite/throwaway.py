@@ -15,7 +15,7 @@ from dbwarden.dialects.scratch import Expression, ScratchDatabase, TracedStateme
 from dbwarden.dialects.sqlite import splitting
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
-from dbwarden.dialects.sqlite.ledger import Progress
+from dbwarden.dialects.sqlite.ledger import Entry, Progress
 from dbwarden.dialects.sqlite.opening import Target
 from dbwarden.dialects.sqlite.running import Run
 from dbwarden.dialects.sqlite.sample import add_rows, fingerprint
@@ -99,9 +99,8 @@ class _Replay(Run):
         super().__init__(session, work)
         self._tracer = tracer
 
-    def _write(self, progress: Progress) -> int:
-        del progress
-        return 0
+    def _write(self, progress: Progress) -> Entry:
+        return Entry(id=0, progress=progress)
 
     def _alone(self, step: Step) -> None:
         self._execute(step.statements[0], patiently=True)

@@ -1,0 +1,119 @@
+"""What writes decides under the lock: another process gets between its first look and the lock."""
+
+import pytest
+
+import dbwarden
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import HistoryError, StatementFailed, UsageError
+from dbwarden.ledger import State
+from dbwarden.operations.lock import unlock
+from tests.integration.running.conftest import (
+    another_migrator,
+    interleaved,
+    rows,
+    states,
+    write,
+    write_tables,
+)
+
+
+async def applied(config: DatabaseConfig) -> None:
+    write_tables(config, 1, 2)
+    await dbwarden.migrate(config)
+
+
+@pytest.mark.parametrize("choice", [{"accept": ["0002"]}, {"forget": ["0002"]}])
+async def test_repair_does_not_touch_what_was_rolled_back_meanwhile(
+    config: DatabaseConfig, choice: dict[str, list[str]]
+) -> None:
+    await applied(config)
+    write(config, "0002_t2", "CREATE TABLE t2 (id int); -- edited\nSELECT 1;", "DROP TABLE t2;")
+
+    error = await interleaved(
+        config, lambda: dbwarden.repair(config, **choice), lambda other: other.roll_back("0002")
+    )
+
+    assert isinstance(error, UsageError)
+    assert error.message.startswith("0002 is not ")
+    assert await states(config) == {"0001": "applied", "0002": "rolled_back"}
+    assert (await dbwarden.status(config)).pending == ("0002",)
+
+
+async def test_repair_marks_no_step_of_what_was_finished_meanwhile(config: DatabaseConfig) -> None:
+    path = write(config, "0001_t", "CREATE TABLE t (id int);\nVACUUM;\nSELECT 1 FROM gone;", "")
+    with pytest.raises(StatementFailed):
+        await dbwarden.migrate(config)
+    path.write_text(path.read_text().replace("SELECT 1 FROM gone", "SELECT 1"))
+
+    error = await interleaved(
+        config, lambda: dbwarden.repair(config, at={"0001": 1}), lambda other: other.finish("0001")
+    )
+
+    assert isinstance(error, UsageError)
+    row = (await rows(config))["0001"]
+    assert (row.state, row.step) == (State.APPLIED, 3)
+
+
+async def test_a_rollback_takes_back_no_other_migration_than_it_found_newest(
+    config: DatabaseConfig,
+) -> None:
+    await applied(config)
+
+    error = await interleaved(
+        config, lambda: dbwarden.rollback(config), lambda other: other.roll_back("0002")
+    )
+
+    assert isinstance(error, HistoryError)
+    assert "to take back was 0002, and now it would be 0001; nothing was run" in error.message
+    assert await states(config) == {"0001": "applied", "0002": "rolled_back"}
+
+
+async def test_a_rollback_to_a_version_takes_back_what_is_left(config: DatabaseConfig) -> None:
+    await applied(config)
+
+    error = await interleaved(
+        config, lambda: dbwarden.rollback(config, to="0"), lambda other: other.roll_back("0002")
+    )
+
+    assert error is None
+    assert await states(config) == {"0001": "rolled_back", "0002": "rolled_back"}
+
+
+async def test_a_migrate_applies_what_is_left(config: DatabaseConfig) -> None:
+    write_tables(config, 1, 2)
+
+    error = await interleaved(
+        config, lambda: dbwarden.migrate(config), lambda other: other.apply("0001")
+    )
+
+    assert error is None
+    assert await states(config) == {"0001": "applied", "0002": "applied"}
+
+
+async def test_a_baseline_marks_what_is_left(config: DatabaseConfig) -> None:
+    write_tables(config, 1, 2)
+
+    error = await interleaved(
+        config, lambda: dbwarden.baseline(config, to="2"), lambda other: other.apply("0001")
+    )
+
+    assert error is None
+    found = await rows(config)
+    assert {key: row.marked for key, row in found.items()} == {"0001": False, "0002": True}
+
+
+async def test_unlock_ends_no_other_migrator_than_the_one_that_was_shown(
+    config: DatabaseConfig,
+) -> None:
+    async with another_migrator(config):
+        seen = (await dbwarden.lock_status(config)).holder
+    assert seen is not None
+    write_tables(config, 1)
+    async with another_migrator(config) as other:
+        result = await unlock(config, holder=seen)
+        await other.apply("0001")
+
+    assert not result.ended
+    assert result.holder is not None
+    assert result.holder != seen
+    assert await states(config) == {"0001": "applied"}
