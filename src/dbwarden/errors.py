@@ -116,6 +116,10 @@ class ConnectError(DBWardenError):
     """The database cannot be reached."""
 
 
+class TooManyConnections(ConnectError):
+    """The server takes no more connections."""
+
+
 class AccessDenied(ConnectError):
     """The server refused this user or password."""
 

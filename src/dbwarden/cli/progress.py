@@ -140,9 +140,12 @@ def plain_line(event: Event) -> str | None:
             return f"{database}: rolled back {event.fields['version']}"
         case "waiting_for_lock":
             return f"{database}: waiting for another migrator ({event.fields['holder']})"
+        case "waiting_for_connection":
+            return f"{database}: waiting for a free connection ({event.fields['error']})"
         case "lock_retry":
             tries = f"{event.fields['attempt']} of {event.fields['of']}"
-            return f"{database}: {event.fields['version']} met a lock, trying again ({tries})"
+            what = event.fields.get("version", "its ledger")
+            return f"{database}: {what} met a lock, trying again ({tries})"
         case "notice":
             return f"{database}: the server says: {event.fields['message']}"
         case _:

@@ -60,8 +60,8 @@ class DatabaseConfig:
     project: "Project | None" = field(default=None, repr=False, compare=False)
     timeout: float | None = 60.0
     connect_timeout: float = 5.0
-    lock_timeout: float | None = 5.0
-    lock_retries: int = 5
+    lock_timeout: float | None = 1.0
+    lock_retries: int = 10
     statement_timeout: float | None = None
     migration_lock_timeout: float = 60.0
     pool_size: int = 5

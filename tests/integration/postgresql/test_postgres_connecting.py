@@ -10,6 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
+import dbwarden
+from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.connecting import application_name
 from dbwarden.dialects.postgresql.execution import DIALECT
@@ -22,6 +24,7 @@ from dbwarden.errors import (
     ConnectionLost,
     DatabaseMissing,
     ReadOnlyDatabase,
+    TooManyConnections,
 )
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
@@ -184,11 +187,47 @@ async def test_a_certificate_that_cannot_be_read(
     assert "sslrootcert: /no/such/file.pem" in error.message
 
 
-async def test_too_many_connections(strict_server: EmbeddedServer, make_config: MakeConfig) -> None:
-    error = await refusal(make_config(url_of(strict_server, "crowded")))
+async def test_too_many_connections(
+    strict_server: EmbeddedServer, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next try would come after the time limit: the error is the server's, no time-out."""
+    monkeypatch.setattr("dbwarden.dialects.postgresql.retrying.retry_pause", lambda *_, **__: 3600)
+    config = make_config(url_of(strict_server, "crowded"))
+    error = await refusal(config)
 
+    assert isinstance(error, TooManyConnections)
     assert "takes no more connections" in error.message
     assert "--per-server" in (error.next_step or "")
+    with pytest.raises(TooManyConnections):
+        await dbwarden.status(config)
+
+
+@pytest.mark.parametrize(
+    "name", ["status", "check", "history", "lock_status", "migrate", "wait", "unlock"]
+)
+async def test_a_server_that_is_full_is_asked_again_within_the_time_limit(
+    strict_server: EmbeddedServer, make_config: MakeConfig, name: str
+) -> None:
+    config = make_config(url_of(strict_server, "crowded"))
+    full, results = anyio.Event(), []
+
+    def hear(event: telemetry.Event) -> None:
+        if event.name == "waiting_for_connection":
+            full.set()
+
+    async def operation() -> None:
+        with telemetry.listening(hear):
+            results.append(await getattr(dbwarden, name)(config))
+        full.set()
+
+    async with admin(strict_server.url()) as connection:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(operation)
+            await full.wait()
+            assert results == []
+            await connection.execute("ALTER ROLE crowded CONNECTION LIMIT -1")
+        await connection.execute("ALTER ROLE crowded CONNECTION LIMIT 0")
+    assert len(results) == 1
 
 
 async def test_no_right_to_connect(strict_server: EmbeddedServer, make_config: MakeConfig) -> None:

@@ -668,6 +668,25 @@ async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_us
         await resume(postgres_config, row, text)
 
 
+async def test_what_may_have_committed_a_part_is_not_tried_again_where_it_met_a_lock(
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig, events: list[Any]
+) -> None:
+    needs(postgres_server, 11)
+    config = make_config(postgres_url, lock_timeout=0.05)
+    await apply(config, work(9, TABLE))
+    text = "-- @dbwarden:autocommit\nDO $$ BEGIN CREATE TABLE part (); COMMIT; LOCK TABLE a; END $$"
+    async with admin(postgres_url) as other, other.transaction():
+        await other.execute("LOCK TABLE a")
+        with pytest.raises(LockTimeout):
+            await apply(config, work(1, text))
+
+    assert [event.name for event in events if event.name == "lock_retry"] == []
+    row = await row_of(config)
+    assert (row.state, row.step) == (State.UPGRADING, 0)
+    assert row.running is not None
+    assert row.running.startswith("DO ")
+
+
 async def test_a_leftover_that_cannot_be_dropped_now_is_dropped_by_the_next_run(
     postgres_url: str, make_config: MakeConfig
 ) -> None:

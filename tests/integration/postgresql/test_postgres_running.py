@@ -502,7 +502,7 @@ async def test_a_role_with_a_short_statement_timeout_can_migrate(
 async def test_a_locked_table_is_tried_again_and_then_told(
     postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, events: list
 ) -> None:
-    monkeypatch.setattr("dbwarden.dialects.postgresql.runner.retry_pause", lambda tries: 0)
+    monkeypatch.setattr("dbwarden.dialects.postgresql.retrying.retry_pause", lambda tries: 0)
     await apply(make_config(postgres_url), work(1, "CREATE TABLE a ()"))
     config = make_config(postgres_url, lock_timeout=0.02, lock_retries=2)
 
@@ -516,9 +516,19 @@ async def test_a_locked_table_is_tried_again_and_then_told(
     assert set(await ledger_of(config)) == {"0001", "0002"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE b (); ALTER TABLE a ADD b int",
+        "VACUUM FULL a; CREATE TABLE b ()",
+        "CREATE TABLE b (); VACUUM FULL a",
+        "CREATE TABLE b (); VACUUM; ALTER TABLE a ADD b int",
+    ],
+)
 async def test_a_table_that_is_free_again_at_the_next_try_is_migrated(
-    postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
+    """The whole transaction is tried again, or the one statement outside a transaction."""
     await apply(make_config(postgres_url), work(1, "CREATE TABLE a ()"))
     config = make_config(postgres_url, lock_timeout=0.02)
 
@@ -533,11 +543,12 @@ async def test_a_table_that_is_free_again_at_the_next_try_is_migrated(
             released.append(tries)
             return 0.05
 
-        monkeypatch.setattr("dbwarden.dialects.postgresql.runner.retry_pause", release)
-        done = await apply(config, work(2, "CREATE TABLE b (); ALTER TABLE a ADD b int"))
+        monkeypatch.setattr("dbwarden.dialects.postgresql.retrying.retry_pause", release)
+        done = await apply(config, work(2, text))
 
     assert done == ["0002"]
-    assert released
+    assert released == [1]
+    assert (await ledger_of(config))["0002"].running is None
     assert await tables(postgres_url) == {"a", "b"}
 
 

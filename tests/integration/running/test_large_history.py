@@ -1,10 +1,15 @@
 """A ledger with a long past: what a look costs depends on the files, `history` shows the end."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 import dbwarden
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import dialect_for
+from dbwarden.dialects.sqlite.ledger import Ledger
+from dbwarden.dialects.writer import Writer
 from dbwarden.errors import UsageError
 from tests.integration.running.conftest import write_tables
 
@@ -81,3 +86,18 @@ async def test_the_history_of_an_empty_database_is_empty(config: DatabaseConfig)
 async def test_a_limit_below_one_is_refused(config: DatabaseConfig) -> None:
     with pytest.raises(UsageError, match="--limit 0"):
         await dbwarden.history(config, limit=0)
+
+
+def test_sqlite_reads_live_rows_by_their_index() -> None:
+    asked: list[str] = []
+    with closing(sqlite3.connect(":memory:")) as database:
+        ledger = Ledger(database, "dbwarden_ledger", Writer.this_process())
+        ledger.create()
+        database.set_trace_callback(asked.append)
+        ledger.rows()
+        ledger.rows([1])
+        database.set_trace_callback(None)
+        plans = [database.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall() for sql in asked]
+    found = [plan[0][3] for sql, plan in zip(asked, plans, strict=True) if ".state" in sql]
+    by_index = "SCAN l USING INDEX dbwarden_ledger_live"
+    assert found == [by_index, by_index, "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)"]

@@ -13,6 +13,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.postgresql.quoting import NAME_LIMIT, plain_name
 from dbwarden.dialects.postgresql.refusals import connect_failure, timed_out
+from dbwarden.dialects.postgresql.retrying import while_full
 from dbwarden.dialects.postgresql.session import Session
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError
@@ -62,25 +63,27 @@ def connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any
 
 
 async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
-    """Connect to the database of *config*, all in all within ``connect_timeout`` seconds.
+    """Connect to the database of *config*, each try within ``connect_timeout`` seconds.
 
-    *read_only* takes ``database_url``, else ``migration_url`` where there is one.
+    *read_only* takes ``database_url``, else ``migration_url`` where there is one. A server that
+    takes no more connections is asked again within the time limit of the operation.
 
     Raises:
         ConnectError: Each cause with its own sentence and what to do next.
     """
-    url: DatabaseURL | None = None
-    raw: Any = None
     setting = config.url_setting(migrating=not read_only)
-    with anyio.move_on_after(config.connect_timeout):
-        url = await config.resolve_url(migrating=not read_only)
-        raw = await _connect(url, config, setting)
-    if raw is None or url is None:
+
+    async def first() -> tuple[Any, DatabaseURL]:
+        url: DatabaseURL | None = None
+        with anyio.move_on_after(config.connect_timeout):
+            url = await config.resolve_url(migrating=not read_only)
+            return await _connect(url, config, setting), url
         raise timed_out(config.connect_timeout, url, config.database_name)
-    known = url
+
+    raw, url = await while_full(first)
 
     async def reconnect() -> Any:
-        return await _connect(known, config, setting)
+        return await while_full(lambda: _connect(url, config, setting))
 
     grace = GRACE_READING if read_only else GRACE
     return Session(raw, config.database_name, reconnect, grace=grace)

@@ -24,10 +24,11 @@ from dbwarden.dialects.postgresql.probes import (
     Transactional,
     probe_of,
 )
+from dbwarden.dialects.postgresql.retrying import LockRetries
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import DBWardenError, PartialMigration, StatementFailed, TimedOut
+from dbwarden.errors import DBWardenError, LockTimeout, PartialMigration, StatementFailed, TimedOut
 
 RunTransaction = Callable[[Work, Step, str, str], Awaitable[None]]
 """Runs a step in one transaction with the SQL that records it, after the given session settings."""
@@ -110,6 +111,7 @@ class _Run:
         self._step = step
         self._begun = begun
         self._prelude = prelude_of(work.steps[: step.number - 1])
+        self._clean = False
 
     @property
     def _statement(self) -> Statement:
@@ -129,7 +131,25 @@ class _Run:
         await self._alone(probe, interrupted)
 
     async def _alone(self, probe: Probe, interrupted: bool) -> None:
-        """Run the statement outside a transaction.
+        """Run the statement outside a transaction, again where it met a lock and left no trace.
+
+        CONCURRENTLY has no ``lock_timeout``, so it is never cut short by one.
+        """
+        retries = LockRetries(self._work.migration.key, self._journal._config.lock_retries)
+        while True:
+            try:
+                await self._attempt(probe, interrupted)
+            except LockTimeout as error:
+                if recovery.concurrent(probe) or not self._clean:
+                    raise
+                if not await retries.pause(error.message):
+                    raise
+                interrupted = False
+            else:
+                return
+
+    async def _attempt(self, probe: Probe, interrupted: bool) -> None:
+        """Run the statement outside a transaction, once.
 
         A cancellation from outside is held back until the statement has ended: cut in the middle
         it would leave a half-built index behind. Only the operation's own deadline ends it.
@@ -209,6 +229,7 @@ class _Run:
             clean = False  # what is left is looked up, and cleaned up, by the next run
         if _COMMITS_INSIDE.intersection(leading_words(self._statement.text, 0, 1)):
             clean = False
+        self._clean = clean
         record = self._undo(before) if clean else ""
         await self._session.send(f"{RESET}{record}")
 

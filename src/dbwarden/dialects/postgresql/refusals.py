@@ -10,7 +10,7 @@ import asyncpg
 
 from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.errors import AccessDenied, ConnectError, DatabaseMissing
+from dbwarden.errors import AccessDenied, ConnectError, DatabaseMissing, TooManyConnections
 from dbwarden.secrets import clean_cause, redact
 from dbwarden.types import DatabaseName
 
@@ -128,11 +128,7 @@ def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
         case "3D000":
             return _missing(url)
         case "53300":
-            return (
-                ConnectError,
-                f"{where} takes no more connections: {said}",
-                "Use fewer at once with --per-server, or raise the server's max_connections.",
-            )
+            return _full(where, said)
         case "57P03" | "57P01" | "57P02":
             return ConnectError, f"{where} is not ready: {said}", _TRY_LATER
         case "55000":
@@ -144,9 +140,19 @@ def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
                 "Let it pass with ignore_startup_parameters in the pooler, or set it for the role: "
                 "ALTER ROLE ... SET ...",
             )
+        case "08P01" if "no more connections allowed" in said:  # as PgBouncer says it
+            return _full(where, said)
         case "08P01" if "no such database" in said or said.endswith("does not exist"):
             return _missing(url)
     return ConnectError, f"{where} refused the connection: {said}", None
+
+
+def _full(where: str, said: str) -> Explanation:
+    return (
+        TooManyConnections,
+        f"{where} takes no more connections: {said}",
+        "Use fewer at once with --per-server, or raise the server's max_connections.",
+    )
 
 
 def _missing(url: DatabaseURL) -> Explanation:

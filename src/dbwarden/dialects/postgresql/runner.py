@@ -1,11 +1,7 @@
 """Runs migrations on one session: many to a message, or step by step. Only under the lock."""
 
-import random
 from collections.abc import Awaitable, Callable, Sequence
 
-import anyio
-
-from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, Step, Work
 from dbwarden.dialects.postgresql import entries
@@ -32,6 +28,7 @@ from dbwarden.dialects.postgresql.messages import (
     place,
     render,
 )
+from dbwarden.dialects.postgresql.retrying import LockRetries
 from dbwarden.dialects.postgresql.session import ServerRefused, Session
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
@@ -47,11 +44,6 @@ class OpeningRefused(Exception):
 
 
 Confirm = Callable[[Unit], Awaitable[None]]
-
-
-def retry_pause(tries: int) -> float:
-    """Seconds to wait before trying again after *tries* lock timeouts."""
-    return min(4.0, 0.25 * 2.0**tries) * random.uniform(0.5, 1.5)
 
 
 class Runner:
@@ -146,7 +138,7 @@ class Runner:
 
     async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
         """Run *units* in order, many to a message; those before a failure are confirmed."""
-        tries: dict[int, int] = {}
+        retries: dict[int, LockRetries] = {}
         apart = False
         while units:
             batch = tuple(units[:1]) if apart else next(batches(units))
@@ -167,7 +159,7 @@ class Runner:
                     await self._run_units(before, confirm)
                     raise self._error(refused, failed) from refused
                 case Failed() as failed:
-                    await self._again_or_raise(refused, failed, tries)
+                    await self._again_or_raise(refused, failed, retries)
 
     def _settle_opening(self, failure: tuple[ServerRefused, Trace] | None) -> None:
         """Did the opening happen? A fault that the server meets on reading is not the opening's."""
@@ -177,26 +169,13 @@ class Runner:
             raise OpeningRefused(failure[0]) from failure[0]
 
     async def _again_or_raise(
-        self, refused: ServerRefused, failed: Failed, tries: dict[int, int]
+        self, refused: ServerRefused, failed: Failed, retries: dict[int, LockRetries]
     ) -> None:
         """Wait before another try of a transaction that met a locked table, or give up."""
-        number = failed.unit.number
-        if refused.sqlstate != LOCK_NOT_AVAILABLE or tries.get(number, 0) >= self._retries:
+        key = failed.unit.work.migration.key
+        known = retries.setdefault(failed.unit.number, LockRetries(key, self._config.lock_retries))
+        if refused.sqlstate != LOCK_NOT_AVAILABLE or not await known.pause(refused.message):
             raise self._error(refused, failed) from refused
-        tries[number] = tries.get(number, 0) + 1
-        telemetry.emit(
-            "lock_retry",
-            level="warning",
-            version=failed.unit.work.migration.key,
-            attempt=tries[number],
-            of=self._retries,
-            error=refused.message,
-        )
-        await anyio.sleep(retry_pause(tries[number]))
-
-    @property
-    def _retries(self) -> int:
-        return self._config.lock_retries
 
     async def _send(self, message: Message) -> tuple[ServerRefused, Trace] | None:
         """Send *message*; what went wrong and what is known of it, the session usable again."""

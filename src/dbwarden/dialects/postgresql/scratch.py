@@ -24,6 +24,7 @@ from dbwarden.dialects.postgresql.ddl.context import context
 from dbwarden.dialects.postgresql.expressions import one_spelling
 from dbwarden.dialects.postgresql.quoting import identifier
 from dbwarden.dialects.postgresql.refusals import SCRATCH, connect_failure
+from dbwarden.dialects.postgresql.retrying import while_full
 from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.throwaway import (
     Dial,
@@ -174,12 +175,16 @@ def _embedded_dial(server: EmbeddedServer) -> Dial:
 
 async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, setting: str) -> Any:
     arguments = {**connect_arguments(url, config), "database": database}
-    try:
-        with anyio.fail_after(config.connect_timeout):
-            return await connect(arguments)
-    except CONNECT_FAILURES as error:
-        failure = connect_failure(error, url, config.database_name, setting)
-    raise failure
+
+    async def dial() -> Any:
+        try:
+            with anyio.fail_after(config.connect_timeout):
+                return await connect(arguments)
+        except CONNECT_FAILURES as error:
+            failure = connect_failure(error, url, config.database_name, setting)
+        raise failure
+
+    return await while_full(dial)
 
 
 @asynccontextmanager

@@ -43,11 +43,11 @@ class SQLiteConnection:
             LedgerError: The ledger makes no sense.
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
-        return await self._call(self._session.read)
+        return await self.read_last()
 
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
         """Read the final state."""
-        return await self._call(partial(self._session.read, row_ids))
+        return await self._retrying(partial(self._session.read, row_ids))
 
     async def history(self, limit: int | None) -> LedgerExcerpt:
         """Read the newest *limit* rows of the ledger; see ``Connection.history``.
@@ -56,7 +56,7 @@ class SQLiteConnection:
             LedgerError: The ledger makes no sense.
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
-        return await self._call(partial(self._session.history, limit))
+        return await self._retrying(partial(self._session.history, limit))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
@@ -101,7 +101,7 @@ class SQLiteConnection:
 
     async def create_ledger(self) -> None:
         """Make the ledger if it does not exist. Only under the lock."""
-        await self._call(lambda: self._session.transaction(lambda: self._session.ledger.create()))
+        await self._change(lambda: self._session.ledger.create())
 
     async def run_first(self, works: Sequence[Work], on_done: OnDone) -> None:
         """Make the ledger and run *works*.
@@ -125,14 +125,20 @@ class SQLiteConnection:
         for work in works:
             run = Run(self._session, work)
             for step in run.remaining:
-                await self._retrying(work, step, partial(run.step, step))
+                await self._retrying(
+                    partial(run.step, step), version=work.migration.key, step=step.number
+                )
             if not run.remaining:
-                await self._call(run.settle)
+                await self._retrying(run.settle, version=work.migration.key)
             await on_done(work)
         await self._call(lambda: self._session.tell(None))
 
-    async def _retrying(self, work: Work, step: Step, attempt: Callable[[], None]) -> None:
-        """Whoever keeps a lock too long may let go soon; a step that met it left nothing."""
+    async def _retrying(self, attempt: Callable[[], T], **fields: str | int) -> T:
+        """Make *attempt* again where it met a lock, which left nothing of it.
+
+        Raises:
+            LockTimeout: Another connection kept its lock, ``lock_retries`` times over.
+        """
         retries = self._config.lock_retries
         for number, pause in enumerate(pauses(), start=1):
             try:
@@ -143,13 +149,13 @@ class SQLiteConnection:
                 telemetry.emit(
                     "lock_retry",
                     level="warning",
-                    version=work.migration.key,
-                    step=step.number,
+                    **fields,
                     attempt=number,
                     of=retries,
                     error=error.message,
                 )
             await anyio.sleep(pause * 10)
+        raise AssertionError("pauses() never ends")  # pragma: no cover
 
     async def update_row(
         self,
@@ -184,7 +190,7 @@ class SQLiteConnection:
         await self._change(lambda: self._session.ledger.delete(Entry.of(row)))
 
     async def _change(self, body: Callable[[], None]) -> None:
-        await self._call(lambda: self._session.transaction(body))
+        await self._retrying(lambda: self._session.transaction(body))
 
     async def terminate_holder(self, holder: LockHolder) -> bool:
         """Ask the process that holds the migration lock to end, and wait for that.

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from dbwarden.dialects.base import Work, steps_checksum
@@ -130,11 +131,13 @@ class Ledger:
             LedgerError: The table is not a ledger, or a row of it makes no sense.
         """
         self._check_columns()
-        # As a literal: with a parameter SQLite would not use the index.
-        marks = ", ".join("?" * len(row_ids))
-        others = f" OR l.id IN ({marks})" if row_ids else ""
-        where = f"WHERE l.state <> '{State.ROLLED_BACK}'{others} ORDER BY l.id"
-        return self._select(where, *row_ids)
+        # SQLite uses the index only for a literal, without OR, and where nothing is to be sorted.
+        found = self._select(f"WHERE l.state <> '{State.ROLLED_BACK}'")
+        if row_ids:
+            marks = ", ".join("?" * len(row_ids))
+            rolled_back = f"WHERE l.id IN ({marks}) AND l.state = '{State.ROLLED_BACK}'"
+            found += self._select(rolled_back, *row_ids)
+        return tuple(sorted(found, key=attrgetter("id")))
 
     def newest(self, limit: int | None) -> LedgerExcerpt:
         """Return the newest *limit* rows, rolled-back ones included.

@@ -1,0 +1,77 @@
+"""Try again what a busy server refused: a lock that was not free, a connection too many.
+
+A waiting ALTER TABLE makes every later reader of its table wait as well. So each wait for a lock
+is short, and between two tries nothing waits. The pauses grow, and have a random share, so that
+several processes do not meet again each time.
+"""
+
+import math
+import random
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import TypeVar
+
+import anyio
+
+from dbwarden import telemetry
+from dbwarden.errors import TooManyConnections
+
+T = TypeVar("T")
+
+CONNECTING_FOR = 60.0
+"""Seconds for which a full server is asked again where the operation has no time limit."""
+
+
+def retry_pause(tries: int, *, first: float = 0.25, longest: float = 4.0) -> float:
+    """Return the seconds to wait before trying again after *tries* failures."""
+    return min(longest, first * 2.0 ** min(tries, 20)) * random.uniform(0.5, 1.5)
+
+
+class LockRetries:
+    """Counts the tries of one transaction, or of one statement outside a transaction."""
+
+    def __init__(self, key: str, most: int) -> None:
+        """Count for migration *key* up to *most* retries."""
+        self._key = key
+        self._most = most
+        self._tries = 0
+
+    async def pause(self, message: str) -> bool:
+        """Wait before the next try; return whether there is one. *message* is the server's."""
+        if self._tries >= self._most:
+            return False
+        self._tries += 1
+        telemetry.emit(
+            "lock_retry",
+            level="warning",
+            version=self._key,
+            attempt=self._tries,
+            of=self._most,
+            error=message,
+        )
+        await anyio.sleep(retry_pause(self._tries))
+        return True
+
+
+async def while_full(connect: Callable[[], Awaitable[T]]) -> T:
+    """Return what *connect* returns; call it again while the server takes no more connections.
+
+    The time limit is that of the operation. Shortly before it, the server's own error is raised.
+
+    Raises:
+        TooManyConnections: The server took no connection until then.
+    """
+    deadline: float = anyio.current_effective_deadline()
+    if deadline == math.inf:
+        deadline = anyio.current_time() + CONNECTING_FOR
+    for tries in count():
+        try:
+            return await connect()
+        except TooManyConnections as error:
+            pause = retry_pause(tries, first=0.05, longest=2.0)
+            if anyio.current_time() + pause >= deadline:
+                raise
+            if not tries:
+                telemetry.emit("waiting_for_connection", level="warning", error=error.message)
+        await anyio.sleep(pause)
+    raise AssertionError("count() never ends")  # pragma: no cover
