@@ -87,6 +87,34 @@ def bound(**fields: Any) -> Generator[None]:
 
 
 @contextmanager
+def run() -> Generator[str]:
+    """Give all events of the block the same ``run``, that of the block around it if there is one.
+
+    A command, a fleet run, an application's startup or a single operation is one run, whatever the
+    number of its databases. The id is yielded.
+    """
+    known: str | None = _bound.get().get("run")
+    if known is not None:
+        yield known
+        return
+    made = os.urandom(4).hex()
+    with bound(run=made):
+        yield made
+
+
+@contextmanager
+def operation(name: str, /, *, failed: Level = "error", **fields: Any) -> Generator[dict[str, Any]]:
+    """Log the start of one operation, and as :func:`step` its end, within a :func:`run`.
+
+    Both events have ``operation``; *fields*, such as the database, are in every event between them.
+    """
+    with run(), bound(**fields, operation=name):
+        emit("started")
+        with step(name, failed=failed) as found:
+            yield found
+
+
+@contextmanager
 def listening(listener: Listener) -> Generator[None]:
     """Call *listener* with every event of this task and those it starts."""
     token = _listeners.set((*_listeners.get(), listener))
@@ -97,11 +125,12 @@ def listening(listener: Listener) -> Generator[None]:
 
 
 @contextmanager
-def step(name: str, /, **fields: Any) -> Generator[dict[str, Any]]:
+def step(name: str, /, *, failed: Level = "error", **fields: Any) -> Generator[dict[str, Any]]:
     """Time one action: ``<name>`` with ``outcome`` and ``duration_ms`` when it ends.
 
     What is put into the yielded dict joins the event. An exception is logged as
-    ``outcome="failed"`` (a cancellation as ``"interrupted"``) and goes on its way.
+    ``outcome="failed"`` with the level *failed* (a cancellation as ``"interrupted"``) and goes on
+    its way.
     """
     started = time.perf_counter()
     found: dict[str, Any] = {}
@@ -110,7 +139,7 @@ def step(name: str, /, **fields: Any) -> Generator[dict[str, Any]]:
     try:
         yield found
     except Exception as error:
-        outcome, level = "failed", "error"
+        outcome, level = "failed", failed
         found["error"] = str(error) if isinstance(error, DBWardenError) else redact(str(error))
         raise
     except BaseException:

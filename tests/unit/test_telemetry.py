@@ -115,6 +115,38 @@ def test_a_step_that_is_cancelled_is_logged_as_interrupted() -> None:
     assert lines[0]["outcome"] == "interrupted"
 
 
+def test_an_operation_logs_its_start_and_its_end_with_one_run() -> None:
+    with structlog.testing.capture_logs() as lines:
+        with telemetry.operation("migrate", database="primary"):
+            telemetry.emit("migration_applied", version="0001")
+        with telemetry.operation("check", database="primary"):
+            pass
+
+    assert [line["event"] for line in lines] == [
+        "started",
+        "migration_applied",
+        "migrate",
+        "started",
+        "check",
+    ]
+    assert [line["operation"] for line in lines] == ["migrate"] * 3 + ["check"] * 2
+    assert {line["database"] for line in lines} == {"primary"}
+    assert lines[2]["outcome"] == "succeeded"
+    assert lines[2]["duration_ms"] >= 0
+    first, second = ({line["run"] for line in some} for some in (lines[:3], lines[3:]))
+    assert (len(first), len(second)) == (1, 1)
+    assert first != second
+
+
+def test_operations_inside_a_run_share_its_id() -> None:
+    with structlog.testing.capture_logs() as lines, telemetry.run() as run:
+        for name in ("primary", "logging"):
+            with telemetry.operation("check", database=name), telemetry.run() as inner:
+                assert inner == run
+    assert {line["run"] for line in lines} == {run}
+    assert len(run) == 8
+
+
 def test_listeners_hear_what_is_below_the_level_of_the_log() -> None:
     heard: list[Any] = []
     telemetry.configure(level="error")

@@ -140,7 +140,8 @@ async def _shown(name: str, command: Coroutine[Any, Any, int], options: Any) -> 
 
     try:
         telemetry.configure(*options.logging())
-        return await command
+        with telemetry.run():
+            return await command
     except DBWardenError as error:
         return _say_failure(name, error, json=options.json)
     except Exception as error:

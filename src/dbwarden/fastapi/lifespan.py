@@ -134,7 +134,11 @@ async def migration_context(
     )
     startup.check()
     async with _open(startup) as state:
-        with span("startup", mode=mode), telemetry.step("startup", mode=mode) as found:
+        with (
+            telemetry.run(),
+            span("startup", mode=mode),
+            telemetry.operation("startup", mode=mode) as found,
+        ):
             found["databases"] = await _prepare(state, startup)
         yield
 
@@ -177,7 +181,9 @@ async def _prepare(state: Serving, startup: Startup) -> int:
     if startup.mode != "none":
         await _check(state, startup, chosen)
     if startup.warm:
-        await _on_each(state, startup, chosen, lambda c: state.engines.warm(c, startup.warm))
+        await _on_each(
+            state, startup, "warm", chosen, lambda c: state.engines.warm(c, startup.warm)
+        )
     return len(chosen)
 
 
@@ -214,7 +220,7 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
             raise _not_clean(config, serious)
         return CheckResult(database=config.database_name, findings=findings, status=probe.status)
 
-    await _on_each(state, startup, chosen, check)
+    await _on_each(state, startup, "check", chosen, check)
 
 
 def harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
@@ -236,15 +242,20 @@ def _not_clean(config: DatabaseConfig, findings: Sequence[Finding]) -> NotClean:
 async def _on_each(
     state: Serving,
     startup: Startup,
+    name: str,
     chosen: Sequence[DatabaseConfig],
     operation: Callable[[DatabaseConfig], Awaitable[Any]],
 ) -> None:
-    """Run *operation* on all at once, and judge what came of it."""
+    """Run *operation*, called *name* in the log, on all at once, and judge what came of it.
+
+    A failure is an error of the startup, so that of one database is only information.
+    """
     # The fleet puts its time limit into the configuration; engines are known by the real one.
     by_name = {config.database_name: config for config in chosen}
 
     async def on_one(config: DatabaseConfig) -> Any:
-        return await operation(by_name[config.database_name])
+        with telemetry.operation(name, failed="info", database=config.database_name):
+            return await operation(by_name[config.database_name])
 
     limit = math.nan if startup.timeout is None else startup.timeout
     _judge(startup, await run(on_one, chosen, timeout=limit, fail_fast=startup.fail_fast))

@@ -116,7 +116,7 @@ class Probes:
         name = task.config.database_name
         ended = self._running[name] = anyio.Event()
         try:
-            with span("health", database=name):
+            with telemetry.run(), span("health", database=name):
                 probe = await self._look(task)
             self._remember(probe)
             return probe

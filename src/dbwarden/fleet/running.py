@@ -156,11 +156,12 @@ async def run_tasks(
 ) -> tuple[Outcome[T], ...]:
     """Run *tasks*, each when those it comes after have succeeded; that order has no cycle."""
     run_ = _Run[T](tasks=tuple(tasks), limits=limits)
-    async with files_once(task.config for task in tasks), anyio.create_task_group() as watch:
-        if stop is not None:
-            watch.start_soon(run_.stop_when, stop)
-        await run_.everything()
-        watch.cancel_scope.cancel()
+    with telemetry.run():
+        async with files_once(task.config for task in tasks), anyio.create_task_group() as watch:
+            if stop is not None:
+                watch.start_soon(run_.stop_when, stop)
+            await run_.everything()
+            watch.cancel_scope.cancel()
     return tuple(run_.outcome_of(task) for task in tasks)
 
 

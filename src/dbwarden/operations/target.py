@@ -40,8 +40,8 @@ def operation(
 ) -> Callable[[Callable[Concatenate[DatabaseConfig, P], Awaitable[R]]], Operation[P, R]]:
     """Make a coroutine on a ``DatabaseConfig`` one that users call.
 
-    It then takes a name or ``None`` too, ends within the database's ``timeout`` and logs one
-    event ``<name>`` with outcome and duration.
+    It then takes a name or ``None`` too, ends within the database's ``timeout`` and logs two
+    events: ``started``, and ``<name>`` with outcome and duration.
     """
 
     def decorate(
@@ -50,8 +50,7 @@ def operation(
         @functools.wraps(function)
         async def wrapper(database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs) -> R:
             config = await configured(database)
-            fields = {"database": config.database_name, "operation": name}
-            with telemetry.bound(**fields), telemetry.step(name):
+            with telemetry.operation(name, database=config.database_name):
                 try:
                     return await within(config, function(config, *args, **kwargs))
                 except DBWardenError as error:

@@ -56,6 +56,26 @@ async def test_pending_migrations_are_only_a_warning_when_that_is_said(three: An
     assert [event.fields["database"] for event in warned] == ["analytics"]
 
 
+@pytest.mark.parametrize("mode", ["check", "migrate"])
+async def test_all_lines_of_a_start_share_an_id_and_tell_when_each_database_began_and_ended(
+    three: Any, mode: Any
+) -> None:
+    three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
+    events: list[telemetry.Event] = []
+    with telemetry.listening(events.append):
+        async with migration_context(mode=mode, all_databases=True, on_pending="warn"):
+            pass
+    logged = [event for event in events if event.level != "debug"]
+    assert len({event.fields["run"] for event in logged}) == 1
+    assert (logged[0].name, logged[0].fields["operation"]) == ("started", "startup")
+    assert (logged[-1].name, logged[-1].fields["outcome"]) == ("startup", "succeeded")
+    for operation in ("check", "migrate") if mode == "migrate" else ("check",):
+        own = [event for event in logged if event.fields.get("operation") == operation]
+        for name in ("started", operation):
+            found = sorted(event.fields["database"] for event in own if event.name == name)
+            assert found == ["analytics", "logging", "primary"]
+
+
 async def test_only_the_default_database_is_looked_at_when_none_is_named(three: Any) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     async with migration_context():

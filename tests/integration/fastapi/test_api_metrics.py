@@ -81,3 +81,4 @@ async def test_startup_and_looks_are_spans_where_opentelemetry_is_set_up(
     assert sorted(each.name for each in spans) == [*["dbwarden health"] * 3, "dbwarden startup"]
     names = {(each.attributes or {}).get("dbwarden.database") for each in spans}
     assert names == {"primary", "analytics", "logging", None}
+    assert len({(each.attributes or {})["dbwarden.run"] for each in spans}) == 1
