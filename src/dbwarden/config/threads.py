@@ -19,6 +19,9 @@ async def in_own_thread(work: Callable[[], T]) -> T:
     thread would then hold up the end of the process for ever.
     """
     done: Future[T] = Future()
+    # From now on nobody can cancel it, whoever cancels the task that awaits it: the thread, which
+    # cannot be stopped, would have nowhere to put its result.
+    done.set_running_or_notify_cancel()
 
     def run() -> None:
         try:

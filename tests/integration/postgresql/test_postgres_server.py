@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -180,23 +181,74 @@ async def test_a_server_that_died_by_itself_is_stopped_without_complaint() -> No
     assert not folder.exists()
 
 
-async def test_a_folder_whose_owner_died_before_the_server_came_is_swept_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_folder_whose_owner_died_is_swept_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its server came, or while it removed the folder and had begun with its own mark."""
     with open_folder() as parent:
         parent.chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", str(parent))
-        forgotten, used, strange = (parent / f"{folders.PREFIX}{n}" for n in range(3))
-        for folder in (forgotten, used, strange):
+        forgotten, used, half_gone = (parent / f"{folders.PREFIX}{n}" for n in range(3))
+        for folder in (forgotten, used, half_gone):
             folder.mkdir()
+            (folder / "data").mkdir()
+            (folder / "data" / "PG_VERSION").touch()
         os.close(folders.own(forgotten))
         descriptor = folders.own(used)
 
         async with embedded_server() as mine:
-            assert set(os.listdir(parent)) == {used.name, strange.name, mine.folder.name}
+            assert set(os.listdir(parent)) == {used.name, mine.folder.name}
             await anyio.to_thread.run_sync(folders.sweep, parent)
             assert mine.folder.name in os.listdir(parent)
         os.close(descriptor)
+
+
+def test_what_is_no_folder_of_ours_is_not_swept_up(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "kept").touch()
+    (tmp_path / f"{folders.PREFIX}link").symlink_to(other)
+    inside = tmp_path / f"{folders.PREFIX}inside"
+    inside.mkdir()
+    (inside / "owner").symlink_to(other / "made")
+
+    folders.sweep(tmp_path)
+
+    assert os.listdir(other) == ["kept"]
+    assert inside.exists()
+
+
+SWEPT = """
+import os, sys
+from pathlib import Path
+from dbwarden.dialects.postgresql import folders
+while True:
+    folder, owner = folders.owned_folder(Path(sys.argv[1]))
+    (folder / "file").touch()
+    print("ours" if (folder / "owner").exists() else "swept", flush=True)
+    folders.shutil.rmtree(folder)
+    os.close(owner)
+"""
+
+
+def test_a_folder_that_is_being_made_is_never_swept_up(tmp_path: Path) -> None:
+    """Another process makes them one after the other while this one sweeps all the time."""
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SWEPT, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    try:
+        for maker in makers:
+            assert maker.stdout is not None
+            for _ in range(200):
+                folders.sweep(tmp_path)
+                assert maker.stdout.readline() == "ours\n"
+    finally:
+        for maker in makers:
+            maker.kill()
+            maker.communicate()
+    folders.sweep(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_server_that_cannot_start_says_why() -> None:

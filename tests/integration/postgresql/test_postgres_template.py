@@ -1,5 +1,6 @@
 """A throw-away server begins with the folder that an earlier one had from initdb."""
 
+import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,18 @@ def test_only_the_newest_archives_are_kept(cache: Path) -> None:
     identifier()
 
     assert len(list(cache.iterdir())) == 3
+
+
+def test_a_draft_whose_process_was_killed_is_removed(cache: Path) -> None:
+    cache.mkdir(parents=True, mode=0o700)
+    abandoned, used = (cache / f".initdb-18.0-0.tar.{pid}" for pid in (1, 2))
+    abandoned.write_bytes(b"half")
+    with used.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with running():
+            pass
+        assert not abandoned.exists()
+        assert used.exists()
 
 
 def test_a_home_that_cannot_be_written_keeps_nothing(cache: Path) -> None:

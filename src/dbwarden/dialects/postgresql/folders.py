@@ -75,28 +75,43 @@ def owned_folder(parent: Path) -> tuple[Path, int]:
     """A new folder in *parent*, and the file descriptor that says that it is ours."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        owner = own(folder)
+        try:
+            owner = own(folder)
+        except FileNotFoundError:  # another process swept it up before we had locked it
+            continue
         if os.fstat(owner).st_nlink:
             return folder, owner
-        os.close(owner)  # somebody swept it up before we had locked it
+        os.close(owner)
 
 
 def sweep(parent: Path) -> None:
     """Remove the folders in *parent* whose owners are gone. Never raises.
 
-    What is left there is data only: a server ends with its owner by itself.
+    What is left there is data only: a server ends with its owner by itself. A folder without an
+    owner's file is being created at this moment, or its removal was interrupted. Whoever locks the
+    file first has the folder: see ``owned_folder``.
     """
     import fcntl
 
     for folder in parent.glob(f"{PREFIX}*"):
         try:
-            descriptor = open_own(folder / _OWNER, os.O_RDWR)
-        except OSError:  # just being made, or another user's
+            descriptor = _owner_of(folder)
+        except OSError:  # another user's, or gone
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+            if os.fstat(descriptor).st_nlink:
+                shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue
         finally:
             os.close(descriptor)
+
+
+def _owner_of(folder: Path) -> int:
+    """Open the owner's file of *folder*, made if it is missing; no link is followed."""
+    inside = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        return os.open(_OWNER, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600, dir_fd=inside)
+    finally:
+        os.close(inside)

@@ -62,13 +62,17 @@ def unpack(archive: Path, data: Path, runner: Runner) -> bool:
 
 def keep(data: Path, archive: Path) -> None:
     """Keep the folder *data*, on which no server has run yet, as *archive*."""
+    import fcntl  # Windows has none, and must get as far as an error that says so
+
     draft = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
         there = next(folder for folder in archive.parents if folder.exists())
         if not _ours_alone(there):
             return  # root in the home of somebody else leaves nothing there
         archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _forget_drafts(archive.parent)
         with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
+            fcntl.flock(written, fcntl.LOCK_EX)
             command = ["tar", "-c", "-f", "-", "-C", str(data), "."]
             packed = subprocess.run(command, stdout=written, stderr=subprocess.DEVNULL, check=False)
         if packed.returncode == 0:
@@ -88,6 +92,16 @@ def _ours_alone(path: Path) -> bool:
         and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         and not stat.S_ISLNK(found.st_mode)
     )
+
+
+def _forget_drafts(folder: Path) -> None:
+    """Remove the drafts of processes that were killed: no process holds their lock."""
+    import fcntl
+
+    for draft in folder.glob(f".{_PATTERN}.*"):
+        with suppress(OSError), draft.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink()
 
 
 def _forget_oldest(folder: Path) -> None:
