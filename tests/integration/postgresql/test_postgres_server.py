@@ -224,7 +224,7 @@ while True:
     folder, owner = folders.owned_folder(Path(sys.argv[1]))
     (folder / "file").touch()
     print("ours" if (folder / "owner").exists() else "swept", flush=True)
-    folders.shutil.rmtree(folder)
+    folders.shutil.rmtree(folder, ignore_errors=True)
     os.close(owner)
 """
 
