@@ -54,18 +54,44 @@ class Plan:
     decisions: Decisions = field(default_factory=Decisions)
 
     @property
-    def destroys(self) -> tuple[str, ...]:
-        """What the upgrade destroys, by name."""
-        return _destroyed(self.upgrade)
+    def up(self) -> "Toll":
+        """What the upgrade does to rows."""
+        return toll(self.upgrade)
 
     @property
-    def rollback_destroys(self) -> tuple[str, ...]:
-        """What the rollback destroys, by name."""
-        return _destroyed(self.rollback or ())
+    def down(self) -> "Toll":
+        """What the rollback does to rows."""
+        return toll(self.rollback or ())
 
 
-def _destroyed(statements: Sequence[PlannedStatement]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for item in statements for name in item.destroys))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toll:
+    """What statements do to rows: see :class:`PlannedStatement`, each name once."""
+
+    destroys: tuple[str, ...]
+    converts: tuple[str, ...]
+    removes: tuple[str, ...]
+    refuses: tuple[str, ...]
+
+    @property
+    def loses(self) -> tuple[str, ...]:
+        """Tables and columns whose values a rollback cannot bring back."""
+        return tuple(dict.fromkeys((*self.destroys, *self.converts)))
+
+    @property
+    def to_allow(self) -> tuple[str, ...]:
+        """What has to be allowed by name before it is written."""
+        return (*self.loses, *self.removes)
+
+
+def toll(statements: Sequence[PlannedStatement]) -> Toll:
+    """Return what *statements* do to rows."""
+    return Toll(
+        destroys=tuple(dict.fromkeys(name for item in statements for name in item.destroys)),
+        converts=tuple(dict.fromkeys(name for item in statements for name in item.converts)),
+        removes=tuple(dict.fromkeys(name for item in statements for name in item.removes)),
+        refuses=tuple(dict.fromkeys(text for item in statements for text in item.refuses)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +127,12 @@ async def plan(workshop: Workshop, task: Task) -> Plan:
     moves = new_labels(renames, default)
     came = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
     await allow_drops(
-        task.answers, _destroyed(upgrade), reasons, retyped=converted, moves=moves, came=came
+        task.answers,
+        toll(upgrade).to_allow,
+        reasons,
+        retyped=converted,
+        moves=moves,
+        came=came,
     )
     try:
         rollback = _rollback(workshop, task, renames, _options(task, decisions))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, Source
 from dbwarden.authoring.labels import shortened, told
-from dbwarden.authoring.rows import touched
+from dbwarden.authoring.rows import touched, untried
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.dialects.scratch import ScratchDatabase, TracedStatement
@@ -25,7 +25,8 @@ class Proof:
 
     ``after`` is the schema that the upgrade led to. ``changed`` are the columns whose values were
     not the same after upgrade and rollback. ``fails_on_rows`` says what the upgrade met in tables
-    that hold rows, ``back_fails_on_rows`` the rollback.
+    that hold rows, ``back_fails_on_rows`` the rollback. ``untried`` are columns, or whole tables,
+    that the migration mentions and for which no values could be generated.
     """
 
     server: str
@@ -35,6 +36,17 @@ class Proof:
     changed: tuple[str, ...] = ()
     fails_on_rows: str | None = None
     back_fails_on_rows: str | None = None
+    untried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What happened to rows; see :class:`Proof`."""
+
+    changed: tuple[str, ...] = ()
+    fails: str | None = None
+    back_fails: str | None = None
+    untried: tuple[str, ...] = ()
 
 
 async def prove(
@@ -57,22 +69,22 @@ async def prove(
     async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
         return await _without_rows(bench, source, current, desired, migration)
 
-    async def filled() -> tuple[tuple[str, ...], str | None, str | None]:
+    async def filled() -> _Rows:
         return await _with_rows(bench, source, current, migration)
 
     telemetry.doing("proving the migration: up, down and up again")
     texts = (migration.upgrade, *((migration.rollback,) if migration.rollback else ()))
     apart = is_shared(section.text for section in texts)
     (reversible, after, locks), rows = await together(empty, filled, apart=apart)
-    changed, failing, back_failing = rows
     return Proof(
         server=(await bench.scratch()).version,
         reversible=reversible,
         after=after,
         locks=locks,
-        changed=changed,
-        fails_on_rows=failing,
-        back_fails_on_rows=back_failing,
+        changed=rows.changed,
+        fails_on_rows=rows.fails,
+        back_fails_on_rows=rows.back_fails,
+        untried=rows.untried,
     )
 
 
@@ -118,25 +130,26 @@ async def differences(bench: Bench, found: Schema, wanted: Schema) -> tuple[Chan
     return diff(found, await settled(bench, found, wanted)) if left else ()
 
 
-async def _with_rows(
-    bench: Bench, source: Source, current: Schema, migration: Migration
-) -> tuple[tuple[str, ...], str | None, str | None]:
-    """What happens to rows: columns that change, and why each direction fails, if it does."""
+async def _with_rows(bench: Bench, source: Source, current: Schema, migration: Migration) -> _Rows:
+    """Return what happens to rows: columns that change, and why each direction fails."""
     schema = touched(current, migration)
     if not schema.tables:
-        return (), None, None
+        return _Rows()
     database = await bench.copy(source)
-    if not await database.add_rows(schema):
-        return (), None, None
+    filled = await database.add_rows(schema)
     before = await database.fingerprint(schema)
+    empty = untried(schema, before, migration)
+    if not filled:
+        return _Rows(untried=empty)
     if said := await _fails(database, migration, migration.upgrade):
-        return (), said, None
+        return _Rows(fails=said, untried=empty)
     if migration.rollback is None or migration.irreversible:
-        return (), None, None
+        return _Rows(untried=empty)
     if said := await _fails(database, migration, migration.rollback):
-        return (), None, said
+        return _Rows(back_fails=said, untried=empty)
     after = await database.fingerprint(schema)
-    return tuple(sorted(name for name in before if before[name] != after.get(name))), None, None
+    changed = sorted(name for name in before if before[name] != after.get(name))
+    return _Rows(changed=tuple(changed), untried=empty)
 
 
 async def _fails(database: ScratchDatabase, migration: Migration, section: Section) -> str | None:
@@ -147,10 +160,30 @@ async def _fails(database: ScratchDatabase, migration: Migration, section: Secti
     return None
 
 
-def verdict(*, proven: bool, reversible: bool, loses: Sequence[str]) -> str:
-    """``exact``, ``loses users.email``, ``irreversible`` or ``not proven``."""
+def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: bool = True) -> str:
+    """Return ``exact``, ``exact without rows``, ``loses users.email``, ``irreversible`` or
+    ``not proven``.
+
+    Args:
+        proven: Whether the migration was tried.
+        reversible: Whether there is a way back.
+        loses: What a rollback does not bring back.
+        with_rows: Whether rows went both ways in all that the migration is about.
+    """
     if not proven:
         return "not proven"
     if not reversible:
         return "irreversible"
-    return f"loses {shortened(loses)}" if loses else "exact"
+    if loses:
+        return f"loses {shortened(loses)}"
+    return "exact" if with_rows else "exact without rows"
+
+
+def untried_beside(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns and tables that were tried without values, but for those that are lost."""
+    tables = {name.rpartition(".")[0] for name in proof.untried if "." in name} & set(loses)
+    return tuple(
+        name
+        for name in proof.untried
+        if name not in loses and name.rpartition(".")[0] not in tables
+    )

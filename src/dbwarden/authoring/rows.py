@@ -27,12 +27,16 @@ class Seen:
     """What became of rows: columns that a rollback did not bring back, and what was refused.
 
     ``collides`` is what refused rows that are alike, where others did not stand in the way.
+    ``untried`` are columns and tables for which no values could be generated, and ``refuses`` says
+    of which columns the upgrade refuses which values.
     """
 
     loses: tuple[str, ...] = ()
     fails: StatementFailed | None = None
     back_fails: StatementFailed | None = None
     collides: StatementFailed | None = None
+    untried: tuple[str, ...] = ()
+    refuses: tuple[tuple[str, str], ...] = ()
 
 
 NOTHING = Seen()
@@ -90,29 +94,32 @@ async def _rehearsed(
     found = await database.rehearse(schema, migration, sections, alike=alike)
     if found is None:
         return None
-    return Seen(loses=lost(schema, *found)) if back else NOTHING
+    empty = untried(schema, found[0], migration)
+    return Seen(loses=lost(schema, *found) if back else (), untried=empty)
 
 
 async def _in_copy(
     database: ScratchDatabase, schema: Schema, migration: Migration, *, back: bool, alike: bool
 ) -> Seen:
-    if not await database.add_rows(schema, alike=alike):
-        return NOTHING
+    filled = await database.add_rows(schema, alike=alike)
     before = await database.fingerprint(schema)
+    tried = Seen(untried=untried(schema, before, migration))
+    if not filled:
+        return tried
     try:
         await database.replay(migration, migration.upgrade)
     except StatementFailed as error:
-        return Seen(fails=error)
+        return replace(tried, fails=error)
     if not back or migration.rollback is None:
-        return NOTHING
+        return tried
     try:
         await database.replay(migration, migration.rollback)
     except StatementFailed as error:
-        return Seen(back_fails=error)
+        return replace(tried, back_fails=error)
     try:
-        return Seen(loses=lost(schema, before, await database.fingerprint(schema)))
+        return replace(tried, loses=lost(schema, before, await database.fingerprint(schema)))
     except StatementFailed:  # the rollback leads elsewhere
-        return NOTHING
+        return tried
 
 
 # -- what is chosen, without I/O ------------------------------------------------------------------
@@ -206,6 +213,38 @@ def fails_on_any(error: StatementFailed) -> bool:
     return bool(adds) and _is(error, _NOT_NULL, "NOT NULL column")
 
 
+EMPTY = "0:"
+"""What the fingerprint of a column begins with in which no row has a value."""
+
+
+def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> tuple[str, ...]:
+    """Return the columns that *migration* mentions and that hold no value; a table without rows.
+
+    Args:
+        schema: What was to be filled.
+        found: The fingerprint of its columns.
+        migration: Whose text is searched.
+    """
+    back = migration.rollback.text if migration.rollback is not None else ""
+    words = _words(f"{migration.upgrade.text}\n{back}")
+    names: list[str] = []
+    for table in schema.tables:
+        if not _words(table.name.name) <= words:
+            continue
+        whole = label(table.name, schema.default_namespace)
+        empty = [
+            column
+            for column in table.columns
+            if found.get(f"{whole}.{column.name}", "").startswith(EMPTY)
+        ]
+        if len(empty) == len(table.columns):
+            names += [whole] if empty else []
+        else:
+            named = (column.name for column in empty if column.generated is None)
+            names += [f"{whole}.{name}" for name in named if _words(name) <= words]
+    return tuple(names)
+
+
 def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """The columns that are not *after* what they were *before*; a table when all of it is not."""
     changed = [name for name in before if before[name] != after.get(name)]
@@ -218,18 +257,33 @@ def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) ->
     return tuple(found)
 
 
-def narrowed(
-    workshop: Workshop, before: Schema, after: Schema, migration: Migration
-) -> tuple[str, ...]:
-    """The columns of which *migration* makes a type that cannot hold all that the old one could."""
-    changes = tuple(_retyped(touched(before, migration), after))
-    if not changes:
-        return ()
-    try:
-        planned = workshop.render(changes, current=before, desired=after)
-    except UnsupportedChange:
-        return ()  # a type that only a USING leads to: what it does to rows is seen on rows
-    return tuple(dict.fromkeys(name for statement in planned for name in statement.destroys))
+def narrowed(workshop: Workshop, before: Schema, after: Schema, migration: Migration) -> Seen:
+    """Return what types that hold less than the old ones do to the values of columns.
+
+    A value that does not fit is refused, unless the file says how to convert it: then it is taken
+    for lost.
+    """
+    loses: list[str] = []
+    refuses: list[tuple[str, str]] = []
+    for change in _retyped(touched(before, migration), after):
+        try:
+            planned = workshop.render((change,), current=before, desired=after)
+        except UnsupportedChange:
+            continue  # a type that only a USING leads to: what it does to rows is seen on rows
+        name = label(change.table, before.default_namespace, change.after.name)
+        said = [text for statement in planned for text in statement.refuses]
+        if any(item.converts for item in planned) or (said and _converts(change, migration)):
+            loses.append(name)
+        else:
+            refuses += [(name, text) for text in said]
+    return Seen(loses=tuple(loses), refuses=tuple(refuses))
+
+
+def _converts(change: AlterColumn, migration: Migration) -> bool:
+    """Return whether the upgrade says with USING how values become the new type's."""
+    column = re.escape(change.after.name)
+    way = rf'\bcolumn\s+"?{column}"?\s[^;]*?\btype\b[^;]*?\busing\b'
+    return re.search(way, migration.upgrade.text, re.IGNORECASE) is not None
 
 
 def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
@@ -249,7 +303,8 @@ def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
 
 _LOSES = re.compile(r"^--\s*(?:verdict:\s*)?loses\b", re.IGNORECASE | re.MULTILINE)
 _MORE = re.compile(r"\band \d+ more\b")
-FAILS = "fails where tables have rows"
+FAILS = "fails (?:where tables have rows|on rows where)"
+UNTRIED = "No values could be generated for"
 
 
 def unsaid(header: str, loses: Sequence[str]) -> tuple[str, ...]:
@@ -273,6 +328,11 @@ def says_failing(header: str, *, rollback: bool) -> bool:
     """Whether *header* says that the upgrade, or the *rollback*, fails where there are rows."""
     start = "the rollback " if rollback else ""
     return re.search(rf"^--\s*{start}{FAILS}", header, re.IGNORECASE | re.MULTILINE) is not None
+
+
+def says_untried(header: str) -> bool:
+    """Return whether *header* says that no values could be generated for something."""
+    return re.search(rf"^--\s*{UNTRIED}\b", header, re.IGNORECASE | re.MULTILINE) is not None
 
 
 def header_of(migration: Migration) -> str:

@@ -12,9 +12,11 @@ class PlannedStatement:
 
     ``text`` has no closing semicolon. ``why`` says why the step is there, where that is not
     plain. ``transactional`` is false for what has to run, or has to be committed, by itself.
-    ``destroys`` names what is lost, as ``--allow-drop`` takes it: ``users.email``. ``unfilled``
-    names columns that are required from here on, but for which rows may have no value, as
-    ``--fill`` takes them. ``joins`` is the beginning of ``text`` where the rest may stand in one
+    ``destroys`` names what is dropped, as ``--allow-drop`` takes it: ``users.email``; ``converts``
+    the columns whose values a conversion may change. ``removes`` names what no row may hold any
+    more, and ``refuses`` says on which rows the statement fails: nothing is lost there.
+    ``unfilled`` names columns that are required from here on, but for which rows may have no value,
+    as ``--fill`` takes them. ``joins`` is the beginning of ``text`` where the rest may stand in one
     statement with others that begin so.
     """
 
@@ -24,6 +26,9 @@ class PlannedStatement:
     transactional: bool = True
     destroys: tuple[str, ...] = ()
     unfilled: tuple[str, ...] = ()
+    converts: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
     joins: str | None = None
 
 
@@ -50,12 +55,23 @@ def joined(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ..
     found: list[PlannedStatement] = []
     for statement in statements:
         last = found[-1] if found else None
-        if last is None or statement.why or not statement.joins or last.joins != statement.joins:
+        start = statement.joins
+        if (
+            last is None
+            or start is None
+            or last.joins != start
+            or statement.why not in (None, last.why)
+        ):
             found.append(statement)
             continue
-        rest = statement.text.removeprefix(statement.joins)
-        destroys = (*last.destroys, *statement.destroys)
-        unfilled = (*last.unfilled, *statement.unfilled)
-        text = f"{last.text},{rest}"
-        found[-1] = replace(last, text=text, destroys=destroys, unfilled=unfilled)
+        rest = statement.text.removeprefix(start)
+        found[-1] = replace(
+            last,
+            text=f"{last.text},{rest}",
+            destroys=(*last.destroys, *statement.destroys),
+            converts=(*last.converts, *statement.converts),
+            removes=(*last.removes, *statement.removes),
+            refuses=(*last.refuses, *statement.refuses),
+            unfilled=(*last.unfilled, *statement.unfilled),
+        )
     return tuple(found)

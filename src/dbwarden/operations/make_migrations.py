@@ -15,8 +15,9 @@ from dbwarden.authoring.following import followed
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
 from dbwarden.authoring.planning import Plan, Task, decide, plan
-from dbwarden.authoring.proof import Proof, prove, verdict
+from dbwarden.authoring.proof import Proof, prove, untried_beside, verdict
 from dbwarden.authoring.renames import new_labels
+from dbwarden.authoring.rows import UNTRIED
 from dbwarden.authoring.settling import confirmed
 from dbwarden.authoring.sides import Sides, compared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
@@ -194,7 +195,7 @@ async def _proven_plan(
     """A plan that was shown to work: in the models' words, or else in the catalog's."""
     planned = await plan(place.workshop, task)
     # What was decided is not asked again.
-    silent = replace(order.answers, allow_drop=planned.destroys, asker=None)
+    silent = replace(order.answers, allow_drop=planned.up.to_allow, asker=None)
     task = replace(task, answers=silent, decided=planned.decisions)
     try:
         return planned, await _prove(place, files, order, sides, planned)
@@ -279,9 +280,17 @@ def _written(
     order: Order, planned: Plan, proof: Proof | None, sides: Sides
 ) -> tuple[str, dict[str, object]]:
     changed = _changed(proof, planned, sides.current) if proof else ()
-    loses = tuple(dict.fromkeys((*planned.destroys, *changed)))
-    word = verdict(proven=proof is not None, reversible=planned.rollback is not None, loses=loses)
-    notes = tuple(_notes(planned, proof, loses, sides.desired))
+    loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
+    untried = untried_beside(proof, loses) if proof else ()
+    fails = _failing(planned, proof, sides.desired) or (proof and proof.back_fails_on_rows)
+    word = verdict(
+        proven=proof is not None,
+        reversible=planned.rollback is not None,
+        loses=loses,
+        with_rows=not (untried or fails),
+    )
+    notes = tuple(_notes(planned, changed, untried))
+    notes += tuple(_failures(planned, proof, sides.desired))
     header = Header(
         purpose=order.message,
         verdict=word,
@@ -294,7 +303,7 @@ def _written(
         "verdict": word,
         "proven": proof is not None,
         "loses": loses,
-        "destroys": planned.destroys,
+        "destroys": planned.up.to_allow,
         "notes": notes,
         "locks": lock_lines(header.locks),
         "server": header.server,
@@ -307,29 +316,42 @@ def _changed(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
     whole = {
         label(table.name, default, column.name)
         for table in current.tables
-        if label(table.name, default) in planned.destroys
+        if label(table.name, default) in planned.up.destroys
         for column in table.columns
     }
     # What goes is told by its new name, where it has one.
     now = by_new_names(proof.changed, new_labels(planned.decisions.renames, default))
-    return tuple(
-        name for name, new in now.items() if name not in whole and new not in planned.destroys
-    )
+    gone = planned.up.loses
+    return tuple(name for name, new in now.items() if name not in whole and new not in gone)
 
 
-def _notes(planned: Plan, proof: Proof | None, loses: Sequence[str], desired: Schema) -> list[str]:
+def _notes(planned: Plan, changed: Sequence[str], untried: Sequence[str]) -> list[str]:
+    up, down = planned.up, planned.down
     notes = []
-    if planned.destroys:
-        notes.append(f"Destroys {', '.join(planned.destroys)}; a rollback brings back no values")
-    changed = [name for name in loses if name not in planned.destroys]
-    if changed:
-        notes.append(f"Changes values of {', '.join(changed)}; a rollback leaves them changed")
-    if planned.rollback_destroys:
-        notes.append(f"The rollback destroys {shortened(planned.rollback_destroys)}")
+    if up.destroys:
+        notes.append(f"Destroys {', '.join(up.destroys)}; a rollback brings back no values")
+    if values := [*up.converts, *changed]:
+        notes.append(f"Changes values of {', '.join(values)}; a rollback leaves them changed")
+    if up.refuses:
+        notes.append(f"Fails on rows where {shortened(up.refuses)}")
+    if down.destroys:
+        notes.append(f"The rollback destroys {shortened(down.destroys)}")
+    if down.converts:
+        notes.append(f"The rollback changes values of {shortened(down.converts)} written meanwhile")
+    if down.refuses:
+        notes.append(f"The rollback fails on rows where {shortened(down.refuses)}")
+    if untried:
+        notes.append(f"{UNTRIED} {shortened(untried)}")
     if planned.not_proven is not None:
         notes.append(f"Not proven: {planned.not_proven}")
     if planned.no_way_back is not None:
         notes.append(f"There is no way back: {planned.no_way_back}")
+    return notes
+
+
+def _failures(planned: Plan, proof: Proof | None, desired: Schema) -> list[str]:
+    """Return why each direction fails on the rows that it was tried with."""
+    notes = []
     if fails := _failing(planned, proof, desired):
         notes.append(f"Fails where tables have rows: {fails}")
     if proof is not None and proof.back_fails_on_rows:

@@ -17,6 +17,7 @@ from dbwarden.authoring.rows import (
     header_of,
     narrowed,
     says_failing,
+    says_untried,
     try_rows,
     unsaid,
 )
@@ -36,7 +37,7 @@ SHOWN = 5
 class Verified:
     """One file.
 
-    ``verdict`` is ``exact``, ``exact without rows`` (they could not go both ways), ``loses
+    ``verdict`` is ``exact``, ``exact without rows`` (none could go both ways in something), ``loses
     users.email``, ``irreversible``, ``repeatable``, or ``fails`` with a ``problem``. ``findings``
     are what is worth knowing of what happens to rows and stands not in the file's header; they are
     no problem.
@@ -106,7 +107,7 @@ async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
             await files_source(files[: number + 1]).build(database)
         else:
             back = _goes_back(migration)
-            less = narrowed(place.workshop, before, after, migration) if back else ()
+            less = narrowed(place.workshop, before, after, migration) if back else NOTHING
             found.append(await _judged(migration, _also(seen, less)))
         before = after
     return found
@@ -119,8 +120,10 @@ async def _with_rows(
     return await try_rows(await place.scratch(), database, before, migration, back=back)
 
 
-def _also(seen: Seen, loses: Sequence[str]) -> Seen:
-    return replace(seen, loses=tuple(dict.fromkeys((*seen.loses, *loses)))) if loses else seen
+def _also(seen: Seen, types: Seen) -> Seen:
+    """Return *seen* with what is known of the types that change."""
+    loses = tuple(dict.fromkeys((*seen.loses, *types.loses)))
+    return replace(seen, loses=loses, refuses=types.refuses)
 
 
 async def _there_and_back(
@@ -162,10 +165,17 @@ def judged(migration: Migration, seen: Seen, header: str) -> Verified:
             problem = f"{way} where tables have rows: {said}"
             return _told(migration, "fails", problem)
         findings.append(f"{way} on generated rows: {said}")
+    # Earlier versions called what is refused a loss.
+    refuses = [text for name, text in seen.refuses if unsaid(header, [name])]
+    if refuses and not says_failing(header, rollback=False):
+        findings.append(f"fails on rows where {shortened(refuses)}")
+    untried = tuple(name for name in seen.untried if name not in seen.loses)
+    if untried and not says_untried(header):
+        findings.append(f"no values could be generated for {shortened(untried)}")
     if silent := unsaid(header, seen.loses):
         findings.append(f"its header does not say that it loses {shortened(silent)}")
     word = f"loses {shortened(seen.loses)}" if seen.loses else _verdict(migration)
-    if word == "exact" and (seen.fails or seen.back_fails):
+    if word == "exact" and (seen.fails or seen.back_fails or untried):
         word = "exact without rows"
     return Verified(
         key=migration.key,

@@ -111,6 +111,57 @@ async def test_a_type_that_holds_less_is_lost(files_of: Callable[[str], Files]) 
     assert last.verdict == "loses users.email"
 
 
+SHORTER = there_and_back(
+    "ALTER TABLE users ALTER COLUMN email TYPE varchar(20);",
+    "ALTER TABLE users ALTER COLUMN email TYPE varchar(50);",
+)
+REFUSES = "fails on rows where users.email does not fit character varying(20)"
+
+
+@pytest.mark.parametrize(
+    ("header", "findings"),
+    [
+        ("-- Shorter.", (REFUSES,)),
+        ("-- Fails on rows where users.email does not fit character varying(20)", ()),
+        ("-- Verdict: loses users.email (tried on PostgreSQL 18.6)", ()),  # of earlier versions
+    ],
+)
+async def test_a_type_that_refuses_values_is_a_finding_unless_the_header_says_so(
+    header: str, findings: tuple[str, ...], files_of: Callable[[str], Files]
+) -> None:
+    last = await files_of("postgresql").last(f"{header}\n{SHORTER}")
+    assert (last.verdict, last.loses, last.findings) == ("exact", (), findings)
+
+
+CODE = there_and_back(
+    "CREATE DOMAIN code AS text CHECK (VALUE ~ '^[A-Z]{3}-[0-9]+$');"
+    "ALTER TABLE users ADD COLUMN code code NOT NULL DEFAULT 'ABC-1';",
+    "ALTER TABLE users DROP COLUMN code; DROP DOMAIN code;",
+)
+
+
+@pytest.mark.parametrize(
+    ("header", "findings"),
+    [
+        ("-- Text.", ("no values could be generated for users",)),
+        ("-- No values could be generated for users", ()),
+    ],
+)
+async def test_what_no_values_could_be_generated_for_is_named_unless_the_header_says_so(
+    header: str, findings: tuple[str, ...], files_of: Callable[[str], Files]
+) -> None:
+    unconstrained = there_and_back(
+        "ALTER TABLE users ALTER COLUMN code TYPE text;",
+        "ALTER TABLE users ALTER COLUMN code TYPE code;",
+    )
+    dropped = there_and_back(
+        "ALTER TABLE users ALTER COLUMN code DROP DEFAULT;",
+        "ALTER TABLE users ALTER COLUMN code SET DEFAULT 'ABC-1';",
+    )
+    last = await files_of("postgresql").last(CODE, dropped, f"{header}\n{unconstrained}")
+    assert (last.verdict, last.findings) == ("exact without rows", findings)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_rows_of_earlier_migrations_count_too(
     kind: str, files_of: Callable[[str], Files]

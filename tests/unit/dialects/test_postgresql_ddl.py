@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dbwarden.dialects.postgresql.ddl import render
-from dbwarden.dialects.postgresql.ddl.casts import cast, narrows
+from dbwarden.dialects.postgresql.ddl.capacity import Effect, effect
+from dbwarden.dialects.postgresql.ddl.casts import cast
 from dbwarden.dialects.postgresql.ddl.names import literal, qualified, quote
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename
@@ -100,11 +101,23 @@ def test_what_steps_aside_and_goes_is_named_as_it_was_called() -> None:
     assert {name for item in made for name in item.destroys} == {"members", "members.a"}
 
 
-def test_a_narrower_type_is_destructive_and_a_wider_one_is_not() -> None:
-    short, long = Column(name="n", type="character varying(5)"), Column(name="n", type="text")
+@pytest.mark.parametrize(
+    ("wide", "narrow", "converts", "refuses"),
+    [
+        ("text", "character varying(5)", (), ("users.n does not fit character varying(5)",)),
+        ("numeric(9,4)", "numeric(7,2)", ("users.n",), ()),
+        ("numeric", "integer", ("users.n",), ("users.n does not fit integer",)),
+    ],
+)
+def test_a_narrower_type_says_what_it_does_to_values_and_a_wider_one_says_nothing(
+    wide: str, narrow: str, converts: tuple[str, ...], refuses: tuple[str, ...]
+) -> None:
+    more, less = users(Column(name="n", type=wide)), users(Column(name="n", type=narrow))
 
-    assert [s.destroys for s in sql(users(long), users(short))] == [("users.n",)]
-    assert [s.destroys for s in sql(users(short), users(long))] == [()]
+    assert [(s.converts, s.refuses, s.destroys) for s in sql(more, less)] == [
+        (converts, refuses, ())
+    ]
+    assert [(s.converts, s.refuses, s.destroys) for s in sql(less, more)] == [((), (), ())]
 
 
 def test_a_required_column_without_a_value_says_that_it_fails_on_rows() -> None:
@@ -182,27 +195,82 @@ def test_quotes_in_strings_are_doubled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "way", "lossy"),
+    ("before", "after", "way"),
     [
-        ("integer", "bigint", "implicit", False),
-        ("bigint", "integer", "assignment", True),
-        ("text", "integer", "explicit", True),
-        ("integer", "text", "assignment", False),
-        ("integer", "character varying(3)", "assignment", True),
-        ("integer", "uuid", None, True),
-        ("integer[]", "bigint[]", "implicit", False),
-        ("integer", "integer[]", None, True),
-        ("character varying(5)", "character varying(9)", "implicit", False),
-        ("character varying(9)", "character varying(5)", "implicit", True),
-        ("character varying(9)", "character varying", "implicit", False),
-        ("numeric(10,2)", "numeric(12,4)", "implicit", False),
-        ("numeric(10,4)", "numeric(12,2)", "implicit", True),
-        ("numeric", "numeric(12,2)", "implicit", True),
-        ("timestamp(3) with time zone", "timestamp with time zone", "implicit", False),
+        ("integer", "bigint", "implicit"),
+        ("bigint", "integer", "assignment"),
+        ("text", "integer", "explicit"),
+        ("integer", "text", "assignment"),
+        ("integer", "uuid", None),
+        ("integer[]", "bigint[]", "implicit"),
+        ("integer", "integer[]", None),
+        ("character varying(5)", "character varying(9)", "implicit"),
+        ("numeric(10,4)", "numeric(12,2)", "implicit"),
+        ("timestamp(3) with time zone", "timestamp with time zone", "implicit"),
     ],
 )
-def test_conversions_are_known(before: str, after: str, way: str | None, lossy: bool) -> None:
-    assert (cast(before, after), narrows(before, after)) == (way, lossy)
+def test_conversions_are_known(before: str, after: str, way: str | None) -> None:
+    assert cast(before, after) == way
+
+
+KEEPS, REFUSES, CHANGES = Effect.KEEPS, Effect.REFUSES, Effect.CHANGES
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "forth", "back"),
+    [
+        # numbers
+        ("smallint", "integer", KEEPS, REFUSES),
+        ("integer", "bigint", KEEPS, REFUSES),
+        ("integer", "numeric(20,4)", KEEPS, REFUSES | CHANGES),
+        ("smallint", "numeric(10,2)", KEEPS, REFUSES | CHANGES),
+        ("integer", "numeric(10,0)", KEEPS, REFUSES),
+        ("integer", "numeric(9,0)", REFUSES, KEEPS),
+        ("bigint", "numeric", KEEPS, REFUSES | CHANGES),
+        ("integer[]", "numeric(20,4)[]", KEEPS, REFUSES | CHANGES),
+        ("numeric(10,2)", "numeric(12,4)", KEEPS, CHANGES),
+        ("numeric(10,2)", "numeric(12,2)", KEEPS, REFUSES),
+        ("numeric(10,4)", "numeric(12,2)", CHANGES, REFUSES),
+        ("numeric", "numeric(12,2)", REFUSES | CHANGES, KEEPS),
+        ("smallint", "real", KEEPS, REFUSES | CHANGES),
+        ("integer", "real", CHANGES, REFUSES | CHANGES),
+        ("integer", "double precision", KEEPS, REFUSES | CHANGES),
+        ("real", "double precision", KEEPS, REFUSES | CHANGES),
+        ("numeric(12,2)", "double precision", KEEPS, REFUSES | CHANGES),
+        ("numeric(20,2)", "double precision", CHANGES, REFUSES | CHANGES),
+        ("integer", "money", KEEPS, REFUSES | CHANGES),
+        ("money", "numeric(20,2)", KEEPS, REFUSES),
+        # texts and bits
+        ("character varying(5)", "character varying(9)", KEEPS, REFUSES),
+        ("character varying(5)", "text", KEEPS, REFUSES),
+        ("character(5)", "character(9)", KEEPS, REFUSES),
+        ("character(5)", "character varying(5)", KEEPS, CHANGES),
+        ("text", "name", CHANGES, KEEPS),
+        ("text", "citext", KEEPS, KEEPS),
+        ("integer", "character varying(11)", KEEPS, REFUSES | CHANGES),
+        ("integer", "character varying(3)", REFUSES, REFUSES | CHANGES),
+        ("uuid", "text", KEEPS, REFUSES | CHANGES),
+        ("bit(4)", "bit(8)", REFUSES, REFUSES),
+        ("bit varying(4)", "bit varying(8)", KEEPS, REFUSES),
+        # times
+        ("timestamp(3) with time zone", "timestamp with time zone", KEEPS, CHANGES),
+        ("timestamp without time zone", "timestamp with time zone", KEEPS, KEEPS),
+        ("date", "timestamp with time zone", KEEPS, CHANGES),
+        ("time without time zone", "time with time zone", KEEPS, CHANGES),
+        ("tsrange", "tstzrange", KEEPS, KEEPS),
+        ("interval day to second", "interval", KEEPS, CHANGES),
+        # others
+        ("jsonb", "json", KEEPS, CHANGES),
+        ("cidr", "inet", KEEPS, CHANGES),
+        ("macaddr", "macaddr8", KEEPS, REFUSES),
+        ("integer", "uuid", REFUSES | CHANGES, REFUSES | CHANGES),
+        ("vector(3)", "vector(5)", REFUSES | CHANGES, REFUSES | CHANGES),
+    ],
+)
+def test_what_a_type_does_to_values_that_do_not_fit(
+    before: str, after: str, forth: Effect, back: Effect
+) -> None:
+    assert (effect(before, after), effect(after, before)) == (forth, back)
 
 
 @pytest.mark.parametrize(

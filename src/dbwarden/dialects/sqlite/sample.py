@@ -11,14 +11,14 @@ from dbwarden.schema import Column, Schema, Table
 ROWS = 2
 ALIKE = 3
 """The number of the row that is like the first."""
-TRIES = {
-    1: ((True, False), (False, False), (False, True)),
-    2: ((False, False), (True, False), (False, True)),
-    3: ((True, False), (False, False), (False, True)),
-}
+MOST = 20
+"""How many rows more a table gets at most, so that each value that a check lists is in one."""
+FIRST = ((True, False), (False, False), (False, True))
+TRIES = {ROWS: ((False, False), (True, False), (False, True))}
 """For each row, in which order its table is offered values: whether columns with a default take
 it, and whether they take values that checks name. A column that is dropped and comes back with its
-default is not what it was, which only a row shows that has another value."""
+default is not what it was, which only a row shows that has another value. All rows but the second
+are offered what the first is."""
 _DEPTH = 10
 """How far a foreign key's value is followed: through as many tables as that."""
 
@@ -26,15 +26,15 @@ _VALUES = (
     # what the declared type contains, and the value of row {n} in it
     ("BOOL", "({n} % 2)"),
     ("INT", "{n}"),
-    ("DATETIME", "'2024-01-0{n} 00:00:00.000000'"),
-    ("TIMESTAMP", "'2024-01-0{n} 00:00:00.000000'"),
-    ("DATE", "'2024-01-0{n}'"),
-    ("TIME", "'00:0{n}:00.000000'"),
+    ("DATETIME", "'2024-01-{n:02d} 00:00:00.000000'"),
+    ("TIMESTAMP", "'2024-01-{n:02d} 00:00:00.000000'"),
+    ("DATE", "'2024-01-{n:02d}'"),
+    ("TIME", "'00:{n:02d}:00.000000'"),
     ("JSON", "'{{\"n\": {n}}}'"),
     ("CHAR", "'{n}'"),
     ("CLOB", "'{n}'"),
     ("TEXT", "'{n}'"),
-    ("BLOB", "x'0{n}'"),
+    ("BLOB", "x'{n:02x}'"),
     ("REAL", "{n}.5"),
     ("FLOA", "{n}.5"),
     ("DOUB", "{n}.5"),
@@ -51,7 +51,10 @@ def add_rows(
     """
     tables = [table for table in schema.tables if table.virtual is None]
     for table in tables:
-        for number in range(1, ROWS + alike + 1):
+        listed = (len(_listed(table, column)) for column in table.columns)
+        more = min(max(listed, default=0), MOST)
+        others = range(ALIKE + 1, ALIKE + 1 + more if more > 1 else 0)
+        for number in (*range(1, ROWS + alike + 1), *others):
             _fill(database, schema, table, number)
     _take_back_strays(database)
     return tuple(
@@ -62,7 +65,7 @@ def add_rows(
 
 
 def _fill(database: sqlite3.Connection, schema: Schema, table: Table, number: int) -> None:
-    for defaults, allowed in TRIES[number]:
+    for defaults, allowed in TRIES.get(number, FIRST):
         try:
             database.execute(insert(schema, table, number, defaults=defaults, allowed=allowed))
         except sqlite3.Error:
@@ -95,19 +98,21 @@ def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed
         defaults: Whether columns with a default take it.
         allowed: Whether columns take the values that checks name.
     """
-    keys = _unique_columns(table) if number == ALIKE else _key_columns(table)
+    keys = _unique_columns(table) if number >= ALIKE else _key_columns(table)
+    referring = {name for key in table.foreign_keys for name in key.columns}
     names, values = [], []
     for column in table.columns:
         if column.generated is not None:
             continue
         plain = column.name not in keys
-        if defaults and plain and column.default is not None:
+        if defaults and plain and column.default is not None and number <= ALIKE:
             continue
-        own = 1 if plain and number == ALIKE else number
+        like_first = plain and (number == ALIKE or (number > ALIKE and column.name in referring))
+        own = 1 if like_first else number
         value = _value(schema, table, column, own)
-        if plain and own > 1 and column.default is not None and "BOOL" in column.type.upper():
+        if plain and own == ROWS and column.default is not None and "BOOL" in column.type.upper():
             value = f"NOT ({column.default})"
-        elif plain and own > 1 and not column.not_null:
+        elif plain and own == ROWS and not column.not_null:
             value = "NULL"
         elif allowed:
             value = _allowed(table, column, own) or value
@@ -151,14 +156,20 @@ def _value(schema: Schema, table: Table, column: Column, number: int, depth: int
 
 def _allowed(table: Table, column: Column, number: int) -> str | None:
     """One of the values that a check on *column* names."""
+    found = _listed(table, column)
+    return found[(number - 1) % len(found)] if found else None
+
+
+def _listed(table: Table, column: Column) -> list[str]:
+    """The values that a check on *column* names."""
     for check in table.checks:
         if column.name not in check.columns:
             continue
         found = [token.text for token in tokens(check.expression) if token.kind == "string"]
         found = found or [t.text for t in tokens(check.expression) if t.kind == "number"]
         if found:
-            return found[(number - 1) % len(found)]
-    return None
+            return found
+    return []
 
 
 def fingerprint(database: sqlite3.Connection, schema: Schema) -> dict[str, str]:
@@ -181,7 +192,8 @@ def _digests(database: sqlite3.Connection, table: Table) -> dict[str, str]:
 
 
 def _digest(values: Sequence[str]) -> str:
-    return sha256("\0".join(sorted(values)).encode()).hexdigest()
+    filled = sum(value != "NULL" for value in values)
+    return f"{filled}:{sha256(chr(0).join(sorted(values)).encode()).hexdigest()}"
 
 
 def _sql(table: Table) -> str:

@@ -54,7 +54,7 @@ CASTS = {
 }
 LETTERS: dict[str, Cast] = {"i": "implicit", "a": "assignment", "e": "explicit"}
 STRINGS = frozenset({"text", "character varying", "character", "name", "citext"})
-MODIFIER = re.compile(r"\(([\d, ]+)\)")
+MODIFIER = re.compile(r"\(([-\d, ]+)\)")
 FIELDS = re.compile(r"^interval( [a-z]+)+")
 BUILT_IN = frozenset(CASTS) | {"uuid", "oid", "tsvector", "tsquery", "bytea", '"char"', "pg_lsn"}
 
@@ -91,27 +91,3 @@ def _through_text(old: str, new: str) -> Cast | None:
     if old in STRINGS:
         return "explicit"
     return None
-
-
-def narrows(before: str, after: str) -> bool:
-    """Whether values may be lost or refused on the way from *before* to *after*."""
-    if plain(before) == plain(after):
-        fewer = "interval " in after and MODIFIER.sub("", before) != MODIFIER.sub("", after)
-        return fewer or _smaller(_modifier(before), _modifier(after))
-    if plain(after) in STRINGS:
-        return bool(_modifier(after))
-    return cast(before, after) != "implicit" or bool(_modifier(after))
-
-
-def _modifier(type_: str) -> tuple[int, ...]:
-    found = MODIFIER.search(type_)
-    return tuple(int(part) for part in found[1].split(",")) if found else ()
-
-
-def _smaller(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
-    if not new:
-        return False
-    if not old:
-        return True
-    whole_old, whole_new = old[0] - sum(old[1:]), new[0] - sum(new[1:])
-    return whole_new < whole_old or new[1:] < old[1:]

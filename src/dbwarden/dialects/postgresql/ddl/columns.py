@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbwarden.dialects.postgresql.ddl.casts import cast, narrows, plain
+from dbwarden.dialects.postgresql.ddl.capacity import Effect, effect
+from dbwarden.dialects.postgresql.ddl.casts import cast, plain
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
 from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
 from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote, sequence_of
@@ -14,6 +15,7 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
     not_null_clause,
     nullability,
 )
+from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_conversion
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
@@ -190,7 +192,7 @@ def _retype(
         yield statement(change, f"{alter} DROP DEFAULT", why=why)
         default = None
     if moved:
-        yield _type_statement(ctx, change, table, before, after)
+        yield from _type_statements(ctx, change, table, before, after)
     if after.default is not None and after.default != default:
         yield statement(change, f"{alter} SET DEFAULT {after.default}")
         made = ctx.counters.get(ref_of(Kind.COLUMN, table, after.name))
@@ -205,24 +207,45 @@ def _counts_on(before: Column, after: Column) -> bool:
     return same and before.type in LARGEST and after.type in LARGEST
 
 
-def _type_statement(
+def _type_statements(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> PlannedStatement:
+) -> Statements:
     label = ctx.label(table, after.name)
     own = f"ALTER TABLE {ctx.name(table)}"
     text = f"{own}\n    ALTER COLUMN {quote(after.name)} TYPE {after.type}"
     if after.collation is not None:
         text += f" COLLATE {after.collation}"
     asked = ctx.options.using.get(label)
-    using = asked or conversion(ctx, label, before, after)
+    zoned = None if asked else zone_conversion(ctx, before, after)
+    using = asked or zoned or conversion(ctx, label, before, after)
     if using is not None and after.generated is None:
         text += f"\n    USING {using}"
-    lossy = before.type != after.type and after.generated is None
-    narrower = narrows(ctx.base_type(before.type), ctx.base_type(after.type))
-    destroys = (label,) if lossy and narrower else ()
     # What a person wrote may read another column as it is by then.
     alone = asked is not None or after.generated is not None
-    return replace(statement(change, text, destroys=destroys), joins=None if alone else own)
+    written = replace(statement(change, text), joins=None if alone else own)
+    if after.generated is not None or before.type == after.type:
+        yield written
+        return
+    what = effect(ctx.base_type(before.type), ctx.base_type(after.type))
+    if what and asked is not None:
+        what = Effect.CHANGES  # an expression may cut what the plain conversion refuses
+    if Effect.CHANGES in what:
+        written = replace(written, converts=(label,))
+    if Effect.REFUSES in what:
+        written = replace(written, refuses=(f"{label} does not fit {after.type}",))
+    if asked is not None or not depends_on_zone(ctx, before, after):
+        yield written
+    elif zoned is not None:
+        yield replace(written, why=_REVIEW_ZONE)
+    else:  # no expression without a subquery converts an array
+        yield statement(change, "SET LOCAL TIME ZONE 'UTC'", why=_REVIEW_ZONE)
+        yield replace(written, joins=None)
+        yield statement(change, "SET LOCAL TIME ZONE DEFAULT")
+
+
+_REVIEW_ZONE = (
+    "Review: times without a zone are taken for UTC; --using or --rollback-using says otherwise."
+)
 
 
 def conversion(ctx: Context, label: str, before: Column, after: Column) -> str | None:

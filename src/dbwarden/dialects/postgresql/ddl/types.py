@@ -104,15 +104,18 @@ def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statem
 def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
     """Types that cannot change in place: new ones take their names, and columns move over."""
     gone: list[QualifiedName] = []
+    moved = (ctx.label(table, now.name) for table, _, now in change.columns)
+    mapped = all(label in ctx.options.using for label in moved)
     for before, after in change.types:
         old = _old_name(ctx, before.name)
         gone.append(old)
         values = [value for value in _values(before) if value not in _values(after)]
-        yield statement(
-            change,
-            f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}",
-            why=_why(before, after),
-            destroys=tuple(ctx.label(before.name, value) for value in values),
+        label, refused = ctx.label(before.name), () if mapped else values
+        rename = f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}"
+        yield replace(
+            statement(change, rename, why=_why(before, after)),
+            removes=tuple(ctx.label(before.name, value) for value in values),
+            refuses=tuple(f"a value of {label} is {literal(value)}" for value in refused),
         )
     for _, after in change.types:
         match after:

@@ -1,6 +1,7 @@
 """The SQL of tables: made, changed in place, or built anew. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dbwarden.dialects.sqlite.ddl.clauses import (
     added_constraint,
@@ -147,7 +148,6 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     change, own = work.changes[0], identifier(work.name.name)
     copied = copy(work.before, work.after, plan.options)
     gone = lost(work.before, work.changes, plan.stepped_aside)
-    destroys = (*gone, *copied.narrowed)
     if copied.targets:
         conflicts = has_conflict_clause(work.after)
         insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
@@ -166,8 +166,9 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
             unfilled=tuple(f"{work.name.name}.{name}" for name in names),
         )
     else:  # no column stays: what rows there are have nothing to take along
-        destroys = (work.name.name, *destroys)
-    yield _statement(change, f"DROP TABLE {own}", destroys=destroys)
+        gone = (work.name.name, *gone)
+    dropped = _statement(change, f"DROP TABLE {own}", destroys=gone)
+    yield replace(dropped, converts=copied.narrowed)
 
 
 def _gets_strict(work: TableWork) -> bool:
