@@ -187,6 +187,17 @@ async def test_a_role_that_may_not_create_databases_is_told_the_choices(project:
         assert choice in str(caught.value.next_step)
 
 
+async def test_a_scratch_role_that_may_not_create_databases_is_named(project: Project) -> None:
+    role = f"poor_{project.database}"
+    await project.fetch(f"CREATE ROLE {role} LOGIN")
+    project.models(USERS)
+    url = project.server.url("postgres").replace("postgres@", f"{role}@")
+    with pytest.raises(UsageError, match=f"the role {role} may not create") as caught:
+        await project.with_options(scratch=url).make("users")
+    assert f'ALTER ROLE "{role}" CREATEDB' in (caught.value.next_step or "")
+    await project.fetch(f"DROP ROLE {role}")
+
+
 @pytest.mark.usefixtures("no_binaries")
 async def test_the_server_of_a_production_database_is_left_alone(
     project: Project, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,14 @@ import asyncpg
 
 from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.errors import AccessDenied, ConnectError, DatabaseMissing, TooManyConnections
+from dbwarden.dialects.postgresql.quoting import identifier
+from dbwarden.errors import (
+    AccessDenied,
+    ConnectError,
+    DatabaseMissing,
+    TooManyConnections,
+    UsageError,
+)
 from dbwarden.secrets import clean_cause, redact
 from dbwarden.types import DatabaseName
 
@@ -228,3 +235,13 @@ def _errnos(error: BaseException | None) -> Iterable[int]:
                 if f"[Errno {number}]" in str(error):
                     yield number
         error = error.__cause__
+
+
+def may_not_create(role: str, error: asyncpg.PostgresError, database: DatabaseName) -> UsageError:
+    """Return the error for a scratch server whose *role* may not create databases."""
+    return UsageError(
+        f"the role {role} may not create scratch databases: {error.args[0]}",
+        database=database,
+        next_step=f"Run ALTER ROLE {identifier(role)} CREATEDB on that server, or name a role that "
+        "may create databases with scratch= in database_config.",
+    )

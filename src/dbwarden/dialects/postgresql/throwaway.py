@@ -20,6 +20,7 @@ from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.expressions import normalize
 from dbwarden.dialects.postgresql.messages import in_pieces, place, statement_offsets
 from dbwarden.dialects.postgresql.quoting import identifier
+from dbwarden.dialects.postgresql.refusals import may_not_create
 from dbwarden.dialects.postgresql.sample import add_rows, fingerprint, rehearse
 from dbwarden.dialects.postgresql.scratch_failures import advice, statement_at
 from dbwarden.dialects.postgresql.session_state import RESET, leftovers, prelude_of
@@ -87,7 +88,7 @@ class PostgresScratch:
             name = f"{self._stamp}_{len(self._made)}"
             made = PostgresScratchDatabase(name, self, self._dial, self._config)
             self._made.append(made)
-            await self._ask(
+            await self._create(
                 f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
             )
             if self._path:  # of the database, so that RESET leads back to it
@@ -96,6 +97,14 @@ class PostgresScratch:
             if copy_of is None:
                 await made.set_up()  # it may make roles, which databases share
         return made
+
+    async def _create(self, sql: str) -> None:
+        """Create a database with *sql*; raise a UsageError where the role may not."""
+        try:
+            await self._ask(sql)
+        except asyncpg.InsufficientPrivilegeError as error:
+            role = await self._admin.fetchval("SELECT current_user::text")
+            raise may_not_create(role, error, self._config.database_name) from error
 
     async def make_role(self, error: asyncpg.PostgresError) -> bool:
         """Make the role whose absence *error* is about, if it is and we may."""
