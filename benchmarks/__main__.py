@@ -16,6 +16,7 @@ from benchmarks.parts.many_migrations import many_migrations
 from benchmarks.parts.memory import memory
 from benchmarks.parts.round_trips import round_trips
 from benchmarks.parts.served import served
+from benchmarks.parts.startup import startup
 from benchmarks.report import PAGE, as_json, from_files, missed, table, write_all
 from benchmarks.stage import Stage, open_stage
 from dbwarden import telemetry
@@ -30,6 +31,7 @@ PARTS: dict[str, Part] = {
     "memory": memory,
     "authoring": authoring,
     "served": served,
+    "startup": startup,
 }
 
 

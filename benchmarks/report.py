@@ -248,6 +248,8 @@ def write_page(report: Report) -> None:
 
 
 CHARTED = (
+    ("start, 50 databases 20 ms away", "start of an application, 50 databases, 20 ms away"),
+    ("/health, 50 databases 20 ms away", "/health, 50 databases, 20 ms away"),
     ("check, 200 databases 20 ms away", "check 200 databases, 20 ms away"),
     ("200 migrations on one database 20 ms away", "200 migrations, 20 ms away"),
     ("1,000 migrations on one database on loopback", "1,000 migrations, loopback"),

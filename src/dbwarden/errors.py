@@ -78,6 +78,10 @@ class UnknownDatabase(UsageError):
     """No database of that name is configured."""
 
 
+class UnknownTenant(UnknownDatabase):
+    """No tenant of that name is on the list."""
+
+
 class MissingDriver(UsageError):
     """The driver for this kind of database is not installed."""
 
@@ -158,6 +162,10 @@ class TimedOut(DBWardenError):
     """The operation did not end within its time limit."""
 
 
+class PoolExhausted(TimedOut):
+    """All connections of the application's pool are in use."""
+
+
 class ReadOnlyDatabase(DBWardenError):
     """This database takes no writes."""
 
@@ -205,6 +213,9 @@ class NotClean(DBWardenError):
     """A check found something."""
 
 
+LINES_SHOWN = 50
+"""How many databases the text of StartupFailed lists; its ``known`` has all."""
+
 # -- the fleet ----------------------------------------------------------------------------------
 
 
@@ -227,4 +238,7 @@ class StartupFailed(DBWardenError):
         super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *(f"  - {line}" for line in self.known)])
+        lines = [f"  - {line}" for line in self.known[:LINES_SHOWN]]
+        if more := len(self.known) - len(lines):
+            lines.append(f"  and {more} more")
+        return "\n".join([super().__str__(), *lines])

@@ -42,6 +42,7 @@ Listener = Callable[[Event], None]
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("dbwarden_bound", default=_NOTHING)
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("dbwarden_listeners", default=())
+_ceiling: ContextVar[Level] = ContextVar("dbwarden_ceiling", default="error")
 _threshold = 0
 _logger: Any = None
 _standard = logging.getLogger("dbwarden")
@@ -49,6 +50,7 @@ _standard = logging.getLogger("dbwarden")
 
 def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
     """Tell the log and every listener of this task that *name* happened."""
+    level = min(level, _ceiling.get(), key=lambda each: LEVELS[each])
     event = Event(name=name, level=level, fields={**_bound.get(), **fields})
     for listener in _listeners.get():
         listener(event)
@@ -115,6 +117,16 @@ def operation(name: str, /, *, failed: Level = "error", **fields: Any) -> Genera
 
 
 @contextmanager
+def at_most(level: Level) -> Generator[None]:
+    """Lower the level of this task's events to *level*, because an exception reports failures."""
+    token = _ceiling.set(level)
+    try:
+        yield
+    finally:
+        _ceiling.reset(token)
+
+
+@contextmanager
 def listening(listener: Listener) -> Generator[None]:
     """Call *listener* with every event of this task and those it starts."""
     token = _listeners.set((*_listeners.get(), listener))
@@ -143,7 +155,7 @@ def step(name: str, /, *, failed: Level = "error", **fields: Any) -> Generator[d
         found["error"] = str(error) if isinstance(error, DBWardenError) else redact(str(error))
         raise
     except BaseException:
-        outcome, level = "interrupted", "warning"
+        outcome, level = "interrupted", min("warning", failed, key=lambda each: LEVELS[each])
         raise
     finally:
         duration_ms = round((time.perf_counter() - started) * 1000, 3)

@@ -19,9 +19,9 @@ def client(dbwarden_project, dbwarden_templates) -> Iterator[TestClient]:
             if config.replica_of is None:
                 database = dbwarden_templates.fresh(config)
                 stack.callback(dbwarden_templates.drop, database)
-                stack.enter_context(override_database(app, config.database_name, database.url))
+                stack.enter_context(override_database(config.database_name, database.url))
                 if config.database_name == "primary":
-                    stack.enter_context(override_database(app, "replica", database.url))
+                    stack.enter_context(override_database("replica", database.url))
         yield stack.enter_context(TestClient(app))
 
 

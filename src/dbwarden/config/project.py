@@ -9,7 +9,7 @@ from pathlib import Path
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.tenants import ASK_AGAIN, TenantFamily
-from dbwarden.errors import UnknownDatabase, UsageError
+from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.secrets import redact
 
 Declared = DatabaseConfig | TenantFamily
@@ -264,7 +264,7 @@ class Project:
         family = self._family_of(name)
         if family is not None:
             listed = "was not asked for yet" if family.count is None else f"has {family.count}"
-            return UnknownDatabase(
+            return UnknownTenant(
                 f"no tenant has the database {name!r}",
                 next_step=f"The list of tenants of {family.pattern.name} {listed}; add it there.",
             )
@@ -272,7 +272,7 @@ class Project:
         for family in self.families:
             part = None if is_glob(name) else family.pattern.part_of(name)
             if part is not None:
-                return UnknownDatabase(
+                return UnknownTenant(
                     f"{redact(repr(name))} cannot be a database of {family.pattern.name}: "
                     f"{family.pattern.problem_of(part)}",
                     next_step=f"Configured are: {', '.join(known)}.",

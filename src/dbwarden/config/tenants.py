@@ -174,15 +174,24 @@ class TenantFamily:
         return self.template.display_url.replace(SAMPLE, FIELD)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the known tenants, in the list's order."""
+        return tuple(self._configs or ())
+
+    def __contains__(self, tenant_id: str) -> bool:
+        """Return whether *tenant_id* is on the list, as far as it is known."""
+        return tenant_id in (self._configs or ())
+
+    @property
     def databases(self) -> tuple[DatabaseConfig, ...]:
         """The tenants' databases as far as they are known, in the list's order."""
-        return tuple(self._config(tenant_id) for tenant_id in self._configs or ())
+        return tuple(self.database_of(tenant_id) for tenant_id in self._configs or ())
 
     def database(self, name: str) -> DatabaseConfig | None:
         """The database called *name*, if it is a known tenant's."""
         tenant_id = self.pattern.id_of(name)
         known = tenant_id is not None and tenant_id in (self._configs or ())
-        return self._config(tenant_id) if known and tenant_id is not None else None
+        return self.database_of(tenant_id) if known and tenant_id is not None else None
 
     def unlisted(self, name: str) -> DatabaseConfig | None:
         """The database called *name* if it is a tenant's or can become one's."""
@@ -191,7 +200,8 @@ class TenantFamily:
             return None
         return self.database(name) or self._made(tenant_id)
 
-    def _config(self, tenant_id: str) -> DatabaseConfig:
+    def database_of(self, tenant_id: str) -> DatabaseConfig:
+        """Return the database of a known tenant."""
         assert self._configs is not None
         config = self._configs[tenant_id]
         if config is None:

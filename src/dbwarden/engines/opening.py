@@ -15,11 +15,14 @@ from sqlalchemy.exc import DBAPIError
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.engines.served import Served, read_postgresql, read_sqlite, serve
-from dbwarden.errors import TimedOut
+from dbwarden.errors import PoolExhausted
 from dbwarden.ledger import Reading
 
 MAX_OPEN_ENGINES = 100
 """How many databases have an engine at the same time in one event loop."""
+
+PROBED_PER_SERVER = 50
+"""On how many databases of one server probes open engines of their own accord."""
 
 
 def closable(served: Iterable[Served], room: int) -> tuple[Served, ...]:
@@ -42,13 +45,21 @@ class Engines:
     limit: int = MAX_OPEN_ENGINES
     open: "OrderedDict[Key, Served]" = field(default_factory=OrderedDict)
     _making: dict[Key, anyio.Event] = field(default_factory=dict)
+    _making_on: dict[Key, str] = field(default_factory=dict)
     _promised: int = 0
     _freed: anyio.Event | None = None
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more engine can be opened without closing another."""
-        return len(self.open) + len(self._making) < self.limit
+    def may_open_to_probe(self, config: DatabaseConfig) -> bool:
+        """Return whether a probe may open an engine, which then keeps a connection open.
+
+        A probe must neither close an engine of the application to make room, nor keep more than
+        :data:`PROBED_PER_SERVER` connections on one server. A tenant's engine is opened only by
+        the application's sessions, because most tenants are idle.
+        """
+        if config.migrations_name is not None or len(self.open) + len(self._making) >= self.limit:
+            return False
+        servers = [*(each.server for each in self.open.values()), *self._making_on.values()]
+        return servers.count(config.server) < PROBED_PER_SERVER
 
     def ready(self, config: DatabaseConfig) -> Served | None:
         """The engine of this database if it is open and of the same configuration."""
@@ -64,7 +75,7 @@ class Engines:
 
         Raises:
             ConnectError: A function that gives the URL failed.
-            TimedOut: All engines stayed in use for ``pool_timeout`` seconds.
+            PoolExhausted: All engines stayed in use for ``pool_timeout`` seconds.
         """
         served = self.ready(config)
         while served is None:
@@ -108,6 +119,7 @@ class Engines:
             await made.wait()
             return
         self._making[key] = anyio.Event()
+        self._making_on[key] = config.server
         try:
             await self._retire(key)
             await self._make_room(config)
@@ -117,6 +129,7 @@ class Engines:
                 self._promised -= 1
                 self._tell_waiting()
         finally:
+            del self._making_on[key]
             self._making.pop(key).set()
 
     async def _retire(self, key: Key) -> None:
@@ -134,7 +147,7 @@ class Engines:
                 self._freed = self._freed or anyio.Event()
                 await self._freed.wait()
             return
-        raise TimedOut(
+        raise PoolExhausted(
             f"all {self.limit} engines were in use for {config.pool_timeout:g} s",
             database=config.database_name,
             next_step="Give migration_context a greater max_open_engines, or use fewer databases "
@@ -165,7 +178,7 @@ class Engines:
         Raises:
             ConnectError: The database cannot be reached.
             LedgerError: The ledger cannot be read.
-            TimedOut: Every connection of the pool was in use for ``pool_timeout`` seconds.
+            PoolExhausted: Every connection of the pool was in use for ``pool_timeout`` seconds.
         """
         async with self.using(config) as served:
             if config.database_type == "sqlite":

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.errors import ConnectError, ConnectionLost, TimedOut
+from dbwarden.engines.failures import mark_errors
+from dbwarden.errors import ConnectError, ConnectionLost, PoolExhausted
 from dbwarden.ledger import Reading
 
 CLOSED_WITHIN = 5.0
@@ -30,6 +31,11 @@ class PoolState:
     idle: int
     limit: int | None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every connection that the pool may hold is in use."""
+        return self.limit is not None and self.in_use >= self.limit
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Served:
@@ -37,12 +43,14 @@ class Served:
 
     ``users`` counts sessions and probes; an engine with users is never closed to make room.
     ``connections`` are those of the driver, so that none outlives the engine; ``cut`` are those
-    that a cancellation closed in the middle of a statement, which runs on.
+    that a cancellation closed in the middle of a statement, which runs on. ``server`` is that of
+    the configuration.
     """
 
     config: DatabaseConfig
     engine: AsyncEngine
     url: DatabaseURL | None
+    server: str = ""
     users: int = 0
     retired: bool = False
     connections: "WeakSet[Any]" = field(default_factory=WeakSet)
@@ -74,7 +82,8 @@ class Served:
         """How full the pool is."""
         pool: Any = self.engine.sync_engine.pool
         if not hasattr(pool, "checkedout"):
-            return PoolState(in_use=min(1, self.users), idle=0, limit=1)
+            limit = 1 if self.in_memory else None
+            return PoolState(in_use=min(self.users, limit or self.users), idle=0, limit=limit)
         overflow = getattr(pool, "_max_overflow", -1)
         return PoolState(
             in_use=pool.checkedout(),
@@ -120,6 +129,7 @@ async def serve(config: DatabaseConfig) -> Served:
 def _serve_postgresql(config: DatabaseConfig) -> Served:
     connections: WeakSet[Any] = WeakSet()
     engine = _postgresql().make_engine(config, connections)
+    mark_errors(engine, config)
     cut: WeakSet[Any] = WeakSet()
 
     @event.listens_for(engine.sync_engine, "invalidate")
@@ -127,11 +137,20 @@ def _serve_postgresql(config: DatabaseConfig) -> Served:
         if error is not None and not isinstance(error, Exception):
             cut.add(record.driver_connection)
 
-    return Served(config=config, engine=engine, url=config.url, connections=connections, cut=cut)
+    return Served(
+        config=config,
+        engine=engine,
+        url=config.url,
+        server=config.server,
+        connections=connections,
+        cut=cut,
+    )
 
 
 def _serve_sqlite(config: DatabaseConfig, url: DatabaseURL) -> Served:
-    return Served(config=config, engine=_sqlite().make_engine(config, url), url=url)
+    engine = _sqlite().make_engine(config, url)
+    mark_errors(engine, config)
+    return Served(config=config, engine=engine, url=url, server=config.server)
 
 
 def _postgresql() -> Any:
@@ -152,6 +171,7 @@ def _read_only(served: Served) -> AsyncEngine:
         made = _postgresql().read_only_engine(served.config, served.engine)
     else:
         made = _sqlite().read_only_engine(served.config, served.url, served.engine)
+        mark_errors(made, served.config)
     return made
 
 
@@ -181,7 +201,7 @@ async def read_postgresql(served: Served, *, last: bool = False) -> Reading:
             reading: Reading = await serving.read(connection, served.config)
             return reading
     except PoolTimeout as error:
-        raise _pool_empty(served, time.monotonic() - started) from error
+        raise _pool_exhausted(served, time.monotonic() - started) from error
     except DBAPIError as error:
         if error.connection_invalidated and not last:
             raise
@@ -190,10 +210,9 @@ async def read_postgresql(served: Served, *, last: bool = False) -> Reading:
         serving.probing.reset(token)
 
 
-def _pool_empty(served: Served, waited: float) -> TimedOut:
-    return TimedOut(
-        f"no connection of the pool was free within {waited:.1f} s ({served.pool.limit} are in "
-        "use)",
+def _pool_exhausted(served: Served, waited: float) -> PoolExhausted:
+    return PoolExhausted(
+        f"all {served.pool.limit} connections of the pool were in use for {waited:.1f} s",
         database=served.config.database_name,
         next_step="Look for requests that keep their session, or raise pool_size= or "
         "max_overflow= in its database_config.",

@@ -1,5 +1,6 @@
-"""FastAPI: sessions, startup, health, tenants, a page to look at."""
+"""FastAPI: sessions, startup, health, tenants, error handlers, a status page."""
 
+from dbwarden.fastapi.failures import install_error_handlers
 from dbwarden.fastapi.health import DBWardenHealthRouter
 from dbwarden.fastapi.lifespan import dbwarden_lifespan, migration_context
 from dbwarden.fastapi.page import DBWardenStatusPage
@@ -11,6 +12,7 @@ __all__ = [
     "DBWardenStatusPage",
     "dbwarden_lifespan",
     "get_session",
+    "install_error_handlers",
     "migration_context",
     "tenant_session",
 ]

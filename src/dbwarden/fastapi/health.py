@@ -1,22 +1,31 @@
-"""``/health``: how every database is, for people, load balancers and Kubernetes."""
+"""``/health``: the health of every database, for people, load balancers and Kubernetes."""
 
-import contextlib
-import random
-from collections import Counter
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
-from dbwarden.errors import DBWardenError, TimedOut, UnknownDatabase
+from dbwarden.errors import DBWardenError, NotStarted, TimedOut, UnknownDatabase
 from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, serving
-from dbwarden.fleet import Outcome, run
+from dbwarden.fastapi.tenant_health import (
+    LARGEST_PAGE,
+    PAGE,
+    Page,
+    TenantsHealth,
+    known_families,
+    page_of,
+    represents,
+    sample,
+    sum_up,
+    with_tenants,
+)
 from dbwarden.operations.health import DatabaseHealth, Health, overall, public_sentence, unwell
 
 Authorize = Callable[[Request], bool | Awaitable[bool]]
@@ -26,9 +35,9 @@ TTL = 1.0
 PROBE_TIMEOUT = 2.0
 """Seconds that one database has to answer."""
 DEADLINE = 4.0
-"""Seconds after which the endpoint answers, whoever has not answered to it."""
-TENANTS_SAMPLED = 50
-"""How many tenants are looked at for the summary of ``/health``."""
+"""Seconds after which the endpoint answers in any case."""
+ANSWERED_WITHIN = 0.75
+"""Part of the deadline for the probes; the rest is for stopping those that have not answered."""
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -43,114 +52,62 @@ class HealthOptions:
     deadline: float = DEADLINE
     details: bool = False
     authorize: Authorize | None = None
+    list_tenants: bool = False
 
     def code(self, health: Health | DatabaseHealth) -> int:
         """The HTTP status of this health."""
         return {"ok": 200, "degraded": self.degraded_status_code, "error": 503}[health.status]
 
 
-Probed = tuple[DatabaseHealth, Probe | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """The health of one database; ``in_time`` is false where there was no time to probe it."""
+
+    health: DatabaseHealth
+    probe: Probe | None = None
+    in_time: bool = True
 
 
 async def probe_all(
-    state: Serving, configs: Sequence[DatabaseConfig], options: HealthOptions
+    state: Serving, configs: Sequence[DatabaseConfig], options: HealthOptions, until: float
 ) -> tuple[Probed, ...]:
-    """Look at all *configs* at once; who has not answered at the deadline is unwell."""
-    by_name = {config.database_name: config for config in configs}
+    """Probe *configs* concurrently, a bounded number per server, and return at *until*.
 
-    async def probe(config: DatabaseConfig) -> Probe:
-        real = by_name[config.database_name]
-        return await state.probes.look(
-            real,
-            state.engines,
-            ttl=options.ttl,
-            limit=options.probe_timeout,
-            primary=state.primary_of(real),
-        )
-
-    stop = anyio.Event()
-    async with anyio.create_task_group() as group:
-        group.start_soon(_ring, options.deadline, stop)
-        # Not fewer at a time: behind dead databases the living would wait for nothing.
-        many = max(1, len(configs))
-        outcomes = await run(
-            probe, configs, timeout=None, concurrency=many, per_server=many, stop=stop
-        )
-        group.cancel_scope.cancel()
-    return tuple(_probed(outcome) for outcome in outcomes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TenantsHealth:
-    """The health of the tenants of one pattern; its fields are the JSON of the endpoint.
-
-    ``total`` is ``None`` while their list cannot be had; only ``looked_at`` of them were asked.
+    A database that is still being probed then counts as one that does not answer only if its
+    probe began in the first half of the time.
     """
+    found: dict[int, Probed] = {}
+    half = (anyio.current_time() + until) / 2
 
-    pattern: str
-    total: int | None
-    looked_at: int
-    ok: int
-    degraded: int
-    error: int
+    async def probe(number: int, config: DatabaseConfig) -> None:
+        async with state.probes.slot(config):
+            if anyio.current_time() < half:
+                found[number] = _unanswered(config, TimedOut())
+            probe = await state.probes.look(
+                config,
+                state.engines,
+                ttl=options.ttl,
+                limit=options.probe_timeout,
+                primary=state.primary_of(config),
+            )
+            found[number] = Probed(health=probe.health, probe=probe)
 
-
-async def known_families(state: Serving, deadline: float) -> tuple[TenantFamily, ...]:
-    """The tenants' families, with their lists where those can be had within half of *deadline*."""
-    for family in state.project.families:
-        with anyio.move_on_after(deadline / 2), contextlib.suppress(DBWardenError):
-            await family.ask(max_age=family.refresh_after)
-    return state.project.families
-
-
-def sample(
-    state: Serving, family: TenantFamily, *, all_of_them: bool, most: int = TENANTS_SAMPLED
-) -> tuple[DatabaseConfig, ...]:
-    """Which tenants to look at: those that are served now first, then others by chance."""
-    everybody = family.databases
-    if not all_of_them and len(everybody) > most:
-        served = {name for name, _ in state.engines.open}
-        chosen = [config for config in everybody if config.database_name in served][:most]
-        others = [config for config in everybody if config.database_name not in served]
-        everybody = (*chosen, *random.sample(others, min(len(others), most - len(chosen))))
-    return tuple(state.located(config) for config in everybody)
-
-
-def summed(family: TenantFamily, probed: Sequence[Probed]) -> TenantsHealth:
-    """What is known of the tenants of *family*."""
-    counts = Counter(health.status for health, _ in probed)
-    return TenantsHealth(
-        pattern=family.pattern.name,
-        total=family.count,
-        looked_at=len(probed),
-        ok=counts["ok"],
-        degraded=counts["degraded"],
-        error=counts["error"],
+    async with anyio.create_task_group() as group:
+        group.cancel_scope.deadline = until
+        for number, config in enumerate(configs):
+            group.start_soon(probe, number, config)
+    return tuple(
+        found.get(number) or _unanswered(config, NotStarted(), in_time=False)
+        for number, config in enumerate(configs)
     )
 
 
-def with_tenants(health: Health, tenants: Sequence[TenantsHealth]) -> Health:
-    """A single tenant's illness is not the application's; that of all who were asked is."""
-    for each in tenants:
-        if health.status == "ok" and (each.total is None or 0 < each.looked_at == each.error):
-            return Health(status="degraded", databases=health.databases)
-    return health
+def _unanswered(config: DatabaseConfig, error: DBWardenError, *, in_time: bool = True) -> Probed:
+    return Probed(health=unwell(config.database_name, error), in_time=in_time)
 
 
-async def _ring(seconds: float, bell: anyio.Event) -> None:
-    await anyio.sleep(seconds)
-    bell.set()
-
-
-def _probed(outcome: Outcome[Probe]) -> Probed:
-    if outcome.result is not None:
-        return outcome.result.health, outcome.result
-    return unwell(outcome.database, TimedOut(database=outcome.database)), None
-
-
-def _details(probed: Probed) -> Mapping[str, Any]:
-    """What those who pass ``authorize`` are told besides."""
-    _, probe = probed
+def _details(probe: Probe | None) -> Mapping[str, Any]:
+    """Return what is added for requests that pass ``authorize``."""
     if probe is None:
         return {"details": None}
     status, error = probe.status, probe.error
@@ -173,7 +130,7 @@ def _details(probed: Probed) -> Mapping[str, Any]:
 
 
 async def allowed(authorize: Authorize | None, request: Request) -> bool:
-    """Whether *authorize* lets this request see more; without one nobody may."""
+    """Return whether *authorize* lets this request see more; without one, none may."""
     if authorize is None:
         return False
     answer = authorize(request)
@@ -189,21 +146,24 @@ def DBWardenHealthRouter(
     deadline: float = DEADLINE,
     details: bool = False,
     authorize: Authorize | None = None,
+    list_tenants: bool = False,
 ) -> APIRouter:
-    """A router for ``app.include_router(DBWardenHealthRouter(), prefix="/health")``.
+    """Return a router for ``app.include_router(DBWardenHealthRouter(), prefix="/health")``.
 
-    ``/health`` tells of all databases, ``/health/{database}`` of one, ``/health/readiness`` is
+    ``/health`` reports all databases, ``/health/{database}`` one, ``/health/readiness`` is
     ``/health`` for Kubernetes; ``/health/liveness`` only says that the process answers.
 
     Args:
         degraded_status_code: The HTTP status when a database answers but is not as its migration
             files say (pending, changed, missing).
-        ttl: Seconds for which the answer of a database counts; all who ask at the same time share
-            one look.
+        ttl: Seconds for which the answer of a database counts; requests at the same time share
+            one probe.
         probe_timeout: Seconds that one database has to answer.
         deadline: Seconds after which the endpoint answers in any case.
-        details: Add what is behind the short sentences, to those whom *authorize* lets see it.
-        authorize: A function of the request, plain or async.
+        details: Add the causes of failures for requests that *authorize* accepts.
+        authorize: A function of the request, plain or async. Requests that it accepts may list
+            tenants (``/health?tenants=all``).
+        list_tenants: Let every request list tenants.
     """
     options = HealthOptions(
         degraded_status_code=degraded_status_code,
@@ -212,6 +172,7 @@ def DBWardenHealthRouter(
         deadline=deadline,
         details=details,
         authorize=authorize,
+        list_tenants=list_tenants,
     )
     answers = _Answers(options)
     router = APIRouter(tags=["health"])
@@ -233,34 +194,47 @@ class _Answers:
         """The process answers. Never touches a database."""
         return _json({"status": "ok"}, 200)
 
-    async def everything(self, request: Request, tenants: str | None = None) -> JSONResponse:
-        """How every database is; ``?tenants=all`` lists tenants too."""
+    async def everything(
+        self,
+        request: Request,
+        tenants: Annotated[Literal["all"] | None, Query(description="List tenants too.")] = None,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Tenants a page.")] = PAGE,
+        after: Annotated[str, Query(description="The ``next`` of the page before.")] = "",
+    ) -> JSONResponse:
+        """The health of every database; ``?tenants=all`` lists tenants too, a page at a time."""
+        if tenants and not (self.options.list_tenants or await self._authorized(request)):
+            return _json({"detail": "Only authorized requests may list tenants."}, 403)
+        now, deadline = anyio.current_time(), self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
-            families = await known_families(state, self.options.deadline)
+            families = await known_families(state, now + deadline / 2)
             configs = state.databases
         except DBWardenError as error:
             return _json({"status": "error", "databases": [], "error": public_sentence(error)}, 503)
-        chosen = [sample(state, family, all_of_them=tenants == "all") for family in families]
-        everybody = (*configs, *(config for tenant in chosen for config in tenant))
-        probed = await probe_all(state, everybody, self.options)
-        own, rest = probed[: len(configs)], list(probed[len(configs) :])
-        listed = probed if tenants == "all" else own
-        more = await self._sees_details(request)
-        sums = []
-        for family, tenant in zip(families, chosen, strict=True):
-            sums.append(summed(family, rest[: len(tenant)]))
-            del rest[: len(tenant)]
-        health = with_tenants(overall([each for each, _ in own]), sums)
+        page = Page(chosen=tuple(sample(state, family) for family in families), more=False)
+        if tenants:
+            asked = page_of(state, families, after=after, limit=limit)
+            if asked is None:
+                return _json({"detail": "after= is not the name of a tenant's database."}, 422)
+            page = asked
+        everybody = (*configs, *(config for chosen in page.chosen for config in chosen))
+        probed = await probe_all(state, everybody, self.options, now + deadline)
+        own, rest = probed[: len(configs)], probed[len(configs) :]
+        if tenants:  # the next page begins with the first tenant for which there was no time
+            rest = tuple(itertools.takewhile(lambda each: each.in_time, rest))
+        found = _Found(own, families, page, rest)
+        more = self.options.details and await self._authorized(request)
         body: dict[str, Any] = {
-            "status": health.status,
-            "databases": [_shown(each, more) for each in listed],
-            **({"tenants": [asdict(each) for each in sums]} if sums else {}),
+            "status": found.health.status,
+            "databases": [_shown(each, more) for each in found.listed(tenants, after)],
+            **({"tenants": [asdict(each) for each in found.sums]} if families else {}),
+            **({"next": found.next(after)} if families and tenants else {}),
         }
-        return _json(body, self.options.code(health))
+        return _json(body, self.options.code(found.health))
 
     async def one(self, request: Request, database: str) -> JSONResponse:
-        """How one database is."""
+        """The health of one database."""
+        until = anyio.current_time() + self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
             config = await state.database(database)
@@ -268,16 +242,55 @@ class _Answers:
             return _json({"detail": "There is no database of that name."}, 404)
         except DBWardenError as error:
             return _json({"status": "error", "error": public_sentence(error)}, 503)
-        (probed,) = await probe_all(state, (config,), self.options)
-        body = _shown(probed, await self._sees_details(request))
-        return _json(body, self.options.code(probed[0]))
+        (probed,) = await probe_all(state, (config,), self.options, until)
+        more = self.options.details and await self._authorized(request)
+        return _json(_shown(probed, more), self.options.code(probed.health))
 
-    async def _sees_details(self, request: Request) -> bool:
-        return self.options.details and await allowed(self.options.authorize, request)
+    async def _authorized(self, request: Request) -> bool:
+        return await allowed(self.options.authorize, request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was probed: the databases that were declared by hand, and tenants of a page."""
+
+    own: tuple[Probed, ...]
+    families: tuple[TenantFamily, ...]
+    page: Page
+    tenants: tuple[Probed, ...]
+
+    @property
+    def sums(self) -> tuple[TenantsHealth, ...]:
+        """The health of each family."""
+        ends = itertools.accumulate((len(chosen) for chosen in self.page.chosen), initial=0)
+        parts = [self.tenants[start:end] for start, end in itertools.pairwise(ends)]
+        return tuple(
+            sum_up(family, [each.health for each in part if each.in_time])
+            for family, part in zip(self.families, parts, strict=True)
+        )
+
+    @property
+    def health(self) -> Health:
+        """The health of the application."""
+        chosen = zip(self.families, self.page.chosen, self.sums, strict=True)
+        judged = [health for family, some, health in chosen if represents(family, some)]
+        return with_tenants(overall([each.health for each in self.own]), judged)
+
+    def listed(self, tenants: str | None, after: str) -> tuple[Probed, ...]:
+        """Return what the answer lists: the databases on the first page, then tenants."""
+        if not tenants:
+            return self.own
+        return (*(self.own if not after else ()), *self.tenants)
+
+    def next(self, after: str) -> str | None:
+        """Return where the next page of tenants begins; ``None`` after the last one."""
+        if not self.page.more and len(self.tenants) == sum(map(len, self.page.chosen)):
+            return None
+        return self.tenants[-1].health.database if self.tenants else after
 
 
 def _shown(probed: Probed, details: bool) -> dict[str, Any]:
-    return {**asdict(probed[0]), **(_details(probed) if details else {})}
+    return {**asdict(probed.health), **(_details(probed.probe) if details else {})}
 
 
 def _json(body: Mapping[str, Any], code: int) -> JSONResponse:

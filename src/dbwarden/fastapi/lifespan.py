@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from dbwarden.fastapi.state import Serving, forget, serving
 from dbwarden.fastapi.tracing import span
 from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
 from dbwarden.operations.check import CheckResult, Finding, findings_of
+from dbwarden.types import DatabaseName
 
 Mode = Literal["check", "migrate", "none"]
 OnPending = Literal["fail", "warn"]
@@ -104,7 +106,7 @@ async def migration_context(
         database: A name, a pattern or several; the default database when left out.
         all_databases: All of them.
         fail_fast: The first failure cancels the rest and stops the start. Otherwise all are
-            awaited, failures are logged, the application starts, and its health tells.
+            awaited, failures are logged, the application starts, and its health reports them.
         dev: Run on the development databases: these checks, and all sessions, health and page.
         only_dev: The same, with only those databases that have a development database.
         allow_in_production: ``migrate`` even where ``ENVIRONMENT=production``.
@@ -115,7 +117,7 @@ async def migration_context(
             recently used are closed first, never one in use.
 
     Raises:
-        StartupFailed: A database is not ready; says what is known of each.
+        StartupFailed: A database is not ready. Lists what is known of each, failures first.
         ConfigurationError: The configuration has problems, or routes ask for unknown databases.
         UsageError: The arguments do not fit together.
     """
@@ -134,12 +136,11 @@ async def migration_context(
     )
     startup.check()
     async with _open(startup) as state:
-        with (
-            telemetry.run(),
-            span("startup", mode=mode),
-            telemetry.operation("startup", mode=mode) as found,
-        ):
-            found["databases"] = await _prepare(state, startup)
+        try:
+            await _start(state, startup)
+        except DBWardenError as error:
+            # The server that runs the application prints the traceback: ours only hide the error.
+            raise error.with_traceback(None) from None
         yield
 
 
@@ -173,24 +174,49 @@ async def _open(startup: Startup) -> AsyncGenerator[Serving]:
                 await state.engines.close()
 
 
+async def _start(state: Serving, startup: Startup) -> None:
+    """Do what *startup* says, and log one event.
+
+    The event of a failed start is not an error and has no text: the exception reports it.
+    """
+    started = time.perf_counter()
+    fields: dict[str, Any] = {"outcome": "failed"}
+    named = telemetry.bound(mode=startup.mode, operation="startup")
+    with telemetry.run(), named, span("startup", mode=startup.mode):
+        telemetry.emit("started")
+        try:
+            databases = await _prepare(state, startup)
+            fields = {"databases": databases, "outcome": "succeeded"}
+        finally:
+            duration_ms = round((time.perf_counter() - started) * 1000, 3)
+            telemetry.emit("startup", **fields, duration_ms=duration_ms)
+
+
 async def _prepare(state: Serving, startup: Startup) -> int:
-    """Do what *startup* says; how many databases it did it with."""
+    """Do what *startup* says; return with how many databases."""
     chosen = await startup.select(state)
+    failed: Failed = frozenset()  # reported, and not tried again
     if startup.mode == "migrate":
-        await _migrate(state, startup, [each for each in chosen if each.replica_of is None])
+        failed |= await _migrate(state, startup, [c for c in chosen if c.replica_of is None])
     if startup.mode != "none":
-        await _check(state, startup, chosen)
+        rest = [config for config in chosen if config.database_name not in failed]
+        failed |= await _check(state, startup, rest)
     if startup.warm:
-        await _on_each(
-            state, startup, "warm", chosen, lambda c: state.engines.warm(c, startup.warm)
-        )
+        rest = [config for config in chosen if config.database_name not in failed]
+        await _on_each(state, startup, "warm", rest, lambda c: state.engines.warm(c, startup.warm))
     return len(chosen)
 
 
-async def _migrate(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:
+Failed = frozenset[DatabaseName]
+"""The databases that failed, where the application starts all the same."""
+
+
+async def _migrate(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
     limited = [replace(c, timeout=startup.timeout) for c in chosen] if startup.timeout else chosen
     limits = Limits(max_failures=1 if startup.fail_fast else None)
-    _judge(startup, await migrate_all(limited, known=_known(state, limited), limits=limits))
+    with telemetry.at_most("info"):  # _judge reports what failed
+        outcomes = await migrate_all(limited, known=_known(state, limited), limits=limits)
+    return _judge(startup, outcomes)
 
 
 def _known(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
@@ -203,11 +229,12 @@ def _known(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseCo
     )
 
 
-async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> None:
+async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
     async def check(config: DatabaseConfig) -> CheckResult:
-        probe = await state.probes.look(
-            config, state.engines, ttl=0.0, limit=None, primary=state.primary_of(config)
-        )
+        with telemetry.at_most("info"):  # _judge reports what failed
+            probe = await state.probes.look(
+                config, state.engines, ttl=0.0, limit=None, primary=state.primary_of(config)
+            )
         if probe.status is None:
             assert probe.error is not None
             raise probe.error
@@ -220,7 +247,7 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
             raise _not_clean(config, serious)
         return CheckResult(database=config.database_name, findings=findings, status=probe.status)
 
-    await _on_each(state, startup, "check", chosen, check)
+    return await _on_each(state, startup, "check", chosen, check)
 
 
 def harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
@@ -245,8 +272,8 @@ async def _on_each(
     name: str,
     chosen: Sequence[DatabaseConfig],
     operation: Callable[[DatabaseConfig], Awaitable[Any]],
-) -> None:
-    """Run *operation*, called *name* in the log, on all at once, and judge what came of it.
+) -> Failed:
+    """Run *operation*, called *name* in the log, on all concurrently, and judge the outcomes.
 
     A failure is an error of the startup, so that of one database is only information.
     """
@@ -258,16 +285,19 @@ async def _on_each(
             return await operation(by_name[config.database_name])
 
     limit = math.nan if startup.timeout is None else startup.timeout
-    _judge(startup, await run(on_one, chosen, timeout=limit, fail_fast=startup.fail_fast))
+    return _judge(startup, await run(on_one, chosen, timeout=limit, fail_fast=startup.fail_fast))
 
 
-def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> None:
+def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> Failed:
+    """Log which databases failed, and return their names.
+
+    Raises:
+        StartupFailed: One failed, and ``fail_fast`` is set.
+    """
     failed = [outcome for outcome in outcomes if not outcome.succeeded]
-    if not failed:
-        return
-    if startup.fail_fast:
+    if failed and startup.fail_fast:
         raise StartupFailed(
-            known=[_line(outcome) for outcome in outcomes],
+            known=[_line(outcome) for outcome in sorted(outcomes, key=_rank)],
             next_step=next(
                 (o.error.next_step for o in failed if o.error and o.error.next_step), None
             ),
@@ -279,11 +309,32 @@ def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> None:
             database=outcome.database,
             state=outcome.state,
             error=outcome.error.message if outcome.error else None,
+            next_step=outcome.error.next_step if outcome.error else None,
         )
+    return frozenset(outcome.database for outcome in failed)
+
+
+_RANKS = {
+    state: number
+    for number, state in enumerate(
+        (
+            OutcomeState.FAILED,
+            OutcomeState.TIMED_OUT,
+            OutcomeState.INTERRUPTED,
+            OutcomeState.NOT_STARTED,
+            OutcomeState.SUCCEEDED,
+        )
+    )
+}
+
+
+def _rank(outcome: Outcome[Any]) -> int:
+    """Return the place of an outcome in the report: what failed first, what it cancelled next."""
+    return _RANKS[outcome.state]
 
 
 def _line(outcome: Outcome[Any]) -> str:
-    """What is known of one database, in a line."""
+    """Return what is known of one database, in a line."""
     match outcome:
         case Outcome(state=OutcomeState.SUCCEEDED, result=CheckResult(status=status)):
             what = f"ok, at {status.version}" if status.version else "ok, nothing applied yet"

@@ -58,11 +58,11 @@ class DBWardenCollector(Collector):
 
 
 def label_of(state: Serving, name: str) -> str:
-    """The database's own name, or the pattern of the tenants to whom it belongs."""
-    for family in state.project.families:
-        if family.database(name) is not None:
-            return family.pattern.name
-    return name
+    """Return the database's own name, or a tenant's pattern, also of one that is not listed now."""
+    if state.single(name) is not None:
+        return name
+    patterns = (family.pattern for family in state.project.families)
+    return next((each.name for each in patterns if each.id_of(name) is not None), name)
 
 
 def samples(state: Serving, probe: Probe) -> Iterable[Sample]:

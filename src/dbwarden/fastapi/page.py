@@ -9,12 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import anyio
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UnknownDatabase
 from dbwarden.fastapi.health import (
+    ANSWERED_WITHIN,
     DEADLINE,
     PROBE_TIMEOUT,
     TTL,
@@ -22,12 +24,11 @@ from dbwarden.fastapi.health import (
     HealthOptions,
     Probed,
     allowed,
-    known_families,
     probe_all,
-    sample,
 )
 from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, serving
+from dbwarden.fastapi.tenant_health import known_families, sample
 from dbwarden.operations.health import overall, public_sentence
 
 REFRESH = 5.0
@@ -53,10 +54,11 @@ def DBWardenStatusPage(
 
     Args:
         authorize: A function of the request, plain or async: who it turns away gets 403. Without
-            one the page is for everybody who can reach it, and keeps the causes of failures quiet.
+            one the page is for everybody who can reach it, and shows neither the causes of
+            failures, nor SQL, nor who holds a lock.
         refresh: Seconds after which the page asks again.
         probe_timeout: Seconds that one database has to answer.
-        deadline: Seconds after which the page is told what is known.
+        deadline: Seconds after which the page gets what is known in any case.
     """
     options = HealthOptions(
         ttl=min(TTL, refresh), probe_timeout=probe_timeout, deadline=deadline, authorize=authorize
@@ -119,43 +121,54 @@ class _Page:
     async def data(self, request: Request) -> JSONResponse:
         """What the page shows."""
         await self._guard(request)
+        now, deadline = anyio.current_time(), self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
-            families = await known_families(state, self.options.deadline)
+            families = await known_families(state, now + deadline / 2)
             tenants = [
                 config
                 for family in families
-                for config in sample(state, family, all_of_them=False, most=TENANTS_SHOWN)
+                for config in sample(state, family, most=TENANTS_SHOWN)
             ]
             configs = (*state.databases, *tenants)
         except DBWardenError as error:
             raise HTTPException(503, public_sentence(error)) from error
-        probed = await probe_all(state, configs, self.options)
-        found = [
-            self._shown(state, config, each) for config, each in zip(configs, probed, strict=True)
+        probed = await probe_all(state, configs, self.options, now + deadline)
+        # A tenant for which there was no time is not shown, instead of as one that is down.
+        shown = [
+            (config, each)
+            for number, (config, each) in enumerate(zip(configs, probed, strict=True))
+            if each.in_time or number < len(state.databases)
         ]
-        counts = Counter(health.status for health, _ in probed)
+        counts = Counter(each.health.status for _, each in shown)
         body = {
             "at": time.time(),
             "refresh": self.refresh,
-            "status": overall([health for health, _ in probed]).status,
+            "status": overall([each.health for _, each in shown]).status,
             "counts": {name: counts[name] for name in ("ok", "degraded", "error")},
-            "databases": found,
+            "databases": [self._shown(state, config, each) for config, each in shown],
             "tenants": sum(family.count or 0 for family in families),
-            "tenants_shown": len(tenants),
+            "tenants_shown": len(shown) - len(state.databases),
+            "private": self._private,
         }
         return JSONResponse(body, headers=_NO_STORE)
 
     async def pending(self, request: Request, database: str) -> JSONResponse:
         """The SQL of the pending migrations of one database."""
         await self._guard(request)
+        if not self._private:
+            raise HTTPException(403, "The page shows SQL only where authorize= guards it.")
+        until = anyio.current_time() + self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
             config = await state.database(database)
         except UnknownDatabase:
             raise HTTPException(404, "There is no database of that name.") from None
-        ((_, probe),) = await probe_all(state, (config,), self.options)
-        keys = probe.status.pending if probe is not None and probe.status is not None else ()
+        except DBWardenError as error:
+            raise HTTPException(503, public_sentence(error)) from error
+        (probed,) = await probe_all(state, (config,), self.options, until)
+        status = probed.probe.status if probed.probe is not None else None
+        keys = status.pending if status is not None else ()
         files = {item.key: item for item in await state.probes.files(config)} if keys else {}
         body = [
             {
@@ -168,17 +181,21 @@ class _Page:
         ]
         return JSONResponse({"pending": body}, headers=_NO_STORE)
 
+    @property
+    def _private(self) -> bool:
+        """Whether only authorized people see the page, so that it may show causes and SQL."""
+        return self.options.authorize is not None
+
     async def _guard(self, request: Request) -> None:
         if self.options.authorize and not await allowed(self.options.authorize, request):
             raise HTTPException(403, "You may not see this page.")
 
     def _shown(self, state: Serving, config: DatabaseConfig, probed: Probed) -> dict[str, Any]:
-        health, probe = probed
+        probe, private = probed.probe, self._private
         served = state.engines.open.get((config.database_name, config.dev))
         points = state.probes.latencies.get(config.database_name, ())
-        private = self.options.authorize is not None
         return {
-            **asdict(health),
+            **asdict(probed.health),
             **_facts(probe, private),
             "kind": config.database_type,
             "dev": config.dev,
@@ -195,11 +212,17 @@ def _rounded(ms: float | None) -> float | None:
 
 
 def _facts(probe: Probe | None, private: bool) -> dict[str, Any]:
-    """What the page tells; the cause why a primary cannot be read only where it is guarded."""
+    """Return what the page shows of a database.
+
+    Where nobody is turned away, it leaves out what helps an attacker: who holds the lock, from
+    which host, and the running statement with its literals; the server's version; the reason why
+    a primary cannot be read.
+    """
     replica = dict(probe.replica) if probe is not None and probe.replica is not None else None
     if replica is not None and not private:
         del replica["primary_error"]
     status = probe.status if probe is not None else None
+    holder = status.lock_holder if status is not None else None
     return {
         "version": status.version if status else None,
         "pending": status.pending if status else (),
@@ -207,7 +230,7 @@ def _facts(probe: Probe | None, private: bool) -> dict[str, Any]:
         "missing": status.missing if status else (),
         "partial": status.partial if status else (),
         "ahead": status.ahead if status else (),
-        "lock_holder": str(status.lock_holder) if status and status.lock_holder else None,
-        "server_version": status.server_version if status else None,
+        "lock_holder": str(holder) if holder is not None and private else None,
+        "server_version": status.server_version if status and private else None,
         "replica": replica,
     }

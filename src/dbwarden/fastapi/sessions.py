@@ -11,10 +11,11 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import anyio
 from fastapi import Depends
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
-from dbwarden.engines import Served
+from dbwarden.engines import Served, mark_error
 from dbwarden.errors import ConfigurationError, UnknownDatabase
 from dbwarden.fastapi.state import Serving, serving, serving_now
 
@@ -41,6 +42,11 @@ class Lease:
     session: AsyncSession
     served: Served
     serving: Serving
+
+    def mark(self, error: PoolTimeout) -> None:
+        """Let *error* say that it is from this database, if it can be."""
+        if self.served.pool.is_full:
+            mark_error(error, self.served.config)
 
     async def close(self) -> None:
         """Roll back what is not committed and give everything back, whatever happens meanwhile.
@@ -126,6 +132,9 @@ class SessionSource:
         held = await lease(self.name, dev=self.dev, read_only=self.read_only)
         try:
             yield held.session
+        except PoolTimeout as error:
+            held.mark(error)
+            raise
         finally:
             await held.close()
 
@@ -140,7 +149,10 @@ class SessionSource:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._open[asyncio.current_task()].pop().close()
+        held = self._open[asyncio.current_task()].pop()
+        if isinstance(error, PoolTimeout):
+            held.mark(error)
+        await held.close()
 
 
 _sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSource] = (

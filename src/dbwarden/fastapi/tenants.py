@@ -7,6 +7,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
@@ -19,6 +20,8 @@ TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 # What else an id may be, tenant_databases says; this only keeps nonsense from getting so far.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 63
+
+NO_SUCH_TENANT = "There is no such tenant."
 
 
 class TenantSource:
@@ -46,6 +49,9 @@ class TenantSource:
             raise _not_found() from error
         try:
             yield held.session
+        except PoolTimeout as error:
+            held.mark(error)
+            raise
         finally:
             await held.close()
 
@@ -132,4 +138,4 @@ def first_label(host: str) -> str | None:
 
 
 def _not_found() -> HTTPException:
-    return HTTPException(status_code=404, detail="There is no such tenant.")
+    return HTTPException(status_code=404, detail=NO_SUCH_TENANT)

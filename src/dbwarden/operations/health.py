@@ -8,11 +8,15 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
+    ConnectionLost,
     DatabaseMissing,
     DBWardenError,
     HistoryError,
     LedgerError,
+    NotStarted,
+    PoolExhausted,
     TimedOut,
+    TooManyConnections,
     UsageError,
 )
 from dbwarden.operations.check import check
@@ -23,19 +27,24 @@ from dbwarden.types import DatabaseName
 
 HealthStatus = Literal["ok", "degraded", "error"]
 
+POOL_FULL = "all connections of the pool are in use"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseHealth:
     """The health of one database; its fields, in this order, are the JSON of the endpoint.
 
-    ``error`` is a short sentence without hosts, users or secrets.
+    ``connected`` says that the database answers: also where its history cannot be read, or where
+    the application holds all connections of its pool. ``pending_migrations`` and ``lock_active``
+    are ``None`` where they are not known. ``error`` is a short sentence without hosts, users or
+    secrets.
     """
 
     database: DatabaseName
     status: HealthStatus
     connected: bool
-    pending_migrations: int
-    lock_active: bool
+    pending_migrations: int | None
+    lock_active: bool | None
     error: str | None
 
 
@@ -57,8 +66,13 @@ async def health(config: DatabaseConfig) -> DatabaseHealth:
     return diagnose(result.status)
 
 
-def diagnose(status: StatusResult) -> DatabaseHealth:
-    """The health of a database that could be read. A running migration is not an illness."""
+def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth:
+    """Return the health of a database from its status. A running migration is no fault.
+
+    Args:
+        status: What was read.
+        pool_full: The application holds all connections of its pool, so that requests wait.
+    """
     reasons = [
         f"{len(keys)} {word}"
         for word, keys in (
@@ -73,9 +87,10 @@ def diagnose(status: StatusResult) -> DatabaseHealth:
     ill = _illness(status.replica)
     told = [f"migrations: {', '.join(reasons)}"] if faults else []
     told += [ill] if ill else []
+    told += [POOL_FULL] if pool_full else []
     return DatabaseHealth(
         database=status.database,
-        status="degraded" if reasons or ill else "ok",
+        status="degraded" if reasons or ill or pool_full else "ok",
         connected=True,
         pending_migrations=len(status.pending),
         lock_active=status.lock_holder is not None,
@@ -94,26 +109,34 @@ def _illness(replica: ReplicaStatus | None) -> str | None:
 
 
 def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:
-    """The health of a database that could not be read, without saying where it lies."""
+    """Return the health of a database that could not be read, without its address."""
     return DatabaseHealth(
         database=database,
         status="error",
-        connected=isinstance(error, LedgerError | HistoryError),
-        pending_migrations=0,
-        lock_active=False,
+        connected=isinstance(error, LedgerError | HistoryError | PoolExhausted),
+        pending_migrations=None,
+        lock_active=None,
         error=public_sentence(error),
     )
 
 
 def public_sentence(error: DBWardenError) -> str:
-    """What may be told to anybody: the kind of failure; no hosts, users or server's words."""
+    """Return what anybody may read: the kind of failure; no hosts, users or server's words."""
     match error:
         case AccessDenied():
             return "access denied"
         case DatabaseMissing():
             return "the database does not exist"
+        case PoolExhausted():
+            return POOL_FULL
         case TimedOut():
             return "no answer in time"
+        case NotStarted():
+            return "not asked in time"
+        case TooManyConnections():
+            return "all connections of the server are in use"
+        case ConnectionLost():
+            return "the connection broke"
         case ConnectError():
             return "cannot connect"
         case LedgerError() | HistoryError():

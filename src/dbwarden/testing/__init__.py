@@ -1,7 +1,8 @@
-"""What users need in their own tests.
+"""Helpers for users' own tests.
 
-``pytest`` finds the fixtures by itself (``dbwarden_database``, ``dbwarden_project``). A line makes
-the ready-made tests yours: ``from dbwarden.testing.ready_made import *``.
+The line ``pytest_plugins = ["dbwarden.testing.plugin"]`` in a ``conftest.py`` loads the fixtures
+(``dbwarden_database``, ``dbwarden_project``); pytest does not load them by itself. The line
+``from dbwarden.testing.ready_made import *`` in a test module adds the ready-made tests.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,9 @@
 """The pytest plugin: fixtures, and the databases that ready-made tests run on.
 
-pytest loads this module in every run, so it imports nothing but pytest before a fixture is used.
+``pytest_plugins = ["dbwarden.testing.plugin"]`` in a ``conftest.py`` loads it, or the option
+``-p dbwarden.testing.plugin``. There is no entry point: pytest would import this package before the
+project's folder is on ``sys.path``, and a ``dbwarden.py`` there would then hide the package. Only
+pytest is imported before a fixture is used.
 """
 
 from collections.abc import Iterator

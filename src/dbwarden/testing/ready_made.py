@@ -16,11 +16,13 @@ __all__ = ["test_models_match_migrations", "test_rollbacks", "test_single_versio
 
 def test_single_version(dbwarden_project: "Project", dbwarden_name: str) -> None:
     """Every file can be read, and no two migrations have the same version."""
+    from dbwarden.errors import MigrationFileError
     from dbwarden.operations.target import migration_files
 
-    files = blocking(migration_files, dbwarden_project.author(dbwarden_name))
-    versions = [item.version for item in files if item.version is not None]
-    assert len(versions) == len(set(versions))
+    try:
+        blocking(migration_files, dbwarden_project.author(dbwarden_name))
+    except MigrationFileError as error:
+        raise AssertionError(str(error)) from None
 
 
 def test_rollbacks(dbwarden_project: "Project", dbwarden_name: str) -> None:

@@ -6,14 +6,20 @@ from typing import Annotated, Any
 
 import anyio
 import anyio.lowlevel
+import asyncpg
 import httpx
 import pytest
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
-from dbwarden.fastapi import DBWardenHealthRouter, get_session, migration_context
+from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.fastapi import (
+    DBWardenHealthRouter,
+    get_session,
+    install_error_handlers,
+    migration_context,
+)
 from dbwarden.fastapi.state import serving
 from tests.proxy import Proxy, ProxyProcess
 
@@ -94,6 +100,9 @@ def test_the_error_is_a_short_sentence_without_place_or_person(
     assert answer.status_code == 503
     errors = {each["database"]: each["error"] for each in answer.json()["databases"]}
     assert errors == {"gone": "cannot connect", "missing": "the database does not exist"}
+    for each in answer.json()["databases"]:
+        unknown = (each["connected"], each["pending_migrations"], each["lock_active"])
+        assert unknown == (False, None, None)
     for secret in ("ada", "hunter2", "127.0.0.1", "secret_db", "not_there"):
         assert secret not in answer.text
 
@@ -123,6 +132,68 @@ def test_details_are_for_those_who_are_authorized(three: Any, serve: Any) -> Non
 def test_details_are_for_nobody_without_authorize(three: Any, serve: Any) -> None:
     with serve(health_app(details=True)) as client:
         assert client.get("/health/primary").json() == OK
+
+
+async def test_a_pool_that_is_used_up_is_not_a_dead_database(site: Any, postgres_url: str) -> None:
+    site.add("primary", postgres_url, default=True, pool_size=1, max_overflow=0)
+    transport = httpx.ASGITransport(app=health_app(probe_timeout=2.0))
+    async with (
+        migration_context(mode="none"),
+        httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+    ):
+        async with get_session() as session:
+            await session.execute(text("SELECT 1"))
+            used_up = {"status": "degraded", "error": "all connections of the pool are in use"}
+            for _ in range(2):
+                answer = await client.get("/health/primary")
+                assert answer.json() == {**OK, **used_up}
+        assert (await client.get("/health/primary")).json() == OK
+
+
+async def test_a_server_without_a_free_connection_says_so(site: Any) -> None:
+    async with embedded_server(settings={"max_connections": "8"}) as server:
+        site.add("primary", server.url(), default=True, pool_size=1, max_overflow=0)
+        app = health_app(probe_timeout=2.0)
+        transport = httpx.ASGITransport(app=app)
+        async with (
+            migration_context(mode="none"),
+            httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+            all_connections(server.url()),
+        ):
+            (found,) = (await client.get("/health")).json()["databases"]
+            assert found == {
+                "database": "primary",
+                "status": "error",
+                "connected": False,
+                "pending_migrations": None,
+                "lock_active": None,
+                "error": "all connections of the server are in use",
+            }
+        async with (
+            migration_context(mode="none"),
+            httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+            get_session() as session,
+        ):
+            await session.execute(text("SELECT 1"))
+            async with all_connections(server.url()):
+                (found,) = (await client.get("/health")).json()["databases"]
+            assert found["connected"] is True
+            assert found["pending_migrations"] is None
+            assert found["error"] == "all connections of the pool are in use"
+
+
+@asynccontextmanager
+async def all_connections(url: str) -> AsyncGenerator[None]:
+    """Hold every connection that the server still gives."""
+    held = []
+    try:
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            while True:
+                held.append(await asyncpg.connect(url))
+        yield
+    finally:
+        for connection in held:
+            await connection.close()
 
 
 async def test_a_hundred_probes_at_once_cost_one_query(
@@ -254,6 +325,7 @@ def test_a_server_that_stops_and_starts_again_while_serving(site: Any, serve: An
         site.add("lite", "sqlite:///lite.db")
         (site.root / "lite.db").touch()
         app = health_app()
+        install_error_handlers(app)
 
         @app.get("/users")
         async def users(session: Annotated[AsyncSession, Depends(get_session())]) -> int:
@@ -268,7 +340,9 @@ def test_a_server_that_stops_and_starts_again_while_serving(site: Any, serve: An
             assert answer.status_code == 503
             assert states["primary"]["error"] == "cannot connect"
             assert states["lite"]["status"] == "ok"
-            assert client.get("/users").status_code == 500
+            answer = client.get("/users")
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert answer.json() == {"detail": "The database is not available: cannot connect."}
             server.start()
             assert client.get("/health").status_code == 200
             assert client.get("/users").json() == 1

@@ -1,6 +1,9 @@
 """The status page: what it serves, and what a person sees of it in a real browser."""
 
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +18,11 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 )
+
+
+def anyone(request: Request) -> bool:
+    """Guards the page, so that it shows SQL and causes, and lets every request pass."""
+    return True
 
 
 def page_app(**options: Any) -> FastAPI:
@@ -42,7 +50,7 @@ def test_the_page_is_one_document_that_may_load_nothing_from_outside(
 
 def test_the_pages_data_tells_of_each_database(three: Any, serve: Any) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
-    with serve(page_app()) as client:
+    with serve(page_app(authorize=anyone)) as client:
         data = client.get("/dbwarden/data").json()
         assert data["counts"] == {"ok": 2, "degraded": 1, "error": 0}
         found = {each["database"]: each for each in data["databases"]}
@@ -68,9 +76,39 @@ def test_causes_are_told_only_behind_authorize(site: Any, serve: Any) -> None:
     site.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db", default=True)
     with serve(page_app()) as client:
         assert "127.0.0.1" not in client.get("/dbwarden/data").text
-    with serve(page_app(authorize=lambda request: True)) as client:
+    with serve(page_app(authorize=anyone)) as client:
         told = client.get("/dbwarden/data").text
         assert "127.0.0.1" in told and "hunter2" not in told
+
+
+def test_a_page_for_everybody_hides_sql_and_who_holds_the_lock(
+    site: Any, serve: Any, postgres_url: str
+) -> None:
+    site.add("primary", postgres_url, default=True)
+    site.migration("primary", "0001", "SELECT pg_sleep(60) WHERE 'sesame' = 'sesame';")
+    command = [sys.executable, "-m", "dbwarden", "migrate"]
+    open_page, guarded = page_app(), page_app(authorize=anyone)
+    with subprocess.Popen(command, cwd=site.root, stderr=subprocess.DEVNULL) as migrator:
+        try:
+            with serve(guarded) as client:
+                while (
+                    not (found := client.get("/dbwarden/data").json()["databases"][0])[
+                        "lock_active"
+                    ]
+                    or "sesame" not in found["lock_holder"]
+                ):
+                    assert migrator.poll() is None
+                assert "sesame" in client.get("/dbwarden/pending/primary").text
+            with serve(open_page) as client:
+                answer = client.get("/dbwarden/data")
+                (found,) = answer.json()["databases"]
+                assert (found["lock_active"], found["lock_holder"]) == (True, None)
+                assert found["pending"] == ["0001"] and found["server_version"] is None
+                for secret in ("sesame", "pg_sleep", socket.gethostname(), str(migrator.pid)):
+                    assert secret not in answer.text
+                assert client.get("/dbwarden/pending/primary").status_code == 403
+        finally:
+            migrator.terminate()
 
 
 def test_a_project_that_cannot_be_loaded_is_told_without_its_words(site: Any, serve: Any) -> None:
@@ -123,7 +161,7 @@ def opened(browser: Any, url: str, **options: Any) -> Any:
 def test_a_person_sees_states_and_unfolds_pending_sql_with_the_keyboard(
     broken: Any, running: Any, browser: Any
 ) -> None:
-    with running(page_app()) as server:
+    with running(page_app(authorize=anyone)) as server:
         page = opened(browser, server.url + "/dbwarden")
         names = page.eval_on_selector_all("li", "items => items.map(item => item.dataset.database)")
         assert names == ["logging", "analytics", "primary"]
@@ -198,7 +236,7 @@ CONTRAST = """() => {
 def test_the_page_fits_a_phone_and_has_contrast(
     broken: Any, running: Any, browser: Any, scheme: str
 ) -> None:
-    with running(page_app()) as server:
+    with running(page_app(authorize=anyone)) as server:
         page = opened(
             browser,
             server.url + "/dbwarden",

@@ -166,7 +166,7 @@ async def test_a_stand_in_of_a_test_is_not_judged_beside_the_real_primary(
 ) -> None:
     (replicated.root / "lite.db").touch()
     for name in ("replica", "primary"):
-        with override_database(None, name, f"sqlite:///{replicated.root}/lite.db"):
+        with override_database(name, f"sqlite:///{replicated.root}/lite.db"):
             async with migration_context(mode="none"), asking() as client:
                 found = (await client.get("/details/replica")).json()
                 assert found["details"]["replica"] is None

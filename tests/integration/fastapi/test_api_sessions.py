@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from dbwarden.config.registry import DatabaseHandle
 from dbwarden.dialects.postgresql.server import EmbeddedServer
-from dbwarden.errors import ConfigurationError, TimedOut, UnknownDatabase
+from dbwarden.errors import ConfigurationError, PoolExhausted, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
 from dbwarden.testing import override_database
@@ -422,7 +422,7 @@ async def test_a_look_at_a_pool_that_is_all_in_use_says_so(site: Any, postgres_u
     async with migration_context(mode="none"), get_session() as session:
         await session.execute(text("SELECT 1"))
         state = await serving()
-        with pytest.raises(TimedOut, match=r"no connection of the pool was free .*1 are in use"):
+        with pytest.raises(PoolExhausted, match="all 1 connections of the pool were in use"):
             await state.engines.read(await state.database("primary"))
 
 
@@ -434,7 +434,7 @@ async def test_a_database_that_moves_gets_a_new_engine_and_who_uses_the_old_keep
         async with get_session() as held:
             state = await serving()
             (old,) = state.engines.open.values()
-            with override_database(None, "primary", f"sqlite:///{three.root}/other.db"):
+            with override_database("primary", f"sqlite:///{three.root}/other.db"):
                 async with get_session() as moved:
                     assert str(await moved.scalar(file)).endswith("other.db")
             assert old.retired

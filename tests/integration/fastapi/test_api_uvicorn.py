@@ -1,6 +1,7 @@
 """Applications as they are deployed: uvicorn with workers and --reload, clients that leave."""
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -62,8 +63,11 @@ def connected(ask: Ask, url: str) -> set[int]:
 
 
 @contextmanager
-def uvicorn(root: Path, *options: str) -> Iterator[str]:
-    """uvicorn in a process of its own; yields its address, and asks it to end at the end."""
+def uvicorn(root: Path, *options: str, log: list[str] | None = None) -> Iterator[str]:
+    """uvicorn in a process of its own; yields its address, and asks it to end at the end.
+
+    What it wrote to stderr after its start is appended to *log*.
+    """
     command = [sys.executable, "-m", "uvicorn", "site_main:app", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -75,7 +79,9 @@ def uvicorn(root: Path, *options: str) -> Iterator[str]:
         )
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        _, said = process.communicate(timeout=30)
+        if log is not None:
+            log.append(said)
 
 
 def who(address: str) -> dict[str, Any] | None:
@@ -182,6 +188,59 @@ def test_a_client_that_leaves_ends_its_statement_and_gives_the_connection_back(
         with httpx.Client(base_url=server.url, timeout=20) as client:
             assert client.get("/count").json() == 0
             assert client.get("/health").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("mode", ["check", "migrate"])
+@pytest.mark.parametrize("server", [["-m", "uvicorn", "site_main:app"], ["-m", "fastapi", "run"]])
+def test_a_failed_start_is_reported_once_and_what_failed_comes_first(
+    site: Any, server: list[str], mode: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x?sslmode=disable"
+        site.add("stalled", address, connect_timeout=60.0, default=True)
+        site.add("broken", "postgresql://127.0.0.1:1/x")
+        site.migration("broken", "0001", "CREATE TABLE users (id int);")
+        (site.root / "site_main.py").write_text(APP.replace('"migrate"', repr(mode)))
+        entry = ["site_main.py"] if "fastapi" in server else []
+        command = [sys.executable, *server, *entry, "--port", "0"]
+        done = subprocess.run(command, cwd=site.root, capture_output=True, text=True, timeout=120)
+    said = done.stdout + done.stderr
+    assert done.returncode == 3
+    assert said.count("nothing listens on 127.0.0.1:1") == 1, said
+    assert said.count("Traceback") == 1 and "\\n" not in said
+    reported = re.findall(r"^  - (\w+): ", said, re.MULTILINE)
+    assert reported == ["broken", "stalled"]
+
+
+DOWN = """
+from typing import Annotated
+from fastapi import Depends, FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from dbwarden.fastapi import get_session, install_error_handlers
+
+app = FastAPI()
+install_error_handlers(app, retry_after=7)
+
+@app.get("/users")
+async def users(session: Annotated[AsyncSession, Depends(get_session())]):
+    return (await session.execute(text("SELECT 1"))).scalar_one()
+"""
+
+
+def test_a_database_that_is_down_is_503_and_one_line_in_the_log(site: Any) -> None:
+    site.add("primary", "postgresql://ada:hunter2@127.0.0.1:1/x", default=True)
+    (site.root / "site_main.py").write_text(DOWN)
+    log: list[str] = []
+    with uvicorn(site.root, "--no-access-log", log=log) as address:
+        answer = httpx.get(f"{address}/users", timeout=20)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+        assert answer.json() == {"detail": "The database is not available: cannot connect."}
+    (line,) = [line for line in "".join(log).splitlines() if not line.startswith("INFO:")]
+    assert line == (
+        "request_failed database=primary method=GET path=/users "
+        "error='nothing listens on 127.0.0.1:1'"
+    )
 
 
 FAILS = APP.replace("        yield", "        raise RuntimeError('no cache')\n        yield")

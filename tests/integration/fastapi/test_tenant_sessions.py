@@ -1,5 +1,6 @@
 """A database for each tenant: sessions by request, bounded engines, health in sum."""
 
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbwarden.dialects.postgresql.server import embedded_server
 from dbwarden.errors import TimedOut, UsageError
 from dbwarden.fastapi import (
     DBWardenHealthRouter,
@@ -19,6 +21,7 @@ from dbwarden.fastapi import (
     migration_context,
     tenant_session,
 )
+from dbwarden.fastapi.probing import TENANTS_PER_SERVER
 from dbwarden.fastapi.state import serving
 
 WHOSE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
@@ -55,7 +58,7 @@ def app_of(**options: Any) -> FastAPI:
         return request.headers.get("X-Token", "").removeprefix("token-of-")
 
     app = FastAPI(lifespan=lifespan)
-    app.include_router(DBWardenHealthRouter(ttl=0.0), prefix="/health")
+    app.include_router(DBWardenHealthRouter(ttl=0.0, list_tenants=True), prefix="/health")
     app.include_router(DBWardenStatusPage(), prefix="/dbwarden")
     path = Annotated[AsyncSession, Depends(tenant_session("tenant_{tenant_id}"))]
     header = Annotated[AsyncSession, Depends(tenant_session("tenant_{tenant_id}", source="header"))]
@@ -200,6 +203,103 @@ async def test_of_many_tenants_those_that_are_served_are_looked_at_and_some_othe
         assert "tenant_n59" in state.probes.last
         listed = (await client.get("/health", params={"tenants": "all"})).json()["databases"]
         assert len(listed) == 61
+        assert not [name for name, _ in state.engines.open if name not in {"primary", "tenant_n59"}]
+
+
+def test_tenants_are_listed_a_page_at_a_time(tenants: Any, serve: Any) -> None:
+    ids = [f"n{number:02d}" for number in range(25)]
+    (tenants.root / "tenants.txt").write_text(" ".join(reversed(ids)))
+    for name in ids:
+        (tenants.root / f"t_{name}.db").touch()
+    with serve(app_of()) as client:
+        after, seen = "", []
+        for size in (10, 10, 5):
+            asked = {"tenants": "all", "limit": 10, "after": after}
+            page = client.get("/health", params=asked).json()
+            rows = [each["database"] for each in page["databases"]]
+            (summed,) = page["tenants"]
+            assert (summed["total"], summed["looked_at"], summed["ok"]) == (25, size, size)
+            assert (rows[0] == "primary") is (after == "")
+            seen += rows
+            after = page["next"]
+        assert after is None
+        assert seen == ["primary", *(f"tenant_{name}" for name in ids)]
+        for wrong in ({"limit": 0}, {"limit": 1001}, {"after": "primary"}, {"tenants": "most"}):
+            answer = client.get("/health", params={"tenants": "all", **wrong})
+            assert answer.status_code == 422, wrong
+
+
+def test_only_authorized_requests_list_tenants(tenants: Any, serve: Any) -> None:
+    def authorize(request: Request) -> bool:
+        return request.headers.get("X-Token") == "sesame"
+
+    app = FastAPI()
+    app.include_router(DBWardenHealthRouter(), prefix="/closed")
+    app.include_router(DBWardenHealthRouter(authorize=authorize), prefix="/guarded")
+    with serve(app) as client:
+        for path in ("/closed", "/closed/readiness", "/guarded"):
+            assert client.get(path, params={"tenants": "all"}).status_code == 403
+            assert client.get(path).status_code == 200
+        answer = client.get("/guarded?tenants=all", headers={"X-Token": "sesame"})
+        assert len(answer.json()["databases"]) == 3
+
+
+async def test_a_start_that_checks_tenants_opens_no_pools_for_them(tenants: Any) -> None:
+    async with migration_context(mode="check", all_databases=True):
+        state = await serving()
+        assert set(state.probes.last) == {"primary", "tenant_acme", "tenant_globex"}
+        assert [name for name, _ in state.engines.open] == ["primary"]
+
+
+async def test_a_list_of_tenants_leaves_connections_to_others(site: Any) -> None:
+    names = [f"t{number:02d}" for number in range(40)]
+    async with embedded_server(settings={"max_connections": "30"}) as server:
+        for name in names:
+            await server.create_database(name)
+        site.lines += [
+            "from dbwarden import tenant_databases",
+            "tenant_databases(name='tenant_{tenant_id}', database_type='postgresql', "
+            f"database_url={server.url('X').replace('X', '{tenant_id}')!r}, tenants={names!r})",
+        ]
+        site.add("primary", server.url(), default=True)
+        transport = httpx.ASGITransport(app=app_of())
+        async with (
+            migration_context(mode="none"),
+            httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+        ):
+            listed = (await client.get("/health?tenants=all")).json()
+            assert listed["next"] is None
+            assert [each["status"] for each in listed["databases"]] == ["ok"] * 41
+            state = await serving()
+            assert [name for name, _ in state.engines.open] == ["primary"]
+
+
+async def test_a_page_ends_where_the_time_for_it_is_over(site: Any) -> None:
+    names = [f"t{number:02d}" for number in range(60)]
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/{{tenant_id}}?sslmode=disable"
+        site.lines += [
+            "from dbwarden import tenant_databases",
+            "tenant_databases(name='tenant_{tenant_id}', database_type='postgresql', "
+            f"database_url={url!r}, tenants={names!r}, connect_timeout=60)",
+        ]
+        site.add("primary", "sqlite:///primary.db", default=True)
+        (site.root / "primary.db").touch()
+        app = FastAPI()
+        router = DBWardenHealthRouter(list_tenants=True, deadline=1.0, probe_timeout=60.0)
+        app.include_router(router, prefix="/health")
+        transport = httpx.ASGITransport(app=app)
+        async with (
+            migration_context(mode="none"),
+            httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+        ):
+            page = (await client.get("/health?tenants=all&limit=60")).json()
+            own, *listed = page["databases"]
+            assert own["status"] == "ok"
+            asked = [f"tenant_{name}" for name in names[:TENANTS_PER_SERVER]]
+            assert [each["database"] for each in listed] == asked
+            assert {each["error"] for each in listed} == {"no answer in time"}
+            assert page["next"] == asked[-1]
 
 
 def test_a_list_that_cannot_be_had_degrades(tenants: Any, serve: Any) -> None:

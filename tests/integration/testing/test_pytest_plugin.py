@@ -85,7 +85,7 @@ async def add(number: int, session: Annotated[AsyncSession, Depends(get_session(
 
 @pytest.fixture
 def client(dbwarden_database):
-    with override_database(app, "primary", dbwarden_database.url), TestClient(app) as client:
+    with override_database("primary", dbwarden_database.url), TestClient(app) as client:
         yield client
 
 @pytest.mark.parametrize("turn", range(3))
@@ -97,7 +97,7 @@ def test_its_name_is_the_configured_one(dbwarden_database):
     assert dbwarden_database.name == "primary"
 
 async def test_it_works_in_async_tests(dbwarden_database, anyio_backend):
-    with override_database(app, "primary", dbwarden_database.url):
+    with override_database("primary", dbwarden_database.url):
         async with get_session() as session:
             assert (await session.execute(text("SELECT count(*) FROM users"))).scalar_one() == 0
         from dbwarden.engines import engines

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from dbwarden.engines import Served, closable
-from dbwarden.fastapi.health import HealthOptions, TenantsHealth, with_tenants
+from dbwarden.fastapi.health import HealthOptions
 from dbwarden.fastapi.lifespan import Startup, harmless
 from dbwarden.fastapi.probing import signature_of
+from dbwarden.fastapi.tenant_health import TenantsHealth, with_tenants
 from dbwarden.fastapi.tenants import field_of, first_label, header_of, name_of_tenant
 from dbwarden.operations.check import Finding
 from dbwarden.operations.health import Health, HealthStatus

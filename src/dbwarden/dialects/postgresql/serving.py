@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.urls import DatabaseURL
+from dbwarden.config.urls import DatabaseURL, redact
 from dbwarden.dialects.postgresql.answers import Lines, copied_lines
 from dbwarden.dialects.postgresql.connecting import (
     CONNECT_FAILURES,
@@ -30,6 +30,7 @@ from dbwarden.dialects.postgresql.looking import look
 from dbwarden.dialects.postgresql.refusals import connect_failure, is_startup_refusal, timed_out
 from dbwarden.dialects.postgresql.session import ServerRefused
 from dbwarden.dialects.writer import Writer
+from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
 from dbwarden.ledger import Reading
 
 PING_AFTER = 1.0
@@ -256,6 +257,27 @@ async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
 def _refusal(error: DBAPIError) -> ServerRefused | None:
     cause = error.orig.__cause__ if error.orig is not None else None
     return ServerRefused(cause) if isinstance(cause, asyncpg.PostgresError) else None
+
+
+def unavailable(error: BaseException, *, closed: bool) -> DBWardenError | None:
+    """Return what an error of a session says about the server; ``None`` for any other error.
+
+    Args:
+        error: The driver's error.
+        closed: The connection is closed.
+    """
+    sqlstate = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
+    said = redact(str(error)).partition("\n")[0] or type(error).__name__
+    match sqlstate:
+        case "53300":
+            return TooManyConnections(said)
+        case "57014" | "55P03" | "25P03" | "25P04":  # a time limit of the server's ended it
+            return TimedOut(said)
+        case "57P01" | "57P02" | "57P03" | "57P05":
+            return ConnectionLost(said)
+    if closed or isinstance(error, OSError) or (sqlstate or "").startswith("08"):
+        return ConnectionLost(said)
+    return None
 
 
 def hang_up(driver: Any) -> None:

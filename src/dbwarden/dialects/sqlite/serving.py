@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.sqlite.execution import DIALECT
+from dbwarden.dialects.sqlite.failures import primary_code
 from dbwarden.dialects.sqlite.ledger import Ledger
 from dbwarden.dialects.writer import Writer
+from dbwarden.errors import ConnectError, DBWardenError, TimedOut
 from dbwarden.ledger import Reading
 
 
@@ -46,6 +48,17 @@ def read_only_engine(config: DatabaseConfig, url: DatabaseURL, engine: AsyncEngi
         cursor.close()
 
     return made
+
+
+def unavailable(error: BaseException) -> DBWardenError | None:
+    """Return what an error of a session says about the file; ``None`` for any other error."""
+    match primary_code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return TimedOut(str(error))
+        case sqlite3.SQLITE_CANTOPEN:
+            return ConnectError(str(error))
+        case _:
+            return None
 
 
 class _Driver:

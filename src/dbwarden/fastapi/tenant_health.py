@@ -1,0 +1,133 @@
+"""The health of tenants: a sample of them for ``/health``, and a page of the full list."""
+
+import contextlib
+import heapq
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.tenants import TenantFamily
+from dbwarden.errors import DBWardenError
+from dbwarden.fastapi.state import Serving
+from dbwarden.operations.health import DatabaseHealth, Health
+
+SAMPLED = 50
+"""How many tenants of a pattern are probed for the summary of ``/health``."""
+PAGE = 100
+"""How many tenants a page of the list holds."""
+LARGEST_PAGE = 1000
+"""How many tenants a page of the list may hold."""
+
+Chosen = tuple[DatabaseConfig, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantsHealth:
+    """The health of the tenants of one pattern; its fields are the JSON of the endpoint.
+
+    ``total`` is ``None`` while their list cannot be read; only ``looked_at`` of them were probed.
+    """
+
+    pattern: str
+    total: int | None
+    looked_at: int
+    ok: int
+    degraded: int
+    error: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the list of tenants: its databases by family, and whether more follow."""
+
+    chosen: tuple[Chosen, ...]
+    more: bool
+
+
+async def known_families(state: Serving, until: float) -> tuple[TenantFamily, ...]:
+    """Return the families of tenants, with each list that can be read before *until*."""
+    families = state.project.families
+
+    async def ask(family: TenantFamily) -> None:
+        with contextlib.suppress(DBWardenError):
+            await family.ask(max_age=family.refresh_after)
+
+    async with anyio.create_task_group() as group:
+        group.cancel_scope.deadline = until
+        for family in families:
+            group.start_soon(ask, family)
+    return families
+
+
+def sample(state: Serving, family: TenantFamily, *, most: int = SAMPLED) -> Chosen:
+    """Choose tenants to probe: those that are served now first, then others at random."""
+    ids = family.ids
+    if len(ids) > most:
+        names = (family.pattern.id_of(name) for name, _ in state.engines.open)
+        served = [name for name in dict.fromkeys(names) if name is not None and name in family]
+        others = [name for name in random.sample(ids, most) if name not in served]
+        ids = (*served, *others)[:most]
+    return tuple(state.located(family.database_of(tenant_id)) for tenant_id in ids)
+
+
+def page_of(
+    state: Serving, families: Sequence[TenantFamily], *, after: str, limit: int
+) -> Page | None:
+    """Choose the next *limit* tenants after the database *after*, in the order of their ids.
+
+    A tenant that is removed between two pages moves no other one. Return ``None`` where *after*
+    cannot be the name of a tenant's database; an empty one begins the list.
+    """
+    first, last_id = 0, ""
+    if after:
+        found = ((n, family.pattern.id_of(after)) for n, family in enumerate(families))
+        place = next(((n, known) for n, known in found if known is not None), None)
+        if place is None:
+            return None
+        first, last_id = place
+    chosen: list[Chosen] = []
+    room = limit + 1
+    for number, family in enumerate(families):
+        ids = (each for each in family.ids if number > first or each > last_id)
+        some = heapq.nsmallest(room, ids) if number >= first else []
+        room -= len(some)
+        if room == 0 and some:
+            some.pop()
+        chosen.append(tuple(state.located(family.database_of(each)) for each in some))
+        if room == 0:
+            break
+    chosen += [()] * (len(families) - len(chosen))
+    return Page(chosen=tuple(chosen), more=room == 0)
+
+
+def sum_up(family: TenantFamily, probed: Sequence[DatabaseHealth]) -> TenantsHealth:
+    """Count the healths of the tenants of *family* that were probed."""
+    counts = Counter(health.status for health in probed)
+    return TenantsHealth(
+        pattern=family.pattern.name,
+        total=family.count,
+        looked_at=len(probed),
+        ok=counts["ok"],
+        degraded=counts["degraded"],
+        error=counts["error"],
+    )
+
+
+def with_tenants(health: Health, tenants: Sequence[TenantsHealth]) -> Health:
+    """Return the application's health, degraded where a family has failed as a whole.
+
+    One tenant's failure is not the application's; that of all tenants that were probed is.
+    """
+    for each in tenants:
+        if health.status == "ok" and (each.total is None or 0 < each.looked_at == each.error):
+            return Health(status="degraded", databases=health.databases)
+    return health
+
+
+def represents(family: TenantFamily, chosen: Chosen) -> bool:
+    """Return whether *chosen* are enough tenants to judge *family*, or it has no list."""
+    return family.count is None or len(chosen) >= min(family.count, SAMPLED)
