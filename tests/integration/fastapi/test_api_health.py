@@ -277,7 +277,7 @@ def test_a_stalled_database_costs_its_time_limit_and_the_others_answer(
         stalled = second.replace(f":{postgres_server.port}", f":{proxy.port}")
         site.add("primary", first, default=True)
         site.add("stalled", stalled, connect_timeout=30.0)
-        app = health_app(probe_timeout=0.5, deadline=20.0)
+        app = health_app(probe_timeout=3.0, deadline=40.0)
 
         @app.get("/users")
         async def users(session: Annotated[AsyncSession, Depends(get_session())]) -> int:

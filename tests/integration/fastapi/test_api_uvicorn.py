@@ -238,7 +238,7 @@ def test_a_database_that_is_down_is_503_and_one_line_in_the_log(site: Any) -> No
         assert answer.json() == {"detail": "The database is not available: cannot connect."}
     (line,) = [line for line in "".join(log).splitlines() if not line.startswith("INFO:")]
     assert line == (
-        "request_failed database=primary method=GET path=/users "
+        "request_failed method=GET path=/users database=primary "
         "error='nothing listens on 127.0.0.1:1'"
     )
 
