@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.urls import DatabaseURL, redact
+from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.postgresql.answers import Lines, copied_lines
 from dbwarden.dialects.postgresql.connecting import (
     CONNECT_FAILURES,
@@ -32,6 +32,7 @@ from dbwarden.dialects.postgresql.session import ServerRefused
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
 from dbwarden.ledger import Reading
+from dbwarden.secrets import redact
 
 PING_AFTER = 1.0
 """Seconds that a connection may lie in the pool before it is asked whether it still lives."""
