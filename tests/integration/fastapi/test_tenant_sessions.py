@@ -262,10 +262,13 @@ async def test_a_list_of_tenants_leaves_connections_to_others(site: Any) -> None
             f"database_url={server.url('X').replace('X', '{tenant_id}')!r}, tenants={names!r})",
         ]
         site.add("primary", server.url(), default=True)
-        transport = httpx.ASGITransport(app=app_of())
+        app = FastAPI()
+        router = DBWardenHealthRouter(list_tenants=True, probe_timeout=60.0, deadline=80.0)
+        app.include_router(router, prefix="/health")
+        transport = httpx.ASGITransport(app=app)
         async with (
             migration_context(mode="none"),
-            httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+            httpx.AsyncClient(transport=transport, base_url="http://app", timeout=100) as client,
         ):
             listed = (await client.get("/health?tenants=all")).json()
             assert listed["next"] is None
