@@ -5,7 +5,7 @@ DB ?= sqlite
 JOBS ?= 3
 BIN = .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check mutants bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -39,6 +39,9 @@ check: .venv/.dev  ## formatting, lint, types, arrows, sizes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/sizes.py
+
+mutants: .venv/.dev  ## plant faults in copies of src, and see that the tests catch each
+	$(BIN)/python tests/mutants.py
 
 bench: .venv/.dev  ## the figures, as ratios in one run
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,6 @@ import itertools
 import os
 import shlex
 import sqlite3
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -928,21 +927,6 @@ async def test_what_took_too_long_is_said(lite: Lite) -> None:
     assert "--timeout SECONDS" in (caught.value.next_step or "")
 
 
-CELERY = "celery==5.5.3"
-
-
-async def test_the_result_tables_of_celery(
-    lite: Lite, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path_factory.mktemp("celery")
-    command = [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), CELERY]
-    try:
-        with anyio.fail_after(100):
-            done = await anyio.run_process(command, check=False)
-    except (TimeoutError, subprocess.SubprocessError):
-        pytest.skip("the package index did not answer in time")
-    if done.returncode != 0:
-        pytest.skip(f"the package index is out of reach: {done.stderr.decode()[-200:]}")
-    monkeypatch.syspath_prepend(str(folder))
+async def test_the_result_tables_of_celery(lite: Lite) -> None:
     lite.options["model_paths"] = ("celery.backends.database.models",)
     assert "CREATE TABLE celery_taskmeta" in await lite.made("celery")

@@ -12,6 +12,7 @@ from dbwarden.errors import LockTimeout, PartialMigration, ReadOnlyDatabase, Sta
 from dbwarden.ledger import LedgerRow, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
+    OURS,
     Done,
     admin,
     apply,
@@ -626,7 +627,10 @@ async def test_lock_timeout_does_not_cut_concurrently(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(apply, config, work(1, INDEX))
             await until_running(postgres_url, "a_id")
-            await anyio.sleep(0.2)
+            # For longer than lock_timeout, by the server's own clock.
+            waits = "wait_event_type = 'Lock' AND clock_timestamp() - query_start > '0.2 s'"
+            query = f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND {waits}"
+            await until(lambda: value(postgres_url, query))
             await transaction.rollback()
 
     assert await indexes(postgres_url, "a") == {"a_id": True}

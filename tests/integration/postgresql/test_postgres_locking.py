@@ -25,6 +25,10 @@ from tests.integration.postgresql.helpers import (
     work,
 )
 
+LAST_ASKED = """
+    SELECT max(query_start) FROM pg_stat_activity
+    WHERE query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()
+"""
 HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
 
 
@@ -152,15 +156,20 @@ async def test_a_ledger_found_by_search_path_shares_the_lock_of_one_named(
                 pass
 
 
+async def waiting(events: list[Any], count: int) -> bool:
+    """Whether *count* migrators have found that another one holds the lock."""
+    return sum(event.name == "waiting_for_lock" for event in events) >= count
+
+
 async def test_waiting_for_the_lock_does_not_deadlock_with_concurrently(
-    postgres_config: DatabaseConfig, postgres_url: str
+    postgres_config: DatabaseConfig, postgres_url: str, events: list[Any]
 ) -> None:
     """PEERS.md, finding 3: a waiter inside pg_advisory_lock() would be waited for."""
     await apply(postgres_config, work(1, "CREATE TABLE a (id int)"))
     async with anyio.create_task_group() as tasks, migrator(postgres_config) as connection:
         for _ in range(3):
             tasks.start_soon(apply, postgres_config)
-        await anyio.sleep(0.1)
+        await until(lambda: waiting(events, 3))
         await connection.run([work(2, "CREATE INDEX CONCURRENTLY i ON a (id)")], Done())
 
     assert set(await ledger_of(postgres_config)) == {"0001", "0002"}
@@ -171,13 +180,16 @@ async def test_a_lock_timeout_of_the_role_does_not_cut_the_wait(
 ) -> None:
     config = make_config(postgres_url + "?options=-c%20lock_timeout%3D1")
 
-    async def waits() -> bool:
-        return any(event.name == "waiting_for_lock" for event in events)
+    asked: set[Any] = set()
+
+    async def asks_again() -> bool:
+        asked.add(await value(postgres_url, LAST_ASKED))
+        return len(asked - {None}) > 3
 
     async with anyio.create_task_group() as tasks, migrator(config):
         tasks.start_soon(apply, config, work(1, "SELECT 1"))
-        await until(waits)
-        await anyio.sleep(0.05)
+        await until(lambda: waiting(events, 1))
+        await until(asks_again)  # so it has waited for longer than the role's millisecond
 
     assert set(await ledger_of(config)) == {"0001"}
 

@@ -18,6 +18,7 @@ import anyio.to_thread
 import pytest
 import structlog  # noqa: F401 - the first event would load it, and block for that once
 
+from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Work, dialect_for
 from dbwarden.files.folder import read_folder
@@ -228,6 +229,34 @@ def busy_threads() -> Callable[[], list[str]]:
         return busy
 
     return look
+
+
+@pytest.fixture
+def until_held_up() -> Callable[[], Awaitable[Any]]:
+    """Wait until a worker thread has met a lock of another connection, and pauses after it."""
+
+    async def look() -> bool:
+        for frame in sys._current_frames().values():
+            inner, outer = "", frame
+            while outer is not None:
+                if (inner, outer.f_code.co_name) == ("wait", "patiently"):
+                    return True
+                inner, outer = outer.f_code.co_name, outer.f_back
+        return False
+
+    return lambda: until(look)
+
+
+@pytest.fixture
+def until_retried() -> Iterator[Callable[[], Awaitable[Any]]]:
+    """Wait until a step was given up because of a lock, and is tried again."""
+    retries: list[telemetry.Event] = []
+
+    async def look() -> bool:
+        return any(event.name == "lock_retry" for event in retries)
+
+    with telemetry.listening(retries.append):
+        yield lambda: until(look)
 
 
 class Process:

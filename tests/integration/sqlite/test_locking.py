@@ -34,9 +34,19 @@ SLOW = (
 
 
 async def test_two_connections_exclude_each_other_and_the_one_that_waits_gets_it(
-    project: Any,
+    project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
+    refused = threading.Event()
+    take = LockFile.take
+
+    def watched(lock: LockFile) -> bool:
+        taken = take(lock)
+        if not taken:
+            refused.set()
+        return taken
+
+    monkeypatch.setattr(LockFile, "take", watched)
 
     async def second() -> None:
         async with project.connect(migration_lock_timeout=30.0) as connection, connection.lock():
@@ -48,7 +58,7 @@ async def test_two_connections_exclude_each_other_and_the_one_that_waits_gets_it
         connection.lock(),
     ):
         group.start_soon(second)
-        await anyio.sleep(0.1)
+        await anyio.to_thread.run_sync(refused.wait)
         order.append("first lets go")
     assert order == ["first lets go", "second has it"]
 
