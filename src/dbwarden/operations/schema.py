@@ -103,11 +103,11 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
     if keys:
         many = "a migration" if len(keys) == 1 else f"{len(keys)} migrations"
         raise UsageError(
-            f"its ledger has {many} already, up to {keys[-1]}, and no file of them is in "
-            f"{config.migrations_dir}",
+            f"its migration history has {many} already, up to {keys[-1]}, but their files are not "
+            f"in {config.migrations_dir}",
             database=config.database_name,
-            next_step="Bring back the files (git, another branch, migrations_dir), or let the "
-            "ledger forget what nobody has any more, and begin anew: dbwarden repair "
+            next_step="Restore the files (git, another branch, migrations_dir). If they are lost, "
+            "delete their rows from the history and start again: dbwarden repair "
             f"-d {config.database_name} {' '.join(f'--forget {key}' for key in keys[:3])}"
             + (" ..." if len(keys) > 3 else ""),
         )

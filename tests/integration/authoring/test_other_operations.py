@@ -176,7 +176,7 @@ async def test_a_database_with_a_history_is_not_described_anew(project: Project)
     await project.migrate()
     path.unlink()
     with pytest.raises(
-        UsageError, match="its ledger has a migration already, up to 0001"
+        UsageError, match="its migration history has a migration already, up to 0001"
     ) as caught:
         await adopt(project.config)
     assert "dbwarden repair -d primary --forget 0001" in (caught.value.next_step or "")

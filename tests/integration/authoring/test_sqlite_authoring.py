@@ -625,7 +625,9 @@ async def test_a_database_with_a_history_is_not_described_anew(lite: Lite) -> No
     await migrate(lite.config)
     (path,) = lite.config.migrations_dir.glob("*.sql")
     path.unlink()
-    with pytest.raises(UsageError, match="its ledger has a migration already, up to 0001"):
+    with pytest.raises(
+        UsageError, match="its migration history has a migration already, up to 0001"
+    ):
         await adopt(lite.config)
     assert list(path.parent.iterdir()) == []
 

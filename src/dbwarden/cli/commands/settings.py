@@ -13,7 +13,7 @@ from dbwarden.cli import output
 from dbwarden.cli.documents import Json, plain
 from dbwarden.cli.options import Project, Target
 from dbwarden.cli.run import project, selected
-from dbwarden.cli.style import short
+from dbwarden.cli.style import counted, short
 from dbwarden.config import loading
 from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
@@ -61,7 +61,7 @@ def _row(config: DatabaseConfig) -> tuple[str, ...]:
 
 def _sum(family: TenantFamily) -> tuple[str, ...]:
     template, count = family.template, family.count
-    word = f"tenants of {family.asks}" if count is None else f"{count} tenants"
+    word = f"tenants of {family.asks}" if count is None else counted(count, "tenant")
     folder = short(template.migrations_dir)
     return (family.pattern.name, template.database_type, family.display_url, word, folder)
 

@@ -255,11 +255,11 @@ class _Run:
         database, key = self._journal._config.database_name, self._work.migration.key
         number, statement = self._step.number, self._statement
         return PartialMigration(
-            "this was under way when an earlier run ended, and nobody can tell from outside "
-            "whether it took effect",
+            "an earlier run ended while this statement ran, and the catalog does not show whether "
+            "it took effect",
             database=database,
             location=self._work.migration.at(statement.line, statement.column),
             statement=statement.text,
-            next_step=f"Look, and then say how far it is: dbwarden repair -d {database} "
+            next_step=f"Check the database, then record the result: dbwarden repair -d {database} "
             f"--at {key}={number} (it did) or --at {key}={number - 1} (it did not)",
         )
