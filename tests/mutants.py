@@ -34,8 +34,18 @@ MUTANTS = (
         old="        async with connection.lock():\n",
         new="        if connection:\n",
         tests=(
-            "tests/integration/postgresql/test_postgres_flights.py"
-            "::test_migrators_that_start_together_run_every_migration_once",
+            "tests/integration/running/test_lock_read_plan_write.py"
+            "::test_a_migrate_applies_what_is_left",
+        ),
+    ),
+    Mutant(
+        name="an UPDATE of the history that does not name the state that was read",
+        file="dialects/sqlite/ledger.py",
+        old='_AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"',
+        new="_AS_READ = \"id = ? AND ? <> '' AND ? >= 0 AND ? IS NOT 0\"",
+        tests=(
+            "tests/integration/running/test_lock_read_plan_write.py",
+            "tests/integration/sqlite/test_running.py",
         ),
     ),
     Mutant(
