@@ -3,10 +3,10 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from dbwarden.errors import ConnectError, UsageError
 from dbwarden.files.disk import open_own, write_own
 
 _SOCKET_PATH_LIMIT = 100
+_OUTSIDE = ADDRESS.with_name("dev-server-folder")
+"""Below the project's root: names the folder of a server that cannot run in the project."""
 
 if TYPE_CHECKING:
     from dbwarden.dialects.postgresql.binaries import Runner
@@ -88,23 +90,49 @@ def _place(root: Path) -> _Place:
 
 
 def _new_place(root: Path) -> _Place:
-    inside = root / ".dbwarden" / "postgresql"
+    inside = _inside(root)
+    return _Place(inside if _can_be(inside) else _outside(root) or inside)
+
+
+def _inside(root: Path) -> Path:
+    return root / ".dbwarden" / "postgresql"
+
+
+def _can_be(inside: Path) -> bool:
+    """Whether a server can run in the project: its user gets there, and the path is short."""
     # As root the server runs as another user, who has to get through every folder above its own.
     reachable = os.geteuid() != 0 or all(
         not path.exists() or path.stat().st_mode & 0o001 for path in inside.parents
     )
-    if reachable and len(str(inside)) < _SOCKET_PATH_LIMIT - len("/.s.PGSQL.5432"):
-        return _Place(inside)
-    return _Place(Path("/var/tmp", f"dbwarden-{sha256(str(root).encode()).hexdigest()[:12]}"))
+    return reachable and len(str(inside)) < _SOCKET_PATH_LIMIT - len("/.s.PGSQL.5432")
+
+
+def _outside(root: Path) -> Path | None:
+    """Return the folder outside the project, ``None`` before it was made."""
+    try:
+        return Path(os.fsdecode((root / _OUTSIDE).read_bytes().strip()))
+    except OSError:
+        return None
+
+
+def _make_outside(root: Path) -> None:
+    """Make a folder whose name nobody can foresee, and remember it in the project."""
+    if (known := _outside(root)) is not None and os.path.lexists(known):
+        return
+    made = tempfile.mkdtemp(prefix="dbwarden-", dir="/var/tmp")
+    write_own(root / _OUTSIDE, os.fsencode(f"{made}\n"))
 
 
 def _start(root: Path) -> _Place:
     from dbwarden.authoring.cache import prepared
     from dbwarden.dialects.postgresql.binaries import runner
 
-    user, place = runner(), _place(root)
+    user = runner()
     prepared(root)
     with _alone(root):
+        if not _can_be(_inside(root)):
+            _make_outside(root)
+        place = _place(root)
         if not listens(place.folder):
             _start_in(place, user)
             write_own(root / ADDRESS, os.fsencode(f"{place.folder}\n"))
@@ -127,10 +155,11 @@ def _alone(root: Path) -> Generator[None]:
 def _start_in(place: _Place, user: "Runner") -> None:
     from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy
 
-    _forget_stale(place)
     found = find_binaries()
-    place.folder.mkdir(parents=True, exist_ok=True)
+    place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    user.refuse_foreign(place.folder)
     place.folder.chmod(0o700)
+    _forget_stale(place)
     user.own(place.folder)
     copied = place.folder / found.bindir.parent.parent.name
     shutil.rmtree(copied, ignore_errors=True)
@@ -222,6 +251,7 @@ def _stop(root: Path, remove: bool) -> DevServer:
     (root / ADDRESS).unlink(missing_ok=True)
     if remove:
         shutil.rmtree(place.folder, ignore_errors=True)
+        (root / _OUTSIDE).unlink(missing_ok=True)
     return DevServer(running=False, data=place.data)
 
 

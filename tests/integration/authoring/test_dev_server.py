@@ -3,10 +3,15 @@
 import os
 import select
 import signal
+import stat
+from hashlib import sha256
+from pathlib import Path
 
 import anyio
+import pytest
 from anyio import to_thread
 
+from dbwarden.errors import UsageError
 from dbwarden.operations.dev_server import dev_server_start, dev_server_status, dev_server_stop
 from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.test_other_operations import configure, run
@@ -116,3 +121,38 @@ async def test_without_a_database_that_uses_it_there_is_no_development_server(
     code, _, err = await run(project, "dev-server", "start")
     assert code == 2
     assert "dev_database_url='embedded'" in err
+
+
+def foreseen_link(root: Path, victim: Path) -> Path:
+    """Lay a trap where a folder named after the project would be."""
+    link = Path("/var/tmp", f"dbwarden-{sha256(str(root).encode()).hexdigest()[:12]}")
+    link.symlink_to(victim)
+    return link
+
+
+async def test_a_folder_that_somebody_else_prepared_is_neither_used_nor_given_away(
+    tmp_path: Path,
+) -> None:
+    root, victim, link = tmp_path / "project", tmp_path / "victim", tmp_path / "link"
+    root.mkdir()
+    victim.mkdir()
+    root.joinpath(*(["a" * 40] * 3)).mkdir(parents=True)  # a socket's path would be too long
+    root = root.joinpath(*(["a" * 40] * 3))
+    (root / ".dbwarden").mkdir()
+    link.symlink_to(victim)
+    foreseen = foreseen_link(root, victim)
+    before = victim.stat()
+    try:
+        started = await dev_server_start(root, ())
+        assert started.running and foreseen not in started.data.parents
+        assert stat.S_IMODE(started.data.parent.stat().st_mode) == 0o700
+        await dev_server_stop(root, remove=True)
+        (root / ".dbwarden" / "dev-server-folder").write_text(f"{link}\n")
+        with pytest.raises(UsageError, match="belongs to another user"):
+            await dev_server_start(root, ())
+    finally:
+        await dev_server_stop(root)
+        os.unlink(foreseen)
+    after = victim.stat()
+    assert (after.st_uid, after.st_mode) == (before.st_uid, before.st_mode)
+    assert list(victim.iterdir()) == []

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,9 +60,22 @@ class Runner:
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def own(self, path: Path) -> None:
-        """Give *path* to this user."""
+        """Give *path* to this user; of a link the link itself."""
         if self.uid is not None and self.gid is not None:
-            os.chown(path, self.uid, self.gid)
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+    def refuse_foreign(self, folder: Path) -> None:
+        """Raise unless *folder* is a real one that is ours or this user's.
+
+        Raises:
+            UsageError: It is a link or a file, or belongs to somebody else.
+        """
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
+            raise UsageError(
+                f"{folder} is a link, or belongs to another user: no server is started in it",
+                next_step="Find out who made it, then remove it.",
+            )
 
     def can_run(self, program: Path) -> bool:
         """Whether this user can read and start *program*."""
