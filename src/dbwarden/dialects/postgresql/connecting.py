@@ -1,5 +1,6 @@
 """From a configuration to a session, within the connect timeout."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -102,21 +103,46 @@ async def connect(arguments: Mapping[str, Any]) -> Any:
     """Call ``asyncpg.connect`` so that its exceptions hold no password.
 
     The driver's frames hold it in their variables, and error trackers show those. So they are
-    dropped, from a cancellation too.
+    dropped, from a cancellation too. What a cancelled connect leaves behind is not reported.
 
     Args:
         arguments: What ``asyncpg.connect`` takes; each may be a :class:`Secret`.
     """
     try:
         return await asyncpg.connect(
+            loop=_QuietLoop(asyncio.get_running_loop()),
             **{
                 name: _revealed(name, value)
                 for name, value in (_password_of_environment() | dict(arguments)).items()
-            }
+            },
         )
     except BaseException as error:
         without_frames(error)
         raise
+
+
+class _QuietLoop:
+    """The running loop, whose futures do not report an exception that nothing awaits.
+
+    A connect that is cancelled while the driver asks for TLS leaves such a future behind.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Create a future whose exception counts as retrieved."""
+        made = self._loop.create_future()
+        made.add_done_callback(_retrieve)
+        return made
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 def _password_of_environment() -> dict[str, Any]:
