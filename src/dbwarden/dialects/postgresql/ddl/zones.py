@@ -23,8 +23,9 @@ _EXPRESSIONS = {
     ("tstzrange", "tsrange"): "{range}",
 }
 _RANGE = (
-    "CASE WHEN isempty({0}) THEN 'empty' ELSE {1}(lower({0}) AT TIME ZONE 'UTC',"
-    " upper({0}) AT TIME ZONE 'UTC', CASE WHEN lower_inc({0}) THEN '[' ELSE '(' END"
+    "CASE WHEN isempty({0}) THEN 'empty' WHEN {0} IS NOT NULL THEN {1}("
+    "lower({0}) AT TIME ZONE 'UTC', upper({0}) AT TIME ZONE 'UTC',"
+    " CASE WHEN lower_inc({0}) THEN '[' ELSE '(' END"
     " || CASE WHEN upper_inc({0}) THEN ']' ELSE ')' END) END"
 )
 
