@@ -84,7 +84,7 @@ class Stage:
 async def open_stage() -> AsyncIterator[Stage]:
     """Start the server; everything is gone at the end."""
     settings = {"max_connections": "1300", "shared_buffers": "256MB"}
-    async with embedded_server(settings=settings) as server:
+    async with embedded_server(settings=settings, tcp=True) as server:
         admin = await asyncpg.connect(
             host=str(server.folder), port=server.port, user="postgres", database="postgres"
         )

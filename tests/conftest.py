@@ -74,7 +74,7 @@ def nothing_blocks_the_event_loop() -> Generator[None]:
 @pytest.fixture(scope="session")
 def postgres_server(cache_of_the_session: None) -> Generator[EmbeddedServer]:
     """One embedded PostgreSQL for all tests of the session that ask for it."""
-    server = EmbeddedServer()
+    server = EmbeddedServer(tcp=True)
     server.start()
     try:
         yield server

@@ -110,7 +110,7 @@ async def streaming_replica(primary: EmbeddedServer) -> AsyncGenerator[EmbeddedS
         await anyio.to_thread.run_sync(
             lambda: subprocess.run(command, check=True, capture_output=True, **runner().arguments)
         )
-        async with embedded_server(data=data, settings={"hot_standby": "on"}) as replica:
+        async with embedded_server(data=data, settings={"hot_standby": "on"}, tcp=True) as replica:
             yield replica
 
 

@@ -237,7 +237,7 @@ def settings(server: EmbeddedServer) -> dict[str, dict[str, object]]:
     }
 
 
-WAYS = tuple(settings(EmbeddedServer()))
+WAYS = tuple(settings(EmbeddedServer(tcp=True)))
 
 
 @pytest.fixture(params=WAYS)

@@ -151,7 +151,7 @@ async def test_a_pool_that_is_used_up_is_not_a_dead_database(site: Any, postgres
 
 
 async def test_a_server_without_a_free_connection_says_so(site: Any) -> None:
-    async with embedded_server(settings={"max_connections": "8"}) as server:
+    async with embedded_server(settings={"max_connections": "8"}, tcp=True) as server:
         site.add("primary", server.url(), default=True, pool_size=1, max_overflow=0)
         app = health_app(probe_timeout=2.0)
         transport = httpx.ASGITransport(app=app)
@@ -318,7 +318,7 @@ async def test_the_deadline_answers_for_whoever_has_not(
 
 
 def test_a_server_that_stops_and_starts_again_while_serving(site: Any, serve: Any) -> None:
-    server = EmbeddedServer()
+    server = EmbeddedServer(tcp=True)
     server.start()
     try:
         site.add("primary", server.url(), default=True)

@@ -26,7 +26,7 @@ Servers = tuple[EmbeddedServer, EmbeddedServer]
 
 @pytest.fixture(scope="module")
 def servers() -> Generator[Servers]:
-    primary = EmbeddedServer()
+    primary = EmbeddedServer(tcp=True)
     primary.start()
     try:
         with (

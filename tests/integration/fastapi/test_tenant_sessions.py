@@ -253,7 +253,7 @@ async def test_a_start_that_checks_tenants_opens_no_pools_for_them(tenants: Any)
 
 async def test_a_list_of_tenants_leaves_connections_to_others(site: Any) -> None:
     names = [f"t{number:02d}" for number in range(34)]
-    async with embedded_server(settings={"max_connections": "30"}) as server:
+    async with embedded_server(settings={"max_connections": "30"}, tcp=True) as server:
         for name in names:
             await server.create_database(name)
         site.lines += [

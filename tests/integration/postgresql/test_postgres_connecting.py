@@ -52,7 +52,7 @@ host all all 127.0.0.1/32 scram-sha-256
 @pytest.fixture(scope="module")
 def strict_server() -> Generator[EmbeddedServer]:
     """A server that asks for passwords."""
-    server = EmbeddedServer()
+    server = EmbeddedServer(tcp=True)
     server.start()
     try:
         (server.data / "pg_hba.conf").write_text(HBA)
@@ -250,7 +250,7 @@ async def test_a_database_that_takes_no_connections(
 
 
 async def test_a_server_that_shuts_down(make_config: MakeConfig) -> None:
-    async with embedded_server() as server, admin(server.url()):
+    async with embedded_server(tcp=True) as server, admin(server.url()):
         pid = int((server.data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGTERM)  # waits for whom it has, and lets nobody in
 
@@ -390,7 +390,7 @@ async def test_read_only_holds_before_the_first_look_too(
 async def test_read_write_finds_the_primary_also_to_read_only(
     make_config: MakeConfig,
 ) -> None:
-    async with embedded_server() as primary, streaming_replica(primary) as replica:
+    async with embedded_server(tcp=True) as primary, streaming_replica(primary) as replica:
         hosts = f"127.0.0.1:{replica.port},127.0.0.1:{primary.port}"
         base = f"postgresql://postgres@{hosts}/postgres?target_session_attrs="
         for wanted, in_recovery in [

@@ -72,7 +72,7 @@ async def test_a_backend_that_is_killed_in_mid_migration(
 
 
 async def test_a_server_that_restarts_in_mid_migration(make_config: MakeConfig) -> None:
-    async with embedded_server() as server:
+    async with embedded_server(tcp=True) as server:
         config = make_config(server.url())
         async with anyio.create_task_group() as tasks:
 

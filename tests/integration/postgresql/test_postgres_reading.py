@@ -345,7 +345,7 @@ async def test_a_row_of_a_newer_dbwarden_is_told_as_that(
 
 
 async def test_a_replica_says_how_far_it_is(make_config: MakeConfig) -> None:
-    async with embedded_server() as primary:
+    async with embedded_server(tcp=True) as primary:
         config = make_config(primary.url())
         await apply(config, work(1, "CREATE TABLE a ()"))
         async with streaming_replica(primary) as replica:

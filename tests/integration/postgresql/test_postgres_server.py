@@ -32,7 +32,7 @@ def running(folder: Path) -> bool:
 
 
 async def test_it_starts_serves_and_leaves_nothing_behind() -> None:
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         folder = mine.folder
         assert await value(mine.url(), "SELECT 1") == 1
         assert running(folder)
@@ -46,7 +46,7 @@ async def test_several_run_side_by_side() -> None:
         seen: list[str] = []
 
         async def one(n: int) -> None:
-            async with embedded_server() as mine:
+            async with embedded_server(tcp=True) as mine:
                 await mine.create_database(f"db{n}")
                 seen.append(await value(mine.url(f"db{n}"), "SELECT current_database()"))
 
@@ -57,9 +57,9 @@ async def test_several_run_side_by_side() -> None:
 
 
 async def test_it_is_reachable_from_this_machine_only() -> None:
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         assert await value(mine.url(), "SHOW listen_addresses") == "127.0.0.1"
-    async with embedded_server(tcp=False) as quiet:
+    async with embedded_server() as quiet:
         assert await value(quiet.url(), "SHOW listen_addresses") == ""
         with pytest.raises(OSError):
             await asyncpg.connect(host="127.0.0.1", port=quiet.port, user="postgres", timeout=5)
@@ -68,14 +68,14 @@ async def test_it_is_reachable_from_this_machine_only() -> None:
 
 
 async def test_settings_win_over_ours() -> None:
-    async with embedded_server(settings={"max_connections": "17", "fsync": "on"}) as mine:
+    async with embedded_server(settings={"max_connections": "17", "fsync": "on"}, tcp=True) as mine:
         assert await value(mine.url(), "SHOW max_connections") == "17"
         assert await value(mine.url(), "SHOW fsync") == "on"
         assert await value(mine.url(), "SHOW full_page_writes") == "off"
 
 
 async def test_a_database_is_made_from_a_template_and_dropped_with_its_guests() -> None:
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         url = await mine.create_database('odd "name"/?')
         await asyncpg_execute(url, "CREATE TABLE a ()")
         copy = await mine.create_database("copy", template='odd "name"/?')
@@ -100,27 +100,27 @@ async def asyncpg_execute(url: str, sql: str) -> None:
 async def test_a_data_folder_stays_and_is_used_again() -> None:
     with open_folder() as folder:
         data = folder / "data"
-        async with embedded_server(data=data) as mine:
+        async with embedded_server(data=data, tcp=True) as mine:
             await mine.create_database("kept")
             assert await value(mine.url(), "SHOW fsync") == "on"
-            second = EmbeddedServer(data=data)
+            second = EmbeddedServer(data=data, tcp=True)
             with pytest.raises(UsageError, match="a server runs on"):
                 await anyio.to_thread.run_sync(second.start)
             await anyio.to_thread.run_sync(second.stop)
             assert await value(mine.url("kept"), "SELECT 1") == 1
 
         assert not running(data)
-        async with embedded_server(data=data) as again:
+        async with embedded_server(data=data, tcp=True) as again:
             assert await value(again.url("kept"), "SELECT 1") == 1
 
         (data / "PG_VERSION").write_text("9.6\n")
         with pytest.raises(UsageError, match=r"was made by PostgreSQL 9\.6"):
-            async with embedded_server(data=data):
+            async with embedded_server(data=data, tcp=True):
                 pass
 
 
 async def test_it_goes_on_after_a_crash_and_after_a_pause() -> None:
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         url = await mine.create_database("kept")
         for end in (mine.halt, mine.crash):
             await anyio.to_thread.run_sync(end)
@@ -135,7 +135,7 @@ async def test_a_cancelled_start_leaves_nothing_behind(monkeypatch: pytest.Monke
         folder.chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
         with anyio.move_on_after(0.05) as scope:
-            async with embedded_server() as mine:
+            async with embedded_server(tcp=True) as mine:
                 assert mine.folder.parent == folder
                 await anyio.sleep_forever()
 
@@ -147,7 +147,7 @@ async def test_a_cancelled_start_leaves_nothing_behind(monkeypatch: pytest.Monke
 STARTS_AND_DIES = """
 import os, signal, sys
 from dbwarden.dialects.postgresql.server import EmbeddedServer
-server = EmbeddedServer()
+server = EmbeddedServer(tcp=True)
 server.start()
 print(server.folder, flush=True)
 if sys.argv[1] == "exit":
@@ -172,7 +172,7 @@ async def test_a_server_ends_with_the_process_that_started_it(end: signal.Signal
 
 
 async def test_a_server_that_died_by_itself_is_stopped_without_complaint() -> None:
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         pid = int((mine.data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
         folder = mine.folder
@@ -194,7 +194,7 @@ async def test_a_folder_whose_owner_died_is_swept_up(monkeypatch: pytest.MonkeyP
         os.close(folders.own(forgotten))
         descriptor = folders.own(used)
 
-        async with embedded_server() as mine:
+        async with embedded_server(tcp=True) as mine:
             assert set(os.listdir(parent)) == {used.name, mine.folder.name}
             await anyio.to_thread.run_sync(folders.sweep, parent)
             assert mine.folder.name in os.listdir(parent)
@@ -253,7 +253,7 @@ def test_a_folder_that_is_being_made_is_never_swept_up(tmp_path: Path) -> None:
 
 async def test_a_server_that_cannot_start_says_why() -> None:
     with pytest.raises(ConnectError, match="did not start") as caught:
-        async with embedded_server(settings={"no_such_setting": "1"}):
+        async with embedded_server(settings={"no_such_setting": "1"}, tcp=True):
             pass
 
     assert "no_such_setting" in (caught.value.detail or "")
@@ -266,7 +266,7 @@ async def test_a_port_that_was_taken_meanwhile_is_given_up_for_another(
     free = server._free_port
     monkeypatch.setattr(server, "_free_port", lambda: next(ports, None) or free())
 
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         assert mine.port != postgres_server.port
         assert await value(mine.url(), "SELECT 1") == 1
 
@@ -339,7 +339,7 @@ async def test_root_runs_it_as_somebody_else_also_from_an_environment_only_root_
     copied = await anyio.to_thread.run_sync(copy_for_root_only, found, tmp_path / "site")
     monkeypatch.setenv(binaries.BIN_VARIABLE, str(copied))
 
-    async with embedded_server() as mine:
+    async with embedded_server(tcp=True) as mine:
         assert mine.binaries is not None
         assert mine.binaries.bindir.is_relative_to(mine.folder)
         assert await value(mine.url(), "SELECT 1") == 1

@@ -22,7 +22,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def running(data: Path | None = None) -> Generator[EmbeddedServer]:
-    server = EmbeddedServer(data=data)
+    server = EmbeddedServer(data=data, tcp=True)
     try:
         server.start()
         yield server

@@ -24,7 +24,7 @@ Servers = tuple[EmbeddedServer, EmbeddedServer]
 @pytest.fixture(scope="session")
 def replicated() -> Generator[Servers]:
     """A primary and its replica; who pauses the replica resumes it."""
-    primary = EmbeddedServer()
+    primary = EmbeddedServer(tcp=True)
     primary.start()
     try:
         with (

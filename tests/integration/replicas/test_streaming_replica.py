@@ -99,7 +99,7 @@ async def test_what_nobody_has_yet_is_pending_on_the_primary(
 
 async def test_whatever_happens_to_one_the_other_is_told_of_as_it_is(make_pair: MakePair) -> None:
     async with (
-        embedded_server() as primary,
+        embedded_server(tcp=True) as primary,
         streaming_replica(primary) as replica,
         make_pair((primary, replica)) as servers,
     ):

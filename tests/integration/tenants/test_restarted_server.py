@@ -97,7 +97,7 @@ class Fleet:
 async def fleet(tmp_path: Path) -> AsyncGenerator[Fleet]:
     """Tenants whose 0002 takes as long as each one's table ``naps`` says."""
     # A server that is ended at once must still have what it said it had.
-    async with embedded_server(settings={"synchronous_commit": "on"}) as server:
+    async with embedded_server(settings={"synchronous_commit": "on"}, tcp=True) as server:
         made = Fleet(tmp_path, server)
         url = server.url("app_TENANT").replace("TENANT", "{tenant_id}")
         project = PROJECT.format(url=url, tenants=list(TENANTS))

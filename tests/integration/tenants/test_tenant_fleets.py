@@ -90,7 +90,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def on_server(tmp_path: Path, room: None) -> AsyncGenerator[Fleet]:
     # A server of its own: to stop it takes less than to drop hundreds of databases.
-    async with embedded_server() as server:
+    async with embedded_server(tcp=True) as server:
         made = Fleet(tmp_path, server)
         pattern = made.url("tenant_id").replace("tenant_id", "{tenant_id}")
         text = ON_SERVER.format(primary=made.url("primary"), pattern=pattern)

@@ -113,6 +113,13 @@ def test_a_marker_names_the_database(dbwarden_database):
 """
 
 
+def test_the_server_of_the_plugin_does_not_listen_on_tcp(project: Project) -> None:
+    project.configure("postgresql")
+    project.tests(SERVER_TESTS)
+    code, said = project.pytest()
+    assert code == 0, said
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_every_test_gets_a_fresh_migrated_database(project: Project, kind: str) -> None:
     project.configure(kind)
@@ -121,6 +128,36 @@ def test_every_test_gets_a_fresh_migrated_database(project: Project, kind: str) 
     assert code == 0, said
     assert "6 passed" in said
     assert not (project.root / "never.db").exists()
+
+
+SERVER_TESTS = """
+import stat
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import text
+from dbwarden.engines import engines
+from dbwarden.fastapi import get_session
+from dbwarden.testing import override_database
+
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+async def test_only_its_owner_can_connect(dbwarden_database, anyio_backend):
+    url = urlsplit(dbwarden_database.url)
+    (folder,) = parse_qs(url.query)["host"]
+    assert url.hostname is None
+    assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+    with override_database("primary", dbwarden_database.url):
+        async with get_session() as session:
+            listens = (await session.execute(text("SHOW listen_addresses"))).scalar_one()
+        await engines().close()
+    assert listens == ""
+"""
 
 
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -89,7 +89,7 @@ class PostgresWorkshop:
                 yield scratch
             return
         async with (
-            embedded_server(tcp=False, in_memory=True) as server,
+            embedded_server(in_memory=True) as server,
             _opened(_embedded_dial(server), "postgres", config, own=True) as scratch,
         ):
             yield scratch

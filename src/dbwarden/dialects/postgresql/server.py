@@ -88,7 +88,7 @@ class EmbeddedServer:
         *,
         data: Path | None = None,
         settings: Mapping[str, str] = MappingProxyType({}),
-        tcp: bool = True,
+        tcp: bool = False,
         in_memory: bool = False,
     ) -> None:
         """Describe a server; nothing happens yet.
@@ -97,8 +97,9 @@ class EmbeddedServer:
             data: A folder whose databases stay; made when it does not exist. ``None`` is a
                 throw-away server.
             settings: What to put into its configuration, over our own.
-            tcp: Listen on a free port of 127.0.0.1, which every user of this machine can reach;
-                ``False`` listens on a socket file that only we can reach.
+            tcp: Also listen on a free port of 127.0.0.1. Every user of this machine can connect
+                there as superuser without a password. By default the server listens only on
+                a Unix socket in a private folder.
             in_memory: Keep its files in memory, where this machine has room for them there.
         """
         self.throw_away = data is None
@@ -339,7 +340,7 @@ async def embedded_server(
     *,
     data: Path | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
-    tcp: bool = True,
+    tcp: bool = False,
     in_memory: bool = False,
 ) -> AsyncGenerator[EmbeddedServer]:
     """A PostgreSQL server for the time of the block; arguments as of :class:`EmbeddedServer`."""
