@@ -20,12 +20,12 @@ def files_source(files: Sequence[Migration]) -> Source:
     return Source(parts=("files", *parts) if parts else (), build=build)
 
 
-async def schema_source(bench: Bench, schema: Schema, empty: Schema) -> Source:
-    """The source that builds *schema*, read elsewhere, anew: so the scratch server prints it.
+async def schema_source(bench: Bench, schema: Schema, floor: Schema) -> Source:
+    """Return the source that builds *schema*, read elsewhere, on *floor*: so scratch prints it.
 
     Raises:
         UnsupportedChange: It holds something that cannot be made.
     """
-    changes = diff(empty, schema)
-    rendered = bench.workshop.render(changes, current=empty, desired=schema)
+    changes = diff(floor, schema)
+    rendered = bench.workshop.render(changes, current=floor, desired=schema)
     return sql_source([statement.text for statement in rendered])

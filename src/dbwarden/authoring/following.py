@@ -36,6 +36,8 @@ async def followed(bench: Bench, sides: Sides, renames: Sequence[Renaming]) -> S
     _refuse_readers_of_what_goes(there, sides.desired, frozenset(stays.values()))
     rest = without_things(sides.desired, sides.kept)
     desired = with_things(rest, there, frozenset(stays.values()))
+    # The server follows the renames in what dbwarden does not write, too.
+    desired = replace(desired, others=sides.current.others)
     return replace(sides, desired=desired, kept=frozenset(stays))
 
 

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 from dbwarden.diff.changes import (
     AddIndex,
+    Alter,
     AlterIndex,
     Change,
+    Create,
+    Drop,
     DropIndex,
     Rename,
     RenameValue,
@@ -16,6 +19,7 @@ from dbwarden.schema import (
     CompositeType,
     Domain,
     Enum,
+    Grant,
     MaterializedView,
     QualifiedName,
     Ref,
@@ -37,6 +41,15 @@ def label(name: QualifiedName, default_namespace: str | None, part: str | None =
 def told(ref: Ref, default_namespace: str | None) -> str:
     """*ref* in words, without the default namespace: ``column users.email``."""
     plain = replace(ref, namespace=None) if ref.namespace == default_namespace else ref
+    if ref.kind is SchemaKind.NAMESPACE and ref.name == default_namespace != "public":
+        return "default namespace"
+    if ref.kind is SchemaKind.DEFAULT_PRIVILEGES and ref.name == default_namespace:
+        plain = replace(ref, name="")
+    if ref.kind is SchemaKind.GRANT and default_namespace is not None:
+        word, _, name = ref.name.partition(" ")
+        for own in (default_namespace, f'"{default_namespace}"'):
+            name = name.removeprefix(f"{own}.")
+        plain = replace(ref, name=f"{word.lower()} {name}")
     return str(plain)
 
 
@@ -52,6 +65,8 @@ def group_of(change: Change, default_namespace: str | None) -> str:
         return f"table {label(change.table, default_namespace)}"
     if isinstance(change, Rename) and change.on is not None:
         return f"table {label(change.on, default_namespace)}"
+    if (grant := _grant_of(change)) is not None:  # stands with what it is on
+        return told(grant.on, default_namespace)
     if isinstance(change, RenameValue):
         return told(ref_of(SchemaKind.ENUM, change.enum), default_namespace)
     ref = subject(change)
@@ -63,7 +78,17 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     return told(ref, default_namespace)
 
 
-_WITH_ARGUMENTS = (SchemaKind.ROUTINE, SchemaKind.AGGREGATE)
+def _grant_of(change: Change) -> Grant | None:
+    match change:
+        case Create(thing=Grant() as grant) | Drop(thing=Grant() as grant):
+            return grant
+        case Alter(after=Grant() as grant):
+            return grant
+        case _:
+            return None
+
+
+_WITH_ARGUMENTS = (SchemaKind.ROUTINE, SchemaKind.AGGREGATE, SchemaKind.DEFAULT_PRIVILEGES)
 
 
 def columns_by_label(schema: Schema) -> dict[str, Ref]:

@@ -1,11 +1,13 @@
 """Upgrade leads there, rollback leads back: shown in scratch before a file exists."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 
 from dbwarden import telemetry
 from dbwarden.authoring.bench import Bench, Source
 from dbwarden.authoring.labels import shortened, told
+from dbwarden.authoring.left_out import without
 from dbwarden.authoring.rows import touched, untried
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
@@ -14,7 +16,7 @@ from dbwarden.diff import diff
 from dbwarden.diff.changes import Change, subject
 from dbwarden.errors import NotProven, StatementFailed
 from dbwarden.files.migration import Migration, Section
-from dbwarden.schema import Schema
+from dbwarden.schema import Ref, Schema
 
 SHOWN = 5
 
@@ -50,7 +52,12 @@ class _Rows:
 
 
 async def prove(
-    bench: Bench, source: Source, current: Schema, desired: Schema, migration: Migration
+    bench: Bench,
+    source: Source,
+    current: Schema,
+    desired: Schema,
+    migration: Migration,
+    left: AbstractSet[Ref] = frozenset(),
 ) -> Proof:
     """Run *migration* up, down and up again in copies of what *source* builds.
 
@@ -60,6 +67,7 @@ async def prove(
         current: What that database's schema is.
         desired: What it has to be after the upgrade.
         migration: Parsed from the very text that will be written.
+        left: What is not compared; neither of the two schemas has it.
 
     Raises:
         StatementFailed: The server refused a statement.
@@ -67,7 +75,7 @@ async def prove(
     """
 
     async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
-        return await _without_rows(bench, source, current, desired, migration)
+        return await _without_rows(bench, source, _Ends(current, desired, left), migration)
 
     async def filled() -> _Rows:
         return await _with_rows(bench, source, current, migration)
@@ -88,35 +96,51 @@ async def prove(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The schemas between which a migration leads, and what is not compared."""
+
+    current: Schema
+    desired: Schema
+    left: AbstractSet[Ref]
+
+
 async def _without_rows(
-    bench: Bench, source: Source, current: Schema, desired: Schema, migration: Migration
+    bench: Bench, source: Source, ends: _Ends, migration: Migration
 ) -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
     """Up, down and up again in empty tables: whether there is a way back, what is there after
     the first upgrade, and the locks."""
     database = await bench.copy(source)
     await database.replay(migration, migration.upgrade)
     after = await database.read()
-    await _must_equal(bench, after, desired, migration, "upgrade")
+    await _must_equal(bench, after, ends.desired, migration, "upgrade", ends.left)
     back = migration.rollback
     reversible = back is not None and not migration.irreversible
     if back is not None and reversible:
         await database.replay(migration, back)
-        await _must_equal(bench, await database.read(), current, migration, "rollback")
+        back_there = await database.read()
+        await _must_equal(bench, back_there, ends.current, migration, "rollback", ends.left)
     else:
         database = await bench.copy(source)
     locks = await database.trace(migration, migration.upgrade)
-    await _must_equal(bench, await database.read(), desired, migration, "second upgrade")
+    again = await database.read()
+    await _must_equal(bench, again, ends.desired, migration, "second upgrade", ends.left)
     return reversible, after, locks
 
 
 async def _must_equal(
-    bench: Bench, found: Schema, wanted: Schema, migration: Migration, what: str
+    bench: Bench,
+    found: Schema,
+    wanted: Schema,
+    migration: Migration,
+    what: str,
+    left: AbstractSet[Ref],
 ) -> None:
-    left = await differences(bench, found, wanted)
-    if left:
+    found = replace(without(found, left), others=wanted.others)
+    if unlike := await differences(bench, found, wanted):
         default = wanted.default_namespace
-        listed = ", ".join(told(subject(change), default) for change in left[:SHOWN])
-        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        listed = ", ".join(told(subject(change), default) for change in unlike[:SHOWN])
+        more = f" and {len(unlike) - SHOWN} more" if len(unlike) > SHOWN else ""
         raise NotProven(
             f"the {what} does not lead where it should: {listed}{more} would still differ",
             database=migration.database,

@@ -14,6 +14,7 @@ from dbwarden.authoring.bench import EMPTY, Bench
 from dbwarden.authoring.current import schema_source
 from dbwarden.authoring.expressions import with_same_expressions
 from dbwarden.authoring.hints import ColumnKey, Hints
+from dbwarden.authoring.left_out import buildable
 from dbwarden.authoring.wording import in_words
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.schema import Check, Column, Index, Schema, Table, constraint_key
@@ -89,7 +90,7 @@ async def settled(bench: Bench, current: Schema, desired: Schema) -> Schema:
 
 async def _printed_again(bench: Bench, schema: Schema) -> Schema:
     empty = await bench.schema(EMPTY)
-    return await bench.schema(await schema_source(bench, schema, empty))
+    return await bench.schema(await schema_source(bench, buildable(schema, empty), empty))
 
 
 def with_leaves(schema: Schema, replaced: Leaves) -> Schema:

@@ -14,12 +14,13 @@ from dbwarden.authoring.current import files_source, schema_source
 from dbwarden.authoring.desired import Wanted, wanted
 from dbwarden.authoring.handmade import KINDS, is_generated, kept, with_virtual_tables
 from dbwarden.authoring.hints import NO_HINTS, Hints
+from dbwarden.authoring.left_out import LeftOut, buildable, comparable, names_of, unbuildable
 from dbwarden.authoring.neighbours import read_live
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import ScratchDatabase
-from dbwarden.errors import StatementFailed
+from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Kind, Ref, Schema
 
@@ -29,31 +30,86 @@ _SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """What is there, how to build it anew, and what is wanted, in the same spelling.
+    """The schema that is there, how to build it, and the schema that is wanted.
 
-    ``kept`` is what hand-written migrations made and models don't know.
+    Both have the same spelling. ``kept`` is what hand-written migrations made and models don't
+    know. ``left`` is what neither of the two schemas has any more, because dbwarden does not write
+    it; ``left_out`` lists it for people.
     """
 
     source: Source
     current: Schema
     desired: Schema
     kept: frozenset[Ref] = frozenset()
+    left: frozenset[Ref] = frozenset()
+    left_out: tuple[LeftOut, ...] = ()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
 
 
-async def live_source(bench: Bench) -> Source:
-    """The source that builds what the configured database has, read now."""
-    empty = await bench.schema(EMPTY)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """A scratch database on which a schema that was read elsewhere is built."""
+
+    source: Source
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a live database has, and the source that builds as much of it as can be built."""
+
+    read: Schema
+    source: Source
+    floor: Floor
+
+    @property
+    def unbuilt(self) -> frozenset[Ref]:
+        """What the source does not build, but for the objects that dbwarden does not write."""
+        left = unbuildable(self.read, self.floor.schema)
+        return left - {other.ref for other in self.read.others}
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the source does not build."""
+        known = {other.ref: other for other in self.floor.schema.others}
+        strange = {it.ref for it in self.read.others if known.get(it.ref) != it}
+        return names_of(self.unbuilt | strange, self.read)
+
+
+async def live(bench: Bench, floor: Floor) -> Live:
+    """Read the configured database now, to build it on *floor*."""
     telemetry.doing("reading the live database")
-    live = await read_live(bench)
-    return await schema_source(bench, live, empty)
+    return await _live(bench, await read_live(bench), floor)
 
 
-async def adopted_source(bench: Bench) -> Source:
-    """``live_source`` without what other migration tools keep there for themselves."""
-    empty = await bench.schema(EMPTY)
-    live = await read_live(bench)
-    return await schema_source(bench, without_ledgers(live, bench.config.ledger_schema), empty)
+async def adopted(bench: Bench) -> Live:
+    """Read the configured database without the tables in which other tools keep their history."""
+    found = without_ledgers(await read_live(bench), bench.config.ledger_schema)
+    return await _live(bench, found, await empty_floor(bench))
+
+
+async def _live(bench: Bench, found: Schema, floor: Floor) -> Live:
+    can = buildable(found, floor.schema)
+    source = _after(floor.source, await schema_source(bench, can, floor.schema))
+    return Live(read=found, source=source, floor=floor)
+
+
+async def empty_floor(bench: Bench) -> Floor:
+    """Return an empty scratch database."""
+    return Floor(source=EMPTY, schema=await bench.schema(EMPTY))
+
+
+async def floor_of(bench: Bench, files: Sequence[Migration]) -> Floor:
+    """Return what *files* make of objects that dbwarden does not write; else an empty database."""
+    source = files_source(files)
+    schema = await bench.schema(source) if files else None
+    if schema is None or not schema.others:
+        return await empty_floor(bench)
+    try:
+        source = await _support(bench, source, schema)
+        return Floor(source=source, schema=await bench.schema(source))
+    except (StatementFailed, UnsupportedChange):  # some of them need tables
+        return await empty_floor(bench)
 
 
 async def compared(
@@ -74,22 +130,42 @@ async def compared(
         asked = await wanted(bench.config, bench.workshop)
         return asked, await _tried(bench, asked.source)
 
-    async def there() -> tuple[Source, Schema]:
-        source = await live_source(bench) if from_live else files_source(files)
-        return source, await bench.schema(source)
+    async def there() -> tuple[Source, Schema, frozenset[Ref]]:
+        if from_live:
+            return await built(bench, await live(bench, await floor_of(bench, files)))
+        source = files_source(files)
+        return source, await bench.schema(source), frozenset()
 
     if not from_live:
         await bench.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
-    (asked, found), (source, current) = await together(models, there, apart=apart)
+    (asked, found), (source, current, unbuilt) = await together(models, there, apart=apart)
     telemetry.doing("comparing")
-    desired = found if isinstance(found, Schema) else await _on_top(bench, asked, current, found)
+    desired = (
+        found if isinstance(found, Schema) else await _on_top(bench, asked, source, current, found)
+    )
     stays: frozenset[Ref] = frozenset()
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
         desired, stays = await kept(bench, files, handmade, desired)
+    told = (current, desired)
+    current, desired, left = comparable(current, desired, unbuilt)
     desired = await settled(bench, current, left_alone(bench.config, current, desired))
-    return Sides(source=source, current=current, desired=desired, kept=stays, hints=asked.hints)
+    return Sides(
+        source=source,
+        current=current,
+        desired=desired,
+        kept=stays - left,
+        left=left,
+        left_out=names_of(left, *told),
+        hints=asked.hints,
+    )
+
+
+async def built(bench: Bench, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
+    """Return the source of a live database, its schema as scratch prints it, and what it lacks."""
+    schema = await bench.schema(found.source)
+    return found.source, replace(schema, others=found.read.others), found.unbuilt
 
 
 def left_alone(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
@@ -116,15 +192,26 @@ async def _tried(bench: Bench, source: Source) -> Schema | StatementFailed:
         return error
 
 
-async def _on_top(bench: Bench, asked: Wanted, current: Schema, error: StatementFailed) -> Schema:
-    """What models and schema files make on top of what migrations prepared."""
-    support = await _support(bench, current)
+async def _on_top(
+    bench: Bench, asked: Wanted, source: Source, current: Schema, error: StatementFailed
+) -> Schema:
+    """Return what models and schema files make on top of what migrations prepared."""
+    try:
+        support = await _support(bench, source, current)
+    except (StatementFailed, UnsupportedChange):
+        raise error from None
     if not support.parts:
         raise error
-    return await bench.schema(_after(support, asked.source))
+    made = await bench.schema(_after(support, asked.source))
+    # Dropping tables takes them out of publications: not the models' doing.
+    there = {other.ref: other for other in current.others}
+    return replace(made, others=tuple(there.get(other.ref, other) for other in made.others))
 
 
 def _after(first: Source, second: Source) -> Source:
+    if not first.parts:
+        return second
+
     async def build(database: ScratchDatabase) -> None:
         await first.build(database)
         await second.build(database)
@@ -132,16 +219,32 @@ def _after(first: Source, second: Source) -> Source:
     return Source(parts=(*first.parts, "then", *second.parts), build=build)
 
 
-async def _support(bench: Bench, current: Schema) -> Source:
-    """The source of what tables may need and models cannot say: extensions, domains, functions."""
+async def _support(bench: Bench, source: Source, current: Schema) -> Source:
+    """Return the source of what tables may need and models cannot say: extensions, functions.
+
+    Objects that dbwarden does not write are only where *source* itself builds them.
+    """
     empty = await bench.schema(EMPTY)
-    kept_refs = independent(current)
+    kept_refs = independent(current) | _needed(current, [other.ref for other in current.others])
     changed: dict[str, Any] = {
         kind: tuple(thing for thing in getattr(current, kind) if thing.ref in kept_refs)
-        for kind in KINDS
+        for kind in (*KINDS, "enums")
     }
     subset = replace(empty, **changed, dependencies=current.dependencies)
-    return await schema_source(bench, subset, empty)
+    if not subset.others:
+        return await schema_source(bench, subset, empty)
+    subset = replace(subset, others=current.others)
+    return _after(source, await schema_source(bench, subset, current))
+
+
+def _needed(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:
+    """Return *refs* and everything that they need."""
+    needs, found, waiting = schema.needs(), set(refs), list(refs)
+    while waiting:
+        more = set(needs.get(waiting.pop(), ())) - found
+        found |= more
+        waiting += more
+    return frozenset(found)
 
 
 _ON_TABLES = (Kind.TABLE, Kind.COLUMN, Kind.DEFAULT, Kind.CONSTRAINT, Kind.INDEX, Kind.ENUM)

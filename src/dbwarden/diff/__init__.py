@@ -9,6 +9,7 @@ from dbwarden.diff.circles import opened
 from dbwarden.diff.compare import compare
 from dbwarden.diff.following import following
 from dbwarden.diff.order import order
+from dbwarden.diff.privileges import with_default_privileges
 from dbwarden.diff.rebuild import with_rebuilds
 from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links, without_checks
@@ -65,9 +66,11 @@ def _diff(
     found = compare(base, desired)
     if not found:
         return asked
-    old, new = links(base), links(replace(desired, standing=base.standing or desired.standing))
+    old = links(base)
     changes = without_circles(with_rebuilds(found, base, desired, old), base, desired)
     changes, came, went = opened(changes, base, desired)
+    changes, granted = with_default_privileges(changes, base, desired)
+    new = links(replace(granted, standing=base.standing or desired.standing))
     first, rest = _homes(changes, asked)
     ordered = order(rest, without_checks(old, went), without_checks(new, came))
     return (*first, *asked, *ordered)

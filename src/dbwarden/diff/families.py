@@ -1,7 +1,7 @@
 """In which order tables change that inherit from one another, or are partitions. Pure."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dbwarden.diff.changes import (
     AddColumn,
@@ -21,7 +21,7 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
-from dbwarden.schema import Kind, QualifiedName, Ref, Table
+from dbwarden.schema import Kind, QualifiedName, Ref, Table, ref_of
 
 OWN = (AddColumn, AlterColumn, DropColumn, DropConstraint)
 """What a child may have to itself, or have from its parent."""
@@ -112,6 +112,30 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
                 graph.wish(first, second)
             for merged in numbers.get((AddColumn, same), ()) if kind is AlterColumn else ():
                 graph.wish(own[-1], merged)
+
+
+def before_columns_of_parents(
+    graph: Graph, changes: Sequence[Change], old: Links, removers: Mapping[Ref, Sequence[int]]
+) -> None:
+    """What needs an inherited column goes before the parent's column takes that one along."""
+    for number, change in enumerate(changes):
+        if isinstance(change, DropColumn) and not change.only:
+            for child in _below(change.table, old):
+                column = ref_of(Kind.COLUMN, child, change.column.name)
+                for user in old.needed_by.get(column, ()):
+                    for other in removers.get(user, ()):
+                        if other != number:
+                            graph.before(other, number)
+
+
+def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
+    """Return the partitions and children of *table*, however deep."""
+    found = [table]
+    for name in found:
+        for ref in links.needed_by.get(ref_of(Kind.TABLE, name), ()):
+            if ref == parentage(ref.table) and ref.table not in found:
+                found.append(ref.table)
+    return found[1:]
 
 
 def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> None:

@@ -27,13 +27,20 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.effects import Effects, effects, names
-from dbwarden.diff.families import families, parents_and_children, parts_of_partitions
+from dbwarden.diff.families import (
+    before_columns_of_parents,
+    families,
+    parents_and_children,
+    parts_of_partitions,
+)
 from dbwarden.diff.fold import folded
 from dbwarden.diff.graph import Graph
+from dbwarden.diff.privileges import default_privileges_last
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Aggregate,
+    DefaultPrivileges,
     ForeignKey,
     Kind,
     PrimaryKey,
@@ -94,7 +101,9 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     _same_columns(graph, nodes, changes)
     families(graph, changes)
     parents_and_children(graph, changes, old, new)
+    before_columns_of_parents(graph, changes, old, nodes.removers)
     parts_of_partitions(graph, changes, new)
+    default_privileges_last(graph, changes)
     _wishes(graph, nodes, changes)
     _logged_before_what_refers_to_it(graph, nodes, changes, old)
     _long_values_before_how_they_are_kept(graph, changes)
@@ -344,6 +353,8 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
             stage = 0
         case Drop(thing=SequenceThing(owned_by=owner)) if owner is not None:
             return STAGES[Kind.TABLE], owner.namespace or "", owner.name, len(IN_TABLE), ref.name
+        case Drop(thing=DefaultPrivileges()):
+            stage = STAGES[ref.kind]
         case Drop() if STAGES[ref.kind] >= STAGES[Kind.VIEW]:
             stage = 1
         case Drop():

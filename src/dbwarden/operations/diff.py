@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.labels import told
+from dbwarden.authoring.left_out import LeftOut, comparable, names_of
 from dbwarden.authoring.planning import Task, render
 from dbwarden.authoring.settling import settled
-from dbwarden.authoring.sides import compared, left_alone, live_source
+from dbwarden.authoring.sides import Sides, built, compared, floor_of, left_alone, live
 from dbwarden.authoring.writing import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
@@ -48,7 +49,8 @@ class DiffResult:
     """What would have to change; ``clean`` when nothing would.
 
     ``compared`` says what with what; ``sql`` leads from the first to the second, empty where
-    that cannot be written (``problem`` says why).
+    that cannot be written (``problem`` says why). ``left_out`` is what was not compared: objects
+    that dbwarden does not write, and what needs them.
     """
 
     database: DatabaseName
@@ -56,6 +58,7 @@ class DiffResult:
     differences: tuple[Difference, ...]
     sql: str = field(default="", repr=False)
     problem: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -79,11 +82,8 @@ async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
     async with bench(config) as place:
         if models:
             sides = await compared(place, files, from_live=True)
-            return _result(place, "live with models", sides.current, sides.desired)
-        current = await place.schema(await live_source(place))
-        desired = await place.schema(files_source(files))
-        desired = await settled(place, current, left_alone(config, current, desired))
-        return _result(place, "live with files", current, desired)
+            return _result(place, "live with models", sides)
+        return _result(place, "live with files", await _live_with_files(place, files))
 
 
 @operation("check_models")
@@ -99,12 +99,25 @@ async def check_models(config: DatabaseConfig) -> DiffResult:
         return await _files_with_models(place, files)
 
 
+async def _live_with_files(place: Bench, files: Many[Migration]) -> Sides:
+    """Return the live database and its files, without what cannot be compared."""
+    found = await live(place, await floor_of(place, files))
+    source, current, unbuilt = await built(place, found)
+    desired = await place.schema(files_source(files))
+    told = (current, desired)
+    current, desired, left = comparable(current, desired, unbuilt)
+    desired = await settled(place, current, left_alone(place.config, current, desired))
+    left_out = names_of(left, *told, found.read)
+    return Sides(source=source, current=current, desired=desired, left=left, left_out=left_out)
+
+
 async def _files_with_models(place: Bench, files: Many[Migration]) -> DiffResult:
     sides = await compared(place, files)
-    return _result(place, "files with models", sides.current, sides.desired)
+    return _result(place, "files with models", sides)
 
 
-def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffResult:
+def _result(place: Bench, what: str, sides: Sides) -> DiffResult:
+    current, desired = sides.current, sides.desired
     changes, default = diff(current, desired), desired.default_namespace
     sql, problem = "", None
     try:
@@ -117,6 +130,7 @@ def _result(place: Bench, what: str, current: Schema, desired: Schema) -> DiffRe
         differences=tuple(listed(without_serials(changes), default)),
         sql=sql,
         problem=problem,
+        left_out=sides.left_out,
     )
 
 

@@ -13,8 +13,9 @@ from dbwarden.authoring.bench import EMPTY, Bench, bench
 from dbwarden.authoring.code import is_serial, module
 from dbwarden.authoring.desired import Wanted, read_wanted
 from dbwarden.authoring.handmade import KINDS
+from dbwarden.authoring.left_out import LeftOut
 from dbwarden.authoring.proof import differences
-from dbwarden.authoring.sides import adopted_source, independent
+from dbwarden.authoring.sides import adopted, independent
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
 from dbwarden.diff import diff
@@ -27,11 +28,12 @@ from dbwarden.types import DatabaseName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedModels:
-    """The code, and how many tables it describes."""
+    """The code, how many tables it describes, and what it leaves out."""
 
     database: DatabaseName
     tables: int
     code: str = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @operation("generate_models")
@@ -44,7 +46,8 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         NotProven: The models would build something else; names what.
     """
     async with bench(config, use_cache=False) as place:
-        schema = await place.schema(await adopted_source(place))
+        found = await adopted(place)
+        schema = await place.schema(found.source)
         if not schema.tables:
             raise UsageError("the database holds no tables", database=config.database_name)
         before = await _before(place, schema)
@@ -59,7 +62,12 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
                 f"the models would not lead back to the database: {subject(left[0])} differs",
                 database=config.database_name,
             )
-    return GeneratedModels(database=config.database_name, tables=len(schema.tables), code=code)
+    return GeneratedModels(
+        database=config.database_name,
+        tables=len(schema.tables),
+        code=code,
+        left_out=found.left_out,
+    )
 
 
 async def _draft(place: Bench, schema: Schema, before: list[str]) -> tuple[bool, Schema]:

@@ -14,6 +14,7 @@ from dbwarden.authoring.fills import decided_fills, flag, unfilled_of
 from dbwarden.authoring.following import followed
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
+from dbwarden.authoring.left_out import LeftOut
 from dbwarden.authoring.planning import Plan, Task, decide, plan
 from dbwarden.authoring.proof import Proof, prove, untried_beside, verdict
 from dbwarden.authoring.renames import new_labels
@@ -45,8 +46,9 @@ class MakeMigrationsResult:
 
     ``path`` is ``None`` when nothing was written: models and migrations agree, or only the SQL
     was asked for. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
-    ``not proven``. ``locks`` are lines about tables that were there before. ``left_out`` are tables
-    beside these whose modules no ``model_paths`` name.
+    ``not proven``. ``locks`` are lines about tables that were there before. ``left_out`` is what
+    was not compared: objects that dbwarden does not write, with what needs them, and tables whose
+    modules no ``model_paths`` name.
     """
 
     database: DatabaseName
@@ -61,7 +63,7 @@ class MakeMigrationsResult:
     locks: tuple[str, ...] = ()
     server: str | None = None
     sql: str | None = field(default=None, repr=False)
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,16 @@ def _refuse_replica(config: DatabaseConfig) -> None:
 async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:
     config = place.config
     sides = await compared(place, files, from_live=order.from_live)
-    left_out = tuple(f"{table} ({home})" for table, home in sides.hints.unclaimed.items())
+    unclaimed = (
+        LeftOut(
+            kind="table",
+            name=table,
+            why=f"{home} is in no model_paths",
+            next_step="Name the module in model_paths, or leave the table to others.",
+        )
+        for table, home in sides.hints.unclaimed.items()
+    )
+    left_out = (*unclaimed, *sides.left_out)
     if not order.answers.renames and not differ(sides.current, sides.desired):
         name = config.database_name
         return MakeMigrationsResult(database=name, agree=True, proven=True, left_out=left_out)
@@ -256,7 +267,8 @@ async def _prove(
     config = place.config
     path = config.migrations_dir / _file_name(config, files, order)
     migration = parse(draft, path=path, database=config.files_of, dialect=config.database_type)
-    proof = await prove(place, sides.source, sides.current, sides.desired, migration)
+    ends = (sides.source, sides.current, sides.desired)
+    proof = await prove(place, *ends, migration, sides.left)
     _refuse_broken(proof.after, sides.current, migration)
     return proof
 

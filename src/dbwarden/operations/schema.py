@@ -7,9 +7,10 @@ import anyio.to_thread
 
 from dbwarden.authoring.bench import EMPTY, Bench, bench
 from dbwarden.authoring.current import files_source
+from dbwarden.authoring.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.planning import Plan, Task, plan
 from dbwarden.authoring.proof import prove
-from dbwarden.authoring.sides import adopted_source
+from dbwarden.authoring.sides import adopted
 from dbwarden.authoring.writing import Header, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
@@ -27,10 +28,14 @@ FIRST = "0001"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaResult:
-    """The SQL that builds what the files make, or what the live database has."""
+    """The SQL that builds what the files make, or what the live database has.
+
+    ``left_out`` are objects that dbwarden does not write, and what needs them.
+    """
 
     database: DatabaseName
     sql: str = field(repr=False)
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @operation("schema")
@@ -43,13 +48,20 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
     """
     async with bench(config) as place:
         if live:
-            source = await adopted_source(place)
+            found = await adopted(place)
+            schema, left_out = await place.schema(found.source), found.left_out
         else:
-            source = files_source(await migration_files(config))
-        schema = await place.schema(source)
+            made = await place.schema(files_source(await migration_files(config)))
+            schema, left_out = await written(place, made)
         planned, empty = await _from_nothing(place, schema)
     lines = section_lines(planned.upgrade, empty.default_namespace)
-    return SchemaResult(database=config.database_name, sql="\n".join(lines))
+    return SchemaResult(database=config.database_name, sql="\n".join(lines), left_out=left_out)
+
+
+async def written(place: Bench, schema: Schema) -> tuple[Schema, tuple[LeftOut, ...]]:
+    """Return *schema* without what dbwarden does not write, and what that is."""
+    empty = await place.schema(EMPTY)
+    return buildable(schema, empty), names_of(unbuildable(schema, empty), schema)
 
 
 async def _from_nothing(place: Bench, schema: Schema) -> tuple[Plan, Schema]:
@@ -59,12 +71,17 @@ async def _from_nothing(place: Bench, schema: Schema) -> tuple[Plan, Schema]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptResult:
-    """The file that describes what is there, and that it is marked as applied."""
+    """The file that describes what is there, and that it is marked as applied.
+
+    ``left_out`` is what the file does not describe: objects that dbwarden does not write, and what
+    needs them.
+    """
 
     database: DatabaseName
     path: Path
     version: str
     marked: tuple[str, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @operation("baseline")
@@ -75,7 +92,6 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
         UsageError: There are migrations already, as files or in the ledger, or the database holds
             nothing.
         ReadOnlyDatabase: The server takes no writes, so that nothing could be marked.
-        UnsupportedChange: It holds something that dbwarden cannot write.
     """
     # Not through what this run has read before: the file that is written now must be seen.
     folder = (config.migrations_dir, config.files_of, config.database_type)
@@ -89,10 +105,16 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
             f"-d {config.database_name} --to {format_version(newest)} (or up to an older one).",
         )
     _refuse_history(config, await look(config))
-    path = await _write_first(config, message)
+    path, left_out = await _write_first(config, message)
     await forget_files(config)
     done = await baseline(config, to=FIRST)
-    return AdoptResult(database=config.database_name, path=path, version=FIRST, marked=done.marked)
+    return AdoptResult(
+        database=config.database_name,
+        path=path,
+        version=FIRST,
+        marked=done.marked,
+        left_out=left_out,
+    )
 
 
 def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
@@ -113,9 +135,10 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
         )
 
 
-async def _write_first(config: DatabaseConfig, message: str) -> Path:
+async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tuple[LeftOut, ...]]:
     async with bench(config) as place:
-        schema = await place.schema(await adopted_source(place))
+        found = await adopted(place)
+        schema = await place.schema(found.source)
         planned, empty = await _from_nothing(place, schema)
         if not planned.upgrade:
             raise UsageError(
@@ -123,7 +146,12 @@ async def _write_first(config: DatabaseConfig, message: str) -> Path:
                 database=config.database_name,
                 next_step="Begin with: dbwarden make-migrations -m 'first'.",
             )
-        header = Header(purpose=message, verdict="exact", server=await place.server())
+        header = Header(
+            purpose=message,
+            verdict="exact",
+            server=await place.server(),
+            notes=tuple(f"Left out: {item}" for item in found.left_out),
+        )
         text = migration_text(header, planned, empty.default_namespace)
         name = f"{config.files_of}__{FIRST}_baseline.sql"
         migration = parse(
@@ -133,4 +161,5 @@ async def _write_first(config: DatabaseConfig, message: str) -> Path:
             dialect=config.database_type,
         )
         await prove(place, EMPTY, empty, schema, migration)
-    return await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
+    path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
+    return path, found.left_out

@@ -204,9 +204,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultPrivileges:
-    """What *grantor*'s future objects of a kind will grant to a role; read only on demand."""
+    """What *grantor*'s future objects of a kind will grant to a role; read only on demand.
 
-    grantor: str
+    ``grantor`` is ``None`` for the role that migrates.
+    """
+
+    grantor: str | None
     namespace: str | None
     objects: str
     role: str
@@ -217,7 +220,8 @@ class DefaultPrivileges:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        part = f"{self.objects} of {self.grantor} to {self.role}"
+        of = f" of {self.grantor}" if self.grantor is not None else ""
+        part = f"{self.objects}{of} to {self.role}"
         return Ref(Kind.DEFAULT_PRIVILEGES, None, self.namespace or "", part)
 
 

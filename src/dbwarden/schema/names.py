@@ -81,6 +81,11 @@ class Ref:
             return f"{self.kind.value} {name}"
         if self.kind is Kind.OTHER:
             return f"{self.part} {name}"
+        if self.kind is Kind.GRANT:
+            return f"grant to {self.part} on {name}"
+        if self.kind is Kind.DEFAULT_PRIVILEGES:
+            within = f" in {self.name}" if self.name else ""
+            return f"default privileges on {self.part}{within}"
         if self.kind in (Kind.COLUMN, Kind.DEFAULT):
             return f"{self.kind.value} {name}.{self.part}"
         return f"{self.kind.value} {self.part} on {name}"

@@ -241,7 +241,7 @@ CASES = [
         "GRANT SELECT ON v TO PUBLIC; GRANT UPDATE (id) ON v TO PUBLIC;"
         "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';"
         "REVOKE EXECUTE ON FUNCTION f() FROM PUBLIC;",
-        contains=("GRANT SELECT, UPDATE (id) ON TABLE public.v",),
+        contains=("GRANT SELECT, UPDATE (id) ON TABLE v",),
         whole=False,  # grants are not compared: only what is there already keeps its own
     ),
     Case(

@@ -42,6 +42,11 @@ NOT_NULLS = {
     "not null no inherit": f"{NOT_NULL} NO INHERIT;",
 }
 
+FEW_PARTS = (
+    "CREATE TABLE m (id int, k text) PARTITION BY LIST (k);"
+    " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a');"
+)
+
 CASES = [
     *(
         Case(
@@ -360,6 +365,65 @@ CASES = [
         + "CREATE INDEX mi ON m (f(id));"
         + ONE
         + "ALTER INDEX m1_f_idx RENAME TO other;",
+        since=110000,
+    ),
+    *(
+        Case(
+            name=f"a column of the parent goes, of which a partition has its own {name}",
+            old=f"{FEW_PARTS} {own}",
+            new="CREATE TABLE m (k text) PARTITION BY LIST (k);"
+            " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a');",
+            since=110000,
+        )
+        for name, own in {
+            "index": "CREATE INDEX i ON m1 (id);",
+            "check": "ALTER TABLE m1 ADD CONSTRAINT i CHECK (id > 0);",
+            "unique key": "ALTER TABLE m1 ADD CONSTRAINT i UNIQUE (id);",
+            "primary key": "ALTER TABLE m1 ADD CONSTRAINT i PRIMARY KEY (id);",
+            "index of an expression": "CREATE INDEX i ON m1 ((id + 1)) WHERE id > 3;",
+        }.items()
+    ),
+    Case(
+        name="a column of the parent goes, of which a child has its own index",
+        old="CREATE TABLE b (id int, k text); CREATE TABLE c (x int) INHERITS (b);"
+        " CREATE INDEX i ON c (id); ALTER TABLE c ADD CONSTRAINT u UNIQUE (id, x);",
+        new="CREATE TABLE b (k text); CREATE TABLE c (x int) INHERITS (b);",
+    ),
+    Case(
+        name="an index of a partition is attached to one of the parent alone",
+        old=f"{FEW_PARTS} CREATE INDEX i ON ONLY m (id); CREATE INDEX i1 ON m1 (id);",
+        new=f"{FEW_PARTS} CREATE INDEX i ON ONLY m (id); CREATE INDEX i1 ON m1 (id);"
+        " ALTER INDEX i ATTACH PARTITION i1;",
+        since=110000,
+        contains=("ATTACH PARTITION i1",),
+    ),
+    Case(
+        name="a partition's own key under a key of the parent alone",
+        old="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
+        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);",
+        new="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
+        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
+        " ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);"
+        " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id); ALTER INDEX k ATTACH PARTITION k1;",
+        since=110000,
+    ),
+    Case(
+        name="a unique index of the parent over a partition's own primary key",
+        old="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
+        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
+        " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id);",
+        new="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
+        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
+        " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id);"
+        " CREATE UNIQUE INDEX u ON m (id);",
+        since=110000,
+    ),
+    Case(
+        name="a NOT VALID check that is older than a partition",
+        old="CREATE TABLE m (id int) PARTITION BY LIST (id);",
+        new="CREATE TABLE m (id int) PARTITION BY LIST (id);"
+        " ALTER TABLE m ADD CONSTRAINT c CHECK (id > 0) NOT VALID;"
+        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);",
         since=110000,
     ),
 ]

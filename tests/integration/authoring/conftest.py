@@ -91,6 +91,13 @@ class Project:
         finally:
             await raw.close()
 
+    async def execute(self, sql: str) -> None:
+        raw = await asyncpg.connect(self.server.url(self.database))
+        try:
+            await raw.execute(sql)
+        finally:
+            await raw.close()
+
     def with_options(self, **options: Any) -> "Project":
         return replace(self, options={**self.options, **options})
 

@@ -36,7 +36,7 @@ async def test_a_grant_of_the_models_is_written_with_its_way_back(compared: Proj
     assert not await may_read(compared)
     compared.models(GRANTS)
     upgrade, _, rollback = (await compared.made("grants")).partition("-- rollback")
-    assert "GRANT SELECT ON TABLE public.users TO pg_monitor;" in upgrade
+    assert "GRANT SELECT ON TABLE users TO pg_monitor;" in upgrade
     assert "ALTER DEFAULT PRIVILEGES" in upgrade
     assert "REVOKE" in rollback
     assert await may_read(compared)

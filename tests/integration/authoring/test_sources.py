@@ -270,5 +270,5 @@ async def test_a_table_whose_module_is_not_named_is_told_with_it(project: Projec
     with pytest.raises(UsageError, match=words):
         await project.make("fewer")
     result = await project.make("fewer", allow_drop=("tags",))
-    assert result.left_out == (f"tags ({name}.tags)",)
+    assert [str(it) for it in result.left_out] == [f"table tags ({name}.tags is in no model_paths)"]
     assert (await project.make("none")).left_out == result.left_out

@@ -5,8 +5,10 @@ import textwrap
 from pathlib import Path
 
 import anyio
+import asyncpg
 import pytest
 
+from dbwarden.dialects.postgresql.server import EmbeddedServer
 from tests.commands import dbwarden as command
 from tests.commands import migration
 
@@ -128,3 +130,90 @@ async def test_names_that_fit_nobody_are_told_and_a_file_is_for_one(project: Pat
     assert ran.code == 2
     assert "a migration file is for one database, not for primary, tenant" in ran.err
     assert not (project / "migrations").exists()
+
+
+IN_NAMESPACES = """
+from pathlib import Path
+
+from dbwarden import tenant_databases
+
+tenant_databases(
+    name="t_{{tenant_id}}",
+    database_url="{url}?options=-csearch_path%3Dt_{{tenant_id}},public",
+    tenants=["acme", "globex"],
+    scratch="{scratch}",
+    schema_paths=["schema.sql"],
+    compare_privileges=True,
+)
+"""
+BEFORE = """
+CREATE TYPE mood AS ENUM ('good');
+CREATE DOMAIN small AS int CHECK (VALUE < 100);
+CREATE SEQUENCE s;
+CREATE TABLE u (id serial PRIMARY KEY, n int, m mood, owner text);
+CREATE INDEX by_n ON u (n);
+CREATE FUNCTION f(x u) RETURNS int LANGUAGE sql AS $$ SELECT count(*)::int FROM u $$;
+CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE VIEW uv AS SELECT n, f(u) AS f FROM u;
+CREATE TRIGGER tr BEFORE INSERT ON u FOR EACH ROW EXECUTE FUNCTION tr();
+ALTER TABLE u ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON u USING (owner = current_user AND n > 0);
+CREATE RULE calm AS ON DELETE TO uv DO INSTEAD NOTHING;
+"""
+GRANTS = """
+GRANT SELECT ON uv TO pg_monitor;
+GRANT SELECT (n), UPDATE (n) ON u TO pg_monitor;
+REVOKE EXECUTE ON FUNCTION f(u) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION f(u) TO pg_monitor WITH GRANT OPTION;
+GRANT USAGE ON SEQUENCE s TO pg_monitor;
+REVOKE USAGE ON TYPE mood FROM PUBLIC;
+COMMENT ON VIEW uv IS 'all of u';
+DO $$ BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO pg_monitor', current_schema());
+    EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT ON TABLES TO pg_monitor',
+                   current_schema());
+END $$;
+"""
+
+
+@pytest.mark.timeout(300)
+async def test_the_placeholder_of_a_namespace_is_in_no_migration(
+    tmp_path: Path, postgres_server: EmbeddedServer
+) -> None:
+    """Grants on views, functions, sequences and the namespace itself, in both directions."""
+    await postgres_server.create_database("placeholder")
+    url = postgres_server.url("placeholder")
+    text = IN_NAMESPACES.format(url=url, scratch=postgres_server.url("postgres"))
+    (tmp_path / "dbwarden.py").write_text(text)
+
+    async def ask(sql: str) -> object:
+        raw = await asyncpg.connect(url)
+        try:
+            return await raw.fetchval(sql)
+        finally:
+            await raw.close()
+
+    for tenant in ("t_acme", "t_globex"):
+        await ask(f"CREATE SCHEMA {tenant}")
+    schema = tmp_path / "schema.sql"
+    later = (BEFORE + GRANTS).replace("n int", "n bigint").replace("f(u) AS f", "f(u) AS f, m")
+    for number, (sql, flags) in enumerate(((BEFORE + GRANTS, []), (later, ["--online"])), 1):
+        schema.write_text(sql)
+        made = await command(tmp_path, "make-migrations", "-d", "t_acme", "-m", "x", *flags)
+        assert made.code == 0, made
+        (path,) = (tmp_path / "migrations").rglob(f"*__{number:04d}_x.sql")
+        written = path.read_text()
+        assert "tenant0id" not in written, written
+        assert "t_acme" not in written, written
+        assert "-- table TABLE" not in written
+        ran = await command(tmp_path, "migrate", "--all")
+        assert ran.code == 0, ran
+    ran = await command(tmp_path, "diff", "--all")
+    assert ran.code == 0, ran
+    for tenant in ("t_acme", "t_globex"):
+        assert await ask(f"SELECT has_table_privilege('pg_monitor', '{tenant}.uv', 'SELECT')")
+        assert await ask(f"SELECT has_schema_privilege('pg_monitor', '{tenant}', 'USAGE')")
+    ran = await command(tmp_path, "rollback", "--all", "--to", "0")
+    assert ran.code == 0, ran
+    assert not await ask("SELECT has_schema_privilege('pg_monitor', 't_acme', 'USAGE')")
+    await postgres_server.drop_database("placeholder")

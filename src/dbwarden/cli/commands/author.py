@@ -9,12 +9,12 @@ import anyio.to_thread
 from cyclopts import Parameter
 
 from dbwarden.authoring.answers import pairs_of
-from dbwarden.authoring.labels import shortened
 from dbwarden.cli import output
 from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import failure_document, plain
 from dbwarden.cli.each import Done, on_each, say_done
 from dbwarden.cli.exits import Exit
+from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import Authored, Lived, Project, Target
 from dbwarden.cli.progress import doing
 from dbwarden.cli.prompting import Terminal, can_ask
@@ -22,6 +22,7 @@ from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project,
 from dbwarden.cli.style import Cell, counted, short, some
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
+from dbwarden.fleet import Outcome
 from dbwarden.operations.dev_server import (
     dev_server_start,
     dev_server_status,
@@ -144,9 +145,7 @@ def _say_stopped(error: DBWardenError, results: Sequence[MakeMigrationsResult]) 
 
 
 def _made_lines(result: MakeMigrationsResult) -> list[str]:
-    out = []
-    if result.left_out:
-        out = [f"  left out, in no model_paths: {shortened(result.left_out)}"]
+    out = left_out_lines(result.left_out)
     if result.agree:
         return [f"{result.database}: models and migrations agree.", *out]
     if result.path is None:
@@ -202,12 +201,13 @@ async def diff(
         say_done("diff", done)
         return done.code
     for result in done.results:
+        left_out = left_out_lines(result.left_out)
         if result.clean:
-            output.say(f"{result.database}: {result.compared}: no difference.")
+            output.say(f"{result.database}: {result.compared}: no difference.", *left_out)
             continue
         found = counted(len(result.differences), "difference")
         output.say(f"{result.database}: {result.compared}: {found}")
-        output.say(*(f"  {_said(item)}" for item in result.differences))
+        output.say(*(f"  {_said(item)}" for item in result.differences), *left_out)
         way = f"-- from {result.compared.replace(' with ', ' to ')}"
         sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]
         output.say("", *sql)
@@ -242,6 +242,7 @@ async def schema(
         return done.code
     for result in done.results:
         output.say(*([f"-- {result.database}", ""] if len(databases) > 1 else []), result.sql)
+        note_left_out(result.left_out, result.database if len(databases) > 1 else None)
     output.note_errors(done.errors)
     return done.code
 
@@ -287,7 +288,14 @@ async def check_models(target: Target) -> int:
         for outcome in outcomes:
             for item in outcome.result.differences if outcome.result else ():
                 output.note(f"{outcome.database}: {_said(item)}")
+        _note_each(outcomes)
     return code
+
+
+def _note_each(outcomes: Sequence[Outcome[DiffResult]] | Sequence[Outcome[AdoptResult]]) -> None:
+    for outcome in outcomes:
+        if outcome.result is not None:
+            note_left_out(outcome.result.left_out, outcome.database)
 
 
 def _differing(result: DiffResult) -> tuple[Cell, ...]:
@@ -299,9 +307,12 @@ def _differing(result: DiffResult) -> tuple[Cell, ...]:
 async def adopt_live(target: Target) -> int:
     """Write 0001 from live databases and mark it, for ``baseline`` without a version."""
     outcomes = await on_fleet(adopt, one_of_each(await own(target)), target)
-    return await report(
+    code = await report(
         "baseline", outcomes, target, headers=("", "version", "wrote"), row=_adopted
     )
+    if not target.json:
+        _note_each(outcomes)
+    return code
 
 
 def _adopted(result: AdoptResult) -> tuple[Cell, ...]:
@@ -335,6 +346,8 @@ async def generate_models(
         output.say(made.code.rstrip("\n"))
     else:
         output.say(f"Wrote {made.tables} tables to {short(output_file)}")
+    if not options.json:
+        note_left_out(made.left_out, None)
     return Exit.DONE
 
 

@@ -41,7 +41,7 @@ def questions(rows: Rows, version: int, *, privileges: bool) -> Iterator[Questio
     yield Question(field="relations", sql=queries.relations(version, members=members))
     yield Question(field="constraints", sql=queries.constraints(version), ready="relations")
     if there["types"] or any(row["kind"] == "c" for row in rows.relations):
-        yield Question(field="types", sql=queries.TYPES)
+        yield Question(field="types", sql=queries.types(version))
     if there["indexes"]:
         yield Question(field="operator_classes", sql=queries.OPERATOR_CLASSES)
         yield Question(field="index_collations", sql=queries.INDEX_COLLATIONS)

@@ -105,6 +105,8 @@ def add_types(found: Directory, rows: Iterable[Row]) -> None:
         if ref is not None:
             found.refs[classes.TYPE, row["oid"]] = ref
             found.refs[classes.TYPE, row["array_oid"]] = ref
+            for oid in row["multirange"] or ():
+                found.refs[classes.TYPE, oid] = ref
 
 
 def add_rest(found: Directory, rows: Rows) -> None:
@@ -139,6 +141,10 @@ def _add_named(found: Directory, rows: Rows) -> None:
     for row in rows.event_triggers:
         ref = Ref(Kind.EVENT_TRIGGER, None, row["name"])
         found.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
+    for row in rows.others:
+        if row["class"] not in (classes.TRIGGER, classes.CONSTRAINT):  # these belong to a table
+            ref = ref_of(Kind.OTHER, _name(row), row["kind"])
+            found.refs.setdefault((row["class"], row["oid"]), ref)
 
 
 def dependencies(found: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:

@@ -1,7 +1,7 @@
-"""The query for what dbwarden sees but cannot change: a difference in it is an error that names it.
+"""The query for objects that dbwarden sees but does not write: they are listed, not compared.
 
-What is told of each need not be SQL. It has to differ where two of them do, and must hold no
-numbers of objects, which differ from one database to the next.
+The definition need not be SQL. It differs where two objects differ, and holds no object numbers,
+which are not the same in two databases.
 """
 
 from typing import LiteralString
@@ -29,6 +29,11 @@ SELECT 'operator class', 'pg_opclass'::regclass, c.oid, c.opcnamespace,
                                     ORDER BY a.amprocnum, a.amproc::regprocedure::text)
                   FROM pg_amproc a WHERE a.amprocfamily = c.opcfamily))
 FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod JOIN pg_opfamily f ON f.oid = c.opcfamily
+UNION ALL
+SELECT 'operator family', 'pg_opfamily'::regclass, f.oid, f.opfnamespace,
+       format('%s USING %s', f.opfname, m.amname), ''
+FROM pg_opfamily f JOIN pg_am m ON m.oid = f.opfmethod
+WHERE NOT EXISTS (SELECT FROM pg_opclass c WHERE c.opcfamily = f.oid AND c.opcname = f.opfname)
 """
 
 _TEXT: LiteralString = """
@@ -51,6 +56,14 @@ UNION ALL
 SELECT 'text search dictionary', 'pg_ts_dict'::regclass, d.oid, d.dictnamespace,
        d.dictname::text, concat_ws(' ', t.tmplname, d.dictinitoption)
 FROM pg_ts_dict d JOIN pg_ts_template t ON t.oid = d.dicttemplate
+UNION ALL
+SELECT 'text search parser', 'pg_ts_parser'::regclass, p.oid, p.prsnamespace, p.prsname::text,
+       concat_ws(' ', p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype)
+FROM pg_ts_parser p
+UNION ALL
+SELECT 'text search template', 'pg_ts_template'::regclass, t.oid, t.tmplnamespace,
+       t.tmplname::text, concat_ws(' ', t.tmplinit, t.tmpllexize)
+FROM pg_ts_template t
 """
 
 _WITHOUT_NAMESPACE: LiteralString = """
@@ -75,6 +88,24 @@ FROM pg_language l
 UNION ALL
 SELECT 'access method', 'pg_am'::regclass, a.oid, NULL, a.amname::text, a.amhandler::regproc::text
 FROM pg_am a
+UNION ALL
+SELECT 'transform', 'pg_transform'::regclass, t.oid, NULL,
+       format('%s LANGUAGE %s', format_type(t.trftype, NULL), l.lanname),
+       concat_ws(' ', t.trffromsql::regproc, t.trftosql::regproc)
+FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
+"""
+
+# Without what may be secret, and without the columns that only superusers may read: the number of
+# a subscription was one of them before PostgreSQL 12.
+_CONNECTIONS: LiteralString = """
+SELECT 'user mapping', 'pg_user_mapping'::regclass, m.umid, NULL::oid,
+       format('%s on server %s', coalesce(m.usename, 'public'), m.srvname), ''
+FROM pg_user_mappings m
+UNION ALL
+SELECT 'subscription', 'pg_subscription'::regclass, 16384::oid, NULL, s.subname::text,
+       array_to_string(s.subpublications, ', ')
+FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+WHERE d.datname = current_database()
 """
 
 _FOREIGN_TABLES: LiteralString = """
@@ -121,13 +152,15 @@ FROM pg_publication p
 
 
 def others(version: int) -> LiteralString:
-    """Everything that is seen and told apart, and no more."""
+    """Return the query for all objects that dbwarden sees but does not write."""
     parts: tuple[LiteralString, ...] = (
-        *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _FOREIGN_TABLES, _publications(version)),
+        *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
+        _publications(version),
         *((_TRIGGERS,) if version >= 130000 else ()),
     )
     return f"""
-SELECT o.kind, n.nspname::text AS namespace, o.name,
+SELECT o.class::oid::int8 AS class, o.number::int8 AS oid, o.kind,
+       n.nspname::text AS namespace, o.name,
        concat_ws(' ', o.definition, obj_description(o.number, o.class::text)) AS definition
 FROM ({" UNION ALL ".join(parts)}) o
 LEFT JOIN pg_namespace n ON n.oid = o.namespace

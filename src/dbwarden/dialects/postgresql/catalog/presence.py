@@ -28,7 +28,7 @@ _RARE: dict[str, LiteralString] = {
 _OTHERS: tuple[LiteralString, ...] = (
     *("pg_operator", "pg_opclass", "pg_collation", "pg_conversion", "pg_ts_config"),
     *("pg_ts_dict", "pg_cast", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_language"),
-    *("pg_am", "pg_publication"),
+    *("pg_am", "pg_publication", "pg_opfamily", "pg_transform", "pg_ts_parser", "pg_ts_template"),
 )
 
 
@@ -39,7 +39,8 @@ def _each(conditions: dict[str, LiteralString]) -> LiteralString:
 def _others() -> LiteralString:
     others = " OR ".join([f"EXISTS (SELECT FROM {name} WHERE oid >= 16384)" for name in _OTHERS])
     return (
-        f"({others} OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled <> 'O')"
+        f"({others} OR EXISTS (SELECT subname FROM pg_subscription)"
+        " OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled <> 'O')"
         " OR EXISTS (SELECT FROM pg_constraint WHERE contype = 'n'"
         " AND (connoinherit OR NOT convalidated))) AS others"
     )

@@ -76,7 +76,7 @@ WITH o AS (
          max(has) AS has, max(had) AS had
   FROM x GROUP BY 1, 2, 3
 )
-SELECT g.rolname::text AS grantor, n.nspname::text AS namespace,
+SELECT nullif(g.rolname, current_user)::text AS grantor, n.nspname::text AS namespace,
        CASE o.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
             WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' END AS objects,
        coalesce(r.rolname::text, 'public') AS role,
@@ -90,5 +90,5 @@ FROM s JOIN o ON o.oid = s.oid
 JOIN pg_roles g ON g.oid = o.defaclrole
 LEFT JOIN pg_roles r ON r.oid = s.grantee
 LEFT JOIN pg_namespace n ON n.oid = o.defaclnamespace
-GROUP BY 1, 2, 3, 4 HAVING bool_or(s.has <> s.had OR s.grantable)
+GROUP BY g.rolname, 2, 3, 4 HAVING bool_or(s.has <> s.had OR s.grantable)
 """

@@ -54,7 +54,16 @@ SELECT d.classid::int8 AS class, d.objid::int8 AS oid, d.refobjid::int8 AS exten
 FROM pg_depend d WHERE d.deptype = 'e' AND d.refobjid >= 16384
 """
 
-TYPES: LiteralString = f"""
+
+def types(version: int) -> LiteralString:
+    """Return the query for enums, domains, composite, range and base types."""
+    multirange: LiteralString = (
+        "(SELECT ARRAY[r.rngmultitypid::int8, m.typarray::int8] FROM pg_range r"
+        " JOIN pg_type m ON m.oid = r.rngmultitypid WHERE r.rngtypid = t.oid)"
+        if version >= 140000
+        else "NULL::int8[]"
+    )
+    return f"""
 SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name,
        t.typtype::text AS kind, t.typarray::int8 AS array_oid, t.typrelid::int8 AS relation,
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base,
@@ -67,7 +76,7 @@ SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name
        (SELECT concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname,
                          {_collation("r.rngcollation")}, r.rngcanonical, r.rngsubdiff)
         FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc WHERE r.rngtypid = t.oid)
-       AS definition
+       AS definition, {multirange} AS multirange
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type b ON b.oid = t.typbasetype

@@ -52,6 +52,19 @@ def sequence_of(table: QualifiedName, column: str) -> QualifiedName:
     return QualifiedName(table.namespace, object_name(table.name, column, "seq"))
 
 
+def is_own(namespace: str, default_namespace: str | None) -> bool:
+    """Return whether *namespace* is that of this database, which may be another for each tenant."""
+    return namespace == default_namespace != "public"
+
+
+def in_namespace(head: str, namespace: str, tail: str, default_namespace: str | None) -> str:
+    """Return SQL with the name of *namespace* in it; the default one is found when it runs."""
+    if not is_own(namespace, default_namespace):
+        return f"{head}{quote(namespace)}{tail}"
+    text = "%I".join(part.replace("%", "%%") for part in (head, tail))
+    return f"DO $$ BEGIN\n    EXECUTE format({literal(text)}, current_schema());\nEND $$"
+
+
 def literal(text: str) -> str:
     """*text* as a string constant."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,36 +1,60 @@
 """The SQL of grants and default privileges. Pure."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
-from dbwarden.dialects.postgresql.ddl.context import statement
-from dbwarden.dialects.postgresql.ddl.names import quote
+from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.names import in_namespace, quote
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import DefaultPrivileges, Grant
+from dbwarden.schema import DefaultPrivileges, Grant, Kind
 
 Statements = Iterator[PlannedStatement]
 Privileges = Grant | DefaultPrivileges
 
 
 def change_privileges(
-    change: Change, some: Privileges, *, before: Privileges | None, after: Privileges | None
+    ctx: Context,
+    change: Change,
+    some: Privileges,
+    *,
+    before: Privileges | None,
+    after: Privileges | None,
 ) -> Statements:
-    """From what a role may do to what it shall be able to do; *some* is either of them."""
+    """Lead from what a role may do to what it shall be able to do; *some* is either of them.
+
+    Revokes come first: one for a whole table takes those for single columns along, which are
+    granted again.
+    """
     had, has = _effective(before), _effective(after)
     passed, passes = set(_grantable(before)), set(_grantable(after))
-    more = [item for item in _privileges(after) if item not in had and item not in passes]
-    back = [item for item in _revoked(before) if item not in _revoked(after)]
-    if more or back:
-        yield statement(change, _grant(some, [*more, *back]))
-    if passes - passed:
-        yield statement(change, f"{_grant(some, sorted(passes - passed))} WITH GRANT OPTION")
-    if (passed - passes) & has:
-        ended = sorted((passed - passes) & has)
-        yield statement(change, _revoke(some, ended, "GRANT OPTION FOR "))
     less = [item for item in _privileges(before) if item not in has]
     less += [item for item in _revoked(after) if item not in _revoked(before)]
+    ended = sorted((passed - passes) & has)
+    again = _taken_along(less, has)
     if less:
-        yield statement(change, _revoke(some, less, ""))
+        yield statement(change, _sql(ctx, some, "REVOKE", less))
+    if ended:
+        yield statement(change, _sql(ctx, some, "REVOKE GRANT OPTION FOR", ended))
+    more = [
+        item
+        for item in _privileges(after)
+        if (item not in had or item in again) and item not in passes
+    ]
+    back = [item for item in _revoked(before) if item not in _revoked(after)]
+    if more or back:
+        yield statement(change, _sql(ctx, some, "GRANT", [*more, *back]))
+    passed -= again | _taken_along(ended, passes)
+    if passes - passed:
+        words = _sql(ctx, some, "GRANT", sorted(passes - passed))
+        yield statement(change, f"{words} WITH GRANT OPTION")
+
+
+def _taken_along(revoked: Iterable[str], has: AbstractSet[str]) -> frozenset[str]:
+    """Return the privileges for columns that a revoke for the whole table takes along."""
+    whole = {item for item in revoked if "(" not in item}
+    return frozenset(item for item in has if "(" in item and item.partition(" (")[0] in whole)
 
 
 def _effective(item: Privileges | None) -> set[str]:
@@ -53,21 +77,29 @@ def _role(item: Privileges) -> str:
     return "PUBLIC" if item.role == "public" else quote(item.role)
 
 
-def _grant(item: Privileges, words: list[str]) -> str:
-    return f"{_head(item)}GRANT {', '.join(words)} ON {_target(item)} TO {_role(item)}"
-
-
-def _revoke(item: Privileges, words: list[str], option: str) -> str:
-    what = f"{option}{', '.join(words)}"
-    return f"{_head(item)}REVOKE {what} ON {_target(item)} FROM {_role(item)}"
-
-
-def _head(item: Privileges) -> str:
+def _sql(ctx: Context, item: Privileges, verb: str, words: Sequence[str]) -> str:
+    """Return ``GRANT ... TO`` or ``REVOKE ... FROM``."""
+    default = ctx.desired.default_namespace
+    way = "FROM" if verb.startswith("REVOKE") else "TO"
     if isinstance(item, Grant):
-        return ""
-    within = f" IN SCHEMA {quote(item.namespace)}" if item.namespace is not None else ""
-    return f"ALTER DEFAULT PRIVILEGES FOR ROLE {quote(item.grantor)}{within}\n    "
+        if item.on.kind is Kind.NAMESPACE:
+            head = f"{verb} {', '.join(words)} ON SCHEMA "
+            return in_namespace(head, item.on.name, f" {way} {_role(item)}", default)
+        return f"{verb} {', '.join(words)} ON {_target(ctx, item)} {way} {_role(item)}"
+    head = "ALTER DEFAULT PRIVILEGES"
+    if item.grantor is not None:
+        head += f" FOR ROLE {quote(item.grantor)}"
+    tail = f"\n    {verb} {', '.join(words)} ON {item.objects} {way} {_role(item)}"
+    if item.namespace is None:
+        return head + tail
+    return in_namespace(f"{head} IN SCHEMA ", item.namespace, tail, default)
 
 
-def _target(item: Privileges) -> str:
-    return item.target if isinstance(item, Grant) else item.objects
+_QUALIFIER = re.compile(r'^([A-Z]+ )(?:"(?:[^"]|"")*"|[^".]+)\.')
+
+
+def _target(ctx: Context, grant: Grant) -> str:
+    """Return how GRANT names the object, the default namespace left out."""
+    if grant.on.namespace != ctx.desired.default_namespace:
+        return grant.target
+    return _QUALIFIER.sub(r"\1", grant.target)

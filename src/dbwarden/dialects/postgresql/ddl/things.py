@@ -41,9 +41,9 @@ def create_thing(ctx: Context, change: Create) -> Statements:  # one line a kind
     """Anything but a table is new."""
     match change.thing:
         case Namespace() as thing:
-            yield from types.create_namespace(change, thing)
+            yield from types.create_namespace(ctx, change, thing)
         case Extension() as thing:
-            yield from types.create_extension(change, thing)
+            yield from types.create_extension(ctx, change, thing)
         case Enum() as thing:
             yield from types.create_enum(ctx, change, thing)
         case Domain() as thing:
@@ -72,7 +72,7 @@ def create_thing(ctx: Context, change: Create) -> Statements:  # one line a kind
         case Statistics() as thing:
             yield from code.create_statistics(ctx, change, thing)
         case Grant() | DefaultPrivileges() as thing:
-            yield from change_privileges(change, thing, before=None, after=thing)
+            yield from change_privileges(ctx, change, thing, before=None, after=thing)
         case Other() as thing:
             raise _unsupported(thing)
         case _:
@@ -94,7 +94,7 @@ def drop_thing(ctx: Context, change: Drop) -> Statements:
     if ctx.goes_along(thing):
         return
     if isinstance(thing, Grant | DefaultPrivileges):
-        yield from change_privileges(change, thing, before=thing, after=None)
+        yield from change_privileges(ctx, change, thing, before=thing, after=None)
         return
     yield statement(change, f"DROP {sql_name(ctx, thing)}")
 
@@ -134,7 +134,7 @@ def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
     """Anything but a table changes in place."""
     match change.before, change.after:
         case Namespace(), Namespace() as now:
-            yield types.comment_on_namespace(change, now)
+            yield types.comment_on_namespace(ctx, change, now)
         case Extension() as was, Extension() as now:
             yield from types.alter_extension(change, was, now)
         case Enum() as was, Enum() as now:
@@ -165,7 +165,7 @@ def alter_thing(ctx: Context, change: Alter) -> Statements:  # one line a kind
         case Statistics() as was, Statistics() as now:
             yield from code.alter_statistics(ctx, change, was, now)
         case (Grant() | DefaultPrivileges()) as was, (Grant() | DefaultPrivileges()) as now:
-            yield from change_privileges(change, now, before=was, after=now)
+            yield from change_privileges(ctx, change, now, before=was, after=now)
         case _, Other() as now:
             raise _unsupported(now)
         case _, now:

@@ -11,7 +11,13 @@ from dbwarden.dialects.postgresql.ddl.columns import (
     usual_options,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote
+from dbwarden.dialects.postgresql.ddl.names import (
+    in_namespace,
+    is_own,
+    literal,
+    literal_or_null,
+    quote,
+)
 from dbwarden.diff.changes import Alter, Change, Create, RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
 from dbwarden.diff.statements import PlannedStatement
@@ -37,23 +43,27 @@ def comment(change: Change, on: str, text: str | None) -> PlannedStatement:
     return statement(change, f"COMMENT ON {on} IS {literal_or_null(text)}")
 
 
-def create_namespace(change: Create, namespace: Namespace) -> Statements:
+def create_namespace(ctx: Context, change: Create, namespace: Namespace) -> Statements:
     """A new namespace."""
     yield statement(change, f"CREATE SCHEMA {quote(namespace.name)}")
     if namespace.comment is not None:
-        yield comment_on_namespace(change, namespace)
+        yield comment_on_namespace(ctx, change, namespace)
 
 
-def comment_on_namespace(change: Change, namespace: Namespace) -> PlannedStatement:
+def comment_on_namespace(ctx: Context, change: Change, namespace: Namespace) -> PlannedStatement:
     """What a namespace says; ``public`` says something when nothing is said."""
     usual = "standard public schema" if namespace.name == "public" else None
     text = usual if namespace.comment is None else namespace.comment
-    return comment(change, f"SCHEMA {quote(namespace.name)}", text)
+    tail = f" IS {literal_or_null(text)}"
+    default = ctx.desired.default_namespace
+    return statement(change, in_namespace("COMMENT ON SCHEMA ", namespace.name, tail, default))
 
 
-def create_extension(change: Create, extension: Extension) -> Statements:
+def create_extension(ctx: Context, change: Create, extension: Extension) -> Statements:
     """A new extension."""
-    text = f"CREATE EXTENSION {quote(extension.name)} WITH SCHEMA {quote(extension.namespace)}"
+    text = f"CREATE EXTENSION {quote(extension.name)}"
+    if not is_own(extension.namespace, ctx.desired.default_namespace):
+        text += f" WITH SCHEMA {quote(extension.namespace)}"
     if extension.version is not None:
         text += f" VERSION {literal(extension.version)}"
     yield statement(change, text)

@@ -1,0 +1,146 @@
+"""What default privileges grant by themselves to objects that a plan creates. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from dbwarden.diff.changes import (
+    AddColumn,
+    Alter,
+    AlterColumn,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    RebuildType,
+)
+from dbwarden.diff.graph import Graph
+from dbwarden.schema import Column, DefaultPrivileges, Grant, Kind, Ref, Schema, ref_of
+
+OBJECTS: Mapping[Kind, tuple[str, str]] = {
+    Kind.TABLE: ("TABLES", "TABLE"),
+    Kind.VIEW: ("TABLES", "TABLE"),
+    Kind.MATERIALIZED_VIEW: ("TABLES", "TABLE"),
+    Kind.SEQUENCE: ("SEQUENCES", "SEQUENCE"),
+    Kind.ROUTINE: ("FUNCTIONS", "ROUTINE"),
+    Kind.AGGREGATE: ("FUNCTIONS", "ROUTINE"),
+    Kind.ENUM: ("TYPES", "TYPE"),
+    Kind.DOMAIN: ("TYPES", "TYPE"),
+    Kind.COMPOSITE: ("TYPES", "TYPE"),
+    Kind.NAMESPACE: ("SCHEMAS", "SCHEMA"),
+}
+"""What default privileges call each kind, and what GRANT calls it."""
+USUAL = {("FUNCTIONS", "public"): ("EXECUTE",), ("TYPES", "public"): ("USAGE",)}
+"""What the server itself grants to everybody."""
+
+
+def with_default_privileges(
+    changes: Sequence[Change], current: Schema, desired: Schema
+) -> tuple[tuple[Change, ...], Schema]:
+    """Return *changes* with grants that take into account what default privileges grant.
+
+    New objects get what the default privileges of *current* say: changes of these come last.
+    Second is *desired* with the grants that have to be taken away, so that they can be ordered.
+    """
+    own = [it for it in current.default_privileges if it.grantor is None]
+    if not own:
+        return tuple(changes), desired
+    wanted = {(it.on, it.role): it for it in desired.grants}
+    targets = {it.on: it.target for it in (*current.grants, *desired.grants)}
+    given = {
+        (grant.on, grant.role): grant
+        for on in _created(changes)
+        for grant in _given(on, own, targets)
+    }
+    rest = [change for change in changes if _granted(change) not in given]
+    extra = []
+    for key, grant in given.items():
+        now = wanted.get(key)
+        if now is None:
+            now = replace(grant, privileges=(), grantable=(), revoked=())
+            extra.append(now)
+        before = replace(grant, target=now.target)
+        if before != now:
+            rest.append(Alter(before=before, after=now))
+    return tuple(rest), replace(desired, grants=(*desired.grants, *extra))
+
+
+def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
+    """Changes of default privileges come after everything that they could have an effect on."""
+    makers = [number for number, change in enumerate(changes) if [*_created([change])]]
+    for number, change in enumerate(changes):
+        match change:
+            case (
+                Create(thing=DefaultPrivileges())
+                | Alter(after=DefaultPrivileges())
+                | Drop(thing=DefaultPrivileges())
+            ):
+                for maker in makers:
+                    graph.before(maker, number)
+            case _:
+                pass
+
+
+def _granted(change: Change) -> tuple[Ref, str] | None:
+    """Return what a new grant is on, and to whom."""
+    match change:
+        case Create(thing=Grant() as grant):
+            return grant.on, grant.role
+        case _:
+            return None
+
+
+def _created(changes: Iterable[Change]) -> Iterator[Ref]:
+    for change in changes:
+        match change:
+            case CreateTable(table=table):
+                yield table.ref
+                yield from _counters(table.columns)
+            case AddColumn(column=column) | AlterColumn(after=column):
+                was = change.before.identity if isinstance(change, AlterColumn) else None
+                yield from _counters([column] if was is None else ())
+            case Create(thing=thing) if thing.ref.kind in OBJECTS:
+                yield thing.ref
+            case RebuildType():
+                yield from (after.ref for _, after in change.types)
+            case _:
+                pass
+
+
+def _counters(columns: Iterable[Column]) -> Iterator[Ref]:
+    """Return the sequences that the server makes for identity columns."""
+    for column in columns:
+        if column.identity is not None and column.identity.sequence is not None:
+            yield ref_of(Kind.SEQUENCE, column.identity.sequence)
+
+
+def _given(
+    on: Ref, defaults: Sequence[DefaultPrivileges], targets: Mapping[Ref, str]
+) -> Iterator[Grant]:
+    """Return what *on* is granted as soon as it is made, role by role."""
+    objects, word = OBJECTS[on.kind]
+    found: defaultdict[str, list[DefaultPrivileges]] = defaultdict(list)
+    for item in defaults:
+        if item.objects == objects and item.namespace in (None, on.namespace):
+            found[item.role].append(item)
+    for role, items in found.items():
+        usual = USUAL.get((objects, role), ())
+        passes = {word for item in items for word in item.grantable}
+        has = {word for item in items for word in item.privileges}
+        lost = {word for item in items for word in item.revoked} - has
+        has = {word for word in has if word not in usual or word in passes}
+        if has or lost:
+            yield Grant(
+                on=on,
+                target=targets.get(on, f"{word} {_sql_name(on)}"),
+                role=role,
+                privileges=tuple(sorted(has)),
+                grantable=tuple(sorted(passes)),
+                revoked=tuple(sorted(lost)),
+            )
+
+
+def _sql_name(on: Ref) -> str:
+    parts = (on.name,) if on.namespace is None else (on.namespace, on.name)
+    name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+    return f"{name}({on.part or ''})" if on.kind in (Kind.ROUTINE, Kind.AGGREGATE) else name
