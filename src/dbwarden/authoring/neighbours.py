@@ -49,8 +49,9 @@ def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:
     """*schema* without the namespaces that *theirs* match, and all that is in them. Pure."""
 
     def stays(ref: Ref) -> bool:
-        name = ref.name if ref.kind is Kind.NAMESPACE else ref.namespace
-        return name is None or not any(pattern.fullmatch(name) for pattern in theirs)
+        named = ref.kind in (Kind.NAMESPACE, Kind.DEFAULT_PRIVILEGES)
+        name = ref.name if named else ref.namespace
+        return not name or not any(pattern.fullmatch(name) for pattern in theirs)
 
     changed: dict[str, Any] = {}
     for field in fields(Schema):

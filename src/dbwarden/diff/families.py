@@ -1,5 +1,6 @@
 """In which order tables change that inherit from one another, or are partitions. Pure."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +22,7 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
-from dbwarden.schema import Kind, QualifiedName, Ref, Table, ref_of
+from dbwarden.schema import Index, Kind, QualifiedName, Ref, Table, ref_of
 
 OWN = (AddColumn, AlterColumn, DropColumn, DropConstraint)
 """What a child may have to itself, or have from its parent."""
@@ -120,12 +121,22 @@ def before_columns_of_parents(
     """What needs an inherited column goes before the parent's column takes that one along."""
     for number, change in enumerate(changes):
         if isinstance(change, DropColumn) and not change.only:
-            for child in _below(change.table, old):
+            below = _below(change.table, old)
+            for other, item in enumerate(changes):  # the server does not tell of expressions
+                ours = isinstance(item, DropIndex) and item.table in below
+                if ours and _mentions(item.index, change.column.name):
+                    graph.before(other, number)
+            for child in below:
                 column = ref_of(Kind.COLUMN, child, change.column.name)
                 for user in old.needed_by.get(column, ()):
                     for other in removers.get(user, ()):
                         if other != number:
                             graph.before(other, number)
+
+
+def _mentions(index: Index, column: str) -> bool:
+    texts = [index.where, *(key.expression for key in index.columns)]
+    return any(re.search(rf"\b{re.escape(column)}\b", text) for text in texts if text)
 
 
 def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:

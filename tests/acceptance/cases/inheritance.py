@@ -390,14 +390,6 @@ CASES = [
         new="CREATE TABLE b (k text); CREATE TABLE c (x int) INHERITS (b);",
     ),
     Case(
-        name="an index of a partition is attached to one of the parent alone",
-        old=f"{FEW_PARTS} CREATE INDEX i ON ONLY m (id); CREATE INDEX i1 ON m1 (id);",
-        new=f"{FEW_PARTS} CREATE INDEX i ON ONLY m (id); CREATE INDEX i1 ON m1 (id);"
-        " ALTER INDEX i ATTACH PARTITION i1;",
-        since=110000,
-        contains=("ATTACH PARTITION i1",),
-    ),
-    Case(
         name="a partition's own key under a key of the parent alone",
         old="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
         " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);",
@@ -405,17 +397,6 @@ CASES = [
         " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
         " ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);"
         " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id); ALTER INDEX k ATTACH PARTITION k1;",
-        since=110000,
-    ),
-    Case(
-        name="a unique index of the parent over a partition's own primary key",
-        old="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
-        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
-        " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id);",
-        new="CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
-        " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
-        " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id);"
-        " CREATE UNIQUE INDEX u ON m (id);",
         since=110000,
     ),
     Case(
