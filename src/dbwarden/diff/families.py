@@ -123,9 +123,13 @@ def before_columns_of_parents(
         if isinstance(change, DropColumn) and not change.only:
             below = _below(change.table, old)
             for other, item in enumerate(changes):  # the server does not tell of expressions
-                ours = isinstance(item, DropIndex) and item.table in below
-                if ours and _mentions(item.index, change.column.name):
-                    graph.before(other, number)
+                match item:
+                    case DropIndex(table=table, index=index) if table in below and _mentions(
+                        index, change.column.name
+                    ):
+                        graph.before(other, number)
+                    case _:
+                        pass
             for child in below:
                 column = ref_of(Kind.COLUMN, child, change.column.name)
                 for user in old.needed_by.get(column, ()):
