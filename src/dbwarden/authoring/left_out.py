@@ -5,7 +5,7 @@ keep the rest from being compared. So it is taken out of both schemas, with the 
 functions that need it, and is listed by name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +33,15 @@ class LeftOut:
     def __str__(self) -> str:
         """Return what a person reads: ``column docs.words (needs ...)``."""
         return f"{self.kind} {self.name}" + ("" if self.why == NOT_WRITTEN else f" ({self.why})")
+
+
+def unclaimed(tables: Mapping[str, str]) -> tuple[LeftOut, ...]:
+    """Return the *tables* that no database claims, with the modules that define them."""
+    step = "Name the module in model_paths, or leave the table to others."
+    return tuple(
+        LeftOut(kind="table", name=name, why=f"{home} is in no model_paths", next_step=step)
+        for name, home in tables.items()
+    )
 
 
 def buildable(schema: Schema, floor: Schema) -> Schema:

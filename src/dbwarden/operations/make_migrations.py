@@ -14,7 +14,7 @@ from dbwarden.authoring.fills import decided_fills, flag, unfilled_of
 from dbwarden.authoring.following import followed
 from dbwarden.authoring.hints import NO_HINTS
 from dbwarden.authoring.labels import label, shortened
-from dbwarden.authoring.left_out import LeftOut
+from dbwarden.authoring.left_out import LeftOut, unclaimed
 from dbwarden.authoring.planning import Plan, Task, decide, plan
 from dbwarden.authoring.proof import Proof, prove, untried_beside, verdict
 from dbwarden.authoring.renames import new_labels
@@ -164,16 +164,7 @@ def _refuse_replica(config: DatabaseConfig) -> None:
 async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:
     config = place.config
     sides = await compared(place, files, from_live=order.from_live)
-    unclaimed = (
-        LeftOut(
-            kind="table",
-            name=table,
-            why=f"{home} is in no model_paths",
-            next_step="Name the module in model_paths, or leave the table to others.",
-        )
-        for table, home in sides.hints.unclaimed.items()
-    )
-    left_out = (*unclaimed, *sides.left_out)
+    left_out = (*unclaimed(sides.hints.unclaimed), *sides.left_out)
     if not order.answers.renames and not differ(sides.current, sides.desired):
         name = config.database_name
         return MakeMigrationsResult(database=name, agree=True, proven=True, left_out=left_out)

@@ -8,6 +8,7 @@ without it.
 from typing import LiteralString
 
 from dbwarden.dialects.postgresql.catalog import not_null
+from dbwarden.dialects.postgresql.catalog.ranges import MULTIRANGE
 
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
@@ -57,12 +58,7 @@ FROM pg_depend d WHERE d.deptype = 'e' AND d.refobjid >= 16384
 
 def types(version: int) -> LiteralString:
     """Return the query for enums, domains, composite, range and base types."""
-    multirange: LiteralString = (
-        "(SELECT ARRAY[r.rngmultitypid::int8, m.typarray::int8] FROM pg_range r"
-        " JOIN pg_type m ON m.oid = r.rngmultitypid WHERE r.rngtypid = t.oid)"
-        if version >= 140000
-        else "NULL::int8[]"
-    )
+    multi: LiteralString = MULTIRANGE if version >= 140000 else "NULL::int8[]"
     return f"""
 SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name,
        t.typtype::text AS kind, t.typarray::int8 AS array_oid, t.typrelid::int8 AS relation,
@@ -76,7 +72,7 @@ SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name
        (SELECT concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname,
                          {_collation("r.rngcollation")}, r.rngcanonical, r.rngsubdiff)
         FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc WHERE r.rngtypid = t.oid)
-       AS definition, {multirange} AS multirange
+       AS definition, {multi} AS multirange
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type b ON b.oid = t.typbasetype
