@@ -134,7 +134,7 @@ def before_columns_of_parents(
                 column = ref_of(Kind.COLUMN, child, change.column.name)
                 for user in old.needed_by.get(column, ()):
                     for other in removers.get(user, ()):
-                        if other != number:
+                        if other != number and subject(changes[other]) != column:
                             graph.before(other, number)
 
 
