@@ -46,6 +46,7 @@ class Project:
             schema_paths=(self.folder / "schema.sql",),
             scratch=self.scratch,
             compare_privileges=self.privileges,
+            partitions="all",
             timeout=None,
         )
 

@@ -23,15 +23,25 @@ PARTS_OF_TABLES = (Kind.COLUMN, Kind.CONSTRAINT, Kind.TRIGGER, Kind.RULE, Kind.P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """An object that was not compared: its kind, its name, why, and what to do about it."""
+    """An object that was not compared: its kind, its name, why, and what to do about it.
+
+    Partitions are counted: ``name`` is that of their table.
+    """
 
     kind: str
     name: str
     why: str
     next_step: str = WRITE_IT
+    count: int = 1
 
     def __str__(self) -> str:
         """Return what a person reads: ``column docs.words (needs ...)``."""
+        if self.kind == "partitions":
+            number = "1 partition" if self.count == 1 else f"{self.count} partitions"
+            verb = "was" if self.count == 1 else "were"
+            return (
+                f"{number} of {self.name} that {self.why.removesuffix(' them')} {verb} left alone"
+            )
         return f"{self.kind} {self.name}" + ("" if self.why == NOT_WRITTEN else f" ({self.why})")
 
 

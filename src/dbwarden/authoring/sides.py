@@ -14,12 +14,22 @@ from dbwarden.authoring.current import files_source, schema_source
 from dbwarden.authoring.desired import Wanted, wanted
 from dbwarden.authoring.handmade import KINDS, is_generated, kept, with_virtual_tables
 from dbwarden.authoring.hints import NO_HINTS, Hints
-from dbwarden.authoring.left_out import LeftOut, buildable, comparable, names_of, unbuildable
+from dbwarden.authoring.left_out import (
+    LeftOut,
+    buildable,
+    comparable,
+    names_of,
+    unbuildable,
+    without,
+)
 from dbwarden.authoring.neighbours import read_live
+from dbwarden.authoring.partitions import counted, refs_of, undeclared
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import ScratchDatabase
+from dbwarden.diff.changes import Renaming
+from dbwarden.diff.renames import renamed
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Kind, Ref, Schema
@@ -151,7 +161,7 @@ async def compared(
     told = (current, desired)
     current, desired, left = comparable(current, desired, unbuilt)
     desired = await settled(bench, current, left_alone(bench.config, current, desired))
-    return Sides(
+    sides = Sides(
         source=source,
         current=current,
         desired=desired,
@@ -159,6 +169,35 @@ async def compared(
         left=left,
         left_out=names_of(left, *told),
         hints=asked.hints,
+    )
+    return without_undeclared(bench.config, sides, "model")
+
+
+def without_undeclared(
+    config: DatabaseConfig, sides: Sides, by: str, renames: Sequence[Renaming] = ()
+) -> Sides:
+    """Return *sides* without the partitions that only the current schema has, which are counted.
+
+    Args:
+        config: The database, which says whether all partitions are compared.
+        sides: What is compared.
+        by: What declares partitions, a migration or a model.
+        renames: The new names of tables of the current schema.
+    """
+    if config.partitions == "all":
+        return sides
+    current, desired = sides.current, sides.desired
+    found = undeclared(renamed(current, renames) if renames else current, desired)
+    if not found:
+        return sides
+    refs = refs_of(current, desired, found)
+    return replace(
+        sides,
+        current=without(current, refs),
+        desired=without(desired, refs),
+        kept=sides.kept - refs,
+        left=sides.left | refs,
+        left_out=(*sides.left_out, *counted(found, by, desired.default_namespace)),
     )
 
 

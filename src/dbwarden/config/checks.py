@@ -89,6 +89,13 @@ def flag(value: Any, root: Path) -> bool:
     return value
 
 
+def partitions(value: Any, root: Path) -> str:
+    """Which partitions are compared."""
+    if value not in ("declared", "all"):
+        raise Problem(f"must be 'declared' or 'all', not {shown(value)}")
+    return str(value)
+
+
 def identifier(value: Any, root: Path) -> str:
     """The name of a table or namespace."""
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
@@ -191,6 +198,7 @@ CHECKS: Mapping[str, Check] = {
     "dev_database_url": source,
     "overlap_models": flag,
     "compare_privileges": flag,
+    "partitions": partitions,
     "replica_of": reference,
     "timeout": seconds(optional=True),
     "connect_timeout": seconds(),

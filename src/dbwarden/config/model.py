@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dbwarden.config.embedded import embedded_url
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
@@ -55,6 +55,7 @@ class DatabaseConfig:
     dev_database_url: UrlSource | None = field(default=None, repr=False)
     overlap_models: bool = False
     compare_privileges: bool = False
+    partitions: Literal["declared", "all"] = "declared"
     replica_of: DatabaseName | None = None
     primary: "DatabaseConfig | None" = field(default=None, repr=False)
     project: "Project | None" = field(default=None, repr=False, compare=False)

@@ -29,6 +29,7 @@ class _SharedOptions(TypedDict, total=False):
     dev_database_url: UrlSource | None
     overlap_models: bool
     compare_privileges: bool
+    partitions: Literal["declared", "all"]
     timeout: float | None
     connect_timeout: float
     lock_timeout: float | None

@@ -11,7 +11,15 @@ from dbwarden.authoring.labels import told
 from dbwarden.authoring.left_out import LeftOut, comparable, names_of
 from dbwarden.authoring.planning import Task, render
 from dbwarden.authoring.settling import settled
-from dbwarden.authoring.sides import Sides, built, compared, floor_of, left_alone, live
+from dbwarden.authoring.sides import (
+    Sides,
+    built,
+    compared,
+    floor_of,
+    left_alone,
+    live,
+    without_undeclared,
+)
 from dbwarden.authoring.writing import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
@@ -108,7 +116,8 @@ async def _live_with_files(place: Bench, files: Many[Migration]) -> Sides:
     current, desired, left = comparable(current, desired, unbuilt)
     desired = await settled(place, current, left_alone(place.config, current, desired))
     left_out = names_of(left, *told, found.read)
-    return Sides(source=source, current=current, desired=desired, left=left, left_out=left_out)
+    sides = Sides(source=source, current=current, desired=desired, left=left, left_out=left_out)
+    return without_undeclared(place.config, sides, "migration")
 
 
 async def _files_with_models(place: Bench, files: Many[Migration]) -> DiffResult:

@@ -20,7 +20,7 @@ from dbwarden.authoring.proof import Proof, prove, untried_beside, verdict
 from dbwarden.authoring.renames import new_labels
 from dbwarden.authoring.rows import UNTRIED
 from dbwarden.authoring.settling import confirmed
-from dbwarden.authoring.sides import Sides, compared
+from dbwarden.authoring.sides import Sides, compared, without_undeclared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
@@ -165,6 +165,7 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     config = place.config
     sides = await compared(place, files, from_live=order.from_live)
     left_out = (*unclaimed(sides.hints.unclaimed), *sides.left_out)
+    sides = replace(sides, left_out=left_out)
     if not order.answers.renames and not differ(sides.current, sides.desired):
         name = config.database_name
         return MakeMigrationsResult(database=name, agree=True, proven=True, left_out=left_out)
@@ -175,13 +176,14 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
         texts = (migration.upgrade.text for migration in files)
         task = replace(task, earlier=words_of(texts, sides.current.default_namespace))
     decisions = await decide(task)
+    sides = without_undeclared(config, sides, "model", decisions.renames)
     sides = await followed(place, sides, decisions.renames)
-    task = replace(task, desired=sides.desired, kept=sides.kept)
+    task = replace(task, current=sides.current, desired=sides.desired, kept=sides.kept)
     fills = await decided_fills(place, sides.source, task, decisions, unproven=order.unproven)
     task = replace(task, decided=replace(decisions, fills=fills))
     planned, proof = await _proven_plan(place, files, order, sides, task)
     text, fields = _written(order, planned, proof, sides)
-    result = await _finish(config, files, order, text, {**fields, "left_out": left_out})
+    result = await _finish(config, files, order, text, {**fields, "left_out": sides.left_out})
     if proof is not None and result.path is not None and not order.from_live:
         # Who asks next whether models and files agree need not replay them.
         written = parse(

@@ -95,6 +95,7 @@ def test_every_option_reaches_the_configuration() -> None:
         "dev_database_url": "postgresql://dev/db",
         "overlap_models": True,
         "compare_privileges": True,
+        "partitions": "all",
         "timeout": None,
         "connect_timeout": 1,
         "lock_timeout": 2.5,

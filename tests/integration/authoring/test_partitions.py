@@ -1,0 +1,144 @@
+"""Partitions that pg_partman or a job makes at run time, and no migration declares."""
+
+import pytest
+
+from dbwarden.operations.diff import check_models, drift
+from dbwarden.operations.schema import adopt
+from dbwarden.operations.verify import verify
+from tests.commands import dbwarden
+from tests.integration.authoring.conftest import Project
+
+EV = """
+CREATE TABLE ev (id int NOT NULL, at date NOT NULL, note text, PRIMARY KEY (id, at))
+    PARTITION BY RANGE (at);
+CREATE INDEX by_note ON ev (note);
+CREATE TABLE ev_2025 PARTITION OF ev FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+"""
+AT_RUN_TIME = """
+CREATE SCHEMA parts;
+CREATE TABLE ev_2026 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE INDEX own ON ev_2026 (note, id);
+ALTER TABLE ev_2026 ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON ev_2026 USING (id > 0);
+CREATE TABLE parts.ev_2027 PARTITION OF ev FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')
+    PARTITION BY LIST (id);
+CREATE TABLE parts.ev_2027_1 PARTITION OF parts.ev_2027 FOR VALUES IN (1);
+CREATE TABLE parts.ev_rest PARTITION OF ev DEFAULT;
+CREATE SEQUENCE parts.counter OWNED BY parts.ev_rest.id;
+"""
+MODEL = """
+class Event(Base):
+    __tablename__ = "{table}"
+    __table_args__ = (Index("by_note", "note"), {{"postgresql_partition_by": "RANGE (at)"}})
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at = mapped_column(Date, primary_key=True)
+    note: Mapped[str | None] = mapped_column(Text)
+{more}
+"""
+OTHER = """
+class Other(Base):
+    __tablename__ = "other"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+"""
+SCORE = "    score: Mapped[int | None] = mapped_column(Integer)"
+STEP = 'To compare them, set partitions="all".'
+
+
+def left(result: object) -> list[str]:
+    """Return what *result* lists as left out, as people read it."""
+    return [str(item) for item in result.left_out]
+
+
+def of(table: str, count: int, by: str) -> list[str]:
+    return [f"{count} partitions of {table} that no {by} declares were left alone"]
+
+
+async def test_diff_leaves_them_alone_and_counts_them(project: Project) -> None:
+    project.migration(1, "-- upgrade\n" + EV)
+    await project.migrate()
+    await project.execute(AT_RUN_TIME)
+    urls = [project.server.url(name) for name in (project.database, "postgres")]
+    options = f"database_name='primary', database_url={urls[0]!r}, scratch={urls[1]!r}"
+    for _ in range(2):
+        project.file(
+            "dbwarden.py", f"from dbwarden import database_config\ndatabase_config({options})\n"
+        )
+        ran = await dbwarden(project.root, "diff")
+        assert ran.code == 0, ran
+        lines = [f"    {line}" for line in (*of("ev", 4, "migration"), STEP)]
+        assert ran.out.splitlines()[1:] == ["  left out:", *lines]
+        ran = await dbwarden(project.root, "diff", "--json")
+        (entry,) = ran.json["databases"][0]["left_out"]
+        assert (entry["kind"], entry["name"], entry["count"]) == ("partitions", "ev", 4)
+        project.file(
+            "dbwarden.py",
+            f"from dbwarden import database_config\ndatabase_config({options}, partitions='all')\n",
+        )
+        ran = await dbwarden(project.root, "diff")
+        assert ran.code == 3, ran
+        assert "drop table ev_2026" in ran.out
+        assert "left out" not in ran.out
+
+
+async def test_other_drift_is_still_found(project: Project) -> None:
+    project.migration(1, "-- upgrade\n" + EV)
+    await project.migrate()
+    await project.execute(AT_RUN_TIME)
+    await project.execute("ALTER TABLE ev ADD sneaky int; CREATE INDEX more ON ev_2025 (id)")
+    for _ in range(2):
+        found = await drift(project.config)
+        assert {item.what for item in found.differences} == {"column ev.sneaky", "index more"}
+        assert left(found) == of("ev", 4, "migration")
+    await project.execute("ALTER TABLE ev DROP sneaky; DROP TABLE ev_2025")
+    assert [item.what for item in (await drift(project.config)).differences] == ["table ev_2025"]
+
+
+@pytest.mark.parametrize("adopts", [True, False], ids=["baseline", "by hand"])
+async def test_models_that_declare_none_do_not_drop_them(project: Project, adopts: bool) -> None:
+    """Change, rename and drop the table: its partitions stay with it and go with it."""
+    if adopts:
+        await project.execute(EV + AT_RUN_TIME)
+        await adopt(project.config)
+    else:
+        project.migration(1, "-- upgrade\n" + EV + AT_RUN_TIME)
+        await project.migrate()
+    project.models(MODEL.format(table="ev", more=""))
+    for _ in range(2):
+        result = await project.make()
+        assert result.agree
+        assert left(result) == of("ev", 5, "model")
+        assert (await check_models(project.config)).clean
+        assert (await drift(project.config, models=True)).clean
+    project.models(MODEL.format(table="ev", more=SCORE))
+    text = await project.made("score")
+    assert "ADD COLUMN score" in text and "ev_2026" not in text.partition("-- upgrade")[2]
+    assert (await drift(project.config)).clean
+    project.models(MODEL.format(table="events", more=SCORE))
+    text = await project.made("rename", renames=["ev:events"])
+    assert "RENAME TO events" in text and "DROP" not in text.partition("-- rollback")[0]
+    assert left(await project.make("nothing")) == of("events", 5, "model")
+    assert (await verify(project.config)).clean
+    project.models(OTHER)
+    tables = ("ev_2025", "ev_2026", "parts.ev_2027", "parts.ev_2027_1", "parts.ev_rest")
+    await project.made("drop", allow_drop=["events", *tables])
+    assert not await project.fetch("SELECT FROM pg_class WHERE relname LIKE 'ev%'")
+
+
+async def test_the_live_database_is_brought_to_the_models_around_them(project: Project) -> None:
+    project.models(MODEL.format(table="ev", more=""))
+    project.migration(1, "-- upgrade\n" + EV)
+    await project.migrate()
+    await project.execute(AT_RUN_TIME + "DROP INDEX by_note")
+    result = await project.make(from_live=True, sql=True)
+    assert result.sql is not None and "CREATE INDEX by_note" in result.sql
+    assert "ev_2026" not in result.sql.partition("-- upgrade")[2]
+    assert left(result) == of("ev", 5, "model")
+
+
+async def test_all_partitions_are_compared_where_that_is_asked_for(project: Project) -> None:
+    project.migration(1, "-- upgrade\n" + EV)
+    project = project.with_options(partitions="all")
+    project.models(MODEL.format(table="ev", more=""))
+    found = await check_models(project.config)
+    assert [item.what for item in found.differences] == ["table ev_2025"]
+    assert not found.left_out
