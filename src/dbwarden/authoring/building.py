@@ -3,16 +3,19 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import MetaData, create_mock_engine
+from sqlalchemy import Index, MetaData, Table, create_mock_engine
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoInspectionAvailable, SQLAlchemyError
-from sqlalchemy.schema import CreateSequence, ExecutableDDLElement
+from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable, ExecutableDDLElement
 from sqlalchemy.sql.elements import TextClause
 
 from dbwarden.authoring.models import OwnedMetadata
 from dbwarden.authoring.modules import place_of
+from dbwarden.authoring.origins import Origin, Origins, leads_to, name_of
+from dbwarden.authoring.refused import KEEP_GOING, Refused, needs_refused
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import clean_cause, describe_error
@@ -21,29 +24,47 @@ _DROP = re.compile(r"\s*DROP\s", re.IGNORECASE)
 _CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
 
 
-def statements(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The SQL of models, where each statement comes from, and what could not be written as SQL."""
+
+    statements: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+
+
+def build(
     config: DatabaseConfig,
     owned: Sequence[OwnedMetadata],
     *,
     url: str,
     namespace: Callable[[str], str],
-) -> tuple[str, ...]:
-    """The statements, in an order that runs in an empty database.
+    keep_going: bool = False,
+) -> Built:
+    """Return the statements, in an order that runs in an empty database.
 
     Args:
         config: The database.
-        owned: What of which MetaData.
+        owned: What of which MetaData. With *keep_going*, what is refused is taken out of it.
         url: The kind of database, as a SQLAlchemy URL.
         namespace: The SQL that makes a namespace unless it exists.
+        keep_going: Leave out what cannot be written as SQL.
 
     Raises:
         ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
     """
     spaces = sorted({space for item in owned for space in _namespaces(item)})
     found = [sql for space in spaces if (sql := namespace(space))]
+    origins: dict[str, Origin] = {}
+    refused: list[Refused] = []
     for item in owned:
-        found += (sql for sql in _of_metadata(config, item, url) if not _makes(sql, spaces))
-    return tuple(_once(found))
+        made = _Builder(config, item, url, keep_going=keep_going)
+        for sql, origin in made.run():
+            if not _makes(sql, spaces):
+                found.append(sql)
+                origins.setdefault(sql, origin)
+        refused += made.refused
+    return Built(statements=tuple(_once(found)), origins=origins, refused=tuple(refused))
 
 
 def _once(found: Iterable[str]) -> Iterator[str]:
@@ -80,31 +101,101 @@ class _Recorder(MockConnection):
         return self._execute_impl(statement, parameters)
 
 
-def _of_metadata(config: DatabaseConfig, item: OwnedMetadata, url: str) -> list[str]:
-    found: list[str] = []
+class _Builder:
+    """Write one MetaData as SQL."""
 
-    def take(element: Any, parameters: object = None) -> None:
-        for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
-            text = _text(element, values, engine.dialect, item)
-            if text is not None:
-                found.append(text)
+    def __init__(
+        self, config: DatabaseConfig, item: OwnedMetadata, url: str, *, keep_going: bool
+    ) -> None:
+        self.refused: list[Refused] = []
+        self._config = config
+        self._item = item
+        self._url = url
+        self._origins = Origins(config.root, item)
+        self._keep_going = keep_going
 
-    engine = _Recorder(create_mock_engine(url, take).dialect, take)
-    _check_names(config, item)
-    try:
-        with _as_they_were(item.metadata):
-            _create_all(item.metadata, engine, item)
-    except Exception as error:  # events are the project's code: anything may come out of them
-        failure = _failure(config, error, item, engine.dialect)
-    else:
-        return found
-    raise failure
+    def run(self) -> list[tuple[str, Origin]]:
+        """Return each statement with its origin; with *keep_going*, of what can be written."""
+        with _as_they_were(self._item.metadata):
+            while True:
+                try:
+                    for table in self._item.tables:
+                        _check_names(self._config, table, self._origins)
+                    return self._create_all()
+                except _Refusal as refusal:
+                    if not self._keep_going or not refusal.origin.refs:
+                        raise refusal.error from refusal.error.__cause__
+                    self._leave_out(refusal)
+
+    def _leave_out(self, refusal: "_Refusal") -> None:
+        self.refused.append(Refused(error=refusal.error, refs=refusal.origin.refs))
+        if refusal.index is not None:
+            table: Any = refusal.index.table
+            table.indexes.discard(refusal.index)
+        gone = set(refusal.origin.tables)
+        while more := {name_of(t) for t in self._item.tables if leads_to(t, gone)} - gone:
+            gone |= more
+        for table in self._item.tables:
+            if name_of(table) in gone - {*refusal.origin.tables}:
+                origin = self._origins.of_table(table)
+                self.refused.append(needs_refused(self._config.database_name, origin))
+        self._item.tables = [t for t in self._item.tables if name_of(t) not in gone]
+
+    def _create_all(self) -> list[tuple[str, Origin]]:
+        item, found = self._item, list[tuple[str, Origin]]()
+
+        def take(element: Any, parameters: object = None) -> None:
+            for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
+                text = _text(element, values, engine.dialect, item)
+                if text is not None:
+                    found.append((text, self._origins.of(element)))
+
+        engine = _Recorder(create_mock_engine(self._url, take).dialect, take)
+        try:
+            with _as_they_were(item.metadata):
+                item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
+        except Exception as error:  # events are the project's code: anything may come out of them
+            origin, index = self._guilty(engine.dialect)
+            failure = _failure(self._config, error, item, engine.dialect, origin)
+        else:
+            return found
+        raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
+
+    def _guilty(self, dialect: Any) -> tuple[Origin | None, Index | None]:
+        """Return the table or index that SQLAlchemy cannot write, if it is one."""
+        for table in self._item.tables:
+            try:
+                CreateTable(table).compile(dialect=dialect)
+            except SQLAlchemyError:
+                return self._origins.of_table(table), None
+            for index in table.indexes:
+                try:
+                    CreateIndex(index).compile(dialect=dialect)
+                except SQLAlchemyError:
+                    return self._origins.of_index(index), index
+        return None, None
+
+
+class _Refusal(Exception):
+    """An error, where it comes from, and the index that can be left out in its place."""
+
+    def __init__(
+        self, error: ConfigurationError, origin: Origin, index: Index | None = None
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.origin = origin
+        self.index = index
 
 
 def _failure(
-    config: DatabaseConfig, error: Exception, item: OwnedMetadata, dialect: Any
+    config: DatabaseConfig,
+    error: Exception,
+    item: OwnedMetadata,
+    dialect: Any,
+    origin: Origin | None,
 ) -> ConfigurationError:
-    place = place_of(config.root, error, own=True)
+    place = place_of(config.root, error, own=True) or (origin.location if origin else None)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
         message = f"the models cannot be written as SQL: {_told(error, item, dialect)}"
         advice = "Correct the table, type or event that the message names."
@@ -137,23 +228,26 @@ def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
     return str(error)
 
 
-def _check_names(config: DatabaseConfig, item: OwnedMetadata) -> None:
-    """SQLAlchemy itself would stop at an index without a name or columns, and not say which."""
-    for table in item.tables:
-        for index in table.indexes:
-            if index.name is None:
-                columns = ", ".join(column.name for column in index.columns)
-                raise ConfigurationError(
-                    f"the index of table {table.fullname} on {columns} has no name",
-                    database=config.database_name,
-                    next_step='Name it, or give the naming_convention of its MetaData an "ix".',
-                )
-            if not index.expressions:
-                raise ConfigurationError(
-                    f"the index {index.name} of table {table.fullname} has no columns",
-                    database=config.database_name,
-                    next_step="Name its columns behind its name, or remove it from the model.",
-                )
+def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None:
+    """Refuse an index without a name or columns: SQLAlchemy would stop there and not say which."""
+    for index in table.indexes:
+        if index.name is not None and index.expressions:
+            continue
+        if index.name is None:
+            columns = ", ".join(column.name for column in index.columns)
+            message = f"the index of table {table.fullname} on {columns} has no name"
+            advice = 'Name it, or give the naming_convention of its MetaData an "ix".'
+        else:
+            message = f"the index {index.name} of table {table.fullname} has no columns"
+            advice = "Name its columns behind its name, or remove it from the model."
+        origin = origins.of_index(index)
+        failure = ConfigurationError(
+            message,
+            database=config.database_name,
+            location=origin.location,
+            next_step=f"{advice} {KEEP_GOING}",
+        )
+        raise _Refusal(failure, origin, index)
 
 
 @contextmanager
@@ -179,13 +273,6 @@ def _as_they_were(metadata: MetaData) -> Iterator[None]:
         for table, constraints, indexes in parts:
             table.constraints = constraints
             table.indexes = indexes
-
-
-def _create_all(metadata: MetaData, engine: Any, item: OwnedMetadata) -> None:
-    if item.shared:
-        metadata.create_all(engine, tables=item.tables, checkfirst=False)
-    else:
-        metadata.create_all(engine, checkfirst=False)
 
 
 def _text(element: Any, values: object, dialect: Any, item: OwnedMetadata) -> str | None:

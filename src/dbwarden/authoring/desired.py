@@ -1,9 +1,13 @@
 """Models and schema files -> the source of the schema that they want."""
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
 
 from dbwarden.authoring.bench import Source
 from dbwarden.authoring.hints import NO_HINTS, Hints
@@ -11,11 +15,15 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import dialect_for
 from dbwarden.dialects.scratch import ScratchDatabase, Workshop, as_migration
-from dbwarden.errors import ConfigurationError, UsageError
+from dbwarden.errors import ConfigurationError, StatementFailed, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.schema.garbage import collecting_no_garbage
 from dbwarden.types import Location
+
+if TYPE_CHECKING:  # SQLAlchemy costs a quarter of a second that schema files alone don't need
+    from dbwarden.authoring.origins import Origin
+    from dbwarden.authoring.refused import Refused
 
 ONE_AT_A_TIME = threading.Lock()
 """Databases share modules and MetaData: no one may look at models that another still imports, or
@@ -24,11 +32,17 @@ that DDL events change for the moment."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What models and schema files ask for: SQL in order, and what only the models know."""
+    """What models and schema files ask for: SQL in order, and what only the models know.
+
+    ``origins`` tells which part of the models each statement comes from; ``refused`` is what was
+    left out of them.
+    """
 
     statements: tuple[str, ...] = ()
     files: tuple[Migration, ...] = ()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
+    origins: Mapping[str, "Origin"] = field(default_factory=dict)
+    refused: tuple["Refused", ...] = ()
 
     @property
     def source(self) -> Source:
@@ -37,15 +51,39 @@ class Wanted:
         async def build(database: ScratchDatabase) -> None:
             for file in self.files:
                 await database.replay(file, file.upgrade)
-            if self.statements:
+            if not self.statements:
+                return
+            try:
                 await database.execute(self.statements)
+            except StatementFailed as error:
+                raise await self._named(error) from error.__cause__
 
         texts = tuple(file.upgrade.text for file in self.files)
         return Source(parts=("wanted", *texts, "models", *self.statements), build=build)
 
+    async def _named(self, error: StatementFailed) -> StatementFailed:
+        from dbwarden.authoring.refused import name_origin
 
-async def wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
+        return await anyio.to_thread.run_sync(name_origin, error, self.origins)
+
+    async def without(self, error: StatementFailed) -> "Wanted | None":
+        """Return the same without what the server refused with *error*, if that is known."""
+        from dbwarden.authoring.refused import without
+
+        left = await anyio.to_thread.run_sync(without, self.statements, self.origins, error)
+        if left is None:
+            return None
+        statements, refused = left
+        return replace(self, statements=statements, refused=(*self.refused, *refused))
+
+
+async def wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool = False) -> Wanted:
     """Import the models and read the schema files, in a thread of its own.
+
+    Args:
+        config: The database.
+        workshop: What authoring needs of its kind of database.
+        keep_going: Leave out what cannot be written as SQL.
 
     Raises:
         UsageError: The database has neither.
@@ -58,29 +96,35 @@ async def wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    return await in_own_thread(partial(read_wanted, config, workshop))
+    return await in_own_thread(partial(read_wanted, config, workshop, keep_going=keep_going))
 
 
-def read_wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
+def read_wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool = False) -> Wanted:
     """Import the models and read the schema files, of one database at a time. Blocking."""
     with ONE_AT_A_TIME:
-        return _read_wanted(config, workshop)
+        return _read_wanted(config, workshop, keep_going=keep_going)
 
 
-def _read_wanted(config: DatabaseConfig, workshop: Workshop) -> Wanted:
+def _read_wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool) -> Wanted:
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return Wanted(files=files)
     # Here, because SQLAlchemy costs a quarter of a second that schema files alone don't need.
-    from dbwarden.authoring.building import statements
+    from dbwarden.authoring.building import build
     from dbwarden.authoring.models import owned_tables
     from dbwarden.authoring.spelling import hints
 
     with collecting_no_garbage():
         owned = owned_tables(config, config.siblings)
         url = workshop.sqlalchemy_url
-        found = statements(config, owned, url=url, namespace=workshop.namespace)
-        return Wanted(statements=found, files=files, hints=hints(owned, url))
+        made = build(config, owned, url=url, namespace=workshop.namespace, keep_going=keep_going)
+        return Wanted(
+            statements=made.statements,
+            files=files,
+            hints=hints(owned, url),
+            origins=made.origins,
+            refused=made.refused,
+        )
 
 
 def _schema_files(config: DatabaseConfig) -> list[Path]:

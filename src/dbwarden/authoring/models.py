@@ -22,6 +22,14 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The module that defines a table, and the class that is mapped to it, if there is one."""
+
+    module: str
+    class_name: str | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class OwnedMetadata:
     """One MetaData, and what of it belongs to a database.
@@ -37,6 +45,7 @@ class OwnedMetadata:
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
     unclaimed: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, Home] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -50,6 +59,7 @@ class _Look:
     types: set[SchemaType] = field(default_factory=set)
     sequences: set[SQLSequence] = field(default_factory=set)
     registries: set[int] = field(default_factory=set)
+    classes: dict[int, type] = field(default_factory=dict)
     homes: dict[int, str] = field(default_factory=dict)
 
     def claim(self, table: Table, module: str) -> None:
@@ -147,6 +157,7 @@ def _look_at_mapper(mapper: Mapper[object], look: _Look) -> None:
     for table in mapper.tables:
         if isinstance(table, Table) and table not in inherited:
             look.claim(table, module)
+            look.classes.setdefault(id(table), mapper.class_)
     for relationship in mapper.relationships:
         if isinstance(relationship.secondary, Table):
             _claim_secondary(relationship.secondary, module, look)
@@ -202,7 +213,16 @@ def _owned(config: DatabaseConfig, look: _Look) -> Iterator[OwnedMetadata]:
             shared=bool(others),
             types={*look.types, *_types_of(mine)},
             sequences={*look.sequences, *_sequences_of(mine)},
+            homes={table.fullname: home for table in mine if (home := _home(table, look))},
         )
+
+
+def _home(table: Table, look: _Look) -> Home | None:
+    class_ = look.classes.get(id(table))
+    if class_ is not None:
+        return Home(class_.__module__, class_.__name__)
+    _, module = look.tables.get(id(table), (table, None))
+    return Home(module) if module is not None else None
 
 
 def _unclaimed(metadata: MetaData, look: _Look, claimed: set[str]) -> dict[str, str]:
@@ -303,14 +323,14 @@ def _check_foreign_keys(
         for item in owned
         for table in item.tables
         for key in table.foreign_keys
-        if (name := _target(key, item.metadata)) not in mine
+        if (name := target_of(key, item.metadata)) not in mine
     ]
     if leaving:
         met = (look.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
         raise _leaves(config, *leaving[0], sorted({home for home in met if home}))
 
 
-def _target(key: ForeignKey, metadata: MetaData) -> str:
+def target_of(key: ForeignKey, metadata: MetaData) -> str:
     """The full name of the table that *key* leads to, whether it is there or not."""
     column = key._colspec
     if isinstance(column, Column) and isinstance(column.table, Table):

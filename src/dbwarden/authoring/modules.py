@@ -330,7 +330,7 @@ def place_of(root: Path, error: BaseException, *, own: bool = False) -> Location
         and "importlib" not in frame.filename
         and frame.filename != __file__
     ]
-    mine = [frame for frame in frames if _is_project(root, frame.filename)]
+    mine = [frame for frame in frames if in_project(root, frame.filename)]
     last = (mine if own else [*frames, *mine])[-1:]
     return Location(path=Path(last[0].filename), line=last[0].lineno) if last else None
 
@@ -356,7 +356,8 @@ def _with_models(package: str) -> str:
     return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
-def _is_project(root: Path, filename: str) -> bool:
+def in_project(root: Path, filename: str) -> bool:
+    """Return whether *filename* is a file of the project itself, not of a library."""
     path = Path(filename)
     return path.is_relative_to(root) and "site-packages" not in path.parts
 

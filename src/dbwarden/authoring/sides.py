@@ -1,8 +1,9 @@
 """The two sides of a comparison: what the files (or a live database) make, what is wanted."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,6 +21,7 @@ from dbwarden.authoring.left_out import (
     comparable,
     names_of,
     unbuildable,
+    with_dependents,
     without,
 )
 from dbwarden.authoring.neighbours import read_live
@@ -28,11 +30,13 @@ from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.scratch import ScratchDatabase
-from dbwarden.diff.changes import Renaming
+from dbwarden.diff.changes import Renaming, index_ref
 from dbwarden.diff.renames import renamed
-from dbwarden.errors import StatementFailed, UnsupportedChange
+from dbwarden.errors import DBWardenError, StatementFailed, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import Kind, Ref, Schema
+
+T = TypeVar("T")
 
 _SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
 """A type, role or extension; a function; a namespace; a table that is not there."""
@@ -44,7 +48,7 @@ class Sides:
 
     Both have the same spelling. ``kept`` is what hand-written migrations made and models don't
     know. ``left`` is what neither of the two schemas has any more, because dbwarden does not write
-    it; ``left_out`` lists it for people.
+    it; ``left_out`` lists it for people. ``refused`` tells why parts of the models were left out.
     """
 
     source: Source
@@ -53,6 +57,7 @@ class Sides:
     kept: frozenset[Ref] = frozenset()
     left: frozenset[Ref] = frozenset()
     left_out: tuple[LeftOut, ...] = ()
+    refused: tuple[DBWardenError, ...] = ()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
 
 
@@ -127,18 +132,26 @@ async def compared(
     files: Sequence[Migration],
     *,
     from_live: bool = False,
+    keep_going: bool = False,
 ) -> Sides:
-    """Both sides of ``make-migrations``: the files, or the live database, and the models.
+    """Return both sides of ``make-migrations``: files or live database, and models.
+
+    Args:
+        bench: Where SQL is tried.
+        files: The migration files.
+        from_live: Compare the live database instead of the files.
+        keep_going: Leave out what the server refuses of the models, and what needs it.
 
     Raises:
         ConfigurationError: The models cannot be read.
         StatementFailed: Files or models do not run in an empty database.
     """
+    accepted = partial(_accepted, keep_going=keep_going)
 
     async def models() -> tuple[Wanted, Schema | StatementFailed]:
         telemetry.doing("reading the models")
-        asked = await wanted(bench.config, bench.workshop)
-        return asked, await _tried(bench, asked.source)
+        asked = await wanted(bench.config, bench.workshop, keep_going=keep_going)
+        return await accepted(asked, lambda some: _tried(bench, some.source))
 
     async def there() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
@@ -151,15 +164,17 @@ async def compared(
     apart = is_shared(migration.upgrade.text for migration in files)
     (asked, found), (source, current, unbuilt) = await together(models, there, apart=apart)
     telemetry.doing("comparing")
-    desired = (
-        found if isinstance(found, Schema) else await _on_top(bench, asked, source, current, found)
-    )
+    if isinstance(found, Schema):
+        desired = found
+    else:
+        asked, desired = await accepted(asked, lambda it: _on_top(bench, it, source, current))
     stays: frozenset[Ref] = frozenset()
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
         desired, stays = await kept(bench, files, handmade, desired)
     told = (current, desired)
-    current, desired, left = comparable(current, desired, unbuilt)
+    refused, told_refused = _without_refused(asked, *told)
+    current, desired, left = comparable(current, desired, unbuilt | refused)
     desired = await settled(bench, current, left_alone(bench.config, current, desired))
     sides = Sides(
         source=source,
@@ -167,7 +182,8 @@ async def compared(
         desired=desired,
         kept=stays - left,
         left=left,
-        left_out=names_of(left, *told),
+        left_out=(*told_refused, *names_of(left - refused, *told)),
+        refused=tuple(item.error for item in asked.refused),
         hints=asked.hints,
     )
     return without_undeclared(bench.config, sides, "model")
@@ -201,6 +217,35 @@ def without_undeclared(
     )
 
 
+def _without_refused(asked: Wanted, *schemas: Schema) -> tuple[frozenset[Ref], tuple[LeftOut, ...]]:
+    """Return what cannot be compared because models were refused, and the dependents by name."""
+    default = schemas[0].default_namespace
+    own = frozenset(
+        ref if ref.namespace is not None else replace(ref, namespace=default)
+        for item in asked.refused
+        for ref in item.refs
+    )
+    found = own.union(*(with_dependents(schema, own) for schema in schemas))
+    told = found.difference(*(_parts(schema, own) for schema in schemas))
+    known = {(item.kind, item.name) for item in names_of(own, *schemas)}
+    step = "Correct the models that were refused."
+    return found, tuple(
+        replace(item, next_step=step, why="needs what was refused")
+        for item in names_of(told, *schemas)
+        if (item.kind, item.name) not in known
+    )
+
+
+def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
+    """Yield the indexes and sequences of those tables of *schema* that are in *tables*."""
+    mine = [table for table in schema.tables if table.ref in tables]
+    yield from (index_ref(table.name, index) for table in mine for index in table.indexes)
+    names = {table.name for table in mine}
+    for sequence in schema.sequences:
+        if sequence.owned_by is not None and sequence.owned_by.table in names:
+            yield sequence.ref
+
+
 async def built(bench: Bench, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
     """Return the source of a live database, its schema as scratch prints it, and what it lacks."""
     schema = await bench.schema(found.source)
@@ -231,16 +276,28 @@ async def _tried(bench: Bench, source: Source) -> Schema | StatementFailed:
         return error
 
 
-async def _on_top(
-    bench: Bench, asked: Wanted, source: Source, current: Schema, error: StatementFailed
-) -> Schema:
+async def _accepted(
+    asked: Wanted, build: Callable[[Wanted], Awaitable[T]], *, keep_going: bool
+) -> tuple[Wanted, T]:
+    """Return what *build* makes of *asked*; with *keep_going*, without what the server refuses."""
+    while True:
+        try:
+            return asked, await build(asked)
+        except StatementFailed as error:
+            rest = await asked.without(error) if keep_going else None
+            if rest is None:
+                raise
+            asked = rest
+
+
+async def _on_top(bench: Bench, asked: Wanted, source: Source, current: Schema) -> Schema:
     """Return what models and schema files make on top of what migrations prepared."""
     try:
         support = await _support(bench, source, current)
     except (StatementFailed, UnsupportedChange):
-        raise error from None
+        support = EMPTY
     if not support.parts:
-        raise error
+        return await bench.schema(asked.source)
     made = await bench.schema(_after(support, asked.source))
     # Dropping tables takes them out of publications: not the models' doing.
     there = {other.ref: other for other in current.others}

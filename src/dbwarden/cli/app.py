@@ -22,7 +22,7 @@ COMMANDS = (
     ("new", "start:new", "Write an empty migration file.", START),
     ("make-migrations", "author:make_migrations", "Write a migration from the models.", AUTHOR),
     ("verify", "author:verify", "Prove all migration files again.", AUTHOR),
-    ("diff", "author:diff", "Where live databases differ from their files.", AUTHOR),
+    ("diff", "compare:diff", "Where live databases differ from their files.", AUTHOR),
     ("schema", "author:schema", "The schema that the files make, as SQL.", AUTHOR),
     ("generate-models", "author:generate_models", "SQLAlchemy models from a database.", AUTHOR),
     ("renumber", "author:renumber", "Tell apart migrations of the same number.", AUTHOR),

@@ -94,7 +94,7 @@ class Target(Project):
     "How many databases at the same time."
     per_server: Annotated[int, Parameter(name="--per-server", group=HOW)] = fleet.PER_SERVER
     "How many databases at the same time on one host and port."
-    fail_fast: Annotated[bool, _flag("--fail-fast", HOW, negative="--keep-going")] = False
+    fail_fast: Annotated[bool | None, _flag("--fail-fast", HOW, negative="--keep-going")] = None
     "Stop everything at the first failure, or go on with the others (the default)."
     max_failures: Annotated[
         int | None, Parameter(name="--max-failures", group=HOW, show_default=False)

@@ -34,7 +34,7 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.diff.statements import DEFAULT_OPTIONS
-from dbwarden.errors import UnsupportedChange
+from dbwarden.errors import DBWardenError, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.operations.target import migration_files, operation
 from dbwarden.schema import Column, Schema, Sequence
@@ -58,7 +58,8 @@ class DiffResult:
 
     ``compared`` says what with what; ``sql`` leads from the first to the second, empty where
     that cannot be written (``problem`` says why). ``left_out`` is what was not compared: objects
-    that dbwarden does not write, and what needs them.
+    that dbwarden does not write, and what needs them. ``refused`` are the errors of models that
+    were left out (``keep_going``).
     """
 
     database: DatabaseName
@@ -67,20 +68,24 @@ class DiffResult:
     sql: str = field(default="", repr=False)
     problem: str | None = None
     left_out: tuple[LeftOut, ...] = ()
+    refused: tuple[DBWardenError, ...] = ()
 
     @property
     def clean(self) -> bool:
-        """Whether the two are the same."""
-        return not self.differences
+        """Whether the two are the same, and all models were compared."""
+        return not self.differences and not self.refused
 
 
 @operation("diff")
-async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
+async def drift(
+    config: DatabaseConfig, *, models: bool = False, keep_going: bool = False
+) -> DiffResult:
     """Compare a live database with its migration files; reads only.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
         models: Compare it with the models instead.
+        keep_going: Leave out what the server refuses of the models, and compare the rest.
 
     Raises:
         ConnectError: The database cannot be reached.
@@ -89,22 +94,28 @@ async def drift(config: DatabaseConfig, *, models: bool = False) -> DiffResult:
     files = await migration_files(config)
     async with bench(config) as place:
         if models:
-            sides = await compared(place, files, from_live=True)
+            sides = await compared(place, files, from_live=True, keep_going=keep_going)
             return _result(place, "live with models", sides)
         return _result(place, "live with files", await _live_with_files(place, files))
 
 
 @operation("check_models")
-async def check_models(config: DatabaseConfig) -> DiffResult:
+async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> DiffResult:
     """Compare the migration files with the models; connects to no configured database.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        keep_going: Leave out what the server refuses of the models, and compare the rest.
 
     Raises:
         ConfigurationError: The models cannot be read.
+        StatementFailed: The server refuses a statement of the models.
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
     async with bench(config) as place:
-        return await _files_with_models(place, files)
+        sides = await compared(place, files, keep_going=keep_going)
+        return _result(place, "files with models", sides)
 
 
 async def _live_with_files(place: Bench, files: Many[Migration]) -> Sides:
@@ -118,11 +129,6 @@ async def _live_with_files(place: Bench, files: Many[Migration]) -> Sides:
     left_out = names_of(left, *told, found.read)
     sides = Sides(source=source, current=current, desired=desired, left=left, left_out=left_out)
     return without_undeclared(place.config, sides, "migration")
-
-
-async def _files_with_models(place: Bench, files: Many[Migration]) -> DiffResult:
-    sides = await compared(place, files)
-    return _result(place, "files with models", sides)
 
 
 def _result(place: Bench, what: str, sides: Sides) -> DiffResult:
@@ -140,6 +146,7 @@ def _result(place: Bench, what: str, sides: Sides) -> DiffResult:
         sql=sql,
         problem=problem,
         left_out=sides.left_out,
+        refused=sides.refused,
     )
 
 

@@ -3,22 +3,21 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 
-from dbwarden.authoring.answers import Answers, Asker, by_new_names
+from dbwarden.authoring.answers import Answers, Asker
 from dbwarden.authoring.bench import Bench, bench
 from dbwarden.authoring.current import files_source
 from dbwarden.authoring.earlier_words import words_of
-from dbwarden.authoring.fills import decided_fills, flag, unfilled_of
+from dbwarden.authoring.fills import decided_fills
 from dbwarden.authoring.following import followed
+from dbwarden.authoring.header_notes import changed_values, failing, failures, losses
 from dbwarden.authoring.hints import NO_HINTS
-from dbwarden.authoring.labels import label, shortened
 from dbwarden.authoring.left_out import LeftOut, unclaimed
 from dbwarden.authoring.planning import Plan, Task, decide, plan
 from dbwarden.authoring.proof import Proof, prove, untried_beside, verdict
-from dbwarden.authoring.renames import new_labels
-from dbwarden.authoring.rows import UNTRIED
 from dbwarden.authoring.settling import confirmed
 from dbwarden.authoring.sides import Sides, compared, without_undeclared
 from dbwarden.authoring.writing import Header, lock_lines, migration_text
@@ -48,7 +47,8 @@ class MakeMigrationsResult:
     was asked for. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
     ``not proven``. ``locks`` are lines about tables that were there before. ``left_out`` is what
     was not compared: objects that dbwarden does not write, with what needs them, and tables whose
-    modules no ``model_paths`` name.
+    modules no ``model_paths`` name. ``refused`` are the errors of models that were left out
+    (``keep_going``).
     """
 
     database: DatabaseName
@@ -64,6 +64,7 @@ class MakeMigrationsResult:
     server: str | None = None
     sql: str | None = field(default=None, repr=False)
     left_out: tuple[LeftOut, ...] = ()
+    refused: tuple[DBWardenError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Order:
     write: bool
     unproven: bool
     from_live: bool
+    keep_going: bool
 
 
 @operation("make_migrations")
@@ -96,6 +98,7 @@ async def make_migrations(
     unproven: bool = False,
     allow_failing_on_rows: bool = False,
     from_live: bool = False,
+    keep_going: bool = False,
     asker: Asker | None = None,
 ) -> MakeMigrationsResult:
     """Compare the models with the migration files and write what leads from one to the other.
@@ -115,6 +118,7 @@ async def make_migrations(
         unproven: Write the migration even if it could not be proven.
         allow_failing_on_rows: Write it even if a column has no value for existing rows.
         from_live: Compare with the live database instead of the files.
+        keep_going: Leave out what the server refuses of the models, and write the rest.
         asker: Who can be asked; ``None`` where nobody can.
 
     Raises:
@@ -134,16 +138,18 @@ async def make_migrations(
         online=online,
         asker=asker,
     )
-    order = Order(message, name, answers, write=not sql, unproven=unproven, from_live=from_live)
-    if empty:
-        names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
-        return await _finish(config, names, order, empty_migration(message), {"verdict": None})
-    return await _made(config, await migration_files(config), order)
+    how = {"unproven": unproven, "from_live": from_live, "keep_going": keep_going}
+    order = Order(message, name, answers, write=not sql, **how)
+    return await (_empty(config, order) if empty else _made(config, order))
 
 
-async def _made(
-    config: DatabaseConfig, files: Sequence[Migration], order: Order
-) -> MakeMigrationsResult:
+async def _empty(config: DatabaseConfig, order: Order) -> MakeMigrationsResult:
+    names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
+    return await _finish(config, names, order, empty_migration(order.message), {"verdict": None})
+
+
+async def _made(config: DatabaseConfig, order: Order) -> MakeMigrationsResult:
+    files = await migration_files(config)
     try:
         async with bench(config) as place:
             return await _make(place, files, order)
@@ -163,12 +169,12 @@ def _refuse_replica(config: DatabaseConfig) -> None:
 
 async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:
     config = place.config
-    sides = await compared(place, files, from_live=order.from_live)
-    left_out = (*unclaimed(sides.hints.unclaimed), *sides.left_out)
-    sides = replace(sides, left_out=left_out)
+    live, keep_going = order.from_live, order.keep_going
+    sides = await compared(place, files, from_live=live, keep_going=keep_going)
+    sides = replace(sides, left_out=(*unclaimed(sides.hints.unclaimed), *sides.left_out))
     if not order.answers.renames and not differ(sides.current, sides.desired):
         name = config.database_name
-        return MakeMigrationsResult(database=name, agree=True, proven=True, left_out=left_out)
+        return MakeMigrationsResult(database=name, agree=True, proven=True, **_told(sides))
     task = Task(
         current=sides.current, desired=sides.desired, hints=sides.hints, answers=order.answers
     )
@@ -183,7 +189,7 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     task = replace(task, decided=replace(decisions, fills=fills))
     planned, proof = await _proven_plan(place, files, order, sides, task)
     text, fields = _written(order, planned, proof, sides)
-    result = await _finish(config, files, order, text, {**fields, "left_out": sides.left_out})
+    result = await _finish(config, files, order, text, {**fields, **_told(sides)})
     if proof is not None and result.path is not None and not order.from_live:
         # Who asks next whether models and files agree need not replay them.
         written = parse(
@@ -191,6 +197,10 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
         )
         await place.keep(files_source((*files, written)), proof.after)
     return result
+
+
+def _told(sides: Sides) -> dict[str, Any]:
+    return {"left_out": sides.left_out, "refused": sides.refused}
 
 
 async def _proven_plan(
@@ -284,18 +294,18 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
 def _written(
     order: Order, planned: Plan, proof: Proof | None, sides: Sides
 ) -> tuple[str, dict[str, object]]:
-    changed = _changed(proof, planned, sides.current) if proof else ()
+    changed = changed_values(proof, planned, sides.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
     untried = untried_beside(proof, loses) if proof else ()
-    fails = _failing(planned, proof, sides.desired) or (proof and proof.back_fails_on_rows)
+    fails = failing(planned, proof, sides.desired) or (proof and proof.back_fails_on_rows)
     word = verdict(
         proven=proof is not None,
         reversible=planned.rollback is not None,
         loses=loses,
         with_rows=not (untried or fails),
     )
-    notes = tuple(_notes(planned, changed, untried))
-    notes += tuple(_failures(planned, proof, sides.desired))
+    notes = tuple(losses(planned, changed, untried))
+    notes += tuple(failures(planned, proof, sides.desired))
     header = Header(
         purpose=order.message,
         verdict=word,
@@ -313,66 +323,6 @@ def _written(
         "locks": lock_lines(header.locks),
         "server": header.server,
     }
-
-
-def _changed(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
-    """The columns whose values change, but for those of tables that are destroyed as a whole."""
-    default = current.default_namespace
-    whole = {
-        label(table.name, default, column.name)
-        for table in current.tables
-        if label(table.name, default) in planned.up.destroys
-        for column in table.columns
-    }
-    # What goes is told by its new name, where it has one.
-    now = by_new_names(proof.changed, new_labels(planned.decisions.renames, default))
-    gone = planned.up.loses
-    return tuple(name for name, new in now.items() if name not in whole and new not in gone)
-
-
-def _notes(planned: Plan, changed: Sequence[str], untried: Sequence[str]) -> list[str]:
-    up, down = planned.up, planned.down
-    notes = []
-    if up.destroys:
-        notes.append(f"Destroys {', '.join(up.destroys)}; a rollback brings back no values")
-    if values := [*up.converts, *changed]:
-        notes.append(f"Changes values of {', '.join(values)}; a rollback leaves them changed")
-    if up.refuses:
-        notes.append(f"Fails on rows where {shortened(up.refuses)}")
-    if down.destroys:
-        notes.append(f"The rollback destroys {shortened(down.destroys)}")
-    if down.converts:
-        notes.append(f"The rollback changes values of {shortened(down.converts)} written meanwhile")
-    if down.refuses:
-        notes.append(f"The rollback fails on rows where {shortened(down.refuses)}")
-    if untried:
-        notes.append(f"{UNTRIED} {shortened(untried)}")
-    if planned.not_proven is not None:
-        notes.append(f"Not proven: {planned.not_proven}")
-    if planned.no_way_back is not None:
-        notes.append(f"There is no way back: {planned.no_way_back}")
-    return notes
-
-
-def _failures(planned: Plan, proof: Proof | None, desired: Schema) -> list[str]:
-    """Return why each direction fails on the rows that it was tried with."""
-    notes = []
-    if fails := _failing(planned, proof, desired):
-        notes.append(f"Fails where tables have rows: {fails}")
-    if proof is not None and proof.back_fails_on_rows:
-        notes.append(f"The rollback fails where tables have rows: {proof.back_fails_on_rows}")
-    return notes
-
-
-def _failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
-    """Return why the upgrade fails on rows, and the flags that prevent it."""
-    said = proof.fails_on_rows if proof is not None else None
-    unfilled = unfilled_of(planned.upgrade)
-    if not unfilled:
-        return said
-    flags = " ".join(flag(name, desired) for name in unfilled)
-    why = said or f"no value for {shortened(unfilled)}"
-    return f"{why}; fill them first, or make it again with {flags}"
 
 
 def _file_name(config: DatabaseConfig, files: Sequence[Migration | FileName], order: Order) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.authoring.building import statements
+from dbwarden.authoring.building import build
 from dbwarden.authoring.desired import read_wanted
 from dbwarden.authoring.models import OwnedMetadata, owned_tables
 from dbwarden.authoring.modules import nearest, unknown_paths
@@ -64,13 +64,13 @@ def names(owned: Sequence[OwnedMetadata]) -> set[str]:
 
 
 def sql(config: DatabaseConfig) -> str:
-    found = statements(
+    found = build(
         config,
         owned_tables(config),
         url="postgresql+asyncpg://",
         namespace=lambda name: f"CREATE SCHEMA {name}",
     )
-    return ";\n".join(found)
+    return ";\n".join(found.statements)
 
 
 @pytest.fixture

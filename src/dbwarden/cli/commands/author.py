@@ -18,8 +18,8 @@ from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import Authored, Lived, Project, Target
 from dbwarden.cli.progress import doing
 from dbwarden.cli.prompting import Terminal, can_ask
-from dbwarden.cli.run import bad, good, narrowed, on_fleet, open_, own, project, report
-from dbwarden.cli.style import Cell, counted, short, some
+from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
+from dbwarden.cli.style import Cell, counted, short
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.fleet import Outcome
@@ -29,8 +29,6 @@ from dbwarden.operations.dev_server import (
     dev_server_stop,
     refuse_none,
 )
-from dbwarden.operations.diff import Difference, DiffResult, drift
-from dbwarden.operations.diff import check_models as check_models_one
 from dbwarden.operations.generate_models import generate_models as generate_one
 from dbwarden.operations.make_migrations import MakeMigrationsResult
 from dbwarden.operations.make_migrations import make_migrations as make_one
@@ -63,6 +61,7 @@ async def make_migrations(
     unproven: Annotated[bool, _flag("--unproven")] = False,
     allow_failing_on_rows: Annotated[bool, _flag("--allow-failing-on-rows")] = False,
     from_live: Annotated[bool, _flag("--from-live")] = False,
+    keep_going: Annotated[bool, _flag("--keep-going")] = False,
     options: Lived = Lived(),  # frozen, and what cyclopts reads options from  # noqa: B008
 ) -> int:
     """Write the next migration from the models, proven in a scratch database.
@@ -95,27 +94,32 @@ async def make_migrations(
         Write it even if a column is required and existing rows have no value for it.
     from_live
         Compare with the live database instead of the files.
+    keep_going
+        Leave out models that the server refuses, list them, write the rest and exit 3.
     """
     options.refuse_idle_dev(live=from_live, flag="--from-live")
-    patient = can_ask() and not options.json
-    make = partial(make_one, message=message, name=name, empty=empty, sql=sql)
-    make = partial(make, renames=rename, allow_drop=allow_drop, online=online, unproven=unproven)
+    make = partial(make_one, message=message, name=name, empty=empty, sql=sql, online=online)
+    make = partial(make, renames=rename, allow_drop=allow_drop, keep_going=keep_going)
     make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))
     make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
-    make = partial(make, allow_failing_on_rows=allow_failing_on_rows)
-    databases = await to_write(options, options, from_live=from_live, patient=patient)
-    if options.all and not empty:
-        databases = described(databases)
-    return await _make_each(partial(make, from_live=from_live), databases, options, patient)
+    make = partial(make, allow_failing_on_rows=allow_failing_on_rows, unproven=unproven)
+    found = await to_write(options, options, from_live=from_live, patient=_is_patient(options))
+    chosen = described(found) if options.all and not empty else found
+    return await _make_each(partial(make, from_live=from_live), chosen, options)
+
+
+def _is_patient(options: Authored) -> bool:
+    """Return whether somebody can be asked."""
+    return can_ask() and not options.json
 
 
 async def _make_each(
     make: Callable[..., Awaitable[MakeMigrationsResult]],
     databases: Sequence[DatabaseConfig],
     options: Authored,
-    patient: bool,
 ) -> int:
     results: list[MakeMigrationsResult] = []
+    patient = _is_patient(options)
     for config in databases:
         about = config.database_name if len(databases) > 1 else None
         try:
@@ -129,10 +133,12 @@ async def _make_each(
             raise
         if not options.json:  # what is written is told, whatever becomes of the next one
             output.say(*_made_lines(made))
+            output.note_errors(made.refused)
         results.append(made)
+    code = Exit.FOUND if any(made.refused for made in results) else Exit.DONE
     if options.json:
-        say_done("make-migrations", Done(tuple(results)))
-    return Exit.DONE
+        say_done("make-migrations", Done(tuple(results)), code)
+    return code
 
 
 def _say_stopped(error: DBWardenError, results: Sequence[MakeMigrationsResult]) -> int:
@@ -179,47 +185,6 @@ def _verified(item: Verified) -> tuple[Cell, Cell]:
         return bad(item.verdict), item.problem
     shown = open_ if item.findings else good
     return shown(item.verdict), "; ".join(item.findings)
-
-
-async def diff(
-    *,
-    models: Annotated[bool, _flag("--models")] = False,
-    options: Lived = Lived(),  # noqa: B008
-) -> int:
-    """Compare live databases with their migration files. Exit 3 when they differ.
-
-    Parameters
-    ----------
-    models
-        Compare them with the models instead.
-    """
-    databases = await that_live(options, options)
-    if options.all and models:
-        databases = described(databases)
-    done = await on_each(partial(drift, models=models), databases, json=options.json)
-    if options.json:
-        say_done("diff", done)
-        return done.code
-    for result in done.results:
-        left_out = left_out_lines(result.left_out)
-        if result.clean:
-            output.say(f"{result.database}: {result.compared}: no difference.", *left_out)
-            continue
-        found = counted(len(result.differences), "difference")
-        output.say(f"{result.database}: {result.compared}: {found}")
-        output.say(*(f"  {_said(item)}" for item in result.differences), *left_out)
-        way = f"-- from {result.compared.replace(' with ', ' to ')}"
-        sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]
-        output.say("", *sql)
-    output.note_errors(done.errors)
-    return done.code
-
-
-def _said(item: Difference) -> str:
-    """A difference as people say it: ``drop table users``."""
-    verbs = {"Create": "add", "Add": "add", "Drop": "drop", "Rename": "rename"}
-    verb = next((word for kind, word in verbs.items() if item.change.startswith(kind)), "change")
-    return f"{verb} {item.what}"
 
 
 async def schema(
@@ -278,30 +243,10 @@ async def renumber(
     return done.code
 
 
-async def check_models(target: Target) -> int:
-    """Whether files lead to models, for ``check --models``; exit 3 when they do not."""
-    databases = await with_files(target, target)
-    databases = narrowed(described(databases) if target.all else databases, target)
-    outcomes = await on_fleet(check_models_one, databases, target)
-    code = await report("check", outcomes, target, headers=("", "differ"), row=_differing)
-    if not target.json:
-        for outcome in outcomes:
-            for item in outcome.result.differences if outcome.result else ():
-                output.note(f"{outcome.database}: {_said(item)}")
-        _note_each(outcomes)
-    return code
-
-
-def _note_each(outcomes: Sequence[Outcome[DiffResult]] | Sequence[Outcome[AdoptResult]]) -> None:
+def _note_each(outcomes: Sequence[Outcome[AdoptResult]]) -> None:
     for outcome in outcomes:
         if outcome.result is not None:
             note_left_out(outcome.result.left_out, outcome.database)
-
-
-def _differing(result: DiffResult) -> tuple[Cell, ...]:
-    if result.clean:
-        return (good("models and migrations agree"), "")
-    return (open_("not clean"), some([item.what for item in result.differences]))
 
 
 async def adopt_live(target: Target) -> int:

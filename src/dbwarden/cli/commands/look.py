@@ -143,10 +143,11 @@ async def check(
     Parameters
     ----------
     models
-        Do the files lead to the models? Asks no configured database.
+        Do the files lead to the models? Asks no configured database. With --keep-going, models
+        that the server refuses are left out and listed.
     """
     if models:
-        from dbwarden.cli.commands.author import check_models
+        from dbwarden.cli.commands.compare import check_models
 
         return await check_models(target)
     databases = await selected(target)

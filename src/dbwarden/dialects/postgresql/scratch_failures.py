@@ -13,6 +13,16 @@ def advice(error: asyncpg.PostgresError) -> str | None:
             "The scratch server does not have this extension. Name a server that has it with "
             "scratch= in database_config, or make a stand-in in a scratch_setup file."
         )
+    if "has no default operator class" in said:
+        return (
+            "Name an operator class for the column, as in postgresql_ops={'body': 'gin_trgm_ops'} "
+            "in a model (pg_trgm is an extension), or use another kind of index."
+        )
+    if "must be marked IMMUTABLE" in said:
+        return (
+            "Use only what can never have another value: casting an enum or a time to text can. "
+            "Index the column itself, or call a function that is declared IMMUTABLE."
+        )
     if error.sqlstate == "42703":  # a column: an expression is wrong, nothing is missing
         return None
     if error.sqlstate in ("42704", "42883") or "does not exist" in said:
