@@ -16,6 +16,8 @@ from dbwarden.authoring.models import OwnedMetadata
 from dbwarden.authoring.modules import place_of
 from dbwarden.authoring.origins import Origin, Origins, leads_to, name_of
 from dbwarden.authoring.refused import KEEP_GOING, Refused, needs_refused
+from dbwarden.authoring.set_up import SetUp
+from dbwarden.authoring.stand_ins import stand_ins
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import clean_cause, describe_error
@@ -39,6 +41,7 @@ def build(
     *,
     url: str,
     namespace: Callable[[str], str],
+    there: SetUp | None = None,
     keep_going: bool = False,
 ) -> Built:
     """Return the statements, in an order that runs in an empty database.
@@ -48,6 +51,7 @@ def build(
         owned: What of which MetaData. With *keep_going*, what is refused is taken out of it.
         url: The kind of database, as a SQLAlchemy URL.
         namespace: The SQL that makes a namespace unless it exists.
+        there: What ``scratch_setup`` makes.
         keep_going: Leave out what cannot be written as SQL.
 
     Raises:
@@ -58,7 +62,7 @@ def build(
     origins: dict[str, Origin] = {}
     refused: list[Refused] = []
     for item in owned:
-        made = _Builder(config, item, url, keep_going=keep_going)
+        made = _Builder(config, item, url, there, keep_going=keep_going)
         for sql, origin in made.run():
             if not _makes(sql, spaces):
                 found.append(sql)
@@ -105,18 +109,25 @@ class _Builder:
     """Write one MetaData as SQL."""
 
     def __init__(
-        self, config: DatabaseConfig, item: OwnedMetadata, url: str, *, keep_going: bool
+        self,
+        config: DatabaseConfig,
+        item: OwnedMetadata,
+        url: str,
+        there: SetUp | None,
+        *,
+        keep_going: bool,
     ) -> None:
         self.refused: list[Refused] = []
         self._config = config
         self._item = item
         self._url = url
+        self._there = there
         self._origins = Origins(config.root, item)
         self._keep_going = keep_going
 
     def run(self) -> list[tuple[str, Origin]]:
         """Return each statement with its origin; with *keep_going*, of what can be written."""
-        with _as_they_were(self._item.metadata):
+        with _as_they_were(self._item.metadata), stand_ins(self._item, self._there):
             while True:
                 try:
                     for table in self._item.tables:
@@ -146,7 +157,7 @@ class _Builder:
 
         def take(element: Any, parameters: object = None) -> None:
             for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
-                text = _text(element, values, engine.dialect, item)
+                text = _text(element, values, engine.dialect, item, self._there)
                 if text is not None:
                     found.append((text, self._origins.of(element)))
 
@@ -275,7 +286,9 @@ def _as_they_were(metadata: MetaData) -> Iterator[None]:
             table.indexes = indexes
 
 
-def _text(element: Any, values: object, dialect: Any, item: OwnedMetadata) -> str | None:
+def _text(
+    element: Any, values: object, dialect: Any, item: OwnedMetadata, there: SetUp | None
+) -> str | None:
     """The SQL of what an event or ``create_all`` executes; ``None`` for what is not of ours."""
     if isinstance(element, str):
         return element.strip().rstrip(";")
@@ -287,9 +300,17 @@ def _text(element: Any, values: object, dialect: Any, item: OwnedMetadata) -> st
         return str(literal).strip().rstrip(";")
     if not isinstance(element, ExecutableDDLElement):
         return None  # rows are no part of a schema
-    if item.shared and not _is_ours(element, item):
+    if _is_there(element, there) or (item.shared and not _is_ours(element, item)):
         return None
     return str(element.compile(dialect=dialect)).strip().rstrip(";")
+
+
+def _is_there(element: ExecutableDDLElement, there: SetUp | None) -> bool:
+    """Return whether ``scratch_setup`` makes the type that *element* makes."""
+    if there is None or type(element).__name__ != "CreateEnumType":
+        return False
+    type_: Any = element
+    return there.has_enum(type_.element.schema, type_.element.name)
 
 
 def _is_ours(element: ExecutableDDLElement, item: OwnedMetadata) -> bool:

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from dbwarden.authoring.bench import Source
 from dbwarden.authoring.hints import NO_HINTS, Hints
+from dbwarden.authoring.set_up import SetUp
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.base import dialect_for
@@ -77,12 +78,19 @@ class Wanted:
         return replace(self, statements=statements, refused=(*self.refused, *refused))
 
 
-async def wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool = False) -> Wanted:
+async def wanted(
+    config: DatabaseConfig,
+    workshop: Workshop,
+    there: SetUp | None = None,
+    *,
+    keep_going: bool = False,
+) -> Wanted:
     """Import the models and read the schema files, in a thread of its own.
 
     Args:
         config: The database.
         workshop: What authoring needs of its kind of database.
+        there: What ``scratch_setup`` makes.
         keep_going: Leave out what cannot be written as SQL.
 
     Raises:
@@ -96,16 +104,25 @@ async def wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    return await in_own_thread(partial(read_wanted, config, workshop, keep_going=keep_going))
+    read = partial(read_wanted, config, workshop, there, keep_going=keep_going)
+    return await in_own_thread(read)
 
 
-def read_wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool = False) -> Wanted:
+def read_wanted(
+    config: DatabaseConfig,
+    workshop: Workshop,
+    there: SetUp | None = None,
+    *,
+    keep_going: bool = False,
+) -> Wanted:
     """Import the models and read the schema files, of one database at a time. Blocking."""
     with ONE_AT_A_TIME:
-        return _read_wanted(config, workshop, keep_going=keep_going)
+        return _read_wanted(config, workshop, there, keep_going=keep_going)
 
 
-def _read_wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool) -> Wanted:
+def _read_wanted(
+    config: DatabaseConfig, workshop: Workshop, there: SetUp | None, *, keep_going: bool
+) -> Wanted:
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return Wanted(files=files)
@@ -115,9 +132,11 @@ def _read_wanted(config: DatabaseConfig, workshop: Workshop, *, keep_going: bool
     from dbwarden.authoring.spelling import hints
 
     with collecting_no_garbage():
-        owned = owned_tables(config, config.siblings)
+        owned = owned_tables(config, config.siblings, there)
         url = workshop.sqlalchemy_url
-        made = build(config, owned, url=url, namespace=workshop.namespace, keep_going=keep_going)
+        made = build(
+            config, owned, url=url, namespace=workshop.namespace, there=there, keep_going=keep_going
+        )
         return Wanted(
             statements=made.statements,
             files=files,

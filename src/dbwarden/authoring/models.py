@@ -18,6 +18,7 @@ from dbwarden.authoring.modules import (
     import_modules,
     names_assigned,
 )
+from dbwarden.authoring.set_up import SetUp
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
 
@@ -71,13 +72,16 @@ class _Look:
 
 
 def owned_tables(
-    config: DatabaseConfig, siblings: Sequence[DatabaseConfig] = ()
+    config: DatabaseConfig,
+    siblings: Sequence[DatabaseConfig] = (),
+    there: SetUp | None = None,
 ) -> tuple[OwnedMetadata, ...]:
     """Import the models of *config* and return what it owns, in the order of definition.
 
     Args:
         config: The database.
         siblings: The project's other databases, which may not claim the same tables.
+        there: What ``scratch_setup`` makes: no models own its tables.
 
     Raises:
         ConfigurationError: A module cannot be imported; a table is claimed twice, has no home,
@@ -94,10 +98,12 @@ def owned_tables(
     owned = tuple(_owned(config, look))
     if config.model_paths and not any(item.tables or item.types for item in owned):
         _refuse_nothing(config, modules, look)
-    _check_foreign_keys(config, owned, look)
+    _check_foreign_keys(config, owned, look, there)
     claimed = {source.name for other in siblings for source in _sources(other)}
     for item in owned:
-        item.unclaimed = _unclaimed(item.metadata, look, claimed)
+        item.unclaimed = _unclaimed(item.metadata, look, claimed, there)
+        if there is not None:
+            item.tables = [it for it in item.tables if there.table(it.schema, it.name) is None]
     return owned
 
 
@@ -225,11 +231,13 @@ def _home(table: Table, look: _Look) -> Home | None:
     return Home(module) if module is not None else None
 
 
-def _unclaimed(metadata: MetaData, look: _Look, claimed: set[str]) -> dict[str, str]:
+def _unclaimed(
+    metadata: MetaData, look: _Look, claimed: set[str], there: SetUp | None
+) -> dict[str, str]:
     found = {
         table.fullname: look.others[id(table)]
         for table in metadata.tables.values()
-        if id(table) in look.others
+        if id(table) in look.others and not _is_there(there, table.fullname)
     }
     return {table: module for table, module in found.items() if module not in claimed}
 
@@ -315,7 +323,10 @@ def _sources(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
 
 
 def _check_foreign_keys(
-    config: DatabaseConfig, owned: Sequence[OwnedMetadata], look: _Look
+    config: DatabaseConfig,
+    owned: Sequence[OwnedMetadata],
+    look: _Look,
+    there: SetUp | None,
 ) -> None:
     mine = {table.fullname for item in owned for table in item.tables}
     leaving = [
@@ -323,11 +334,17 @@ def _check_foreign_keys(
         for item in owned
         for table in item.tables
         for key in table.foreign_keys
-        if (name := target_of(key, item.metadata)) not in mine
+        if (name := target_of(key, item.metadata)) not in mine and not _is_there(there, name)
     ]
     if leaving:
         met = (look.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
         raise _leaves(config, *leaving[0], sorted({home for home in met if home}))
+
+
+def _is_there(there: SetUp | None, name: str) -> bool:
+    """Return whether ``scratch_setup`` makes the table called *name*."""
+    namespace, _, table = name.rpartition(".")
+    return there is not None and there.table(namespace or None, table) is not None
 
 
 def target_of(key: ForeignKey, metadata: MetaData) -> str:
@@ -355,7 +372,8 @@ def _leaves(
         return ConfigurationError(
             f"{words}, which no module in model_paths defines",
             database=config.database_name,
-            next_step="Correct the name, or add the module that defines it to model_paths.",
+            next_step="Correct the name, or add the module that defines it to model_paths. If the "
+            "table is there anyway, as Supabase's auth.users is, make it in a scratch_setup file.",
         )
     return ConfigurationError(
         f"{words}, which is not a table of this database: a foreign key cannot leave it",

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from dbwarden.authoring.bench import Bench
+from dbwarden.authoring.set_up import set_up_of
 from dbwarden.config.libpq import namespace_of
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import Project
@@ -18,9 +19,16 @@ from dbwarden.errors import ConfigurationError
 from dbwarden.schema import Grant, Kind, Ref, Schema
 
 
-async def read_live(bench: Bench) -> Schema:
-    """Read the schema of the configured database, without what its neighbours have in it."""
+async def read_live(bench: Bench, made: Schema | None = None) -> Schema:
+    """Read the schema of the configured database, without what its neighbours have in it.
+
+    What ``scratch_setup`` makes is as it makes it, and nothing else is in the namespaces of its
+    tables, unless the migration files *made* tables there.
+    """
     live = await bench.workshop.read_live(bench.config)
+    there = await set_up_of(bench)
+    if there is not None:
+        live = there.added_to(live, there.foreign(made))
     project = bench.config.project
     if project is None or live.default_namespace is None or not live.namespaces:
         return live

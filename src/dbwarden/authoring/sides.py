@@ -26,6 +26,7 @@ from dbwarden.authoring.left_out import (
 )
 from dbwarden.authoring.neighbours import read_live
 from dbwarden.authoring.partitions import counted, refs_of, undeclared
+from dbwarden.authoring.set_up import set_up_of
 from dbwarden.authoring.settling import settled
 from dbwarden.authoring.together import is_shared, together
 from dbwarden.config.model import DatabaseConfig
@@ -63,10 +64,14 @@ class Sides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """A scratch database on which a schema that was read elsewhere is built."""
+    """A scratch database on which a schema that was read elsewhere is built.
+
+    ``made`` is what the migration files make, if there are any.
+    """
 
     source: Source
     schema: Schema
+    made: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,7 @@ class Live:
 async def live(bench: Bench, floor: Floor) -> Live:
     """Read the configured database now, to build it on *floor*."""
     telemetry.doing("reading the live database")
-    return await _live(bench, await read_live(bench), floor)
+    return await _live(bench, await read_live(bench, floor.made), floor)
 
 
 async def adopted(bench: Bench) -> Live:
@@ -109,9 +114,9 @@ async def _live(bench: Bench, found: Schema, floor: Floor) -> Live:
     return Live(read=found, source=source, floor=floor)
 
 
-async def empty_floor(bench: Bench) -> Floor:
-    """Return an empty scratch database."""
-    return Floor(source=EMPTY, schema=await bench.schema(EMPTY))
+async def empty_floor(bench: Bench, made: Schema | None = None) -> Floor:
+    """Return an empty scratch database, for a project whose files make *made*."""
+    return Floor(source=EMPTY, schema=await bench.schema(EMPTY), made=made)
 
 
 async def floor_of(bench: Bench, files: Sequence[Migration]) -> Floor:
@@ -119,12 +124,12 @@ async def floor_of(bench: Bench, files: Sequence[Migration]) -> Floor:
     source = files_source(files)
     schema = await bench.schema(source) if files else None
     if schema is None or not schema.others:
-        return await empty_floor(bench)
+        return await empty_floor(bench, schema)
     try:
         source = await _support(bench, source, schema)
-        return Floor(source=source, schema=await bench.schema(source))
+        return Floor(source=source, schema=await bench.schema(source), made=schema)
     except (StatementFailed, UnsupportedChange):  # some of them need tables
-        return await empty_floor(bench)
+        return await empty_floor(bench, schema)
 
 
 async def compared(
@@ -150,7 +155,8 @@ async def compared(
 
     async def models() -> tuple[Wanted, Schema | StatementFailed]:
         telemetry.doing("reading the models")
-        asked = await wanted(bench.config, bench.workshop, keep_going=keep_going)
+        there = await set_up_of(bench)
+        asked = await wanted(bench.config, bench.workshop, there, keep_going=keep_going)
         return await accepted(asked, lambda some: _tried(bench, some.source))
 
     async def there() -> tuple[Source, Schema, frozenset[Ref]]:
@@ -164,10 +170,9 @@ async def compared(
     apart = is_shared(migration.upgrade.text for migration in files)
     (asked, found), (source, current, unbuilt) = await together(models, there, apart=apart)
     telemetry.doing("comparing")
-    if isinstance(found, Schema):
-        desired = found
-    else:
-        asked, desired = await accepted(asked, lambda it: _on_top(bench, it, source, current))
+    asked, desired = await accepted(
+        asked, lambda it: _on_top(bench, it, source, current, found=found)
+    )
     stays: frozenset[Ref] = frozenset()
     if not bench.config.schema_paths:
         handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
@@ -290,8 +295,17 @@ async def _accepted(
             asked = rest
 
 
-async def _on_top(bench: Bench, asked: Wanted, source: Source, current: Schema) -> Schema:
-    """Return what models and schema files make on top of what migrations prepared."""
+async def _on_top(
+    bench: Bench,
+    asked: Wanted,
+    source: Source,
+    current: Schema,
+    *,
+    found: Schema | StatementFailed,
+) -> Schema:
+    """Return *found*, or what models and schema files make on top of what migrations prepared."""
+    if isinstance(found, Schema):
+        return found
     try:
         support = await _support(bench, source, current)
     except (StatementFailed, UnsupportedChange):

@@ -15,6 +15,7 @@ from dbwarden.authoring.desired import Wanted, read_wanted
 from dbwarden.authoring.handmade import KINDS
 from dbwarden.authoring.left_out import LeftOut
 from dbwarden.authoring.proof import differences
+from dbwarden.authoring.set_up import SetUp, set_up_of
 from dbwarden.authoring.sides import adopted, independent
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
@@ -48,10 +49,12 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
     async with bench(config, use_cache=False) as place:
         found = await adopted(place)
         schema = await place.schema(found.source)
-        if not schema.tables:
+        there = await set_up_of(place)
+        own = [table for table in schema.tables if not _is_there(there, table)]
+        if not own:
             raise UsageError("the database holds no tables", database=config.database_name)
         before = await _before(place, schema)
-        early = _early(schema)
+        early = _named(_early(schema), there)
         idiomatic, built = await _draft(place, early, before)
         rest = place.workshop.render(diff(built, schema), current=built, desired=schema)
         after = [item.text for item in rest]
@@ -64,10 +67,27 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
             )
     return GeneratedModels(
         database=config.database_name,
-        tables=len(schema.tables),
+        tables=len(own),
         code=code,
         left_out=found.left_out,
     )
+
+
+def _is_there(there: SetUp | None, table: Table) -> bool:
+    return there is not None and there.schema.table(table.name) is not None
+
+
+def _named(schema: Schema, there: SetUp | None) -> Schema:
+    """Return *schema* without the tables of ``scratch_setup`` that no foreign key leads to."""
+    kept = {table.name for table in schema.tables if not _is_there(there, table)}
+    by_name = {table.name: table for table in schema.tables}
+    waiting = list(kept)
+    while waiting:
+        table = by_name[waiting.pop()]
+        new = {key.references for key in table.foreign_keys} & by_name.keys() - kept
+        kept |= new
+        waiting += new
+    return replace(schema, tables=tuple(it for it in schema.tables if it.name in kept))
 
 
 async def _draft(place: Bench, schema: Schema, before: list[str]) -> tuple[bool, Schema]:
@@ -131,14 +151,17 @@ async def _before(place: Bench, schema: Schema) -> list[str]:
         for column in table.columns
         if column.identity is not None
     }
+    known = {thing.ref for thing in empty.things}
     sequences = tuple(
-        replace(sequence, owned_by=None)
+        sequence if sequence.ref in known else replace(sequence, owned_by=None)
         for sequence in schema.sequences
-        if sequence.owned_by not in serial and sequence.name not in identity
+        if sequence.ref in known
+        or (sequence.owned_by not in serial and sequence.name not in identity)
     )
     subset = replace(empty, sequences=sequences, dependencies=schema.dependencies)
     things: dict[str, Any] = {
-        kind: tuple(thing for thing in getattr(schema, kind) if thing.ref in refs) for kind in KINDS
+        kind: tuple(thing for thing in getattr(schema, kind) if thing.ref in refs | known)
+        for kind in KINDS
     }
     subset = replace(subset, **things)
     changes = diff(empty, subset)
@@ -157,13 +180,13 @@ def _named_too_early(schema: Schema, first: Schema) -> bool:
 
 async def _built(place: Bench, code: str) -> Schema:
     """The schema that the module *code* builds in scratch."""
-    asked = await anyio.to_thread.run_sync(_read, place, code)
+    asked = await anyio.to_thread.run_sync(_read, place, code, await set_up_of(place))
     return await place.schema(asked.source)
 
 
-def _read(place: Bench, code: str) -> Wanted:
+def _read(place: Bench, code: str, there: SetUp | None) -> Wanted:
     with tempfile.TemporaryDirectory(prefix="dbwarden-models-") as folder:
         path = Path(folder, "models.py")
         path.write_text(code, encoding="utf-8")
         config = replace(place.config, model_paths=(str(path),), schema_paths=(), project=None)
-        return read_wanted(config, place.workshop)
+        return read_wanted(config, place.workshop, there)
