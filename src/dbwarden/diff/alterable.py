@@ -60,14 +60,18 @@ def constraint_alters(before: Constraint, after: Constraint) -> bool:
             validates = after.validated or not before.validated
             return validates and changed <= {"comment", "validated", "columns"}
         case Exclusion(), Exclusion():
-            return changed <= {"comment", "index_comment"}
+            return changed <= {"comment", "index_comment", "inherited"}
         case _:
-            return changed <= {"comment", "index_comment", "parameters", "clustered"}
+            return changed <= {
+                *("comment", "index_comment", "parameters", "clustered", "inherited")
+            }
 
 
 def index_alters(before: Index, after: Index) -> bool:
     """Whether an index can change in place."""
-    if not differing(before, after) <= {"comment", "parameters", "clustered", "columns"}:
+    if not differing(before, after) <= {
+        *("comment", "parameters", "clustered", "columns", "inherited")
+    }:
         return False
     return _keys(before) == _keys(after)
 

@@ -41,7 +41,7 @@ from dbwarden.diff.inheritance import (
     own_items,
     taken_over,
 )
-from dbwarden.diff.partitions import alone, compare_inherited
+from dbwarden.diff.partitions import alone, compare_inherited, completed
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     Column,
@@ -87,8 +87,19 @@ def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
 
 
 def bare(table: Table) -> Table:
-    """*table* without what is a change of its own: foreign keys, checks, indexes."""
-    return replace(table, foreign_keys=(), checks=(), indexes=())
+    """*table* without what is a change of its own: foreign keys, checks, indexes.
+
+    So is a key of a partitioned table that its partitions do not have.
+    """
+    key = table.primary_key
+    return replace(
+        table,
+        primary_key=key if key is None or key.valid else None,
+        uniques=tuple(unique for unique in table.uniques if unique.valid),
+        foreign_keys=(),
+        checks=(),
+        indexes=(),
+    )
 
 
 def _compare_tables(both: Both) -> Iterator[Change]:
@@ -129,7 +140,8 @@ def _create(table: Table) -> Iterator[Change]:
 
 def _apart(table: Table) -> tuple[Constraint, ...]:
     """The constraints that are changes of their own, even on a new table."""
-    return (*table.checks, *table.foreign_keys)
+    keys = (*((table.primary_key,) if table.primary_key else ()), *table.uniques)
+    return (*table.checks, *table.foreign_keys, *(key for key in keys if not key.valid))
 
 
 def _drop(table: Table) -> Iterator[Change]:
@@ -148,6 +160,7 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
         if was != now:
             yield AlterTable(before=was, after=now)
     yield from _compare_columns(both, before, after)
+    before = completed(before, after)
     for item, other in taken_over(before, after, lambda table: table.constraints):
         ref = constraint_ref(after.name, other)
         yield Rename(before=constraint_ref(after.name, item), after=ref)

@@ -9,6 +9,8 @@ from dbwarden.diff.changes import (
     AddConstraint,
     AddIndex,
     AlterColumn,
+    AlterConstraint,
+    AlterIndex,
     AlterTable,
     Change,
     CreateTable,
@@ -22,7 +24,17 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
-from dbwarden.schema import Index, Kind, QualifiedName, Ref, Table, ref_of
+from dbwarden.schema import (
+    Index,
+    Kind,
+    PartitionOf,
+    PrimaryKey,
+    QualifiedName,
+    Ref,
+    Table,
+    Unique,
+    ref_of,
+)
 
 OWN = (AddColumn, AlterColumn, DropColumn, DropConstraint)
 """What a child may have to itself, or have from its parent."""
@@ -153,9 +165,56 @@ def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
     return found[1:]
 
 
+def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
+    """An index or key of a partition is attached after both are created; those of the partitioned
+    table alone are created after its partitions."""
+    created: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        match change:
+            case (
+                CreateTable(table=Table(partition_of=PartitionOf(parent=parent)))
+                | AlterTable(after=Table(partition_of=PartitionOf(parent=parent)))
+            ):
+                created[parent].append(number)
+            case AddIndex(table=table) | AddConstraint(table=table):
+                added[table].append(number)
+            case Rename(on=QualifiedName() as table):
+                added[table].append(number)
+            case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
+                added[ref.table].append(number)
+            case _:
+                pass
+    for number, change in enumerate(changes):
+        match change:
+            case (
+                AddIndex(table=table, index=Index(valid=False))
+                | AddConstraint(
+                    table=table, constraint=PrimaryKey(valid=False) | Unique(valid=False)
+                )
+            ):
+                for other in created[table]:
+                    graph.before(other, number)
+            case (
+                AlterIndex(before=Index(inherited=False), after=Index(inherited=True))
+                | AlterConstraint(
+                    before=PrimaryKey(inherited=False) | Unique(inherited=False),
+                    after=PrimaryKey(inherited=True) | Unique(inherited=True),
+                )
+            ):
+                for others in added.values():
+                    for other in others:
+                        graph.wish(other, number)
+                for other in added[change.table]:
+                    graph.before(other, number)
+            case _:
+                pass
+
+
 def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> None:
     """A partition's own index or key comes before the parent's, which takes it, and after an old
     one of the parent, which takes the partition's along when it goes."""
+    _attached_last(graph, changes)
     added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     dropped: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):

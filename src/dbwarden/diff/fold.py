@@ -12,7 +12,16 @@ from dbwarden.diff.changes import (
     DropTable,
 )
 from dbwarden.diff.graph import Graph
-from dbwarden.schema import Check, Constraint, ForeignKey, Index, QualifiedName, Table
+from dbwarden.schema import (
+    Check,
+    Constraint,
+    ForeignKey,
+    Index,
+    PrimaryKey,
+    QualifiedName,
+    Table,
+    Unique,
+)
 
 
 def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tuple[Change, ...]:
@@ -46,8 +55,14 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
 
 
 def _holds(constraint: Constraint) -> bool:
-    """Whether CREATE TABLE can say it: there, NOT VALID is not heard."""
-    return not isinstance(constraint, Check | ForeignKey) or constraint.validated
+    """Whether CREATE TABLE can say it: there, NOT VALID is not heard, and ONLY is no word."""
+    match constraint:
+        case Check() | ForeignKey():
+            return constraint.validated
+        case PrimaryKey() | Unique():
+            return constraint.valid
+        case _:
+            return True
 
 
 def _tables(

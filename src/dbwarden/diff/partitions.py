@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dbwarden.diff.alterable import constraint_alters, differing, index_alters
 from dbwarden.diff.changes import (
@@ -67,13 +67,91 @@ def compare_inherited(
         return
     for was, now in _pairs(old.items, new.items):
         if was is None:
-            if not _as_brought(new, now):
-                yield _add(after, replace(now, inherited=False))
+            yield from _joined(old, new, now)
             continue
         if was.name != now.name and not (_made_up(old, was) and _made_up(new, now)):
             yield _rename(after, was, now)
             was = _named(was, now)
         yield from _alter(after, was, _named(now, was))
+
+
+def _joined(old: _Side, new: _Side, now: Item) -> Iterator[Change]:
+    """Yield what makes *now* part of the parent's: the parent takes it when it is created, or
+    *now* is attached to it."""
+    own = replace(now, inherited=False)
+    parts = (*old.table.constraints, *old.table.indexes)
+    there = any(_named(item, own) == own for item in parts if type(item) is type(own))
+    attached = attached_to(old.parent, new.parent, now)
+    if not there and (attached or not _as_brought(new, now)):
+        yield _add(new.table, own)
+    if attached and isinstance(own, Index) and isinstance(now, Index):
+        yield AlterIndex(table=new.table.name, before=own, after=now)
+    elif attached and not isinstance(own, Index) and not isinstance(now, Index):
+        yield AlterConstraint(table=new.table.name, before=own, after=now)
+
+
+def attached_to(was: Table | None, parent: Table | None, item: Item) -> bool:
+    """Whether a partition's *item* is attached to one that *parent* has already, or has alone."""
+    above = whole_of(parent, item)
+    if above is None or isinstance(above, ForeignKey):
+        return False
+    if not getattr(above, "valid", True):
+        return True
+    before = _siblings(_Side(table=was, parent=was), above) if was is not None else ()
+    return any(_completes(other, above) for other in before)
+
+
+def whole_of(parent: Table | None, item: Item) -> Item | None:
+    """Return what *parent* has that *item* of a partition is part of."""
+    if parent is None:
+        return None
+    siblings = _siblings(_Side(table=parent, parent=parent), item)
+    return next((own for own in siblings if not differing(_shape(own), _shape(item))), None)
+
+
+def _shape(item: Item) -> Item:
+    match _bare(item):
+        case Index() as index:
+            keys = tuple(replace(key, statistics=None) for key in index.columns)
+            return replace(index, columns=keys, valid=True, parameters=(), clustered=False)
+        case PrimaryKey() | Unique() as key:
+            return replace(key, valid=True, parameters=(), clustered=False)
+        case other:
+            return other
+
+
+def completed(before: Table, after: Table) -> Table:
+    """Return *before*, a partitioned table, with the indexes and keys that become valid when those
+    of its partitions are attached."""
+    if after.partition_by is None:
+        return before
+
+    def done(item: T) -> T:
+        completes = any(_completes(item, now) for now in later)
+        return replace(item, valid=True) if completes else item  # type: ignore[arg-type]
+
+    key = before.primary_key
+    keys = (after.primary_key,) if after.primary_key is not None else ()
+    later: list[Any] = [it for it in (*after.indexes, *after.uniques, *keys) if it.valid]
+    return replace(
+        before,
+        primary_key=done(key) if key is not None else None,
+        uniques=tuple(map(done, before.uniques)),
+        indexes=tuple(map(done, before.indexes)),
+    )
+
+
+def _completes(was: object, now: object) -> bool:
+    """Whether *was* is *now*, or is once all partitions have their part of it."""
+    match was, now:
+        case (
+            (Index(valid=old), Index(valid=new))
+            | (PrimaryKey(valid=old), PrimaryKey(valid=new))
+            | (Unique(valid=old), Unique(valid=new))
+        ):
+            return differing(was, now) <= {"valid", "inherited"} and (new or not old)
+        case _:
+            return False
 
 
 def alone(desired: Schema, table: Table) -> Table | None:

@@ -83,7 +83,10 @@ Deferral = Literal["immediate", "deferred"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimaryKey:
-    """A primary key; ``index_comment`` is that of the index behind it."""
+    """A primary key; ``index_comment`` is that of the index behind it.
+
+    It is not ``valid`` on a partitioned table with partitions that have no part of it.
+    """
 
     name: str | None
     columns: tuple[str, ...]
@@ -92,6 +95,7 @@ class PrimaryKey:
     without_overlaps: bool = False
     parameters: Parameters = ()
     clustered: bool = False
+    valid: bool = True
     comment: str | None = None
     index_comment: str | None = None
     inherited: bool = False
@@ -99,7 +103,7 @@ class PrimaryKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unique:
-    """A unique constraint; ``index_comment`` is that of the index behind it."""
+    """A unique constraint; ``index_comment`` and ``valid`` are those of the index behind it."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -109,6 +113,7 @@ class Unique:
     without_overlaps: bool = False
     parameters: Parameters = ()
     clustered: bool = False
+    valid: bool = True
     comment: str | None = None
     index_comment: str | None = None
     inherited: bool = False

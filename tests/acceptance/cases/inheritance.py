@@ -46,6 +46,19 @@ FEW_PARTS = (
     "CREATE TABLE m (id int, k text) PARTITION BY LIST (k);"
     " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a');"
 )
+KEY_PARTS = (
+    "CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
+    " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
+)
+TWO_LEVELS = (
+    "CREATE TABLE m (id int, k text) PARTITION BY LIST (k);"
+    " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a') PARTITION BY LIST (id);"
+    " CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (1);"
+)
+INDEXES_APART = (
+    "CREATE INDEX i ON ONLY m (id); CREATE INDEX i1 ON ONLY m1 (id); CREATE INDEX i11 ON m11 (id);"
+)
+ALONE_ON_PARENT = "CREATE INDEX i ON ONLY m (id);"
 
 CASES = [
     *(
@@ -388,6 +401,76 @@ CASES = [
         old="CREATE TABLE b (id int, k text); CREATE TABLE c (x int) INHERITS (b);"
         " CREATE INDEX i ON c (id); ALTER TABLE c ADD CONSTRAINT u UNIQUE (id, x);",
         new="CREATE TABLE b (k text); CREATE TABLE c (x int) INHERITS (b);",
+    ),
+    *(
+        Case(
+            name=f"{name} of a partition", old=old, new=new, since=110000, whole=whole, lacks=lacks
+        )
+        for name, old, new, whole, lacks in (
+            (
+                "attach the index",
+                f"{FEW_PARTS} {ALONE_ON_PARENT} CREATE INDEX i1 ON m1 (id);",
+                f"{FEW_PARTS} {ALONE_ON_PARENT} CREATE INDEX i1 ON m1 (id);"
+                " ALTER INDEX i ATTACH PARTITION i1;",
+                True,
+                ("DROP", "CREATE", "RENAME"),
+            ),
+            (
+                "attach and rename the index",
+                f"{FEW_PARTS} {ALONE_ON_PARENT} CREATE INDEX i1 ON m1 (id);",
+                f"{FEW_PARTS} {ALONE_ON_PARENT} CREATE INDEX i2 ON m1 (id);"
+                " ALTER INDEX i ATTACH PARTITION i2;",
+                False,
+                ("DROP", "CREATE"),
+            ),
+            (
+                "create and attach the index",
+                f"{FEW_PARTS} {ALONE_ON_PARENT}",
+                f"{FEW_PARTS} {ALONE_ON_PARENT} CREATE INDEX m1_id_idx ON m1 (id);"
+                " ALTER INDEX i ATTACH PARTITION m1_id_idx;",
+                False,
+                ("DROP",),
+            ),
+            (
+                "an index takes that",
+                f"{FEW_PARTS} CREATE INDEX i1 ON m1 (id);",
+                f"{FEW_PARTS} CREATE INDEX i1 ON m1 (id); CREATE INDEX i ON m (id);",
+                False,
+                ("DROP",),
+            ),
+            (
+                "create and attach the key",
+                f"{KEY_PARTS} ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);",
+                f"{KEY_PARTS} ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);"
+                " ALTER TABLE m1 ADD PRIMARY KEY (id); ALTER INDEX k ATTACH PARTITION m1_pkey;",
+                True,
+                ("DROP",),
+            ),
+            (
+                "attach the unique key",
+                f"{KEY_PARTS} ALTER TABLE ONLY m ADD CONSTRAINT k UNIQUE (id);"
+                " ALTER TABLE m1 ADD CONSTRAINT k1 UNIQUE (id);",
+                f"{KEY_PARTS} ALTER TABLE ONLY m ADD CONSTRAINT k UNIQUE (id);"
+                " ALTER TABLE m1 ADD CONSTRAINT k1 UNIQUE (id); ALTER INDEX k ATTACH PARTITION k1;",
+                False,
+                ("DROP", "ADD"),
+            ),
+            (
+                "a key of the table alone, not",
+                KEY_PARTS,
+                f"{KEY_PARTS} ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);",
+                True,
+                (),
+            ),
+            (
+                "attach the indexes two levels below, none",
+                f"{TWO_LEVELS} {INDEXES_APART}",
+                f"{TWO_LEVELS} {INDEXES_APART}"
+                " ALTER INDEX i ATTACH PARTITION i1; ALTER INDEX i1 ATTACH PARTITION i11;",
+                True,
+                ("DROP", "CREATE"),
+            ),
+        )
     ),
     Case(
         name="a partition's own key under a key of the parent alone",

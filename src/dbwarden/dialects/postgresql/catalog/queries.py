@@ -190,7 +190,7 @@ SELECT k.oid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind,
        CASE WHEN k.contype IN ('p', 'u') THEN i.indkey::text END AS index_columns,
        {keys}::int4 AS key_count, {nulls} AS nulls_not_distinct,
        i.indisclustered AS clustered, i.indisreplident AS replica_identity,
-       x.reloptions AS options
+       i.indisvalid AS valid, x.reloptions AS options
 FROM pg_constraint k
 JOIN pg_namespace n ON n.oid = k.connamespace
 LEFT JOIN pg_index i ON k.contype IN ('p', 'u', 'x') AND i.indexrelid = k.conindid

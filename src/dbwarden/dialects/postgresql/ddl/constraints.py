@@ -15,6 +15,7 @@ from dbwarden.diff.changes import (
     DropConstraint,
     DropIndex,
 )
+from dbwarden.diff.partitions import whole_of
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
     Check,
@@ -156,7 +157,9 @@ def _comment(
 def add_constraint(ctx: Context, change: AddConstraint) -> Statements:
     """A new constraint of a table that is there."""
     clause = constraint_clause(ctx, change.constraint)
-    yield statement(change, f"ALTER TABLE {ctx.name(change.table)}\n    ADD {clause}")
+    key = change.constraint
+    only = "ONLY " if isinstance(key, PrimaryKey | Unique) and not key.valid else ""
+    yield statement(change, f"ALTER TABLE {only}{ctx.name(change.table)}\n    ADD {clause}")
     yield from after_constraint(ctx, change, change.table, change.constraint)
 
 
@@ -171,6 +174,8 @@ def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
     own, before, after = ctx.name(change.table), change.before, change.after
     name = quote(after.name or "")
     changed = differing(before, after)
+    if not isinstance(after, Check | ForeignKey):
+        yield from _attach(ctx, change, after)
     if "deferrable" in changed and isinstance(after, ForeignKey):
         deferral = _ending(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
         if after.deferrable == "immediate":
@@ -188,6 +193,25 @@ def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
         yield _comment(ctx, change, change.table, after)
     if "index_comment" in changed and isinstance(after, KEYS):
         yield _index_comment(ctx, change, change.table, after)
+
+
+def _attach(
+    ctx: Context,
+    change: AlterIndex | AlterConstraint,
+    item: PrimaryKey | Unique | Exclusion | Index,
+) -> Statements:
+    """What makes a partition's index part of that of its table, unless it is that already."""
+    table = ctx.tables.get(change.table)
+    if not item.inherited or change.before.inherited or table is None:
+        return
+    parent = ctx.tables.get(table.partition_of.parent) if table.partition_of is not None else None
+    whole = whole_of(parent, item)
+    if parent is not None and whole is not None:
+        name, part = (
+            ctx.index(parent.name, whole.name or ""),
+            ctx.index(table.name, item.name or ""),
+        )
+        yield statement(change, f"ALTER INDEX {name} ATTACH PARTITION {part}")
 
 
 def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
@@ -211,7 +235,10 @@ def index_text(ctx: Context, table: QualifiedName, index: Index, *, online: bool
     concurrently = "CONCURRENTLY " if online else ""
     method = f" USING {index.method}" if index.method != "btree" else ""
     keys = ", ".join(_index_key(column) for column in index.columns)
-    head = f"CREATE {unique}INDEX {concurrently}{quote(index.name)} ON {ctx.name(table)}"
+    relation = ctx.tables.get(table)
+    alone = relation is not None and relation.partition_by is not None and not index.valid
+    on = f"{'ONLY ' * alone}{ctx.name(table)}"
+    head = f"CREATE {unique}INDEX {concurrently}{quote(index.name)} ON {on}"
     text = f"{head}{method} ({keys})"
     if index.include:
         text += f" INCLUDE ({columns(index.include)})"
@@ -278,6 +305,7 @@ def alter_index(ctx: Context, change: AlterIndex) -> Statements:
     """An index changes in place."""
     before, after = change.before, change.after
     name = ctx.index(change.table, after.name)
+    yield from _attach(ctx, change, after)
     for text in set_parameters("INDEX", name, before.parameters, after.parameters):
         yield statement(change, text)
     yield from _targets(change, name, after.columns, before.columns)
