@@ -56,6 +56,7 @@ COMMENT = {"comment": "said"}
 SETTINGS = {**COMMENT, "parameters": (("fillfactor", "70"),), "clustered": True}
 KEY_FIELDS = {
     **SETTINGS,
+    "valid": False,
     "index_comment": "said",
     "columns": ("b",),
     "include": ("b",),
