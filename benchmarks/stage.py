@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from tests.proxy import ProxyProcess
 
 DATABASE_BYTES = 8 * 1024 * 1024

@@ -13,8 +13,8 @@ from blockbuster import blockbuster_ctx
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.binaries import BIN_VARIABLE
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.binaries import BIN_VARIABLE
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.types import DatabaseName
 
 _PARSING = {"_parse_connect_dsn_and_args", "_read_password_file", "_dot_postgresql_path"}

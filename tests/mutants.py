@@ -40,7 +40,7 @@ MUTANTS = (
     ),
     Mutant(
         name="an UPDATE of the history that does not name the state that was read",
-        file="dialects/sqlite/ledger.py",
+        file="dialects/sqlite/migrate/history_queries.py",
         old='_AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"',
         new="_AS_READ = \"id = ? AND ? <> '' AND ? >= 0 AND ? IS NOT 0\"",
         tests=(
@@ -66,7 +66,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a kill that is not sent",
-        file="dialects/postgresql/session.py",
+        file="dialects/postgresql/migrate/session.py",
         old='f"SELECT pg_terminate_backend({self.backend_pid})"',
         new='f"SELECT {self.backend_pid}"',
         tests=(

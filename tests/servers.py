@@ -13,8 +13,8 @@ import anyio.to_thread
 import asyncpg
 import pytest
 
-from dbwarden.dialects.postgresql.binaries import runner
-from dbwarden.dialects.postgresql.server import EmbeddedServer, _free_port, embedded_server
+from dbwarden.dialects.postgresql.scratch.binaries import runner
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, _free_port, embedded_server
 
 PGBOUNCER = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
 NO_PGBOUNCER = "pgbouncer is not installed here (Debian: apt-get install pgbouncer)"

@@ -48,7 +48,7 @@ def postgresql(names: Sequence[str]) -> Iterator[str]:
     """An embedded server with the databases *names*; stopped at the end."""
     from anyio.from_thread import start_blocking_portal
 
-    from dbwarden.dialects.postgresql.server import embedded_server
+    from dbwarden.dialects.postgresql.scratch.server import embedded_server
 
     with (
         start_blocking_portal() as portal,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from tests.acceptance.judging import pg_dump
 
 

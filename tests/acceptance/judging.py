@@ -18,9 +18,9 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.dialects.postgresql.binaries import find_binaries
 from dbwarden.dialects.postgresql.catalog import read_schema
 from dbwarden.dialects.postgresql.ddl import render
+from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.diff import diff
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Namespace, Schema

@@ -13,7 +13,7 @@ from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename, RenameValue, Renaming, invert
 from dbwarden.diff.statements import RenderOptions, joined
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Kind, QualifiedName, Ref, Schema
+from dbwarden.schema import ObjectKind, QualifiedName, Ref, Schema
 from tests.acceptance import cases as package
 from tests.acceptance.cases import Case
 from tests.acceptance.cases.code import CIRCLE
@@ -25,7 +25,7 @@ CASES = [
     for module in pkgutil.iter_modules(package.__path__)
     for case in importlib.import_module(f"{package.__name__}.{module.name}").CASES
 ]
-KINDS = {kind.value: kind for kind in Kind}
+KINDS = {kind.value: kind for kind in ObjectKind}
 
 
 def renaming(text: str) -> Renaming:
@@ -37,7 +37,7 @@ def renaming(text: str) -> Renaming:
         return RenameValue(enum=QualifiedName("public", enum), before=value, after=new)
     if kind == "column":
         table, _, column = old.partition(".")
-        first = Ref(Kind.COLUMN, "public", table, column)
+        first = Ref(ObjectKind.COLUMN, "public", table, column)
         return Rename(before=first, after=replace(first, part=new))
     before, after = (Ref(KINDS[kind], *qualified(name)) for name in (old, new))
     return Rename(before=before, after=after)

@@ -21,8 +21,8 @@ from dbwarden.config import loading, registry
 from dbwarden.config.libpq import asyncpg_arguments
 from dbwarden.config.registry import DatabaseOptions, TenantOptions
 from dbwarden.config.urls import parse_url
-from dbwarden.dialects.postgresql.connecting import connect
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.migrate.connecting import connect
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import ConfigurationError
 from dbwarden.fastapi import (
     DBWardenHealthRouter,

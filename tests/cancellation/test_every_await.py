@@ -20,7 +20,7 @@ import dbwarden
 from dbwarden import fleet
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import dialect_for
-from dbwarden.dialects.postgresql.scratch import PostgresWorkshop
+from dbwarden.dialects.postgresql.scratch.authoring_dialect import PostgresAuthoringDialect
 from dbwarden.engines.opening import Engines
 from tests.cancellation.conftest import LOCKS
 from tests.conftest import MakeConfig
@@ -246,12 +246,12 @@ async def test_a_session(postgres_url: str, postgres_config: DatabaseConfig) -> 
 async def test_a_scratch_database(postgres_url: str, make_config: MakeConfig) -> None:
     """On a server that is given; none of its databases stays."""
     config = make_config(postgres_url, scratch=postgres_url)
-    workshop = PostgresWorkshop()
+    authoring_dialect = PostgresAuthoringDialect()
     async with seen(postgres_url) as server:
         databases = await server.raw.fetch("SELECT datname FROM pg_database ORDER BY 1")
 
         async def operation() -> None:
-            async with workshop.open(config) as scratch:
+            async with authoring_dialect.open(config) as scratch:
                 await (await scratch.create()).execute(["CREATE TABLE t (id int)"])
 
         async def look() -> None:

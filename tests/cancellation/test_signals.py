@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from tests.cancellation.conftest import LOCKS, MIGRATORS, OTHERS, MakeProject, ask
 
 SLOW = "-- upgrade\nCREATE TABLE slow (id int);\nSELECT pg_sleep(60);\n"

@@ -21,7 +21,7 @@ from dbwarden.errors import (
 )
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import Kind, LedgerRow, State
+from dbwarden.history import HistoryKind, LedgerRow, State
 from dbwarden.planning import Applied, History, RollbackPlan, compare, plan_rollback, plan_upgrade
 from dbwarden.types import Checksum, DatabaseName, Version, format_version
 
@@ -35,7 +35,7 @@ def section(text: str, line: int = 2) -> Section:
 def file(version: int, *needs: int, rollback: str | None = "DROP 1") -> Migration:
     return Migration(
         database=PRIMARY,
-        kind=Kind.VERSIONED,
+        kind=HistoryKind.VERSIONED,
         version=Version(version),
         name=f"step_{version}",
         path=Path(f"m/primary__{version:04d}_step_{version}.sql"),
@@ -45,7 +45,9 @@ def file(version: int, *needs: int, rollback: str | None = "DROP 1") -> Migratio
     )
 
 
-def repeatable(name: str, kind: Kind = Kind.ON_CHANGE, text: str = "SELECT 1") -> Migration:
+def repeatable(
+    name: str, kind: HistoryKind = HistoryKind.ON_CHANGE, text: str = "SELECT 1"
+) -> Migration:
     return replace(
         file(1), kind=kind, version=None, name=name, upgrade=section(text), rollback=None
     )
@@ -90,7 +92,7 @@ ONE, TWO, THREE, FOUR, FIVE = (file(version) for version in range(1, 6))
 
 @pytest.mark.parametrize("ledger", [None, ()])
 def test_without_a_row_everything_is_pending_in_order(ledger: Sequence[LedgerRow] | None) -> None:
-    always = repeatable("b", Kind.ALWAYS)
+    always = repeatable("b", HistoryKind.ALWAYS)
     history = compare([always, THREE, repeatable("a"), ONE, TWO], ledger)
     assert keys(history.pending) == ["0001", "0002", "0003", "a", "b"]
     assert history == History(database=PRIMARY, pending=history.pending)
@@ -173,15 +175,15 @@ def test_a_file_that_waits_for_a_later_one_is_not_out_of_order() -> None:
 
 
 def test_repeatables_that_always_run_are_applied_and_pending_at_once() -> None:
-    always = repeatable("grants", Kind.ALWAYS)
+    always = repeatable("grants", HistoryKind.ALWAYS)
     history = compare([ONE, always], rows(ONE, always))
     assert keys(history.applied) == ["0001", "grants"]
     assert keys(history.pending) == ["grants"]
     assert history.version == "0001"
 
 
-@pytest.mark.parametrize("kind", [Kind.ALWAYS, Kind.ON_CHANGE])
-def test_an_edited_repeatable_is_pending_and_its_row_superseded(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [HistoryKind.ALWAYS, HistoryKind.ON_CHANGE])
+def test_an_edited_repeatable_is_pending_and_its_row_superseded(kind: HistoryKind) -> None:
     old, new = repeatable("v", kind), repeatable("v", kind, "SELECT 2")
     history = compare([new], rows(old))
     assert history.superseded == (Applied(migration=new, row=row(old, 1)),)
@@ -212,7 +214,7 @@ def test_what_stands_between_two_steps_is_partial_with_or_without_its_file(state
 
 STATES = st.sampled_from(State)
 NAMES = st.sampled_from("abc")
-KINDS = st.sampled_from([Kind.ALWAYS, Kind.ON_CHANGE])
+KINDS = st.sampled_from([HistoryKind.ALWAYS, HistoryKind.ON_CHANGE])
 TEXTS = st.sampled_from(["SELECT 1", "SELECT 2"])
 VERSIONED = st.sets(st.integers(1, 8)).map(lambda found: [file(version) for version in found])
 NEEDING = st.dictionaries(st.integers(1, 8), st.sets(st.integers(1, 8), max_size=2)).map(
@@ -237,7 +239,7 @@ def test_every_file_and_every_live_row_has_exactly_one_place(
     files: list[Migration],
     repeatables: list[Migration],
     versioned_rows: dict[int, tuple[State, bool]],
-    repeatable_rows: dict[tuple[str, Kind], tuple[State, str]],
+    repeatable_rows: dict[tuple[str, HistoryKind], tuple[State, str]],
 ) -> None:
     ledger = [
         replace(row(file(version), 10 + version, state), upgrade_checksum=Checksum("x"))

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from anyio.abc import SocketStream
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from tests.proxy import HOST, POSTGRES_READY, Counts, Direction, Fault, Proxy, ProxyProcess
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dbwarden.errors import ConnectError
-from dbwarden.ledger import Kind, LedgerRow, Reading, ReplicaState, State
+from dbwarden.history import HistoryKind, LedgerRow, Reading, ReplicaState, State
 from dbwarden.operations.check import findings_of
 from dbwarden.operations.health import diagnose
 from dbwarden.operations.replicas import ReplicaStatus, compare_with_primary, differing
@@ -23,7 +23,7 @@ def row(key: str, **values: Any) -> LedgerRow:
         "id": int(key),
         "key": key,
         "description": "",
-        "kind": Kind.VERSIONED,
+        "kind": HistoryKind.VERSIONED,
         "upgrade_checksum": Checksum("a"),
         "rollback_checksum": None,
         "state": State.APPLIED,
@@ -77,7 +77,7 @@ def test_what_is_not_the_same_in_both_ledgers_is_behind(
 
 
 def test_a_repeatable_and_a_version_of_the_same_key_are_two() -> None:
-    repeatable = replace(ONE, kind=Kind.ALWAYS)
+    repeatable = replace(ONE, kind=HistoryKind.ALWAYS)
     assert differing((ONE, repeatable), (ONE,)) == ("0001",)
 
 

@@ -11,7 +11,7 @@ from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Requirement, Section
 from dbwarden.fleet.requirements import stages
 from dbwarden.fleet.sharding import Shard
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
 Needs = Mapping[int, Sequence[tuple[str, int]]]
@@ -24,7 +24,7 @@ def migrations(database: str, count: int, needs: Needs | None = None) -> tuple[M
     return tuple(
         Migration(
             database=name,
-            kind=Kind.VERSIONED,
+            kind=HistoryKind.VERSIONED,
             version=Version(number),
             name=f"m{number}",
             path=Path(f"{database}__{number:04d}_m.sql"),

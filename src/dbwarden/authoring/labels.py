@@ -28,7 +28,7 @@ from dbwarden.schema import (
     View,
     ref_of,
 )
-from dbwarden.schema import Kind as SchemaKind
+from dbwarden.schema import ObjectKind as ObjectKind
 
 
 def label(name: QualifiedName, default_namespace: str | None, part: str | None = None) -> str:
@@ -41,11 +41,11 @@ def label(name: QualifiedName, default_namespace: str | None, part: str | None =
 def told(ref: Ref, default_namespace: str | None) -> str:
     """*ref* in words, without the default namespace: ``column users.email``."""
     plain = replace(ref, namespace=None) if ref.namespace == default_namespace else ref
-    if ref.kind is SchemaKind.NAMESPACE and ref.name == default_namespace != "public":
+    if ref.kind is ObjectKind.NAMESPACE and ref.name == default_namespace != "public":
         return "default namespace"
-    if ref.kind is SchemaKind.DEFAULT_PRIVILEGES and ref.name == default_namespace:
+    if ref.kind is ObjectKind.DEFAULT_PRIVILEGES and ref.name == default_namespace:
         plain = replace(ref, name="")
-    if ref.kind is SchemaKind.GRANT and default_namespace is not None:
+    if ref.kind is ObjectKind.GRANT and default_namespace is not None:
         word, _, name = ref.name.partition(" ")
         for own in (default_namespace, f'"{default_namespace}"'):
             name = name.removeprefix(f"{own}.")
@@ -68,19 +68,19 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     if (grant := _grant_of(change)) is not None:  # stands with what it is on
         return told(grant.on, default_namespace)
     if isinstance(change, RenameValue):
-        return told(ref_of(SchemaKind.ENUM, change.enum), default_namespace)
+        return told(ref_of(ObjectKind.ENUM, change.enum), default_namespace)
     ref = subject(change)
-    if ref.kind is SchemaKind.ENUM:  # a value of it, too
+    if ref.kind is ObjectKind.ENUM:  # a value of it, too
         return f"enum {label(ref.table, default_namespace)}"
     in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
-    if in_table or ref.kind is SchemaKind.TABLE:
+    if in_table or ref.kind is ObjectKind.TABLE:
         return f"table {label(ref.table, default_namespace)}"
     return told(ref, default_namespace)
 
 
 def _grant_of(change: Change) -> Grant | None:
     match change:
-        case Create(thing=Grant() as grant) | Drop(thing=Grant() as grant):
+        case Create(obj=Grant() as grant) | Drop(obj=Grant() as grant):
             return grant
         case Alter(after=Grant() as grant):
             return grant
@@ -88,23 +88,23 @@ def _grant_of(change: Change) -> Grant | None:
             return None
 
 
-_WITH_ARGUMENTS = (SchemaKind.ROUTINE, SchemaKind.AGGREGATE, SchemaKind.DEFAULT_PRIVILEGES)
+_WITH_ARGUMENTS = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE, ObjectKind.DEFAULT_PRIVILEGES)
 
 
 def columns_by_label(schema: Schema) -> dict[str, Ref]:
     """Every column by its label."""
     return {
         label(table.name, schema.default_namespace, column.name): ref_of(
-            SchemaKind.COLUMN, table.name, column.name
+            ObjectKind.COLUMN, table.name, column.name
         )
         for table in schema.tables
         for column in table.columns
     }
 
 
-def things_by_label(schema: Schema) -> dict[str, Ref]:
+def objects_by_label(schema: Schema) -> dict[str, Ref]:
     """Tables, types, views and sequences by their labels."""
     kinds = (Sequence, View, MaterializedView, Domain, CompositeType, Enum)
-    things = [thing.ref for thing in schema.things if isinstance(thing, kinds)]
-    things += [table.ref for table in schema.tables]
-    return {label(ref.table, schema.default_namespace): ref for ref in things}
+    objects = [obj.ref for obj in schema.objects if isinstance(obj, kinds)]
+    objects += [table.ref for table in schema.tables]
+    return {label(ref.table, schema.default_namespace): ref for ref in objects}

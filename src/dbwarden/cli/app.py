@@ -7,7 +7,7 @@ from typing import Any
 from cyclopts import App, Group
 
 from dbwarden import __version__
-from dbwarden.cli.manual import manual
+from dbwarden.cli.command_help import manual
 
 START, AUTHOR, CHANGE, LOOK, CONFIGURATION = (
     Group(name, sort_key=place)

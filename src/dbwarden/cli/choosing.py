@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from dbwarden.cli import output
-from dbwarden.cli.options import Lived, Project
+from dbwarden.cli.options import LiveOptions, Project
 from dbwarden.cli.run import project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
@@ -57,7 +57,7 @@ async def with_files(
 
 
 async def that_live(
-    options: Project, asked: Lived, *, patient: bool = False
+    options: Project, asked: LiveOptions, *, patient: bool = False
 ) -> tuple[DatabaseConfig, ...]:
     """The live databases that *asked* names, each tenant's too; ``--all`` leaves replicas out.
 
@@ -84,7 +84,7 @@ async def that_live(
 
 
 async def to_write(
-    options: Project, asked: Lived, *, from_live: bool, patient: bool
+    options: Project, asked: LiveOptions, *, from_live: bool, patient: bool
 ) -> tuple[DatabaseConfig, ...]:
     """Those for which a migration is written from the files or, one each, *from_live*."""
     if from_live:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dbwarden.authoring.left_out import LeftOut
+from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.cli import output
 
 

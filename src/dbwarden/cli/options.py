@@ -110,7 +110,7 @@ class Target(Project):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Authored(Project):
+class AuthoringOptions(Project):
     """Which database to author for; these commands work on one after the other."""
 
     database: Annotated[
@@ -128,7 +128,7 @@ class Authored(Project):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Lived(Authored):
+class LiveOptions(AuthoringOptions):
     """The same for commands that look at a live database, or can."""
 
     dev: Annotated[bool, _flag("--dev", WHICH)] = False

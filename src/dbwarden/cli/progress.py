@@ -26,7 +26,7 @@ def watching(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator
     if not enabled:
         yield
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from dbwarden.cli.live import Live
+        from dbwarden.cli.live_display import Live
 
         live = Live([config.database_name for config in databases])
         with live, telemetry.listening(live.on_event):

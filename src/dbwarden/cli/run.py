@@ -129,7 +129,7 @@ async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
 
     A warning, because these commands do not need the models: they may be installed elsewhere.
     """
-    from dbwarden.authoring.modules import unknown_paths
+    from dbwarden.authoring.collect.modules import unknown_paths
 
     different = {config.model_paths: config for config in configs if config.model_paths}
     for config in different.values():

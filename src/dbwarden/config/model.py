@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dbwarden.config.embedded import embedded_url
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
-from dbwarden.ledger import DEFAULT_TABLE
+from dbwarden.history import DEFAULT_TABLE
 from dbwarden.secrets import Secret, clean_cause, describe_error, hidden
 from dbwarden.types import DatabaseName, DialectName
 

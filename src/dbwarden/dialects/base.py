@@ -13,7 +13,7 @@ from typing import Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 
@@ -71,7 +71,7 @@ def steps_checksum(steps: Sequence[Step]) -> Checksum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class PendingMigration:
     """One migration to run in one direction.
 
     ``done`` steps were done by an earlier run (0 for a fresh one); ``interrupted`` says that the
@@ -110,7 +110,7 @@ class LedgerAppeared(Exception):
     """Another migrator made the ledger since our look at it. Never leaves the operations."""
 
 
-OnDone = Callable[[Work], Awaitable[None]]
+OnDone = Callable[[PendingMigration], Awaitable[None]]
 """Called after each work whose end the server has confirmed."""
 
 
@@ -153,7 +153,7 @@ class Connection(Protocol):
         """Make the ledger if it does not exist. Only under the lock."""
         ...
 
-    async def run_first(self, works: Sequence[Work], on_done: OnDone) -> None:
+    async def run_first(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
         """``create_ledger`` and ``run``, where the last look found no ledger.
 
         Raises:
@@ -161,7 +161,7 @@ class Connection(Protocol):
         """
         ...
 
-    async def run(self, works: Sequence[Work], on_done: OnDone) -> None:
+    async def run(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
         """Run *works* in order, each with its ledger row: both happen or neither.
 
         Only under the lock. Stops at the first failure; what was done before it stays.

@@ -3,19 +3,19 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from dbwarden.diff.aside import with_room, without_circles
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
 from dbwarden.diff.circles import opened
 from dbwarden.diff.compare import compare
-from dbwarden.diff.following import following
+from dbwarden.diff.moved_objects import following
 from dbwarden.diff.order import order
 from dbwarden.diff.privileges import with_default_privileges
 from dbwarden.diff.rebuild import with_rebuilds
 from dbwarden.diff.renames import renamed, renamed_sequences
 from dbwarden.diff.structure import links, without_checks
+from dbwarden.diff.temporary_names import with_room, without_circles
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Namespace, Ref, Schema
-from dbwarden.schema.garbage import collecting_no_garbage
+from dbwarden.schema.garbage import garbage_collection_disabled
 
 __all__ = ["diff", "differ"]
 
@@ -51,7 +51,7 @@ def diff(
     Raises:
         UnsupportedChange: A difference that cannot be expressed; names the thing.
     """
-    with collecting_no_garbage():
+    with garbage_collection_disabled():
         return _diff(current, desired, renames, follows)
 
 
@@ -85,7 +85,7 @@ def _homes(
     rest: list[Change] = []
     for change in changes:
         match change:
-            case Create(thing=Namespace(name=name)) if name in names:
+            case Create(obj=Namespace(name=name)) if name in names:
                 first.append(change)
             case _:
                 rest.append(change)

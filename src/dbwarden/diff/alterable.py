@@ -2,7 +2,7 @@
 
 from dataclasses import fields, replace
 
-from dbwarden.schema import Aggregate as AggregateThing
+from dbwarden.schema import Aggregate as SchemaAggregate
 from dbwarden.schema import (
     Check,
     Column,
@@ -19,8 +19,8 @@ from dbwarden.schema import (
     Policy,
     Routine,
     Schema,
+    SchemaObject,
     Statistics,
-    Thing,
     Trigger,
     View,
 )
@@ -93,7 +93,7 @@ def composite_grows(before: CompositeType, after: CompositeType) -> bool:
     return new[: len(stay)] == stay
 
 
-def thing_alters(before: Thing, after: Thing) -> bool:
+def object_alters(before: SchemaObject, after: SchemaObject) -> bool:
     """Whether anything but a table can change in place."""
     match before, after:
         case Enum(), Enum():
@@ -112,7 +112,7 @@ def thing_alters(before: Thing, after: Thing) -> bool:
                 after.arguments,
                 after.procedure,
             )
-        case AggregateThing(), AggregateThing():
+        case SchemaAggregate(), SchemaAggregate():
             return differing(before, after) <= {"comment"}
         case Trigger(), Trigger():
             return before.definition == after.definition

@@ -16,11 +16,11 @@ from dbwarden.schema import (
     Domain,
     Enum,
     Index,
-    Kind,
+    ObjectKind,
     QualifiedName,
     Ref,
+    SchemaObject,
     Table,
-    Thing,
     constraint_key,
     ref_of,
 )
@@ -128,22 +128,22 @@ class AlterIndex:
 class Create:
     """Anything else that is new."""
 
-    thing: Thing
+    obj: SchemaObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """Anything else that goes."""
 
-    thing: Thing
+    obj: SchemaObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alter:
     """Anything else that changes in place."""
 
-    before: Thing
-    after: Thing
+    before: SchemaObject
+    after: SchemaObject
 
 
 Rebuilt = Enum | Domain | CompositeType
@@ -231,10 +231,10 @@ def inverse(change: Change) -> Change:
             return AddColumn(table=name, column=column)
         case AlterColumn(table=name, before=was, after=now):
             return AlterColumn(table=name, before=now, after=was)
-        case Create(thing=thing):
-            return Drop(thing=thing)
-        case Drop(thing=thing):
-            return Create(thing=thing)
+        case Create(obj=obj):
+            return Drop(obj=obj)
+        case Drop(obj=obj):
+            return Create(obj=obj)
         case Alter(before=old, after=new):
             return Alter(before=new, after=old)
         case RebuildType(before=old_type, after=new_type, along=along, columns=columns):
@@ -276,12 +276,12 @@ def invert(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 def index_ref(table: QualifiedName, index: Index) -> Ref:
     """The identity of an index: it lives in its table's namespace."""
-    return Ref(Kind.INDEX, table.namespace, index.name)
+    return Ref(ObjectKind.INDEX, table.namespace, index.name)
 
 
 def constraint_ref(table: QualifiedName, constraint: Constraint) -> Ref:
     """The identity of a constraint."""
-    return ref_of(Kind.CONSTRAINT, table, constraint_key(constraint))
+    return ref_of(ObjectKind.CONSTRAINT, table, constraint_key(constraint))
 
 
 def subject(change: Change) -> Ref:
@@ -294,7 +294,7 @@ def subject(change: Change) -> Ref:
             | DropColumn(table=name, column=column)
             | AlterColumn(table=name, after=column)
         ):
-            return ref_of(Kind.COLUMN, name, column.name)
+            return ref_of(ObjectKind.COLUMN, name, column.name)
         case (
             AddConstraint(table=name, constraint=constraint)
             | DropConstraint(table=name, constraint=constraint)
@@ -307,13 +307,13 @@ def subject(change: Change) -> Ref:
             | AlterIndex(table=name, after=index)
         ):
             return index_ref(name, index)
-        case Create(thing=thing) | Drop(thing=thing) | Alter(after=thing):
-            return thing.ref
+        case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj):
+            return obj.ref
         case RebuildType(after=type_):
             return type_.ref
         case Rename(after=ref):
             return ref
         case RenameValue(enum=enum, after=value):
-            return ref_of(Kind.ENUM, enum, value)
+            return ref_of(ObjectKind.ENUM, enum, value)
         case _:
             assert_never(change)

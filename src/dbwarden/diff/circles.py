@@ -24,7 +24,7 @@ from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
     Column,
     Domain,
-    Kind,
+    ObjectKind,
     Policy,
     QualifiedName,
     Ref,
@@ -35,7 +35,7 @@ from dbwarden.schema import (
     ref_of,
 )
 
-_RELATIONS = (Kind.TABLE, Kind.COLUMN, Kind.VIEW, Kind.MATERIALIZED_VIEW)
+_RELATIONS = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW)
 Needs = Mapping[Ref, tuple[Ref, ...]]
 Along = Mapping[QualifiedName, list[Ref]]
 
@@ -69,13 +69,13 @@ def opened(
                 found += went.drop(change)
             case AlterColumn(before=before, after=after):
                 found += _alter(change, went.default(change.table, before), came, after)
-            case Create(thing=Domain() as domain) if came.reached(domain.ref):
+            case Create(obj=Domain() as domain) if came.reached(domain.ref):
                 bare = replace(domain, checks=(), default=None)
-                found += [Create(thing=bare), Alter(before=bare, after=domain)]
+                found += [Create(obj=bare), Alter(before=bare, after=domain)]
                 came.bare.add(domain.ref)
-            case Drop(thing=Domain() as domain) if went.reached(domain.ref):
+            case Drop(obj=Domain() as domain) if went.reached(domain.ref):
                 bare = replace(domain, checks=(), default=None)
-                found += [Alter(before=domain, after=bare), Drop(thing=bare)]
+                found += [Alter(before=domain, after=bare), Drop(obj=bare)]
                 went.bare.add(domain.ref)
             case _:
                 found.append(change)
@@ -100,7 +100,7 @@ class _Circles:
     def default(self, table: QualifiedName, column: Column) -> bool:
         """Return whether the default of *column* leads back to its table."""
         has_default = column.default is not None
-        return has_default and self.reached(ref_of(Kind.DEFAULT, table, column.name))
+        return has_default and self.reached(ref_of(ObjectKind.DEFAULT, table, column.name))
 
     def create(self, change: CreateTable | AddColumn) -> list[Change]:
         """Return *change* and, behind it, what has to wait for a function that reads the table."""
@@ -184,11 +184,11 @@ def _along(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> Alo
     for part in parts:
         found[part.table].append(part.ref)
     for table in schema.tables:
-        found[table.name] += [ref_of(Kind.TABLE, parent) for parent in parents(table)]
+        found[table.name] += [ref_of(ObjectKind.TABLE, parent) for parent in parents(table)]
         for column in table.columns:
             found[table.name].append(table.column_ref(column.name))
             if column.default is not None:
-                found[table.name].append(ref_of(Kind.DEFAULT, table.name, column.name))
+                found[table.name].append(ref_of(ObjectKind.DEFAULT, table.name, column.name))
     return found
 
 
@@ -211,6 +211,6 @@ def _with(along: Along, ref: Ref) -> Iterable[Ref]:
 
 def _is_own(ref: Ref, part: Ref) -> bool:
     """Return whether *ref* is the relation that *part* belongs to, or the domain *part* itself."""
-    if part.kind is Kind.DOMAIN:
+    if part.kind is ObjectKind.DOMAIN:
         return ref == part
     return ref.kind in _RELATIONS and ref.table == part.table

@@ -10,7 +10,7 @@ from dbwarden.diff.alterable import (
     constraint_alters,
     differing,
     index_alters,
-    thing_alters,
+    object_alters,
 )
 from dbwarden.diff.changes import (
     AddColumn,
@@ -50,11 +50,11 @@ from dbwarden.schema import (
     MaterializedView,
     QualifiedName,
     Schema,
+    SchemaObject,
     Table,
-    Thing,
     constraint_key,
 )
-from dbwarden.schema import Sequence as SequenceThing
+from dbwarden.schema import Sequence as SchemaSequence
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Both:
 def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
     """Every difference between the two schemas as changes, in no order that would run."""
     both = Both(current=current, desired=desired)
-    return (*_compare_tables(both), *_compare_things(both))
+    return (*_compare_tables(both), *_compare_objects(both))
 
 
 def bare(table: Table) -> Table:
@@ -284,36 +284,36 @@ def _renames(before: Constraint | Index, after: Constraint | Index) -> bool:
     return type(before) is type(after) and differing(before, after) == {"name"}
 
 
-def _compare_things(both: Both) -> Iterator[Change]:
+def _compare_objects(both: Both) -> Iterator[Change]:
     rebuilt = rebuilt_types(both.current, both.desired)
     yield from rebuilt
     done = {was.ref for change in rebuilt for was, _ in change.types}
-    for before, after in pair(both.current.things, both.desired.things, lambda t: t.ref):
+    for before, after in pair(both.current.objects, both.desired.objects, lambda t: t.ref):
         match before, after:
             case was, _ if was is not None and was.ref in done:
                 pass
             case None, added if added is not None:
-                yield from _create_thing(added)
+                yield from _create_object(added)
             case gone, None if gone is not None:
-                yield Drop(thing=gone)
+                yield Drop(obj=gone)
             case was, now if was is not None and now is not None and was != now:
-                yield from _compare_thing(both, was, now)
+                yield from _compare_object(both, was, now)
 
 
-def _create_thing(thing: Thing) -> Iterator[Change]:
-    if isinstance(thing, SequenceThing) and thing.owned_by is not None:
+def _create_object(obj: SchemaObject) -> Iterator[Change]:
+    if isinstance(obj, SchemaSequence) and obj.owned_by is not None:
         # The column may need the sequence first (its default), and the sequence its owner.
-        free = replace(thing, owned_by=None)
-        yield Create(thing=free)
-        yield Alter(before=free, after=thing)
+        free = replace(obj, owned_by=None)
+        yield Create(obj=free)
+        yield Alter(before=free, after=obj)
     else:
-        yield Create(thing=thing)
+        yield Create(obj=obj)
 
 
-def _compare_thing(both: Both, before: Thing, after: Thing) -> Iterator[Change]:
+def _compare_object(both: Both, before: SchemaObject, after: SchemaObject) -> Iterator[Change]:
     if isinstance(before, MaterializedView) and isinstance(after, MaterializedView):
         yield from _compare_materialized_view(before, after)
-    elif isinstance(before, SequenceThing) and isinstance(after, SequenceThing):
+    elif isinstance(before, SchemaSequence) and isinstance(after, SchemaSequence):
         middle = replace(after, owned_by=before.owned_by)
         if before != middle:
             yield Alter(before=before, after=middle)
@@ -324,19 +324,19 @@ def _compare_thing(both: Both, before: Thing, after: Thing) -> Iterator[Change]:
             middle = free
         if middle != after:
             yield Alter(before=middle, after=after)
-    elif thing_alters(before, after):
+    elif object_alters(before, after):
         yield Alter(before=before, after=after)
     else:
-        yield Drop(thing=before)
-        yield Create(thing=after)
+        yield Drop(obj=before)
+        yield Create(obj=after)
 
 
 def _compare_materialized_view(
     before: MaterializedView, after: MaterializedView
 ) -> Iterator[Change]:
-    if not thing_alters(before, after):
-        yield Drop(thing=before)
-        yield Create(thing=after)
+    if not object_alters(before, after):
+        yield Drop(obj=before)
+        yield Create(obj=after)
         return
     old, new = replace(before, indexes=()), replace(after, indexes=())
     if old != new:

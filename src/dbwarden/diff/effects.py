@@ -33,8 +33,8 @@ from dbwarden.diff.structure import expressions, ownership, parentage, replica_i
 from dbwarden.schema import (
     Column,
     Domain,
-    Kind,
     MaterializedView,
+    ObjectKind,
     QualifiedName,
     Ref,
     Sequence,
@@ -80,9 +80,9 @@ def effects(change: Change) -> Effects:
             return Effects(makes=own)
         case DropConstraint() | DropIndex():
             return Effects(removes=own)
-        case Create(thing=MaterializedView() as view):
+        case Create(obj=MaterializedView() as view):
             return Effects(makes=own | {index_ref(view.name, index) for index in view.indexes})
-        case Drop(thing=MaterializedView() as view):
+        case Drop(obj=MaterializedView() as view):
             return Effects(removes=own | {index_ref(view.name, index) for index in view.indexes})
         case Create():
             return Effects(makes=own)
@@ -90,7 +90,7 @@ def effects(change: Change) -> Effects:
             return Effects(removes=own)
         case RebuildType(types=types, columns=columns):
             own = frozenset(now.ref for _, now in types)
-            moved = frozenset(ref_of(Kind.COLUMN, name, was.name) for name, was, _ in columns)
+            moved = frozenset(ref_of(ObjectKind.COLUMN, name, was.name) for name, was, _ in columns)
             return Effects(makes=own, retypes=own | moved, touches=moved)
         case Alter(before=Sequence() as was, after=Sequence() as now) if (
             was.owned_by != now.owned_by
@@ -140,15 +140,15 @@ def _of_table(table: Table) -> Iterator[Ref]:
 
 
 def _of_column(table: QualifiedName, column: Column) -> Iterator[Ref]:
-    yield ref_of(Kind.COLUMN, table, column.name)
+    yield ref_of(ObjectKind.COLUMN, table, column.name)
     if column.default is not None:
-        yield ref_of(Kind.DEFAULT, table, column.name)
+        yield ref_of(ObjectKind.DEFAULT, table, column.name)
 
 
 def _alter_column(change: AlterColumn) -> Effects:
     before, after = change.before, change.after
-    own = ref_of(Kind.COLUMN, change.table, after.name)
-    default = frozenset({ref_of(Kind.DEFAULT, change.table, after.name)})
+    own = ref_of(ObjectKind.COLUMN, change.table, after.name)
+    default = frozenset({ref_of(ObjectKind.DEFAULT, change.table, after.name)})
     return Effects(
         makes=default if before.default is None and after.default is not None else NONE,
         removes=default if before.default is not None and after.default is None else NONE,
@@ -187,12 +187,12 @@ def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
 
 
 RELATIONS = {
-    *(Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW),
-    *(Kind.SEQUENCE, Kind.INDEX, Kind.COMPOSITE),
+    *(ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW),
+    *(ObjectKind.SEQUENCE, ObjectKind.INDEX, ObjectKind.COMPOSITE),
 }
 TYPES = {
-    *(Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW),
-    *(Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE),
+    *(ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW),
+    *(ObjectKind.ENUM, ObjectKind.DOMAIN, ObjectKind.COMPOSITE),
 }
 
 
@@ -201,6 +201,6 @@ def _names(ref: Ref, change: Change) -> Iterator[Name]:
         yield "relation", ref.namespace or "", ref.name
     if ref.kind in TYPES:
         yield "type", ref.namespace or "", ref.name
-    if ref.kind is Kind.CONSTRAINT:
+    if ref.kind is ObjectKind.CONSTRAINT:
         # A key's index has the key's name.
         yield "relation", ref.namespace or "", ref.part or ""

@@ -26,7 +26,7 @@ from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
 from dbwarden.schema import (
     Index,
-    Kind,
+    ObjectKind,
     PartitionOf,
     PrimaryKey,
     QualifiedName,
@@ -64,7 +64,7 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
                     columns[change.table].append(number)
             case AddConstraint() | DropConstraint() | AddIndex() | DropIndex():
                 own[change.table].append(number)
-            case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
+            case Rename(after=Ref(kind=ObjectKind.CONSTRAINT) as ref):
                 own[ref.table].append(number)
             case _:
                 pass
@@ -143,7 +143,7 @@ def before_columns_of_parents(
                     case _:
                         pass
             for child in below:
-                column = ref_of(Kind.COLUMN, child, change.column.name)
+                column = ref_of(ObjectKind.COLUMN, child, change.column.name)
                 for user in old.needed_by.get(column, ()):
                     for other in removers.get(user, ()):
                         if other != number and subject(changes[other]) != column:
@@ -159,7 +159,7 @@ def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
     """Return the partitions and children of *table*, however deep."""
     found = [table]
     for name in found:
-        for ref in links.needed_by.get(ref_of(Kind.TABLE, name), ()):
+        for ref in links.needed_by.get(ref_of(ObjectKind.TABLE, name), ()):
             if ref == parentage(ref.table) and ref.table not in found:
                 found.append(ref.table)
     return found[1:]
@@ -181,7 +181,7 @@ def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
                 added[table].append(number)
             case Rename(on=QualifiedName() as table):
                 added[table].append(number)
-            case Rename(after=Ref(kind=Kind.CONSTRAINT) as ref):
+            case Rename(after=Ref(kind=ObjectKind.CONSTRAINT) as ref):
                 added[ref.table].append(number)
             case _:
                 pass

@@ -42,41 +42,41 @@ from dbwarden.schema import (
     Aggregate,
     DefaultPrivileges,
     ForeignKey,
-    Kind,
+    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Ref,
     Routine,
     ref_of,
 )
-from dbwarden.schema import Sequence as SequenceThing
+from dbwarden.schema import Sequence as SchemaSequence
 
 STAGES = {
-    Kind.NAMESPACE: 10,
-    Kind.EXTENSION: 11,
-    Kind.ENUM: 12,
-    Kind.DOMAIN: 13,
-    Kind.COMPOSITE: 14,
-    Kind.SEQUENCE: 15,
-    Kind.TABLE: 20,
-    Kind.ROUTINE: 40,
-    Kind.AGGREGATE: 41,
-    Kind.VIEW: 50,
-    Kind.MATERIALIZED_VIEW: 51,
-    Kind.STATISTICS: 60,
-    Kind.RULE: 61,
-    Kind.TRIGGER: 62,
-    Kind.POLICY: 63,
-    Kind.EVENT_TRIGGER: 64,
-    Kind.DEFAULT_PRIVILEGES: 65,
-    Kind.GRANT: 66,
-    Kind.OTHER: 67,
+    ObjectKind.NAMESPACE: 10,
+    ObjectKind.EXTENSION: 11,
+    ObjectKind.ENUM: 12,
+    ObjectKind.DOMAIN: 13,
+    ObjectKind.COMPOSITE: 14,
+    ObjectKind.SEQUENCE: 15,
+    ObjectKind.TABLE: 20,
+    ObjectKind.ROUTINE: 40,
+    ObjectKind.AGGREGATE: 41,
+    ObjectKind.VIEW: 50,
+    ObjectKind.MATERIALIZED_VIEW: 51,
+    ObjectKind.STATISTICS: 60,
+    ObjectKind.RULE: 61,
+    ObjectKind.TRIGGER: 62,
+    ObjectKind.POLICY: 63,
+    ObjectKind.EVENT_TRIGGER: 64,
+    ObjectKind.DEFAULT_PRIVILEGES: 65,
+    ObjectKind.GRANT: 66,
+    ObjectKind.OTHER: 67,
 }
 """Where a reader looks for each kind; real dependencies come first."""
 
 FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_THINGS = 30, 31, 70, 80
-LOOSE = frozenset({Kind.TABLE, Kind.NAMESPACE, Kind.SEQUENCE})
-ON_TABLES = frozenset({Kind.TRIGGER, Kind.POLICY, Kind.RULE})
+LOOSE = frozenset({ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE})
+ON_TABLES = frozenset({ObjectKind.TRIGGER, ObjectKind.POLICY, ObjectKind.RULE})
 """What is known by its table's name, too."""
 IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
 
@@ -149,8 +149,8 @@ def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
     match change:
         case DropTable(table=table):
             name = table.name
-        case Drop(thing=thing) if thing.ref.kind in (Kind.VIEW, Kind.MATERIALIZED_VIEW):
-            name = thing.ref.table
+        case Drop(obj=obj) if obj.ref.kind in (ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW):
+            name = obj.ref.table
         case _:
             return effect
     return replace(effect, removes=effect.removes | frozenset(old.parts.get(name, ())))
@@ -261,12 +261,12 @@ def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
     for change in changes:
         match change:
             case AddConstraint(table=table, constraint=ForeignKey(references=other)):
-                for made in nodes.makers.get(ref_of(Kind.TABLE, table), ()):
-                    for first in nodes.makers.get(ref_of(Kind.TABLE, other), ()):
+                for made in nodes.makers.get(ref_of(ObjectKind.TABLE, table), ()):
+                    for first in nodes.makers.get(ref_of(ObjectKind.TABLE, other), ()):
                         graph.wish(first, made)
             case DropConstraint(table=table, constraint=ForeignKey(references=other)):
-                for gone in nodes.removers.get(ref_of(Kind.TABLE, table), ()):
-                    for last in nodes.removers.get(ref_of(Kind.TABLE, other), ()):
+                for gone in nodes.removers.get(ref_of(ObjectKind.TABLE, table), ()):
+                    for last in nodes.removers.get(ref_of(ObjectKind.TABLE, other), ()):
                         graph.wish(gone, last)
             case _:
                 pass
@@ -282,7 +282,7 @@ def _behind_what_is_mentioned(graph: Graph, changes: Sequence[Change]) -> None:
     mentioned: dict[int, list[int]] = {}
     for number, change in enumerate(changes):
         match change:
-            case Create(thing=Routine() as routine) | Alter(after=Routine() as routine):
+            case Create(obj=Routine() as routine) | Alter(after=Routine() as routine):
                 words = set(re.findall(r"\w+", routine.definition))
                 mentioned[number] = [other for word in words for other in named.get(word, ())]
             case _:
@@ -304,11 +304,11 @@ def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
     """A function goes before another of its name comes: with both there, calls are ambiguous."""
     gone: dict[QualifiedName, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
-        if isinstance(change, Drop) and isinstance(change.thing, Routine | Aggregate):
-            gone[change.thing.name].append(number)
+        if isinstance(change, Drop) and isinstance(change.obj, Routine | Aggregate):
+            gone[change.obj.name].append(number)
     for number, change in enumerate(changes):
-        if isinstance(change, Create) and isinstance(change.thing, Routine | Aggregate):
-            for other in gone.get(change.thing.name, ()):
+        if isinstance(change, Create) and isinstance(change.obj, Routine | Aggregate):
+            for other in gone.get(change.obj.name, ()):
                 graph.wish(other, number)
 
 
@@ -322,8 +322,8 @@ def _logged_before_what_refers_to_it(
         if isinstance(change, AlterTable) and change.before.unlogged != change.after.unlogged
     }
     for table, (number, unlogged) in switched.items():
-        for user in old.needed_by.get(ref_of(Kind.TABLE, table), ()):
-            if user.kind is not Kind.CONSTRAINT:
+        for user in old.needed_by.get(ref_of(ObjectKind.TABLE, table), ()):
+            if user.kind is not ObjectKind.CONSTRAINT:
                 continue
             for gone in nodes.removers.get(user, ()):
                 graph.before(gone, number)
@@ -351,11 +351,17 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
     match change:
         case DropConstraint(constraint=ForeignKey()):
             stage = 0
-        case Drop(thing=SequenceThing(owned_by=owner)) if owner is not None:
-            return STAGES[Kind.TABLE], owner.namespace or "", owner.name, len(IN_TABLE), ref.name
-        case Drop(thing=DefaultPrivileges()):
+        case Drop(obj=SchemaSequence(owned_by=owner)) if owner is not None:
+            return (
+                STAGES[ObjectKind.TABLE],
+                owner.namespace or "",
+                owner.name,
+                len(IN_TABLE),
+                ref.name,
+            )
+        case Drop(obj=DefaultPrivileges()):
             stage = STAGES[ref.kind]
-        case Drop() if STAGES[ref.kind] >= STAGES[Kind.VIEW]:
+        case Drop() if STAGES[ref.kind] >= STAGES[ObjectKind.VIEW]:
             stage = 1
         case Drop():
             stage = DROPPED_THINGS + 20 - STAGES[ref.kind] // 2
@@ -363,12 +369,12 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
             stage = DROPPED_TABLES
         case AddConstraint(constraint=ForeignKey()) | AlterConstraint(after=ForeignKey()):
             stage = FOREIGN_KEYS
-        case Alter() if ref.kind is Kind.SEQUENCE:
+        case Alter() if ref.kind is ObjectKind.SEQUENCE:
             stage = SEQUENCE_OWNERS
         case Create() | Alter() | RebuildType():
             stage = STAGES[ref.kind]
         case _:
-            stage = STAGES[Kind.TABLE]
+            stage = STAGES[ObjectKind.TABLE]
     match change:
         case AddIndex(table=group) | DropIndex(table=group) | AlterIndex(table=group):
             pass

@@ -15,19 +15,19 @@ from dbwarden.diff.changes import (
     RebuildType,
 )
 from dbwarden.diff.graph import Graph
-from dbwarden.schema import Column, DefaultPrivileges, Grant, Kind, Ref, Schema, ref_of
+from dbwarden.schema import Column, DefaultPrivileges, Grant, ObjectKind, Ref, Schema, ref_of
 
-OBJECTS: Mapping[Kind, tuple[str, str]] = {
-    Kind.TABLE: ("TABLES", "TABLE"),
-    Kind.VIEW: ("TABLES", "TABLE"),
-    Kind.MATERIALIZED_VIEW: ("TABLES", "TABLE"),
-    Kind.SEQUENCE: ("SEQUENCES", "SEQUENCE"),
-    Kind.ROUTINE: ("FUNCTIONS", "ROUTINE"),
-    Kind.AGGREGATE: ("FUNCTIONS", "ROUTINE"),
-    Kind.ENUM: ("TYPES", "TYPE"),
-    Kind.DOMAIN: ("TYPES", "TYPE"),
-    Kind.COMPOSITE: ("TYPES", "TYPE"),
-    Kind.NAMESPACE: ("SCHEMAS", "SCHEMA"),
+OBJECTS: Mapping[ObjectKind, tuple[str, str]] = {
+    ObjectKind.TABLE: ("TABLES", "TABLE"),
+    ObjectKind.VIEW: ("TABLES", "TABLE"),
+    ObjectKind.MATERIALIZED_VIEW: ("TABLES", "TABLE"),
+    ObjectKind.SEQUENCE: ("SEQUENCES", "SEQUENCE"),
+    ObjectKind.ROUTINE: ("FUNCTIONS", "ROUTINE"),
+    ObjectKind.AGGREGATE: ("FUNCTIONS", "ROUTINE"),
+    ObjectKind.ENUM: ("TYPES", "TYPE"),
+    ObjectKind.DOMAIN: ("TYPES", "TYPE"),
+    ObjectKind.COMPOSITE: ("TYPES", "TYPE"),
+    ObjectKind.NAMESPACE: ("SCHEMAS", "SCHEMA"),
 }
 """What default privileges call each kind, and what GRANT calls it."""
 USUAL = {("FUNCTIONS", "public"): ("EXECUTE",), ("TYPES", "public"): ("USAGE",)}
@@ -71,9 +71,9 @@ def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
     for number, change in enumerate(changes):
         match change:
             case (
-                Create(thing=DefaultPrivileges())
+                Create(obj=DefaultPrivileges())
                 | Alter(after=DefaultPrivileges())
-                | Drop(thing=DefaultPrivileges())
+                | Drop(obj=DefaultPrivileges())
             ):
                 for maker in makers:
                     graph.before(maker, number)
@@ -84,7 +84,7 @@ def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
 def _granted(change: Change) -> tuple[Ref, str] | None:
     """Return what a new grant is on, and to whom."""
     match change:
-        case Create(thing=Grant() as grant):
+        case Create(obj=Grant() as grant):
             return grant.on, grant.role
         case _:
             return None
@@ -99,8 +99,8 @@ def _created(changes: Iterable[Change]) -> Iterator[Ref]:
             case AddColumn(column=column) | AlterColumn(after=column):
                 was = change.before.identity if isinstance(change, AlterColumn) else None
                 yield from _counters([column] if was is None else ())
-            case Create(thing=thing) if thing.ref.kind in OBJECTS:
-                yield thing.ref
+            case Create(obj=obj) if obj.ref.kind in OBJECTS:
+                yield obj.ref
             case RebuildType():
                 yield from (after.ref for _, after in change.types)
             case _:
@@ -111,7 +111,7 @@ def _counters(columns: Iterable[Column]) -> Iterator[Ref]:
     """Return the sequences that the server makes for identity columns."""
     for column in columns:
         if column.identity is not None and column.identity.sequence is not None:
-            yield ref_of(Kind.SEQUENCE, column.identity.sequence)
+            yield ref_of(ObjectKind.SEQUENCE, column.identity.sequence)
 
 
 def _given(
@@ -143,4 +143,8 @@ def _given(
 def _sql_name(on: Ref) -> str:
     parts = (on.name,) if on.namespace is None else (on.namespace, on.name)
     name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
-    return f"{name}({on.part or ''})" if on.kind in (Kind.ROUTINE, Kind.AGGREGATE) else name
+    return (
+        f"{name}({on.part or ''})"
+        if on.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
+        else name
+    )

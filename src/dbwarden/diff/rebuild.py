@@ -7,7 +7,7 @@ default that calls a function whose result changes. Pure.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from dbwarden.diff.alterable import thing_alters
+from dbwarden.diff.alterable import object_alters
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -30,8 +30,8 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.effects import effects
 from dbwarden.diff.inheritance import parents
-from dbwarden.diff.kept import chosen_again, granted_again, let_go
 from dbwarden.diff.partitions import brought
+from dbwarden.diff.preserved import chosen_again, granted_again, let_go
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -40,22 +40,27 @@ from dbwarden.schema import (
     Domain,
     ForeignKey,
     Index,
-    Kind,
+    ObjectKind,
     QualifiedName,
     Ref,
     Schema,
+    SchemaObject,
     Table,
-    Thing,
     ref_of,
 )
 
 READERS = frozenset(
     {
-        *(Kind.VIEW, Kind.MATERIALIZED_VIEW, Kind.RULE, Kind.POLICY, Kind.TRIGGER),
-        *(Kind.ROUTINE, Kind.AGGREGATE),
+        ObjectKind.VIEW,
+        ObjectKind.MATERIALIZED_VIEW,
+        ObjectKind.RULE,
+        ObjectKind.POLICY,
+        ObjectKind.TRIGGER,
+        ObjectKind.ROUTINE,
+        ObjectKind.AGGREGATE,
     }
 )
-"""What the server does not let stand on a column whose type changes."""
+"""The kinds that the server does not allow on a column whose type changes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +80,7 @@ class Finder:
     """Things of a schema by their identity."""
 
     def __init__(self, schema: Schema) -> None:
-        self.things: dict[Ref, Thing] = {thing.ref: thing for thing in schema.things}
+        self.objects: dict[Ref, SchemaObject] = {obj.ref: obj for obj in schema.objects}
         self.tables: dict[QualifiedName, Table] = {table.name: table for table in schema.tables}
         self.indexes: dict[Ref, tuple[QualifiedName, Index]] = {}
         self.constraints: dict[Ref, Constraint] = {}
@@ -149,22 +154,26 @@ def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
 
 def _stands_aside(work: _Work, ref: Ref, user: Ref, gone: bool) -> bool:
     """Whether *user* has to go while *ref* is gone or moves."""
-    if user.kind is Kind.TABLE and ref.kind is Kind.ROUTINE and user.table in work.desired.tables:
+    if (
+        user.kind is ObjectKind.TABLE
+        and ref.kind is ObjectKind.ROUTINE
+        and user.table in work.desired.tables
+    ):
         raise UnsupportedChange(
             f"{ref} would have to be dropped and made anew, but the partition key of {user} "
             "calls it, and that key cannot change.",
             next_step="Give the new function another name, or make a new table and move the "
             "rows by hand.",
         )
-    if user.kind in (Kind.TABLE, Kind.NAMESPACE, Kind.SEQUENCE):
+    if user.kind in (ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE):
         return False  # a child of a parent, a sequence of a column: the order sees to them
-    if user.kind is Kind.COLUMN:
-        return _generated(work, user) or (gone and ref.kind is not Kind.COLUMN)
-    if user.kind is Kind.DEFAULT:
-        return gone and ref.kind is not Kind.COLUMN and not _moves(work, ref, user)
+    if user.kind is ObjectKind.COLUMN:
+        return _generated(work, user) or (gone and ref.kind is not ObjectKind.COLUMN)
+    if user.kind is ObjectKind.DEFAULT:
+        return gone and ref.kind is not ObjectKind.COLUMN and not _moves(work, ref, user)
     if gone or user.kind in READERS:
         return True
-    return user.kind is Kind.CONSTRAINT and _crosses(work, user)
+    return user.kind is ObjectKind.CONSTRAINT and _crosses(work, user)
 
 
 def _generated(work: _Work, column: Ref) -> bool:
@@ -224,10 +233,12 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     if isinstance(drop, Alter) and isinstance(create, Alter):
         _take_expressions_off(work, drop, create)
         return
-    own = ref_of(Kind.COLUMN, user.table, user.part) if user.kind is Kind.DEFAULT else user
+    own = user
+    if user.kind is ObjectKind.DEFAULT:
+        own = ref_of(ObjectKind.COLUMN, user.table, user.part)
     kept = [item for item in work.changes if not _is_about(item, own)]
     work.changes = [*kept, drop, create]
-    if user.kind is Kind.DEFAULT:
+    if user.kind is ObjectKind.DEFAULT:
         work.apart.add(own)
     removed = effects(drop).removes
     work.removed |= removed | {user}
@@ -236,11 +247,11 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
 
 def _domain_pair(work: _Work, user: Ref) -> tuple[Change | None, Change | None]:
     """A domain loses the checks and the default that may call a function, and gets its new ones."""
-    was, now = work.current.things.get(user), work.desired.things.get(user)
-    alters = isinstance(was, Domain) and isinstance(now, Domain) and thing_alters(was, now)
+    was, now = work.current.objects.get(user), work.desired.objects.get(user)
+    alters = isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)
     if not (alters and isinstance(was, Domain) and isinstance(now, Domain)):
         return None, None
-    called = [ref.name for ref in work.old.needs.get(user, ()) if ref.kind is Kind.ROUTINE]
+    called = [ref.name for ref in work.old.needs.get(user, ()) if ref.kind is ObjectKind.ROUTINE]
     checks = tuple(check for check in was.checks if not _mentions(check.expression, called))
     default = None if _mentions(was.default or "", called) else was.default
     middle = replace(was, checks=checks, default=default)
@@ -277,7 +288,7 @@ def _later(work: _Work, ref: Ref) -> Ref:
 def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
     table = user.table
     match user.kind:
-        case Kind.CONSTRAINT:
+        case ObjectKind.CONSTRAINT:
             was = work.current.constraints.get(user)
             now = work.desired.constraints.get(_later(work, user))
             if was is None or now is None or was.inherited:
@@ -286,7 +297,7 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
                 DropConstraint(table=table, constraint=was),
                 AddConstraint(table=table, constraint=now),
             )
-        case Kind.INDEX:
+        case ObjectKind.INDEX:
             old = work.current.indexes.get(user)
             new = work.desired.indexes.get(_later(work, user))
             if old is None or new is None:
@@ -294,15 +305,15 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
             if old[1].inherited:  # it goes along with the parent's, and comes along with it
                 return None, _under_its_name(work, *new)
             return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
-        case Kind.COLUMN | Kind.DEFAULT:
+        case ObjectKind.COLUMN | ObjectKind.DEFAULT:
             return _column_pair(work, ref, user)
-        case Kind.DOMAIN if ref.kind is Kind.ROUTINE:
+        case ObjectKind.DOMAIN if ref.kind is ObjectKind.ROUTINE:
             return _domain_pair(work, user)
         case _:
-            thing, again = work.current.things.get(user), work.desired.things.get(user)
-            if thing is None or again is None:
+            obj, again = work.current.objects.get(user), work.desired.objects.get(user)
+            if obj is None or again is None:
                 return None, None
-            return Drop(thing=thing), Create(thing=again)
+            return Drop(obj=obj), Create(obj=again)
 
 
 def _under_its_name(work: _Work, name: QualifiedName, index: Index) -> Change | None:
@@ -328,9 +339,11 @@ def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Chang
     now = new.column(user.part or "") if new is not None else None
     if was is None or now is None or old is None:
         return None, None
-    if was.inherited and (user.kind is not Kind.DEFAULT or _comes_from_parent(work, old, was)):
+    if was.inherited and (
+        user.kind is not ObjectKind.DEFAULT or _comes_from_parent(work, old, was)
+    ):
         return None, None
-    if user.kind is Kind.DEFAULT:
+    if user.kind is ObjectKind.DEFAULT:
         middle = replace(was, default=None)
         return (
             AlterColumn(table=user.table, before=was, after=middle),
@@ -379,7 +392,7 @@ def _without_defaults(change: Change, apart: set[Ref]) -> Change:
         return change
     columns = tuple(
         (table, replace(was, default=None), replace(now, default=None))
-        if ref_of(Kind.COLUMN, table, was.name) in apart
+        if ref_of(ObjectKind.COLUMN, table, was.name) in apart
         else (table, was, now)
         for table, was, now in change.columns
     )

@@ -20,8 +20,8 @@ from dbwarden.schema import (
     Grant,
     Index,
     IndexColumn,
-    Kind,
     MaterializedView,
+    ObjectKind,
     Policy,
     PrimaryKey,
     QualifiedName,
@@ -52,26 +52,26 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
         match rename:
             case RenameValue(enum=enum, before=before, after=after):
                 schema = _rename_value(schema, enum, before, after)
-            case Rename(before=old, after=new) if old.kind is Kind.COLUMN:
+            case Rename(before=old, after=new) if old.kind is ObjectKind.COLUMN:
                 schema = _rename_column(schema, old, new)
-            case Rename(before=old, after=new) if old.kind is Kind.CONSTRAINT:
+            case Rename(before=old, after=new) if old.kind is ObjectKind.CONSTRAINT:
                 schema = _rename_constraint(schema, old, new)
             case Rename(before=old, after=new):
                 for part, moved in _taken_along(schema, old, new):
-                    schema = _rename_thing(schema, part, moved)
-                schema = _rename_thing(schema, old, new)
+                    schema = _rename_object(schema, part, moved)
+                schema = _rename_object(schema, old, new)
     return _sorted(schema)
 
 
 def _taken_along(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref]]:
     """What the server moves along with a table into another namespace."""
-    table = schema.table(old.table) if old.kind is Kind.TABLE else None
+    table = schema.table(old.table) if old.kind is ObjectKind.TABLE else None
     if table is None or old.namespace == new.namespace:
         return []
     names = [item.name for item in schema.sequences if _is_owned(item, old)]
     names += [c.identity.sequence for c in table.columns if c.identity and c.identity.sequence]
-    moved = [ref_of(Kind.SEQUENCE, name) for name in names]
-    moved += [Ref(Kind.INDEX, old.namespace, index.name) for index in table.indexes]
+    moved = [ref_of(ObjectKind.SEQUENCE, name) for name in names]
+    moved += [Ref(ObjectKind.INDEX, old.namespace, index.name) for index in table.indexes]
     return [(ref, replace(ref, namespace=new.namespace)) for ref in moved]
 
 
@@ -93,7 +93,7 @@ def _sorted(schema: Schema) -> Schema:
     for field in fields(Schema):
         value = getattr(schema, field.name)
         if isinstance(value, tuple) and value and hasattr(value[0], "ref"):
-            changed[field.name] = tuple(sorted(value, key=lambda thing: thing.ref.sort_key))
+            changed[field.name] = tuple(sorted(value, key=lambda obj: obj.ref.sort_key))
     return replace(schema, **changed)
 
 
@@ -108,7 +108,9 @@ def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) 
     def text(value: str) -> str:
         return "".join(new if token == old else token for token in TOKEN.findall(value))
 
-    users = {user for user, needed in schema.dependencies if needed == ref_of(Kind.ENUM, name)}
+    users = {
+        user for user, needed in schema.dependencies if needed == ref_of(ObjectKind.ENUM, name)
+    }
     tables = tuple(
         _texts(table, text) if any(user.table == table.name for user in users) else table
         for table in schema.tables
@@ -120,7 +122,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
+def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
     """A table, type, view ...: its name, and every mention of it."""
 
     def visit(value: Any) -> Any:
@@ -132,11 +134,11 @@ def _rename_thing(schema: Schema, old: Ref, new: Ref) -> Schema:
             return value.within(new.table)
         return None
 
-    home = (old, Ref(Kind.NAMESPACE, None, old.namespace or ""))
+    home = (old, Ref(ObjectKind.NAMESPACE, None, old.namespace or ""))
     left = {home} if old.namespace != new.namespace else set()
     kept = tuple(pair for pair in schema.dependencies if pair not in left)
     schema = _walk(replace(schema, dependencies=kept), visit)
-    if old.kind is Kind.INDEX:
+    if old.kind is ObjectKind.INDEX:
         return _name_index(schema, old, new)
 
     def granted(grant: Grant) -> Grant:
@@ -161,7 +163,7 @@ def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName)
 
 
 def _belongs(part: Ref, whole: Ref) -> bool:
-    relations = {Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW}
+    relations = {ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW}
     return whole.kind in relations and part.part is not None
 
 
@@ -235,7 +237,7 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
         return "".join(new_text if token == old_text else token for token in tokens)
 
     def visit(value: Any) -> Any:
-        if isinstance(value, Ref) and value.kind in (Kind.COLUMN, Kind.DEFAULT):
+        if isinstance(value, Ref) and value.kind in (ObjectKind.COLUMN, ObjectKind.DEFAULT):
             same = value.table == old.table and value.part == before
             return replace(value, part=after) if same else None
         if isinstance(value, ForeignKey) and value.references == old.table:
@@ -250,19 +252,19 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
     )
 
     def granted(grant: Grant) -> Grant:
-        if grant.on != ref_of(Kind.TABLE, old.table):
+        if grant.on != ref_of(ObjectKind.TABLE, old.table):
             return grant
         words = (grant.privileges, grant.grantable, grant.revoked)
         has, passes, lacks = (tuple(sorted(map(text, each))) for each in words)
         return replace(grant, privileges=has, grantable=passes, revoked=lacks)
 
-    def read(thing: Reader) -> Reader:
-        return _followed(thing) if thing.ref in readers else thing
+    def read(obj: Reader) -> Reader:
+        return _followed(obj) if obj.ref in readers else obj
 
-    def own(thing: OnTable) -> OnTable:
-        if thing.table != old.table:
-            return _followed(thing) if thing.ref in readers else thing
-        return _texts(thing, text)
+    def own(obj: OnTable) -> OnTable:
+        if obj.table != old.table:
+            return _followed(obj) if obj.ref in readers else obj
+        return _texts(obj, text)
 
     return replace(
         schema,
@@ -278,11 +280,11 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
     )
 
 
-def _followed(thing: T) -> T:
+def _followed(obj: T) -> T:
     """*thing* with its text marked as one that follows a renamed column."""
-    name = "using" if isinstance(thing, Policy) else "definition"
-    text = getattr(thing, name) or ""
-    return replace(thing, **{name: FOLLOWED + text.removeprefix(FOLLOWED)})  # type: ignore[type-var]  # a dataclass
+    name = "using" if isinstance(obj, Policy) else "definition"
+    text = getattr(obj, name) or ""
+    return replace(obj, **{name: FOLLOWED + text.removeprefix(FOLLOWED)})  # type: ignore[type-var]  # a dataclass
 
 
 def _column_in_table(table: Table, word: Callable[[str], str], text: Callable[[str], str]) -> Table:

@@ -19,17 +19,17 @@ from dbwarden.schema import (
     ForeignKey,
     Grant,
     Index,
-    Kind,
     MaterializedView,
+    ObjectKind,
     Policy,
     QualifiedName,
     Ref,
     Rule,
     Schema,
+    SchemaObject,
     Sequence,
     Statistics,
     Table,
-    Thing,
     Trigger,
     ref_of,
 )
@@ -56,7 +56,7 @@ def without_checks(all_links: Links, domains: Collection[Ref]) -> Links:
     return replace(all_links, needs=needs) if domains else all_links
 
 
-_CODE = (Kind.ROUTINE, Kind.AGGREGATE)
+_CODE = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
 
 
 def ownership(sequence: Ref) -> Ref:
@@ -71,12 +71,12 @@ def expressions(domain: Ref) -> Ref:
 
 def replica_identity(table: QualifiedName) -> Ref:
     """That a table has a replica identity: it may need an index of the table."""
-    return ref_of(Kind.TABLE, table, "replica identity")
+    return ref_of(ObjectKind.TABLE, table, "replica identity")
 
 
 def parentage(table: QualifiedName) -> Ref:
     """That a table has the parents it has: its own columns come before that, and go after."""
-    return ref_of(Kind.TABLE, table, "parents")
+    return ref_of(ObjectKind.TABLE, table, "parents")
 
 
 def links(schema: Schema) -> Links:
@@ -85,18 +85,18 @@ def links(schema: Schema) -> Links:
     needed_by: defaultdict[Ref, list[Ref]] = defaultdict(list)
     # SQLite looks up what a view or trigger names when it runs: nothing has to be there before.
     recorded = () if schema.dialect == "sqlite" else schema.dependencies
-    inside = ((expressions(user), ref) for user, ref in recorded if user.kind is Kind.DOMAIN)
+    inside = ((expressions(user), ref) for user, ref in recorded if user.kind is ObjectKind.DOMAIN)
     for user, needed in (*recorded, *inside, *_structural(schema)):
         if user != needed:
             needs[user].append(needed)
             needed_by[needed].append(user)
     parts: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
     apart = clinging(schema)
-    for thing in schema.things:
-        if isinstance(thing, Trigger | Rule | Policy | Statistics) and thing.ref not in apart:
-            parts[thing.table].append(thing.ref)
-        elif isinstance(thing, Sequence) and thing.owned_by is not None:
-            parts[thing.owned_by.table].append(thing.ref)
+    for obj in schema.objects:
+        if isinstance(obj, Trigger | Rule | Policy | Statistics) and obj.ref not in apart:
+            parts[obj.table].append(obj.ref)
+        elif isinstance(obj, Sequence) and obj.owned_by is not None:
+            parts[obj.owned_by.table].append(obj.ref)
     return Links(
         needs={ref: tuple(dict.fromkeys(found)) for ref, found in needs.items()},
         needed_by={ref: tuple(dict.fromkeys(found)) for ref, found in needed_by.items()},
@@ -121,30 +121,30 @@ def _structural(schema: Schema) -> Pairs:
         yield from _table(partitions, table)
     for grant in schema.standing:
         yield grant.ref, grant.on
-    for thing in schema.things:
-        yield from _namespace(thing.ref)
-        yield from _thing(thing, relations)
+    for obj in schema.objects:
+        yield from _namespace(obj.ref)
+        yield from _object(obj, relations)
 
 
 def _namespace(ref: Ref) -> Pairs:
     if ref.namespace is not None:
-        yield ref, Ref(Kind.NAMESPACE, None, ref.namespace)
+        yield ref, Ref(ObjectKind.NAMESPACE, None, ref.namespace)
 
 
-def _thing(thing: Thing, relations: Mapping[QualifiedName, Ref]) -> Pairs:
-    match thing:
+def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> Pairs:
+    match obj:
         case Trigger() | Rule() | Policy() | Statistics():
-            yield thing.ref, relations.get(thing.table, ref_of(Kind.TABLE, thing.table))
+            yield obj.ref, relations.get(obj.table, ref_of(ObjectKind.TABLE, obj.table))
         case Sequence(owned_by=owner) if owner is not None:
-            yield ownership(thing.ref), owner
-            yield ownership(thing.ref), thing.ref
+            yield ownership(obj.ref), owner
+            yield ownership(obj.ref), obj.ref
         case MaterializedView(indexes=indexes):
             for index in indexes:
-                yield index_ref(thing.name, index), thing.ref
+                yield index_ref(obj.name, index), obj.ref
         case Grant(on=on):
-            yield thing.ref, on
+            yield obj.ref, on
         case DefaultPrivileges(namespace=namespace) if namespace is not None:
-            yield thing.ref, Ref(Kind.NAMESPACE, None, namespace)
+            yield obj.ref, Ref(ObjectKind.NAMESPACE, None, namespace)
         case _:
             pass
 
@@ -153,13 +153,13 @@ def _table(partitions: Partitions, table: Table) -> Pairs:
     yield from _namespace(table.ref)
     yield parentage(table.name), table.ref
     for parent in parents(table):
-        yield table.ref, ref_of(Kind.TABLE, parent)
-        yield parentage(table.name), ref_of(Kind.TABLE, parent)
+        yield table.ref, ref_of(ObjectKind.TABLE, parent)
+        yield parentage(table.name), ref_of(ObjectKind.TABLE, parent)
     for column in table.columns:
         own = table.column_ref(column.name)
         yield own, table.ref
         if column.default is not None:
-            yield ref_of(Kind.DEFAULT, table.name, column.name), own
+            yield ref_of(ObjectKind.DEFAULT, table.name, column.name), own
     for constraint in table.constraints:
         yield from _constraint(partitions, table, constraint)
     for index in table.indexes:
@@ -167,8 +167,8 @@ def _table(partitions: Partitions, table: Table) -> Pairs:
     identity = replica_identity(table.name)
     yield identity, table.ref
     chosen = table.replica_identity.removeprefix("USING INDEX ")
-    yield identity, Ref(Kind.INDEX, table.name.namespace, chosen)
-    yield identity, ref_of(Kind.CONSTRAINT, table.name, chosen)
+    yield identity, Ref(ObjectKind.INDEX, table.name.namespace, chosen)
+    yield identity, ref_of(ObjectKind.CONSTRAINT, table.name, chosen)
 
 
 def _constraint(partitions: Partitions, table: Table, constraint: Constraint) -> Pairs:
@@ -185,13 +185,13 @@ def _constraint(partitions: Partitions, table: Table, constraint: Constraint) ->
 
 
 def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> Pairs:
-    yield own, ref_of(Kind.TABLE, key.references)
+    yield own, ref_of(ObjectKind.TABLE, key.references)
     below = list(partitions.get(key.references, ()))
     for table in below:  # the server holds on to each partition, however deep
         below += partitions.get(table, ())
-        yield own, ref_of(Kind.TABLE, table)
+        yield own, ref_of(ObjectKind.TABLE, table)
     for name in key.referred_columns:
-        yield own, ref_of(Kind.COLUMN, key.references, name)
+        yield own, ref_of(ObjectKind.COLUMN, key.references, name)
 
 
 def _index(table: Table, index: Index) -> Pairs:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from dbwarden.diff.alterable import thing_alters
+from dbwarden.diff.alterable import object_alters
 from dbwarden.diff.changes import RebuildType, Rebuilt
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, CompositeType, Kind, QualifiedName, Ref, Schema
+from dbwarden.schema import Column, CompositeType, ObjectKind, QualifiedName, Ref, Schema
 
-TYPES = frozenset({Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE})
+TYPES = frozenset({ObjectKind.ENUM, ObjectKind.DOMAIN, ObjectKind.COMPOSITE})
 Columns = tuple[tuple[QualifiedName, Column, Column], ...]
 
 
@@ -45,9 +45,9 @@ def _types(schema: Schema) -> dict[Ref, Rebuilt]:
 
 def _alters(before: Rebuilt, after: Rebuilt, users: Mapping[Ref, Sequence[Ref]]) -> bool:
     if isinstance(before, CompositeType) and isinstance(after, CompositeType):
-        in_use = any(user.kind is Kind.COLUMN for user in _all(users, before.ref))
-        return thing_alters(before, after) and not (in_use and _retypes(before, after))
-    return thing_alters(before, after)
+        in_use = any(user.kind is ObjectKind.COLUMN for user in _all(users, before.ref))
+        return object_alters(before, after) and not (in_use and _retypes(before, after))
+    return object_alters(before, after)
 
 
 def _retypes(before: CompositeType, after: CompositeType) -> bool:
@@ -104,7 +104,7 @@ def _columns(
     """The columns of a type that are there before and after."""
     tables = {table.name: table for table in desired.tables}
     for ref in users.get(type_, ()):
-        table = current.table(ref.table) if ref.kind is Kind.COLUMN else None
+        table = current.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
         was = table.column(ref.part or "") if table is not None else None
         now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
         if was is not None and now is not None and _moves_along(was, now):

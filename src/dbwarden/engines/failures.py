@@ -49,11 +49,11 @@ def failure_of(error: BaseException) -> DBWardenError | None:
 def _from_driver(error: DBAPIError, config: DatabaseConfig) -> DBWardenError | None:
     cause: Any = error.orig
     if config.database_type == "postgresql":
-        from dbwarden.dialects.postgresql.serving import unavailable as of_postgresql
+        from dbwarden.dialects.postgresql.serve.engine import unavailable as of_postgresql
 
         found = of_postgresql(cause.__cause__ or cause, closed=error.connection_invalidated)
     else:
-        from dbwarden.dialects.sqlite.serving import unavailable as of_sqlite
+        from dbwarden.dialects.sqlite.serve.engine import unavailable as of_sqlite
 
         found = of_sqlite(cause)
     if found is not None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.engines.served import Served, read_postgresql, read_sqlite, serve
 from dbwarden.errors import PoolExhausted
-from dbwarden.ledger import Reading
+from dbwarden.history import Reading
 
 MAX_OPEN_ENGINES = 100
 """How many databases have an engine at the same time in one event loop."""

@@ -17,7 +17,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.engines.failures import mark_errors
 from dbwarden.errors import ConnectError, ConnectionLost, PoolExhausted
-from dbwarden.ledger import Reading
+from dbwarden.history import Reading
 
 CLOSED_WITHIN = 5.0
 """Seconds for the connections of all engines to say goodbye; then their sockets are closed."""
@@ -154,13 +154,13 @@ def _serve_sqlite(config: DatabaseConfig, url: DatabaseURL) -> Served:
 
 
 def _postgresql() -> Any:
-    from dbwarden.dialects.postgresql import serving
+    from dbwarden.dialects.postgresql.serve import engine as serving
 
     return serving
 
 
 def _sqlite() -> Any:
-    from dbwarden.dialects.sqlite import serving
+    from dbwarden.dialects.sqlite.serve import engine as serving
 
     return serving
 

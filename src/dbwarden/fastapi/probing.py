@@ -24,11 +24,11 @@ from dbwarden.errors import (
 )
 from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import Reading
+from dbwarden.history import Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
+from dbwarden.operations.operation import look, migration_files
 from dbwarden.operations.replicas import look_beside
 from dbwarden.operations.status import StatusResult, describe
-from dbwarden.operations.target import look, migration_files
 from dbwarden.planning import compare
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName

@@ -70,7 +70,7 @@ class Lease:
         cut = tuple(backends[driver] for driver in ours)
         self.served.cut.difference_update(ours)
         if cut:
-            from dbwarden.dialects.postgresql.serving import end_on_server
+            from dbwarden.dialects.postgresql.serve.engine import end_on_server
 
             await end_on_server(self.served.config, cut)
 

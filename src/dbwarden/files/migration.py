@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbwarden.files.lexing import has_code
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import Checksum, DatabaseName, Location, Version, format_version
 
 
@@ -39,7 +39,7 @@ class Migration:
     """
 
     database: DatabaseName
-    kind: Kind
+    kind: HistoryKind
     version: Version | None
     name: str
     path: Path
@@ -57,7 +57,7 @@ class Migration:
     @property
     def always(self) -> bool:
         """Whether this runs with every migrate."""
-        return self.kind is Kind.ALWAYS
+        return self.kind is HistoryKind.ALWAYS
 
     @property
     def description(self) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from dbwarden.errors import MigrationFileError, UsageError
 from dbwarden.files.spelling import closest
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Location, Version, format_version
 
 _LONGEST_SLUG = 60
 _VERSIONED = re.compile(r"([0-9]{4,})_([^\W_][\w.-]*)\.sql")
 _REPEATABLE = re.compile(r"(RA|ROC)__([^\W_][\w.-]*)\.sql")
-_KINDS = {"RA": Kind.ALWAYS, "ROC": Kind.ON_CHANGE}
+_KINDS = {"RA": HistoryKind.ALWAYS, "ROC": HistoryKind.ON_CHANGE}
 _LOOSE = r"(?i)(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql"  # for advice only
 
 
@@ -20,7 +20,7 @@ _LOOSE = r"(?i)(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql"  # 
 class FileName:
     """What a file's name says. ``version`` is ``None`` for repeatable ones."""
 
-    kind: Kind
+    kind: HistoryKind
     version: Version | None
     name: str
 
@@ -34,7 +34,7 @@ def parse_name(path: Path, database: DatabaseName) -> FileName:
     prefix = f"{database}__"
     rest = path.name.removeprefix(prefix) if path.name.startswith(prefix) else ""
     if (found := _VERSIONED.fullmatch(rest)) and int(found[1]):
-        return FileName(kind=Kind.VERSIONED, version=Version(int(found[1])), name=found[2])
+        return FileName(kind=HistoryKind.VERSIONED, version=Version(int(found[1])), name=found[2])
     if (found := _REPEATABLE.fullmatch(rest)) and not found[2].isdigit():
         return FileName(kind=_KINDS[found[1]], version=None, name=found[2])
     raise MigrationFileError(

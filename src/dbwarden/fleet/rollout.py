@@ -13,7 +13,7 @@ from dbwarden.files.migration import Migration, Requirement
 from dbwarden.fleet.requirements import Stage, any_requirement, stages
 from dbwarden.fleet.running import Limits, Outcome, Task, run_tasks
 from dbwarden.operations.migrate import MigrateResult, migrate
-from dbwarden.operations.target import files_once, look, migration_files
+from dbwarden.operations.operation import files_once, look, migration_files
 from dbwarden.types import DatabaseName, format_version
 
 Outcomes = tuple[Outcome[MigrateResult], ...]

@@ -18,7 +18,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, Interrupted, NotStarted, TimedOut
-from dbwarden.operations.target import files_once, timed_out
+from dbwarden.operations.operation import files_once, timed_out
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Work
-from dbwarden.ledger import Kind
+from dbwarden.dialects.base import PendingMigration
+from dbwarden.history import HistoryKind
 from dbwarden.operations.migrate import read_only
-from dbwarden.operations.target import dialect_of, migration_files, operation
-from dbwarden.operations.works import fresh_works
+from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.operations.pending import fresh_works
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
 
@@ -40,7 +40,7 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
             raise read_only(config, replica=reading.replica is not None)
         found = compare(files, reading.rows, config.database_name)
         chosen = plan_upgrade(found, to=to, out_of_order=True)
-        versioned = [item for item in chosen if item.kind is Kind.VERSIONED]
+        versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
         works = [replace(work, fake=True) for work in fresh_works(dialect, versioned)]
         if works:
             await connection.create_ledger()
@@ -53,5 +53,5 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         )
 
 
-async def _marked(work: Work) -> None:
+async def _marked(work: PendingMigration) -> None:
     del work  # nothing ran, so there is nothing to tell

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.operations.operation import operation
 from dbwarden.operations.replicas import ReplicaStatus
 from dbwarden.operations.status import StatusResult, status_of
-from dbwarden.operations.target import operation
 from dbwarden.types import DatabaseName
 
 

@@ -9,7 +9,7 @@ from dbwarden.dialects.base import NewDatabase
 from dbwarden.errors import DatabaseExists, UsageError
 from dbwarden.operations.migrate import MigrateResult
 from dbwarden.operations.migrate import migrate as migrate_one
-from dbwarden.operations.target import DatabaseRef, dialect_of, operation
+from dbwarden.operations.operation import DatabaseRef, dialect_of, operation
 from dbwarden.types import DatabaseName
 
 

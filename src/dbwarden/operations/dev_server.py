@@ -22,7 +22,7 @@ _OUTSIDE = ADDRESS.with_name("dev-server-folder")
 """Below the project's root: names the folder of a server that cannot run in the project."""
 
 if TYPE_CHECKING:
-    from dbwarden.dialects.postgresql.binaries import Runner
+    from dbwarden.dialects.postgresql.scratch.binaries import Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +124,8 @@ def _make_outside(root: Path) -> None:
 
 
 def _start(root: Path) -> _Place:
-    from dbwarden.authoring.cache import prepared
-    from dbwarden.dialects.postgresql.binaries import runner
+    from dbwarden.authoring.schema_cache import prepared
+    from dbwarden.dialects.postgresql.scratch.binaries import runner
 
     user = runner()
     prepared(root)
@@ -153,7 +153,7 @@ def _alone(root: Path) -> Generator[None]:
 
 
 def _start_in(place: _Place, user: "Runner") -> None:
-    from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy
+    from dbwarden.dialects.postgresql.scratch.binaries import find_binaries, readable_copy
 
     found = find_binaries()
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -206,7 +206,7 @@ def _run(command: list[str], user: object, log: Path | None = None) -> None:
 async def _make_databases(place: _Place, names: Sequence[str]) -> None:
     import asyncpg
 
-    from dbwarden.dialects.postgresql.quoting import identifier
+    from dbwarden.dialects.postgresql.sql.quoting import identifier
 
     raw = await asyncpg.connect(
         host=str(place.folder), port=5432, user="postgres", database="postgres"
@@ -237,7 +237,7 @@ def _forget_stale(place: _Place) -> None:
 
 
 def _stop(root: Path, remove: bool) -> DevServer:
-    from dbwarden.dialects.postgresql.binaries import find_binaries, readable_copy, runner
+    from dbwarden.dialects.postgresql.scratch.binaries import find_binaries, readable_copy, runner
 
     place = _place(root)
     if listens(place.folder):

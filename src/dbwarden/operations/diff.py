@@ -5,14 +5,9 @@ from collections.abc import Iterator
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
 
-from dbwarden.authoring.bench import Bench, bench
-from dbwarden.authoring.current import files_source
-from dbwarden.authoring.labels import told
-from dbwarden.authoring.left_out import LeftOut, comparable, names_of
-from dbwarden.authoring.planning import Task, render
-from dbwarden.authoring.settling import settled
-from dbwarden.authoring.sides import (
-    Sides,
+from dbwarden.authoring.collect.current import files_source
+from dbwarden.authoring.compare.comparison import (
+    SchemaComparison,
     built,
     compared,
     floor_of,
@@ -20,7 +15,12 @@ from dbwarden.authoring.sides import (
     live,
     without_undeclared,
 )
-from dbwarden.authoring.writing import statement_lines
+from dbwarden.authoring.compare.left_out import LeftOut, comparable, names_of
+from dbwarden.authoring.compare.normalize import normalized
+from dbwarden.authoring.generate.plan import Task, render
+from dbwarden.authoring.labels import told
+from dbwarden.authoring.scratch_session import ScratchSession, bench
+from dbwarden.authoring.write.migration_text import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.diff.changes import (
@@ -36,7 +36,7 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import DBWardenError, UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.operations.target import migration_files, operation
+from dbwarden.operations.operation import migration_files, operation
 from dbwarden.schema import Column, Schema, Sequence
 from dbwarden.types import DatabaseName
 
@@ -94,8 +94,8 @@ async def drift(
     files = await migration_files(config)
     async with bench(config) as place:
         if models:
-            sides = await compared(place, files, from_live=True, keep_going=keep_going)
-            return _result(place, "live with models", sides)
+            comparison = await compared(place, files, from_live=True, keep_going=keep_going)
+            return _result(place, "live with models", comparison)
         return _result(place, "live with files", await _live_with_files(place, files))
 
 
@@ -114,25 +114,27 @@ async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> D
     """
     files = await migration_files(config)
     async with bench(config) as place:
-        sides = await compared(place, files, keep_going=keep_going)
-        return _result(place, "files with models", sides)
+        comparison = await compared(place, files, keep_going=keep_going)
+        return _result(place, "files with models", comparison)
 
 
-async def _live_with_files(place: Bench, files: Many[Migration]) -> Sides:
+async def _live_with_files(place: ScratchSession, files: Many[Migration]) -> SchemaComparison:
     """Return the live database and its files, without what cannot be compared."""
     found = await live(place, await floor_of(place, files))
     source, current, unbuilt = await built(place, found)
     desired = await place.schema(files_source(files))
     told = (current, desired)
     current, desired, left = comparable(current, desired, unbuilt)
-    desired = await settled(place, current, left_alone(place.config, current, desired))
+    desired = await normalized(place, current, left_alone(place.config, current, desired))
     left_out = names_of(left, *told, found.read)
-    sides = Sides(source=source, current=current, desired=desired, left=left, left_out=left_out)
-    return without_undeclared(place.config, sides, "migration")
+    comparison = SchemaComparison(
+        source=source, current=current, desired=desired, left=left, left_out=left_out
+    )
+    return without_undeclared(place.config, comparison, "migration")
 
 
-def _result(place: Bench, what: str, sides: Sides) -> DiffResult:
-    current, desired = sides.current, sides.desired
+def _result(place: ScratchSession, what: str, comparison: SchemaComparison) -> DiffResult:
+    current, desired = comparison.current, comparison.desired
     changes, default = diff(current, desired), desired.default_namespace
     sql, problem = "", None
     try:
@@ -145,8 +147,8 @@ def _result(place: Bench, what: str, sides: Sides) -> DiffResult:
         differences=tuple(listed(without_serials(changes), default)),
         sql=sql,
         problem=problem,
-        left_out=sides.left_out,
-        refused=sides.refused,
+        left_out=comparison.left_out,
+        refused=comparison.refused,
     )
 
 
@@ -158,11 +160,11 @@ def listed(changes: Many[Change], default_namespace: str | None) -> Iterator[Dif
     for change in changes:
         what = told(subject(change), default_namespace)
         texts = _new_default(change)
-        together = alike[texts]
-        if texts is None or len(together) == 1:
+        run_concurrently = alike[texts]
+        if texts is None or len(run_concurrently) == 1:
             yield Difference(change=type(change).__name__, what=what)
-        elif change is together[0]:
-            columns = [told(subject(item), default_namespace) for item in together]
+        elif change is run_concurrently[0]:
+            columns = [told(subject(item), default_namespace) for item in run_concurrently]
             names = ", ".join(name.removeprefix("column ") for name in columns)
             what = f"default of {len(columns)} columns from {texts[0]} to {texts[1]}: {names}"
             yield Difference(change=type(change).__name__, what=what)
@@ -181,25 +183,25 @@ def without_serials(changes: Many[Change]) -> list[Change]:
     """*changes* without the sequences that come and go with a table that does, as SQL has it."""
     tables = {c.table.name for c in changes if isinstance(c, CreateTable | DropTable)}
     inside = {
-        thing.name
+        obj.name
         for change in changes
-        for thing in _sequences(change)
-        if thing.owned_by is not None and thing.owned_by.table in tables
+        for obj in _sequences(change)
+        if obj.owned_by is not None and obj.owned_by.table in tables
     }
-    return [c for c in changes if not any(thing.name in inside for thing in _sequences(c))]
+    return [c for c in changes if not any(obj.name in inside for obj in _sequences(c))]
 
 
 def _sequences(change: Change) -> list[Sequence]:
     match change:
-        case Create(thing=Sequence() as thing) | Drop(thing=Sequence() as thing):
-            return [thing]
+        case Create(obj=Sequence() as obj) | Drop(obj=Sequence() as obj):
+            return [obj]
         case Alter(before=Sequence() as before, after=Sequence() as after):
             return [before, after]
         case _:
             return []
 
 
-def _sql(place: Bench, changes: Many[Change], current: Schema, desired: Schema) -> str:
+def _sql(place: ScratchSession, changes: Many[Change], current: Schema, desired: Schema) -> str:
     task = Task(current=current, desired=desired)
-    found = render(place.workshop, task, changes, DEFAULT_OPTIONS)
+    found = render(place.authoring_dialect, task, changes, DEFAULT_OPTIONS)
     return "\n".join(line for item in found for line in statement_lines(item))

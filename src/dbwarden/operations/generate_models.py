@@ -9,21 +9,21 @@ from typing import Any
 
 import anyio.to_thread
 
-from dbwarden.authoring.bench import EMPTY, Bench, bench
-from dbwarden.authoring.code import is_serial, module
-from dbwarden.authoring.desired import Wanted, read_wanted
-from dbwarden.authoring.handmade import KINDS
-from dbwarden.authoring.left_out import LeftOut
-from dbwarden.authoring.proof import differences
-from dbwarden.authoring.set_up import SetUp, set_up_of
-from dbwarden.authoring.sides import adopted, independent
+from dbwarden.authoring.collect.desired import Wanted, read_wanted
+from dbwarden.authoring.collect.set_up import SetUp, set_up_of
+from dbwarden.authoring.collect.unmanaged_objects import KINDS
+from dbwarden.authoring.compare.comparison import adopted, independent
+from dbwarden.authoring.compare.left_out import LeftOut
+from dbwarden.authoring.prove.proof import differences
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, bench
+from dbwarden.authoring.write.models_code import is_serial, module
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
 from dbwarden.diff import diff
 from dbwarden.diff.changes import constraint_ref, index_ref, subject
 from dbwarden.errors import NotProven, UsageError
-from dbwarden.operations.target import operation
-from dbwarden.schema import Kind, Ref, Schema, Table, ref_of
+from dbwarden.operations.operation import operation
+from dbwarden.schema import ObjectKind, Ref, Schema, Table, ref_of
 from dbwarden.types import DatabaseName
 
 
@@ -56,7 +56,7 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         before = await _before(place, schema)
         early = _named(_early(schema), there)
         idiomatic, built = await _draft(place, early, before)
-        rest = place.workshop.render(diff(built, schema), current=built, desired=schema)
+        rest = place.authoring_dialect.render(diff(built, schema), current=built, desired=schema)
         after = [item.text for item in rest]
         code = module(early, before=before, after=after, idiomatic=idiomatic)
         left = await differences(place, await _built(place, code), schema)
@@ -90,7 +90,7 @@ def _named(schema: Schema, there: SetUp | None) -> Schema:
     return replace(schema, tables=tuple(it for it in schema.tables if it.name in kept))
 
 
-async def _draft(place: Bench, schema: Schema, before: list[str]) -> tuple[bool, Schema]:
+async def _draft(place: ScratchSession, schema: Schema, before: list[str]) -> tuple[bool, Schema]:
     """Whether the code may be idiomatic, and what its models build by themselves.
 
     It may where that leaves no more to say in SQL than the plain form does.
@@ -111,7 +111,7 @@ def _early(schema: Schema) -> Schema:
     late = {
         user
         for user, needed in schema.dependencies
-        if needed.kind in (Kind.ROUTINE, Kind.AGGREGATE) and needed not in first
+        if needed.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE) and needed not in first
     }
     tables = tuple(_without(table, late) for table in schema.tables) if late else schema.tables
     return replace(schema, tables=tables)
@@ -120,7 +120,7 @@ def _early(schema: Schema) -> Schema:
 def _without(table: Table, late: AbstractSet[Ref]) -> Table:
     columns = (
         replace(column, default=None)
-        if ref_of(Kind.DEFAULT, table.name, column.name) in late
+        if ref_of(ObjectKind.DEFAULT, table.name, column.name) in late
         else column
         for column in table.columns
     )
@@ -135,7 +135,7 @@ def _without(table: Table, late: AbstractSet[Ref]) -> Table:
     )
 
 
-async def _before(place: Bench, schema: Schema) -> list[str]:
+async def _before(place: ScratchSession, schema: Schema) -> list[str]:
     """What has to be there before the tables: extensions, domains, functions, sequences."""
     empty = await place.schema(EMPTY)
     refs = independent(schema)
@@ -151,7 +151,7 @@ async def _before(place: Bench, schema: Schema) -> list[str]:
         for column in table.columns
         if column.identity is not None
     }
-    known = {thing.ref for thing in empty.things}
+    known = {obj.ref for obj in empty.objects}
     sequences = tuple(
         sequence if sequence.ref in known else replace(sequence, owned_by=None)
         for sequence in schema.sequences
@@ -159,34 +159,34 @@ async def _before(place: Bench, schema: Schema) -> list[str]:
         or (sequence.owned_by not in serial and sequence.name not in identity)
     )
     subset = replace(empty, sequences=sequences, dependencies=schema.dependencies)
-    things: dict[str, Any] = {
-        kind: tuple(thing for thing in getattr(schema, kind) if thing.ref in refs | known)
+    objects: dict[str, Any] = {
+        kind: tuple(obj for obj in getattr(schema, kind) if obj.ref in refs | known)
         for kind in KINDS
     }
-    subset = replace(subset, **things)
+    subset = replace(subset, **objects)
     changes = diff(empty, subset)
-    rendered = place.workshop.render(changes, current=empty, desired=subset)
+    rendered = place.authoring_dialect.render(changes, current=empty, desired=subset)
     texts = [item.text for item in rendered]
     return [OFF, *texts, ON] if OFF not in texts and _named_too_early(schema, subset) else texts
 
 
 def _named_too_early(schema: Schema, first: Schema) -> bool:
     """Whether a function of *first* may name what is made after it, in a body that is a string."""
-    made = {thing.ref for thing in first.things}
-    names = {thing.ref.name for thing in schema.things if thing.ref not in made}
+    made = {obj.ref for obj in first.objects}
+    names = {obj.ref.name for obj in schema.objects if obj.ref not in made}
     names |= {table.name.name for table in schema.tables}
     return any(names & set(re.findall(r"\w+", it.definition)) for it in first.routines)
 
 
-async def _built(place: Bench, code: str) -> Schema:
+async def _built(place: ScratchSession, code: str) -> Schema:
     """The schema that the module *code* builds in scratch."""
     asked = await anyio.to_thread.run_sync(_read, place, code, await set_up_of(place))
     return await place.schema(asked.source)
 
 
-def _read(place: Bench, code: str, there: SetUp | None) -> Wanted:
+def _read(place: ScratchSession, code: str, there: SetUp | None) -> Wanted:
     with tempfile.TemporaryDirectory(prefix="dbwarden-models-") as folder:
         path = Path(folder, "models.py")
         path.write_text(code, encoding="utf-8")
         config = replace(place.config, model_paths=(str(path),), schema_paths=(), project=None)
-        return read_wanted(config, place.workshop, there)
+        return read_wanted(config, place.authoring_dialect, there)

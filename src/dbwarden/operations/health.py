@@ -20,9 +20,9 @@ from dbwarden.errors import (
     UsageError,
 )
 from dbwarden.operations.check import check
+from dbwarden.operations.operation import operation
 from dbwarden.operations.replicas import ReplicaStatus
 from dbwarden.operations.status import StatusResult
-from dbwarden.operations.target import operation
 from dbwarden.types import DatabaseName
 
 HealthStatus = Literal["ok", "degraded", "error"]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.ledger import LedgerRow
-from dbwarden.operations.target import dialect_of, operation
+from dbwarden.history import LedgerRow
+from dbwarden.operations.operation import dialect_of, operation
 from dbwarden.types import DatabaseName
 
 NEWEST = 100

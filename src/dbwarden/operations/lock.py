@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.ledger import LockHolder
-from dbwarden.operations.target import dialect_of, look, operation
+from dbwarden.history import LockHolder
+from dbwarden.operations.operation import dialect_of, look, operation
 from dbwarden.types import DatabaseName
 
 

@@ -7,20 +7,20 @@ from typing import Any
 
 import anyio.to_thread
 
-from dbwarden.authoring.answers import Answers, Asker
-from dbwarden.authoring.bench import Bench, bench
-from dbwarden.authoring.current import files_source
-from dbwarden.authoring.earlier_words import words_of
-from dbwarden.authoring.fills import decided_fills
-from dbwarden.authoring.following import followed
-from dbwarden.authoring.header_notes import changed_values, failing, failures, losses
-from dbwarden.authoring.hints import NO_HINTS
-from dbwarden.authoring.left_out import LeftOut, unclaimed
-from dbwarden.authoring.planning import Plan, Task, decide, plan
-from dbwarden.authoring.proof import Proof, prove, untried_beside, verdict
-from dbwarden.authoring.settling import confirmed
-from dbwarden.authoring.sides import Sides, compared, without_undeclared
-from dbwarden.authoring.writing import Header, lock_lines, migration_text
+from dbwarden.authoring.collect.current import files_source
+from dbwarden.authoring.collect.hints import NO_HINTS
+from dbwarden.authoring.compare.comparison import SchemaComparison, compared, without_undeclared
+from dbwarden.authoring.compare.fills import decided_fills
+from dbwarden.authoring.compare.left_out import LeftOut, unclaimed
+from dbwarden.authoring.compare.normalize import confirmed
+from dbwarden.authoring.compare.track_renames import followed
+from dbwarden.authoring.compare.user_choices import Answers, Asker
+from dbwarden.authoring.generate.earlier_words import words_of
+from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
+from dbwarden.authoring.prove.proof import Proof, prove, untried_beside, verdict
+from dbwarden.authoring.scratch_session import ScratchSession, bench
+from dbwarden.authoring.write.header_notes import changed_values, failing, failures, losses
+from dbwarden.authoring.write.migration_text import Header, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
 from dbwarden.errors import (
@@ -34,7 +34,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName
 from dbwarden.files.parsing import parse
 from dbwarden.files.template import empty_migration
-from dbwarden.operations.target import migration_files, operation
+from dbwarden.operations.operation import migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, format_version
 
@@ -167,29 +167,38 @@ def _refuse_replica(config: DatabaseConfig) -> None:
         )
 
 
-async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeMigrationsResult:
+async def _make(
+    place: ScratchSession, files: Sequence[Migration], order: Order
+) -> MakeMigrationsResult:
     config = place.config
     live, keep_going = order.from_live, order.keep_going
-    sides = await compared(place, files, from_live=live, keep_going=keep_going)
-    sides = replace(sides, left_out=(*unclaimed(sides.hints.unclaimed), *sides.left_out))
-    if not order.answers.renames and not differ(sides.current, sides.desired):
+    comparison = await compared(place, files, from_live=live, keep_going=keep_going)
+    comparison = replace(
+        comparison, left_out=(*unclaimed(comparison.hints.unclaimed), *comparison.left_out)
+    )
+    if not order.answers.renames and not differ(comparison.current, comparison.desired):
         name = config.database_name
-        return MakeMigrationsResult(database=name, agree=True, proven=True, **_told(sides))
+        return MakeMigrationsResult(database=name, agree=True, proven=True, **_told(comparison))
     task = Task(
-        current=sides.current, desired=sides.desired, hints=sides.hints, answers=order.answers
+        current=comparison.current,
+        desired=comparison.desired,
+        hints=comparison.hints,
+        answers=order.answers,
     )
     if not order.from_live:
         texts = (migration.upgrade.text for migration in files)
-        task = replace(task, earlier=words_of(texts, sides.current.default_namespace))
+        task = replace(task, earlier=words_of(texts, comparison.current.default_namespace))
     decisions = await decide(task)
-    sides = without_undeclared(config, sides, "model", decisions.renames)
-    sides = await followed(place, sides, decisions.renames)
-    task = replace(task, current=sides.current, desired=sides.desired, kept=sides.kept)
-    fills = await decided_fills(place, sides.source, task, decisions, unproven=order.unproven)
+    comparison = without_undeclared(config, comparison, "model", decisions.renames)
+    comparison = await followed(place, comparison, decisions.renames)
+    task = replace(
+        task, current=comparison.current, desired=comparison.desired, kept=comparison.kept
+    )
+    fills = await decided_fills(place, comparison.source, task, decisions, unproven=order.unproven)
     task = replace(task, decided=replace(decisions, fills=fills))
-    planned, proof = await _proven_plan(place, files, order, sides, task)
-    text, fields = _written(order, planned, proof, sides)
-    result = await _finish(config, files, order, text, {**fields, **_told(sides)})
+    planned, proof = await _proven_plan(place, files, order, comparison, task)
+    text, fields = _written(order, planned, proof, comparison)
+    result = await _finish(config, files, order, text, {**fields, **_told(comparison)})
     if proof is not None and result.path is not None and not order.from_live:
         # Who asks next whether models and files agree need not replay them.
         written = parse(
@@ -199,29 +208,33 @@ async def _make(place: Bench, files: Sequence[Migration], order: Order) -> MakeM
     return result
 
 
-def _told(sides: Sides) -> dict[str, Any]:
-    return {"left_out": sides.left_out, "refused": sides.refused}
+def _told(comparison: SchemaComparison) -> dict[str, Any]:
+    return {"left_out": comparison.left_out, "refused": comparison.refused}
 
 
 async def _proven_plan(
-    place: Bench, files: Sequence[Migration], order: Order, sides: Sides, task: Task
+    place: ScratchSession,
+    files: Sequence[Migration],
+    order: Order,
+    comparison: SchemaComparison,
+    task: Task,
 ) -> tuple[Plan, Proof | None]:
     """A plan that was shown to work: in the models' words, or else in the catalog's."""
-    planned = await plan(place.workshop, task)
+    planned = await plan(place.authoring_dialect, task)
     # What was decided is not asked again.
     silent = replace(order.answers, allow_drop=planned.up.to_allow, asker=None)
     task = replace(task, answers=silent, decided=planned.decisions)
     try:
-        return planned, await _prove(place, files, order, sides, planned)
+        return planned, await _prove(place, files, order, comparison, planned)
     except (NotProven, StatementFailed) as error:
         if (forward := _without_way_back(planned, error)) is not None:
-            return forward, await _prove(place, files, order, sides, forward)
+            return forward, await _prove(place, files, order, comparison, forward)
         async for other in _in_other_words(place, task):
             again = await _planned_again(place, other)
             if again is None or again == planned:
                 continue
             try:
-                return again, await _prove(place, files, order, sides, again)
+                return again, await _prove(place, files, order, comparison, again)
             except (NotProven, StatementFailed):
                 pass
         if order.unproven:
@@ -238,7 +251,7 @@ def _without_way_back(planned: Plan, error: NotProven | StatementFailed) -> Plan
     return replace(planned, rollback=None, no_way_back=f"{why}.")
 
 
-async def _in_other_words(place: Bench, task: Task) -> AsyncIterator[Task]:
+async def _in_other_words(place: ScratchSession, task: Task) -> AsyncIterator[Task]:
     """Yield *task* without outdated words of earlier files, then with the catalog's words alone."""
     if task.earlier is not NO_HINTS:
         yield replace(task, earlier=await confirmed(place, task.current, task.earlier))
@@ -246,9 +259,9 @@ async def _in_other_words(place: Bench, task: Task) -> AsyncIterator[Task]:
         yield replace(task, hints=NO_HINTS, earlier=NO_HINTS)
 
 
-async def _planned_again(place: Bench, task: Task) -> Plan | None:
+async def _planned_again(place: ScratchSession, task: Task) -> Plan | None:
     try:
-        return await plan(place.workshop, task)
+        return await plan(place.authoring_dialect, task)
     except DBWardenError:
         return None
 
@@ -262,17 +275,23 @@ def _not_written(error: NotProven | StatementFailed) -> DBWardenError:
 
 
 async def _prove(
-    place: Bench, files: Sequence[Migration], order: Order, sides: Sides, planned: Plan
+    place: ScratchSession,
+    files: Sequence[Migration],
+    order: Order,
+    comparison: SchemaComparison,
+    planned: Plan,
 ) -> Proof:
     draft = migration_text(
-        Header(purpose=order.message, verdict="exact"), planned, sides.desired.default_namespace
+        Header(purpose=order.message, verdict="exact"),
+        planned,
+        comparison.desired.default_namespace,
     )
     config = place.config
     path = config.migrations_dir / _file_name(config, files, order)
     migration = parse(draft, path=path, database=config.files_of, dialect=config.database_type)
-    ends = (sides.source, sides.current, sides.desired)
-    proof = await prove(place, *ends, migration, sides.left)
-    _refuse_broken(proof.after, sides.current, migration)
+    ends = (comparison.source, comparison.current, comparison.desired)
+    proof = await prove(place, *ends, migration, comparison.left)
+    _refuse_broken(proof.after, comparison.current, migration)
     return proof
 
 
@@ -292,12 +311,12 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
 
 
 def _written(
-    order: Order, planned: Plan, proof: Proof | None, sides: Sides
+    order: Order, planned: Plan, proof: Proof | None, comparison: SchemaComparison
 ) -> tuple[str, dict[str, object]]:
-    changed = changed_values(proof, planned, sides.current) if proof else ()
+    changed = changed_values(proof, planned, comparison.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
     untried = untried_beside(proof, loses) if proof else ()
-    fails = failing(planned, proof, sides.desired) or (proof and proof.back_fails_on_rows)
+    fails = failing(planned, proof, comparison.desired) or (proof and proof.back_fails_on_rows)
     word = verdict(
         proven=proof is not None,
         reversible=planned.rollback is not None,
@@ -305,7 +324,7 @@ def _written(
         with_rows=not (untried or fails),
     )
     notes = tuple(losses(planned, changed, untried))
-    notes += tuple(failures(planned, proof, sides.desired))
+    notes += tuple(failures(planned, proof, comparison.desired))
     header = Header(
         purpose=order.message,
         verdict=word,
@@ -313,7 +332,7 @@ def _written(
         notes=notes,
         locks=proof.locks if proof else (),
     )
-    text = migration_text(header, planned, sides.desired.default_namespace)
+    text = migration_text(header, planned, comparison.desired.default_namespace)
     return text, {
         "verdict": word,
         "proven": proof is not None,

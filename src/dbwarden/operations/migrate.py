@@ -7,12 +7,12 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, LedgerAppeared, Work
+from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
 from dbwarden.files.directives import failing_note
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow, Reading
-from dbwarden.operations.target import (
+from dbwarden.history import LedgerRow, Reading
+from dbwarden.operations.operation import (
     Cutter,
     cut_once,
     dialect_of,
@@ -20,7 +20,7 @@ from dbwarden.operations.target import (
     migration_files,
     operation,
 )
-from dbwarden.operations.works import fresh_works, resumed_work
+from dbwarden.operations.pending import fresh_works, resumed_work
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
 
@@ -167,7 +167,7 @@ async def _under_lock(
     return _result(config, files, await connection.read_last(), works)
 
 
-async def _applied(work: Work) -> None:
+async def _applied(work: PendingMigration) -> None:
     telemetry.emit("migration_applied", version=work.migration.key, outcome="succeeded")
 
 
@@ -177,7 +177,7 @@ def plan(
     files: Sequence[Migration],
     reading: Reading,
     wanted: Wanted,
-) -> tuple[Work, ...]:
+) -> tuple[PendingMigration, ...]:
     """What to run, in order: first what stopped half-way, then what is pending.
 
     Raises:
@@ -228,7 +228,7 @@ def _result(
     config: DatabaseConfig,
     files: Sequence[Migration],
     reading: Reading,
-    works: Sequence[Work],
+    works: Sequence[PendingMigration],
 ) -> MigrateResult:
     found = compare(files, reading.rows)
     rows = {row.key: row for row in reading.rows or () if row.live}
@@ -240,7 +240,7 @@ def _result(
     )
 
 
-def _run_of(work: Work, row: LedgerRow | None) -> MigrationRun:
+def _run_of(work: PendingMigration, row: LedgerRow | None) -> MigrationRun:
     return MigrationRun(
         key=work.migration.key,
         description=work.migration.description,
@@ -250,7 +250,10 @@ def _run_of(work: Work, row: LedgerRow | None) -> MigrationRun:
 
 
 def _dry(
-    config: DatabaseConfig, files: Sequence[Migration], reading: Reading, works: Sequence[Work]
+    config: DatabaseConfig,
+    files: Sequence[Migration],
+    reading: Reading,
+    works: Sequence[PendingMigration],
 ) -> MigrateResult:
     found = compare(files, reading.rows)
     return MigrateResult(
@@ -262,7 +265,7 @@ def _dry(
     )
 
 
-def planned_sql(works: Sequence[Work]) -> tuple[PlannedSQL, ...]:
+def planned_sql(works: Sequence[PendingMigration]) -> tuple[PlannedSQL, ...]:
     """What *works* would send, step by step, as written."""
     return tuple(
         PlannedSQL(
@@ -275,7 +278,7 @@ def planned_sql(works: Sequence[Work]) -> tuple[PlannedSQL, ...]:
     )
 
 
-def sql_of(work: Work) -> str:
+def sql_of(work: PendingMigration) -> str:
     """The SQL that is left to run: the whole section as written, or the steps not done yet."""
     section = work.migration.section(work.direction)
     if not work.done and section is not None:

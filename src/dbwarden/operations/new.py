@@ -9,7 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import next_version, read_names, slug, write_migration
 from dbwarden.files.template import empty_migration
-from dbwarden.operations.target import operation
+from dbwarden.operations.operation import operation
 from dbwarden.types import DatabaseName, format_version
 
 

@@ -10,7 +10,7 @@ import anyio.to_thread
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConnectError, DBWardenError, MigrationFileError, UsageError
 from dbwarden.files.naming import FileName, parse_name
-from dbwarden.operations.target import look, operation
+from dbwarden.operations.operation import look, operation
 from dbwarden.operations.verify import VerifyResult, verify
 from dbwarden.types import DatabaseName, Version, format_version
 

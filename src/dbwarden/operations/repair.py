@@ -9,9 +9,9 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, Step, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow, Reading, State
+from dbwarden.history import LedgerRow, Reading, State
 from dbwarden.operations.migrate import read_only
-from dbwarden.operations.target import dialect_of, migration_files, operation
+from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.planning import History, compare
 from dbwarden.types import DatabaseName
 

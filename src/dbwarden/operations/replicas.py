@@ -7,8 +7,8 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError
-from dbwarden.ledger import LedgerRow, Reading
-from dbwarden.operations.target import look
+from dbwarden.history import LedgerRow, Reading
+from dbwarden.operations.operation import look
 from dbwarden.types import DatabaseName
 
 SHARE = 0.8

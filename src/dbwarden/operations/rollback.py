@@ -6,13 +6,13 @@ from functools import partial
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Dialect, Work
+from dbwarden.dialects.base import Dialect, PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import Reading
+from dbwarden.history import Reading
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
-from dbwarden.operations.target import dialect_of, migration_files, operation
-from dbwarden.operations.works import resumed_work, rollback_work
+from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.operations.pending import resumed_work, rollback_work
 from dbwarden.planning import compare, plan_rollback
 from dbwarden.types import DatabaseName
 
@@ -73,7 +73,7 @@ async def rollback(
             return _result(config, files, await connection.read_last(ended), works)
 
 
-async def _rolled_back(work: Work) -> None:
+async def _rolled_back(work: PendingMigration) -> None:
     telemetry.emit("migration_rolled_back", version=work.migration.key, outcome="succeeded")
 
 
@@ -86,7 +86,7 @@ def plan(
     to: str | None,
     count: int | None,
     marked: bool,
-) -> tuple[Work, ...]:
+) -> tuple[PendingMigration, ...]:
     """Return what to take back, in order: first what stopped half-way, then the rest.
 
     Raises:
@@ -105,7 +105,9 @@ def plan(
     return (*resumed, *fresh)
 
 
-def refuse_others(config: DatabaseConfig, previewed: Sequence[Work], works: Sequence[Work]) -> None:
+def refuse_others(
+    config: DatabaseConfig, previewed: Sequence[PendingMigration], works: Sequence[PendingMigration]
+) -> None:
     """Refuse to take back other migrations than those that were the newest before the lock.
 
     Raises:
@@ -128,7 +130,7 @@ def _result(
     config: DatabaseConfig,
     files: Sequence[Migration],
     reading: Reading,
-    works: Sequence[Work],
+    works: Sequence[PendingMigration],
     *,
     dry_run: bool = False,
     planned: tuple[PlannedSQL, ...] = (),

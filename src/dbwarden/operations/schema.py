@@ -5,21 +5,21 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dbwarden.authoring.bench import EMPTY, Bench, bench
-from dbwarden.authoring.current import files_source
-from dbwarden.authoring.left_out import LeftOut, buildable, names_of, unbuildable
-from dbwarden.authoring.planning import Plan, Task, plan
-from dbwarden.authoring.proof import prove
-from dbwarden.authoring.sides import adopted
-from dbwarden.authoring.writing import Header, migration_text, section_lines
+from dbwarden.authoring.collect.current import files_source
+from dbwarden.authoring.compare.comparison import adopted
+from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
+from dbwarden.authoring.generate.plan import Plan, Task, plan
+from dbwarden.authoring.prove.proof import prove
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, bench
+from dbwarden.authoring.write.migration_text import Header, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_folder, write_migration
 from dbwarden.files.parsing import parse
-from dbwarden.ledger import Reading
+from dbwarden.history import Reading
 from dbwarden.operations.baseline import baseline
 from dbwarden.operations.migrate import read_only
-from dbwarden.operations.target import forget_files, look, migration_files, operation
+from dbwarden.operations.operation import forget_files, look, migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -58,15 +58,15 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
     return SchemaResult(database=config.database_name, sql="\n".join(lines), left_out=left_out)
 
 
-async def written(place: Bench, schema: Schema) -> tuple[Schema, tuple[LeftOut, ...]]:
+async def written(place: ScratchSession, schema: Schema) -> tuple[Schema, tuple[LeftOut, ...]]:
     """Return *schema* without what dbwarden does not write, and what that is."""
     empty = await place.schema(EMPTY)
     return buildable(schema, empty), names_of(unbuildable(schema, empty), schema)
 
 
-async def _from_nothing(place: Bench, schema: Schema) -> tuple[Plan, Schema]:
+async def _from_nothing(place: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
     empty = await place.schema(EMPTY)
-    return await plan(place.workshop, Task(current=empty, desired=schema)), empty
+    return await plan(place.authoring_dialect, Task(current=empty, desired=schema)), empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import dialect_for
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow, LockHolder, Reading, State
+from dbwarden.history import LedgerRow, LockHolder, Reading, State
+from dbwarden.operations.operation import migration_files, operation
+from dbwarden.operations.pending import resumed_work
 from dbwarden.operations.replicas import ReplicaStatus, look_with_primary
-from dbwarden.operations.target import migration_files, operation
-from dbwarden.operations.works import resumed_work
 from dbwarden.planning import History, compare
 from dbwarden.types import DatabaseName, Direction
 

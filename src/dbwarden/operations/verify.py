@@ -6,27 +6,27 @@ from dataclasses import dataclass, replace
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.authoring.bench import Bench, bench
-from dbwarden.authoring.current import files_source
+from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import shortened, told
-from dbwarden.authoring.proof import differences
-from dbwarden.authoring.rows import (
+from dbwarden.authoring.prove.proof import differences
+from dbwarden.authoring.prove.row_trials import (
     NOTHING,
-    Seen,
+    RowTrial,
     fails_on_any,
     header_of,
     narrowed,
     says_failing,
     says_untried,
     try_rows,
-    unsaid,
+    undeclared_losses,
 )
+from dbwarden.authoring.scratch_session import ScratchSession, bench
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.scratch import ScratchDatabase
+from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import subject
 from dbwarden.errors import StatementFailed
 from dbwarden.files.migration import Migration
-from dbwarden.operations.target import migration_files, operation
+from dbwarden.operations.operation import migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
 
@@ -87,7 +87,7 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(found))
 
 
-async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
+async def _each(place: ScratchSession, files: Sequence[Migration]) -> list[Verified]:
     scratch = await place.scratch()
     database = await scratch.create()
     before = await database.read()
@@ -107,27 +107,31 @@ async def _each(place: Bench, files: Sequence[Migration]) -> list[Verified]:
             await files_source(files[: number + 1]).build(database)
         else:
             back = _goes_back(migration)
-            less = narrowed(place.workshop, before, after, migration) if back else NOTHING
+            less = narrowed(place.authoring_dialect, before, after, migration) if back else NOTHING
             found.append(await _judged(migration, _also(seen, less)))
         before = after
     return found
 
 
 async def _with_rows(
-    place: Bench, database: ScratchDatabase, before: Schema, migration: Migration
-) -> Seen:
+    place: ScratchSession, database: ScratchDatabase, before: Schema, migration: Migration
+) -> RowTrial:
     back = _goes_back(migration)
     return await try_rows(await place.scratch(), database, before, migration, back=back)
 
 
-def _also(seen: Seen, types: Seen) -> Seen:
+def _also(seen: RowTrial, types: RowTrial) -> RowTrial:
     """Return *seen* with what is known of the types that change."""
     loses = tuple(dict.fromkeys((*seen.loses, *types.loses)))
     return replace(seen, loses=loses, refuses=types.refuses)
 
 
 async def _there_and_back(
-    place: Bench, database: ScratchDatabase, migration: Migration, before: Schema, after: Schema
+    place: ScratchSession,
+    database: ScratchDatabase,
+    migration: Migration,
+    before: Schema,
+    after: Schema,
 ) -> str | None:
     back = migration.rollback
     if back is None or not _goes_back(migration):
@@ -144,7 +148,7 @@ async def _there_and_back(
     return None
 
 
-async def _judged(migration: Migration, seen: Seen) -> Verified:
+async def _judged(migration: Migration, seen: RowTrial) -> Verified:
     """The verdict on a file that leads there and back, by what became of rows."""
     if seen == NOTHING:
         return _told(migration, _verdict(migration), None)
@@ -152,7 +156,7 @@ async def _judged(migration: Migration, seen: Seen) -> Verified:
     return judged(migration, seen, header)
 
 
-def judged(migration: Migration, seen: Seen, header: str) -> Verified:
+def judged(migration: Migration, seen: RowTrial, header: str) -> Verified:
     """The verdict on a file whose *header* may say itself what becomes of rows. Pure."""
     findings = []
     upgrade = seen.fails or seen.collides
@@ -166,13 +170,13 @@ def judged(migration: Migration, seen: Seen, header: str) -> Verified:
             return _told(migration, "fails", problem)
         findings.append(f"{way} on generated rows: {said}")
     # Earlier versions called what is refused a loss.
-    refuses = [text for name, text in seen.refuses if unsaid(header, [name])]
+    refuses = [text for name, text in seen.refuses if undeclared_losses(header, [name])]
     if refuses and not says_failing(header, rollback=False):
         findings.append(f"fails on rows where {shortened(refuses)}")
     untried = tuple(name for name in seen.untried if name not in seen.loses)
     if untried and not says_untried(header):
         findings.append(f"no values could be generated for {shortened(untried)}")
-    if silent := unsaid(header, seen.loses):
+    if silent := undeclared_losses(header, seen.loses):
         findings.append(f"its header does not say that it loses {shortened(silent)}")
     word = f"loses {shortened(seen.loses)}" if seen.loses else _verdict(migration)
     if word == "exact" and (seen.fails or seen.back_fails or untried):
@@ -193,7 +197,7 @@ def _said(error: StatementFailed) -> str:
     return f"{where or ''}{error.message}"
 
 
-async def _left(place: Bench, found: Schema, wanted: Schema) -> str | None:
+async def _left(place: ScratchSession, found: Schema, wanted: Schema) -> str | None:
     changes = await differences(place, found, wanted)
     if not changes:
         return None
@@ -219,7 +223,7 @@ def _told(migration: Migration, verdict: str, problem: str | None) -> Verified:
 
 
 async def _all_the_way(
-    place: Bench, files: Sequence[Migration], found: list[Verified]
+    place: ScratchSession, files: Sequence[Migration], found: list[Verified]
 ) -> list[Verified]:
     """Down from the newest to the last one that cannot go back, and up again."""
     versioned = [migration for migration in files if migration.version is not None]

@@ -9,7 +9,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import AccessDenied, ConnectError, TimedOut
-from dbwarden.operations.target import look, operation
+from dbwarden.operations.operation import look, operation
 from dbwarden.types import DatabaseName
 
 FIRST_PAUSE = 0.1

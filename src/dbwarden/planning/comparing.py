@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from dbwarden.files.checksum import NOTHING
 from dbwarden.files.migration import Migration
 from dbwarden.files.order import in_order
-from dbwarden.ledger import Kind, LedgerRow, State
+from dbwarden.history import HistoryKind, LedgerRow, State
 from dbwarden.types import DatabaseName, Version, format_version
 
 
@@ -129,7 +129,7 @@ def _place_row(found: _Found, row: LedgerRow, newest: Version | None) -> None:
     """Place a row that no file explains."""
     if row.state is not State.APPLIED:
         found.partial.append((row, None))
-    elif row.kind is not Kind.VERSIONED:
+    elif row.kind is not HistoryKind.VERSIONED:
         found.retired.append(row)
     elif newest is not None and version_of(row) > newest:
         found.ahead.append(row)
@@ -154,7 +154,7 @@ def _out_of_order(ordered: Sequence[Migration], found: _Found) -> tuple[Migratio
     without_file = [row for row, migration in found.partial if migration is None]
     orphans = [*found.missing, *found.ahead, *without_file]
     newest_orphan = max(
-        (version_of(row) for row in orphans if row.kind is Kind.VERSIONED), default=0
+        (version_of(row) for row in orphans if row.kind is HistoryKind.VERSIONED), default=0
     )
     pending = {item.version for item in found.pending}
     versioned = [item.version for item in ordered if item.version is not None]
@@ -173,11 +173,11 @@ def version_of(row: LedgerRow) -> Version:
 
 
 def _identity(row: LedgerRow) -> Version | str:
-    return version_of(row) if row.kind is Kind.VERSIONED else row.key
+    return version_of(row) if row.kind is HistoryKind.VERSIONED else row.key
 
 
 def _row_order(row: LedgerRow) -> tuple[bool, int, str]:
-    versioned = row.kind is Kind.VERSIONED
+    versioned = row.kind is HistoryKind.VERSIONED
     return not versioned, version_of(row) if versioned else 0, row.key
 
 

@@ -6,7 +6,7 @@ from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, Usag
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import say_versions
-from dbwarden.ledger import Kind, LedgerRow, State
+from dbwarden.history import HistoryKind, LedgerRow, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.wording import (
     check_amount,
@@ -50,7 +50,7 @@ def plan_upgrade(
     check_amount(to, count)
     refuse_unclear(history)
     versioned = [item for item in history.pending if item.version is not None]
-    resumed = sum(row.kind is Kind.VERSIONED for row, _ in history.partial)
+    resumed = sum(row.kind is HistoryKind.VERSIONED for row, _ in history.partial)
     chosen = versioned[: None if count is None else max(0, count - resumed)]
     if to is not None:
         chosen = _up_to(history, versioned, parse_version(to, "--to"), at_least=at_least)
@@ -68,7 +68,7 @@ def _up_to(
     order = {version: place for place, version in enumerate(files_of(history))}
     if to not in order:
         raise _no_such_file(history, to, list(order))
-    resumed = [row for row, _ in history.partial if row.kind is Kind.VERSIONED]
+    resumed = [row for row, _ in history.partial if row.kind is HistoryKind.VERSIONED]
     for row in resumed:
         if order.get(version_of(row), len(order)) > order[to] and not at_least:
             raise _beyond(history, row, to)
@@ -122,8 +122,8 @@ def _late(history: History, late: Sequence[Migration]) -> OutOfOrder:
     )
 
 
-def _is(things: Sequence[object]) -> str:
-    return "is" if len(things) == 1 else "are"
+def _is(objects: Sequence[object]) -> str:
+    return "is" if len(objects) == 1 else "are"
 
 
 def refuse_unclear(history: History) -> None:

@@ -15,8 +15,16 @@ from dbwarden.schema.code import (
     View,
     ViewColumn,
 )
-from dbwarden.schema.names import LONGEST, Kind, QualifiedName, Ref, free_name, object_name, ref_of
-from dbwarden.schema.schema import Schema, Thing
+from dbwarden.schema.names import (
+    LONGEST,
+    ObjectKind,
+    QualifiedName,
+    Ref,
+    free_name,
+    object_name,
+    ref_of,
+)
+from dbwarden.schema.schema import Schema, SchemaObject
 from dbwarden.schema.tables import (
     Check,
     Column,
@@ -73,9 +81,9 @@ __all__ = [
     "InAnyOrder",
     "Index",
     "IndexColumn",
-    "Kind",
     "MaterializedView",
     "Namespace",
+    "ObjectKind",
     "Other",
     "Parameters",
     "PartitionOf",
@@ -86,11 +94,11 @@ __all__ = [
     "Routine",
     "Rule",
     "Schema",
+    "SchemaObject",
     "Sequence",
     "SequenceOptions",
     "Statistics",
     "Table",
-    "Thing",
     "Trigger",
     "Unique",
     "View",

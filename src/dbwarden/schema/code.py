@@ -5,7 +5,7 @@ Definitions are the server's own print.
 
 from dataclasses import dataclass
 
-from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
+from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
 from dbwarden.schema.tables import Index, Parameters
 
 
@@ -33,7 +33,7 @@ class View:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.VIEW, self.name)
+        return ref_of(ObjectKind.VIEW, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class MaterializedView:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.MATERIALIZED_VIEW, self.name)
+        return ref_of(ObjectKind.MATERIALIZED_VIEW, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class Routine:
     @property
     def ref(self) -> Ref:
         """Its identity: the name and the argument types."""
-        return ref_of(Kind.ROUTINE, self.name, self.identity)
+        return ref_of(ObjectKind.ROUTINE, self.name, self.identity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class Aggregate:
     @property
     def ref(self) -> Ref:
         """Its identity: the name and the argument types."""
-        return ref_of(Kind.AGGREGATE, self.name, self.identity)
+        return ref_of(ObjectKind.AGGREGATE, self.name, self.identity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class Trigger:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.TRIGGER, self.table, self.name)
+        return ref_of(ObjectKind.TRIGGER, self.table, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class EventTrigger:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return Ref(Kind.EVENT_TRIGGER, None, self.name)
+        return Ref(ObjectKind.EVENT_TRIGGER, None, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Rule:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.RULE, self.table, self.name)
+        return ref_of(ObjectKind.RULE, self.table, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ class Policy:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.POLICY, self.table, self.name)
+        return ref_of(ObjectKind.POLICY, self.table, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +177,7 @@ class Statistics:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.STATISTICS, self.name)
+        return ref_of(ObjectKind.STATISTICS, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ class Grant:
     @property
     def ref(self) -> Ref:
         """Its identity: the thing and the role."""
-        return Ref(Kind.GRANT, None, self.target, self.role)
+        return Ref(ObjectKind.GRANT, None, self.target, self.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +222,7 @@ class DefaultPrivileges:
         """Its identity."""
         of = f" of {self.grantor}" if self.grantor is not None else ""
         part = f"{self.objects}{of} to {self.role}"
-        return Ref(Kind.DEFAULT_PRIVILEGES, None, self.namespace or "", part)
+        return Ref(ObjectKind.DEFAULT_PRIVILEGES, None, self.namespace or "", part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,4 +236,4 @@ class Other:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.OTHER, self.name, self.kind)
+        return ref_of(ObjectKind.OTHER, self.name, self.kind)

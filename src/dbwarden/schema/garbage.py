@@ -11,7 +11,7 @@ _was_enabled = False
 
 
 @contextmanager
-def collecting_no_garbage() -> Iterator[None]:
+def garbage_collection_disabled() -> Iterator[None]:
     """Nothing of what is made in the block is garbage; several threads may be in one at once."""
     global _inside, _was_enabled
     with _lock:

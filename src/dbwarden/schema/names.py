@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """What a thing is; the value is the word that messages use."""
 
     NAMESPACE = "namespace"
@@ -54,7 +54,7 @@ class Ref:
     of a routine apart (its argument types).
     """
 
-    kind: Kind
+    kind: ObjectKind
     namespace: str | None
     name: str
     part: str | None = None
@@ -75,18 +75,18 @@ class Ref:
 
     def __str__(self) -> str:
         name = str(self.table)
-        if self.kind in (Kind.ROUTINE, Kind.AGGREGATE):
+        if self.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE):
             return f"{self.kind.value} {name}({self.part or ''})"
         if self.part is None:
             return f"{self.kind.value} {name}"
-        if self.kind is Kind.OTHER:
+        if self.kind is ObjectKind.OTHER:
             return f"{self.part} {name}"
-        if self.kind is Kind.GRANT:
+        if self.kind is ObjectKind.GRANT:
             return f"grant to {self.part} on {name}"
-        if self.kind is Kind.DEFAULT_PRIVILEGES:
+        if self.kind is ObjectKind.DEFAULT_PRIVILEGES:
             within = f" in {self.name}" if self.name else ""
             return f"default privileges on {self.part}{within}"
-        if self.kind in (Kind.COLUMN, Kind.DEFAULT):
+        if self.kind in (ObjectKind.COLUMN, ObjectKind.DEFAULT):
             return f"{self.kind.value} {name}.{self.part}"
         return f"{self.kind.value} {self.part} on {name}"
 
@@ -123,6 +123,6 @@ def object_name(table: str, column: str, label: str) -> str:
     return "_".join(filter(None, (*words, label)))
 
 
-def ref_of(kind: Kind, name: QualifiedName, part: str | None = None) -> Ref:
+def ref_of(kind: ObjectKind, name: QualifiedName, part: str | None = None) -> Ref:
     """The identity of the *kind* of thing called *name*."""
     return Ref(kind, name.namespace, name.name, part)

@@ -23,7 +23,7 @@ from dbwarden.schema.tables import Table
 from dbwarden.schema.types import CompositeType, Domain, Enum, Extension, Namespace, Sequence
 from dbwarden.types import DialectName
 
-Thing = (
+SchemaObject = (
     Namespace
     | Extension
     | Enum
@@ -86,7 +86,7 @@ class Schema:
     broken: tuple[tuple[Ref, str], ...] = field(default=(), compare=False)
 
     @property
-    def things(self) -> Iterator[Thing]:
+    def objects(self) -> Iterator[SchemaObject]:
         """Everything but the tables."""
         yield from self.namespaces
         yield from self.extensions

@@ -7,7 +7,7 @@ Types and expressions are the server's own print. What only one kind of database
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
+from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
 from dbwarden.schema.types import COUNTING_UP, SequenceOptions
 
 Parameters = tuple[tuple[str, str], ...]
@@ -246,7 +246,7 @@ class Table:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.TABLE, self.name)
+        return ref_of(ObjectKind.TABLE, self.name)
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
@@ -260,7 +260,7 @@ class Table:
 
     def column_ref(self, name: str) -> Ref:
         """The identity of the column called *name*."""
-        return ref_of(Kind.COLUMN, self.name, name)
+        return ref_of(ObjectKind.COLUMN, self.name, name)
 
 
 def constraint_key(constraint: Constraint) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from dbwarden.schema.names import Kind, QualifiedName, Ref, ref_of
+from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class Namespace:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return Ref(Kind.NAMESPACE, None, self.name)
+        return Ref(ObjectKind.NAMESPACE, None, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Extension:
     @property
     def ref(self) -> Ref:
         """Its identity; an extension's name is unique in the database."""
-        return Ref(Kind.EXTENSION, None, self.name)
+        return Ref(ObjectKind.EXTENSION, None, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Enum:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.ENUM, self.name)
+        return ref_of(ObjectKind.ENUM, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Domain:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.DOMAIN, self.name)
+        return ref_of(ObjectKind.DOMAIN, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class CompositeType:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.COMPOSITE, self.name)
+        return ref_of(ObjectKind.COMPOSITE, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +133,4 @@ class Sequence:
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(Kind.SEQUENCE, self.name)
+        return ref_of(ObjectKind.SEQUENCE, self.name)

@@ -116,7 +116,7 @@ class Templates:
 
     def _send(self, sql: str) -> None:
         from dbwarden.config.libpq import asyncpg_arguments
-        from dbwarden.dialects.postgresql.connecting import connect
+        from dbwarden.dialects.postgresql.migrate.connecting import connect
 
         url = parse_url(self._url("postgres"))
 
@@ -133,7 +133,7 @@ class Templates:
         if given := os.environ.get(SERVER_VARIABLE):
             return replace(parse_url(given), database=name).render()
         if self._server is None:
-            from dbwarden.dialects.postgresql.server import EmbeddedServer
+            from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 
             self._server = EmbeddedServer()
             self._server.start()

@@ -17,7 +17,7 @@ __all__ = ["test_models_match_migrations", "test_rollbacks", "test_single_versio
 def test_single_version(dbwarden_project: "Project", dbwarden_name: str) -> None:
     """Every file can be read, and no two migrations have the same version."""
     from dbwarden.errors import MigrationFileError
-    from dbwarden.operations.target import migration_files
+    from dbwarden.operations.operation import migration_files
 
     try:
         blocking(migration_files, dbwarden_project.author(dbwarden_name))

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
 from dbwarden.operations.migrate import migrate
 from dbwarden.types import DatabaseName

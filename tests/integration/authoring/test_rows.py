@@ -1,11 +1,11 @@
 """The few rows with which PostgreSQL migrations are tried, and what is told after them."""
 
-from dbwarden.dialects.scratch import workshop_for
+from dbwarden.dialects.authoring import authoring_dialect_for
 from tests.integration.authoring.conftest import Project
 
 
 async def test_rows_satisfy_keys_checks_and_types_where_they_can(project: Project) -> None:
-    async with workshop_for("postgresql").open(project.config) as scratch:
+    async with authoring_dialect_for("postgresql").open(project.config) as scratch:
         database = await scratch.create()
         await database.execute(
             [

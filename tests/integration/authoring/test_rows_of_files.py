@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.authoring.rows import says_failing, touched, unsaid
+from dbwarden.authoring.prove.row_trials import says_failing, touched, undeclared_losses
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.files.parsing import parse
 from dbwarden.operations.verify import Verified, VerifyResult, verify
 from dbwarden.schema import Column, Enum, ForeignKey, QualifiedName, Routine, Schema, Table
@@ -407,7 +407,7 @@ def test_only_tables_that_a_migration_is_about_get_rows(sql: str, tables: list[s
     ],
 )
 def test_what_a_header_owns_up_to(header: str, silent: tuple[str, ...]) -> None:
-    assert unsaid(header, ["users.email"]) == silent
+    assert undeclared_losses(header, ["users.email"]) == silent
 
 
 def test_a_header_says_of_each_direction_that_rows_stand_in_its_way() -> None:

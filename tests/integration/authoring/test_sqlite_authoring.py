@@ -16,8 +16,8 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.scratch import workshop_for
-from dbwarden.dialects.sqlite.throwaway import SQLiteScratchDatabase, harmless
+from dbwarden.dialects.authoring import authoring_dialect_for
+from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchDatabase, harmless
 from dbwarden.errors import (
     ConfigurationError,
     ConnectError,
@@ -616,8 +616,10 @@ async def test_a_live_database_becomes_the_first_migration(lite: Lite) -> None:
     again = Lite(root=lite.root / "again")
     again.root.mkdir()
     again.run(from_live.sql)
-    workshop = workshop_for("sqlite")
-    assert await workshop.read_live(again.config) == await workshop.read_live(lite.config)
+    authoring_dialect = authoring_dialect_for("sqlite")
+    assert await authoring_dialect.read_live(again.config) == await authoring_dialect.read_live(
+        lite.config
+    )
 
 
 async def test_a_database_with_a_history_is_not_described_anew(lite: Lite) -> None:
@@ -765,7 +767,7 @@ async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
     """
     path = lite.root / "app__0001_x.sql"
     migration = parse(textwrap.dedent(text), path=path, database="app", dialect="sqlite")
-    async with workshop_for("sqlite").open(lite.config) as scratch:
+    async with authoring_dialect_for("sqlite").open(lite.config) as scratch:
         database = await scratch.create()
         await database.execute(
             [
@@ -784,7 +786,7 @@ async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
 
 
 async def test_rows_satisfy_keys_checks_and_types_where_they_can(lite: Lite) -> None:
-    async with workshop_for("sqlite").open(lite.config) as scratch:
+    async with authoring_dialect_for("sqlite").open(lite.config) as scratch:
         database = await scratch.create()
         await database.execute(
             [
@@ -816,7 +818,7 @@ async def test_a_cancelled_scratch_statement_ends_at_once(lite: Lite) -> None:
     endless = (
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     )
-    async with workshop_for("sqlite").open(lite.config) as scratch:
+    async with authoring_dialect_for("sqlite").open(lite.config) as scratch:
         database = await scratch.create()
         assert isinstance(database, SQLiteScratchDatabase)
         with anyio.move_on_after(0.1) as scope:

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 from dbwarden.config import loading, registry
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.fastapi import sessions
 
 CREATE_USERS = "CREATE TABLE users (id integer PRIMARY KEY, name text NOT NULL);"

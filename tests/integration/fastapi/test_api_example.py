@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "fastapi_app"
 

@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.fastapi import (
     DBWardenHealthRouter,
     get_session,

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 import dbwarden
 from dbwarden import telemetry
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import StartupFailed
 from dbwarden.fastapi import DBWardenHealthRouter, DBWardenStatusPage, migration_context
 from dbwarden.fastapi.metrics import DBWardenCollector

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from dbwarden.config.registry import DatabaseHandle
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import ConfigurationError, PoolExhausted, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
@@ -283,7 +283,7 @@ async def test_a_connection_that_died_in_the_pool_is_replaced_before_use(
 async def test_a_silent_connection_is_replaced_before_use(
     site: Any, postgres_url: str, postgres_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbwarden.dialects.postgresql import serving as postgres_serving
+    from dbwarden.dialects.postgresql.serve import engine as postgres_serving
     from tests.proxy import Proxy
 
     monkeypatch.setattr(postgres_serving, "PING_AFTER", 0.0)
@@ -387,7 +387,7 @@ async def test_five_hundred_requests_at_once_over_three_databases(
 async def test_a_living_connection_is_kept_when_it_was_asked_before_use(
     site: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dbwarden.dialects.postgresql import serving as postgres_serving
+    from dbwarden.dialects.postgresql.serve import engine as postgres_serving
 
     monkeypatch.setattr(postgres_serving, "PING_AFTER", 0.0)
     site.add("primary", postgres_url, default=True)

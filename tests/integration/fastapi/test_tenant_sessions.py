@@ -12,7 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbwarden.dialects.postgresql.server import embedded_server
+from dbwarden.dialects.postgresql.scratch.server import embedded_server
 from dbwarden.errors import TimedOut, UsageError
 from dbwarden.fastapi import (
     DBWardenHealthRouter,

@@ -10,8 +10,8 @@ import anyio
 import asyncpg
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Work
-from dbwarden.dialects.postgresql.execution import DIALECT, PostgresConnection
+from dbwarden.dialects.base import PendingMigration
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT, PostgresConnection
 from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.types import DatabaseName, Direction
@@ -34,19 +34,19 @@ def work(
     *,
     direction: Direction = "upgrade",
     **more: Any,
-) -> Work:
+) -> PendingMigration:
     """One migration to run."""
     file = migration(version, upgrade, rollback)
     section = file.section(direction)
     assert section is not None
     steps = DIALECT.steps(file, section)
-    return Work(migration=file, direction=direction, steps=steps, **more)
+    return PendingMigration(migration=file, direction=direction, steps=steps, **more)
 
 
 class Done(list[str]):
     """Hears which works are confirmed."""
 
-    async def __call__(self, work: Work) -> None:
+    async def __call__(self, work: PendingMigration) -> None:
         self.append(work.migration.key)
 
 
@@ -59,7 +59,7 @@ async def migrator(config: DatabaseConfig) -> AsyncGenerator[PostgresConnection]
         yield connection
 
 
-async def apply(config: DatabaseConfig, *works: Work) -> list[str]:
+async def apply(config: DatabaseConfig, *works: PendingMigration) -> list[str]:
     """Run *works* as an operation would; the keys that were confirmed."""
     done = Done()
     async with migrator(config) as connection:

@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.execution import DIALECT
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.errors import TimedOut
-from dbwarden.ledger import State
+from dbwarden.history import State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -77,7 +77,7 @@ async def test_a_statement_that_waits_for_a_lock_is_stopped(
 async def test_a_server_that_ignores_the_cancel_request_is_left_by_ending_the_session(
     postgres_config: DatabaseConfig, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dbwarden.dialects.postgresql.connecting.GRACE", 1.0)
+    monkeypatch.setattr("dbwarden.dialects.postgresql.migrate.connecting.GRACE", 1.0)
     ignore = (
         "DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(3600); "
         "EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$"

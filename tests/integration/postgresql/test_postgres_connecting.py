@@ -13,10 +13,10 @@ import pytest
 import dbwarden
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.connecting import application_name
-from dbwarden.dialects.postgresql.execution import DIALECT
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
-from dbwarden.dialects.postgresql.session import ServerRefused
+from dbwarden.dialects.postgresql.migrate.connecting import application_name
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import (
     AccessDenied,
@@ -191,7 +191,9 @@ async def test_too_many_connections(
     strict_server: EmbeddedServer, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next try would come after the time limit: the error is the server's, no time-out."""
-    monkeypatch.setattr("dbwarden.dialects.postgresql.retrying.retry_pause", lambda *_, **__: 3600)
+    monkeypatch.setattr(
+        "dbwarden.dialects.postgresql.migrate.retrying.retry_pause", lambda *_, **__: 3600
+    )
     config = make_config(url_of(strict_server, "crowded"))
     error = await refusal(config)
 

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.execution import DIALECT
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import ConnectError, ConnectionLost
-from dbwarden.ledger import State
+from dbwarden.history import State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -163,7 +163,7 @@ async def test_a_silent_connection_is_given_up_and_its_statement_ended_by_anothe
     make_config: MakeConfig,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dbwarden.dialects.postgresql.connecting.GRACE", 1.0)
+    monkeypatch.setattr("dbwarden.dialects.postgresql.migrate.connecting.GRACE", 1.0)
     async with proxied(postgres_server, postgres_url, make_config) as (proxy, config):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(apply, config, work(1, "CREATE TABLE a (); SELECT pg_sleep(3600)"))
@@ -182,7 +182,7 @@ async def test_a_network_that_is_gone_does_not_hold_up_a_cancellation_for_ever(
     make_config: MakeConfig,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dbwarden.dialects.postgresql.connecting.GRACE", 0.4)
+    monkeypatch.setattr("dbwarden.dialects.postgresql.migrate.connecting.GRACE", 0.4)
     async with proxied(postgres_server, postgres_url, make_config) as (proxy, config):
         with anyio.fail_after(20):
             async with anyio.create_task_group() as tasks:

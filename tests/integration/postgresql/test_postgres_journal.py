@@ -6,10 +6,10 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Work, steps_checksum
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.base import PendingMigration, steps_checksum
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import LockTimeout, PartialMigration, ReadOnlyDatabase, StatementFailed
-from dbwarden.ledger import LedgerRow, State
+from dbwarden.history import LedgerRow, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     OURS,
@@ -37,7 +37,9 @@ async def row_of(config: DatabaseConfig, key: str = "0001") -> LedgerRow:
     return row
 
 
-async def interrupt(config: DatabaseConfig, url: str, file: Work, done: int) -> LedgerRow:
+async def interrupt(
+    config: DatabaseConfig, url: str, file: PendingMigration, done: int
+) -> LedgerRow:
     """Leave the ledger as a process does that dies while step *done* + 1 of *file* runs."""
     async with migrator(config):
         pass

@@ -6,10 +6,10 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql import locks
-from dbwarden.dialects.postgresql.execution import DIALECT
+from dbwarden.dialects.postgresql.migrate import lock as locks
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.errors import LedgerError, MigratorBusy
-from dbwarden.ledger import LockHolder
+from dbwarden.history import LockHolder
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

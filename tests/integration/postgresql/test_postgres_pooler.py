@@ -2,8 +2,8 @@
 
 import pytest
 
-from dbwarden.dialects.postgresql.execution import DIALECT
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import ConnectError, DatabaseMissing, PoolerDetected
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (

@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.execution import DIALECT
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.migrate.connection import DIALECT
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
-from dbwarden.ledger import Reading, ReplicaState, State
+from dbwarden.history import Reading, ReplicaState, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

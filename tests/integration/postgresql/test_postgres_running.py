@@ -3,11 +3,11 @@
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql import messages
-from dbwarden.dialects.postgresql.quoting import literal
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.migrate import batching as messages
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
+from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
-from dbwarden.ledger import State
+from dbwarden.history import State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -502,7 +502,9 @@ async def test_a_role_with_a_short_statement_timeout_can_migrate(
 async def test_a_locked_table_is_tried_again_and_then_told(
     postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, events: list
 ) -> None:
-    monkeypatch.setattr("dbwarden.dialects.postgresql.retrying.retry_pause", lambda tries: 0)
+    monkeypatch.setattr(
+        "dbwarden.dialects.postgresql.migrate.retrying.retry_pause", lambda tries: 0
+    )
     await apply(make_config(postgres_url), work(1, "CREATE TABLE a ()"))
     config = make_config(postgres_url, lock_timeout=0.02, lock_retries=2)
 
@@ -543,7 +545,7 @@ async def test_a_table_that_is_free_again_at_the_next_try_is_migrated(
             released.append(tries)
             return 0.05
 
-        monkeypatch.setattr("dbwarden.dialects.postgresql.retrying.retry_pause", release)
+        monkeypatch.setattr("dbwarden.dialects.postgresql.migrate.retrying.retry_pause", release)
         done = await apply(config, work(2, text))
 
     assert done == ["0002"]

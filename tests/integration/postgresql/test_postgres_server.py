@@ -12,9 +12,15 @@ import anyio
 import asyncpg
 import pytest
 
-from dbwarden.dialects.postgresql import binaries, folders, server
-from dbwarden.dialects.postgresql.binaries import Binaries, Runner, find_binaries, readable_copy
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.scratch import binaries, server
+from dbwarden.dialects.postgresql.scratch import server_folders as folders
+from dbwarden.dialects.postgresql.scratch.binaries import (
+    Binaries,
+    Runner,
+    find_binaries,
+    readable_copy,
+)
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import ConnectError, UsageError
 from tests.integration.postgresql.helpers import until, value
 from tests.servers import open_folder
@@ -146,7 +152,7 @@ async def test_a_cancelled_start_leaves_nothing_behind(monkeypatch: pytest.Monke
 
 STARTS_AND_DIES = """
 import os, signal, sys
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 server = EmbeddedServer(tcp=True)
 server.start()
 print(server.folder, flush=True)

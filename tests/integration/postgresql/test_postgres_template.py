@@ -9,7 +9,7 @@ import anyio
 import asyncpg
 import pytest
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from tests.servers import open_folder
 
 

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from dbwarden.dialects.base import Statement
-from dbwarden.dialects.postgresql.server import EmbeddedServer
-from dbwarden.dialects.postgresql.transactions import refuses_transaction
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
+from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
 from tests.integration.postgresql.helpers import admin
 from tests.servers import needs
 from tests.unit.dialects.postgresql_statements import ACCEPTED, HARD, REFUSED, SETUP

@@ -11,7 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.operations.migrate import migrate
 from dbwarden.types import DatabaseName
 from tests.commands import migration

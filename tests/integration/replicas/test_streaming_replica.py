@@ -8,7 +8,7 @@ import anyio.to_thread
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.server import embedded_server
+from dbwarden.dialects.postgresql.scratch.server import embedded_server
 from dbwarden.errors import ConnectError
 from dbwarden.operations.check import CheckResult, check
 from dbwarden.operations.health import health

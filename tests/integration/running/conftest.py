@@ -11,9 +11,9 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, dialect_for
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow
-from dbwarden.operations.target import migration_files
-from dbwarden.operations.works import fresh_works, resumed_work, rollback_work
+from dbwarden.history import LedgerRow
+from dbwarden.operations.operation import migration_files
+from dbwarden.operations.pending import fresh_works, resumed_work, rollback_work
 from tests.conftest import MakeConfig
 
 

@@ -8,7 +8,7 @@ import pytest
 import dbwarden
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import dialect_for
-from dbwarden.dialects.sqlite.ledger import Ledger
+from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import UsageError
 from tests.integration.running.conftest import write_tables

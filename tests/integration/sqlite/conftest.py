@@ -20,10 +20,10 @@ import structlog  # noqa: F401 - the first event would load it, and block for th
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Work, dialect_for
+from dbwarden.dialects.base import Connection, PendingMigration, dialect_for
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration
-from dbwarden.ledger import LedgerRow, LockHolder
+from dbwarden.history import LedgerRow, LockHolder
 from dbwarden.types import DatabaseName, Direction
 
 NAME = DatabaseName("app")
@@ -111,13 +111,15 @@ class Project:
             await connection.create_ledger()
             yield connection
 
-    def work(self, migration: Migration, direction: Direction = "upgrade", **more: Any) -> Work:
+    def work(
+        self, migration: Migration, direction: Direction = "upgrade", **more: Any
+    ) -> PendingMigration:
         section = migration.section(direction)
         assert section is not None
         steps = dialect_for("sqlite").steps(migration, section)
-        return Work(migration=migration, direction=direction, steps=steps, **more)
+        return PendingMigration(migration=migration, direction=direction, steps=steps, **more)
 
-    def works(self, *keys: str) -> tuple[Work, ...]:
+    def works(self, *keys: str) -> tuple[PendingMigration, ...]:
         """Fresh upgrades: of the migrations named *keys*, or of all."""
         return tuple(self.work(each) for each in self.files if not keys or each.key in keys)
 
@@ -153,11 +155,11 @@ class Project:
         return sorted(each.name for each in self.root.iterdir() if each.is_file())
 
 
-async def run(connection: Connection, works: Sequence[Work]) -> list[str]:
+async def run(connection: Connection, works: Sequence[PendingMigration]) -> list[str]:
     """Run *works*; returns the keys of those that were reported as done."""
     reported: list[str] = []
 
-    async def on_done(work: Work) -> None:
+    async def on_done(work: PendingMigration) -> None:
         reported.append(work.migration.key)
 
     await connection.run(works, on_done)

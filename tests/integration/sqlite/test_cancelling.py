@@ -9,13 +9,13 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from dbwarden.dialects.sqlite import threads
-from dbwarden.dialects.sqlite.failures import Stopped
-from dbwarden.dialects.sqlite.opening import target_of
-from dbwarden.dialects.sqlite.session import Session
+from dbwarden.dialects.sqlite.migrate import threads
+from dbwarden.dialects.sqlite.migrate.opening import target_of
+from dbwarden.dialects.sqlite.migrate.session import Session
+from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import StatementFailed
-from dbwarden.ledger import State
+from dbwarden.history import State
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "

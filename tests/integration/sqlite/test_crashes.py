@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from dbwarden.errors import AccessDenied, ConnectError, ConnectionLost, StatementFailed
-from dbwarden.ledger import State
+from dbwarden.history import State
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "

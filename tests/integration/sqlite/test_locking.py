@@ -16,7 +16,7 @@ import anyio.to_thread
 import pytest
 
 import dbwarden
-from dbwarden.dialects.sqlite.locks import LockFile, Mark, born, has_name
+from dbwarden.dialects.sqlite.migrate.lock import LockFile, Mark, born, has_name
 from dbwarden.errors import (
     ConnectError,
     DatabaseMissing,
@@ -25,7 +25,7 @@ from dbwarden.errors import (
     MigratorBusy,
     StatementFailed,
 )
-from dbwarden.ledger import LockHolder
+from dbwarden.history import LockHolder
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "

@@ -13,7 +13,7 @@ import anyio.to_thread
 import asyncpg
 import pytest
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from tests.commands import Ran, migration
 from tests.commands import dbwarden as command
 from tests.integration.postgresql.helpers import admin, left_behind, tables, until_running

@@ -8,7 +8,7 @@ import anyio
 import asyncpg
 import pytest
 
-from dbwarden.dialects.postgresql.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from tests.commands import dbwarden as command
 from tests.commands import migration
 

@@ -18,9 +18,9 @@ import dbwarden
 from dbwarden import fleet
 from dbwarden.config.loading import load_project
 from dbwarden.config.project import Project
-from dbwarden.dialects.postgresql.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import UnknownDatabase
-from dbwarden.operations import target
+from dbwarden.operations import operation as target
 from dbwarden.operations.check import check
 from dbwarden.operations.status import status
 from tests.commands import Ran, migration

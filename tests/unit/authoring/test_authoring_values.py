@@ -7,25 +7,30 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dbwarden.authoring.answers import pairs_of
-from dbwarden.authoring.code import escaped
-from dbwarden.authoring.code_idioms import bare
-from dbwarden.authoring.code_types import import_lines
-from dbwarden.authoring.handmade import is_generated
-from dbwarden.authoring.hints import NO_HINTS, Hints, IndexSpelling
-from dbwarden.authoring.planning import Plan
-from dbwarden.authoring.proof import verdict
-from dbwarden.authoring.renames import (
+from dbwarden.authoring.collect.hints import NO_HINTS, Hints, IndexSpelling
+from dbwarden.authoring.collect.unmanaged_objects import is_generated
+from dbwarden.authoring.compare.renames import (
     candidates,
     parse_rename,
     refuse_unknown,
 )
-from dbwarden.authoring.together import is_shared, together
-from dbwarden.authoring.wording import in_own_words, polished
-from dbwarden.authoring.writing import Header, lock_lines, migration_text, section_lines
-from dbwarden.dialects.postgresql.tracing import strongest
-from dbwarden.dialects.postgresql.unlike import surely_unlike
-from dbwarden.dialects.scratch import TableLock, TracedStatement
+from dbwarden.authoring.compare.user_choices import pairs_of
+from dbwarden.authoring.concurrency import is_shared, run_concurrently
+from dbwarden.authoring.generate.model_wording import polished, use_model_expressions
+from dbwarden.authoring.generate.plan import Plan
+from dbwarden.authoring.prove.proof import verdict
+from dbwarden.authoring.write.migration_text import (
+    Header,
+    lock_lines,
+    migration_text,
+    section_lines,
+)
+from dbwarden.authoring.write.models_code import escaped
+from dbwarden.authoring.write.models_idioms import bare
+from dbwarden.authoring.write.models_types import import_lines
+from dbwarden.dialects.authoring import TableLock, TracedStatement
+from dbwarden.dialects.postgresql.scratch.quick_diff import surely_unlike
+from dbwarden.dialects.postgresql.scratch.tracing import strongest
 from dbwarden.diff import diff
 from dbwarden.diff.changes import (
     AddColumn,
@@ -47,7 +52,7 @@ from dbwarden.schema import (
     Enum,
     Index,
     IndexColumn,
-    Kind,
+    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Ref,
@@ -81,15 +86,15 @@ CURRENT = Schema(
         (
             "users.nick:nickname",
             Rename(
-                before=Ref(Kind.COLUMN, "public", "users", "nick"),
-                after=Ref(Kind.COLUMN, "public", "users", "nickname"),
+                before=Ref(ObjectKind.COLUMN, "public", "users", "nick"),
+                after=Ref(ObjectKind.COLUMN, "public", "users", "nickname"),
             ),
         ),
         (
             "users:audit.people",
             Rename(
-                before=Ref(Kind.TABLE, "public", "users"),
-                after=Ref(Kind.TABLE, "audit", "people"),
+                before=Ref(ObjectKind.TABLE, "public", "users"),
+                after=Ref(ObjectKind.TABLE, "audit", "people"),
             ),
         ),
         (
@@ -106,7 +111,8 @@ def test_a_new_name_without_a_namespace_is_where_the_models_have_it() -> None:
     audit = Schema(tables=(table(QualifiedName("audit", "users"), ID),))
     to_public = parse_rename("audit.users:users", audit, CURRENT)
     assert to_public == Rename(
-        before=Ref(Kind.TABLE, "audit", "users"), after=Ref(Kind.TABLE, "public", "users")
+        before=Ref(ObjectKind.TABLE, "audit", "users"),
+        after=Ref(ObjectKind.TABLE, "public", "users"),
     )
     both = Schema(
         tables=(
@@ -115,7 +121,7 @@ def test_a_new_name_without_a_namespace_is_where_the_models_have_it() -> None:
         )
     )
     within = parse_rename("audit.users:people", audit, both)
-    assert within.after == Ref(Kind.TABLE, "audit", "people")  # type: ignore[union-attr]  # a Rename
+    assert within.after == Ref(ObjectKind.TABLE, "audit", "people")  # type: ignore[union-attr]  # a Rename
 
 
 @pytest.mark.parametrize("text", ["users.nick", ":new", "users:", "users.gone:new", "no.thing:x"])
@@ -194,7 +200,7 @@ def test_the_sequence_behind_a_serial_follows_its_table() -> None:
     def sequence(owner: QualifiedName) -> Sequence:
         return Sequence(
             name=QualifiedName("public", f"{owner.name}_id_seq"),
-            owned_by=Ref(Kind.COLUMN, "public", owner.name, "id"),
+            owned_by=Ref(ObjectKind.COLUMN, "public", owner.name, "id"),
         )
 
     rename = Rename(before=table(USERS).ref, after=table(PEOPLE).ref)
@@ -219,12 +225,12 @@ HINTS = Hints(
 
 def test_changes_speak_the_words_of_the_models() -> None:
     nick = Column(name="nick", type="character varying(20)", default="'a'::character varying")
-    (made,) = in_own_words([AddColumn(table=USERS, column=nick)], HINTS, "public")
+    (made,) = use_model_expressions([AddColumn(table=USERS, column=nick)], HINTS, "public")
     assert made == AddColumn(
         table=USERS, column=Column(name="nick", type="VARCHAR(20)", default="'a'")
     )
     check = Check(name="ck", expression="((nick)::text <> ''::text)")
-    (made,) = in_own_words([AddConstraint(table=USERS, constraint=check)], HINTS, "public")
+    (made,) = use_model_expressions([AddConstraint(table=USERS, constraint=check)], HINTS, "public")
     assert made == AddConstraint(table=USERS, constraint=Check(name="ck", expression="nick <> ''"))
 
 
@@ -235,7 +241,7 @@ def test_index_expressions_get_the_parentheses_that_they_need() -> None:
         IndexColumn(expression="(id + 1)"),
     )
     index = Index(name="ix", columns=keys, where="(id > 0)")
-    (made,) = in_own_words([AddIndex(table=USERS, index=index)], HINTS, "public")
+    (made,) = use_model_expressions([AddIndex(table=USERS, index=index)], HINTS, "public")
     assert isinstance(made, AddIndex)
     assert [key.expression for key in made.index.columns] == [None, "lower(nick)", "(id + 1)"]
     assert made.index.where == "id > 0"
@@ -245,13 +251,15 @@ def test_counting_columns_and_other_namespaces_keep_the_catalogs_words() -> None
     serial = Column(name="id", type="integer", default="nextval('users_id_seq'::regclass)")
     other = QualifiedName("audit", "users")
     changes = [AddColumn(table=USERS, column=serial), AddColumn(table=other, column=NICK)]
-    assert in_own_words(changes, HINTS, "public") == tuple(changes)
+    assert use_model_expressions(changes, HINTS, "public") == tuple(changes)
 
 
 def test_an_altered_column_keeps_its_type_for_the_conversion() -> None:
     before = Column(name="nick", type="text", default="'a'::text")
     after = Column(name="nick", type="character varying(20)", default="'a'::character varying")
-    (made,) = in_own_words([AlterColumn(table=USERS, before=before, after=after)], HINTS, "public")
+    (made,) = use_model_expressions(
+        [AlterColumn(table=USERS, before=before, after=after)], HINTS, "public"
+    )
     assert isinstance(made, AlterColumn)
     assert (made.after.type, made.after.default) == ("character varying(20)", "'a'")
     text = "ALTER TABLE users\n    ALTER COLUMN nick TYPE character varying(20)"
@@ -465,10 +473,10 @@ async def test_two_pieces_of_work_go_on_side_by_side_unless_they_may_not() -> No
         return name
 
     both = (lambda: work("a"), lambda: work("b"))
-    assert await together(*both) == ("a", "b")
+    assert await run_concurrently(*both) == ("a", "b")
     assert seen == ["a begins", "b begins", "a ends", "b ends"]
     seen.clear()
-    assert await together(*both, apart=True) == ("a", "b")
+    assert await run_concurrently(*both, apart=True) == ("a", "b")
     assert seen == ["a begins", "a ends", "b begins", "b ends"]
 
 
@@ -483,9 +491,9 @@ async def test_the_first_failure_is_told_and_nobody_is_cut_off() -> None:
         ended.set()
 
     with pytest.raises(ValueError, match="first"):
-        await together(lambda: fails("first"), lambda: fails("second"))
+        await run_concurrently(lambda: fails("first"), lambda: fails("second"))
     with pytest.raises(ValueError, match="alone"):
-        await together(goes_on, lambda: fails("alone"))
+        await run_concurrently(goes_on, lambda: fails("alone"))
     assert ended.is_set()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dbwarden.authoring import cache
+from dbwarden.authoring import schema_cache as cache
 from dbwarden.schema import Column, InAnyOrder, QualifiedName, Schema, Table
 from dbwarden.schema.tables import Parameters
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.authoring.building import build
-from dbwarden.authoring.desired import read_wanted
-from dbwarden.authoring.models import OwnedMetadata, owned_tables
-from dbwarden.authoring.modules import nearest, unknown_paths
+from dbwarden.authoring.collect.compile_models import build
+from dbwarden.authoring.collect.desired import read_wanted
+from dbwarden.authoring.collect.models import OwnedMetadata, owned_tables
+from dbwarden.authoring.collect.modules import nearest, unknown_paths
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.scratch import WORKSHOP
+from dbwarden.dialects.postgresql.scratch.authoring_dialect import AUTHORING_DIALECT
 from dbwarden.errors import ConfigurationError
 from dbwarden.types import DatabaseName
 
@@ -304,13 +304,13 @@ def test_models_are_read_for_one_database_at_a_time(package: Package) -> None:
         "alone",
         """
 from PACKAGE.base import *
-from dbwarden.authoring.desired import ONE_AT_A_TIME
+from dbwarden.authoring.collect.desired import ONE_AT_A_TIME
 class Alone(Base):
     __tablename__ = "alone" if ONE_AT_A_TIME.locked() else "in_company"
     id: Mapped[int] = mapped_column(primary_key=True)
 """,
     )
-    assert "CREATE TABLE alone" in str(read_wanted(package.config("alone"), WORKSHOP))
+    assert "CREATE TABLE alone" in str(read_wanted(package.config("alone"), AUTHORING_DIALECT))
 
 
 def test_an_event_that_changes_the_models_changes_them_for_its_own_run_only(

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from dbwarden.cli.app import COMMANDS, build
-from dbwarden.cli.manual import MORE
+from dbwarden.cli.command_help import MORE
 from dbwarden.cli.parsing import COUNTERPARTS, parse
 
 EXAMPLES = [example for _, examples in MORE.values() for example in examples]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbwarden.dialects.postgresql.answers import Greeting, copied_lines
+from dbwarden.dialects.postgresql.migrate.parse_status import Greeting, copied_lines
 
 TOLD = {
     "server_version": "18.6",

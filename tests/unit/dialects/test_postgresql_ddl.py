@@ -21,7 +21,7 @@ from dbwarden.schema import (
     Generated,
     Index,
     IndexColumn,
-    Kind,
+    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Ref,
@@ -90,10 +90,10 @@ def test_what_steps_aside_and_goes_is_named_as_it_was_called() -> None:
     (table,) = users().tables
     now = replace(table, name=other, columns=(*table.columns, replace(nick, name="a")))
     desired = Schema(tables=(now,))
-    column_ref = Ref(Kind.COLUMN, "public", "users", "b")
+    column_ref = Ref(ObjectKind.COLUMN, "public", "users", "b")
     renames = (
         Rename(before=column_ref, after=replace(column_ref, part="a")),
-        Rename(before=table.ref, after=Ref(Kind.TABLE, "public", "members")),
+        Rename(before=table.ref, after=Ref(ObjectKind.TABLE, "public", "members")),
     )
 
     made = render(diff(current, desired, renames), current=current, desired=desired)
@@ -277,23 +277,23 @@ def test_what_a_type_does_to_values_that_do_not_fit(
     ("before", "after", "text"),
     [
         (
-            Ref(Kind.TABLE, "public", "users"),
-            Ref(Kind.TABLE, "blog", "People"),
+            Ref(ObjectKind.TABLE, "public", "users"),
+            Ref(ObjectKind.TABLE, "blog", "People"),
             'ALTER TABLE users RENAME TO "People"; ALTER TABLE "People" SET SCHEMA blog',
         ),
         (
-            Ref(Kind.TABLE, "blog", "posts"),
-            Ref(Kind.TABLE, "public", "posts"),
+            Ref(ObjectKind.TABLE, "blog", "posts"),
+            Ref(ObjectKind.TABLE, "public", "posts"),
             "ALTER TABLE blog.posts SET SCHEMA public",
         ),
         (
-            Ref(Kind.CONSTRAINT, "blog", "posts", "f"),
-            Ref(Kind.CONSTRAINT, "blog", "posts", "g"),
+            Ref(ObjectKind.CONSTRAINT, "blog", "posts", "f"),
+            Ref(ObjectKind.CONSTRAINT, "blog", "posts", "g"),
             "ALTER TABLE blog.posts RENAME CONSTRAINT f TO g",
         ),
         (
-            Ref(Kind.INDEX, "blog", "i"),
-            Ref(Kind.INDEX, "blog", "j"),
+            Ref(ObjectKind.INDEX, "blog", "i"),
+            Ref(ObjectKind.INDEX, "blog", "j"),
             "ALTER INDEX blog.i RENAME TO j",
         ),
     ],
@@ -307,7 +307,9 @@ def test_a_rename_says_what_is_renamed_and_moves_it_where_the_namespace_is_anoth
 
 
 def test_what_cannot_be_renamed_is_an_error_that_names_it() -> None:
-    change = Rename(before=Ref(Kind.NAMESPACE, None, "a"), after=Ref(Kind.NAMESPACE, None, "b"))
+    change = Rename(
+        before=Ref(ObjectKind.NAMESPACE, None, "a"), after=Ref(ObjectKind.NAMESPACE, None, "b")
+    )
     with pytest.raises(UnsupportedChange, match="namespace a"):
         render([change], current=Schema(), desired=Schema())
 

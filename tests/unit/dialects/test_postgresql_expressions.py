@@ -2,8 +2,8 @@
 
 import pytest
 
-from dbwarden.dialects.postgresql.expressions import one_spelling, query_of
-from dbwarden.dialects.scratch import Expression
+from dbwarden.dialects.authoring import Expression
+from dbwarden.dialects.postgresql.scratch.expressions import one_spelling, query_of
 
 SAME = [
     ("CURRENT_TIMESTAMP", "now()"),

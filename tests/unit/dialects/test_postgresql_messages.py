@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbwarden.dialects.base import Step, Work
-from dbwarden.dialects.postgresql import messages
-from dbwarden.dialects.postgresql.messages import (
+from dbwarden.dialects.base import PendingMigration, Step
+from dbwarden.dialects.postgresql.migrate import batching as messages
+from dbwarden.dialects.postgresql.migrate.batching import (
     Failed,
     Limits,
     Message,
@@ -25,7 +25,7 @@ from dbwarden.dialects.postgresql.messages import (
     render,
     statement_offsets,
 )
-from dbwarden.dialects.postgresql.splitting import steps as steps_of
+from dbwarden.dialects.postgresql.sql.splitting import steps as steps_of
 from dbwarden.files.parsing import parse
 from dbwarden.types import DatabaseName
 
@@ -40,7 +40,7 @@ def unit(number: int, text: str, **more: str) -> Unit:
         database=DatabaseName("primary"),
     )
     steps = steps_of(file, file.upgrade)
-    work = Work(migration=file, direction="upgrade", steps=steps)
+    work = PendingMigration(migration=file, direction="upgrade", steps=steps)
     return Unit(number=number, work=work, step=steps[0], record=f"RECORD {number}", **more)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dbwarden.config.urls import parse_url
-from dbwarden.dialects.postgresql.refusals import place_of
+from dbwarden.dialects.postgresql.migrate.connect_errors import place_of
 
 
 def test_what_the_url_leaves_out_comes_from_the_environment(

@@ -3,8 +3,7 @@
 import pytest
 
 from dbwarden.dialects.base import Statement
-from dbwarden.dialects.postgresql.lexer import Token, tokens
-from dbwarden.dialects.postgresql.probes import (
+from dbwarden.dialects.postgresql.migrate.statement_effects import (
     EnumValueAdded,
     IndexBuilt,
     IndexDropped,
@@ -20,6 +19,7 @@ from dbwarden.dialects.postgresql.probes import (
     Unknown,
     probe_of,
 )
+from dbwarden.dialects.postgresql.sql.lexer import Token, tokens
 from tests.unit.dialects.postgresql_statements import HARD, REFUSED
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from dbwarden.config.urls import parse_url
 from dbwarden.dialects import postgresql
-from dbwarden.dialects.postgresql.quoting import identifier, literal
-from dbwarden.dialects.postgresql.refusals import connect_failure, place_of
+from dbwarden.dialects.postgresql.migrate.connect_errors import connect_failure, place_of
+from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
 from dbwarden.errors import AccessDenied, ConnectError, MissingDriver
 from dbwarden.types import DatabaseName
 
@@ -104,7 +104,8 @@ def test_places_are_written_for_people() -> None:
 def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(vars(postgresql), "DIALECT", raising=False)  # somebody asked before
     monkeypatch.setitem(sys.modules, "asyncpg", None)
-    monkeypatch.delitem(sys.modules, "dbwarden.dialects.postgresql.execution", raising=False)
+    connection = "dbwarden.dialects.postgresql.migrate.connection"
+    monkeypatch.delitem(sys.modules, connection, raising=False)
     for name in list(sys.modules):
         if name.startswith("dbwarden.dialects.postgresql."):
             monkeypatch.delitem(sys.modules, name)

@@ -7,13 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbwarden.dialects.base import Statement, Step
-from dbwarden.dialects.postgresql.splitting import split, steps
-from dbwarden.dialects.postgresql.transactions import refuses_transaction
+from dbwarden.dialects.postgresql.sql.splitting import split, steps
+from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 from tests.unit.dialects.postgresql_statements import (
     ACCEPTED,
@@ -37,7 +37,7 @@ def steps_of(text: str, line: int = 1) -> tuple[Step, ...]:
     section = Section(text=text, line=line, checksum=checksum(text))
     migration = Migration(
         database=DatabaseName("primary"),
-        kind=Kind.VERSIONED,
+        kind=HistoryKind.VERSIONED,
         version=Version(7),
         name="x",
         path=PATH,

@@ -15,7 +15,7 @@ from dbwarden.dialects.sqlite.catalog.grammar import parse_table
 from dbwarden.dialects.sqlite.catalog.tables import index, type_text
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 from dbwarden.dialects.sqlite.ddl import render
-from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.diff import diff
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -32,7 +32,7 @@ from dbwarden.schema import (
     Table,
     Unique,
 )
-from dbwarden.schema import Kind as K
+from dbwarden.schema import ObjectKind as K
 
 
 def read(*statements: str, exclude: Sequence[str] = ()) -> Schema:

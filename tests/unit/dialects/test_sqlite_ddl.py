@@ -28,8 +28,8 @@ from dbwarden.schema import (
     Identity,
     Index,
     IndexColumn,
-    Kind,
     Namespace,
+    ObjectKind,
     Other,
     PartitionOf,
     PrimaryKey,
@@ -205,11 +205,11 @@ def variants() -> list[Any]:
     for field, value in COLUMN.items():
         other = replace(plain, columns=(replace(A, **{field: value}), B))
         add("column", field, *tables(plain, other), has=field not in LACKS)
-    for part, (thing, values) in PARTS.items():
+    for part, (obj, values) in PARTS.items():
         for field, value in values.items():
             has = field not in LACKS and (part, field) != ("indexes", "parameters")
             has = has and (field != "deferrable" or part == "foreign_keys")
-            both = [replace(thing, **change) for change in ({}, {field: value})]
+            both = [replace(obj, **change) for change in ({}, {field: value})]
             if part == "primary_key":
                 one, other = (replace(plain, primary_key=item) for item in both)
             else:
@@ -225,10 +225,10 @@ def variants() -> list[Any]:
             *tables(replace(plain, indexes=(index,)), other),
             has=field not in LACKS,
         )
-    for part, (thing, values) in THINGS.items():
+    for part, (obj, values) in THINGS.items():
         for field, value in values.items():
-            one = schema(tables=(plain,), **{part: (thing,)})
-            other_schema = schema(tables=(plain,), **{part: (replace(thing, **{field: value}),)})
+            one = schema(tables=(plain,), **{part: (obj,)})
+            other_schema = schema(tables=(plain,), **{part: (replace(obj, **{field: value}),)})
             add(part, field, one, other_schema, has=field not in LACKS)
     return found
 
@@ -254,8 +254,8 @@ def test_every_field_of_every_object_is_tried() -> None:
         (Table, set(TABLE)),
         (Column, set(COLUMN)),
         (IndexColumn, set(INDEX_KEYS)),
-        *((type(thing), set(values)) for thing, values in PARTS.values()),
-        *((type(thing), set(values)) for thing, values in THINGS.values()),
+        *((type(obj), set(values)) for obj, values in PARTS.values()),
+        *((type(obj), set(values)) for obj, values in THINGS.values()),
     ]
     for kind, names in tried:
         derived = {"columns"} if kind is Check else set()  # which ones the expression reads
@@ -268,14 +268,14 @@ ENUM = Enum(name=O, values=("a",))
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (Create(thing=ENUM), "enum o"),
-        (Create(thing=Namespace(name="n")), "namespace n"),
-        (Create(thing=Sequence(name=O)), "sequence o"),
-        (Create(thing=Other(kind="server", name=O)), "server o"),
+        (Create(obj=ENUM), "enum o"),
+        (Create(obj=Namespace(name="n")), "namespace n"),
+        (Create(obj=Sequence(name=O)), "sequence o"),
+        (Create(obj=Other(kind="server", name=O)), "server o"),
         (RebuildType(before=ENUM, after=replace(ENUM, values=("b",))), "enum o"),
         (RenameValue(enum=O, before="a", after="b"), "enum b on o"),
-        (Rename(before=ENUM.ref, after=Ref(Kind.ENUM, None, "p")), "enum o"),
-        (Create(thing=View(name=QualifiedName("n", "v"), definition="")), "view n.v"),
+        (Rename(before=ENUM.ref, after=Ref(ObjectKind.ENUM, None, "p")), "enum o"),
+        (Create(obj=View(name=QualifiedName("n", "v"), definition="")), "view n.v"),
     ],
 )
 def test_what_sqlite_does_not_have_is_named(change: Change, named: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dbwarden.dialects.base import Statement, Step
-from dbwarden.dialects.sqlite.splitting import (
+from dbwarden.dialects.sqlite.sql.splitting import (
     is_connection_setting,
     pragma_of,
     refuses_transaction,
@@ -18,7 +18,7 @@ from dbwarden.dialects.sqlite.splitting import (
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
 PATH = Path("migrations/logging/logging__0003_x.sql")
@@ -63,7 +63,7 @@ def steps_of(text: str) -> tuple[Step, ...]:
     section = Section(text=text, line=3, checksum=checksum(text))
     migration = Migration(
         database=DatabaseName("logging"),
-        kind=Kind.VERSIONED,
+        kind=HistoryKind.VERSIONED,
         version=Version(3),
         name="x",
         path=PATH,

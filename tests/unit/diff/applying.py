@@ -39,8 +39,8 @@ from dbwarden.schema import (
     QualifiedName,
     Ref,
     Schema,
+    SchemaObject,
     Table,
-    Thing,
     Unique,
 )
 
@@ -92,15 +92,15 @@ def _apply(schema: Schema, change: Change) -> Schema:
         case AlterTable(before=before, after=after):
             new = {name: getattr(after, name) for name in OWN if name in differing(before, after)}
             return _edit(schema, after.name, lambda table: replace(table, **new))
-        case Create(thing=thing):
-            return _things(schema, None, thing)
-        case Drop(thing=thing):
-            return _things(schema, thing, None)
+        case Create(obj=obj):
+            return _objects(schema, None, obj)
+        case Drop(obj=obj):
+            return _objects(schema, obj, None)
         case Alter(before=before, after=after):
-            return _things(schema, before, after)
+            return _objects(schema, before, after)
         case RebuildType(types=types, columns=columns):
             for before, after in types:
-                schema = _things(schema, before, after)
+                schema = _objects(schema, before, after)
             for name, was, now in columns:
                 schema = _edit(schema, name, lambda t, w=was, n=now: _swap(t, "columns", w, n))
             return schema
@@ -158,7 +158,7 @@ def _edit(schema: Schema, name: QualifiedName, edit: Any) -> Schema:
     return replace(schema, tables=tables)
 
 
-def _things(schema: Schema, before: Thing | None, after: Thing | None) -> Schema:
+def _objects(schema: Schema, before: SchemaObject | None, after: SchemaObject | None) -> Schema:
     field = _field_of(type(after or before))
     items = list(getattr(schema, field))
     if before is not None:

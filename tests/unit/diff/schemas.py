@@ -14,8 +14,8 @@ from dbwarden.schema import (
     Identity,
     Index,
     IndexColumn,
-    Kind,
     Namespace,
+    ObjectKind,
     Policy,
     PrimaryKey,
     QualifiedName,
@@ -171,27 +171,27 @@ def _with_code(draw: Draw, schema: Schema) -> Schema:
 def _dependencies(schema: Schema) -> list[tuple[Ref, Ref]]:
     """What pg_depend would say."""
     found = []
-    calc = ref_of(Kind.ROUTINE, CALC, "")
+    calc = ref_of(ObjectKind.ROUTINE, CALC, "")
     for table in schema.tables:
         for column in table.columns:
             own = table.column_ref(column.name)
             if column.type == "mood":
-                found.append((own, ref_of(Kind.ENUM, MOOD)))
+                found.append((own, ref_of(ObjectKind.ENUM, MOOD)))
             if column.default == "calc()":
-                found.append((ref_of(Kind.DEFAULT, table.name, column.name), calc))
+                found.append((ref_of(ObjectKind.DEFAULT, table.name, column.name), calc))
         for key in table.foreign_keys:
             found += [(constraint_ref(table.name, key), _target(schema, key))]
         found += [(index_ref(table.name, index), table.ref) for index in table.indexes]
     for view in schema.views:
         base = named(view.name.name.removeprefix("v_"))
-        found.append((view.ref, ref_of(Kind.COLUMN, base, view.columns[0].name)))
+        found.append((view.ref, ref_of(ObjectKind.COLUMN, base, view.columns[0].name)))
     for trigger in schema.triggers:
         found.append((trigger.ref, calc))
         column = trigger.definition.partition(" ")[0]
-        found.append((trigger.ref, ref_of(Kind.COLUMN, trigger.table, column)))
+        found.append((trigger.ref, ref_of(ObjectKind.COLUMN, trigger.table, column)))
     for policy in schema.policies:
         column = (policy.using or "")[1:2]
-        found.append((policy.ref, ref_of(Kind.COLUMN, policy.table, column)))
+        found.append((policy.ref, ref_of(ObjectKind.COLUMN, policy.table, column)))
     return found
 
 

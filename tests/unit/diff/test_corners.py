@@ -25,7 +25,7 @@ from dbwarden.schema import (
     Exclusion,
     Index,
     IndexColumn,
-    Kind,
+    ObjectKind,
     QualifiedName,
     Ref,
     Routine,
@@ -62,10 +62,17 @@ def test_a_child_takes_each_column_from_the_parent_that_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Kind.CONSTRAINT, Kind.INDEX, Kind.VIEW, Kind.DEFAULT, Kind.COLUMN]
+    "kind",
+    [
+        ObjectKind.CONSTRAINT,
+        ObjectKind.INDEX,
+        ObjectKind.VIEW,
+        ObjectKind.DEFAULT,
+        ObjectKind.COLUMN,
+    ],
 )
-def test_a_user_that_the_schema_does_not_know_is_left_alone(kind: Kind) -> None:
-    part = None if kind in (Kind.INDEX, Kind.VIEW) else "unknown"
+def test_a_user_that_the_schema_does_not_know_is_left_alone(kind: ObjectKind) -> None:
+    part = None if kind in (ObjectKind.INDEX, ObjectKind.VIEW) else "unknown"
     routine = Routine(
         name=QualifiedName("public", "f"),
         identity="",
@@ -76,7 +83,7 @@ def test_a_user_that_the_schema_does_not_know_is_left_alone(kind: Kind) -> None:
     user = ref_of(kind, QualifiedName("public", "unknown"), part)
     current = Schema(routines=(routine,), dependencies=((user, routine.ref),))
 
-    assert diff(current, Schema()) == (Drop(thing=routine),)
+    assert diff(current, Schema()) == (Drop(obj=routine),)
 
 
 def test_a_column_leaves_the_domain_that_goes() -> None:
@@ -123,7 +130,9 @@ UNIQUE = Unique(name="u", columns=("a",))
     [
         AlterIndex(table=T, before=INDEX, after=replace(INDEX, comment="said")),
         AlterConstraint(table=T, before=UNIQUE, after=replace(UNIQUE, comment="said")),
-        Rename(before=Ref(Kind.TABLE, "public", "t"), after=Ref(Kind.TABLE, "public", "s")),
+        Rename(
+            before=Ref(ObjectKind.TABLE, "public", "t"), after=Ref(ObjectKind.TABLE, "public", "s")
+        ),
         RenameValue(enum=T, before="a", after="b"),
     ],
 )

@@ -27,9 +27,9 @@ from dbwarden.schema import (
     Identity,
     Index,
     IndexColumn,
-    Kind,
     MaterializedView,
     Namespace,
+    ObjectKind,
     Other,
     PartitionOf,
     Policy,
@@ -192,7 +192,7 @@ THINGS: dict[str, tuple[Any, dict[str, Any]]] = {
         {
             "type": "integer",
             "options": SequenceOptions(cycle=True),
-            "owned_by": ref_of(Kind.COLUMN, T, "a"),
+            "owned_by": ref_of(ObjectKind.COLUMN, T, "a"),
             "unlogged": True,
             **COMMENT,
         },
@@ -253,7 +253,7 @@ THINGS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"table": O, "definition": "ON b, a FROM t", "target": 5, **COMMENT},
     ),
     "grants": (
-        Grant(on=ref_of(Kind.TABLE, T), target="TABLE t", role="bob", privileges=("SELECT",)),
+        Grant(on=ref_of(ObjectKind.TABLE, T), target="TABLE t", role="bob", privileges=("SELECT",)),
         PASSING,
     ),
     "default_privileges": (
@@ -342,13 +342,13 @@ def cases() -> Any:
         new_index = replace(old_index, columns=(replace(key, **{name: value}),))
         old, new = base(indexes=(old_index,)), base(indexes=(new_index,))
         yield f"IndexColumn.{name}", with_table(old), with_table(new)
-    for field, (thing, values) in THINGS.items():
+    for field, (obj, values) in THINGS.items():
         for name, value in values.items():
             old_one, new_one = (
-                schema(**{field: (thing,)}),
-                schema(**{field: (replace(thing, **{name: value}),)}),
+                schema(**{field: (obj,)}),
+                schema(**{field: (replace(obj, **{name: value}),)}),
             )
-            yield f"{type(thing).__name__}.{name}", old_one, new_one
+            yield f"{type(obj).__name__}.{name}", old_one, new_one
     for kind, (part, values) in INSIDE.items():
         for name, value in values.items():
             yield f"{kind.__name__}.{name}", holding(part), holding(replace(part, **{name: value}))

@@ -13,8 +13,8 @@ from dbwarden.schema import (
     Generated,
     Index,
     IndexColumn,
-    Kind,
     MaterializedView,
+    ObjectKind,
     Policy,
     PrimaryKey,
     QualifiedName,
@@ -59,12 +59,12 @@ SCHEMA = Schema(
     ),
     policies=(Policy(name="p", table=USERS, using='(nick = "nick2")'),),
     views=(View(name=QualifiedName("public", "v"), definition="SELECT users.m FROM users"),),
-    dependencies=((ref_of(Kind.COLUMN, USERS, "m"), ref_of(Kind.ENUM, MOOD)),),
+    dependencies=((ref_of(ObjectKind.COLUMN, USERS, "m"), ref_of(ObjectKind.ENUM, MOOD)),),
 )
 
 
 def column(name: str) -> Ref:
-    return ref_of(Kind.COLUMN, USERS, name)
+    return ref_of(ObjectKind.COLUMN, USERS, name)
 
 
 def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_strings() -> None:
@@ -83,7 +83,7 @@ def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_st
 
 
 def test_a_column_is_followed_into_the_foreign_keys_of_its_own_table() -> None:
-    before, after = (ref_of(Kind.COLUMN, POSTS, name) for name in ("author", "writer"))
+    before, after = (ref_of(ObjectKind.COLUMN, POSTS, name) for name in ("author", "writer"))
     key = renamed(SCHEMA, [Rename(before=before, after=after)]).tables[0].foreign_keys[0]
 
     assert (key.columns, key.referred_columns) == (("writer",), ("nick",))
@@ -91,7 +91,7 @@ def test_a_column_is_followed_into_the_foreign_keys_of_its_own_table() -> None:
 
 def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
     members = QualifiedName("public", "members")
-    change = Rename(before=ref_of(Kind.TABLE, USERS), after=ref_of(Kind.TABLE, members))
+    change = Rename(before=ref_of(ObjectKind.TABLE, USERS), after=ref_of(ObjectKind.TABLE, members))
 
     after = renamed(SCHEMA, [change])
 
@@ -100,7 +100,7 @@ def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
     assert after.table(POSTS).foreign_keys[0].references == members  # type: ignore[union-attr]
     assert after.views[0].definition == "SELECT members.m FROM members"
     assert after.policies[0].table == members
-    assert after.dependencies[0][0] == ref_of(Kind.COLUMN, members, "m")
+    assert after.dependencies[0][0] == ref_of(ObjectKind.COLUMN, members, "m")
 
 
 def test_an_enum_value_is_followed_into_defaults() -> None:
@@ -112,7 +112,7 @@ def test_an_enum_value_is_followed_into_defaults() -> None:
 
 def test_a_type_is_followed_into_columns() -> None:
     state = QualifiedName("public", "state")
-    change = Rename(before=ref_of(Kind.ENUM, MOOD), after=ref_of(Kind.ENUM, state))
+    change = Rename(before=ref_of(ObjectKind.ENUM, MOOD), after=ref_of(ObjectKind.ENUM, state))
 
     column = renamed(SCHEMA, [change]).table(USERS).columns[2]  # type: ignore[union-attr]
 
@@ -127,7 +127,7 @@ def test_a_rename_is_all_that_remains_where_nothing_else_changed() -> None:
 
 def test_a_type_in_another_namespace_is_followed_with_its_namespace_and_quotes() -> None:
     odd = QualifiedName("Shop", "mood")
-    change = Rename(before=ref_of(Kind.ENUM, MOOD), after=ref_of(Kind.ENUM, odd))
+    change = Rename(before=ref_of(ObjectKind.ENUM, MOOD), after=ref_of(ObjectKind.ENUM, odd))
 
     there = renamed(SCHEMA, [change])
     column = there.table(USERS).columns[2]  # type: ignore[union-attr]
@@ -138,8 +138,8 @@ def test_a_type_in_another_namespace_is_followed_with_its_namespace_and_quotes()
 
 
 def test_a_constraint_is_renamed_in_its_table_and_in_what_depends_on_it() -> None:
-    before, after = (ref_of(Kind.CONSTRAINT, POSTS, name) for name in ("f", "g"))
-    schema = replace(SCHEMA, dependencies=((before, ref_of(Kind.TABLE, USERS)),))
+    before, after = (ref_of(ObjectKind.CONSTRAINT, POSTS, name) for name in ("f", "g"))
+    schema = replace(SCHEMA, dependencies=((before, ref_of(ObjectKind.TABLE, USERS)),))
 
     there = renamed(schema, [Rename(before=before, after=after)])
 
@@ -158,7 +158,7 @@ def test_an_index_is_renamed_in_its_table_or_materialized_view_of_that_namespace
     )
     tables = (*SCHEMA.tables, Table(name=QualifiedName("other", "t"), indexes=(index,)))
     schema = replace(SCHEMA, tables=tables, materialized_views=views)
-    before, after = (Ref(Kind.INDEX, "public", name) for name in ("i", "j"))
+    before, after = (Ref(ObjectKind.INDEX, "public", name) for name in ("i", "j"))
 
     there = renamed(schema, [Rename(before=before, after=after)])
 

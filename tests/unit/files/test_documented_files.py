@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dbwarden.dialects.postgresql.splitting import steps
+from dbwarden.dialects.postgresql.sql.splitting import steps
 from dbwarden.files.folder import read_folder
 from dbwarden.types import DatabaseName
 

@@ -15,7 +15,7 @@ from dbwarden.files.migration import Migration, Section
 from dbwarden.files.naming import parse_name, parse_version
 from dbwarden.files.order import cycle_of, in_order, say_cycle
 from dbwarden.files.spelling import closest, distance
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
 PRIMARY = DatabaseName("primary")
@@ -78,7 +78,7 @@ def test_versions_are_compared_as_numbers_and_repeatables_come_last(
     assert [item.key for item in found] == [
         "0001", "0002", "9999", "10000", "20261122093000", "a_view", "grants",
     ]  # fmt: skip
-    assert [item.kind for item in found[-2:]] == [Kind.ON_CHANGE, Kind.ALWAYS]
+    assert [item.kind for item in found[-2:]] == [HistoryKind.ON_CHANGE, HistoryKind.ALWAYS]
     assert [item.always for item in found[-2:]] == [False, True]
     assert found[0].path == folder / "primary__00001_first.sql"
     assert next_version(found) == 20261122093001
@@ -276,7 +276,7 @@ def test_a_folder_that_takes_no_files_is_an_error(tmp_path: Path, folder: str) -
 def migration(version: int, *needs: int) -> Migration:
     return Migration(
         database=PRIMARY,
-        kind=Kind.VERSIONED,
+        kind=HistoryKind.VERSIONED,
         version=Version(version),
         name="x",
         path=Path(f"primary__{version:04d}_x.sql"),

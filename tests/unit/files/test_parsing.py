@@ -12,7 +12,7 @@ from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Migration, Requirement, Section
 from dbwarden.files.parsing import decode, parse
 from dbwarden.files.template import empty_migration
-from dbwarden.ledger import Kind
+from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, DialectName, Version
 
 PRIMARY = DatabaseName("primary")
@@ -58,7 +58,7 @@ def test_a_whole_file_is_read() -> None:
     )
     assert migration == Migration(
         database=PRIMARY,
-        kind=Kind.VERSIONED,
+        kind=HistoryKind.VERSIONED,
         version=Version(7),
         name="create_users",
         path=PATH,

@@ -5,7 +5,7 @@ import pytest
 from dbwarden.schema import (
     Check,
     ForeignKey,
-    Kind,
+    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Ref,
@@ -20,12 +20,12 @@ T = QualifiedName("public", "t")
 @pytest.mark.parametrize(
     ("ref", "text"),
     [
-        (ref_of(Kind.TABLE, T), "table public.t"),
-        (ref_of(Kind.TABLE, QualifiedName(None, "t")), "table t"),
-        (ref_of(Kind.COLUMN, T, "a"), "column public.t.a"),
-        (ref_of(Kind.TRIGGER, T, "g"), "trigger g on public.t"),
-        (ref_of(Kind.ROUTINE, T, "integer, text"), "routine public.t(integer, text)"),
-        (Ref(Kind.EXTENSION, None, "citext"), "extension citext"),
+        (ref_of(ObjectKind.TABLE, T), "table public.t"),
+        (ref_of(ObjectKind.TABLE, QualifiedName(None, "t")), "table t"),
+        (ref_of(ObjectKind.COLUMN, T, "a"), "column public.t.a"),
+        (ref_of(ObjectKind.TRIGGER, T, "g"), "trigger g on public.t"),
+        (ref_of(ObjectKind.ROUTINE, T, "integer, text"), "routine public.t(integer, text)"),
+        (Ref(ObjectKind.EXTENSION, None, "citext"), "extension citext"),
     ],
 )
 def test_a_thing_is_named_as_a_person_would(ref: Ref, text: str) -> None:
@@ -35,7 +35,7 @@ def test_a_thing_is_named_as_a_person_would(ref: Ref, text: str) -> None:
 def test_a_part_of_one_table_becomes_the_same_part_of_another() -> None:
     other = QualifiedName("s", "o")
 
-    assert ref_of(Kind.COLUMN, T, "a").within(other) == ref_of(Kind.COLUMN, other, "a")
+    assert ref_of(ObjectKind.COLUMN, T, "a").within(other) == ref_of(ObjectKind.COLUMN, other, "a")
 
 
 def test_constraints_without_a_name_are_told_apart_by_what_they_are_about() -> None:

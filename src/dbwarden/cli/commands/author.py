@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 import anyio.to_thread
 from cyclopts import Parameter
 
-from dbwarden.authoring.answers import pairs_of
+from dbwarden.authoring.compare.user_choices import pairs_of
 from dbwarden.cli import output
 from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
 from dbwarden.cli.documents import failure_document, plain
 from dbwarden.cli.each import Done, on_each, say_done
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.left_out import left_out_lines, note_left_out
-from dbwarden.cli.options import Authored, Lived, Project, Target
+from dbwarden.cli.options import AuthoringOptions, LiveOptions, Project, Target
 from dbwarden.cli.progress import doing
 from dbwarden.cli.prompting import Terminal, can_ask
 from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
@@ -62,7 +62,7 @@ async def make_migrations(
     allow_failing_on_rows: Annotated[bool, _flag("--allow-failing-on-rows")] = False,
     from_live: Annotated[bool, _flag("--from-live")] = False,
     keep_going: Annotated[bool, _flag("--keep-going")] = False,
-    options: Lived = Lived(),  # frozen, and what cyclopts reads options from  # noqa: B008
+    options: LiveOptions = LiveOptions(),  # frozen, and what cyclopts reads options from  # noqa: B008
 ) -> int:
     """Write the next migration from the models, proven in a scratch database.
 
@@ -108,7 +108,7 @@ async def make_migrations(
     return await _make_each(partial(make, from_live=from_live), chosen, options)
 
 
-def _is_patient(options: Authored) -> bool:
+def _is_patient(options: AuthoringOptions) -> bool:
     """Return whether somebody can be asked."""
     return can_ask() and not options.json
 
@@ -116,7 +116,7 @@ def _is_patient(options: Authored) -> bool:
 async def _make_each(
     make: Callable[..., Awaitable[MakeMigrationsResult]],
     databases: Sequence[DatabaseConfig],
-    options: Authored,
+    options: AuthoringOptions,
 ) -> int:
     results: list[MakeMigrationsResult] = []
     patient = _is_patient(options)
@@ -163,7 +163,7 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
     return [*lines, *(f"  {line}" for line in (*result.notes, *result.locks)), *out]
 
 
-async def verify(*, options: Authored = Authored()) -> int:  # noqa: B008
+async def verify(*, options: AuthoringOptions = AuthoringOptions()) -> int:  # noqa: B008
     """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
     databases = await with_files(options, options)
     done = await on_each(verify_one, databases, json=options.json)
@@ -190,7 +190,7 @@ def _verified(item: Verified) -> tuple[Cell, Cell]:
 async def schema(
     *,
     live: Annotated[bool, _flag("--live")] = False,
-    options: Lived = Lived(),  # noqa: B008
+    options: LiveOptions = LiveOptions(),  # noqa: B008
 ) -> int:
     """Print the schema that the migration files make, as SQL.
 
@@ -215,7 +215,7 @@ async def schema(
 async def renumber(
     *,
     move: Annotated[tuple[str, ...], _many("--move")] = (),
-    options: Authored = Authored(),  # noqa: B008
+    options: AuthoringOptions = AuthoringOptions(),  # noqa: B008
 ) -> int:
     """Give migrations that have the same number numbers of their own, and prove the new order.
 
@@ -269,7 +269,7 @@ async def generate_models(
     output_file: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = (
         None
     ),
-    options: Lived = Lived(),  # noqa: B008
+    options: LiveOptions = LiveOptions(),  # noqa: B008
 ) -> int:
     """Write SQLAlchemy models for what a live database has, proven to lead back to it.
 

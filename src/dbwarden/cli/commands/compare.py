@@ -9,7 +9,7 @@ from dbwarden.cli import output
 from dbwarden.cli.choosing import described, that_live, with_files
 from dbwarden.cli.each import on_each, say_done
 from dbwarden.cli.left_out import left_out_lines, note_left_out
-from dbwarden.cli.options import Lived, Target
+from dbwarden.cli.options import LiveOptions, Target
 from dbwarden.cli.run import good, narrowed, on_fleet, open_, report
 from dbwarden.cli.style import Cell, counted, some
 from dbwarden.errors import UsageError
@@ -25,7 +25,7 @@ async def diff(
     *,
     models: Annotated[bool, _flag("--models")] = False,
     keep_going: Annotated[bool, _flag("--keep-going")] = False,
-    options: Lived = Lived(),  # noqa: B008
+    options: LiveOptions = LiveOptions(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 when they differ.
 

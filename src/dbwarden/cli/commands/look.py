@@ -12,7 +12,7 @@ from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
 from dbwarden.cli.run import bad, good, note_unknown_models, on_fleet, open_, report, selected
 from dbwarden.cli.style import Cell, counted, duration, some
-from dbwarden.ledger import LedgerRow, State
+from dbwarden.history import LedgerRow, State
 from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
 from dbwarden.operations.health import DatabaseHealth, overall, unwell

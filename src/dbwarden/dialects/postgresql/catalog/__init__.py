@@ -11,7 +11,7 @@ from dbwarden.dialects.postgresql.catalog.asking import questions
 from dbwarden.dialects.postgresql.catalog.building import Building
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import QualifiedName, Schema
-from dbwarden.schema.garbage import collecting_no_garbage
+from dbwarden.schema.garbage import garbage_collection_disabled
 
 
 class Statement(Protocol):
@@ -50,7 +50,7 @@ async def read_schema(
         exclude: Tables that are not part of the schema, with their sequences: the ledger.
         privileges: Whether grants and default privileges are part of the schema.
     """
-    with collecting_no_garbage():
+    with garbage_collection_disabled():
         return await _read(
             prepare,
             exclude,

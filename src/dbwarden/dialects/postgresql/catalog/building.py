@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal, TypeVar, assert_never, get_args
 
 from dbwarden.dialects.postgresql.catalog import directory
-from dbwarden.dialects.postgresql.catalog.code import things
+from dbwarden.dialects.postgresql.catalog.code import objects
 from dbwarden.dialects.postgresql.catalog.columns import add_columns, add_defaults, make_columns
 from dbwarden.dialects.postgresql.catalog.constraints import add_constraints
 from dbwarden.dialects.postgresql.catalog.directory import Directory
@@ -35,8 +35,8 @@ from dbwarden.schema import (
     Trigger,
     View,
 )
-from dbwarden.schema import Sequence as SequenceThing
-from dbwarden.schema.schema import Thing
+from dbwarden.schema import Sequence as SchemaSequence
+from dbwarden.schema.schema import SchemaObject
 
 T = TypeVar("T")
 
@@ -102,9 +102,9 @@ class Building:
         self.advance("tables")
         found, rows = self._found, self._rows
         directory.add_rest(found, rows)
-        made: defaultdict[type[Thing], list[Thing]] = defaultdict(list)
-        for thing in things(found, self._parts, rows, default_namespace):
-            made[type(thing)].append(thing)
+        made: defaultdict[type[SchemaObject], list[SchemaObject]] = defaultdict(list)
+        for obj in objects(found, self._parts, rows, default_namespace):
+            made[type(obj)].append(obj)
         granted = _of(Grant, made)
         return Schema(
             dialect="postgresql",
@@ -115,7 +115,7 @@ class Building:
             enums=_of(Enum, made),
             domains=_of(Domain, made),
             composite_types=_of(CompositeType, made),
-            sequences=_of(SequenceThing, made),
+            sequences=_of(SchemaSequence, made),
             tables=tuple(sorted(self._parts.tables, key=_name_of)),
             views=_of(View, made),
             materialized_views=_of(MaterializedView, made),
@@ -134,9 +134,9 @@ class Building:
         )
 
 
-def _of(kind: type[T], made: Mapping[type, list[Thing]]) -> tuple[T, ...]:
-    things_ = sorted(made.get(kind, ()), key=lambda thing: thing.ref.sort_key)
-    return tuple(thing for thing in things_ if isinstance(thing, kind))
+def _of(kind: type[T], made: Mapping[type, list[SchemaObject]]) -> tuple[T, ...]:
+    things_ = sorted(made.get(kind, ()), key=lambda obj: obj.ref.sort_key)
+    return tuple(obj for obj in things_ if isinstance(obj, kind))
 
 
 def _name_of(table: Table) -> tuple[str, str]:

@@ -33,8 +33,8 @@ from dbwarden.schema import (
     View,
     ViewColumn,
 )
-from dbwarden.schema import Sequence as SequenceThing
-from dbwarden.schema.schema import Thing
+from dbwarden.schema import Sequence as SchemaSequence
+from dbwarden.schema.schema import SchemaObject
 
 ENABLED = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 COMMANDS = {"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}
@@ -60,7 +60,9 @@ def _plain(definition: str, namespace: str | None, default_namespace: str) -> st
     return _QUALIFIED.sub(r"\1", definition, count=1)
 
 
-def things(found: Directory, parts: Parts, rows: Rows, default_namespace: str) -> Iterator[Thing]:
+def objects(
+    found: Directory, parts: Parts, rows: Rows, default_namespace: str
+) -> Iterator[SchemaObject]:
     """Everything but the tables, in no particular order."""
     yield from _named(found, rows)
     yield from _types(found, parts, rows)
@@ -77,7 +79,7 @@ def _name(row: Row) -> QualifiedName:
     return QualifiedName(row["namespace"], row["name"])
 
 
-def _named(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _named(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.namespaces:
         comment = found.comment(classes.NAMESPACE, row["oid"])
         yield Namespace(name=row["name"], comment=comment)
@@ -102,7 +104,7 @@ def _named(found: Directory, rows: Rows) -> Iterator[Thing]:
         )
 
 
-def _types(found: Directory, parts: Parts, rows: Rows) -> Iterator[Thing]:
+def _types(found: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
     checks: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows.constraints:
         if row["domain"]:
@@ -154,12 +156,12 @@ def _domain(found: Directory, row: Row, checks: Sequence[Row]) -> Domain:
     )
 
 
-def _sequences(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _sequences(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.sequences:
         if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in found.refs:
             continue
         owner = found.column(row["owner"], row["owner_column"])
-        yield SequenceThing(
+        yield SchemaSequence(
             name=_name(row),
             type=row["type"],
             options=sequence_options(row),
@@ -169,7 +171,7 @@ def _sequences(found: Directory, rows: Rows) -> Iterator[Thing]:
         )
 
 
-def _views(found: Directory, parts: Parts, rows: Rows) -> Iterator[Thing]:
+def _views(found: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.relations:
         if row["kind"] == "v":
             yield View(
@@ -210,7 +212,7 @@ def _materialized_view(found: Directory, parts: Parts, row: Row) -> Materialized
     )
 
 
-def _routines(found: Directory, rows: Rows, default: str) -> Iterator[Thing]:
+def _routines(found: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
     for row in rows.routines:
         yield Routine(
             name=_name(row),
@@ -258,7 +260,7 @@ def _operator(text: str) -> str:
     return f"OPERATOR({name})" if "." in name else name
 
 
-def _on_relations(found: Directory, rows: Rows, default: str) -> Iterator[Thing]:
+def _on_relations(found: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
     for row in rows.triggers:
         if row["relation"] in found.names:
             table = found.names[row["relation"]]
@@ -297,7 +299,7 @@ def _policy(found: Directory, row: Row) -> Policy:
     )
 
 
-def _statistics(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _statistics(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.statistics:
         if row["relation"] not in found.names:
             continue
@@ -317,7 +319,7 @@ def _statistics(found: Directory, rows: Rows) -> Iterator[Thing]:
         )
 
 
-def _others(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _others(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.others:
         yield Other(kind=row["kind"], name=_name(row), definition=row["definition"] or "")
     for row in rows.relations:
@@ -325,7 +327,7 @@ def _others(found: Directory, rows: Rows) -> Iterator[Thing]:
             yield Other(kind="table of a composite type", name=_name(row))
 
 
-def _privileges(found: Directory, rows: Rows) -> Iterator[Thing]:
+def _privileges(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.grants:
         on = found.resolve(row["class"], row["oid"], 0)
         if on is not None:

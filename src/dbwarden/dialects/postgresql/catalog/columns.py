@@ -10,7 +10,7 @@ from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.options import parameters
 from dbwarden.dialects.postgresql.catalog.parts import DEFAULT_COLLATION, Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row
-from dbwarden.schema import Column, Generated, Identity, Kind, QualifiedName, SequenceOptions
+from dbwarden.schema import Column, Generated, Identity, ObjectKind, QualifiedName, SequenceOptions
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 COMPRESSIONS = {"p": "pglz", "l": "lz4"}
@@ -40,7 +40,7 @@ def add_defaults(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
     """Number the defaults and generated expressions of columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
-        kind = Kind.COLUMN if (relation, number) in parts.generated else Kind.DEFAULT
+        kind = ObjectKind.COLUMN if (relation, number) in parts.generated else ObjectKind.DEFAULT
         found.defaults[row["oid"]] = (kind, relation, number)
         parts.defaults.setdefault(relation, {})[number] = row["expression"]
 

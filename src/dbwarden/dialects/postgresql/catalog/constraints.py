@@ -14,7 +14,7 @@ from dbwarden.schema import (
     Deferral,
     Exclusion,
     ForeignKey,
-    Kind,
+    ObjectKind,
     PrimaryKey,
     Unique,
     ref_of,
@@ -38,7 +38,7 @@ def add_constraints(found: Directory, parts: Parts, rows: Iterable[Row]) -> None
         if row["domain"] and (classes.TYPE, row["domain"]) in found.refs:
             found.refs[classes.CONSTRAINT, row["oid"]] = found.refs[classes.TYPE, row["domain"]]
         elif relation in found.names:
-            ref = ref_of(Kind.CONSTRAINT, found.names[relation], row["name"])
+            ref = ref_of(ObjectKind.CONSTRAINT, found.names[relation], row["name"])
             found.refs[classes.CONSTRAINT, row["oid"]] = ref
             if row["kind"] in "pux":
                 found.refs[classes.CLASS, row["index"]] = ref

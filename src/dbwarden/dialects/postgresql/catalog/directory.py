@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
-from dbwarden.schema import Kind, QualifiedName, Ref, ref_of
+from dbwarden.schema import ObjectKind, QualifiedName, Ref, ref_of
 
-TYPE_KINDS = {"e": Kind.ENUM, "d": Kind.DOMAIN}
+TYPE_KINDS = {"e": ObjectKind.ENUM, "d": ObjectKind.DOMAIN}
 OTHER_TYPES = {"r": "range type"}
 RELATION_KINDS = {
-    "r": Kind.TABLE,
-    "p": Kind.TABLE,
-    "v": Kind.VIEW,
-    "m": Kind.MATERIALIZED_VIEW,
-    "c": Kind.COMPOSITE,
-    "f": Kind.OTHER,
+    "r": ObjectKind.TABLE,
+    "p": ObjectKind.TABLE,
+    "v": ObjectKind.VIEW,
+    "m": ObjectKind.MATERIALIZED_VIEW,
+    "c": ObjectKind.COMPOSITE,
+    "f": ObjectKind.OTHER,
 }
 
 Key = tuple[str, str, str, str]
@@ -28,7 +28,7 @@ class Directory:
     refs: dict[tuple[int, int], Ref] = field(default_factory=dict)
     columns: dict[int, dict[int, str]] = field(default_factory=dict)
     """The names of a relation's columns, by their numbers."""
-    defaults: dict[int, tuple[Kind, int, int]] = field(default_factory=dict)
+    defaults: dict[int, tuple[ObjectKind, int, int]] = field(default_factory=dict)
     names: dict[int, QualifiedName] = field(default_factory=dict)
     comments: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
@@ -41,17 +41,17 @@ class Directory:
         if catalog == classes.ATTRDEF and oid in self.defaults:
             return self._part(*self.defaults[oid])
         whole = self.refs.get((catalog, oid))
-        if catalog == classes.CLASS and part > 0 and whole and whole.kind is Kind.TABLE:
-            return self._part(Kind.COLUMN, oid, part)
+        if catalog == classes.CLASS and part > 0 and whole and whole.kind is ObjectKind.TABLE:
+            return self._part(ObjectKind.COLUMN, oid, part)
         return whole
 
     def column(self, relation: int | None, number: int | None) -> Ref | None:
         """The column with that number."""
         if relation is None or number is None:
             return None
-        return self._part(Kind.COLUMN, relation, number)
+        return self._part(ObjectKind.COLUMN, relation, number)
 
-    def _part(self, kind: Kind, relation: int, number: int) -> Ref | None:
+    def _part(self, kind: ObjectKind, relation: int, number: int) -> Ref | None:
         name = self.columns.get(relation, {}).get(number)
         return ref_of(kind, self.names[relation], name) if name is not None else None
 
@@ -79,7 +79,7 @@ def add_relations(
         if name in exclude:
             continue
         kind = RELATION_KINDS[row["kind"]]
-        ref = ref_of(kind, name, "foreign table" if kind is Kind.OTHER else None)
+        ref = ref_of(kind, name, "foreign table" if kind is ObjectKind.OTHER else None)
         found.names[row["oid"]] = name
         found.refs[classes.CLASS, row["oid"]] = ref
         found.refs[classes.TYPE, row["row_type"]] = ref
@@ -89,7 +89,7 @@ def add_sequences(found: Directory, rows: Iterable[Row]) -> None:
     """Number sequences, but those of tables that are left out."""
     for row in rows:
         if row["owner"] is None or row["owner"] in found.names:
-            found.refs[classes.CLASS, row["oid"]] = ref_of(Kind.SEQUENCE, _name(row))
+            found.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, _name(row))
 
 
 def add_types(found: Directory, rows: Iterable[Row]) -> None:
@@ -101,7 +101,7 @@ def add_types(found: Directory, rows: Iterable[Row]) -> None:
         elif kind is not None:
             ref = ref_of(kind, _name(row))
         else:
-            ref = ref_of(Kind.OTHER, _name(row), OTHER_TYPES.get(row["kind"], "base type"))
+            ref = ref_of(ObjectKind.OTHER, _name(row), OTHER_TYPES.get(row["kind"], "base type"))
         if ref is not None:
             found.refs[classes.TYPE, row["oid"]] = ref
             found.refs[classes.TYPE, row["array_oid"]] = ref
@@ -113,9 +113,9 @@ def add_rest(found: Directory, rows: Rows) -> None:
     """Number what no table is made of; what an extension owns is the extension."""
     _add_named(found, rows)
     for catalog, kind, part in (
-        (classes.TRIGGER, Kind.TRIGGER, rows.triggers),
-        (classes.REWRITE, Kind.RULE, rows.rules),
-        (classes.POLICY, Kind.POLICY, rows.policies),
+        (classes.TRIGGER, ObjectKind.TRIGGER, rows.triggers),
+        (classes.REWRITE, ObjectKind.RULE, rows.rules),
+        (classes.POLICY, ObjectKind.POLICY, rows.policies),
     ):
         for row in part:
             if row["relation"] in found.names:
@@ -130,20 +130,23 @@ def add_rest(found: Directory, rows: Rows) -> None:
 
 def _add_named(found: Directory, rows: Rows) -> None:
     for row in rows.namespaces:
-        found.refs[classes.NAMESPACE, row["oid"]] = Ref(Kind.NAMESPACE, None, row["name"])
+        found.refs[classes.NAMESPACE, row["oid"]] = Ref(ObjectKind.NAMESPACE, None, row["name"])
     for row in rows.extensions:
-        found.refs[classes.EXTENSION, row["oid"]] = Ref(Kind.EXTENSION, None, row["name"])
-    for kind, part in ((Kind.ROUTINE, rows.routines), (Kind.AGGREGATE, rows.aggregates)):
+        found.refs[classes.EXTENSION, row["oid"]] = Ref(ObjectKind.EXTENSION, None, row["name"])
+    for kind, part in (
+        (ObjectKind.ROUTINE, rows.routines),
+        (ObjectKind.AGGREGATE, rows.aggregates),
+    ):
         for row in part:
             found.refs[classes.PROC, row["oid"]] = ref_of(kind, _name(row), row["identity"])
     for row in rows.statistics:
-        found.refs[classes.STATISTICS, row["oid"]] = ref_of(Kind.STATISTICS, _name(row))
+        found.refs[classes.STATISTICS, row["oid"]] = ref_of(ObjectKind.STATISTICS, _name(row))
     for row in rows.event_triggers:
-        ref = Ref(Kind.EVENT_TRIGGER, None, row["name"])
+        ref = Ref(ObjectKind.EVENT_TRIGGER, None, row["name"])
         found.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
     for row in rows.others:
         if row["class"] not in (classes.TRIGGER, classes.CONSTRAINT):  # these belong to a table
-            ref = ref_of(Kind.OTHER, _name(row), row["kind"])
+            ref = ref_of(ObjectKind.OTHER, _name(row), row["kind"])
             found.refs.setdefault((row["class"], row["oid"]), ref)
 
 

@@ -8,7 +8,7 @@ from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.options import parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row, numbers
-from dbwarden.schema import Index, IndexColumn, Kind, Ref
+from dbwarden.schema import Index, IndexColumn, ObjectKind, Ref
 
 
 def add_indexes(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
@@ -18,7 +18,7 @@ def add_indexes(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
         name = found.names.get(relation)
         if name is None:
             continue
-        found.refs[classes.CLASS, row["oid"]] = Ref(Kind.INDEX, name.namespace, row["name"])
+        found.refs[classes.CLASS, row["oid"]] = Ref(ObjectKind.INDEX, name.namespace, row["name"])
         if row["replica_identity"]:
             parts.identity_indexes[relation] = row["name"]
         parts.indexes[relation].append(_index(found, parts, row))

@@ -15,15 +15,15 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, context
 from dbwarden.dialects.postgresql.ddl.enums import committed_apart
-from dbwarden.dialects.postgresql.ddl.online import online, with_checked_not_null
-from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table, drop_table
-from dbwarden.dialects.postgresql.ddl.things import (
-    alter_thing,
-    create_thing,
-    drop_thing,
+from dbwarden.dialects.postgresql.ddl.objects import (
+    alter_object,
+    create_object,
+    drop_object,
     rename,
     rename_value,
 )
+from dbwarden.dialects.postgresql.ddl.online import online, with_checked_not_null
+from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table, drop_table
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
 from dbwarden.diff.changes import (
     AddColumn,
@@ -119,19 +119,19 @@ def _plain(ctx: Context, change: Change) -> Statements:
         case AlterIndex():
             return alter_index(ctx, change)
         case _:
-            return _things(ctx, change)
+            return _objects(ctx, change)
 
 
-def _things(
+def _objects(
     ctx: Context, change: Create | Drop | Alter | RebuildType | Rename | RenameValue
 ) -> Statements:
     match change:
         case Create():
-            return create_thing(ctx, change)
+            return create_object(ctx, change)
         case Drop():
-            return drop_thing(ctx, change)
+            return drop_object(ctx, change)
         case Alter():
-            return alter_thing(ctx, change)
+            return alter_object(ctx, change)
         case RebuildType():
             return rebuild_type(ctx, change)
         case Rename():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dbwarden.diff.changes import AddColumn, Alter, Change, Create, CreateTable, subject
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import Kind, Routine
+from dbwarden.schema import ObjectKind, Routine
 
 # Not SET LOCAL: that would be nothing where psql runs the file statement by statement.
 OFF = "SET check_function_bodies = off"
@@ -18,8 +18,20 @@ CHECKED = re.compile(
 )
 CALLED = frozenset(
     {
-        *(Kind.ROUTINE, Kind.AGGREGATE, Kind.TABLE, Kind.COLUMN, Kind.VIEW),
-        *(Kind.MATERIALIZED_VIEW, Kind.SEQUENCE, Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE),
+        *(
+            ObjectKind.ROUTINE,
+            ObjectKind.AGGREGATE,
+            ObjectKind.TABLE,
+            ObjectKind.COLUMN,
+            ObjectKind.VIEW,
+        ),
+        *(
+            ObjectKind.MATERIALIZED_VIEW,
+            ObjectKind.SEQUENCE,
+            ObjectKind.ENUM,
+            ObjectKind.DOMAIN,
+            ObjectKind.COMPOSITE,
+        ),
     }
 )
 
@@ -35,13 +47,13 @@ def unchecked(changes: Sequence[Change]) -> frozenset[Change]:
         if isinstance(change, CreateTable | AddColumn | Create):
             ref = subject(change)
             if ref.kind in CALLED:
-                later.add(ref.part if ref.kind is Kind.COLUMN and ref.part else ref.name)
+                later.add(ref.part if ref.kind is ObjectKind.COLUMN and ref.part else ref.name)
     return frozenset(found)
 
 
 def _routine(change: Change) -> Routine | None:
     match change:
-        case Create(thing=Routine() as routine):
+        case Create(obj=Routine() as routine):
             return routine
         case Alter(before=Routine() as before, after=Routine() as routine):
             return routine if before.definition != routine.definition else None

@@ -19,7 +19,7 @@ from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_convers
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, Identity, Kind, QualifiedName, SequenceOptions, ref_of
+from dbwarden.schema import Column, Identity, ObjectKind, QualifiedName, SequenceOptions, ref_of
 
 Statements = Iterator[PlannedStatement]
 SET_STORAGE_DEFAULT_VERSION = 160000
@@ -147,7 +147,7 @@ def drop_column(ctx: Context, change: DropColumn) -> Statements:
     table = ctx.tables.get(change.table)
     again = table.column(name) if table is not None else None
     computed = change.column.generated is not None and (again is None or again.generated)
-    destroys = () if computed else (ctx.lost(ref_of(Kind.COLUMN, change.table, name)),)
+    destroys = () if computed else (ctx.lost(ref_of(ObjectKind.COLUMN, change.table, name)),)
     only = "ONLY " if change.only else ""
     text = f"ALTER TABLE {only}{own} DROP COLUMN {quote(name)}"
     yield statement(change, text, destroys=destroys)
@@ -195,7 +195,7 @@ def _retype(
         yield from _type_statements(ctx, change, table, before, after)
     if after.default is not None and after.default != default:
         yield statement(change, f"{alter} SET DEFAULT {after.default}")
-        made = ctx.counters.get(ref_of(Kind.COLUMN, table, after.name))
+        made = ctx.counters.get(ref_of(ObjectKind.COLUMN, table, after.name))
         if made is not None and after.type in LARGEST:
             name = literal(ctx.name(made.name))
             yield behind_rows(ctx, change, name, made.options, table, after.name)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.postgresql.ddl.names import qualified, quote, sequence_of
-from dbwarden.diff.aside import stepped_aside
 from dbwarden.diff.changes import (
     AddColumn,
     AddIndex,
@@ -24,24 +23,25 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.circles import clinging
 from dbwarden.diff.renames import renamed
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.diff.temporary_names import stepped_aside
 from dbwarden.schema import (
     Column,
     Grant,
-    Kind,
+    ObjectKind,
     Policy,
     QualifiedName,
     Ref,
     Rule,
     Schema,
+    SchemaObject,
     SequenceOptions,
     Statistics,
     Table,
-    Thing,
     Trigger,
     free_name,
     ref_of,
 )
-from dbwarden.schema import Sequence as SequenceThing
+from dbwarden.schema import Sequence as SchemaSequence
 
 SERIALS = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 LARGEST = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
@@ -57,7 +57,7 @@ class Context:
     created: frozenset[QualifiedName]
     dropped: frozenset[Ref]
     serials: Mapping[Ref, QualifiedName]
-    counters: Mapping[Ref, SequenceThing]
+    counters: Mapping[Ref, SchemaSequence]
     stepped_aside: Mapping[Ref, str]
     clinging: frozenset[Ref]
     tables: dict[QualifiedName, Table]
@@ -97,10 +97,16 @@ class Context:
         """Whether a table, view, sequence or type has that name, before or afterwards."""
         found = {
             ref_of(kind, name)
-            for kind in (*RELATIONS, Kind.SEQUENCE, Kind.ENUM, Kind.DOMAIN, Kind.COMPOSITE)
+            for kind in (
+                *RELATIONS,
+                ObjectKind.SEQUENCE,
+                ObjectKind.ENUM,
+                ObjectKind.DOMAIN,
+                ObjectKind.COMPOSITE,
+            )
         }
         return any(
-            schema.table(name) is not None or any(thing.ref in found for thing in schema.things)
+            schema.table(name) is not None or any(obj.ref in found for obj in schema.objects)
             for schema in (self.current, self.desired)
         )
 
@@ -110,20 +116,20 @@ class Context:
 
     def serial(self, table: QualifiedName, column: Column) -> str | None:
         """``serial`` and the like, where the plan makes the sequence that it stands for."""
-        if ref_of(Kind.COLUMN, table, column.name) in self.serials:
+        if ref_of(ObjectKind.COLUMN, table, column.name) in self.serials:
             return SERIALS[column.type]
         return None
 
-    def goes_along(self, thing: Thing) -> bool:
+    def goes_along(self, obj: SchemaObject) -> bool:
         """Whether dropping *thing* is left to what it belongs to, which is dropped too."""
-        match thing:
-            case _ if thing.ref in self.clinging:
+        match obj:
+            case _ if obj.ref in self.clinging:
                 return False
             case Trigger(table=table) | Rule(table=table) | Policy(table=table):
                 return bool(self.dropped & _relations(table))
             case Statistics(table=table):
                 return bool(self.dropped & _relations(table))
-            case SequenceThing(owned_by=owner) if owner is not None:
+            case SchemaSequence(owned_by=owner) if owner is not None:
                 return owner in self.dropped or bool(self.dropped & _relations(owner.table))
             case Grant(on=on):
                 return on in self.dropped
@@ -131,7 +137,7 @@ class Context:
                 return False
 
 
-RELATIONS = (Kind.TABLE, Kind.VIEW, Kind.MATERIALIZED_VIEW)
+RELATIONS = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW)
 
 
 def _relations(name: QualifiedName) -> frozenset[Ref]:
@@ -174,7 +180,7 @@ def _swapped(changes: Sequence[Change], current: Schema) -> Iterable[tuple[Quali
 
 def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
     """What needs a function or type that is dropped, or made anew, and has to be gone by then."""
-    gone = {change.thing.ref for change in changes if isinstance(change, Drop)}
+    gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
     gone |= {was.ref for c in changes if isinstance(c, RebuildType) for was, _ in c.types}
     if not gone:
         return frozenset()
@@ -205,9 +211,9 @@ def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:
             case DropTable(table=table):
                 yield table.ref
             case DropColumn(table=name, column=column):
-                yield ref_of(Kind.COLUMN, name, column.name)
-            case Drop(thing=thing):
-                yield thing.ref
+                yield ref_of(ObjectKind.COLUMN, name, column.name)
+            case Drop(obj=obj):
+                yield obj.ref
             case _:
                 pass
 
@@ -218,10 +224,10 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
     owners = {
         change.after.name: change.after.owned_by
         for change in changes
-        if isinstance(change, Alter) and isinstance(change.after, SequenceThing)
+        if isinstance(change, Alter) and isinstance(change.after, SchemaSequence)
     }
-    created = (change.thing for change in changes if isinstance(change, Create))
-    sequences = {thing.name: thing for thing in created if isinstance(thing, SequenceThing)}
+    created = (change.obj for change in changes if isinstance(change, Create))
+    sequences = {obj.name: obj for obj in created if isinstance(obj, SchemaSequence)}
     for change in changes:
         match change:
             case CreateTable(table=table):
@@ -232,21 +238,21 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
                 continue
         for column in columns:
             own = sequence_of(name, column.name)
-            sequence, ref = sequences.get(own), ref_of(Kind.COLUMN, name, column.name)
+            sequence, ref = sequences.get(own), ref_of(ObjectKind.COLUMN, name, column.name)
             owned = owners.get(own) == ref
             if sequence is not None and owned and _is_serial(column, sequence):
                 yield ref, own
 
 
-def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SequenceThing]]:
+def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SchemaSequence]]:
     """The new sequences by the column that owns them."""
-    made = {change.thing.ref for change in changes if isinstance(change, Create)}
+    made = {change.obj.ref for change in changes if isinstance(change, Create)}
     for sequence in desired.sequences:
         if sequence.owned_by is not None and sequence.ref in made:
             yield sequence.owned_by, sequence
 
 
-def _is_serial(column: Column, sequence: SequenceThing) -> bool:
+def _is_serial(column: Column, sequence: SchemaSequence) -> bool:
     usual = SequenceOptions(maximum=LARGEST.get(column.type, 0))
     name = quote(sequence.name.name)
     texts = {f"nextval('{name}'::regclass)"}

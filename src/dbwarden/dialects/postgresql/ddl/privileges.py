@@ -8,7 +8,7 @@ from dbwarden.dialects.postgresql.ddl.context import Context, statement
 from dbwarden.dialects.postgresql.ddl.names import in_namespace, quote
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import DefaultPrivileges, Grant, Kind
+from dbwarden.schema import DefaultPrivileges, Grant, ObjectKind
 
 Statements = Iterator[PlannedStatement]
 Privileges = Grant | DefaultPrivileges
@@ -82,7 +82,7 @@ def _sql(ctx: Context, item: Privileges, verb: str, words: Sequence[str]) -> str
     default = ctx.desired.default_namespace
     way = "FROM" if verb.startswith("REVOKE") else "TO"
     if isinstance(item, Grant):
-        if item.on.kind is Kind.NAMESPACE:
+        if item.on.kind is ObjectKind.NAMESPACE:
             head = f"{verb} {', '.join(words)} ON SCHEMA "
             return in_namespace(head, item.on.name, f" {way} {_role(item)}", default)
         return f"{verb} {', '.join(words)} ON {_target(ctx, item)} {way} {_role(item)}"

@@ -32,7 +32,7 @@ from dbwarden.dialects.sqlite.catalog.dependencies import uses
 from dbwarden.dialects.sqlite.catalog.expressions import sql
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, index, name_of, resolved, table
 from dbwarden.dialects.sqlite.catalog.tokens import Ambiguous, Unreadable
-from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Index, Schema, Table, Trigger, View
 

@@ -13,7 +13,7 @@ from dbwarden.schema import (
     ForeignKey,
     Index,
     IndexColumn,
-    Kind,
+    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Ref,
@@ -113,7 +113,7 @@ class _Names:
     def _ref(self, ref: Ref) -> Ref:
         part = ref.part
         if part is not None:
-            of = self._column if ref.kind is Kind.COLUMN else self._part
+            of = self._column if ref.kind is ObjectKind.COLUMN else self._part
             part = of(ref.table, part)
         return replace(ref, name=self._name(ref.table).name, part=part)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dbwarden.dialects.sqlite.quoting import identifier
-from dbwarden.schema import Kind, Ref, Schema, ref_of
+from dbwarden.dialects.sqlite.sql.quoting import identifier
+from dbwarden.schema import ObjectKind, Ref, Schema, ref_of
 
 _DELETE, _INSERT, _READ, _UPDATE = 9, 18, 20, 23
 """SQLite's numbers of what an authorizer is asked for."""
@@ -113,8 +113,8 @@ def _pairs(access: Access, refs: dict[str, Ref]) -> Iterator[tuple[Ref, Ref]]:
         return
     # A view and a trigger may have the same name: then both are taken to need it.
     for user in (refs.get(source.lower()), refs.get(f" {source.lower()}")):
-        if user is None or user.kind is Kind.TABLE or user == needed:
+        if user is None or user.kind is ObjectKind.TABLE or user == needed:
             continue
         yield user, needed
-        if column and needed.kind is Kind.TABLE and column.upper() != "ROWID":
-            yield user, ref_of(Kind.COLUMN, needed.table, column)
+        if column and needed.kind is ObjectKind.TABLE and column.upper() != "ROWID":
+            yield user, ref_of(ObjectKind.COLUMN, needed.table, column)

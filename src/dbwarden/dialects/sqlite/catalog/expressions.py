@@ -7,7 +7,7 @@ no column of that name. So quotes go only from the names of known columns.
 from collections.abc import Iterable, Mapping, Sequence
 
 from dbwarden.dialects.sqlite.catalog.tokens import Token, closing, tokens
-from dbwarden.dialects.sqlite.quoting import KEYWORDS, RESERVED, identifier
+from dbwarden.dialects.sqlite.sql.quoting import KEYWORDS, RESERVED, identifier
 
 _OPERATORS = ("LIKE", "GLOB", "MATCH", "REGEXP")
 _ALWAYS = RESERVED | {"CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "TRUE", "FALSE"}

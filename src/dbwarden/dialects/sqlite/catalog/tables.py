@@ -21,7 +21,7 @@ from dbwarden.dialects.sqlite.catalog.grammar import (
     parse_table,
 )
 from dbwarden.dialects.sqlite.catalog.tokens import Ambiguous, Token
-from dbwarden.dialects.sqlite.quoting import identifier, text_literal
+from dbwarden.dialects.sqlite.sql.quoting import identifier, text_literal
 from dbwarden.schema import (
     Check,
     Column,

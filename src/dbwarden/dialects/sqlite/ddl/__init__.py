@@ -7,7 +7,8 @@ stand aside meanwhile.
 
 from collections.abc import Iterator, Sequence
 
-from dbwarden.dialects.sqlite.ddl import tables, things
+from dbwarden.dialects.sqlite.ddl import objects as objects
+from dbwarden.dialects.sqlite.ddl import tables
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
 from dbwarden.diff.changes import (
@@ -54,16 +55,16 @@ def render(
 
 
 def _statements(whole: Plan) -> Statements:
-    moving = things.moving(whole)
-    for thing, change, why in moving.gone:
-        yield PlannedStatement(text=things.drop_text(thing), change=change, why=why)
+    moving = objects.moving(whole)
+    for obj, change, why in moving.gone:
+        yield PlannedStatement(text=objects.drop_text(obj), change=change, why=why)
     wanted = _wanted_names(whole)
     yield from _dropped_indexes(whole, wanted)
     for rename in whole.renames:
         yield from tables.rename(rename)
     yield from _tables(whole, wanted)
-    for thing, change in moving.back:
-        yield PlannedStatement(text=things.create_text(thing), change=change)
+    for obj, change in moving.back:
+        yield PlannedStatement(text=objects.create_text(obj), change=change)
 
 
 def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:

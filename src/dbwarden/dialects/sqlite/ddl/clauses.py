@@ -5,7 +5,7 @@ import re
 from dbwarden.dialects.sqlite.catalog.expressions import unwrapped
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
-from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.schema import (
     Check,
     Column,
@@ -85,7 +85,7 @@ def _at_column(table: Table) -> bool:
 def has_conflict_clause(table: Table) -> bool:
     """Whether anything in *table* says ON CONFLICT."""
     keys = (*table.uniques, *((table.primary_key,) if table.primary_key is not None else ()))
-    said = {name for thing in (*table.columns, *keys) for name, _ in thing.parameters}
+    said = {name for obj in (*table.columns, *keys) for name, _ in obj.parameters}
     return not said.isdisjoint({ON_CONFLICT, NOT_NULL_ON_CONFLICT})
 
 

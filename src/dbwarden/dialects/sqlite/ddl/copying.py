@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
-from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.diff.changes import AddColumn, DropColumn
 from dbwarden.diff.statements import RenderOptions
 from dbwarden.schema import Column, Ref, Table

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from dbwarden.dialects.sqlite.ddl.clauses import is_constant
 from dbwarden.dialects.sqlite.ddl.mentions import mentions
 from dbwarden.dialects.sqlite.ddl.supported import refuse_change, require_table
-from dbwarden.diff.aside import stepped_aside
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -26,12 +25,13 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.renames import renamed
 from dbwarden.diff.statements import RenderOptions
+from dbwarden.diff.temporary_names import stepped_aside
 from dbwarden.schema import (
     Check,
     Column,
     ForeignKey,
     Index,
-    Kind,
+    ObjectKind,
     QualifiedName,
     Ref,
     Schema,
@@ -109,7 +109,7 @@ def plan(
     Raises:
         UnsupportedChange: A table is not one that SQLite can have, or not one to change.
     """
-    kinds = (Kind.TABLE, Kind.COLUMN)
+    kinds = (ObjectKind.TABLE, ObjectKind.COLUMN)
     renames = tuple(c for c in changes if isinstance(c, Rename) and c.before.kind in kinds)
     base = renamed(current, renames)
     by_table: defaultdict[QualifiedName, list[Change]] = defaultdict(list)
@@ -145,9 +145,9 @@ def _table_of(change: Change, base: Schema) -> QualifiedName | None:
     match change:
         case AlterTable(after=table) | CreateTable(table=table):
             return table.name
-        case Rename(before=ref) if ref.kind is Kind.CONSTRAINT:
+        case Rename(before=ref) if ref.kind is ObjectKind.CONSTRAINT:
             return ref.table
-        case Rename(before=ref) if ref.kind is Kind.INDEX:
+        case Rename(before=ref) if ref.kind is ObjectKind.INDEX:
             return next(
                 table.name
                 for table in base.tables
@@ -217,7 +217,7 @@ def _work(
 def _is_about_index(change: Change) -> bool:
     """Whether *change* is about an index."""
     if isinstance(change, Rename):
-        return change.before.kind is Kind.INDEX
+        return change.before.kind is ObjectKind.INDEX
     return isinstance(change, AddIndex | DropIndex | AlterIndex)
 
 

@@ -14,13 +14,13 @@ from dbwarden.schema import (
     Generated,
     Index,
     IndexColumn,
-    Kind,
+    ObjectKind,
     Other,
     PrimaryKey,
     QualifiedName,
     Ref,
+    SchemaObject,
     Table,
-    Thing,
     Trigger,
     Unique,
     View,
@@ -87,31 +87,31 @@ def require_table(table: Table) -> None:
             _require(key, own)
 
 
-def require_thing(thing: Thing) -> View | Trigger:
+def require_object(obj: SchemaObject) -> View | Trigger:
     """*thing*, when it is a kind that SQLite has, as SQLite has it.
 
     Raises:
         UnsupportedChange: It is not; names it.
     """
-    match thing:
+    match obj:
         case View():
-            _require(thing, thing.ref)
-            _require_no_namespace(thing.name, thing.ref)
-            for column in thing.columns:
-                _require(column, thing.ref)
+            _require(obj, obj.ref)
+            _require_no_namespace(obj.name, obj.ref)
+            for column in obj.columns:
+                _require(column, obj.ref)
         case Trigger():
-            _require(thing, thing.ref)
-            _require_no_namespace(thing.table, thing.ref)
+            _require(obj, obj.ref)
+            _require_no_namespace(obj.table, obj.ref)
         case Other():
-            refuse_change(thing.ref)
+            refuse_change(obj.ref)
         case _:
-            refuse_kind(thing.ref)
-    return thing
+            refuse_kind(obj.ref)
+    return obj
 
 
 def refuse_kind(ref: Ref) -> NoReturn:
     """SQLite has nothing of this kind."""
-    plural = {Kind.OTHER: "such things", Kind.DEFAULT_PRIVILEGES: "default privileges"}
+    plural = {ObjectKind.OTHER: "such things", ObjectKind.DEFAULT_PRIVILEGES: "default privileges"}
     _refuse(plural.get(ref.kind, f"{ref.kind.value}s"), ref)
 
 

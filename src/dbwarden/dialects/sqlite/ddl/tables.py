@@ -12,7 +12,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
 )
 from dbwarden.dialects.sqlite.ddl.copying import copy, listed, lost, rowid_alias
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
-from dbwarden.dialects.sqlite.quoting import identifier
+from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -24,7 +24,7 @@ from dbwarden.diff.changes import (
     Rename,
 )
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import Check, Column, ForeignKey, Index, Kind, QualifiedName, Table
+from dbwarden.schema import Check, Column, ForeignKey, Index, ObjectKind, QualifiedName, Table
 
 Statements = Iterator[PlannedStatement]
 FOLLOWS = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -36,7 +36,7 @@ GUARD = "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - fore
 def rename(change: Rename) -> Statements:
     """A table or column gets another name; SQLite follows it in keys, checks and indexes."""
     old, new = change.before, change.after
-    if old.kind is Kind.COLUMN:
+    if old.kind is ObjectKind.COLUMN:
         columns = f"{identifier(old.part or '')} TO {identifier(new.part or '')}"
         table = identifier(old.name)
         yield _statement(change, f"ALTER TABLE {table} RENAME COLUMN {columns}")

@@ -1,0 +1,1 @@
+"""Models, schema files and migration files: what is desired and what is current."""

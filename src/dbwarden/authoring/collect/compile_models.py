@@ -1,0 +1,325 @@
+"""The SQL with which SQLAlchemy would build what a database owns, DDL events included."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Index, MetaData, Table, create_mock_engine
+from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import NoInspectionAvailable, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateSequence, CreateTable, ExecutableDDLElement
+from sqlalchemy.sql.elements import TextClause
+
+from dbwarden.authoring.collect.models import OwnedMetadata
+from dbwarden.authoring.collect.modules import place_of
+from dbwarden.authoring.collect.origins import Origin, Origins, leads_to, name_of
+from dbwarden.authoring.collect.refused import KEEP_GOING, Refused, needs_refused
+from dbwarden.authoring.collect.set_up import SetUp
+from dbwarden.authoring.collect.stand_ins import stand_ins
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ConfigurationError
+from dbwarden.secrets import clean_cause, describe_error
+
+_DROP = re.compile(r"\s*DROP\s", re.IGNORECASE)
+_CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """The SQL of models, where each statement comes from, and what could not be written as SQL."""
+
+    statements: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+
+
+def build(
+    config: DatabaseConfig,
+    owned: Sequence[OwnedMetadata],
+    *,
+    url: str,
+    namespace: Callable[[str], str],
+    there: SetUp | None = None,
+    keep_going: bool = False,
+) -> Built:
+    """Return the statements, in an order that runs in an empty database.
+
+    Args:
+        config: The database.
+        owned: What of which MetaData. With *keep_going*, what is refused is taken out of it.
+        url: The kind of database, as a SQLAlchemy URL.
+        namespace: The SQL that makes a namespace unless it exists.
+        there: What ``scratch_setup`` makes.
+        keep_going: Leave out what cannot be written as SQL.
+
+    Raises:
+        ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
+    """
+    spaces = sorted({space for item in owned for space in _namespaces(item)})
+    found = [sql for space in spaces if (sql := namespace(space))]
+    origins: dict[str, Origin] = {}
+    refused: list[Refused] = []
+    for item in owned:
+        made = _Builder(config, item, url, there, keep_going=keep_going)
+        for sql, origin in made.run():
+            if not _makes(sql, spaces):
+                found.append(sql)
+                origins.setdefault(sql, origin)
+        refused += made.refused
+    return Built(statements=tuple(_once(found)), origins=origins, refused=tuple(refused))
+
+
+def _once(found: Iterable[str]) -> Iterator[str]:
+    """Each statement once: a type that several tables use. Again where something was dropped."""
+    said: set[str] = set()
+    for statement in found:
+        if _DROP.match(statement):
+            said.clear()
+        if statement not in said:
+            said.add(statement)
+            yield statement
+
+
+def _makes(sql: str, spaces: Sequence[str]) -> bool:
+    """Whether *sql*, of a DDL event, only makes a namespace that is made first anyway."""
+    made = _CREATE_SCHEMA.fullmatch(sql)
+    return made is not None and (made[1] or made[2].lower()) in spaces
+
+
+def _namespaces(item: OwnedMetadata) -> Iterable[str]:
+    yield from (table.schema for table in item.tables if table.schema)
+    for named in (*item.types, *item.sequences):
+        space = getattr(named, "schema", None)
+        if isinstance(space, str):
+            yield space
+
+
+class _Recorder(MockConnection):
+    """What DDL events get as their connection: it remembers what they execute."""
+
+    def exec_driver_sql(self, statement: str, parameters: Any = None, **options: Any) -> Any:
+        """The same for a statement that is for the driver as it is."""
+        del options
+        return self._execute_impl(statement, parameters)
+
+
+class _Builder:
+    """Write one MetaData as SQL."""
+
+    def __init__(
+        self,
+        config: DatabaseConfig,
+        item: OwnedMetadata,
+        url: str,
+        there: SetUp | None,
+        *,
+        keep_going: bool,
+    ) -> None:
+        self.refused: list[Refused] = []
+        self._config = config
+        self._item = item
+        self._url = url
+        self._there = there
+        self._origins = Origins(config.root, item)
+        self._keep_going = keep_going
+
+    def run(self) -> list[tuple[str, Origin]]:
+        """Return each statement with its origin; with *keep_going*, of what can be written."""
+        with _as_they_were(self._item.metadata), stand_ins(self._item, self._there):
+            while True:
+                try:
+                    for table in self._item.tables:
+                        _check_names(self._config, table, self._origins)
+                    return self._create_all()
+                except _Refusal as refusal:
+                    if not self._keep_going or not refusal.origin.refs:
+                        raise refusal.error from refusal.error.__cause__
+                    self._leave_out(refusal)
+
+    def _leave_out(self, refusal: "_Refusal") -> None:
+        self.refused.append(Refused(error=refusal.error, refs=refusal.origin.refs))
+        if refusal.index is not None:
+            table: Any = refusal.index.table
+            table.indexes.discard(refusal.index)
+        gone = set(refusal.origin.tables)
+        while more := {name_of(t) for t in self._item.tables if leads_to(t, gone)} - gone:
+            gone |= more
+        for table in self._item.tables:
+            if name_of(table) in gone - {*refusal.origin.tables}:
+                origin = self._origins.of_table(table)
+                self.refused.append(needs_refused(self._config.database_name, origin))
+        self._item.tables = [t for t in self._item.tables if name_of(t) not in gone]
+
+    def _create_all(self) -> list[tuple[str, Origin]]:
+        item, found = self._item, list[tuple[str, Origin]]()
+
+        def take(element: Any, parameters: object = None) -> None:
+            for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
+                text = _text(element, values, engine.dialect, item, self._there)
+                if text is not None:
+                    found.append((text, self._origins.of(element)))
+
+        engine = _Recorder(create_mock_engine(self._url, take).dialect, take)
+        try:
+            with _as_they_were(item.metadata):
+                item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
+        except Exception as error:  # events are the project's code: anything may come out of them
+            origin, index = self._guilty(engine.dialect)
+            failure = _failure(self._config, error, item, engine.dialect, origin)
+        else:
+            return found
+        raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
+
+    def _guilty(self, dialect: Any) -> tuple[Origin | None, Index | None]:
+        """Return the table or index that SQLAlchemy cannot write, if it is one."""
+        for table in self._item.tables:
+            try:
+                CreateTable(table).compile(dialect=dialect)
+            except SQLAlchemyError:
+                return self._origins.of_table(table), None
+            for index in table.indexes:
+                try:
+                    CreateIndex(index).compile(dialect=dialect)
+                except SQLAlchemyError:
+                    return self._origins.of_index(index), index
+        return None, None
+
+
+class _Refusal(Exception):
+    """An error, where it comes from, and the index that can be left out in its place."""
+
+    def __init__(
+        self, error: ConfigurationError, origin: Origin, index: Index | None = None
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.origin = origin
+        self.index = index
+
+
+def _failure(
+    config: DatabaseConfig,
+    error: Exception,
+    item: OwnedMetadata,
+    dialect: Any,
+    origin: Origin | None,
+) -> ConfigurationError:
+    place = place_of(config.root, error, own=True) or (origin.location if origin else None)
+    if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
+        message = f"the models cannot be written as SQL: {_told(error, item, dialect)}"
+        advice = "Correct the table, type or event that the message names."
+    else:
+        said = describe_error(error)
+        message = f"a DDL event of the models cannot run without a database: {said}"
+        advice = (
+            "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). What has "
+            "to ask the database first belongs into a migration by hand."
+        )
+    failure = ConfigurationError(
+        message, database=config.database_name, location=place, next_step=advice
+    )
+    failure.__cause__ = clean_cause(error)
+    return failure
+
+
+def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
+    """What SQLAlchemy says, and of which column or table: of some things it does not."""
+    for table in item.tables:
+        for column in table.columns:
+            try:
+                column.type.compile(dialect=dialect)
+            except SQLAlchemyError:
+                told = f"column '{column.name}'" in str(error)
+                return str(error) if told else f"{table.fullname}.{column.name}: {error}"
+        parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
+        if any(f"'{part.name}'" in str(error) for part in parts):
+            return f"table {table.fullname}: {error}"
+    return str(error)
+
+
+def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None:
+    """Refuse an index without a name or columns: SQLAlchemy would stop there and not say which."""
+    for index in table.indexes:
+        if index.name is not None and index.expressions:
+            continue
+        if index.name is None:
+            columns = ", ".join(column.name for column in index.columns)
+            message = f"the index of table {table.fullname} on {columns} has no name"
+            advice = 'Name it, or give the naming_convention of its MetaData an "ix".'
+        else:
+            message = f"the index {index.name} of table {table.fullname} has no columns"
+            advice = "Name its columns behind its name, or remove it from the model."
+        origin = origins.of_index(index)
+        failure = ConfigurationError(
+            message,
+            database=config.database_name,
+            location=origin.location,
+            next_step=f"{advice} {KEEP_GOING}",
+        )
+        raise _Refusal(failure, origin, index)
+
+
+@contextmanager
+def _as_they_were(metadata: MetaData) -> Iterator[None]:
+    """Take back what DDL events do to the models, so that a second run finds what the first did.
+
+    Events do so to suit one kind of database: another type for a column, another name for a type,
+    a constraint or an index less.
+    """
+    tables = list(metadata.tables.values())
+    columns = [(column, column.type) for table in tables for column in table.columns]
+    types = [(type_, dict(vars(type_))) for _, type_ in columns]
+    parts = [(table, set(table.constraints), set(table.indexes)) for table in tables]
+    try:
+        yield
+    finally:
+        for column, was in columns:
+            column.type = was
+        for type_, values in types:
+            for name in ("name", "schema"):
+                if name in values:
+                    setattr(type_, name, values[name])
+        for table, constraints, indexes in parts:
+            table.constraints = constraints
+            table.indexes = indexes
+
+
+def _text(
+    element: Any, values: object, dialect: Any, item: OwnedMetadata, there: SetUp | None
+) -> str | None:
+    """The SQL of what an event or ``create_all`` executes; ``None`` for what is not of ours."""
+    if isinstance(element, str):
+        return element.strip().rstrip(";")
+    if isinstance(element, TextClause):
+        given = dict(values) if isinstance(values, Mapping) else {}
+        element.compile(dialect=dialect).construct_params(given)  # refuses what has no value
+        bound = element.bindparams(**given)
+        literal = bound.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        return str(literal).strip().rstrip(";")
+    if not isinstance(element, ExecutableDDLElement):
+        return None  # rows are no part of a schema
+    if _is_there(element, there) or (item.shared and not _is_ours(element, item)):
+        return None
+    return str(element.compile(dialect=dialect)).strip().rstrip(";")
+
+
+def _is_there(element: ExecutableDDLElement, there: SetUp | None) -> bool:
+    """Return whether ``scratch_setup`` makes the type that *element* makes."""
+    if there is None or type(element).__name__ != "CreateEnumType":
+        return False
+    type_: Any = element
+    return there.has_enum(type_.element.schema, type_.element.name)
+
+
+def _is_ours(element: ExecutableDDLElement, item: OwnedMetadata) -> bool:
+    """Whether a type or sequence of a shared MetaData is used by what is owned."""
+    target = getattr(element, "element", None)
+    if isinstance(element, CreateSequence):
+        return any(target is sequence for sequence in item.sequences)
+    if type(element).__name__ in ("CreateEnumType", "CreateDomainType"):
+        name = (getattr(target, "schema", None), getattr(target, "name", None))
+        # Boolean is such a type too, and has no namespace.
+        return any((getattr(t, "schema", None), t.name) == name for t in item.types)
+    return True

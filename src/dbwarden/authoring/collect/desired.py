@@ -1,0 +1,189 @@
+"""Models and schema files -> the source of the schema that they want."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from dbwarden.authoring.collect.hints import NO_HINTS, Hints
+from dbwarden.authoring.collect.set_up import SetUp
+from dbwarden.authoring.scratch_session import Source
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.threads import in_own_thread
+from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, as_migration
+from dbwarden.dialects.base import dialect_for
+from dbwarden.errors import ConfigurationError, StatementFailed, UsageError
+from dbwarden.files.disk import read_regular
+from dbwarden.files.migration import Migration
+from dbwarden.schema.garbage import garbage_collection_disabled
+from dbwarden.types import Location
+
+if TYPE_CHECKING:  # SQLAlchemy costs a quarter of a second that schema files alone don't need
+    from dbwarden.authoring.collect.origins import Origin
+    from dbwarden.authoring.collect.refused import Refused
+
+ONE_AT_A_TIME = threading.Lock()
+"""Databases share modules and MetaData: no one may look at models that another still imports, or
+that DDL events change for the moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What models and schema files ask for: SQL in order, and what only the models know.
+
+    ``origins`` tells which part of the models each statement comes from; ``refused`` is what was
+    left out of them.
+    """
+
+    statements: tuple[str, ...] = ()
+    files: tuple[Migration, ...] = ()
+    hints: Hints = field(default_factory=lambda: NO_HINTS)
+    origins: Mapping[str, "Origin"] = field(default_factory=dict)
+    refused: tuple["Refused", ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The source that builds it: schema files first, so that models can use what they make."""
+
+        async def build(database: ScratchDatabase) -> None:
+            for file in self.files:
+                await database.replay(file, file.upgrade)
+            if not self.statements:
+                return
+            try:
+                await database.execute(self.statements)
+            except StatementFailed as error:
+                raise await self._named(error) from error.__cause__
+
+        texts = tuple(file.upgrade.text for file in self.files)
+        return Source(parts=("wanted", *texts, "models", *self.statements), build=build)
+
+    async def _named(self, error: StatementFailed) -> StatementFailed:
+        from dbwarden.authoring.collect.refused import name_origin
+
+        return await anyio.to_thread.run_sync(name_origin, error, self.origins)
+
+    async def without(self, error: StatementFailed) -> "Wanted | None":
+        """Return the same without what the server refused with *error*, if that is known."""
+        from dbwarden.authoring.collect.refused import without
+
+        left = await anyio.to_thread.run_sync(without, self.statements, self.origins, error)
+        if left is None:
+            return None
+        statements, refused = left
+        return replace(self, statements=statements, refused=(*self.refused, *refused))
+
+
+async def wanted(
+    config: DatabaseConfig,
+    authoring_dialect: AuthoringDialect,
+    there: SetUp | None = None,
+    *,
+    keep_going: bool = False,
+) -> Wanted:
+    """Import the models and read the schema files, in a thread of its own.
+
+    Args:
+        config: The database.
+        workshop: What authoring needs of its kind of database.
+        there: What ``scratch_setup`` makes.
+        keep_going: Leave out what cannot be written as SQL.
+
+    Raises:
+        UsageError: The database has neither.
+        ConfigurationError: They cannot be read, or do not fit together.
+    """
+    if not config.model_paths and not config.schema_paths:
+        raise UsageError(
+            "its model_paths name no module, so there is nothing to compare the migrations with",
+            database=config.database_name,
+            next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
+            "files with schema_paths=; to write the SQL yourself: dbwarden new.",
+        )
+    read = partial(read_wanted, config, authoring_dialect, there, keep_going=keep_going)
+    return await in_own_thread(read)
+
+
+def read_wanted(
+    config: DatabaseConfig,
+    authoring_dialect: AuthoringDialect,
+    there: SetUp | None = None,
+    *,
+    keep_going: bool = False,
+) -> Wanted:
+    """Import the models and read the schema files, of one database at a time. Blocking."""
+    with ONE_AT_A_TIME:
+        return _read_wanted(config, authoring_dialect, there, keep_going=keep_going)
+
+
+def _read_wanted(
+    config: DatabaseConfig,
+    authoring_dialect: AuthoringDialect,
+    there: SetUp | None,
+    *,
+    keep_going: bool,
+) -> Wanted:
+    files = tuple(_schema_file(config, path) for path in _schema_files(config))
+    if not config.model_paths:
+        return Wanted(files=files)
+    # Here, because SQLAlchemy costs a quarter of a second that schema files alone don't need.
+    from dbwarden.authoring.collect.compile_models import build
+    from dbwarden.authoring.collect.model_expressions import hints
+    from dbwarden.authoring.collect.models import owned_tables
+
+    with garbage_collection_disabled():
+        owned = owned_tables(config, config.siblings, there)
+        url = authoring_dialect.sqlalchemy_url
+        made = build(
+            config,
+            owned,
+            url=url,
+            namespace=authoring_dialect.namespace,
+            there=there,
+            keep_going=keep_going,
+        )
+        return Wanted(
+            statements=made.statements,
+            files=files,
+            hints=hints(owned, url),
+            origins=made.origins,
+            refused=made.refused,
+        )
+
+
+def _schema_files(config: DatabaseConfig) -> list[Path]:
+    found: list[Path] = []
+    for path in config.schema_paths:
+        if path.is_dir():
+            found += sorted(path.rglob("*.sql"))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise ConfigurationError(
+                f"schema_paths names {path}, which does not exist",
+                database=config.database_name,
+                next_step="Relative paths count from the folder of the configuration file.",
+            )
+    return found
+
+
+def _schema_file(config: DatabaseConfig, path: Path) -> Migration:
+    """A schema file as if it were the upgrade of a migration: it runs in the same way."""
+    try:
+        text = read_regular(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(
+            f"the schema file cannot be read: {why}",
+            database=config.database_name,
+            location=Location(path=path),
+        ) from error
+    migration = as_migration(path, text, config.database_name)
+    dialect_for(config.database_type).steps(
+        migration, migration.upgrade
+    )  # its syntax, before a server runs
+    return migration

@@ -1,0 +1,107 @@
+"""The ledgers of other tools, in databases that they have managed: none of our business.
+
+They are no part of what a database is, like our own ledger: ``baseline`` does not write them down,
+nothing is proposed to drop them, and they are no drift. Which table is one is told by its name and
+its columns; one that the models have is a table like any other.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from dbwarden.schema import Namespace, QualifiedName, Ref, Schema, Sequence, Table
+
+LEDGERS: Mapping[str, Collection[str]] = {
+    "alembic_version": ("version_num",),
+    "django_migrations": ("app", "name", "applied"),
+    "flyway_schema_history": ("installed_rank", "script", "checksum"),
+    "schema_version": ("installed_rank", "script", "checksum"),  # Flyway before 5
+    "databasechangelog": ("id", "author", "filename", "md5sum"),  # Liquibase
+    "databasechangeloglock": ("id", "locked", "lockgranted"),
+    "atlas_schema_revisions": ("version", "applied", "hash"),
+    "schema_migrations": ("version",),  # dbmate, golang-migrate and others
+    "goose_db_version": ("version_id", "is_applied"),
+    "_sqlx_migrations": ("version", "checksum", "installed_on"),
+    "_prisma_migrations": ("migration_name", "checksum", "applied_steps_count"),
+    "aerich": ("version", "app", "content"),
+}
+"""The name of such a table, and columns that it surely has."""
+OURS = frozenset(("upgrade_checksum", "rollback_checksum", "steps_checksum", "dbwarden_version"))
+"""Columns of our own, under whatever name another configuration keeps it."""
+
+
+def is_ledger(table: Table) -> bool:
+    """Whether *table* is where another tool keeps what it has applied."""
+    columns = {column.name.lower() for column in table.columns}
+    expected = LEDGERS.get(table.name.name.lower(), OURS)
+    return columns.issuperset(expected) and not table.foreign_keys
+
+
+def without_ledgers(schema: Schema, own: str | None) -> Schema:
+    """*schema* without the ledgers of other tools, and what belongs to them.
+
+    *own* is the namespace of ours, which is gone already; nor is that left, if it is empty.
+    """
+    gone = {table.name for table in schema.tables if is_ledger(table)}
+    tables = tuple(table for table in schema.tables if table.name not in gone)
+    sequences = tuple(each for each in schema.sequences if not _belongs(each, gone))
+    names = gone | {each.name for each in schema.sequences if _belongs(each, gone)}
+    return replace(
+        schema,
+        tables=tables,
+        sequences=sequences,
+        namespaces=_still_used(schema, {*(name.namespace for name in gone), own}, tables),
+        grants=tuple(grant for grant in schema.grants if grant.on.table not in names),
+        dependencies=tuple(
+            pair for pair in schema.dependencies if not names & {ref.table for ref in pair}
+        ),
+    )
+
+
+def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
+    """*desired* and the ledgers of other tools that *current* has, so that they stay.
+
+    So does *own*, the namespace of ours.
+    """
+    there = {table.name for table in desired.tables}
+    kept = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
+    sequences = [each for each in current.sequences if _belongs(each, kept)]
+    names = kept.keys() | {each.name for each in sequences}
+    wanted = {each.name for each in desired.namespaces}
+    homes = {*(name.namespace for name in kept), own} - wanted
+    lost = [each for each in current.namespaces if each.name in homes]
+    if not kept and not lost:
+        return desired
+    pairs = [pair for pair in current.dependencies if pair[0].table in names]
+    return replace(
+        desired,
+        tables=tuple(sorted((*desired.tables, *kept.values()), key=lambda each: each.name)),
+        sequences=tuple(sorted((*desired.sequences, *sequences), key=_place)),
+        namespaces=tuple(sorted((*desired.namespaces, *lost), key=_place)),
+        grants=tuple(
+            sorted(
+                (*desired.grants, *(each for each in current.grants if each.on.table in names)),
+                key=_place,
+            )
+        ),
+        dependencies=tuple(dict.fromkeys((*desired.dependencies, *pairs))),
+    )
+
+
+def _belongs(sequence: Sequence, names: Collection[QualifiedName]) -> bool:
+    return sequence.owned_by is not None and sequence.owned_by.table in names
+
+
+def _place(obj: object) -> tuple[str, str, str, str]:
+    ref: Ref = obj.ref  # type: ignore[attr-defined]
+    return ref.sort_key
+
+
+def _still_used(
+    schema: Schema, homes: Collection[str | None], tables: Collection[Table]
+) -> tuple[Namespace, ...]:
+    """The namespaces without those of *homes* that hold nothing else."""
+    left = {table.name.namespace for table in tables} | {
+        obj.ref.namespace for obj in schema.objects if not isinstance(obj, Namespace)
+    }
+    emptied = set(homes) - left
+    return tuple(each for each in schema.namespaces if each.name not in emptied)

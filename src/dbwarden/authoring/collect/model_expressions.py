@@ -1,0 +1,170 @@
+"""The models' own SQL texts, as SQLAlchemy compiles them."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint, create_mock_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import DefaultClause, Index
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause, UnaryExpression
+
+from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexSpelling
+from dbwarden.authoring.collect.models import OwnedMetadata
+from dbwarden.schema import QualifiedName
+
+RENAMED_FROM = "renamed_from"
+
+# What an index key says beside its expression is read from the catalog.
+_MORE_THAN_EXPRESSION = re.compile(
+    r"(\s(asc|desc|nulls\s+(first|last)|collate\s+\S+|\w+_ops))+\s*$", re.IGNORECASE
+)
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_NAME = re.compile(r"\w+")
+
+
+def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
+    """The texts of all tables in *owned*, for the kind of database of *url*."""
+    compiler = _Compiler(url)
+    types: dict[ColumnKey, str] = {}
+    defaults: dict[ColumnKey, str] = {}
+    generated: dict[ColumnKey, str] = {}
+    checks: dict[ColumnKey, str] = {}
+    indexes: dict[ColumnKey, IndexSpelling] = {}
+    renamed_tables: dict[QualifiedName, str] = {}
+    renamed_columns: dict[ColumnKey, str] = {}
+    for table in (table for item in owned for table in item.tables):
+        name = QualifiedName(table.schema, table.name)
+        if RENAMED_FROM in table.info:
+            renamed_tables[name] = str(table.info[RENAMED_FROM])
+        for column in table.columns:
+            key = (name, column.name)
+            if RENAMED_FROM in column.info:
+                renamed_columns[key] = str(column.info[RENAMED_FROM])
+            _keep(types, key, compiler.type(column))
+            _keep(defaults, key, compiler.default(column))
+            _keep(generated, key, compiler.generated(column))
+        for check_name, text in _checks(table, compiler):
+            checks[name, check_name] = text
+        for index in table.indexes:
+            if index.name is not None:
+                indexes[name, str(index.name)] = compiler.index(index)
+    checks |= _domains((table for item in owned for table in item.tables), compiler)
+    return Hints(
+        types=types,
+        defaults=defaults,
+        generated=generated,
+        checks=checks,
+        indexes=indexes,
+        renamed_tables=renamed_tables,
+        unclaimed={name: home for item in owned for name, home in item.unclaimed.items()},
+        renamed_columns=renamed_columns,
+    )
+
+
+def _keep(texts: dict[ColumnKey, str], key: ColumnKey, text: str | None) -> None:
+    if text is not None:
+        texts[key] = text
+
+
+def _checks(table: Table, compiler: "_Compiler") -> Iterator[tuple[str, str]]:
+    """Yield names and texts of the checks of *table* and of its columns.
+
+    PostgreSQL names a check that has no name after its table and its only column, and numbers those
+    that would have the same name. A wrong guess fails the proof, and the catalog's words are taken.
+    """
+    at_columns = (item for column in table.columns for item in column.constraints)
+    unnamed: list[str] = []
+    for constraint in (*at_columns, *table._sorted_constraints):  # the order of CREATE TABLE
+        if isinstance(constraint, CheckConstraint) and not isinstance(constraint, UniqueConstraint):
+            name = compiler.constraint_name(constraint)
+            text = compiler.expression(constraint.sqltext)
+            if name is not None and text is not None:
+                yield name, text
+            elif text is not None:
+                unnamed.append(text)
+    numbers: Counter[str] = Counter()
+    for text in unnamed:
+        words = set(_NAME.findall(_LITERAL.sub("", text)))
+        columns = [column.name for column in table.columns if column.name in words]
+        name = "_".join((table.name, *(columns if len(columns) == 1 else ()), "check"))
+        yield f"{name}{numbers[name] or ''}", text
+        numbers[name] += 1
+
+
+def _domains(tables: Iterable[Table], compiler: "_Compiler") -> Iterator[tuple[ColumnKey, str]]:
+    """Yield the checks of the domains that columns have."""
+    for column in (column for table in tables for column in table.columns):
+        check = getattr(column.type, "check", None)
+        text = compiler.expression(check) if isinstance(check, ClauseElement) else None
+        if text is not None and isinstance(name := getattr(column.type, "name", None), str):
+            chosen = getattr(column.type, "constraint_name", None) or f"{name}_check"
+            yield (QualifiedName(getattr(column.type, "schema", None), name), str(chosen)), text
+
+
+class _Compiler:
+    """SQLAlchemy's compilers for one kind of database; what they refuse is ``None``."""
+
+    def __init__(self, url: str) -> None:
+        self._dialect = create_mock_engine(url, lambda *_: None).dialect
+        self._ddl: Any = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]
+
+    def type(self, column: Column[Any]) -> str | None:
+        """``VARCHAR(50)``; types that users made keep the catalog's name, which is theirs."""
+        try:
+            text = self._dialect.type_compiler_instance.process(column.type, type_expression=column)
+        except SQLAlchemyError:
+            return None
+        return (
+            str(text)
+            if re.fullmatch(r"[A-Z][A-Z0-9 ]*(\([\d, ]+\))?[A-Z ]*(\[\])*", text)
+            else None
+        )
+
+    def default(self, column: Column[Any]) -> str | None:
+        """The server default, without DEFAULT."""
+        if not isinstance(column.server_default, DefaultClause):
+            return None
+        try:
+            return str(self._ddl.get_column_default_string(column))
+        except SQLAlchemyError:
+            return None
+
+    def generated(self, column: Column[Any]) -> str | None:
+        """The expression of a computed column."""
+        return self.expression(column.computed.sqltext) if column.computed is not None else None
+
+    def expression(self, element: Any) -> str | None:
+        """Any expression with its values written out."""
+        try:
+            return str(
+                self._ddl.sql_compiler.process(element, include_table=False, literal_binds=True)
+            )
+        except SQLAlchemyError:
+            return None
+
+    def constraint_name(self, constraint: CheckConstraint) -> str | None:
+        """The name, naming conventions applied; ``None`` where the server chooses one."""
+        if constraint.name is None:  # and no convention has a say
+            return None
+        name = self._ddl.preparer.format_constraint(constraint, _alembic_quote=False)
+        return str(name) if name is not None else None
+
+    def index(self, index: Index) -> IndexSpelling:
+        """The expressions of an index; plain columns and what has an order are left out."""
+        options = index.dialect_options[self._dialect.name]
+        where = options.get("where")
+        if isinstance(where, str):
+            where_text: str | None = where
+        else:
+            where_text = self.expression(where) if where is not None else None
+        return IndexSpelling(
+            keys=tuple(self._index_key(key) for key in index.expressions), where=where_text
+        )
+
+    def _index_key(self, key: Any) -> str | None:
+        if isinstance(key, ColumnClause | Column | UnaryExpression | str):
+            return None
+        text = self.expression(key)
+        return None if text is None or _MORE_THAN_EXPRESSION.search(text) else text

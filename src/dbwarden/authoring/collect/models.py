@@ -1,0 +1,382 @@
+"""Which tables a database owns: what is defined in the modules of its ``model_paths``."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, MetaData, Table, inspect
+from sqlalchemy import Sequence as SQLSequence
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapper, configure_mappers
+from sqlalchemy.types import SchemaType
+
+from dbwarden.authoring.collect.modules import (
+    ModuleSource,
+    find_modules,
+    import_modules,
+    names_assigned,
+)
+from dbwarden.authoring.collect.set_up import SetUp
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The module that defines a table, and the class that is mapped to it, if there is one."""
+
+    module: str
+    class_name: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class OwnedMetadata:
+    """One MetaData, and what of it belongs to a database.
+
+    ``shared`` says that others own tables of it too, so that types and sequences of the whole
+    MetaData are only taken where an owned table or module has them. ``unclaimed`` are those tables
+    of it whose modules no database names, with these modules.
+    """
+
+    metadata: MetaData
+    tables: list[Table]
+    shared: bool = False
+    types: set[SchemaType] = field(default_factory=set)
+    sequences: set[SQLSequence] = field(default_factory=set)
+    unclaimed: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, Home] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Look:
+    """What the modules of a database hold."""
+
+    names: frozenset[str]
+    tables: dict[int, tuple[Table, str]] = field(default_factory=dict)
+    others: dict[int, str] = field(default_factory=dict)
+    metadata: dict[int, MetaData] = field(default_factory=dict)
+    types: set[SchemaType] = field(default_factory=set)
+    sequences: set[SQLSequence] = field(default_factory=set)
+    registries: set[int] = field(default_factory=set)
+    classes: dict[int, type] = field(default_factory=dict)
+    homes: dict[int, str] = field(default_factory=dict)
+
+    def claim(self, table: Table, module: str) -> None:
+        self.metadata.setdefault(id(table.metadata), table.metadata)
+        if module in self.names:
+            self.tables.setdefault(id(table), (table, module))
+        else:
+            self.others.setdefault(id(table), module)
+
+
+def owned_tables(
+    config: DatabaseConfig,
+    siblings: Sequence[DatabaseConfig] = (),
+    there: SetUp | None = None,
+) -> tuple[OwnedMetadata, ...]:
+    """Import the models of *config* and return what it owns, in the order of definition.
+
+    Args:
+        config: The database.
+        siblings: The project's other databases, which may not claim the same tables.
+        there: What ``scratch_setup`` makes: no models own its tables.
+
+    Raises:
+        ConfigurationError: A module cannot be imported; a table is claimed twice, has no home,
+            or has a foreign key that leaves the database; no model is found at all.
+    """
+    sources = find_modules(config)
+    modules = import_modules(config, sources)
+    _configure(config)
+    look = _Look(frozenset(source.name for source in sources), homes=_homes())
+    for module in modules:
+        _look_at(module, look)
+    _look_elsewhere(look)
+    _without_overlap(config, siblings, look)
+    owned = tuple(_owned(config, look))
+    if config.model_paths and not any(item.tables or item.types for item in owned):
+        _refuse_nothing(config, modules, look)
+    _check_foreign_keys(config, owned, look, there)
+    claimed = {source.name for other in siblings for source in _sources(other)}
+    for item in owned:
+        item.unclaimed = _unclaimed(item.metadata, look, claimed, there)
+        if there is not None:
+            item.tables = [it for it in item.tables if there.table(it.schema, it.name) is None]
+    return owned
+
+
+def _configure(config: DatabaseConfig) -> None:
+    """Let SQLAlchemy complete all mappings, so that backrefs and secondaries are there."""
+    try:
+        configure_mappers()
+    except SQLAlchemyError as error:
+        raise ConfigurationError(
+            f"the models do not fit together: {error}",
+            database=config.database_name,
+            next_step="Correct the relationship or column that the message names.",
+        ) from error
+
+
+def _look_at(module: ModuleType, look: _Look) -> None:
+    assigned = names_assigned(module)
+    for name, value in list(vars(module).items()):
+        own = assigned is None or name in assigned
+        _look_at_value(value, module.__name__, look, own=own)
+
+
+def _look_at_value(value: object, module: str, look: _Look, *, own: bool) -> None:
+    if isinstance(value, Table):
+        if own:
+            look.claim(value, module)
+        look.metadata.setdefault(id(value.metadata), value.metadata)
+    elif isinstance(value, type):
+        for mapper in _mappers(value, look):
+            _look_at_mapper(mapper, look)
+        if own and isinstance(found := getattr(value, "metadata", None), MetaData):
+            look.metadata.setdefault(id(found), found)
+    elif isinstance(value, SchemaType) and own:
+        look.types.add(value)
+    elif isinstance(value, SQLSequence) and own:
+        look.sequences.add(value)
+        if value.metadata is not None:
+            look.metadata.setdefault(id(value.metadata), value.metadata)
+    elif isinstance(value, MetaData) and own:
+        look.metadata.setdefault(id(value), value)
+
+
+def _mappers(class_: type, look: _Look) -> Iterator[Mapper[object]]:
+    """The mappers of the registry that *class_*, mapped or a declarative base, belongs to, once."""
+    found: Any = inspect(class_, raiseerr=False)
+    registry: Any = found.registry if isinstance(found, Mapper) else None
+    for attribute in ("registry", "_sa_registry"):
+        registry = registry if registry is not None else getattr(class_, attribute, None)
+    if hasattr(registry, "mappers") and id(registry) not in look.registries:
+        look.registries.add(id(registry))
+        yield from registry.mappers
+
+
+def _look_at_mapper(mapper: Mapper[object], look: _Look) -> None:
+    inherited = mapper.inherits.tables if mapper.inherits is not None else ()
+    module = mapper.class_.__module__
+    for table in mapper.tables:
+        if isinstance(table, Table) and table not in inherited:
+            look.claim(table, module)
+            look.classes.setdefault(id(table), mapper.class_)
+    for relationship in mapper.relationships:
+        if isinstance(relationship.secondary, Table):
+            _claim_secondary(relationship.secondary, module, look)
+
+
+def _claim_secondary(table: Table, module: str, look: _Look) -> None:
+    """An association table that no module names belongs to the class that names it first."""
+    if id(table) not in look.tables and id(table) not in look.homes:
+        look.claim(table, module)
+
+
+def _homes() -> dict[int, str]:
+    """For each table that a module assigns at its top level, the first such module."""
+    found: dict[int, str] = {}
+    for name, module in list(sys.modules.items()):
+        values = dict(getattr(module, "__dict__", None) or {})
+        tables = [(key, value) for key, value in values.items() if isinstance(value, Table)]
+        assigned = names_assigned(module) if tables else None
+        for key, table in tables:
+            if assigned is None or key in assigned:
+                found.setdefault(id(table), name)
+    return found
+
+
+def _look_elsewhere(look: _Look) -> None:
+    """Find the homes of tables that share a MetaData with ours but that no module of ours names."""
+    for metadata in look.metadata.values():
+        for table in metadata.tables.values():
+            if id(table) in look.tables or id(table) in look.others:
+                continue
+            home = look.homes.get(id(table))
+            if home is not None:
+                look.claim(table, home)
+
+
+def _owned(config: DatabaseConfig, look: _Look) -> Iterator[OwnedMetadata]:
+    for metadata in look.metadata.values():
+        mine = [table for table in metadata.tables.values() if id(table) in look.tables]
+        others = [table for table in metadata.tables.values() if id(table) in look.others]
+        homeless = [
+            table
+            for table in metadata.tables.values()
+            if id(table) not in look.tables and id(table) not in look.others
+        ]
+        if homeless and others:
+            raise _no_home(config, homeless[0])
+        mine += homeless
+        if not mine and others:
+            continue
+        yield OwnedMetadata(
+            metadata=metadata,
+            tables=mine,
+            shared=bool(others),
+            types={*look.types, *_types_of(mine)},
+            sequences={*look.sequences, *_sequences_of(mine)},
+            homes={table.fullname: home for table in mine if (home := _home(table, look))},
+        )
+
+
+def _home(table: Table, look: _Look) -> Home | None:
+    class_ = look.classes.get(id(table))
+    if class_ is not None:
+        return Home(class_.__module__, class_.__name__)
+    _, module = look.tables.get(id(table), (table, None))
+    return Home(module) if module is not None else None
+
+
+def _unclaimed(
+    metadata: MetaData, look: _Look, claimed: set[str], there: SetUp | None
+) -> dict[str, str]:
+    found = {
+        table.fullname: look.others[id(table)]
+        for table in metadata.tables.values()
+        if id(table) in look.others and not _is_there(there, table.fullname)
+    }
+    return {table: module for table, module in found.items() if module not in claimed}
+
+
+def _types_of(tables: Iterable[Table]) -> Iterator[SchemaType]:
+    for table in tables:
+        for column in table.columns:
+            inner = getattr(column.type, "item_type", column.type)
+            if isinstance(inner, SchemaType):
+                yield inner
+
+
+def _sequences_of(tables: Iterable[Table]) -> Iterator[SQLSequence]:
+    for table in tables:
+        for column in table.columns:
+            for default in (column.default, column.server_default):
+                if isinstance(default, SQLSequence):
+                    yield default
+
+
+def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
+    return ConfigurationError(
+        f"table {table.fullname} is in a MetaData that several modules share, but no module "
+        "names it: it is not known whose it is",
+        database=config.database_name,
+        next_step="Assign it to a name at the top of its module.",
+    )
+
+
+def _refuse_nothing(config: DatabaseConfig, modules: Sequence[ModuleType], look: _Look) -> None:
+    """Raise unless *modules* are modules of models whose last table was deleted."""
+    values = [value for module in modules for value in vars(module).values()]
+    imported = {look.homes.get(id(value)) for value in values if isinstance(value, Table)}
+    imported |= {value.__module__ for value in values if _is_mapped(value)}
+    homes = sorted(home for home in imported if home is not None)
+    bases = any(isinstance(getattr(value, "metadata", None), MetaData) for value in values)
+    if (look.metadata or bases) and not homes:
+        return
+    advice = "Name the modules in which the models are defined in model_paths."
+    if homes:
+        advice = f"They import models from {', '.join(homes)}: name those in model_paths."
+    raise ConfigurationError(
+        f"model_paths ({', '.join(config.model_paths)}) define no model",
+        database=config.database_name,
+        next_step=advice,
+    )
+
+
+def _is_mapped(value: object) -> bool:
+    return isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
+
+
+# -- what must not be -------------------------------------------------------------------------
+
+
+def _without_overlap(
+    config: DatabaseConfig, siblings: Sequence[DatabaseConfig], look: _Look
+) -> None:
+    if config.overlap_models:
+        return
+    for other in siblings:
+        if other.overlap_models or other.database_name == config.database_name:
+            continue
+        theirs = {source.name for source in _sources(other)}
+        for table, module in look.tables.values():
+            if module in theirs:
+                raise ConfigurationError(
+                    f"table {table.fullname} of {module} is claimed by two databases: "
+                    f"{config.database_name} and {other.database_name}",
+                    database=config.database_name,
+                    next_step="Give each its own modules in model_paths. If "
+                    f"{other.database_name} is a read replica of {config.database_name}, or the "
+                    "reverse, give the replica replica_of= in place of its model_paths. If both "
+                    "really have the table, say overlap_models=True.",
+                )
+
+
+def _sources(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
+    try:
+        return find_modules(config)
+    except ConfigurationError:  # it is told when that database is worked on
+        return ()
+
+
+def _check_foreign_keys(
+    config: DatabaseConfig,
+    owned: Sequence[OwnedMetadata],
+    look: _Look,
+    there: SetUp | None,
+) -> None:
+    mine = {table.fullname for item in owned for table in item.tables}
+    leaving = [
+        (f"{table.fullname}.{key.parent.name}", name, item.metadata)
+        for item in owned
+        for table in item.tables
+        for key in table.foreign_keys
+        if (name := target_of(key, item.metadata)) not in mine and not _is_there(there, name)
+    ]
+    if leaving:
+        met = (look.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
+        raise _leaves(config, *leaving[0], sorted({home for home in met if home}))
+
+
+def _is_there(there: SetUp | None, name: str) -> bool:
+    """Return whether ``scratch_setup`` makes the table called *name*."""
+    namespace, _, table = name.rpartition(".")
+    return there is not None and there.table(namespace or None, table) is not None
+
+
+def target_of(key: ForeignKey, metadata: MetaData) -> str:
+    """The full name of the table that *key* leads to, whether it is there or not."""
+    column = key._colspec
+    if isinstance(column, Column) and isinstance(column.table, Table):
+        return column.table.fullname
+    namespace, table, _ = key._column_tokens
+    # As SQLAlchemy resolves it: a name alone is in the namespace of the MetaData.
+    namespace = namespace or metadata.schema
+    return f"{namespace}.{table}" if namespace else str(table)
+
+
+def _leaves(
+    config: DatabaseConfig,
+    column: str,
+    target: str,
+    metadata: MetaData,
+    homes: Sequence[str],
+) -> ConfigurationError:
+    """*homes* are the modules of all tables outside to which foreign keys lead."""
+    known = metadata.tables.get(target)
+    words = f"the foreign key of {column} leads to {target}"
+    if known is None:
+        return ConfigurationError(
+            f"{words}, which no module in model_paths defines",
+            database=config.database_name,
+            next_step="Correct the name, or add the module that defines it to model_paths. If the "
+            "table is there anyway, as Supabase's auth.users is, make it in a scratch_setup file.",
+        )
+    return ConfigurationError(
+        f"{words}, which is not a table of this database: a foreign key cannot leave it",
+        database=config.database_name,
+        next_step=f"Add {', '.join(homes)} to model_paths, or keep the value in a plain column.",
+    )

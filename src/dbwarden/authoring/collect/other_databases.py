@@ -1,0 +1,71 @@
+"""What other configured databases have in the same PostgreSQL database, in namespaces of their own.
+
+None of that is part of this one: it is no drift, nothing proposes to drop it, ``baseline`` does not
+write it down.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from dbwarden.authoring.collect.set_up import set_up_of
+from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.config.libpq import namespace_of
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.project import Project
+from dbwarden.config.tenants import SAMPLE, TenantFamily
+from dbwarden.errors import ConfigurationError
+from dbwarden.schema import Grant, ObjectKind, Ref, Schema
+
+
+async def read_live(bench: ScratchSession, made: Schema | None = None) -> Schema:
+    """Read the schema of the configured database, without what its neighbours have in it.
+
+    What ``scratch_setup`` makes is as it makes it, and nothing else is in the namespaces of its
+    tables, unless the migration files *made* tables there.
+    """
+    live = await bench.authoring_dialect.read_live(bench.config)
+    there = await set_up_of(bench)
+    if there is not None:
+        live = there.added_to(live, there.foreign(made))
+    project = bench.config.project
+    if project is None or live.default_namespace is None or not live.namespaces:
+        return live
+    theirs = tuple(neighbours(bench.config, project))
+    return without(live, theirs) if theirs else live
+
+
+def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[str]]:
+    """Yield a pattern for the namespaces of each other database of *project*. Pure."""
+    own = config.url
+    for item in project.declared if own is not None else ():
+        other = item.template if isinstance(item, TenantFamily) else item
+        try:
+            url = (other.for_dev() if config.dev else other).url
+        except ConfigurationError:  # it has no development database of this kind
+            continue
+        if own is None or url is None or url.target != own.target:
+            continue
+        name = re.escape(namespace_of(url))
+        if isinstance(item, TenantFamily):
+            name = name.replace(SAMPLE, f"(?:{item.pattern.ids.pattern})")
+        yield re.compile(f"(?!{re.escape(namespace_of(own))}$)(?:{name})")
+
+
+def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:
+    """*schema* without the namespaces that *theirs* match, and all that is in them. Pure."""
+
+    def stays(ref: Ref) -> bool:
+        named = ref.kind in (ObjectKind.NAMESPACE, ObjectKind.DEFAULT_PRIVILEGES)
+        name = ref.name if named else ref.namespace
+        return not name or not any(pattern.fullmatch(name) for pattern in theirs)
+
+    changed: dict[str, Any] = {}
+    for field in fields(Schema):
+        value = getattr(schema, field.name)
+        if isinstance(value, tuple) and value and hasattr(value[0], "ref"):
+            kept = (t for t in value if stays(t.on if isinstance(t, Grant) else t.ref))
+            changed[field.name] = tuple(kept)
+    pairs = tuple(pair for pair in schema.dependencies if all(map(stays, pair)))
+    return replace(schema, **changed, dependencies=pairs)

@@ -1,0 +1,86 @@
+"""What the server, or SQLAlchemy, refuses of the models: name it, and leave it out if asked to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from dbwarden.authoring.collect.origins import Origin
+from dbwarden.errors import ConfigurationError, DBWardenError, StatementFailed
+from dbwarden.schema import QualifiedName, Ref
+from dbwarden.types import DatabaseName
+
+KEEP_GOING = "To compare the rest without it, pass --keep-going."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A part of the models that was refused and left out, and the objects that it would make.
+
+    The namespace of an object is ``None`` where the model gives none.
+    """
+
+    error: DBWardenError
+    refs: tuple[Ref, ...]
+
+    def __post_init__(self) -> None:
+        """Take back the advice that was followed."""
+        self.error.next_step = (self.error.next_step or "").removesuffix(KEEP_GOING).strip()
+
+
+def name_origin(error: StatementFailed, origins: Mapping[str, Origin]) -> StatementFailed:
+    """Return *error* with the model that its statement comes from. Blocking: reads the module."""
+    origin = origins.get(error.statement or "")
+    if origin is None or error.location is not None:
+        return error
+    error.location = origin.location
+    error.message = error.message.replace(" refused: ", f" refused {origin.what}: ", 1)
+    advice = error.next_step or f"Correct {origin.what}."
+    error.next_step = f"{advice} {KEEP_GOING}" if origin.refs else advice
+    return error
+
+
+def without(
+    statements: Sequence[str], origins: Mapping[str, Origin], error: StatementFailed
+) -> tuple[tuple[str, ...], tuple[Refused, ...]] | None:
+    """Return *statements* without the refused one and its dependents, and what those are.
+
+    ``None`` where it is not known what the refused statement makes. Blocking: reads the modules.
+    """
+    origin = origins.get(error.statement or "")
+    if origin is None or not origin.refs:
+        return None
+    gone = set(origin.tables)
+    dropped = {error.statement or ""}
+    refused = [Refused(error=error, refs=origin.refs)]
+    while more := [*_users(statements, origins, gone, dropped)]:
+        for sql, user in more:
+            dropped.add(sql)
+            if user.table not in gone:
+                refused.append(needs_refused(error.database, user))
+            gone |= {*user.tables}
+    return tuple(sql for sql in statements if sql not in dropped), tuple(refused)
+
+
+def _users(
+    statements: Sequence[str],
+    origins: Mapping[str, Origin],
+    gone: AbstractSet[QualifiedName],
+    dropped: AbstractSet[str],
+) -> Iterator[tuple[str, Origin]]:
+    for sql in statements:
+        origin = origins.get(sql)
+        if origin is None or sql in dropped:
+            continue
+        if origin.table in gone or any(needed in gone for needed in origin.needs):
+            yield sql, origin
+
+
+def needs_refused(database: DatabaseName | None, origin: Origin) -> Refused:
+    """Return that *origin* has a foreign key to something that was left out."""
+    error = ConfigurationError(
+        f"{origin.what} was left out too: its foreign key leads to a table that was left out",
+        database=database,
+        location=origin.location,
+        next_step="Correct that table first.",
+    )
+    return Refused(error=error, refs=origin.refs)

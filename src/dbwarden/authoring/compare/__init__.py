@@ -1,0 +1,1 @@
+"""Compare the current schema with the desired one."""

@@ -1,0 +1,386 @@
+"""The two sides of a comparison: what the files (or a live database) make, what is wanted."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from dbwarden import telemetry
+from dbwarden.authoring.collect.current import files_source, schema_source
+from dbwarden.authoring.collect.desired import Wanted, wanted
+from dbwarden.authoring.collect.foreign_histories import with_ledgers, without_ledgers
+from dbwarden.authoring.collect.hints import NO_HINTS, Hints
+from dbwarden.authoring.collect.other_databases import read_live
+from dbwarden.authoring.collect.set_up import set_up_of
+from dbwarden.authoring.collect.unmanaged_objects import (
+    KINDS,
+    is_generated,
+    kept,
+    with_virtual_tables,
+)
+from dbwarden.authoring.compare.left_out import (
+    LeftOut,
+    buildable,
+    comparable,
+    names_of,
+    unbuildable,
+    with_dependents,
+    without,
+)
+from dbwarden.authoring.compare.normalize import normalized
+from dbwarden.authoring.compare.partitions import counted, refs_of, undeclared
+from dbwarden.authoring.concurrency import is_shared, run_concurrently
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.diff.changes import Renaming, index_ref
+from dbwarden.diff.renames import renamed
+from dbwarden.errors import DBWardenError, StatementFailed, UnsupportedChange
+from dbwarden.files.migration import Migration
+from dbwarden.schema import ObjectKind, Ref, Schema
+
+T = TypeVar("T")
+
+_SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
+"""A type, role or extension; a function; a namespace; a table that is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaComparison:
+    """The schema that is there, how to build it, and the schema that is wanted.
+
+    Both have the same spelling. ``kept`` is what hand-written migrations made and models don't
+    know. ``left`` is what neither of the two schemas has any more, because dbwarden does not write
+    it; ``left_out`` lists it for people. ``refused`` tells why parts of the models were left out.
+    """
+
+    source: Source
+    current: Schema
+    desired: Schema
+    kept: frozenset[Ref] = frozenset()
+    left: frozenset[Ref] = frozenset()
+    left_out: tuple[LeftOut, ...] = ()
+    refused: tuple[DBWardenError, ...] = ()
+    hints: Hints = field(default_factory=lambda: NO_HINTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """A scratch database on which a schema that was read elsewhere is built.
+
+    ``made`` is what the migration files make, if there are any.
+    """
+
+    source: Source
+    schema: Schema
+    made: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a live database has, and the source that builds as much of it as can be built."""
+
+    read: Schema
+    source: Source
+    floor: Floor
+
+    @property
+    def unbuilt(self) -> frozenset[Ref]:
+        """What the source does not build, but for the objects that dbwarden does not write."""
+        left = unbuildable(self.read, self.floor.schema)
+        return left - {other.ref for other in self.read.others}
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the source does not build."""
+        known = {other.ref: other for other in self.floor.schema.others}
+        strange = {it.ref for it in self.read.others if known.get(it.ref) != it}
+        return names_of(self.unbuilt | strange, self.read)
+
+
+async def live(bench: ScratchSession, floor: Floor) -> Live:
+    """Read the configured database now, to build it on *floor*."""
+    telemetry.doing("reading the live database")
+    return await _live(bench, await read_live(bench, floor.made), floor)
+
+
+async def adopted(bench: ScratchSession) -> Live:
+    """Read the configured database without the tables in which other tools keep their history."""
+    found = without_ledgers(await read_live(bench), bench.config.ledger_schema)
+    return await _live(bench, found, await empty_floor(bench))
+
+
+async def _live(bench: ScratchSession, found: Schema, floor: Floor) -> Live:
+    can = buildable(found, floor.schema)
+    source = _after(floor.source, await schema_source(bench, can, floor.schema))
+    return Live(read=found, source=source, floor=floor)
+
+
+async def empty_floor(bench: ScratchSession, made: Schema | None = None) -> Floor:
+    """Return an empty scratch database, for a project whose files make *made*."""
+    return Floor(source=EMPTY, schema=await bench.schema(EMPTY), made=made)
+
+
+async def floor_of(bench: ScratchSession, files: Sequence[Migration]) -> Floor:
+    """Return what *files* make of objects that dbwarden does not write; else an empty database."""
+    source = files_source(files)
+    schema = await bench.schema(source) if files else None
+    if schema is None or not schema.others:
+        return await empty_floor(bench, schema)
+    try:
+        source = await _support(bench, source, schema)
+        return Floor(source=source, schema=await bench.schema(source), made=schema)
+    except (StatementFailed, UnsupportedChange):  # some of them need tables
+        return await empty_floor(bench, schema)
+
+
+async def compared(
+    bench: ScratchSession,
+    files: Sequence[Migration],
+    *,
+    from_live: bool = False,
+    keep_going: bool = False,
+) -> SchemaComparison:
+    """Return both sides of ``make-migrations``: files or live database, and models.
+
+    Args:
+        bench: Where SQL is tried.
+        files: The migration files.
+        from_live: Compare the live database instead of the files.
+        keep_going: Leave out what the server refuses of the models, and what needs it.
+
+    Raises:
+        ConfigurationError: The models cannot be read.
+        StatementFailed: Files or models do not run in an empty database.
+    """
+    accepted = partial(_accepted, keep_going=keep_going)
+
+    async def models() -> tuple[Wanted, Schema | StatementFailed]:
+        telemetry.doing("reading the models")
+        there = await set_up_of(bench)
+        asked = await wanted(bench.config, bench.authoring_dialect, there, keep_going=keep_going)
+        return await accepted(asked, lambda some: _tried(bench, some.source))
+
+    async def there() -> tuple[Source, Schema, frozenset[Ref]]:
+        if from_live:
+            return await built(bench, await live(bench, await floor_of(bench, files)))
+        source = files_source(files)
+        return source, await bench.schema(source), frozenset()
+
+    if not from_live:
+        await bench.prepare(files_source(files))
+    apart = is_shared(migration.upgrade.text for migration in files)
+    (asked, found), (source, current, unbuilt) = await run_concurrently(models, there, apart=apart)
+    telemetry.doing("comparing")
+    asked, desired = await accepted(
+        asked, lambda it: _on_top(bench, it, source, current, found=found)
+    )
+    stays: frozenset[Ref] = frozenset()
+    if not bench.config.schema_paths:
+        handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
+        desired, stays = await kept(bench, files, handmade, desired)
+    told = (current, desired)
+    refused, told_refused = _without_refused(asked, *told)
+    current, desired, left = comparable(current, desired, unbuilt | refused)
+    desired = await normalized(bench, current, left_alone(bench.config, current, desired))
+    comparison = SchemaComparison(
+        source=source,
+        current=current,
+        desired=desired,
+        kept=stays - left,
+        left=left,
+        left_out=(*told_refused, *names_of(left - refused, *told)),
+        refused=tuple(item.error for item in asked.refused),
+        hints=asked.hints,
+    )
+    return without_undeclared(bench.config, comparison, "model")
+
+
+def without_undeclared(
+    config: DatabaseConfig, comparison: SchemaComparison, by: str, renames: Sequence[Renaming] = ()
+) -> SchemaComparison:
+    """Return *sides* without the partitions that only the current schema has, which are counted.
+
+    Args:
+        config: The database, which says whether all partitions are compared.
+        sides: What is compared.
+        by: What declares partitions, a migration or a model.
+        renames: The new names of tables of the current schema.
+    """
+    if config.partitions == "all":
+        return comparison
+    current, desired = comparison.current, comparison.desired
+    found = undeclared(renamed(current, renames) if renames else current, desired)
+    if not found:
+        return comparison
+    refs = refs_of(current, desired, found)
+    return replace(
+        comparison,
+        current=without(current, refs),
+        desired=without(desired, refs),
+        kept=comparison.kept - refs,
+        left=comparison.left | refs,
+        left_out=(*comparison.left_out, *counted(found, by, desired.default_namespace)),
+    )
+
+
+def _without_refused(asked: Wanted, *schemas: Schema) -> tuple[frozenset[Ref], tuple[LeftOut, ...]]:
+    """Return what cannot be compared because models were refused, and the dependents by name."""
+    default = schemas[0].default_namespace
+    own = frozenset(
+        ref if ref.namespace is not None else replace(ref, namespace=default)
+        for item in asked.refused
+        for ref in item.refs
+    )
+    found = own.union(*(with_dependents(schema, own) for schema in schemas))
+    told = found.difference(*(_parts(schema, own) for schema in schemas))
+    known = {(item.kind, item.name) for item in names_of(own, *schemas)}
+    step = "Correct the models that were refused."
+    return found, tuple(
+        replace(item, next_step=step, why="needs what was refused")
+        for item in names_of(told, *schemas)
+        if (item.kind, item.name) not in known
+    )
+
+
+def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
+    """Yield the indexes and sequences of those tables of *schema* that are in *tables*."""
+    mine = [table for table in schema.tables if table.ref in tables]
+    yield from (index_ref(table.name, index) for table in mine for index in table.indexes)
+    names = {table.name for table in mine}
+    for sequence in schema.sequences:
+        if sequence.owned_by is not None and sequence.owned_by.table in names:
+            yield sequence.ref
+
+
+async def built(bench: ScratchSession, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
+    """Return the source of a live database, its schema as scratch prints it, and what it lacks."""
+    schema = await bench.schema(found.source)
+    return found.source, replace(schema, others=found.read.others), found.unbuilt
+
+
+def left_alone(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
+    """*desired* and what *current* has that neither models nor files have to know."""
+    virtual = with_virtual_tables(current, desired)
+    return with_ledgers(current, virtual, config.ledger_schema)
+
+
+def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:
+    return tuple(
+        migration
+        for migration in files
+        if not is_generated(migration.path.read_text("utf-8", errors="replace"))
+    )
+
+
+async def _tried(bench: ScratchSession, source: Source) -> Schema | StatementFailed:
+    """What *source* makes in an empty database, or what it lacks there."""
+    try:
+        return await bench.schema(source)
+    except StatementFailed as error:
+        if error.sqlstate not in _SOMETHING_MISSING:
+            raise
+        return error
+
+
+async def _accepted(
+    asked: Wanted, build: Callable[[Wanted], Awaitable[T]], *, keep_going: bool
+) -> tuple[Wanted, T]:
+    """Return what *build* makes of *asked*; with *keep_going*, without what the server refuses."""
+    while True:
+        try:
+            return asked, await build(asked)
+        except StatementFailed as error:
+            rest = await asked.without(error) if keep_going else None
+            if rest is None:
+                raise
+            asked = rest
+
+
+async def _on_top(
+    bench: ScratchSession,
+    asked: Wanted,
+    source: Source,
+    current: Schema,
+    *,
+    found: Schema | StatementFailed,
+) -> Schema:
+    """Return *found*, or what models and schema files make on top of what migrations prepared."""
+    if isinstance(found, Schema):
+        return found
+    try:
+        support = await _support(bench, source, current)
+    except (StatementFailed, UnsupportedChange):
+        support = EMPTY
+    if not support.parts:
+        return await bench.schema(asked.source)
+    made = await bench.schema(_after(support, asked.source))
+    # Dropping tables takes them out of publications: not the models' doing.
+    there = {other.ref: other for other in current.others}
+    return replace(made, others=tuple(there.get(other.ref, other) for other in made.others))
+
+
+def _after(first: Source, second: Source) -> Source:
+    if not first.parts:
+        return second
+
+    async def build(database: ScratchDatabase) -> None:
+        await first.build(database)
+        await second.build(database)
+
+    return Source(parts=(*first.parts, "then", *second.parts), build=build)
+
+
+async def _support(bench: ScratchSession, source: Source, current: Schema) -> Source:
+    """Return the source of what tables may need and models cannot say: extensions, functions.
+
+    Objects that dbwarden does not write are only where *source* itself builds them.
+    """
+    empty = await bench.schema(EMPTY)
+    kept_refs = independent(current) | _needed(current, [other.ref for other in current.others])
+    changed: dict[str, Any] = {
+        kind: tuple(obj for obj in getattr(current, kind) if obj.ref in kept_refs)
+        for kind in (*KINDS, "enums")
+    }
+    subset = replace(empty, **changed, dependencies=current.dependencies)
+    if not subset.others:
+        return await schema_source(bench, subset, empty)
+    subset = replace(subset, others=current.others)
+    return _after(source, await schema_source(bench, subset, current))
+
+
+def _needed(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:
+    """Return *refs* and everything that they need."""
+    needs, found, waiting = schema.needs(), set(refs), list(refs)
+    while waiting:
+        more = set(needs.get(waiting.pop(), ())) - found
+        found |= more
+        waiting += more
+    return frozenset(found)
+
+
+_ON_TABLES = (
+    ObjectKind.TABLE,
+    ObjectKind.COLUMN,
+    ObjectKind.DEFAULT,
+    ObjectKind.CONSTRAINT,
+    ObjectKind.INDEX,
+    ObjectKind.ENUM,
+)
+
+
+def independent(schema: Schema) -> frozenset[Ref]:
+    """The things of the kinds that models cannot say which need no table, also not indirectly."""
+    needs = schema.needs()
+    refs = {obj.ref for kind in KINDS for obj in getattr(schema, kind)}
+    on_tables = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY, ObjectKind.GRANT)
+    refs -= {ref for ref in refs if ref.kind in on_tables}
+    left = {ref for ref in refs if any(n.kind in _ON_TABLES for n in needs.get(ref, ()))}
+    while more := {
+        ref for ref in refs - left if any(needed in left for needed in needs.get(ref, ()))
+    }:
+        left |= more
+    return frozenset(refs - left)

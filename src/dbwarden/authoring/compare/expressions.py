@@ -1,0 +1,221 @@
+"""Find the expressions of two schemas that mean the same, although they are written differently.
+
+Texts are compared first: ``CURRENT_TIMESTAMP`` is another name of ``now()``. Then the server says
+what it makes of each: ``'x'::text`` and ``'x'::character varying`` are one default of a varchar.
+"""
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from dbwarden.authoring.collect.current import schema_source
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
+from dbwarden.dialects.authoring import Expression
+from dbwarden.errors import StatementFailed, UnsupportedChange
+from dbwarden.schema import (
+    Check,
+    Column,
+    Domain,
+    Index,
+    ObjectKind,
+    Policy,
+    QualifiedName,
+    Ref,
+    Schema,
+    Table,
+)
+
+Pairs = Mapping[Hashable, tuple[Any, Any]]
+"""What is compared: the objects of both schemas, by what identifies them."""
+
+Same = Callable[[str, str, str], bool]
+"""Whether two texts of the field of that name mean the same."""
+
+_TEXTS = frozenset({"default", "expression", "where", "using", "check", "definition"})
+_WORD = re.compile(r"\w+")
+
+
+def respelled(old: Any, new: Any, same: Same) -> Any:
+    """Return *new* with those expressions of *old* that mean the same."""
+    if type(old) is not type(new) or old == new:
+        return new
+    if isinstance(new, tuple) and len(old) == len(new):
+        items = [respelled(one, other, same) for one, other in zip(old, new, strict=True)]
+        changed = any(one is not other for one, other in zip(items, new, strict=True))
+        return type(new)(items) if changed else new
+    if not is_dataclass(new):
+        return new
+    changes: dict[str, Any] = {}
+    for field in fields(new):
+        one, other = getattr(old, field.name), getattr(new, field.name)
+        if isinstance(one, str) and isinstance(other, str):
+            if field.name in _TEXTS and one != other and same(field.name, one, other):
+                changes[field.name] = one
+        elif (value := respelled(one, other, same)) is not other:
+            changes[field.name] = value
+    return replace(new, **changes) if changes else new  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Context:
+    """How the expressions of one object are to be read."""
+
+    types: Mapping[str, str]
+    columns: tuple[tuple[str, str], ...] = ()
+
+    def expression(self, field: str, text: str) -> Expression:
+        """Return *text* with the type of its value and the columns that it names."""
+        named = {*_WORD.findall(text), *_WORD.findall(text.lower())}  # a domain prints VALUE
+        read = tuple(column for column in self.columns if set(_WORD.findall(column[0])) <= named)
+        return Expression(text=text, type=self.types.get(field), columns=read)
+
+
+def _context(value: Any, table: Table | None) -> _Context | None:
+    """Return how the expressions of *value* are read; ``None`` if that is more than we know."""
+    columns = tuple((column.name, column.type) for column in table.columns) if table else ()
+    match value:
+        case Column(type=type_, generated=None):
+            return _Context(types={"default": type_})
+        case Column(type=type_):
+            return _Context(types={"expression": type_}, columns=columns)
+        case Domain(type=type_):
+            return _Context(types={"default": type_}, columns=(("value", type_),))
+        case Check() | Index() | Policy():
+            return _Context(types={}, columns=columns)
+        case _:
+            return None
+
+
+async def with_same_expressions(
+    bench: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
+) -> Pairs:
+    """Return *pairs*, the second of each with those expressions of the first that mean the same."""
+    spell = bench.authoring_dialect.one_spelling
+    plain = {
+        key: (
+            old,
+            respelled(old, _named_alike(old, new), lambda _, one, two: spell(one) == spell(two)),
+        )
+        for key, (old, new) in pairs.items()
+    }
+    contexts = _contexts(both, plain)
+    asked: dict[Expression, None] = {}
+
+    def ask(first: _Context, second: _Context) -> Same:
+        def note(field: str, one: str, other: str) -> bool:
+            asked[first.expression(field, one)] = None
+            asked[second.expression(field, other)] = None
+            return False
+
+        return note
+
+    for key, context in contexts.items():
+        respelled(*plain[key], ask(*context))
+    if not asked:
+        return plain
+    meanings = await _meanings(bench, both[0], list(asked))
+    routines = frozenset(item.name.name for schema in both for item in schema.routines)
+
+    def answer(first: _Context, second: _Context) -> Same:
+        def same(field: str, one: str, other: str) -> bool:
+            meaning = meanings[first.expression(field, one)]
+            # The planner replaces simple functions by their bodies, which may change later.
+            calls = [set(_WORD.findall(text)) & routines for text in (one, other)]
+            return (
+                meaning is not None
+                and meaning == meanings[second.expression(field, other)]
+                and calls[0] == calls[1]
+            )
+
+        return same
+
+    answered = {
+        key: (plain[key][0], respelled(*plain[key], answer(*context)))
+        for key, context in contexts.items()
+    }
+    return {**plain, **answered}
+
+
+def _named_alike(old: Any, new: Any) -> Any:
+    """Return *new* with the name of the NOT NULL of *old*, which stays whatever else changes."""
+    if isinstance(old, Column) and isinstance(new, Column) and old.not_null and new.not_null:
+        return replace(new, not_null_name=old.not_null_name)
+    return new
+
+
+def _contexts(
+    both: tuple[Schema, Schema], pairs: Pairs
+) -> dict[Hashable, tuple[_Context, _Context]]:
+    """Return how the expressions of *pairs* are read that still differ."""
+    tables = [{table.name: table for table in schema.tables} for schema in both]
+    found = {}
+    for key, (old, new) in pairs.items():
+        if old == new or (isinstance(old, Column) and old.type != new.type):
+            continue
+        name = _table_of(key)
+        first, second = (
+            _context(value, of.get(name) if name is not None else None)
+            for value, of in zip((old, new), tables, strict=True)
+        )
+        if first is not None and second is not None:
+            found[key] = (first, second)
+    return found
+
+
+def _table_of(key: Hashable) -> QualifiedName | None:
+    if isinstance(key, Ref):
+        return key.table if key.kind is ObjectKind.POLICY else None
+    return key[0] if isinstance(key, tuple) else None
+
+
+async def _meanings(
+    bench: ScratchSession, schema: Schema, asked: Iterable[Expression]
+) -> dict[Expression, str | None]:
+    """Return what the server makes of each expression; ``None`` where it does not know."""
+    found = await _asked(bench, _SCRATCH, list(asked))
+    unknown = [expression for expression, meaning in found.items() if meaning is None]
+    if unknown:
+        empty = await bench.schema(EMPTY)
+        support = types_and_functions(schema, empty)
+        if support != empty:
+            try:
+                source = await schema_source(bench, support, empty)
+                found |= await _asked(bench, _named(source), unknown)
+            except (UnsupportedChange, StatementFailed):
+                pass  # Functions that need more than is there: these expressions stay unknown.
+    return found
+
+
+async def _asked(
+    bench: ScratchSession, source: Source, expressions: list[Expression]
+) -> dict[Expression, str | None]:
+    return dict(zip(expressions, await bench.normalize(source, expressions), strict=True))
+
+
+def _named(source: Source) -> Source:
+    """Return a source whose database is used for expressions only, and is never copied."""
+    return replace(source, parts=("expressions", *source.parts))
+
+
+_SCRATCH = _named(EMPTY)
+_KINDS = ("namespaces", "extensions", "enums", "domains", "composite_types", "routines")
+
+
+def types_and_functions(schema: Schema, empty: Schema) -> Schema:
+    """Return what expressions of *schema* may use, without all that needs a table or sequence."""
+    objects = [obj for kind in _KINDS for obj in getattr(schema, kind)]
+    refs = {obj.ref for obj in objects}
+    kinds = {ref.kind for ref in refs}
+    needs = schema.needs()
+    while missing := {
+        ref
+        for ref in refs
+        if any(need.kind not in kinds or need not in refs for need in needs.get(ref, ()))
+    }:
+        refs -= missing
+    changed: dict[str, Any] = {
+        kind: tuple(obj for obj in getattr(schema, kind) if obj.ref in refs) for kind in _KINDS
+    }
+    pairs = tuple(pair for pair in schema.dependencies if set(pair) <= refs)
+    return replace(empty, dependencies=pairs, **changed)

@@ -1,0 +1,219 @@
+"""Leave out what dbwarden does not write: objects of other kinds, and what needs them. Pure.
+
+A publication, a range type or a foreign server cannot be built in a scratch database. It must not
+keep the rest from being compared. So it is taken out of both schemas, with the views, columns or
+functions that need it, and is listed by name.
+"""
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dbwarden.authoring.collect.unmanaged_objects import KINDS
+from dbwarden.authoring.labels import told
+from dbwarden.diff.changes import constraint_ref, index_ref
+from dbwarden.diff.structure import Links, links
+from dbwarden.schema import Grant, MaterializedView, ObjectKind, Ref, Schema, Table
+
+NOT_WRITTEN = "dbwarden does not write this kind"
+WRITE_IT = "To have it, write its SQL into a migration: dbwarden make-migrations --empty -m ..."
+PARTS_OF_TABLES = (
+    ObjectKind.COLUMN,
+    ObjectKind.CONSTRAINT,
+    ObjectKind.TRIGGER,
+    ObjectKind.RULE,
+    ObjectKind.POLICY,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """An object that was not compared: its kind, its name, why, and what to do about it.
+
+    Partitions are counted: ``name`` is that of their table.
+    """
+
+    kind: str
+    name: str
+    why: str
+    next_step: str = WRITE_IT
+    count: int = 1
+
+    def __str__(self) -> str:
+        """Return what a person reads: ``column docs.words (needs ...)``."""
+        if self.kind == "partitions":
+            number = "1 partition" if self.count == 1 else f"{self.count} partitions"
+            verb = "was" if self.count == 1 else "were"
+            return (
+                f"{number} of {self.name} that {self.why.removesuffix(' them')} {verb} left alone"
+            )
+        return f"{self.kind} {self.name}" + ("" if self.why == NOT_WRITTEN else f" ({self.why})")
+
+
+def unclaimed(tables: Mapping[str, str]) -> tuple[LeftOut, ...]:
+    """Return the *tables* that no database claims, with the modules that define them."""
+    step = "Name the module in model_paths, or leave the table to others."
+    return tuple(
+        LeftOut(kind="table", name=name, why=f"{home} is in no model_paths", next_step=step)
+        for name, home in tables.items()
+    )
+
+
+def buildable(schema: Schema, floor: Schema) -> Schema:
+    """Return *schema* as far as it can be built on *floor*."""
+    return replace(without(schema, unbuildable(schema, floor)), others=floor.others)
+
+
+def unbuildable(schema: Schema, floor: Schema) -> frozenset[Ref]:
+    """Return the objects of *schema* that cannot be written and are not in *floor*, and their
+    dependents."""
+    there = {other.ref for other in floor.others}
+    return with_dependents(schema, {it.ref for it in schema.others} - there)
+
+
+def comparable(
+    current: Schema, desired: Schema, gone: AbstractSet[Ref] = frozenset()
+) -> tuple[Schema, Schema, frozenset[Ref]]:
+    """Return both schemas without what only one of them could have, and what that is.
+
+    Args:
+        current: What is there.
+        desired: What is wanted.
+        gone: Objects that are known to be missing in one of them already.
+    """
+    old, new = ({other.ref: other for other in it.others} for it in (current, desired))
+    lone = frozenset(old.keys() ^ new.keys())
+    gone = gone | with_dependents(current, lone) | with_dependents(desired, lone)
+    unlike = {ref for ref in old.keys() & new.keys() if old[ref] != new[ref]}
+    left = frozenset(gone | unlike)
+    return without(current, left), without(desired, left), left
+
+
+def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
+    """Return the objects of *left* by name, without the parts of tables that are left out whole."""
+    tables = {
+        ref.table
+        for ref in left
+        if ref.kind in (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.OTHER)
+    }
+    default = schemas[0].default_namespace if schemas else None
+    needs = [links(schema).needs for schema in schemas]
+    found = []
+    for ref in sorted(left, key=lambda ref: (ref.kind is not ObjectKind.OTHER, *ref.sort_key)):
+        if ref.kind in (ObjectKind.DEFAULT, ObjectKind.GRANT):
+            continue
+        if ref.kind in PARTS_OF_TABLES and ref.table in tables:
+            continue
+        why = NOT_WRITTEN
+        if ref.kind is not ObjectKind.OTHER:
+            needed = next((it for each in needs for it in each.get(ref, ()) if it in left), None)
+            why = f"needs {told(needed, default)}" if needed else "needs what was left out"
+        kind = ref.part if ref.kind is ObjectKind.OTHER and ref.part else ref.kind.value
+        name = told(ref, default).removeprefix(f"{kind} ")
+        found.append(LeftOut(kind=kind, name=name, why=why))
+    return tuple(found)
+
+
+def with_dependents(schema: Schema, refs: AbstractSet[Ref]) -> frozenset[Ref]:
+    """Return *refs* and everything in *schema* that cannot be there without them."""
+    if not refs:
+        return frozenset(refs)
+    known = links(schema)
+    found = set(refs)
+    waiting = list(refs)
+    while waiting:
+        for user in _users(schema, known, waiting.pop()):
+            if user not in found:
+                found.add(user)
+                waiting.append(user)
+    return frozenset(found)
+
+
+def _users(schema: Schema, known: Links, ref: Ref) -> Iterator[Ref]:
+    for user in known.needed_by.get(ref, ()):
+        match user.kind:
+            case ObjectKind.DEFAULT:  # the value of a generated column, too
+                yield replace(user, kind=ObjectKind.COLUMN)
+            case ObjectKind.TABLE | ObjectKind.DOMAIN | ObjectKind.SEQUENCE:
+                yield replace(user, part=None)
+            case _:
+                yield user
+    if ref.kind is ObjectKind.COLUMN:
+        yield from _partitioned_by(schema, ref)
+
+
+def _partitioned_by(schema: Schema, ref: Ref) -> Iterator[Ref]:
+    table = schema.table(ref.table)
+    by = table.partition_by if table is not None else None
+    if table is not None and ref.part and by and ref.part in by:
+        yield table.ref
+
+
+def without(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
+    """Return *schema* without the objects that *refs* name."""
+    if not refs:
+        return schema
+    changed: dict[str, Any] = {}
+    for name in (*KINDS, "enums", "sequences"):
+        changed[name] = tuple(it for it in getattr(schema, name) if it.ref not in refs)
+    for name in ("grants", "standing"):
+        kept = (_without_columns(it, refs) for it in getattr(schema, name))
+        changed[name] = tuple(it for it in kept if it is not None)
+    changed["materialized_views"] = tuple(
+        replace(view, indexes=tuple(it for it in view.indexes if _index(view, it) not in refs))
+        for view in changed["materialized_views"]
+    )
+    tables = tuple(_table(it, refs) for it in schema.tables if it.ref not in refs)
+    pairs = tuple(pair for pair in schema.dependencies if not refs & {*pair})
+    return replace(schema, **changed, tables=tables, dependencies=pairs)
+
+
+def _index(relation: Table | MaterializedView, index: Any) -> Ref:
+    return index_ref(relation.name, index)
+
+
+def _table(table: Table, refs: AbstractSet[Ref]) -> Table:
+    def there(constraint: Any) -> bool:
+        return constraint_ref(table.name, constraint) not in refs
+
+    key = table.primary_key
+    made = replace(
+        table,
+        columns=tuple(it for it in table.columns if table.column_ref(it.name) not in refs),
+        primary_key=key if key is not None and there(key) else None,
+        uniques=tuple(filter(there, table.uniques)),
+        checks=tuple(filter(there, table.checks)),
+        exclusions=tuple(filter(there, table.exclusions)),
+        foreign_keys=tuple(filter(there, table.foreign_keys)),
+        indexes=tuple(it for it in table.indexes if _index(table, it) not in refs),
+    )
+    return table if made == table else made
+
+
+def _without_columns(grant: Grant, refs: AbstractSet[Ref]) -> Grant | None:
+    """Return *grant* without its columns that are in *refs*, if anything is left of it."""
+    if grant.ref in refs or grant.on in refs:
+        return None
+    gone = {
+        ref.part for ref in refs if ref.kind is ObjectKind.COLUMN and ref.table == grant.on.table
+    }
+    if not gone:
+        return grant
+
+    def stay(words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(word for word in words if _column_of(word) not in gone)
+
+    made = replace(
+        grant,
+        privileges=stay(grant.privileges),
+        grantable=stay(grant.grantable),
+        revoked=stay(grant.revoked),
+    )
+    return made if made.privileges or made.revoked else None
+
+
+def _column_of(privilege: str) -> str | None:
+    """Return the column of ``SELECT ("a")``."""
+    _, bracket, name = privilege.removesuffix(")").partition(" (")
+    return name.strip('"').replace('""', '"') if bracket else None

@@ -1,0 +1,159 @@
+"""Remove differences that are only spelling; the server decides which are.
+
+Expressions are compared first, each by itself: ``now()`` and ``CURRENT_TIMESTAMP`` are the same.
+PostgreSQL also prints a view in one way, and that print, run and printed again, in another. Objects
+that print the same once both sides are printed again are the same. SQLite keeps what was written,
+and its dialect compares without a server.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from dbwarden.authoring.collect.current import schema_source
+from dbwarden.authoring.collect.hints import ColumnKey, Hints
+from dbwarden.authoring.compare.expressions import with_same_expressions
+from dbwarden.authoring.compare.left_out import buildable
+from dbwarden.authoring.generate.model_wording import in_words
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
+from dbwarden.errors import StatementFailed, UnsupportedChange
+from dbwarden.schema import Check, Column, Index, Schema, Table, constraint_key
+
+T = TypeVar("T")
+Leaves = Mapping[Hashable, Any]
+
+
+def leaves(schema: Schema) -> dict[Hashable, Any]:
+    """Everything in *schema* that is compared by itself, by what tells it apart."""
+    found: dict[Hashable, Any] = {obj.ref: obj for obj in schema.objects}
+    for table in schema.tables:
+        found.update(_of_table(table))
+    return found
+
+
+def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:
+    if table.virtual is not None:
+        yield (table.name, "virtual", ""), table
+    for column in table.columns:
+        yield (table.name, "column", column.name), column
+    for constraint in table.constraints:
+        yield (table.name, "constraint", constraint_key(constraint)), constraint
+    for index in table.indexes:
+        yield (table.name, "index", index.name), index
+
+
+def unequal_leaves(
+    current: Schema, desired: Schema
+) -> tuple[dict[Hashable, Any], dict[Hashable, Any]]:
+    """The leaves of both, without those of tables that are the same."""
+    same = {table.name: table for table in current.tables}
+    alike = {table.name for table in desired.tables if same.get(table.name) == table}
+    first, second = (
+        replace(schema, tables=tuple(table for table in schema.tables if table.name not in alike))
+        for schema in (current, desired)
+    )
+    return leaves(first), leaves(second)
+
+
+def differing(one: Leaves, other: Leaves) -> list[Hashable]:
+    """What is in both but not the same."""
+    return [key for key, value in one.items() if key in other and other[key] != value]
+
+
+async def normalized(bench: ScratchSession, current: Schema, desired: Schema) -> Schema:
+    """Return *desired* with the spelling of *current* wherever the two mean the same."""
+    desired = bench.authoring_dialect.called_alike(current, desired)
+    old, new = unequal_leaves(current, desired)
+    pairs = {key: (old[key], new[key]) for key in differing(old, new)}
+    if not pairs:
+        return desired
+    compared = await with_same_expressions(bench, (current, desired), pairs)
+    new = {**new, **{key: other for key, (_, other) in compared.items()}}
+    desired = with_leaves(desired, new)
+    unlike = differing(old, new)
+    plain = {key: bench.authoring_dialect.alike(old[key], new[key]) for key in unlike}
+    if None not in plain.values():
+        return with_leaves(desired, {key: old[key] for key, same in plain.items() if same})
+    try:
+        old_again = leaves(await _printed_again(bench, current))
+        new_again = leaves(await _printed_again(bench, desired))
+    except (UnsupportedChange, StatementFailed):
+        # A schema that cannot be built in one go is compared as it is.
+        return desired
+    same = {
+        key: old[key]
+        for key in unlike
+        if {old[key], old_again.get(key)} & {new[key], new_again.get(key)} - {None}
+    }
+    return with_leaves(desired, same) if same else desired
+
+
+async def _printed_again(bench: ScratchSession, schema: Schema) -> Schema:
+    empty = await bench.schema(EMPTY)
+    return await bench.schema(await schema_source(bench, buildable(schema, empty), empty))
+
+
+def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
+    """*schema* with some of its leaves replaced."""
+    changed: dict[str, Any] = {}
+    for name in _THINGS:
+        objects = getattr(schema, name)
+        changed[name] = tuple(replaced.get(obj.ref, obj) for obj in objects)
+    tables = tuple(_table_with(table, replaced) for table in schema.tables)
+    return replace(schema, tables=tables, **changed)
+
+
+_THINGS = (
+    *("namespaces", "extensions", "enums", "domains", "composite_types", "sequences", "views"),
+    *("materialized_views", "routines", "aggregates", "triggers", "event_triggers", "rules"),
+    *("policies", "statistics", "grants", "default_privileges", "others"),
+)
+
+
+def _table_with(table: Table, replaced: Leaves) -> Table:
+    def one(kind: str, name: str, value: Any) -> Any:
+        return replaced.get((table.name, kind, name), value)
+
+    if table.virtual is not None:
+        found: Table = one("virtual", "", table)
+        return found
+
+    def constraint(value: Any) -> Any:
+        return one("constraint", constraint_key(value), value)
+
+    key = table.primary_key
+    return replace(
+        table,
+        columns=tuple(one("column", column.name, column) for column in table.columns),
+        primary_key=constraint(key) if key is not None else None,
+        uniques=tuple(map(constraint, table.uniques)),
+        checks=tuple(map(constraint, table.checks)),
+        exclusions=tuple(map(constraint, table.exclusions)),
+        foreign_keys=tuple(map(constraint, table.foreign_keys)),
+        indexes=tuple(one("index", index.name, index) for index in table.indexes),
+    )
+
+
+async def confirmed(bench: ScratchSession, schema: Schema, words: Hints) -> Hints:
+    """Return those of *words* that mean what *schema* has."""
+    default = schema.default_namespace
+    pairs: dict[Hashable, tuple[Any, Any]] = {}
+    for table in schema.tables:
+        for key, part in _of_table(table):
+            if isinstance(part, Check | Column | Index):
+                own = in_words(part, table.name, words, default)
+                if own != part:
+                    pairs[key] = (part, own)
+    compared = await with_same_expressions(bench, (schema, schema), pairs)
+    wrong = {
+        (key[0].name, key[2])
+        for key, (part, own) in compared.items()
+        if part != own and isinstance(key, tuple)
+    }
+
+    def kept(texts: Mapping[ColumnKey, T]) -> dict[ColumnKey, T]:
+        return {key: text for key, text in texts.items() if (key[0].name, key[1]) not in wrong}
+
+    return Hints(
+        checks=kept(words.checks), generated=kept(words.generated), indexes=kept(words.indexes)
+    )

@@ -1,0 +1,91 @@
+"""Leave alone the partitions that nothing declares, because pg_partman or a job made them. Pure.
+
+Partitions that are made at run time are no drift, and no migration drops them. They are taken out
+of both schemas and counted for each table. A partition goes with its table.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+
+from dbwarden.authoring.compare.left_out import LeftOut
+from dbwarden.authoring.labels import label
+from dbwarden.diff.changes import constraint_ref, index_ref
+from dbwarden.schema import (
+    ObjectKind,
+    Policy,
+    QualifiedName,
+    Ref,
+    Rule,
+    Schema,
+    Statistics,
+    Table,
+    Trigger,
+    ref_of,
+)
+from dbwarden.schema import Sequence as SchemaSequence
+
+COMPARE_THEM = 'To compare them, set partitions="all".'
+
+
+def undeclared(current: Schema, desired: Schema) -> Mapping[QualifiedName, QualifiedName]:
+    """Return the partitions that only *current* has, and of which table of *desired* each is.
+
+    That table is the nearest one above that is declared: the partitions of an undeclared partition
+    are undeclared as well.
+    """
+    declared = {table.name: table for table in desired.tables}
+    above = {
+        table.name: table.partition_of.parent
+        for table in current.tables
+        if table.partition_of is not None and table.name not in declared
+    }
+    found = {}
+    for name, parent in above.items():
+        while parent in above:
+            parent = above[parent]
+        if parent in declared and declared[parent].partition_by is not None:
+            found[name] = parent
+    return found
+
+
+def counted(
+    found: Mapping[QualifiedName, QualifiedName], by: str, default: str | None
+) -> Iterator[LeftOut]:
+    """Yield how many of the partitions *found* each table has, which no *by* declares."""
+    for parent, count in sorted(Counter(found.values()).items()):
+        yield LeftOut(
+            kind="partitions",
+            name=label(parent, default),
+            why=f"no {by} declares them",
+            next_step=COMPARE_THEM,
+            count=count,
+        )
+
+
+def refs_of(current: Schema, desired: Schema, names: Collection[QualifiedName]) -> frozenset[Ref]:
+    """Return the tables called *names*, all that belongs to them, and namespaces for them alone."""
+    homes = {name.namespace for name in names} - {it.name for it in desired.namespaces}
+    refs = {Ref(ObjectKind.NAMESPACE, None, home) for home in homes if home is not None}
+    for table in current.tables:
+        if table.name in names:
+            refs.update(_parts(table))
+    for obj in (*current.objects, *desired.objects):
+        match obj:
+            case Trigger() | Rule() | Policy() | Statistics() if obj.table in names:
+                refs.add(obj.ref)
+            case SchemaSequence(owned_by=Ref() as owner) if owner.table in names:
+                refs.add(obj.ref)
+            case _:
+                pass
+    return frozenset(refs)
+
+
+def _parts(table: Table) -> Iterator[Ref]:
+    yield table.ref
+    for column in table.columns:
+        yield table.column_ref(column.name)
+        yield ref_of(ObjectKind.DEFAULT, table.name, column.name)
+    for constraint in table.constraints:
+        yield constraint_ref(table.name, constraint)
+    for index in table.indexes:
+        yield index_ref(table.name, index)

@@ -1,0 +1,376 @@
+"""A drop and an add that are one rename: said by the author, or asked. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from shlex import quote
+
+from dbwarden.authoring.collect.hints import Hints
+from dbwarden.authoring.labels import columns_by_label, label, objects_by_label
+from dbwarden.diff.changes import Rename, RenameValue, Renaming
+from dbwarden.errors import UsageError
+from dbwarden.schema import Column, Enum, ObjectKind, QualifiedName, Ref, Schema, Table, ref_of
+
+ALIKE = 0.6
+"""The share of equal columns from which on two tables may be the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Something that goes and something that comes, and why they may be the same thing."""
+
+    renaming: Renaming
+    old: str
+    new: str
+    reasons: tuple[str, ...]
+
+    @property
+    def flags(self) -> tuple[str, str]:
+        """What says that it is a rename, and what says that it is not."""
+        return f"--rename {quote(f'{self.old}:{self.new}')}", f"--allow-drop {quote(self.old)}"
+
+
+def ordered(renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
+    """Parts before the wholes that they are named after; each once."""
+    unique = list(dict.fromkeys(renames))
+    return tuple(sorted(unique, key=lambda item: not _is_part(item)))
+
+
+def _is_part(item: Renaming) -> bool:
+    return isinstance(item, RenameValue) or item.before.kind is ObjectKind.COLUMN
+
+
+def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
+    """What ``users.nick:nickname``, ``users:people`` or ``status.old:new`` means.
+
+    A new name without a namespace is in the old one's, or in the default namespace if the models
+    have it only there.
+
+    Raises:
+        UsageError: It has another form, or names nothing that is there.
+    """
+    old, colon, new = text.rpartition(":")
+    if not colon or not old or not new:
+        raise UsageError(
+            f"--rename {text!r} does not say from what to what",
+            next_step="Write it as --rename users.nick:nickname or --rename users:people.",
+        )
+    column = columns_by_label(current).get(old)
+    if column is not None:
+        name = new.rpartition(".")[2]
+        return Rename(before=column, after=replace(column, part=name))
+    obj = objects_by_label(current).get(old)
+    if obj is not None:
+        return Rename(before=obj, after=_target(obj, new, desired))
+    enum, _, value = old.rpartition(".")
+    for found in current.enums:
+        if label(found.name, current.default_namespace) == enum and value in found.values:
+            return RenameValue(enum=found.name, before=value, after=new)
+    values = {
+        label(found.name, current.default_namespace, word)
+        for found in current.enums
+        for word in found.values
+    }
+    known = (*columns_by_label(current), *objects_by_label(current), *values)
+    near = get_close_matches(old, known, n=1)
+    raise UsageError(
+        f"--rename {text!r}: there is no {old} in the migrations so far"
+        + (f"; did you mean {near[0]}?" if near else ""),
+        next_step="Name a table, a column (users.nick) or an enum's value (status.old) that is "
+        "there now; the new name comes behind the colon.",
+    )
+
+
+def _target(obj: Ref, new: str, desired: Schema) -> Ref:
+    namespace, dot, name = new.rpartition(".")
+    same = replace(obj, namespace=namespace if dot else obj.namespace, name=name)
+    default = replace(same, namespace=desired.default_namespace)
+    wanted = set(objects_by_label(desired).values())
+    return default if not dot and same not in wanted - {obj} and default in wanted else same
+
+
+def refuse_unknown(
+    texts: Sequence[str], asked: Sequence[Renaming], renames: Sequence[Renaming], desired: Schema
+) -> None:
+    """Raise where a rename that was asked for ends at a name that nothing has.
+
+    Args:
+        texts: What was asked for, as it was written.
+        asked: The same, read.
+        renames: All renames, among which tables and enums of the asked ones may be.
+        desired: What is wanted.
+
+    Raises:
+        UsageError: Names the rename.
+    """
+    wholes = [item for item in renames if isinstance(item, Rename) and not _is_part(item)]
+    moved = {item.before.table: item.after.table for item in wholes}
+    for text, item in zip(texts, asked, strict=True):
+        if not _ends_in(item, moved, desired):
+            new = text.rpartition(":")[2]
+            called = _other_capitals(new, desired)
+            raise UsageError(
+                f"--rename {text!r}: there is no {new} in the models",
+                next_step="Correct the new name there or here: a rename leads to what models have."
+                if called is None
+                else f"To SQLite {new} and {called}, which is there now, are the same name: "
+                "it keeps its capitals.",
+            )
+
+
+def _other_capitals(name: str, desired: Schema) -> str | None:
+    """What *name* is called where capitals don't tell names apart."""
+    if desired.dialect != "sqlite":
+        return None
+    names = {table.name.name for table in desired.tables}
+    names |= {column.name for table in desired.tables for column in table.columns}
+    same = (other for other in sorted(names) if other.casefold() == name.casefold())
+    return next(same, None)
+
+
+def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desired: Schema) -> bool:
+    match item:
+        case RenameValue(enum=name, after=value):
+            enums = {enum.name: enum for enum in desired.enums}
+            enum = enums.get(moved.get(name, name))
+            return enum is not None and value in enum.values
+        case Rename(after=Ref(kind=ObjectKind.COLUMN, part=column) as ref):
+            table = desired.table(moved.get(ref.table, ref.table))
+            return table is not None and table.column(column or "") is not None
+        case Rename(after=ref) if ref.kind is ObjectKind.TABLE:
+            return desired.table(ref.table) is not None
+        case Rename(after=ref):
+            return any(obj.ref == ref for obj in desired.objects)
+
+
+def hinted(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:
+    """The renames that the models' ``info={"renamed_from": ...}`` tell, once each is due."""
+    default = current.default_namespace
+    olds: dict[QualifiedName, QualifiedName] = {}
+    for new_name, old in hints.renamed_tables.items():
+        now = _settled_name(new_name, default)
+        namespace, dot, name = old.rpartition(".")
+        was = QualifiedName(namespace if dot else now.namespace, name)
+        olds[now] = was
+        if current.table(was) and not current.table(now) and not desired.table(was):
+            yield Rename(before=ref_of(ObjectKind.TABLE, was), after=ref_of(ObjectKind.TABLE, now))
+    for (new_table, column), old in hints.renamed_columns.items():
+        now = _settled_name(new_table, default)
+        table = current.table(now) or current.table(olds.get(now, now))
+        if table is not None and table.column(old) and not table.column(column):
+            before = ref_of(ObjectKind.COLUMN, table.name, old)
+            yield Rename(before=before, after=replace(before, part=column))
+
+
+def _settled_name(name: QualifiedName, default: str | None) -> QualifiedName:
+    return QualifiedName(default, name.name) if name.namespace is None else name
+
+
+def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
+    """What goes and comes and may be the same; each name in at most one pair."""
+    return (
+        *_tables(current, desired),
+        *(
+            found
+            for before, after in _both(current, desired)
+            for found in _columns(before, after, current.default_namespace)
+        ),
+        *_enums(current, desired),
+        *_values(current, desired),
+    )
+
+
+def _both(current: Schema, desired: Schema) -> Iterator[tuple[Table, Table]]:
+    wanted = {table.name: table for table in desired.tables}
+    for table in current.tables:
+        if table.name in wanted:
+            yield table, wanted[table.name]
+
+
+def _tables(current: Schema, desired: Schema) -> Iterator[Candidate]:
+    names = {table.name for table in current.tables}
+    kept = {table.name for table in desired.tables}
+    gone = [table for table in current.tables if table.name not in kept]
+    came = [table for table in desired.tables if table.name not in names]
+    default = current.default_namespace
+    pairs = sorted(
+        ((_alike(old, new), old, new) for old in gone for new in came),
+        key=lambda item: (-item[0], str(item[1].name), str(item[2].name)),
+    )
+    taken: set[QualifiedName] = set()
+    for share, old, new in pairs:
+        if share < ALIKE or old.name in taken or new.name in taken:
+            continue
+        taken |= {old.name, new.name}
+        same = sum(1 for column in old.columns if _same_column(column, new.column(column.name)))
+        yield Candidate(
+            renaming=Rename(before=old.ref, after=new.ref),
+            old=label(old.name, default),
+            new=label(new.name, default),
+            reasons=(f"{same} of {len(old.columns)} columns are the same",),
+        )
+
+
+def _alike(old: Table, new: Table) -> float:
+    same = sum(1 for column in old.columns if _same_column(column, new.column(column.name)))
+    return same / max(len(old.columns), len(new.columns), 1)
+
+
+def _same_column(one: Column, other: Column | None) -> bool:
+    return other is not None and one.type == other.type
+
+
+def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candidate]:
+    gone = [c for c in before.columns if after.column(c.name) is None and not c.inherited]
+    came = [c for c in after.columns if before.column(c.name) is None and not c.inherited]
+    pairs = sorted(
+        (
+            (reasons, old, new)
+            for old in gone
+            for new in came
+            if (reasons := _column_reasons(before, after, old, new))
+        ),
+        key=lambda item: (-len(item[0]), item[1].name, item[2].name),
+    )
+    taken: set[str] = set()
+    for reasons, old, new in pairs:
+        if old.name in taken or f"+{new.name}" in taken:
+            continue
+        taken |= {old.name, f"+{new.name}"}
+        ref = before.column_ref(old.name)
+        yield Candidate(
+            renaming=Rename(before=ref, after=replace(ref, part=new.name)),
+            old=label(before.name, default, old.name),
+            new=new.name,
+            reasons=reasons,
+        )
+
+
+def _column_reasons(before: Table, after: Table, old: Column, new: Column) -> tuple[str, ...]:
+    """Why *new* may be *old*; nothing when their types differ."""
+    if old.type != new.type:
+        return ()
+    reasons = [f"same type, {old.type}"]
+    if before.columns.index(old) == after.columns.index(new):
+        reasons.append(f"same place, column {before.columns.index(old) + 1}")
+    if (old.not_null, old.default) == (new.not_null, new.default):
+        reasons.append("same NOT NULL and default")
+    if _keys(before, old.name) == _keys(after, new.name) != 0:
+        reasons.append("same constraints and indexes")
+    return tuple(reasons)
+
+
+def _keys(table: Table, column: str) -> int:
+    constraints = sum(1 for item in table.constraints if column in getattr(item, "columns", ()))
+    indexes = sum(
+        1 for index in table.indexes if any(key.column == column for key in index.columns)
+    )
+    return constraints + 100 * indexes
+
+
+def _enums(current: Schema, desired: Schema) -> Iterator[Candidate]:
+    """An enum goes, and one with like values comes in the same column."""
+    gone = [enum for enum in current.enums if enum.name not in {new.name for new in desired.enums}]
+    came = [enum for enum in desired.enums if enum.name not in {old.name for old in current.enums}]
+    if not gone or not came:
+        return
+    before, after = current.needed_by(), desired.needed_by()
+    default = current.default_namespace
+    for old in gone:
+        for new in came:
+            same = len({*old.values} & {*new.values})
+            alike = same >= ALIKE * max(len(old.values), len(new.values))
+            if alike and {*before.get(old.ref, ())} & {*after.get(new.ref, ())}:
+                yield Candidate(
+                    renaming=Rename(before=old.ref, after=new.ref),
+                    old=label(old.name, default),
+                    new=label(new.name, default),
+                    reasons=(f"same column, {same} of {len(old.values)} values are the same",),
+                )
+                came.remove(new)
+                break
+
+
+def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
+    wanted = {enum.name: enum for enum in desired.enums}
+    for enum in current.enums:
+        new = wanted.get(enum.name)
+        if new is None or len(new.values) != len(enum.values):
+            continue
+        for before, after in _swapped(enum, new):
+            yield Candidate(
+                renaming=RenameValue(enum=enum.name, before=before, after=after),
+                old=label(enum.name, current.default_namespace, before),
+                new=after,
+                reasons=("same place in the enum",),
+            )
+
+
+def _swapped(old: Enum, new: Enum) -> Iterator[tuple[str, str]]:
+    for before, after in zip(old.values, new.values, strict=True):
+        if before not in new.values and after not in old.values:
+            yield before, after
+
+
+def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedName]:
+    """The new names of renamed tables and types, by their old ones."""
+    return {
+        item.before.table: item.after.table
+        for item in renames
+        if isinstance(item, Rename) and not _is_part(item)
+    }
+
+
+def new_labels(renames: Sequence[Renaming], default: str | None) -> dict[str, str]:
+    """What renamed tables, types and columns are called now, by what they were called."""
+    moves = whole_moves(renames)
+    found = {label(old, default): label(new, default) for old, new in moves.items()}
+    for item in renames:
+        if isinstance(item, Rename) and item.before.kind is ObjectKind.COLUMN:
+            table = item.before.table
+            was = label(table, default, item.before.part)
+            found[was] = label(moves.get(table, table), default, item.after.part)
+    return found
+
+
+def in_old_names(
+    candidate: Candidate, olds: Mapping[QualifiedName, QualifiedName], default: str | None
+) -> Candidate:
+    """*candidate*, a part of something that is renamed itself, by what flags call it: the name that
+    the whole has in *olds*, from before."""
+    match candidate.renaming:
+        case RenameValue(enum=name, before=value) as renaming if name in olds:
+            old = label(olds[name], default, value)
+            return replace(candidate, renaming=replace(renaming, enum=olds[name]), old=old)
+        case Rename(before=ref, after=after) if ref.kind is ObjectKind.COLUMN and ref.table in olds:
+            before = ref.within(olds[ref.table])
+            moved = Rename(before=before, after=replace(before, part=after.part))
+            old = label(olds[ref.table], default, ref.part)
+            return replace(candidate, renaming=moved, old=old)
+        case _:
+            return candidate
+
+
+def question(candidate: Candidate) -> str:
+    """The question to a person."""
+    return (
+        f"Is {candidate.new} the new name of {candidate.old}, which keeps the data? "
+        f"({'; '.join(candidate.reasons)})"
+    )
+
+
+def unanswered(found: Sequence[Candidate]) -> UsageError:
+    """The error when nobody can be asked."""
+    lines = [
+        f"{candidate.old} goes and {candidate.new} comes ({'; '.join(candidate.reasons)})"
+        for candidate in found
+    ]
+    flags = " ".join(
+        f"{rename} (it is the same) or {drop} (it is not)."
+        for rename, drop in (candidate.flags for candidate in found)
+    )
+    return UsageError(
+        "this may be a rename, which keeps the data, or a drop, which does not: "
+        + "; ".join(lines),
+        next_step=f"Say which: {flags}",
+    )

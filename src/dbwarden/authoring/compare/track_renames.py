@@ -1,0 +1,78 @@
+"""What hand-written migrations made follows what models rename, and is in the way of what goes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dbwarden.authoring.collect.unmanaged_objects import ON_TABLES, with_objects, without_objects
+from dbwarden.authoring.compare.comparison import SchemaComparison
+from dbwarden.authoring.scratch_session import ScratchSession, Source
+from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.diff.changes import Renaming
+from dbwarden.diff.moved_objects import moved
+from dbwarden.diff.renames import renamed
+from dbwarden.diff.temporary_names import with_room
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Ref, Schema
+
+
+async def followed(
+    bench: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
+) -> SchemaComparison:
+    """*sides*, wanted with what is kept as the server has it once *renames* are made.
+
+    What stands on a table that goes, goes along.
+
+    Raises:
+        UnsupportedChange: Something that is kept reads what goes; names both.
+    """
+    if not comparison.kept:
+        return comparison
+    there = await _renamed(bench, comparison, with_room(comparison.current, renames))
+    names = {kept: moved(kept, renames) for kept in comparison.kept}
+    homes = {table.name for table in comparison.desired.tables}
+    homes |= {view.name for view in (*there.views, *comparison.desired.views)}
+    homes |= {view.name for view in there.materialized_views}
+    stays = {
+        kept: now for kept, now in names.items() if now.kind not in ON_TABLES or now.table in homes
+    }
+    _refuse_readers_of_what_goes(there, comparison.desired, frozenset(stays.values()))
+    rest = without_objects(comparison.desired, comparison.kept)
+    desired = with_objects(rest, there, frozenset(stays.values()))
+    # The server follows the renames in what dbwarden does not write, too.
+    desired = replace(desired, others=comparison.current.others)
+    return replace(comparison, desired=desired, kept=frozenset(stays))
+
+
+async def _renamed(
+    bench: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
+) -> Schema:
+    """What is there after *renames*; the server itself follows them."""
+    if not renames:
+        return comparison.current
+    bare = replace(comparison.current, views=(), triggers=(), dependencies=())
+    rendered = bench.authoring_dialect.render(renames, current=bare, desired=renamed(bare, renames))
+    statements = [statement.text for statement in rendered]
+
+    async def build(database: ScratchDatabase) -> None:
+        await comparison.source.build(database)
+        await database.execute(statements)
+
+    return await bench.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
+
+
+def _refuse_readers_of_what_goes(there: Schema, desired: Schema, kept: frozenset[Ref]) -> None:
+    """Raise where something *kept* needs a table or column that *desired* has no more."""
+    gone = _tables_and_columns(there) - _tables_and_columns(desired)
+    for user, needed in there.dependencies:
+        if user in kept and needed in gone:
+            raise UnsupportedChange(
+                f"{user} reads {needed}, which the models no longer have; a hand-written migration "
+                "made it, and no model mentions it",
+                next_step=f"Change or drop {user} first, in a migration by hand: "
+                "dbwarden new -m '...'. Or let a DDL event of the models say how it is now.",
+            )
+
+
+def _tables_and_columns(schema: Schema) -> set[Ref]:
+    tables = {table.ref for table in schema.tables}
+    return tables | {table.column_ref(c.name) for table in schema.tables for c in table.columns}

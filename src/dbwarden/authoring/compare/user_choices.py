@@ -1,0 +1,225 @@
+"""What a person says about a migration: with flags beforehand, or when asked."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from shlex import quote
+from types import MappingProxyType
+from typing import Protocol
+
+import anyio.to_thread
+
+from dbwarden.authoring.collect.hints import Hints
+from dbwarden.authoring.compare.renames import (
+    Candidate,
+    candidates,
+    hinted,
+    in_old_names,
+    ordered,
+    parse_rename,
+    question,
+    refuse_unknown,
+    unanswered,
+    whole_moves,
+)
+from dbwarden.authoring.labels import columns_by_label
+from dbwarden.diff.changes import Rename, Renaming
+from dbwarden.diff.renames import renamed
+from dbwarden.diff.temporary_names import with_room
+from dbwarden.errors import UsageError
+from dbwarden.schema import Schema
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Asker(Protocol):
+    """Somebody at a terminal. Its methods block."""
+
+    def yes(self, question: str) -> bool:
+        """Whether the answer is yes."""
+        ...
+
+    def text(self, question: str) -> str:
+        """What is answered; empty for nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What was said with flags, and who can be asked for the rest.
+
+    Args:
+        renames: ``users.nick:nickname``, ``users:people``, ``status.old:new``.
+        allow_drop: Exact names: ``users``, ``users.email``, ``status.old``.
+        fills: Column and the expression for rows without a value.
+        using: Column and the expression that turns old values into new ones.
+        rollback_using: The same for the way back: new values into old ones.
+        allow_failing_on_rows: Whether a column may become NOT NULL without a value for rows.
+        online: Whether to use the forms that do not block reading and writing.
+        asker: ``None`` where nobody can be asked.
+    """
+
+    renames: Sequence[str] = ()
+    allow_drop: Sequence[str] = ()
+    fills: Mapping[str, str] = field(default_factory=dict)
+    using: Mapping[str, str] = field(default_factory=dict)
+    rollback_using: Mapping[str, str] = field(default_factory=dict)
+    allow_failing_on_rows: bool = False
+    online: bool = False
+    asker: Asker | None = None
+
+
+async def asked(function: Callable[[str], bool], text: str) -> bool:
+    """Put a question to a person, in a worker thread."""
+    return await anyio.to_thread.run_sync(function, text, abandon_on_cancel=True)
+
+
+async def asked_text(asker: Asker, question: str) -> str:
+    """Return a person's answer to *question*, asked in a worker thread."""
+    answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
+    return answer.strip()
+
+
+async def decided_renames(
+    answers: Answers, hints: Hints, current: Schema, desired: Schema
+) -> tuple[Renaming, ...]:
+    """The renames between two schemas: said by flags, by models, or by a person now.
+
+    Raises:
+        UsageError: Something may be a rename, and nobody says whether it is.
+    """
+    said = [parse_rename(text, current, desired) for text in answers.renames]
+    known = ordered((*said, *hinted(hints, current, desired)))
+    refuse_unknown(answers.renames, said, known, desired)
+    declined = set(answers.allow_drop)
+    while True:
+        open_ = [item for item in _open(current, desired, known) if item.old not in declined]
+        if not open_:
+            return known
+        if answers.asker is None:
+            raise unanswered(open_)
+        for candidate in open_:
+            if await asked(answers.asker.yes, question(candidate)):
+                known = ordered((*known, candidate.renaming))
+            else:
+                declined.add(candidate.old)
+
+
+def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequence[Candidate]:
+    """What may be renames beside the *known* ones; nothing that only makes room for them."""
+    moves = with_room(current, known)
+    ends = {move.after for move in known if isinstance(move, Rename)}
+    aside = {move.after for move in moves if isinstance(move, Rename)} - ends
+    olds = {new: old for old, new in whole_moves(known).items()}
+    return [
+        in_old_names(candidate, olds, current.default_namespace)
+        for candidate in candidates(renamed(current, moves), desired)
+        if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in aside)
+    ]
+
+
+def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -> None:
+    """Raise where something is said about a column that is not there.
+
+    Raises:
+        UsageError: Names the flag and the column, and one that is spelt alike.
+    """
+    now, then = columns_by_label(current), columns_by_label(desired)
+    for flag, said, known, where in (
+        ("--fill", answers.fills, {**now, **then}, "in the models"),
+        ("--using", answers.using, then, "in the models"),
+        ("--rollback-using", answers.rollback_using, now, "in the migrations so far"),
+    ):
+        for name in said:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                raise UsageError(
+                    f"{flag} {name}: there is no such column {where}"
+                    + (f"; did you mean {near[0]}?" if near else ""),
+                    next_step=f"Name table and column: {flag} users.email=EXPRESSION.",
+                )
+
+
+def by_new_names(names: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:
+    """What each of *names* is called when it goes: ``people.nick`` where users became people."""
+    found = {}
+    for name in names:
+        whole, _, part = name.rpartition(".")
+        found[name] = moves.get(name, f"{moves[whole]}.{part}" if whole in moves else name)
+    return found
+
+
+async def allow_drops(
+    answers: Answers,
+    destroys: Sequence[str],
+    why: Mapping[str, str] = NOTHING,
+    *,
+    retyped: Collection[str] = (),
+    moves: Mapping[str, str] = NOTHING,
+    came: Sequence[str] = (),
+) -> None:
+    """Return when everything in *destroys* may go.
+
+    Args:
+        answers: What was allowed, and who can be asked.
+        destroys: By name.
+        why: What is known about some of them: the new type, the module that defines a table.
+        retyped: Those that are changed, not dropped.
+        moves: The new names of what is renamed, by the old ones: both may have been used.
+        came: New tables, one of which may be one that goes.
+
+    Raises:
+        UsageError: Something may not; names each.
+    """
+    also = by_new_names(answers.allow_drop, moves)
+    allowed = {*also, *also.values()}
+    names = [name for name in dict.fromkeys(destroys) if name not in allowed]
+    if not names:
+        return
+    listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
+    listed += _misspelt([old for old, new in also.items() if new not in destroys], destroys)
+    if answers.asker is not None and await asked(
+        answers.asker.yes, f"This destroys data: {listed}. Write it anyway?"
+    ):
+        return
+    flags = " ".join(
+        f"{'--allow-loss' if name in retyped else '--allow-drop'} {quote(name)}" for name in names
+    )
+    raise UsageError(
+        f"the migration would destroy data: {listed}",
+        next_step=f"If that is intended, allow it: {flags}" + _perhaps_renamed(names, came),
+    )
+
+
+def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
+    """What to say instead where a table goes and another comes that does not look like it."""
+    gone = next((name for name in names if "." not in name), None)
+    if gone is None or not came:
+        return ""
+    flag = f"--rename {quote(f'{gone}:{came[0]}')}"
+    return f" (or, where it only has another name now: {flag})"
+
+
+def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:
+    """Return a clause about names that were allowed, but of which nothing is destroyed."""
+    unknown = " or ".join(name for name in allowed if name not in destroys)
+    return f"; it destroys nothing called {unknown} (--allow-drop)" if unknown else ""
+
+
+def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
+    """``users.age=age::int`` as column and expression.
+
+    Raises:
+        UsageError: One has another form.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise UsageError(
+                f"{flag} {text!r} does not name a column and an expression",
+                next_step=f"Write it as {flag} "
+                + ("users.email=\"''\"." if flag == "--fill" else "users.age='age::int'."),
+            )
+        found[name.strip()] = value.strip()
+    return found

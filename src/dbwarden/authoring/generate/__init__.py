@@ -1,0 +1,1 @@
+"""Turn changes into the SQL of an upgrade and its rollback."""

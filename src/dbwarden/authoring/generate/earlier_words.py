@@ -1,0 +1,83 @@
+"""Read the authors' own expressions from earlier migration files, so that a rollback restores them.
+
+PostgreSQL prints ``a IN ('x', 'y')`` as ``ANY ((ARRAY[...``, and that print, run and printed again,
+differs from the first. A text found here may be outdated; the proof decides. Pure.
+"""
+
+import re
+from collections.abc import Iterable
+
+from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexSpelling
+from dbwarden.schema import QualifiedName
+
+# Literals, comments and bodies, in which nothing is looked for; quoted names keep their quotes.
+_OPAQUE = re.compile(
+    r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\"(?:[^\"]|\"\")*\"",
+    re.DOTALL,
+)
+_NAME = r'(?:"[^"]*"|[A-Za-z_\x80-\U0010ffff][\w$]*)'
+_OWNER = re.compile(
+    r"\b(?:CREATE|ALTER)\s+(?:(?:GLOBAL|LOCAL|UNLOGGED)\s+)?(?:TABLE|DOMAIN)\s+"
+    rf"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:ONLY\s+)?(?P<owner>{_NAME}(?:\.{_NAME})?)"
+    rf"|\bCONSTRAINT\s+(?P<check>{_NAME})\s+CHECK\s*(?=\()"
+    rf"|(?:[(,]|\bADD\s+(?:COLUMN\s+)?(?:IF\s+NOT\s+EXISTS\s+)?)\s*(?P<column>{_NAME})\s+"
+    r"(?:[^,;()]|\([\d\s,]*\))*?\bGENERATED\s+ALWAYS\s+AS\s*(?=\()"
+    r"|(?P<end>;)",
+    re.IGNORECASE,
+)
+_INDEX = re.compile(
+    rf"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
+    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)[^;]*?\bWHERE\b(?P<where>[^;]*)",
+    re.IGNORECASE,
+)
+
+
+def words_of(texts: Iterable[str], default_namespace: str | None) -> Hints:
+    """Return the expressions of checks, computed columns and partial indexes in *texts*."""
+    checks: dict[ColumnKey, str] = {}
+    generated: dict[ColumnKey, str] = {}
+    indexes: dict[ColumnKey, IndexSpelling] = {}
+    for text in texts:
+        shape = _OPAQUE.sub(_masked, text)
+        owner: QualifiedName | None = None
+        for found in _OWNER.finditer(shape):
+            if found["end"] is not None:
+                owner = None
+            elif found["owner"] is not None:
+                owner = _qualified(text[slice(*found.span("owner"))], default_namespace)
+            elif owner is not None and (inside := _inside(text, shape, found.end())):
+                kind, kept = ("check", checks) if found["check"] else ("column", generated)
+                kept[owner, _plain(text[slice(*found.span(kind))])] = inside
+        for found in _INDEX.finditer(shape):
+            table = _qualified(text[slice(*found.span("table"))], default_namespace)
+            where = text[slice(*found.span("where"))].strip()
+            name = _plain(text[slice(*found.span("name"))])
+            indexes[table, name] = IndexSpelling(keys=(), where=where)
+    return Hints(checks=checks, generated=generated, indexes=indexes)
+
+
+def _masked(found: re.Match[str]) -> str:
+    """Return as many characters as were *found*, of which none means anything."""
+    text = found[0]
+    return f'"{"x" * (len(text) - 2)}"' if text.startswith('"') else "'" * len(text)
+
+
+def _inside(text: str, shape: str, start: int) -> str:
+    """Return what is inside the parentheses that open at *start*."""
+    depth = 0
+    for place in range(start, len(shape)):
+        depth += {"(": 1, ")": -1}.get(shape[place], 0)
+        if depth == 0:
+            return text[start + 1 : place].strip()
+    return ""
+
+
+def _plain(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def _qualified(text: str, default_namespace: str | None) -> QualifiedName:
+    """Return the name as hints have it: without the default namespace."""
+    *space, name = (_plain(part) for part in re.findall(r'"(?:[^"]|"")*"|[^".]+', text))
+    namespace = space[0] if space and space[0] != default_namespace else None
+    return QualifiedName(namespace, name)

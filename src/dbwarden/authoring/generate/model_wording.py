@@ -1,0 +1,167 @@
+"""Changes in the words of the models instead of the catalog's. Pure.
+
+Only what is written changes, never what is compared. Where models and catalog disagree (a DDL
+event altered a table, say) the proof fails and the catalog's words are taken.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dbwarden.authoring.collect.hints import Hints
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    AlterColumn,
+    Change,
+    Create,
+    CreateTable,
+)
+from dbwarden.schema import Check, Column, Domain, Index, IndexColumn, QualifiedName, Table
+
+Part = Check | Column | Index
+
+_COUNTED = re.compile(
+    r"(?P<name>^\s*(?:ALTER TABLE .* ADD COLUMN )?(?:\"(?:[^\"]|\"\")+\"|\w+)) "
+    r"(?P<type>(?:small|big)?serial\b|(?:smallint|integer|bigint)(?= GENERATED))",
+    re.MULTILINE,
+)
+
+
+def use_model_expressions(
+    changes: Sequence[Change], hints: Hints, default_namespace: str | None
+) -> tuple[Change, ...]:
+    """*changes* with the models' spelling wherever they have one."""
+    words = _Words(hints, default_namespace)
+    return tuple(words.change(change) for change in changes)
+
+
+def polished(text: str, change: Change, hints: Hints, default_namespace: str | None) -> str:
+    """*text*, the SQL of *change*, with types as the models and all other statements write them."""
+    match change:
+        case CreateTable() | AddColumn():
+            return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
+        case AlterColumn(table=table, before=before, after=after) if before.type != after.type:
+            own = hints.types.get((_Words(hints, default_namespace).name(table), after.name))
+            return text if own is None else text.replace(f" TYPE {after.type}", f" TYPE {own}", 1)
+        case _:
+            return text
+
+
+def in_words(part: Part, table: QualifiedName, hints: Hints, default_namespace: str | None) -> Part:
+    """Return *part*, a part of *table*, with the expressions that *hints* have for it."""
+    words = _Words(hints, default_namespace)
+    match part:
+        case Check():
+            return words.check(table, part)
+        case Index():
+            return words.index(table, part)
+        case Column():
+            return words.expressions(table, part)
+
+
+class _Words:
+    """Looks up the models' texts."""
+
+    def __init__(self, hints: Hints, default_namespace: str | None) -> None:
+        self._hints = hints
+        self._default = default_namespace
+
+    def name(self, name: QualifiedName) -> QualifiedName:
+        """*name* as models have it: nothing for the default namespace."""
+        return QualifiedName(None, name.name) if name.namespace == self._default else name
+
+    def change(self, change: Change) -> Change:
+        match change:
+            case CreateTable(table=table):
+                return CreateTable(table=self._table(table))
+            case AddColumn(table=name, column=column):
+                return AddColumn(table=name, column=self._column(name, column))
+            case AlterColumn(table=name, before=before, after=after):
+                return AlterColumn(
+                    table=name, before=before, after=self._altered(name, before, after)
+                )
+            case AddConstraint(table=name, constraint=Check() as check):
+                return AddConstraint(table=name, constraint=self.check(name, check))
+            case Create(obj=Domain() as domain):
+                return Create(obj=self._domain(domain))
+            case AddIndex(table=name, index=index):
+                return AddIndex(table=name, index=self.index(name, index))
+            case _:
+                return change
+
+    def _table(self, table: Table) -> Table:
+        name = table.name
+        return replace(
+            table,
+            columns=tuple(self._column(name, column) for column in table.columns),
+            checks=tuple(self.check(name, check) for check in table.checks),
+        )
+
+    def _column(self, table: QualifiedName, column: Column) -> Column:
+        key = (self.name(table), column.name)
+        column = self.expressions(table, column)
+        counted = (column.default or "").startswith("nextval(") or column.identity is not None
+        if column.inherited or counted or key not in self._hints.types:
+            return column
+        return replace(column, type=self._hints.types[key])
+
+    def expressions(self, table: QualifiedName, column: Column) -> Column:
+        key = (self.name(table), column.name)
+        if column.default is not None and key in self._hints.defaults:
+            column = replace(column, default=self._hints.defaults[key])
+        if column.generated is not None and key in self._hints.generated:
+            own = replace(column.generated, expression=self._hints.generated[key])
+            column = replace(column, generated=own)
+        return column
+
+    def _altered(self, table: QualifiedName, before: Column, after: Column) -> Column:
+        own = self.expressions(table, after)
+        if before.default == after.default and before.type == after.type:
+            own = replace(own, default=after.default)
+        if before.generated == after.generated:
+            own = replace(own, generated=after.generated)
+        return own
+
+    def check(self, table: QualifiedName, check: Check) -> Check:
+        text = self._hints.checks.get((self.name(table), check.name or ""))
+        return check if text is None else replace(check, expression=text)
+
+    def _domain(self, domain: Domain) -> Domain:
+        name = self.name(domain.name)
+        texts = [self._hints.checks.get((name, check.name)) for check in domain.checks]
+        checks = (
+            check if text is None else replace(check, expression=text)
+            for check, text in zip(domain.checks, texts, strict=True)
+        )
+        return replace(domain, checks=tuple(checks))
+
+    def index(self, table: QualifiedName, index: Index) -> Index:
+        spelled = self._hints.indexes.get((self.name(table), index.name))
+        if spelled is None:
+            return index
+        keys = index.columns
+        if len(spelled.keys) == len(keys):
+            pairs = zip(keys, spelled.keys, strict=True)
+            keys = tuple(_index_key(key, text) for key, text in pairs)
+        where = spelled.where if index.where is not None and spelled.where else index.where
+        return replace(index, columns=keys, where=where)
+
+
+def _index_key(key: IndexColumn, text: str | None) -> IndexColumn:
+    if key.expression is None or text is None:
+        return key
+    return replace(key, expression=text if _is_call(text) else f"({text})")
+
+
+def _is_call(text: str) -> bool:
+    """Whether *text* is one function call, which needs no parentheses around it."""
+    if not re.match(r"\w+\(", text) or not text.endswith(")"):
+        return False
+    depth = 0
+    for place, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth == 0 and character == ")":
+            return place == len(text) - 1
+    return False

@@ -1,0 +1,232 @@
+"""Two schemas and a person's answers -> the statements of both directions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dbwarden.authoring.collect.hints import NO_HINTS, Hints
+from dbwarden.authoring.compare.renames import new_labels
+from dbwarden.authoring.compare.user_choices import (
+    Answers,
+    allow_drops,
+    decided_renames,
+    refuse_unknown_columns,
+)
+from dbwarden.authoring.generate.model_wording import polished, use_model_expressions
+from dbwarden.authoring.labels import label
+from dbwarden.dialects.authoring import AuthoringDialect
+from dbwarden.diff import diff
+from dbwarden.diff.changes import (
+    AlterColumn,
+    Change,
+    CreateTable,
+    Rename,
+    RenameValue,
+    Renaming,
+    invert,
+)
+from dbwarden.diff.moved_objects import moved
+from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import Ref, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """What flags, models and a person decided: renames, and values for existing rows."""
+
+    renames: tuple[Renaming, ...] = ()
+    fills: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to write.
+
+    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why;
+    ``not_proven`` says why it is written without a proof. ``decisions`` are
+    those that it rests on.
+    """
+
+    upgrade: tuple[PlannedStatement, ...]
+    rollback: tuple[PlannedStatement, ...] | None
+    no_way_back: str | None = None
+    not_proven: str | None = None
+    decisions: Decisions = field(default_factory=Decisions)
+
+    @property
+    def up(self) -> "Toll":
+        """What the upgrade does to rows."""
+        return toll(self.upgrade)
+
+    @property
+    def down(self) -> "Toll":
+        """What the rollback does to rows."""
+        return toll(self.rollback or ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toll:
+    """What statements do to rows: see :class:`PlannedStatement`, each name once."""
+
+    destroys: tuple[str, ...]
+    converts: tuple[str, ...]
+    removes: tuple[str, ...]
+    refuses: tuple[str, ...]
+
+    @property
+    def loses(self) -> tuple[str, ...]:
+        """Tables and columns whose values a rollback cannot bring back."""
+        return tuple(dict.fromkeys((*self.destroys, *self.converts)))
+
+    @property
+    def to_allow(self) -> tuple[str, ...]:
+        """What has to be allowed by name before it is written."""
+        return (*self.loses, *self.removes)
+
+
+def toll(statements: Sequence[PlannedStatement]) -> Toll:
+    """Return what *statements* do to rows."""
+    return Toll(
+        destroys=tuple(dict.fromkeys(name for item in statements for name in item.destroys)),
+        converts=tuple(dict.fromkeys(name for item in statements for name in item.converts)),
+        removes=tuple(dict.fromkeys(name for item in statements for name in item.removes)),
+        refuses=tuple(dict.fromkeys(text for item in statements for text in item.refuses)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be planned; ``decided`` are decisions that are not to be made again.
+
+    ``kept`` is what follows renames by itself, as it is called before them. ``earlier`` are the
+    words of the files that made *current*.
+    """
+
+    current: Schema
+    desired: Schema
+    kept: Collection[Ref] = ()
+    hints: Hints = NO_HINTS
+    earlier: Hints = NO_HINTS
+    answers: Answers = field(default_factory=Answers)
+    decided: Decisions | None = None
+
+
+async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
+    """Ask what has to be asked, and render both directions.
+
+    Raises:
+        UsageError: A rename or a drop needs an answer that nobody gives.
+        UnsupportedChange: A difference that cannot be expressed; names it.
+    """
+    decisions = task.decided or await decide(task)
+    renames = decisions.renames
+    changes, upgrade = upgrade_of(authoring_dialect, task, decisions)
+    converted = _converted(task, changes)
+    reasons = {**converted, **_defined_elsewhere(task.hints)}
+    default = task.desired.default_namespace
+    moves = new_labels(renames, default)
+    came = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
+    await allow_drops(
+        task.answers,
+        toll(upgrade).to_allow,
+        reasons,
+        retyped=converted,
+        moves=moves,
+        came=came,
+    )
+    try:
+        rollback = _rollback(authoring_dialect, task, renames, _options(task, decisions))
+    except UnsupportedChange as error:
+        why = _why(error)
+        return Plan(upgrade=upgrade, rollback=None, no_way_back=why, decisions=decisions)
+    return Plan(upgrade=upgrade, rollback=rollback, decisions=decisions)
+
+
+def upgrade_of(
+    authoring_dialect: AuthoringDialect, task: Task, decisions: Decisions
+) -> tuple[Sequence[Change], tuple[PlannedStatement, ...]]:
+    """Return the changes of the upgrade, and their statements.
+
+    Raises:
+        UnsupportedChange: A difference that cannot be expressed; names it.
+    """
+    renames = decisions.renames
+    follows = {moved(ref, renames) for ref in task.kept}
+    changes = diff(task.current, task.desired, renames, follows)
+    return changes, render(authoring_dialect, task, changes, _options(task, decisions))
+
+
+def _options(task: Task, decisions: Decisions) -> RenderOptions:
+    return RenderOptions(
+        online=task.answers.online, using=task.answers.using, fills=decisions.fills
+    )
+
+
+async def decide(task: Task) -> Decisions:
+    """Ask what has to be asked about renames; the fills are those that flags gave.
+
+    Raises:
+        UsageError: Something needs an answer that nobody gives, or an answer names nothing.
+    """
+    refuse_unknown_columns(task.answers, task.current, task.desired)
+    renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
+    return Decisions(renames=renames, fills=task.answers.fills)
+
+
+def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
+    """Which columns get another type, and which, by the columns' names."""
+    return {
+        label(change.table, task.desired.default_namespace, change.after.name): (
+            f"{change.before.type} becomes {change.after.type}"
+        )
+        for change in changes
+        if isinstance(change, AlterColumn) and change.before.type != change.after.type
+    }
+
+
+def _defined_elsewhere(hints: Hints) -> dict[str, str]:
+    """What is known of tables that seem to go only because their modules are not named."""
+    return {
+        table: f"{module} defines it, but model_paths does not name that module"
+        for table, module in hints.unclaimed.items()
+    }
+
+
+def _why(error: UnsupportedChange) -> str:
+    """Why there is no way back, and which flag of ours would make one."""
+    advice = (error.next_step or "").replace("--using", "--rollback-using")
+    return f"{error.message} {advice}" if "--rollback-using" in advice else error.message
+
+
+def render(
+    authoring_dialect: AuthoringDialect,
+    task: Task,
+    changes: Sequence[Change],
+    options: RenderOptions,
+) -> tuple[PlannedStatement, ...]:
+    """The statements for *changes*, in the models' words where they have some."""
+    words = (task.hints, task.desired.default_namespace)
+    worded = use_model_expressions(changes, *words)
+    found = authoring_dialect.render(
+        worded, current=task.current, desired=task.desired, options=options
+    )
+    if task.hints is NO_HINTS:
+        return joined(found)
+    return joined(replace(item, text=polished(item.text, item.change, *words)) for item in found)
+
+
+def _rollback(
+    authoring_dialect: AuthoringDialect,
+    task: Task,
+    renames: Sequence[Renaming],
+    options: RenderOptions,
+) -> tuple[PlannedStatement, ...]:
+    back = [item for item in invert(renames) if isinstance(item, Rename | RenameValue)]
+    changes = diff(task.desired, task.current, back, task.kept)
+    # A conversion goes one way only: what was said about the upgrade says nothing here.
+    options = replace(options, using=task.answers.rollback_using)
+    worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)
+    found = authoring_dialect.render(
+        worded, current=task.desired, desired=task.current, options=options
+    )
+    return joined(found)

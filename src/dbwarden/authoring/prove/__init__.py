@@ -1,0 +1,1 @@
+"""Run migrations in scratch databases and check where they lead."""

@@ -1,0 +1,215 @@
+"""Upgrade leads there, rollback leads back: shown in scratch before a file exists."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+from dbwarden import telemetry
+from dbwarden.authoring.compare.left_out import without
+from dbwarden.authoring.compare.normalize import normalized
+from dbwarden.authoring.concurrency import is_shared, run_concurrently
+from dbwarden.authoring.labels import shortened, told
+from dbwarden.authoring.prove.row_trials import touched, untried
+from dbwarden.authoring.scratch_session import ScratchSession, Source
+from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
+from dbwarden.diff import diff
+from dbwarden.diff.changes import Change, subject
+from dbwarden.errors import NotProven, StatementFailed
+from dbwarden.files.migration import Migration, Section
+from dbwarden.schema import Ref, Schema
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was seen when a migration ran in scratch.
+
+    ``after`` is the schema that the upgrade led to. ``changed`` are the columns whose values were
+    not the same after upgrade and rollback. ``fails_on_rows`` says what the upgrade met in tables
+    that hold rows, ``back_fails_on_rows`` the rollback. ``untried`` are columns, or whole tables,
+    that the migration mentions and for which no values could be generated.
+    """
+
+    server: str
+    reversible: bool
+    after: Schema = field(repr=False)
+    locks: tuple[TracedStatement, ...] = ()
+    changed: tuple[str, ...] = ()
+    fails_on_rows: str | None = None
+    back_fails_on_rows: str | None = None
+    untried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """What happened to rows; see :class:`Proof`."""
+
+    changed: tuple[str, ...] = ()
+    fails: str | None = None
+    back_fails: str | None = None
+    untried: tuple[str, ...] = ()
+
+
+async def prove(
+    bench: ScratchSession,
+    source: Source,
+    current: Schema,
+    desired: Schema,
+    migration: Migration,
+    left: AbstractSet[Ref] = frozenset(),
+) -> Proof:
+    """Run *migration* up, down and up again in copies of what *source* builds.
+
+    Args:
+        bench: Where to work.
+        source: Builds the database that the migration is for.
+        current: What that database's schema is.
+        desired: What it has to be after the upgrade.
+        migration: Parsed from the very text that will be written.
+        left: What is not compared; neither of the two schemas has it.
+
+    Raises:
+        StatementFailed: The server refused a statement.
+        NotProven: It ran, but led elsewhere; names what differs.
+    """
+
+    async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
+        return await _without_rows(bench, source, _Ends(current, desired, left), migration)
+
+    async def filled() -> _Rows:
+        return await _with_rows(bench, source, current, migration)
+
+    telemetry.doing("proving the migration: up, down and up again")
+    texts = (migration.upgrade, *((migration.rollback,) if migration.rollback else ()))
+    apart = is_shared(section.text for section in texts)
+    (reversible, after, locks), rows = await run_concurrently(empty, filled, apart=apart)
+    return Proof(
+        server=(await bench.scratch()).version,
+        reversible=reversible,
+        after=after,
+        locks=locks,
+        changed=rows.changed,
+        fails_on_rows=rows.fails,
+        back_fails_on_rows=rows.back_fails,
+        untried=rows.untried,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The schemas between which a migration leads, and what is not compared."""
+
+    current: Schema
+    desired: Schema
+    left: AbstractSet[Ref]
+
+
+async def _without_rows(
+    bench: ScratchSession, source: Source, ends: _Ends, migration: Migration
+) -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
+    """Up, down and up again in empty tables: whether there is a way back, what is there after
+    the first upgrade, and the locks."""
+    database = await bench.copy(source)
+    await database.replay(migration, migration.upgrade)
+    after = await database.read()
+    await _must_equal(bench, after, ends.desired, migration, "upgrade", ends.left)
+    back = migration.rollback
+    reversible = back is not None and not migration.irreversible
+    if back is not None and reversible:
+        await database.replay(migration, back)
+        back_there = await database.read()
+        await _must_equal(bench, back_there, ends.current, migration, "rollback", ends.left)
+    else:
+        database = await bench.copy(source)
+    locks = await database.trace(migration, migration.upgrade)
+    again = await database.read()
+    await _must_equal(bench, again, ends.desired, migration, "second upgrade", ends.left)
+    return reversible, after, locks
+
+
+async def _must_equal(
+    bench: ScratchSession,
+    found: Schema,
+    wanted: Schema,
+    migration: Migration,
+    what: str,
+    left: AbstractSet[Ref],
+) -> None:
+    found = replace(without(found, left), others=wanted.others)
+    if unlike := await differences(bench, found, wanted):
+        default = wanted.default_namespace
+        listed = ", ".join(told(subject(change), default) for change in unlike[:SHOWN])
+        more = f" and {len(unlike) - SHOWN} more" if len(unlike) > SHOWN else ""
+        raise NotProven(
+            f"the {what} does not lead where it should: {listed}{more} would still differ",
+            database=migration.database,
+            location=migration.at(),
+        )
+
+
+async def differences(bench: ScratchSession, found: Schema, wanted: Schema) -> tuple[Change, ...]:
+    """The changes between two schemas that are more than spelling."""
+    left = diff(found, wanted)
+    return diff(found, await normalized(bench, found, wanted)) if left else ()
+
+
+async def _with_rows(
+    bench: ScratchSession, source: Source, current: Schema, migration: Migration
+) -> _Rows:
+    """Return what happens to rows: columns that change, and why each direction fails."""
+    schema = touched(current, migration)
+    if not schema.tables:
+        return _Rows()
+    database = await bench.copy(source)
+    filled = await database.add_rows(schema)
+    before = await database.fingerprint(schema)
+    empty = untried(schema, before, migration)
+    if not filled:
+        return _Rows(untried=empty)
+    if said := await _fails(database, migration, migration.upgrade):
+        return _Rows(fails=said, untried=empty)
+    if migration.rollback is None or migration.irreversible:
+        return _Rows(untried=empty)
+    if said := await _fails(database, migration, migration.rollback):
+        return _Rows(back_fails=said, untried=empty)
+    after = await database.fingerprint(schema)
+    changed = sorted(name for name in before if before[name] != after.get(name))
+    return _Rows(changed=tuple(changed), untried=empty)
+
+
+async def _fails(database: ScratchDatabase, migration: Migration, section: Section) -> str | None:
+    try:
+        await database.replay(migration, section)
+    except StatementFailed as error:
+        return error.message.removeprefix("the scratch database refused: ")
+    return None
+
+
+def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: bool = True) -> str:
+    """Return ``exact``, ``exact without rows``, ``loses users.email``, ``irreversible`` or
+    ``not proven``.
+
+    Args:
+        proven: Whether the migration was tried.
+        reversible: Whether there is a way back.
+        loses: What a rollback does not bring back.
+        with_rows: Whether rows went both ways in all that the migration is about.
+    """
+    if not proven:
+        return "not proven"
+    if not reversible:
+        return "irreversible"
+    if loses:
+        return f"loses {shortened(loses)}"
+    return "exact" if with_rows else "exact without rows"
+
+
+def untried_beside(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns and tables that were tried without values, but for those that are lost."""
+    tables = {name.rpartition(".")[0] for name in proof.untried if "." in name} & set(loses)
+    return tuple(
+        name
+        for name in proof.untried
+        if name not in loses and name.rpartition(".")[0] not in tables
+    )

@@ -1,0 +1,349 @@
+"""What a migration that is there does to rows: tried on a few generated ones."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from dbwarden.authoring.labels import label
+from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, ScratchServer
+from dbwarden.diff.changes import AlterColumn
+from dbwarden.diff.inheritance import parents
+from dbwarden.errors import StatementFailed, UnsupportedChange
+from dbwarden.files.migration import Migration
+from dbwarden.schema import QualifiedName, Schema, Table
+
+_WORD = re.compile(r"\w+")
+_INTO = re.compile(r"\s*insert\s+(?:or\s+\w+\s+)?into\s+([^\s(]+)", re.IGNORECASE)
+_ADDS_NOT_NULL = re.compile(r"\badd\b(?!\s+(?:constraint|primary)\b).*\bnot\s+null\b", re.I | re.S)
+_SETS_NOT_NULL = re.compile(r"\bset\s+not\s+null\b", re.IGNORECASE)
+_UNIQUE = re.compile(r"\b(?:unique|primary\s+key)\b", re.IGNORECASE)
+_NOT_NULL = "23502"
+_DUPLICATE = "23505"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTrial:
+    """What became of rows: columns that a rollback did not bring back, and what was refused.
+
+    ``collides`` is what refused rows that are alike, where others did not stand in the way.
+    ``untried`` are columns and tables for which no values could be generated, and ``refuses`` says
+    of which columns the upgrade refuses which values.
+    """
+
+    loses: tuple[str, ...] = ()
+    fails: StatementFailed | None = None
+    back_fails: StatementFailed | None = None
+    collides: StatementFailed | None = None
+    untried: tuple[str, ...] = ()
+    refuses: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING = RowTrial()
+
+
+async def try_rows(
+    scratch: ScratchServer,
+    database: ScratchDatabase,
+    before: Schema,
+    migration: Migration,
+    *,
+    back: bool,
+) -> RowTrial:
+    """Run *migration* where the tables that it is about hold a few rows; *database* stays as it is.
+
+    Args:
+        scratch: Where a copy can be made.
+        database: Its state is the one that the migration is for.
+        before: What *database* has.
+        migration: A file; whether it runs in empty tables, and leads back, is seen elsewhere.
+        back: Whether its rollback runs too.
+    """
+    schema = touched(before, migration)
+    seen = await _try(scratch, database, schema, migration, back=back, alike=False)
+    if seen.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
+        again = await _try(scratch, database, schema, migration, back=False, alike=True)
+        if again.fails is not None and _is_duplicate(again.fails):
+            return replace(seen, collides=again.fails)
+    return seen
+
+
+async def _try(
+    scratch: ScratchServer,
+    database: ScratchDatabase,
+    schema: Schema,
+    migration: Migration,
+    *,
+    back: bool,
+    alike: bool,
+) -> RowTrial:
+    while schema.tables:
+        seen = await _rehearsed(database, schema, migration, back=back, alike=alike)
+        if seen is None:
+            copy = await scratch.create(copy_of=database)
+            seen = await _in_copy(copy, schema, migration, back=back, alike=alike)
+            await scratch.discard(copy)
+        less = without_collision(schema, seen)
+        if less is None:
+            return seen
+        schema = less
+    return NOTHING
+
+
+async def _rehearsed(
+    database: ScratchDatabase, schema: Schema, migration: Migration, *, back: bool, alike: bool
+) -> RowTrial | None:
+    sections = [migration.upgrade]
+    if back and migration.rollback is not None:
+        sections.append(migration.rollback)
+    found = await database.rehearse(schema, migration, sections, alike=alike)
+    if found is None:
+        return None
+    empty = untried(schema, found[0], migration)
+    return RowTrial(loses=lost(schema, *found) if back else (), untried=empty)
+
+
+async def _in_copy(
+    database: ScratchDatabase, schema: Schema, migration: Migration, *, back: bool, alike: bool
+) -> RowTrial:
+    filled = await database.add_rows(schema, alike=alike)
+    before = await database.fingerprint(schema)
+    tried = RowTrial(untried=untried(schema, before, migration))
+    if not filled:
+        return tried
+    try:
+        await database.replay(migration, migration.upgrade)
+    except StatementFailed as error:
+        return replace(tried, fails=error)
+    if not back or migration.rollback is None:
+        return tried
+    try:
+        await database.replay(migration, migration.rollback)
+    except StatementFailed as error:
+        return replace(tried, back_fails=error)
+    try:
+        return replace(tried, loses=lost(schema, before, await database.fingerprint(schema)))
+    except StatementFailed:  # the rollback leads elsewhere
+        return tried
+
+
+# -- what is chosen, without I/O ------------------------------------------------------------------
+
+
+def touched(schema: Schema, migration: Migration) -> Schema:
+    """*schema* with only those tables that *migration* may be about, and what they refer to. Pure.
+
+    Those whose names its text mentions, whose types it mentions, and those that the functions and
+    views say which it mentions.
+    """
+    if not schema.tables:
+        return schema
+    back = migration.rollback.text if migration.rollback is not None else ""
+    words = _words(f"{migration.upgrade.text}\n{back}")
+    code = [(view.name, view.definition) for view in schema.views]
+    code += [(routine.name, routine.definition) for routine in schema.routines]
+    words = words.union(*(_words(text) for name, text in code if _words(name.name) <= words))
+    types = [*(it.name for it in schema.enums), *(it.name for it in schema.domains)]
+    types += [it.name for it in schema.composite_types]
+    parts = {part for name in types if (part := name.name.casefold()) in words}
+    names = {
+        table.name
+        for table in schema.tables
+        if _words(table.name.name) <= words
+        or any(not parts.isdisjoint(_words(column.type)) for column in table.columns if parts)
+    }
+    return replace(schema, tables=_with_parents(schema, names))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
+def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...]:
+    """The tables of *names*, their partitions and children, and all that their rows refer to."""
+    found = set(names)
+    while more := {
+        table.name
+        for table in schema.tables
+        if table.name not in found and not found.isdisjoint(parents(table))
+    }:
+        found |= more
+    tables = {table.name: table for table in schema.tables}
+    waiting = list(found)
+    while waiting:
+        table = tables.get(waiting.pop())
+        needed = {key.references for key in table.foreign_keys} if table is not None else set()
+        waiting += needed - found
+        found |= needed
+    return tuple(table for table in schema.tables if table.name in found)
+
+
+def without_collision(schema: Schema, seen: RowTrial) -> Schema | None:
+    """*schema* without the table of which a row that the migration writes met a generated one.
+
+    That says nothing about the migration. ``None`` when it was something else.
+    """
+    error = seen.fails or seen.back_fails
+    if error is None or not _is_duplicate(error):
+        return None
+    into = _INTO.match(error.statement or "")
+    target = _words(into[1].rpartition(".")[2]) if into else set()
+    gone = {table.name for table in schema.tables if _words(table.name.name) == target}
+    return replace(schema, tables=_without(schema.tables, gone)) if gone else None
+
+
+def _without(tables: Sequence[Table], gone: AbstractSet[QualifiedName]) -> tuple[Table, ...]:
+    """*tables* without those that are *gone*, and without what refers to them."""
+    more = {
+        table.name
+        for table in tables
+        if table.name in gone or any(key.references in gone for key in table.foreign_keys)
+    }
+    left = tuple(table for table in tables if table.name not in more)
+    return left if more == gone else _without(left, more)
+
+
+def _is(error: StatementFailed, sqlstate: str, said: str) -> bool:
+    return error.sqlstate == sqlstate or (error.sqlstate is None and said in error.message)
+
+
+def _is_duplicate(error: StatementFailed) -> bool:
+    return _is(error, _DUPLICATE, "UNIQUE constraint failed")
+
+
+def fails_on_any(error: StatementFailed) -> bool:
+    """Whether one row, whatever it holds, is enough for this failure: nobody can hold it off."""
+    statement = error.statement or ""
+    adds = _ADDS_NOT_NULL.search(statement) and not _SETS_NOT_NULL.search(statement)
+    return bool(adds) and _is(error, _NOT_NULL, "NOT NULL column")
+
+
+EMPTY = "0:"
+"""What the fingerprint of a column begins with in which no row has a value."""
+
+
+def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> tuple[str, ...]:
+    """Return the columns that *migration* mentions and that hold no value; a table without rows.
+
+    Args:
+        schema: What was to be filled.
+        found: The fingerprint of its columns.
+        migration: Whose text is searched.
+    """
+    back = migration.rollback.text if migration.rollback is not None else ""
+    words = _words(f"{migration.upgrade.text}\n{back}")
+    names: list[str] = []
+    for table in schema.tables:
+        if not _words(table.name.name) <= words:
+            continue
+        whole = label(table.name, schema.default_namespace)
+        empty = [
+            column
+            for column in table.columns
+            if found.get(f"{whole}.{column.name}", "").startswith(EMPTY)
+        ]
+        if len(empty) == len(table.columns):
+            names += [whole] if empty else []
+        else:
+            named = (column.name for column in empty if column.generated is None)
+            names += [f"{whole}.{name}" for name in named if _words(name) <= words]
+    return tuple(names)
+
+
+def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns that are not *after* what they were *before*; a table when all of it is not."""
+    changed = [name for name in before if before[name] != after.get(name)]
+    found: list[str] = []
+    for table in schema.tables:
+        whole = label(table.name, schema.default_namespace)
+        names = [f"{whole}.{column.name}" for column in table.columns]
+        names = [name for name in names if name in changed]
+        found += [whole] if len(names) == len(table.columns) > 1 else names
+    return tuple(found)
+
+
+def narrowed(
+    authoring_dialect: AuthoringDialect, before: Schema, after: Schema, migration: Migration
+) -> RowTrial:
+    """Return what types that hold less than the old ones do to the values of columns.
+
+    A value that does not fit is refused, unless the file says how to convert it: then it is taken
+    for lost.
+    """
+    loses: list[str] = []
+    refuses: list[tuple[str, str]] = []
+    for change in _retyped(touched(before, migration), after):
+        try:
+            planned = authoring_dialect.render((change,), current=before, desired=after)
+        except UnsupportedChange:
+            continue  # a type that only a USING leads to: what it does to rows is seen on rows
+        name = label(change.table, before.default_namespace, change.after.name)
+        said = [text for statement in planned for text in statement.refuses]
+        if any(item.converts for item in planned) or (said and _converts(change, migration)):
+            loses.append(name)
+        else:
+            refuses += [(name, text) for text in said]
+    return RowTrial(loses=tuple(loses), refuses=tuple(refuses))
+
+
+def _converts(change: AlterColumn, migration: Migration) -> bool:
+    """Return whether the upgrade says with USING how values become the new type's."""
+    column = re.escape(change.after.name)
+    way = rf'\bcolumn\s+"?{column}"?\s[^;]*?\btype\b[^;]*?\busing\b'
+    return re.search(way, migration.upgrade.text, re.IGNORECASE) is not None
+
+
+def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
+    for old in before.tables:
+        new = after.table(old.name)
+        if new is None:
+            continue
+        for column in old.columns:
+            now = new.column(column.name)
+            if now is not None and now.type != column.type:
+                # only the type: what else changes is seen on rows
+                retyped = replace(column, type=now.type)
+                yield AlterColumn(table=old.name, before=column, after=retyped)
+
+
+# -- what the file says itself ---------------------------------------------------------------------
+
+_LOSES = re.compile(r"^--\s*(?:verdict:\s*)?loses\b", re.IGNORECASE | re.MULTILINE)
+_MORE = re.compile(r"\band \d+ more\b")
+FAILS = "fails (?:where tables have rows|on rows where)"
+UNTRIED = "No values could be generated for"
+
+
+def undeclared_losses(header: str, loses: Sequence[str]) -> tuple[str, ...]:
+    """Those of *loses* that *header*, the comments above the sections, does not own up to."""
+    found = _LOSES.search(header)
+    if found is None:
+        return tuple(loses)
+    said = header[found.end() :]
+    return () if _MORE.search(said) else tuple(name for name in loses if not _says(said, name))
+
+
+def _says(said: str, name: str) -> bool:
+    """Whether *name* is named, or its table, or its column: the table may have a new name."""
+    table, _, column = name.rpartition(".")
+    words = [rf"(?<![\w.]){re.escape(table or column)}(?!\.?\w)"]
+    words += [rf"\b{re.escape(column)}\b"] if table else []
+    return any(re.search(word, said) for word in words)
+
+
+def says_failing(header: str, *, rollback: bool) -> bool:
+    """Whether *header* says that the upgrade, or the *rollback*, fails where there are rows."""
+    start = "the rollback " if rollback else ""
+    return re.search(rf"^--\s*{start}{FAILS}", header, re.IGNORECASE | re.MULTILINE) is not None
+
+
+def says_untried(header: str) -> bool:
+    """Return whether *header* says that no values could be generated for something."""
+    return re.search(rf"^--\s*{UNTRIED}\b", header, re.IGNORECASE | re.MULTILINE) is not None
+
+
+def header_of(migration: Migration) -> str:
+    """The comments above the sections; blocks."""
+    sections = [it for it in (migration.upgrade, migration.rollback) if it is not None]
+    lines = migration.path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(lines[: min(section.line for section in sections) - 1])

@@ -1,0 +1,1 @@
+"""Write migration files and models modules."""

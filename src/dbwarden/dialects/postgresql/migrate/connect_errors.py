@@ -1,0 +1,247 @@
+"""Why a connection did not come about, each cause in its own sentence."""
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterable
+
+import asyncpg
+
+from dbwarden.config.libpq import DEFAULT_PORT
+from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.errors import (
+    AccessDenied,
+    ConnectError,
+    DatabaseMissing,
+    TooManyConnections,
+    UsageError,
+)
+from dbwarden.secrets import clean_cause, redact
+from dbwarden.types import DatabaseName
+
+_UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
+_TRY_LATER = "Wait until it is ready with: dbwarden wait"
+_USUAL = "database_url"
+SCRATCH = "scratch"
+"""The settings of ``database_config`` that hold a URL; the third is ``migration_url``."""
+
+
+def place_of(url: DatabaseURL) -> str:
+    """Where *url* points to, for people: ``db.example:5432``, or a socket's folder.
+
+    What it leaves out comes from libpq's environment variables, as for asyncpg.
+    """
+    hosts = url.hosts or ((os.environ.get("PGHOST", ""), None),)
+    usual = os.environ.get("PGPORT") or DEFAULT_PORT
+    return " or ".join(
+        f"{name} (port {port or usual})"
+        if name.startswith("/")
+        else f"{name or 'localhost'}:{port or usual}"
+        for name, port in hosts
+    )
+
+
+def is_startup_refusal(error: Exception) -> bool:
+    """Whether a pooler refused the settings of our startup packet, as PgBouncer does."""
+    return (
+        isinstance(error, asyncpg.PostgresError)
+        and error.sqlstate == "08P01"
+        and "unsupported startup parameter" in str(error)
+    )
+
+
+def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -> ConnectError:
+    """The error for a server that did not answer within ``connect_timeout``."""
+    where = f"{place_of(url)} did not answer" if url is not None else "its URL was not known"
+    return ConnectError(
+        f"{where} within {seconds:g} s",
+        database=database,
+        next_step="Check host, port and firewall; a slow network needs a longer connect_timeout= "
+        "in its database_config.",
+    )
+
+
+def connect_failure(
+    error: Exception, url: DatabaseURL, database: DatabaseName, setting: str = _USUAL
+) -> ConnectError:
+    """Return the error for the user behind *error*, which connecting to *url* raised.
+
+    Raise it outside the ``except`` block: *error* may hold the password, and would be its context.
+    *setting* is where the configuration has *url*: that is what has to be corrected.
+    """
+    kind, message, next_step = _explain(error, url)
+    if kind is DatabaseMissing and setting != SCRATCH:
+        next_step = f"Make it with: dbwarden create-database -d {database}"
+    raised = kind(
+        message.replace(_USUAL, setting),
+        database=database,
+        next_step=(next_step or "").replace(_USUAL, setting) or None,
+    )
+    raised.detail = getattr(error, "detail", None)
+    raised.hint = getattr(error, "hint", None)
+    raised.__cause__ = clean_cause(error)
+    return raised
+
+
+Explanation = tuple[type[ConnectError], str, str | None]
+
+
+def _explain(error: Exception, url: DatabaseURL) -> Explanation:
+    match error:
+        case asyncpg.TargetServerAttributeNotMatched():
+            wanted = dict(url.query).get("target_session_attrs", "any")
+            return (
+                ConnectError,
+                f"none of {place_of(url)} is what target_session_attrs={wanted} asks for",
+                "Check which of them is the primary.",
+            )
+        case asyncpg.PostgresError() if error.sqlstate is not None:
+            return _server_said(error, url)
+        case asyncpg.ClientConfigurationError() | asyncpg.InterfaceError():
+            return ConnectError, f"the driver cannot use the URL: {redact(str(error))}", None
+        case ssl.SSLError():
+            return _tls(error, url)
+        case OSError() | asyncpg.PostgresError():
+            return _network(error, url)
+    return ConnectError, f"connecting to {place_of(url)} failed: {redact(str(error))}", None
+
+
+def _password(url: DatabaseURL, words: str) -> tuple[str, str]:
+    if url.password is not None:
+        return words, "Check user and password in database_url."
+    return (
+        f"{words}, and database_url has none",
+        "Put it into the environment: PGPASSWORD, or the whole URL in a variable that "
+        "database_url is read from; or into ~/.pgpass. If it is there, correct it.",
+    )
+
+
+def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
+    where, said = place_of(url), str(error).splitlines()[0]
+    user = url.user or "the user that runs dbwarden"
+    match error.sqlstate:
+        case "28P01":
+            return AccessDenied, *_password(url, f"{where} refused the password of {user}")
+        case "28000":
+            return AccessDenied, f"{where} refused {user}: {said}", _login_advice(said)
+        case "42501":
+            return (
+                AccessDenied,
+                f"{user} may not connect to {url.database!r} on {where}: {said}",
+                f'Grant it: GRANT CONNECT ON DATABASE "{url.database}" TO "{user}";',
+            )
+        case "3D000":
+            return _missing(url)
+        case "53300":
+            return _full(where, said)
+        case "57P03" | "57P01" | "57P02":
+            return ConnectError, f"{where} is not ready: {said}", _TRY_LATER
+        case "55000":
+            return ConnectError, f"{url.database!r} on {where} takes no connections: {said}", None
+        case "08P01" if "unsupported startup parameter" in said:
+            return (
+                ConnectError,
+                f"the pooler at {where} refused a setting of the URL's options: {said}",
+                "Let it pass with ignore_startup_parameters in the pooler, or set it for the role: "
+                "ALTER ROLE ... SET ...",
+            )
+        case "08P01" if "no more connections allowed" in said:  # as PgBouncer says it
+            return _full(where, said)
+        case "08P01" if "no such database" in said or said.endswith("does not exist"):
+            return _missing(url)
+    return ConnectError, f"{where} refused the connection: {said}", None
+
+
+def _full(where: str, said: str) -> Explanation:
+    return (
+        TooManyConnections,
+        f"{where} takes no more connections: {said}",
+        "Use fewer at once with --per-server, or raise the server's max_connections.",
+    )
+
+
+def _missing(url: DatabaseURL) -> Explanation:
+    name = url.database or url.user or ""
+    return (
+        DatabaseMissing,
+        f"{place_of(url)} has no database {name!r}",
+        f"Name one that is there in {_USUAL}.",
+    )
+
+
+def _login_advice(said: str) -> str:
+    if "does not exist" in said or "not permitted to log in" in said:
+        return "Check the user in database_url, or create the role with LOGIN."
+    advice = "Check the server's pg_hba.conf for this user, database and address"
+    if "no pg_hba.conf entry" in said and ("no encryption" in said or "SSL off" in said):
+        return f"{advice}; if it lets in with TLS only, add ?sslmode=require to database_url."
+    return f"{advice}."
+
+
+def _tls(error: ssl.SSLError, url: DatabaseURL) -> Explanation:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            ConnectError,
+            f"the certificate of {place_of(url)} cannot be trusted: {error.verify_message}",
+            "Name the authority's certificate with sslrootcert= in database_url.",
+        )
+    reason = getattr(error, "reason", None) or str(error)
+    return ConnectError, f"TLS with {place_of(url)} failed: {reason}", _TLS_ADVICE
+
+
+_TLS_ADVICE = "Check sslmode= in database_url: the server may offer no TLS, or another version."
+
+
+def _network(error: Exception, url: DatabaseURL) -> Explanation:
+    where = place_of(url)
+    numbers = set(_errnos(error))
+    if isinstance(error, socket.gaierror):
+        names = " or ".join(name for name, _ in url.hosts)
+        return ConnectError, f"the host {names} is not known", "Check the host in database_url."
+    if isinstance(error, FileNotFoundError) or errno.ENOENT in numbers:
+        return (
+            ConnectError,
+            f"there is no server's socket in {where}",
+            "Start the server, or correct host= in database_url.",
+        )
+    if errno.ECONNREFUSED in numbers:
+        return (
+            ConnectError,
+            f"nothing listens on {where}",
+            "Start the server, or correct host and port in database_url.",
+        )
+    if isinstance(error, PermissionError):
+        return ConnectError, f"we may not use the server's socket in {where}", None
+    if numbers & _UNREACHABLE:
+        return ConnectError, f"{where} cannot be reached", "Check the network and the firewall."
+    if "SSL" in str(error):
+        return ConnectError, f"{where} refused TLS", _TLS_ADVICE
+    return (
+        ConnectError,
+        f"{where} closed the connection before it was usable: {redact(str(error))}",
+        "Check that it is a PostgreSQL server, and its log.",
+    )
+
+
+def _errnos(error: BaseException | None) -> Iterable[int]:
+    """Every errno in *error*; asyncio writes those of several addresses into one text."""
+    while error is not None:
+        if isinstance(error, OSError):
+            if error.errno is not None:
+                yield error.errno
+            for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
+                if f"[Errno {number}]" in str(error):
+                    yield number
+        error = error.__cause__
+
+
+def may_not_create(role: str, error: asyncpg.PostgresError, database: DatabaseName) -> UsageError:
+    """Return the error for a scratch server whose *role* may not create databases."""
+    return UsageError(
+        f"the role {role} may not create scratch databases: {error.args[0]}",
+        database=database,
+        next_step=f"Run ALTER ROLE {identifier(role)} CREATEDB on that server, or name a role that "
+        "may create databases with scratch= in database_config.",
+    )

@@ -1,0 +1,165 @@
+"""From a configuration to a session, within the connect timeout."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import asyncpg
+
+from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.postgresql.migrate.connect_errors import connect_failure, timed_out
+from dbwarden.dialects.postgresql.migrate.retrying import while_full
+from dbwarden.dialects.postgresql.migrate.session import Session
+from dbwarden.dialects.postgresql.sql.quoting import NAME_LIMIT, plain_name
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import ConnectError
+from dbwarden.secrets import Secret, without_frames
+
+CONNECT_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+)
+"""What ``asyncpg.connect`` raises when a connection does not come about."""
+
+GRACE = 5.0
+"""Seconds that stopping a migration on the server may take after a cancellation."""
+
+GRACE_READING = 1.0
+"""The same for a session that only reads: what it leaves behind changes nothing."""
+
+
+def application_name(database: str, writer: Writer, base: str = "dbwarden") -> str:
+    """Our name in ``pg_stat_activity``: ``dbwarden primary web-1:4711``, at most 63 bytes."""
+    tail = f":{writer.pid}"
+    return plain_name(f"{base} {database} {writer.host}", NAME_LIMIT - len(tail)) + tail
+
+
+def connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any]:
+    """The arguments of ``asyncpg.connect``.
+
+    Of the server we ask for no setting but our name and what the URL says: a pooler refuses
+    settings that it does not know.
+    """
+    arguments = asyncpg_arguments(url)
+    settings = dict(arguments.get("server_settings", {}))
+    base = settings.get("application_name", "dbwarden")
+    settings["application_name"] = application_name(
+        config.database_name, Writer.this_process(), base
+    )
+    return {
+        **arguments,
+        "server_settings": settings,
+        # Everything we send is sent once, and a pooler would hand the statements to others.
+        "statement_cache_size": 0,
+        "timeout": None,
+    }
+
+
+async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
+    """Connect to the database of *config*, each try within ``connect_timeout`` seconds.
+
+    *read_only* takes ``database_url``, else ``migration_url`` where there is one. A server that
+    takes no more connections is asked again within the time limit of the operation.
+
+    Raises:
+        ConnectError: Each cause with its own sentence and what to do next.
+    """
+    setting = config.url_setting(migrating=not read_only)
+
+    async def first() -> tuple[Any, DatabaseURL]:
+        url: DatabaseURL | None = None
+        with anyio.move_on_after(config.connect_timeout):
+            url = await config.resolve_url(migrating=not read_only)
+            return await _connect(url, config, setting), url
+        raise timed_out(config.connect_timeout, url, config.database_name)
+
+    raw, url = await while_full(first)
+
+    async def reconnect() -> Any:
+        return await while_full(lambda: _connect(url, config, setting))
+
+    grace = GRACE_READING if read_only else GRACE
+    return Session(raw, config.database_name, reconnect, grace=grace)
+
+
+async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
+    try:
+        return await connect(connect_arguments(url, config))
+    except CONNECT_FAILURES as error:
+        files = await anyio.to_thread.run_sync(unreadable_files, url)
+        failure = connect_failure(error, url, config.database_name, setting)
+    raise _unreadable(files, config, setting) if files else failure
+
+
+async def connect(arguments: Mapping[str, Any]) -> Any:
+    """Call ``asyncpg.connect`` so that its exceptions hold no password.
+
+    The driver's frames hold it in their variables, and error trackers show those. So they are
+    dropped, from a cancellation too. What a cancelled connect leaves behind is not reported.
+
+    Args:
+        arguments: What ``asyncpg.connect`` takes; each may be a :class:`Secret`.
+    """
+    try:
+        return await asyncpg.connect(
+            loop=_QuietLoop(asyncio.get_running_loop()),
+            **{
+                name: _revealed(name, value)
+                for name, value in (_password_of_environment() | dict(arguments)).items()
+            },
+        )
+    except BaseException as error:
+        without_frames(error)
+        raise
+
+
+class _QuietLoop:
+    """The running loop, whose futures do not report an exception that nothing awaits.
+
+    A connect that is cancelled while the driver asks for TLS leaves such a future behind.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Create a future whose exception counts as retrieved."""
+        made = self._loop.create_future()
+        made.add_done_callback(_retrieve)
+        return made
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _password_of_environment() -> dict[str, Any]:
+    given = os.environ.get("PGPASSWORD")
+    return {"password": Secret(given)} if given else {}
+
+
+def _revealed(name: str, value: object) -> object:
+    """Return what the driver gets. It keeps a password that it is given with the connection."""
+    if not isinstance(value, Secret):
+        return value
+    return value.reveal if name == "password" else value.reveal()
+
+
+def _unreadable(files: tuple[str, ...], config: DatabaseConfig, setting: str) -> ConnectError:
+    return ConnectError(
+        f"a file that {setting} names cannot be read: {', '.join(files)}",
+        database=config.database_name,
+        next_step="Correct the path, or make the file readable for this user.",
+    )

@@ -1,0 +1,384 @@
+"""PostgreSQL: connect, read, lock, run, cancel. The only place that sends migrations to it.
+
+Who only looks at a database does not pay for the modules that write: they are imported late.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import LedgerAppeared, NewDatabase, OnDone, PendingMigration, Step
+from dbwarden.dialects.postgresql.migrate import history_queries as ledger
+from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
+from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress, read_only_sql
+from dbwarden.dialects.postgresql.migrate.lock import AdvisoryLock, lock_was_lost
+from dbwarden.dialects.postgresql.migrate.parse_status import Look
+from dbwarden.dialects.postgresql.migrate.pooler import (
+    behind_pooler,
+    pooler_detected,
+    shares_sessions,
+)
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
+from dbwarden.dialects.postgresql.migrate.statement_errors import (
+    ALREADY_THERE,
+    DIVISION_BY_ZERO,
+    ledger_failed,
+)
+from dbwarden.dialects.postgresql.migrate.status_query import holder_of, look, read_history
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import AccessDenied, LedgerError
+from dbwarden.files.migration import Migration, Section
+from dbwarden.history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.types import Checksum, DatabaseName, DialectName
+
+if TYPE_CHECKING:
+    from dbwarden.dialects.postgresql.migrate.runner import Runner
+
+TERMINATED_WITHIN = 5.0
+"""Seconds to wait for a backend to be gone that was told to go."""
+
+
+class PostgresConnection:
+    """One connection to one database; see ``Connection``."""
+
+    def __init__(self, session: Session, config: DatabaseConfig, *, read_only: bool) -> None:
+        """Wrap an open session."""
+        self._session = session
+        self._config = config
+        self._read_only = read_only
+        self._address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
+        self._look: Look | None = None
+        self._own_session: bool | None = None
+        self._runner: Runner | None = None
+        self._lock = AdvisoryLock(
+            session,
+            self._address,
+            self._holder,
+            database=config.database_name,
+            patience=config.migration_lock_timeout,
+        )
+
+    async def read(self, *, claim: bool = False) -> Reading:
+        """Look at the ledger and the lock.
+
+        One flight; one more each where there is no ledger yet, where somebody holds the lock, and
+        on a replica. The first look makes a read-only session read-only for the server.
+
+        Raises:
+            LedgerError: There is a ledger, but we may not read it, or it is none of ours.
+        """
+        pid = self._session.backend_pid
+        also = read_only_sql(pid) if self._read_only else "NULL"
+        if not claim or self._lock.held or self._read_only:
+            return (await self._look_at(also, also)).reading
+        self._lock.held = None
+        try:
+            found = await self._look_at(also, self._address.claim_sql(pid))
+        except LedgerError:
+            self._lock.held = False
+            raise
+        self._lock.held = found.also
+        return found.reading
+
+    async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
+        """Read the final state, and release the lock in the same round trip.
+
+        Nothing follows that a read-only session would have to be kept from.
+
+        Raises:
+            LedgerError: As of ``read``.
+        """
+        if not self._lock.held:
+            return (await self._look_at("NULL", "NULL", where=False, row_ids=row_ids)).reading
+        release = self._address.release_sql()
+        self._lock.held = None
+        found = await self._look_at(release, release, row_ids=row_ids)
+        self._lock.held = False
+        if not found.also:
+            lock_was_lost()
+        return found.reading
+
+    async def history(self, limit: int | None) -> LedgerExcerpt:
+        """Read the newest *limit* rows of the ledger; see ``Connection.history``.
+
+        Raises:
+            LedgerError: As of ``read``.
+        """
+        return await read_history(self._session.lines, self._address, self._name, limit)
+
+    async def _look_at(
+        self,
+        also: str,
+        without_ledger: str,
+        *,
+        where: bool = True,
+        row_ids: Collection[int] = (),
+    ) -> Look:
+        found = await look(
+            self._session.lines,
+            self._address,
+            self._name,
+            alone=True,
+            greeting=self._session.greeting,
+            also=also,
+            without_ledger=without_ledger,
+            where=where,
+            row_ids=row_ids,
+        )
+        if self._read_only and self._look is not None:
+            # The first look made the session read-only; what it found is the database's own word.
+            reading = replace(found.reading, read_only=self._look.reading.read_only)
+            found = replace(found, reading=reading)
+        if where:
+            self._look = found
+        return found
+
+    async def _known(self) -> Look:
+        """What the last look told, or a look."""
+        if self._look is None:
+            await self.read()
+        assert self._look is not None
+        return self._look
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None]:
+        """Be the only migrator of this database until the block ends.
+
+        Raises:
+            MigratorBusy: Another one held it for all of ``migration_lock_timeout``; names it.
+            PoolerDetected: The session is not ours alone.
+        """
+        await self._check_own_session()
+        async with self._lock.block():
+            yield
+
+    async def _holder(self) -> LockHolder | None:
+        return await holder_of(self._session.lines, self._address)
+
+    async def _check_own_session(self) -> None:
+        if self._own_session is None:
+            backend = (await self._known()).backend_pid
+            shared = behind_pooler(self._session, backend)
+            self._own_session = not (shared and await shares_sessions(self._session))
+        if not self._own_session:
+            raise pooler_detected(self._name)
+
+    async def create_ledger(self) -> None:
+        """Make the ledger, and its namespace when that is configured, if they do not exist.
+
+        Raises:
+            LedgerError: There is no place for it, or we may not make it.
+        """
+        await self._check_own_session()
+        known = await self._known()
+        if known.reading.rows is not None:
+            return
+        try:
+            await self._create(known)
+        except ServerRefused as refused:
+            if refused.sqlstate not in ALREADY_THERE:
+                raise ledger_failed(refused, "cannot be made", self._name) from refused
+            # The owner of another ledger made the same namespace in the same moment.
+            if (await self.read()).rows is None:
+                await self._create(await self._known())
+
+    async def _create(self, known: Look) -> None:
+        try:
+            await self._session.send(self._create_sql(known))
+        except ServerRefused:
+            await self._session.send("ROLLBACK")
+            raise
+        self._ledger_made(known)
+
+    def _create_sql(self, known: Look) -> str:
+        from dbwarden.dialects.postgresql.migrate import history_rows as entries
+
+        namespace = None if known.namespace_there else self._address.namespace
+        return entries.create_sql(self._table(known), namespace)
+
+    def _ledger_made(self, known: Look) -> None:
+        self._look = replace(known, reading=replace(known.reading, rows=()))
+
+    def _table(self, known: Look) -> str:
+        if known.reading.namespace is None:
+            raise ledger.no_namespace(self._name)
+        return self._address.inside(known.reading.namespace)
+
+    async def run_first(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Make the ledger and run *works*, in one message where that can be.
+
+        Raises:
+            LedgerAppeared: There is a ledger now; nothing was run.
+        """
+        from dbwarden.dialects.postgresql.migrate.runner import OpeningRefused
+
+        await self._check_own_session()
+        known = await self._known()
+        opening = self._address.not_there_sql() + self._create_sql(known)
+        try:
+            await self._run(works, on_done, opening)
+        except OpeningRefused as opened:
+            refused = opened.refused
+            if refused.sqlstate in (*ALREADY_THERE, DIVISION_BY_ZERO):
+                raise LedgerAppeared from refused
+            raise ledger_failed(refused, "cannot be made", self._name) from refused
+        self._ledger_made(known)
+
+    async def run(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Run *works* in order, each with its ledger row; see ``Connection.run``.
+
+        Many transactional migrations travel in one message, each its own transaction. A statement
+        outside a transaction is not cut short by a cancellation, only by the operation's deadline.
+        """
+        await self._check_own_session()
+        await self._run(works, on_done)
+
+    async def _run(
+        self, works: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
+    ) -> None:
+        if self._runner is None:
+            self._runner = self._new_runner(await self._known())
+        try:
+            await self._runner.run(works, on_done, opening)
+        except ServerRefused as refused:
+            raise ledger_failed(refused, "cannot be written", self._name) from refused
+
+    def _new_runner(self, known: Look) -> "Runner":
+        from dbwarden.dialects.postgresql.migrate.batching import Limits
+        from dbwarden.dialects.postgresql.migrate.runner import Runner
+
+        config = self._config
+        limits = Limits(
+            statement_timeout=config.statement_timeout,
+            lock_timeout=config.lock_timeout,
+            application=application_name(config.database_name, Writer.this_process()),
+        )
+        table = self._table(known)
+        return Runner(self._session, config, table, limits=limits)
+
+    async def update_row(
+        self,
+        row: LedgerRow,
+        *,
+        state: str,
+        step: int,
+        upgrade_checksum: Checksum,
+        rollback_checksum: Checksum | None,
+        steps_checksum: Checksum | None,
+    ) -> None:
+        """Correct one ledger row; see ``Connection.update_row``."""
+        from dbwarden.dialects.postgresql.migrate import history_rows as entries
+
+        values: Mapping[str, str | int | None] = {
+            "state": str(state),
+            "step": step,
+            "upgrade_checksum": upgrade_checksum,
+            "rollback_checksum": rollback_checksum,
+            "steps_checksum": steps_checksum,
+        }
+        table = self._table(await self._known())
+        await self._write(entries.correct_sql(table, row, values))
+
+    async def delete_row(self, row: LedgerRow) -> None:
+        """Delete one ledger row; see ``Connection.delete_row``."""
+        from dbwarden.dialects.postgresql.migrate import history_rows as entries
+
+        table = self._table(await self._known())
+        await self._write(entries.forget_sql(table, entries.as_read(row)))
+
+    async def _write(self, sql: str) -> None:
+        await self._check_own_session()
+        try:
+            await self._session.send(sql)
+        except ServerRefused as refused:
+            raise ledger_failed(refused, "cannot be written", self._name) from refused
+
+    async def terminate_holder(self, holder: LockHolder) -> bool:
+        """End the session that holds the migration lock, if it still does; wait until it is gone.
+
+        Raises:
+            AccessDenied: We may not end it.
+        """
+        if holder.pid is None:
+            return False
+        if not _same(await self._holder(), holder):
+            return False
+        try:
+            ended = await self._session.value(f"SELECT pg_terminate_backend({holder.pid})::text")
+        except ServerRefused as refused:
+            raise AccessDenied(
+                f"the server refused to end pid {holder.pid}: {refused.message}",
+                database=self._name,
+                next_step="Use the user that started it, or one that is in pg_signal_backend.",
+            ) from refused
+        with anyio.move_on_after(TERMINATED_WITHIN):
+            await self._until_released(holder)
+        telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
+        return ended == "true"
+
+    async def _until_released(self, holder: LockHolder) -> None:
+        while True:
+            if not _same(await self._holder(), holder):
+                return
+            await anyio.sleep(0.01)
+
+    def hang_up(self) -> bool:
+        """Hang up without waiting, where nothing was held and nothing runs; whether that was so."""
+        idle = self._read_only and self._lock.held is False and self._session.settled
+        if idle:
+            self._session.hang_up()
+        return idle
+
+    async def close(self) -> None:
+        """Stop what runs on the server, and hang up. Call it under a shield."""
+        await self._lock.release()
+        await self._session.close()
+
+    @property
+    def _name(self) -> DatabaseName:
+        return self._config.database_name
+
+
+def _same(now: LockHolder | None, holder: LockHolder) -> bool:
+    """Whether *now* is the session *holder*: the server uses process numbers again."""
+    return now is not None and (now.pid, now.since) == (holder.pid, holder.since)
+
+
+class PostgresDialect:
+    """PostgreSQL 10 and newer; see ``Dialect``."""
+
+    name: DialectName = "postgresql"
+
+    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
+        """Cut *section* into steps; see ``Dialect.steps``."""
+        from dbwarden.dialects.postgresql.sql import splitting
+
+        return splitting.steps(migration, section)
+
+    @asynccontextmanager
+    async def connect(
+        self, config: DatabaseConfig, *, read_only: bool = False
+    ) -> AsyncGenerator[PostgresConnection]:
+        """Connect within ``config.connect_timeout`` seconds; see ``Dialect.connect``."""
+        session = await open_session(config, read_only=read_only)
+        connection = PostgresConnection(session, config, read_only=read_only)
+        try:
+            yield connection
+        finally:
+            if not connection.hang_up():
+                with anyio.CancelScope(shield=True):
+                    await connection.close()
+
+    async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
+        """Make the database of *config*; see ``Dialect.create_database``."""
+        from dbwarden.dialects.postgresql.migrate import create_database as creating
+
+        return await creating.create_database(config, new)
+
+
+DIALECT = PostgresDialect()

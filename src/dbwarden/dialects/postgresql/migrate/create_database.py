@@ -1,0 +1,109 @@
+"""Make a database on the server that a configuration names, over one that every server has."""
+
+from dataclasses import replace
+
+import anyio
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.base import NewDatabase
+from dbwarden.dialects.postgresql.migrate.connecting import open_session
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
+from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
+from dbwarden.errors import (
+    AccessDenied,
+    ConnectError,
+    DatabaseMissing,
+    DBWardenError,
+    StatementFailed,
+    UsageError,
+)
+
+MAINTENANCE = ("postgres", "template1")
+"""Databases to connect to while the wanted one does not exist; the second keeps others from
+copying it meanwhile, so it comes second."""
+
+_EXISTS = ("42P04", "23505")
+
+
+async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
+    """Make the database of *config*; whether it was not there before.
+
+    Raises:
+        ConnectError: The server cannot be reached.
+        AccessDenied: This user may not make databases.
+        UsageError: There is no such template or owner.
+        StatementFailed: The server refused it for another reason.
+    """
+    url = await config.resolve_url(migrating=True)
+    name = url.database or url.user or ""
+    session = await _session(config, url)
+    try:
+        exists = f"SELECT (EXISTS (SELECT FROM pg_database WHERE datname = {literal(name)}))::text"
+        if await session.value(exists) == "true":
+            return False
+        await session.send(create_sql(name, new))
+    except ServerRefused as refused:
+        if refused.sqlstate in _EXISTS:  # somebody else made it in the same moment
+            return False
+        raise _refused(refused, config, url, new) from refused
+    finally:
+        with anyio.CancelScope(shield=True):
+            await session.close()
+    return True
+
+
+def create_sql(name: str, new: NewDatabase) -> str:
+    """The statement that makes the database *name*."""
+    # Only template0 may be copied in another encoding.
+    template = new.template or ("template0" if new.encoding else None)
+    parts = [f"CREATE DATABASE {identifier(name)}"]
+    parts += [f"TEMPLATE {identifier(template)}"] if template else []
+    parts += [f"OWNER {identifier(new.owner)}"] if new.owner else []
+    parts += [f"ENCODING {literal(new.encoding)}"] if new.encoding else []
+    return " ".join(parts)
+
+
+async def _session(config: DatabaseConfig, url: DatabaseURL) -> Session:
+    failures: list[ConnectError] = []
+    for database in MAINTENANCE:
+        there = replace(url, database=database)
+        place = replace(config, database_url=there, migration_url=None)
+        try:
+            return await open_session(place, read_only=False)
+        except (DatabaseMissing, AccessDenied) as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _refused(
+    refused: ServerRefused, config: DatabaseConfig, url: DatabaseURL, new: NewDatabase
+) -> DBWardenError:
+    name = config.database_name
+    match refused.sqlstate:
+        case "3D000" | "42704":
+            return UsageError(refused.message, database=name, next_step="Correct that name.")
+        case "42501":
+            user = url.user or "the user that runs dbwarden"
+            return AccessDenied(
+                f"{user} may not do that: {refused.message}",
+                database=name,
+                next_step=f'Grant it: ALTER ROLE "{user}" CREATEDB; or give a migration_url of '
+                "somebody who may.",
+            )
+        case "55006":
+            return StatementFailed(
+                f"the template cannot be copied now: {refused.message}",
+                database=name,
+                detail=refused.detail,
+                next_step=f'Nobody may be connected to it: ALTER DATABASE "{new.template}" '
+                "ALLOW_CONNECTIONS false, and end its sessions.",
+            )
+    error = StatementFailed(
+        f"the database cannot be made: {refused.message}",
+        database=name,
+        detail=refused.detail,
+        hint=refused.hint,
+    )
+    error.sqlstate = refused.sqlstate
+    return error

@@ -1,0 +1,268 @@
+"""A migration with steps outside a transaction, and the journal that lets it survive a crash.
+
+Its ledger row says how many steps are done and which statement is under way. A transactional step
+is done together with its journal entry. A statement outside a transaction cannot be, so that
+``running`` names it first; after a crash the catalog tells whether it took effect.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.lowlevel
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import PendingMigration, Statement, Step
+from dbwarden.dialects.postgresql.migrate import history_rows as entries
+from dbwarden.dialects.postgresql.migrate import recovery
+from dbwarden.dialects.postgresql.migrate.batching import Limits, place, statement_offsets
+from dbwarden.dialects.postgresql.migrate.retrying import LockRetries
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
+from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
+from dbwarden.dialects.postgresql.migrate.statement_effects import (
+    IndexBuilt,
+    Probe,
+    SessionSetting,
+    Transactional,
+    probe_of,
+)
+from dbwarden.dialects.postgresql.migrate.statement_errors import IN_TRANSACTION, statement_failed
+from dbwarden.dialects.postgresql.sql.lexer import leading_words
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import DBWardenError, LockTimeout, PartialMigration, StatementFailed, TimedOut
+
+RunTransaction = Callable[[PendingMigration, Step, str, str], Awaitable[None]]
+"""Runs a step in one transaction with the SQL that records it, after the given session settings."""
+
+# These may commit in the middle: when they fail, a part of them may be done.
+_COMMITS_INSIDE = {"call", "do"}
+
+
+class Journal:
+    """Runs migrations step by step on one session."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: DatabaseConfig,
+        table: str,
+        *,
+        limits: Limits,
+        writer: Writer,
+        run_transaction: RunTransaction,
+    ) -> None:
+        """Take what it needs; nothing happens yet. *table* is the ledger, qualified."""
+        self._session = session
+        self._config = config
+        self._table = table
+        self._limits = limits
+        self._writer = writer
+        self._run_transaction = run_transaction
+
+    async def run(self, work: PendingMigration) -> None:
+        """Run the steps of *work* that are not done yet, each with its journal entry.
+
+        Raises:
+            StatementFailed: A step failed; those before it stay done.
+            PartialMigration: Nobody can tell whether the interrupted step took effect.
+        """
+        if work.interrupted:
+            await self._check_unchanged(work)
+        begun, interrupted = work.resumed, work.interrupted
+        for step in work.steps[work.done :]:
+            await _Run(self, work, step, begun=begun).run(interrupted=interrupted)
+            begun, interrupted = True, False
+        if work.done >= len(work.steps):
+            await self._session.send(
+                entries.record_sql(
+                    self._table,
+                    work,
+                    self._writer,
+                    begun=work.done if begun else None,
+                    spent_ms=0,
+                )
+            )
+
+    async def _check_unchanged(self, work: PendingMigration) -> None:
+        """See to it that what was interrupted is what would be looked for now."""
+        row = f"SELECT running FROM {self._table} WHERE {entries.live_row(work)}"
+        running = await self._session.value(row)
+        step = next(iter(work.steps[work.done :]), None)
+        if step is not None and not step.transactional and step.statements[0].text == running:
+            return
+        raise PartialMigration(
+            "this was under way when an earlier run ended, and the file was edited there since",
+            database=self._config.database_name,
+            location=work.migration.at(step.line if step is not None else None),
+            statement=running,
+            next_step="Put the statement back as it was and run the command again, or say how far "
+            f"it is with: dbwarden repair -d {self._config.database_name} "
+            f"--at {work.migration.key}=STEP",
+        )
+
+
+class _Run:
+    """One step of one migration."""
+
+    def __init__(
+        self, journal: Journal, work: PendingMigration, step: Step, *, begun: bool
+    ) -> None:
+        self._journal = journal
+        self._session = journal._session
+        self._table = journal._table
+        self._work = work
+        self._step = step
+        self._begun = begun
+        self._prelude = prelude_of(work.steps[: step.number - 1])
+        self._clean = False
+
+    @property
+    def _statement(self) -> Statement:
+        return self._step.statements[0]
+
+    async def run(self, *, interrupted: bool) -> None:
+        probe = Transactional() if self._step.transactional else probe_of(self._statement)
+        if isinstance(probe, Transactional | SessionSetting) and not interrupted:
+            try:
+                await self._journal._run_transaction(
+                    self._work, self._step, self._record(None), self._prelude
+                )
+                return
+            except StatementFailed as error:
+                if self._step.transactional or error.sqlstate != IN_TRANSACTION:
+                    raise
+        await self._alone(probe, interrupted)
+
+    async def _alone(self, probe: Probe, interrupted: bool) -> None:
+        """Run the statement outside a transaction, again where it met a lock and left no trace.
+
+        CONCURRENTLY has no ``lock_timeout``, so it is never cut short by one.
+        """
+        retries = LockRetries(self._work.migration.key, self._journal._config.lock_retries)
+        while True:
+            try:
+                await self._attempt(probe, interrupted)
+            except LockTimeout as error:
+                if recovery.concurrent(probe) or not self._clean:
+                    raise
+                if not await retries.pause(error.message):
+                    raise
+                interrupted = False
+            else:
+                return
+
+    async def _attempt(self, probe: Probe, interrupted: bool) -> None:
+        """Run the statement outside a transaction, once.
+
+        A cancellation from outside is held back until the statement has ended: cut in the middle
+        it would leave a half-built index behind. Only the operation's own deadline ends it.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        deadline = anyio.current_effective_deadline()
+        with anyio.CancelScope(shield=True, deadline=deadline) as scope:
+            await self._journaled(probe, interrupted)
+        if scope.cancelled_caught:
+            await anyio.lowlevel.checkpoint()
+            raise TimedOut(
+                "it did not end within its time limit, and was stopped",
+                database=self._journal._config.database_name,
+                statement=self._statement.text,
+            )
+
+    async def _journaled(self, probe: Probe, interrupted: bool) -> None:
+        before = await self._saved()
+        await self._announce(probe)
+        started, known = time.monotonic(), frozenset[str]()
+        try:
+            look = recovery.outcome if interrupted else recovery.before
+            found = await look(self._session, probe)
+            if found == "unknown":
+                await self._session.send(RESET)
+                raise self._partial()
+            if found == "not done":
+                if isinstance(probe, IndexBuilt):
+                    known = await recovery.invalid_indexes(self._session, probe.table)
+                await self._session.send(self._statement.text, listen=True)
+        except ServerRefused as refused:
+            await self._clean_up(probe, known, before)
+            raise self._error(refused) from refused
+        record = self._record((time.monotonic() - started) * 1000)
+        steps = self._work.steps
+        left = leftovers(steps) if self._step.number == len(steps) else ""
+        await self._session.send(f"{RESET}{record};{left}")
+
+    async def _saved(self) -> str | None:
+        """The row as it was before this run touched it, where there is one."""
+        if self._begun or self._work.row is None:
+            return None
+        return await self._session.value(entries.saved_sql(self._table, self._work))
+
+    async def _announce(self, probe: Probe) -> None:
+        text, work, writer = self._statement.text, self._work, self._journal._writer
+        if self._begun:
+            record = entries.running_sql(self._table, work, self._step.number - 1, text)
+        else:
+            record = entries.begin_sql(self._table, work, writer, running=text)
+        limits = self._journal._limits.sql(
+            work.migration.key, scope="SESSION", lock=not recovery.concurrent(probe)
+        )
+        await self._session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude}")
+
+    def _record(self, spent_ms: float | None) -> str:
+        """The SQL that says that this step is done; *spent_ms* ``None``: in its transaction."""
+        work, writer, number = self._work, self._journal._writer, self._step.number
+        begun = self._begun or spent_ms is not None
+        if number == len(work.steps):
+            return entries.record_sql(
+                self._table,
+                work,
+                writer,
+                begun=number - 1 if begun else None,
+                spent_ms=spent_ms,
+            )
+        if begun:
+            return entries.step_sql(self._table, work, number, spent_ms=spent_ms)
+        return entries.begin_sql(self._table, work, writer, done=number)
+
+    async def _clean_up(self, probe: Probe, known: frozenset[str], before: str | None) -> None:
+        """After the server refused the statement: leave no trace of it, where that can be."""
+        try:
+            clean = await recovery.after_failure(self._session, probe, known)
+        except ServerRefused:
+            clean = False  # what is left is looked up, and cleaned up, by the next run
+        if _COMMITS_INSIDE.intersection(leading_words(self._statement.text, 0, 1)):
+            clean = False
+        self._clean = clean
+        record = self._undo(before) if clean else ""
+        await self._session.send(f"{RESET}{record}")
+
+    def _undo(self, before: str | None) -> str:
+        if self._begun:
+            return entries.running_sql(self._table, self._work, self._step.number - 1, None)
+        if before is not None:
+            return entries.restore_sql(self._table, self._work, before)
+        return entries.forget_sql(self._table, entries.under_way(self._work, 0))
+
+    def _error(self, refused: ServerRefused) -> DBWardenError:
+        offset = statement_offsets(self._step)[0] + (refused.position or 1) - 1
+        statement, location = place(self._work.migration, self._step, offset)
+        return statement_failed(
+            refused,
+            database=self._journal._config.database_name,
+            location=location,
+            statement=statement,
+            steps_done=self._step.number - 1,
+        )
+
+    def _partial(self) -> PartialMigration:
+        database, key = self._journal._config.database_name, self._work.migration.key
+        number, statement = self._step.number, self._statement
+        return PartialMigration(
+            "an earlier run ended while this statement ran, and the catalog does not show whether "
+            "it took effect",
+            database=database,
+            location=self._work.migration.at(statement.line, statement.column),
+            statement=statement.text,
+            next_step=f"Check the database, then record the result: dbwarden repair -d {database} "
+            f"--at {key}={number} (it did) or --at {key}={number - 1} (it did not)",
+        )

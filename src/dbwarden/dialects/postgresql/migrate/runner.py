@@ -1,0 +1,238 @@
+"""Runs migrations on one session: many to a message, or step by step. Only under the lock."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import OnDone, PendingMigration, Step
+from dbwarden.dialects.postgresql.migrate import history_rows as entries
+from dbwarden.dialects.postgresql.migrate.batching import (
+    DONE,
+    READING_ERRORS,
+    TRACE,
+    Failed,
+    Limits,
+    Message,
+    NothingRan,
+    SendApart,
+    Trace,
+    Unit,
+    batches,
+    judge,
+    place,
+    render,
+)
+from dbwarden.dialects.postgresql.migrate.journal import Journal
+from dbwarden.dialects.postgresql.migrate.retrying import LockRetries
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
+from dbwarden.dialects.postgresql.migrate.statement_errors import (
+    LOCK_NOT_AVAILABLE,
+    is_about_ledger,
+    ledger_failed,
+    statement_failed,
+)
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import DBWardenError, StatementFailed
+
+
+class OpeningRefused(Exception):
+    """The server refused what was to come before all migrations. Never leaves the dialect."""
+
+    def __init__(self, refused: ServerRefused) -> None:
+        """Take over what the server said."""
+        self.refused = refused
+        super().__init__(refused.message)
+
+
+Confirm = Callable[[Unit], Awaitable[None]]
+
+
+class Runner:
+    """Runs works in order, each with its ledger row."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: DatabaseConfig,
+        table: str,
+        *,
+        limits: Limits,
+    ) -> None:
+        """Take what it needs; nothing happens yet.
+
+        Args:
+            session: The session that holds the lock.
+            config: Names, limits and retries.
+            table: The ledger, qualified.
+            limits: What each transaction is started with.
+        """
+        self._session = session
+        self._config = config
+        self._table = table
+        self._limits = limits
+        self._marked = 0
+        self._writer = Writer.this_process()
+        self._number = 0
+        self._opening = ""
+
+    async def run(
+        self, works: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
+    ) -> None:
+        """Run *works*; see ``Connection.run``.
+
+        *opening* is SQL that comes first, with its own commit, in the same message if possible.
+
+        Raises:
+            OpeningRefused: The server refused that; nothing was run.
+        """
+        for work in works:
+            self._check_text(work)
+        # In a transaction of its own: the next BEGIN would take it along, and a failure undo it.
+        opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
+        self._opening = opening and f"{opening};{opened}"
+        if self._opening and not (works and in_one_transaction(works[0])):
+            await self._open()
+        units: list[Unit] = []
+
+        async def confirm(unit: Unit) -> None:
+            await on_done(unit.work)
+
+        for work in works:
+            if in_one_transaction(work):
+                units.append(self._unit(work))
+                continue
+            await self._run_units(units, confirm)
+            units = []
+            await self._journal().run(work)
+            await on_done(work)
+        await self._run_units(units, confirm)
+
+    async def _open(self) -> None:
+        """Send the opening alone."""
+        try:
+            await self._session.send(self._opening)
+        except ServerRefused as refused:
+            await self._session.send("ROLLBACK")
+            raise OpeningRefused(refused) from refused
+        self._opening = ""
+
+    def _unit(self, work: PendingMigration) -> Unit:
+        step = None if work.fake or not work.steps else work.steps[0]
+        record = entries.record_sql(self._table, work, self._writer)
+        return Unit(number=self._next(), work=work, step=step, record=record)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _journal(self) -> Journal:
+        return Journal(
+            self._session,
+            self._config,
+            self._table,
+            limits=self._limits,
+            writer=self._writer,
+            run_transaction=self._run_step,
+        )
+
+    async def _run_step(
+        self, work: PendingMigration, step: Step, record: str, prelude: str
+    ) -> None:
+        unit = Unit(number=self._next(), work=work, step=step, record=record, prelude=prelude)
+        await self._run_units([unit], _nobody)
+
+    async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
+        """Run *units* in order, many to a message; those before a failure are confirmed."""
+        retries: dict[int, LockRetries] = {}
+        apart = False
+        while units:
+            batch = tuple(units[:1]) if apart else next(batches(units))
+            message = render(batch, self._limits, opening=self._opening)
+            failure = await self._send(message)
+            self._settle_opening(failure)
+            done = [u for u in batch if failure is None or u.number <= failure[1].done]
+            for unit in done:
+                await confirm(unit)
+            units = units[len(done) :]
+            if failure is None:
+                continue
+            refused, trace = failure
+            match judge(message, trace):
+                case SendApart():
+                    apart = True
+                case NothingRan(before=before, failed=failed):
+                    await self._run_units(before, confirm)
+                    raise self._error(refused, failed) from refused
+                case Failed() as failed:
+                    await self._again_or_raise(refused, failed, retries)
+
+    def _settle_opening(self, failure: tuple[ServerRefused, Trace] | None) -> None:
+        """Did the opening happen? A fault that the server meets on reading is not the opening's."""
+        if failure is None or failure[1].opened:
+            self._opening = ""
+        elif self._opening and failure[0].sqlstate not in READING_ERRORS:
+            raise OpeningRefused(failure[0]) from failure[0]
+
+    async def _again_or_raise(
+        self, refused: ServerRefused, failed: Failed, retries: dict[int, LockRetries]
+    ) -> None:
+        """Wait before another try of a transaction that met a locked table, or give up."""
+        key = failed.unit.work.migration.key
+        known = retries.setdefault(failed.unit.number, LockRetries(key, self._config.lock_retries))
+        if refused.sqlstate != LOCK_NOT_AVAILABLE or not await known.pause(refused.message):
+            raise self._error(refused, failed) from refused
+
+    async def _send(self, message: Message) -> tuple[ServerRefused, Trace] | None:
+        """Send *message*; what went wrong and what is known of it, the session usable again."""
+        try:
+            await self._session.send(message.text, listen=True)
+        except ServerRefused as refused:
+            await self._session.send("ROLLBACK")
+            done, marks = (await self._session.value(TRACE) or " 0").split(" ")
+            before, self._marked = self._marked, 0
+            trace = Trace(
+                sqlstate=refused.sqlstate,
+                position=refused.position,
+                # Fewer, where a migration gave up all advisory locks: then we know less.
+                marks=min(max(0, int(marks) - before), len(message.markers)),
+                done=int(done or 0),
+                opened=bool(done),
+            )
+            return refused, trace
+        self._marked += len(message.markers)
+        return None
+
+    def _error(self, refused: ServerRefused, failed: Failed) -> DBWardenError:
+        if failed.statement is None and is_about_ledger(refused, self._config.ledger_table):
+            return ledger_failed(refused, "cannot be written", self._config.database_name)
+        return statement_failed(
+            refused,
+            database=self._config.database_name,
+            location=failed.location,
+            statement=failed.statement,
+            steps_done=failed.unit.step.number - 1 if failed.unit.step is not None else 0,
+        )
+
+    def _check_text(self, work: PendingMigration) -> None:
+        """A NUL character would end the message in its middle."""
+        for step in work.steps:
+            if "\0" in step.text:
+                statement, location = place(work.migration, step, step.text.index("\0"))
+                raise StatementFailed(
+                    "there is a NUL character, which PostgreSQL does not take",
+                    database=self._config.database_name,
+                    location=location,
+                    statement=statement.text if statement is not None else None,
+                    next_step="Remove it from the file.",
+                )
+
+
+def in_one_transaction(work: PendingMigration) -> bool:
+    """Whether all of *work* and its ledger row are one transaction."""
+    if work.fake or not work.steps:
+        return True
+    fresh = work.done == 0 and not work.interrupted
+    return fresh and len(work.steps) == 1 and work.steps[0].transactional
+
+
+async def _nobody(unit: Unit) -> None:
+    """Nobody waits for a step."""

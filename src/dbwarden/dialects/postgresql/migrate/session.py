@@ -1,0 +1,208 @@
+"""One connection to the server: one flight a call, and nothing left running when it ends.
+
+Raw asyncpg and the simple protocol only, so that it works behind a pooler too. A cancelled call
+leaves the connection *unsettled*: the statement may still run. ``settle`` asks the server to stop
+it and waits for the answer.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import asyncpg
+
+from dbwarden import telemetry
+from dbwarden.dialects.postgresql.migrate.parse_status import Greeting, copied_lines
+from dbwarden.errors import ConnectionLost
+from dbwarden.types import DatabaseName
+
+Reconnect = Callable[[], Any]
+
+_GONE = ("57P01", "57P02", "57P03")
+"""The server ends our session: shutdown, crash, not ready."""
+
+
+class ServerRefused(Exception):
+    """The server refused a statement; what it said is in the fields. Never leaves the dialect."""
+
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        """Take over what *error* says."""
+        self.sqlstate: str = error.sqlstate or ""
+        self.message: str = error.args[0] if error.args else str(error)
+        self.detail: str | None = getattr(error, "detail", None)
+        self.hint: str | None = getattr(error, "hint", None)
+        self.context: str | None = getattr(error, "context", None)
+        self.table: str | None = getattr(error, "table_name", None)
+        position = getattr(error, "position", None)
+        self.position: int | None = int(position) if position else None
+        super().__init__(self.message)
+
+
+class Session:
+    """A connection, what it heard, and how to end it."""
+
+    def __init__(
+        self, raw: Any, database: DatabaseName, reconnect: Reconnect, *, grace: float
+    ) -> None:
+        """Wrap a fresh connection.
+
+        Args:
+            raw: The connection, of ``asyncpg.connect``.
+            database: For errors.
+            reconnect: Opens another raw connection to the same server.
+            grace: Seconds that ending what runs on the server may take.
+        """
+        self.backend_pid: int = raw.get_server_pid()
+        self.server_version: int = raw.get_server_version().major
+        self.grace = grace
+        self._raw = raw
+        self._database = database
+        self._reconnect = reconnect
+        self._unsettled = False
+        self._listener: Context | None = None
+        raw.add_log_listener(self._heard)
+
+    @property
+    def open(self) -> bool:
+        """Whether the connection can be used."""
+        return not self._raw.is_closed()
+
+    @property
+    def greeting(self) -> Greeting | None:
+        """What the server has told of itself up to now without being asked."""
+        return Greeting.of(self.backend_pid, self._raw.get_settings()) if self.open else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of ours can be running on the server."""
+        return not self._unsettled
+
+    async def send(self, sql: str, *, listen: bool = False) -> None:
+        """Run *sql*, one statement or many; the rows they return are dropped.
+
+        *listen* tells what the server remarks meanwhile as ``notice`` events.
+
+        Raises:
+            ServerRefused: The server refused a statement; those before it in their own
+                transactions are done.
+            ConnectionLost: The connection broke; what happened is not known.
+        """
+        self._listener = copy_context() if listen else None
+        try:
+            await self._flight(partial(self._raw.execute, sql))
+        finally:
+            self._listener = None
+
+    async def value(self, query: str) -> str | None:
+        """The text in the one row and column that *query* returns; as ``lines``."""
+        (line,) = await self.lines(query)
+        return line[0]
+
+    async def lines(self, query: str) -> list[list[str | None]]:
+        """The rows that *query* returns, each value as a text.
+
+        In one flight, where ``fetch`` of asyncpg needs two: COPY answers a simple query with data.
+        Raises as ``send`` does.
+        """
+        copied = bytearray()
+
+        async def take(data: bytes) -> None:
+            copied.extend(data)
+
+        await self._flight(partial(self._raw.copy_from_query, query, output=take))
+        return copied_lines(bytes(copied))
+
+    async def _flight(self, call: Callable[[], Awaitable[Any]]) -> None:
+        # A cancelled operation starts nothing new.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if not self.open:
+            raise self._lost(ConnectionError("it was closed"))
+        self._unsettled = True
+        try:
+            await call()
+        except asyncpg.PostgresError as error:
+            if not self.open or error.sqlstate is None or error.sqlstate in _GONE:
+                raise self._lost(error) from error
+            self._unsettled = False
+            raise ServerRefused(error) from error
+        except (asyncpg.InterfaceError, OSError) as error:
+            raise self._lost(error) from error
+        self._unsettled = False
+
+    def _lost(self, error: Exception) -> ConnectionLost:
+        self._unsettled = False
+        self._raw.terminate()
+        said = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
+        return ConnectionLost(
+            f"the connection broke: {said}",
+            database=self._database,
+            next_step="Run the command again: it looks up what was done, and does the rest.",
+        )
+
+    def _heard(self, _: Any, message: Any) -> None:
+        if self._listener is None:
+            return
+        # The driver calls us from the loop; the event belongs to the task that waits.
+        said = message.message or ""
+        self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
+
+    async def settle(self) -> None:
+        """See to it that nothing of ours runs on the server any more. Call it under a shield.
+
+        Takes at most ``grace`` seconds. First by asking to cancel: asyncpg has sent that request
+        when the call was cancelled, and the next call waits until it was heard. When that leads
+        nowhere, the whole session is ended from another connection.
+        """
+        if not self._unsettled or not self.open:
+            return
+        with anyio.move_on_after(self.grace / 2):
+            try:
+                await self._raw.execute("ROLLBACK")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                pass
+            else:
+                self._unsettled = False
+                return
+        with anyio.move_on_after(self.grace / 2):
+            await self._end_backend()
+        self._raw.terminate()
+        self._unsettled = False
+
+    async def _end_backend(self) -> None:
+        try:
+            other = await self._reconnect()
+        except Exception as error:  # nobody is left to tell; the server will notice by itself
+            telemetry.emit("not_stopped", level="warning", error=str(error))
+            return
+        try:
+            await other.execute(f"SELECT pg_terminate_backend({self.backend_pid})")
+            await wait_until_gone(other, self.backend_pid)
+        finally:
+            other.terminate()
+
+    async def another(self) -> "Session":
+        """A second session with the same server."""
+        return Session(await self._reconnect(), self._database, self._reconnect, grace=self.grace)
+
+    def hang_up(self) -> None:
+        """Close the connection, whatever runs on it."""
+        self._raw.terminate()
+
+    async def close(self) -> None:
+        """Stop what runs, and hang up. Call it under a shield."""
+        await self.settle()
+        self.hang_up()
+        # The transport closes its socket in the loop's next round.
+        await anyio.lowlevel.checkpoint()
+
+
+async def wait_until_gone(raw: Any, backend_pid: int) -> None:
+    """Return once the server has no backend *backend_pid* any more."""
+    query = f"SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = {backend_pid}"
+    while True:
+        if await raw.execute(query) == "SELECT 0":
+            return
+        await anyio.sleep(0.01)

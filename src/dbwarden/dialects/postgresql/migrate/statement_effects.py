@@ -1,0 +1,343 @@
+"""What to look for in the catalog to learn whether an interrupted statement took effect. Pure.
+
+A statement outside a transaction may have run although nobody heard so. Each class here says how
+the next run finds out. Names are as the catalog has them: folded, unquoted, cut to 63 bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dbwarden.dialects.base import Statement
+from dbwarden.dialects.postgresql.sql.lexer import Token, tokens
+from dbwarden.dialects.postgresql.sql.transactions import is_off
+
+
+@dataclass(frozen=True, slots=True)
+class QualifiedName:
+    """A name with its namespace, or ``None`` where the search path decides."""
+
+    namespace: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBuilt:
+    """CREATE INDEX CONCURRENTLY: done when a valid index is there; an invalid one is dropped first.
+
+    ``index`` is ``None`` where the server chooses the name. The index lies in the table's
+    namespace. ``if_not_exists`` hides an invalid index that was left behind.
+    """
+
+    index: str | None
+    table: QualifiedName
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDropped:
+    """DROP INDEX CONCURRENTLY: done when none of them is there."""
+
+    indexes: tuple[QualifiedName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexed:
+    """REINDEX CONCURRENTLY: safe to run again once its leftovers (``_ccnew``, ``_ccold``) are gone.
+
+    ``name`` is ``None`` where it means the current database.
+    """
+
+    what: Literal["index", "table", "schema", "database", "system"]
+    name: QualifiedName | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionDetached:
+    """DETACH PARTITION CONCURRENTLY: done when detached; half-done, FINALIZE ends it."""
+
+    parent: QualifiedName
+    partition: QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class EnumValueAdded:
+    """ALTER TYPE ... ADD VALUE: done when the type has the value."""
+
+    type: QualifiedName
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMade:
+    """CREATE DATABASE, TABLESPACE or SUBSCRIPTION: done when it is there."""
+
+    kind: Literal["database", "tablespace", "subscription"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDropped:
+    """DROP DATABASE, TABLESPACE or SUBSCRIPTION: done when it is not there."""
+
+    kind: Literal["database", "tablespace", "subscription"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSetting:
+    """SET, RESET, set_config(): lost with the connection, so it is run again on resume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """Running it a second time does no harm: VACUUM, ANALYZE, ALTER SYSTEM ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transactional:
+    """It runs inside a transaction just as well, and so together with its journal row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can tell from outside whether it ran: CALL, DO, SELECT ..."""
+
+
+Probe = (
+    IndexBuilt
+    | IndexDropped
+    | Reindexed
+    | PartitionDetached
+    | EnumValueAdded
+    | ObjectMade
+    | ObjectDropped
+    | SessionSetting
+    | Repeatable
+    | Transactional
+    | Unknown
+)
+
+_REPEATABLE = {
+    "analyze", "checkpoint", "cluster", "discard", "listen", "load", "refresh", "show",
+    "unlisten", "vacuum",
+}  # fmt: skip
+_TRANSACTIONAL = {
+    "alter", "comment", "copy", "create", "delete", "drop", "grant", "import", "insert", "lock",
+    "merge", "notify", "reassign", "reindex", "revoke", "security", "truncate", "update",
+}  # fmt: skip
+_MAINTAINED: dict[str, Literal["index", "table", "schema", "database", "system"]] = {
+    "index": "index",
+    "table": "table",
+    "schema": "schema",
+    "database": "database",
+    "system": "system",
+}
+
+
+def probe_of(statement: Statement) -> Probe:
+    """How to find out whether *statement*, once interrupted, took effect."""
+    reader = _Reader(tokens(statement.text))
+    first = reader.word()
+    special = _special(reader, first)
+    if special is not None:
+        return special
+    if first in _REPEATABLE:
+        return Repeatable()
+    return Transactional() if first in _TRANSACTIONAL else Unknown()
+
+
+def _special(reader: "_Reader", first: str) -> Probe | None:
+    match first:
+        case "create":
+            return _create(reader)
+        case "drop":
+            return _drop(reader)
+        case "alter":
+            return _alter(reader)
+        case "reindex":
+            return _reindex(reader)
+        case "set":
+            local = reader.take("local") or reader.take("transaction") or reader.take("constraints")
+            return Repeatable() if local else SessionSetting()
+        case "reset":
+            return SessionSetting()
+        case "select" if _sets_config(reader):
+            return SessionSetting()
+    return None
+
+
+def _sets_config(reader: "_Reader") -> bool:
+    """Whether ``set_config('search_path', '', false)`` is all that follows, as in a dump."""
+    if reader.take("pg_catalog"):
+        reader.sign(".")
+    called = reader.take("set_config") and reader.sign("(")
+    name = called and reader.string() is not None and reader.sign(",")
+    value = name and reader.string() is not None and reader.sign(",")
+    return value and reader.take("false") and reader.sign(")") and not reader.peek().value
+
+
+class _Reader:
+    """Takes tokens from the left."""
+
+    __slots__ = ("_at", "_tokens")
+
+    def __init__(self, found: Sequence[Token]) -> None:
+        self._tokens, self._at = found, 0
+
+    def peek(self, ahead: int = 0) -> Token:
+        at = self._at + ahead
+        return self._tokens[at] if at < len(self._tokens) else Token("sign", "")
+
+    def word(self) -> str:
+        """Take the next token if it is a word, else take nothing and answer ``""``."""
+        token = self.peek()
+        if token.kind != "word":
+            return ""
+        self._at += 1
+        return token.value
+
+    def take(self, *words: str) -> bool:
+        """Take *words* if they come next, all or none."""
+        if any(self.peek(at) != Token("word", word) for at, word in enumerate(words)):
+            return False
+        self._at += len(words)
+        return True
+
+    def sign(self, sign: str) -> bool:
+        if self.peek() != Token("sign", sign):
+            return False
+        self._at += 1
+        return True
+
+    def name(self) -> QualifiedName | None:
+        """Take ``name`` or ``namespace.name``."""
+        parts: list[str] = []
+        while self.peek().is_name:
+            parts.append(self.peek().value)
+            self._at += 1
+            if not self.sign("."):
+                break
+        if not parts or self.peek() == Token("word", "uescape"):
+            return None
+        return QualifiedName(parts[-2] if len(parts) > 1 else None, parts[-1])
+
+    def string(self) -> str | None:
+        token = self.peek()
+        self._at += 1
+        return token.value if token.kind == "string" else None
+
+    def options(self) -> list[str]:
+        """Take ``( ... )`` if it comes next; the words that stood in it."""
+        inside: list[str] = []
+        if self.sign("("):
+            while self.peek().value and not self.sign(")"):
+                inside.append(self.peek().value)
+                self._at += 1
+        return inside
+
+
+def _create(reader: _Reader) -> Probe | None:
+    if kind := _server_object(reader):
+        name = reader.name()
+        return ObjectMade(kind, name.name) if name else Unknown()
+    reader.take("unique")
+    if not reader.take("index", "concurrently"):
+        return None
+    if_not_exists = reader.take("if", "not", "exists")
+    index = None
+    if not reader.take("on"):
+        index = reader.name()
+        if index is None or not reader.take("on"):
+            return Unknown()
+    reader.take("only")
+    table = reader.name()
+    if table is None:
+        return Unknown()
+    return IndexBuilt(index.name if index else None, table, if_not_exists)
+
+
+def _server_object(reader: _Reader) -> Literal["database", "tablespace", "subscription"] | None:
+    if reader.take("database"):
+        return "database"
+    if reader.take("tablespace"):
+        return "tablespace"
+    return "subscription" if reader.take("subscription") else None
+
+
+def _drop(reader: _Reader) -> Probe | None:
+    kind = _server_object(reader)
+    if kind is None and not reader.take("index", "concurrently"):
+        return None
+    reader.take("if", "exists")
+    names = _names(reader)
+    if not names:
+        return Unknown()
+    return ObjectDropped(kind, names[0].name) if kind else IndexDropped(names)
+
+
+def _names(reader: _Reader) -> tuple[QualifiedName, ...]:
+    names: list[QualifiedName] = []
+    while name := reader.name():
+        names.append(name)
+        if not reader.sign(","):
+            return tuple(names)
+    return ()
+
+
+def _alter(reader: _Reader) -> Probe | None:
+    match reader.word():
+        case "table":
+            return _detach(reader)
+        case "type":
+            return _add_value(reader)
+        case "system":
+            return Repeatable()
+        case "database":
+            reader.name()
+            return Repeatable() if reader.take("set", "tablespace") else None
+        case "subscription":
+            return _alter_subscription(reader)
+    return None
+
+
+def _detach(reader: _Reader) -> Probe | None:
+    reader.take("if", "exists")
+    reader.take("only")
+    parent = reader.name()
+    reader.sign("*")
+    if not reader.take("detach", "partition"):
+        return None
+    partition = reader.name()
+    if not reader.take("concurrently"):
+        return None
+    return PartitionDetached(parent, partition) if parent and partition else Unknown()
+
+
+def _add_value(reader: _Reader) -> Probe | None:
+    name = reader.name()
+    if not reader.take("add", "value"):
+        return None
+    reader.take("if", "not", "exists")
+    value = reader.string()
+    return EnumValueAdded(name, value) if name and value is not None else Unknown()
+
+
+def _alter_subscription(reader: _Reader) -> Probe | None:
+    reader.name()
+    if reader.take("refresh") or reader.take("set"):
+        return Repeatable()
+    return Unknown() if reader.take("add") or reader.take("drop") else None
+
+
+def _reindex(reader: _Reader) -> Probe | None:
+    options = reader.options()
+    concurrently = "concurrently" in options and not is_off(options, "concurrently")
+    reader.take("verbose")
+    what = _MAINTAINED.get(reader.word())
+    concurrently = reader.take("concurrently") or concurrently
+    if what is None:
+        return Unknown()
+    if concurrently:
+        return Reindexed(what, reader.name())
+    return None if what in ("index", "table") else Repeatable()

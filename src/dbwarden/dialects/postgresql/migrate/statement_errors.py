@@ -1,0 +1,157 @@
+"""What the server refused, in the user's words. Pure."""
+
+from dbwarden.dialects.base import Statement, adopt_instead
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused
+from dbwarden.errors import (
+    DBWardenError,
+    LedgerError,
+    LockTimeout,
+    ReadOnlyDatabase,
+    StatementFailed,
+)
+from dbwarden.types import DatabaseName, Location
+
+LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
+READ_ONLY = "25006"
+UNDEFINED_OBJECT = "42704"
+UNDEFINED_TABLE = "42P01"
+UNDEFINED_SCHEMA = "3F000"
+UNDEFINED_COLUMN = "42703"
+INSUFFICIENT_PRIVILEGE = "42501"
+IN_TRANSACTION = "25001"
+NOT_SUPPORTED = "0A000"
+CONSTRAINT = "23"
+"""The class of violated constraints."""
+DIVISION_BY_ZERO = "22012"
+ALREADY_THERE = ("42P07", "42P06", "23505")
+"""A table, a namespace, or an entry in the catalog that another session made just before us."""
+
+
+THERE_ALREADY = ("42P06", "42P07", "42701", "42710")
+"""A schema, a table, a column, something else of that name exists."""
+
+
+def statement_failed(
+    refused: ServerRefused,
+    *,
+    database: DatabaseName,
+    location: Location | None,
+    statement: Statement | None,
+    steps_done: int = 0,
+) -> DBWardenError:
+    """The error for a statement of a migration.
+
+    Args:
+        refused: What the server said.
+        database: On which database.
+        location: Where the statement stands.
+        statement: The statement; ``None`` is the end of its transaction.
+        steps_done: How many steps of the same migration are done and stay so.
+    """
+    if refused.sqlstate == READ_ONLY:
+        return read_only(refused, database, location)
+    kind = LockTimeout if refused.sqlstate == LOCK_NOT_AVAILABLE else StatementFailed
+    message = refused.message if statement is not None else f"at its end: {refused.message}"
+    error = kind(
+        message,
+        database=database,
+        location=location,
+        statement=statement.text if statement is not None else None,
+        detail="\n".join(part for part in (refused.detail, refused.context) if part) or None,
+        hint=refused.hint,
+        next_step=_next_step(refused, statement, steps_done),
+    )
+    error.sqlstate = refused.sqlstate
+    if refused.sqlstate in THERE_ALREADY:
+        error.next_step = f"{error.next_step} {adopt_instead(database)}"
+    return error
+
+
+def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: int) -> str:
+    match refused.sqlstate:
+        case "55P03":
+            return (
+                "Somebody else holds a lock on this table. Run it again when it is quiet, or give "
+                "it longer with lock_timeout= or lock_retries= in its database_config."
+            )
+        case "57014" if "statement timeout" in refused.message:
+            return "Give it longer with statement_timeout= in its database_config."
+        case "57014":
+            return "Somebody cancelled it on the server. Run the command again."
+        case "25001":
+            return "Put -- @dbwarden:autocommit on the line before this statement."
+        case "42501":
+            return "Grant it to the user of database_url, or give a migration_url of its owner."
+        case "40P01" | "40001":
+            return "Run the command again: another session was in the way."
+    if statement is None:
+        return "Look for deferred constraints that this migration leaves violated."
+    left = (
+        "what stands before this step stays done, and the next run goes on here"
+        if steps_done
+        else "it left nothing behind"
+    )
+    if refused.sqlstate[:2] == CONSTRAINT:
+        return (
+            "Rows that exist do not satisfy it. Correct them with SQL before this statement of the "
+            f"migration, and run the command again: {left}."
+        )
+    return f"Correct the migration and run the command again: {left}."
+
+
+def read_only(
+    refused: ServerRefused, database: DatabaseName, location: Location | None = None
+) -> ReadOnlyDatabase:
+    """The error for a server that takes no writes."""
+    return ReadOnlyDatabase(
+        f"the server takes no writes: {refused.message}",
+        database=database,
+        location=location,
+        next_step="If this is a replica, migrate its primary, and declare it with replica_of= in "
+        "its database_config. If not, its user or database is read-only by its settings: look "
+        "for default_transaction_read_only.",
+    )
+
+
+def is_about_ledger(refused: ServerRefused, table: str) -> bool:
+    """Whether what failed at the end of a transaction was the ledger's row, not the commit.
+
+    At the commit only deferred constraints and triggers can fail.
+    """
+    if refused.table is not None:
+        return refused.table == table
+    # A deferred trigger may fail in any way; what its function did stands in the context.
+    return refused.context is None and refused.sqlstate[:2] in ("22", "42")
+
+
+def ledger_failed(
+    refused: ServerRefused, doing: str, database: DatabaseName, table: str = "what has its name"
+) -> DBWardenError:
+    """The error for our own SQL on the ledger; *doing* as in "cannot be read"."""
+    said, step = refused.message, None
+    match refused.sqlstate:
+        case "25006":
+            return read_only(refused, database)
+        case "42501":
+            step = "Grant the privilege, or use the user that migrates."
+        case "42703" | "42809":
+            said = f"{table} is something else there ({said})"
+            step = (
+                "Give the ledger another name or place with ledger_table= or ledger_schema= in "
+                "its database_config, or rename what is there."
+            )
+        case "22012":
+            return LedgerError(
+                f"the ledger {doing}: a row is no longer as it was read",
+                database=database,
+                next_step="Something else changed the ledger meanwhile. Look at it with: "
+                f"dbwarden history -d {database}; then run the command again.",
+            )
+    return LedgerError(
+        f"the ledger {doing}: {said}",
+        database=database,
+        detail=refused.detail,
+        hint=refused.hint,
+        next_step=step,
+    )

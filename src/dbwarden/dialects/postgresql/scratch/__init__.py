@@ -1,0 +1,1 @@
+"""Scratch databases: where SQL is tried and measured."""

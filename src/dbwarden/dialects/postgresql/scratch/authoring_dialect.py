@@ -1,0 +1,251 @@
+"""What authoring needs of PostgreSQL, and where its scratch server comes from."""
+
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+from urllib.parse import quote
+
+import anyio
+import anyio.to_thread
+import asyncpg
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL, parse_url
+from dbwarden.dialects.postgresql import ddl
+from dbwarden.dialects.postgresql.catalog.snapshot import read_database
+from dbwarden.dialects.postgresql.ddl.context import context
+from dbwarden.dialects.postgresql.migrate.connect_errors import SCRATCH, connect_failure
+from dbwarden.dialects.postgresql.migrate.connecting import (
+    CONNECT_FAILURES,
+    connect,
+    connect_arguments,
+)
+from dbwarden.dialects.postgresql.migrate.retrying import while_full
+from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
+from dbwarden.dialects.postgresql.scratch.expressions import one_spelling
+from dbwarden.dialects.postgresql.scratch.quick_diff import surely_unlike
+from dbwarden.dialects.postgresql.scratch.scratch_database import (
+    Dial,
+    PostgresScratchServer,
+    default_namespace,
+    make_namespace,
+)
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.diff.changes import Alter, Change, Create
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.errors import DBWardenError, UsageError
+from dbwarden.schema import QualifiedName, Ref, Schema
+from dbwarden.schema import Sequence as SchemaSequence
+from dbwarden.types import DialectName
+
+PRODUCTION = ("production", "prod", "live")
+
+
+class PostgresAuthoringDialect:
+    """What authoring needs of PostgreSQL; see ``AuthoringDialect``."""
+
+    name: DialectName = "postgresql"
+    sqlalchemy_url = "postgresql+asyncpg://"
+
+    def render(
+        self,
+        changes: Sequence[Change],
+        *,
+        current: Schema,
+        desired: Schema,
+        options: RenderOptions = DEFAULT_OPTIONS,
+    ) -> tuple[PlannedStatement, ...]:
+        """The SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
+        found = ddl.render(changes, current=current, desired=desired, options=options)
+        own = context(changes, current, desired, options).serials
+        return tuple(item for item in found if not _of_serial(item.change, own))
+
+    async def identity(self, config: DatabaseConfig) -> str | None:
+        """Which server scratch would be, without starting one."""
+        if config.scratch not in ("auto", "embedded"):
+            return None
+        try:
+            binaries = await anyio.to_thread.run_sync(find_binaries)
+        except UsageError:
+            return None
+        return f"PostgreSQL {binaries.version}"
+
+    @asynccontextmanager
+    async def open(self, config: DatabaseConfig) -> AsyncGenerator[PostgresScratchServer]:
+        """A scratch server: a configured one, the embedded one, or the database's own server."""
+        if config.scratch not in ("auto", "embedded"):
+            url = parse_url(config.scratch, root=config.root)
+            async with _on_server(url, config, SCRATCH) as scratch:
+                yield scratch
+            return
+        try:
+            await anyio.to_thread.run_sync(find_binaries)
+        except UsageError as error:
+            if config.scratch == "embedded":
+                raise
+            async with _on_own_server(config, error) as scratch:
+                yield scratch
+            return
+        async with (
+            embedded_server(in_memory=True) as server,
+            _opened(_embedded_dial(server), "postgres", config, own=True) as scratch,
+        ):
+            yield scratch
+
+    async def read_live(self, config: DatabaseConfig) -> Schema:
+        """The schema of the configured database, without the ledger."""
+        url = await config.resolve_url(migrating=True)
+        raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
+        try:
+            namespace = default_namespace(config)
+            _refuse_elsewhere(config, namespace, await raw.fetchrow(_WHERE))
+            await raw.execute(f"SET search_path TO {identifier(namespace)}")
+            ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
+            return await read_database(
+                raw, namespace, [ledger], privileges=config.compare_privileges
+            )
+        finally:
+            raw.terminate()
+
+    def namespace(self, name: str) -> str:
+        """The SQL that makes a namespace unless it exists."""
+        return make_namespace(name)
+
+    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+        """Every name is its own."""
+        del current
+        return desired
+
+    def one_spelling(self, text: str) -> str:
+        """Return *text* with one name for each value that SQL knows by several names."""
+        return one_spelling(text)
+
+    def alike(self, one: object, other: object) -> bool | None:
+        """``False`` where they surely differ; else only the server can tell."""
+        return False if surely_unlike(one, other) else None
+
+
+def _of_serial(change: Change, serials: Mapping[Ref, QualifiedName]) -> bool:
+    """Whether *change* makes or owns a sequence that ``serial`` makes by itself."""
+    match change:
+        case Create(obj=SchemaSequence(name=name)):
+            return name in serials.values()
+        case Alter(before=SchemaSequence(owned_by=None), after=SchemaSequence(owned_by=owner)):
+            return owner in serials
+        case _:
+            return False
+
+
+AUTHORING_DIALECT = PostgresAuthoringDialect()
+
+_WHERE: LiteralString = (
+    "SELECT pg_catalog.current_schema(), setting FROM pg_catalog.pg_settings"
+    " WHERE name = 'search_path' AND source NOT IN ('client', 'session')"
+)
+"""Nothing where the URL says it."""
+
+
+def _refuse_elsewhere(config: DatabaseConfig, here: str, found: Sequence[Any] | None) -> None:
+    """Scratch databases and the live one must mean the same by a name without a namespace.
+
+    Raises:
+        UsageError: The role or the database has a search_path of its own, which scratch has not.
+    """
+    there, path = found or (None, "")
+    if there is not None and there != here:
+        raise UsageError(
+            f"what has no namespace lies in {there} there (its search_path is {path}), but in "
+            f"{here} where migrations are tried",
+            database=config.database_name,
+            next_step="Say it in the URL, which counts for both: add "
+            f"?options=-csearch_path%3D{quote(there)} to database_url.",
+        )
+
+
+def _embedded_dial(server: EmbeddedServer) -> Dial:
+    async def dial(database: str) -> Any:
+        return await asyncpg.connect(
+            host=str(server.folder), port=server.port, user="postgres", database=database
+        )
+
+    return dial
+
+
+async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, setting: str) -> Any:
+    arguments = {**connect_arguments(url, config), "database": database}
+
+    async def dial() -> Any:
+        try:
+            with anyio.fail_after(config.connect_timeout):
+                return await connect(arguments)
+        except CONNECT_FAILURES as error:
+            failure = connect_failure(error, url, config.database_name, setting)
+        raise failure
+
+    return await while_full(dial)
+
+
+@asynccontextmanager
+async def _opened(
+    dial: Dial, database: str, config: DatabaseConfig, *, own: bool
+) -> AsyncGenerator[PostgresScratchServer]:
+    scratch = PostgresScratchServer(dial, await dial(database), config, own=own)
+    try:
+        if not own:
+            await scratch.sweep()
+        yield scratch
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(10):
+            await scratch.close()
+
+
+@asynccontextmanager
+async def _on_server(
+    url: DatabaseURL, config: DatabaseConfig, setting: str
+) -> AsyncGenerator[PostgresScratchServer]:
+    async def dial(database: str) -> Any:
+        return await _dial_url(url, config, database, setting)
+
+    async with _opened(dial, url.database, config, own=False) as scratch:
+        yield scratch
+
+
+CHOICES = (
+    "Either install the embedded server (pip install 'dbwarden[scratch]'), or name a server for "
+    "scratch databases with scratch='postgresql://...' in database_config, or let the role of "
+    "database_url create databases (ALTER ROLE ... CREATEDB) on a server that is not production."
+)
+
+
+@asynccontextmanager
+async def _on_own_server(
+    config: DatabaseConfig, missing: UsageError
+) -> AsyncGenerator[PostgresScratchServer]:
+    """The configured database's server, where that harms nobody."""
+    environment = os.environ.get("ENVIRONMENT", "")
+    if environment.lower() in PRODUCTION:
+        raise _no_scratch(config, f"{missing.message}, and ENVIRONMENT is {environment}")
+    setting = config.url_setting(migrating=True)
+    try:
+        url = await config.resolve_url(migrating=True)
+        raw = await _dial_url(url, config, url.database, setting)
+    except DBWardenError as error:
+        raise _no_scratch(config, f"{missing.message}, and {error.message}") from error
+    may = await raw.fetchval(
+        "SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+    )
+    raw.terminate()
+    if not may:
+        raise _no_scratch(config, f"{missing.message}, and the role may not create databases")
+    async with _on_server(url, config, setting) as scratch:
+        yield scratch
+
+
+def _no_scratch(config: DatabaseConfig, why: str) -> UsageError:
+    return UsageError(
+        f"there is no place for a scratch database: {why}",
+        database=config.database_name,
+        next_step=CHOICES,
+    )

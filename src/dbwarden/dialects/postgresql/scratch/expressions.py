@@ -1,0 +1,118 @@
+"""Normalize expressions, so that those which mean the same compare equal.
+
+PostgreSQL keeps how an expression was written: ``now()`` and ``CURRENT_TIMESTAMP`` are one function
+with two prints. Its planner folds constants and casts, which gives most expressions one print.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from dbwarden.dialects.authoring import Expression
+from dbwarden.dialects.postgresql.sql.lexer import tokens
+from dbwarden.dialects.postgresql.sql.quoting import identifier
+
+_WORDS = (
+    *("current_timestamp", "current_date", "current_time", "localtimestamp", "localtime"),
+    *("current_user", "current_role", "user", "current_catalog", "current_schema"),
+)
+_CALLS = (
+    *("transaction_timestamp", '"current_user"', '"session_user"', '"current_schema"'),
+    *("current_schema", "current_database"),
+)
+# Literals, quoted names and function bodies are skipped, because they are matched first.
+_SYNONYM = re.compile(
+    r"(?P<skip>'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
+    rf"|(?<![\w.\"])(?P<call>{'|'.join(_CALLS)})\(\)"
+    r'|(?P<name>"(?:[^"]|"")*")'
+    rf"|(?<![\w.])(?P<word>{'|'.join(_WORDS)})\b(?!\s*\(\))(?:\((?P<precision>\d+)\))?",
+    re.IGNORECASE | re.DOTALL,
+)
+# What is between the braces is the precision, where one is given.
+_MEANING = {
+    "current_timestamp": "(now())::timestamp{} with time zone",
+    "current_date": "(now())::date",
+    "current_time": "(now())::time{} with time zone",
+    "localtimestamp": "(now())::timestamp{} without time zone",
+    "localtime": "(now())::time{} without time zone",
+    "transaction_timestamp": "now()",
+    "current_user": "CURRENT_USER",
+    "current_role": "CURRENT_USER",
+    "user": "CURRENT_USER",
+    "session_user": "SESSION_USER",
+    "current_catalog": "current_database()",
+    "current_database": "current_database()",
+    "current_schema": "current_schema()",
+}
+_MODIFIER = re.compile(r"\([\d,]+\)")
+_WITHOUT_MODIFIER = {"character": "bpchar", "bit": "bit varying"}
+# An explicit cast to one of these with a length cuts what an assignment refuses.
+_TEXTS = ("character varying", "character", "bit varying", "bit")
+
+
+def one_spelling(text: str) -> str:
+    """Return *text* with one name for each value that SQL knows by several names."""
+    return _SYNONYM.sub(_meaning, text)
+
+
+def _meaning(found: re.Match[str]) -> str:
+    name = (found["word"] or found["call"] or "").strip('"').lower()
+    if not name:
+        return found[0]
+    precision = f"({found['precision']})" if found["precision"] else ""
+    if name == "current_timestamp" and not precision:
+        return "now()"
+    return _MEANING[name].format(precision)
+
+
+async def normalize(
+    raw: Any, namespace: str, expressions: Sequence[Expression]
+) -> tuple[str | None, ...]:
+    """Return what the planner makes of each of *expressions*; ``None`` for what it refuses.
+
+    Nothing is executed: the text goes through ``EXPLAIN``.
+    """
+    await raw.execute(f"SET search_path TO {identifier(namespace)}")
+    found = [await _normalized(raw, expression) for expression in expressions]
+    await raw.execute("RESET search_path")
+    return tuple(found)
+
+
+async def _normalized(raw: Any, expression: Expression) -> str | None:
+    query = query_of(expression)
+    if query is None:
+        return None
+    try:
+        answer = await raw.fetchval(f"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) {query}")
+    except asyncpg.PostgresError:
+        return None
+    output = json.loads(answer)[0]["Plan"]["Output"]
+    return str(output[0])
+
+
+def query_of(expression: Expression) -> str | None:
+    """Return the query that has *expression* as its value; ``None`` where that would mislead.
+
+    A plan prints the subqueries of an expression as numbers, whatever they read.
+    """
+    text = one_spelling(expression.text)
+    if any(token.kind == "word" and token.value == "select" for token in tokens(text)):
+        return None
+    value = f"({text})" + (_casts(expression.type) if expression.type is not None else "")
+    columns = ", ".join(
+        f"NULL::{type_} AS {identifier(name)}" for name, type_ in expression.columns
+    )
+    # OFFSET keeps the planner from replacing the columns by NULL.
+    return f"SELECT {value}" + (f" FROM (SELECT {columns} OFFSET 0) t" if columns else "")
+
+
+def _casts(type_: str) -> str:
+    """Return the casts to *type_* that do what an assignment to a column of that type does."""
+    if not _MODIFIER.search(type_):
+        return f"::{type_}"
+    name, array = re.fullmatch(r"(.*?)((?:\[\])*)", _MODIFIER.sub("", type_)).groups()  # type: ignore[union-attr]
+    plain = f"::{_WITHOUT_MODIFIER.get(name, name)}{array}"
+    return plain if name in _TEXTS else f"{plain}::{type_}"

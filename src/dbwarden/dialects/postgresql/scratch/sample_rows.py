@@ -1,0 +1,380 @@
+"""A few rows for each table, so that a migration is tried on more than empty tables."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
+
+ROWS = 2
+ALIKE = 3
+"""The number of the row that is like the first."""
+MOST = 60
+"""How many rows more a table gets at most, so that each value of an enum or a check is in one."""
+BARE = "bare"
+FIRST = ((True, False), (False, False), (False, True), (True, BARE))
+TRIES = {2: ((False, False), (True, False), (False, True), (False, BARE))}
+"""For each row, in which order its table is offered values: whether columns with a default take
+it, and whether they take values that checks name (``BARE``: have none where they may have none).
+A column that is dropped and comes back with its default is not what it was, which only a row shows
+that has another value. All rows but the second are offered what the first is."""
+
+_RANGES = {
+    **{name: f"{name}range({{n}}0, {{n}}1)" for name in ("int4", "int8", "num")},
+    "date": "daterange(DATE '2024-01-01' + {n}, DATE '2024-01-02' + {n})",
+    **{
+        name: f"{name}range({type_} + {{n}} * {day}, {type_} + {{n}} * {day} + INTERVAL '1 hour')"
+        for name, type_ in (
+            ("ts", "TIMESTAMP '2024-01-01 00:00'"),
+            ("tstz", "TIMESTAMPTZ '2024-01-01 00:00+00'"),
+        )
+        for day in ("INTERVAL '1 day'",)
+    },
+}
+"""The range of row {n} in each type; no two of them overlap, and none is empty."""
+
+_EXPRESSIONS = (
+    # what the type begins with, and the value of row {n} in it
+    ("smallint", "{n}"),
+    ("integer", "{n}"),
+    ("bigint", "{n}"),
+    ("numeric", "{n}"),
+    ("real", "{n}"),
+    ("double precision", "{n}"),
+    ("boolean", "({n} % 2 = 1)"),
+    ("uuid", "md5('{n}')::uuid"),
+    ("date", "DATE '2024-01-01' + {n}"),
+    ("timestamp", "TIMESTAMP '2024-01-01 00:00' + {n} * INTERVAL '1 day'"),
+    ("time", "TIME '00:00' + {n} * INTERVAL '1 minute'"),
+    ("interval", "{n} * INTERVAL '1 day'"),
+    ("jsonb?", "'{{\"n\": {n}}}'"),
+    ("bytea", "'\\x{n:02x}'"),
+    ("inet", "'10.0.0.{n}'"),
+    ("cidr", "'10.0.{n}.0/24'"),
+    ("macaddr8?", "'08:00:2b:01:02:{n:02x}'"),
+    ("text", "'{n}'"),
+    ("character", "'{n}'"),
+    ("citext", "'{n}'"),
+    ("name", "'{n}'"),
+    ("money", "{n}"),
+    ("xml", "'<a/>'"),
+    ("tsvector", "'{n}'"),
+    ("tsquery", "'{n}'"),
+    ("bit", "B'1'"),
+    ("oid", "{n}"),
+    *((f"{name}multirange", f"{name}multirange({values})") for name, values in _RANGES.items()),
+    *((f"{name}range", values) for name, values in _RANGES.items()),
+    ("point", "'({n},{n})'"),
+    ("box", "'({n},{n}),(0,0)'"),
+    ("hstore", "'n=>{n}'"),
+    ("ltree", "'n{n}'"),
+)
+
+
+_GUESSES = ("1", "a", "{}", "()", "(1,1)", "[1,2)", "empty")
+"""Literals that a type of an extension may take; a list of numbers, as vectors are, comes last."""
+_DEPTH = 5
+"""How deep composite types are filled."""
+
+
+async def add_rows(raw: Any, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+    """Put up to two rows into each table; which tables hold some now.
+
+    Foreign keys hold, because equal columns get equal values, and what refers to a row that a table
+    refused goes again. The second row has no value where none is needed. With *alike* there is a
+    third, which is like the first in all that need not differ.
+    """
+    try:
+        await _try(raw, "SET session_replication_role = replica")
+    except asyncpg.PostgresError:
+        return ()
+    tables = [table for table in schema.tables if table.partition_by is None]
+    rows = ROWS + alike
+    values = Values(schema, await _guesses(raw, schema))
+    counts = {table.name: await _fill(raw, values, table, rows) for table in tables}
+    await _take_back_strays(raw, tables, counts, rows)
+    await raw.execute("RESET session_replication_role")
+    return tuple([str(name) for name, count in counts.items() if count or await _any(raw, name)])
+
+
+async def _any(raw: Any, name: QualifiedName) -> bool:
+    return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {_sql(name)})"))
+
+
+async def _fill(raw: Any, values: "Values", table: Table, rows: int) -> int:
+    """Add *rows* to a table, and those that hold the other values of its enums and checks."""
+    count = sum([await _add_row(raw, values, table, number) for number in range(1, rows + 1)])
+    more = min(values.choices(table), MOST)
+    for number in range(ALIKE + 1, ALIKE + 1 + more if more > 1 else 0):
+        await _add_row(raw, values, table, number)
+    return count
+
+
+async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
+    """Return a literal that the server takes for each type of which nothing else is known."""
+    types = {column.type for table in schema.tables for column in table.columns}
+    found: dict[str, str] = {}
+    values = Values(schema, {})
+    for type_ in sorted(types):
+        if values.of_type(type_, 1) is not None:
+            continue
+        size = re.search(r"\((\d+)", type_)
+        listed = ",".join(["1"] * min(int(size[1]), 20_000)) if size is not None else "1"
+        for text in (*_GUESSES, f"[{listed}]", f"{{1:1}}/{size[1] if size is not None else 1}"):
+            literal = "'" + text.replace("'", "''") + "'"
+            try:
+                await _try(raw, f"SELECT {literal}::{type_}")
+            except asyncpg.PostgresError:
+                continue
+            found[type_] = literal
+            break
+    return found
+
+
+async def _add_row(raw: Any, values: "Values", table: Table, number: int) -> bool:
+    for defaults, allowed in TRIES.get(number, FIRST):
+        sql = insert(values, table, number, defaults=defaults, allowed=allowed)
+        if sql is None:
+            return False
+        try:
+            await _try(raw, sql)
+        except asyncpg.PostgresError:
+            continue  # the next values may please its constraints; else it stays without this row
+        return True
+    return False
+
+
+async def _try(raw: Any, sql: str) -> None:
+    """Run *sql*; where it is refused, a transaction around it goes on."""
+    if not raw.is_in_transaction():
+        await raw.execute(sql)
+        return
+    try:
+        await raw.execute(f"SAVEPOINT dbwarden; {sql}; RELEASE SAVEPOINT dbwarden")
+    except asyncpg.PostgresError:
+        await raw.execute("ROLLBACK TO SAVEPOINT dbwarden")
+        raise
+
+
+async def _take_back_strays(
+    raw: Any, tables: Sequence[Table], counts: dict[QualifiedName, int], rows: int
+) -> None:
+    """Delete rows that refer to one that a table did not take, as *counts* says; keep it true."""
+    wanting = {name for name, count in counts.items() if count < rows}
+    while wanting:
+        keys = [(it, key) for it in tables for key in it.foreign_keys if key.references in wanting]
+        wanting = set()
+        for table, key in keys:
+            gone = await raw.execute(_strays(table, key))
+            if count := int(gone.rpartition(" ")[2]):
+                counts[table.name] -= count
+                wanting.add(table.name)
+
+
+def _strays(table: Table, key: ForeignKey) -> str:
+    pairs = zip(key.columns, key.referred_columns, strict=True)
+    same = [f"a.{identifier(mine)} = b.{identifier(theirs)}" for mine, theirs in pairs]
+    there = [f"a.{identifier(name)} IS NOT NULL" for name in key.columns]
+    parents = f"SELECT FROM {_sql(key.references)} b WHERE {' AND '.join(same)}"
+    return (
+        f"DELETE FROM {_sql(table.name)} a WHERE {' AND '.join(there)} AND NOT EXISTS ({parents})"
+    )
+
+
+def insert(
+    values_of: "Values", table: Table, number: int, *, defaults: bool, allowed: bool | str = False
+) -> str | None:
+    """Return the INSERT for a row; ``None`` where a column needs a value that we cannot make.
+
+    Args:
+        values_of: Makes values.
+        table: The table.
+        number: Of the row, from 1.
+        defaults: Whether columns with a default take it.
+        allowed: Whether columns take the values that checks name, or none (``BARE``).
+    """
+    keys = _unique_columns(table) if number >= ALIKE else _key_columns(table)
+    referring = {name for key in table.foreign_keys for name in key.columns}
+    names, values = [], []
+    for column in table.columns:
+        if column.generated is not None:
+            continue
+        plain = column.name not in keys
+        like_first = plain and (number == ALIKE or (number > ALIKE and column.name in referring))
+        own = 1 if like_first else number
+        limited = allowed == BARE and values_of.limited(table, column)
+        empty = limited or (own == ROWS and plain)
+        value = values_of.allowed(table, column, own) if allowed is True else None
+        value = value or values_of.of_type(column.type, own)
+        if defaults and plain and column.default is not None and number <= ALIKE:
+            value = "DEFAULT"
+        elif own == ROWS and plain and column.default is not None and column.type == "boolean":
+            value = f"NOT ({column.default})"
+        elif not column.not_null and empty:
+            value = "NULL"
+        if value is None:
+            if column.not_null and column.default is None:
+                return None
+            continue
+        names.append(identifier(column.name))
+        values.append(value)
+    where = f"INSERT INTO {_sql(table.name)}"
+    if not names:
+        return f"{where} DEFAULT VALUES"
+    return f"{where} ({', '.join(names)}) OVERRIDING SYSTEM VALUE VALUES ({', '.join(values)})"
+
+
+def _key_columns(table: Table) -> set[str]:
+    """Columns that tell rows apart or lead to other rows."""
+    return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
+
+
+def _unique_columns(table: Table) -> set[str]:
+    """Columns that tell rows apart."""
+    keys = set(table.primary_key.columns if table.primary_key else ())
+    for unique in table.uniques:
+        keys.update(unique.columns)
+    for index in table.indexes:
+        if index.unique:
+            keys.update(column.column for column in index.columns if column.column)
+    return keys
+
+
+class Values:
+    """Values for the columns of one schema, as SQL."""
+
+    def __init__(self, schema: Schema, guesses: Mapping[str, str]) -> None:
+        """Take the *schema* whose types are known, and literals of other types."""
+        self._guesses = guesses
+        self._enums = {name: it for it in schema.enums for name in _names(schema, it.name)}
+        self._domains = {name: it for it in schema.domains for name in _names(schema, it.name)}
+        self._composites = {
+            name: it for it in schema.composite_types for name in _names(schema, it.name)
+        }
+
+    def of_type(self, type_: str, number: int, depth: int = 0) -> str | None:
+        """Return the value of row *number* in *type_*; ``None`` where we cannot make one."""
+        if type_ in self._guesses:
+            return f"{self._guesses[type_]}::{type_}"
+        if type_.endswith("[]"):
+            element = self.of_type(type_.removesuffix("[]"), number, depth)
+            return "'{}'" if element is None else f"ARRAY[{element}]::{type_}"
+        for beginning, expression in _EXPRESSIONS:
+            if re.match(rf"{beginning}\b", type_):
+                return f"({expression.format(n=number)})::{_base(type_)}"
+        if (enum := self._enums.get(type_)) is not None and enum.values:
+            word = enum.values[(number - 1) % len(enum.values)].replace("'", "''")
+            return f"'{word}'::{type_}"
+        if (domain := self._domains.get(type_)) is not None:
+            value = self.of_type(domain.type, number, depth)
+            return None if value is None else f"({value})::{type_}"
+        if (composite := self._composites.get(type_)) is not None and depth < _DEPTH:
+            parts = [self.of_type(it.type, number, depth + 1) for it in composite.attributes]
+            return f"ROW({', '.join(part or 'NULL' for part in parts)})::{type_}"
+        return None
+
+    def choices(self, table: Table) -> int:
+        """Return how many values the longest list has from which a column of *table* takes one."""
+        columns = [column for column in table.columns if column.generated is None]
+        found = [self._enum_size(column.type) for column in columns]
+        found += [len(self._listed(table, column)) for column in columns]
+        return max(found, default=0)
+
+    def _enum_size(self, type_: str, depth: int = 0) -> int:
+        type_ = type_.removesuffix("[]")
+        if (enum := self._enums.get(type_)) is not None:
+            return len(enum.values)
+        if (domain := self._domains.get(type_)) is not None:
+            return self._enum_size(domain.type, depth)
+        if (composite := self._composites.get(type_)) is not None and depth < _DEPTH:
+            sizes = [self._enum_size(it.type, depth + 1) for it in composite.attributes]
+            return max(sizes, default=0)
+        return 0
+
+    def allowed(self, table: Table, column: Column, number: int) -> str | None:
+        """Return one of the values that a check on *column*, or of its domain, names."""
+        found = self._listed(table, column)
+        return found[(number - 1) % len(found)] if found else None
+
+    def limited(self, table: Table, column: Column) -> bool:
+        """Return whether a check decides which values *column* may have."""
+        checked = any(column.name in check.columns for check in table.checks)
+        return checked or column.type in self._domains or column.type in self._guesses
+
+    def _listed(self, table: Table, column: Column) -> list[str]:
+        domain = self._domains.get(column.type)
+        checks = [it.expression for it in table.checks if column.name in it.columns]
+        checks += [it.expression for it in domain.checks] if domain is not None else []
+        for expression in checks:
+            texts = re.findall(r"'(?:[^']|'')*'", expression)
+            found = texts or re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", expression)
+            if found:
+                return [str(text) for text in found]
+        return []
+
+
+def _base(type_: str) -> str:
+    return "text::" + type_ if type_.startswith(("character", "bit")) else type_
+
+
+def _names(schema: Schema, name: QualifiedName) -> tuple[str, ...]:
+    plain, quoted = name.name, identifier(name.name)
+    namespace = name.namespace or ""
+    spaces = (namespace, identifier(namespace))
+    full = [f"{space}.{word}" for space in spaces for word in (plain, quoted)]
+    own = [plain, quoted] if name.namespace == schema.default_namespace else []
+    return (*own, *full)
+
+
+async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
+    """For each column of each table, as ``users.email``, a digest of its values."""
+    found: dict[str, str] = {}
+    for table in schema.tables:
+        columns = [column.name for column in table.columns]
+        if not columns:
+            continue
+        row = await raw.fetchrow(_digest(table.name, columns))
+        plain = table.name.namespace == schema.default_namespace
+        label = table.name.name if plain else str(table.name)
+        found.update((f"{label}.{name}", row[place]) for place, name in enumerate(columns))
+    return found
+
+
+async def rehearse(
+    raw: Any, schema: Schema, texts: Sequence[str], *, alike: bool
+) -> tuple[dict[str, str], dict[str, str]] | None:
+    """Fingerprints before and after *texts* ran on a few rows, in a transaction taken back.
+
+    ``None`` where something was refused. What is deferred is checked after each of *texts*.
+    """
+    transaction = raw.transaction()
+    await transaction.start()
+    try:
+        filled = await add_rows(raw, schema, alike=alike)
+        before = await fingerprint(raw, schema)
+        if not filled:
+            return before, before
+        for text in texts:
+            await raw.execute(text)
+            await raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        return before, await fingerprint(raw, schema)
+    except asyncpg.PostgresError:
+        return None
+    finally:
+        await transaction.rollback()
+
+
+def _digest(table: QualifiedName, columns: Sequence[str]) -> str:
+    values = []
+    for name in columns:
+        text = f"{identifier(name)}::text"
+        digest = f"md5(coalesce(string_agg(coalesce({text}, '-'), ',' ORDER BY {text}), ''))"
+        values.append(f"count({text}) || ':' || {digest}")
+    return f"SELECT {', '.join(values)} FROM {_sql(table)}"
+
+
+def _sql(name: QualifiedName) -> str:
+    return f"{identifier(name.namespace or '')}.{identifier(name.name)}"

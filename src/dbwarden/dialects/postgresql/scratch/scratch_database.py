@@ -1,0 +1,396 @@
+"""Throw-away databases on a PostgreSQL server, in which SQL is tried."""
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import asyncpg
+
+from dbwarden.config.libpq import namespace_of, search_path
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.authoring import Expression, ScratchDatabase, TracedStatement, setup_of
+from dbwarden.dialects.base import Step
+from dbwarden.dialects.postgresql.catalog.snapshot import read_database
+from dbwarden.dialects.postgresql.migrate.batching import in_pieces, place, statement_offsets
+from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
+from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
+from dbwarden.dialects.postgresql.scratch.expressions import normalize
+from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerprint, rehearse
+from dbwarden.dialects.postgresql.scratch.scratch_errors import advice, statement_at
+from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
+from dbwarden.dialects.postgresql.sql import splitting
+from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.errors import DBWardenError, StatementFailed
+from dbwarden.files.migration import Migration, Section
+from dbwarden.schema import Schema
+from dbwarden.types import Location
+
+PREFIX = "dbwarden_scratch_"
+SWEPT_AFTER = 24 * 3600
+"""Seconds after which a scratch database belongs to nobody any more."""
+
+AT_ONCE = 250
+"""How many statements travel in one message: at the end of each the server walks over all locks
+that its transaction holds."""
+
+_ROLE_STATEMENT = re.compile(r"\s*(create|drop)\s+(role|user(?!\s+mapping)|group)\b", re.IGNORECASE)
+_MISSING_ROLE = re.compile(r'role "(.+)" does not exist')
+
+Dial = Callable[[str], Awaitable[Any]]
+"""Connects to the database of that name."""
+
+
+class PostgresScratchServer:
+    """A server on which scratch databases are made; see ``ScratchServer``."""
+
+    def __init__(self, dial: Dial, admin: Any, config: DatabaseConfig, *, own: bool) -> None:
+        """Take what it needs; nothing happens yet.
+
+        Args:
+            dial: Connects to a database of the server.
+            admin: A connection on which databases are made and dropped.
+            config: The database that is written for: its namespace, its ``scratch_setup``.
+            own: The server is ours alone, so that roles can be made on it as needed.
+        """
+        self.own = own
+        self.namespace = default_namespace(config)
+        self._path = search_path(config.url) if config.url is not None else ()
+        self._dial = dial
+        self._admin = admin
+        self._config = config
+        self._made: list[PostgresScratchDatabase] = []
+        self._making = anyio.Lock()
+        self._asking = anyio.Lock()
+        self._stamp = f"{PREFIX}{int(time.time())}_{os.getpid()}_{os.urandom(2).hex()}"
+
+    @property
+    def version(self) -> str:
+        """The server as a person knows it."""
+        number = self._admin.get_server_version()
+        return f"PostgreSQL {number.major}.{number.minor or number.micro}"
+
+    async def create(self, *, copy_of: ScratchDatabase | None = None) -> "PostgresScratchDatabase":
+        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        template = "template0"
+        major = self._admin.get_server_version().major
+        strategy = " STRATEGY FILE_COPY" if self.own and major >= 15 else ""
+        async with self._making:
+            if copy_of is not None:
+                assert isinstance(copy_of, PostgresScratchDatabase)
+                await copy_of.hang_up()
+                template = copy_of.name
+            name = f"{self._stamp}_{len(self._made)}"
+            made = PostgresScratchDatabase(name, self, self._dial, self._config)
+            self._made.append(made)
+            await self._create(
+                f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
+            )
+            if self._path:  # of the database, so that RESET leads back to it
+                path = ", ".join(identifier(name) for name in self._path)
+                await self._ask(f"ALTER DATABASE {identifier(name)} SET search_path TO {path}")
+            if copy_of is None:
+                await made.set_up()  # it may make roles, which databases share
+        return made
+
+    async def _create(self, sql: str) -> None:
+        """Create a database with *sql*; raise a UsageError where the role may not."""
+        try:
+            await self._ask(sql)
+        except asyncpg.InsufficientPrivilegeError as error:
+            role = await self._admin.fetchval("SELECT current_user::text")
+            raise may_not_create(role, error, self._config.database_name) from error
+
+    async def make_role(self, error: asyncpg.PostgresError) -> bool:
+        """Make the role whose absence *error* is about, if it is and we may."""
+        missing = _MISSING_ROLE.search(error.args[0] if error.args else "")
+        if not self.own or missing is None:
+            return False
+        made = f"CREATE ROLE {identifier(missing[1])} NOLOGIN"
+        # Another scratch database may have missed it in the same moment.
+        await self._ask(
+            f"DO $dbwarden$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
+        )
+        return True
+
+    async def discard(self, database: ScratchDatabase) -> None:
+        """Drop one of them."""
+        assert isinstance(database, PostgresScratchDatabase)
+        self._made.remove(database)
+        await database.hang_up()
+        async with self._asking:
+            await self._drop(database.name)
+
+    async def _ask(self, sql: str) -> None:
+        async with self._asking:
+            await self._admin.execute(sql)
+
+    async def close(self) -> None:
+        """Drop what was made; on a server of our own that goes with the server."""
+        for made in self._made:
+            made.cut()
+        if not self.own:
+            for made in self._made:
+                await self._drop(made.name)
+        self._admin.terminate()
+
+    async def sweep(self) -> None:
+        """Drop scratch databases that a crash left behind; those of other roles are theirs."""
+        rows = await self._admin.fetch(
+            "SELECT datname FROM pg_catalog.pg_database WHERE left(datname::text, length($1)) = $1"
+            " AND pg_catalog.pg_has_role(datdba, 'USAGE')",
+            PREFIX,  # starts_with() came with PostgreSQL 11
+        )
+        for row in rows:
+            stamp = row["datname"].removeprefix(PREFIX).split("_")[0]
+            if stamp.isdigit() and int(stamp) < time.time() - SWEPT_AFTER:
+                await self._drop(row["datname"])
+
+    async def _drop(self, name: str) -> None:
+        """Drop a scratch database; one that is in use, or dropped by another, is left to later."""
+        with suppress(asyncpg.PostgresError):
+            await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(name)}")
+
+
+class PostgresScratchDatabase:
+    """One throw-away database; see ``ScratchDatabase``."""
+
+    def __init__(
+        self, name: str, scratch: PostgresScratchServer, dial: Dial, config: DatabaseConfig
+    ) -> None:
+        """Describe it; it is made by :class:`PostgresScratch`."""
+        self.name = name
+        self._scratch = scratch
+        self._dial = dial
+        self._config = config
+        self._raw: Any = None
+        self._dirty = self._leaves = False
+
+    async def connection(self) -> Any:
+        """The open connection, as the last migration or statement left it."""
+        if self._raw is None or self._raw.is_closed():
+            self._raw = await self._dial(self.name)
+        return self._raw
+
+    async def fresh(self) -> Any:
+        """Return the connection in the state in which ``migrate`` starts each migration."""
+        if self._leaves:
+            await self.hang_up()
+        raw = await self.connection()
+        if self._dirty:
+            await raw.execute(RESET)
+        self._dirty = False
+        return raw
+
+    async def _start(self, steps: Sequence[Step] = ()) -> Any:
+        """Return a fresh connection on which SQL is about to run: *steps*, if it has a file."""
+        raw = await self.fresh()
+        self._dirty, self._leaves = True, bool(leftovers(steps))
+        return raw
+
+    async def hang_up(self) -> None:
+        """Close the connection politely, so that the database can be copied."""
+        raw, self._raw = self._raw, None
+        self._dirty = self._leaves = False
+        if raw is not None:
+            await raw.close()
+
+    def cut(self) -> None:
+        """Close the connection at once."""
+        if self._raw is not None:
+            self._raw.terminate()
+
+    async def set_up(self) -> None:
+        """The namespace that the URL names, and the project's ``scratch_setup``."""
+        if self._scratch.namespace != "public":
+            await self.execute([make_namespace(self._scratch.namespace)])
+        setup = await anyio.to_thread.run_sync(setup_of, self._config)
+        if setup is not None:
+            await self.replay(setup, setup.upgrade)
+
+    async def execute(self, statements: Sequence[str]) -> None:
+        """Run SQL that stands in no file, in few messages where that is possible.
+
+        Raises:
+            StatementFailed: With the statement that the server refused.
+        """
+        await self._start()
+        for start in range(0, len(statements), AT_ONCE):
+            await self._at_once(statements[start : start + AT_ONCE])
+
+    async def _at_once(self, statements: Sequence[str]) -> None:
+        try:
+            await self._send(";\n".join(statements))
+        except asyncpg.PostgresError as error:
+            at = statement_at(statements, error)
+            if at is not None and not isinstance(error, asyncpg.ActiveSQLTransactionError):
+                raise self._failed(error, at, None) from error
+            # It was all or nothing. One by one, the server says which it refuses.
+            for statement in statements:
+                await self._one(statement)
+
+    async def _one(self, statement: str) -> None:
+        try:
+            await self._send(statement)
+        except asyncpg.PostgresError as error:
+            raise self._failed(error, statement, None) from error
+
+    async def replay(self, migration: Migration, section: Section) -> None:
+        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+
+        Raises:
+            StatementFailed: With file, line and column.
+        """
+        whole = splitting.steps(migration, section)
+        raw = await self._start(whole)
+        for number, step in enumerate(whole):
+            if number:
+                await raw.execute(RESET + prelude_of(whole[:number]))
+            for piece in in_pieces(step, AT_ONCE):
+                await self._run_piece(migration, piece)
+
+    async def _run_piece(self, migration: Migration, step: Step) -> None:
+        try:
+            await self._run_step(step)
+        except asyncpg.PostgresError as error:
+            position = getattr(error, "position", None)
+            offset = int(position) - 1 if position else await self._offset(step)
+            raise self._failed_at(error, migration, step, offset) from error
+
+    async def _offset(self, step: Step) -> int:
+        """Where the statement begins that the server refuses: it does not always say so."""
+        if not step.transactional or len(step.statements) == 1:
+            return 0
+        raw = await self.connection()
+        transaction = raw.transaction()
+        await transaction.start()
+        try:
+            for statement, start in zip(step.statements, statement_offsets(step), strict=True):
+                try:
+                    await raw.execute(self.without_roles(statement.text))
+                except asyncpg.PostgresError:
+                    return start
+            return 0
+        finally:
+            await transaction.rollback()
+
+    def _failed_at(
+        self, error: asyncpg.PostgresError, migration: Migration, step: Step, offset: int
+    ) -> DBWardenError:
+        statement, location = place(migration, step, offset)
+        return self._failed(error, statement.text if statement is not None else None, location)
+
+    async def _run_step(self, step: Step) -> None:
+        if _makes_roles(step):
+            # Roles belong to the whole server, where other scratch databases share them.
+            texts = [self.without_roles(statement.text) for statement in step.statements]
+            await self._send(";\n".join(text for text in texts if text))
+        else:
+            await self._send(step.text)
+
+    def without_roles(self, statement: str) -> str:
+        """*statement*, or what stands for it where it makes or drops a role."""
+        found = _ROLE_STATEMENT.match(statement)
+        if found is None:
+            return statement
+        if found[1].lower() == "drop" or not self._scratch.own:
+            return ""
+        caught = "EXCEPTION WHEN duplicate_object THEN NULL; END"
+        return f"DO $dbwarden$ BEGIN {statement}; {caught} $dbwarden$"
+
+    async def _send(self, sql: str) -> None:
+        raw = await self.connection()
+        while True:
+            try:
+                await raw.execute(sql)
+            except asyncpg.UndefinedObjectError as error:
+                if not await self._scratch.make_role(error):
+                    raise
+            else:
+                return
+
+    async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
+        """Run a section statement by statement, and measure what each locks and rewrites."""
+        steps = splitting.steps(migration, section)
+        try:
+            return await trace_statements(
+                await self._start(steps), steps, self._scratch.namespace, self.without_roles
+            )
+        except Refused as refused:
+            statement = refused.statement
+            at = migration.at(statement.line, statement.column)
+            raise self._failed(refused.error, statement.text, at) from refused.error
+
+    async def read(self) -> Schema:
+        """The schema of this database, whatever the session's settings have become."""
+        raw = await self.fresh()
+        await raw.execute(f"SET search_path TO {identifier(self._scratch.namespace)}")
+        privileges = self._config.compare_privileges
+        schema = await read_database(raw, self._scratch.namespace, privileges=privileges)
+        await raw.execute("RESET search_path")
+        return schema
+
+    async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
+        """Return one text for all expressions that mean the same."""
+        return await normalize(await self.fresh(), self._scratch.namespace, expressions)
+
+    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+        """Put a few generated rows into each table; which tables hold some now."""
+        return await add_rows(await self.fresh(), schema, alike=alike)
+
+    async def fingerprint(self, schema: Schema) -> dict[str, str]:
+        """For each column of each table, as ``users.email``, a digest of its values.
+
+        Raises:
+            StatementFailed: One of them is not there.
+        """
+        try:
+            return await fingerprint(await self.fresh(), schema)
+        except asyncpg.PostgresError as error:
+            raise self._failed(error, None, None) from error
+
+    async def rehearse(
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+    ) -> tuple[dict[str, str], dict[str, str]] | None:
+        """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
+        taken back; ``None`` where there can be none, or something was refused."""
+        each = [splitting.steps(migration, section) for section in sections]
+        steps = list(itertools.chain.from_iterable(each))
+        if leftovers(steps) or any(not s.transactional or _makes_roles(s) for s in steps):
+            return None
+        texts = [text for part in each for text in (*(step.text for step in part), RESET)]
+        return await rehearse(await self.fresh(), schema, texts, alike=alike)
+
+    def _failed(
+        self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
+    ) -> DBWardenError:
+        failed = StatementFailed(
+            f"the scratch database refused: {error.args[0]}",
+            database=self._config.database_name,
+            location=location,
+            statement=statement,
+            detail=getattr(error, "detail", None),
+            hint=getattr(error, "hint", None),
+            next_step=advice(error),
+        )
+        failed.sqlstate = error.sqlstate
+        return failed
+
+
+def _makes_roles(step: Step) -> bool:
+    return any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements)
+
+
+def default_namespace(config: DatabaseConfig) -> str:
+    """The namespace in which names without one are: the first of the URL's search_path."""
+    return namespace_of(config.url) if config.url is not None else "public"
+
+
+def make_namespace(name: str) -> str:
+    """The SQL that makes a namespace unless it exists."""
+    return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"

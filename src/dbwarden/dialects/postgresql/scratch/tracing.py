@@ -1,0 +1,133 @@
+"""What a statement locks and rewrites: read from the server while it runs, never guessed."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from dbwarden.dialects.authoring import TableLock, TracedStatement
+from dbwarden.dialects.base import Statement, Step
+
+STRENGTH = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+"""From weakest to strongest."""
+
+# Where the clock shows UTC, and only there, PostgreSQL does such a change without a rewrite.
+_TIMES = re.compile(r"\bTYPE\s+timestamp", re.IGNORECASE)
+_ABROAD = "SET LOCAL timezone TO 'XXX-1'"
+
+_TABLES = """
+    SELECT c.oid::bigint AS oid, c.relname AS name, n.nspname AS namespace,
+           c.relfilenode::bigint AS file
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$)'
+"""
+# Whoever rewrites a table holds a lock on it.
+_LOCKS = """
+    SELECT l.relation::bigint AS oid, l.mode, c.relfilenode::bigint AS file
+    FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
+    WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted
+"""
+
+
+class Refused(Exception):
+    """The server refused a statement. Never leaves the dialect."""
+
+    def __init__(self, error: asyncpg.PostgresError, statement: Statement) -> None:
+        """Take over what the server said, and of which statement."""
+        self.error = error
+        self.statement = statement
+        super().__init__(str(error))
+
+
+async def trace_statements(
+    raw: Any,
+    steps: Sequence[Step],
+    default_namespace: str,
+    spelled: Callable[[str], str],
+) -> tuple[TracedStatement, ...]:
+    """Run the statements of *steps* one by one, each in a transaction of its own where it may.
+
+    Args:
+        raw: A connection.
+        steps: What to run.
+        default_namespace: Left out of the names of tables.
+        spelled: What is sent for a statement; an empty text is not sent.
+
+    Returns:
+        Only statements that took more than reading locks on a table that was there before.
+
+    Raises:
+        Refused: The server refused one of them.
+    """
+    rows = await raw.fetch(_TABLES)
+    names = {row["oid"]: _named(row, default_namespace) for row in rows}
+    files = {row["oid"]: row["file"] for row in rows}
+    found = []
+    for step in steps:
+        sent = [(statement, spelled(statement.text)) for statement in step.statements]
+        sent = [(statement, text) for statement, text in sent if text]
+        if not names and step.transactional:  # nothing can be locked that was not there
+            await raw.execute(";\n".join(text for _, text in sent))
+            continue
+        for statement, text in sent:
+            if not step.transactional:
+                await raw.execute(text)
+                continue
+            try:
+                locks = await _trace_one(raw, text, names, files)
+            except asyncpg.PostgresError as error:
+                raise Refused(error, statement) from error
+            if locks:
+                found.append(_traced(statement, locks))
+    return tuple(found)
+
+
+def _named(row: Mapping[str, Any], default_namespace: str) -> str:
+    plain = row["namespace"] == default_namespace
+    return str(row["name"]) if plain else f"{row['namespace']}.{row['name']}"
+
+
+async def _trace_one(
+    raw: Any, text: str, names: Mapping[int, str], files: dict[int, int]
+) -> tuple[TableLock, ...]:
+    async with raw.transaction():
+        if _TIMES.search(text):
+            await raw.execute(_ABROAD)
+        await raw.execute(text)
+        held = await raw.fetch(_LOCKS)
+    now = {row["oid"]: row["file"] for row in held if row["file"] is not None}
+    rewritten = {oid for oid, file in now.items() if files.get(oid, file) != file}
+    files.update((oid, file) for oid, file in now.items() if oid in files)
+    return strongest([(row["oid"], row["mode"]) for row in held], names, rewritten)
+
+
+def strongest(
+    held: Sequence[tuple[int, str]], names: Mapping[int, str], rewritten: set[int]
+) -> tuple[TableLock, ...]:
+    """The strongest lock on each named table, those that only read left out."""
+    strengths: dict[int, int] = {}
+    for oid, mode in held:
+        if oid in names:
+            strengths[oid] = max(strengths.get(oid, 0), STRENGTH.index(mode))
+    locks = [
+        TableLock(
+            table=names[oid], mode=STRENGTH[strength], rewrites=oid in rewritten, strength=strength
+        )
+        for oid, strength in strengths.items()
+        if strength > 0
+    ]
+    return tuple(sorted(locks, key=lambda lock: lock.table))
+
+
+def _traced(statement: Statement, locks: tuple[TableLock, ...]) -> TracedStatement:
+    return TracedStatement(text=statement.text, line=statement.line, locks=locks)

@@ -1,0 +1,321 @@
+"""The application's sessions on PostgreSQL: an engine, its connections, a look through its pool.
+
+SQLAlchemy opens no connection itself: each is made here from what ``database_url`` says at that
+moment, so that a password may change while the program runs.
+"""
+
+import time
+from collections.abc import Mapping, MutableSet
+from contextvars import ContextVar
+from typing import Any, LiteralString
+
+import anyio
+import asyncpg
+import sqlalchemy.dialects.postgresql.asyncpg  # noqa: F401  # loaded here, not in the event loop
+from sqlalchemy import URL, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from dbwarden.config.libpq import asyncpg_arguments, engine_arguments
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.postgresql.migrate.connect_errors import (
+    connect_failure,
+    is_startup_refusal,
+    timed_out,
+)
+from dbwarden.dialects.postgresql.migrate.connecting import (
+    CONNECT_FAILURES,
+    application_name,
+    connect,
+)
+from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
+from dbwarden.dialects.postgresql.migrate.parse_status import Lines, copied_lines
+from dbwarden.dialects.postgresql.migrate.session import ServerRefused
+from dbwarden.dialects.postgresql.migrate.status_query import look
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
+from dbwarden.history import Reading
+from dbwarden.secrets import redact
+
+PING_AFTER = 1.0
+"""Seconds that a connection may lie in the pool before it is asked whether it still lives."""
+
+ENDED_WITHIN = 5.0
+"""Seconds to end on the server what a cancelled request left running there."""
+
+probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
+"""Whether this task looks at the database anyway, so that asking before would only cost."""
+
+_PLACE = frozenset({"host", "port", "user", "password", "database", "dsn", "passfile"})
+"""Arguments of the driver that come from the URL alone."""
+
+
+def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
+    """An engine whose connections are made by :func:`open_connection`. No I/O.
+
+    Args:
+        config: The database.
+        opened: Gets every driver connection that is made.
+    """
+    url = config.url
+    given = dict(config.engine_options)
+    # SQLAlchemy's frames hold them, so that no password may be among them.
+    connect_args = {**_cache_size(url), **_without_place(given.pop("connect_args", {}))}
+    options: dict[str, Any] = {
+        "pool_size": config.pool_size,
+        "max_overflow": config.max_overflow,
+        "pool_timeout": config.pool_timeout,
+        "pool_recycle": config.pool_recycle,
+        **given,
+    }
+
+    async def opening(*_: object, **arguments: Any) -> Any:
+        connection = await open_connection(config, _without_place(arguments))
+        opened.add(connection)
+        return connection
+
+    shown = URL.create(**url.engine_parts()) if url else URL.create("postgresql+asyncpg")
+    engine = create_async_engine(
+        shown, connect_args={**connect_args, "async_creator_fn": opening}, **options
+    )
+    _introduce_in_one_flight(engine, config)
+    if config.pool_pre_ping and "poolclass" not in given:
+        _ask_before_use(engine, config.connect_timeout)
+    return engine
+
+
+def _without_place(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name not in _PLACE}
+
+
+_INTRODUCTION: LiteralString = (
+    "SELECT current_schema(), current_setting('default_transaction_isolation')"
+)
+
+
+def _introduce_in_one_flight(engine: AsyncEngine, config: DatabaseConfig) -> None:
+    """Let SQLAlchemy learn with one question what it would ask a new server in ten flights.
+
+    An engine asks for the version, the namespace, the isolation level and how strings are
+    written, each prepared and then run. Version and strings stand in the server's greeting.
+    These methods are what dialects of other makers override.
+    """
+    dialect: Any = engine.sync_engine.dialect
+    learnt: dict[str, str | None] = {}
+
+    def version(connection: Any) -> tuple[int, ...]:
+        raw = connection.connection.dbapi_connection
+        asked = raw.run_async(lambda driver: _introduction(driver, config))
+        learnt["namespace"], learnt["isolation"] = asked
+        found = raw.driver_connection.get_server_version()
+        return (found.major, found.micro)  # 18.6: asyncpg has a zero between them
+
+    def isolation(_: Any) -> str:
+        return (learnt["isolation"] or "").upper()
+
+    def escapes(connection: Any) -> None:
+        settings = connection.connection.driver_connection.get_settings()
+        dialect._backslash_escapes = settings.standard_conforming_strings == "off"
+
+    dialect._get_server_version_info = version
+    dialect._get_default_schema_name = lambda _: learnt["namespace"]
+    dialect.get_default_isolation_level = isolation
+    dialect._set_backslash_escapes = escapes
+
+
+async def _introduction(driver: Any, config: DatabaseConfig) -> tuple[str | None, str]:
+    copied = bytearray()
+
+    async def take(data: bytes) -> None:
+        copied.extend(data)
+
+    try:
+        with anyio.move_on_after(config.connect_timeout):
+            await driver.copy_from_query(_INTRODUCTION, output=take)
+            ((namespace, isolation),) = copied_lines(bytes(copied))
+            return namespace, isolation or ""
+        failure = timed_out(config.connect_timeout, config.url, config.database_name)
+    except CONNECT_FAILURES as error:
+        url = config.url or await config.resolve_url()
+        failure = connect_failure(error, url, config.database_name)
+    raise failure
+
+
+def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
+    """SQLAlchemy's own cache of prepared statements has to be off where asyncpg's is."""
+    name = "prepared_statement_cache_size"
+    arguments = engine_arguments(url) if url is not None else {}
+    return {name: arguments[name]} if name in arguments else {}
+
+
+async def open_connection(config: DatabaseConfig, more: dict[str, Any] | None = None) -> Any:
+    """A connection of the driver to where the database is now, within ``connect_timeout``.
+
+    Args:
+        config: The database.
+        more: Further arguments of ``asyncpg.connect``, from ``engine_options["connect_args"]``.
+
+    Raises:
+        ConnectError: Each cause with its own sentence and what to do next.
+    """
+    url: DatabaseURL | None = None
+    with anyio.move_on_after(config.connect_timeout):
+        url = await config.resolve_url()
+        return await _dial(url, config, more or {})
+    raise timed_out(config.connect_timeout, url, config.database_name)
+
+
+async def _dial(url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any]) -> Any:
+    try:
+        try:
+            return await connect(_arguments(url, config, more))
+        except asyncpg.PostgresError as error:
+            if not is_startup_refusal(error):
+                raise
+        return await connect(_arguments(url, config, more, plain=True))
+    except CONNECT_FAILURES as error:
+        failure = connect_failure(error, url, config.database_name)
+    raise failure
+
+
+def _arguments(
+    url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any], *, plain: bool = False
+) -> dict[str, Any]:
+    """The arguments of ``asyncpg.connect``; *plain* asks for no settings, as poolers want it."""
+    arguments = {**asyncpg_arguments(url), **more}
+    settings = {
+        **asyncpg_arguments(url).get("server_settings", {}),
+        **more.get("server_settings", {}),
+    }
+    name = settings.get("application_name") or application_name(
+        config.database_name, Writer.this_process()
+    )
+    wanted = {"application_name": name} if plain else {**settings, "application_name": name}
+    # The time limit is ours: it counts the URL's function and the second try too.
+    return {**arguments, "server_settings": wanted, "timeout": None}
+
+
+def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
+    """Replace connections that died in the pool before a session gets one.
+
+    SQLAlchemy's own ``pool_pre_ping`` costs four round trips a request and waits for ever. This
+    one costs none for a connection that was used within the last second, and else one.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def put_back(_: Any, record: Any) -> None:
+        record.info["dbwarden_used"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def take(connection: Any, record: Any, _: Any) -> None:
+        used = record.info.get("dbwarden_used")
+        if used is None:
+            return
+        if record.driver_connection.is_closed():
+            raise InvalidatePoolError("the server closed the connection")
+        if time.monotonic() - used < PING_AFTER or probing.get():
+            return
+        connection.run_async(lambda driver: _ping(driver, patience))
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def new(_: Any, record: Any) -> None:
+        record.info.pop("dbwarden_used", None)
+
+
+async def _ping(driver: Any, patience: float) -> None:
+    """One round trip; raises what makes the pool open a new connection."""
+    try:
+        with anyio.fail_after(patience):
+            await driver.execute("SELECT 1")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        driver.terminate()
+        raise InvalidatePoolError("the connection does not answer") from error
+
+
+def read_only_engine(config: DatabaseConfig, engine: AsyncEngine) -> AsyncEngine:
+    """The same pool, with transactions that PostgreSQL keeps from writing."""
+    return engine.execution_options(postgresql_readonly=True)
+
+
+async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
+    """Look at ledger and lock through a connection of the pool; one round trip when it is warm.
+
+    Raises:
+        LedgerError: There is a ledger, but it cannot be read.
+        sqlalchemy.exc.DBAPIError: The connection broke.
+    """
+    address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
+
+    async def ask(query: str) -> Lines:
+        try:
+            return (await connection.exec_driver_sql(query)).all()
+        except DBAPIError as error:
+            refused = _refusal(error)
+            if refused is None or error.connection_invalidated:
+                raise
+            raise refused from error
+
+    return (await look(ask, address, config.database_name)).reading
+
+
+def _refusal(error: DBAPIError) -> ServerRefused | None:
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return ServerRefused(cause) if isinstance(cause, asyncpg.PostgresError) else None
+
+
+def unavailable(error: BaseException, *, closed: bool) -> DBWardenError | None:
+    """Return what an error of a session says about the server; ``None`` for any other error.
+
+    Args:
+        error: The driver's error.
+        closed: The connection is closed.
+    """
+    sqlstate = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
+    said = redact(str(error)).partition("\n")[0] or type(error).__name__
+    match sqlstate:
+        case "53300":
+            return TooManyConnections(said)
+        case "57014" | "55P03" | "25P03" | "25P04":  # a time limit of the server's ended it
+            return TimedOut(said)
+        case "57P01" | "57P02" | "57P03" | "57P05":
+            return ConnectionLost(said)
+    if closed or isinstance(error, OSError) or (sqlstate or "").startswith("08"):
+        return ConnectionLost(said)
+    return None
+
+
+def hang_up(driver: Any) -> None:
+    """Close the socket at once."""
+    if not driver.is_closed():
+        driver.terminate()
+
+
+def backend_of(driver: Any) -> int:
+    """The server's process number behind *driver*; known without asking."""
+    pid: int = driver.get_server_pid()
+    return pid
+
+
+async def end_on_server(config: DatabaseConfig, pids: tuple[int, ...]) -> None:
+    """End the server's processes *pids*, whose connections a cancellation cut.
+
+    A cancelled statement runs on until the server notices that nobody listens, and keeps its
+    locks. Call it under a shield; it takes at most :data:`ENDED_WITHIN` seconds and never raises.
+    """
+    with anyio.move_on_after(ENDED_WITHIN):
+        try:
+            connection = await open_connection(config, {"statement_cache_size": 0})
+        except Exception:  # nobody to tell; the server will notice by itself
+            return
+        try:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity "
+                f"WHERE pid IN ({', '.join(str(pid) for pid in pids)}) "
+                "AND usename = current_user AND datname = current_database() "
+                "AND application_name = current_setting('application_name')"
+            )
+        except CONNECT_FAILURES:
+            return
+        finally:
+            connection.terminate()

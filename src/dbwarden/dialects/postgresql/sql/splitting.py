@@ -1,0 +1,208 @@
+"""PostgreSQL: a text into statements, a section into steps. Pure; knows no driver.
+
+``standard_conforming_strings`` is taken to be on, as it is by default.
+"""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+from dbwarden.dialects import splitting as common
+from dbwarden.dialects.base import Statement, Step
+from dbwarden.dialects.postgresql.sql.lexer import leading_words, tokens, words_of
+from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
+from dbwarden.dialects.splitting import Ending, Span
+from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, Source
+from dbwarden.files.migration import Migration, Section
+from dbwarden.types import DatabaseName
+
+# What a statement may hold without ending or needing a closer look, taken in one go by the regular
+# expression engine. A quote behind an "e" may open an escape string, and is looked at. The engine
+# remembers each piece, hence so many at a time.
+_PLAIN = re.compile(
+    r"""(?: [^;'"$\\/-]++ | (?<![eE])'[^']*+' | "[^"]*+" | -(?!-) | /(?!\*) ){0,1000}""",
+    re.VERBOSE,
+)
+_STOPS = re.compile(
+    rf"""[;'"$\\()] | --|/\* | (?<!{IDENTIFIER})(?<!\.)
+         (?: as[ \t\n\r]++{IDENTIFIER_START}{IDENTIFIER}*+
+           | (?:begin|case|end)(?!{IDENTIFIER}) )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Most CREATEs, known at a glance to hold no semicolon.
+_PLAIN_CREATE = re.compile(
+    r"create[ \t\n\r\f\v]++(?!or[^A-Za-z]|function|procedure|rule|-|/)", re.IGNORECASE
+)
+_FORBIDDEN = re.compile(
+    "begin|commit|end|rollback|abort|savepoint|release|start|prepare|discard", re.IGNORECASE
+)
+_ATOMIC = re.compile("atomic", re.IGNORECASE)
+_SEMICOLONS_INSIDE = {"function", "procedure", "rule"}
+
+
+def split(
+    text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
+) -> tuple[Statement, ...]:
+    """Cut *text*, which begins on *line* of the file at *path*, into its statements.
+
+    Raises:
+        MigrationFileError: A quote or comment is never closed, or something stands there that
+            only psql understands; with file, line and column.
+    """
+    source = Source(text=text, path=path, line=line, database=database)
+    return tuple(span.statement for span in common.spans(source, POSTGRESQL, _end_of))
+
+
+def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
+    """Cut *section* of *migration* into steps.
+
+    Consecutive transactional statements are one step; each statement that refuses a transaction
+    or is marked ``-- @dbwarden:autocommit`` is one of its own.
+
+    Raises:
+        MigrationFileError: As for ``split``, and for transaction control.
+    """
+    source = Source(
+        text=section.text, path=migration.path, line=section.line, database=migration.database
+    )
+    found = [_allowed(source, span) for span in common.spans(source, POSTGRESQL, _end_of)]
+    return common.group(source, found, refuses_transaction)
+
+
+def _end_of(source: Source, start: int) -> Ending:
+    text = source.text
+    if text[start] in "cC" and not _PLAIN_CREATE.match(text, start):
+        head = leading_words(text, start, 4)
+        if head[0] == "create" and not _SEMICOLONS_INSIDE.isdisjoint(head[1:2] + head[3:4]):
+            return _create_end(source, start, is_rule="rule" in head)
+        if head[0] == "copy":
+            return _copy_end(source, start)
+    return _plain_end(source, start)
+
+
+def _plain_end(source: Source, start: int) -> Ending:
+    text, plain = source.text, _PLAIN.match
+    comments: list[tuple[int, int]] = []
+    position = start
+    while True:
+        while (at := plain(text, position).end()) > position:  # type: ignore[union-attr]  # matches
+            position = at
+        if at == len(text) or text[at] == ";":
+            return Ending(common.trim(text, start, at, comments), min(at + 1, len(text)))
+        position = _skip(source, at, comments)
+
+
+def _create_end(source: Source, start: int, *, is_rule: bool) -> Ending:
+    """The end of CREATE FUNCTION, PROCEDURE or RULE, which may hold semicolons."""
+    if not is_rule:
+        ending = _plain_end(source, start)
+        if not _ATOMIC.search(source.text, start, ending.code):
+            return ending
+    return _nested_end(source, start)
+
+
+def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
+    char = source.text[at]
+    if char == "\\":
+        raise _psql(source, at)
+    end = common.close(source, POSTGRESQL, at)
+    if char == "-" or char == "/":
+        if common.is_marker(source.text[at:end]):
+            raise common.misplaced(source, at)
+        comments.append((at, end))
+    return end
+
+
+def _psql(source: Source, at: int) -> Exception:
+    found = re.match(r"\\[A-Za-z!?.;]*", source.text[at : at + 40])
+    command = found[0] if found else "\\"
+    return source.error(
+        at,
+        f"{command} is a command of psql, not SQL",
+        "Remove it: a migration goes to the server as it is, without psql.",
+    )
+
+
+def _nested_end(source: Source, start: int) -> Ending:
+    """The end of a statement that may hold semicolons: in parentheses, in BEGIN ATOMIC ... END."""
+    text, search = source.text, _STOPS.search
+    comments: list[tuple[int, int]] = []
+    opened: list[int] = []  # where each "(", BEGIN ATOMIC and CASE began that is still open
+    position = start
+    while found := search(text, position):
+        at, word = found.start(), found[0].lower()
+        position = found.end()
+        match word:
+            case ";" if not opened:
+                return Ending(common.trim(text, start, at, comments), at + 1)
+            case "(":
+                opened.append(at)
+            case ")" | "end":
+                _pop(text, opened, word)
+            case "begin" if leading_words(text, at, 2)[1:] == ["atomic"]:
+                opened.append(at)
+            case "case" if any(text[place] in "bB" for place in opened):
+                opened.append(at)
+            case "'" | '"' | "$" | "\\" | "--" | "/*":
+                position = _skip(source, at, comments)
+    if opened:
+        raise _never_closed(source, opened[-1])
+    return Ending(common.trim(text, start, len(text), comments), len(text))
+
+
+def _pop(text: str, opened: list[int], closing: str) -> None:
+    if opened and (text[opened[-1]] == "(") == (closing == ")"):
+        opened.pop()
+
+
+def _never_closed(source: Source, at: int) -> Exception:
+    what, closing = ("this parenthesis", ")") if source.text[at] == "(" else ("this block", "END")
+    return source.error(at, f"{what} is never closed", f"Close it with {closing}.")
+
+
+def _copy_end(source: Source, start: int) -> Ending:
+    """The end of a COPY, before the rows behind it could be taken for SQL."""
+    ending = _plain_end(source, start)
+    words = words_of(tokens(source.text[start : ending.code]))
+    pairs = set(pairwise(words))
+    if ("from", "stdin") in pairs:
+        raise source.error(
+            start,
+            "COPY ... FROM stdin needs rows that a migration cannot send",
+            "Write INSERT statements (pg_dump --inserts does), or COPY from a file of the server.",
+        )
+    if ("to", "stdout") in pairs:
+        raise source.error(
+            start,
+            "COPY ... TO stdout sends rows that nobody reads",
+            "Remove it, or COPY to a file of the server.",
+        )
+    return ending
+
+
+def _allowed(source: Source, span: Span) -> Span:
+    if not _FORBIDDEN.match(source.text, span.start):
+        return span
+    match leading_words(source.text, span.start, 2):
+        case [("begin" | "commit" | "end" | "rollback" | "abort") as word, *_]:
+            raise _control(source, span, word)
+        case [("savepoint" | "release") as word, *_]:
+            raise _control(source, span, word)
+        case [("start" | "prepare") as word, "transaction"]:
+            raise _control(source, span, f"{word} transaction")
+        case ["discard", "all"]:
+            raise source.error(
+                span.start,
+                "DISCARD ALL would give up the lock that keeps other migrators out",
+                "Remove it, or use RESET ALL.",
+            )
+    return span
+
+
+def _control(source: Source, span: Span, words: str) -> Exception:
+    return source.error(
+        span.start,
+        f"{words.upper()} controls the transaction, which dbwarden does itself",
+        "Remove it: a migration and its ledger row are one transaction. Statements that refuse "
+        "one are marked with -- @dbwarden:autocommit.",
+    )

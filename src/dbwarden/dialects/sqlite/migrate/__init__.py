@@ -1,0 +1,1 @@
+"""Connect, read the status, lock and run migrations."""

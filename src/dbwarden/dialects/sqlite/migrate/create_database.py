@@ -1,0 +1,47 @@
+"""Make a database's file, and the folder it lies in."""
+
+import sqlite3
+from contextlib import closing
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import NewDatabase
+from dbwarden.dialects.sqlite.migrate.opening import Target, target_of
+from dbwarden.dialects.sqlite.migrate.statement_errors import opening_failed, surroundings
+from dbwarden.dialects.sqlite.migrate.threads import uninterrupted
+from dbwarden.errors import UsageError
+from dbwarden.types import DatabaseName
+
+
+async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
+    """Make the file of *config*; whether it was not there before.
+
+    Raises:
+        UsageError: SQLite has no such thing as what *new* asks for, or the database has no file.
+        ConnectError: It cannot be made; says why.
+    """
+    for option in ("template", "owner", "encoding"):
+        if getattr(new, option) is not None:
+            raise UsageError(
+                f"a SQLite database takes no {option}",
+                database=config.database_name,
+                next_step=f"Leave out --{option}.",
+            )
+    target = target_of(await config.resolve_url(migrating=True))
+    return await uninterrupted(lambda: _made(config.database_name, target))
+
+
+def _made(name: DatabaseName, target: Target) -> bool:
+    path = target.path
+    if path is None:
+        raise UsageError("a database in memory cannot be made beforehand", database=name)
+    try:
+        if path.exists():
+            return False
+        if (problem := surroundings(name, path, create=True)) and path.is_symlink():
+            raise problem
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(target.file_uri("rwc"), uri=True)) as database:
+            database.execute("PRAGMA schema_version").fetchone()
+    except (sqlite3.Error, OSError) as error:
+        raise opening_failed(name, path, error) from error
+    return True

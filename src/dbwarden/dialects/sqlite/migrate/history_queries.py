@@ -1,0 +1,327 @@
+"""The ledger's SQL on SQLite, and its rows as values.
+
+Times are ISO-8601 text in UTC. A row is written in the transaction of what it tells of.
+"""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any
+
+from dbwarden.dialects.base import PendingMigration, steps_checksum
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import LedgerError
+from dbwarden.history import HistoryKind, LedgerExcerpt, LedgerRow, State
+
+SETTLED = (State.APPLIED, State.ROLLED_BACK)
+
+_COLUMNS = {
+    "id": "INTEGER PRIMARY KEY",
+    "key": "TEXT NOT NULL",
+    "description": "TEXT NOT NULL",
+    "kind": "TEXT NOT NULL",
+    "upgrade_checksum": "TEXT NOT NULL",
+    "rollback_checksum": "TEXT",
+    "state": "TEXT NOT NULL",
+    "step": "INTEGER NOT NULL",
+    "running": "TEXT",
+    "steps_checksum": "TEXT",
+    "started_at": "TEXT NOT NULL",
+    "finished_at": "TEXT",
+    "duration_ms": "REAL",
+    "application": "TEXT NOT NULL",
+    "host": "TEXT NOT NULL",
+    "pid": "INTEGER NOT NULL",
+    "dbwarden_version": "TEXT NOT NULL",
+}
+_NAMES = ", ".join(_COLUMNS)
+
+
+def quoted(name: str) -> str:
+    """*name* as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """When a run of a work began, and milliseconds since its row was last written."""
+
+    since: datetime
+    ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a work is: *step* steps are done, and *running* is under way."""
+
+    state: State
+    step: int
+    running: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of the ledger as this run last read or wrote it."""
+
+    id: int
+    progress: Progress
+
+    @staticmethod
+    def of(row: LedgerRow) -> "Entry":
+        """Return the entry of *row*, as it was read."""
+        progress = Progress(state=row.state, step=row.step, running=row.running)
+        return Entry(id=row.id, progress=progress)
+
+
+def entry_of(fields: Mapping[str, Any]) -> Entry:
+    """Return the entry of a restored row with *fields*; nothing of it runs."""
+    progress = Progress(state=State(fields["state"]), step=fields["step"])
+    return Entry(id=fields["id"], progress=progress)
+
+
+def begun(work: PendingMigration, step: int, running: str) -> Progress:
+    """Before step *step* + 1 of *work*, whose outcome the next run has to look up."""
+    return Progress(state=_under_way(work), step=step, running=running)
+
+
+def done(work: PendingMigration, step: int) -> Progress:
+    """After *step* steps of *work* are done, or all of it when it only pretends to run."""
+    if work.fake or step >= len(work.steps):
+        ended = State.APPLIED if work.direction == "upgrade" else State.ROLLED_BACK
+        return Progress(state=ended, step=0 if work.fake else len(work.steps))
+    return Progress(state=_under_way(work), step=step)
+
+
+def _under_way(work: PendingMigration) -> State:
+    return State.UPGRADING if work.direction == "upgrade" else State.ROLLING_BACK
+
+
+class Ledger:
+    """The ledger in one database; the caller holds the transaction."""
+
+    def __init__(self, database: sqlite3.Connection, table: str, writer: Writer) -> None:
+        self._database = database
+        self._table = quoted(table)
+        self._name = table
+        self._writer = writer
+
+    def exists(self) -> bool:
+        """Whether there is a ledger."""
+        found = self._database.execute(
+            "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
+            (self._name,),
+        )
+        return bool(found.fetchall())
+
+    def create(self) -> None:
+        """Make it; a unique index guards that a migration has at most one live row."""
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        self._database.execute(f"CREATE TABLE IF NOT EXISTS main.{self._table} ({columns})")
+        self._database.execute(
+            f"CREATE UNIQUE INDEX IF NOT EXISTS main.{quoted(self._name + '_live')} "
+            f"ON {self._table} (kind, key) WHERE state <> '{State.ROLLED_BACK}'"
+        )
+
+    def rows(self, row_ids: Collection[int] = ()) -> tuple[LedgerRow, ...]:
+        """Return the live rows and those with *row_ids*, oldest first.
+
+        Raises:
+            LedgerError: The table is not a ledger, or a row of it makes no sense.
+        """
+        self._check_columns()
+        # SQLite uses the index only for a literal, without OR, and where nothing is to be sorted.
+        found = self._select(f"WHERE l.state <> '{State.ROLLED_BACK}'")
+        if row_ids:
+            marks = ", ".join("?" * len(row_ids))
+            rolled_back = f"WHERE l.id IN ({marks}) AND l.state = '{State.ROLLED_BACK}'"
+            found += self._select(rolled_back, *row_ids)
+        return tuple(sorted(found, key=attrgetter("id")))
+
+    def newest(self, limit: int | None) -> LedgerExcerpt:
+        """Return the newest *limit* rows, rolled-back ones included.
+
+        Raises:
+            LedgerError: As of :meth:`rows`.
+        """
+        self._check_columns()
+        ((total,),) = self._database.execute(f"SELECT count(*) FROM main.{self._table}").fetchall()
+        rows = self._select("ORDER BY l.id DESC LIMIT ?", -1 if limit is None else limit)
+        return LedgerExcerpt(rows=rows[::-1], total=total)
+
+    def _select(self, which: str, *values: int) -> tuple[LedgerRow, ...]:
+        # The table's name is needed: without it SQLite takes an unknown "column" for a string.
+        names = ", ".join(f"l.{name}" for name in _COLUMNS)
+        found = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
+        return tuple(self._row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall())
+
+    def _check_columns(self) -> None:
+        found = self._database.execute(
+            "SELECT lower(name) FROM pragma_table_info(?, 'main')", (self._name,)
+        )
+        missing = _COLUMNS.keys() - {name for (name,) in found.fetchall()}
+        if missing:
+            raise LedgerError(
+                f"the table {self._name} is no ledger of dbwarden: it has no column "
+                f"{', '.join(sorted(missing))}",
+                next_step="Give the ledger another name with ledger_table= in database_config.",
+            )
+
+    def _row(self, row: Mapping[str, Any]) -> LedgerRow:
+        try:
+            finished = row["finished_at"]
+            values = {
+                **row,
+                "kind": HistoryKind(row["kind"]),
+                "state": State(row["state"]),
+                "started_at": _time(row["started_at"]),
+                "finished_at": _time(finished) if finished is not None else None,
+            }
+            return LedgerRow(**values)
+        except (ValueError, TypeError) as error:
+            raise LedgerError(
+                f"row {row['id']} of {self._name} makes no sense: {error}",
+                next_step="A newer dbwarden may have written it: update dbwarden. Otherwise "
+                "correct that row by hand.",
+            ) from error
+
+    def write(
+        self,
+        work: PendingMigration,
+        entry: Entry | None,
+        progress: Progress,
+        spent: Spent,
+        *,
+        first: bool,
+    ) -> Entry:
+        """Record how far *work* is.
+
+        Args:
+            work: The migration and its direction.
+            entry: Its live row as it was last read or written; ``None`` to insert one.
+            progress: How far it is.
+            spent: Since when, and how long since the row was last written.
+            first: Nothing was written of this work before, by this run or one that it resumes.
+                An upgrade then starts now; a rollback keeps when its migration was applied.
+
+        Returns:
+            The row as it is now.
+
+        Raises:
+            LedgerError: The row is no longer like *entry*.
+        """
+        fields = {**_facts(work, self._writer), **_how_far(work, progress)}
+        fields["finished_at"] = _now() if progress.state in SETTLED else None
+        if first:
+            fields["duration_ms"] = 0.0
+            if work.direction == "upgrade":
+                fields["started_at"] = spent.since.isoformat()
+        if entry is None:
+            row_id = self._insert({**fields, "duration_ms": spent.ms})
+            return Entry(id=row_id, progress=progress)
+        self._update(entry, fields)
+        self._add_time(entry.id, spent.ms)
+        return Entry(id=entry.id, progress=progress)
+
+    def saved(self, row_id: int) -> Mapping[str, Any]:
+        """All fields of a row, for :meth:`restore`."""
+        found = self._database.execute(
+            f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row_id,)
+        ).fetchall()
+        if not found:
+            raise self._changed(row_id)
+        return dict(zip(_COLUMNS, found[0], strict=True))
+
+    def restore(self, entry: Entry, fields: Mapping[str, Any]) -> None:
+        """Make a row what it was when it was saved."""
+        self._update(entry, fields)
+
+    def correct(self, entry: Entry, fields: Mapping[str, Any]) -> None:
+        """Change *fields* of one row by hand; ends it when its new state is an end."""
+        self._update(entry, {**fields, "running": None})
+        self._database.execute(
+            f"UPDATE main.{self._table} SET finished_at = CASE WHEN state IN (?, ?) "
+            "THEN coalesce(finished_at, ?) END WHERE id = ?",
+            (*SETTLED, _now(), entry.id),
+        )
+
+    def delete(self, entry: Entry) -> None:
+        """Delete a row."""
+        gone = self._database.execute(
+            f"DELETE FROM main.{self._table} WHERE {_AS_READ}", _as_read(entry)
+        )
+        if gone.rowcount != 1:
+            raise self._changed(entry.id)
+
+    def _insert(self, fields: Mapping[str, Any]) -> int:
+        marks = ", ".join("?" * len(fields))
+        made = self._database.execute(
+            f"INSERT INTO main.{self._table} ({', '.join(fields)}) VALUES ({marks})",
+            tuple(fields.values()),
+        )
+        assert made.lastrowid is not None
+        return made.lastrowid
+
+    def _update(self, entry: Entry, fields: Mapping[str, Any]) -> None:
+        changes = ", ".join(f"{name} = ?" for name in fields)
+        changed = self._database.execute(
+            f"UPDATE main.{self._table} SET {changes} WHERE {_AS_READ}",
+            (*fields.values(), *_as_read(entry)),
+        )
+        if changed.rowcount != 1:
+            raise self._changed(entry.id)
+
+    def _add_time(self, row_id: int, spent_ms: float) -> None:
+        self._database.execute(
+            f"UPDATE main.{self._table} SET "
+            "duration_ms = round(coalesce(duration_ms, 0) + ?, 3) WHERE id = ?",
+            (spent_ms, row_id),
+        )
+
+    def _changed(self, row_id: int) -> LedgerError:
+        return LedgerError(
+            f"row {row_id} of {self._name} is no longer as it was read",
+            next_step="Something else changed the ledger meanwhile. Look at it with: "
+            "dbwarden history; then run the command again.",
+        )
+
+
+_AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"
+
+
+def _as_read(entry: Entry) -> tuple[int, str, int, str | None]:
+    progress = entry.progress
+    return entry.id, str(progress.state), progress.step, progress.running
+
+
+def _facts(work: PendingMigration, writer: Writer) -> dict[str, Any]:
+    migration = work.migration
+    return {
+        "key": migration.key,
+        "description": migration.description,
+        "kind": str(migration.kind),
+        "upgrade_checksum": migration.upgrade.checksum,
+        "rollback_checksum": migration.rollback.checksum if migration.rollback else None,
+        "application": writer.application,
+        "host": writer.host,
+        "pid": writer.pid,
+        "dbwarden_version": writer.dbwarden_version,
+    }
+
+
+def _how_far(work: PendingMigration, progress: Progress) -> dict[str, Any]:
+    return {
+        "state": str(progress.state),
+        "step": progress.step,
+        "running": progress.running,
+        "steps_checksum": steps_checksum(work.steps[: progress.step]),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -1,0 +1,232 @@
+"""Run one migration, step by step, each with its ledger row. Blocking, in worker threads.
+
+A transactional step and its row are one transaction. A statement that refuses one (VACUUM, ATTACH,
+some PRAGMAs) is written into the row before it runs and taken out after it, so that a later run
+knows of a crash in between. All of these can be run again: VACUUM does the same once more, ATTACH
+and PRAGMA belong to the connection or set what they set. A marked statement that SQLite would run
+in a transaction gets one with its row in it, and so never runs twice either.
+"""
+
+import contextlib
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from dbwarden.dialects.base import PendingMigration, Statement, Step
+from dbwarden.dialects.sqlite.migrate import foreign_keys
+from dbwarden.dialects.sqlite.migrate import statement_errors as failures
+from dbwarden.dialects.sqlite.migrate.history_queries import (
+    Entry,
+    Progress,
+    Spent,
+    begun,
+    done,
+    entry_of,
+)
+from dbwarden.dialects.sqlite.migrate.session import Session
+from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
+from dbwarden.dialects.sqlite.sql import splitting
+from dbwarden.errors import DBWardenError
+
+T = TypeVar("T")
+Fields = Mapping[str, Any]
+
+_TEMPORARY = re.compile(r"create\b.*\btemp(orary)?\b", re.IGNORECASE | re.DOTALL)
+_PENDING_SETTINGS = ("auto_vacuum", "encoding", "page_size", "temp_store_directory")
+"""PRAGMAs that wait in the connection for the VACUUM or first write that carries them out."""
+
+
+def outside(step: Step) -> bool:
+    """Whether the only statement of *step* must run outside a transaction."""
+    return not step.transactional and (
+        splitting.refuses_transaction(step.statements[0])
+        or splitting.pragma_of(step.statements[0]) is not None
+    )
+
+
+def is_setting(statement: Statement) -> bool:
+    """Whether what *statement* did is lost with its connection."""
+    return (
+        splitting.is_connection_setting(statement)
+        or splitting.pragma_of(statement) in _PENDING_SETTINGS
+    )
+
+
+def leaves_traces(statement: Statement) -> bool:
+    """Whether the next migration would notice *statement* on the same connection."""
+    return is_setting(statement) or _TEMPORARY.match(statement.text) is not None
+
+
+class Run:
+    """One work on its way; lives as long as one call of ``Connection.run`` is busy with it."""
+
+    def __init__(self, session: Session, work: PendingMigration) -> None:
+        self._session = session
+        self._work = work
+        self._entry = Entry.of(work.row) if work.row is not None else None
+        self._first = not work.resumed
+        self._prepared = False
+        self._carried_out = 0
+        self._since = datetime.now(UTC)
+        self._lap = time.perf_counter()
+
+    @property
+    def remaining(self) -> tuple[Step, ...]:
+        """The steps that are left; none when only the ledger is to be written."""
+        return () if self._work.fake else self._work.steps[self._work.done :]
+
+    def step(self, step: Step) -> None:
+        """Run one step with its ledger row.
+
+        Raises:
+            StatementFailed: SQLite refused a statement; the step left nothing.
+            LockTimeout: Another connection was in the way; the step left nothing, or can be run
+                again.
+        """
+        self._prepare()
+        if outside(step):
+            self._alone(step)
+        else:
+            self._together(step)
+
+    def settle(self) -> None:
+        """Write the row of a work that has no step to run."""
+        self._record(done(self._work, len(self._work.steps)))
+
+    def _prepare(self) -> None:
+        """Take away what an earlier migration set on this connection, and set what an earlier run
+        of this one had set on its own."""
+        if self._prepared:
+            return
+        if self._session.dirty:
+            self._session.reopen()
+        for step in self._work.steps[: self._work.done]:
+            for statement in step.statements:
+                if is_setting(statement):
+                    self._execute(statement, patiently=True)
+        self._prepared = True
+
+    # -- in a transaction -------------------------------------------------------------------
+
+    def _together(self, step: Step) -> None:
+        def body() -> Entry:
+            self._lap = time.perf_counter()
+            self._watched(step)
+            return self._write(done(self._work, step.number))
+
+        self._entry = self._transaction(body)
+        self._first = False
+
+    def _record(self, progress: Progress) -> None:
+        self._entry = self._transaction(lambda: self._write(progress))
+        self._first = False
+
+    def _transaction(self, body: Callable[[], T]) -> T:
+        try:
+            return self._session.transaction(body)
+        except DBWardenError as error:
+            failures.locate(error, self._work)
+            raise
+
+    def _watched(self, step: Step) -> None:
+        """The statements of *step*, and whether they broke foreign keys."""
+        before = None
+        if foreign_keys.is_risky(step.statements):
+            before = foreign_keys.violations_before(self._session.database)
+        for statement in step.statements:
+            self._execute(statement)
+        if before is not None:
+            self._compare(step, before)
+        self._session.check_stop()
+
+    def _compare(self, step: Step, before: foreign_keys.Violations) -> None:
+        database = self._session.database
+        risky = next(each for each in step.statements if foreign_keys.is_risky([each]))
+        try:
+            new = foreign_keys.violations(database) - before
+            rows = foreign_keys.describe(database, new)
+        except sqlite3.Error as error:
+            if not foreign_keys.is_mismatch(error):
+                raise self._refused(risky, error) from error
+            if self._work.direction == "rollback":
+                return  # so it was before the upgrade, too
+            raise failures.mismatched_key(self._work, risky, error) from error
+        if new:
+            raise failures.broken_keys(self._work, risky, rows)
+
+    def _write(self, progress: Progress) -> Entry:
+        """Within a transaction. Only what was committed is remembered, by the caller."""
+        now = time.perf_counter()
+        spent = Spent(since=self._since, ms=round((now - self._lap) * 1000, 3))
+        ledger = self._session.ledger
+        return ledger.write(self._work, self._entry, progress, spent, first=self._first)
+
+    # -- outside of any transaction ---------------------------------------------------------
+
+    def _alone(self, step: Step) -> None:
+        if self._carried_out != step.number:  # else only the row is missing
+            statement, first = step.statements[0], self._first
+            earlier = self._announce(step, statement)
+            try:
+                self._execute(statement, patiently=True)
+            except Exception:
+                self._forget(earlier, first)
+                raise
+            self._carried_out = step.number
+        self._record(done(self._work, step.number))
+
+    def _announce(self, step: Step, statement: Statement) -> Fields | None:
+        """Write down what is about to run; returns the row as it was before."""
+
+        def body() -> tuple[Fields | None, Entry]:
+            entry = self._entry
+            earlier = self._session.ledger.saved(entry.id) if entry is not None else None
+            return earlier, self._write(begun(self._work, step.number - 1, statement.text))
+
+        self._lap = time.perf_counter()
+        earlier, self._entry = self._transaction(body)
+        self._first = False
+        self._lap = time.perf_counter()
+        return earlier
+
+    def _forget(self, earlier: Fields | None, first: bool) -> None:
+        """Write down that what was announced did not happen. If that fails too, the next run
+        takes it for interrupted, and runs it again."""
+
+        def body() -> None:
+            assert self._entry is not None
+            if earlier is not None:
+                self._session.ledger.restore(self._entry, {**earlier, "running": None})
+            else:
+                self._session.ledger.delete(self._entry)
+
+        with contextlib.suppress(DBWardenError, Stopped), self._session.clearing():
+            self._session.transaction(body)
+            self._first = first
+            self._entry = entry_of(earlier) if earlier is not None else None
+
+    # -- statements -------------------------------------------------------------------------
+
+    def _execute(self, statement: Statement, *, patiently: bool = False) -> None:
+        """Run *statement*; *patiently* repeats one that met a lock, outside of a transaction."""
+        session = self._session
+        session.tell(statement.text)
+        session.dirty = session.dirty or leaves_traces(statement)
+        try:
+            if patiently:
+                session.patiently(lambda: session.execute(statement.text))
+            else:
+                session.execute(statement.text)
+        except sqlite3.Error as error:
+            raise self._refused(statement, error) from error
+
+    def _refused(self, statement: Statement, error: sqlite3.Error) -> DBWardenError:
+        session, timeout = self._session, self._session.config.statement_timeout
+        if session.timed_out:
+            return failures.statement_failed(self._work, statement, error, timeout=timeout)
+        if not failures.names_file(statement, error) and (obstacle := session.obstacle(error)):
+            return failures.locate(obstacle, self._work, statement)
+        return failures.statement_failed(self._work, statement, error)

@@ -1,0 +1,330 @@
+"""One SQLite connection: blocking, used from worker threads, one call at a time.
+
+Nothing waits inside SQLite (its busy timeout is 0): a lock of another connection is waited for
+here, so that the wait ends with ``lock_timeout`` or when :meth:`Session.halt` is called.
+"""
+
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeVar
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.sqlite.migrate import statement_errors as failures
+from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
+from dbwarden.dialects.sqlite.migrate.lock import LockFile
+from dbwarden.dialects.sqlite.migrate.opening import Sight, Target, open_reading, open_writing
+from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import DBWardenError
+from dbwarden.history import LedgerExcerpt, LockHolder, Reading
+
+T = TypeVar("T")
+
+_WATCHED = 50_000
+"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond. Each
+look needs Python's global lock, so it should not be more often."""
+
+_LONGEST_PAUSE = 0.05
+
+
+def pauses() -> Iterator[float]:
+    """Seconds between tries to get a lock: growing, and never the same for two who wait."""
+    pause = 0.001
+    while True:
+        yield pause * random.uniform(0.5, 1.0)
+        pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+class Session:
+    """One connection to one database; made closed, and closed as often as one likes.
+
+    ``dirty`` says that a migration left settings on it; ``timed_out`` that the last statement was
+    stopped by ``statement_timeout``; ``abandoned`` that a thread is stuck in it for good.
+    """
+
+    def __init__(
+        self, config: DatabaseConfig, target: Target, writer: Writer, *, read_only: bool
+    ) -> None:
+        self.config = config
+        self.target = target
+        self.writer = writer
+        self.read_only = read_only
+        self.lock = LockFile(target.path, writer.application) if target.path is not None else None
+        self.timed_out = False
+        self.dirty = False
+        self.abandoned = False
+        self._stop = threading.Event()
+        self._turn = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._sight: Sight | None = None
+        self._limit: float | None = None
+        self._clearing = False
+
+    # -- opening and closing ----------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the file, and read it once to know that it is a database.
+
+        Raises:
+            ConnectError: Why it is not.
+        """
+        name, path, create = self.config.database_name, self.target.path, self._may_create
+        owner = self.config.replica_of
+        if path is not None and (
+            wrong := failures.surroundings(name, path, create=create, owner=owner)
+        ):
+            raise wrong
+        try:
+            self._open()
+            self._first_read()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise failures.opening_failed(name, path, error) from error
+
+    @property
+    def _may_create(self) -> bool:
+        return self.target.mode == "rwc"
+
+    def _open(self) -> None:
+        if self.read_only:
+            made, self._sight = open_reading(self.target)
+        else:
+            made = open_writing(self.target)
+        with self._turn:
+            self._database = made
+        if self._stop.is_set():  # nobody waits any more
+            self.close()
+            raise Stopped
+        if self.config.statement_timeout:
+            made.set_progress_handler(self._watch, _WATCHED)
+        made.execute("PRAGMA foreign_keys = OFF")
+
+    def _first_read(self) -> None:
+        """A database that is locked just now is one all the same."""
+        try:
+            self.database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        except sqlite3.OperationalError as error:
+            if not failures.is_busy(error):
+                raise
+
+    def close(self) -> None:
+        """Close the connection, and so take back what it had not committed."""
+        with self._turn:
+            database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def reopen(self) -> None:
+        """A connection without the settings, attached files and temporary tables of this one.
+
+        A database in memory would be gone with its connection, and just gets its keys set back.
+        """
+        if self.target.path is not None:
+            self.close()
+            self._open()
+        else:
+            self.database.execute("PRAGMA foreign_keys = OFF")
+        self.dirty = False
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The open connection."""
+        assert self._database is not None, "the connection is closed"
+        return self._database
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of this database."""
+        return Ledger(self.database, self.config.ledger_table, self.writer)
+
+    # -- stopping ---------------------------------------------------------------------------
+
+    def halt(self) -> None:
+        """Make the call that runs in a thread end soon. Called from the event loop.
+
+        It is called until that call has ended: an interrupt between two statements is lost.
+        """
+        self._stop.set()
+        with self._turn:
+            if self._database is not None and not self._clearing:
+                self._database.interrupt()
+
+    def rearm(self) -> None:
+        """Allow calls again after :meth:`halt`; when no call runs."""
+        self._stop.clear()
+
+    def leave(self) -> None:
+        """Give up on the call that runs: it does not end. Called from the event loop."""
+        self.abandoned = True
+
+    def bury(self) -> None:
+        """Close what was left behind; by the thread of that call, should it ever end."""
+        self.close()
+        if self.lock is not None:
+            self.lock.release()
+
+    def tell(self, statement: str | None) -> None:
+        """Let others see what runs now."""
+        if self.lock is not None:
+            self.lock.note(statement)
+
+    def _watch(self) -> bool:
+        """Called by SQLite while it works; true stops it: the statement took too long."""
+        self.timed_out = self._limit is not None and time.monotonic() > self._limit
+        return self.timed_out
+
+    @contextlib.contextmanager
+    def clearing(self) -> Iterator[None]:
+        """Let nobody interrupt the block: it takes back what was begun, and is short."""
+        with self._turn:
+            self._clearing = True
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._clearing = False
+
+    def check_stop(self) -> None:
+        """End here if :meth:`halt` was called.
+
+        Raises:
+            Stopped: It was.
+        """
+        if self._stop.is_set():
+            raise Stopped
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def read(self, row_ids: Collection[int] = ()) -> Reading:
+        """Read ledger and lock, in one read transaction; *row_ids* as of ``Ledger.rows``.
+
+        Raises:
+            LedgerError: The ledger makes no sense.
+            LockTimeout: Another connection kept the file locked.
+        """
+        rows = self._asked(lambda ledger: ledger.rows(row_ids))
+        return Reading(
+            server_version=sqlite3.sqlite_version,
+            namespace=None,
+            rows=rows,
+            holder=self.other_holder(),
+            read_only=not self.target.writable,
+        )
+
+    def history(self, limit: int | None) -> LedgerExcerpt:
+        """Read the newest *limit* rows of the ledger; raises as :meth:`read`."""
+        return self._asked(lambda ledger: ledger.newest(limit)) or LedgerExcerpt()
+
+    def _asked(self, question: Callable[[Ledger], T]) -> T | None:
+        """Ask *question* in one read transaction; ``None`` where there is no ledger."""
+
+        def look() -> T | None:
+            self.database.execute("BEGIN")
+            try:
+                return question(self.ledger) if self.ledger.exists() else None
+            finally:
+                self._rollback()
+
+        try:
+            return self.still(look)
+        except sqlite3.Error as error:
+            raise self.failed(error) from error
+
+    def still(self, look: Callable[[], T]) -> T:
+        """What *look* saw: patiently, and again where the file was not as still as it seemed.
+
+        Raises:
+            sqlite3.Error: It cannot be read.
+        """
+        while True:
+            seen = self.patiently(look)
+            if self._sight is None or self.target.path is None:
+                return seen
+            if Sight.of(self.target.path) == self._sight:
+                return seen
+            self.reopen()
+
+    def other_holder(self) -> LockHolder | None:
+        """Who else holds the migration lock."""
+        if self.lock is None or self.lock.held:
+            return None
+        return self.lock.holder()
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """Repeat *attempt* while another connection is in its way, for ``lock_timeout`` seconds.
+
+        *attempt* must have done nothing when it fails for that reason. Other errors, and the last
+        one, come out as SQLite's.
+        """
+        seconds = self.config.lock_timeout
+        end = time.monotonic() + seconds if seconds is not None else float("inf")
+        for pause in pauses():
+            try:
+                return attempt()
+            except sqlite3.Error as error:
+                if not failures.is_busy(error) or time.monotonic() >= end:
+                    raise
+            if self._stop.wait(min(pause, max(0.0, end - time.monotonic()))):
+                raise Stopped
+        raise AssertionError("pauses() never ends")  # pragma: no cover
+
+    def transaction(self, body: Callable[[], T]) -> T:
+        """Do *body* and commit, or leave nothing of it.
+
+        The write lock is taken first (``BEGIN IMMEDIATE``): a transaction that begins by reading
+        may find at its first write that it read an old state.
+
+        Raises:
+            LockTimeout: Another connection kept its lock; nothing was done.
+        """
+        try:
+            self.patiently(lambda: self.database.execute("BEGIN IMMEDIATE"))
+        except sqlite3.Error as error:
+            raise self.failed(error) from error
+        try:
+            result = body()
+            self.patiently(lambda: self.database.execute("COMMIT"))
+            return result
+        except sqlite3.Error as error:
+            raise self.failed(error) from error
+        finally:
+            self._rollback()
+
+    def execute(self, sql: str) -> None:
+        """Run one statement to its end; what it returns is not kept.
+
+        After ``statement_timeout`` seconds SQLite stops it, and ``timed_out`` is true.
+        """
+        self.check_stop()
+        seconds = self.config.statement_timeout
+        self.timed_out = False
+        self._limit = time.monotonic() + seconds if seconds else None
+        try:
+            for _ in self.database.execute(sql):
+                pass
+        finally:
+            self._limit = None
+
+    def _rollback(self) -> None:
+        """Take back an open transaction. If SQLite cannot, closing the connection does."""
+        if self.database.in_transaction:
+            with contextlib.suppress(sqlite3.Error), self.clearing():
+                self.database.execute("ROLLBACK")
+
+    def failed(self, error: sqlite3.Error) -> DBWardenError:
+        """The error of our own for one of SQLite's that no statement of a migration caused."""
+        name = self.config.database_name
+        return self.obstacle(error) or failures.unexpected(name, error)
+
+    def obstacle(self, error: sqlite3.Error) -> DBWardenError | None:
+        """The error of our own when a lock, the file or its disk is the cause."""
+        name, seconds = self.config.database_name, self.config.lock_timeout
+        if failures.is_busy(error):
+            return failures.kept_waiting(name, seconds, error, self.other_holder())
+        return failures.at_large(name, self.target.path, error)

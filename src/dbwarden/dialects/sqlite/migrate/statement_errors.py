@@ -1,0 +1,381 @@
+"""What SQLite complains of, in words that help. Pure but for looking at the file's surroundings."""
+
+import errno
+import os
+import re
+import sqlite3
+import stat
+from pathlib import Path
+
+from dbwarden.dialects.base import PendingMigration, Statement, adopt_instead
+from dbwarden.errors import (
+    AccessDenied,
+    ConnectError,
+    ConnectionLost,
+    DatabaseMissing,
+    DBWardenError,
+    LockTimeout,
+    MigratorBusy,
+    ReadOnlyDatabase,
+    StatementFailed,
+)
+from dbwarden.history import LockHolder
+from dbwarden.types import DatabaseName, Location
+
+
+class Stopped(Exception):
+    """What runs in this thread was told to stop; the task that waits for it was cancelled."""
+
+
+def primary_code(error: BaseException) -> int:
+    """The low byte of SQLite's error code, which says the kind; 0 for another origin."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else 0
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another connection is in the way, so that trying again later can help."""
+    return primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def code_name(error: BaseException) -> str | None:
+    """SQLite's name for the error, ``SQLITE_CONSTRAINT_UNIQUE (2067)``."""
+    name = getattr(error, "sqlite_errorname", None)
+    return f"{name} ({error.sqlite_errorcode})" if name else None  # type: ignore[attr-defined]
+
+
+# -- opening ------------------------------------------------------------------------------------
+
+
+def opening_failed(
+    name: DatabaseName, path: Path | None, error: sqlite3.Error | OSError
+) -> DBWardenError:
+    """Why a file that seems to be in order cannot be opened."""
+    detail = code_name(error)
+    if primary_code(error) == sqlite3.SQLITE_NOTADB:
+        return ConnectError(
+            f"{path} is not an SQLite database, or it is encrypted",
+            database=name,
+            detail=detail,
+            next_step="Correct database_url, or move that file away.",
+        )
+    place = path or "the database in memory"
+    return at_large(name, path, error) or ConnectError(
+        f"{place} cannot be opened: {error}", database=name, detail=detail
+    )
+
+
+def surroundings(
+    name: DatabaseName, path: Path, *, create: bool, owner: DatabaseName | None = None
+) -> DBWardenError | None:
+    """What is wrong with the place where the file lies, before SQLite is asked.
+
+    *owner* is the primary of a replica: the one that is migrated.
+    """
+    try:
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return _missing(name, path, create=create, owner=owner or name)
+    except OSError as error:
+        return AccessDenied(
+            f"{path} cannot be looked at: {error.strerror}",
+            database=name,
+            next_step="Give this user access to that folder, or correct database_url.",
+        )
+    if not regular:
+        return ConnectError(
+            f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, "
+            "not an SQLite database",
+            database=name,
+            next_step="Correct database_url: it names the database's file.",
+        )
+    if not os.access(path, os.R_OK):
+        return AccessDenied(
+            f"this user may not read {path}",
+            database=name,
+            next_step="Give this user read access to the file, or run as the one who has it.",
+        )
+    return None
+
+
+def _missing(
+    name: DatabaseName, path: Path, *, create: bool, owner: DatabaseName
+) -> DBWardenError | None:
+    if not path.parent.is_dir():
+        return DatabaseMissing(
+            f"the folder {path.parent} of the database does not exist",
+            database=name,
+            next_step=f"Make folder and database with: dbwarden create-database -d {owner} (or "
+            f"mkdir -p {path.parent}); or correct database_url.",
+        )
+    if path.is_symlink():
+        return DatabaseMissing(
+            f"{path} is a link to {os.path.realpath(path)}, which does not exist",
+            database=name,
+            next_step="No database is made through a link. Correct database_url, or remove it.",
+        )
+    if not create:
+        return DatabaseMissing(
+            f"the database {path} does not exist yet",
+            database=name,
+            next_step=f"Make it with: dbwarden migrate -d {owner}",
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return AccessDenied(
+            f"this user may not make {path}",
+            database=name,
+            next_step=f"Give this user write access to {path.parent}, or correct database_url.",
+        )
+    return None
+
+
+def too_slow(name: DatabaseName, path: Path | None, seconds: float) -> ConnectError:
+    """The error when the file's storage does not answer."""
+    return ConnectError(
+        f"{path or 'the database'} could not be opened within {seconds:g} s (connect_timeout)",
+        database=name,
+        next_step="Does its disk or network mount answer?",
+    )
+
+
+def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError:
+    """The error when the lock file cannot be made."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return AccessDenied(
+            f"this user may not make the lock file {path}: {error.strerror}",
+            database=name,
+            next_step=f"Give this user write access to {path.parent}: SQLite makes its journal "
+            "there too.",
+        )
+    if error.errno in (errno.ELOOP, errno.EMLINK, errno.EINVAL):
+        return ConnectError(
+            f"the lock file {path} cannot be used: {error.strerror}",
+            database=name,
+            next_step="dbwarden did not make it. Find out who did, then remove it.",
+        )
+    return ConnectError(
+        f"the lock file {path} cannot be made: {error.strerror}",
+        database=name,
+        next_step="Look after the disk, then run the command again.",
+    )
+
+
+def migrator_busy(name: DatabaseName, seconds: float, holder: LockHolder) -> MigratorBusy:
+    """The error when another migrator kept the lock longer than ``migration_lock_timeout``."""
+    return MigratorBusy(
+        f"another migrator has held this database for more than {seconds:g} s "
+        f"(migration_lock_timeout): {holder}",
+        database=name,
+        next_step=f"Wait for it to end; look with: dbwarden lock-status -d {name}; end it with: "
+        f"dbwarden unlock --force -d {name}",
+    )
+
+
+# -- at work ------------------------------------------------------------------------------------
+
+
+def at_large(name: DatabaseName, path: Path | None, error: BaseException) -> DBWardenError | None:
+    """The error when it is not the statement that is wrong but the database or its disk."""
+    place = str(path) if path is not None else "the database"
+    detail = code_name(error)
+    match primary_code(error):
+        case sqlite3.SQLITE_FULL:
+            return StatementFailed(
+                f"the disk that holds {place} is full, or the database has reached its size limit",
+                database=name,
+                detail=detail,
+                next_step="Free some space and run the command again: what was not finished was "
+                "taken back.",
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return ConnectError(
+                f"{place} is damaged: {error}",
+                database=name,
+                detail=detail,
+                next_step="Restore it from a backup; look with: sqlite3 FILE 'PRAGMA "
+                "integrity_check', save what is left with: sqlite3 FILE .recover",
+            )
+        case sqlite3.SQLITE_READONLY:
+            return _read_only(name, place, error)
+        case sqlite3.SQLITE_IOERR:
+            return ConnectionLost(
+                f"{place} could not be read or written: {error}",
+                database=name,
+                detail=detail,
+                next_step="Look after its disk or network mount, then run the command again: it "
+                "finds out what was done.",
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return AccessDenied(
+                f"{place}, or the journal beside it, cannot be opened: {error}",
+                database=name,
+                detail=detail,
+                next_step="Give this user write access to the file and to its folder, where "
+                "SQLite makes its journal.",
+            )
+        case _:
+            return None
+
+
+def _read_only(name: DatabaseName, place: str, error: BaseException) -> DBWardenError:
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return ConnectionLost(
+            f"{place} was moved or replaced while it was open",
+            database=name,
+            detail=code_name(error),
+            next_step="Put the right file there and run the command again.",
+        )
+    if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
+        return ConnectError(
+            f"a process that was killed left {place} in the middle of a transaction, which a "
+            "read-only look cannot take back",
+            database=name,
+            detail=code_name(error),
+            next_step=f"Let a writing connection do it: dbwarden migrate -d {name}",
+        )
+    return ReadOnlyDatabase(
+        f"{place} takes no writes: {error}",
+        database=name,
+        detail=code_name(error),
+        next_step="Give this user write access to the file and its folder, or correct "
+        "database_url (mode=ro, immutable=1).",
+    )
+
+
+def kept_waiting(
+    name: DatabaseName, seconds: float | None, error: BaseException, holder: LockHolder | None
+) -> DBWardenError:
+    """The error when another connection kept its lock longer than ``lock_timeout``.
+
+    *holder* is the migrator that holds the database, where there is another one.
+    """
+    waited = f" for {seconds:g} s (lock_timeout)" if seconds else ""
+    if holder is not None:
+        return MigratorBusy(
+            f"a migrator has kept the database locked{waited}: {holder}",
+            database=name,
+            detail=code_name(error),
+            next_step="Wait for it to end.",
+        )
+    return LockTimeout(
+        f"another connection has kept the database locked{waited}: {error}",
+        database=name,
+        detail=code_name(error),
+        next_step="Find the program that keeps a transaction open on this file and let it end, or "
+        "wait longer with lock_timeout= in its database_config.",
+    )
+
+
+def unexpected(name: DatabaseName, error: sqlite3.Error) -> StatementFailed:
+    """The error when SQLite refuses what is ours: BEGIN, COMMIT, the ledger."""
+    return StatementFailed(str(error), database=name, detail=code_name(error))
+
+
+def statement_failed(
+    work: PendingMigration, statement: Statement, error: Exception, *, timeout: float | None = None
+) -> StatementFailed:
+    """The error for a statement that SQLite refused, with its place in the file.
+
+    *timeout* is ``statement_timeout`` when that was why it was stopped.
+    """
+    message, next_step = str(error), "Correct the file"
+    if timeout is not None:
+        message = f"the statement was stopped after {timeout:g} s (statement_timeout)"
+        next_step = "Give it longer with statement_timeout= in its database_config"
+    name = work.migration.database
+    return StatementFailed(
+        message,
+        database=name,
+        location=place(work, statement, message),
+        statement=statement.text,
+        detail=code_name(error),
+        hint=_hint(error),
+        next_step=f"{next_step} and run again: {command(work)} -d {name}. {kept(work)}"
+        + (f" {adopt_instead(name)}" if _THERE_ALREADY.search(message) else ""),
+    )
+
+
+_THERE_ALREADY = re.compile(r"already exists$|^duplicate column name")
+
+
+def broken_keys(work: PendingMigration, statement: Statement, rows: str) -> StatementFailed:
+    """The error for a step after which more rows than before refer to nothing."""
+    return StatementFailed(
+        f"after this step foreign keys do not hold: {rows}",
+        database=work.migration.database,
+        location=work.migration.at(statement.line, statement.column),
+        hint="Migrations run with foreign_keys = OFF; rows that refer to nothing are counted "
+        "before and after.",
+        next_step=f"Change or delete these rows too, and run again: {command(work)} -d "
+        f"{work.migration.database}. {kept(work)}",
+    )
+
+
+def mismatched_key(
+    work: PendingMigration, statement: Statement, error: sqlite3.Error
+) -> StatementFailed:
+    """The error for a step after which a key refers to columns that are not unique."""
+    return StatementFailed(
+        f"after this step a foreign key refers to columns that are not unique: {error}",
+        database=work.migration.database,
+        location=work.migration.at(statement.line, statement.column),
+        hint="SQLite would refuse rows of both tables wherever foreign keys are enforced.",
+        next_step="Make what the key refers to a primary key or UNIQUE, and run again: "
+        f"{command(work)} -d {work.migration.database}. {kept(work)}",
+    )
+
+
+_OTHER_FILE = re.compile(r"attach\b|vacuum\b.*\binto\b", re.IGNORECASE | re.DOTALL)
+
+
+def names_file(statement: Statement, error: sqlite3.Error) -> bool:
+    """Whether *error* may be about a file that *statement* names, and not about the database."""
+    return not is_busy(error) and _OTHER_FILE.match(statement.text) is not None
+
+
+def kept(work: PendingMigration) -> str:
+    """What is true of the database after a step of *work* failed."""
+    if len(work.steps) == 1:
+        return "Nothing of this migration was kept."
+    return (
+        "Nothing of the step that failed was kept; the steps before it stay, and are not run again."
+    )
+
+
+def locate(
+    error: DBWardenError, work: PendingMigration, statement: Statement | None = None
+) -> DBWardenError:
+    """*error* with the migration, and the statement if one met it, that it belongs to."""
+    line, column = (statement.line, statement.column) if statement else (None, None)
+    error.location = error.location or work.migration.at(line, column)
+    error.statement = error.statement or (statement.text if statement else None)
+    return error
+
+
+def command(work: PendingMigration) -> str:
+    """What runs *work* again."""
+    return "dbwarden migrate" if work.direction == "upgrade" else "dbwarden rollback"
+
+
+def _hint(error: BaseException) -> str | None:
+    if "output file already exists" in str(error):
+        return "If an earlier run was interrupted while it wrote that file, delete it."
+    if isinstance(error, sqlite3.ProgrammingError) and "bindings" in str(error):
+        return "A ?, :name, @name or $name outside of quotes is a parameter; a migration has none."
+    return None
+
+
+_NEAR = re.compile(r'near "(.+)": syntax error', re.DOTALL)
+
+
+def place(work: PendingMigration, statement: Statement, message: str) -> Location:
+    """Where *statement* is wrong: at the word that SQLite names if there is one, or its start."""
+    near = _NEAR.fullmatch(message)
+    words = list(re.finditer(rf"(?<!\w){re.escape(near[1])}(?!\w)", statement.text)) if near else []
+    if len(words) != 1:
+        return work.migration.at(statement.line, statement.column)
+    before = statement.text[: words[0].start()]
+    lines = before.count("\n")
+    column = len(before) - before.rfind("\n") if lines else statement.column + len(before)
+    return work.migration.at(statement.line + lines, column)

@@ -1,0 +1,285 @@
+"""Throw-away databases in memory, in which SQL is tried. No file is opened or made."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.authoring import Expression, ScratchDatabase, TracedStatement, setup_of
+from dbwarden.dialects.base import PendingMigration, Statement, Step
+from dbwarden.dialects.sqlite.catalog import read_schema
+from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
+from dbwarden.dialects.sqlite.migrate.history_queries import Entry, Progress
+from dbwarden.dialects.sqlite.migrate.opening import Target
+from dbwarden.dialects.sqlite.migrate.runner import Run
+from dbwarden.dialects.sqlite.migrate.session import Session
+from dbwarden.dialects.sqlite.migrate.threads import cleaning, interruptible, uninterrupted
+from dbwarden.dialects.sqlite.scratch.sample_rows import add_rows, fingerprint
+from dbwarden.dialects.sqlite.scratch.synonyms import normalize
+from dbwarden.dialects.sqlite.scratch.tracing import Tracer
+from dbwarden.dialects.sqlite.sql import splitting
+from dbwarden.dialects.writer import Writer
+from dbwarden.errors import DBWardenError, StatementFailed
+from dbwarden.files.migration import Migration, Section
+from dbwarden.schema import Schema
+
+T = TypeVar("T")
+
+REFUSED = "the scratch database refused: "
+_IN_MEMORY = Target(path=None, database=":memory:", uri=False)
+_FIRST_WORD = re.compile(r"[A-Za-z]+")
+
+
+class SQLiteScratchServer:
+    """Makes throw-away databases; see ``ScratchServer``."""
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        """Take what it needs; nothing happens yet."""
+        self._config = config
+        self._made: list[SQLiteScratchDatabase] = []
+
+    @property
+    def version(self) -> str:
+        """SQLite as a person knows it."""
+        return version()
+
+    async def create(self, *, copy_of: ScratchDatabase | None = None) -> "SQLiteScratchDatabase":
+        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        made = SQLiteScratchDatabase(self._config)
+        self._made.append(made)
+        if copy_of is None:
+            await made.set_up()
+        else:
+            assert isinstance(copy_of, SQLiteScratchDatabase)
+            await made.take_over(copy_of)
+        return made
+
+    async def discard(self, database: ScratchDatabase) -> None:
+        """Forget one of them."""
+        assert isinstance(database, SQLiteScratchDatabase)
+        self._made.remove(database)
+        await database.close()
+
+    async def close(self) -> None:
+        """Forget all that was made."""
+        for made in self._made:
+            await made.close()
+
+
+def version() -> str:
+    """SQLite and its version: ``SQLite 3.40.1``."""
+    return f"SQLite {sqlite3.sqlite_version}"
+
+
+class InMemorySession(Session):
+    """A connection that is the database: it stays when a migrator would open the file anew."""
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        """Describe it; it is not open yet."""
+        super().__init__(config, _IN_MEMORY, Writer.this_process(), read_only=False)
+
+    def reopen(self) -> None:
+        """The same database on a connection without settings and temporary tables."""
+        old = self.database
+        self._open()
+        old.backup(self.database)
+        old.close()
+        self.dirty = False
+
+
+class _Replay(Run):
+    """A migration as ``migrate`` runs it, without its ledger row and without other files."""
+
+    def __init__(self, session: Session, work: PendingMigration, tracer: Tracer | None) -> None:
+        super().__init__(session, work)
+        self._tracer = tracer
+
+    def _write(self, progress: Progress) -> Entry:
+        return Entry(id=0, progress=progress)
+
+    def _alone(self, step: Step) -> None:
+        self._execute(step.statements[0], patiently=True)
+
+    def _execute(self, statement: Statement, *, patiently: bool = False) -> None:
+        text = harmless(statement.text)
+        if text is None:
+            return
+        if self._tracer is not None:
+            self._tracer.before(statement.text)
+        super()._execute(replace(statement, text=text), patiently=patiently)
+        if self._tracer is not None:
+            self._tracer.after(statement)
+
+
+def harmless(statement: str) -> str | None:
+    """*statement*, or what stands for it where it would open or make a file; ``None`` for nothing.
+
+    What is attached is an empty database in memory: the real one is not for trying.
+    """
+    found = _FIRST_WORD.match(statement)
+    word = found[0].lower() if found else ""
+    if word not in ("vacuum", "attach"):
+        return statement
+    try:
+        words = tokens(statement)
+    except Unreadable:
+        return statement
+    if word == "vacuum":
+        return None if any(token.is_("INTO") for token in words) else statement
+    as_ = [place for place, token in enumerate(words) if token.is_("AS")]
+    if not as_:
+        return statement
+    return f"ATTACH ':memory:' AS {statement[words[as_[-1]].end :].strip()}"
+
+
+class SQLiteScratchDatabase:
+    """One throw-away database; see ``ScratchDatabase``."""
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        """Describe it; it is made by :class:`SQLiteScratch`."""
+        self._config = config
+        self._session = InMemorySession(config)
+
+    async def set_up(self) -> None:
+        """Open it, and run the project's ``scratch_setup``."""
+        await self._call(self._session.open)
+        setup = await anyio.to_thread.run_sync(setup_of, self._config)
+        if setup is not None:
+            await self.replay(setup, setup.upgrade)
+
+    async def take_over(self, other: "SQLiteScratchDatabase") -> None:
+        """Open it as a copy of *other*."""
+
+        def copy() -> None:
+            self._session.open()
+            other._session.database.backup(self._session.database)
+
+        await uninterrupted(copy)
+
+    async def close(self) -> None:
+        """Forget it."""
+        if not self._session.abandoned:
+            await cleaning(self._session.close)
+
+    async def execute(self, statements: Sequence[str]) -> None:
+        """Run SQL that stands in no file.
+
+        Raises:
+            StatementFailed: With the statement that SQLite refused.
+        """
+        await self._call(lambda: self._each(statements))
+
+    def _fresh(self) -> sqlite3.Connection:
+        """Return the connection without what migrations set on it, or put into temporary tables."""
+        if self._session.dirty:
+            self._session.reopen()
+        return self._session.database
+
+    def _each(self, statements: Sequence[str]) -> None:
+        self._fresh()
+        for statement in statements:
+            self._one(statement)
+
+    def _one(self, statement: str) -> None:
+        text = harmless(statement)
+        if text is None:
+            return
+        try:
+            self._session.execute(text)
+        except sqlite3.Error as error:
+            raise StatementFailed(
+                f"{REFUSED}{error}",
+                database=self._config.database_name,
+                statement=statement,
+                next_step=_advice(error),
+            ) from error
+
+    async def replay(self, migration: Migration, section: Section) -> None:
+        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+
+        Raises:
+            StatementFailed: With file, line and column; also when foreign keys don't hold.
+        """
+        await self._replay(migration, section, None)
+
+    async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
+        """The same, and which tables each statement writes anew."""
+        tracer = Tracer(self._session)
+        await self._replay(migration, section, tracer)
+        return tuple(tracer.found)
+
+    async def _replay(self, migration: Migration, section: Section, tracer: Tracer | None) -> None:
+        back = section is migration.rollback
+        work = PendingMigration(
+            migration=migration,
+            direction="rollback" if back else "upgrade",
+            steps=splitting.steps(migration, section),
+        )
+        try:
+            await self._call(lambda: self._run(work, tracer))
+        except StatementFailed as error:
+            raise _in_scratch(error) from error
+
+    def _run(self, work: PendingMigration, tracer: Tracer | None) -> None:
+        if tracer is not None:
+            tracer.begin()
+        run = _Replay(self._session, work, tracer)
+        for step in work.steps:
+            run.step(step)
+
+    async def read(self) -> Schema:
+        """The schema of this database."""
+        return await self._call(lambda: read_schema(self._fresh()))
+
+    async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
+        """Return one text for all expressions that mean the same."""
+        return await self._call(lambda: tuple(map(normalize, expressions)))
+
+    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+        """Put a few generated rows into each table; which tables hold some now."""
+        return await self._call(lambda: add_rows(self._fresh(), schema, alike=alike))
+
+    async def fingerprint(self, schema: Schema) -> dict[str, str]:
+        """For each column of each table, as ``users.email``, a digest of its values.
+
+        Raises:
+            StatementFailed: One of them is not there.
+        """
+        try:
+            return await self._call(lambda: fingerprint(self._fresh(), schema))
+        except sqlite3.OperationalError as error:
+            raise StatementFailed(
+                f"{REFUSED}{error}", database=self._config.database_name
+            ) from error
+
+    async def rehearse(
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+    ) -> None:
+        """Never here: a copy in memory costs next to nothing."""
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        self._session.rearm()
+        return await interruptible(work, self._session)
+
+
+def _in_scratch(error: StatementFailed) -> DBWardenError:
+    """*error* as scratch met it: what it says about running again does not hold here."""
+    error.message = f"{REFUSED}{error.message}"
+    error.next_step = _advice(error)
+    return error
+
+
+def _advice(error: Exception) -> str | None:
+    said = str(error)
+    if "no such table" in said or "no such module" in said or "no such collation" in said:
+        return (
+            "What it needs must be made first: by a migration, by a DDL event of the models, in "
+            "schema_paths, or (where it is there anyway) in a scratch_setup file. What migrations "
+            "ATTACH is empty in scratch."
+        )
+    return None

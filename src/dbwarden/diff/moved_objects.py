@@ -1,0 +1,36 @@
+"""Things that nobody declares again and that follow what is renamed. Pure."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import fields, replace
+from typing import Any
+
+from dbwarden.diff.changes import Rename, Renaming
+from dbwarden.schema import ObjectKind, Ref, Schema
+
+
+def following(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
+    """*base*, in which what *refs* name is as *desired* has it."""
+    if not refs:
+        return base
+    there = {obj.ref: obj for obj in desired.objects if obj.ref in refs}
+    changed: dict[str, Any] = {}
+    for field in fields(Schema):
+        value = getattr(base, field.name)
+        if isinstance(value, tuple) and any(getattr(item, "ref", None) in there for item in value):
+            changed[field.name] = tuple(there.get(item.ref, item) for item in value)
+    return replace(base, **changed)
+
+
+def moved(ref: Ref, renames: Iterable[Renaming]) -> Ref:
+    """What *ref*, a thing or a part of a table, is called after *renames*."""
+    for rename in renames:
+        match rename:
+            case Rename(before=before, after=after) if before == ref:
+                ref = after
+            case Rename(before=Ref(kind=ObjectKind.TABLE, part=None) as before, after=after) if (
+                ref.part is not None and ref.table == before.table
+            ):
+                ref = ref.within(after.table)
+            case _:
+                pass
+    return ref

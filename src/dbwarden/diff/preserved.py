@@ -1,0 +1,78 @@
+"""What would be lost along with a part that is dropped and made anew. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dbwarden.diff.changes import (
+    AddColumn,
+    AddConstraint,
+    AddIndex,
+    Alter,
+    AlterTable,
+    Change,
+    Create,
+    CreateTable,
+    Drop,
+    DropColumn,
+    RebuildType,
+    subject,
+)
+from dbwarden.diff.compare import own_part
+from dbwarden.schema import Schema, Table
+
+BY_INDEX = "USING INDEX "
+
+
+def let_go(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
+    """A sequence outlives the column that owns it where that one comes again."""
+    gone = {subject(change) for change in changes if isinstance(change, DropColumn)}
+    come = {subject(change) for change in changes if isinstance(change, AddColumn)}
+    owners = {item.name: item.owned_by for item in current.sequences}
+    for sequence in desired.sequences:
+        owner = sequence.owned_by
+        if owner in gone & come and owners.get(sequence.name) == owner:
+            free = replace(sequence, owned_by=None)
+            yield Alter(before=sequence, after=free)
+            yield Alter(before=free, after=sequence)
+
+
+def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]:
+    """A table forgets its replica identity when that index goes, even if it comes again."""
+    made = {
+        (
+            change.table,
+            change.index.name if isinstance(change, AddIndex) else change.constraint.name,
+        )
+        for change in changes
+        if isinstance(change, AddIndex | AddConstraint)
+    }
+    told = {change.table.name for change in changes if isinstance(change, CreateTable)}
+    told |= {
+        change.after.name
+        for change in changes
+        if isinstance(change, AlterTable)
+        and change.before.replica_identity != change.after.replica_identity
+    }
+    for table in desired.tables:
+        chosen = _chosen(table)
+        if chosen and table.name not in told and (table.name, chosen) in made:
+            own = own_part(table)
+            yield AlterTable(before=replace(own, replica_identity="DEFAULT"), after=own)
+
+
+def granted_again(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
+    """What is dropped and made anew has the grants that it had, where grants are not compared."""
+    gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
+    made = {change.obj.ref for change in changes if isinstance(change, Create)}
+    again = gone & made
+    again |= {now.ref for c in changes if isinstance(c, RebuildType) for _, now in c.types}
+    for grant in current.standing or desired.standing:
+        if grant.on in again:
+            yield Create(obj=grant)
+
+
+def _chosen(table: Table) -> str | None:
+    """The index that is the table's replica identity."""
+    if not table.replica_identity.startswith(BY_INDEX):
+        return None
+    return table.replica_identity.removeprefix(BY_INDEX)

@@ -1,0 +1,139 @@
+"""Renames whose new name something else still has: that steps aside first. Pure."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from dbwarden.diff.changes import Change, Rename, Renaming, index_ref
+from dbwarden.diff.effects import Name, names
+from dbwarden.diff.renames import renamed
+from dbwarden.schema import ObjectKind, Ref, Schema, free_name
+
+
+def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
+    """*renames*, each preceded by one more where its new name is taken in *schema*.
+
+    What steps aside is dropped later, is renamed in its turn (two that change their names), or
+    would have been made anew. Columns do so, and whatever else shares its names with the thing
+    that is renamed: a view that stands where a table goes.
+    """
+    found: list[Renaming] = []
+    aside: dict[Ref, Ref] = {}
+    for rename in renames:
+        if not isinstance(rename, Rename):
+            found.append(rename)
+            continue
+        before = aside.pop(rename.before, rename.before)
+        there = renamed(schema, found)
+        occupant = _occupant(there, rename.after)
+        if occupant is not None and occupant != before:
+            taken = {*_columns(there, occupant), *_words(there)}
+            aside[occupant] = _free(occupant, taken)
+            found.append(Rename(before=occupant, after=aside[occupant]))
+        found.append(Rename(before=before, after=rename.after))
+    return tuple(found)
+
+
+def stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
+    """What things were called that another thing's new name made step aside."""
+    found: dict[Ref, str] = {}
+    for change in changes:
+        if not isinstance(change, Rename):
+            continue
+        before, after = change.before, change.after
+        found[after] = found.pop(before, before.part or before.name)
+        if before.kind is ObjectKind.TABLE:
+            parts = [ref for ref in found if ref.part is not None and ref.table == before.table]
+            found |= {ref.within(after.table): found.pop(ref) for ref in parts}
+    return found
+
+
+def without_circles(
+    changes: Sequence[Change], current: Schema, desired: Schema
+) -> tuple[Change, ...]:
+    """*changes*, where things that pass their names round in a circle have one of them step aside.
+
+    Constraints and indexes of two tables that change their names do so.
+    """
+    renames = [change for change in changes if isinstance(change, Rename)]
+    freed = {name: rename for rename in renames for name in names(rename)[1]}
+    aside = set(_closing(renames, freed))
+    taken = {*_words(current), *_words(desired)} if aside else set()
+    found: list[Change] = []
+    for change in changes:
+        if isinstance(change, Rename) and change in aside:
+            middle = _free(change.before, taken)
+            found.append(replace(change, after=middle, aside=True))
+            found.append(replace(change, before=middle))
+        else:
+            found.append(change)
+    return tuple(found)
+
+
+def _closing(renames: Sequence[Rename], freed: Mapping[Name, Rename]) -> Iterator[Rename]:
+    """One rename of each circle."""
+    seen: set[Rename] = set()
+    for first in renames:
+        path: list[Rename] = []
+        rename: Rename | None = first
+        while rename is not None and rename not in seen:
+            seen.add(rename)
+            path.append(rename)
+            rename = next((freed[name] for name in sorted(names(rename)[0]) if name in freed), None)
+        if rename is not None and rename in path:
+            yield rename
+
+
+def _occupant(schema: Schema, ref: Ref) -> Ref | None:
+    """What has the name of *ref* to itself in *schema*."""
+    if ref.kind is ObjectKind.COLUMN:
+        return ref if ref.part in _columns(schema, ref) else None
+    if schema.dialect == "sqlite":  # only tables are renamed there
+        return ref if schema.table(ref.table) is not None else None
+    wanted = _own(ref)
+    return next((other for other in _relations_and_types(schema) if _own(other) & wanted), None)
+
+
+def _own(ref: Ref) -> frozenset[Name]:
+    return names(Rename(before=ref, after=ref))[0]
+
+
+def _relations_and_types(schema: Schema) -> Iterator[Ref]:
+    for table in schema.tables:
+        yield table.ref
+        yield from (index_ref(table.name, index) for index in table.indexes)
+    for view in schema.materialized_views:
+        yield from (index_ref(view.name, index) for index in view.indexes)
+    yield from (obj.ref for obj in schema.objects)
+
+
+def _columns(schema: Schema, ref: Ref) -> tuple[str, ...]:
+    """The columns of the table in which *ref* is one."""
+    table = schema.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
+    return tuple(column.name for column in table.columns) if table is not None else ()
+
+
+def _words(schema: Schema) -> Iterator[str]:
+    """All names that something in *schema* may have to itself."""
+    for obj in schema.objects:
+        yield obj.ref.part or obj.ref.name
+    for table in schema.tables:
+        yield table.name.name
+        yield from (item.name for item in (*table.constraints, *table.indexes) if item.name)
+    for view in schema.materialized_views:
+        yield from (index.name for index in view.indexes)
+
+
+def _free(ref: Ref, taken: Iterable[str]) -> Ref:
+    """*ref* under a name that nothing has."""
+    word = free_name(ref.part or ref.name, "__old", _Names(taken))
+    return replace(ref, part=word) if ref.part is not None else replace(ref, name=word)
+
+
+class _Names(Container[str]):
+    """Names that capitals don't tell apart: to SQLite they never do."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = {name.casefold() for name in names}
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.casefold() in self._names
