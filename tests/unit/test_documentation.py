@@ -1,0 +1,44 @@
+"""The documentation refers to pages, headings and files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+KINDS = ("postgresql", "sqlite")
+
+
+def _prose(page: Path) -> str:
+    """Return the text of *page* without its code blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of *page*, as GitHub derives them."""
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", _prose(page)):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_path_of_the_source_exists(name: str) -> None:
+    page = ROOT / name
+    rows = "\n".join(line for line in _prose(page).splitlines() if line.startswith("|"))
+    paths = re.findall(r"`([\w<>/]+(?:/|\.py))`", rows)
+    assert len(paths) > 20
+    for path in paths:
+        if path == "operations/<command>.py" or path.startswith("tests/unit/<package>/"):
+            continue
+        for kind in KINDS:
+            place = path.replace("<kind>", kind)
+            assert any((base / place).exists() for base in (ROOT, ROOT / "src" / "dbwarden")), path
