@@ -40,6 +40,7 @@ from dbwarden.diff.inheritance import (
     left_behind,
     own_items,
     taken_over,
+    validated_below,
 )
 from dbwarden.diff.partitions import alone, compare_inherited, completed
 from dbwarden.diff.types import rebuilt_types
@@ -167,6 +168,8 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
     for own, brought in taken_over(before, after, lambda table: table.indexes):
         yield _rename_index(after.name, own, brought)
     yield from compare_inherited(both.current, both.desired, before, after)
+    for check, valid in validated_below(both.current, both.desired, before, after):
+        yield AlterConstraint(table=after.name, before=check, after=valid)
     old, new = own_items(both.desired, before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
     old_indexes, new_indexes = own_items(both.desired, before, after, lambda table: table.indexes)

@@ -25,6 +25,7 @@ from dbwarden.diff.graph import Graph
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
 from dbwarden.schema import (
+    Check,
     Index,
     ObjectKind,
     PartitionOf,
@@ -207,6 +208,10 @@ def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
                         graph.wish(other, number)
                 for other in added[change.table]:
                     graph.before(other, number)
+            case AlterConstraint(after=Check(inherited=True, name=name)):
+                for other, item in enumerate(changes):
+                    if isinstance(item, AddConstraint) and item.constraint.name == name:
+                        graph.before(other, number)
             case _:
                 pass
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from dbwarden.diff.alterable import differing
+from dbwarden.diff.alterable import constraint_alters, differing
 from dbwarden.schema import Check, Column, Constraint, Index, QualifiedName, Schema, Table
 
 P = TypeVar("P", bound="Constraint | Index")
@@ -58,6 +58,28 @@ def taken_over(
         if match is not None and match.name not in names:
             brought.remove(match)
             yield item, match
+
+
+def validated_below(
+    current: Schema, desired: Schema, before: Table, after: Table
+) -> Iterator[tuple[Check, Check]]:
+    """Yield the inherited checks that are to be valid here though not in the parent: was, will be.
+
+    A table that is younger than its parent's NOT VALID check has it as a valid one.
+    """
+    there = {check.name: check for check in before.checks}
+    for name in set(parents(before)) & set(parents(after)):
+        old, new = current.table(name), desired.table(name)
+        above = {check.name: check for check in new.checks} if new is not None else {}
+        was_above = {check.name: check for check in old.checks} if old is not None else {}
+        for check in after.checks:
+            now = above.get(check.name)
+            if not (check.inherited and check.validated) or now is None or now.validated:
+                continue
+            was, own = was_above.get(check.name), there.get(check.name)
+            stays = was is not None and constraint_alters(was, now)
+            if not stays or own is None or not own.validated:
+                yield replace(check, validated=False), check
 
 
 def _own(item: P) -> P:

@@ -482,6 +482,23 @@ CASES = [
         " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id); ALTER INDEX k ATTACH PARTITION k1;",
         since=110000,
     ),
+    *(
+        Case(
+            name=f"a NOT VALID check of {what} goes, which its younger one has as a valid one",
+            old=f"{table} ALTER TABLE m ADD CONSTRAINT c CHECK (id > 0) NOT VALID; {child}",
+            new=f"{table} {child}",
+            since=110000,
+            whole=False,
+        )
+        for what, table, child in (
+            (
+                "a partitioned table",
+                "CREATE TABLE m (id int) PARTITION BY LIST (id);",
+                "CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);",
+            ),
+            ("a parent", "CREATE TABLE m (id int);", "CREATE TABLE m1 () INHERITS (m);"),
+        )
+    ),
     Case(
         name="a NOT VALID check that is older than a partition",
         old="CREATE TABLE m (id int) PARTITION BY LIST (id);",
