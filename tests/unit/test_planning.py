@@ -404,8 +404,8 @@ def test_without_any_file_the_folder_is_suspected_first() -> None:
     error = upgrade_error([], rows(*many))
     assert isinstance(error, MissingMigration)
     assert error.message == (
-        "8 migrations are applied (0001, 0002, 0003, 0004, 0005 and 3 more), but there is not "
-        "one file"
+        "8 migrations are applied (0001, 0002, 0003, 0004, 0005 and 3 more), but the migrations "
+        "folder has no files"
     )
     assert "migrations_dir" in (error.next_step or "")
 

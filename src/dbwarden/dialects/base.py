@@ -47,7 +47,7 @@ class Step:
     statements: tuple[Statement, ...]
 
 
-def adopt_instead(database: DatabaseName) -> str:
+def suggest_baseline(database: DatabaseName) -> str:
     """What else may be meant where a migration makes what is there."""
     return (
         "Or was it there before dbwarden? Then mark what it has as applied: "
@@ -153,7 +153,7 @@ class Connection(Protocol):
         """Make the ledger if it does not exist. Only under the lock."""
         ...
 
-    async def run_first(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
+    async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
         """``create_ledger`` and ``run``, where the last look found no ledger.
 
         Raises:
@@ -161,8 +161,8 @@ class Connection(Protocol):
         """
         ...
 
-    async def run(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Run *works* in order, each with its ledger row: both happen or neither.
+    async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Run *migrations* in order, each with its ledger row: both happen or neither.
 
         Only under the lock. Stops at the first failure; what was done before it stays.
 

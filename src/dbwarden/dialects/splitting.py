@@ -101,7 +101,7 @@ def _marker_between(source: Source, start: int, end: int) -> int | None:
         at = position + line.find("--")
         if at >= position and is_marker(line[at - position :]):
             if source.text[source.text.rfind("\n", 0, at) + 1 : at].strip(" \t"):
-                raise misplaced(source, at)
+                raise misplaced_marker(source, at)
             marker = at
         position += len(line) + 1
     return marker
@@ -112,7 +112,7 @@ def is_marker(comment: str) -> bool:
     return _MARKER.match(comment) is not None
 
 
-def misplaced(source: Source, offset: int) -> Exception:
+def misplaced_marker(source: Source, offset: int) -> Exception:
     """The error for a marker that stands inside or behind a statement."""
     return source.error(
         offset,
@@ -121,7 +121,7 @@ def misplaced(source: Source, offset: int) -> Exception:
     )
 
 
-_WHAT = {
+_OPENING_NAMES = {
     "'": "this string",
     '"': "this quoted name",
     "`": "this quoted name",
@@ -139,7 +139,7 @@ def close(source: Source, lexis: Lexis, start: int) -> int:
     """
     end = lexis.close(source.text, start)
     if end < 0:
-        what = _WHAT[source.text[start]]
+        what = _OPENING_NAMES[source.text[start]]
         raise source.error(start, f"{what} is never closed", f"Close {what} where it should end.")
     return end
 

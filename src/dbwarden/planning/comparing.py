@@ -68,30 +68,32 @@ def compare(
     """
     ordered = in_order(files)
     live = {(row.kind, _identity(row)): row for row in rows or () if row.live}
-    found = _Found()
+    comparison = _Comparison()
     for migration in ordered:
         identity = migration.name if migration.version is None else migration.version
         row = live.pop((migration.kind, identity), None)
-        _place_file(found, migration, row)
+        _place_file(comparison, migration, row)
     newest = max((item.version for item in ordered if item.version is not None), default=None)
     for row in sorted(live.values(), key=_row_order):
-        _place_row(found, row, newest)
+        _place_row(comparison, row, newest)
     owner = ordered[0].database if ordered else None
     if owner is not None and database not in (None, owner):
         owner = database
-        found.pending = [_of(owner, item) for item in found.pending]
-        found.partial = [(row, _of(owner, item) if item else None) for row, item in found.partial]
+        comparison.pending = [_of(owner, item) for item in comparison.pending]
+        comparison.partial = [
+            (row, _of(owner, item) if item else None) for row, item in comparison.partial
+        ]
     return History(
         database=owner,
-        applied=tuple(found.applied),
-        pending=tuple(found.pending),
-        changed=tuple(found.changed),
-        superseded=tuple(found.superseded),
-        missing=tuple(found.missing),
-        ahead=tuple(found.ahead),
-        retired=tuple(found.retired),
-        out_of_order=_out_of_order(ordered, found),
-        partial=tuple(found.partial),
+        applied=tuple(comparison.applied),
+        pending=tuple(comparison.pending),
+        changed=tuple(comparison.changed),
+        superseded=tuple(comparison.superseded),
+        missing=tuple(comparison.missing),
+        ahead=tuple(comparison.ahead),
+        retired=tuple(comparison.retired),
+        out_of_order=_out_of_order(ordered, comparison),
+        partial=tuple(comparison.partial),
     )
 
 
@@ -100,7 +102,7 @@ def _of(database: DatabaseName, migration: Migration) -> Migration:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Comparison:
     """The tuples of a history while they grow."""
 
     applied: list[Applied] = field(default_factory=list)
@@ -113,28 +115,28 @@ class _Found:
     partial: list[tuple[LedgerRow, Migration | None]] = field(default_factory=list)
 
 
-def _place_file(found: _Found, migration: Migration, row: LedgerRow | None) -> None:
+def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | None) -> None:
     if row is not None and row.state is not State.APPLIED:
-        found.partial.append((row, migration))
+        comparison.partial.append((row, migration))
         return
     agrees = row is not None and _agrees(migration, row)
     if row is None or migration.always or (migration.version is None and not agrees):
-        found.pending.append(migration)
+        comparison.pending.append(migration)
     if row is not None:
-        otherwise = found.superseded if migration.version is None else found.changed
-        (found.applied if agrees else otherwise).append(Applied(migration=migration, row=row))
+        otherwise = comparison.superseded if migration.version is None else comparison.changed
+        (comparison.applied if agrees else otherwise).append(Applied(migration=migration, row=row))
 
 
-def _place_row(found: _Found, row: LedgerRow, newest: Version | None) -> None:
+def _place_row(comparison: _Comparison, row: LedgerRow, newest: Version | None) -> None:
     """Place a row that no file explains."""
     if row.state is not State.APPLIED:
-        found.partial.append((row, None))
+        comparison.partial.append((row, None))
     elif row.kind is not HistoryKind.VERSIONED:
-        found.retired.append(row)
+        comparison.retired.append(row)
     elif newest is not None and version_of(row) > newest:
-        found.ahead.append(row)
+        comparison.ahead.append(row)
     else:
-        found.missing.append(row)
+        comparison.missing.append(row)
 
 
 def _agrees(migration: Migration, row: LedgerRow) -> bool:
@@ -150,19 +152,19 @@ def rollback_edited(migration: Migration, row: LedgerRow) -> bool:
     return migration.rollback is None or migration.rollback.checksum != row.rollback_checksum
 
 
-def _out_of_order(ordered: Sequence[Migration], found: _Found) -> tuple[Migration, ...]:
-    without_file = [row for row, migration in found.partial if migration is None]
-    orphans = [*found.missing, *found.ahead, *without_file]
+def _out_of_order(ordered: Sequence[Migration], comparison: _Comparison) -> tuple[Migration, ...]:
+    without_file = [row for row, migration in comparison.partial if migration is None]
+    orphans = [*comparison.missing, *comparison.ahead, *without_file]
     newest_orphan = max(
         (version_of(row) for row in orphans if row.kind is HistoryKind.VERSIONED), default=0
     )
-    pending = {item.version for item in found.pending}
+    pending = {item.version for item in comparison.pending}
     versioned = [item.version for item in ordered if item.version is not None]
     ran = [place for place, version in enumerate(versioned) if version not in pending]
     before = set(versioned[: max(ran, default=0)])
     return tuple(
         item
-        for item in found.pending
+        for item in comparison.pending
         if item.version is not None and (item.version in before or item.version < newest_orphan)
     )
 

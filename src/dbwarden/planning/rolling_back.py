@@ -22,7 +22,13 @@ from dbwarden.planning.comparing import (
     rollback_edited,
     version_of,
 )
-from dbwarden.planning.wording import check_amount, command, missing, named, partial_without_file
+from dbwarden.planning.wording import (
+    check_amount,
+    command_line,
+    display_name,
+    missing_file_error,
+    partial_without_file_error,
+)
 from dbwarden.types import Version, format_version
 
 
@@ -62,20 +68,20 @@ def plan_rollback(
     if to is None and resumed and left < 1:
         return RollbackPlan(resumed=resumed)
     if len(history.partial) > len(resumed):
-        raise _finish_first(history)
+        raise _finish_first_error(history)
     rows = sorted(applied_rows(history), key=lambda row: row.id, reverse=True)
     if to is None:
         chosen = rows[:left]
     else:
         version = parse_version(to, "--to")
-        _refuse_to_keep(history, resumed, version)
-        chosen = _after(history, rows, version)
+        _refuse_kept_version(history, resumed, version)
+        chosen = _rows_after(history, rows, version)
     applied = {item.row.id: item for item in (*history.applied, *history.changed)}
     for row in chosen:
         if row.id not in applied:
-            raise _no_file_to_take_back(history, row)
+            raise _no_file_error(history, row)
         if row.marked and not marked:
-            raise _never_ran(history, row)
+            raise _never_ran_error(history, row)
         _check_reversible(history, applied[row.id])
     _check_dependants(history, rows, {version_of(row) for row in chosen})
     return RollbackPlan(resumed=resumed, fresh=tuple(applied[row.id] for row in chosen))
@@ -83,15 +89,15 @@ def plan_rollback(
 
 def _half_rolled_back(history: History) -> tuple[tuple[LedgerRow, Migration], ...]:
     """The rollbacks that stopped half-way and can be finished, newest first."""
-    found = [
+    resumed = [
         (row, migration)
         for row, migration in history.partial
         if row.state is State.ROLLING_BACK and migration is not None
     ]
-    return tuple(sorted(found, key=lambda item: item[0].id, reverse=True))
+    return tuple(sorted(resumed, key=lambda item: item[0].id, reverse=True))
 
 
-def _finish_first(history: History) -> PartialMigration:
+def _finish_first_error(history: History) -> PartialMigration:
     """The error for an upgrade that stopped half-way, or a row without its file."""
     row, migration = next(
         (row, migration)
@@ -99,16 +105,16 @@ def _finish_first(history: History) -> PartialMigration:
         if migration is None or row.state is not State.ROLLING_BACK
     )
     if migration is None:
-        return partial_without_file(history, row)
+        return partial_without_file_error(history, row)
     return PartialMigration(
-        f"the upgrade of {named(row)} stopped after step {row.step}",
+        f"the upgrade of {display_name(row)} stopped after step {row.step}",
         database=history.database,
         location=migration.at(),
-        next_step=f"Finish it first with: {command(history, 'migrate')}",
+        next_step=f"Finish it first with: {command_line(history, 'migrate')}",
     )
 
 
-def _refuse_to_keep(
+def _refuse_kept_version(
     history: History, resumed: Sequence[tuple[LedgerRow, Migration]], to: Version
 ) -> None:
     """Refuse to roll back to a version whose own rollback has begun.
@@ -119,15 +125,16 @@ def _refuse_to_keep(
     for row, migration in resumed:
         if migration.version is not None and migration.version == to:
             raise PartialMigration(
-                f"the rollback of {named(row)} stopped after step {row.step}, so it cannot stay",
+                f"the rollback of {display_name(row)} stopped after step {row.step}, "
+                "so it cannot stay",
                 database=history.database,
                 location=migration.at(),
-                next_step=f"Finish its rollback with: {command(history, 'rollback')}; then apply "
-                "it again with: " + command(history, "migrate", "--to", row.key),
+                next_step=f"Finish its rollback with: {command_line(history, 'rollback')}; then "
+                f"apply it again with: {command_line(history, 'migrate', '--to', row.key)}",
             )
 
 
-def _after(history: History, rows: Sequence[LedgerRow], to: Version) -> list[LedgerRow]:
+def _rows_after(history: History, rows: Sequence[LedgerRow], to: Version) -> list[LedgerRow]:
     if to and to not in {version_of(row) for row in rows}:
         newest = f"the newest applied one is {history.version}" if rows else "nothing is applied"
         raise UsageError(
@@ -145,22 +152,22 @@ def _after(history: History, rows: Sequence[LedgerRow], to: Version) -> list[Led
     return [row for row in rows if comes_after(version_of(row))]
 
 
-def _no_file_to_take_back(history: History, row: LedgerRow) -> HistoryError:
+def _no_file_error(history: History, row: LedgerRow) -> HistoryError:
     if row in history.missing:
-        return missing(history, [row])
+        return missing_file_error(history, [row])
     return RollbackImpossible(
-        f"{named(row)} was applied by a newer version of the app: its file is not here",
+        f"{display_name(row)} was applied by a newer version of the app: its file is not here",
         database=history.database,
         next_step="Run the rollback from that version, which has the file.",
     )
 
 
-def _never_ran(history: History, row: LedgerRow) -> RollbackImpossible:
+def _never_ran_error(history: History, row: LedgerRow) -> RollbackImpossible:
     return RollbackImpossible(
-        f"{named(row)} was marked as applied by baseline and never ran here: its rollback would "
-        "take away what was there before",
+        f"{display_name(row)} was marked as applied by baseline and never ran here: its rollback "
+        "would take away what was there before",
         database=history.database,
-        next_step=f"Look at it with: {command(history, 'rollback', '--marked', '--dry-run')}; "
+        next_step=f"Look at it with: {command_line(history, 'rollback', '--marked', '--dry-run')}; "
         "without --dry-run it runs.",
     )
 
@@ -169,7 +176,7 @@ def _check_reversible(history: History, item: Applied) -> None:
     migration, row = item.migration, item.row
     if migration.irreversible:
         raise RollbackImpossible(
-            f"{named(row)} is marked irreversible",
+            f"{display_name(row)} is marked irreversible",
             database=history.database,
             location=migration.at(),
             next_step="Write a new migration that leads to where you want to be.",
@@ -177,17 +184,17 @@ def _check_reversible(history: History, item: Applied) -> None:
     if rollback_edited(migration, row):
         section = migration.rollback
         raise ChangedMigration(
-            f"the rollback of {named(row)} was edited after it was applied",
+            f"the rollback of {display_name(row)} was edited after it was applied",
             database=history.database,
             location=migration.at(section.line if section else None),
             next_step="Undo the edit, so that the rollback is the one that was tested with this "
             "upgrade. If the edited rollback is the right one, accept the file as it is: "
-            + command(history, "repair", "--accept", row.key),
+            + command_line(history, "repair", "--accept", row.key),
         )
     if migration.rollback is None or migration.rollback.empty:
         what = "has no rollback section" if migration.rollback is None else "has an empty rollback"
         raise RollbackImpossible(
-            f"{named(row)} {what}",
+            f"{display_name(row)} {what}",
             database=history.database,
             location=migration.at(migration.rollback.line if migration.rollback else None),
             next_step="Write the SQL that takes it back below -- rollback, or mark the file with "
@@ -202,7 +209,8 @@ def _check_dependants(history: History, rows: Sequence[LedgerRow], chosen: set[V
         needs = chosen.intersection(files[version].depends_on) if version in files else set()
         if needs and version not in chosen:
             raise RollbackImpossible(
-                f"{named(row)} depends on {say_versions(sorted(needs))} and would stay applied",
+                f"{display_name(row)} depends on {say_versions(sorted(needs))} "
+                "and would stay applied",
                 database=history.database,
                 location=files[version].at(),
                 next_step="Take it back too: choose with --to or --count.",

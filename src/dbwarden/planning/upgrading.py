@@ -9,12 +9,12 @@ from dbwarden.files.order import say_versions
 from dbwarden.history import HistoryKind, LedgerRow, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.wording import (
+    advise_on_edit,
     check_amount,
-    command,
-    missing,
-    named,
-    partial_without_file,
-    undo_or_accept,
+    command_line,
+    display_name,
+    missing_file_error,
+    partial_without_file_error,
 )
 from dbwarden.types import Version, format_version
 
@@ -57,7 +57,7 @@ def plan_upgrade(
     versions = {item.version for item in chosen}
     late = [item for item in history.out_of_order if item.version in versions]
     if late and not out_of_order:
-        raise _late(history, late)
+        raise _out_of_order_error(history, late)
     repeatables = [item for item in history.pending if item.version is None]
     return tuple(chosen if len(chosen) < len(versioned) else [*chosen, *repeatables])
 
@@ -67,11 +67,11 @@ def _up_to(
 ) -> list[Migration]:
     order = {version: place for place, version in enumerate(files_of(history))}
     if to not in order:
-        raise _no_such_file(history, to, list(order))
+        raise _no_such_file_error(history, to, list(order))
     resumed = [row for row, _ in history.partial if row.kind is HistoryKind.VERSIONED]
     for row in resumed:
         if order.get(version_of(row), len(order)) > order[to] and not at_least:
-            raise _beyond(history, row, to)
+            raise _unfinished_beyond(history, row, to)
     newer = [
         version
         for version in (version_of(row) for row in applied_rows(history))
@@ -83,21 +83,21 @@ def _up_to(
             f"{say_versions(newer)}",
             database=history.database,
             next_step="To go back to it: "
-            + command(history, "rollback", "--to", format_version(to)),
+            + command_line(history, "rollback", "--to", format_version(to)),
         )
     return [item for item in pending if item.version and order[item.version] <= order[to]]
 
 
-def _beyond(history: History, row: LedgerRow, to: Version) -> PartialMigration:
+def _unfinished_beyond(history: History, row: LedgerRow, to: Version) -> PartialMigration:
     return PartialMigration(
-        f"the upgrade of {named(row)} stopped after step {row.step}, and it comes after "
+        f"the upgrade of {display_name(row)} stopped after step {row.step}, and it comes after "
         f"{format_version(to)}",
         database=history.database,
-        next_step="Finish it first with: " + command(history, "migrate", "--to", row.key),
+        next_step="Finish it first with: " + command_line(history, "migrate", "--to", row.key),
     )
 
 
-def _no_such_file(history: History, to: Version, versions: Sequence[Version]) -> UsageError:
+def _no_such_file_error(history: History, to: Version, versions: Sequence[Version]) -> UsageError:
     known = f"the newest is {format_version(max(versions))}" if versions else "there are none"
     nearest = min(versions, key=lambda version: abs(version - to), default=None)
     return UsageError(
@@ -109,20 +109,20 @@ def _no_such_file(history: History, to: Version, versions: Sequence[Version]) ->
     )
 
 
-def _late(history: History, late: Sequence[Migration]) -> OutOfOrder:
+def _out_of_order_error(history: History, late: Sequence[Migration]) -> OutOfOrder:
     versions = [item.version for item in late if item.version is not None]
     return OutOfOrder(
-        f"{say_versions(versions)} {_is(late)} older than what is applied "
+        f"{say_versions(versions)} {_is_or_are(late)} older than what is applied "
         f"(the newest is {history.version})",
         database=history.database,
         location=late[0].at(),
         next_step="If the order does not matter: "
-        + command(history, "migrate", "--out-of-order")
+        + command_line(history, "migrate", "--out-of-order")
         + "; if it does, give the file the next free number.",
     )
 
 
-def _is(objects: Sequence[object]) -> str:
+def _is_or_are(objects: Sequence[object]) -> str:
     return "is" if len(objects) == 1 else "are"
 
 
@@ -135,22 +135,22 @@ def refuse_unclear(history: History) -> None:
         PartialMigration: Something stopped half-way and cannot be resumed by an upgrade.
     """
     if history.changed:
-        raise _changed(history)
+        raise _changed_error(history)
     if history.missing:
-        raise missing(history, history.missing)
+        raise missing_file_error(history, history.missing)
     for row, migration in history.partial:
         if migration is None:
-            raise partial_without_file(history, row)
+            raise partial_without_file_error(history, row)
         if row.state is State.ROLLING_BACK:
             raise PartialMigration(
                 f"the rollback of {row.key} stopped after step {row.step}",
                 database=history.database,
                 location=migration.at(),
-                next_step="Finish it with: " + command(history, "rollback"),
+                next_step="Finish it with: " + command_line(history, "rollback"),
             )
 
 
-def _changed(history: History) -> ChangedMigration:
+def _changed_error(history: History) -> ChangedMigration:
     first = history.changed[0]
     upgrade = first.row.upgrade_checksum != first.migration.upgrade.checksum
     section = first.migration.upgrade if upgrade else first.migration.rollback
@@ -158,8 +158,8 @@ def _changed(history: History) -> ChangedMigration:
     others = [item.migration.version for item in history.changed[1:] if item.migration.version]
     also = f"; so {'was' if len(others) == 1 else 'were'} {say_versions(others)}" if others else ""
     return ChangedMigration(
-        f"{named(first.row)} was edited after it was applied: its {what}{also}",
+        f"{display_name(first.row)} was edited after it was applied: its {what}{also}",
         database=history.database,
         location=first.migration.at(section.line if section else None),
-        next_step=undo_or_accept(history, [item.row.key for item in history.changed]),
+        next_step=advise_on_edit(history, [item.row.key for item in history.changed]),
     )

@@ -8,18 +8,18 @@ from dbwarden.history import LedgerRow
 from dbwarden.planning.comparing import History, version_of
 
 
-def command(history: History, verb: str, *options: str) -> str:
+def command_line(history: History, verb: str, *options: str) -> str:
     """The command line that a user types next."""
     database = ["-d", history.database] if history.database else []
     return " ".join(["dbwarden", verb, *database, *options])
 
 
-def named(row: LedgerRow) -> str:
+def display_name(row: LedgerRow) -> str:
     """A migration as a person calls it: number and description."""
     return f"{row.key} ({row.description})"
 
 
-def missing(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
+def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
     """The error for applied migrations whose files are gone."""
     if history.database is None:
         count = "1 migration is" if len(rows) == 1 else f"{len(rows)} migrations are"
@@ -32,30 +32,30 @@ def missing(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
     also = f"; so {'is that' if len(others) == 1 else 'are those'} of {say_versions(others)}"
     forget = [word for row in rows for word in ("--forget", row.key)]
     return MissingMigration(
-        f"the file of {named(rows[0])} is gone{also if others else ''}",
+        f"the file of {display_name(rows[0])} is gone{also if others else ''}",
         database=history.database,
         next_step="Restore the file, or forget that it was applied with: "
-        + command(history, "repair", *forget),
+        + command_line(history, "repair", *forget),
     )
 
 
-def undo_or_accept(history: History, keys: Sequence[str]) -> str:
+def advise_on_edit(history: History, keys: Sequence[str]) -> str:
     """Return what to do about applied migrations that were edited: the right way first."""
     accept = [word for key in keys for word in ("--accept", key)]
     return (
-        f"Undo the edit, and put the change into a new migration: {command(history, 'new')} "
+        f"Undo the edit, and put the change into a new migration: {command_line(history, 'new')} "
         "-m '...'. If the database has that change already, accept the file as it is; the edited "
-        f"SQL will not run: {command(history, 'repair', *accept)}"
+        f"SQL will not run: {command_line(history, 'repair', *accept)}"
     )
 
 
-def partial_without_file(history: History, row: LedgerRow) -> PartialMigration:
+def partial_without_file_error(history: History, row: LedgerRow) -> PartialMigration:
     """The error for a half-done migration whose file is gone."""
     return PartialMigration(
-        f"{named(row)} stopped after step {row.step}, and its file is gone",
+        f"{display_name(row)} stopped after step {row.step}, and its file is gone",
         database=history.database,
         next_step="Restore the file, or forget the row with: "
-        + command(history, "repair", "--forget", row.key),
+        + command_line(history, "repair", "--forget", row.key),
     )
 
 

@@ -241,7 +241,7 @@ def until_held_up() -> Callable[[], Awaitable[Any]]:
         for frame in sys._current_frames().values():
             inner, outer = "", frame
             while outer is not None:
-                if (inner, outer.f_code.co_name) == ("wait", "patiently"):
+                if (inner, outer.f_code.co_name) == ("wait", "retry_while_busy"):
                     return True
                 inner, outer = outer.f_code.co_name, outer.f_back
         return False

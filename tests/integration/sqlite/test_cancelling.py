@@ -211,10 +211,10 @@ class Stuck:
         if "halted" not in self.events:  # it is called again and again
             self.events.append("halted")
 
-    def leave(self) -> None:
+    def abandon(self) -> None:
         self.events.append("left")
 
-    def bury(self) -> None:
+    def close_abandoned(self) -> None:
         self.events.append("buried")
         self.buried.set()
 
@@ -223,7 +223,7 @@ async def test_a_call_that_does_not_end_is_left_and_clears_up_after_itself() -> 
     stuck = Stuck()
     try:
         with anyio.move_on_after(0.05) as scope:
-            await threads.interruptible(stuck.call, stuck, grace=0.05)
+            await threads.run_interruptible(stuck.call, stuck, grace=0.05)
         assert scope.cancelled_caught
         assert stuck.events == ["called", "halted", "left"]
     finally:
@@ -236,7 +236,7 @@ async def test_a_call_that_was_cancelled_before_it_began_never_begins() -> None:
     stuck = Stuck()
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await threads.interruptible(stuck.call, stuck)
+        await threads.run_interruptible(stuck.call, stuck)
     assert stuck.events == []
     call = threads.Call(stuck.call)
     assert call.withdraw()
@@ -258,7 +258,7 @@ async def test_a_call_that_ends_in_its_grace_is_waited_for() -> None:
 
     obedient = Obedient()
     with anyio.move_on_after(0.05):
-        await threads.interruptible(obedient.call, obedient)
+        await threads.run_interruptible(obedient.call, obedient)
     assert obedient.events == ["called", "halted", "ended"]
 
 
@@ -266,10 +266,10 @@ async def test_what_a_stuck_call_holds_is_kept_until_it_ends(project: Any) -> No
     """While it may still write, no other migrator may come in."""
     async with project.connect() as connection, connection.lock():
         session = connection._session
-        session.leave()
+        session.abandon()
     async with project.connect() as other:
         assert (await other.read()).holder is not None
-        await anyio.to_thread.run_sync(session.bury)
+        await anyio.to_thread.run_sync(session.close_abandoned)
         assert (await other.read()).holder is None
     await free(project)
 

@@ -662,12 +662,12 @@ async def test_a_statement_that_ran_is_not_repeated_when_only_its_row_met_a_lock
     project.write("0001", f"ATTACH '{project.root}/other.db' AS other;\nCREATE TABLE t (a);")
     with project.application() as app:
 
-        def tell(_: Session, statement: str | None) -> None:
+        def publish_statement(_: Session, statement: str | None) -> None:
             """The application begins to write just when the statement has been announced."""
             if statement and statement.startswith("ATTACH"):
                 app.execute("BEGIN IMMEDIATE")
 
-        monkeypatch.setattr(Session, "tell", tell)
+        monkeypatch.setattr(Session, "publish_statement", publish_statement)
         async with (
             project.locked(lock_timeout=0.01, lock_retries=1000) as connection,
             anyio.create_task_group() as group,

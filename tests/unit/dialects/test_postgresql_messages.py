@@ -18,11 +18,11 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     Trace,
     Unit,
     batches,
-    in_pieces,
-    judge,
+    find_failure,
+    locate_offset,
     milliseconds,
-    place,
     render,
+    split_step,
     statement_offsets,
 )
 from dbwarden.dialects.postgresql.sql.splitting import steps as steps_of
@@ -40,8 +40,8 @@ def unit(number: int, text: str, **more: str) -> Unit:
         database=DatabaseName("primary"),
     )
     steps = steps_of(file, file.upgrade)
-    work = PendingMigration(migration=file, direction="upgrade", steps=steps)
-    return Unit(number=number, work=work, step=steps[0], record=f"RECORD {number}", **more)
+    pending = PendingMigration(migration=file, direction="upgrade", steps=steps)
+    return Unit(number=number, pending=pending, step=steps[0], record=f"RECORD {number}", **more)
 
 
 def trace(
@@ -150,7 +150,7 @@ TWO = [unit(1, "SELECT a;\nSELECT b"), unit(2, "SELECT c;\n  SELECT d")]
 def test_a_position_is_a_place_in_the_file() -> None:
     message = render(TWO, LIMITS)
 
-    failed = judge(message, trace(position(message, "d\n;"), done=1, marks=3))
+    failed = find_failure(message, trace(position(message, "d\n;"), done=1, marks=3))
 
     assert isinstance(failed, Failed)
     assert failed.unit is TWO[1]
@@ -162,7 +162,7 @@ def test_a_position_is_a_place_in_the_file() -> None:
 def test_a_position_in_a_later_migration_means_that_nothing_ran() -> None:
     message = render(TWO, LIMITS)
 
-    verdict = judge(message, trace(position(message, "SELECT d"), done=0))
+    verdict = find_failure(message, trace(position(message, "SELECT d"), done=0))
 
     assert isinstance(verdict, NothingRan)
     assert verdict.before == (TWO[0],)
@@ -173,8 +173,8 @@ def test_a_position_in_a_later_migration_means_that_nothing_ran() -> None:
 def test_without_a_position_the_last_marker_tells_the_statement() -> None:
     message = render(TWO, LIMITS)
 
-    second = judge(message, trace(done=0, marks=1))
-    first = judge(message, trace(done=1, marks=2))
+    second = find_failure(message, trace(done=0, marks=1))
+    first = find_failure(message, trace(done=1, marks=2))
 
     assert isinstance(second, Failed) and second.statement is not None
     assert (second.unit, second.statement.text) == (TWO[0], "SELECT b")
@@ -185,7 +185,7 @@ def test_without_a_position_the_last_marker_tells_the_statement() -> None:
 def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
     message = render(TWO, LIMITS)
 
-    failed = judge(message, trace(done=1, marks=4))
+    failed = find_failure(message, trace(done=1, marks=4))
 
     assert isinstance(failed, Failed)
     assert (failed.unit, failed.statement) == (TWO[1], None)
@@ -195,7 +195,7 @@ def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
 def test_a_position_in_our_own_part_is_none_in_the_file() -> None:
     message = render(TWO, LIMITS)
 
-    failed = judge(message, trace(position(message, "RECORD 2"), done=1, marks=4))
+    failed = find_failure(message, trace(position(message, "RECORD 2"), done=1, marks=4))
 
     assert isinstance(failed, Failed)
     assert (failed.unit, failed.statement) == (TWO[1], None)
@@ -204,7 +204,7 @@ def test_a_position_in_our_own_part_is_none_in_the_file() -> None:
 def test_a_record_alone_that_fails_has_its_file_for_a_place() -> None:
     alone = replace(unit(1, "SELECT 1"), step=None)
 
-    failed = judge(render([alone], LIMITS), trace())
+    failed = find_failure(render([alone], LIMITS), trace())
 
     assert isinstance(failed, Failed)
     assert (failed.statement, failed.location.line) == (None, None)
@@ -213,7 +213,7 @@ def test_a_record_alone_that_fails_has_its_file_for_a_place() -> None:
 def test_what_is_missing_at_the_end_is_missed_at_the_end() -> None:
     message = render([unit(1, "SELECT (")], LIMITS)
 
-    failed = judge(message, trace(position(message, f";{MARKER}"), sqlstate="42601"))
+    failed = find_failure(message, trace(position(message, f";{MARKER}"), sqlstate="42601"))
 
     assert isinstance(failed, Failed)
     assert (failed.location.line, failed.location.column) == (2, 9)
@@ -222,7 +222,7 @@ def test_what_is_missing_at_the_end_is_missed_at_the_end() -> None:
 def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_apart() -> None:
     message = render(TWO, LIMITS)
 
-    assert isinstance(judge(message, trace(sqlstate="22021")), SendApart)
+    assert isinstance(find_failure(message, trace(sqlstate="22021")), SendApart)
     # With a sign that something ran, or alone, it is clear which one it was.
     for sent, seen in [
         (message, trace(sqlstate="22021", marks=1)),
@@ -230,7 +230,7 @@ def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_a
         (render(TWO[:1], LIMITS), trace(sqlstate="22021")),
         (message, trace(sqlstate="22012")),
     ]:
-        assert isinstance(judge(sent, seen), Failed)
+        assert isinstance(find_failure(sent, seen), Failed)
 
 
 statements = st.lists(
@@ -253,11 +253,13 @@ def test_every_character_of_every_file_is_found_again(
     assert chosen.step is not None
     offset = data.draw(st.integers(0, len(chosen.step.text) - 1))
 
-    failed = judge(message, trace(in_message(message, chosen, offset), done=chosen.number - 1))
+    failed = find_failure(
+        message, trace(in_message(message, chosen, offset), done=chosen.number - 1)
+    )
 
     assert isinstance(failed, Failed)
     assert failed.unit is chosen
-    lines = ("-- upgrade\n" + chosen.work.migration.upgrade.text).split("\n")
+    lines = ("-- upgrade\n" + chosen.pending.migration.upgrade.text).split("\n")
     assert failed.location.line is not None and failed.location.column is not None
     character = (lines[failed.location.line - 1] + "\n")[failed.location.column - 1]
     assert character == chosen.step.text[offset]
@@ -295,7 +297,7 @@ def test_statements_begin_where_they_say(texts: list[str], gap: str, end: str) -
 
 
 def steps_of_text(text: str) -> tuple[Step, ...]:
-    return unit(1, f"VACUUM; SELECT 0; {text} VACUUM").work.steps
+    return unit(1, f"VACUUM; SELECT 0; {text} VACUUM").pending.steps
 
 
 MAKES = (
@@ -309,7 +311,7 @@ MAKES = (
 def test_what_only_makes_things_can_be_cut_into_pieces_that_know_their_places() -> None:
     only = unit(1, "\n".join(MAKES))
     assert only.step is not None
-    pieces = in_pieces(only.step, 2)
+    pieces = split_step(only.step, 2)
 
     assert [len(piece.statements) for piece in pieces] == [2, 2, 1]
     assert sum((piece.statements for piece in pieces), ()) == only.step.statements
@@ -317,7 +319,7 @@ def test_what_only_makes_things_can_be_cut_into_pieces_that_know_their_places() 
     for piece in pieces:
         for statement, offset in zip(piece.statements, statement_offsets(piece), strict=True):
             assert piece.text[offset:].startswith(statement.text)
-            found, location = place(only.work.migration, piece, offset)
+            found, location = locate_offset(only.pending.migration, piece, offset)
             assert found == statement
             assert (location.line, location.column) == (statement.line, statement.column)
 
@@ -335,5 +337,5 @@ def test_what_only_makes_things_can_be_cut_into_pieces_that_know_their_places() 
 def test_what_may_mean_something_else_in_another_transaction_is_not_cut(other: str) -> None:
     step = unit(1, "\n".join((*MAKES, other))).step
     assert step is not None
-    assert in_pieces(step, 2) == (step,)
-    assert in_pieces(step, 6) == (step,)
+    assert split_step(step, 2) == (step,)
+    assert split_step(step, 6) == (step,)

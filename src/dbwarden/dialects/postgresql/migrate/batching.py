@@ -90,7 +90,7 @@ class Unit:
     """
 
     number: int
-    work: PendingMigration
+    pending: PendingMigration
     step: Step | None
     record: str
     prelude: str = ""
@@ -216,12 +216,12 @@ class _Theirs(NamedTuple):
 def _pieces(unit: Unit, limits: Limits) -> Iterator[_Ours | _Theirs]:
     yield _Ours(MESSAGE_BEGIN)
     if unit.step is not None:
-        yield _Ours(limits.sql(unit.work.migration.key) + unit.prelude)
+        yield _Ours(limits.sql(unit.pending.migration.key) + unit.prelude)
         yield from _step_pieces(unit.step)
         yield _Ours(RESET)
     yield _Ours(f"{unit.record};SELECT set_config('{DONE}','{unit.number}',false);COMMIT;")
-    if unit.step is not None and unit.step.number == len(unit.work.steps):
-        left = leftovers(unit.work.steps)
+    if unit.step is not None and unit.step.number == len(unit.pending.steps):
+        left = leftovers(unit.pending.steps)
         yield _Ours(f"BEGIN;{left}COMMIT;" if left else "")
 
 
@@ -243,8 +243,8 @@ def _step_pieces(step: Step) -> Iterator[_Ours | _Theirs]:
 def _first_marker(step: Step) -> int:
     """How many statements must be done before a marker may stand."""
     setting = [
-        place
-        for place, statement in enumerate(step.statements, start=1)
+        number
+        for number, statement in enumerate(step.statements, start=1)
         if _SETS_TRANSACTION.match(statement.text)
     ]
     return max(setting, default=1)
@@ -270,7 +270,7 @@ _ONLY_MAKES = re.compile(
 )
 
 
-def in_pieces(step: Step, most: int) -> tuple[Step, ...]:
+def split_step(step: Step, most: int) -> tuple[Step, ...]:
     """*step*, or steps of at most *most* statements that do the same in an empty database."""
     statements = step.statements
     if len(statements) <= most or not all(_ONLY_MAKES.match(each.text) for each in statements):
@@ -288,7 +288,7 @@ def in_pieces(step: Step, most: int) -> tuple[Step, ...]:
     )
 
 
-def judge(message: Message, trace: Trace) -> Verdict:
+def find_failure(message: Message, trace: Trace) -> Verdict:
     """Which unit of *message* failed, and where."""
     by_position = _at_position(message, trace.position)
     running = next((unit for unit in message.units if unit.number > trace.done), message.units[-1])
@@ -300,8 +300,8 @@ def judge(message: Message, trace: Trace) -> Verdict:
         return _at_marker(running, marker)
     if by_position.unit is running:
         return by_position
-    place = message.units.index(by_position.unit)
-    return NothingRan(before=message.units[:place], failed=by_position)
+    failed_at = message.units.index(by_position.unit)
+    return NothingRan(before=message.units[:failed_at], failed=by_position)
 
 
 def _at_position(message: Message, position: int | None) -> Failed | None:
@@ -316,11 +316,13 @@ def _at_position(message: Message, position: int | None) -> Failed | None:
         return None
     assert piece.unit.step is not None
     inside = offset - piece.start + piece.step_offset
-    statement, location = place(piece.unit.work.migration, piece.unit.step, inside)
+    statement, location = locate_offset(piece.unit.pending.migration, piece.unit.step, inside)
     return Failed(unit=piece.unit, statement=statement, location=location)
 
 
-def place(migration: Migration, step: Step, offset: int) -> tuple[Statement | None, Location]:
+def locate_offset(
+    migration: Migration, step: Step, offset: int
+) -> tuple[Statement | None, Location]:
     """The statement in which the character at *offset* of *step* stands, and where in the file."""
     offset = min(offset, len(step.text))
     line = step.text.count("\n", 0, offset)
@@ -335,7 +337,7 @@ def place(migration: Migration, step: Step, offset: int) -> tuple[Statement | No
 
 
 def _at_marker(unit: Unit, marker: tuple[int, int] | None) -> Failed:
-    migration = unit.work.migration
+    migration = unit.pending.migration
     if unit.step is None or not unit.step.statements:
         return Failed(unit=unit, statement=None, location=migration.at())
     done = marker[1] if marker is not None and marker[0] == unit.number else 0

@@ -16,20 +16,20 @@ from dbwarden.dialects.base import LedgerAppeared, NewDatabase, OnDone, PendingM
 from dbwarden.dialects.postgresql.migrate import history_queries as ledger
 from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress, read_only_sql
-from dbwarden.dialects.postgresql.migrate.lock import AdvisoryLock, lock_was_lost
-from dbwarden.dialects.postgresql.migrate.parse_status import Look
+from dbwarden.dialects.postgresql.migrate.lock import AdvisoryLock, report_lost_lock
+from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
 from dbwarden.dialects.postgresql.migrate.pooler import (
-    behind_pooler,
+    is_behind_pooler,
     pooler_detected,
     shares_sessions,
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
-    ALREADY_THERE,
+    CREATED_CONCURRENTLY,
     DIVISION_BY_ZERO,
     ledger_failed,
 )
-from dbwarden.dialects.postgresql.migrate.status_query import holder_of, look, read_history
+from dbwarden.dialects.postgresql.migrate.status_query import find_holder, read_history, read_status
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import AccessDenied, LedgerError
 from dbwarden.files.migration import Migration, Section
@@ -52,7 +52,7 @@ class PostgresConnection:
         self._config = config
         self._read_only = read_only
         self._address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
-        self._look: Look | None = None
+        self._status: StatusReply | None = None
         self._own_session: bool | None = None
         self._runner: Runner | None = None
         self._lock = AdvisoryLock(
@@ -75,10 +75,10 @@ class PostgresConnection:
         pid = self._session.backend_pid
         also = read_only_sql(pid) if self._read_only else "NULL"
         if not claim or self._lock.held or self._read_only:
-            return (await self._look_at(also, also)).reading
+            return (await self._read_status(also, also)).reading
         self._lock.held = None
         try:
-            found = await self._look_at(also, self._address.claim_sql(pid))
+            found = await self._read_status(also, self._address.claim_sql(pid))
         except LedgerError:
             self._lock.held = False
             raise
@@ -94,13 +94,13 @@ class PostgresConnection:
             LedgerError: As of ``read``.
         """
         if not self._lock.held:
-            return (await self._look_at("NULL", "NULL", where=False, row_ids=row_ids)).reading
+            return (await self._read_status("NULL", "NULL", where=False, row_ids=row_ids)).reading
         release = self._address.release_sql()
         self._lock.held = None
-        found = await self._look_at(release, release, row_ids=row_ids)
+        found = await self._read_status(release, release, row_ids=row_ids)
         self._lock.held = False
         if not found.also:
-            lock_was_lost()
+            report_lost_lock()
         return found.reading
 
     async def history(self, limit: int | None) -> LedgerExcerpt:
@@ -111,39 +111,39 @@ class PostgresConnection:
         """
         return await read_history(self._session.lines, self._address, self._name, limit)
 
-    async def _look_at(
+    async def _read_status(
         self,
         also: str,
-        without_ledger: str,
+        also_without_ledger: str,
         *,
         where: bool = True,
         row_ids: Collection[int] = (),
-    ) -> Look:
-        found = await look(
+    ) -> StatusReply:
+        found = await read_status(
             self._session.lines,
             self._address,
             self._name,
             alone=True,
             greeting=self._session.greeting,
             also=also,
-            without_ledger=without_ledger,
+            also_without_ledger=also_without_ledger,
             where=where,
             row_ids=row_ids,
         )
-        if self._read_only and self._look is not None:
+        if self._read_only and self._status is not None:
             # The first look made the session read-only; what it found is the database's own word.
-            reading = replace(found.reading, read_only=self._look.reading.read_only)
+            reading = replace(found.reading, read_only=self._status.reading.read_only)
             found = replace(found, reading=reading)
         if where:
-            self._look = found
+            self._status = found
         return found
 
-    async def _known(self) -> Look:
+    async def _last_status(self) -> StatusReply:
         """What the last look told, or a look."""
-        if self._look is None:
+        if self._status is None:
             await self.read()
-        assert self._look is not None
-        return self._look
+        assert self._status is not None
+        return self._status
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
@@ -158,12 +158,12 @@ class PostgresConnection:
             yield
 
     async def _holder(self) -> LockHolder | None:
-        return await holder_of(self._session.lines, self._address)
+        return await find_holder(self._session.lines, self._address)
 
     async def _check_own_session(self) -> None:
         if self._own_session is None:
-            backend = (await self._known()).backend_pid
-            shared = behind_pooler(self._session, backend)
+            backend = (await self._last_status()).backend_pid
+            shared = is_behind_pooler(self._session, backend)
             self._own_session = not (shared and await shares_sessions(self._session))
         if not self._own_session:
             raise pooler_detected(self._name)
@@ -175,42 +175,42 @@ class PostgresConnection:
             LedgerError: There is no place for it, or we may not make it.
         """
         await self._check_own_session()
-        known = await self._known()
+        known = await self._last_status()
         if known.reading.rows is not None:
             return
         try:
             await self._create(known)
         except ServerRefused as refused:
-            if refused.sqlstate not in ALREADY_THERE:
+            if refused.sqlstate not in CREATED_CONCURRENTLY:
                 raise ledger_failed(refused, "cannot be made", self._name) from refused
             # The owner of another ledger made the same namespace in the same moment.
             if (await self.read()).rows is None:
-                await self._create(await self._known())
+                await self._create(await self._last_status())
 
-    async def _create(self, known: Look) -> None:
+    async def _create(self, known: StatusReply) -> None:
         try:
             await self._session.send(self._create_sql(known))
         except ServerRefused:
             await self._session.send("ROLLBACK")
             raise
-        self._ledger_made(known)
+        self._mark_ledger_created(known)
 
-    def _create_sql(self, known: Look) -> str:
-        from dbwarden.dialects.postgresql.migrate import history_rows as entries
+    def _create_sql(self, known: StatusReply) -> str:
+        from dbwarden.dialects.postgresql.migrate import history_rows
 
-        namespace = None if known.namespace_there else self._address.namespace
-        return entries.create_sql(self._table(known), namespace)
+        namespace = None if known.namespace_exists else self._address.namespace
+        return history_rows.create_sql(self._table(known), namespace)
 
-    def _ledger_made(self, known: Look) -> None:
-        self._look = replace(known, reading=replace(known.reading, rows=()))
+    def _mark_ledger_created(self, known: StatusReply) -> None:
+        self._status = replace(known, reading=replace(known.reading, rows=()))
 
-    def _table(self, known: Look) -> str:
+    def _table(self, known: StatusReply) -> str:
         if known.reading.namespace is None:
             raise ledger.no_namespace(self._name)
         return self._address.inside(known.reading.namespace)
 
-    async def run_first(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Make the ledger and run *works*, in one message where that can be.
+    async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Make the ledger and run *migrations*, in one message where that can be.
 
         Raises:
             LedgerAppeared: There is a ledger now; nothing was run.
@@ -218,37 +218,37 @@ class PostgresConnection:
         from dbwarden.dialects.postgresql.migrate.runner import OpeningRefused
 
         await self._check_own_session()
-        known = await self._known()
-        opening = self._address.not_there_sql() + self._create_sql(known)
+        known = await self._last_status()
+        opening = self._address.assert_absent_sql() + self._create_sql(known)
         try:
-            await self._run(works, on_done, opening)
+            await self._run(migrations, on_done, opening)
         except OpeningRefused as opened:
             refused = opened.refused
-            if refused.sqlstate in (*ALREADY_THERE, DIVISION_BY_ZERO):
+            if refused.sqlstate in (*CREATED_CONCURRENTLY, DIVISION_BY_ZERO):
                 raise LedgerAppeared from refused
             raise ledger_failed(refused, "cannot be made", self._name) from refused
-        self._ledger_made(known)
+        self._mark_ledger_created(known)
 
-    async def run(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Run *works* in order, each with its ledger row; see ``Connection.run``.
+    async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Run *migrations* in order, each with its ledger row; see ``Connection.run``.
 
         Many transactional migrations travel in one message, each its own transaction. A statement
         outside a transaction is not cut short by a cancellation, only by the operation's deadline.
         """
         await self._check_own_session()
-        await self._run(works, on_done)
+        await self._run(migrations, on_done)
 
     async def _run(
-        self, works: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
+        self, migrations: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
     ) -> None:
         if self._runner is None:
-            self._runner = self._new_runner(await self._known())
+            self._runner = self._new_runner(await self._last_status())
         try:
-            await self._runner.run(works, on_done, opening)
+            await self._runner.run(migrations, on_done, opening)
         except ServerRefused as refused:
             raise ledger_failed(refused, "cannot be written", self._name) from refused
 
-    def _new_runner(self, known: Look) -> "Runner":
+    def _new_runner(self, known: StatusReply) -> "Runner":
         from dbwarden.dialects.postgresql.migrate.batching import Limits
         from dbwarden.dialects.postgresql.migrate.runner import Runner
 
@@ -272,7 +272,7 @@ class PostgresConnection:
         steps_checksum: Checksum | None,
     ) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""
-        from dbwarden.dialects.postgresql.migrate import history_rows as entries
+        from dbwarden.dialects.postgresql.migrate import history_rows
 
         values: Mapping[str, str | int | None] = {
             "state": str(state),
@@ -281,15 +281,15 @@ class PostgresConnection:
             "rollback_checksum": rollback_checksum,
             "steps_checksum": steps_checksum,
         }
-        table = self._table(await self._known())
-        await self._write(entries.correct_sql(table, row, values))
+        table = self._table(await self._last_status())
+        await self._write(history_rows.correct_sql(table, row, values))
 
     async def delete_row(self, row: LedgerRow) -> None:
         """Delete one ledger row; see ``Connection.delete_row``."""
-        from dbwarden.dialects.postgresql.migrate import history_rows as entries
+        from dbwarden.dialects.postgresql.migrate import history_rows
 
-        table = self._table(await self._known())
-        await self._write(entries.forget_sql(table, entries.as_read(row)))
+        table = self._table(await self._last_status())
+        await self._write(history_rows.forget_sql(table, history_rows.as_read(row)))
 
     async def _write(self, sql: str) -> None:
         await self._check_own_session()
@@ -329,7 +329,7 @@ class PostgresConnection:
 
     def hang_up(self) -> bool:
         """Hang up without waiting, where nothing was held and nothing runs; whether that was so."""
-        idle = self._read_only and self._lock.held is False and self._session.settled
+        idle = self._read_only and self._lock.held is False and self._session.is_idle
         if idle:
             self._session.hang_up()
         return idle

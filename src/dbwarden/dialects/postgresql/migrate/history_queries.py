@@ -83,7 +83,7 @@ class LedgerAddress:
         return f"coalesce((pg_identify_object(1259, {table}, 0)).schema, current_schema())::text"
 
     @property
-    def lies_in_sql(self) -> str:
+    def existing_namespace_sql(self) -> str:
         """The same where the ledger is known to be there."""
         if self.namespace is not None:
             return self.namespace_sql
@@ -103,22 +103,22 @@ class LedgerAddress:
         return f"hashtext(concat(current_database(), '.', {namespace}, '.', {literal(self.table)}))"
 
     def claim_sql(self, backend_pid: int) -> str:
-        """Within ``look_sql``: take the lock, if it is free and the session ours alone."""
+        """Within ``status_sql``: take the lock, if it is free and the session ours alone."""
         taken = f"pg_try_advisory_lock({LOCK_CLASS}, {self.lock_key_sql})"
         return _OURS_ALONE.format(pid=backend_pid, done=f"NOT pg_is_in_recovery() AND {taken}")
 
     def release_sql(self) -> str:
-        """Within ``look_sql``: let go of the lock."""
+        """Within ``status_sql``: let go of the lock."""
         return f"{unlock_sql(f'{LOCK_CLASS}, {self.lock_key_sql}')} = 'true'"
 
     @property
-    def namespace_there_sql(self) -> str:
+    def namespace_exists_sql(self) -> str:
         """A condition: a configured namespace exists."""
         if self.namespace is None:
             return "true"
         return f"to_regnamespace({literal(identifier(self.namespace))}) IS NOT NULL"
 
-    def not_there_sql(self) -> str:
+    def assert_absent_sql(self) -> str:
         """A statement that fails, with a division by zero, where the ledger can be found."""
         return f"SELECT 1 / (to_regclass({literal(self.found)}) IS NULL)::int;"
 
@@ -141,7 +141,7 @@ def unlock_sql(keys: str) -> str:
 
 
 def read_only_sql(backend_pid: int) -> str:
-    """Within ``look_sql``: make the session read-only from the next transaction on.
+    """Within ``status_sql``: make the session read-only from the next transaction on.
 
     Free of charge, where a setting at the start would make poolers refuse us. Only in a session
     that is ours alone: a pooler would hand the setting on.
@@ -156,7 +156,7 @@ _GREETED: LiteralString = "NULL, NULL, NULL"
 
 
 @lru_cache(maxsize=64)  # a fleet asks all its databases the same
-def look_sql(
+def status_sql(
     address: LedgerAddress,
     *,
     rows: bool = True,
@@ -182,8 +182,8 @@ def look_sql(
         where: Tell the ledger's namespace, without which nothing can be written.
         row_ids: Rows to read even if they were rolled back; the others are the live ones.
     """
-    namespace = address.lies_in_sql if rows else address.namespace_sql
-    there = "true" if rows else address.namespace_there_sql
+    namespace = address.existing_namespace_sql if rows else address.namespace_sql
+    there = "true" if rows else address.namespace_exists_sql
     columns = _ROWS.format(times=_TIMES_AS_THEY_ARE if greeted else _TIMES)
     return f"""SELECT pg_backend_pid(), {_GREETED if greeted else _SERVER}, {there},
   {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {

@@ -46,67 +46,80 @@ def create_sql(table: str, namespace: str | None) -> str:
 
 def record_sql(
     table: str,
-    work: PendingMigration,
+    pending: PendingMigration,
     writer: Writer,
     *,
     begun: int | None = None,
     spent_ms: float | None = None,
 ) -> str:
-    """The statement that records that all of *work* is done.
+    """The statement that records that all of *pending* is done.
 
     Args:
         table: The ledger, qualified.
-        work: What is done.
+        pending: What is done.
         writer: Who did it.
         begun: How many of its steps the row says are done, where ``begin_sql`` was run for it
             before, by this run or the one that it resumes.
         spent_ms: What its last step took; ``None`` is the time of the transaction so far.
     """
-    state = State.APPLIED if work.direction == "upgrade" else State.ROLLED_BACK
-    done = () if work.fake else work.steps
-    values = {**_what(work), **_progress(state, done), **_who(writer)}
+    state = State.APPLIED if pending.direction == "upgrade" else State.ROLLED_BACK
+    done = () if pending.fake else pending.steps
+    values = {**_migration_values(pending), **_progress(state, done), **_writer_values(writer)}
     values["finished_at"] = "clock_timestamp()"
     if begun is not None:
-        return _exactly_one(table, {**values, **_longer(spent_ms)}, under_way(work, begun))
-    values["duration_ms"] = "0" if work.fake else _spent(spent_ms)
-    return _first(table, work, values)
+        return _update_one(
+            table, {**values, **_added_duration(spent_ms)}, under_way(pending, begun)
+        )
+    values["duration_ms"] = "0" if pending.fake else _duration_sql(spent_ms)
+    return _first_write(table, pending, values)
 
 
 def begin_sql(
-    table: str, work: PendingMigration, writer: Writer, *, done: int = 0, running: str | None = None
+    table: str,
+    pending: PendingMigration,
+    writer: Writer,
+    *,
+    done: int = 0,
+    running: str | None = None,
 ) -> str:
-    """The statement that says that *work* is under way: *done* steps are, *running* is next."""
-    values = {**_what(work), **_progress(_under_way(work), work.steps[:done]), **_who(writer)}
+    """The statement that says that *pending* is under way: *done* steps are, *running* is next."""
+    values = {
+        **_migration_values(pending),
+        **_progress(_running_state(pending), pending.steps[:done]),
+        **_writer_values(writer),
+    }
     values |= {"running": literal(running), "finished_at": "NULL"}
-    values["duration_ms"] = _spent(None) if done else "0"
-    return _first(table, work, values)
+    values["duration_ms"] = _duration_sql(None) if done else "0"
+    return _first_write(table, pending, values)
 
 
-def running_sql(table: str, work: PendingMigration, done: int, statement: str | None) -> str:
+def running_sql(table: str, pending: PendingMigration, done: int, statement: str | None) -> str:
     """The statement that says which statement runs after *done* steps, or that none does."""
-    return _exactly_one(table, {"running": literal(statement)}, under_way(work, done))
+    return _update_one(table, {"running": literal(statement)}, under_way(pending, done))
 
 
 def step_sql(
-    table: str, work: PendingMigration, done: int, *, spent_ms: float | None = None
+    table: str, pending: PendingMigration, done: int, *, spent_ms: float | None = None
 ) -> str:
-    """The statement that says that *done* steps of *work* are done."""
-    progress = _progress(_under_way(work), work.steps[:done])
-    return _exactly_one(table, {**progress, **_longer(spent_ms)}, under_way(work, done - 1))
+    """The statement that says that *done* steps of *pending* are done."""
+    progress = _progress(_running_state(pending), pending.steps[:done])
+    return _update_one(
+        table, {**progress, **_added_duration(spent_ms)}, under_way(pending, done - 1)
+    )
 
 
-def saved_sql(table: str, work: PendingMigration) -> str:
-    """A query for the live row of *work* as one text, for ``restore_sql``."""
-    return f"SELECT to_json(l)::text FROM {table} l WHERE {live_row(work)}"
+def saved_sql(table: str, pending: PendingMigration) -> str:
+    """A query for the live row of *pending* as one text, for ``restore_sql``."""
+    return f"SELECT to_json(l)::text FROM {table} l WHERE {live_row(pending)}"
 
 
-def restore_sql(table: str, work: PendingMigration, saved: str) -> str:
-    """The statement that makes the row of *work*, which has begun, what it was when saved."""
+def restore_sql(table: str, pending: PendingMigration, saved: str) -> str:
+    """The statement that makes the row of *pending*, which has begun, what it was when saved."""
     names = ", ".join(_NAMES)
     return (
         f"WITH changed AS (UPDATE {table} l SET ({names}) = (SELECT {names} FROM "
         f"json_populate_record(NULL::{table}, {literal(saved)}::json)) "
-        f"WHERE {under_way(work, 0)} AND id = ({literal(saved)}::json ->> 'id')::bigint "
+        f"WHERE {under_way(pending, 0)} AND id = ({literal(saved)}::json ->> 'id')::bigint "
         "RETURNING id) SELECT 1 / count(*) FROM changed"
     )
 
@@ -123,12 +136,12 @@ def correct_sql(table: str, row: LedgerRow, values: Mapping[str, str | int | Non
     finished = "CASE WHEN {} IN ('applied', 'rolled_back') THEN coalesce(finished_at, now()) END"
     changes = {name: literal(value) for name, value in values.items()}
     changes |= {"running": "NULL", "finished_at": finished.format(changes["state"])}
-    return _exactly_one(table, changes, as_read(row))
+    return _update_one(table, changes, as_read(row))
 
 
-def live_row(work: PendingMigration) -> str:
+def live_row(pending: PendingMigration) -> str:
     """The condition that picks the one live row of a migration; a unique index guards it."""
-    migration = work.migration
+    migration = pending.migration
     kind, key = literal(migration.kind.value), literal(migration.key)
     return f"kind = {kind} AND key = {key} AND state <> 'rolled_back'"
 
@@ -142,37 +155,37 @@ def as_read(row: LedgerRow) -> str:
     )
 
 
-def under_way(work: PendingMigration, done: int) -> str:
-    """The condition that picks the row of *work* while *done* of its steps are recorded."""
-    state = literal(_under_way(work).value)
-    return f"{live_row(work)} AND state = {state} AND step = {done}"
+def under_way(pending: PendingMigration, done: int) -> str:
+    """The condition that picks the row of *pending* while *done* of its steps are recorded."""
+    state = literal(_running_state(pending).value)
+    return f"{live_row(pending)} AND state = {state} AND step = {done}"
 
 
-def _first(table: str, work: PendingMigration, values: Mapping[str, str]) -> str:
-    """The first word on *work*; a rollback keeps when its migration was started."""
-    if work.direction == "upgrade":
+def _first_write(table: str, pending: PendingMigration, values: Mapping[str, str]) -> str:
+    """The first word on *pending*; a rollback keeps when its migration was started."""
+    if pending.direction == "upgrade":
         values = {**values, "started_at": "now()"}
-    if work.row is not None:
-        return _exactly_one(table, values, as_read(work.row))
+    if pending.row is not None:
+        return _update_one(table, values, as_read(pending.row))
     return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(values.values())})"
 
 
-def _spent(spent_ms: float | None) -> str:
+def _duration_sql(spent_ms: float | None) -> str:
     if spent_ms is not None:
         return literal(round(spent_ms, 3))
     return "extract(epoch FROM clock_timestamp() - now()) * 1000"
 
 
-def _longer(spent_ms: float | None) -> dict[str, str]:
-    return {"duration_ms": f"coalesce(duration_ms, 0) + {_spent(spent_ms)}"}
+def _added_duration(spent_ms: float | None) -> dict[str, str]:
+    return {"duration_ms": f"coalesce(duration_ms, 0) + {_duration_sql(spent_ms)}"}
 
 
-def _under_way(work: PendingMigration) -> State:
-    return State.UPGRADING if work.direction == "upgrade" else State.ROLLING_BACK
+def _running_state(pending: PendingMigration) -> State:
+    return State.UPGRADING if pending.direction == "upgrade" else State.ROLLING_BACK
 
 
-def _what(work: PendingMigration) -> dict[str, str]:
-    migration = work.migration
+def _migration_values(pending: PendingMigration) -> dict[str, str]:
+    migration = pending.migration
     rollback = migration.rollback
     return {
         "key": literal(migration.key),
@@ -183,7 +196,7 @@ def _what(work: PendingMigration) -> dict[str, str]:
     }
 
 
-def _who(writer: Writer) -> dict[str, str]:
+def _writer_values(writer: Writer) -> dict[str, str]:
     return {
         "application": literal(writer.application),
         "host": literal(writer.host),
@@ -201,7 +214,7 @@ def _progress(state: State, done: Sequence[Step]) -> dict[str, str]:
     }
 
 
-def _exactly_one(table: str, values: Mapping[str, str], where: str) -> str:
+def _update_one(table: str, values: Mapping[str, str], where: str) -> str:
     """An UPDATE that fails, with a division by zero, unless it changed one row."""
     changes = ", ".join(f"{name} = {value}" for name, value in values.items())
     return (

@@ -13,9 +13,8 @@ import anyio.lowlevel
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, Statement, Step
-from dbwarden.dialects.postgresql.migrate import history_rows as entries
-from dbwarden.dialects.postgresql.migrate import recovery
-from dbwarden.dialects.postgresql.migrate.batching import Limits, place, statement_offsets
+from dbwarden.dialects.postgresql.migrate import history_rows, recovery
+from dbwarden.dialects.postgresql.migrate.batching import Limits, locate_offset, statement_offsets
 from dbwarden.dialects.postgresql.migrate.retrying import LockRetries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
@@ -59,45 +58,45 @@ class Journal:
         self._writer = writer
         self._run_transaction = run_transaction
 
-    async def run(self, work: PendingMigration) -> None:
-        """Run the steps of *work* that are not done yet, each with its journal entry.
+    async def run(self, pending: PendingMigration) -> None:
+        """Run the steps of *pending* that are not done yet, each with its journal entry.
 
         Raises:
             StatementFailed: A step failed; those before it stay done.
             PartialMigration: Nobody can tell whether the interrupted step took effect.
         """
-        if work.interrupted:
-            await self._check_unchanged(work)
-        begun, interrupted = work.resumed, work.interrupted
-        for step in work.steps[work.done :]:
-            await _Run(self, work, step, begun=begun).run(interrupted=interrupted)
+        if pending.interrupted:
+            await self._check_unchanged(pending)
+        begun, interrupted = pending.resumed, pending.interrupted
+        for step in pending.steps[pending.done :]:
+            await _Run(self, pending, step, begun=begun).run(interrupted=interrupted)
             begun, interrupted = True, False
-        if work.done >= len(work.steps):
+        if pending.done >= len(pending.steps):
             await self._session.send(
-                entries.record_sql(
+                history_rows.record_sql(
                     self._table,
-                    work,
+                    pending,
                     self._writer,
-                    begun=work.done if begun else None,
+                    begun=pending.done if begun else None,
                     spent_ms=0,
                 )
             )
 
-    async def _check_unchanged(self, work: PendingMigration) -> None:
+    async def _check_unchanged(self, pending: PendingMigration) -> None:
         """See to it that what was interrupted is what would be looked for now."""
-        row = f"SELECT running FROM {self._table} WHERE {entries.live_row(work)}"
+        row = f"SELECT running FROM {self._table} WHERE {history_rows.live_row(pending)}"
         running = await self._session.value(row)
-        step = next(iter(work.steps[work.done :]), None)
+        step = next(iter(pending.steps[pending.done :]), None)
         if step is not None and not step.transactional and step.statements[0].text == running:
             return
         raise PartialMigration(
             "this was under way when an earlier run ended, and the file was edited there since",
             database=self._config.database_name,
-            location=work.migration.at(step.line if step is not None else None),
+            location=pending.migration.at(step.line if step is not None else None),
             statement=running,
             next_step="Put the statement back as it was and run the command again, or say how far "
             f"it is with: dbwarden repair -d {self._config.database_name} "
-            f"--at {work.migration.key}=STEP",
+            f"--at {pending.migration.key}=STEP",
         )
 
 
@@ -105,15 +104,15 @@ class _Run:
     """One step of one migration."""
 
     def __init__(
-        self, journal: Journal, work: PendingMigration, step: Step, *, begun: bool
+        self, journal: Journal, pending: PendingMigration, step: Step, *, begun: bool
     ) -> None:
         self._journal = journal
         self._session = journal._session
         self._table = journal._table
-        self._work = work
+        self._pending = pending
         self._step = step
         self._begun = begun
-        self._prelude = prelude_of(work.steps[: step.number - 1])
+        self._prelude = prelude_of(pending.steps[: step.number - 1])
         self._clean = False
 
     @property
@@ -125,25 +124,25 @@ class _Run:
         if isinstance(probe, Transactional | SessionSetting) and not interrupted:
             try:
                 await self._journal._run_transaction(
-                    self._work, self._step, self._record(None), self._prelude
+                    self._pending, self._step, self._record_sql(None), self._prelude
                 )
                 return
             except StatementFailed as error:
                 if self._step.transactional or error.sqlstate != IN_TRANSACTION:
                     raise
-        await self._alone(probe, interrupted)
+        await self._run_outside_transaction(probe, interrupted)
 
-    async def _alone(self, probe: Probe, interrupted: bool) -> None:
+    async def _run_outside_transaction(self, probe: Probe, interrupted: bool) -> None:
         """Run the statement outside a transaction, again where it met a lock and left no trace.
 
         CONCURRENTLY has no ``lock_timeout``, so it is never cut short by one.
         """
-        retries = LockRetries(self._work.migration.key, self._journal._config.lock_retries)
+        retries = LockRetries(self._pending.migration.key, self._journal._config.lock_retries)
         while True:
             try:
                 await self._attempt(probe, interrupted)
             except LockTimeout as error:
-                if recovery.concurrent(probe) or not self._clean:
+                if recovery.is_concurrent(probe) or not self._clean:
                     raise
                 if not await retries.pause(error.message):
                     raise
@@ -170,15 +169,15 @@ class _Run:
             )
 
     async def _journaled(self, probe: Probe, interrupted: bool) -> None:
-        before = await self._saved()
+        before = await self._save_row()
         await self._announce(probe)
         started, known = time.monotonic(), frozenset[str]()
         try:
-            look = recovery.outcome if interrupted else recovery.before
+            look = recovery.find_effect if interrupted else recovery.before
             found = await look(self._session, probe)
             if found == "unknown":
                 await self._session.send(RESET)
-                raise self._partial()
+                raise self._partial_error()
             if found == "not done":
                 if isinstance(probe, IndexBuilt):
                     known = await recovery.invalid_indexes(self._session, probe.table)
@@ -186,66 +185,66 @@ class _Run:
         except ServerRefused as refused:
             await self._clean_up(probe, known, before)
             raise self._error(refused) from refused
-        record = self._record((time.monotonic() - started) * 1000)
-        steps = self._work.steps
+        record = self._record_sql((time.monotonic() - started) * 1000)
+        steps = self._pending.steps
         left = leftovers(steps) if self._step.number == len(steps) else ""
         await self._session.send(f"{RESET}{record};{left}")
 
-    async def _saved(self) -> str | None:
+    async def _save_row(self) -> str | None:
         """The row as it was before this run touched it, where there is one."""
-        if self._begun or self._work.row is None:
+        if self._begun or self._pending.row is None:
             return None
-        return await self._session.value(entries.saved_sql(self._table, self._work))
+        return await self._session.value(history_rows.saved_sql(self._table, self._pending))
 
     async def _announce(self, probe: Probe) -> None:
-        text, work, writer = self._statement.text, self._work, self._journal._writer
+        text, pending, writer = self._statement.text, self._pending, self._journal._writer
         if self._begun:
-            record = entries.running_sql(self._table, work, self._step.number - 1, text)
+            record = history_rows.running_sql(self._table, pending, self._step.number - 1, text)
         else:
-            record = entries.begin_sql(self._table, work, writer, running=text)
+            record = history_rows.begin_sql(self._table, pending, writer, running=text)
         limits = self._journal._limits.sql(
-            work.migration.key, scope="SESSION", lock=not recovery.concurrent(probe)
+            pending.migration.key, scope="SESSION", lock=not recovery.is_concurrent(probe)
         )
         await self._session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude}")
 
-    def _record(self, spent_ms: float | None) -> str:
+    def _record_sql(self, spent_ms: float | None) -> str:
         """The SQL that says that this step is done; *spent_ms* ``None``: in its transaction."""
-        work, writer, number = self._work, self._journal._writer, self._step.number
+        pending, writer, number = self._pending, self._journal._writer, self._step.number
         begun = self._begun or spent_ms is not None
-        if number == len(work.steps):
-            return entries.record_sql(
+        if number == len(pending.steps):
+            return history_rows.record_sql(
                 self._table,
-                work,
+                pending,
                 writer,
                 begun=number - 1 if begun else None,
                 spent_ms=spent_ms,
             )
         if begun:
-            return entries.step_sql(self._table, work, number, spent_ms=spent_ms)
-        return entries.begin_sql(self._table, work, writer, done=number)
+            return history_rows.step_sql(self._table, pending, number, spent_ms=spent_ms)
+        return history_rows.begin_sql(self._table, pending, writer, done=number)
 
     async def _clean_up(self, probe: Probe, known: frozenset[str], before: str | None) -> None:
         """After the server refused the statement: leave no trace of it, where that can be."""
         try:
-            clean = await recovery.after_failure(self._session, probe, known)
+            clean = await recovery.clean_up(self._session, probe, known)
         except ServerRefused:
             clean = False  # what is left is looked up, and cleaned up, by the next run
         if _COMMITS_INSIDE.intersection(leading_words(self._statement.text, 0, 1)):
             clean = False
         self._clean = clean
-        record = self._undo(before) if clean else ""
+        record = self._undo_sql(before) if clean else ""
         await self._session.send(f"{RESET}{record}")
 
-    def _undo(self, before: str | None) -> str:
+    def _undo_sql(self, before: str | None) -> str:
         if self._begun:
-            return entries.running_sql(self._table, self._work, self._step.number - 1, None)
+            return history_rows.running_sql(self._table, self._pending, self._step.number - 1, None)
         if before is not None:
-            return entries.restore_sql(self._table, self._work, before)
-        return entries.forget_sql(self._table, entries.under_way(self._work, 0))
+            return history_rows.restore_sql(self._table, self._pending, before)
+        return history_rows.forget_sql(self._table, history_rows.under_way(self._pending, 0))
 
     def _error(self, refused: ServerRefused) -> DBWardenError:
         offset = statement_offsets(self._step)[0] + (refused.position or 1) - 1
-        statement, location = place(self._work.migration, self._step, offset)
+        statement, location = locate_offset(self._pending.migration, self._step, offset)
         return statement_failed(
             refused,
             database=self._journal._config.database_name,
@@ -254,14 +253,14 @@ class _Run:
             steps_done=self._step.number - 1,
         )
 
-    def _partial(self) -> PartialMigration:
-        database, key = self._journal._config.database_name, self._work.migration.key
+    def _partial_error(self) -> PartialMigration:
+        database, key = self._journal._config.database_name, self._pending.migration.key
         number, statement = self._step.number, self._statement
         return PartialMigration(
             "an earlier run ended while this statement ran, and the catalog does not show whether "
             "it took effect",
             database=database,
-            location=self._work.migration.at(statement.line, statement.column),
+            location=self._pending.migration.at(statement.line, statement.column),
             statement=statement.text,
             next_step=f"Check the database, then record the result: dbwarden repair -d {database} "
             f"--at {key}={number} (it did) or --at {key}={number - 1} (it did not)",

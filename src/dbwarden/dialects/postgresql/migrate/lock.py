@@ -109,7 +109,7 @@ class AdvisoryLock:
         if self.held is False:
             return
         with anyio.move_on_after(self._session.grace, shield=True):
-            await self._session.settle()
+            await self._session.stop_running()
             if self._session.open:  # else the server lets go of it with the session
                 await self._unlock()
 
@@ -120,10 +120,10 @@ class AdvisoryLock:
         except (ServerRefused, ConnectionLost):
             return
         if sure and released != "true":
-            lock_was_lost()
+            report_lost_lock()
 
 
-def lock_was_lost() -> None:
+def report_lost_lock() -> None:
     """Tell that a lock which we took was not ours any more.
 
     A migration that calls ``pg_advisory_unlock_all()``, or a pooler that was not recognised.

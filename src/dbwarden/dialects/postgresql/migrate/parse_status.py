@@ -24,7 +24,7 @@ from dbwarden.types import DatabaseName
 _VERSION = re.compile(r":\d+ (\S+)$")
 """The migration that runs, at the end of our application name."""
 
-_TOLD = 8
+_STATUS_COLUMNS = 8
 """How many columns of a look tell of the server; those of a row follow."""
 
 Lines = Sequence[Sequence[Any]]
@@ -63,12 +63,12 @@ class Greeting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class StatusReply:
     """A reading, and what else one look told.
 
     ``reading`` says nothing of the holder and the replica yet. ``held`` says that somebody seems
     to hold the lock, ``recovering`` that the server replays another one's changes; the details
-    are another question. ``also`` is what came of what was asked beside. ``namespace_there`` is
+    are another question. ``also`` is what came of what was asked beside. ``namespace_exists`` is
     ``False`` where there is no ledger because its configured namespace is missing.
     """
 
@@ -77,12 +77,12 @@ class Look:
     held: bool
     recovering: bool
     also: bool = False
-    namespace_there: bool = True
+    namespace_exists: bool = True
 
 
-def parse_look(
+def parse_status_lines(
     lines: Lines, database: DatabaseName | None = None, greeting: Greeting | None = None
-) -> Look:
+) -> StatusReply:
     """Turn what :func:`look_sql` returned, at least one line, into values.
 
     Args:
@@ -93,24 +93,26 @@ def parse_look(
     Raises:
         LedgerError: A row of *database*'s ledger makes no sense.
     """
-    pid, version, recovering, read_only, there, namespace, held, also = lines[0][:_TOLD]
+    pid, version, recovering, read_only, there, namespace, held, also = lines[0][:_STATUS_COLUMNS]
     if greeting is not None:
         version, recovering = greeting.server_version, greeting.recovering
         read_only = "on" if greeting.read_only else "off"
     reading = Reading(
         server_version=version,
         namespace=namespace,
-        rows=None if len(lines[0]) == _TOLD else _rows([line[_TOLD:] for line in lines], database),
+        rows=None
+        if len(lines[0]) == _STATUS_COLUMNS
+        else _rows([line[_STATUS_COLUMNS:] for line in lines], database),
         holder=None,
         read_only=read_only == "on" or _true(recovering),
     )
-    return Look(
+    return StatusReply(
         reading=reading,
         backend_pid=int(pid),
         held=_true(held),
         recovering=_true(recovering),
         also=_true(also),
-        namespace_there=_true(there),
+        namespace_exists=_true(there),
     )
 
 
@@ -129,7 +131,7 @@ def _true(value: str | bool | None) -> bool:
     return value is True or value == "t"
 
 
-def with_details(reading: Reading, recovering: bool, text: str) -> Reading:
+def add_details(reading: Reading, recovering: bool, text: str) -> Reading:
     """*reading* with what :func:`details_sql` returned."""
     found = json.loads(text)
     lag, replayed = found["replica"] or (None, None)

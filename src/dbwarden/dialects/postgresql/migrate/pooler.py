@@ -13,7 +13,7 @@ from dbwarden.types import DatabaseName
 _PID = "SELECT pg_backend_pid()::text"
 
 
-def behind_pooler(session: Session, backend_pid: int) -> bool:
+def is_behind_pooler(session: Session, backend_pid: int) -> bool:
     """Whether the process that answers is another than the one that greeted us."""
     return backend_pid != session.backend_pid
 
@@ -25,7 +25,7 @@ async def shares_sessions(session: Session) -> bool:
     leaves us with another one, ours was not ours.
     """
     first = await session.value(_PID)
-    other = await session.another()
+    other = await session.open_second()
     try:
         await other.send("BEGIN")
         if await other.value(_PID) == first:

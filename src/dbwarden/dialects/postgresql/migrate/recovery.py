@@ -32,7 +32,7 @@ from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
 BUILDING_PAUSE = 0.2
 """Seconds between two looks at a table on which another session builds an index."""
 
-Found = Literal["done", "not done", "unknown"]
+Effect = Literal["done", "not done", "unknown"]
 
 _OBJECTS = {
     "database": "pg_database WHERE datname",
@@ -42,50 +42,52 @@ _OBJECTS = {
 }
 
 
-def concurrent(probe: Probe) -> bool:
+def is_concurrent(probe: Probe) -> bool:
     """Whether the statement waits for other transactions, which ``lock_timeout`` must not cut."""
     return isinstance(probe, IndexBuilt | IndexDropped | Reindexed | PartitionDetached)
 
 
-async def before(session: Session, probe: Probe) -> Found:
+async def before(session: Session, probe: Probe) -> Effect:
     """Clear the way for a statement that was not tried yet in this run.
 
     Returns:
         ``done`` when it is done already and must not run again; else ``not done``.
     """
     if isinstance(probe, IndexBuilt) and probe.index is not None:
-        await drop_invalid(session, _index_of(probe.table, probe.index))
+        await drop_invalid_indexes(session, _index_of(probe.table, probe.index))
     # Older servers don't know it, and say so best themselves.
     if isinstance(probe, PartitionDetached) and session.server_version >= 14:
-        return "done" if await _finalize(session, probe) else "not done"
+        return "done" if await _finalize_detach(session, probe) else "not done"
     return "not done"
 
 
-async def outcome(session: Session, probe: Probe) -> Found:
+async def find_effect(session: Session, probe: Probe) -> Effect:
     """Whether a statement that was cut short took effect; its leftovers are gone afterwards."""
     match probe:
         case IndexBuilt(index=index, table=table):
             if index is None:
                 return "unknown"
-            await drop_invalid(session, _index_of(table, index))
-            return await _found(session, f"SELECT FROM {_INDEXES} AND {_index_of(table, index)}")
+            await drop_invalid_indexes(session, _index_of(table, index))
+            return await _query_effect(
+                session, f"SELECT FROM {_INDEXES} AND {_index_of(table, index)}"
+            )
         case IndexDropped(indexes=indexes):
             there = " OR ".join(f"to_regclass({_name(name)}) IS NOT NULL" for name in indexes)
-            return _not(await _found(session, f"SELECT WHERE {there}"))
+            return _negate(await _query_effect(session, f"SELECT WHERE {there}"))
         case Reindexed():
-            await drop_invalid(session, _rebuilt(probe))
+            await drop_invalid_indexes(session, _rebuilt(probe))
             return "not done"
         case PartitionDetached():
-            if await _finalize(session, probe):
+            if await _finalize_detach(session, probe):
                 return "done"
-            return _not(await _found(session, f"SELECT FROM {_inherits(probe)}"))
+            return _negate(await _query_effect(session, f"SELECT FROM {_inherits(probe)}"))
         case EnumValueAdded(type=name, value=value):
             there = f"enumtypid = to_regtype({_name(name)}) AND enumlabel = {literal(value)}"
-            return await _found(session, f"SELECT FROM pg_catalog.pg_enum WHERE {there}")
+            return await _query_effect(session, f"SELECT FROM pg_catalog.pg_enum WHERE {there}")
         case ObjectMade(kind=kind, name=obj):
-            return await _found(session, _object(kind, obj))
+            return await _query_effect(session, _object(kind, obj))
         case ObjectDropped(kind=kind, name=obj):
-            return _not(await _found(session, _object(kind, obj)))
+            return _negate(await _query_effect(session, _object(kind, obj)))
         case Repeatable() | SessionSetting():
             return "not done"
         case Transactional() | Unknown():
@@ -94,7 +96,7 @@ async def outcome(session: Session, probe: Probe) -> Found:
             assert_never(probe)
 
 
-async def after_failure(session: Session, probe: Probe, known: frozenset[str]) -> bool:
+async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> bool:
     """Remove what a statement left behind that the server refused in the middle.
 
     Args:
@@ -112,14 +114,14 @@ async def after_failure(session: Session, probe: Probe, known: frozenset[str]) -
                 await _drop(session, index)
             return True
         case Reindexed():
-            await drop_invalid(session, _rebuilt(probe))
+            await drop_invalid_indexes(session, _rebuilt(probe))
             return True
         case IndexDropped(indexes=indexes):
             names = ", ".join(f"to_regclass({_name(name)})" for name in indexes)
             half = f"SELECT FROM {_INDEXES} AND NOT x.indisvalid AND x.indexrelid IN ({names})"
-            return await _found(session, half) == "not done"
+            return await _query_effect(session, half) == "not done"
         case PartitionDetached() if session.server_version >= 14:
-            return await _found(session, f"SELECT FROM {_pending(probe)}") == "not done"
+            return await _query_effect(session, f"SELECT FROM {_pending(probe)}") == "not done"
     return True
 
 
@@ -135,11 +137,11 @@ _INDEXES = (
 )
 
 
-async def drop_invalid(session: Session, which: str) -> None:
+async def drop_invalid_indexes(session: Session, which: str) -> None:
     """Drop the invalid indexes for which *which* holds, once nobody builds on their tables."""
     invalid = f"{_INDEXES} AND NOT x.indisvalid AND {which}"
     waited = False
-    while building := await _names(session, f"{invalid} AND {_BUSY}"):
+    while building := await _names(session, f"{invalid} AND {_BEING_BUILT}"):
         if not waited:
             telemetry.emit("waiting_for_index", index=", ".join(building))
         waited = True
@@ -149,7 +151,7 @@ async def drop_invalid(session: Session, which: str) -> None:
 
 
 # CONCURRENTLY holds this lock on the table from beginning to end; two of them exclude each other.
-_BUSY = (
+_BEING_BUILT = (
     "EXISTS (SELECT FROM pg_catalog.pg_locks k WHERE k.locktype = 'relation' AND k.granted"
     " AND k.mode = 'ShareUpdateExclusiveLock' AND k.relation = x.indrelid"
     " AND k.database = (SELECT d.oid FROM pg_catalog.pg_database d"
@@ -195,9 +197,9 @@ def _pending(probe: PartitionDetached) -> str:
     return f"{_inherits(probe)} AND inhdetachpending"
 
 
-async def _finalize(session: Session, probe: PartitionDetached) -> bool:
+async def _finalize_detach(session: Session, probe: PartitionDetached) -> bool:
     """End a detaching that was cut short; whether there was one."""
-    if await _found(session, f"SELECT FROM {_pending(probe)}") != "done":
+    if await _query_effect(session, f"SELECT FROM {_pending(probe)}") != "done":
         return False
     parent, partition = _quoted(probe.parent), _quoted(probe.partition)
     await session.send(f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE")
@@ -217,11 +219,11 @@ def _name(name: QualifiedName) -> str:
     return literal(_quoted(name))
 
 
-async def _found(session: Session, query: str) -> Found:
+async def _query_effect(session: Session, query: str) -> Effect:
     return "done" if await session.value(f"SELECT EXISTS ({query})::text") == "true" else "not done"
 
 
-def _not(found: Found) -> Found:
+def _negate(found: Effect) -> Effect:
     return "not done" if found == "done" else "done"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import OnDone, PendingMigration, Step
-from dbwarden.dialects.postgresql.migrate import history_rows as entries
+from dbwarden.dialects.postgresql.migrate import history_rows
 from dbwarden.dialects.postgresql.migrate.batching import (
     DONE,
     READING_ERRORS,
@@ -17,8 +17,8 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     Trace,
     Unit,
     batches,
-    judge,
-    place,
+    find_failure,
+    locate_offset,
     render,
 )
 from dbwarden.dialects.postgresql.migrate.journal import Journal
@@ -75,35 +75,35 @@ class Runner:
         self._opening = ""
 
     async def run(
-        self, works: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
+        self, migrations: Sequence[PendingMigration], on_done: OnDone, opening: str = ""
     ) -> None:
-        """Run *works*; see ``Connection.run``.
+        """Run *migrations*; see ``Connection.run``.
 
         *opening* is SQL that comes first, with its own commit, in the same message if possible.
 
         Raises:
             OpeningRefused: The server refused that; nothing was run.
         """
-        for work in works:
-            self._check_text(work)
+        for pending in migrations:
+            self._check_text(pending)
         # In a transaction of its own: the next BEGIN would take it along, and a failure undo it.
         opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
         self._opening = opening and f"{opening};{opened}"
-        if self._opening and not (works and in_one_transaction(works[0])):
+        if self._opening and not (migrations and is_one_transaction(migrations[0])):
             await self._open()
         units: list[Unit] = []
 
         async def confirm(unit: Unit) -> None:
-            await on_done(unit.work)
+            await on_done(unit.pending)
 
-        for work in works:
-            if in_one_transaction(work):
-                units.append(self._unit(work))
+        for pending in migrations:
+            if is_one_transaction(pending):
+                units.append(self._unit(pending))
                 continue
             await self._run_units(units, confirm)
             units = []
-            await self._journal().run(work)
-            await on_done(work)
+            await self._journal().run(pending)
+            await on_done(pending)
         await self._run_units(units, confirm)
 
     async def _open(self) -> None:
@@ -115,10 +115,10 @@ class Runner:
             raise OpeningRefused(refused) from refused
         self._opening = ""
 
-    def _unit(self, work: PendingMigration) -> Unit:
-        step = None if work.fake or not work.steps else work.steps[0]
-        record = entries.record_sql(self._table, work, self._writer)
-        return Unit(number=self._next(), work=work, step=step, record=record)
+    def _unit(self, pending: PendingMigration) -> Unit:
+        step = None if pending.fake or not pending.steps else pending.steps[0]
+        record = history_rows.record_sql(self._table, pending, self._writer)
+        return Unit(number=self._next(), pending=pending, step=step, record=record)
 
     def _next(self) -> int:
         self._number += 1
@@ -135,10 +135,10 @@ class Runner:
         )
 
     async def _run_step(
-        self, work: PendingMigration, step: Step, record: str, prelude: str
+        self, pending: PendingMigration, step: Step, record: str, prelude: str
     ) -> None:
-        unit = Unit(number=self._next(), work=work, step=step, record=record, prelude=prelude)
-        await self._run_units([unit], _nobody)
+        unit = Unit(number=self._next(), pending=pending, step=step, record=record, prelude=prelude)
+        await self._run_units([unit], _ignore)
 
     async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
         """Run *units* in order, many to a message; those before a failure are confirmed."""
@@ -148,7 +148,7 @@ class Runner:
             batch = tuple(units[:1]) if apart else next(batches(units))
             message = render(batch, self._limits, opening=self._opening)
             failure = await self._send(message)
-            self._settle_opening(failure)
+            self._check_opening(failure)
             done = [u for u in batch if failure is None or u.number <= failure[1].done]
             for unit in done:
                 await confirm(unit)
@@ -156,27 +156,27 @@ class Runner:
             if failure is None:
                 continue
             refused, trace = failure
-            match judge(message, trace):
+            match find_failure(message, trace):
                 case SendApart():
                     apart = True
                 case NothingRan(before=before, failed=failed):
                     await self._run_units(before, confirm)
                     raise self._error(refused, failed) from refused
                 case Failed() as failed:
-                    await self._again_or_raise(refused, failed, retries)
+                    await self._retry_or_raise(refused, failed, retries)
 
-    def _settle_opening(self, failure: tuple[ServerRefused, Trace] | None) -> None:
+    def _check_opening(self, failure: tuple[ServerRefused, Trace] | None) -> None:
         """Did the opening happen? A fault that the server meets on reading is not the opening's."""
         if failure is None or failure[1].opened:
             self._opening = ""
         elif self._opening and failure[0].sqlstate not in READING_ERRORS:
             raise OpeningRefused(failure[0]) from failure[0]
 
-    async def _again_or_raise(
+    async def _retry_or_raise(
         self, refused: ServerRefused, failed: Failed, retries: dict[int, LockRetries]
     ) -> None:
         """Wait before another try of a transaction that met a locked table, or give up."""
-        key = failed.unit.work.migration.key
+        key = failed.unit.pending.migration.key
         known = retries.setdefault(failed.unit.number, LockRetries(key, self._config.lock_retries))
         if refused.sqlstate != LOCK_NOT_AVAILABLE or not await known.pause(refused.message):
             raise self._error(refused, failed) from refused
@@ -212,11 +212,11 @@ class Runner:
             steps_done=failed.unit.step.number - 1 if failed.unit.step is not None else 0,
         )
 
-    def _check_text(self, work: PendingMigration) -> None:
+    def _check_text(self, pending: PendingMigration) -> None:
         """A NUL character would end the message in its middle."""
-        for step in work.steps:
+        for step in pending.steps:
             if "\0" in step.text:
-                statement, location = place(work.migration, step, step.text.index("\0"))
+                statement, location = locate_offset(pending.migration, step, step.text.index("\0"))
                 raise StatementFailed(
                     "there is a NUL character, which PostgreSQL does not take",
                     database=self._config.database_name,
@@ -226,13 +226,13 @@ class Runner:
                 )
 
 
-def in_one_transaction(work: PendingMigration) -> bool:
-    """Whether all of *work* and its ledger row are one transaction."""
-    if work.fake or not work.steps:
+def is_one_transaction(pending: PendingMigration) -> bool:
+    """Whether all of *pending* and its ledger row are one transaction."""
+    if pending.fake or not pending.steps:
         return True
-    fresh = work.done == 0 and not work.interrupted
-    return fresh and len(work.steps) == 1 and work.steps[0].transactional
+    fresh = pending.done == 0 and not pending.interrupted
+    return fresh and len(pending.steps) == 1 and pending.steps[0].transactional
 
 
-async def _nobody(unit: Unit) -> None:
+async def _ignore(unit: Unit) -> None:
     """Nobody waits for a step."""

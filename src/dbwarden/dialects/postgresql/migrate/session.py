@@ -1,8 +1,7 @@
 """One connection to the server: one flight a call, and nothing left running when it ends.
 
 Raw asyncpg and the simple protocol only, so that it works behind a pooler too. A cancelled call
-leaves the connection *unsettled*: the statement may still run. ``settle`` asks the server to stop
-it and waits for the answer.
+does not stop the statement on the server; ``stop_running`` does, and waits until it has ended.
 """
 
 from collections.abc import Awaitable, Callable
@@ -61,9 +60,9 @@ class Session:
         self._raw = raw
         self._database = database
         self._reconnect = reconnect
-        self._unsettled = False
+        self._may_be_running = False
         self._listener: Context | None = None
-        raw.add_log_listener(self._heard)
+        raw.add_log_listener(self._on_notice)
 
     @property
     def open(self) -> bool:
@@ -76,9 +75,9 @@ class Session:
         return Greeting.of(self.backend_pid, self._raw.get_settings()) if self.open else None
 
     @property
-    def settled(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing of ours can be running on the server."""
-        return not self._unsettled
+        return not self._may_be_running
 
     async def send(self, sql: str, *, listen: bool = False) -> None:
         """Run *sql*, one statement or many; the rows they return are dropped.
@@ -92,7 +91,7 @@ class Session:
         """
         self._listener = copy_context() if listen else None
         try:
-            await self._flight(partial(self._raw.execute, sql))
+            await self._send_once(partial(self._raw.execute, sql))
         finally:
             self._listener = None
 
@@ -112,28 +111,28 @@ class Session:
         async def take(data: bytes) -> None:
             copied.extend(data)
 
-        await self._flight(partial(self._raw.copy_from_query, query, output=take))
+        await self._send_once(partial(self._raw.copy_from_query, query, output=take))
         return copied_lines(bytes(copied))
 
-    async def _flight(self, call: Callable[[], Awaitable[Any]]) -> None:
+    async def _send_once(self, call: Callable[[], Awaitable[Any]]) -> None:
         # A cancelled operation starts nothing new.
         await anyio.lowlevel.checkpoint_if_cancelled()
         if not self.open:
-            raise self._lost(ConnectionError("it was closed"))
-        self._unsettled = True
+            raise self._connection_lost(ConnectionError("it was closed"))
+        self._may_be_running = True
         try:
             await call()
         except asyncpg.PostgresError as error:
             if not self.open or error.sqlstate is None or error.sqlstate in _GONE:
-                raise self._lost(error) from error
-            self._unsettled = False
+                raise self._connection_lost(error) from error
+            self._may_be_running = False
             raise ServerRefused(error) from error
         except (asyncpg.InterfaceError, OSError) as error:
-            raise self._lost(error) from error
-        self._unsettled = False
+            raise self._connection_lost(error) from error
+        self._may_be_running = False
 
-    def _lost(self, error: Exception) -> ConnectionLost:
-        self._unsettled = False
+    def _connection_lost(self, error: Exception) -> ConnectionLost:
+        self._may_be_running = False
         self._raw.terminate()
         said = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
         return ConnectionLost(
@@ -142,21 +141,21 @@ class Session:
             next_step="Run the command again: it looks up what was done, and does the rest.",
         )
 
-    def _heard(self, _: Any, message: Any) -> None:
+    def _on_notice(self, _: Any, message: Any) -> None:
         if self._listener is None:
             return
         # The driver calls us from the loop; the event belongs to the task that waits.
         said = message.message or ""
         self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
 
-    async def settle(self) -> None:
+    async def stop_running(self) -> None:
         """See to it that nothing of ours runs on the server any more. Call it under a shield.
 
         Takes at most ``grace`` seconds. First by asking to cancel: asyncpg has sent that request
         when the call was cancelled, and the next call waits until it was heard. When that leads
         nowhere, the whole session is ended from another connection.
         """
-        if not self._unsettled or not self.open:
+        if not self._may_be_running or not self.open:
             return
         with anyio.move_on_after(self.grace / 2):
             try:
@@ -164,12 +163,12 @@ class Session:
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 pass
             else:
-                self._unsettled = False
+                self._may_be_running = False
                 return
         with anyio.move_on_after(self.grace / 2):
             await self._end_backend()
         self._raw.terminate()
-        self._unsettled = False
+        self._may_be_running = False
 
     async def _end_backend(self) -> None:
         try:
@@ -183,7 +182,7 @@ class Session:
         finally:
             other.terminate()
 
-    async def another(self) -> "Session":
+    async def open_second(self) -> "Session":
         """A second session with the same server."""
         return Session(await self._reconnect(), self._database, self._reconnect, grace=self.grace)
 
@@ -193,7 +192,7 @@ class Session:
 
     async def close(self) -> None:
         """Stop what runs, and hang up. Call it under a shield."""
-        await self.settle()
+        await self.stop_running()
         self.hang_up()
         # The transport closes its socket in the loop's next round.
         await anyio.lowlevel.checkpoint()

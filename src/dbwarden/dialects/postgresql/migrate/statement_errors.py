@@ -1,6 +1,6 @@
 """What the server refused, in the user's words. Pure."""
 
-from dbwarden.dialects.base import Statement, adopt_instead
+from dbwarden.dialects.base import Statement, suggest_baseline
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
 from dbwarden.errors import (
     DBWardenError,
@@ -24,11 +24,11 @@ NOT_SUPPORTED = "0A000"
 CONSTRAINT = "23"
 """The class of violated constraints."""
 DIVISION_BY_ZERO = "22012"
-ALREADY_THERE = ("42P07", "42P06", "23505")
+CREATED_CONCURRENTLY = ("42P07", "42P06", "23505")
 """A table, a namespace, or an entry in the catalog that another session made just before us."""
 
 
-THERE_ALREADY = ("42P06", "42P07", "42701", "42710")
+DUPLICATE_OBJECT = ("42P06", "42P07", "42701", "42710")
 """A schema, a table, a column, something else of that name exists."""
 
 
@@ -63,8 +63,8 @@ def statement_failed(
         next_step=_next_step(refused, statement, steps_done),
     )
     error.sqlstate = refused.sqlstate
-    if refused.sqlstate in THERE_ALREADY:
-        error.next_step = f"{error.next_step} {adopt_instead(database)}"
+    if refused.sqlstate in DUPLICATE_OBJECT:
+        error.next_step = f"{error.next_step} {suggest_baseline(database)}"
     return error
 
 

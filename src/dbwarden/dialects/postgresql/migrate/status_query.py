@@ -8,15 +8,15 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
     details_sql,
     history_sql,
-    look_sql,
+    status_sql,
 )
 from dbwarden.dialects.postgresql.migrate.parse_status import (
     Greeting,
     Lines,
-    Look,
+    StatusReply,
+    add_details,
     parse_history,
-    parse_look,
-    with_details,
+    parse_status_lines,
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
@@ -35,7 +35,7 @@ Ask = Callable[[str], Awaitable[Lines]]
 _NOTHING: Lines = ()
 
 
-async def look(
+async def read_status(
     ask: Ask,
     address: LedgerAddress,
     database: DatabaseName,
@@ -43,10 +43,10 @@ async def look(
     alone: bool = False,
     greeting: Greeting | None = None,
     also: str = "NULL",
-    without_ledger: str | None = None,
+    also_without_ledger: str | None = None,
     where: bool = True,
     row_ids: Collection[int] = (),
-) -> Look:
+) -> StatusReply:
     """Look at ledger and lock; the reading is complete.
 
     A ledger that does not exist yet or is empty, a lock that somebody holds, a replica and a
@@ -58,7 +58,7 @@ async def look(
         database: For errors.
         alone: Each question is a transaction by itself.
         greeting: What the server told when we connected, so that it need not be asked.
-        also: What else is to be done with it, as of ``look_sql``.
+        also: What else is to be done with it, as of ``status_sql``.
         without_ledger: The same where there is no ledger yet.
         where: Find out its namespace, too.
         row_ids: Rows to read even if they were rolled back.
@@ -67,8 +67,10 @@ async def look(
         LedgerError: There is a ledger, but we may not read it, or it is none of ours.
     """
     try:
-        without = also if without_ledger is None else without_ledger
-        query = partial(look_sql, address, alone=alone, where=where, row_ids=tuple(sorted(row_ids)))
+        without = also if also_without_ledger is None else also_without_ledger
+        query = partial(
+            status_sql, address, alone=alone, where=where, row_ids=tuple(sorted(row_ids))
+        )
         found = await _first(ask, query, database, greeting, also, without)
         if greeting is not None and greeting.backend_pid != found.backend_pid:
             found = await _first(ask, query, database, None, also, without)
@@ -97,11 +99,11 @@ async def read_history(
     return parse_history(lines, database)
 
 
-async def holder_of(ask: Ask, address: LedgerAddress) -> LockHolder | None:
+async def find_holder(ask: Ask, address: LedgerAddress) -> LockHolder | None:
     """Who else holds the lock now."""
     nothing = Reading(server_version="", namespace=None, rows=None, holder=None, read_only=False)
     (answer,) = await ask(details_sql(address, holder=True, lag=False))
-    return with_details(nothing, False, answer[0]).holder
+    return add_details(nothing, False, answer[0]).holder
 
 
 async def _first(
@@ -110,8 +112,8 @@ async def _first(
     database: DatabaseName,
     greeting: Greeting | None,
     also: str,
-    without_ledger: str,
-) -> Look:
+    also_without_ledger: str,
+) -> StatusReply:
     query = partial(query, greeted=greeting is not None)
     there, lines = True, _NOTHING
     try:
@@ -121,17 +123,17 @@ async def _first(
             raise
         there = False
     if lines:
-        return parse_look(lines, database, greeting)
-    lines = await ask(query(rows=False, also=also if there else without_ledger))
-    found = parse_look(lines, database, greeting)
+        return parse_status_lines(lines, database, greeting)
+    lines = await ask(query(rows=False, also=also if there else also_without_ledger))
+    found = parse_status_lines(lines, database, greeting)
     return replace(found, reading=replace(found.reading, rows=() if there else None))
 
 
-async def _details(ask: Ask, address: LedgerAddress, found: Look) -> Reading:
+async def _details(ask: Ask, address: LedgerAddress, found: StatusReply) -> Reading:
     try:
         (answer,) = await ask(details_sql(address, holder=found.held, lag=found.recovering))
     except ServerRefused as refused:
         if refused.sqlstate != NOT_SUPPORTED:
             raise
         (answer,) = await ask(details_sql(address, holder=found.held, lag=False))
-    return with_details(found.reading, found.recovering, answer[0])
+    return add_details(found.reading, found.recovering, answer[0])

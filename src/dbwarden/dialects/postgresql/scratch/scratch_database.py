@@ -17,7 +17,11 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import Expression, ScratchDatabase, TracedStatement, setup_of
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
-from dbwarden.dialects.postgresql.migrate.batching import in_pieces, place, statement_offsets
+from dbwarden.dialects.postgresql.migrate.batching import (
+    locate_offset,
+    split_step,
+    statement_offsets,
+)
 from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
@@ -251,7 +255,7 @@ class PostgresScratchDatabase:
         for number, step in enumerate(whole):
             if number:
                 await raw.execute(RESET + prelude_of(whole[:number]))
-            for piece in in_pieces(step, AT_ONCE):
+            for piece in split_step(step, AT_ONCE):
                 await self._run_piece(migration, piece)
 
     async def _run_piece(self, migration: Migration, step: Step) -> None:
@@ -282,7 +286,7 @@ class PostgresScratchDatabase:
     def _failed_at(
         self, error: asyncpg.PostgresError, migration: Migration, step: Step, offset: int
     ) -> DBWardenError:
-        statement, location = place(migration, step, offset)
+        statement, location = locate_offset(migration, step, offset)
         return self._failed(error, statement.text if statement is not None else None, location)
 
     async def _run_step(self, step: Step) -> None:

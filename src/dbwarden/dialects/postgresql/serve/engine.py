@@ -32,7 +32,7 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
 from dbwarden.dialects.postgresql.migrate.parse_status import Lines, copied_lines
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
-from dbwarden.dialects.postgresql.migrate.status_query import look
+from dbwarden.dialects.postgresql.migrate.status_query import read_status
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
 from dbwarden.history import Reading
@@ -256,7 +256,7 @@ async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
                 raise
             raise refused from error
 
-    return (await look(ask, address, config.database_name)).reading
+    return (await read_status(ask, address, config.database_name)).reading
 
 
 def _refusal(error: DBAPIError) -> ServerRefused | None:

@@ -108,7 +108,7 @@ def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
     end = common.close(source, POSTGRESQL, at)
     if char == "-" or char == "/":
         if common.is_marker(source.text[at:end]):
-            raise common.misplaced(source, at)
+            raise common.misplaced_marker(source, at)
         comments.append((at, end))
     return end
 

@@ -25,7 +25,12 @@ from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.runner import Run
 from dbwarden.dialects.sqlite.migrate.session import Session, pauses
-from dbwarden.dialects.sqlite.migrate.threads import GRACE, cleaning, interruptible, uninterrupted
+from dbwarden.dialects.sqlite.migrate.threads import (
+    GRACE,
+    run_cleanup,
+    run_interruptible,
+    run_uninterrupted,
+)
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, LockTimeout
@@ -86,21 +91,21 @@ class SQLiteConnection:
             yield
         finally:
             if not self._session.abandoned:
-                await cleaning(lock.release)
+                await run_cleanup(lock.release)
 
     async def _take(self, lock: LockFile) -> None:
         name, seconds = self._config.database_name, self._config.migration_lock_timeout
         end, told = time.monotonic() + seconds, False
         for pause in pauses():
             try:
-                taken = await uninterrupted(lock.take)
+                taken = await run_uninterrupted(lock.take)
             except OSError as error:
                 raise failures.lock_failed(name, lock.path, error) from error
             if taken:
                 return
             over = time.monotonic() >= end
             # A reader holds it for an instant, and has released it when it is asked for.
-            holder = await uninterrupted(lock.holder) if over or not told else None
+            holder = await run_uninterrupted(lock.holder) if over or not told else None
             if holder is not None and over:
                 raise failures.migrator_busy(name, seconds, holder)
             if holder is not None:
@@ -112,8 +117,8 @@ class SQLiteConnection:
         """Make the ledger if it does not exist. Only under the lock."""
         await self._change(lambda: self._session.ledger.create())
 
-    async def run_first(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Make the ledger and run *works*.
+    async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Make the ledger and run *migrations*.
 
         Raises:
             LedgerAppeared: There is a ledger by now; nothing was run.
@@ -121,26 +126,26 @@ class SQLiteConnection:
         if (await self.read()).rows is not None:
             raise LedgerAppeared
         await self.create_ledger()
-        await self.run(works, on_done)
+        await self.run(migrations, on_done)
 
-    async def run(self, works: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Run *works* in order, each step with its ledger row. Only under the lock.
+    async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
+        """Run *migrations* in order, each step with its ledger row. Only under the lock.
 
         Raises:
             StatementFailed: With file, line, column and SQLite's words.
             LockTimeout: Another connection was in the way for longer than ``lock_timeout``,
                 ``lock_retries`` times over.
         """
-        for work in works:
-            run = Run(self._session, work)
+        for pending in migrations:
+            run = Run(self._session, pending)
             for step in run.remaining:
                 await self._retrying(
-                    partial(run.step, step), version=work.migration.key, step=step.number
+                    partial(run.step, step), version=pending.migration.key, step=step.number
                 )
             if not run.remaining:
-                await self._retrying(run.settle, version=work.migration.key)
-            await on_done(work)
-        await self._call(lambda: self._session.tell(None))
+                await self._retrying(run.record_done, version=pending.migration.key)
+            await on_done(pending)
+        await self._call(lambda: self._session.publish_statement(None))
 
     async def _retrying(self, attempt: Callable[[], T], **fields: str | int) -> T:
         """Make *attempt* again where it met a lock, which left nothing of it.
@@ -212,9 +217,9 @@ class SQLiteConnection:
             return False
         return await self._call(partial(lock.terminate, holder, within=GRACE))
 
-    async def _call(self, work: Callable[[], T]) -> T:
+    async def _call(self, call: Callable[[], T]) -> T:
         self._session.rearm()
-        return await interruptible(work, self._session)
+        return await run_interruptible(call, self._session)
 
 
 class SQLiteDialect:
@@ -259,7 +264,7 @@ async def _connected(config: DatabaseConfig, read_only: bool) -> AsyncGenerator[
     session = Session(config, target_of(url), writer, read_only=read_only)
     try:
         with anyio.move_on_after(config.connect_timeout) as scope:
-            await interruptible(session.open, session)
+            await run_interruptible(session.open, session)
         if scope.cancelled_caught:
             raise failures.too_slow(
                 config.database_name, session.target.path, config.connect_timeout
@@ -267,7 +272,7 @@ async def _connected(config: DatabaseConfig, read_only: bool) -> AsyncGenerator[
         yield SQLiteConnection(session)
     finally:
         if not session.abandoned:
-            await cleaning(session.close)
+            await run_cleanup(session.close)
 
 
 DIALECT = SQLiteDialect()

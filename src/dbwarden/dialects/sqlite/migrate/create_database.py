@@ -6,8 +6,8 @@ from contextlib import closing
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.dialects.sqlite.migrate.opening import Target, target_of
-from dbwarden.dialects.sqlite.migrate.statement_errors import opening_failed, surroundings
-from dbwarden.dialects.sqlite.migrate.threads import uninterrupted
+from dbwarden.dialects.sqlite.migrate.statement_errors import check_file, opening_failed
+from dbwarden.dialects.sqlite.migrate.threads import run_uninterrupted
 from dbwarden.errors import UsageError
 from dbwarden.types import DatabaseName
 
@@ -27,17 +27,17 @@ async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
                 next_step=f"Leave out --{option}.",
             )
     target = target_of(await config.resolve_url(migrating=True))
-    return await uninterrupted(lambda: _made(config.database_name, target))
+    return await run_uninterrupted(lambda: _create_file(config.database_name, target))
 
 
-def _made(name: DatabaseName, target: Target) -> bool:
+def _create_file(name: DatabaseName, target: Target) -> bool:
     path = target.path
     if path is None:
         raise UsageError("a database in memory cannot be made beforehand", database=name)
     try:
         if path.exists():
             return False
-        if (problem := surroundings(name, path, create=True)) and path.is_symlink():
+        if (problem := check_file(name, path, create=True)) and path.is_symlink():
             raise problem
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(target.file_uri("rwc"), uri=True)) as database:

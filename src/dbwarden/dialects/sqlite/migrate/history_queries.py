@@ -15,7 +15,7 @@ from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError
 from dbwarden.history import HistoryKind, LedgerExcerpt, LedgerRow, State
 
-SETTLED = (State.APPLIED, State.ROLLED_BACK)
+FINAL_STATES = (State.APPLIED, State.ROLLED_BACK)
 
 _COLUMNS = {
     "id": "INTEGER PRIMARY KEY",
@@ -81,21 +81,21 @@ def entry_of(fields: Mapping[str, Any]) -> Entry:
     return Entry(id=fields["id"], progress=progress)
 
 
-def begun(work: PendingMigration, step: int, running: str) -> Progress:
-    """Before step *step* + 1 of *work*, whose outcome the next run has to look up."""
-    return Progress(state=_under_way(work), step=step, running=running)
+def progress_before(pending: PendingMigration, step: int, running: str) -> Progress:
+    """Before step *step* + 1 of *pending*, whose outcome the next run has to look up."""
+    return Progress(state=_under_way(pending), step=step, running=running)
 
 
-def done(work: PendingMigration, step: int) -> Progress:
-    """After *step* steps of *work* are done, or all of it when it only pretends to run."""
-    if work.fake or step >= len(work.steps):
-        ended = State.APPLIED if work.direction == "upgrade" else State.ROLLED_BACK
-        return Progress(state=ended, step=0 if work.fake else len(work.steps))
-    return Progress(state=_under_way(work), step=step)
+def progress_after(pending: PendingMigration, step: int) -> Progress:
+    """After *step* steps of *pending* are done, or all of it when it only pretends to run."""
+    if pending.fake or step >= len(pending.steps):
+        ended = State.APPLIED if pending.direction == "upgrade" else State.ROLLED_BACK
+        return Progress(state=ended, step=0 if pending.fake else len(pending.steps))
+    return Progress(state=_under_way(pending), step=step)
 
 
-def _under_way(work: PendingMigration) -> State:
-    return State.UPGRADING if work.direction == "upgrade" else State.ROLLING_BACK
+def _under_way(pending: PendingMigration) -> State:
+    return State.UPGRADING if pending.direction == "upgrade" else State.ROLLING_BACK
 
 
 class Ledger:
@@ -188,17 +188,17 @@ class Ledger:
 
     def write(
         self,
-        work: PendingMigration,
+        pending: PendingMigration,
         entry: Entry | None,
         progress: Progress,
         spent: Spent,
         *,
         first: bool,
     ) -> Entry:
-        """Record how far *work* is.
+        """Record how far *pending* is.
 
         Args:
-            work: The migration and its direction.
+            pending: The migration and its direction.
             entry: Its live row as it was last read or written; ``None`` to insert one.
             progress: How far it is.
             spent: Since when, and how long since the row was last written.
@@ -211,11 +211,11 @@ class Ledger:
         Raises:
             LedgerError: The row is no longer like *entry*.
         """
-        fields = {**_facts(work, self._writer), **_how_far(work, progress)}
-        fields["finished_at"] = _now() if progress.state in SETTLED else None
+        fields = {**_migration_fields(pending, self._writer), **_progress_fields(pending, progress)}
+        fields["finished_at"] = _now() if progress.state in FINAL_STATES else None
         if first:
             fields["duration_ms"] = 0.0
-            if work.direction == "upgrade":
+            if pending.direction == "upgrade":
                 fields["started_at"] = spent.since.isoformat()
         if entry is None:
             row_id = self._insert({**fields, "duration_ms": spent.ms})
@@ -224,7 +224,7 @@ class Ledger:
         self._add_time(entry.id, spent.ms)
         return Entry(id=entry.id, progress=progress)
 
-    def saved(self, row_id: int) -> Mapping[str, Any]:
+    def read_fields(self, row_id: int) -> Mapping[str, Any]:
         """All fields of a row, for :meth:`restore`."""
         found = self._database.execute(
             f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row_id,)
@@ -243,7 +243,7 @@ class Ledger:
         self._database.execute(
             f"UPDATE main.{self._table} SET finished_at = CASE WHEN state IN (?, ?) "
             "THEN coalesce(finished_at, ?) END WHERE id = ?",
-            (*SETTLED, _now(), entry.id),
+            (*FINAL_STATES, _now(), entry.id),
         )
 
     def delete(self, entry: Entry) -> None:
@@ -295,8 +295,8 @@ def _as_read(entry: Entry) -> tuple[int, str, int, str | None]:
     return entry.id, str(progress.state), progress.step, progress.running
 
 
-def _facts(work: PendingMigration, writer: Writer) -> dict[str, Any]:
-    migration = work.migration
+def _migration_fields(pending: PendingMigration, writer: Writer) -> dict[str, Any]:
+    migration = pending.migration
     return {
         "key": migration.key,
         "description": migration.description,
@@ -310,12 +310,12 @@ def _facts(work: PendingMigration, writer: Writer) -> dict[str, Any]:
     }
 
 
-def _how_far(work: PendingMigration, progress: Progress) -> dict[str, Any]:
+def _progress_fields(pending: PendingMigration, progress: Progress) -> dict[str, Any]:
     return {
         "state": str(progress.state),
         "step": progress.step,
         "running": progress.running,
-        "steps_checksum": steps_checksum(work.steps[: progress.step]),
+        "steps_checksum": steps_checksum(pending.steps[: progress.step]),
     }
 
 

@@ -141,11 +141,11 @@ class LockFile:
                 os.close(descriptor)
         if self._descriptor is None:
             return False
-        self._mark = _own_mark(self._application)
+        self._mark = _new_mark(self._application)
         self._write(self._mark)
         return True
 
-    def note(self, statement: str | None) -> None:
+    def write_statement(self, statement: str | None) -> None:
         """Tell whoever asks what runs now."""
         if self._mark is not None:
             shown = statement[:_SHOWN] if statement else None
@@ -175,7 +175,7 @@ class LockFile:
 
     def holder(self) -> LockHolder | None:
         """Who holds the lock now, or ``None``; takes it from nobody."""
-        held, mark = self._look()
+        held, mark = self._read_state()
         if not held:
             return None
         return mark.holder if mark is not None else LockHolder(pid=None)
@@ -187,8 +187,8 @@ class LockFile:
             holder: Who was seen to hold it.
             within: Seconds to wait for the lock to be free afterwards.
         """
-        held, mark = self._look()
-        if not held or mark is None or not _ours_to_end(mark, holder):
+        held, mark = self._read_state()
+        if not held or mark is None or not _may_terminate(mark, holder):
             return False
         try:
             os.kill(mark.pid, signal.SIGTERM)
@@ -202,10 +202,10 @@ class LockFile:
         return True
 
     def _still_held(self, mark: Mark) -> bool:
-        held, now = self._look()
+        held, now = self._read_state()
         return held and (now is None or now.since == mark.since)
 
-    def _look(self) -> tuple[bool, Mark | None]:
+    def _read_state(self) -> tuple[bool, Mark | None]:
         """Whether it is held, and by whom if that can be read."""
         try:
             descriptor = open_own(self.path, os.O_RDONLY)
@@ -238,7 +238,7 @@ def has_name(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _ours_to_end(mark: Mark, holder: LockHolder) -> bool:
+def _may_terminate(mark: Mark, holder: LockHolder) -> bool:
     """Whether *mark* is the holder that was meant, on this machine, and another process."""
     return (
         (mark.pid, mark.since) == (holder.pid, holder.since)
@@ -257,7 +257,7 @@ def born(pid: int) -> str | None:
     return stat.rpartition(b")")[2].split()[19].decode()
 
 
-def _own_mark(application: str) -> Mark:
+def _new_mark(application: str) -> Mark:
     pid = os.getpid()
     return Mark(
         pid=pid,

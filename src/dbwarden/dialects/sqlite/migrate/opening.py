@@ -13,7 +13,7 @@ from urllib.parse import quote
 from dbwarden.config.sqlite import sqlite_arguments
 from dbwarden.config.urls import DatabaseURL
 
-_KEPT = ("immutable", "nolock", "psow", "vfs")
+_PASSED_ON = ("immutable", "nolock", "psow", "vfs")
 """URI parameters that a connection of ours takes over. A shared cache would share its locks too."""
 
 
@@ -45,8 +45,12 @@ class Target:
 
     def file_uri(self, mode: str, **flags: bool) -> str:
         """The file as SQLite's URI, opened in *mode* and with *flags*."""
-        kept = {name: value for name, value in self.parameters if name in _KEPT}
-        given = {**kept, "mode": mode, **{name: str(int(on)) for name, on in flags.items()}}
+        passed_on = {name: value for name, value in self.parameters if name in _PASSED_ON}
+        given = {
+            **passed_on,
+            "mode": mode,
+            **{name: str(int(on)) for name, on in flags.items()},
+        }
         query = "&".join(f"{name}={quote(value)}" for name, value in given.items())
         path = quote(os.fsencode(Path(self.path or "").as_posix()))
         return f"file:{path if path.startswith('/') else '/' + path}?{query}"
@@ -64,20 +68,20 @@ def target_of(url: DatabaseURL) -> Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class FileState:
     """What the file and its neighbours looked like; the same again means that nothing changed."""
 
     file: tuple[int, int, int] | None
     journals: bool
 
     @staticmethod
-    def of(path: Path) -> "Sight":
+    def of(path: Path) -> "FileState":
         """Look without opening anything."""
         try:
             stat = os.stat(path)
         except OSError:
-            return Sight(file=None, journals=False)
-        return Sight(
+            return FileState(file=None, journals=False)
+        return FileState(
             file=(stat.st_ino, stat.st_size, stat.st_mtime_ns),
             journals=any(os.path.exists(f"{path}{end}") for end in ("-wal", "-journal")),
         )
@@ -90,7 +94,7 @@ def open_writing(target: Target) -> sqlite3.Connection:
     return _connect(target.file_uri(target.mode), uri=True)
 
 
-def open_reading(target: Target) -> tuple[sqlite3.Connection, Sight | None]:
+def open_reading(target: Target) -> tuple[sqlite3.Connection, FileState | None]:
     """A connection that cannot write, and leaves no file behind.
 
     A WAL database without a ``-wal`` file is one that nobody has open. SQLite would make that
@@ -103,7 +107,7 @@ def open_reading(target: Target) -> tuple[sqlite3.Connection, Sight | None]:
         database = _connect(target.database, uri=target.uri)
         database.execute("PRAGMA query_only = ON")
         return database, None
-    before = Sight.of(target.path)
+    before = FileState.of(target.path)
     if before.file is None and target.mode == "rwc":
         # The first migrate makes the file: until then the database is an empty one.
         database = _connect(":memory:", uri=False)

@@ -22,9 +22,9 @@ from dbwarden.dialects.sqlite.migrate.history_queries import (
     Entry,
     Progress,
     Spent,
-    begun,
-    done,
     entry_of,
+    progress_after,
+    progress_before,
 )
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
@@ -39,7 +39,7 @@ _PENDING_SETTINGS = ("auto_vacuum", "encoding", "page_size", "temp_store_directo
 """PRAGMAs that wait in the connection for the VACUUM or first write that carries them out."""
 
 
-def outside(step: Step) -> bool:
+def runs_outside_transaction(step: Step) -> bool:
     """Whether the only statement of *step* must run outside a transaction."""
     return not step.transactional and (
         splitting.refuses_transaction(step.statements[0])
@@ -63,11 +63,11 @@ def leaves_traces(statement: Statement) -> bool:
 class Run:
     """One work on its way; lives as long as one call of ``Connection.run`` is busy with it."""
 
-    def __init__(self, session: Session, work: PendingMigration) -> None:
+    def __init__(self, session: Session, pending: PendingMigration) -> None:
         self._session = session
-        self._work = work
-        self._entry = Entry.of(work.row) if work.row is not None else None
-        self._first = not work.resumed
+        self._pending = pending
+        self._entry = Entry.of(pending.row) if pending.row is not None else None
+        self._first = not pending.resumed
         self._prepared = False
         self._carried_out = 0
         self._since = datetime.now(UTC)
@@ -76,7 +76,7 @@ class Run:
     @property
     def remaining(self) -> tuple[Step, ...]:
         """The steps that are left; none when only the ledger is to be written."""
-        return () if self._work.fake else self._work.steps[self._work.done :]
+        return () if self._pending.fake else self._pending.steps[self._pending.done :]
 
     def step(self, step: Step) -> None:
         """Run one step with its ledger row.
@@ -87,14 +87,14 @@ class Run:
                 again.
         """
         self._prepare()
-        if outside(step):
-            self._alone(step)
+        if runs_outside_transaction(step):
+            self._run_outside_transaction(step)
         else:
-            self._together(step)
+            self._run_in_transaction(step)
 
-    def settle(self) -> None:
+    def record_done(self) -> None:
         """Write the row of a work that has no step to run."""
-        self._record(done(self._work, len(self._work.steps)))
+        self._record(progress_after(self._pending, len(self._pending.steps)))
 
     def _prepare(self) -> None:
         """Take away what an earlier migration set on this connection, and set what an earlier run
@@ -103,19 +103,19 @@ class Run:
             return
         if self._session.dirty:
             self._session.reopen()
-        for step in self._work.steps[: self._work.done]:
+        for step in self._pending.steps[: self._pending.done]:
             for statement in step.statements:
                 if is_setting(statement):
-                    self._execute(statement, patiently=True)
+                    self._execute(statement, retry_while_busy=True)
         self._prepared = True
 
     # -- in a transaction -------------------------------------------------------------------
 
-    def _together(self, step: Step) -> None:
+    def _run_in_transaction(self, step: Step) -> None:
         def body() -> Entry:
             self._lap = time.perf_counter()
-            self._watched(step)
-            return self._write(done(self._work, step.number))
+            self._run_checking_keys(step)
+            return self._write(progress_after(self._pending, step.number))
 
         self._entry = self._transaction(body)
         self._first = False
@@ -128,10 +128,10 @@ class Run:
         try:
             return self._session.transaction(body)
         except DBWardenError as error:
-            failures.locate(error, self._work)
+            failures.add_location(error, self._pending)
             raise
 
-    def _watched(self, step: Step) -> None:
+    def _run_checking_keys(self, step: Step) -> None:
         """The statements of *step*, and whether they broke foreign keys."""
         before = None
         if foreign_keys.is_risky(step.statements):
@@ -139,10 +139,10 @@ class Run:
         for statement in step.statements:
             self._execute(statement)
         if before is not None:
-            self._compare(step, before)
+            self._check_keys(step, before)
         self._session.check_stop()
 
-    def _compare(self, step: Step, before: foreign_keys.Violations) -> None:
+    def _check_keys(self, step: Step, before: foreign_keys.Violations) -> None:
         database = self._session.database
         risky = next(each for each in step.statements if foreign_keys.is_risky([each]))
         try:
@@ -151,40 +151,42 @@ class Run:
         except sqlite3.Error as error:
             if not foreign_keys.is_mismatch(error):
                 raise self._refused(risky, error) from error
-            if self._work.direction == "rollback":
+            if self._pending.direction == "rollback":
                 return  # so it was before the upgrade, too
-            raise failures.mismatched_key(self._work, risky, error) from error
+            raise failures.mismatched_key(self._pending, risky, error) from error
         if new:
-            raise failures.broken_keys(self._work, risky, rows)
+            raise failures.broken_keys(self._pending, risky, rows)
 
     def _write(self, progress: Progress) -> Entry:
         """Within a transaction. Only what was committed is remembered, by the caller."""
         now = time.perf_counter()
         spent = Spent(since=self._since, ms=round((now - self._lap) * 1000, 3))
         ledger = self._session.ledger
-        return ledger.write(self._work, self._entry, progress, spent, first=self._first)
+        return ledger.write(self._pending, self._entry, progress, spent, first=self._first)
 
     # -- outside of any transaction ---------------------------------------------------------
 
-    def _alone(self, step: Step) -> None:
+    def _run_outside_transaction(self, step: Step) -> None:
         if self._carried_out != step.number:  # else only the row is missing
             statement, first = step.statements[0], self._first
             earlier = self._announce(step, statement)
             try:
-                self._execute(statement, patiently=True)
+                self._execute(statement, retry_while_busy=True)
             except Exception:
                 self._forget(earlier, first)
                 raise
             self._carried_out = step.number
-        self._record(done(self._work, step.number))
+        self._record(progress_after(self._pending, step.number))
 
     def _announce(self, step: Step, statement: Statement) -> Fields | None:
         """Write down what is about to run; returns the row as it was before."""
 
         def body() -> tuple[Fields | None, Entry]:
             entry = self._entry
-            earlier = self._session.ledger.saved(entry.id) if entry is not None else None
-            return earlier, self._write(begun(self._work, step.number - 1, statement.text))
+            earlier = self._session.ledger.read_fields(entry.id) if entry is not None else None
+            return earlier, self._write(
+                progress_before(self._pending, step.number - 1, statement.text)
+            )
 
         self._lap = time.perf_counter()
         earlier, self._entry = self._transaction(body)
@@ -203,21 +205,21 @@ class Run:
             else:
                 self._session.ledger.delete(self._entry)
 
-        with contextlib.suppress(DBWardenError, Stopped), self._session.clearing():
+        with contextlib.suppress(DBWardenError, Stopped), self._session.uninterruptible():
             self._session.transaction(body)
             self._first = first
             self._entry = entry_of(earlier) if earlier is not None else None
 
     # -- statements -------------------------------------------------------------------------
 
-    def _execute(self, statement: Statement, *, patiently: bool = False) -> None:
+    def _execute(self, statement: Statement, *, retry_while_busy: bool = False) -> None:
         """Run *statement*; *patiently* repeats one that met a lock, outside of a transaction."""
         session = self._session
-        session.tell(statement.text)
+        session.publish_statement(statement.text)
         session.dirty = session.dirty or leaves_traces(statement)
         try:
-            if patiently:
-                session.patiently(lambda: session.execute(statement.text))
+            if retry_while_busy:
+                session.retry_while_busy(lambda: session.execute(statement.text))
             else:
                 session.execute(statement.text)
         except sqlite3.Error as error:
@@ -226,7 +228,7 @@ class Run:
     def _refused(self, statement: Statement, error: sqlite3.Error) -> DBWardenError:
         session, timeout = self._session, self._session.config.statement_timeout
         if session.timed_out:
-            return failures.statement_failed(self._work, statement, error, timeout=timeout)
+            return failures.statement_failed(self._pending, statement, error, timeout=timeout)
         if not failures.names_file(statement, error) and (obstacle := session.obstacle(error)):
-            return failures.locate(obstacle, self._work, statement)
-        return failures.statement_failed(self._work, statement, error)
+            return failures.add_location(obstacle, self._pending, statement)
+        return failures.statement_failed(self._pending, statement, error)

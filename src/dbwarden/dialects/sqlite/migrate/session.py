@@ -16,7 +16,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
-from dbwarden.dialects.sqlite.migrate.opening import Sight, Target, open_reading, open_writing
+from dbwarden.dialects.sqlite.migrate.opening import FileState, Target, open_reading, open_writing
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
@@ -60,7 +60,7 @@ class Session:
         self._stop = threading.Event()
         self._turn = threading.Lock()
         self._database: sqlite3.Connection | None = None
-        self._sight: Sight | None = None
+        self._file_state: FileState | None = None
         self._limit: float | None = None
         self._clearing = False
 
@@ -75,7 +75,7 @@ class Session:
         name, path, create = self.config.database_name, self.target.path, self._may_create
         owner = self.config.replica_of
         if path is not None and (
-            wrong := failures.surroundings(name, path, create=create, owner=owner)
+            wrong := failures.check_file(name, path, create=create, owner=owner)
         ):
             raise wrong
         try:
@@ -91,7 +91,7 @@ class Session:
 
     def _open(self) -> None:
         if self.read_only:
-            made, self._sight = open_reading(self.target)
+            made, self._file_state = open_reading(self.target)
         else:
             made = open_writing(self.target)
         with self._turn:
@@ -157,20 +157,20 @@ class Session:
         """Allow calls again after :meth:`halt`; when no call runs."""
         self._stop.clear()
 
-    def leave(self) -> None:
+    def abandon(self) -> None:
         """Give up on the call that runs: it does not end. Called from the event loop."""
         self.abandoned = True
 
-    def bury(self) -> None:
+    def close_abandoned(self) -> None:
         """Close what was left behind; by the thread of that call, should it ever end."""
         self.close()
         if self.lock is not None:
             self.lock.release()
 
-    def tell(self, statement: str | None) -> None:
+    def publish_statement(self, statement: str | None) -> None:
         """Let others see what runs now."""
         if self.lock is not None:
-            self.lock.note(statement)
+            self.lock.write_statement(statement)
 
     def _watch(self) -> bool:
         """Called by SQLite while it works; true stops it: the statement took too long."""
@@ -178,7 +178,7 @@ class Session:
         return self.timed_out
 
     @contextlib.contextmanager
-    def clearing(self) -> Iterator[None]:
+    def uninterruptible(self) -> Iterator[None]:
         """Let nobody interrupt the block: it takes back what was begun, and is short."""
         with self._turn:
             self._clearing = True
@@ -206,7 +206,7 @@ class Session:
             LedgerError: The ledger makes no sense.
             LockTimeout: Another connection kept the file locked.
         """
-        rows = self._asked(lambda ledger: ledger.rows(row_ids))
+        rows = self._query_history(lambda ledger: ledger.rows(row_ids))
         return Reading(
             server_version=sqlite3.sqlite_version,
             namespace=None,
@@ -217,9 +217,9 @@ class Session:
 
     def history(self, limit: int | None) -> LedgerExcerpt:
         """Read the newest *limit* rows of the ledger; raises as :meth:`read`."""
-        return self._asked(lambda ledger: ledger.newest(limit)) or LedgerExcerpt()
+        return self._query_history(lambda ledger: ledger.newest(limit)) or LedgerExcerpt()
 
-    def _asked(self, question: Callable[[Ledger], T]) -> T | None:
+    def _query_history(self, question: Callable[[Ledger], T]) -> T | None:
         """Ask *question* in one read transaction; ``None`` where there is no ledger."""
 
         def look() -> T | None:
@@ -230,21 +230,21 @@ class Session:
                 self._rollback()
 
         try:
-            return self.still(look)
+            return self.read_consistent(look)
         except sqlite3.Error as error:
-            raise self.failed(error) from error
+            raise self.error_for(error) from error
 
-    def still(self, look: Callable[[], T]) -> T:
+    def read_consistent(self, look: Callable[[], T]) -> T:
         """What *look* saw: patiently, and again where the file was not as still as it seemed.
 
         Raises:
             sqlite3.Error: It cannot be read.
         """
         while True:
-            seen = self.patiently(look)
-            if self._sight is None or self.target.path is None:
+            seen = self.retry_while_busy(look)
+            if self._file_state is None or self.target.path is None:
                 return seen
-            if Sight.of(self.target.path) == self._sight:
+            if FileState.of(self.target.path) == self._file_state:
                 return seen
             self.reopen()
 
@@ -256,7 +256,7 @@ class Session:
 
     # -- writing ----------------------------------------------------------------------------
 
-    def patiently(self, attempt: Callable[[], T]) -> T:
+    def retry_while_busy(self, attempt: Callable[[], T]) -> T:
         """Repeat *attempt* while another connection is in its way, for ``lock_timeout`` seconds.
 
         *attempt* must have done nothing when it fails for that reason. Other errors, and the last
@@ -284,15 +284,15 @@ class Session:
             LockTimeout: Another connection kept its lock; nothing was done.
         """
         try:
-            self.patiently(lambda: self.database.execute("BEGIN IMMEDIATE"))
+            self.retry_while_busy(lambda: self.database.execute("BEGIN IMMEDIATE"))
         except sqlite3.Error as error:
-            raise self.failed(error) from error
+            raise self.error_for(error) from error
         try:
             result = body()
-            self.patiently(lambda: self.database.execute("COMMIT"))
+            self.retry_while_busy(lambda: self.database.execute("COMMIT"))
             return result
         except sqlite3.Error as error:
-            raise self.failed(error) from error
+            raise self.error_for(error) from error
         finally:
             self._rollback()
 
@@ -314,17 +314,17 @@ class Session:
     def _rollback(self) -> None:
         """Take back an open transaction. If SQLite cannot, closing the connection does."""
         if self.database.in_transaction:
-            with contextlib.suppress(sqlite3.Error), self.clearing():
+            with contextlib.suppress(sqlite3.Error), self.uninterruptible():
                 self.database.execute("ROLLBACK")
 
-    def failed(self, error: sqlite3.Error) -> DBWardenError:
+    def error_for(self, error: sqlite3.Error) -> DBWardenError:
         """The error of our own for one of SQLite's that no statement of a migration caused."""
         name = self.config.database_name
-        return self.obstacle(error) or failures.unexpected(name, error)
+        return self.obstacle(error) or failures.internal_failed(name, error)
 
     def obstacle(self, error: sqlite3.Error) -> DBWardenError | None:
         """The error of our own when a lock, the file or its disk is the cause."""
         name, seconds = self.config.database_name, self.config.lock_timeout
         if failures.is_busy(error):
-            return failures.kept_waiting(name, seconds, error, self.other_holder())
-        return failures.at_large(name, self.target.path, error)
+            return failures.lock_timed_out(name, seconds, error, self.other_holder())
+        return failures.database_failed(name, self.target.path, error)

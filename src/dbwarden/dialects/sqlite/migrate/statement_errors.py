@@ -7,7 +7,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from dbwarden.dialects.base import PendingMigration, Statement, adopt_instead
+from dbwarden.dialects.base import PendingMigration, Statement, suggest_baseline
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
@@ -59,13 +59,13 @@ def opening_failed(
             detail=detail,
             next_step="Correct database_url, or move that file away.",
         )
-    place = path or "the database in memory"
-    return at_large(name, path, error) or ConnectError(
-        f"{place} cannot be opened: {error}", database=name, detail=detail
+    where = path or "the database in memory"
+    return database_failed(name, path, error) or ConnectError(
+        f"{where} cannot be opened: {error}", database=name, detail=detail
     )
 
 
-def surroundings(
+def check_file(
     name: DatabaseName, path: Path, *, create: bool, owner: DatabaseName | None = None
 ) -> DBWardenError | None:
     """What is wrong with the place where the file lies, before SQLite is asked.
@@ -174,14 +174,16 @@ def migrator_busy(name: DatabaseName, seconds: float, holder: LockHolder) -> Mig
 # -- at work ------------------------------------------------------------------------------------
 
 
-def at_large(name: DatabaseName, path: Path | None, error: BaseException) -> DBWardenError | None:
+def database_failed(
+    name: DatabaseName, path: Path | None, error: BaseException
+) -> DBWardenError | None:
     """The error when it is not the statement that is wrong but the database or its disk."""
-    place = str(path) if path is not None else "the database"
+    where = str(path) if path is not None else "the database"
     detail = code_name(error)
     match primary_code(error):
         case sqlite3.SQLITE_FULL:
             return StatementFailed(
-                f"the disk that holds {place} is full, or the database has reached its size limit",
+                f"the disk that holds {where} is full, or the database has reached its size limit",
                 database=name,
                 detail=detail,
                 next_step="Free some space and run the command again: what was not finished was "
@@ -189,17 +191,17 @@ def at_large(name: DatabaseName, path: Path | None, error: BaseException) -> DBW
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return ConnectError(
-                f"{place} is damaged: {error}",
+                f"{where} is damaged: {error}",
                 database=name,
                 detail=detail,
                 next_step="Restore it from a backup; look with: sqlite3 FILE 'PRAGMA "
                 "integrity_check', save what is left with: sqlite3 FILE .recover",
             )
         case sqlite3.SQLITE_READONLY:
-            return _read_only(name, place, error)
+            return _read_only(name, where, error)
         case sqlite3.SQLITE_IOERR:
             return ConnectionLost(
-                f"{place} could not be read or written: {error}",
+                f"{where} could not be read or written: {error}",
                 database=name,
                 detail=detail,
                 next_step="Look after its disk or network mount, then run the command again: it "
@@ -207,7 +209,7 @@ def at_large(name: DatabaseName, path: Path | None, error: BaseException) -> DBW
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return AccessDenied(
-                f"{place}, or the journal beside it, cannot be opened: {error}",
+                f"{where}, or the journal beside it, cannot be opened: {error}",
                 database=name,
                 detail=detail,
                 next_step="Give this user write access to the file and to its folder, where "
@@ -217,25 +219,25 @@ def at_large(name: DatabaseName, path: Path | None, error: BaseException) -> DBW
             return None
 
 
-def _read_only(name: DatabaseName, place: str, error: BaseException) -> DBWardenError:
+def _read_only(name: DatabaseName, where: str, error: BaseException) -> DBWardenError:
     code = getattr(error, "sqlite_errorcode", 0)
     if code == sqlite3.SQLITE_READONLY_DBMOVED:
         return ConnectionLost(
-            f"{place} was moved or replaced while it was open",
+            f"{where} was moved or replaced while it was open",
             database=name,
             detail=code_name(error),
             next_step="Put the right file there and run the command again.",
         )
     if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
         return ConnectError(
-            f"a process that was killed left {place} in the middle of a transaction, which a "
+            f"a process that was killed left {where} in the middle of a transaction, which a "
             "read-only look cannot take back",
             database=name,
             detail=code_name(error),
             next_step=f"Let a writing connection do it: dbwarden migrate -d {name}",
         )
     return ReadOnlyDatabase(
-        f"{place} takes no writes: {error}",
+        f"{where} takes no writes: {error}",
         database=name,
         detail=code_name(error),
         next_step="Give this user write access to the file and its folder, or correct "
@@ -243,7 +245,7 @@ def _read_only(name: DatabaseName, place: str, error: BaseException) -> DBWarden
     )
 
 
-def kept_waiting(
+def lock_timed_out(
     name: DatabaseName, seconds: float | None, error: BaseException, holder: LockHolder | None
 ) -> DBWardenError:
     """The error when another connection kept its lock longer than ``lock_timeout``.
@@ -267,13 +269,17 @@ def kept_waiting(
     )
 
 
-def unexpected(name: DatabaseName, error: sqlite3.Error) -> StatementFailed:
+def internal_failed(name: DatabaseName, error: sqlite3.Error) -> StatementFailed:
     """The error when SQLite refuses what is ours: BEGIN, COMMIT, the ledger."""
     return StatementFailed(str(error), database=name, detail=code_name(error))
 
 
 def statement_failed(
-    work: PendingMigration, statement: Statement, error: Exception, *, timeout: float | None = None
+    pending: PendingMigration,
+    statement: Statement,
+    error: Exception,
+    *,
+    timeout: float | None = None,
 ) -> StatementFailed:
     """The error for a statement that SQLite refused, with its place in the file.
 
@@ -283,46 +289,47 @@ def statement_failed(
     if timeout is not None:
         message = f"the statement was stopped after {timeout:g} s (statement_timeout)"
         next_step = "Give it longer with statement_timeout= in its database_config"
-    name = work.migration.database
+    name = pending.migration.database
     return StatementFailed(
         message,
         database=name,
-        location=place(work, statement, message),
+        location=locate_error(pending, statement, message),
         statement=statement.text,
         detail=code_name(error),
         hint=_hint(error),
-        next_step=f"{next_step} and run again: {command(work)} -d {name}. {kept(work)}"
-        + (f" {adopt_instead(name)}" if _THERE_ALREADY.search(message) else ""),
+        next_step=f"{next_step} and run again: {retry_command(pending)} -d {name}. "
+        + describe_kept(pending)
+        + (f" {suggest_baseline(name)}" if _THERE_ALREADY.search(message) else ""),
     )
 
 
 _THERE_ALREADY = re.compile(r"already exists$|^duplicate column name")
 
 
-def broken_keys(work: PendingMigration, statement: Statement, rows: str) -> StatementFailed:
+def broken_keys(pending: PendingMigration, statement: Statement, rows: str) -> StatementFailed:
     """The error for a step after which more rows than before refer to nothing."""
     return StatementFailed(
         f"after this step foreign keys do not hold: {rows}",
-        database=work.migration.database,
-        location=work.migration.at(statement.line, statement.column),
+        database=pending.migration.database,
+        location=pending.migration.at(statement.line, statement.column),
         hint="Migrations run with foreign_keys = OFF; rows that refer to nothing are counted "
         "before and after.",
-        next_step=f"Change or delete these rows too, and run again: {command(work)} -d "
-        f"{work.migration.database}. {kept(work)}",
+        next_step=f"Change or delete these rows too, and run again: {retry_command(pending)} -d "
+        f"{pending.migration.database}. {describe_kept(pending)}",
     )
 
 
 def mismatched_key(
-    work: PendingMigration, statement: Statement, error: sqlite3.Error
+    pending: PendingMigration, statement: Statement, error: sqlite3.Error
 ) -> StatementFailed:
     """The error for a step after which a key refers to columns that are not unique."""
     return StatementFailed(
         f"after this step a foreign key refers to columns that are not unique: {error}",
-        database=work.migration.database,
-        location=work.migration.at(statement.line, statement.column),
+        database=pending.migration.database,
+        location=pending.migration.at(statement.line, statement.column),
         hint="SQLite would refuse rows of both tables wherever foreign keys are enforced.",
         next_step="Make what the key refers to a primary key or UNIQUE, and run again: "
-        f"{command(work)} -d {work.migration.database}. {kept(work)}",
+        f"{retry_command(pending)} -d {pending.migration.database}. {describe_kept(pending)}",
     )
 
 
@@ -334,28 +341,28 @@ def names_file(statement: Statement, error: sqlite3.Error) -> bool:
     return not is_busy(error) and _OTHER_FILE.match(statement.text) is not None
 
 
-def kept(work: PendingMigration) -> str:
-    """What is true of the database after a step of *work* failed."""
-    if len(work.steps) == 1:
+def describe_kept(pending: PendingMigration) -> str:
+    """What is true of the database after a step of *pending* failed."""
+    if len(pending.steps) == 1:
         return "Nothing of this migration was kept."
     return (
         "Nothing of the step that failed was kept; the steps before it stay, and are not run again."
     )
 
 
-def locate(
-    error: DBWardenError, work: PendingMigration, statement: Statement | None = None
+def add_location(
+    error: DBWardenError, pending: PendingMigration, statement: Statement | None = None
 ) -> DBWardenError:
     """*error* with the migration, and the statement if one met it, that it belongs to."""
     line, column = (statement.line, statement.column) if statement else (None, None)
-    error.location = error.location or work.migration.at(line, column)
+    error.location = error.location or pending.migration.at(line, column)
     error.statement = error.statement or (statement.text if statement else None)
     return error
 
 
-def command(work: PendingMigration) -> str:
-    """What runs *work* again."""
-    return "dbwarden migrate" if work.direction == "upgrade" else "dbwarden rollback"
+def retry_command(pending: PendingMigration) -> str:
+    """What runs *pending* again."""
+    return "dbwarden migrate" if pending.direction == "upgrade" else "dbwarden rollback"
 
 
 def _hint(error: BaseException) -> str | None:
@@ -369,13 +376,13 @@ def _hint(error: BaseException) -> str | None:
 _NEAR = re.compile(r'near "(.+)": syntax error', re.DOTALL)
 
 
-def place(work: PendingMigration, statement: Statement, message: str) -> Location:
+def locate_error(pending: PendingMigration, statement: Statement, message: str) -> Location:
     """Where *statement* is wrong: at the word that SQLite names if there is one, or its start."""
     near = _NEAR.fullmatch(message)
     words = list(re.finditer(rf"(?<!\w){re.escape(near[1])}(?!\w)", statement.text)) if near else []
     if len(words) != 1:
-        return work.migration.at(statement.line, statement.column)
+        return pending.migration.at(statement.line, statement.column)
     before = statement.text[: words[0].start()]
     lines = before.count("\n")
     column = len(before) - before.rfind("\n") if lines else statement.column + len(before)
-    return work.migration.at(statement.line + lines, column)
+    return pending.migration.at(statement.line + lines, column)

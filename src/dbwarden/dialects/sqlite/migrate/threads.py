@@ -35,18 +35,18 @@ class Halting(Protocol):
     def halt(self) -> None:
         """Make the call end soon; called in the event loop, until it has ended."""
 
-    def leave(self) -> None:
+    def abandon(self) -> None:
         """Do without the call, which does not end; called in the event loop."""
 
-    def bury(self) -> None:
+    def close_abandoned(self) -> None:
         """Clear up after such a call, should it end after all; called in its thread."""
 
 
 class Call(Generic[T]):
     """One call that a thread makes once, unless it is withdrawn before."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
         self._turn = threading.Lock()
         self._begun = self._withdrawn = False
         self._afterwards: Callable[[], None] | None = None
@@ -59,7 +59,7 @@ class Call(Generic[T]):
         if not self._begun:
             raise RuntimeError("withdrawn before it began")
         try:
-            return self._work()
+            return self._function()
         finally:
             with self._turn:
                 self.ended = True
@@ -72,7 +72,7 @@ class Call(Generic[T]):
             self._withdrawn = True
             return self.ended or not self._begun
 
-    def leave(self, afterwards: Callable[[], None]) -> bool:
+    def abandon(self, afterwards: Callable[[], None]) -> bool:
         """Whether it goes on; it will then do *afterwards* when it ends."""
         with self._turn:
             if not self.ended:
@@ -80,15 +80,15 @@ class Call(Generic[T]):
             return not self.ended
 
 
-async def interruptible(work: Callable[[], T], on: Halting, *, grace: float = GRACE) -> T:
-    """Make the blocking call *work* in a thread; on cancellation halt it and wait for its end.
+async def run_interruptible(function: Callable[[], T], on: Halting, *, grace: float = GRACE) -> T:
+    """Call the blocking *function* in a thread; on cancellation halt it and wait for its end.
 
     Args:
-        work: The call.
+        function: The call.
         on: What it works on.
         grace: Seconds to wait for its end; a call that is stuck in the kernel is left behind.
     """
-    call = Call(work)
+    call = Call(function)
     try:
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=limiter())
     finally:
@@ -97,16 +97,16 @@ async def interruptible(work: Callable[[], T], on: Halting, *, grace: float = GR
                 while not call.ended:
                     on.halt()
                     await anyio.sleep(0.002)
-            if call.leave(on.bury):
-                on.leave()
+            if call.abandon(on.close_abandoned):
+                on.abandon()
 
 
-async def uninterrupted(work: Callable[[], T]) -> T:
-    """Make the short blocking call *work* in a thread; a cancellation waits for its end."""
-    return await anyio.to_thread.run_sync(work, limiter=limiter())
+async def run_uninterrupted(function: Callable[[], T]) -> T:
+    """Call the short, blocking *function* in a thread; a cancellation waits for its end."""
+    return await anyio.to_thread.run_sync(function, limiter=limiter())
 
 
-async def cleaning(work: Callable[[], None], *, grace: float = GRACE) -> None:
-    """Make the blocking call *work* even in a cancelled task, and wait *grace* seconds for it."""
+async def run_cleanup(function: Callable[[], None], *, grace: float = GRACE) -> None:
+    """Call the blocking *function* even in a cancelled task, and wait *grace* seconds for it."""
     with anyio.move_on_after(grace, shield=True):
-        await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter())
+        await anyio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter())

@@ -12,7 +12,7 @@ from dbwarden.dialects.sqlite.catalog.capitals import with_capitals_of
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
-from dbwarden.dialects.sqlite.migrate.threads import cleaning, interruptible
+from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
 from dbwarden.dialects.sqlite.scratch.synonyms import one_spelling
 from dbwarden.dialects.writer import Writer
@@ -87,23 +87,23 @@ class SQLiteAuthoringDialect:
 
         def read() -> Schema:
             try:
-                return session.still(look)
+                return session.read_consistent(look)
             except sqlite3.Error as error:
-                raise session.failed(error) from error
+                raise session.error_for(error) from error
             except UnsupportedChange as error:
                 error.database = config.database_name
                 raise
 
         try:
             with anyio.move_on_after(config.connect_timeout) as scope:
-                await interruptible(session.open, session)
+                await run_interruptible(session.open, session)
             if scope.cancelled_caught:
                 path = session.target.path
                 raise too_slow(config.database_name, path, config.connect_timeout)
-            return await interruptible(read, session)
+            return await run_interruptible(read, session)
         finally:
             if not session.abandoned:
-                await cleaning(session.close)
+                await run_cleanup(session.close)
 
     def namespace(self, name: str) -> str:
         """Nothing to make: tables are in the main database.

@@ -18,7 +18,11 @@ from dbwarden.dialects.sqlite.migrate.history_queries import Entry, Progress
 from dbwarden.dialects.sqlite.migrate.opening import Target
 from dbwarden.dialects.sqlite.migrate.runner import Run
 from dbwarden.dialects.sqlite.migrate.session import Session
-from dbwarden.dialects.sqlite.migrate.threads import cleaning, interruptible, uninterrupted
+from dbwarden.dialects.sqlite.migrate.threads import (
+    run_cleanup,
+    run_interruptible,
+    run_uninterrupted,
+)
 from dbwarden.dialects.sqlite.scratch.sample_rows import add_rows, fingerprint
 from dbwarden.dialects.sqlite.scratch.synonyms import normalize
 from dbwarden.dialects.sqlite.scratch.tracing import Tracer
@@ -102,16 +106,16 @@ class _Replay(Run):
     def _write(self, progress: Progress) -> Entry:
         return Entry(id=0, progress=progress)
 
-    def _alone(self, step: Step) -> None:
-        self._execute(step.statements[0], patiently=True)
+    def _run_outside_transaction(self, step: Step) -> None:
+        self._execute(step.statements[0], retry_while_busy=True)
 
-    def _execute(self, statement: Statement, *, patiently: bool = False) -> None:
+    def _execute(self, statement: Statement, *, retry_while_busy: bool = False) -> None:
         text = harmless(statement.text)
         if text is None:
             return
         if self._tracer is not None:
             self._tracer.before(statement.text)
-        super()._execute(replace(statement, text=text), patiently=patiently)
+        super()._execute(replace(statement, text=text), retry_while_busy=retry_while_busy)
         if self._tracer is not None:
             self._tracer.after(statement)
 
@@ -159,12 +163,12 @@ class SQLiteScratchDatabase:
             self._session.open()
             other._session.database.backup(self._session.database)
 
-        await uninterrupted(copy)
+        await run_uninterrupted(copy)
 
     async def close(self) -> None:
         """Forget it."""
         if not self._session.abandoned:
-            await cleaning(self._session.close)
+            await run_cleanup(self._session.close)
 
     async def execute(self, statements: Sequence[str]) -> None:
         """Run SQL that stands in no file.
@@ -264,7 +268,7 @@ class SQLiteScratchDatabase:
 
     async def _call(self, work: Callable[[], T]) -> T:
         self._session.rearm()
-        return await interruptible(work, self._session)
+        return await run_interruptible(work, self._session)
 
 
 def _in_scratch(error: StatementFailed) -> DBWardenError:

@@ -102,7 +102,7 @@ def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
     end = common.close(source, SQLITE, at)
     if source.text[at] in "-/":
         if common.is_marker(source.text[at:end]):
-            raise common.misplaced(source, at)
+            raise common.misplaced_marker(source, at)
         comments.append((at, end))
     return end
 
