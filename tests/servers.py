@@ -31,7 +31,7 @@ def needs(server: EmbeddedServer, major: int) -> None:
 def open_folder() -> Generator[Path]:
     """A temporary folder that belongs to the user who runs servers."""
     folder = Path(tempfile.mkdtemp(prefix="dbwarden-test-"))
-    runner().own(folder)
+    runner().chown(folder)
     try:
         yield folder
     finally:

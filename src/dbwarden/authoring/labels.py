@@ -38,7 +38,7 @@ def label(name: QualifiedName, default_namespace: str | None, part: str | None =
     return whole if part is None else f"{whole}.{part}"
 
 
-def told(ref: Ref, default_namespace: str | None) -> str:
+def display_name(ref: Ref, default_namespace: str | None) -> str:
     """*ref* in words, without the default namespace: ``column users.email``."""
     plain = replace(ref, namespace=None) if ref.namespace == default_namespace else ref
     if ref.kind is ObjectKind.NAMESPACE and ref.name == default_namespace != "public":
@@ -53,7 +53,7 @@ def told(ref: Ref, default_namespace: str | None) -> str:
     return str(plain)
 
 
-def shortened(names: Names[str], most: int = 8) -> str:
+def shorten(names: Names[str], most: int = 8) -> str:
     """The first names, and how many more: all of a big first migration goes with its rollback."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
@@ -66,16 +66,16 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     if isinstance(change, Rename) and change.on is not None:
         return f"table {label(change.on, default_namespace)}"
     if (grant := _grant_of(change)) is not None:  # stands with what it is on
-        return told(grant.on, default_namespace)
+        return display_name(grant.on, default_namespace)
     if isinstance(change, RenameValue):
-        return told(ref_of(ObjectKind.ENUM, change.enum), default_namespace)
+        return display_name(ref_of(ObjectKind.ENUM, change.enum), default_namespace)
     ref = subject(change)
     if ref.kind is ObjectKind.ENUM:  # a value of it, too
         return f"enum {label(ref.table, default_namespace)}"
     in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
     if in_table or ref.kind is ObjectKind.TABLE:
         return f"table {label(ref.table, default_namespace)}"
-    return told(ref, default_namespace)
+    return display_name(ref, default_namespace)
 
 
 def _grant_of(change: Change) -> Grant | None:

@@ -77,7 +77,7 @@ class ScratchSession:
         """Whether a scratch server was needed so far."""
         return self._scratch is not None
 
-    async def scratch(self) -> ScratchServer:
+    async def scratch_server(self) -> ScratchServer:
         """The scratch server, started now if it was not before."""
         async with self._starting:
             if self._scratch is None:
@@ -97,18 +97,18 @@ class ScratchSession:
         root = self.config.root
         key = await self._key(source) if self.use_cache else None
         if key is None or not await anyio.to_thread.run_sync(cache.has, root, key):
-            await self.scratch()
+            await self.scratch_server()
 
-    async def server(self) -> str:
+    async def server_version(self) -> str:
         """The scratch server's kind and version, if possible without starting it."""
         known = await self.authoring_dialect.identity(self.config)
-        return known if known is not None else (await self.scratch()).version
+        return known if known is not None else (await self.scratch_server()).version
 
     async def database(self, source: Source) -> ScratchDatabase:
         """The scratch database that *source* builds, built once; don't change it."""
         async with self._building[source.parts]:
             if source.parts not in self._databases:
-                made = await (await self.scratch()).create()
+                made = await (await self.scratch_server()).create()
                 if source.parts:
                     telemetry.doing("building a scratch database")
                 await source.build(made)
@@ -125,7 +125,7 @@ class ScratchSession:
     async def copy(self, source: Source) -> ScratchDatabase:
         """A copy of the database that *source* builds, to be changed at will."""
         original = await self.database(source)
-        return await (await self.scratch()).create(copy_of=original)
+        return await (await self.scratch_server()).create(copy_of=original)
 
     async def schema(self, source: Source) -> Schema:
         """The schema that *source* builds: from the cache, or read from scratch."""
@@ -150,7 +150,7 @@ class ScratchSession:
             await self._save(await self._key(source), schema)
 
     async def _key(self, source: Source) -> str:
-        return cache.key_of([await self.server(), await self._settings(), *source.parts])
+        return cache.key_of([await self.server_version(), await self._settings(), *source.parts])
 
     async def _parsed(self, content: bytes) -> Schema | None:
         """Return the schema kept as *content*, ``None`` if it cannot be read; equal ones once."""
@@ -185,7 +185,7 @@ class ScratchSession:
 
 
 @asynccontextmanager
-async def bench(
+async def open_scratch_session(
     config: DatabaseConfig, *, use_cache: bool = True
 ) -> AsyncGenerator[ScratchSession]:
     """A bench for the time of the block; the scratch server stops when it ends."""

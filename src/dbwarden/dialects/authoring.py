@@ -127,7 +127,7 @@ class ScratchDatabase(Protocol):
         """
         ...
 
-    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now.
 
         With *alike* there is one more, which is like the first in all that need not differ.
@@ -143,7 +143,12 @@ class ScratchDatabase(Protocol):
         ...
 
     async def rehearse(
-        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+        self,
+        schema: Schema,
+        migration: Migration,
+        sections: Sequence[Section],
+        *,
+        with_duplicate: bool,
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows; all of it is taken back.
 
@@ -201,15 +206,15 @@ class AuthoringDialect(Protocol):
         """
         ...
 
-    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+    def match_names(self, current: Schema, desired: Schema) -> Schema:
         """*desired* with the names of *current* where the server takes them for the same."""
         ...
 
-    def one_spelling(self, text: str) -> str:
+    def replace_synonyms(self, text: str) -> str:
         """Return *text* with one name for each value that SQL knows by several names."""
         ...
 
-    def alike(self, one: object, other: object) -> bool | None:
+    def are_equivalent(self, one: object, other: object) -> bool | None:
         """Whether two things of schemas differ in spelling only; ``None``: ask the server."""
         ...
 

@@ -160,7 +160,7 @@ def _start_in(place: _Place, user: "Runner") -> None:
     user.refuse_foreign(place.folder)
     place.folder.chmod(0o700)
     _forget_stale(place)
-    user.own(place.folder)
+    user.chown(place.folder)
     copied = place.folder / found.bindir.parent.parent.name
     shutil.rmtree(copied, ignore_errors=True)
     shutil.rmtree(copied.with_name(f"{copied.name}.libs"), ignore_errors=True)

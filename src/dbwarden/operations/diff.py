@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.compare.comparison import (
     SchemaComparison,
-    built,
-    compared,
+    build_live,
+    compare_with_models,
     floor_of,
-    left_alone,
-    live,
+    keep_unmanaged_tables,
+    read_live_schema,
     without_undeclared,
 )
 from dbwarden.authoring.compare.left_out import LeftOut, comparable, names_of
-from dbwarden.authoring.compare.normalize import normalized
+from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.generate.plan import Task, render
-from dbwarden.authoring.labels import told
-from dbwarden.authoring.scratch_session import ScratchSession, bench
+from dbwarden.authoring.labels import display_name
+from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
@@ -92,9 +92,11 @@ async def drift(
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
-    async with bench(config) as place:
+    async with open_scratch_session(config) as place:
         if models:
-            comparison = await compared(place, files, from_live=True, keep_going=keep_going)
+            comparison = await compare_with_models(
+                place, files, from_live=True, keep_going=keep_going
+            )
             return _result(place, "live with models", comparison)
         return _result(place, "live with files", await _live_with_files(place, files))
 
@@ -113,19 +115,21 @@ async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> D
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
-    async with bench(config) as place:
-        comparison = await compared(place, files, keep_going=keep_going)
+    async with open_scratch_session(config) as place:
+        comparison = await compare_with_models(place, files, keep_going=keep_going)
         return _result(place, "files with models", comparison)
 
 
 async def _live_with_files(place: ScratchSession, files: Many[Migration]) -> SchemaComparison:
     """Return the live database and its files, without what cannot be compared."""
-    found = await live(place, await floor_of(place, files))
-    source, current, unbuilt = await built(place, found)
+    found = await read_live_schema(place, await floor_of(place, files))
+    source, current, unbuilt = await build_live(place, found)
     desired = await place.schema(files_source(files))
     told = (current, desired)
     current, desired, left = comparable(current, desired, unbuilt)
-    desired = await normalized(place, current, left_alone(place.config, current, desired))
+    desired = await normalize_schema(
+        place, current, keep_unmanaged_tables(place.config, current, desired)
+    )
     left_out = names_of(left, *told, found.read)
     comparison = SchemaComparison(
         source=source, current=current, desired=desired, left=left, left_out=left_out
@@ -158,13 +162,13 @@ def listed(changes: Many[Change], default_namespace: str | None) -> Iterator[Dif
     for change in changes:
         alike[_new_default(change)].append(change)
     for change in changes:
-        what = told(subject(change), default_namespace)
+        what = display_name(subject(change), default_namespace)
         texts = _new_default(change)
         run_concurrently = alike[texts]
         if texts is None or len(run_concurrently) == 1:
             yield Difference(change=type(change).__name__, what=what)
         elif change is run_concurrently[0]:
-            columns = [told(subject(item), default_namespace) for item in run_concurrently]
+            columns = [display_name(subject(item), default_namespace) for item in run_concurrently]
             names = ", ".join(name.removeprefix("column ") for name in columns)
             what = f"default of {len(columns)} columns from {texts[0]} to {texts[1]}: {names}"
             yield Difference(change=type(change).__name__, what=what)

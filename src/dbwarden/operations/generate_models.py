@@ -9,13 +9,13 @@ from typing import Any
 
 import anyio.to_thread
 
-from dbwarden.authoring.collect.desired import Wanted, read_wanted
+from dbwarden.authoring.collect.desired import DesiredState, read_desired
 from dbwarden.authoring.collect.set_up import SetUp, set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import KINDS
-from dbwarden.authoring.compare.comparison import adopted, independent
+from dbwarden.authoring.compare.comparison import independent, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.authoring.prove.proof import differences
-from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, bench
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.models_code import is_serial, module
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
@@ -46,8 +46,8 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         UsageError: It holds no tables, or there is no place for a scratch database.
         NotProven: The models would build something else; names what.
     """
-    async with bench(config, use_cache=False) as place:
-        found = await adopted(place)
+    async with open_scratch_session(config, use_cache=False) as place:
+        found = await read_adopted(place)
         schema = await place.schema(found.source)
         there = await set_up_of(place)
         own = [table for table in schema.tables if not _is_there(there, table)]
@@ -184,9 +184,9 @@ async def _built(place: ScratchSession, code: str) -> Schema:
     return await place.schema(asked.source)
 
 
-def _read(place: ScratchSession, code: str, there: SetUp | None) -> Wanted:
+def _read(place: ScratchSession, code: str, there: SetUp | None) -> DesiredState:
     with tempfile.TemporaryDirectory(prefix="dbwarden-models-") as folder:
         path = Path(folder, "models.py")
         path.write_text(code, encoding="utf-8")
         config = replace(place.config, model_paths=(str(path),), schema_paths=(), project=None)
-        return read_wanted(config, place.authoring_dialect, there)
+        return read_desired(config, place.authoring_dialect, there)

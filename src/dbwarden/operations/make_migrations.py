@@ -9,17 +9,21 @@ import anyio.to_thread
 
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.collect.hints import NO_HINTS
-from dbwarden.authoring.compare.comparison import SchemaComparison, compared, without_undeclared
-from dbwarden.authoring.compare.fills import decided_fills
+from dbwarden.authoring.compare.comparison import (
+    SchemaComparison,
+    compare_with_models,
+    without_undeclared,
+)
+from dbwarden.authoring.compare.fills import decide_fills
 from dbwarden.authoring.compare.left_out import LeftOut, unclaimed
-from dbwarden.authoring.compare.normalize import confirmed
-from dbwarden.authoring.compare.track_renames import followed
+from dbwarden.authoring.compare.normalize import confirm_hints
+from dbwarden.authoring.compare.track_renames import follow_renames
 from dbwarden.authoring.compare.user_choices import Answers, Asker
-from dbwarden.authoring.generate.earlier_words import words_of
+from dbwarden.authoring.generate.earlier_words import find_expressions
 from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
-from dbwarden.authoring.prove.proof import Proof, prove, untried_beside, verdict
-from dbwarden.authoring.scratch_session import ScratchSession, bench
-from dbwarden.authoring.write.header_notes import changed_values, failing, failures, losses
+from dbwarden.authoring.prove.proof import Proof, prove, untried_except, verdict
+from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
+from dbwarden.authoring.write.header_notes import failing, failures, find_changed_values, losses
 from dbwarden.authoring.write.migration_text import Header, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
@@ -151,7 +155,7 @@ async def _empty(config: DatabaseConfig, order: Order) -> MakeMigrationsResult:
 async def _made(config: DatabaseConfig, order: Order) -> MakeMigrationsResult:
     files = await migration_files(config)
     try:
-        async with bench(config) as place:
+        async with open_scratch_session(config) as place:
             return await _make(place, files, order)
     except UsageError as error:  # of several databases, which is it?
         error.database = error.database or config.database_name
@@ -172,7 +176,7 @@ async def _make(
 ) -> MakeMigrationsResult:
     config = place.config
     live, keep_going = order.from_live, order.keep_going
-    comparison = await compared(place, files, from_live=live, keep_going=keep_going)
+    comparison = await compare_with_models(place, files, from_live=live, keep_going=keep_going)
     comparison = replace(
         comparison, left_out=(*unclaimed(comparison.hints.unclaimed), *comparison.left_out)
     )
@@ -187,14 +191,14 @@ async def _make(
     )
     if not order.from_live:
         texts = (migration.upgrade.text for migration in files)
-        task = replace(task, earlier=words_of(texts, comparison.current.default_namespace))
+        task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
     decisions = await decide(task)
     comparison = without_undeclared(config, comparison, "model", decisions.renames)
-    comparison = await followed(place, comparison, decisions.renames)
+    comparison = await follow_renames(place, comparison, decisions.renames)
     task = replace(
-        task, current=comparison.current, desired=comparison.desired, kept=comparison.kept
+        task, current=comparison.current, desired=comparison.desired, preserved=comparison.preserved
     )
-    fills = await decided_fills(place, comparison.source, task, decisions, unproven=order.unproven)
+    fills = await decide_fills(place, comparison.source, task, decisions, unproven=order.unproven)
     task = replace(task, decided=replace(decisions, fills=fills))
     planned, proof = await _proven_plan(place, files, order, comparison, task)
     text, fields = _written(order, planned, proof, comparison)
@@ -254,7 +258,7 @@ def _without_way_back(planned: Plan, error: NotProven | StatementFailed) -> Plan
 async def _in_other_words(place: ScratchSession, task: Task) -> AsyncIterator[Task]:
     """Yield *task* without outdated words of earlier files, then with the catalog's words alone."""
     if task.earlier is not NO_HINTS:
-        yield replace(task, earlier=await confirmed(place, task.current, task.earlier))
+        yield replace(task, earlier=await confirm_hints(place, task.current, task.earlier))
     if task.hints is not NO_HINTS or task.earlier is not NO_HINTS:
         yield replace(task, hints=NO_HINTS, earlier=NO_HINTS)
 
@@ -313,9 +317,9 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
 def _written(
     order: Order, planned: Plan, proof: Proof | None, comparison: SchemaComparison
 ) -> tuple[str, dict[str, object]]:
-    changed = changed_values(proof, planned, comparison.current) if proof else ()
+    changed = find_changed_values(proof, planned, comparison.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
-    untried = untried_beside(proof, loses) if proof else ()
+    untried = untried_except(proof, loses) if proof else ()
     fails = failing(planned, proof, comparison.desired) or (proof and proof.back_fails_on_rows)
     word = verdict(
         proven=proof is not None,

@@ -6,11 +6,11 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.authoring.collect.current import files_source
-from dbwarden.authoring.compare.comparison import adopted
+from dbwarden.authoring.compare.comparison import read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, unbuildable
 from dbwarden.authoring.generate.plan import Plan, Task, plan
 from dbwarden.authoring.prove.proof import prove
-from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, bench
+from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
@@ -46,9 +46,9 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
         config: The database, its name, or ``None`` for the default one.
         live: Of the configured database instead of the files.
     """
-    async with bench(config) as place:
+    async with open_scratch_session(config) as place:
         if live:
-            found = await adopted(place)
+            found = await read_adopted(place)
             schema, left_out = await place.schema(found.source), found.left_out
         else:
             made = await place.schema(files_source(await migration_files(config)))
@@ -136,8 +136,8 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
 
 
 async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tuple[LeftOut, ...]]:
-    async with bench(config) as place:
-        found = await adopted(place)
+    async with open_scratch_session(config) as place:
+        found = await read_adopted(place)
         schema = await place.schema(found.source)
         planned, empty = await _from_nothing(place, schema)
         if not planned.upgrade:
@@ -149,7 +149,7 @@ async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tupl
         header = Header(
             purpose=message,
             verdict="exact",
-            server=await place.server(),
+            server=await place.server_version(),
             notes=tuple(f"Left out: {item}" for item in found.left_out),
         )
         text = migration_text(header, planned, empty.default_namespace)

@@ -7,20 +7,20 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
-from dbwarden.authoring.labels import shortened, told
+from dbwarden.authoring.labels import display_name, shorten
 from dbwarden.authoring.prove.proof import differences
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
-    fails_on_any,
+    declares_failing,
+    declares_untried,
+    fails_on_any_row,
     header_of,
     narrowed,
-    says_failing,
-    says_untried,
     try_rows,
     undeclared_losses,
 )
-from dbwarden.authoring.scratch_session import ScratchSession, bench
+from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import subject
@@ -79,16 +79,16 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
-    async with bench(config) as place:
+    async with open_scratch_session(config) as place:
         found = await _each(place, files)
         if all(item.problem is None for item in found):
             found = await _all_the_way(place, files, found)
-        server = (await place.scratch()).version
+        server = (await place.scratch_server()).version
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(found))
 
 
 async def _each(place: ScratchSession, files: Sequence[Migration]) -> list[Verified]:
-    scratch = await place.scratch()
+    scratch = await place.scratch_server()
     database = await scratch.create()
     before = await database.read()
     found: list[Verified] = []
@@ -117,7 +117,7 @@ async def _with_rows(
     place: ScratchSession, database: ScratchDatabase, before: Schema, migration: Migration
 ) -> RowTrial:
     back = _goes_back(migration)
-    return await try_rows(await place.scratch(), database, before, migration, back=back)
+    return await try_rows(await place.scratch_server(), database, before, migration, back=back)
 
 
 def _also(seen: RowTrial, types: RowTrial) -> RowTrial:
@@ -161,24 +161,24 @@ def judged(migration: Migration, seen: RowTrial, header: str) -> Verified:
     findings = []
     upgrade = seen.fails or seen.collides
     for error, rollback in ((upgrade, False), (seen.back_fails, True)):
-        if error is None or says_failing(header, rollback=rollback):
+        if error is None or declares_failing(header, rollback=rollback):
             continue
         way = "the rollback fails" if rollback else "fails"
         said = _said(error).replace("the scratch database refused: ", "")
-        if fails_on_any(error):
+        if fails_on_any_row(error):
             problem = f"{way} where tables have rows: {said}"
             return _told(migration, "fails", problem)
         findings.append(f"{way} on generated rows: {said}")
     # Earlier versions called what is refused a loss.
     refuses = [text for name, text in seen.refuses if undeclared_losses(header, [name])]
-    if refuses and not says_failing(header, rollback=False):
-        findings.append(f"fails on rows where {shortened(refuses)}")
+    if refuses and not declares_failing(header, rollback=False):
+        findings.append(f"fails on rows where {shorten(refuses)}")
     untried = tuple(name for name in seen.untried if name not in seen.loses)
-    if untried and not says_untried(header):
-        findings.append(f"no values could be generated for {shortened(untried)}")
+    if untried and not declares_untried(header):
+        findings.append(f"no values could be generated for {shorten(untried)}")
     if silent := undeclared_losses(header, seen.loses):
-        findings.append(f"its header does not say that it loses {shortened(silent)}")
-    word = f"loses {shortened(seen.loses)}" if seen.loses else _verdict(migration)
+        findings.append(f"its header does not say that it loses {shorten(silent)}")
+    word = f"loses {shorten(seen.loses)}" if seen.loses else _verdict(migration)
     if word == "exact" and (seen.fails or seen.back_fails or untried):
         word = "exact without rows"
     return Verified(
@@ -203,7 +203,7 @@ async def _left(place: ScratchSession, found: Schema, wanted: Schema) -> str | N
         return None
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
     default = wanted.default_namespace
-    return ", ".join(told(subject(change), default) for change in changes[:SHOWN]) + more
+    return ", ".join(display_name(subject(change), default) for change in changes[:SHOWN]) + more
 
 
 def _goes_back(migration: Migration) -> bool:

@@ -74,10 +74,10 @@ async def differences(project: Project) -> list[str]:
     """What differs, found twice: the second time with the help of the cache."""
     first, second = [await drift(project.config, models=True) for _ in range(2)]
     assert first == second
-    return words_of(first)
+    return find_expressions(first)
 
 
-def words_of(result: DiffResult) -> list[str]:
+def find_expressions(result: DiffResult) -> list[str]:
     return [item.what for item in result.differences if item.what not in MADE_FOR_IT]
 
 
@@ -153,7 +153,7 @@ async def test_expressions_everywhere_are_compared_by_what_they_mean(
     for statement in statements:
         await project.fetch(statement)
     project.migration(1, "-- upgrade\n" + ";\n".join(map(other, statements)) + ";\n")
-    first, second = [words_of(await drift(project.config)) for _ in range(2)]
+    first, second = [find_expressions(await drift(project.config)) for _ in range(2)]
     assert first == second
     changed = ["constraint known on t", "domain code", "index few", "policy own on t"]
     assert sorted(set(first)) == ([] if other is in_other_words else changed)

@@ -101,9 +101,9 @@ async def test_every_kind_is_listed_and_the_rest_is_compared(all_kinds: Project)
     models = await generate_models(project.config)
     assert "docs" in models.code
     assert names(models) == listed
-    adopted = await adopt(project.config)
-    assert names(adopted) == listed
-    text = adopted.path.read_text(encoding="utf-8")
+    read_adopted = await adopt(project.config)
+    assert names(read_adopted) == listed
+    text = read_adopted.path.read_text(encoding="utf-8")
     assert "-- Left out: publication pub" in text
     for _ in range(2):
         found = await drift(project.config)

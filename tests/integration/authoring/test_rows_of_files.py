@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dbwarden.authoring.prove.row_trials import says_failing, touched, undeclared_losses
+from dbwarden.authoring.prove.row_trials import (
+    declares_failing,
+    undeclared_losses,
+    with_touched_tables,
+)
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.files.parsing import parse
@@ -391,7 +395,7 @@ def test_only_tables_that_a_migration_is_about_get_rows(sql: str, tables: list[s
     migration = parse(
         f"-- upgrade\n{sql}\n", path=path, database=DatabaseName("app"), dialect="postgresql"
     )
-    assert [table.name.name for table in touched(SCHEMA, migration).tables] == tables
+    assert [table.name.name for table in with_touched_tables(SCHEMA, migration).tables] == tables
 
 
 @pytest.mark.parametrize(
@@ -411,6 +415,6 @@ def test_what_a_header_owns_up_to(header: str, silent: tuple[str, ...]) -> None:
 
 
 def test_a_header_says_of_each_direction_that_rows_stand_in_its_way() -> None:
-    assert says_failing("-- Fails where tables have rows: x", rollback=False)
-    assert not says_failing("-- Fails where tables have rows: x", rollback=True)
-    assert says_failing("-- The rollback fails where tables have rows: x", rollback=True)
+    assert declares_failing("-- Fails where tables have rows: x", rollback=False)
+    assert not declares_failing("-- Fails where tables have rows: x", rollback=True)
+    assert declares_failing("-- The rollback fails where tables have rows: x", rollback=True)

@@ -197,8 +197,8 @@ async def test_a_folder_whose_owner_died_is_swept_up(monkeypatch: pytest.MonkeyP
             folder.mkdir()
             (folder / "data").mkdir()
             (folder / "data" / "PG_VERSION").touch()
-        os.close(folders.own(forgotten))
-        descriptor = folders.own(used)
+        os.close(folders.claim(forgotten))
+        descriptor = folders.claim(used)
 
         async with embedded_server(tcp=True) as mine:
             assert set(os.listdir(parent)) == {used.name, mine.folder.name}

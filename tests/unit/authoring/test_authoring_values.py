@@ -7,16 +7,16 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from dbwarden.authoring.collect.hints import NO_HINTS, Hints, IndexSpelling
+from dbwarden.authoring.collect.hints import NO_HINTS, Hints, IndexExpressions
 from dbwarden.authoring.collect.unmanaged_objects import is_generated
 from dbwarden.authoring.compare.renames import (
     candidates,
     parse_rename,
-    refuse_unknown,
+    refuse_unknown_renames,
 )
 from dbwarden.authoring.compare.user_choices import pairs_of
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
-from dbwarden.authoring.generate.model_wording import polished, use_model_expressions
+from dbwarden.authoring.generate.model_wording import restore_types, use_model_expressions
 from dbwarden.authoring.generate.plan import Plan
 from dbwarden.authoring.prove.proof import verdict
 from dbwarden.authoring.write.migration_text import (
@@ -29,7 +29,7 @@ from dbwarden.authoring.write.models_code import escaped
 from dbwarden.authoring.write.models_idioms import bare
 from dbwarden.authoring.write.models_types import import_lines
 from dbwarden.dialects.authoring import TableLock, TracedStatement
-from dbwarden.dialects.postgresql.scratch.quick_diff import surely_unlike
+from dbwarden.dialects.postgresql.scratch.quick_diff import surely_differ
 from dbwarden.dialects.postgresql.scratch.tracing import strongest
 from dbwarden.diff import diff
 from dbwarden.diff.changes import (
@@ -150,17 +150,17 @@ def test_a_rename_leads_to_what_models_have(texts: list[str], refused: str | Non
     desired = Schema(tables=(table(PEOPLE, ID, name),), enums=tuple(moods))
     said = [parse_rename(text, CURRENT, desired) for text in texts]
     if refused is None:
-        refuse_unknown(texts, said, said, desired)
+        refuse_unknown_renames(texts, said, said, desired)
         return
     with pytest.raises(UsageError, match=refused):
-        refuse_unknown(texts, said, said, desired)
+        refuse_unknown_renames(texts, said, said, desired)
 
 
 def test_a_rename_to_other_capitals_says_what_they_mean_to_sqlite() -> None:
     desired = Schema(dialect="sqlite", tables=(table(QualifiedName(None, "Users"), ID),))
     said = [parse_rename("Users:users", desired, desired)]
     with pytest.raises(UsageError) as caught:
-        refuse_unknown(["Users:users"], said, said, desired)
+        refuse_unknown_renames(["Users:users"], said, said, desired)
     assert "users and Users, which is there now, are the same name" in str(caught.value.next_step)
 
 
@@ -219,7 +219,7 @@ HINTS = Hints(
     defaults={(OWN, "nick"): "'a'"},
     generated={(OWN, "twice"): "id * 2"},
     checks={(OWN, "ck"): "nick <> ''"},
-    indexes={(OWN, "ix"): IndexSpelling(keys=(None, "lower(nick)", "id + 1"), where="id > 0")},
+    indexes={(OWN, "ix"): IndexExpressions(keys=(None, "lower(nick)", "id + 1"), where="id > 0")},
 )
 
 
@@ -263,8 +263,8 @@ def test_an_altered_column_keeps_its_type_for_the_conversion() -> None:
     assert isinstance(made, AlterColumn)
     assert (made.after.type, made.after.default) == ("character varying(20)", "'a'")
     text = "ALTER TABLE users\n    ALTER COLUMN nick TYPE character varying(20)"
-    assert polished(text, made, HINTS, "public").endswith("ALTER COLUMN nick TYPE VARCHAR(20)")
-    assert polished(text, made, NO_HINTS, "public") == text
+    assert restore_types(text, made, HINTS, "public").endswith("ALTER COLUMN nick TYPE VARCHAR(20)")
+    assert restore_types(text, made, NO_HINTS, "public") == text
 
 
 def test_serials_are_written_in_capitals_like_other_types() -> None:
@@ -272,7 +272,7 @@ def test_serials_are_written_in_capitals_like_other_types() -> None:
         'CREATE TABLE t (\n    id serial NOT NULL,\n    "a b" bigint GENERATED ALWAYS AS IDENTITY'
     )
     text += ",\n    serial text\n)"
-    made = polished(text, CreateTable(table=table(USERS, ID)), HINTS, "public")
+    made = restore_types(text, CreateTable(table=table(USERS, ID)), HINTS, "public")
     assert "    id SERIAL NOT NULL" in made
     assert '    "a b" BIGINT GENERATED' in made
     assert "    serial text" in made
@@ -519,7 +519,7 @@ def test_sql_about_roles_is_shared_by_all_databases_of_a_server() -> None:
     ],
 )
 def test_what_has_one_print_only_is_not_asked_of_the_server(one: object, other: object) -> None:
-    assert surely_unlike(one, other)
+    assert surely_differ(one, other)
 
 
 @pytest.mark.parametrize(
@@ -534,4 +534,4 @@ def test_what_has_one_print_only_is_not_asked_of_the_server(one: object, other: 
     ],
 )
 def test_expressions_have_more_than_one_print(one: object, other: object) -> None:
-    assert not surely_unlike(one, other)
+    assert not surely_differ(one, other)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dbwarden.authoring.collect.compile_models import build
-from dbwarden.authoring.collect.desired import read_wanted
+from dbwarden.authoring.collect.desired import read_desired
 from dbwarden.authoring.collect.models import OwnedMetadata, owned_tables
 from dbwarden.authoring.collect.modules import nearest, unknown_paths
 from dbwarden.config.model import DatabaseConfig
@@ -310,7 +310,7 @@ class Alone(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 """,
     )
-    assert "CREATE TABLE alone" in str(read_wanted(package.config("alone"), AUTHORING_DIALECT))
+    assert "CREATE TABLE alone" in str(read_desired(package.config("alone"), AUTHORING_DIALECT))
 
 
 def test_an_event_that_changes_the_models_changes_them_for_its_own_run_only(

@@ -3,7 +3,7 @@
 import pytest
 
 from dbwarden.dialects.authoring import Expression
-from dbwarden.dialects.postgresql.scratch.expressions import one_spelling, query_of
+from dbwarden.dialects.postgresql.scratch.expressions import query_of, replace_synonyms
 
 SAME = [
     ("CURRENT_TIMESTAMP", "now()"),
@@ -34,14 +34,14 @@ LEFT_ALONE = [
 
 @pytest.mark.parametrize(("text", "meaning"), SAME)
 def test_a_value_of_several_names_has_one_spelling(text: str, meaning: str) -> None:
-    assert one_spelling(text) == meaning
-    assert one_spelling(text.lower()) == meaning
-    assert one_spelling(meaning) == meaning
+    assert replace_synonyms(text) == meaning
+    assert replace_synonyms(text.lower()) == meaning
+    assert replace_synonyms(meaning) == meaning
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE)
 def test_what_only_looks_like_such_a_value_is_left_alone(text: str) -> None:
-    assert one_spelling(text) == text
+    assert replace_synonyms(text) == text
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def _failure(
 ) -> ConfigurationError:
     place = place_of(config.root, error, own=True) or (origin.location if origin else None)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
-        message = f"the models cannot be written as SQL: {_told(error, item, dialect)}"
+        message = f"the models cannot be written as SQL: {_describe(error, item, dialect)}"
         advice = "Correct the table, type or event that the message names."
     else:
         said = describe_error(error)
@@ -224,15 +224,15 @@ def _failure(
     return failure
 
 
-def _told(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
+def _describe(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
     """What SQLAlchemy says, and of which column or table: of some things it does not."""
     for table in item.tables:
         for column in table.columns:
             try:
                 column.type.compile(dialect=dialect)
             except SQLAlchemyError:
-                told = f"column '{column.name}'" in str(error)
-                return str(error) if told else f"{table.fullname}.{column.name}: {error}"
+                is_named = f"column '{column.name}'" in str(error)
+                return str(error) if is_named else f"{table.fullname}.{column.name}: {error}"
         parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
         if any(f"'{part.name}'" in str(error) for part in parts):
             return f"table {table.fullname}: {error}"

@@ -20,12 +20,12 @@ def files_source(files: Sequence[Migration]) -> Source:
     return Source(parts=("files", *parts) if parts else (), build=build)
 
 
-async def schema_source(bench: ScratchSession, schema: Schema, floor: Schema) -> Source:
+async def schema_source(scratch: ScratchSession, schema: Schema, floor: Schema) -> Source:
     """Return the source that builds *schema*, read elsewhere, on *floor*: so scratch prints it.
 
     Raises:
         UnsupportedChange: It holds something that cannot be made.
     """
     changes = diff(floor, schema)
-    rendered = bench.authoring_dialect.render(changes, current=floor, desired=schema)
+    rendered = scratch.authoring_dialect.render(changes, current=floor, desired=schema)
     return sql_source([statement.text for statement in rendered])

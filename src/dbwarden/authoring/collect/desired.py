@@ -32,7 +32,7 @@ that DDL events change for the moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DesiredState:
     """What models and schema files ask for: SQL in order, and what only the models know.
 
     ``origins`` tells which part of the models each statement comes from; ``refused`` is what was
@@ -67,7 +67,7 @@ class Wanted:
 
         return await anyio.to_thread.run_sync(name_origin, error, self.origins)
 
-    async def without(self, error: StatementFailed) -> "Wanted | None":
+    async def without(self, error: StatementFailed) -> "DesiredState | None":
         """Return the same without what the server refused with *error*, if that is known."""
         from dbwarden.authoring.collect.refused import without
 
@@ -78,13 +78,13 @@ class Wanted:
         return replace(self, statements=statements, refused=(*self.refused, *refused))
 
 
-async def wanted(
+async def import_desired(
     config: DatabaseConfig,
     authoring_dialect: AuthoringDialect,
     there: SetUp | None = None,
     *,
     keep_going: bool = False,
-) -> Wanted:
+) -> DesiredState:
     """Import the models and read the schema files, in a thread of its own.
 
     Args:
@@ -104,32 +104,32 @@ async def wanted(
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    read = partial(read_wanted, config, authoring_dialect, there, keep_going=keep_going)
+    read = partial(read_desired, config, authoring_dialect, there, keep_going=keep_going)
     return await in_own_thread(read)
 
 
-def read_wanted(
+def read_desired(
     config: DatabaseConfig,
     authoring_dialect: AuthoringDialect,
     there: SetUp | None = None,
     *,
     keep_going: bool = False,
-) -> Wanted:
+) -> DesiredState:
     """Import the models and read the schema files, of one database at a time. Blocking."""
     with ONE_AT_A_TIME:
-        return _read_wanted(config, authoring_dialect, there, keep_going=keep_going)
+        return _read_desired(config, authoring_dialect, there, keep_going=keep_going)
 
 
-def _read_wanted(
+def _read_desired(
     config: DatabaseConfig,
     authoring_dialect: AuthoringDialect,
     there: SetUp | None,
     *,
     keep_going: bool,
-) -> Wanted:
+) -> DesiredState:
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
-        return Wanted(files=files)
+        return DesiredState(files=files)
     # Here, because SQLAlchemy costs a quarter of a second that schema files alone don't need.
     from dbwarden.authoring.collect.compile_models import build
     from dbwarden.authoring.collect.model_expressions import hints
@@ -146,7 +146,7 @@ def _read_wanted(
             there=there,
             keep_going=keep_going,
         )
-        return Wanted(
+        return DesiredState(
             statements=made.statements,
             files=files,
             hints=hints(owned, url),

@@ -10,7 +10,7 @@ ColumnKey = tuple[QualifiedName, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexSpelling:
+class IndexExpressions:
     """An index as its author wrote it: one text a key (``None`` for a plain column), and WHERE."""
 
     keys: tuple[str | None, ...]
@@ -30,7 +30,7 @@ class Hints:
     defaults: Mapping[ColumnKey, str] = field(default_factory=dict)
     generated: Mapping[ColumnKey, str] = field(default_factory=dict)
     checks: Mapping[ColumnKey, str] = field(default_factory=dict)
-    indexes: Mapping[ColumnKey, IndexSpelling] = field(default_factory=dict)
+    indexes: Mapping[ColumnKey, IndexExpressions] = field(default_factory=dict)
     renamed_tables: Mapping[QualifiedName, str] = field(default_factory=dict)
     renamed_columns: Mapping[ColumnKey, str] = field(default_factory=dict)
     unclaimed: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import DefaultClause, Index
 from sqlalchemy.sql.elements import ClauseElement, ColumnClause, UnaryExpression
 
-from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexSpelling
+from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions
 from dbwarden.authoring.collect.models import OwnedMetadata
 from dbwarden.schema import QualifiedName
 
@@ -31,7 +31,7 @@ def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
     defaults: dict[ColumnKey, str] = {}
     generated: dict[ColumnKey, str] = {}
     checks: dict[ColumnKey, str] = {}
-    indexes: dict[ColumnKey, IndexSpelling] = {}
+    indexes: dict[ColumnKey, IndexExpressions] = {}
     renamed_tables: dict[QualifiedName, str] = {}
     renamed_columns: dict[ColumnKey, str] = {}
     for table in (table for item in owned for table in item.tables):
@@ -151,7 +151,7 @@ class _Compiler:
         name = self._ddl.preparer.format_constraint(constraint, _alembic_quote=False)
         return str(name) if name is not None else None
 
-    def index(self, index: Index) -> IndexSpelling:
+    def index(self, index: Index) -> IndexExpressions:
         """The expressions of an index; plain columns and what has an order are left out."""
         options = index.dialect_options[self._dialect.name]
         where = options.get("where")
@@ -159,7 +159,7 @@ class _Compiler:
             where_text: str | None = where
         else:
             where_text = self.expression(where) if where is not None else None
-        return IndexSpelling(
+        return IndexExpressions(
             keys=tuple(self._index_key(key) for key in index.expressions), where=where_text
         )
 

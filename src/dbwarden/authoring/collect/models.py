@@ -50,7 +50,7 @@ class OwnedMetadata:
 
 
 @dataclass(slots=True)
-class _Look:
+class _Collected:
     """What the modules of a database hold."""
 
     names: frozenset[str]
@@ -90,18 +90,18 @@ def owned_tables(
     sources = find_modules(config)
     modules = import_modules(config, sources)
     _configure(config)
-    look = _Look(frozenset(source.name for source in sources), homes=_homes())
+    collected = _Collected(frozenset(source.name for source in sources), homes=_homes())
     for module in modules:
-        _look_at(module, look)
-    _look_elsewhere(look)
-    _without_overlap(config, siblings, look)
-    owned = tuple(_owned(config, look))
+        _collect_module(module, collected)
+    _claim_remaining(collected)
+    _without_overlap(config, siblings, collected)
+    owned = tuple(_owned(config, collected))
     if config.model_paths and not any(item.tables or item.types for item in owned):
-        _refuse_nothing(config, modules, look)
-    _check_foreign_keys(config, owned, look, there)
+        _refuse_nothing(config, modules, collected)
+    _check_foreign_keys(config, owned, collected, there)
     claimed = {source.name for other in siblings for source in _sources(other)}
     for item in owned:
-        item.unclaimed = _unclaimed(item.metadata, look, claimed, there)
+        item.unclaimed = _unclaimed(item.metadata, collected, claimed, there)
         if there is not None:
             item.tables = [it for it in item.tables if there.table(it.schema, it.name) is None]
     return owned
@@ -119,60 +119,60 @@ def _configure(config: DatabaseConfig) -> None:
         ) from error
 
 
-def _look_at(module: ModuleType, look: _Look) -> None:
+def _collect_module(module: ModuleType, collected: _Collected) -> None:
     assigned = names_assigned(module)
     for name, value in list(vars(module).items()):
         own = assigned is None or name in assigned
-        _look_at_value(value, module.__name__, look, own=own)
+        _collect_value(value, module.__name__, collected, own=own)
 
 
-def _look_at_value(value: object, module: str, look: _Look, *, own: bool) -> None:
+def _collect_value(value: object, module: str, collected: _Collected, *, own: bool) -> None:
     if isinstance(value, Table):
         if own:
-            look.claim(value, module)
-        look.metadata.setdefault(id(value.metadata), value.metadata)
+            collected.claim(value, module)
+        collected.metadata.setdefault(id(value.metadata), value.metadata)
     elif isinstance(value, type):
-        for mapper in _mappers(value, look):
-            _look_at_mapper(mapper, look)
+        for mapper in _mappers(value, collected):
+            _collect_mapper(mapper, collected)
         if own and isinstance(found := getattr(value, "metadata", None), MetaData):
-            look.metadata.setdefault(id(found), found)
+            collected.metadata.setdefault(id(found), found)
     elif isinstance(value, SchemaType) and own:
-        look.types.add(value)
+        collected.types.add(value)
     elif isinstance(value, SQLSequence) and own:
-        look.sequences.add(value)
+        collected.sequences.add(value)
         if value.metadata is not None:
-            look.metadata.setdefault(id(value.metadata), value.metadata)
+            collected.metadata.setdefault(id(value.metadata), value.metadata)
     elif isinstance(value, MetaData) and own:
-        look.metadata.setdefault(id(value), value)
+        collected.metadata.setdefault(id(value), value)
 
 
-def _mappers(class_: type, look: _Look) -> Iterator[Mapper[object]]:
+def _mappers(class_: type, collected: _Collected) -> Iterator[Mapper[object]]:
     """The mappers of the registry that *class_*, mapped or a declarative base, belongs to, once."""
     found: Any = inspect(class_, raiseerr=False)
     registry: Any = found.registry if isinstance(found, Mapper) else None
     for attribute in ("registry", "_sa_registry"):
         registry = registry if registry is not None else getattr(class_, attribute, None)
-    if hasattr(registry, "mappers") and id(registry) not in look.registries:
-        look.registries.add(id(registry))
+    if hasattr(registry, "mappers") and id(registry) not in collected.registries:
+        collected.registries.add(id(registry))
         yield from registry.mappers
 
 
-def _look_at_mapper(mapper: Mapper[object], look: _Look) -> None:
+def _collect_mapper(mapper: Mapper[object], collected: _Collected) -> None:
     inherited = mapper.inherits.tables if mapper.inherits is not None else ()
     module = mapper.class_.__module__
     for table in mapper.tables:
         if isinstance(table, Table) and table not in inherited:
-            look.claim(table, module)
-            look.classes.setdefault(id(table), mapper.class_)
+            collected.claim(table, module)
+            collected.classes.setdefault(id(table), mapper.class_)
     for relationship in mapper.relationships:
         if isinstance(relationship.secondary, Table):
-            _claim_secondary(relationship.secondary, module, look)
+            _claim_secondary(relationship.secondary, module, collected)
 
 
-def _claim_secondary(table: Table, module: str, look: _Look) -> None:
+def _claim_secondary(table: Table, module: str, collected: _Collected) -> None:
     """An association table that no module names belongs to the class that names it first."""
-    if id(table) not in look.tables and id(table) not in look.homes:
-        look.claim(table, module)
+    if id(table) not in collected.tables and id(table) not in collected.homes:
+        collected.claim(table, module)
 
 
 def _homes() -> dict[int, str]:
@@ -188,25 +188,25 @@ def _homes() -> dict[int, str]:
     return found
 
 
-def _look_elsewhere(look: _Look) -> None:
+def _claim_remaining(collected: _Collected) -> None:
     """Find the homes of tables that share a MetaData with ours but that no module of ours names."""
-    for metadata in look.metadata.values():
+    for metadata in collected.metadata.values():
         for table in metadata.tables.values():
-            if id(table) in look.tables or id(table) in look.others:
+            if id(table) in collected.tables or id(table) in collected.others:
                 continue
-            home = look.homes.get(id(table))
+            home = collected.homes.get(id(table))
             if home is not None:
-                look.claim(table, home)
+                collected.claim(table, home)
 
 
-def _owned(config: DatabaseConfig, look: _Look) -> Iterator[OwnedMetadata]:
-    for metadata in look.metadata.values():
-        mine = [table for table in metadata.tables.values() if id(table) in look.tables]
-        others = [table for table in metadata.tables.values() if id(table) in look.others]
+def _owned(config: DatabaseConfig, collected: _Collected) -> Iterator[OwnedMetadata]:
+    for metadata in collected.metadata.values():
+        mine = [table for table in metadata.tables.values() if id(table) in collected.tables]
+        others = [table for table in metadata.tables.values() if id(table) in collected.others]
         homeless = [
             table
             for table in metadata.tables.values()
-            if id(table) not in look.tables and id(table) not in look.others
+            if id(table) not in collected.tables and id(table) not in collected.others
         ]
         if homeless and others:
             raise _no_home(config, homeless[0])
@@ -217,27 +217,27 @@ def _owned(config: DatabaseConfig, look: _Look) -> Iterator[OwnedMetadata]:
             metadata=metadata,
             tables=mine,
             shared=bool(others),
-            types={*look.types, *_types_of(mine)},
-            sequences={*look.sequences, *_sequences_of(mine)},
-            homes={table.fullname: home for table in mine if (home := _home(table, look))},
+            types={*collected.types, *_types_of(mine)},
+            sequences={*collected.sequences, *_sequences_of(mine)},
+            homes={table.fullname: home for table in mine if (home := _home(table, collected))},
         )
 
 
-def _home(table: Table, look: _Look) -> Home | None:
-    class_ = look.classes.get(id(table))
+def _home(table: Table, collected: _Collected) -> Home | None:
+    class_ = collected.classes.get(id(table))
     if class_ is not None:
         return Home(class_.__module__, class_.__name__)
-    _, module = look.tables.get(id(table), (table, None))
+    _, module = collected.tables.get(id(table), (table, None))
     return Home(module) if module is not None else None
 
 
 def _unclaimed(
-    metadata: MetaData, look: _Look, claimed: set[str], there: SetUp | None
+    metadata: MetaData, collected: _Collected, claimed: set[str], there: SetUp | None
 ) -> dict[str, str]:
     found = {
-        table.fullname: look.others[id(table)]
+        table.fullname: collected.others[id(table)]
         for table in metadata.tables.values()
-        if id(table) in look.others and not _is_there(there, table.fullname)
+        if id(table) in collected.others and not _is_there(there, table.fullname)
     }
     return {table: module for table, module in found.items() if module not in claimed}
 
@@ -267,14 +267,16 @@ def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
     )
 
 
-def _refuse_nothing(config: DatabaseConfig, modules: Sequence[ModuleType], look: _Look) -> None:
+def _refuse_nothing(
+    config: DatabaseConfig, modules: Sequence[ModuleType], collected: _Collected
+) -> None:
     """Raise unless *modules* are modules of models whose last table was deleted."""
     values = [value for module in modules for value in vars(module).values()]
-    imported = {look.homes.get(id(value)) for value in values if isinstance(value, Table)}
+    imported = {collected.homes.get(id(value)) for value in values if isinstance(value, Table)}
     imported |= {value.__module__ for value in values if _is_mapped(value)}
     homes = sorted(home for home in imported if home is not None)
     bases = any(isinstance(getattr(value, "metadata", None), MetaData) for value in values)
-    if (look.metadata or bases) and not homes:
+    if (collected.metadata or bases) and not homes:
         return
     advice = "Name the modules in which the models are defined in model_paths."
     if homes:
@@ -294,7 +296,7 @@ def _is_mapped(value: object) -> bool:
 
 
 def _without_overlap(
-    config: DatabaseConfig, siblings: Sequence[DatabaseConfig], look: _Look
+    config: DatabaseConfig, siblings: Sequence[DatabaseConfig], collected: _Collected
 ) -> None:
     if config.overlap_models:
         return
@@ -302,7 +304,7 @@ def _without_overlap(
         if other.overlap_models or other.database_name == config.database_name:
             continue
         theirs = {source.name for source in _sources(other)}
-        for table, module in look.tables.values():
+        for table, module in collected.tables.values():
             if module in theirs:
                 raise ConfigurationError(
                     f"table {table.fullname} of {module} is claimed by two databases: "
@@ -325,7 +327,7 @@ def _sources(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
 def _check_foreign_keys(
     config: DatabaseConfig,
     owned: Sequence[OwnedMetadata],
-    look: _Look,
+    collected: _Collected,
     there: SetUp | None,
 ) -> None:
     mine = {table.fullname for item in owned for table in item.tables}
@@ -337,7 +339,7 @@ def _check_foreign_keys(
         if (name := target_of(key, item.metadata)) not in mine and not _is_there(there, name)
     ]
     if leaving:
-        met = (look.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
+        met = (collected.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
         raise _leaves(config, *leaving[0], sorted({home for home in met if home}))
 
 

@@ -19,20 +19,20 @@ from dbwarden.errors import ConfigurationError
 from dbwarden.schema import Grant, ObjectKind, Ref, Schema
 
 
-async def read_live(bench: ScratchSession, made: Schema | None = None) -> Schema:
+async def read_live(scratch: ScratchSession, made: Schema | None = None) -> Schema:
     """Read the schema of the configured database, without what its neighbours have in it.
 
     What ``scratch_setup`` makes is as it makes it, and nothing else is in the namespaces of its
     tables, unless the migration files *made* tables there.
     """
-    live = await bench.authoring_dialect.read_live(bench.config)
-    there = await set_up_of(bench)
+    live = await scratch.authoring_dialect.read_live(scratch.config)
+    there = await set_up_of(scratch)
     if there is not None:
         live = there.added_to(live, there.foreign(made))
-    project = bench.config.project
+    project = scratch.config.project
     if project is None or live.default_namespace is None or not live.namespaces:
         return live
-    theirs = tuple(neighbours(bench.config, project))
+    theirs = tuple(neighbours(scratch.config, project))
     return without(live, theirs) if theirs else live
 
 

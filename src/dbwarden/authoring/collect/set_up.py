@@ -84,8 +84,8 @@ def _refs(schema: Schema) -> Iterator[Ref]:
     yield from (obj.ref for obj in schema.objects)
 
 
-async def set_up_of(bench: ScratchSession) -> SetUp | None:
+async def set_up_of(scratch: ScratchSession) -> SetUp | None:
     """Return what ``scratch_setup`` makes, or ``None`` where there is none."""
-    if bench.config.scratch_setup is None:
+    if scratch.config.scratch_setup is None:
         return None
-    return SetUp(await bench.schema(EMPTY))
+    return SetUp(await scratch.schema(EMPTY))

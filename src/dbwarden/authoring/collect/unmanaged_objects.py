@@ -33,25 +33,25 @@ def is_generated(text: str) -> bool:
     return any(line.startswith(MARK) for line in head.splitlines())
 
 
-async def kept(
-    bench: ScratchSession,
+async def preserve_unmanaged(
+    scratch: ScratchSession,
     files: Sequence[Migration],
-    handmade: Sequence[Migration],
+    handwritten: Sequence[Migration],
     desired: Schema,
 ) -> tuple[Schema, frozenset[Ref]]:
     """*desired* with what only the *handmade* among *files* have made, and which that is.
 
     Replays as often as there are hand-written files, but only when something would be dropped.
     """
-    current = await bench.schema(files_source(files))
+    current = await scratch.schema(files_source(files))
     gone = _only_in(current, desired)
-    if not gone or not handmade:
+    if not gone or not handwritten:
         return desired, frozenset()
     made: set[Ref] = set()
     for place, migration in enumerate(files):
-        if migration in handmade:
-            before = _refs(await bench.schema(files_source(files[:place])))
-            after = _refs(await bench.schema(files_source(files[: place + 1])))
+        if migration in handwritten:
+            before = _refs(await scratch.schema(files_source(files[:place])))
+            after = _refs(await scratch.schema(files_source(files[: place + 1])))
             made |= after - before
     stays = {ref for ref in gone if ref in made or _was_on_another_table(ref, made, current)}
     return with_objects(desired, current, stays), frozenset(stays)

@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source, schema_source
-from dbwarden.authoring.collect.desired import Wanted, wanted
+from dbwarden.authoring.collect.desired import DesiredState, import_desired
 from dbwarden.authoring.collect.foreign_histories import with_ledgers, without_ledgers
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
 from dbwarden.authoring.collect.other_databases import read_live
@@ -18,7 +18,7 @@ from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import (
     KINDS,
     is_generated,
-    kept,
+    preserve_unmanaged,
     with_virtual_tables,
 )
 from dbwarden.authoring.compare.left_out import (
@@ -30,7 +30,7 @@ from dbwarden.authoring.compare.left_out import (
     with_dependents,
     without,
 )
-from dbwarden.authoring.compare.normalize import normalized
+from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.compare.partitions import counted, refs_of, undeclared
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
@@ -52,7 +52,7 @@ _SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
 class SchemaComparison:
     """The schema that is there, how to build it, and the schema that is wanted.
 
-    Both have the same spelling. ``kept`` is what hand-written migrations made and models don't
+    Both have the same spelling. ``preserved`` is what hand-written migrations made and models don't
     know. ``left`` is what neither of the two schemas has any more, because dbwarden does not write
     it; ``left_out`` lists it for people. ``refused`` tells why parts of the models were left out.
     """
@@ -60,7 +60,7 @@ class SchemaComparison:
     source: Source
     current: Schema
     desired: Schema
-    kept: frozenset[Ref] = frozenset()
+    preserved: frozenset[Ref] = frozenset()
     left: frozenset[Ref] = frozenset()
     left_out: tuple[LeftOut, ...] = ()
     refused: tuple[DBWardenError, ...] = ()
@@ -101,44 +101,44 @@ class Live:
         return names_of(self.unbuilt | strange, self.read)
 
 
-async def live(bench: ScratchSession, floor: Floor) -> Live:
+async def read_live_schema(scratch: ScratchSession, floor: Floor) -> Live:
     """Read the configured database now, to build it on *floor*."""
     telemetry.doing("reading the live database")
-    return await _live(bench, await read_live(bench, floor.made), floor)
+    return await _live(scratch, await read_live(scratch, floor.made), floor)
 
 
-async def adopted(bench: ScratchSession) -> Live:
+async def read_adopted(scratch: ScratchSession) -> Live:
     """Read the configured database without the tables in which other tools keep their history."""
-    found = without_ledgers(await read_live(bench), bench.config.ledger_schema)
-    return await _live(bench, found, await empty_floor(bench))
+    found = without_ledgers(await read_live(scratch), scratch.config.ledger_schema)
+    return await _live(scratch, found, await empty_floor(scratch))
 
 
-async def _live(bench: ScratchSession, found: Schema, floor: Floor) -> Live:
+async def _live(scratch: ScratchSession, found: Schema, floor: Floor) -> Live:
     can = buildable(found, floor.schema)
-    source = _after(floor.source, await schema_source(bench, can, floor.schema))
+    source = _after(floor.source, await schema_source(scratch, can, floor.schema))
     return Live(read=found, source=source, floor=floor)
 
 
-async def empty_floor(bench: ScratchSession, made: Schema | None = None) -> Floor:
+async def empty_floor(scratch: ScratchSession, made: Schema | None = None) -> Floor:
     """Return an empty scratch database, for a project whose files make *made*."""
-    return Floor(source=EMPTY, schema=await bench.schema(EMPTY), made=made)
+    return Floor(source=EMPTY, schema=await scratch.schema(EMPTY), made=made)
 
 
-async def floor_of(bench: ScratchSession, files: Sequence[Migration]) -> Floor:
+async def floor_of(scratch: ScratchSession, files: Sequence[Migration]) -> Floor:
     """Return what *files* make of objects that dbwarden does not write; else an empty database."""
     source = files_source(files)
-    schema = await bench.schema(source) if files else None
+    schema = await scratch.schema(source) if files else None
     if schema is None or not schema.others:
-        return await empty_floor(bench, schema)
+        return await empty_floor(scratch, schema)
     try:
-        source = await _support(bench, source, schema)
-        return Floor(source=source, schema=await bench.schema(source), made=schema)
+        source = await _support(scratch, source, schema)
+        return Floor(source=source, schema=await scratch.schema(source), made=schema)
     except (StatementFailed, UnsupportedChange):  # some of them need tables
-        return await empty_floor(bench, schema)
+        return await empty_floor(scratch, schema)
 
 
-async def compared(
-    bench: ScratchSession,
+async def compare_with_models(
+    scratch: ScratchSession,
     files: Sequence[Migration],
     *,
     from_live: bool = False,
@@ -156,47 +156,53 @@ async def compared(
         ConfigurationError: The models cannot be read.
         StatementFailed: Files or models do not run in an empty database.
     """
-    accepted = partial(_accepted, keep_going=keep_going)
+    build_accepted = partial(_build_accepted, keep_going=keep_going)
 
-    async def models() -> tuple[Wanted, Schema | StatementFailed]:
+    async def models() -> tuple[DesiredState, Schema | StatementFailed]:
         telemetry.doing("reading the models")
-        there = await set_up_of(bench)
-        asked = await wanted(bench.config, bench.authoring_dialect, there, keep_going=keep_going)
-        return await accepted(asked, lambda some: _tried(bench, some.source))
+        there = await set_up_of(scratch)
+        asked = await import_desired(
+            scratch.config, scratch.authoring_dialect, there, keep_going=keep_going
+        )
+        return await build_accepted(asked, lambda some: _tried(scratch, some.source))
 
     async def there() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
-            return await built(bench, await live(bench, await floor_of(bench, files)))
+            return await build_live(
+                scratch, await read_live_schema(scratch, await floor_of(scratch, files))
+            )
         source = files_source(files)
-        return source, await bench.schema(source), frozenset()
+        return source, await scratch.schema(source), frozenset()
 
     if not from_live:
-        await bench.prepare(files_source(files))
+        await scratch.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
     (asked, found), (source, current, unbuilt) = await run_concurrently(models, there, apart=apart)
     telemetry.doing("comparing")
-    asked, desired = await accepted(
-        asked, lambda it: _on_top(bench, it, source, current, found=found)
+    asked, desired = await build_accepted(
+        asked, lambda it: _on_top(scratch, it, source, current, found=found)
     )
     stays: frozenset[Ref] = frozenset()
-    if not bench.config.schema_paths:
-        handmade = await anyio.to_thread.run_sync(_handmade, tuple(files))
-        desired, stays = await kept(bench, files, handmade, desired)
+    if not scratch.config.schema_paths:
+        handwritten = await anyio.to_thread.run_sync(_handwritten, tuple(files))
+        desired, stays = await preserve_unmanaged(scratch, files, handwritten, desired)
     told = (current, desired)
     refused, told_refused = _without_refused(asked, *told)
     current, desired, left = comparable(current, desired, unbuilt | refused)
-    desired = await normalized(bench, current, left_alone(bench.config, current, desired))
+    desired = await normalize_schema(
+        scratch, current, keep_unmanaged_tables(scratch.config, current, desired)
+    )
     comparison = SchemaComparison(
         source=source,
         current=current,
         desired=desired,
-        kept=stays - left,
+        preserved=stays - left,
         left=left,
         left_out=(*told_refused, *names_of(left - refused, *told)),
         refused=tuple(item.error for item in asked.refused),
         hints=asked.hints,
     )
-    return without_undeclared(bench.config, comparison, "model")
+    return without_undeclared(scratch.config, comparison, "model")
 
 
 def without_undeclared(
@@ -221,13 +227,15 @@ def without_undeclared(
         comparison,
         current=without(current, refs),
         desired=without(desired, refs),
-        kept=comparison.kept - refs,
+        preserved=comparison.preserved - refs,
         left=comparison.left | refs,
         left_out=(*comparison.left_out, *counted(found, by, desired.default_namespace)),
     )
 
 
-def _without_refused(asked: Wanted, *schemas: Schema) -> tuple[frozenset[Ref], tuple[LeftOut, ...]]:
+def _without_refused(
+    asked: DesiredState, *schemas: Schema
+) -> tuple[frozenset[Ref], tuple[LeftOut, ...]]:
     """Return what cannot be compared because models were refused, and the dependents by name."""
     default = schemas[0].default_namespace
     own = frozenset(
@@ -256,19 +264,19 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
             yield sequence.ref
 
 
-async def built(bench: ScratchSession, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
+async def build_live(scratch: ScratchSession, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
     """Return the source of a live database, its schema as scratch prints it, and what it lacks."""
-    schema = await bench.schema(found.source)
+    schema = await scratch.schema(found.source)
     return found.source, replace(schema, others=found.read.others), found.unbuilt
 
 
-def left_alone(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
+def keep_unmanaged_tables(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
     """*desired* and what *current* has that neither models nor files have to know."""
     virtual = with_virtual_tables(current, desired)
     return with_ledgers(current, virtual, config.ledger_schema)
 
 
-def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:
+def _handwritten(files: Sequence[Migration]) -> tuple[Migration, ...]:
     return tuple(
         migration
         for migration in files
@@ -276,19 +284,19 @@ def _handmade(files: Sequence[Migration]) -> tuple[Migration, ...]:
     )
 
 
-async def _tried(bench: ScratchSession, source: Source) -> Schema | StatementFailed:
+async def _tried(scratch: ScratchSession, source: Source) -> Schema | StatementFailed:
     """What *source* makes in an empty database, or what it lacks there."""
     try:
-        return await bench.schema(source)
+        return await scratch.schema(source)
     except StatementFailed as error:
         if error.sqlstate not in _SOMETHING_MISSING:
             raise
         return error
 
 
-async def _accepted(
-    asked: Wanted, build: Callable[[Wanted], Awaitable[T]], *, keep_going: bool
-) -> tuple[Wanted, T]:
+async def _build_accepted(
+    asked: DesiredState, build: Callable[[DesiredState], Awaitable[T]], *, keep_going: bool
+) -> tuple[DesiredState, T]:
     """Return what *build* makes of *asked*; with *keep_going*, without what the server refuses."""
     while True:
         try:
@@ -301,8 +309,8 @@ async def _accepted(
 
 
 async def _on_top(
-    bench: ScratchSession,
-    asked: Wanted,
+    scratch: ScratchSession,
+    asked: DesiredState,
     source: Source,
     current: Schema,
     *,
@@ -312,12 +320,12 @@ async def _on_top(
     if isinstance(found, Schema):
         return found
     try:
-        support = await _support(bench, source, current)
+        support = await _support(scratch, source, current)
     except (StatementFailed, UnsupportedChange):
         support = EMPTY
     if not support.parts:
-        return await bench.schema(asked.source)
-    made = await bench.schema(_after(support, asked.source))
+        return await scratch.schema(asked.source)
+    made = await scratch.schema(_after(support, asked.source))
     # Dropping tables takes them out of publications: not the models' doing.
     there = {other.ref: other for other in current.others}
     return replace(made, others=tuple(there.get(other.ref, other) for other in made.others))
@@ -334,12 +342,12 @@ def _after(first: Source, second: Source) -> Source:
     return Source(parts=(*first.parts, "then", *second.parts), build=build)
 
 
-async def _support(bench: ScratchSession, source: Source, current: Schema) -> Source:
+async def _support(scratch: ScratchSession, source: Source, current: Schema) -> Source:
     """Return the source of what tables may need and models cannot say: extensions, functions.
 
     Objects that dbwarden does not write are only where *source* itself builds them.
     """
-    empty = await bench.schema(EMPTY)
+    empty = await scratch.schema(EMPTY)
     kept_refs = independent(current) | _needed(current, [other.ref for other in current.others])
     changed: dict[str, Any] = {
         kind: tuple(obj for obj in getattr(current, kind) if obj.ref in kept_refs)
@@ -347,9 +355,9 @@ async def _support(bench: ScratchSession, source: Source, current: Schema) -> So
     }
     subset = replace(empty, **changed, dependencies=current.dependencies)
     if not subset.others:
-        return await schema_source(bench, subset, empty)
+        return await schema_source(scratch, subset, empty)
     subset = replace(subset, others=current.others)
-    return _after(source, await schema_source(bench, subset, current))
+    return _after(source, await schema_source(scratch, subset, current))
 
 
 def _needed(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:

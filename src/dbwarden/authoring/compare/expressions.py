@@ -36,12 +36,14 @@ _TEXTS = frozenset({"default", "expression", "where", "using", "check", "definit
 _WORD = re.compile(r"\w+")
 
 
-def respelled(old: Any, new: Any, same: Same) -> Any:
+def use_equal_expressions(old: Any, new: Any, same: Same) -> Any:
     """Return *new* with those expressions of *old* that mean the same."""
     if type(old) is not type(new) or old == new:
         return new
     if isinstance(new, tuple) and len(old) == len(new):
-        items = [respelled(one, other, same) for one, other in zip(old, new, strict=True)]
+        items = [
+            use_equal_expressions(one, other, same) for one, other in zip(old, new, strict=True)
+        ]
         changed = any(one is not other for one, other in zip(items, new, strict=True))
         return type(new)(items) if changed else new
     if not is_dataclass(new):
@@ -52,7 +54,7 @@ def respelled(old: Any, new: Any, same: Same) -> Any:
         if isinstance(one, str) and isinstance(other, str):
             if field.name in _TEXTS and one != other and same(field.name, one, other):
                 changes[field.name] = one
-        elif (value := respelled(one, other, same)) is not other:
+        elif (value := use_equal_expressions(one, other, same)) is not other:
             changes[field.name] = value
     return replace(new, **changes) if changes else new  # type: ignore[type-var]
 
@@ -88,14 +90,16 @@ def _context(value: Any, table: Table | None) -> _Context | None:
 
 
 async def with_same_expressions(
-    bench: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
+    scratch: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
 ) -> Pairs:
     """Return *pairs*, the second of each with those expressions of the first that mean the same."""
-    spell = bench.authoring_dialect.one_spelling
+    spell = scratch.authoring_dialect.replace_synonyms
     plain = {
         key: (
             old,
-            respelled(old, _named_alike(old, new), lambda _, one, two: spell(one) == spell(two)),
+            use_equal_expressions(
+                old, _named_alike(old, new), lambda _, one, two: spell(one) == spell(two)
+            ),
         )
         for key, (old, new) in pairs.items()
     }
@@ -111,10 +115,10 @@ async def with_same_expressions(
         return note
 
     for key, context in contexts.items():
-        respelled(*plain[key], ask(*context))
+        use_equal_expressions(*plain[key], ask(*context))
     if not asked:
         return plain
-    meanings = await _meanings(bench, both[0], list(asked))
+    meanings = await _meanings(scratch, both[0], list(asked))
     routines = frozenset(item.name.name for schema in both for item in schema.routines)
 
     def answer(first: _Context, second: _Context) -> Same:
@@ -131,7 +135,7 @@ async def with_same_expressions(
         return same
 
     answered = {
-        key: (plain[key][0], respelled(*plain[key], answer(*context)))
+        key: (plain[key][0], use_equal_expressions(*plain[key], answer(*context)))
         for key, context in contexts.items()
     }
     return {**plain, **answered}
@@ -170,27 +174,27 @@ def _table_of(key: Hashable) -> QualifiedName | None:
 
 
 async def _meanings(
-    bench: ScratchSession, schema: Schema, asked: Iterable[Expression]
+    scratch: ScratchSession, schema: Schema, asked: Iterable[Expression]
 ) -> dict[Expression, str | None]:
     """Return what the server makes of each expression; ``None`` where it does not know."""
-    found = await _asked(bench, _SCRATCH, list(asked))
+    found = await _asked(scratch, _SCRATCH, list(asked))
     unknown = [expression for expression, meaning in found.items() if meaning is None]
     if unknown:
-        empty = await bench.schema(EMPTY)
+        empty = await scratch.schema(EMPTY)
         support = types_and_functions(schema, empty)
         if support != empty:
             try:
-                source = await schema_source(bench, support, empty)
-                found |= await _asked(bench, _named(source), unknown)
+                source = await schema_source(scratch, support, empty)
+                found |= await _asked(scratch, _named(source), unknown)
             except (UnsupportedChange, StatementFailed):
                 pass  # Functions that need more than is there: these expressions stay unknown.
     return found
 
 
 async def _asked(
-    bench: ScratchSession, source: Source, expressions: list[Expression]
+    scratch: ScratchSession, source: Source, expressions: list[Expression]
 ) -> dict[Expression, str | None]:
-    return dict(zip(expressions, await bench.normalize(source, expressions), strict=True))
+    return dict(zip(expressions, await scratch.normalize(source, expressions), strict=True))
 
 
 def _named(source: Source) -> Source:

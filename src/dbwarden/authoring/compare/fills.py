@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from shlex import quote
 
-from dbwarden.authoring.compare.user_choices import Asker, asked_text
+from dbwarden.authoring.compare.user_choices import Asker, ask_text
 from dbwarden.authoring.generate.plan import Decisions, Task, upgrade_of
 from dbwarden.authoring.labels import columns_by_label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
@@ -16,8 +16,8 @@ from dbwarden.schema import Schema
 REFUSED = "the scratch database refused: "
 
 
-async def decided_fills(
-    place: ScratchSession,
+async def decide_fills(
+    scratch: ScratchSession,
     source: Source,
     task: Task,
     decisions: Decisions,
@@ -40,9 +40,9 @@ async def decided_fills(
     """
     fills = dict(decisions.fills)
     if not unproven:
-        await _refuse_wrong(place, source, task, decisions)
+        await _refuse_wrong(scratch, source, task, decisions)
     answers = task.answers
-    unfilled = unfilled_of(upgrade_of(place.authoring_dialect, task, decisions)[1])
+    unfilled = unfilled_of(upgrade_of(scratch.authoring_dialect, task, decisions)[1])
     if answers.allow_failing_on_rows or not unfilled:
         return fills
     if answers.asker is None:
@@ -59,13 +59,13 @@ async def decided_fills(
             "empty to write none: the migration then fails where such rows exist)"
         )
         so_far = replace(decisions, fills=fills)
-        if value := await _valid_answer(place, source, task, so_far, (name, question)):
+        if value := await _valid_answer(scratch, source, task, so_far, (name, question)):
             fills[name] = value
     return fills
 
 
 async def _valid_answer(
-    place: ScratchSession, source: Source, task: Task, so_far: Decisions, about: tuple[str, str]
+    scratch: ScratchSession, source: Source, task: Task, so_far: Decisions, about: tuple[str, str]
 ) -> str:
     """Ask until the answer is a value that the database takes; empty for none."""
     name, question = about
@@ -73,16 +73,16 @@ async def _valid_answer(
     assert asker is not None
     wrong = None
     while True:
-        value = await asked_text(asker, question if wrong is None else f"{wrong}. {question}")
+        value = await ask_text(asker, question if wrong is None else f"{wrong}. {question}")
         if not value:
             return value
-        wrong = await _refusal(place, source, task, so_far, (name, value))
+        wrong = await _refusal(scratch, source, task, so_far, (name, value))
         if wrong is None:
             return value
 
 
 async def _refuse_wrong(
-    place: ScratchSession, source: Source, task: Task, decisions: Decisions
+    scratch: ScratchSession, source: Source, task: Task, decisions: Decisions
 ) -> None:
     """Raise where a value that was given with a flag is refused.
 
@@ -91,7 +91,7 @@ async def _refuse_wrong(
     """
     so_far = replace(decisions, fills={})
     for name, value in decisions.fills.items():
-        if wrong := await _refusal(place, source, task, so_far, (name, value)):
+        if wrong := await _refusal(scratch, source, task, so_far, (name, value)):
             raise UsageError(
                 f"--fill {name}: {wrong}",
                 next_step=f"Give an SQL expression, such as {flag(name, task.desired)}",
@@ -100,31 +100,31 @@ async def _refuse_wrong(
 
 
 async def _refusal(
-    place: ScratchSession, source: Source, task: Task, so_far: Decisions, fill: tuple[str, str]
+    scratch: ScratchSession, source: Source, task: Task, so_far: Decisions, fill: tuple[str, str]
 ) -> str | None:
     """Why the database refuses a value; ``None`` where it takes it, or refuses the rest as well."""
     name, value = fill
     if value.casefold() == "null":
         return "NULL is not a value for a NOT NULL column"
     filled = replace(so_far, fills={**so_far.fills, name: value})
-    wrong = await _tried(place, source, upgrade_of(place.authoring_dialect, task, filled)[1])
+    wrong = await _tried(scratch, source, upgrade_of(scratch.authoring_dialect, task, filled)[1])
     if wrong is None:
         return None
-    without = await _tried(place, source, upgrade_of(place.authoring_dialect, task, so_far)[1])
+    without = await _tried(scratch, source, upgrade_of(scratch.authoring_dialect, task, so_far)[1])
     return f"{value} is refused: {wrong}" if without is None else None
 
 
 async def _tried(
-    place: ScratchSession, source: Source, upgrade: Sequence[PlannedStatement]
+    scratch: ScratchSession, source: Source, upgrade: Sequence[PlannedStatement]
 ) -> str | None:
     """Run *upgrade* in a copy without rows; what the server refused."""
-    database = await place.copy(source)
+    database = await scratch.copy(source)
     try:
         await database.execute([statement.text for statement in upgrade])
     except StatementFailed as error:
         return error.message.removeprefix(REFUSED)
     finally:
-        await (await place.scratch()).discard(database)
+        await (await scratch.scratch_server()).discard(database)
     return None
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dbwarden.authoring.collect.unmanaged_objects import KINDS
-from dbwarden.authoring.labels import told
+from dbwarden.authoring.labels import display_name
 from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.structure import Links, links
 from dbwarden.schema import Grant, MaterializedView, ObjectKind, Ref, Schema, Table
@@ -108,9 +108,9 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
         why = NOT_WRITTEN
         if ref.kind is not ObjectKind.OTHER:
             needed = next((it for each in needs for it in each.get(ref, ()) if it in left), None)
-            why = f"needs {told(needed, default)}" if needed else "needs what was left out"
+            why = f"needs {display_name(needed, default)}" if needed else "needs what was left out"
         kind = ref.part if ref.kind is ObjectKind.OTHER and ref.part else ref.kind.value
-        name = told(ref, default).removeprefix(f"{kind} ")
+        name = display_name(ref, default).removeprefix(f"{kind} ")
         found.append(LeftOut(kind=kind, name=name, why=why))
     return tuple(found)
 

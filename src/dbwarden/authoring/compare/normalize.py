@@ -14,7 +14,7 @@ from dbwarden.authoring.collect.current import schema_source
 from dbwarden.authoring.collect.hints import ColumnKey, Hints
 from dbwarden.authoring.compare.expressions import with_same_expressions
 from dbwarden.authoring.compare.left_out import buildable
-from dbwarden.authoring.generate.model_wording import in_words
+from dbwarden.authoring.generate.model_wording import with_hints
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.schema import Check, Column, Index, Schema, Table, constraint_key
@@ -60,23 +60,23 @@ def differing(one: Leaves, other: Leaves) -> list[Hashable]:
     return [key for key, value in one.items() if key in other and other[key] != value]
 
 
-async def normalized(bench: ScratchSession, current: Schema, desired: Schema) -> Schema:
+async def normalize_schema(scratch: ScratchSession, current: Schema, desired: Schema) -> Schema:
     """Return *desired* with the spelling of *current* wherever the two mean the same."""
-    desired = bench.authoring_dialect.called_alike(current, desired)
+    desired = scratch.authoring_dialect.match_names(current, desired)
     old, new = unequal_leaves(current, desired)
     pairs = {key: (old[key], new[key]) for key in differing(old, new)}
     if not pairs:
         return desired
-    compared = await with_same_expressions(bench, (current, desired), pairs)
+    compared = await with_same_expressions(scratch, (current, desired), pairs)
     new = {**new, **{key: other for key, (_, other) in compared.items()}}
     desired = with_leaves(desired, new)
     unlike = differing(old, new)
-    plain = {key: bench.authoring_dialect.alike(old[key], new[key]) for key in unlike}
+    plain = {key: scratch.authoring_dialect.are_equivalent(old[key], new[key]) for key in unlike}
     if None not in plain.values():
         return with_leaves(desired, {key: old[key] for key, same in plain.items() if same})
     try:
-        old_again = leaves(await _printed_again(bench, current))
-        new_again = leaves(await _printed_again(bench, desired))
+        old_again = leaves(await _print_again(scratch, current))
+        new_again = leaves(await _print_again(scratch, desired))
     except (UnsupportedChange, StatementFailed):
         # A schema that cannot be built in one go is compared as it is.
         return desired
@@ -88,9 +88,9 @@ async def normalized(bench: ScratchSession, current: Schema, desired: Schema) ->
     return with_leaves(desired, same) if same else desired
 
 
-async def _printed_again(bench: ScratchSession, schema: Schema) -> Schema:
-    empty = await bench.schema(EMPTY)
-    return await bench.schema(await schema_source(bench, buildable(schema, empty), empty))
+async def _print_again(scratch: ScratchSession, schema: Schema) -> Schema:
+    empty = await scratch.schema(EMPTY)
+    return await scratch.schema(await schema_source(scratch, buildable(schema, empty), empty))
 
 
 def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
@@ -134,17 +134,17 @@ def _table_with(table: Table, replaced: Leaves) -> Table:
     )
 
 
-async def confirmed(bench: ScratchSession, schema: Schema, words: Hints) -> Hints:
+async def confirm_hints(scratch: ScratchSession, schema: Schema, words: Hints) -> Hints:
     """Return those of *words* that mean what *schema* has."""
     default = schema.default_namespace
     pairs: dict[Hashable, tuple[Any, Any]] = {}
     for table in schema.tables:
         for key, part in _of_table(table):
             if isinstance(part, Check | Column | Index):
-                own = in_words(part, table.name, words, default)
+                own = with_hints(part, table.name, words, default)
                 if own != part:
                     pairs[key] = (part, own)
-    compared = await with_same_expressions(bench, (schema, schema), pairs)
+    compared = await with_same_expressions(scratch, (schema, schema), pairs)
     wrong = {
         (key[0].name, key[2])
         for key, (part, own) in compared.items()

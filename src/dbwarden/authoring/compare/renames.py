@@ -89,7 +89,7 @@ def _target(obj: Ref, new: str, desired: Schema) -> Ref:
     return default if not dot and same not in wanted - {obj} and default in wanted else same
 
 
-def refuse_unknown(
+def refuse_unknown_renames(
     texts: Sequence[str], asked: Sequence[Renaming], renames: Sequence[Renaming], desired: Schema
 ) -> None:
     """Raise where a rename that was asked for ends at a name that nothing has.
@@ -143,26 +143,26 @@ def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desir
             return any(obj.ref == ref for obj in desired.objects)
 
 
-def hinted(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:
+def hinted_renames(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:
     """The renames that the models' ``info={"renamed_from": ...}`` tell, once each is due."""
     default = current.default_namespace
     olds: dict[QualifiedName, QualifiedName] = {}
     for new_name, old in hints.renamed_tables.items():
-        now = _settled_name(new_name, default)
+        now = _qualify(new_name, default)
         namespace, dot, name = old.rpartition(".")
         was = QualifiedName(namespace if dot else now.namespace, name)
         olds[now] = was
         if current.table(was) and not current.table(now) and not desired.table(was):
             yield Rename(before=ref_of(ObjectKind.TABLE, was), after=ref_of(ObjectKind.TABLE, now))
     for (new_table, column), old in hints.renamed_columns.items():
-        now = _settled_name(new_table, default)
+        now = _qualify(new_table, default)
         table = current.table(now) or current.table(olds.get(now, now))
         if table is not None and table.column(old) and not table.column(column):
             before = ref_of(ObjectKind.COLUMN, table.name, old)
             yield Rename(before=before, after=replace(before, part=column))
 
 
-def _settled_name(name: QualifiedName, default: str | None) -> QualifiedName:
+def _qualify(name: QualifiedName, default: str | None) -> QualifiedName:
     return QualifiedName(default, name.name) if name.namespace is None else name
 
 
@@ -359,7 +359,7 @@ def question(candidate: Candidate) -> str:
     )
 
 
-def unanswered(found: Sequence[Candidate]) -> UsageError:
+def unanswered_error(found: Sequence[Candidate]) -> UsageError:
     """The error when nobody can be asked."""
     lines = [
         f"{candidate.old} goes and {candidate.new} comes ({'; '.join(candidate.reasons)})"

@@ -15,8 +15,8 @@ from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Ref, Schema
 
 
-async def followed(
-    bench: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
+async def follow_renames(
+    scratch: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
 ) -> SchemaComparison:
     """*sides*, wanted with what is kept as the server has it once *renames* are made.
 
@@ -25,46 +25,50 @@ async def followed(
     Raises:
         UnsupportedChange: Something that is kept reads what goes; names both.
     """
-    if not comparison.kept:
+    if not comparison.preserved:
         return comparison
-    there = await _renamed(bench, comparison, with_room(comparison.current, renames))
-    names = {kept: moved(kept, renames) for kept in comparison.kept}
+    there = await _renamed(scratch, comparison, with_room(comparison.current, renames))
+    names = {preserved: moved(preserved, renames) for preserved in comparison.preserved}
     homes = {table.name for table in comparison.desired.tables}
     homes |= {view.name for view in (*there.views, *comparison.desired.views)}
     homes |= {view.name for view in there.materialized_views}
     stays = {
-        kept: now for kept, now in names.items() if now.kind not in ON_TABLES or now.table in homes
+        preserved: now
+        for preserved, now in names.items()
+        if now.kind not in ON_TABLES or now.table in homes
     }
     _refuse_readers_of_what_goes(there, comparison.desired, frozenset(stays.values()))
-    rest = without_objects(comparison.desired, comparison.kept)
+    rest = without_objects(comparison.desired, comparison.preserved)
     desired = with_objects(rest, there, frozenset(stays.values()))
     # The server follows the renames in what dbwarden does not write, too.
     desired = replace(desired, others=comparison.current.others)
-    return replace(comparison, desired=desired, kept=frozenset(stays))
+    return replace(comparison, desired=desired, preserved=frozenset(stays))
 
 
 async def _renamed(
-    bench: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
+    scratch: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
 ) -> Schema:
     """What is there after *renames*; the server itself follows them."""
     if not renames:
         return comparison.current
     bare = replace(comparison.current, views=(), triggers=(), dependencies=())
-    rendered = bench.authoring_dialect.render(renames, current=bare, desired=renamed(bare, renames))
+    rendered = scratch.authoring_dialect.render(
+        renames, current=bare, desired=renamed(bare, renames)
+    )
     statements = [statement.text for statement in rendered]
 
     async def build(database: ScratchDatabase) -> None:
         await comparison.source.build(database)
         await database.execute(statements)
 
-    return await bench.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
+    return await scratch.schema(Source(parts=(*comparison.source.parts, *statements), build=build))
 
 
-def _refuse_readers_of_what_goes(there: Schema, desired: Schema, kept: frozenset[Ref]) -> None:
+def _refuse_readers_of_what_goes(there: Schema, desired: Schema, preserved: frozenset[Ref]) -> None:
     """Raise where something *kept* needs a table or column that *desired* has no more."""
     gone = _tables_and_columns(there) - _tables_and_columns(desired)
     for user, needed in there.dependencies:
-        if user in kept and needed in gone:
+        if user in preserved and needed in gone:
             raise UnsupportedChange(
                 f"{user} reads {needed}, which the models no longer have; a hand-written migration "
                 "made it, and no model mentions it",

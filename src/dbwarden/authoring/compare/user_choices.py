@@ -13,13 +13,13 @@ from dbwarden.authoring.collect.hints import Hints
 from dbwarden.authoring.compare.renames import (
     Candidate,
     candidates,
-    hinted,
+    hinted_renames,
     in_old_names,
     ordered,
     parse_rename,
     question,
-    refuse_unknown,
-    unanswered,
+    refuse_unknown_renames,
+    unanswered_error,
     whole_moves,
 )
 from dbwarden.authoring.labels import columns_by_label
@@ -69,18 +69,18 @@ class Answers:
     asker: Asker | None = None
 
 
-async def asked(function: Callable[[str], bool], text: str) -> bool:
+async def ask(function: Callable[[str], bool], text: str) -> bool:
     """Put a question to a person, in a worker thread."""
     return await anyio.to_thread.run_sync(function, text, abandon_on_cancel=True)
 
 
-async def asked_text(asker: Asker, question: str) -> str:
+async def ask_text(asker: Asker, question: str) -> str:
     """Return a person's answer to *question*, asked in a worker thread."""
     answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
     return answer.strip()
 
 
-async def decided_renames(
+async def decide_renames(
     answers: Answers, hints: Hints, current: Schema, desired: Schema
 ) -> tuple[Renaming, ...]:
     """The renames between two schemas: said by flags, by models, or by a person now.
@@ -89,17 +89,17 @@ async def decided_renames(
         UsageError: Something may be a rename, and nobody says whether it is.
     """
     said = [parse_rename(text, current, desired) for text in answers.renames]
-    known = ordered((*said, *hinted(hints, current, desired)))
-    refuse_unknown(answers.renames, said, known, desired)
+    known = ordered((*said, *hinted_renames(hints, current, desired)))
+    refuse_unknown_renames(answers.renames, said, known, desired)
     declined = set(answers.allow_drop)
     while True:
         open_ = [item for item in _open(current, desired, known) if item.old not in declined]
         if not open_:
             return known
         if answers.asker is None:
-            raise unanswered(open_)
+            raise unanswered_error(open_)
         for candidate in open_:
-            if await asked(answers.asker.yes, question(candidate)):
+            if await ask(answers.asker.yes, question(candidate)):
                 known = ordered((*known, candidate.renaming))
             else:
                 declined.add(candidate.old)
@@ -109,12 +109,12 @@ def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequen
     """What may be renames beside the *known* ones; nothing that only makes room for them."""
     moves = with_room(current, known)
     ends = {move.after for move in known if isinstance(move, Rename)}
-    aside = {move.after for move in moves if isinstance(move, Rename)} - ends
+    temporary = {move.after for move in moves if isinstance(move, Rename)} - ends
     olds = {new: old for old, new in whole_moves(known).items()}
     return [
         in_old_names(candidate, olds, current.default_namespace)
         for candidate in candidates(renamed(current, moves), desired)
-        if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in aside)
+        if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in temporary)
     ]
 
 
@@ -178,7 +178,7 @@ async def allow_drops(
         return
     listed = ", ".join(f"{name} ({why[name]})" if name in why else name for name in names)
     listed += _misspelt([old for old, new in also.items() if new not in destroys], destroys)
-    if answers.asker is not None and await asked(
+    if answers.asker is not None and await ask(
         answers.asker.yes, f"This destroys data: {listed}. Write it anyway?"
     ):
         return

@@ -7,7 +7,7 @@ differs from the first. A text found here may be outdated; the proof decides. Pu
 import re
 from collections.abc import Iterable
 
-from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexSpelling
+from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions
 from dbwarden.schema import QualifiedName
 
 # Literals, comments and bodies, in which nothing is looked for; quoted names keep their quotes.
@@ -32,11 +32,11 @@ _INDEX = re.compile(
 )
 
 
-def words_of(texts: Iterable[str], default_namespace: str | None) -> Hints:
+def find_expressions(texts: Iterable[str], default_namespace: str | None) -> Hints:
     """Return the expressions of checks, computed columns and partial indexes in *texts*."""
     checks: dict[ColumnKey, str] = {}
     generated: dict[ColumnKey, str] = {}
-    indexes: dict[ColumnKey, IndexSpelling] = {}
+    indexes: dict[ColumnKey, IndexExpressions] = {}
     for text in texts:
         shape = _OPAQUE.sub(_masked, text)
         owner: QualifiedName | None = None
@@ -52,7 +52,7 @@ def words_of(texts: Iterable[str], default_namespace: str | None) -> Hints:
             table = _qualified(text[slice(*found.span("table"))], default_namespace)
             where = text[slice(*found.span("where"))].strip()
             name = _plain(text[slice(*found.span("name"))])
-            indexes[table, name] = IndexSpelling(keys=(), where=where)
+            indexes[table, name] = IndexExpressions(keys=(), where=where)
     return Hints(checks=checks, generated=generated, indexes=indexes)
 
 

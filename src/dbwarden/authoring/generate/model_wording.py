@@ -33,35 +33,43 @@ def use_model_expressions(
     changes: Sequence[Change], hints: Hints, default_namespace: str | None
 ) -> tuple[Change, ...]:
     """*changes* with the models' spelling wherever they have one."""
-    words = _Words(hints, default_namespace)
-    return tuple(words.change(change) for change in changes)
+    lookup = _HintLookup(hints, default_namespace)
+    return tuple(lookup.change(change) for change in changes)
 
 
-def polished(text: str, change: Change, hints: Hints, default_namespace: str | None) -> str:
+def restore_types(text: str, change: Change, hints: Hints, default_namespace: str | None) -> str:
     """*text*, the SQL of *change*, with types as the models and all other statements write them."""
     match change:
         case CreateTable() | AddColumn():
             return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
         case AlterColumn(table=table, before=before, after=after) if before.type != after.type:
-            own = hints.types.get((_Words(hints, default_namespace).name(table), after.name))
-            return text if own is None else text.replace(f" TYPE {after.type}", f" TYPE {own}", 1)
+            restored = hints.types.get(
+                (_HintLookup(hints, default_namespace).name(table), after.name)
+            )
+            return (
+                text
+                if restored is None
+                else text.replace(f" TYPE {after.type}", f" TYPE {restored}", 1)
+            )
         case _:
             return text
 
 
-def in_words(part: Part, table: QualifiedName, hints: Hints, default_namespace: str | None) -> Part:
+def with_hints(
+    part: Part, table: QualifiedName, hints: Hints, default_namespace: str | None
+) -> Part:
     """Return *part*, a part of *table*, with the expressions that *hints* have for it."""
-    words = _Words(hints, default_namespace)
+    lookup = _HintLookup(hints, default_namespace)
     match part:
         case Check():
-            return words.check(table, part)
+            return lookup.check(table, part)
         case Index():
-            return words.index(table, part)
+            return lookup.index(table, part)
         case Column():
-            return words.expressions(table, part)
+            return lookup.expressions(table, part)
 
 
-class _Words:
+class _HintLookup:
     """Looks up the models' texts."""
 
     def __init__(self, hints: Hints, default_namespace: str | None) -> None:
@@ -112,17 +120,17 @@ class _Words:
         if column.default is not None and key in self._hints.defaults:
             column = replace(column, default=self._hints.defaults[key])
         if column.generated is not None and key in self._hints.generated:
-            own = replace(column.generated, expression=self._hints.generated[key])
-            column = replace(column, generated=own)
+            restored = replace(column.generated, expression=self._hints.generated[key])
+            column = replace(column, generated=restored)
         return column
 
     def _altered(self, table: QualifiedName, before: Column, after: Column) -> Column:
-        own = self.expressions(table, after)
+        restored = self.expressions(table, after)
         if before.default == after.default and before.type == after.type:
-            own = replace(own, default=after.default)
+            restored = replace(restored, default=after.default)
         if before.generated == after.generated:
-            own = replace(own, generated=after.generated)
-        return own
+            restored = replace(restored, generated=after.generated)
+        return restored
 
     def check(self, table: QualifiedName, check: Check) -> Check:
         text = self._hints.checks.get((self.name(table), check.name or ""))
@@ -138,14 +146,14 @@ class _Words:
         return replace(domain, checks=tuple(checks))
 
     def index(self, table: QualifiedName, index: Index) -> Index:
-        spelled = self._hints.indexes.get((self.name(table), index.name))
-        if spelled is None:
+        written = self._hints.indexes.get((self.name(table), index.name))
+        if written is None:
             return index
         keys = index.columns
-        if len(spelled.keys) == len(keys):
-            pairs = zip(keys, spelled.keys, strict=True)
+        if len(written.keys) == len(keys):
+            pairs = zip(keys, written.keys, strict=True)
             keys = tuple(_index_key(key, text) for key, text in pairs)
-        where = spelled.where if index.where is not None and spelled.where else index.where
+        where = written.where if index.where is not None and written.where else index.where
         return replace(index, columns=keys, where=where)
 
 

@@ -8,10 +8,10 @@ from dbwarden.authoring.compare.renames import new_labels
 from dbwarden.authoring.compare.user_choices import (
     Answers,
     allow_drops,
-    decided_renames,
+    decide_renames,
     refuse_unknown_columns,
 )
-from dbwarden.authoring.generate.model_wording import polished, use_model_expressions
+from dbwarden.authoring.generate.model_wording import restore_types, use_model_expressions
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
@@ -54,18 +54,18 @@ class Plan:
     decisions: Decisions = field(default_factory=Decisions)
 
     @property
-    def up(self) -> "Toll":
+    def up(self) -> "RowEffects":
         """What the upgrade does to rows."""
-        return toll(self.upgrade)
+        return row_effects(self.upgrade)
 
     @property
-    def down(self) -> "Toll":
+    def down(self) -> "RowEffects":
         """What the rollback does to rows."""
-        return toll(self.rollback or ())
+        return row_effects(self.rollback or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toll:
+class RowEffects:
     """What statements do to rows: see :class:`PlannedStatement`, each name once."""
 
     destroys: tuple[str, ...]
@@ -84,9 +84,9 @@ class Toll:
         return (*self.loses, *self.removes)
 
 
-def toll(statements: Sequence[PlannedStatement]) -> Toll:
+def row_effects(statements: Sequence[PlannedStatement]) -> RowEffects:
     """Return what *statements* do to rows."""
-    return Toll(
+    return RowEffects(
         destroys=tuple(dict.fromkeys(name for item in statements for name in item.destroys)),
         converts=tuple(dict.fromkeys(name for item in statements for name in item.converts)),
         removes=tuple(dict.fromkeys(name for item in statements for name in item.removes)),
@@ -98,13 +98,13 @@ def toll(statements: Sequence[PlannedStatement]) -> Toll:
 class Task:
     """What is to be planned; ``decided`` are decisions that are not to be made again.
 
-    ``kept`` is what follows renames by itself, as it is called before them. ``earlier`` are the
-    words of the files that made *current*.
+    ``preserved`` objects follow renames by themselves; they have their old names here. ``earlier`` are
+    the expressions in the files that build *current*.
     """
 
     current: Schema
     desired: Schema
-    kept: Collection[Ref] = ()
+    preserved: Collection[Ref] = ()
     hints: Hints = NO_HINTS
     earlier: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
@@ -128,7 +128,7 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
     came = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
     await allow_drops(
         task.answers,
-        toll(upgrade).to_allow,
+        row_effects(upgrade).to_allow,
         reasons,
         retyped=converted,
         moves=moves,
@@ -151,7 +151,7 @@ def upgrade_of(
         UnsupportedChange: A difference that cannot be expressed; names it.
     """
     renames = decisions.renames
-    follows = {moved(ref, renames) for ref in task.kept}
+    follows = {moved(ref, renames) for ref in task.preserved}
     changes = diff(task.current, task.desired, renames, follows)
     return changes, render(authoring_dialect, task, changes, _options(task, decisions))
 
@@ -169,7 +169,7 @@ async def decide(task: Task) -> Decisions:
         UsageError: Something needs an answer that nobody gives, or an answer names nothing.
     """
     refuse_unknown_columns(task.answers, task.current, task.desired)
-    renames = await decided_renames(task.answers, task.hints, task.current, task.desired)
+    renames = await decide_renames(task.answers, task.hints, task.current, task.desired)
     return Decisions(renames=renames, fills=task.answers.fills)
 
 
@@ -212,7 +212,9 @@ def render(
     )
     if task.hints is NO_HINTS:
         return joined(found)
-    return joined(replace(item, text=polished(item.text, item.change, *words)) for item in found)
+    return joined(
+        replace(item, text=restore_types(item.text, item.change, *words)) for item in found
+    )
 
 
 def _rollback(
@@ -222,7 +224,7 @@ def _rollback(
     options: RenderOptions,
 ) -> tuple[PlannedStatement, ...]:
     back = [item for item in invert(renames) if isinstance(item, Rename | RenameValue)]
-    changes = diff(task.desired, task.current, back, task.kept)
+    changes = diff(task.desired, task.current, back, task.preserved)
     # A conversion goes one way only: what was said about the upgrade says nothing here.
     options = replace(options, using=task.answers.rollback_using)
     worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)

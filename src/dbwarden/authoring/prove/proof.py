@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from dbwarden import telemetry
 from dbwarden.authoring.compare.left_out import without
-from dbwarden.authoring.compare.normalize import normalized
+from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
-from dbwarden.authoring.labels import shortened, told
-from dbwarden.authoring.prove.row_trials import touched, untried
+from dbwarden.authoring.labels import display_name, shorten
+from dbwarden.authoring.prove.row_trials import untried, with_touched_tables
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
 from dbwarden.diff import diff
@@ -52,7 +52,7 @@ class _Rows:
 
 
 async def prove(
-    bench: ScratchSession,
+    scratch: ScratchSession,
     source: Source,
     current: Schema,
     desired: Schema,
@@ -75,17 +75,17 @@ async def prove(
     """
 
     async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
-        return await _without_rows(bench, source, _Ends(current, desired, left), migration)
+        return await _without_rows(scratch, source, _Ends(current, desired, left), migration)
 
     async def filled() -> _Rows:
-        return await _with_rows(bench, source, current, migration)
+        return await _with_rows(scratch, source, current, migration)
 
     telemetry.doing("proving the migration: up, down and up again")
     texts = (migration.upgrade, *((migration.rollback,) if migration.rollback else ()))
     apart = is_shared(section.text for section in texts)
     (reversible, after, locks), rows = await run_concurrently(empty, filled, apart=apart)
     return Proof(
-        server=(await bench.scratch()).version,
+        server=(await scratch.scratch_server()).version,
         reversible=reversible,
         after=after,
         locks=locks,
@@ -106,30 +106,30 @@ class _Ends:
 
 
 async def _without_rows(
-    bench: ScratchSession, source: Source, ends: _Ends, migration: Migration
+    scratch: ScratchSession, source: Source, ends: _Ends, migration: Migration
 ) -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
     """Up, down and up again in empty tables: whether there is a way back, what is there after
     the first upgrade, and the locks."""
-    database = await bench.copy(source)
+    database = await scratch.copy(source)
     await database.replay(migration, migration.upgrade)
     after = await database.read()
-    await _must_equal(bench, after, ends.desired, migration, "upgrade", ends.left)
+    await _must_equal(scratch, after, ends.desired, migration, "upgrade", ends.left)
     back = migration.rollback
     reversible = back is not None and not migration.irreversible
     if back is not None and reversible:
         await database.replay(migration, back)
         back_there = await database.read()
-        await _must_equal(bench, back_there, ends.current, migration, "rollback", ends.left)
+        await _must_equal(scratch, back_there, ends.current, migration, "rollback", ends.left)
     else:
-        database = await bench.copy(source)
+        database = await scratch.copy(source)
     locks = await database.trace(migration, migration.upgrade)
     again = await database.read()
-    await _must_equal(bench, again, ends.desired, migration, "second upgrade", ends.left)
+    await _must_equal(scratch, again, ends.desired, migration, "second upgrade", ends.left)
     return reversible, after, locks
 
 
 async def _must_equal(
-    bench: ScratchSession,
+    scratch: ScratchSession,
     found: Schema,
     wanted: Schema,
     migration: Migration,
@@ -137,9 +137,9 @@ async def _must_equal(
     left: AbstractSet[Ref],
 ) -> None:
     found = replace(without(found, left), others=wanted.others)
-    if unlike := await differences(bench, found, wanted):
+    if unlike := await differences(scratch, found, wanted):
         default = wanted.default_namespace
-        listed = ", ".join(told(subject(change), default) for change in unlike[:SHOWN])
+        listed = ", ".join(display_name(subject(change), default) for change in unlike[:SHOWN])
         more = f" and {len(unlike) - SHOWN} more" if len(unlike) > SHOWN else ""
         raise NotProven(
             f"the {what} does not lead where it should: {listed}{more} would still differ",
@@ -148,20 +148,20 @@ async def _must_equal(
         )
 
 
-async def differences(bench: ScratchSession, found: Schema, wanted: Schema) -> tuple[Change, ...]:
+async def differences(scratch: ScratchSession, found: Schema, wanted: Schema) -> tuple[Change, ...]:
     """The changes between two schemas that are more than spelling."""
     left = diff(found, wanted)
-    return diff(found, await normalized(bench, found, wanted)) if left else ()
+    return diff(found, await normalize_schema(scratch, found, wanted)) if left else ()
 
 
 async def _with_rows(
-    bench: ScratchSession, source: Source, current: Schema, migration: Migration
+    scratch: ScratchSession, source: Source, current: Schema, migration: Migration
 ) -> _Rows:
     """Return what happens to rows: columns that change, and why each direction fails."""
-    schema = touched(current, migration)
+    schema = with_touched_tables(current, migration)
     if not schema.tables:
         return _Rows()
-    database = await bench.copy(source)
+    database = await scratch.copy(source)
     filled = await database.add_rows(schema)
     before = await database.fingerprint(schema)
     empty = untried(schema, before, migration)
@@ -201,11 +201,11 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
     if not reversible:
         return "irreversible"
     if loses:
-        return f"loses {shortened(loses)}"
+        return f"loses {shorten(loses)}"
     return "exact" if with_rows else "exact without rows"
 
 
-def untried_beside(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
+def untried_except(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
     """Return the columns and tables that were tried without values, but for those that are lost."""
     tables = {name.rpartition(".")[0] for name in proof.untried if "." in name} & set(loses)
     return tuple(

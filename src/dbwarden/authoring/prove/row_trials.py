@@ -43,7 +43,7 @@ NOTHING = RowTrial()
 
 
 async def try_rows(
-    scratch: ScratchServer,
+    server: ScratchServer,
     database: ScratchDatabase,
     before: Schema,
     migration: Migration,
@@ -59,30 +59,32 @@ async def try_rows(
         migration: A file; whether it runs in empty tables, and leads back, is seen elsewhere.
         back: Whether its rollback runs too.
     """
-    schema = touched(before, migration)
-    seen = await _try(scratch, database, schema, migration, back=back, alike=False)
+    schema = with_touched_tables(before, migration)
+    seen = await _try(server, database, schema, migration, back=back, with_duplicate=False)
     if seen.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
-        again = await _try(scratch, database, schema, migration, back=False, alike=True)
+        again = await _try(server, database, schema, migration, back=False, with_duplicate=True)
         if again.fails is not None and _is_duplicate(again.fails):
             return replace(seen, collides=again.fails)
     return seen
 
 
 async def _try(
-    scratch: ScratchServer,
+    server: ScratchServer,
     database: ScratchDatabase,
     schema: Schema,
     migration: Migration,
     *,
     back: bool,
-    alike: bool,
+    with_duplicate: bool,
 ) -> RowTrial:
     while schema.tables:
-        seen = await _rehearsed(database, schema, migration, back=back, alike=alike)
+        seen = await _rehearsed(
+            database, schema, migration, back=back, with_duplicate=with_duplicate
+        )
         if seen is None:
-            copy = await scratch.create(copy_of=database)
-            seen = await _in_copy(copy, schema, migration, back=back, alike=alike)
-            await scratch.discard(copy)
+            copy = await server.create(copy_of=database)
+            seen = await _in_copy(copy, schema, migration, back=back, with_duplicate=with_duplicate)
+            await server.discard(copy)
         less = without_collision(schema, seen)
         if less is None:
             return seen
@@ -91,12 +93,17 @@ async def _try(
 
 
 async def _rehearsed(
-    database: ScratchDatabase, schema: Schema, migration: Migration, *, back: bool, alike: bool
+    database: ScratchDatabase,
+    schema: Schema,
+    migration: Migration,
+    *,
+    back: bool,
+    with_duplicate: bool,
 ) -> RowTrial | None:
     sections = [migration.upgrade]
     if back and migration.rollback is not None:
         sections.append(migration.rollback)
-    found = await database.rehearse(schema, migration, sections, alike=alike)
+    found = await database.rehearse(schema, migration, sections, with_duplicate=with_duplicate)
     if found is None:
         return None
     empty = untried(schema, found[0], migration)
@@ -104,9 +111,14 @@ async def _rehearsed(
 
 
 async def _in_copy(
-    database: ScratchDatabase, schema: Schema, migration: Migration, *, back: bool, alike: bool
+    database: ScratchDatabase,
+    schema: Schema,
+    migration: Migration,
+    *,
+    back: bool,
+    with_duplicate: bool,
 ) -> RowTrial:
-    filled = await database.add_rows(schema, alike=alike)
+    filled = await database.add_rows(schema, with_duplicate=with_duplicate)
     before = await database.fingerprint(schema)
     tried = RowTrial(untried=untried(schema, before, migration))
     if not filled:
@@ -130,7 +142,7 @@ async def _in_copy(
 # -- what is chosen, without I/O ------------------------------------------------------------------
 
 
-def touched(schema: Schema, migration: Migration) -> Schema:
+def with_touched_tables(schema: Schema, migration: Migration) -> Schema:
     """*schema* with only those tables that *migration* may be about, and what they refer to. Pure.
 
     Those whose names its text mentions, whose types it mentions, and those that the functions and
@@ -211,7 +223,7 @@ def _is_duplicate(error: StatementFailed) -> bool:
     return _is(error, _DUPLICATE, "UNIQUE constraint failed")
 
 
-def fails_on_any(error: StatementFailed) -> bool:
+def fails_on_any_row(error: StatementFailed) -> bool:
     """Whether one row, whatever it holds, is enough for this failure: nobody can hold it off."""
     statement = error.statement or ""
     adds = _ADDS_NOT_NULL.search(statement) and not _SETS_NOT_NULL.search(statement)
@@ -272,7 +284,7 @@ def narrowed(
     """
     loses: list[str] = []
     refuses: list[tuple[str, str]] = []
-    for change in _retyped(touched(before, migration), after):
+    for change in _retyped(with_touched_tables(before, migration), after):
         try:
             planned = authoring_dialect.render((change,), current=before, desired=after)
         except UnsupportedChange:
@@ -331,13 +343,13 @@ def _says(said: str, name: str) -> bool:
     return any(re.search(word, said) for word in words)
 
 
-def says_failing(header: str, *, rollback: bool) -> bool:
+def declares_failing(header: str, *, rollback: bool) -> bool:
     """Whether *header* says that the upgrade, or the *rollback*, fails where there are rows."""
     start = "the rollback " if rollback else ""
     return re.search(rf"^--\s*{start}{FAILS}", header, re.IGNORECASE | re.MULTILINE) is not None
 
 
-def says_untried(header: str) -> bool:
+def declares_untried(header: str) -> bool:
     """Return whether *header* says that no values could be generated for something."""
     return re.search(rf"^--\s*{UNTRIED}\b", header, re.IGNORECASE | re.MULTILINE) is not None
 

@@ -6,13 +6,13 @@ from dbwarden.authoring.compare.fills import flag, unfilled_of
 from dbwarden.authoring.compare.renames import new_labels
 from dbwarden.authoring.compare.user_choices import by_new_names
 from dbwarden.authoring.generate.plan import Plan
-from dbwarden.authoring.labels import label, shortened
+from dbwarden.authoring.labels import label, shorten
 from dbwarden.authoring.prove.proof import Proof
 from dbwarden.authoring.prove.row_trials import UNTRIED
 from dbwarden.schema import Schema
 
 
-def changed_values(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
+def find_changed_values(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
     """Return the columns whose values change, without those of tables that are destroyed."""
     default = current.default_namespace
     whole = {
@@ -36,15 +36,15 @@ def losses(planned: Plan, changed: Sequence[str], untried: Sequence[str]) -> lis
     if values := [*up.converts, *changed]:
         notes.append(f"Changes values of {', '.join(values)}; a rollback leaves them changed")
     if up.refuses:
-        notes.append(f"Fails on rows where {shortened(up.refuses)}")
+        notes.append(f"Fails on rows where {shorten(up.refuses)}")
     if down.destroys:
-        notes.append(f"The rollback destroys {shortened(down.destroys)}")
+        notes.append(f"The rollback destroys {shorten(down.destroys)}")
     if down.converts:
-        notes.append(f"The rollback changes values of {shortened(down.converts)} written meanwhile")
+        notes.append(f"The rollback changes values of {shorten(down.converts)} written meanwhile")
     if down.refuses:
-        notes.append(f"The rollback fails on rows where {shortened(down.refuses)}")
+        notes.append(f"The rollback fails on rows where {shorten(down.refuses)}")
     if untried:
-        notes.append(f"{UNTRIED} {shortened(untried)}")
+        notes.append(f"{UNTRIED} {shorten(untried)}")
     if planned.not_proven is not None:
         notes.append(f"Not proven: {planned.not_proven}")
     if planned.no_way_back is not None:
@@ -69,5 +69,5 @@ def failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
     if not unfilled:
         return said
     flags = " ".join(flag(name, desired) for name in unfilled)
-    why = said or f"no value for {shortened(unfilled)}"
+    why = said or f"no value for {shorten(unfilled)}"
     return f"{why}; fill them first, or make it again with {flags}"

@@ -69,16 +69,16 @@ def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
             met.setdefault(lock.table, []).append(lock)
     alike: dict[tuple[str, str], list[str]] = {}
     for table, locks in sorted(met.items()):
-        alike.setdefault(_words_of_lock(locks), []).append(table)
+        alike.setdefault(_lock_words(locks), []).append(table)
     lines = []
     for (verb, rest), tables in alike.items():
         many = len(tables) > _MANY
-        told = rest.replace("rewrites it", "rewrites them") if many else rest
-        lines += [f"{verb} {name}{told}" for name in ([", ".join(tables)] if many else tables)]
+        text = rest.replace("rewrites it", "rewrites them") if many else rest
+        lines += [f"{verb} {name}{text}" for name in ([", ".join(tables)] if many else tables)]
     return tuple(sorted(lines))
 
 
-def _words_of_lock(locks: Sequence[TableLock]) -> tuple[str, str]:
+def _lock_words(locks: Sequence[TableLock]) -> tuple[str, str]:
     """What stands before the name of a table, and what after it."""
     strongest = max(locks, key=lambda lock: lock.strength)
     rewrites = sum(lock.rewrites for lock in locks)
@@ -109,7 +109,7 @@ def section_lines(
     after_drop = False
     for heading, group in groupby(statements, lambda one: group_of(one.change, default_namespace)):
         members = tuple(group)
-        drop = _only_goes(members)
+        drop = _is_single_drop(members)
         if lines and not (drop and after_drop):
             lines.append("")
         if not drop:
@@ -120,7 +120,7 @@ def section_lines(
     return lines
 
 
-def _only_goes(members: Sequence[PlannedStatement]) -> bool:
+def _is_single_drop(members: Sequence[PlannedStatement]) -> bool:
     """Whether all of it is one short DROP, whose own words are what a heading would say."""
     first = members[0]
     whole = isinstance(first.change, DropTable | Drop) and first.text.startswith("DROP ")

@@ -23,8 +23,8 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
 )
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
-from dbwarden.dialects.postgresql.scratch.expressions import one_spelling
-from dbwarden.dialects.postgresql.scratch.quick_diff import surely_unlike
+from dbwarden.dialects.postgresql.scratch.expressions import replace_synonyms
+from dbwarden.dialects.postgresql.scratch.quick_diff import surely_differ
 from dbwarden.dialects.postgresql.scratch.scratch_database import (
     Dial,
     PostgresScratchServer,
@@ -90,7 +90,7 @@ class PostgresAuthoringDialect:
             return
         async with (
             embedded_server(in_memory=True) as server,
-            _opened(_embedded_dial(server), "postgres", config, own=True) as scratch,
+            _opened(_embedded_dial(server), "postgres", config, exclusive=True) as scratch,
         ):
             yield scratch
 
@@ -113,18 +113,18 @@ class PostgresAuthoringDialect:
         """The SQL that makes a namespace unless it exists."""
         return make_namespace(name)
 
-    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+    def match_names(self, current: Schema, desired: Schema) -> Schema:
         """Every name is its own."""
         del current
         return desired
 
-    def one_spelling(self, text: str) -> str:
+    def replace_synonyms(self, text: str) -> str:
         """Return *text* with one name for each value that SQL knows by several names."""
-        return one_spelling(text)
+        return replace_synonyms(text)
 
-    def alike(self, one: object, other: object) -> bool | None:
+    def are_equivalent(self, one: object, other: object) -> bool | None:
         """``False`` where they surely differ; else only the server can tell."""
-        return False if surely_unlike(one, other) else None
+        return False if surely_differ(one, other) else None
 
 
 def _of_serial(change: Change, serials: Mapping[Ref, QualifiedName]) -> bool:
@@ -189,11 +189,11 @@ async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, set
 
 @asynccontextmanager
 async def _opened(
-    dial: Dial, database: str, config: DatabaseConfig, *, own: bool
+    dial: Dial, database: str, config: DatabaseConfig, *, exclusive: bool
 ) -> AsyncGenerator[PostgresScratchServer]:
-    scratch = PostgresScratchServer(dial, await dial(database), config, own=own)
+    scratch = PostgresScratchServer(dial, await dial(database), config, exclusive=exclusive)
     try:
-        if not own:
+        if not exclusive:
             await scratch.sweep()
         yield scratch
     finally:
@@ -208,7 +208,7 @@ async def _on_server(
     async def dial(database: str) -> Any:
         return await _dial_url(url, config, database, setting)
 
-    async with _opened(dial, url.database, config, own=False) as scratch:
+    async with _opened(dial, url.database, config, exclusive=False) as scratch:
         yield scratch
 
 

@@ -59,7 +59,7 @@ class Runner:
             return {"cwd": "/"}
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def own(self, path: Path) -> None:
+    def chown(self, path: Path) -> None:
         """Give *path* to this user; of a link the link itself."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
@@ -196,7 +196,7 @@ def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
 def _copy(source: Path, target: Path, runner: Runner) -> None:
     shutil.copytree(source, target, symlinks=True)
     for folder, _, files in os.walk(target):
-        runner.own(Path(folder))
+        runner.chown(Path(folder))
         for file in files:
             if not os.path.islink(os.path.join(folder, file)):
-                runner.own(Path(folder, file))
+                runner.chown(Path(folder, file))

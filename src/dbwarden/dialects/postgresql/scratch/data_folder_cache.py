@@ -47,7 +47,7 @@ def unpack(archive: Path, data: Path, runner: Runner) -> bool:
         if not (_ours_alone(archive) and _ours_alone(archive.parent)):
             return False
         data.mkdir(mode=0o700)
-        runner.own(data)
+        runner.chown(data)
         with archive.open("rb") as kept:
             command = ["tar", "-x", "-f", "-", "-C", str(data)]
             unpacked = subprocess.run(command, stdin=kept, capture_output=True, **runner.arguments)

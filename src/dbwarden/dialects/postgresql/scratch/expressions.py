@@ -53,7 +53,7 @@ _WITHOUT_MODIFIER = {"character": "bpchar", "bit": "bit varying"}
 _TEXTS = ("character varying", "character", "bit varying", "bit")
 
 
-def one_spelling(text: str) -> str:
+def replace_synonyms(text: str) -> str:
     """Return *text* with one name for each value that SQL knows by several names."""
     return _SYNONYM.sub(_meaning, text)
 
@@ -98,7 +98,7 @@ def query_of(expression: Expression) -> str | None:
 
     A plan prints the subqueries of an expression as numbers, whatever they read.
     """
-    text = one_spelling(expression.text)
+    text = replace_synonyms(expression.text)
     if any(token.kind == "word" and token.value == "select" for token in tokens(text)):
         return None
     value = f"({text})" + (_casts(expression.type) if expression.type is not None else "")

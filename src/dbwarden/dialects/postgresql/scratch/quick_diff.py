@@ -21,7 +21,7 @@ _PLAIN: dict[type, tuple[str, ...]] = {
 }
 
 
-def surely_unlike(one: Any, other: Any) -> bool:
+def surely_differ(one: Any, other: Any) -> bool:
     """Whether *one* and *other* differ in more than the spelling of an expression."""
     if type(one) is not type(other):
         return True

@@ -53,16 +53,16 @@ Dial = Callable[[str], Awaitable[Any]]
 class PostgresScratchServer:
     """A server on which scratch databases are made; see ``ScratchServer``."""
 
-    def __init__(self, dial: Dial, admin: Any, config: DatabaseConfig, *, own: bool) -> None:
+    def __init__(self, dial: Dial, admin: Any, config: DatabaseConfig, *, exclusive: bool) -> None:
         """Take what it needs; nothing happens yet.
 
         Args:
             dial: Connects to a database of the server.
             admin: A connection on which databases are made and dropped.
             config: The database that is written for: its namespace, its ``scratch_setup``.
-            own: The server is ours alone, so that roles can be made on it as needed.
+            exclusive: The server is ours alone, so that roles can be made on it as needed.
         """
-        self.own = own
+        self.exclusive = exclusive
         self.namespace = default_namespace(config)
         self._path = search_path(config.url) if config.url is not None else ()
         self._dial = dial
@@ -83,7 +83,7 @@ class PostgresScratchServer:
         """A new database, empty but for ``scratch_setup``, or a copy of another."""
         template = "template0"
         major = self._admin.get_server_version().major
-        strategy = " STRATEGY FILE_COPY" if self.own and major >= 15 else ""
+        strategy = " STRATEGY FILE_COPY" if self.exclusive and major >= 15 else ""
         async with self._making:
             if copy_of is not None:
                 assert isinstance(copy_of, PostgresScratchDatabase)
@@ -113,7 +113,7 @@ class PostgresScratchServer:
     async def make_role(self, error: asyncpg.PostgresError) -> bool:
         """Make the role whose absence *error* is about, if it is and we may."""
         missing = _MISSING_ROLE.search(error.args[0] if error.args else "")
-        if not self.own or missing is None:
+        if not self.exclusive or missing is None:
             return False
         made = f"CREATE ROLE {identifier(missing[1])} NOLOGIN"
         # Another scratch database may have missed it in the same moment.
@@ -138,7 +138,7 @@ class PostgresScratchServer:
         """Drop what was made; on a server of our own that goes with the server."""
         for made in self._made:
             made.cut()
-        if not self.own:
+        if not self.exclusive:
             for made in self._made:
                 await self._drop(made.name)
         self._admin.terminate()
@@ -302,7 +302,7 @@ class PostgresScratchDatabase:
         found = _ROLE_STATEMENT.match(statement)
         if found is None:
             return statement
-        if found[1].lower() == "drop" or not self._scratch.own:
+        if found[1].lower() == "drop" or not self._scratch.exclusive:
             return ""
         caught = "EXCEPTION WHEN duplicate_object THEN NULL; END"
         return f"DO $dbwarden$ BEGIN {statement}; {caught} $dbwarden$"
@@ -343,9 +343,9 @@ class PostgresScratchDatabase:
         """Return one text for all expressions that mean the same."""
         return await normalize(await self.fresh(), self._scratch.namespace, expressions)
 
-    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now."""
-        return await add_rows(await self.fresh(), schema, alike=alike)
+        return await add_rows(await self.fresh(), schema, with_duplicate=with_duplicate)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values.
@@ -359,7 +359,12 @@ class PostgresScratchDatabase:
             raise self._failed(error, None, None) from error
 
     async def rehearse(
-        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+        self,
+        schema: Schema,
+        migration: Migration,
+        sections: Sequence[Section],
+        *,
+        with_duplicate: bool,
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
         taken back; ``None`` where there can be none, or something was refused."""
@@ -368,7 +373,7 @@ class PostgresScratchDatabase:
         if leftovers(steps) or any(not s.transactional or _makes_roles(s) for s in steps):
             return None
         texts = [text for part in each for text in (*(step.text for step in part), RESET)]
-        return await rehearse(await self.fresh(), schema, texts, alike=alike)
+        return await rehearse(await self.fresh(), schema, texts, with_duplicate=with_duplicate)
 
     def _failed(
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None

@@ -214,7 +214,7 @@ class EmbeddedServer:
         parent = (memory_folder() if self._in_memory else None) or open_folder()
         sweep(parent)
         self._folder, self._owner = owned_folder(parent)
-        self._runner.own(self._folder)
+        self._runner.chown(self._folder)
         self.binaries = readable_copy(found, self._runner, self._folder)
         if (self.data / "PG_VERSION").exists():
             self._check_data()
@@ -224,7 +224,7 @@ class EmbeddedServer:
     def _make_data(self, found: Binaries) -> None:
         if self._data is not None:
             self._data.mkdir(parents=True, exist_ok=True)
-            self._runner.own(self._data)
+            self._runner.chown(self._data)
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         if found.major >= 14:
             options.append("--no-instructions")

@@ -62,7 +62,7 @@ def _free_memory() -> Iterator[int]:
         yield int(most) - int((group / "memory.current").read_text())
 
 
-def own(folder: Path) -> int:
+def claim(folder: Path) -> int:
     """Mark *folder* as ours until the returned file descriptor is closed."""
     import fcntl  # here and below: Windows has none, and must come as far as to be told so
 
@@ -76,7 +76,7 @@ def owned_folder(parent: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         try:
-            owner = own(folder)
+            owner = claim(folder)
         except FileNotFoundError:  # another process swept it up before we had locked it
             continue
         if os.fstat(owner).st_nlink:

@@ -14,7 +14,7 @@ from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
 from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
-from dbwarden.dialects.sqlite.scratch.synonyms import one_spelling
+from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
 from dbwarden.dialects.writer import Writer
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
@@ -42,15 +42,15 @@ class SQLiteAuthoringDialect:
 
         return render(changes, current=current, desired=desired, options=options)
 
-    def called_alike(self, current: Schema, desired: Schema) -> Schema:
+    def match_names(self, current: Schema, desired: Schema) -> Schema:
         """*desired*, whose names differ from those of *current* not only in capitals."""
         return with_capitals_of(current, desired)
 
-    def one_spelling(self, text: str) -> str:
+    def replace_synonyms(self, text: str) -> str:
         """Return *text* with one name for each value that SQL knows by several names."""
-        return one_spelling(text)
+        return replace_synonyms(text)
 
-    def alike(self, one: object, other: object) -> bool | None:
+    def are_equivalent(self, one: object, other: object) -> bool | None:
         """Whether two things differ in spelling only."""
         return spelled_alike(one, other)
 

@@ -244,9 +244,11 @@ class SQLiteScratchDatabase:
         """Return one text for all expressions that mean the same."""
         return await self._call(lambda: tuple(map(normalize, expressions)))
 
-    async def add_rows(self, schema: Schema, *, alike: bool = False) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now."""
-        return await self._call(lambda: add_rows(self._fresh(), schema, alike=alike))
+        return await self._call(
+            lambda: add_rows(self._fresh(), schema, with_duplicate=with_duplicate)
+        )
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values.
@@ -262,7 +264,12 @@ class SQLiteScratchDatabase:
             ) from error
 
     async def rehearse(
-        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, alike: bool
+        self,
+        schema: Schema,
+        migration: Migration,
+        sections: Sequence[Section],
+        *,
+        with_duplicate: bool,
     ) -> None:
         """Never here: a copy in memory costs next to nothing."""
 

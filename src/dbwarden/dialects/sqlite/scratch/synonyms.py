@@ -20,7 +20,7 @@ _MEANING = {
 _LITERAL_WORDS = ("TRUE", "FALSE", "NULL")
 
 
-def one_spelling(text: str) -> str:
+def replace_synonyms(text: str) -> str:
     """Return *text* with one name for each value that SQL knows by several names."""
     return _SYNONYM.sub(
         lambda found: _MEANING[found["call"].lower()] if found["call"] else found[0], text
