@@ -96,10 +96,10 @@ def row_effects(statements: Sequence[PlannedStatement]) -> RowEffects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is to be planned; ``decided`` are decisions that are not to be made again.
+    """The input of a plan.
 
-    ``preserved`` objects follow renames by themselves; they have their old names here. ``earlier`` are
-    the expressions in the files that build *current*.
+    ``preserved`` objects follow renames by themselves; they have their old names here. ``earlier``
+    holds the expressions in the files that build *current*. ``decided`` skips the questions.
     """
 
     current: Schema
