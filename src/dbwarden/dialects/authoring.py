@@ -127,7 +127,7 @@ class ScratchDatabase(Protocol):
         """
         ...
 
-    async def add_rows(self, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now.
 
         With *alike* there is one more, which is like the first in all that need not differ.
@@ -148,7 +148,7 @@ class ScratchDatabase(Protocol):
         migration: Migration,
         sections: Sequence[Section],
         *,
-        with_duplicate: bool,
+        duplicate: bool,
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows; all of it is taken back.
 

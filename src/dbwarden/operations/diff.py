@@ -125,12 +125,12 @@ async def _live_with_files(place: ScratchSession, files: Many[Migration]) -> Sch
     found = await read_live_schema(place, await floor_of(place, files))
     source, current, unbuilt = await build_live(place, found)
     desired = await place.schema(files_source(files))
-    told = (current, desired)
+    both = (current, desired)
     current, desired, left = comparable(current, desired, unbuilt)
     desired = await normalize_schema(
         place, current, keep_unmanaged_tables(place.config, current, desired)
     )
-    left_out = names_of(left, *told, found.read)
+    left_out = names_of(left, *both, found.read)
     comparison = SchemaComparison(
         source=source, current=current, desired=desired, left=left, left_out=left_out
     )

@@ -147,7 +147,7 @@ async def compare_with_models(
     """Return both sides of ``make-migrations``: files or live database, and models.
 
     Args:
-        bench: Where SQL is tried.
+        scratch: The session that tries SQL.
         files: The migration files.
         from_live: Compare the live database instead of the files.
         keep_going: Leave out what the server refuses of the models, and what needs it.
@@ -156,63 +156,67 @@ async def compare_with_models(
         ConfigurationError: The models cannot be read.
         StatementFailed: Files or models do not run in an empty database.
     """
+    config, dialect = scratch.config, scratch.authoring_dialect
     build_accepted = partial(_build_accepted, keep_going=keep_going)
 
     async def models() -> tuple[DesiredState, Schema | StatementFailed]:
         telemetry.doing("reading the models")
-        there = await set_up_of(scratch)
-        asked = await import_desired(
-            scratch.config, scratch.authoring_dialect, there, keep_going=keep_going
-        )
+        setup = await set_up_of(scratch)
+        asked = await import_desired(config, dialect, setup, keep_going=keep_going)
         return await build_accepted(asked, lambda some: _tried(scratch, some.source))
 
-    async def there() -> tuple[Source, Schema, frozenset[Ref]]:
+    async def base() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
-            return await build_live(
-                scratch, await read_live_schema(scratch, await floor_of(scratch, files))
-            )
+            floor = await floor_of(scratch, files)
+            return await build_live(scratch, await read_live_schema(scratch, floor))
         source = files_source(files)
         return source, await scratch.schema(source), frozenset()
 
     if not from_live:
         await scratch.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
-    (asked, found), (source, current, unbuilt) = await run_concurrently(models, there, apart=apart)
+    (asked, found), (source, current, unbuilt) = await run_concurrently(models, base, apart=apart)
     telemetry.doing("comparing")
     asked, desired = await build_accepted(
         asked, lambda it: _on_top(scratch, it, source, current, found=found)
     )
-    stays: frozenset[Ref] = frozenset()
-    if not scratch.config.schema_paths:
-        handwritten = await anyio.to_thread.run_sync(_handwritten, tuple(files))
-        desired, stays = await preserve_unmanaged(scratch, files, handwritten, desired)
-    told = (current, desired)
-    refused, told_refused = _without_refused(asked, *told)
+    desired, preserved = await _preserve(scratch, files, desired)
+    both = (current, desired)
+    refused, dependents = _without_refused(asked, *both)
     current, desired, left = comparable(current, desired, unbuilt | refused)
-    desired = await normalize_schema(
-        scratch, current, keep_unmanaged_tables(scratch.config, current, desired)
-    )
+    desired = keep_unmanaged_tables(config, current, desired)
+    desired = await normalize_schema(scratch, current, desired)
     comparison = SchemaComparison(
         source=source,
         current=current,
         desired=desired,
-        preserved=stays - left,
+        preserved=preserved - left,
         left=left,
-        left_out=(*told_refused, *names_of(left - refused, *told)),
+        left_out=(*dependents, *names_of(left - refused, *both)),
         refused=tuple(item.error for item in asked.refused),
         hints=asked.hints,
     )
-    return without_undeclared(scratch.config, comparison, "model")
+    return without_undeclared(config, comparison, "model")
+
+
+async def _preserve(
+    scratch: ScratchSession, files: Sequence[Migration], desired: Schema
+) -> tuple[Schema, frozenset[Ref]]:
+    """Return *desired* with the objects of handwritten *files*, and those objects."""
+    if scratch.config.schema_paths:
+        return desired, frozenset()
+    handwritten = await anyio.to_thread.run_sync(_handwritten, tuple(files))
+    return await preserve_unmanaged(scratch, files, handwritten, desired)
 
 
 def without_undeclared(
     config: DatabaseConfig, comparison: SchemaComparison, by: str, renames: Sequence[Renaming] = ()
 ) -> SchemaComparison:
-    """Return *sides* without the partitions that only the current schema has, which are counted.
+    """Return *comparison* without the partitions that only the current schema has, which are counted.
 
     Args:
         config: The database, which says whether all partitions are compared.
-        sides: What is compared.
+        comparison: The schemas.
         by: What declares partitions, a migration or a model.
         renames: The new names of tables of the current schema.
     """
@@ -244,12 +248,12 @@ def _without_refused(
         for ref in item.refs
     )
     found = own.union(*(with_dependents(schema, own) for schema in schemas))
-    told = found.difference(*(_parts(schema, own) for schema in schemas))
+    dependents = found.difference(*(_parts(schema, own) for schema in schemas))
     known = {(item.kind, item.name) for item in names_of(own, *schemas)}
     step = "Correct the models that were refused."
     return found, tuple(
         replace(item, next_step=step, why="needs what was refused")
-        for item in names_of(told, *schemas)
+        for item in names_of(dependents, *schemas)
         if (item.kind, item.name) not in known
     )
 

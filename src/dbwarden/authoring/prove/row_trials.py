@@ -60,9 +60,9 @@ async def try_rows(
         back: Whether its rollback runs too.
     """
     schema = with_touched_tables(before, migration)
-    seen = await _try(server, database, schema, migration, back=back, with_duplicate=False)
+    seen = await _try(server, database, schema, migration, back=back, duplicate=False)
     if seen.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
-        again = await _try(server, database, schema, migration, back=False, with_duplicate=True)
+        again = await _try(server, database, schema, migration, back=False, duplicate=True)
         if again.fails is not None and _is_duplicate(again.fails):
             return replace(seen, collides=again.fails)
     return seen
@@ -75,15 +75,13 @@ async def _try(
     migration: Migration,
     *,
     back: bool,
-    with_duplicate: bool,
+    duplicate: bool,
 ) -> RowTrial:
     while schema.tables:
-        seen = await _rehearsed(
-            database, schema, migration, back=back, with_duplicate=with_duplicate
-        )
+        seen = await _rehearsed(database, schema, migration, back=back, duplicate=duplicate)
         if seen is None:
             copy = await server.create(copy_of=database)
-            seen = await _in_copy(copy, schema, migration, back=back, with_duplicate=with_duplicate)
+            seen = await _in_copy(copy, schema, migration, back=back, duplicate=duplicate)
             await server.discard(copy)
         less = without_collision(schema, seen)
         if less is None:
@@ -98,12 +96,12 @@ async def _rehearsed(
     migration: Migration,
     *,
     back: bool,
-    with_duplicate: bool,
+    duplicate: bool,
 ) -> RowTrial | None:
     sections = [migration.upgrade]
     if back and migration.rollback is not None:
         sections.append(migration.rollback)
-    found = await database.rehearse(schema, migration, sections, with_duplicate=with_duplicate)
+    found = await database.rehearse(schema, migration, sections, duplicate=duplicate)
     if found is None:
         return None
     empty = untried(schema, found[0], migration)
@@ -116,9 +114,9 @@ async def _in_copy(
     migration: Migration,
     *,
     back: bool,
-    with_duplicate: bool,
+    duplicate: bool,
 ) -> RowTrial:
-    filled = await database.add_rows(schema, with_duplicate=with_duplicate)
+    filled = await database.add_rows(schema, duplicate=duplicate)
     before = await database.fingerprint(schema)
     tried = RowTrial(untried=untried(schema, before, migration))
     if not filled:

@@ -80,7 +80,7 @@ _DEPTH = 5
 """How deep composite types are filled."""
 
 
-async def add_rows(raw: Any, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
+async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
     """Put up to two rows into each table; which tables hold some now.
 
     Foreign keys hold, because equal columns get equal values, and what refers to a row that a table
@@ -92,7 +92,7 @@ async def add_rows(raw: Any, schema: Schema, *, with_duplicate: bool = False) ->
     except asyncpg.PostgresError:
         return ()
     tables = [table for table in schema.tables if table.partition_by is None]
-    rows = ROWS + with_duplicate
+    rows = ROWS + duplicate
     values = Values(schema, await _guesses(raw, schema))
     counts = {table.name: await _fill(raw, values, table, rows) for table in tables}
     await _take_back_strays(raw, tables, counts, rows)
@@ -344,7 +344,7 @@ async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
 
 
 async def rehearse(
-    raw: Any, schema: Schema, texts: Sequence[str], *, with_duplicate: bool
+    raw: Any, schema: Schema, texts: Sequence[str], *, duplicate: bool
 ) -> tuple[dict[str, str], dict[str, str]] | None:
     """Fingerprints before and after *texts* ran on a few rows, in a transaction taken back.
 
@@ -353,7 +353,7 @@ async def rehearse(
     transaction = raw.transaction()
     await transaction.start()
     try:
-        filled = await add_rows(raw, schema, with_duplicate=with_duplicate)
+        filled = await add_rows(raw, schema, duplicate=duplicate)
         before = await fingerprint(raw, schema)
         if not filled:
             return before, before

@@ -343,9 +343,9 @@ class PostgresScratchDatabase:
         """Return one text for all expressions that mean the same."""
         return await normalize(await self.fresh(), self._scratch.namespace, expressions)
 
-    async def add_rows(self, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now."""
-        return await add_rows(await self.fresh(), schema, with_duplicate=with_duplicate)
+        return await add_rows(await self.fresh(), schema, duplicate=duplicate)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values.
@@ -364,7 +364,7 @@ class PostgresScratchDatabase:
         migration: Migration,
         sections: Sequence[Section],
         *,
-        with_duplicate: bool,
+        duplicate: bool,
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
         taken back; ``None`` where there can be none, or something was refused."""
@@ -373,7 +373,7 @@ class PostgresScratchDatabase:
         if leftovers(steps) or any(not s.transactional or _makes_roles(s) for s in steps):
             return None
         texts = [text for part in each for text in (*(step.text for step in part), RESET)]
-        return await rehearse(await self.fresh(), schema, texts, with_duplicate=with_duplicate)
+        return await rehearse(await self.fresh(), schema, texts, duplicate=duplicate)
 
     def _failed(
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None

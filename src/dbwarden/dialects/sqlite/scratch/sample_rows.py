@@ -42,7 +42,7 @@ _VALUES = (
 
 
 def add_rows(
-    database: sqlite3.Connection, schema: Schema, *, with_duplicate: bool = False
+    database: sqlite3.Connection, schema: Schema, *, duplicate: bool = False
 ) -> tuple[str, ...]:
     """Put up to two rows into each table; which tables hold some now. Blocking.
 
@@ -54,7 +54,7 @@ def add_rows(
         listed = (len(_listed(table, column)) for column in table.columns)
         more = min(max(listed, default=0), MOST)
         others = range(ALIKE + 1, ALIKE + 1 + more if more > 1 else 0)
-        for number in (*range(1, ROWS + with_duplicate + 1), *others):
+        for number in (*range(1, ROWS + duplicate + 1), *others):
             _fill(database, schema, table, number)
     _take_back_strays(database)
     return tuple(

@@ -244,11 +244,9 @@ class SQLiteScratchDatabase:
         """Return one text for all expressions that mean the same."""
         return await self._call(lambda: tuple(map(normalize, expressions)))
 
-    async def add_rows(self, schema: Schema, *, with_duplicate: bool = False) -> tuple[str, ...]:
+    async def add_rows(self, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
         """Put a few generated rows into each table; which tables hold some now."""
-        return await self._call(
-            lambda: add_rows(self._fresh(), schema, with_duplicate=with_duplicate)
-        )
+        return await self._call(lambda: add_rows(self._fresh(), schema, duplicate=duplicate))
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
         """For each column of each table, as ``users.email``, a digest of its values.
@@ -269,7 +267,7 @@ class SQLiteScratchDatabase:
         migration: Migration,
         sections: Sequence[Section],
         *,
-        with_duplicate: bool,
+        duplicate: bool,
     ) -> None:
         """Never here: a copy in memory costs next to nothing."""
 
