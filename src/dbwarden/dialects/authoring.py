@@ -143,12 +143,7 @@ class ScratchDatabase(Protocol):
         ...
 
     async def rehearse(
-        self,
-        schema: Schema,
-        migration: Migration,
-        sections: Sequence[Section],
-        *,
-        duplicate: bool,
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows; all of it is taken back.
 

@@ -212,7 +212,7 @@ async def _preserve(
 def without_undeclared(
     config: DatabaseConfig, comparison: SchemaComparison, by: str, renames: Sequence[Renaming] = ()
 ) -> SchemaComparison:
-    """Return *comparison* without the partitions that only the current schema has, which are counted.
+    """Take out the partitions that only the current schema has, and count them.
 
     Args:
         config: The database, which says whether all partitions are compared.

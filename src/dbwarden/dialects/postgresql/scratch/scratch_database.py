@@ -359,12 +359,7 @@ class PostgresScratchDatabase:
             raise self._failed(error, None, None) from error
 
     async def rehearse(
-        self,
-        schema: Schema,
-        migration: Migration,
-        sections: Sequence[Section],
-        *,
-        duplicate: bool,
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
     ) -> tuple[dict[str, str], dict[str, str]] | None:
         """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
         taken back; ``None`` where there can be none, or something was refused."""

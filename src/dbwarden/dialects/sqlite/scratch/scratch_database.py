@@ -262,12 +262,7 @@ class SQLiteScratchDatabase:
             ) from error
 
     async def rehearse(
-        self,
-        schema: Schema,
-        migration: Migration,
-        sections: Sequence[Section],
-        *,
-        duplicate: bool,
+        self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
     ) -> None:
         """Never here: a copy in memory costs next to nothing."""
 
