@@ -1,8 +1,8 @@
-"""The configuration of databases: what it says, where it is found, what is wrong with it.
+"""Find, read and validate the configuration of databases.
 
-A project's ``dbwarden.py`` has the name of this package, and a type checker takes the one for the
-other: it finds nothing in ``from dbwarden import database_config``. ``from dbwarden.config import
-database_config`` is the same function under a name that only the package can have.
+A project's ``dbwarden.py`` has the name of this package, so a type checker may mistake it for the
+package and report that ``from dbwarden import database_config`` does not exist. ``from
+dbwarden.config import database_config`` imports the same function under an unambiguous name.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
-"""How the value of each option is checked and settled. Pure.
+"""Validate and normalize the value of each option. Pure.
 
-A check takes what ``database_config`` was given and returns what ``DatabaseConfig`` holds.
+A check takes an argument of ``database_config`` and returns the value for ``DatabaseConfig``.
 """
 
 import math
@@ -18,16 +18,16 @@ Check = Callable[[Any, Path], object]
 KINDS = ("postgresql", "sqlite")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
-_OWN = frozenset({"pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"})
-_DBWARDENS = frozenset({"url", "creator", "async_creator", "module", "strategy"})
+_POOL = frozenset({"pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"})
+_RESERVED = frozenset({"url", "creator", "async_creator", "module", "strategy"})
 
 
 class Problem(Exception):
-    """What is wrong with a value. Never leaves ``dbwarden.config``."""
+    """A problem of a value; internal to ``dbwarden.config``."""
 
 
 def shown(value: object) -> str:
-    """Return a value for a problem: short, and of what may hold a secret only its type."""
+    """Return *value* shortened for a message; only its type if it may contain a secret."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
     if isinstance(value, str) and is_url(value):
@@ -38,17 +38,17 @@ def shown(value: object) -> str:
 
 
 def is_url(value: object) -> bool:
-    """Whether *value* is text with a URL in it, which may hold a password."""
+    """Return whether *value* is text that contains a URL, which may contain a password."""
     return isinstance(value, str) and "://" in value
 
 
 def is_record(value: object) -> bool:
-    """Whether *value* is a tuple with names, such as a ``sqlalchemy.URL``."""
+    """Return whether *value* is a named tuple, such as a ``sqlalchemy.URL``."""
     return isinstance(value, tuple) and hasattr(value, "_fields")
 
 
 def name(value: Any, root: Path) -> str:
-    """A database's name."""
+    """Check the name of a database."""
     reference(value, root)
     if problem := problem_of_name(value):
         raise Problem(problem)
@@ -56,21 +56,21 @@ def name(value: Any, root: Path) -> str:
 
 
 def text(value: Any, root: Path) -> str:
-    """Text that is not empty."""
+    """Check non-empty text."""
     if not isinstance(value, str) or not value:
         raise Problem(f"must be text, not {shown(value)}")
     return str(value)
 
 
 def reference(value: Any, root: Path) -> str:
-    """The name of another database."""
+    """Check the name of another database."""
     if is_url(value):
         raise Problem("is a URL, not a name")
     return text(value, root)
 
 
 def kind(value: Any, root: Path) -> str:
-    """A kind of database."""
+    """Check a database kind."""
     if value not in KINDS:
         hint = did_you_mean(value, KINDS) if isinstance(value, str) else ""
         raise Problem(f"must be 'postgresql' or 'sqlite', not {shown(value)}{hint}")
@@ -78,26 +78,26 @@ def kind(value: Any, root: Path) -> str:
 
 
 def source(value: Any, root: Path) -> object:
-    """A URL or what gives one; it is read later, together with the type."""
+    """Accept any URL source; it is read later, together with the type."""
     return value
 
 
 def flag(value: Any, root: Path) -> bool:
-    """True or false."""
+    """Check a boolean."""
     if not isinstance(value, bool):
         raise Problem(f"must be True or False, not {shown(value)}")
     return value
 
 
 def partitions(value: Any, root: Path) -> str:
-    """Which partitions are compared."""
+    """Check the value of ``partitions``."""
     if value not in ("declared", "all"):
         raise Problem(f"must be 'declared' or 'all', not {shown(value)}")
     return str(value)
 
 
 def identifier(value: Any, root: Path) -> str:
-    """The name of a table or namespace."""
+    """Check the name of a table or namespace."""
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
         raise Problem(
             "must be a plain name (letters, digits and underscores, at most 63), "
@@ -107,7 +107,7 @@ def identifier(value: Any, root: Path) -> str:
 
 
 def seconds(*, optional: bool = False, also: float | None = None) -> Check:
-    """More than 0 seconds; ``None`` for no limit where *optional*; *also* is allowed too."""
+    """Return a check for positive seconds; *optional* allows ``None``, and *also* is allowed."""
 
     def check(value: Any, root: Path) -> float | None:
         if value is None and optional:
@@ -123,7 +123,7 @@ def seconds(*, optional: bool = False, also: float | None = None) -> Check:
 
 
 def count(least: int) -> Check:
-    """A whole number of at least *least*."""
+    """Return a check for an integer of at least *least*."""
 
     def check(value: Any, root: Path) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
@@ -134,7 +134,7 @@ def count(least: int) -> Check:
 
 
 def path(value: Any, root: Path) -> Path:
-    """A path, made absolute from *root*."""
+    """Check a path and make it absolute from *root*."""
     given = os.fspath(value) if isinstance(value, str | os.PathLike) else ""
     if not given or is_url(given) or "\0" in given:
         raise Problem(f"must be a path, not {shown(given or value)}")
@@ -142,12 +142,12 @@ def path(value: Any, root: Path) -> Path:
 
 
 def paths(value: Any, root: Path) -> tuple[Path, ...]:
-    """Several paths."""
+    """Check a list of paths."""
     return tuple(path(item, root) for item in _items(value))
 
 
 def model_paths(value: Any, root: Path) -> tuple[str, ...]:
-    """Dotted modules as they are, files and folders made absolute; ``!`` leaves one out."""
+    """Check dotted modules, files and folders, and make paths absolute; ``!`` excludes one."""
     return tuple(_model_path(item, root) for item in _items(value))
 
 
@@ -173,15 +173,15 @@ def _model_path(item: Any, root: Path) -> str:
 
 
 def engine_options(value: Any, root: Path) -> Mapping[str, Any]:
-    """Options for SQLAlchemy's ``create_async_engine``."""
+    """Check options of SQLAlchemy's ``create_async_engine``."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
-    if is_url(urls := " ".join(value)):
-        raise Problem(f"must have names as keys, not {shown(urls)}")
-    if own := sorted(_OWN & value.keys()):
-        raise Problem(f"{own[0]!r} is an option of database_config itself; give it there")
-    if taken := sorted(_DBWARDENS & value.keys()):
-        raise Problem(f"{taken[0]!r} is set by dbwarden and cannot be given")
+    if is_url(keys := " ".join(value)):
+        raise Problem(f"must have names as keys, not {shown(keys)}")
+    if pool := sorted(_POOL & value.keys()):
+        raise Problem(f"{pool[0]!r} is an option of database_config itself; give it there")
+    if reserved := sorted(_RESERVED & value.keys()):
+        raise Problem(f"{reserved[0]!r} is set by dbwarden and cannot be given")
     return MappingProxyType(dict(value))
 
 
@@ -226,8 +226,8 @@ _OPTIONAL = _OPTIONAL_URLS | {
 }
 
 
-def left_out(option: str, value: object) -> bool:
-    """Whether *value* is the same as no such option: ``None``, or an empty optional URL.
+def is_unset(option: str, value: object) -> bool:
+    """Return whether *value* means an omitted option: ``None``, or an empty optional URL.
 
     Both come from environment variables that are not set.
     """

@@ -1,4 +1,4 @@
-"""Where the project's own PostgreSQL server for development is, when it runs."""
+"""Locate the project's embedded PostgreSQL server for development."""
 
 import socket
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from urllib.parse import quote
 from dbwarden.errors import ConnectError
 
 ADDRESS = Path(".dbwarden", "dev-server")
-"""Below the project's root: holds the folder of the running server's socket."""
+"""The file, relative to the project's root, that names the folder of the server's socket."""
 
 
 def address_of(root: Path) -> str | None:
-    """The folder of the running server's socket; ``None`` when none was started. Blocking."""
+    """Return the folder of the server's socket; ``None`` if none was started. Blocking."""
     try:
         return (root / ADDRESS).read_text(encoding="utf-8").strip() or None
     except OSError:
@@ -20,11 +20,11 @@ def address_of(root: Path) -> str | None:
 
 
 def embedded_url(root: Path, database: str) -> Callable[[], str]:
-    """A function that gives the URL of *database* on the project's server, when it runs."""
+    """Return a function that returns the URL of *database* on the project's running server."""
 
     def dev_server() -> str:
         folder = address_of(root)
-        if folder is None or not listens(folder):  # it was never stopped, and is gone: a reboot
+        if folder is None or not is_listening(folder):  # after a reboot the file still exists
             raise ConnectError(
                 "the project's development server does not run",
                 next_step="Start it: dbwarden dev-server start",
@@ -34,12 +34,12 @@ def embedded_url(root: Path, database: str) -> Callable[[], str]:
     return dev_server
 
 
-def listens(folder: str | Path) -> bool:
-    """Whether a server listens on the socket in *folder*. Blocking."""
-    with socket.socket(socket.AF_UNIX) as tried:
+def is_listening(folder: str | Path) -> bool:
+    """Return whether a server listens on the socket in *folder*. Blocking."""
+    with socket.socket(socket.AF_UNIX) as probe:
         try:
-            tried.connect(f"{folder}/.s.PGSQL.5432")
-        except PermissionError:  # somebody else's
+            probe.connect(f"{folder}/.s.PGSQL.5432")
+        except PermissionError:  # another user's server
             return True
         except OSError:
             return False
@@ -47,6 +47,6 @@ def listens(folder: str | Path) -> bool:
 
 
 def url_in(folder: str, database: str) -> str:
-    """The URL of *database* on the server whose socket is in *folder*."""
+    """Return the URL of *database* on the server whose socket is in *folder*."""
     name = quote(database, safe="")
     return f"postgresql://postgres@/{name}?host={quote(folder, safe='')}"

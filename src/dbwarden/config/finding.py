@@ -1,4 +1,4 @@
-"""Where a project's configuration file is."""
+"""Find a project's configuration file."""
 
 import os
 from collections.abc import Iterator
@@ -16,28 +16,28 @@ def find_config(
     start: str | os.PathLike[str] | None = None,
     explicit: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """The configuration file, as an absolute path.
+    """Return the absolute path of the configuration file.
 
-    *explicit*, else the environment variable ``DBWARDEN_CONFIG``. Else each folder from *start* up
-    to the repository's root is asked, nearest first: for ``[tool.dbwarden] config`` in its
-    pyproject.toml, then for a ``dbwarden.py``. The root is the folder with ``.git``; without one,
-    the nearest with a pyproject.toml; without that, *start* alone is searched, so that no file
-    of somebody else is run.
+    *explicit* comes first, then the environment variable ``DBWARDEN_CONFIG``. Otherwise each
+    folder from *start* up to the repository's root is searched, nearest first, for
+    ``[tool.dbwarden] config`` in its pyproject.toml, then for a ``dbwarden.py``. The root is the
+    folder with ``.git``, or else the nearest folder with a pyproject.toml. Without a root only
+    *start* is searched, so that no other project's file is run.
 
     Args:
-        start: A folder; the working folder when left out.
-        explicit: What ``--config`` said; relative to the working folder.
+        start: A folder; the working folder by default.
+        explicit: The value of ``--config``; relative to the working folder.
 
     Raises:
-        ConfigurationNotFound: No file; says where it was looked for.
-        ConfigurationError: A pyproject.toml that cannot be read as one.
+        ConfigurationNotFound: There is no file; the error names the searched folders.
+        ConfigurationError: A pyproject.toml is invalid.
     """
     if explicit is not None:
-        return _existing(Path(explicit), "--config")
-    if named := os.environ.get(VARIABLE):
-        return _existing(Path(named), VARIABLE)
-    first = Path(os.path.abspath(start if start is not None else _here()))
-    folders = tuple(_folders(first))
+        return _require_file(Path(explicit), "--config")
+    if variable := os.environ.get(VARIABLE):
+        return _require_file(Path(variable), VARIABLE)
+    first = Path(os.path.abspath(start if start is not None else _working_folder()))
+    folders = tuple(_searched_folders(first))
     for folder in folders:
         if (configured := _from_pyproject(folder / "pyproject.toml")) is not None:
             return configured
@@ -50,7 +50,7 @@ def find_config(
     )
 
 
-def _here() -> Path:
+def _working_folder() -> Path:
     try:
         return Path.cwd()
     except OSError as error:
@@ -60,19 +60,19 @@ def _here() -> Path:
         ) from error
 
 
-def _existing(path: Path, said_by: str) -> Path:
-    absolute = path if path.is_absolute() else Path(os.path.abspath(_here() / path))
+def _require_file(path: Path, setting: str) -> Path:
+    absolute = path if path.is_absolute() else Path(os.path.abspath(_working_folder() / path))
     if absolute.is_file():
         return absolute
-    what = "is a folder, not a file" if absolute.is_dir() else "does not exist"
+    problem = "is a folder, not a file" if absolute.is_dir() else "does not exist"
     raise ConfigurationNotFound(
-        f"{absolute}, which {said_by} names, {what}",
-        next_step=f"Correct {said_by}; it names the Python file that calls database_config.",
+        f"{absolute}, which {setting} names, {problem}",
+        next_step=f"Correct {setting}; it names the Python file that calls database_config.",
     )
 
 
-def _folders(first: Path) -> Iterator[Path]:
-    """*first* and its parents up to the repository's root."""
+def _searched_folders(first: Path) -> Iterator[Path]:
+    """Yield *first* and its parents up to the repository's root."""
     above = (first, *first.parents)
     for mark in (".git", "pyproject.toml"):
         root = next((folder for folder in above if (folder / mark).exists()), None)
@@ -90,15 +90,15 @@ def _from_pyproject(path: Path) -> Path | None:
         return None
     if b"dbwarden" not in raw:  # tomllib costs more to import than everything else here
         return None
-    named = _named(path, raw)
-    if named is None:
+    config = _read_setting(path, raw)
+    if config is None:
         return None
-    if not isinstance(named, str):
+    if not isinstance(config, str):
         raise ConfigurationError("[tool.dbwarden] config is not text", location=Location(path=path))
-    return _existing(path.parent / named, f"[tool.dbwarden] config in {path}")
+    return _require_file(path.parent / config, f"[tool.dbwarden] config in {path}")
 
 
-def _named(path: Path, raw: bytes) -> Any:
+def _read_setting(path: Path, raw: bytes) -> Any:
     import tomllib
 
     try:

@@ -1,7 +1,7 @@
-"""What the parameters of a PostgreSQL URL mean to asyncpg.
+"""Translate the parameters of a PostgreSQL URL for asyncpg.
 
-Each parameter that libpq knows is translated or refused with its reason; none is dropped. Pure,
-and asyncpg is not imported.
+Each parameter of libpq is translated or rejected with a reason; none is ignored. Pure; does not
+import asyncpg.
 """
 
 import os
@@ -54,7 +54,7 @@ _ONLY: Mapping[str, tuple[tuple[str, ...], str]] = {
     "sslcompression": (("0",), "TLS compression is unsafe and asyncpg has none"),
     "sslsni": (("1",), "asyncpg always sends the server's name"),
 }
-"""Values that are what asyncpg does anyway, and why the others cannot be had."""
+"""The supported values, which asyncpg always uses, and the reason why others are rejected."""
 
 _TCP = "asyncpg leaves it to the operating system; take it out"
 _SERVICE = "write the service's parameters into the URL, or read the file in a callable"
@@ -99,13 +99,13 @@ _SETTING = re.compile(r"(?:-c\s*|--)([A-Za-z_][\w.-]*)=((?:\\.|[^\s\\])*)(?:\s+|
 # -- from the URL -----------------------------------------------------------------------------
 
 
-def settle(parts: Parts, root: Path) -> Parts:
-    """Take hosts, user, password and database from the query where they stand, and check the rest.
+def normalize(parts: Parts, root: Path) -> Parts:
+    """Move hosts, user, password and database out of the query, and validate the rest.
 
-    As in libpq, the query has the last word. Paths of files become absolute, from *root*.
+    As in libpq, the query takes precedence. Paths of files become absolute, from *root*.
 
     Raises:
-        URLProblem: A parameter that is unknown, given twice, or cannot be had with asyncpg.
+        URLProblem: A parameter is unknown, given twice, or not supported by asyncpg.
     """
     given = _given(parts)
     hosts = _hosts(parts, given)
@@ -114,7 +114,7 @@ def settle(parts: Parts, root: Path) -> Parts:
     database = given.pop("dbname", given.pop("database", parts.database))
     for name, value in given.items():
         _check(name, value)
-    _check_together(given)
+    _check_combinations(given)
     for name in _FILES:
         if name in given and given[name] != SYSTEM:
             given[name] = os.path.normpath(root / given[name])
@@ -127,9 +127,9 @@ def _given(parts: Parts) -> dict[str, str]:
     for name, value in parts.query:
         name = "sslmode" if name == "ssl" else name
         if name not in _KNOWN:
-            # The rest of a password with a raw & looks like a parameter.
-            told = not given.keys() & {"password", "sslpassword"} and name.isidentifier()
-            raise URLProblem(_unknown(repr(name) if told else "a name in the query"))
+            # The rest of a password with a raw & looks like a parameter, so it is not shown.
+            is_safe = not given.keys() & {"password", "sslpassword"} and name.isidentifier()
+            raise URLProblem(_describe_unknown(repr(name) if is_safe else "a name in the query"))
         if name == "host" and name in given:
             value = f"{given[name]},{value}"
         elif given.get(name, value) != value:
@@ -138,7 +138,7 @@ def _given(parts: Parts) -> dict[str, str]:
     return given
 
 
-def _unknown(name: str) -> str:
+def _describe_unknown(name: str) -> str:
     hint = did_you_mean(name.strip("'"), _KNOWN)
     return (
         f"{name} is no connection parameter{hint or '.'} A setting of the server goes into "
@@ -147,7 +147,7 @@ def _unknown(name: str) -> str:
 
 
 def _hosts(parts: Parts, given: dict[str, str]) -> Hosts:
-    # The query is decoded already: its percent signs are meant.
+    # The query is already decoded, so its percent signs are literal.
     hosts = split_hosts(given.pop("host", "").replace("%", "%25")) or parts.hosts
     ports = [port_number(port) for port in given.pop("port", "").split(",")]
     if len(ports) == 1:
@@ -159,7 +159,9 @@ def _hosts(parts: Parts, given: dict[str, str]) -> Hosts:
         raise URLProblem("asyncpg cannot use an abstract socket; name its folder")
     if len(hosts) > 1 and not all(name for name, _ in hosts):
         raise URLProblem("one of the hosts has no name")
-    return tuple((name, port or own) for (name, own), port in zip(hosts, ports, strict=True))
+    return tuple(
+        (name, port or host_port) for (name, host_port), port in zip(hosts, ports, strict=True)
+    )
 
 
 def _check(name: str, value: str) -> None:
@@ -169,8 +171,8 @@ def _check(name: str, value: str) -> None:
         raise URLProblem(f"{name} is empty")
     if name in _CHOICES and value not in _CHOICES[name]:
         choices = ", ".join(_CHOICES[name])
-        meant = _MEANT.get((name, value.lower()))
-        hint = f"; did you mean {meant!r}?" if meant else did_you_mean(value, _CHOICES[name])
+        synonym = _SYNONYMS.get((name, value.lower()))
+        hint = f"; did you mean {synonym!r}?" if synonym else did_you_mean(value, _CHOICES[name])
         raise URLProblem(f"{name} is one of {choices}{hint}")
     if name in _ONLY and value.lower() not in _ONLY[name][0]:
         raise URLProblem(f"{name}={value} cannot be had: {_ONLY[name][1]}")
@@ -180,14 +182,14 @@ def _check(name: str, value: str) -> None:
         raise URLProblem("connect_timeout is 1 second or more: dbwarden never waits for ever")
 
 
-_MEANT = {
+_SYNONYMS = {
     **{("sslmode", word): "require" for word in ("no-verify", "true", "yes", "on", "1")},
     **{("sslmode", word): "disable" for word in ("false", "no", "off", "none", "0")},
 }
-"""What other drivers call some choices: ``no-verify`` encrypts without checking who answers."""
+"""Other drivers' names of values. ``no-verify`` encrypts without verifying the server."""
 
 
-def _check_together(given: Mapping[str, str]) -> None:
+def _check_combinations(given: Mapping[str, str]) -> None:
     mode = given.get("sslmode")
     if given.get("sslnegotiation") == "direct" and mode in (None, "disable", "allow", "prefer"):
         raise URLProblem("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full")
@@ -195,11 +197,11 @@ def _check_together(given: Mapping[str, str]) -> None:
         return
     if mode not in (None, "verify-full"):
         raise URLProblem("sslrootcert=system needs sslmode=verify-full")
-    beside = [name for name in _TLS if name in given and name not in ("sslmode", "sslrootcert")]
-    if beside:
+    others = [name for name in _TLS if name in given and name not in ("sslmode", "sslrootcert")]
+    if others:
         raise URLProblem(
-            f"{beside[0]} cannot stand beside sslrootcert=system with asyncpg; name the file with "
-            "the system's certificates instead"
+            f"{others[0]} cannot be combined with sslrootcert=system with asyncpg; name the file "
+            "with the system's certificates instead"
         )
 
 
@@ -207,16 +209,16 @@ def _check_together(given: Mapping[str, str]) -> None:
 
 
 def asyncpg_arguments(url: "DatabaseURL") -> dict[str, Any]:
-    """The keyword arguments of ``asyncpg.connect`` that *url* stands for.
+    """Return the keyword arguments of ``asyncpg.connect`` for *url*.
 
     Returns:
-        Only what the URL says: ``host`` and ``port`` (lists when there are several), ``user``,
-        ``password`` (a :class:`Secret`), ``database``, ``server_settings``, ``timeout`` (seconds),
-        ``statement_cache_size``, ``target_session_attrs``, ``passfile``, ``krbsrvname``,
-        ``gsslib``, ``direct_tls``. TLS parameters travel in ``dsn``, a :class:`Secret`, because
-        asyncpg reads their files and falls back as libpq does only from there; ``ssl=True`` stands
-        for the system's certificates. What is missing asyncpg takes from libpq's environment
-        variables.
+        Only the arguments that the URL sets: ``host`` and ``port`` (lists if there are several),
+        ``user``, ``password`` (a :class:`Secret`), ``database``, ``server_settings``, ``timeout``
+        (seconds), ``statement_cache_size``, ``target_session_attrs``, ``passfile``,
+        ``krbsrvname``, ``gsslib``, ``direct_tls``. TLS parameters are in ``dsn``, a
+        :class:`Secret`, because asyncpg reads their files and falls back as libpq does only for a
+        ``dsn``; ``ssl=True`` means the system's certificates. asyncpg reads missing arguments from
+        libpq's environment variables.
     """
     query = dict(url.query)
     arguments: dict[str, Any] = {name: query[name] for name in _KEYWORDS if name in query}
@@ -241,7 +243,7 @@ def asyncpg_arguments(url: "DatabaseURL") -> dict[str, Any]:
 
 
 def engine_arguments(url: "DatabaseURL") -> dict[str, Any]:
-    """:func:`asyncpg_arguments`, and what SQLAlchemy's own part of the driver takes."""
+    """Return :func:`asyncpg_arguments` and the arguments of SQLAlchemy's asyncpg dialect."""
     arguments = asyncpg_arguments(url)
     query = dict(url.query)
     size = query.get("prepared_statement_cache_size", query.get("statement_cache_size"))
@@ -266,7 +268,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
         return {"ssl": True}
     given = {name: query[name] for name in _TLS if name in query}
     if given == {"sslmode": "disable"}:
-        return {"ssl": False}  # the same, and asyncpg need not take a URL apart
+        return {"ssl": False}  # equivalent, and asyncpg does not have to parse a URL
     return {"dsn": Secret("postgresql://?" + urlencode(given, quote_via=quote))} if given else {}
 
 
@@ -274,7 +276,7 @@ DEFAULT_PORT = 5432
 
 
 def server_settings(url: "DatabaseURL") -> dict[str, str]:
-    """The settings that the URL asks the server for (``options``, ``application_name``)."""
+    """Return the server settings in the URL (``options``, ``application_name``)."""
     query = dict(url.query)
     settings = _options(query["options"]) if "options" in query else {}
     application = query.get("application_name", query.get("fallback_application_name"))
@@ -282,18 +284,18 @@ def server_settings(url: "DatabaseURL") -> dict[str, str]:
 
 
 def search_path(url: "DatabaseURL") -> tuple[str, ...]:
-    """The search_path that the URL says; empty where it says none."""
+    """Return the search_path in the URL; empty if it has none."""
     path = server_settings(url).get("search_path", "")
     return tuple(name for part in path.split(",") if (name := part.strip().strip('"')))
 
 
 def namespace_of(url: "DatabaseURL") -> str:
-    """The namespace in which names without one are, for who connects with this URL."""
+    """Return the default namespace of connections with this URL."""
     return next((name for name in search_path(url) if name != "$user"), "public")
 
 
 def _options(text: str) -> dict[str, str]:
-    """``-c name=value`` one by one; anything else goes to the server as libpq sends it."""
+    """Split ``-c name=value`` settings; pass any other text to the server as libpq does."""
     settings: dict[str, str] = {}
     rest = text.strip()
     while rest:
@@ -306,9 +308,9 @@ def _options(text: str) -> dict[str, str]:
 
 
 def unreadable_files(url: "DatabaseURL") -> tuple[str, ...]:
-    """Which of the files that the URL names cannot be read, as ``sslrootcert: path``.
+    """Return the unreadable files that the URL names, as ``sslrootcert: path``.
 
-    Looks at the disk: asyncpg's own error does not name the file.
+    Reads the disk, because asyncpg's error does not name the file.
     """
     return tuple(
         f"{name}: {path}"

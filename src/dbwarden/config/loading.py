@@ -1,4 +1,4 @@
-"""The project: its configuration file found, run once, and checked."""
+"""Load a project: find its configuration file, run it once and validate it."""
 
 import os
 import sys
@@ -25,9 +25,9 @@ DatabaseRef = DatabaseConfig | str | None
 
 
 async def configured(database: DatabaseRef, *, unlisted: bool = False) -> DatabaseConfig:
-    """Return the configuration that *database* means.
+    """Return the configuration of *database*.
 
-    A configuration is returned as it is; only a name, or ``None``, is looked up in the project that
+    A configuration is returned unchanged. A name, or ``None``, is looked up in the project that
     :func:`load_project` finds. *unlisted* accepts the name of a tenant that is not listed.
 
     Raises:
@@ -52,45 +52,50 @@ _running: set[Path] = set()
 
 
 def load_project(path: str | os.PathLike[str] | None = None, *, reload: bool = False) -> Project:
-    """The project of the configuration file at *path*, or of the one that is found.
+    """Return the project of the configuration file at *path*, or of the one that is found.
 
-    The file is run once per process, whichever thread asks first; the others wait and get the same
-    project. A file that failed is run again next time. Its folder is put in front of ``sys.path``,
-    as Python does with a script's, and stays there.
+    The file is run once per process; concurrent callers wait and get the same project. A file that
+    failed is run again by the next call. Its folder is inserted at the start of ``sys.path``, as
+    Python does with a script's, and remains there.
 
-    A program without such a file that called ``database_config`` itself gets the project of those
-    calls.
+    Without a file, the project consists of the program's own calls of ``database_config``, if there
+    are any.
 
     Args:
-        path: The file; when left out it is looked for (:func:`find_config`).
-        reload: Run the file again. Modules it imports stay as they are.
+        path: The file; by default :func:`find_config` finds it.
+        reload: Run the file again. Modules it imports are not reloaded.
 
     Raises:
         ConfigurationNotFound: There is no such file.
-        ConfigurationError: The file raises, or configures nothing, or has problems: all are named.
+        ConfigurationError: The file raises, configures no database or has problems; the error lists
+            all of them.
     """
     try:
-        found = find_config(explicit=path)
+        file = find_config(explicit=path)
     except ConfigurationNotFound:
         if path is not None or not PROCESS.declarations:
             raise
-        return _own_project()
+        return _process_project()
     with _lock:
-        if reload or found not in _projects:
-            _projects[found] = _run(found)
-        return _projects[found]
+        if reload or file not in _projects:
+            _projects[file] = _run(file)
+        return _projects[file]
 
 
-_own: list[tuple[tuple[Declaration, ...], Project]] = []
+_cached: list[tuple[tuple[Declaration, ...], Project]] = []
 
 
-def _own_project() -> Project:
-    """The same project again as long as nothing more is declared: it knows its tenants."""
-    said = tuple(PROCESS.declarations)
+def _process_project() -> Project:
+    """Return the process's project, cached with its tenants until a declaration is added."""
+    current = tuple(PROCESS.declarations)
     with _lock:
-        if not _own or len(_own[0][0]) != len(said) or any(map(is_not, _own[0][0], said)):
-            _own[:] = [(said, _checked(PROCESS, said[0].location.path))]
-        return _own[0][1]
+        if (
+            not _cached
+            or len(_cached[0][0]) != len(current)
+            or any(map(is_not, _cached[0][0], current))
+        ):
+            _cached[:] = [(current, _build_project(PROCESS, current[0].location.path))]
+        return _cached[0][1]
 
 
 def _run(path: Path) -> Project:
@@ -105,12 +110,12 @@ def _run(path: Path) -> Project:
         registry = Registry()
         with collecting(registry):
             _execute(path)
-        return _checked(registry, path)
+        return _build_project(registry, path)
     finally:
         _running.discard(path)
 
 
-def _checked(registry: Registry, path: Path) -> Project:
+def _build_project(registry: Registry, path: Path) -> Project:
     location = Location(path=path)
     if not registry.declarations:
         raise ConfigurationError(
@@ -131,7 +136,7 @@ def _checked(registry: Registry, path: Path) -> Project:
 
 
 def _execute(path: Path) -> None:
-    """Run the file as a module of its own name, so that it never is ``dbwarden``."""
+    """Run the file as a module whose name is never ``dbwarden``."""
     module = ModuleType(f"dbwarden configuration {path}")
     module.__file__ = str(path)
     with ExitStack() as undo:
@@ -148,30 +153,30 @@ def _run_source(path: Path, module: ModuleType) -> None:
     except DBWardenError:
         raise
     except (Exception, SystemExit) as error:
-        failure, cause = _failure(path, error), _without_secrets(error)
+        failure, cause = _describe_failure(path, error), _clean_cause(error)
     else:
         return
     raise failure from cause
 
 
 def _make_importable(root: Path, undo: ExitStack) -> None:
-    """Put *root* first on ``sys.path`` unless it is there."""
+    """Insert *root* at the start of ``sys.path`` unless it is on it."""
     if str(root) not in {os.path.abspath(entry) for entry in sys.path}:
         sys.path.insert(0, str(root))
-        undo.callback(_forget, str(root))
+        undo.callback(_remove_from_path, str(root))
 
 
-def _forget(entry: str) -> None:
+def _remove_from_path(entry: str) -> None:
     sys.path[:] = [each for each in sys.path if each != entry]
 
 
-def _without_secrets(error: BaseException) -> BaseException | None:
-    """*error* as a cause, unless it shows a password: pydantic prints its input."""
+def _clean_cause(error: BaseException) -> BaseException | None:
+    """Return *error* as a cause unless it shows a password, because pydantic prints its input."""
     cause = clean_cause(error)
     return None if isinstance(cause, SyntaxError) else cause
 
 
-def _failure(path: Path, error: BaseException) -> ConfigurationError:
+def _describe_failure(path: Path, error: BaseException) -> ConfigurationError:
     if isinstance(error, SyntaxError) and error.filename in (str(path), None):
         return ConfigurationError(
             f"SyntaxError: {error.msg}",
@@ -182,21 +187,20 @@ def _failure(path: Path, error: BaseException) -> ConfigurationError:
         return ConfigurationError(
             f"the file cannot be read: {error.strerror}", location=Location(path=path)
         )
-    where = _frames(error.__traceback__)
-    own = [line for file, line in where if file == str(path)]
+    frames = _frames(error.__traceback__)
+    lines = [line for file, line in frames if file == str(path)]
     elsewhere = ""
-    if own and where[-1][0] != str(path):
-        elsewhere = ", raised in {}:{}".format(*where[-1])
-    words = describe_error(error)
+    if lines and frames[-1][0] != str(path):
+        elsewhere = ", raised in {}:{}".format(*frames[-1])
     return ConfigurationError(
-        f"the configuration file fails: {words}{elsewhere}",
-        location=Location(path=path, line=own[-1] if own else None),
+        f"the configuration file fails: {describe_error(error)}{elsewhere}",
+        location=Location(path=path, line=lines[-1] if lines else None),
         next_step=_advice(path, error),
     )
 
 
 def _frames(traceback: TracebackType | None) -> list[tuple[str, int]]:
-    """File and line of each frame, outermost first, without those of the import system."""
+    """Return file and line of each frame, outermost first, without the import system's frames."""
     frames = []
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename

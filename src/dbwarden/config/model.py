@@ -22,7 +22,7 @@ UrlSource = str | Secret[Any] | Callable[[], str | Awaitable[str]] | Any
 URL_OPTIONS = ("database_url", "migration_url", "dev_database_url", "scratch")
 
 EMBEDDED = "embedded"
-"""What ``dev_database_url`` says to mean the embedded PostgreSQL server."""
+"""The value of ``dev_database_url`` that selects the embedded PostgreSQL server."""
 _WORDS = ("auto", EMBEDDED)
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
@@ -32,12 +32,12 @@ _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 class DatabaseConfig:
     """One configured database.
 
-    Times are seconds; ``None`` means no limit. Paths are absolute. URLs are kept as ``Secret``,
-    which shows no password; ``database_url.reveal()`` returns the URL itself, :attr:`display_url`
-    the one to show. ``migrations_name``
-    is set on a database that shares its migrations with others; see :attr:`files_of`.
-    ``primary`` is the database that ``replica_of`` names. ``project`` is the project that declares
-    the database; a configuration that a program makes itself belongs to none.
+    Times are seconds; ``None`` means no limit. Paths are absolute. URLs are stored as ``Secret``,
+    which shows no password; ``database_url.reveal()`` returns the URL itself, and
+    :attr:`display_url` is safe to show. ``migrations_name`` is set on a database that shares its
+    migrations with others; see :attr:`files_of`. ``primary`` is the database that ``replica_of``
+    names. ``project`` is the project that declares the database, and ``None`` for a configuration
+    built by a program.
     """
 
     database_name: DatabaseName
@@ -85,20 +85,20 @@ class DatabaseConfig:
                 object.__setattr__(self, name, hidden(value))
 
     def url_setting(self, *, migrating: bool = False) -> str:
-        """Which setting says where the database is, for what *migrating* says in resolve_url."""
+        """Return the name of the option that :meth:`resolve_url` reads."""
         return "migration_url" if migrating and self.migration_url is not None else "database_url"
 
     async def resolve_url(self, *, migrating: bool = False) -> DatabaseURL:
-        """Where the database is now; a callable is asked anew each time.
+        """Return the current URL of the database; call the URL function each time.
 
-        A plain function is called in a worker thread, because it may wait for a network.
+        A synchronous function is called in a worker thread, because it may block on a network.
 
         Args:
-            migrating: Prefer ``migration_url``, the way past a pooler.
+            migrating: Prefer ``migration_url``, which bypasses a pooler.
 
         Raises:
-            ConnectError: The callable failed.
-            ConfigurationError: What it gave is not the URL of such a database.
+            ConnectError: The function failed.
+            ConfigurationError: The URL cannot be read or is of another database kind.
         """
         name = self.url_setting(migrating=migrating)
         source = getattr(self, name)
@@ -110,7 +110,7 @@ class DatabaseConfig:
 
     async def _ask(self, name: str, function: Callable[[], object]) -> object:
         try:
-            return await called(function)
+            return await call_function(function)
         except ConnectError as error:
             error.database = error.database or self.database_name
             raise
@@ -123,9 +123,9 @@ class DatabaseConfig:
         ) from cause
 
     def _read(self, source: object) -> DatabaseURL | str:
-        # A fleet asks for the URL of each database more than once.
-        known = isinstance(source, Secret) and source is self.database_url
-        parsed = read_url_once(source, self.root) if known else read_url(source, self.root)
+        # A fleet reads the URL of each database more than once.
+        cached = isinstance(source, Secret) and source is self.database_url
+        parsed = read_url_once(source, self.root) if cached else read_url(source, self.root)
         if not isinstance(parsed, DatabaseURL):
             return parsed
         if parsed.dialect != self.database_type:
@@ -134,7 +134,7 @@ class DatabaseConfig:
 
     @property
     def url(self) -> DatabaseURL | None:
-        """The URL where it is known without connecting; ``None`` when a function gives it."""
+        """The URL; ``None`` if a function returns it or it cannot be read."""
         parsed = None if callable(self.database_url) else self._read(self.database_url)
         return parsed if isinstance(parsed, DatabaseURL) else None
 
@@ -144,7 +144,7 @@ class DatabaseConfig:
         return self.display("database_url") or ""
 
     def display(self, option: str) -> str | None:
-        """Return what to show of an *option* that is a URL: a word, or the URL without password."""
+        """Return *option*, a URL or a keyword, as text without its password."""
         source = getattr(self, option)
         if source is None or source in _WORDS:
             return None if source is None else str(source.reveal())
@@ -155,12 +155,12 @@ class DatabaseConfig:
 
     @property
     def files_of(self) -> DatabaseName:
-        """Whose migrations this database has: what the names of their files begin with."""
+        """The database or family whose migrations this database uses: the prefix of the files."""
         return self.migrations_name or self.replica_of or self.database_name
 
     @property
     def siblings(self) -> "tuple[DatabaseConfig, ...]":
-        """The project's other databases that have migrations of their own.
+        """The project's other databases that have their own migrations.
 
         The tenants of one declaration count as one.
         """
@@ -169,18 +169,18 @@ class DatabaseConfig:
 
     @property
     def server(self) -> str:
-        """What shares its connections with this database: ``host:port``, or SQLite's file.
+        """The server whose connection limit this database shares: ``host:port`` or SQLite's file.
 
-        A database whose URL a function gives counts as a server of its own.
+        A database whose URL comes from a function counts as a separate server.
         """
         url = self.url
         return url.server if url else f"server of {self.database_name}"
 
     def for_dev(self) -> Self:
-        """The same database in development: ``dev_database_url`` instead of the real one.
+        """Return the configuration of the development database at ``dev_database_url``.
 
         Raises:
-            ConfigurationError: None is configured, or it is of another kind.
+            ConfigurationError: ``dev_database_url`` is missing or is of another database kind.
         """
         if self.dev:
             return self
@@ -209,7 +209,7 @@ class DatabaseConfig:
 
 
 def contradicting_time(url: DatabaseURL, connect_timeout: float) -> str | None:
-    """What is wrong when *url* has another ``connect_timeout`` than the option says."""
+    """Return the problem if ``connect_timeout`` differs between *url* and the option."""
     if url.connect_timeout in (None, connect_timeout):
         return None
     return (
@@ -224,21 +224,21 @@ EMBEDDED_SERVER = (
 )
 
 
-async def called(function: Callable[[], object]) -> object:
-    """What *function* returns; a plain one is called in a worker thread, because it may wait."""
+async def call_function(function: Callable[[], object]) -> object:
+    """Call *function*, a synchronous one in a worker thread because it may block."""
     code = getattr(function, "__code__", None)
     if code is not None and code.co_flags & _COROUTINE:
         value = function()
     else:
         from anyio.to_thread import run_sync
 
-        # A thread cannot be stopped: it is left alone when the time limit is over.
+        # A thread cannot be stopped, so it is abandoned when the time limit has passed.
         value = await run_sync(function, abandon_on_cancel=True)
     return await value if isinstance(value, Awaitable) else value
 
 
 def name_of(function: object) -> str:
-    """A function as its author knows it: ``app.settings.get_url()``."""
+    """Return the qualified name of *function*, such as ``app.settings.get_url()``."""
     module = getattr(function, "__module__", None) or ""
     name = getattr(function, "__qualname__", None) or type(function).__name__
     return f"{module}.{name}()" if module.replace(".", "").isidentifier() else f"{name}()"

@@ -1,17 +1,17 @@
-"""Names of databases, and what a mistyped name was meant to be. Pure."""
+"""Validate names of databases and suggest corrections. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
 
 RESERVED = frozenset({"all", "liveness", "metrics", "readiness", "startup", "tenants", "ui"})
-"""Words that stand beside database names in commands and in the paths of health endpoints."""
+"""Words that commands and paths of health endpoints accept in place of a database name."""
 
 LONGEST = 63
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
 def problem_of_name(name: str) -> str | None:
-    """What is wrong with *name* as the name of a database; ``None`` when nothing is."""
+    """Return the problem with *name* as the name of a database; ``None`` if it is valid."""
     if name in RESERVED:
         return f"{name!r} is reserved; take another name"
     if len(name) > LONGEST:
@@ -24,15 +24,15 @@ def problem_of_name(name: str) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'primary'?"``, or nothing when no known word is near."""
+    """Return ``"; did you mean 'primary'?"``, or ``""`` if no known word is close."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def word_meant(source: object, words: Sequence[str]) -> str:
-    """Which *words* may stand in place of a URL, where *source* could have been meant as one."""
+def suggest_keywords(source: object, words: Sequence[str]) -> str:
+    """Return a hint at the keywords accepted instead of a URL if *source* looks like a keyword."""
     if not words or not isinstance(source, str) or not source.isidentifier():
         return ""
     return f"; or say {' or '.join(map(repr, words))}{did_you_mean(source, words)}"

@@ -1,7 +1,6 @@
-"""What ``tenant_databases`` was told, checked. Pure.
+"""Validate the options that only ``tenant_databases`` has. Pure.
 
-A declaration by pattern is checked as the database of one sample tenant; what is special about
-patterns is looked at here.
+The other options are validated as those of one sample tenant's database.
 """
 
 import re
@@ -16,7 +15,7 @@ from dbwarden.config.registry import TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.urls import DatabaseURL, read_url
 
-OWN = ("name", "tenants", "id_pattern", "refresh_after")
+TENANT_OPTIONS = ("name", "tenants", "id_pattern", "refresh_after")
 REQUIRED = ("name", "database_url", "tenants")
 REFRESH_AFTER = 60.0
 _URLS = ("database_url", "migration_url", "dev_database_url")
@@ -29,9 +28,9 @@ _WITHOUT: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternDraft:
-    """What could be settled of the parts that only ``tenant_databases`` has.
+    """The valid parts of one ``tenant_databases`` declaration.
 
-    ``options`` are those of the sample's database; ``problems`` are ``(field, words)``.
+    ``options`` are those of the sample tenant's database; ``problems`` are ``(option, problem)``.
     """
 
     label: str
@@ -41,24 +40,24 @@ class PatternDraft:
     refresh_after: float | None
     problems: tuple[tuple[str, str], ...]
 
-    def blamed(self, option: str) -> str:
-        """What the user calls the option that the sample's database calls *option*."""
+    def declared_option(self, option: str) -> str:
+        """Return the ``tenant_databases`` option that became *option* of the sample's database."""
         return "name" if option == "database_name" else option
 
 
 def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
-    """Take apart what *declaration* says."""
+    """Split *declaration* into its pattern, its source of ids and a sample database."""
     given = dict(declaration.options)
     problems = [(name, words) for name, words in _WITHOUT.items() if name in given]
     problems += [(name, "is missing") for name in REQUIRED if name not in given]
-    own = {name: given.pop(name) for name in OWN if name in given}
-    label = own.get("name")
+    special = {name: given.pop(name) for name in TENANT_OPTIONS if name in given}
+    label = special.get("name")
     urls = dict(_url_patterns(given, problems))
-    family = _family(label, problems)
-    ids = _ids(own.get("id_pattern", DEFAULT_IDS), problems)
+    family = _read_family_name(label, problems)
+    ids = _read_id_pattern(special.get("id_pattern", DEFAULT_IDS), problems)
     pattern = None
     if family is not None and ids is not None:
-        longest = _longest(str(label), urls, root)
+        longest = _longest_id(str(label), urls, root)
         pattern = Pattern(name=str(label), ids=ids, urls=urls, longest=longest)
     sample = {name: value for name, value in given.items() if name not in _WITHOUT}
     sample |= {name: url.replace(FIELD, SAMPLE) for name, url in urls.items()}
@@ -66,31 +65,31 @@ def read_pattern(declaration: TenantDeclaration, root: Path) -> PatternDraft:
         label=label if isinstance(label, str) and "://" not in label else "tenant_databases",
         options=sample if family is None else {**sample, "database_name": family},
         pattern=pattern,
-        source=_source(own.get("tenants", ()), pattern, problems),
-        refresh_after=_checked(
-            "refresh_after", own.get("refresh_after", REFRESH_AFTER), _SECONDS, root, problems
+        source=_read_source(special.get("tenants", ()), pattern, problems),
+        refresh_after=_run_check(
+            "refresh_after", special.get("refresh_after", REFRESH_AFTER), _SECONDS, root, problems
         ),
         problems=tuple(problems),
     )
 
 
-def _longest(name: str, urls: Mapping[str, str], root: Path) -> int:
-    """How many characters of an id have room in every name that holds it."""
-    rooms = [LONGEST - len(name) + len(FIELD)]
+def _longest_id(name: str, urls: Mapping[str, str], root: Path) -> int:
+    """Return the maximum length of an id for which every name with it is short enough."""
+    limits = [LONGEST - len(name) + len(FIELD)]
     for url in urls.values():
         parsed = read_url(url.replace(FIELD, SAMPLE), root)
         if isinstance(parsed, DatabaseURL) and parsed.dialect == "postgresql":
             times = parsed.database.count(SAMPLE)
             rest = len(parsed.database.encode()) - times * len(SAMPLE)
-            rooms += [(LONGEST - rest) // times] if times else []
-    return max(0, min(rooms))
+            limits += [(LONGEST - rest) // times] if times else []
+    return max(0, min(limits))
 
 
 _SECONDS = seconds(optional=True)
 Problems = list[tuple[str, str]]
 
 
-def _checked(name: str, value: object, check: Check, root: Path, problems: Problems) -> Any:
+def _run_check(name: str, value: object, check: Check, root: Path, problems: Problems) -> Any:
     try:
         return check(value, root)
     except Problem as problem:
@@ -99,7 +98,7 @@ def _checked(name: str, value: object, check: Check, root: Path, problems: Probl
 
 
 def _url_patterns(given: dict[str, object], problems: Problems) -> Iterator[tuple[str, str]]:
-    """The URLs with the field; what stays in *given* of the others is the same for all."""
+    """Take the URLs with the field out of *given*, and yield them."""
     for name in _URLS:
         url = given.get(name)
         if url in (None, "") or (name == "dev_database_url" and url == "embedded"):
@@ -114,8 +113,8 @@ def _url_patterns(given: dict[str, object], problems: Problems) -> Iterator[tupl
         del given[name]
 
 
-def _family(name: object, problems: Problems) -> str | None:
-    """What names of files and folder begin with: the name without the field."""
+def _read_family_name(name: object, problems: Problems) -> str | None:
+    """Return the name without the field: the prefix of the files and the folder's name."""
     if name is None:
         return None
     try:
@@ -138,7 +137,7 @@ def _family(name: object, problems: Problems) -> str | None:
     return None if words else family
 
 
-def _ids(given: object, problems: Problems) -> re.Pattern[str] | None:
+def _read_id_pattern(given: object, problems: Problems) -> re.Pattern[str] | None:
     if not isinstance(given, str) or not given or is_url(given):
         problems.append(("id_pattern", f"must be a regular expression, not {shown(given)}"))
         return None
@@ -149,10 +148,10 @@ def _ids(given: object, problems: Problems) -> re.Pattern[str] | None:
         return None
 
 
-def _source(given: Any, pattern: Pattern | None, problems: Problems) -> TenantSource:
-    """The function as it is; a fixed list read once, so that its mistakes are told at once."""
+def _read_source(given: Any, pattern: Pattern | None, problems: Problems) -> TenantSource:
+    """Return a function unchanged; read a fixed list now to report its problems."""
     if callable(given):
-        return given  # type: ignore[no-any-return]  # what it returns is looked at when it does
+        return given  # type: ignore[no-any-return]  # its result is checked after each call
     if isinstance(given, Iterator):
         given = list(given)
     if pattern is None:
@@ -168,7 +167,7 @@ def _source(given: Any, pattern: Pattern | None, problems: Problems) -> TenantSo
 
 
 def overlap(first: Pattern, second: Pattern) -> bool:
-    """Whether one name may belong to both."""
+    """Return whether a name can match both patterns."""
     before, _, after = first.name.partition(FIELD)
     other_before, _, other_after = second.name.partition(FIELD)
     return (before.startswith(other_before) or other_before.startswith(before)) and (
@@ -177,9 +176,9 @@ def overlap(first: Pattern, second: Pattern) -> bool:
 
 
 def tenant_at(pattern: Pattern, sample_target: str, target: str) -> str | None:
-    """The tenant whose database would be at *target*, where the sample's is at *sample_target*."""
+    """Return the id of the tenant whose database is at *target*; ``None`` if there is none."""
     one, *others = [re.escape(part) for part in sample_target.split(SAMPLE)]
     if not others:
         return None
-    found = re.fullmatch(f"{one}(.+?)" + r"\1".join(others), target)
-    return found[1] if found and pattern.problem_of(found[1]) is None else None
+    match = re.fullmatch(f"{one}(.+?)" + r"\1".join(others), target)
+    return match[1] if match and pattern.problem_of(match[1]) is None else None

@@ -1,4 +1,4 @@
-"""The databases of one configuration file, and how a command's words choose among them."""
+"""Select among the databases of one configuration file."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import did_you_mean
-from dbwarden.config.tenants import ASK_AGAIN, TenantFamily
+from dbwarden.config.tenants import MIN_RELOAD_INTERVAL, TenantFamily
 from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.secrets import redact
 
@@ -19,9 +19,9 @@ Declared = DatabaseConfig | TenantFamily
 class Project:
     """The databases of one configuration file, in configured order.
 
-    Tenants whose list a function gives are known once somebody has asked: :meth:`expand` asks for
-    what is not known yet or too old, :meth:`find` for one name, :meth:`refresh` anew. The other
-    methods go by what is known.
+    If a function returns the list of tenants, the list is empty until it is first loaded.
+    :meth:`expand` loads lists that are missing or too old, :meth:`find` loads for one name, and
+    :meth:`refresh` reloads all lists. The other methods use the lists as last loaded.
 
     Args:
         path: The file.
@@ -45,28 +45,28 @@ class Project:
 
     @property
     def databases(self) -> tuple[DatabaseConfig, ...]:
-        """All databases, tenants too, in configured order."""
-        found: list[DatabaseConfig] = []
+        """Every database, including tenants, in configured order."""
+        databases: list[DatabaseConfig] = []
         for item in self.declared:
             if isinstance(item, TenantFamily):
-                found.extend(item.databases)
+                databases.extend(item.databases)
             else:
-                found.append(item)
-        return tuple(found)
+                databases.append(item)
+        return tuple(databases)
 
     @property
     def single(self) -> tuple[DatabaseConfig, ...]:
-        """The databases that were declared by hand."""
+        """The databases declared with ``database_config``."""
         return tuple(item for item in self.declared if isinstance(item, DatabaseConfig))
 
     @property
     def families(self) -> tuple[TenantFamily, ...]:
-        """The tenants, as they were declared."""
+        """The tenant families, in configured order."""
         return tuple(item for item in self.declared if isinstance(item, TenantFamily))
 
     @property
     def authors(self) -> tuple[DatabaseConfig, ...]:
-        """Who has migrations of their own: databases, and of tenants what they share."""
+        """The configurations that have their own migrations; one template per tenant family."""
         return tuple(
             item.template if isinstance(item, TenantFamily) else item
             for item in self.declared
@@ -80,7 +80,7 @@ class Project:
 
     @property
     def default(self) -> DatabaseConfig:
-        """The database that is meant when none is named.
+        """The database that commands use when none is named.
 
         Raises:
             UsageError: There are several, and none is the default.
@@ -89,18 +89,18 @@ class Project:
             if config.default:
                 return config
         raise UsageError(
-            f"no database is the default ({', '.join(self._told)} are configured)",
+            f"no database is the default ({', '.join(self._display_names)} are configured)",
             next_step="Name one with -d, take --all, or give one default=True in its "
             "database_config.",
         )
 
     def database(self, name: str, *, unlisted: bool = False) -> DatabaseConfig:
-        """The database called *name*, as far as tenants are known.
+        """Return the database *name*, using the tenant lists as last loaded.
 
-        *unlisted* takes a tenant, too, that is on no list, if its name is right.
+        *unlisted* also accepts an unlisted tenant if its name matches the pattern.
 
         Raises:
-            UnknownDatabase: None is; says which are.
+            UnknownDatabase: No database has that name; the error lists the names.
         """
         for item in self.declared:
             if isinstance(item, TenantFamily):
@@ -112,52 +112,52 @@ class Project:
         raise self._unknown(name)
 
     async def find(self, name: str) -> DatabaseConfig:
-        """The database called *name*; asks for the list of tenants where that may help.
+        """Return the database *name*, loading the list of tenants if *name* matches a pattern.
 
-        A name that can be a tenant's and is on no list is asked for anew, once a second at most,
-        so that a new tenant is known at once.
+        If the tenant is not listed, the list is reloaded, at most once a second, so that new
+        tenants are found immediately.
 
         Raises:
-            UnknownDatabase: None is; says which are.
-            ConnectError: The function that gives the list failed, and there is no older list.
-            ConfigurationError: What it gave is no list of ids.
+            UnknownDatabase: No database has that name; the error lists the names.
+            ConnectError: The function that returns the list failed, and there is no older list.
+            ConfigurationError: The function did not return a list of ids.
         """
         if (family := self._family_of(name)) is not None:
-            await family.ask(max_age=family.refresh_after)
+            await family.load(max_age=family.refresh_after)
             if family.database(name) is None:
-                await family.ask(max_age=ASK_AGAIN)
+                await family.load(max_age=MIN_RELOAD_INTERVAL)
         return self.database(name)
 
     async def expand(self, names: Sequence[str] = (), *, all_databases: bool = False) -> None:
-        """Have the lists of the tenants that *names* may mean, so that :meth:`select` knows them.
+        """Load the lists of tenants that :meth:`select` needs for *names*.
 
         Args:
             names: Names or patterns.
-            all_databases: All lists.
+            all_databases: Load every list.
 
         Raises:
-            ConnectError: A function that gives a list failed, and there is no older list.
-            ConfigurationError: What it gave is no list of ids.
+            ConnectError: A function that returns a list failed, and there is no older list.
+            ConfigurationError: The function did not return a list of ids.
         """
         for family in self.families:
             if all_databases or any(family.pattern.may_match(name) for name in names):
-                await family.ask(max_age=family.refresh_after)
+                await family.load(max_age=family.refresh_after)
 
     async def refresh(self) -> None:
-        """Ask for every list of tenants now, in a program that runs for long.
+        """Reload every list of tenants, in a long-running program.
 
         Raises:
-            ConnectError: A function that gives a list failed; the list before stays.
-            ConfigurationError: What it gave is no list of ids; the list before stays.
+            ConnectError: A function that returns a list failed; the old list remains.
+            ConfigurationError: The function did not return a list of ids; the old list remains.
         """
         for family in self.families:
-            await family.ask(max_age=0.0, keep_old=False)
+            await family.load(max_age=0.0, keep_old=False)
 
     def author(self, name: str) -> DatabaseConfig:
-        """The database, or the family of tenants, called *name*: for those who write migrations.
+        """Return the configuration to write migrations for: a database or a family's template.
 
         Raises:
-            UnknownDatabase: None is.
+            UnknownDatabase: No database or family has that name.
         """
         for family in self.families:
             if name == family.name:
@@ -165,18 +165,20 @@ class Project:
         return self.database(name)
 
     def shares(self, name: str) -> bool:
-        """Whether *name* is a pattern, or what tenants share: nobody has to be asked for a list."""
+        """Return whether *name* is a glob or a family, so that no list of tenants is needed."""
         return is_glob(name) or any(name == family.name for family in self.families)
 
     def written_for(self, name: str) -> tuple[DatabaseConfig, ...]:
-        """Whose migrations *name* or a pattern means; of tenants, what they share stands for all.
+        """Return the configurations whose migrations *name*, a name or glob, selects.
+
+        A family's template represents all of its tenants.
 
         Raises:
-            UnknownDatabase: Nobody's.
+            UnknownDatabase: *name* matches no database and no family.
         """
         if not is_glob(name):
             return (self.author(name),)
-        found = tuple(
+        authors = tuple(
             item.template if isinstance(item, TenantFamily) else item
             for item in self.declared
             if (
@@ -185,9 +187,9 @@ class Project:
                 else item.replica_of is None and fnmatchcase(item.database_name, name)
             )
         )
-        if not found:
+        if not authors:
             raise self._unknown(name)
-        return found
+        return authors
 
     def select(
         self,
@@ -196,19 +198,19 @@ class Project:
         all_databases: bool = False,
         unlisted: bool = False,
     ) -> tuple[DatabaseConfig, ...]:
-        """The databases that a command means, in configured order, each once.
+        """Return the databases selected by a command, in configured order, without duplicates.
 
         Args:
             names: Names or patterns (``tenant_*``).
-            all_databases: All of them.
-            unlisted: Also a tenant that is on no list, if its name is right.
+            all_databases: Select every database.
+            unlisted: Also accept an unlisted tenant if its name matches the pattern.
 
         Returns:
-            The default database where neither is given.
+            The default database if neither is given.
 
         Raises:
             UsageError: Both are given, or there is no default.
-            UnknownDatabase: A name or pattern that fits none.
+            UnknownDatabase: A name or pattern matches no database.
         """
         if all_databases and names:
             raise UsageError(
@@ -220,7 +222,8 @@ class Project:
         if not names:
             return (self.default,)
         chosen = self._matching(names)
-        rest = [name for name in self._unmatched(names, chosen) if not self._nobody_yet(name)]
+        unmatched = self._unmatched(names, chosen)
+        rest = [name for name in unmatched if not self._matches_empty_family(name)]
         return (*chosen, *(self.database(name, unlisted=unlisted) for name in rest))
 
     def _matching(self, names: Sequence[str]) -> tuple[DatabaseConfig, ...]:
@@ -234,17 +237,17 @@ class Project:
         )
 
     def _unmatched(self, names: Sequence[str], chosen: Sequence[DatabaseConfig]) -> tuple[str, ...]:
-        found = [config.database_name for config in chosen]
-        known = frozenset[str](found)
+        chosen_names = [config.database_name for config in chosen]
+        exact = frozenset[str](chosen_names)
         return tuple(
             name
             for name in dict.fromkeys(names)
-            if name not in known
-            and not (is_glob(name) and any(fnmatchcase(each, name) for each in found))
+            if name not in exact
+            and not (is_glob(name) and any(fnmatchcase(each, name) for each in chosen_names))
         )
 
-    def _nobody_yet(self, glob: str) -> bool:
-        """Whether *glob* means tenants of whom there are none yet, which is nobody's mistake."""
+    def _matches_empty_family(self, glob: str) -> bool:
+        """Return whether *glob* matches a family without tenants, which is not an error."""
         return is_glob(glob) and any(
             family.count == 0 and family.pattern.may_match(glob) for family in self.families
         )
@@ -253,8 +256,8 @@ class Project:
         return next((f for f in self.families if f.pattern.id_of(name) is not None), None)
 
     @property
-    def _told(self) -> tuple[str, ...]:
-        """Databases for people: each single one by name, tenants by their pattern."""
+    def _display_names(self) -> tuple[str, ...]:
+        """The databases to list in messages: single ones by name, tenants by their pattern."""
         return tuple(
             item.pattern.glob if isinstance(item, TenantFamily) else item.database_name
             for item in self.declared
@@ -268,7 +271,7 @@ class Project:
                 f"no tenant has the database {name!r}",
                 next_step=f"The list of tenants of {family.pattern.name} {listed}; add it there.",
             )
-        known = self._told
+        known = self._display_names
         for family in self.families:
             part = None if is_glob(name) else family.pattern.part_of(name)
             if part is not None:
@@ -285,5 +288,5 @@ class Project:
 
 
 def is_glob(name: str) -> bool:
-    """Whether *name* is a pattern for several databases."""
+    """Return whether *name* is a glob."""
     return re.search(r"[*?\[]", name) is not None

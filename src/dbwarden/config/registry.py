@@ -1,4 +1,4 @@
-"""What ``database_config`` was told, kept until the whole file has been read."""
+"""Collect the declarations of a configuration file until all of it has been read."""
 
 import os
 import sys
@@ -14,11 +14,11 @@ from dbwarden.types import DatabaseName, Location
 
 TenantIds = Iterable[str | int]
 TenantSource = TenantIds | Callable[[], TenantIds | Awaitable[TenantIds]]
-"""The ids of all tenants, or a plain or async function that returns them."""
+"""The ids of all tenants, or a function, synchronous or async, that returns them."""
 
 
 class _SharedOptions(TypedDict, total=False):
-    """What a database is told, whether it was declared by hand or by a pattern."""
+    """The options that single databases and tenants have in common."""
 
     database_type: Literal["postgresql", "sqlite"] | None
     model_paths: Sequence[str | Path]
@@ -49,7 +49,7 @@ class _SharedOptions(TypedDict, total=False):
 
 
 class DatabaseOptions(_SharedOptions, total=False):
-    """The options of :func:`database_config`; docs/configuration.md tells of each."""
+    """The options of :func:`database_config`, described in docs/configuration.md."""
 
     database_name: Required[str]
     database_url: Required[UrlSource]
@@ -58,7 +58,7 @@ class DatabaseOptions(_SharedOptions, total=False):
 
 
 class TenantOptions(_SharedOptions, total=False):
-    """The options of :func:`tenant_databases`; docs/tenants.md tells of each."""
+    """The options of :func:`tenant_databases`, described in docs/tenants.md."""
 
     name: Required[str]
     database_url: Required[str]
@@ -69,7 +69,7 @@ class TenantOptions(_SharedOptions, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """One call of :func:`database_config`, unchecked, and where it stands."""
+    """One unchecked call of :func:`database_config` and its location."""
 
     options: Mapping[str, object] = field(repr=False)
     location: Location
@@ -77,7 +77,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantDeclaration(Declaration):
-    """One call of :func:`tenant_databases`, unchecked, and where it stands."""
+    """One unchecked call of :func:`tenant_databases` and its location."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ PROCESS = Registry()
 
 @contextmanager
 def collecting(registry: Registry) -> Iterator[None]:
-    """Every :func:`database_config` inside this block and task goes to *registry*."""
+    """Collect the declarations of this block and task in *registry*."""
     token = _loading.set(registry)
     try:
         yield
@@ -104,7 +104,7 @@ def collecting(registry: Registry) -> Iterator[None]:
 
 
 class DatabaseHandle(str):
-    """What :func:`database_config` returns: the database's name, good wherever a name is taken."""
+    """The name of a declared database, usable wherever a name is accepted."""
 
     __slots__ = ()
 
@@ -115,9 +115,9 @@ class DatabaseHandle(str):
 
     @property
     def session(self) -> Any:
-        """``Annotated[AsyncSession, Depends(...)]``: annotate a FastAPI route's parameter with it.
+        """The annotation of a FastAPI route's parameter: ``Annotated[AsyncSession, Depends(...)]``.
 
-        FastAPI and SQLAlchemy are loaded only now.
+        FastAPI and SQLAlchemy are imported on first access.
         """
         from importlib import import_module
 
@@ -125,12 +125,12 @@ class DatabaseHandle(str):
 
 
 def database_config(**options: Unpack[DatabaseOptions]) -> DatabaseHandle:
-    """Configure one database. Never raises: all problems are reported together on loading.
+    """Configure one database. Never raises; all problems are reported together on loading.
 
     Args:
-        **options: ``database_name`` and ``database_url``, and whatever else
-            :class:`DatabaseOptions` lists. Times are seconds; ``None`` means no limit. Relative
-            paths count from the folder of the file that calls this.
+        **options: ``database_name`` and ``database_url``, and any other option of
+            :class:`DatabaseOptions`. Times are seconds; ``None`` means no limit. Relative paths
+            are resolved against the folder of the calling file.
 
     Returns:
         The database's name, as a handle.
@@ -140,14 +140,14 @@ def database_config(**options: Unpack[DatabaseOptions]) -> DatabaseHandle:
 
 
 def tenant_databases(**options: Unpack[TenantOptions]) -> str:
-    """Configure a database for each tenant. Never raises: problems are reported on loading.
+    """Configure a database for each tenant. Never raises; problems are reported on loading.
 
-    They share models, migrations and every option; each has its own history.
+    Tenants share models, migrations and every option; each has its own migration history.
 
     Args:
-        **options: ``name`` and ``database_url`` with ``{tenant_id}`` in them, ``tenants`` (the ids,
-            or a plain or async function that returns them), and whatever else
-            :class:`TenantOptions` lists, as in :func:`database_config`.
+        **options: ``name`` and ``database_url``, both with ``{tenant_id}``; ``tenants``, the ids or
+            a function, synchronous or async, that returns them; and any other option of
+            :class:`TenantOptions`, as in :func:`database_config`.
 
     Returns:
         *name*, for ``tenant_session``.
@@ -157,7 +157,7 @@ def tenant_databases(**options: Unpack[TenantOptions]) -> str:
 
 
 def _declare(kind: type[Declaration], options: Mapping[str, object]) -> None:
-    """Keep what the caller's caller said."""
+    """Register the call of the caller's caller."""
     caller = sys._getframe(2)
     location = Location(path=Path(os.path.abspath(caller.f_code.co_filename)), line=caller.f_lineno)
     registry = _loading.get() or PROCESS

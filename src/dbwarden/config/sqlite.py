@@ -1,4 +1,4 @@
-"""What a SQLite URL says: which file, in which way opened. Pure but for absolute paths."""
+"""Read the file and its options from a SQLite URL. Pure except for absolute paths."""
 
 import os
 from dataclasses import replace
@@ -19,11 +19,11 @@ _YES = ("true", "1", "yes", "on", "t", "y")
 _NO = ("false", "0", "no", "off", "f", "n")
 
 
-def settle(parts: Parts, root: Path) -> Parts:
-    """Make the path absolute (from *root*) and check every parameter.
+def normalize(parts: Parts, root: Path) -> Parts:
+    """Make the path absolute (from *root*) and validate every parameter.
 
     Raises:
-        URLProblem: A host, an unknown parameter, or one that only counts with ``uri=true``.
+        URLProblem: The URL has a host, an unknown parameter, or one that needs ``uri=true``.
     """
     if parts.hosts or parts.user or parts.password:
         raise URLProblem(FILE_FORMS)
@@ -69,7 +69,7 @@ def _absolute_uri(database: str, query: dict[str, str], root: Path) -> str:
 
 
 def _uri_path(database: str) -> str:
-    """The path inside ``file:path``, ``file:///path`` or ``file://localhost/path``."""
+    """Return the path in ``file:path``, ``file:///path`` or ``file://localhost/path``."""
     path = database.removeprefix("file:")
     if path.startswith("//"):
         host, _, path = path[2:].partition("/")
@@ -80,18 +80,18 @@ def _uri_path(database: str) -> str:
 
 
 def file_of(database: str, query: Pairs) -> Path | None:
-    """The file behind a settled URL; ``None`` in memory."""
+    """Return the file of a normalized URL; ``None`` in memory."""
     in_memory = ("mode", "memory") in query
     path = _uri_path(database) if database.startswith("file:") else database
     return None if in_memory or path in ("", MEMORY) else Path(path)
 
 
 def sqlite_arguments(url: "DatabaseURL") -> dict[str, Any]:
-    """The arguments of ``sqlite3.connect`` that *url* stands for.
+    """Return the arguments of ``sqlite3.connect`` for *url*.
 
     Returns:
-        ``database``, ``uri``, and ``timeout`` in seconds where the URL gives one. What concerns
-        only the app's sessions (``isolation_level``, ``detect_types`` ...) is left to them.
+        ``database``, ``uri``, and ``timeout`` in seconds if the URL has one. Parameters of the
+        application's sessions only (``isolation_level``, ``detect_types`` ...) are not included.
     """
     query = dict(url.query)
     uri = "uri" in query

@@ -1,6 +1,6 @@
-"""How the text of a database URL is cut into its parts. Pure; knows nothing of any kind.
+"""Split the text of a database URL into its parts, for every database kind. Pure.
 
-What is wrong is said in words that quote nothing of the URL that could belong to a password.
+Messages quote no part of the URL that could belong to a password.
 """
 
 import re
@@ -22,12 +22,12 @@ FILE_FORMS = (
 
 
 class URLProblem(Exception):
-    """What is wrong with a URL; holds nothing secret. Never leaves ``dbwarden.config``."""
+    """A problem of a URL, without secrets; internal to ``dbwarden.config``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Parts:
-    """The parts of a URL as they were written, without percent signs."""
+    """The percent-decoded parts of a URL."""
 
     user: str | None = None
     password: str | None = None
@@ -40,16 +40,16 @@ def split_scheme(text: str) -> tuple[str, str | None, str]:
     """Cut *text* into scheme, driver and the rest after ``://``.
 
     Raises:
-        URLProblem: It is no URL.
+        URLProblem: *text* is not a URL.
     """
     match = _SCHEME.match(text)
     if match is None:
-        filled = re.match(r"\$?\{(?:env[:.])?(\w+)\}|\$(\w+)", text)
+        variable = re.match(r"\$?\{(?:env[:.])?(\w+)\}|\$(\w+)", text)
         raise URLProblem(
             "this is not a database URL; "
             + (
-                f'nothing is filled in here, write os.environ["{filled[1] or filled[2]}"]'
-                if filled
+                f'nothing is filled in here, write os.environ["{variable[1] or variable[2]}"]'
+                if variable
                 else "one begins with postgresql:// or sqlite:///"
             )
         )
@@ -58,10 +58,10 @@ def split_scheme(text: str) -> tuple[str, str | None, str]:
 
 
 def split_server(rest: str) -> Parts:
-    """Cut what stands after ``://`` of a database that a server holds.
+    """Split the URL of a server's database after ``://``.
 
     Raises:
-        URLProblem: What belongs to the password cannot be told, or a host or port is no such thing.
+        URLProblem: The end of the password is ambiguous, or a host or port is invalid.
     """
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
@@ -78,10 +78,10 @@ def split_server(rest: str) -> Parts:
 
 
 def split_file(rest: str) -> Parts:
-    """Cut what stands after ``://`` of a database that is a file.
+    """Split the URL of a file database after ``://``.
 
     Raises:
-        URLProblem: There is a host, most often because a slash is missing.
+        URLProblem: The URL has a host, usually because a slash is missing.
     """
     before, _, query = rest.partition("?")
     authority, _, path = before.partition("/")
@@ -91,7 +91,7 @@ def split_file(rest: str) -> Parts:
 
 
 def _refuse_stray_at(path: str, query: str) -> None:
-    """A raw ``/`` or ``?`` in a password ends the authority too early; then an ``@`` follows."""
+    """Reject an ``@`` after the host, which a raw ``/`` or ``?`` in the password causes."""
     if "@" in path or "@" in query:
         raise URLProblem(f"there is an @ after the host. If it is part of the password: {_ENCODE}")
 
@@ -121,8 +121,8 @@ def split_hosts(text: str) -> Hosts:
 
 def _host(item: str) -> tuple[str, int | None]:
     if item.startswith("["):
-        name, closed, rest = item[1:].partition("]")
-        if not _is_ipv6(name) or not closed or (rest and not rest.startswith(":")):
+        name, bracket, rest = item[1:].partition("]")
+        if not _is_ipv6(name) or not bracket or (rest and not rest.startswith(":")):
             raise URLProblem("an IPv6 address is written as [::1] or [::1]:5432")
         return unquote(name), port_number(rest[1:])
     if unquote(item[:3]).startswith("/"):
@@ -150,7 +150,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def port_number(text: str) -> int | None:
-    """The port *text* stands for; ``None`` for none."""
+    """Return *text* as a port; ``None`` if it is empty."""
     if not text:
         return None
     if not text.isdecimal() or not 0 < int(text[:6]) < 65536:
@@ -162,15 +162,15 @@ def port_number(text: str) -> int | None:
 
 
 def is_object(url: object) -> bool:
-    """Whether *url* looks like a ``sqlalchemy.URL``."""
+    """Return whether *url* looks like a ``sqlalchemy.URL``."""
     return all(hasattr(url, name) for name in ("drivername", "render_as_string", "query"))
 
 
 def split_object(url: object) -> Parts:
-    """The parts of a ``sqlalchemy.URL``.
+    """Read the parts of a ``sqlalchemy.URL``.
 
-    Its attributes are read instead of its text: SQLAlchemy 2.0 and 2.1 write the same database
-    name differently.
+    Its attributes are read instead of its text, because SQLAlchemy 2.0 and 2.1 write the same
+    database name differently.
     """
     host, port = _attribute(url, "host"), _attribute(url, "port")
     if isinstance(host, str) and ":" in host and not host.startswith("/") and not _is_ipv6(host):

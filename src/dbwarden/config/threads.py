@@ -1,4 +1,4 @@
-"""The project's own code in a thread of its own."""
+"""Run the project's code in a separate thread."""
 
 import asyncio
 import threading
@@ -13,23 +13,22 @@ T = TypeVar("T")
 
 
 async def in_own_thread(work: Callable[[], T]) -> T:
-    """Run *work*, which imports code of the project, in a thread that nobody waits for.
+    """Run *work*, which imports code of the project, in a daemon thread.
 
-    Some packages (eventlet) keep the thread that imports them first from ever ending. A worker
-    thread would then hold up the end of the process for ever.
+    Some packages (eventlet) block the end of the thread that first imports them. In a worker
+    thread they would keep the process from exiting.
     """
     done: Future[T] = Future()
-    # From now on nobody can cancel it, whoever cancels the task that awaits it: the thread, which
-    # cannot be stopped, would have nowhere to put its result.
+    # Make the future uncancellable: the thread cannot be stopped and has to store its result.
     done.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
-            found = work()
-        except BaseException as error:  # it is raised where it is awaited
+            result = work()
+        except BaseException as error:  # raised where the future is awaited
             done.set_exception(error)
         else:
-            done.set_result(found)
+            done.set_result(result)
 
     thread = threading.Thread(
         target=copy_context().run, args=(run,), name="dbwarden imports the project", daemon=True

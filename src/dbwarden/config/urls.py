@@ -1,4 +1,4 @@
-"""Database URLs as values: parsed without SQLAlchemy, shown without passwords."""
+"""Parse database URLs without SQLAlchemy, and show them without passwords."""
 
 import os
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _DRIVERS: dict[DialectName, tuple[str, ...]] = {
     "sqlite": ("aiosqlite", "pysqlite"),
 }
 ASYNC_DRIVERS: dict[DialectName, str] = {"postgresql": "asyncpg", "sqlite": "aiosqlite"}
-"""The driver that the app's sessions use, whatever the URL says."""
+"""The driver of the application's sessions, whichever driver the URL names."""
 
 _SECRETS = ("sslpassword",)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -43,11 +43,11 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DatabaseURL:
-    """Where one database is and how to get in.
+    """The address and credentials of one database.
 
     ``hosts`` are names, addresses or socket folders with their ports; ``("", port)`` is the
-    driver's default place. ``database`` is a name, for SQLite an absolute path, ``":memory:"`` or
-    a ``file:`` URI. ``query`` holds checked parameters only. Its repr shows no password.
+    driver's default host. ``database`` is a name, or for SQLite an absolute path, ``":memory:"``
+    or a ``file:`` URI. ``query`` has validated parameters only. The repr shows no password.
     """
 
     dialect: DialectName
@@ -65,9 +65,9 @@ class DatabaseURL:
 
     @property
     def display(self) -> str:
-        """The URL to show to people: passwords are ``***``, and there is no driver."""
+        """The URL without its driver and with ``***`` instead of passwords."""
         query = tuple((name, MASK if name in _SECRETS else text) for name, text in self.query)
-        return _written(self.with_driver(None), MASK if self.password else None, query)
+        return _format_url(self.with_driver(None), MASK if self.password else None, query)
 
     def __repr__(self) -> str:
         return f"DatabaseURL({self.display!r})"
@@ -76,19 +76,19 @@ class DatabaseURL:
         return self.display
 
     def render(self) -> str:
-        """The whole URL with its password; :func:`parse_url` reads the same value back."""
+        """Return the complete URL with its password; :func:`parse_url` reads it back."""
         password = self.password.reveal() if self.password else None
-        return _written(self, password, self.query)
+        return _format_url(self, password, self.query)
 
     def with_driver(self, driver: str | None) -> Self:
-        """The same URL for another driver."""
+        """Return the same URL for another driver."""
         return replace(self, driver=driver)
 
     def engine_parts(self) -> dict[str, Any]:
-        """The arguments of ``sqlalchemy.URL.create`` for an async engine.
+        """Return the arguments of ``sqlalchemy.URL.create`` for an async engine.
 
-        For PostgreSQL there is neither password nor query: ``connect_args=engine_arguments(url)``
-        brings them, and several hosts, past every place where SQLAlchemy might print them.
+        For PostgreSQL they contain neither password nor query, because SQLAlchemy might print
+        them. ``connect_args=engine_arguments(url)`` has these, and several hosts.
         """
         drivername = f"{self.dialect}+{ASYNC_DRIVERS[self.dialect]}"
         if self.dialect == "sqlite":
@@ -108,39 +108,39 @@ class DatabaseURL:
 
     @property
     def file(self) -> Path | None:
-        """SQLite's file; ``None`` in memory and on other kinds."""
+        """The SQLite file; ``None`` in memory and for other kinds."""
         return sqlite.file_of(self.database, self.query) if self.dialect == "sqlite" else None
 
     @property
     def target(self) -> str | None:
-        """The same text for two URLs that lead to one database; ``None`` when none other can.
+        """A key that is equal for URLs of one database; ``None`` if no other URL can reach it.
 
-        Default ports, ``localhost`` and its addresses, the case of hosts and links in paths are
-        settled first. Reads links from the disk.
+        Default ports, the addresses of ``localhost``, the case of hosts and symbolic links in
+        paths are normalized. Reads links from the disk.
         """
         if self.dialect == "sqlite":
             return f"sqlite:{os.path.realpath(self.file)}" if self.file else None
         attributes = dict(self.query).get("target_session_attrs", "any")
         which = f"?{attributes}" if len(self.hosts) > 1 and attributes != "any" else ""
-        return f"postgresql://{self._places}/{quote(self.database or self.user or '')}{which}"
+        return f"postgresql://{self._addresses}/{quote(self.database or self.user or '')}{which}"
 
     @property
     def server(self) -> str:
-        """What shares its connections with this database: ``host:port``, or SQLite's file."""
+        """The server that holds the database: ``host:port``, or SQLite's file."""
         if self.dialect == "sqlite":
             return str(self.file or sqlite.MEMORY)
-        return self._places
+        return self._addresses
 
     @property
-    def _places(self) -> str:
+    def _addresses(self) -> str:
         hosts = self.hosts or (("", None),)
-        return ",".join(sorted(f"{_place(name)}:{port or 5432}" for name, port in hosts))
+        return ",".join(sorted(f"{_normalize_host(name)}:{port or 5432}" for name, port in hosts))
 
     @property
     def connect_timeout(self) -> float | None:
-        """The seconds that the URL gives connecting."""
-        asked = dict(self.query).get("connect_timeout")
-        return float(asked) if asked is not None else None
+        """The URL's ``connect_timeout`` in seconds."""
+        seconds = dict(self.query).get("connect_timeout")
+        return float(seconds) if seconds is not None else None
 
     @property
     def search_path(self) -> str | None:
@@ -148,7 +148,7 @@ class DatabaseURL:
         return libpq.server_settings(self).get("search_path")
 
 
-def _place(host: str) -> str:
+def _normalize_host(host: str) -> str:
     if host.startswith("/"):
         return os.path.realpath(host)
     name = host.lower().rstrip(".")
@@ -161,28 +161,28 @@ def _place(host: str) -> str:
     return name
 
 
-def _written(url: DatabaseURL, password: str | None, query: Pairs) -> str:
+def _format_url(url: DatabaseURL, password: str | None, query: Pairs) -> str:
     scheme = f"{url.dialect}+{url.driver}" if url.driver else url.dialect
-    tail = "&".join(f"{quote(name)}={_quoted(value, quote_plus, '/:,')}" for name, value in query)
+    tail = "&".join(f"{quote(name)}={_quote(value, quote_plus, '/:,')}" for name, value in query)
     tail = f"?{tail}" if tail else ""
     if url.dialect == "sqlite":
         return f"{scheme}:///{quote(url.database, safe='/:', errors='surrogateescape')}{tail}"
     login = ""
     if url.user or password:
-        after = f":{_quoted(password, quote, '')}" if password else ""
+        after = f":{_quote(password, quote, '')}" if password else ""
         login = f"{quote(url.user or '', safe='')}{after}@"
-    hosts = ",".join(_written_host(name, port) for name, port in url.hosts)
+    hosts = ",".join(_format_host(name, port) for name, port in url.hosts)
     return f"{scheme}://{login}{hosts}/{quote(url.database, safe='')}{tail}"
 
 
-def _quoted(value: str, quoting: Callable[..., str], safe: str) -> str:
-    return value if value == MASK else quoting(value, safe=safe)
+def _quote(value: str, function: Callable[..., str], safe: str) -> str:
+    return value if value == MASK else function(value, safe=safe)
 
 
-def _written_host(name: str, port: int | None) -> str:
-    ipv6 = ":" in name and not name.startswith("/")
-    written = f"[{quote(name, safe=':')}]" if ipv6 else quote(name, safe="")
-    return f"{written}:{port}" if port else written
+def _format_host(name: str, port: int | None) -> str:
+    is_ipv6 = ":" in name and not name.startswith("/")
+    host = f"[{quote(name, safe=':')}]" if is_ipv6 else quote(name, safe="")
+    return f"{host}:{port}" if port else host
 
 
 # -- parsing ----------------------------------------------------------------------------------
@@ -193,13 +193,13 @@ def parse_url(url: object, *, root: Path | None = None) -> DatabaseURL:
 
     Args:
         url: A string, a ``sqlalchemy.URL``, or one of pydantic's URL or secret types.
-        root: The folder from which relative paths count; the working folder when left out.
+        root: The folder against which relative paths are resolved; the working folder by default.
 
     Raises:
-        ConfigurationError: What is wrong, in words that hold no password.
+        ConfigurationError: The URL is invalid; the message contains no password.
     """
     parsed = read_url(url, root or Path.cwd())
-    # No frame of this error may hold the URL: tools print local variables with a traceback.
+    # No frame of this error may hold the URL, because tools print local variables.
     del url
     if isinstance(parsed, DatabaseURL):
         return parsed
@@ -207,7 +207,7 @@ def parse_url(url: object, *, root: Path | None = None) -> DatabaseURL:
 
 
 def read_url(url: object, root: Path) -> DatabaseURL | str:
-    """:func:`parse_url` that returns what is wrong instead of raising it."""
+    """Read *url* as :func:`parse_url` does, but return a problem instead of raising it."""
     try:
         return _read(url.reveal() if isinstance(url, Secret) else url, root)
     except URLProblem as problem:
@@ -216,7 +216,7 @@ def read_url(url: object, root: Path) -> DatabaseURL | str:
 
 @lru_cache(maxsize=1024)
 def read_url_once(url: Secret[Any], root: Path) -> DatabaseURL | str:
-    """:func:`read_url` for the URLs of a configuration, which stay what they are."""
+    """Read *url* as :func:`read_url` does, and cache the result."""
     return read_url(url, root)
 
 
@@ -226,18 +226,18 @@ def _read(url: object, root: Path) -> DatabaseURL:
     text = _text(url)
     if text is None:
         scheme, _, driver = str(getattr(url, "drivername", "")).partition("+")
-        dialect = _kind(scheme.lower(), driver.lower() or None)
+        dialect = _read_kind(scheme.lower(), driver.lower() or None)
         parts = split_object(url)
     else:
-        scheme, written, rest = split_scheme(text)
-        driver = written or ""
-        dialect = _kind(scheme, written)
+        scheme, url_driver, rest = split_scheme(text)
+        driver = url_driver or ""
+        dialect = _read_kind(scheme, url_driver)
         parts = split_file(rest) if dialect == "sqlite" else split_server(rest)
-    settled = sqlite.settle(parts, root) if dialect == "sqlite" else libpq.settle(parts, root)
-    return _value(dialect, driver or None, settled)
+    parts = sqlite.normalize(parts, root) if dialect == "sqlite" else libpq.normalize(parts, root)
+    return _build_url(dialect, driver or None, parts)
 
 
-def _value(dialect: DialectName, driver: str | None, parts: Parts) -> DatabaseURL:
+def _build_url(dialect: DialectName, driver: str | None, parts: Parts) -> DatabaseURL:
     return DatabaseURL(
         dialect=dialect,
         driver=driver,
@@ -250,7 +250,7 @@ def _value(dialect: DialectName, driver: str | None, parts: Parts) -> DatabaseUR
 
 
 def _text(url: object) -> str | None:
-    """The text of *url*; ``None`` for a ``sqlalchemy.URL``, which is read by its attributes."""
+    """Return *url* as text; ``None`` for a ``sqlalchemy.URL``, whose attributes are read."""
     if is_object(url):
         return None
     for method in ("get_secret_value", "unicode_string"):  # pydantic's secrets and URLs
@@ -265,7 +265,7 @@ def _text(url: object) -> str | None:
     return url.strip()
 
 
-def _kind(scheme: str, driver: str | None) -> DialectName:
+def _read_kind(scheme: str, driver: str | None) -> DialectName:
     dialect = _KINDS.get(scheme)
     if dialect is None:
         hint = did_you_mean(scheme, _KINDS)

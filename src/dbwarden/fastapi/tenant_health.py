@@ -54,7 +54,7 @@ async def known_families(state: Serving, until: float) -> tuple[TenantFamily, ..
 
     async def ask(family: TenantFamily) -> None:
         with contextlib.suppress(DBWardenError):
-            await family.ask(max_age=family.refresh_after)
+            await family.load(max_age=family.refresh_after)
 
     async with anyio.create_task_group() as group:
         group.cancel_scope.deadline = until

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from dbwarden.config.embedded import ADDRESS, address_of, listens, url_in
+from dbwarden.config.embedded import ADDRESS, address_of, is_listening, url_in
 from dbwarden.config.model import EMBEDDED, DatabaseConfig
 from dbwarden.errors import ConnectError, UsageError
 from dbwarden.files.disk import open_own, write_own
@@ -133,7 +133,7 @@ def _start(root: Path) -> _Place:
         if not _can_be(_inside(root)):
             _make_outside(root)
         place = _place(root)
-        if not listens(place.folder):
+        if not is_listening(place.folder):
             _start_in(place, user)
             write_own(root / ADDRESS, os.fsencode(f"{place.folder}\n"))
     return place
@@ -240,7 +240,7 @@ def _stop(root: Path, remove: bool) -> DevServer:
     from dbwarden.dialects.postgresql.scratch.binaries import find_binaries, readable_copy, runner
 
     place = _place(root)
-    if listens(place.folder):
+    if is_listening(place.folder):
         user = runner()
         found = find_binaries()
         kept = place.folder / found.bindir.parent.parent.name / found.bindir.parent.name / "bin"
@@ -258,7 +258,7 @@ def _stop(root: Path, remove: bool) -> DevServer:
 def _status(root: Path, names: Sequence[str]) -> DevServer:
     place = _place(root)
     folder = address_of(root)
-    if folder is None or not listens(folder):
+    if folder is None or not is_listening(folder):
         return DevServer(running=False, data=place.data)
     return DevServer(
         running=True, data=place.data, urls=tuple(url_in(folder, name) for name in names)

@@ -116,7 +116,7 @@ def test_a_new_tenant_is_usable_without_a_restart(
 ) -> None:
     from dbwarden.config import project
 
-    monkeypatch.setattr(project, "ASK_AGAIN", 0.0)
+    monkeypatch.setattr(project, "MIN_RELOAD_INTERVAL", 0.0)
     with serve(app_of()) as client:
         assert client.get("/path/initech").status_code == 404
         (tenants.root / "tenants.txt").write_text("acme globex initech")

@@ -249,7 +249,7 @@ def test_what_asyncpg_does_anyway_may_be_asked_for(query: str) -> None:
         ("sslnegotiation=direct", "needs sslmode=require"),
         ("sslnegotiation=direct&sslmode=prefer", "needs sslmode=require"),
         ("sslrootcert=system&sslmode=require", "needs sslmode=verify-full"),
-        ("sslrootcert=system&sslcert=c.pem", "sslcert cannot stand beside"),
+        ("sslrootcert=system&sslcert=c.pem", "sslcert cannot be combined"),
     ],
 )
 def test_what_asyncpg_cannot_do_is_refused_with_the_way_out(query: str, words: str) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dbwarden import telemetry
 from dbwarden.config import tenants as tenants_module
 from dbwarden.config.loading import load_project
-from dbwarden.config.patterns import OWN, REFRESH_AFTER
+from dbwarden.config.patterns import REFRESH_AFTER, TENANT_OPTIONS
 from dbwarden.config.project import Project
 from dbwarden.config.registry import (
     PROCESS,
@@ -607,7 +607,7 @@ def test_migrations_are_written_for_the_family() -> None:
 def test_every_option_has_its_row_in_the_documentation() -> None:
     text = (Path(__file__).parents[3] / "docs" / "tenants.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE))
-    assert set(rows) == {*OWN, "database_url"}
+    assert set(rows) == {*TENANT_OPTIONS, "database_url"}
     assert rows["id_pattern"] == f"`{tenants_module.DEFAULT_IDS}`"
     assert rows["refresh_after"] == f"`{REFRESH_AFTER:g}`"
 
@@ -621,7 +621,7 @@ def test_ten_thousand_tenants_take_little_memory() -> None:
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    only(loaded)._take(ids)
+    only(loaded)._store_ids(ids)
     databases = loaded.databases
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

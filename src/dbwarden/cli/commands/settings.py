@@ -61,7 +61,7 @@ def _row(config: DatabaseConfig) -> tuple[str, ...]:
 
 def _sum(family: TenantFamily) -> tuple[str, ...]:
     template, count = family.template, family.count
-    word = f"tenants of {family.asks}" if count is None else counted(count, "tenant")
+    word = f"tenants of {family.source_name}" if count is None else counted(count, "tenant")
     folder = short(template.migrations_dir)
     return (family.pattern.name, template.database_type, family.display_url, word, folder)
 
