@@ -42,3 +42,12 @@ def test_every_path_of_the_source_exists(name: str) -> None:
         for kind in KINDS:
             place = path.replace("<kind>", kind)
             assert any((base / place).exists() for base in (ROOT, ROOT / "src" / "dbwarden")), path
+
+
+def test_the_changelog_has_one_line_per_change() -> None:
+    """A merge of parallel branches (merge=union) can bring deleted lines back."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    lines = text.partition("## Unreleased")[2].partition("\n## ")[0].splitlines()
+    assert len(lines) < 90
+    assert not [line for line in lines if line.startswith(" ")]
+    assert text.count("### Security") == text.count("\n## ")
