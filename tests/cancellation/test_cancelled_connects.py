@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import dialect_for
+from dbwarden.kinds import dialect_for
 
 ROUNDS = 40
 """More rounds of the event loop than pass until the driver has asked for TLS."""

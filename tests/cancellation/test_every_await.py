@@ -19,9 +19,9 @@ from sqlalchemy import text
 import dbwarden
 from dbwarden import fleet
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import dialect_for
 from dbwarden.dialects.postgresql.scratch.authoring_dialect import PostgresAuthoringDialect
 from dbwarden.engines.opening import Engines
+from dbwarden.kinds import dialect_for
 from tests.cancellation.conftest import LOCKS
 from tests.conftest import MakeConfig
 

@@ -16,9 +16,9 @@ from dbwarden.dialects.authoring import (
     Expression,
     ScratchDatabase,
     ScratchServer,
-    authoring_dialect_for,
     setup_of,
 )
+from dbwarden.kinds import authoring_dialect_for
 from dbwarden.schema import Schema
 
 

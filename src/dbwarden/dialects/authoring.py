@@ -227,16 +227,3 @@ class AuthoringDialect(Protocol):
             UnsupportedChange: A change has no SQL; names the thing and what to do next.
         """
         ...
-
-
-def authoring_dialect_for(name: DialectName) -> AuthoringDialect:
-    """The workshop of the dialect called *name*; its driver is imported only now."""
-    if name == "postgresql":
-        from dbwarden.dialects.postgresql.scratch.authoring_dialect import (
-            AUTHORING_DIALECT as POSTGRESQL,
-        )
-
-        return POSTGRESQL
-    from dbwarden.dialects.sqlite.scratch.authoring_dialect import AUTHORING_DIALECT as SQLITE
-
-    return SQLITE

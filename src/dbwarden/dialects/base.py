@@ -238,14 +238,3 @@ class Dialect(Protocol):
             UsageError: This kind of database has no such thing as what *new* asks for.
         """
         ...
-
-
-def dialect_for(name: DialectName) -> Dialect:
-    """The dialect called *name*; its driver is imported only now."""
-    if name == "postgresql":
-        from dbwarden.dialects.postgresql import DIALECT as POSTGRESQL
-
-        return POSTGRESQL
-    from dbwarden.dialects.sqlite import DIALECT as SQLITE
-
-    return SQLITE

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 from weakref import WeakSet
 
 import anyio
@@ -120,10 +120,14 @@ class Served:
 
 async def serve(config: DatabaseConfig) -> Served:
     """Make an engine, in a thread: drivers are loaded, and SQLite's looks at the disk."""
-    if config.database_type == "postgresql":
-        return await anyio.to_thread.run_sync(_serve_postgresql, config)
-    url = await config.resolve_url()
-    return await anyio.to_thread.run_sync(_serve_sqlite, config, url)
+    match config.database_type:
+        case "postgresql":
+            return await anyio.to_thread.run_sync(_serve_postgresql, config)
+        case "sqlite":
+            url = await config.resolve_url()
+            return await anyio.to_thread.run_sync(_serve_sqlite, config, url)
+        case kind:
+            assert_never(kind)
 
 
 def _serve_postgresql(config: DatabaseConfig) -> Served:
@@ -167,11 +171,14 @@ def _sqlite() -> Any:
 
 def _read_only(served: Served) -> AsyncEngine:
     made: AsyncEngine
-    if served.config.database_type == "postgresql":
-        made = _postgresql().read_only_engine(served.config, served.engine)
-    else:
-        made = _sqlite().read_only_engine(served.config, served.url, served.engine)
-        mark_errors(made, served.config)
+    match served.config.database_type:
+        case "postgresql":
+            made = _postgresql().read_only_engine(served.config, served.engine)
+        case "sqlite":
+            made = _sqlite().read_only_engine(served.config, served.url, served.engine)
+            mark_errors(made, served.config)
+        case kind:
+            assert_never(kind)
     return made
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from dbwarden.errors import MigrationFileError
 from dbwarden.types import DatabaseName, DialectName, Location
@@ -108,8 +109,14 @@ SQLITE = Lexis(
 
 
 def lexis_of(dialect: DialectName) -> Lexis:
-    """The quotes and comments of *dialect*."""
-    return POSTGRESQL if dialect == "postgresql" else SQLITE
+    """Return the quotes and comments of *dialect*."""
+    match dialect:
+        case "postgresql":
+            return POSTGRESQL
+        case "sqlite":
+            return SQLITE
+        case _:
+            assert_never(dialect)
 
 
 def skip_gap(lexis: Lexis, text: str, position: int = 0) -> int:

@@ -16,11 +16,12 @@ import anyio.to_thread
 from dbwarden import telemetry
 from dbwarden.config.loading import DatabaseRef, configured
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, Step, dialect_for
+from dbwarden.dialects.base import Connection, Dialect, Step
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration, Section
 from dbwarden.history import Reading
+from dbwarden.kinds import dialect_for
 from dbwarden.types import DatabaseName, DialectName
 
 P = ParamSpec("P")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import dialect_for
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow, LockHolder, Reading, State
+from dbwarden.kinds import dialect_for
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.pending import resumed_work
 from dbwarden.operations.replicas import ReplicaStatus, look_with_primary

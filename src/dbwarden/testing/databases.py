@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 import anyio
 
@@ -64,18 +64,26 @@ class Templates:
 
     def fresh(self, config: DatabaseConfig) -> FreshDatabase:
         """A copy of the template of this database; migrates the template the first time."""
-        make = self._sqlite if config.database_type == "sqlite" else self._postgresql
-        url = make(config)
+        match config.database_type:
+            case "sqlite":
+                url = self._sqlite(config)
+            case "postgresql":
+                url = self._postgresql(config)
+            case kind:
+                assert_never(kind)
         return FreshDatabase(name=config.database_name, url=url, config=at(config, url))
 
     def drop(self, database: FreshDatabase) -> None:
         """Remove a copy, and whoever is connected to it."""
-        if database.config.database_type == "sqlite":
-            path = parse_url(database.url).file
-            for end in ("", "-wal", "-shm", "-journal"):
-                Path(f"{path}{end}").unlink(missing_ok=True)
-        else:
-            self._drop(parse_url(database.url).database)
+        match database.config.database_type:
+            case "sqlite":
+                path = parse_url(database.url).file
+                for end in ("", "-wal", "-shm", "-journal"):
+                    Path(f"{path}{end}").unlink(missing_ok=True)
+            case "postgresql":
+                self._drop(parse_url(database.url).database)
+            case kind:
+                assert_never(kind)
 
     def close(self) -> None:
         """Remove the templates and stop the server."""

@@ -1,6 +1,6 @@
 """The few rows with which PostgreSQL migrations are tried, and what is told after them."""
 
-from dbwarden.dialects.authoring import authoring_dialect_for
+from dbwarden.kinds import authoring_dialect_for
 from tests.integration.authoring.conftest import Project
 
 

@@ -16,7 +16,6 @@ import anyio
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import authoring_dialect_for
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchDatabase, harmless
 from dbwarden.errors import (
     ConfigurationError,
@@ -28,6 +27,7 @@ from dbwarden.errors import (
     UsageError,
 )
 from dbwarden.files.parsing import parse
+from dbwarden.kinds import authoring_dialect_for
 from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.generate_models import generate_models
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations

@@ -9,9 +9,10 @@ import pytest
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, dialect_for
+from dbwarden.dialects.base import Connection, Dialect
 from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow
+from dbwarden.kinds import dialect_for
 from dbwarden.operations.operation import migration_files
 from dbwarden.operations.pending import fresh_works, resumed_work, rollback_work
 from tests.conftest import MakeConfig

@@ -7,10 +7,10 @@ import pytest
 
 import dbwarden
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import dialect_for
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import UsageError
+from dbwarden.kinds import dialect_for
 from tests.integration.running.conftest import write_tables
 
 OLD = 5000

@@ -20,10 +20,11 @@ import structlog  # noqa: F401 - the first event would load it, and block for th
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, PendingMigration, dialect_for
+from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow, LockHolder
+from dbwarden.kinds import dialect_for
 from dbwarden.types import DatabaseName, Direction
 
 NAME = DatabaseName("app")

@@ -13,8 +13,8 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import dialect_for
 from dbwarden.errors import DBWardenError
+from dbwarden.kinds import dialect_for
 from dbwarden.operations.migrate import migrate
 from dbwarden.types import DatabaseName
 

@@ -129,7 +129,7 @@ def as_nobody(folder: Path, code: str) -> str:
         from dataclasses import replace
         import anyio
         from dbwarden.config.model import DatabaseConfig
-        from dbwarden.dialects.base import dialect_for
+        from dbwarden.kinds import dialect_for
         from dbwarden.errors import DBWardenError
         root = Path({str(folder)!r})
         config = DatabaseConfig(database_name="app", database_type="sqlite", root=root,

@@ -15,10 +15,10 @@ from dbwarden.authoring.scratch_session import Source
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, as_migration
-from dbwarden.dialects.base import dialect_for
 from dbwarden.errors import ConfigurationError, StatementFailed, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
+from dbwarden.kinds import dialect_for
 from dbwarden.schema.garbage import garbage_collection_disabled
 from dbwarden.types import Location
 
