@@ -98,7 +98,7 @@ async def assert_there_and_back(
     options = RenderOptions(using=case.using, fills=case.fills)
     changes = diff(current, desired, renames)
     upgrade = joined(render(changes, current=current, desired=desired, options=options))
-    back = diff(desired, current, [r for r in invert(renames) if isinstance(r, Renaming)])
+    back = diff(desired, current, invert(renames))
     rollback = joined(render(back, current=desired, desired=current, options=options))
     script = ";\n".join(statement.text for statement in upgrade)
     assert upgrade, "a change must write SQL"

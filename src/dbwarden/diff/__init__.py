@@ -1,4 +1,4 @@
-"""Two schemas -> the changes that lead from one to the other, in an order that works. Pure."""
+"""Compute the ordered changes that turn one schema into another. Pure."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -21,7 +21,7 @@ __all__ = ["diff", "differ"]
 
 
 def differ(current: Schema, desired: Schema) -> bool:
-    """Whether anything differs, be it in a way that cannot be expressed."""
+    """Return whether the schemas differ, including in ways that no change can express."""
     try:
         return bool(compare(current, desired))
     except UnsupportedChange:
@@ -34,22 +34,22 @@ def diff(
     renames: Iterable[Renaming] = (),
     follows: Collection[Ref] = (),
 ) -> tuple[Change, ...]:
-    """The changes that lead from *current* to *desired*, in order; none when they are equal.
+    """Return the ordered changes from *current* to *desired*; empty if they are equal.
 
-    A rollback is ``diff(desired, current, invert(renames))``: it knows what depends on what in
-    *desired*, which the inverse of single changes does not.
+    For a rollback call ``diff(desired, current, invert(renames))``: it respects the dependencies
+    in *desired*, which inverting single changes would not.
 
-    What has a name that another thing takes by a rename is renamed itself first.
+    If a rename takes a name that is in use, the present owner of the name is renamed first.
 
     Args:
-        current: What is there.
-        desired: What is wanted.
-        renames: What is the same thing under another name; they come first, in their order.
-        follows: Views, triggers and the like that the server keeps in step with the renames; as
-            they are called in *desired*, which has them as the server will.
+        current: The schema before.
+        desired: The schema afterwards.
+        renames: Objects to rename; these changes come first, in their order.
+        follows: Views, triggers and the like that the server adapts to the renames, by their names
+            in *desired*, which has them as the server will print them.
 
     Raises:
-        UnsupportedChange: A difference that cannot be expressed; names the thing.
+        UnsupportedChange: A difference cannot be expressed; names the object.
     """
     with garbage_collection_disabled():
         return _diff(current, desired, renames, follows)
@@ -79,7 +79,7 @@ def _diff(
 def _homes(
     changes: Iterable[Change], renames: Iterable[Renaming]
 ) -> tuple[list[Change], list[Change]]:
-    """The new namespaces into which something is renamed, and all other changes."""
+    """Return new namespaces that are the target of a rename, and all other changes."""
     names = {rename.after.namespace for rename in renames if isinstance(rename, Rename)}
     first: list[Change] = []
     rest: list[Change] = []

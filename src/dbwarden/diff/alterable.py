@@ -1,4 +1,4 @@
-"""What can be altered in place, and what has to be dropped and made anew. Pure."""
+"""Decide which objects can be altered in place and which must be dropped and recreated. Pure."""
 
 from dataclasses import fields, replace
 
@@ -30,25 +30,25 @@ DROP_EXPRESSION_VERSION = 130000
 
 
 def column_alters(desired: Schema, before: Column, after: Column) -> bool:
-    """Whether a column can change in place: all but how its value is computed."""
+    """Return whether a column can be altered in place. Its generation expression cannot."""
     if before.generated == after.generated or desired.dialect == "sqlite":
         return True
     if before.generated is not None and after.generated is not None:
         same_sort = before.generated.stored == after.generated.stored
         return same_sort and desired.server_version >= SET_EXPRESSION_VERSION
-    # A stored value stays as a plain one; the other way round it has to be computed anew.
+    # A stored value can become a plain one, but not the other way round.
     stored = before.generated is not None and before.generated.stored
     return stored and desired.server_version >= DROP_EXPRESSION_VERSION
 
 
 def differing(before: object, after: object) -> frozenset[str]:
-    """The names of the fields in which two values of one dataclass differ."""
+    """Return the names of the fields in which two values of one dataclass differ."""
     names = (field.name for field in fields(before))  # type: ignore[arg-type]  # a dataclass
     return frozenset(name for name in names if getattr(before, name) != getattr(after, name))
 
 
 def constraint_alters(before: Constraint, after: Constraint) -> bool:
-    """Whether a constraint can change in place."""
+    """Return whether a constraint can be altered in place."""
     if type(before) is not type(after):
         return False
     changed = differing(before, after)
@@ -68,7 +68,7 @@ def constraint_alters(before: Constraint, after: Constraint) -> bool:
 
 
 def index_alters(before: Index, after: Index) -> bool:
-    """Whether an index can change in place."""
+    """Return whether an index can be altered in place."""
     if not differing(before, after) <= {
         *("comment", "parameters", "clustered", "columns", "inherited")
     }:
@@ -81,20 +81,20 @@ def _keys(index: Index) -> tuple[IndexColumn, ...]:
 
 
 def enum_grows(before: Enum, after: Enum) -> bool:
-    """Whether every old value is still there, in the same order."""
+    """Return whether all old values remain, in the same order."""
     rest = iter(after.values)
     return all(value in rest for value in before.values)
 
 
 def composite_grows(before: CompositeType, after: CompositeType) -> bool:
-    """Whether the attributes that stay are in the same order, before all that are new."""
+    """Return whether the remaining attributes keep their order and precede all new ones."""
     old, new = ([item.name for item in type_.attributes] for type_ in (before, after))
     stay = [name for name in old if name in new]
     return new[: len(stay)] == stay
 
 
 def object_alters(before: SchemaObject, after: SchemaObject) -> bool:
-    """Whether anything but a table can change in place."""
+    """Return whether an object other than a table can be altered in place."""
     match before, after:
         case Enum(), Enum():
             return enum_grows(before, after)
@@ -127,7 +127,7 @@ def object_alters(before: SchemaObject, after: SchemaObject) -> bool:
 
 
 def _view_replaces(before: View, after: View) -> bool:
-    """CREATE OR REPLACE VIEW keeps the columns that are there and may add some behind them."""
+    """Return whether CREATE OR REPLACE VIEW suffices: it can only append columns."""
     old = [(column.name, column.type, column.collation) for column in before.columns]
     new = [(column.name, column.type, column.collation) for column in after.columns]
     return bool(old) and new[: len(old)] == old

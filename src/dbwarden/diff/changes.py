@@ -1,8 +1,8 @@
-"""What can change: one frozen class a kind of change, with what it replaces, so that each inverts.
+"""The kinds of changes: one frozen class each, which also holds the value it replaces.
 
-Tables, columns, constraints and indexes have changes of their own; everything else is created,
-dropped, altered in place or renamed as a whole. What cannot be altered in place is a drop and a
-create.
+Tables, columns, constraints and indexes have changes of their own. All other objects are created,
+dropped, altered in place or renamed as a whole. An object that cannot be altered in place is
+dropped and created.
 """
 
 from collections.abc import Iterable
@@ -28,21 +28,21 @@ from dbwarden.schema import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTable:
-    """A new table, with all that stands inside its CREATE TABLE."""
+    """A new table with everything inside its CREATE TABLE."""
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropTable:
-    """A table goes, with its rows and all that belongs to it."""
+    """The removal of a table with its rows and parts."""
 
     table: Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterTable:
-    """What a table itself is (not its columns, constraints, indexes) changes."""
+    """A change of a table itself, not of its columns, constraints or indexes."""
 
     before: Table
     after: Table
@@ -58,7 +58,7 @@ class AddColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropColumn:
-    """A column goes, with its values; ``only`` says that child tables keep theirs."""
+    """The removal of a column and its values; child tables keep theirs if ``only`` is set."""
 
     table: QualifiedName
     column: Column
@@ -67,7 +67,7 @@ class DropColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterColumn:
-    """A column changes in place."""
+    """A change of a column in place."""
 
     table: QualifiedName
     before: Column
@@ -84,7 +84,7 @@ class AddConstraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropConstraint:
-    """A constraint goes."""
+    """The removal of a constraint."""
 
     table: QualifiedName
     constraint: Constraint
@@ -92,7 +92,7 @@ class DropConstraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterConstraint:
-    """A constraint changes in place: comment, deferral, validation, storage parameters."""
+    """A change of a constraint in place: comment, deferral, validation, storage parameters."""
 
     table: QualifiedName
     before: Constraint
@@ -109,7 +109,7 @@ class AddIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropIndex:
-    """An index goes."""
+    """The removal of an index."""
 
     table: QualifiedName
     index: Index
@@ -117,7 +117,7 @@ class DropIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlterIndex:
-    """An index changes in place: comment, storage parameters, statistics, clustering."""
+    """A change of an index in place: comment, storage parameters, statistics, clustering."""
 
     table: QualifiedName
     before: Index
@@ -126,21 +126,21 @@ class AlterIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create:
-    """Anything else that is new."""
+    """The creation of any other object."""
 
     obj: SchemaObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
-    """Anything else that goes."""
+    """The removal of any other object."""
 
     obj: SchemaObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alter:
-    """Anything else that changes in place."""
+    """A change of any other object in place."""
 
     before: SchemaObject
     after: SchemaObject
@@ -151,11 +151,11 @@ Rebuilt = Enum | Domain | CompositeType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildType:
-    """A type that has to be made anew, with the columns that change over to it.
+    """A type to recreate, with the columns to convert to the new one.
 
-    ``along`` are the types that are built on it, each behind what it needs: a domain over an enum.
-    ``columns`` are those of their columns that stay: the table, the column before, and the column
-    when it has moved, with its new default; whatever else changes in it comes later.
+    ``along`` are types that depend on it, in order of their dependencies: a domain over an enum.
+    ``columns`` are the remaining columns of these types: the table, the column before, and the
+    column after the conversion with its new default. Other changes of the column come later.
     """
 
     before: Rebuilt
@@ -165,16 +165,16 @@ class RebuildType:
 
     @property
     def types(self) -> tuple[tuple[Rebuilt, Rebuilt], ...]:
-        """All types that are made anew, before and after."""
+        """All types to recreate, before and after."""
         return ((self.before, self.after), *self.along)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rename:
-    """The same thing under another name, or in another namespace.
+    """A new name or namespace for an object.
 
-    ``aside`` says that it has the new name only for the time being; ``on`` is the relation of an
-    index, which its name does not tell.
+    ``aside`` marks a temporary name. ``on`` is the relation of an index, which its name does not
+    include.
     """
 
     before: Ref
@@ -185,7 +185,7 @@ class Rename:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenameValue:
-    """The same enum value under another name."""
+    """A new name for an enum value."""
 
     enum: QualifiedName
     before: str
@@ -216,76 +216,33 @@ Change = (
 )
 
 
-def inverse(change: Change) -> Change:
-    """The change that takes *change* back."""
-    match change:
-        case CreateTable(table=table):
-            return DropTable(table=table)
-        case DropTable(table=table):
-            return CreateTable(table=table)
-        case AlterTable(before=before, after=after):
-            return AlterTable(before=after, after=before)
-        case AddColumn(table=name, column=column):
-            return DropColumn(table=name, column=column)
-        case DropColumn(table=name, column=column):
-            return AddColumn(table=name, column=column)
-        case AlterColumn(table=name, before=was, after=now):
-            return AlterColumn(table=name, before=now, after=was)
-        case Create(obj=obj):
-            return Drop(obj=obj)
-        case Drop(obj=obj):
-            return Create(obj=obj)
-        case Alter(before=old, after=new):
-            return Alter(before=new, after=old)
-        case RebuildType(before=old_type, after=new_type, along=along, columns=columns):
-            swapped = tuple((table, now, was) for table, was, now in columns)
-            others = tuple((now, was) for was, now in along)
-            return RebuildType(before=new_type, after=old_type, along=others, columns=swapped)
-        case Rename(before=old_ref, after=new_ref, on=on):
-            return Rename(before=new_ref, after=old_ref, on=on)
-        case RenameValue(enum=enum, before=old_value, after=new_value):
-            return RenameValue(enum=enum, before=new_value, after=old_value)
+def invert(renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
+    """Return the renames that undo *renames*, in reverse order."""
+    return tuple(_inverse(rename) for rename in reversed(tuple(renames)))
+
+
+def _inverse(rename: Renaming) -> Renaming:
+    match rename:
+        case Rename(before=before, after=after, on=on):
+            return Rename(before=after, after=before, on=on)
+        case RenameValue(enum=enum, before=old, after=new):
+            return RenameValue(enum=enum, before=new, after=old)
         case _:
-            return _inverse_of_part(change)
-
-
-def _inverse_of_part(
-    change: AddConstraint | DropConstraint | AlterConstraint | AddIndex | DropIndex | AlterIndex,
-) -> Change:
-    match change:
-        case AddConstraint(table=name, constraint=constraint):
-            return DropConstraint(table=name, constraint=constraint)
-        case DropConstraint(table=name, constraint=constraint):
-            return AddConstraint(table=name, constraint=constraint)
-        case AlterConstraint(table=name, before=before, after=after):
-            return AlterConstraint(table=name, before=after, after=before)
-        case AddIndex(table=name, index=index):
-            return DropIndex(table=name, index=index)
-        case DropIndex(table=name, index=index):
-            return AddIndex(table=name, index=index)
-        case AlterIndex(table=name, before=was, after=now):
-            return AlterIndex(table=name, before=now, after=was)
-        case _:
-            assert_never(change)
-
-
-def invert(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """The changes that take *changes* back, last one first."""
-    return tuple(inverse(change) for change in reversed(tuple(changes)))
+            assert_never(rename)
 
 
 def index_ref(table: QualifiedName, index: Index) -> Ref:
-    """The identity of an index: it lives in its table's namespace."""
+    """Return the identity of an index; it is in its table's namespace."""
     return Ref(ObjectKind.INDEX, table.namespace, index.name)
 
 
 def constraint_ref(table: QualifiedName, constraint: Constraint) -> Ref:
-    """The identity of a constraint."""
+    """Return the identity of a constraint."""
     return ref_of(ObjectKind.CONSTRAINT, table, constraint_key(constraint))
 
 
 def subject(change: Change) -> Ref:
-    """What *change* is about; the new name of what is renamed."""
+    """Return the identity of the object that *change* affects; for a rename, the new one."""
     match change:
         case CreateTable(table=table) | DropTable(table=table) | AlterTable(after=table):
             return table.ref

@@ -1,8 +1,8 @@
-"""Objects that need each other in a circle: which part of one comes later and goes earlier. Pure.
+"""Resolve dependency cycles: create one part of an object later and drop it earlier. Pure.
 
-PostgreSQL records what an expression reads. A table whose default calls a function that reads the
-table cannot be created in one statement, nor can two tables whose policies read each other be
-dropped in two. The default, check or policy is what a circle can be opened at.
+PostgreSQL records the objects that an expression reads. A table whose default calls a function that
+reads the table cannot be created in one statement, nor can two tables whose policies read each
+other be dropped in two. A cycle is broken at a default, check or policy.
 """
 
 from collections import defaultdict
@@ -41,9 +41,9 @@ Along = Mapping[QualifiedName, list[Ref]]
 
 
 def clinging(schema: Schema) -> frozenset[Ref]:
-    """Return the triggers, rules and policies that have to be dropped before their table.
+    """Return the triggers, rules and policies that must be dropped before their table.
 
-    They need something that needs the table, or that is dropped with a table that does: neither
+    They need an object that needs the table, or that is dropped with a table that does. Neither
     could be dropped while the other exists.
     """
     parts: tuple[Trigger | Rule | Policy, ...]
@@ -57,8 +57,8 @@ def clinging(schema: Schema) -> frozenset[Ref]:
 def opened(
     changes: Iterable[Change], current: Schema, desired: Schema
 ) -> tuple[tuple[Change, ...], frozenset[Ref], frozenset[Ref]]:
-    """Return *changes* with defaults, computed columns and checks of domains that close a circle
-    as changes of their own, and the domains that come, and those that go, without their checks."""
+    """Return *changes* with separate changes for the defaults, computed columns and domain checks
+    that close a cycle, and the created and the dropped domains without their checks."""
     came, went = _Circles(desired), _Circles(current)
     found: list[Change] = []
     for change in changes:
@@ -83,7 +83,7 @@ def opened(
 
 
 class _Circles:
-    """Which expressions of one schema lead back to what they belong to."""
+    """The cycles in one schema between expressions and the objects they belong to."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
@@ -92,7 +92,7 @@ class _Circles:
         self.bare: set[Ref] = set()
 
     def reached(self, ref: Ref) -> bool:
-        """Return whether what *ref* needs leads back to it."""
+        """Return whether the dependencies of *ref* lead back to it."""
         if self._needs is None:
             self._needs, self._along = self._schema.needs(), _along(self._schema)
         return _leads_back(self._needs, self._along, ref)
@@ -103,7 +103,7 @@ class _Circles:
         return has_default and self.reached(ref_of(ObjectKind.DEFAULT, table, column.name))
 
     def create(self, change: CreateTable | AddColumn) -> list[Change]:
-        """Return *change* and, behind it, what has to wait for a function that reads the table."""
+        """Return *change*, then the parts that wait for a function that reads the table."""
         match change:
             case CreateTable(table=table):
                 kept, late = self._split(table)
@@ -124,7 +124,7 @@ class _Circles:
         ]
 
     def drop(self, change: DropTable | DropColumn) -> list[Change]:
-        """Return *change* and, before it, what is in the way of a function that reads the table."""
+        """Remove the parts that use a function that reads the table, then return *change*."""
         match change:
             case DropTable(table=table):
                 kept, early = self._split(table)
@@ -148,7 +148,7 @@ class _Circles:
         return replace(column, default=None) if self.default(table, column) else column
 
     def _split(self, table: Table) -> tuple[tuple[Column, ...], list[Column]]:
-        """Return the columns of *table* without defaults, and the computed ones, that lead back."""
+        """Return the columns without cyclic defaults, and the cyclic computed columns."""
         keys = (table.primary_key, *table.uniques)
         held = {name for key in keys if key is not None for name in key.columns}
         apart = [
@@ -164,7 +164,7 @@ class _Circles:
 
 
 def _alter(change: AlterColumn, leads: bool, came: _Circles, after: Column) -> Iterator[Change]:
-    """A default that leads back is dropped before, or set after, what else changes in a column."""
+    """Yield *change* with a cyclic default dropped before, or set after, the rest of it."""
     table, first = change.table, change.before
     if leads and first.default != after.default:
         yield AlterColumn(table=table, before=first, after=replace(first, default=None))
@@ -179,7 +179,7 @@ def _alter(change: AlterColumn, leads: bool, came: _Circles, after: Column) -> I
 
 
 def _along(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> Along:
-    """Return what is created or dropped together with each table."""
+    """Return the objects that are created or dropped together with each table."""
     found: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
     for part in parts:
         found[part.table].append(part.ref)
@@ -193,7 +193,7 @@ def _along(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> Alo
 
 
 def _leads_back(needs: Needs, along: Along, part: Ref) -> bool:
-    """Return whether what *part* needs leads back to its table, or to the domain that it is."""
+    """Return whether the dependencies of *part* lead back to its table, or to the domain itself."""
     waiting: Collection[Ref] = [ref for ref in needs.get(part, ()) if not _is_own(ref, part)]
     seen = {part, *waiting}
     while waiting:
@@ -210,7 +210,7 @@ def _with(along: Along, ref: Ref) -> Iterable[Ref]:
 
 
 def _is_own(ref: Ref, part: Ref) -> bool:
-    """Return whether *ref* is the relation that *part* belongs to, or the domain *part* itself."""
+    """Return whether *ref* is the relation of *part*, or the domain *part* itself."""
     if part.kind is ObjectKind.DOMAIN:
         return ref == part
     return ref.kind in _RELATIONS and ref.table == part.table

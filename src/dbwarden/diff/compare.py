@@ -1,4 +1,4 @@
-"""Two schemas -> the changes between them, not yet in order. Pure."""
+"""Compare two schemas and list the changes, unordered. Pure."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ T = TypeVar("T")
 def pair(
     before: Iterable[T], after: Iterable[T], key: Callable[[T], Hashable]
 ) -> Iterator[tuple[T | None, T | None]]:
-    """What is only before, what is in both, what is only after; by *key*, each in its order."""
+    """Yield pairs of items with the same *key*, with ``None`` for a missing partner."""
     old = {key(item): item for item in before}
     new = {key(item): item for item in after}
     for name, item in old.items():
@@ -75,22 +75,22 @@ def pair(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Both:
-    """The two schemas that are compared."""
+    """The two schemas to compare."""
 
     current: Schema
     desired: Schema
 
 
 def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
-    """Every difference between the two schemas as changes, in no order that would run."""
+    """Return every difference between the two schemas as a change, unordered."""
     both = Both(current=current, desired=desired)
     return (*_compare_tables(both), *_compare_objects(both))
 
 
 def bare(table: Table) -> Table:
-    """*table* without what is a change of its own: foreign keys, checks, indexes.
+    """Return *table* without parts that are changes of their own: foreign keys, checks, indexes.
 
-    So is a key of a partitioned table that its partitions do not have.
+    This includes a key of a partitioned table that its partitions do not have.
     """
     key = table.primary_key
     return replace(
@@ -115,7 +115,7 @@ def _compare_tables(both: Both) -> Iterator[Change]:
 
 
 def _create_table(both: Both, table: Table) -> Iterator[Change]:
-    """A new table; a partition whose parts have names of their own is made before it is one."""
+    """Create a table; a partition with custom part names is attached after its creation."""
     apart = alone(both.desired, table)
     if apart is None:
         yield from _create(table)
@@ -140,7 +140,7 @@ def _create(table: Table) -> Iterator[Change]:
 
 
 def _apart(table: Table) -> tuple[Constraint, ...]:
-    """The constraints that are changes of their own, even on a new table."""
+    """Return the constraints that are added separately, even to a new table."""
     keys = (*((table.primary_key,) if table.primary_key else ()), *table.uniques)
     return (*table.checks, *table.foreign_keys, *(key for key in keys if not key.valid))
 
@@ -177,9 +177,10 @@ def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
 
 
 def _stages(before: Table, after: Table) -> tuple[Table, ...]:
-    """What a table is in turn: first it leaves parents, last it gets new ones and is identified.
+    """Return the states that a table passes through: it leaves old parents first, joins new ones
+    later, and gets its replica identity last.
 
-    The order of parents is nobody's wish: a new one comes last.
+    Parent order is not significant; new parents are appended.
     """
     stays = before.partition_of if before.partition_of == after.partition_of else None
     kept = tuple(parent for parent in before.inherits if parent in after.inherits)
@@ -193,7 +194,7 @@ def _stages(before: Table, after: Table) -> tuple[Table, ...]:
 
 
 def own_part(table: Table) -> Table:
-    """What the table itself is."""
+    """Return *table* without columns, constraints and indexes."""
     return replace(bare(table), columns=(), primary_key=None, uniques=(), exclusions=())
 
 
@@ -271,7 +272,7 @@ P = TypeVar("P", bound="Constraint | Index")
 def _same_but_name(
     before: Sequence[P], after: Sequence[P], key: Callable[[P], str]
 ) -> Iterator[tuple[P, P]]:
-    """Pairs that differ in nothing but their name: renamed, since that costs nothing."""
+    """Yield pairs that differ only in their name; renaming them is cheap."""
     old_names, new_names = {key(item) for item in before}, {key(item) for item in after}
     arrived = [item for item in after if item.name and key(item) not in old_names]
     for item in before:
@@ -321,7 +322,7 @@ def _compare_object(both: Both, before: SchemaObject, after: SchemaObject) -> It
         if before != middle:
             yield Alter(before=before, after=middle)
         if before.owned_by is not None and after.owned_by is not None and middle != after:
-            # Let go first: the old owner may have to go before the new one can come.
+            # Detach first: the old owner may have to be dropped before the new one is created.
             free = replace(after, owned_by=None)
             yield Alter(before=middle, after=free)
             middle = free

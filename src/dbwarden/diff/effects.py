@@ -1,4 +1,4 @@
-"""What a change makes, removes and touches: all that ordering needs to know of it. Pure."""
+"""Describe what a change creates, removes and touches, for ordering. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,15 +45,15 @@ from dbwarden.schema import (
 Refs = frozenset[Ref]
 NONE: Refs = frozenset()
 Name = tuple[str, str, str]
-"""Among what a name is one of a kind, its namespace, and the name."""
+"""A kind of object within which names are unique, its namespace, and the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What one change does.
+    """The effects of one change.
 
-    ``retypes`` are columns and types under which the ground moves: what reads them must be gone
-    meanwhile.
+    ``retypes`` are columns and types that change their type: objects that read them must not exist
+    at that time.
     """
 
     makes: Refs = NONE
@@ -63,7 +63,7 @@ class Effects:
 
 
 def effects(change: Change) -> Effects:
-    """What *change* does."""
+    """Return the effects of *change*."""
     own = frozenset({subject(change)})
     match change:
         case CreateTable(table=table):
@@ -112,13 +112,13 @@ def effects(change: Change) -> Effects:
 
 
 def _gains(less: Domain, more: Domain) -> bool:
-    """Whether a domain gets checks or a default, and nothing else changes in it."""
+    """Return whether a domain only gains checks or a default."""
     kept = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
     return kept and replace(less, checks=more.checks, default=more.default) == more
 
 
 def _touched(before: Table, after: Table) -> Refs:
-    """The table itself, or only those parts of it that other things wait for."""
+    """Return the table itself, or only the parts of it that other objects depend on."""
     parts = {
         "replica_identity": replica_identity(after.name),
         "inherits": parentage(after.name),
@@ -159,15 +159,15 @@ def _alter_column(change: AlterColumn) -> Effects:
 
 
 def retyped(before: Column, after: Column) -> bool:
-    """Whether the server will rewrite or refuse what reads this column."""
+    """Return whether the server rewrites or refuses objects that read this column."""
     was = (before.type, before.collation, before.generated)
     return was != (after.type, after.collation, after.generated)
 
 
 def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
-    """The names that *change* takes, and those that it sets free.
+    """Return the names that *change* takes and those that it releases.
 
-    Relations, indexes and sequences of one namespace share their names, and so do its types.
+    Relations, indexes and sequences of one namespace share their names; so do types.
     """
     if isinstance(change, Rename):
         return (
@@ -202,5 +202,5 @@ def _names(ref: Ref, change: Change) -> Iterator[Name]:
     if ref.kind in TYPES:
         yield "type", ref.namespace or "", ref.name
     if ref.kind is ObjectKind.CONSTRAINT:
-        # A key's index has the key's name.
+        # The index of a key has the key's name.
         yield "relation", ref.namespace or "", ref.part or ""

@@ -1,4 +1,4 @@
-"""Constraints go back into the CREATE TABLE (or DROP TABLE) that can hold them. Pure."""
+"""Move constraints into the CREATE TABLE (or DROP TABLE) that can include them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,10 +25,10 @@ from dbwarden.schema import (
 
 
 def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tuple[Change, ...]:
-    """*changes* in *order*, with constraints inside their tables where nothing stands between.
+    """Return *changes* in *order*, with constraints moved into their tables where possible.
 
-    A new table holds a constraint when all that it needs is there before the table; a table that
-    goes takes a constraint along when nothing that the constraint needs goes earlier.
+    A new table includes a constraint if everything that the constraint needs exists before the
+    table. A dropped table includes one if nothing that the constraint needs is dropped earlier.
     """
     place = {number: index for index, number in enumerate(order)}
     created, dropped = _tables(changes)
@@ -55,7 +55,7 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
 
 
 def _holds(constraint: Constraint) -> bool:
-    """Whether CREATE TABLE can say it: there, NOT VALID is not heard, and ONLY is no word."""
+    """Return whether CREATE TABLE can express it: it ignores NOT VALID and does not know ONLY."""
     match constraint:
         case Check() | ForeignKey():
             return constraint.validated

@@ -1,18 +1,18 @@
-"""A topological sort with a mind of its own: deterministic, and gentle where it may be. Pure."""
+"""Sort a graph topologically, deterministically, with hard and soft edges. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 GROUP = 3
-"""How many parts of a priority name the group of a node, as its stage and its table."""
+"""The number of leading parts of a priority that form the group of a node: stage and table."""
 
 
 @dataclass(slots=True)
 class Graph:
-    """Nodes are numbers from 0; an edge says that one comes before another.
+    """A graph whose nodes are numbers from 0; an edge means that one node precedes another.
 
-    Soft edges are wishes: where they run in a circle, some are not granted.
+    Soft edges are preferences: where they form a cycle, some are ignored.
     """
 
     size: int
@@ -24,24 +24,24 @@ class Graph:
         self.soft = [set() for _ in range(self.size)]
 
     def before(self, first: int, second: int) -> None:
-        """*first* must come before *second*."""
+        """Require that *first* precedes *second*."""
         if first != second:
             self.hard[first].add(second)
 
     def wish(self, first: int, second: int) -> None:
-        """*first* should come before *second* if that is possible."""
+        """Prefer that *first* precedes *second*."""
         if first != second:
             self.soft[first].add(second)
 
     def sort(self, priorities: Sequence[tuple[object, ...]]) -> tuple[list[int], list[int]]:
-        """The nodes in an order that respects every hard edge.
+        """Return the nodes in an order that respects every hard edge.
 
-        Among those that may come next, one of the group of the one before comes first, so that what
-        belongs together stands together; else the one with the smallest priority. A wish is broken
-        only inside a circle: what merely stands behind one waits.
+        Among the nodes that are ready, one of the previous node's group comes first, so that groups
+        stay together; otherwise the one with the smallest priority. A soft edge is ignored only if
+        it is part of a cycle.
 
         Returns:
-            The order, and the nodes that stand in a circle of hard edges (none if all is well).
+            The order, and the nodes that are part of a cycle of hard edges (normally none).
         """
         must, may = _incoming(self.hard), _incoming(self.soft)
         behind = _reversed(self.hard, self.soft)
@@ -75,7 +75,7 @@ class Graph:
 
 
 class _Ready:
-    """The nodes that may come next: those of the last one's group first, else by priority."""
+    """The nodes that are ready: those of the last node's group first, then by priority."""
 
     def __init__(self, priorities: Sequence[tuple[object, ...]]) -> None:
         self._priorities = priorities
@@ -113,7 +113,7 @@ def _incoming(edges: Sequence[set[int]]) -> list[int]:
 
 
 def _reversed(*edges: Sequence[set[int]]) -> list[list[int]]:
-    """For each node, those that come before it."""
+    """Return the predecessors of each node."""
     found: list[list[int]] = [[] for _ in edges[0]]
     for kind in edges:
         for node, targets in enumerate(kind):
@@ -123,9 +123,9 @@ def _reversed(*edges: Sequence[set[int]]) -> list[list[int]]:
 
 
 def _first_circle(start: int, behind: Sequence[Sequence[int]], among: set[int]) -> set[int]:
-    """Nodes of *among* that wait for one another and for no others: *start* waits for them.
+    """Return nodes of *among* that form a cycle that *start* waits for, and wait for no others.
 
-    The first strongly connected component that Tarjan's algorithm completes on its way back.
+    This is the first strongly connected component that Tarjan's algorithm completes.
     """
     seen, low, path = {start: 0}, {start: 0}, [start]
     open_ = [(start, iter(behind[start]))]

@@ -1,4 +1,4 @@
-"""Things that nobody declares again and that follow what is renamed. Pure."""
+"""Follow renames in objects that no model declares. Pure."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
@@ -9,7 +9,7 @@ from dbwarden.schema import ObjectKind, Ref, Schema
 
 
 def following(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
-    """*base*, in which what *refs* name is as *desired* has it."""
+    """Return *base* with the objects *refs* replaced by those of *desired*."""
     if not refs:
         return base
     there = {obj.ref: obj for obj in desired.objects if obj.ref in refs}
@@ -22,7 +22,7 @@ def following(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
 
 
 def moved(ref: Ref, renames: Iterable[Renaming]) -> Ref:
-    """What *ref*, a thing or a part of a table, is called after *renames*."""
+    """Return the identity of *ref*, an object or a part of a table, after *renames*."""
     for rename in renames:
         match rename:
             case Rename(before=before, after=after) if before == ref:

@@ -1,4 +1,4 @@
-"""Changes -> the same changes in an order that works, and that reads well. Pure."""
+"""Sort changes into an executable and readable order. Pure."""
 
 import re
 from collections import defaultdict
@@ -72,25 +72,25 @@ STAGES = {
     ObjectKind.GRANT: 66,
     ObjectKind.OTHER: 67,
 }
-"""Where a reader looks for each kind; real dependencies come first."""
+"""The order of the kinds in a file; dependencies take precedence."""
 
 FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_THINGS = 30, 31, 70, 80
 LOOSE = frozenset({ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE})
 ON_TABLES = frozenset({ObjectKind.TRIGGER, ObjectKind.POLICY, ObjectKind.RULE})
-"""What is known by its table's name, too."""
+"""The kinds that also depend on the name of their table."""
 IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
 
 
 def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ...]:
-    """*changes* in an order in which each finds what it needs.
+    """Return *changes* in an order in which each finds the objects that it needs.
 
     Args:
-        changes: In any order.
-        old: Who needs whom before.
-        new: Who needs whom afterwards.
+        changes: The changes, in any order.
+        old: The dependencies before.
+        new: The dependencies afterwards.
 
     Raises:
-        UnsupportedChange: Things need one another in a circle; names them.
+        UnsupportedChange: Objects depend on each other in a cycle; names them.
     """
     nodes = _Nodes(changes, old)
     graph = Graph(len(changes))
@@ -112,15 +112,15 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     if circle:
         named = ", ".join(sorted({str(subject(changes[number])) for number in circle}))
         raise UnsupportedChange(
-            f"These need one another in a circle: {named}.",
-            next_step="Break the circle by hand: move one of them to a migration of its own.",
+            f"These objects depend on each other in a cycle: {named}.",
+            next_step="Break the cycle by hand: move one of them to a migration of its own.",
         )
     return folded(changes, sorted_, graph)
 
 
 @dataclass(slots=True, init=False)
 class _Nodes:
-    """Which change makes, removes, touches or moves which thing."""
+    """The changes that create, remove, touch or move each object."""
 
     effects: list[Effects]
     makers: Mapping[Ref, list[int]]
@@ -128,7 +128,7 @@ class _Nodes:
     touchers: Mapping[Ref, list[int]]
     retypers: Mapping[Ref, list[int]]
     settings: frozenset[int]
-    """Changes of nothing but storage parameters: nobody waits for them."""
+    """The changes of storage parameters only: no other change waits for them."""
 
     def __init__(self, changes: Sequence[Change], old: Links) -> None:
         self.effects = [_with_parts(change, effects(change), old) for change in changes]
@@ -145,7 +145,7 @@ class _Nodes:
 
 
 def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
-    """A table or view takes its triggers, rules, policies and sequences with it."""
+    """Let a dropped table or view remove its triggers, rules, policies and sequences."""
     match change:
         case DropTable(table=table):
             name = table.name
@@ -172,7 +172,7 @@ def _after_what_it_needs(graph: Graph, nodes: _Nodes, number: int, new: Links) -
                 for other in found.get(needed, ()):
                     if other not in nodes.settings:
                         graph.before(other, number)
-    for ref in effect.makes:  # a rebuild: the old one first
+    for ref in effect.makes:  # a rebuild: the old object first
         for other in nodes.removers.get(ref, ()):
             graph.before(other, number)
 
@@ -183,7 +183,7 @@ def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links, new:
         for needed in old.needs.get(ref, ()):
             if needed in effect.removes:
                 continue
-            # What stands on a table may go after the table was altered; on a column it may not.
+            # Dependents of an altered table may be dropped later, but not those of a column.
             altered = () if needed.kind in LOOSE else nodes.touchers.get(needed, ())
             for other in (
                 *nodes.removers.get(needed, ()),
@@ -195,15 +195,15 @@ def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links, new:
         for needed in old.needs.get(ref, ()):
             again = needed in nodes.makers and needed in new.needs.get(ref, ())
             for other in nodes.removers.get(needed, ()):
-                if not again:  # what is made anew is waited for
+                if not again:  # a recreated object is waited for
                     graph.before(number, other)
             for other in nodes.retypers.get(needed, ()):
-                if needed not in new.needs.get(ref, ()):  # a column leaves a type in time
+                if needed not in new.needs.get(ref, ()):  # the column changes its type before
                     graph.before(number, other)
 
 
 def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
-    """What takes a name waits for what sets it free."""
+    """Make changes that take a name wait for those that release it."""
     freed: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
     takes = []
     for number, change in enumerate(changes):
@@ -215,13 +215,13 @@ def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
         for name in taken:
             for other in freed.get(name, ()):
                 if isinstance(change, Rename) and change.aside:
-                    graph.before(number, other)  # a name for the time being: it is given up later
+                    graph.before(number, other)  # a temporary name, released later
                 else:
                     graph.before(other, number)
 
 
 def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
-    """Changes of one column or table keep their order; a table has one primary key at a time."""
+    """Keep the order of changes of one column or table; a table has one primary key at a time."""
     last: dict[Ref, int] = {}
     keys: dict[QualifiedName, int] = {}
     for number, change in enumerate(changes):
@@ -244,7 +244,7 @@ def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> Non
 
 
 def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> None:
-    """A table that goes should go before what its indexes and constraints need: with them."""
+    """Drop a table, with its indexes and constraints, before the objects that these need."""
     gone = {
         change.table.name: n for n, change in enumerate(changes) if isinstance(change, DropTable)
     }
@@ -255,7 +255,7 @@ def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> No
 
 
 def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
-    """Tables in the order of their foreign keys; functions behind what their texts mention."""
+    """Prefer tables in the order of foreign keys, and functions after the names in their bodies."""
     _one_overload_at_a_time(graph, changes)
     _behind_what_is_mentioned(graph, changes)
     for change in changes:
@@ -273,7 +273,7 @@ def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
 
 
 def _behind_what_is_mentioned(graph: Graph, changes: Sequence[Change]) -> None:
-    """A function, and what may call it at once (a default, an index), behind what it mentions."""
+    """Place functions, defaults and indexes after the functions whose names they contain."""
     named: defaultdict[str, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
         ref = subject(change)
@@ -301,7 +301,7 @@ def _behind_what_is_mentioned(graph: Graph, changes: Sequence[Change]) -> None:
 
 
 def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
-    """A function goes before another of its name comes: with both there, calls are ambiguous."""
+    """Drop a function before creating another of its name: calls would be ambiguous."""
     gone: dict[QualifiedName, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
         if isinstance(change, Drop) and isinstance(change.obj, Routine | Aggregate):
@@ -315,7 +315,7 @@ def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
 def _logged_before_what_refers_to_it(
     graph: Graph, nodes: _Nodes, changes: Sequence[Change], old: Links
 ) -> None:
-    """A logged table may not refer to an unlogged one, at no time."""
+    """Never let a logged table refer to an unlogged one."""
     switched = {
         change.after.name: (number, change.after.unlogged)
         for number, change in enumerate(changes)
@@ -334,7 +334,7 @@ def _logged_before_what_refers_to_it(
 
 
 def _long_values_before_how_they_are_kept(graph: Graph, changes: Sequence[Change]) -> None:
-    """Parameters of a TOAST table are lost where no column is long enough for there to be one."""
+    """Set TOAST parameters while the table has a TOAST table, that is, a long enough column."""
     columns = defaultdict(list)
     for number, change in enumerate(changes):
         if isinstance(change, AddColumn | AlterColumn):

@@ -1,4 +1,4 @@
-"""What would be lost along with a part that is dropped and made anew. Pure."""
+"""Restore what is lost when a part is dropped and recreated. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ BY_INDEX = "USING INDEX "
 
 
 def let_go(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
-    """A sequence outlives the column that owns it where that one comes again."""
+    """Detach a sequence from the column that owns it if that column is recreated."""
     gone = {subject(change) for change in changes if isinstance(change, DropColumn)}
     come = {subject(change) for change in changes if isinstance(change, AddColumn)}
     owners = {item.name: item.owned_by for item in current.sequences}
@@ -37,7 +37,7 @@ def let_go(changes: Sequence[Change], current: Schema, desired: Schema) -> Itera
 
 
 def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]:
-    """A table forgets its replica identity when that index goes, even if it comes again."""
+    """Set the replica identity again when its index is dropped and recreated."""
     made = {
         (
             change.table,
@@ -61,7 +61,7 @@ def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]
 
 
 def granted_again(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
-    """What is dropped and made anew has the grants that it had, where grants are not compared."""
+    """Grant the existing privileges again on recreated objects, where grants are not compared."""
     gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
     made = {change.obj.ref for change in changes if isinstance(change, Create)}
     again = gone & made
@@ -72,7 +72,7 @@ def granted_again(changes: Sequence[Change], current: Schema, desired: Schema) -
 
 
 def _chosen(table: Table) -> str | None:
-    """The index that is the table's replica identity."""
+    """Return the index that is the table's replica identity."""
     if not table.replica_identity.startswith(BY_INDEX):
         return None
     return table.replica_identity.removeprefix(BY_INDEX)

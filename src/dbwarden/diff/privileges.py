@@ -1,4 +1,4 @@
-"""What default privileges grant by themselves to objects that a plan creates. Pure."""
+"""Account for default privileges on objects that a plan creates. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,18 +29,18 @@ OBJECTS: Mapping[ObjectKind, tuple[str, str]] = {
     ObjectKind.COMPOSITE: ("TYPES", "TYPE"),
     ObjectKind.NAMESPACE: ("SCHEMAS", "SCHEMA"),
 }
-"""What default privileges call each kind, and what GRANT calls it."""
+"""The names of each kind in ALTER DEFAULT PRIVILEGES and in GRANT."""
 USUAL = {("FUNCTIONS", "public"): ("EXECUTE",), ("TYPES", "public"): ("USAGE",)}
-"""What the server itself grants to everybody."""
+"""The privileges that the server grants to PUBLIC by default."""
 
 
 def with_default_privileges(
     changes: Sequence[Change], current: Schema, desired: Schema
 ) -> tuple[tuple[Change, ...], Schema]:
-    """Return *changes* with grants that take into account what default privileges grant.
+    """Return *changes* with grants adjusted for default privileges, and *desired* likewise.
 
-    New objects get what the default privileges of *current* say: changes of these come last.
-    Second is *desired* with the grants that have to be taken away, so that they can be ordered.
+    New objects get the default privileges of *current*, because changes of these come last.
+    The second value is *desired* with the grants to revoke, so that these can be ordered.
     """
     own = [it for it in current.default_privileges if it.grantor is None]
     if not own:
@@ -66,7 +66,7 @@ def with_default_privileges(
 
 
 def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
-    """Changes of default privileges come after everything that they could have an effect on."""
+    """Place changes of default privileges after every change that they could affect."""
     makers = [number for number, change in enumerate(changes) if [*_created([change])]]
     for number, change in enumerate(changes):
         match change:
@@ -82,7 +82,7 @@ def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
 
 
 def _granted(change: Change) -> tuple[Ref, str] | None:
-    """Return what a new grant is on, and to whom."""
+    """Return the object of a new grant, and the role."""
     match change:
         case Create(obj=Grant() as grant):
             return grant.on, grant.role
@@ -108,7 +108,7 @@ def _created(changes: Iterable[Change]) -> Iterator[Ref]:
 
 
 def _counters(columns: Iterable[Column]) -> Iterator[Ref]:
-    """Return the sequences that the server makes for identity columns."""
+    """Yield the sequences that the server creates for identity columns."""
     for column in columns:
         if column.identity is not None and column.identity.sequence is not None:
             yield ref_of(ObjectKind.SEQUENCE, column.identity.sequence)
@@ -117,7 +117,7 @@ def _counters(columns: Iterable[Column]) -> Iterator[Ref]:
 def _given(
     on: Ref, defaults: Sequence[DefaultPrivileges], targets: Mapping[Ref, str]
 ) -> Iterator[Grant]:
-    """Return what *on* is granted as soon as it is made, role by role."""
+    """Yield the grants that *on* gets when it is created, by role."""
     objects, word = OBJECTS[on.kind]
     found: defaultdict[str, list[DefaultPrivileges]] = defaultdict(list)
     for item in defaults:

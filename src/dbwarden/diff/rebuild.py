@@ -1,7 +1,7 @@
-"""What stands on something that goes or moves has to step aside: dropped before, made again after.
+"""Drop and recreate the dependents of dropped or changed objects. Pure.
 
-A view on a column that changes its type, a foreign key on a primary key that is made anew, a
-default that calls a function whose result changes. Pure.
+Examples are a view on a column that changes its type, a foreign key to a recreated primary key, and
+a default that calls a function whose result type changes.
 """
 
 from collections.abc import Iterable
@@ -65,7 +65,7 @@ READERS = frozenset(
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """The changes so far, and how to find things by their identity."""
+    """The changes so far, with an index of both schemas."""
 
     changes: list[Change]
     old: Links
@@ -77,7 +77,7 @@ class _Work:
 
 
 class Finder:
-    """Things of a schema by their identity."""
+    """The objects of a schema by identity."""
 
     def __init__(self, schema: Schema) -> None:
         self.objects: dict[Ref, SchemaObject] = {obj.ref: obj for obj in schema.objects}
@@ -98,10 +98,10 @@ class Finder:
 def with_rebuilds(
     changes: Iterable[Change], current: Schema, desired: Schema, old: Links
 ) -> tuple[Change, ...]:
-    """*changes* with what must step aside for them, and come back.
+    """Return *changes* with the drops and creates of the dependents that they require.
 
     Raises:
-        UnsupportedChange: Something in use cannot step aside; names it.
+        UnsupportedChange: An object in use cannot be dropped temporarily; names it.
     """
     work = _Work(
         changes=list(_split_identity(changes)),
@@ -138,7 +138,7 @@ def _key(ref: Ref) -> tuple[str, str, str, str]:
 
 
 def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
-    """A default and an identity use the same sequence name: the old one goes before the new."""
+    """Drop the old default or identity before adding the new one: both use one sequence name."""
     for change in changes:
         if isinstance(change, AlterColumn):
             was, now = change.before, change.after
@@ -153,20 +153,20 @@ def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
 
 
 def _stands_aside(work: _Work, ref: Ref, user: Ref, gone: bool) -> bool:
-    """Whether *user* has to go while *ref* is gone or moves."""
+    """Return whether *user* must be dropped while *ref* is dropped or changes its type."""
     if (
         user.kind is ObjectKind.TABLE
         and ref.kind is ObjectKind.ROUTINE
         and user.table in work.desired.tables
     ):
         raise UnsupportedChange(
-            f"{ref} would have to be dropped and made anew, but the partition key of {user} "
+            f"{ref} would have to be dropped and recreated, but the partition key of {user} "
             "calls it, and that key cannot change.",
-            next_step="Give the new function another name, or make a new table and move the "
+            next_step="Give the new function another name, or create a new table and move the "
             "rows by hand.",
         )
     if user.kind in (ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE):
-        return False  # a child of a parent, a sequence of a column: the order sees to them
+        return False  # a child of a parent, a sequence of a column: handled by the order
     if user.kind is ObjectKind.COLUMN:
         return _generated(work, user) or (gone and ref.kind is not ObjectKind.COLUMN)
     if user.kind is ObjectKind.DEFAULT:
@@ -183,7 +183,7 @@ def _generated(work: _Work, column: Ref) -> bool:
 
 
 def _moves(work: _Work, type_: Ref, default: Ref) -> bool:
-    """Whether the default's column changes over to the new type in the type's own change."""
+    """Return whether the default's column is converted to the new type by the type's own change."""
     return any(
         (table, was.name) == (default.table, default.part)
         for change in work.changes
@@ -196,9 +196,9 @@ NUMBERS = frozenset({"smallint", "integer", "bigint"})
 
 
 def _crosses(work: _Work, ref: Ref) -> bool:
-    """Whether both ends of a foreign key change to types that do not compare with the old ones.
+    """Return whether both ends of a foreign key change to types incomparable with the old ones.
 
-    A type that is made anew is such another type, whatever its name.
+    A recreated type counts as such a type, even under the same name.
     """
     key = work.current.constraints.get(ref)
     if not isinstance(key, ForeignKey):
@@ -222,7 +222,7 @@ def _crosses(work: _Work, ref: Ref) -> bool:
 
 
 def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
-    """Replace what happens to *user* by a drop and a create."""
+    """Replace the changes of *user* by a drop and a create."""
     drop, create = _pair(work, ref, user)
     if isinstance(create, AddIndex) and drop is None:
         if create not in work.changes:
@@ -246,7 +246,8 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
 
 
 def _domain_pair(work: _Work, user: Ref) -> tuple[Change | None, Change | None]:
-    """A domain loses the checks and the default that may call a function, and gets its new ones."""
+    """Return the changes that remove a domain's expressions that may call a function, and add the
+    new ones."""
     was, now = work.current.objects.get(user), work.desired.objects.get(user)
     alters = isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)
     if not (alters and isinstance(was, Domain) and isinstance(now, Domain)):
@@ -263,7 +264,7 @@ def _mentions(expression: str, names: Iterable[str]) -> bool:
 
 
 def _take_expressions_off(work: _Work, drop: Alter, create: Alter) -> None:
-    """A domain stays, for columns have it; what calls the function is off it meanwhile."""
+    """Keep a domain in place, without the expressions that call the function in the meantime."""
     work.removed.add(drop.before.ref)
     kept = [item for item in work.changes if not _is_about(item, drop.before.ref)]
     work.changes = [*kept, drop]
@@ -272,7 +273,7 @@ def _take_expressions_off(work: _Work, drop: Alter, create: Alter) -> None:
 
 
 def _is_about(change: Change, ref: Ref) -> bool:
-    """Whether *change* would do to *ref* what its being made anew does as well."""
+    """Return whether recreating *ref* makes *change* redundant."""
     if isinstance(change, Rename):
         return change.before == ref
     alters = isinstance(change, Alter | AlterColumn | AlterConstraint | AlterIndex)
@@ -280,7 +281,7 @@ def _is_about(change: Change, ref: Ref) -> bool:
 
 
 def _later(work: _Work, ref: Ref) -> Ref:
-    """What *ref* is called afterwards."""
+    """Return the identity of *ref* after the renames."""
     renames = (item for item in work.changes if isinstance(item, Rename))
     return next((item.after for item in renames if item.before == ref), ref)
 
@@ -302,7 +303,7 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
             new = work.desired.indexes.get(_later(work, user))
             if old is None or new is None:
                 return None, None
-            if old[1].inherited:  # it goes along with the parent's, and comes along with it
+            if old[1].inherited:  # dropped and created with the parent's
                 return None, _under_its_name(work, *new)
             return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
         case ObjectKind.COLUMN | ObjectKind.DEFAULT:
@@ -317,7 +318,8 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
 
 
 def _under_its_name(work: _Work, name: QualifiedName, index: Index) -> Change | None:
-    """What makes a partition's index before the parent's comes again, if it has its own name."""
+    """Return the change that creates a partition's index ahead of the parent's, if it has a custom
+    name."""
     table = work.desired.tables.get(name)
     if table is None or table.partition_of is None or not index.inherited:
         return None
@@ -327,7 +329,7 @@ def _under_its_name(work: _Work, name: QualifiedName, index: Index) -> Change | 
 
 
 def _comes_from_parent(work: _Work, table: Table, column: Column) -> bool:
-    """Whether a parent's change of its default reaches *column*, which has the same."""
+    """Return whether a change of a parent's default also applies to *column*."""
     above = (work.current.tables.get(name) for name in parents(table))
     found = (parent.column(column.name) for parent in above if parent is not None)
     return any(own is not None and own.default == column.default for own in found)
@@ -352,19 +354,19 @@ def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Chang
     if was.generated is not None:
         return DropColumn(table=user.table, column=was), AddColumn(table=user.table, column=now)
     if was.type != now.type or _moves(work, ref, user):
-        return None, None  # the column leaves the type by itself; the order sees to it
+        return None, None  # the column changes its type itself
     raise UnsupportedChange(
-        f"{ref} would have to be dropped and made anew, but {user} uses it.",
+        f"{ref} would have to be dropped and recreated, but {user} uses it.",
         next_step="Change the column to another type in one migration, and back in the next.",
     )
 
 
 def _without_twins(changes: list[Change], apart: set[Ref]) -> list[Change]:
-    """Leave out what a RebuildType does along with the type: its columns end as desired.
+    """Leave out column changes that a RebuildType already makes.
 
     Args:
-        changes: All of them.
-        apart: Columns whose defaults go and come by themselves, since they need something else.
+        changes: All changes.
+        apart: Columns whose defaults are dropped and set separately.
     """
     changes = [_without_defaults(change, apart) for change in changes]
     moved = {

@@ -1,8 +1,7 @@
-"""A schema as it will be once things are renamed. Pure.
+"""Predict a schema after renames. Pure.
 
-The server follows a rename everywhere by number; here names are followed in the values and in the
-printed text. Where the two disagree (an alias in a view, say) the worst that happens is that
-something is defined anew.
+The server tracks objects by number across a rename; this module replaces names in values and in
+printed text. Where the two disagree (an alias in a view, say), an object is at worst defined again.
 """
 
 import re
@@ -42,12 +41,12 @@ T = TypeVar("T")
 OnTable = TypeVar("OnTable", Trigger, Rule, Policy, Statistics)
 Reader = TypeVar("Reader", View, MaterializedView, Routine)
 FOLLOWED = "-- follows a column that was renamed\n"
-"""What makes a text unlike any that the server prints: how it prints it now is not known."""
+"""Prefix that makes a text differ from any the server prints: its new printed form is unknown."""
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*|.""", re.DOTALL)
 
 
 def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
-    """*schema* after *renames*, in their order."""
+    """Return *schema* after *renames*, in their order."""
     for rename in renames:
         match rename:
             case RenameValue(enum=enum, before=before, after=after):
@@ -64,7 +63,7 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
 
 
 def _taken_along(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref]]:
-    """What the server moves along with a table into another namespace."""
+    """Return the objects that the server moves to another namespace with a table."""
     table = schema.table(old.table) if old.kind is ObjectKind.TABLE else None
     if table is None or old.namespace == new.namespace:
         return []
@@ -80,7 +79,7 @@ def _is_owned(sequence: Sequence, table: Ref) -> bool:
 
 
 def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
-    """Sequences that serve the same column under another name: they go on counting."""
+    """Return renames of sequences that serve the same column; they keep their counters."""
     wanted = {item.owned_by: item for item in desired.sequences if item.owned_by is not None}
     for sequence in current.sequences:
         other = wanted.get(sequence.owned_by) if sequence.owned_by is not None else None
@@ -123,7 +122,7 @@ def _literal(text: str) -> str:
 
 
 def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
-    """A table, type, view ...: its name, and every mention of it."""
+    """Rename a table, type, view or the like, and every mention of it."""
 
     def visit(value: Any) -> Any:
         if value == old:
@@ -154,7 +153,7 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
 
 
 def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName) -> str:
-    """How GRANT names a thing: always with its namespace."""
+    """Return the name of an object in GRANT, always with its namespace."""
     was, now = (
         f" {_quoted(name.namespace or '', schema)}.{_quoted(name.name, schema)}"
         for name in (old, new)
@@ -189,7 +188,7 @@ def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callabl
 
 
 def _quoted(name: str, schema: Schema) -> str:
-    flags = re.IGNORECASE if schema.dialect == "sqlite" else 0  # there, capitals need no quotes
+    flags = re.IGNORECASE if schema.dialect == "sqlite" else 0  # SQLite names are case-insensitive
     if re.fullmatch(r"[a-z_][a-z0-9_$]*", name, flags):
         return name
     return '"' + name.replace('"', '""') + '"'
@@ -281,7 +280,7 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
 
 
 def _followed(obj: T) -> T:
-    """*thing* with its text marked as one that follows a renamed column."""
+    """Return *obj* with its text marked as following a renamed column."""
     name = "using" if isinstance(obj, Policy) else "definition"
     text = getattr(obj, name) or ""
     return replace(obj, **{name: FOLLOWED + text.removeprefix(FOLLOWED)})  # type: ignore[type-var]  # a dataclass
@@ -340,7 +339,7 @@ TEXTS = {
 
 
 def _texts(value: T, text: Callable[[str], str]) -> T:
-    """*value* with every printed text in it put through *text*."""
+    """Return *value* with *text* applied to every printed text in it."""
     if isinstance(value, tuple):
         return tuple(_texts(item, text) for item in value)  # type: ignore[return-value]  # same shape
     if not is_dataclass(value):
@@ -358,7 +357,7 @@ def _texts(value: T, text: Callable[[str], str]) -> T:
 
 
 def _walk(value: T, visit: Callable[[Any], Any]) -> T:
-    """*value* with everything that *visit* has another value for replaced, at any depth."""
+    """Return *value* with every part replaced, at any depth, that *visit* has a new value for."""
     found = visit(value)
     if found is not None:
         return found  # type: ignore[no-any-return]  # of the same type, by contract

@@ -1,4 +1,4 @@
-"""SQL that a dialect writes for changes, and what a person may say about how. Values only."""
+"""SQL statements that a dialect writes for changes, and the options for them. Values only."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,16 +8,16 @@ from dbwarden.diff.changes import Change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStatement:
-    """One statement of a migration that is being written.
+    """One statement of a migration.
 
-    ``text`` has no closing semicolon. ``why`` says why the step is there, where that is not
-    plain. ``transactional`` is false for what has to run, or has to be committed, by itself.
-    ``destroys`` names what is dropped, as ``--allow-drop`` takes it: ``users.email``; ``converts``
-    the columns whose values a conversion may change. ``removes`` names what no row may hold any
-    more, and ``refuses`` says on which rows the statement fails: nothing is lost there.
-    ``unfilled`` names columns that are required from here on, but for which rows may have no value,
-    as ``--fill`` takes them. ``joins`` is the beginning of ``text`` where the rest may stand in one
-    statement with others that begin so.
+    ``text`` has no closing semicolon. ``why`` explains the step where its purpose is not obvious.
+    ``transactional`` is false for a statement that must run, or be committed, separately.
+    ``destroys`` names dropped objects as ``--allow-drop`` takes them: ``users.email``; ``converts``
+    the columns whose values a conversion may change. ``removes`` names values that no row may hold
+    afterwards, and ``refuses`` describes rows on which the statement fails without data loss.
+    ``unfilled`` names columns that become required although rows may have no value, as ``--fill``
+    takes them. ``joins`` is the prefix of ``text`` up to which the statement can be merged with
+    neighbours that share it.
     """
 
     text: str
@@ -34,12 +34,12 @@ class PlannedStatement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderOptions:
-    """What a person said about how to write the SQL.
+    """The user's options for the SQL to write.
 
     Args:
-        online: Whether to use the forms that do not block reading and writing.
-        using: Column (``users.age``) and the expression that turns old values into new ones.
-        fills: Column (``users.email``) and the expression for rows without a value.
+        online: Whether to use forms that do not block reads and writes.
+        using: Conversion expressions by column (``users.age``).
+        fills: Expressions for rows without a value, by column (``users.email``).
     """
 
     online: bool = False
@@ -51,7 +51,7 @@ DEFAULT_OPTIONS = RenderOptions()
 
 
 def joined(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ...]:
-    """*statements*, neighbours that may be one statement made one: a table is rewritten once."""
+    """Merge neighbouring statements where possible, so that a table is rewritten once."""
     found: list[PlannedStatement] = []
     for statement in statements:
         last = found[-1] if found else None

@@ -1,7 +1,7 @@
-"""What things need by their very nature: a column its table, a foreign key what it refers to.
+"""Derive structural dependencies: a column needs its table, a foreign key its referred table.
 
-The server's own dependencies know the expressions; these know the shape. Together they decide
-the order, and schemas made by hand (tests, other kinds of databases) have at least the shape.
+The server's recorded dependencies cover expressions; these cover the structure. Both determine the
+order. Schemas without recorded dependencies (tests, other database kinds) have at least these.
 """
 
 from collections import defaultdict
@@ -40,7 +40,7 @@ Partitions = Mapping[QualifiedName, list[QualifiedName]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Who needs whom in one schema, both ways round, and what belongs to which relation."""
+    """The dependencies of one schema in both directions, and the parts of each relation."""
 
     needs: Mapping[Ref, tuple[Ref, ...]]
     needed_by: Mapping[Ref, tuple[Ref, ...]]
@@ -48,7 +48,7 @@ class Links:
 
 
 def without_checks(all_links: Links, domains: Collection[Ref]) -> Links:
-    """Return *all_links* where *domains* need no functions: their checks are changes apart."""
+    """Return *all_links* without the routines that *domains* need: checks change separately."""
     needs = {
         ref: tuple(need for need in found if need.kind not in _CODE) if ref in domains else found
         for ref, found in all_links.needs.items()
@@ -60,30 +60,30 @@ _CODE = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
 
 
 def ownership(sequence: Ref) -> Ref:
-    """That a sequence belongs to a column: the column may need the sequence, this the column."""
+    """Return the identity of a sequence's ownership by a column, which needs both of them."""
     return replace(sequence, part="ownership")
 
 
 def expressions(domain: Ref) -> Ref:
-    """The checks and the default of a domain: they can go, and come again, while it is in use."""
+    """Return the identity of a domain's checks and default; they can change while it is in use."""
     return replace(domain, part="expressions")
 
 
 def replica_identity(table: QualifiedName) -> Ref:
-    """That a table has a replica identity: it may need an index of the table."""
+    """Return the identity of a table's replica identity, which may need an index of the table."""
     return ref_of(ObjectKind.TABLE, table, "replica identity")
 
 
 def parentage(table: QualifiedName) -> Ref:
-    """That a table has the parents it has: its own columns come before that, and go after."""
+    """Return the identity of a table's parent links, which need its own columns."""
     return ref_of(ObjectKind.TABLE, table, "parents")
 
 
 def links(schema: Schema) -> Links:
-    """Everything that *schema* knows about who needs whom."""
+    """Return all dependencies known for *schema*."""
     needs: defaultdict[Ref, list[Ref]] = defaultdict(list)
     needed_by: defaultdict[Ref, list[Ref]] = defaultdict(list)
-    # SQLite looks up what a view or trigger names when it runs: nothing has to be there before.
+    # SQLite resolves names in views and triggers at run time, so these need not exist before.
     recorded = () if schema.dialect == "sqlite" else schema.dependencies
     inside = ((expressions(user), ref) for user, ref in recorded if user.kind is ObjectKind.DOMAIN)
     for user, needed in (*recorded, *inside, *_structural(schema)):
@@ -187,7 +187,7 @@ def _constraint(partitions: Partitions, table: Table, constraint: Constraint) ->
 def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> Pairs:
     yield own, ref_of(ObjectKind.TABLE, key.references)
     below = list(partitions.get(key.references, ()))
-    for table in below:  # the server holds on to each partition, however deep
+    for table in below:  # the server depends on every partition
         below += partitions.get(table, ())
         yield own, ref_of(ObjectKind.TABLE, table)
     for name in key.referred_columns:

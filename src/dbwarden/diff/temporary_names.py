@@ -1,4 +1,4 @@
-"""Renames whose new name something else still has: that steps aside first. Pure."""
+"""Free a name by renaming its present owner first. Pure."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +10,11 @@ from dbwarden.schema import ObjectKind, Ref, Schema, free_name
 
 
 def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
-    """*renames*, each preceded by one more where its new name is taken in *schema*.
+    """Return *renames*, each preceded by another one if its new name is taken in *schema*.
 
-    What steps aside is dropped later, is renamed in its turn (two that change their names), or
-    would have been made anew. Columns do so, and whatever else shares its names with the thing
-    that is renamed: a view that stands where a table goes.
+    The present owner of the name is dropped later, renamed again (when two swap names), or would
+    have been recreated. It may be a column or any object that shares its names with the renamed
+    one, such as a view with the name of a table.
     """
     found: list[Renaming] = []
     aside: dict[Ref, Ref] = {}
@@ -34,7 +34,7 @@ def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ..
 
 
 def stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
-    """What things were called that another thing's new name made step aside."""
+    """Return the original names of the objects that a rename moved to a temporary name."""
     found: dict[Ref, str] = {}
     for change in changes:
         if not isinstance(change, Rename):
@@ -50,9 +50,9 @@ def stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
 def without_circles(
     changes: Sequence[Change], current: Schema, desired: Schema
 ) -> tuple[Change, ...]:
-    """*changes*, where things that pass their names round in a circle have one of them step aside.
+    """Return *changes* with a temporary rename for each cycle of names.
 
-    Constraints and indexes of two tables that change their names do so.
+    Constraints and indexes of two tables that swap their names form such cycles.
     """
     renames = [change for change in changes if isinstance(change, Rename)]
     freed = {name: rename for rename in renames for name in names(rename)[1]}
@@ -70,7 +70,7 @@ def without_circles(
 
 
 def _closing(renames: Sequence[Rename], freed: Mapping[Name, Rename]) -> Iterator[Rename]:
-    """One rename of each circle."""
+    """Yield one rename of each cycle."""
     seen: set[Rename] = set()
     for first in renames:
         path: list[Rename] = []
@@ -84,7 +84,7 @@ def _closing(renames: Sequence[Rename], freed: Mapping[Name, Rename]) -> Iterato
 
 
 def _occupant(schema: Schema, ref: Ref) -> Ref | None:
-    """What has the name of *ref* to itself in *schema*."""
+    """Return the object in *schema* that has the name of *ref*."""
     if ref.kind is ObjectKind.COLUMN:
         return ref if ref.part in _columns(schema, ref) else None
     if schema.dialect == "sqlite":  # only tables are renamed there
@@ -107,13 +107,13 @@ def _relations_and_types(schema: Schema) -> Iterator[Ref]:
 
 
 def _columns(schema: Schema, ref: Ref) -> tuple[str, ...]:
-    """The columns of the table in which *ref* is one."""
+    """Return the columns of the table of the column *ref*."""
     table = schema.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
     return tuple(column.name for column in table.columns) if table is not None else ()
 
 
 def _words(schema: Schema) -> Iterator[str]:
-    """All names that something in *schema* may have to itself."""
+    """Yield all names in use in *schema*."""
     for obj in schema.objects:
         yield obj.ref.part or obj.ref.name
     for table in schema.tables:
@@ -124,13 +124,13 @@ def _words(schema: Schema) -> Iterator[str]:
 
 
 def _free(ref: Ref, taken: Iterable[str]) -> Ref:
-    """*ref* under a name that nothing has."""
+    """Return *ref* with an unused name."""
     word = free_name(ref.part or ref.name, "__old", _Names(taken))
     return replace(ref, part=word) if ref.part is not None else replace(ref, name=word)
 
 
 class _Names(Container[str]):
-    """Names that capitals don't tell apart: to SQLite they never do."""
+    """Names compared without case, as SQLite does."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = {name.casefold() for name in names}

@@ -1,4 +1,4 @@
-"""Types that cannot change in place: they are made anew, with all that is built on them. Pure."""
+"""Recreate types that cannot be altered in place, with the types that depend on them. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +13,10 @@ Columns = tuple[tuple[QualifiedName, Column, Column], ...]
 
 
 def rebuilt_types(current: Schema, desired: Schema) -> tuple[RebuildType, ...]:
-    """The types that have to be made anew while something uses them.
+    """Return the types that must be recreated while they are in use.
 
     Raises:
-        UnsupportedChange: The values of a column cannot change over; names type and column.
+        UnsupportedChange: A column's values cannot be converted; names the type and the column.
     """
     old, new = _types(current), _types(desired)
     changed = [ref for ref in old if ref in new and old[ref] != new[ref]]
@@ -51,7 +51,7 @@ def _alters(before: Rebuilt, after: Rebuilt, users: Mapping[Ref, Sequence[Ref]])
 
 
 def _retypes(before: CompositeType, after: CompositeType) -> bool:
-    """Whether an attribute changes its type: the server refuses that while a column has it."""
+    """Return whether an attribute changes its type; the server refuses that for a type in use."""
     now = {item.name: (item.type, item.collation) for item in after.attributes}
     return any(
         now.get(item.name, (item.type, item.collation)) != (item.type, item.collation)
@@ -60,13 +60,13 @@ def _retypes(before: CompositeType, after: CompositeType) -> bool:
 
 
 def _all(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> Iterator[Ref]:
-    """What uses a type, or a type that is built on it."""
+    """Yield the users of a type and of the types that depend on it."""
     for ref in _built_on(users, type_):
         yield from users.get(ref, ())
 
 
 def _built_on(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> list[Ref]:
-    """A type and the types built on it, each behind what it needs."""
+    """Return a type and its dependent types, in order of their dependencies."""
     order: list[Ref] = []
 
     def visit(ref: Ref) -> None:
@@ -81,7 +81,7 @@ def _built_on(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> list[Ref]:
 
 
 def _groups(roots: Sequence[Ref], users: Mapping[Ref, Sequence[Ref]]) -> list[list[Ref]]:
-    """The roots with what is built on them; those that share something together."""
+    """Return the roots with their dependent types; roots that share one form one group."""
     groups: list[list[Ref]] = []
     for root in roots:
         own = _built_on(users, root)
@@ -93,7 +93,7 @@ def _groups(roots: Sequence[Ref], users: Mapping[Ref, Sequence[Ref]]) -> list[li
 
 
 def _sorted(refs: Sequence[Ref], users: Mapping[Ref, Sequence[Ref]]) -> list[Ref]:
-    """*refs*, each behind what it needs."""
+    """Return *refs* in order of their dependencies."""
     place = {ref: number for number, ref in enumerate(refs)}
     return sorted(refs, key=lambda ref: (-len(_built_on(users, ref)), place[ref]))
 
@@ -101,7 +101,7 @@ def _sorted(refs: Sequence[Ref], users: Mapping[Ref, Sequence[Ref]]) -> list[Ref
 def _columns(
     current: Schema, desired: Schema, type_: Ref, users: Mapping[Ref, Sequence[Ref]]
 ) -> Iterator[tuple[QualifiedName, Column, Column]]:
-    """The columns of a type that are there before and after."""
+    """Yield the columns of a type that exist before and after."""
     tables = {table.name: table for table in desired.tables}
     for ref in users.get(type_, ()):
         table = current.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
@@ -112,12 +112,12 @@ def _columns(
 
 
 def _moves_along(was: Column, now: Column) -> bool:
-    """Whether a column stays of the type that is made anew."""
+    """Return whether a column keeps the recreated type."""
     return not was.inherited and was.type == now.type and was.generated is now.generated is None
 
 
 def _refuse_other_shapes(types: Sequence[tuple[Rebuilt, Rebuilt]], columns: Columns) -> None:
-    """A composite value changes over through its text: attributes have to be the same."""
+    """Refuse other attributes: a composite value is converted through its text."""
     for before, after in types:
         if not (isinstance(before, CompositeType) and isinstance(after, CompositeType)):
             continue
@@ -125,7 +125,7 @@ def _refuse_other_shapes(types: Sequence[tuple[Rebuilt, Rebuilt]], columns: Colu
         if columns and not same:
             table, was, _ = columns[0]
             raise UnsupportedChange(
-                f"{before.ref} would have to be made anew with other attributes, but column "
+                f"{before.ref} would have to be recreated with other attributes, but column "
                 f"{table}.{was.name} uses it.",
                 next_step="Change the column to another type in one migration, and back in the "
                 "next.",

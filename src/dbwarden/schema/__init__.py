@@ -1,4 +1,4 @@
-"""What a database is made of: frozen values, read by the dialects, compared by ``diff``."""
+"""Describe a database as frozen values: dialects read them, ``diff`` compares them."""
 
 from dbwarden.schema.code import (
     Aggregate,

@@ -1,6 +1,6 @@
-"""What runs inside the database: views, routines, triggers, rules, policies, and who may do what.
+"""Views, routines, triggers, rules, policies and privileges.
 
-Definitions are the server's own print.
+Definitions are stored as the server prints them.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class MaterializedView:
 class Routine:
     """A function or procedure.
 
-    ``identity`` are the argument types that tell overloads apart, ``arguments`` the whole
+    ``identity`` holds the argument types that distinguish overloads, ``arguments`` the whole
     argument list, ``definition`` the whole ``CREATE`` statement as the server prints it.
     """
 
@@ -79,7 +79,7 @@ class Routine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """An aggregate function; ``options`` are SFUNC, STYPE ... in the order in which they print."""
+    """An aggregate function; ``options`` are SFUNC, STYPE ... in the order they are printed in."""
 
     name: QualifiedName
     identity: str
@@ -114,7 +114,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventTrigger:
-    """A trigger on DDL; ``enabled`` as on :class:`Trigger`."""
+    """A trigger on DDL events; ``enabled`` as on :class:`Trigger`."""
 
     name: str
     event: str
@@ -147,7 +147,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A row security policy; ``roles`` are sorted, ``("public",)`` means everybody."""
+    """A row security policy; ``roles`` are sorted, ``("public",)`` means every role."""
 
     name: str
     table: QualifiedName
@@ -166,7 +166,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Extended statistics; ``definition`` is what follows the name in ``CREATE STATISTICS``."""
+    """Extended statistics; ``definition`` is the text after the name in ``CREATE STATISTICS``."""
 
     name: QualifiedName
     table: QualifiedName
@@ -182,11 +182,11 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one role may do with one thing; read only on demand.
+    """The privileges of one role on one object; read only on demand.
 
-    ``target`` is how GRANT names the thing (``TABLE public.users``), ``privileges`` the sorted
-    words, with the column list where it is for columns; ``grantable`` those it may pass on.
-    Only what differs from the server's own defaults is here: ``revoked`` are defaults taken away.
+    ``target`` is the object as GRANT names it (``TABLE public.users``). ``privileges`` are the
+    sorted keywords, with the column list for column privileges; ``grantable`` those with the grant
+    option. Only differences from the server's defaults are recorded; ``revoked`` are removed ones.
     """
 
     on: Ref
@@ -198,15 +198,15 @@ class Grant:
 
     @property
     def ref(self) -> Ref:
-        """Its identity: the thing and the role."""
+        """Its identity: the object and the role."""
         return Ref(ObjectKind.GRANT, None, self.target, self.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefaultPrivileges:
-    """What *grantor*'s future objects of a kind will grant to a role; read only on demand.
+    """The privileges that future objects of a kind, created by *grantor*, grant to a role.
 
-    ``grantor`` is ``None`` for the role that migrates.
+    Read only on demand. ``grantor`` is ``None`` for the role that migrates.
     """
 
     grantor: str | None
@@ -227,7 +227,7 @@ class DefaultPrivileges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
-    """Something that dbwarden sees but cannot change; a difference in it is an error."""
+    """An object that dbwarden reads but cannot change; a difference in it is an error."""
 
     kind: str
     name: QualifiedName

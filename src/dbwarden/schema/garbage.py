@@ -1,4 +1,4 @@
-"""Big trees of values are made without looking for garbage among them, which takes as long."""
+"""Create many values at once without garbage collection, which would take as long again."""
 
 import gc
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _was_enabled = False
 
 @contextmanager
 def garbage_collection_disabled() -> Iterator[None]:
-    """Nothing of what is made in the block is garbage; several threads may be in one at once."""
+    """Disable garbage collection inside the block. Thread-safe and reentrant."""
     global _inside, _was_enabled
     with _lock:
         if _inside == 0:

@@ -1,4 +1,4 @@
-"""How things in a database are called. Pure values."""
+"""Names and identities of database objects. Pure values."""
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ObjectKind(StrEnum):
-    """What a thing is; the value is the word that messages use."""
+    """The kind of an object; the value is the word used in messages."""
 
     NAMESPACE = "namespace"
     EXTENSION = "extension"
@@ -32,12 +32,12 @@ class ObjectKind(StrEnum):
     DEFAULT_PRIVILEGES = "default privileges"
     OTHER = "other"
 
-    __hash__ = str.__hash__  # an enum's own hash is many times slower, and refs are hashed a lot
+    __hash__ = str.__hash__  # Enum's own hash is many times slower
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class QualifiedName:
-    """A name and the namespace that it lives in; ``None`` on kinds without namespaces."""
+    """A name and its namespace; ``None`` for database kinds without namespaces."""
 
     namespace: str | None
     name: str
@@ -48,10 +48,10 @@ class QualifiedName:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """The identity of one thing in a schema.
+    """The identity of one object in a schema.
 
-    ``part`` names what belongs to a table (a column, constraint, trigger ...) or tells overloads
-    of a routine apart (its argument types).
+    ``part`` names a part of a table (a column, constraint, trigger ...) or holds the argument
+    types of a routine.
     """
 
     kind: ObjectKind
@@ -61,16 +61,16 @@ class Ref:
 
     @property
     def table(self) -> QualifiedName:
-        """The table (or view) that this part belongs to, or the thing's own qualified name."""
+        """The table or view that this part belongs to, or the object's own qualified name."""
         return QualifiedName(self.namespace, self.name)
 
     @property
     def sort_key(self) -> tuple[str, str, str, str]:
-        """A total order that depends on nothing but the names."""
+        """The key of a total order by name."""
         return (self.kind, self.namespace or "", self.name, self.part or "")
 
     def within(self, table: QualifiedName) -> "Ref":
-        """The same part of another table."""
+        """Return the same part of another table."""
         return replace(self, namespace=table.namespace, name=table.name)
 
     def __str__(self) -> str:
@@ -92,11 +92,11 @@ class Ref:
 
 
 LONGEST = 63
-"""Bytes of a name that PostgreSQL keeps: https://www.postgresql.org/docs/current/limits.html"""
+"""Maximum bytes of a PostgreSQL name: https://www.postgresql.org/docs/current/limits.html"""
 
 
 def free_name(name: str, ending: str, taken: Container[str]) -> str:
-    """*name* with *ending*, and a number if need be: a name that is not *taken* and not cut off."""
+    """Return *name* with *ending*, numbered if that is *taken*, cut to the maximum length."""
     number, last = 1, ending
     while True:
         room = name.encode()[: LONGEST - len(last.encode())].decode(errors="ignore")
@@ -107,10 +107,9 @@ def free_name(name: str, ending: str, taken: Container[str]) -> str:
 
 
 def object_name(table: str, column: str, label: str) -> str:
-    """The name that PostgreSQL makes up for what belongs to a table, unless it is taken.
+    """Return the name that PostgreSQL chooses for a part of a table, unless it is taken.
 
-    Of names that are too long together, the longer one is cut first. *column* and *label* may be
-    empty.
+    The longer of the two names is shortened first. *column* and *label* may be empty.
     """
     one, other = table.encode(), column.encode()
     overhead = sum(1 + len(part) for part in (label,) if part) + (1 if column else 0)
@@ -124,5 +123,5 @@ def object_name(table: str, column: str, label: str) -> str:
 
 
 def ref_of(kind: ObjectKind, name: QualifiedName, part: str | None = None) -> Ref:
-    """The identity of the *kind* of thing called *name*."""
+    """Return the identity of the object of this *kind* and *name*."""
     return Ref(kind, name.namespace, name.name, part)

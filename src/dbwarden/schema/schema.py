@@ -1,4 +1,4 @@
-"""The whole description of one database."""
+"""The full description of one database."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -43,20 +43,19 @@ SchemaObject = (
     | DefaultPrivileges
     | Other
 )
-"""Everything at the top of a schema except tables, which have changes of their own."""
+"""Any top-level object except a table; tables have changes of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """The whole description of one database.
+    """The full description of one database.
 
-    Each tuple is sorted by name; the order of a table's columns is the database's own.
-    ``dependencies`` are pairs of a thing and one that it needs, as the server recorded them;
-    they and the server's version tell how to change a schema, not what it is, so that two
-    schemas are equal without them. ``standing`` are the grants where grants are not compared: what
-    is made anew gets its own again. ``broken`` are views and triggers that the server keeps
-    although they cannot be used, with what it says of them. ``default_namespace`` is the one that
-    printed text leaves out.
+    Each tuple is sorted by name; the columns of a table keep the order of the database.
+    ``dependencies`` are pairs of an object and one that it needs, as recorded by the server. They
+    and the server's version affect how a schema is changed, not its content, so comparisons ignore
+    them. ``standing`` are the existing grants when grants are not compared: recreated objects get
+    them again. ``broken`` are views and triggers that exist but cannot be used, with the server's
+    message. ``default_namespace`` is the namespace that printed text omits.
     """
 
     dialect: DialectName = "postgresql"
@@ -87,7 +86,7 @@ class Schema:
 
     @property
     def objects(self) -> Iterator[SchemaObject]:
-        """Everything but the tables."""
+        """Yield all objects except tables."""
         yield from self.namespaces
         yield from self.extensions
         yield from self.enums
@@ -108,15 +107,15 @@ class Schema:
         yield from self.others
 
     def table(self, name: QualifiedName) -> Table | None:
-        """The table called *name*, if there is one."""
+        """Return the table *name*, or ``None``."""
         return next((table for table in self.tables if table.name == name), None)
 
     def needs(self) -> Mapping[Ref, tuple[Ref, ...]]:
-        """What each thing needs."""
+        """Return the objects that each object needs."""
         return _grouped(self.dependencies)
 
     def needed_by(self) -> Mapping[Ref, tuple[Ref, ...]]:
-        """Which things need each thing."""
+        """Return the objects that need each object."""
         return _grouped((needed, user) for user, needed in self.dependencies)
 
 

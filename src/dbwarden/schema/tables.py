@@ -1,7 +1,7 @@
-"""Tables: columns, constraints, indexes, and what else a table is.
+"""Tables with their columns, constraints and indexes.
 
-Types and expressions are the server's own print. What only one kind of database has is ``None``,
-``False`` or ``()`` on the other.
+Types and expressions are stored as the server prints them. Properties that only one database kind
+has are ``None``, ``False`` or ``()`` on the other.
 """
 
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ Parameters = tuple[tuple[str, str], ...]
 
 
 class InAnyOrder(tuple[tuple[str, str], ...]):
-    """Parameters as they were written: written so again, and the same in any other order."""
+    """Parameters that keep their order but compare equal in any order."""
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        """Whether *other* has the same, in whatever order."""
+        """Return whether *other* has the same parameters in any order."""
         return isinstance(other, tuple) and sorted(self) == sorted(other)
 
     def __ne__(self, other: object) -> bool:
-        """The opposite."""
+        """Return the opposite of equality."""
         return not self == other
 
     def __hash__(self) -> int:
-        """The same for the same in another order."""
+        """Return a hash that ignores the order."""
         return hash(tuple(sorted(self)))
 
 
@@ -53,10 +53,10 @@ class Generated:
 class Column:
     """One column.
 
-    ``not_null_state`` is empty, ``NOT VALID``, ``NO INHERIT`` or both. ``not_null_name`` is absent
-    where the server chose it; names are written but not compared, because PostgreSQL has them since
-    18 and a migration must mean the same on all servers.
-    ``inherited`` says that the column comes from a parent table and was not declared here.
+    ``not_null_state`` is empty, ``NOT VALID``, ``NO INHERIT`` or both. ``not_null_name`` is
+    ``None`` if the server chose it; names are written but not compared, because only PostgreSQL 18
+    and newer have them and a migration must mean the same on all servers.
+    ``inherited`` is true for a column that comes from a parent table and was not declared here.
     ``storage`` and ``compression`` are ``None`` when they are the type's own.
     """
 
@@ -78,14 +78,14 @@ class Column:
 
 
 Deferral = Literal["immediate", "deferred"]
-"""How a deferrable constraint starts a transaction; ``None`` where it is not deferrable."""
+"""The initial mode of a deferrable constraint; ``None`` if it is not deferrable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimaryKey:
-    """A primary key; ``index_comment`` is that of the index behind it.
+    """A primary key; ``index_comment`` is the comment of its index.
 
-    It is not ``valid`` on a partitioned table with partitions that have no part of it.
+    It is not ``valid`` on a partitioned table if a partition lacks its part of the key.
     """
 
     name: str | None
@@ -103,7 +103,7 @@ class PrimaryKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unique:
-    """A unique constraint; ``index_comment`` and ``valid`` are those of the index behind it."""
+    """A unique constraint; ``index_comment`` and ``valid`` describe its index."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -121,7 +121,7 @@ class Unique:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignKey:
-    """A foreign key; actions and ``match`` in capitals, as SQL has them."""
+    """A foreign key; actions and ``match`` are SQL keywords in capitals."""
 
     name: str | None
     columns: tuple[str, ...]
@@ -141,7 +141,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A check; ``columns`` are those that the server says it reads."""
+    """A check constraint; ``columns`` are those it reads, as reported by the server."""
 
     name: str | None
     expression: str
@@ -155,7 +155,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusion:
-    """An exclusion constraint; ``definition`` is all that follows its name, deferral apart."""
+    """An exclusion constraint; ``definition`` is the text after its name, without the deferral."""
 
     name: str
     definition: str
@@ -170,7 +170,7 @@ Constraint = PrimaryKey | Unique | ForeignKey | Check | Exclusion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexColumn:
-    """One key of an index: a column's name or an expression, never both.
+    """One key of an index: either a column name or an expression.
 
     ``operator_class`` (with its parameters) and ``collation`` are ``None`` when they are the
     type's own. ``statistics`` is the target of an expression.
@@ -187,7 +187,7 @@ class IndexColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """An index that belongs to no constraint; it lives in its table's namespace."""
+    """An index that belongs to no constraint; it is in its table's namespace."""
 
     name: str
     columns: tuple[IndexColumn, ...]
@@ -205,7 +205,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionOf:
-    """Of which table this one is a partition, and for which rows (``FOR VALUES ...``)."""
+    """The parent of a partition and its bound (``FOR VALUES ...``)."""
 
     parent: QualifiedName
     bound: str
@@ -250,21 +250,21 @@ class Table:
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
-        """All its constraints, the primary key first."""
+        """All constraints, the primary key first."""
         key = (self.primary_key,) if self.primary_key is not None else ()
         return (*key, *self.uniques, *self.checks, *self.exclusions, *self.foreign_keys)
 
     def column(self, name: str) -> Column | None:
-        """The column called *name*, if there is one."""
+        """Return the column *name*, or ``None``."""
         return next((column for column in self.columns if column.name == name), None)
 
     def column_ref(self, name: str) -> Ref:
-        """The identity of the column called *name*."""
+        """Return the identity of the column *name*."""
         return ref_of(ObjectKind.COLUMN, self.name, name)
 
 
 def constraint_key(constraint: Constraint) -> str:
-    """What tells the constraints of one table apart: the name, or what it is about without one."""
+    """Return the key of a constraint within its table: the name or, without one, its columns."""
     if constraint.name is not None:
         return constraint.name
     match constraint:

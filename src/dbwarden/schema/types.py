@@ -1,4 +1,4 @@
-"""Types and what columns take their values from: enums, domains, composite types, sequences."""
+"""Enums, domains, composite types, sequences, namespaces and extensions."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """A namespace: what PostgreSQL calls a schema."""
+    """A namespace (a PostgreSQL schema)."""
 
     name: str
     comment: str | None = None
@@ -22,7 +22,7 @@ class Namespace:
 class Extension:
     """An extension; ``version`` and ``comment`` are ``None`` when they are the extension's own.
 
-    ``own_comment`` is that comment: it differs between servers, and is no part of what is compared.
+    ``own_comment`` is the extension's own comment: it differs between servers and is not compared.
     """
 
     name: str
@@ -63,7 +63,7 @@ class DomainCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """A domain: a type with constraints of its own."""
+    """A domain: a base type with constraints."""
 
     name: QualifiedName
     type: str
@@ -91,7 +91,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompositeType:
-    """A stand-alone row type."""
+    """A stand-alone composite type."""
 
     name: QualifiedName
     attributes: tuple[Attribute, ...]
@@ -105,7 +105,7 @@ class CompositeType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceOptions:
-    """How a sequence counts."""
+    """The options of a sequence."""
 
     start: int = 1
     increment: int = 1
@@ -116,12 +116,12 @@ class SequenceOptions:
 
 
 COUNTING_UP = SequenceOptions()
-"""What ``CREATE SEQUENCE`` without options makes."""
+"""The options of ``CREATE SEQUENCE`` without any clause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence:
-    """A sequence; ``owned_by`` is the column with which it is dropped."""
+    """A sequence; ``owned_by`` is the column it is dropped with."""
 
     name: QualifiedName
     type: str = "bigint"

@@ -9,7 +9,6 @@ from pathlib import Path
 from hypothesis import given, settings
 
 from dbwarden.diff import diff
-from dbwarden.diff.changes import inverse, invert
 from dbwarden.schema import Schema
 from tests.unit.diff.applying import apply, plain, refusals
 from tests.unit.diff.schemas import schemas
@@ -27,20 +26,6 @@ def test_no_change_comes_before_what_it_needs_or_after_what_stands_on_it(
     one: Schema, other: Schema
 ) -> None:
     assert refusals(one, other, diff(one, other)) == []
-
-
-@given(schemas(), schemas())
-@settings(max_examples=80, deadline=None)
-def test_the_inverse_leads_back(one: Schema, other: Schema) -> None:
-    there = apply(one, diff(one, other))
-
-    assert apply(there, invert(diff(one, other))) == plain(one)
-
-
-@given(schemas(), schemas())
-@settings(max_examples=100, deadline=None)
-def test_the_inverse_of_an_inverse_is_the_change_itself(one: Schema, other: Schema) -> None:
-    assert [inverse(inverse(change)) for change in diff(one, other)] == list(diff(one, other))
 
 
 @given(schemas())

@@ -19,8 +19,6 @@ from dbwarden.diff.changes import (
     AlterColumn,
     Change,
     CreateTable,
-    Rename,
-    RenameValue,
     Renaming,
     invert,
 )
@@ -223,8 +221,7 @@ def _rollback(
     renames: Sequence[Renaming],
     options: RenderOptions,
 ) -> tuple[PlannedStatement, ...]:
-    back = [item for item in invert(renames) if isinstance(item, Rename | RenameValue)]
-    changes = diff(task.desired, task.current, back, task.preserved)
+    changes = diff(task.desired, task.current, invert(renames), task.preserved)
     # A conversion goes one way only: what was said about the upgrade says nothing here.
     options = replace(options, using=task.answers.rollback_using)
     worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)
