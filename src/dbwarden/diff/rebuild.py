@@ -246,8 +246,7 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
 
 
 def _domain_pair(work: _Work, user: Ref) -> tuple[Change | None, Change | None]:
-    """Return the changes that remove a domain's expressions that may call a function, and add the
-    new ones."""
+    """Return the changes that remove a domain's expressions and that add the new ones."""
     was, now = work.current.objects.get(user), work.desired.objects.get(user)
     alters = isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)
     if not (alters and isinstance(was, Domain) and isinstance(now, Domain)):
@@ -318,8 +317,7 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
 
 
 def _under_its_name(work: _Work, name: QualifiedName, index: Index) -> Change | None:
-    """Return the change that creates a partition's index ahead of the parent's, if it has a custom
-    name."""
+    """Return the change that creates a partition's custom-named index ahead of the parent's."""
     table = work.desired.tables.get(name)
     if table is None or table.partition_of is None or not index.inherited:
         return None

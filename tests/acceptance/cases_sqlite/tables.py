@@ -133,7 +133,7 @@ CASES = [
         name="autoincrement goes, and what it counted",
         old="CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (3);",
         new="CREATE TABLE t (id INTEGER PRIMARY KEY);",
-        contains=("not what AUTOINCREMENT counted",),
+        contains=("not the AUTOINCREMENT counter",),
         after={"SELECT id FROM t": [(3,)], "SELECT * FROM sqlite_sequence": []},
     ),
     SqliteCase(

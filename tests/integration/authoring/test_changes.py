@@ -83,7 +83,7 @@ CASES = {
         words=(
             "USING ARRAY[flags::text]",
             "There is no way back: PostgreSQL has no conversion of users.flags",
-            "Say how: --rollback-using users.flags='<expression>'.",
+            "Pass the conversion: --rollback-using users.flags='<expression>'.",
         ),
         verdict="irreversible",
         options={

@@ -298,7 +298,5 @@ async def test_a_person_may_say_another_zone(project: Project) -> None:
     result = await project.make("new", using={"t.v": "v AT TIME ZONE 'Asia/Tokyo'"}, sql=True)
     upgrade, _, back = (result.sql or "").partition("-- rollback")
     assert "USING v AT TIME ZONE 'Asia/Tokyo'" in upgrade
-    assert "Review: times without a zone are taken for UTC" not in upgrade
-    assert (
-        "Review: times without a zone are taken for UTC; --using or --rollback-using says" in back
-    )
+    assert "Review: times without a zone are taken as UTC" not in upgrade
+    assert "Review: times without a zone are taken as UTC; pass --using or --rollback-using" in back

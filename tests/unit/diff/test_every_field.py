@@ -426,4 +426,4 @@ def test_a_conversion_that_the_server_does_not_know_asks_for_one() -> None:
     with pytest.raises(UnsupportedChange, match=r"t\.a from integer to uuid") as caught:
         render(diff(current, desired), current=current, desired=desired)
 
-    assert caught.value.next_step == "Say how: --using t.a='<expression>'."
+    assert caught.value.next_step == "Pass the conversion: --using t.a='<expression>'."

@@ -1,4 +1,4 @@
-"""Read a :class:`~dbwarden.schema.Schema` from a live PostgreSQL, 10 to 18."""
+"""Read a :class:`~dbwarden.schema.Schema` from PostgreSQL 10 to 18."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
@@ -15,17 +15,17 @@ from dbwarden.schema.garbage import garbage_collection_disabled
 
 
 class Statement(Protocol):
-    """A query that the server knows already."""
+    """A prepared query."""
 
     async def fetch(self) -> Sequence[Row]:
-        """Send it in one message and return its rows."""
+        """Send the query in one message and return its rows."""
         ...
 
 
 Prepare = Callable[[LiteralString], Awaitable[Statement]]
-"""Makes one query known to the server: asyncpg's ``connection.prepare``, for example.
+"""Prepares one query: asyncpg's ``connection.prepare``, for example.
 
-Each is sent before the next is prepared, so that a statement without a name will do.
+Each query is sent before the next is prepared, so an unnamed statement suffices.
 """
 
 
@@ -39,15 +39,14 @@ async def read_schema(
 ) -> Schema:
     """Read the whole schema of the database behind *prepare*.
 
-    The connection's search_path decides what prints without its namespace: it should name
-    *default_namespace* alone. For one consistent picture, call it inside a REPEATABLE READ
-    transaction.
+    The connection's search_path decides which names print without a namespace; it should contain
+    *default_namespace* alone. For a consistent result, call it in a REPEATABLE READ transaction.
 
     Args:
-        prepare: Makes one query known to the server.
+        prepare: Prepares one query.
         server_version: ``server_version_num``, such as 150018.
-        default_namespace: The namespace that printed text leaves out.
-        exclude: Tables that are not part of the schema, with their sequences: the ledger.
+        default_namespace: The namespace that printed text omits.
+        exclude: Tables to leave out with their sequences: the ledger.
         privileges: Whether grants and default privileges are part of the schema.
     """
     with garbage_collection_disabled():
@@ -68,7 +67,7 @@ async def _read(
     default_namespace: str,
     privileges: bool,
 ) -> Schema:
-    """Read it; the answers are gone when it returns, before anybody looks for garbage again."""
+    """Read the schema; the rows are freed on return, before garbage collection is enabled again."""
     rows = Rows()
     building = Building(rows, exclude)
     for question in questions(rows, server_version, privileges=privileges):
@@ -82,7 +81,7 @@ async def _read(
 
 
 async def _meanwhile(statement: Statement, work: Callable[[], None] | None) -> Sequence[Row]:
-    """The rows of *statement*; *work* is done while the server looks for them."""
+    """Return the rows of *statement*; run *work* while the server executes it."""
     if work is None:
         return await statement.fetch()
     answers: list[Sequence[Row]] = []
@@ -96,7 +95,7 @@ async def _meanwhile(statement: Statement, work: Callable[[], None] | None) -> S
 
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
-        await checkpoint()  # it is on its way
+        await checkpoint()  # lets the query be sent
         work()
     for error in failed:
         raise error

@@ -1,4 +1,4 @@
-"""Which queries are sent, in which order. Pure."""
+"""Decide which catalog queries are sent, and in which order. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from dbwarden.dialects.postgresql.catalog.rows import Rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A query, and what is worked on while the server looks for the answer.
+    """A query, and the work to do while the server executes it.
 
     Attributes:
-        field: Of Rows, where the answer goes.
+        field: The field of ``Rows`` that takes the result.
         sql: The query.
-        ready: The last stage of the building for which all answers are there already.
+        ready: The last build stage whose rows are all available.
     """
 
     field: str
@@ -27,10 +27,10 @@ class Question:
 
 
 def questions(rows: Rows, version: int, *, privileges: bool) -> Iterator[Question]:
-    """What is asked of a database: while we work on much, the server works on much.
+    """Yield the queries; long queries run while the client has much to process.
 
     Args:
-        rows: The answers to all questions so far.
+        rows: The results of all queries so far.
         version: ``server_version_num``.
         privileges: Whether grants and default privileges are part of the schema.
     """
@@ -83,6 +83,6 @@ def _rare(rows: Rows, version: int) -> Iterator[Question]:
 
 
 def _granted(rows: Rows) -> bool:
-    """Whether a grant stands on anything that may have to be made anew."""
+    """Return whether an object that may have to be recreated has grants."""
     answers = (rows.relations, rows.sequences, rows.columns, rows.routines, rows.aggregates)
     return any(row["granted"] for answer in (*answers, rows.types) for row in answer)

@@ -1,4 +1,4 @@
-"""A schema is made answer by answer, while the server works on the next one. Pure."""
+"""Build a schema result by result, while the server executes the next query. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -45,11 +45,11 @@ Stage = Literal[
     "relations", "types", "columns", "sequences", "constraints", "indexes", "defaults", "tables"
 ]
 STAGES: tuple[Stage, ...] = get_args(Stage)
-"""In this order: each needs what the ones before it found."""
+"""The stages in order: each needs the results of the ones before it."""
 
 
 class Building:
-    """Works on the answers in stages, each as soon as its rows are there."""
+    """Processes the results in stages, each as soon as its rows are available."""
 
     def __init__(self, rows: Rows, exclude: Collection[QualifiedName]) -> None:
         self._rows = rows
@@ -59,7 +59,7 @@ class Building:
         self._done = 0
 
     def advance(self, last: Stage) -> None:
-        """Work through all stages that are still to do, to the end of *last*."""
+        """Run all pending stages up to and including *last*."""
         end = STAGES.index(last) + 1
         for stage in STAGES[self._done : end]:
             self._work_on(stage)
@@ -92,12 +92,12 @@ class Building:
                 assert_never(stage)
 
     def schema(self, *, server_version: int, default_namespace: str, privileges: bool) -> Schema:
-        """What all answers together say.
+        """Return the schema, once all results are available.
 
         Args:
             server_version: ``server_version_num``.
-            default_namespace: The namespace that printed text leaves out.
-            privileges: Whether the grants are part of the schema, or only stand on it.
+            default_namespace: The namespace that printed text omits.
+            privileges: Whether grants are part of the schema, or only kept for recreated objects.
         """
         self.advance("tables")
         found, rows = self._found, self._rows

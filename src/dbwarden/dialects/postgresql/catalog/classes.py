@@ -1,6 +1,6 @@
-"""The numbers of the system catalogs, as pg_depend and pg_description use them.
+"""OIDs of the system catalogs, as used in pg_depend and pg_description.
 
-They are compiled into every PostgreSQL and have never changed.
+They are compiled into PostgreSQL and have never changed.
 """
 
 TYPE = 1247

@@ -1,4 +1,4 @@
-"""From rows to types, views, routines, triggers and the rest. Pure."""
+"""Convert rows to types, views, routines, triggers and other objects. Pure."""
 
 import re
 from collections import defaultdict
@@ -43,7 +43,7 @@ PARALLEL = {"s": "SAFE", "r": "RESTRICTED"}
 TEXTS = ("initcond", "minitcond")
 
 
-# What the server prints with its namespace wherever that is: the name in its definition.
+# The server always prints these names with their namespace: those in the object's definition.
 _NAME = r'(?:"(?:[^"]|"")*"|[^".\s(]+)'
 _QUALIFIED = re.compile(
     rf"""( CREATE \s OR \s REPLACE \s (?:FUNCTION|PROCEDURE) \s
@@ -54,7 +54,7 @@ _QUALIFIED = re.compile(
 
 
 def _plain(definition: str, namespace: str | None, default_namespace: str) -> str:
-    """*definition* with the name as everything else is named: without the default namespace."""
+    """Return *definition* with the object's name unqualified if it is in the default namespace."""
     if namespace != default_namespace:
         return definition
     return _QUALIFIED.sub(r"\1", definition, count=1)
@@ -63,7 +63,7 @@ def _plain(definition: str, namespace: str | None, default_namespace: str) -> st
 def objects(
     found: Directory, parts: Parts, rows: Rows, default_namespace: str
 ) -> Iterator[SchemaObject]:
-    """Everything but the tables, in no particular order."""
+    """Yield all objects except tables, in no particular order."""
     yield from _named(found, rows)
     yield from _types(found, parts, rows)
     yield from _sequences(found, rows)
@@ -255,7 +255,7 @@ def _aggregate_options(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def _operator(text: str) -> str:
-    """``pg_catalog.>(integer,integer)`` as CREATE AGGREGATE takes it."""
+    """Return ``pg_catalog.>(integer,integer)`` in the form of CREATE AGGREGATE."""
     name = text.partition("(")[0]
     return f"OPERATOR({name})" if "." in name else name
 
@@ -304,11 +304,11 @@ def _statistics(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
         if row["relation"] not in found.names:
             continue
         target = row["target"]
-        # "CREATE STATISTICS name (kinds) ON columns FROM table": the name has no blank outside
-        # quotes, what follows it begins with " (" or " ON ".
+        # "CREATE STATISTICS name (kinds) ON columns FROM table": the name contains no blank outside
+        # quotes and is followed by " (" or " ON ".
         head, _, tail = row["definition"].partition(" ON ")
         kinds = head[head.rindex("(") :] + " " if head.endswith(")") else ""
-        # The server prints columns as they stand in the table, which nobody asked for.
+        # The server prints columns in table order, not in the order given.
         tail = (row["columns_by_name"] or "") + tail.removeprefix(row["columns"] or "")
         yield Statistics(
             name=_name(row),

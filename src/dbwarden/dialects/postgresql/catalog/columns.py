@@ -1,4 +1,4 @@
-"""From rows to the columns of tables. Pure."""
+"""Convert rows to the columns of tables. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from dbwarden.schema import Column, Generated, Identity, ObjectKind, QualifiedNa
 
 STORAGES = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 COMPRESSIONS = {"p": "pglz", "l": "lz4"}
-# What _plain_column takes, in its order.
+# The fields that _plain_column takes, in order.
 _PLAIN = itemgetter(
     *("name", "type", "collation", "not_null", "generated"),
     *("statistics", "storage", "compression", "inherited", "not_null_state", "not_null_name"),
@@ -22,7 +22,7 @@ _PLAIN = itemgetter(
 
 
 def add_columns(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
-    """Number the columns of relations, and keep them for later; the rest are of indexes."""
+    """Register the columns of relations and store their rows; the others are index columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
         if relation not in found.names:
@@ -37,7 +37,7 @@ def add_columns(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
 
 
 def add_defaults(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
-    """Number the defaults and generated expressions of columns."""
+    """Register the defaults and generation expressions of columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
         kind = ObjectKind.COLUMN if (relation, number) in parts.generated else ObjectKind.DEFAULT
@@ -46,7 +46,7 @@ def add_defaults(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
 
 
 def make_columns(found: Directory, parts: Parts, relations: Iterable[Row]) -> None:
-    """Make the columns of tables, now that their defaults and sequences are known."""
+    """Build the columns of tables once their defaults and sequences are known."""
     for row in relations:
         if row["kind"] in "rp":
             parts.table_columns[row["oid"]] = _columns_of(found, parts, row["oid"])
@@ -67,7 +67,7 @@ def _columns_of(found: Directory, parts: Parts, relation: int) -> tuple[Column, 
     return tuple(made)
 
 
-@lru_cache(maxsize=10_000)  # the same few columns are in many tables
+@lru_cache(maxsize=10_000)  # many tables share the same columns
 def _plain_column(
     expression: str | None,
     name: str,
@@ -102,7 +102,7 @@ def _plain_column(
 
 
 def sequence_options(row: Row) -> SequenceOptions:
-    """How the sequence in *row* counts."""
+    """Return the options of the sequence in *row*."""
     return _sequence_options(
         row["start"], row["increment"], row["minimum"], row["maximum"], row["cache"], row["cycle"]
     )
@@ -125,7 +125,7 @@ def _sequence_options(
 def _identity(row: Row, sequence: Row | None) -> Identity | None:
     if not row["identity"]:
         return None
-    if sequence is None:  # a partition's: its parent's sequence serves it
+    if sequence is None:  # a partition uses its parent's sequence
         return Identity(always=row["identity"] == "a")
     return Identity(
         always=row["identity"] == "a",

@@ -1,4 +1,4 @@
-"""From rows to constraints. Pure."""
+"""Convert rows to constraints. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ DEFERRAL = re.compile(r" DEFERRABLE( INITIALLY DEFERRED)?$")
 
 
 def add_constraints(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
-    """Number the constraints, and make those of tables; what a domain checks is the domain."""
+    """Register all constraints and build those of tables; checks of domains are part of these."""
     for row in rows:
         relation = row["relation"]
         if row["domain"] and (classes.TYPE, row["domain"]) in found.refs:

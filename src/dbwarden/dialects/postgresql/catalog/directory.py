@@ -1,4 +1,4 @@
-"""Which object number is which thing: pg_depend and pg_description speak in numbers. Pure."""
+"""Map OIDs to objects, for pg_depend and pg_description. Pure."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -23,21 +23,21 @@ Key = tuple[str, str, str, str]
 
 @dataclass(slots=True)
 class Directory:
-    """From object numbers to refs; filled once per reading."""
+    """A map from OIDs to refs; filled once per read."""
 
     refs: dict[tuple[int, int], Ref] = field(default_factory=dict)
     columns: dict[int, dict[int, str]] = field(default_factory=dict)
-    """The names of a relation's columns, by their numbers."""
+    """The column names of a relation, by number."""
     defaults: dict[int, tuple[ObjectKind, int, int]] = field(default_factory=dict)
     names: dict[int, QualifiedName] = field(default_factory=dict)
     comments: dict[tuple[int, int, int], str] = field(default_factory=dict)
 
     def comment(self, catalog: int, oid: int, part: int = 0) -> str | None:
-        """The comment on an object, if it has one."""
+        """Return the comment on an object, or ``None``."""
         return self.comments.get((catalog, oid, part)) if self.comments else None
 
     def resolve(self, catalog: int, oid: int, part: int) -> Ref | None:
-        """The thing with that number; a view's column is the view."""
+        """Return the object with this OID; a view's column resolves to the view."""
         if catalog == classes.ATTRDEF and oid in self.defaults:
             return self._part(*self.defaults[oid])
         whole = self.refs.get((catalog, oid))
@@ -46,7 +46,7 @@ class Directory:
         return whole
 
     def column(self, relation: int | None, number: int | None) -> Ref | None:
-        """The column with that number."""
+        """Return the column with this number."""
         if relation is None or number is None:
             return None
         return self._part(ObjectKind.COLUMN, relation, number)
@@ -56,7 +56,7 @@ class Directory:
         return ref_of(kind, self.names[relation], name) if name is not None else None
 
     def column_names(self, relation: int, numbers: Iterable[int]) -> tuple[str, ...]:
-        """The names of the columns with these numbers, in their order."""
+        """Return the names of the columns with these numbers, in order."""
         names = self.columns.get(relation, {})
         return tuple([names[number] for number in numbers if number in names])
 
@@ -66,14 +66,14 @@ def _name(row: Row) -> QualifiedName:
 
 
 def add_comments(found: Directory, rows: Iterable[Row]) -> None:
-    """Know the comments, by what they are on."""
+    """Register comments by their objects."""
     found.comments.update({(row["class"], row["oid"], row["part"]): row["text"] for row in rows})
 
 
 def add_relations(
     found: Directory, rows: Iterable[Row], exclude: Collection[QualifiedName]
 ) -> None:
-    """Number tables, views and composite types, those in *exclude* left out."""
+    """Register tables, views and composite types, except those in *exclude*."""
     for row in rows:
         name = _name(row)
         if name in exclude:
@@ -86,14 +86,14 @@ def add_relations(
 
 
 def add_sequences(found: Directory, rows: Iterable[Row]) -> None:
-    """Number sequences, but those of tables that are left out."""
+    """Register sequences, except those of excluded tables."""
     for row in rows:
         if row["owner"] is None or row["owner"] in found.names:
             found.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, _name(row))
 
 
 def add_types(found: Directory, rows: Iterable[Row]) -> None:
-    """Number enums, domains and the rest; the type of a relation is the relation."""
+    """Register enums, domains and other types; a row type resolves to its relation."""
     for row in rows:
         kind = TYPE_KINDS.get(row["kind"])
         if row["relation"]:
@@ -110,7 +110,7 @@ def add_types(found: Directory, rows: Iterable[Row]) -> None:
 
 
 def add_rest(found: Directory, rows: Rows) -> None:
-    """Number what no table is made of; what an extension owns is the extension."""
+    """Register the other objects; a member of an extension resolves to the extension."""
     _add_named(found, rows)
     for catalog, kind, part in (
         (classes.TRIGGER, ObjectKind.TRIGGER, rows.triggers),
@@ -145,13 +145,13 @@ def _add_named(found: Directory, rows: Rows) -> None:
         ref = Ref(ObjectKind.EVENT_TRIGGER, None, row["name"])
         found.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
     for row in rows.others:
-        if row["class"] not in (classes.TRIGGER, classes.CONSTRAINT):  # these belong to a table
+        if row["class"] not in (classes.TRIGGER, classes.CONSTRAINT):  # parts of a table
             ref = ref_of(ObjectKind.OTHER, _name(row), row["kind"])
             found.refs.setdefault((row["class"], row["oid"]), ref)
 
 
 def dependencies(found: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:
-    """Who needs whom, between things of the schema, sorted."""
+    """Return sorted pairs of an object of the schema and one that it needs."""
     pairs: dict[tuple[Key, Key], tuple[Ref, Ref]] = {}
     for row in rows.dependencies:
         user = found.resolve(row["class"], row["oid"], row["part"])

@@ -1,4 +1,4 @@
-"""From rows to indexes. Pure."""
+"""Convert rows to indexes. Pure."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -12,7 +12,7 @@ from dbwarden.schema import Index, IndexColumn, ObjectKind, Ref
 
 
 def add_indexes(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
-    """Number and make the indexes of tables and materialized views."""
+    """Register and build the indexes of tables and materialized views."""
     for row in rows:
         relation = row["relation"]
         name = found.names.get(relation)
@@ -54,7 +54,7 @@ def _index_columns(
         numbers(row["flags"]),
         numbers(row["classes"]),
         numbers(row["collations"]),
-        strict=False,  # columns that are only included have a collation too
+        strict=False,  # included columns have a collation too
     )
     return tuple(
         [
@@ -72,14 +72,14 @@ def _index_columns(
 
 
 def _operator_class(chosen: Row, own: Row | None) -> str | None:
-    """The operator class where it is not the type's own, or has settings."""
+    """Return the operator class if it is not the type's default or has parameters."""
     if own is not None and own["options"]:
         settings = ", ".join(f"{name}={value}" for name, value in parameters(own["options"]))
         return f"{chosen['name']}({settings})"
     return None if chosen["is_default"] else chosen["name"]
 
 
-@lru_cache(maxsize=10_000)  # the same few columns are in many indexes
+@lru_cache(maxsize=10_000)  # many indexes share the same columns
 def _plain_index_column(
     column: str | None,
     expression: str | None,

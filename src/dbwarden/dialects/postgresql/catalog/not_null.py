@@ -2,8 +2,8 @@
 
 from typing import LiteralString
 
-# A child's state follows its parent's. The name that the server chooses by itself is left out,
-# because so many columns have one.
+# A child's state follows its parent's. Names that the server chose are omitted, because many
+# columns have one.
 NAMED: tuple[LiteralString, LiteralString] = (
     """
        CASE WHEN k.coninhcount = 0 THEN

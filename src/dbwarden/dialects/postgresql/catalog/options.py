@@ -1,4 +1,4 @@
-"""Storage parameters as the catalog keeps them. Pure."""
+"""Parse storage parameters. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from dbwarden.schema import InAnyOrder, Parameters
 
 
 def parameters(options: Iterable[str] | None) -> Parameters:
-    """Storage parameters as the catalog keeps them (``name=value``)."""
+    """Return the parameters in an array of ``name=value``, as the catalog stores them."""
     if not options:
         return ()
     pairs = (option.partition("=") for option in options)
@@ -15,6 +15,6 @@ def parameters(options: Iterable[str] | None) -> Parameters:
 
 
 def table_parameters(row: Row) -> Parameters:
-    """The storage parameters of a table or materialized view, those of its TOAST table too."""
+    """Return the storage parameters of a table or materialized view and of its TOAST table."""
     toast = tuple((f"toast.{name}", value) for name, value in parameters(row["toast_options"]))
     return InAnyOrder((*parameters(row["options"]), *toast)) or ()

@@ -1,7 +1,7 @@
-"""The query for objects that dbwarden sees but does not write: they are listed, not compared.
+"""Query the objects that dbwarden reads but does not write; they are listed, not compared.
 
-The definition need not be SQL. It differs where two objects differ, and holds no object numbers,
-which are not the same in two databases.
+A definition need not be SQL. It differs if two objects differ, and contains no OIDs, which vary
+between databases.
 """
 
 from typing import LiteralString
@@ -95,8 +95,8 @@ SELECT 'transform', 'pg_transform'::regclass, t.oid, NULL,
 FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
 """
 
-# Without what may be secret, and without the columns that only superusers may read: the number of
-# a subscription was one of them before PostgreSQL 12.
+# Without secrets and without the columns that only superusers may read. Before PostgreSQL 12 the
+# OID of a subscription was one of them.
 _CONNECTIONS: LiteralString = """
 SELECT 'user mapping', 'pg_user_mapping'::regclass, m.umid, NULL::oid,
        format('%s on server %s', coalesce(m.usename, 'public'), m.srvname), ''
@@ -122,7 +122,7 @@ FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
 JOIN pg_foreign_server s ON s.oid = t.ftserver
 """
 
-# A partition's copy of its parent's trigger that is switched on or off by itself.
+# A partition's copy of its parent's trigger that was enabled or disabled separately.
 _TRIGGERS: LiteralString = """
 SELECT 'switch of the inherited trigger', 'pg_trigger'::regclass, g.oid, c.relnamespace,
        format('%s on %s', g.tgname, c.relname), g.tgenabled::text
@@ -152,7 +152,7 @@ FROM pg_publication p
 
 
 def others(version: int) -> LiteralString:
-    """Return the query for all objects that dbwarden sees but does not write."""
+    """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
         *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
         _publications(version),

@@ -1,4 +1,4 @@
-"""What the tables are made of, found so far: each answer adds to it. Pure."""
+"""Collect the parts of tables from the query results. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,12 +13,12 @@ DEFAULT_COLLATION = 100
 
 @dataclass(slots=True)
 class Parts:
-    """By the number of the relation, and of the column."""
+    """Parts by the OID of the relation, and the number of the column."""
 
     columns: defaultdict[int, list[Row]] = field(default_factory=lambda: defaultdict(list))
     generated: set[tuple[int, int]] = field(default_factory=set)
     defaults: dict[int, dict[int, str]] = field(default_factory=dict)
-    """Those of generated columns are what they are computed from."""
+    """For generated columns, the generation expressions."""
     table_columns: dict[int, tuple[Column, ...]] = field(default_factory=dict)
     constraints: defaultdict[int, list[Constraint]] = field(
         default_factory=lambda: defaultdict(list)
@@ -30,30 +30,30 @@ class Parts:
     collations: dict[int, str] = field(default_factory=dict)
     column_collations: dict[tuple[int, int], int] = field(default_factory=dict)
     index_attributes: dict[int, dict[int, Row]] = field(default_factory=dict)
-    """Of the columns of an index that have options or a statistics target of their own."""
+    """The index columns with options or a statistics target."""
 
     tables: list[Table] = field(default_factory=list)
 
     def add_identities(self, sequences: Iterable[Row]) -> None:
-        """Know the sequences behind identity columns, by the column."""
+        """Register the sequences behind identity columns, by column."""
         for row in sequences:
             if row["ownership"] == "i":
                 self.identities[row["owner"], row["owner_column"]] = row
 
     def add_classes(self, classes: Iterable[Row], collations: Iterable[Row]) -> None:
-        """Know what the columns of indexes are sorted by."""
+        """Register the operator classes and collations of index columns."""
         self.classes.update({row["oid"]: row for row in classes})
         self.collations.update({row["oid"]: row["name"] for row in collations})
 
     def columns_of(self, relation: int) -> Sequence[Row]:
-        """The columns of a relation, in their order."""
+        """Return the columns of a relation, in order."""
         return sorted(self.columns.get(relation, ()), key=itemgetter("number"))
 
     def indexes_of(self, relation: int) -> tuple[Index, ...]:
-        """The indexes of a table or materialized view, sorted by name."""
+        """Return the indexes of a table or materialized view, sorted by name."""
         return tuple(sorted(self.indexes.get(relation, ()), key=attrgetter("name")))
 
     def collation(self, relation: int, column: int, chosen: int) -> str | None:
-        """The name of an index column's collation where it is not the column's own."""
+        """Return the name of an index column's collation if it is not the column's own."""
         own = self.column_collations.get((relation, column), DEFAULT_COLLATION)
         return self.collations.get(chosen) if chosen not in (0, own) else None

@@ -1,14 +1,14 @@
-"""Which rare kinds a database has at all: one cheap query spares a dozen that would find nothing.
+"""Detect which rare object kinds a database has: one cheap query saves a dozen empty ones.
 
-The answers may say yes too often (an extension's function is a function), never no too often.
-Numbers below 16384 are the server's own.
+The result may contain false positives (an extension's function is a function), but no false
+negatives. OIDs below 16384 belong to the server.
 """
 
 from typing import LiteralString
 
 _FREQUENT: dict[str, LiteralString] = {
     "extensions": "FROM pg_extension WHERE oid >= 16384",
-    # LATERAL and LIMIT make the server look for each extension's first member by its index.
+    # LATERAL and LIMIT make the server find each extension's first member by its index.
     "members": "FROM pg_extension x, LATERAL (SELECT FROM pg_depend WHERE refclassid = 3079"
     " AND refobjid = x.oid AND deptype = 'e' AND objid >= 16384 LIMIT 1) m",
     "types": "FROM pg_type WHERE oid >= 16384"
@@ -47,6 +47,6 @@ def _others() -> LiteralString:
 
 
 FREQUENT: LiteralString = f"SELECT {_each(_FREQUENT)}"
-"""Whether there is anything of what most databases have."""
+"""The query for which common object kinds exist."""
 RARE: LiteralString = f"SELECT {_each(_RARE)}, {_others()}"
-"""Whether there is anything of each rare kind."""
+"""The query for which rare object kinds exist."""

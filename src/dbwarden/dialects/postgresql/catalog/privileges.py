@@ -1,4 +1,4 @@
-"""The queries for grants and default privileges, which are read on demand."""
+"""Query grants and default privileges; read on demand."""
 
 from typing import LiteralString
 
@@ -6,7 +6,7 @@ from dbwarden.dialects.postgresql.catalog.queries import SYSTEM
 
 
 def grants(version: int) -> LiteralString:
-    """Who may do what, as far as it differs from the server's own defaults."""
+    """Return the query for privileges that differ from the server's defaults."""
     routine: LiteralString = "ROUTINE" if version >= 110000 else "FUNCTION"
     return f"""
 WITH o AS (

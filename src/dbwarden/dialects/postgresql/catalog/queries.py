@@ -1,8 +1,7 @@
-"""The catalog queries: few, for the whole database at once, for PostgreSQL 10 to 18.
+"""Catalog queries: few, each for the whole database, for PostgreSQL 10 to 18.
 
-Each is a function of the server's version (``server_version_num``), because the catalogs grew.
-Printing functions follow the connection's search_path: what lies in the default namespace prints
-without it.
+Queries that depend on the server version (``server_version_num``) are functions of it. Printing
+functions follow the connection's search_path, so names in the default namespace print unqualified.
 """
 
 from typing import LiteralString
@@ -14,7 +13,7 @@ SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schem
 
 
 def _owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
-    """Whether an extension owns the object: such things come and go with the extension."""
+    """Return a condition that is true if an extension owns the object."""
     return (
         f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
         f" AND e.objid = {oid} AND e.deptype = 'e')"
@@ -22,7 +21,7 @@ def _owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
 
 
 def _made_along(catalog: LiteralString, oid: LiteralString) -> LiteralString:
-    """Whether the object came with another one: the functions of a range type."""
+    """Return a condition that is true if another object created it: functions of a range type."""
     return (
         f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
         f" AND e.objid = {oid} AND e.deptype IN ('e', 'i'))"
@@ -87,11 +86,11 @@ _OF_NO_EXTENSION: LiteralString = f"NOT {_owned('pg_class', 'c.oid')}"
 
 
 def relations(version: int, *, members: bool) -> LiteralString:
-    """Tables, views and the rest of pg_class, indexes and sequences apart.
+    """Return the query for pg_class, except indexes and sequences.
 
     Args:
         version: ``server_version_num``.
-        members: Whether anything belongs to an extension.
+        members: Whether any object belongs to an extension.
     """
     method: LiteralString = (
         "(SELECT m.amname::text FROM pg_am m WHERE m.oid = c.relam"
@@ -119,9 +118,9 @@ WHERE {SYSTEM} AND c.relkind IN ('r', 'p', 'v', 'm', 'c', 'f') AND c.relpersiste
 
 
 def columns(version: int) -> LiteralString:
-    """The columns of tables and views, the attributes of composite types.
+    """Return the query for the columns of tables and views, and attributes of composite types.
 
-    And those columns of indexes that have options or a statistics target of their own.
+    It includes index columns with options or a statistics target.
     """
     generated: LiteralString = "a.attgenerated::text" if version >= 120000 else "''"
     compression: LiteralString = "a.attcompression::text" if version >= 140000 else "''"
@@ -149,7 +148,7 @@ WHERE {SYSTEM} AND a.attnum > 0 AND NOT a.attisdropped
 """
 
 
-# Of an expression without columns the server need not open the table.
+# An expression without columns is printed without opening its table.
 DEFAULTS: LiteralString = """
 SELECT d.oid::int8 AS oid, d.adrelid::int8 AS relation, d.adnum::int4 AS number,
        pg_get_expr(d.adbin, CASE WHEN d.adbin::text LIKE '%{VAR %' THEN d.adrelid ELSE 0::oid END)
@@ -159,7 +158,7 @@ FROM pg_attrdef d WHERE d.adrelid >= 16384
 
 
 def constraints(version: int) -> LiteralString:
-    """The constraints of tables and domains."""
+    """Return the query for the constraints of tables and domains."""
     parent: LiteralString = (
         "k.conparentid <> 0 AND EXISTS (SELECT FROM pg_constraint o"
         " WHERE o.oid = k.conparentid AND o.conrelid = k.conrelid)"
@@ -200,7 +199,7 @@ WHERE {SYSTEM} AND k.contype IN ('p', 'u', 'f', 'c', 'x') AND NOT ({parent})
 
 
 def indexes(version: int) -> LiteralString:
-    """The indexes that belong to no constraint."""
+    """Return the query for indexes that belong to no constraint."""
     nulls: LiteralString = "i.indnullsnotdistinct" if version >= 150000 else "false"
     keys: LiteralString = "i.indnkeyatts" if version >= 110000 else "i.indnatts"
     return f"""
@@ -232,7 +231,7 @@ SELECT o.oid::int8 AS oid, o.opcdefault AS is_default,
 FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
 """
 
-# The lists of numbers are few, however many indexes there are.
+# There are few distinct lists, however many indexes exist.
 INDEX_COLLATIONS: LiteralString = f"""
 SELECT u.oid::int8 AS oid, {_collation("u.oid")} AS name
 FROM (SELECT DISTINCT regexp_split_to_table(v.numbers, ' ')::oid AS oid
@@ -249,7 +248,7 @@ WHERE {SYSTEM} AND c.relkind IN ('r', 'p') ORDER BY h.inhrelid, h.inhseqno
 
 
 def sequences(*, members: bool) -> LiteralString:
-    """Sequences, those behind identity columns too; ``members`` as for :func:`relations`."""
+    """Return the query for all sequences; ``members`` as for :func:`relations`."""
     return f"""
 SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
        format_type(s.seqtypid, NULL) AS type, s.seqstart AS start, s.seqincrement AS increment,
@@ -267,7 +266,7 @@ WHERE {SYSTEM} AND c.relpersistence <> 't' AND {_OF_NO_EXTENSION if members else
 
 
 def routines(version: int) -> LiteralString:
-    """Functions and procedures."""
+    """Return the query for functions and procedures."""
     kind: LiteralString = "p.prokind::text" if version >= 110000 else "'f'::text"
     plain: LiteralString = "p.prokind <> 'a'" if version >= 110000 else "NOT p.proisagg"
     return f"""
@@ -281,7 +280,7 @@ WHERE {SYSTEM} AND {plain} AND NOT {_made_along("pg_proc", "p.oid")}
 
 
 def aggregates(version: int) -> LiteralString:
-    """Aggregate functions, with what ``CREATE AGGREGATE`` says of them."""
+    """Return the query for aggregate functions, with the options of ``CREATE AGGREGATE``."""
     modify: LiteralString = (
         "nullif(a.aggfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text"
         " AS finalfunc_modify,"
@@ -319,7 +318,7 @@ WHERE {SYSTEM} AND NOT {_owned("pg_proc", "p.oid")}
 
 
 def triggers(version: int) -> LiteralString:
-    """Triggers that users made, not their copies on partitions."""
+    """Return the query for user triggers, without their copies on partitions."""
     clone: LiteralString = "AND g.tgparentid = 0" if version >= 130000 else ""
     return f"""
 SELECT g.oid::int8 AS oid, g.tgrelid::int8 AS relation, g.tgname::text AS name,
@@ -359,7 +358,7 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {SYSTEM}
 
 
 def statistics(version: int) -> LiteralString:
-    """Extended statistics."""
+    """Return the query for extended statistics."""
     target: LiteralString = "s.stxstattarget::int4" if version >= 130000 else "NULL::int4"
     return f"""
 SELECT s.oid::int8 AS oid, n.nspname::text AS namespace, s.stxname::text AS name,
@@ -382,8 +381,8 @@ WHERE d.objoid >= 16384
        AND d.description <> 'standard public schema')
 """
 
-# What follows from the shape of a table (a key and its columns, a default and its column) is left
-# out: the values say it themselves.
+# Dependencies that follow from the structure of a table (a key and its columns, a default and its
+# column) are left out because the values contain them.
 DEPENDENCIES: LiteralString = """
 SELECT d.classid::int8 AS class, d.objid::int8 AS oid, d.objsubid::int4 AS part,
        d.refclassid::int8 AS needed_class, d.refobjid::int8 AS needed_oid,

@@ -1,4 +1,4 @@
-"""The part of a query that reads which multirange a range type has. PostgreSQL 14 and newer."""
+"""Select the multirange type of a range type. PostgreSQL 14 and newer."""
 
 from typing import LiteralString
 

@@ -1,4 +1,4 @@
-"""What the catalog queries brought back, before it is a Schema."""
+"""The results of the catalog queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 Row = Mapping[str, Any]
-"""One row: column name and value, as the driver has it."""
+"""One row: values by column name, as the driver returns them."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Rows:
-    """The answers to all queries, as far as they are there."""
+    """The results of all queries so far."""
 
     frequent: Sequence[Row] = ()
     rare: Sequence[Row] = ()
@@ -42,10 +42,10 @@ class Rows:
     default_privileges: Sequence[Row] = ()
 
 
-@lru_cache(maxsize=10_000)  # most lists of columns are one of a few
+@lru_cache(maxsize=10_000)  # many lists of columns are equal
 def numbers(text: str | None) -> tuple[int, ...]:
-    """A list of numbers as the server prints it: ``{1,2}`` is an array, ``1 2`` a vector.
+    """Parse a list of numbers as the server prints it: ``{1,2}`` is an array, ``1 2`` a vector.
 
-    A driver takes longer over the arrays themselves.
+    This is faster than letting the driver decode arrays.
     """
     return tuple(map(int, text.strip("{}").replace(",", " ").split())) if text else ()

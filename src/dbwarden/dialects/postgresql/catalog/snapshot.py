@@ -1,4 +1,4 @@
-"""Read the schema of a database in one consistent picture."""
+"""Read the schema of a database in one consistent snapshot."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,11 +11,13 @@ from dbwarden.schema import QualifiedName, Schema
 async def read_database(
     raw: Any, namespace: str, exclude: Sequence[QualifiedName] = (), *, privileges: bool = False
 ) -> Schema:
-    """One consistent picture of the database behind *raw*."""
+    """Read the schema of the database behind *raw* in one consistent snapshot."""
     async with raw.transaction(isolation="repeatable_read", readonly=True):
         number = await raw.fetchval("SELECT current_setting('server_version_num')::int")
         return await read_schema(
-            partial(raw.prepare, name=""),  # nothing stays behind, in a pooler's server neither
+            partial(
+                raw.prepare, name=""
+            ),  # leaves no prepared statement behind, even with a pooler
             server_version=number,
             default_namespace=namespace,
             exclude=exclude,

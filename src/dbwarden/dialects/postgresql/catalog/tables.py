@@ -1,4 +1,4 @@
-"""From rows to tables. Pure."""
+"""Convert rows to tables. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ C = TypeVar("C")
 
 
 def add_tables(found: Directory, parts: Parts, rows: Rows) -> None:
-    """Make the tables, now that everything they are made of is known."""
+    """Build the tables once all their parts are known."""
     parents: defaultdict[int, list[QualifiedName]] = defaultdict(list)
     for row in rows.inheritance:
         if row["parent"] in found.names:

@@ -1,4 +1,4 @@
-"""Changes -> the SQL of PostgreSQL that makes them. Pure."""
+"""Render changes as PostgreSQL statements. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import assert_never
@@ -59,16 +59,16 @@ def render(
     desired: Schema,
     options: RenderOptions = DEFAULT_OPTIONS,
 ) -> tuple[PlannedStatement, ...]:
-    """The SQL for *changes*, in their order.
+    """Return the SQL for *changes*, in their order.
 
     Args:
-        changes: What :func:`dbwarden.diff.diff` found between the two schemas.
+        changes: The result of :func:`dbwarden.diff.diff` for the two schemas.
         current: The schema before.
         desired: The schema afterwards.
-        options: A person's answers: conversions, fills, whether to keep the database online.
+        options: Conversions, fills, and whether to use online forms.
 
     Raises:
-        UnsupportedChange: A change has no SQL; names the thing and what to do next.
+        UnsupportedChange: A change has no SQL; names the object and the next step.
     """
     ctx = context(changes, current, desired, options)
     found: list[PlannedStatement] = []

@@ -1,4 +1,4 @@
-"""Functions whose bodies name what is made only later: the server must not look into them. Pure."""
+"""Disable body checks for functions that refer to objects created later. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,11 @@ from dbwarden.diff.changes import AddColumn, Alter, Change, Create, CreateTable,
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import ObjectKind, Routine
 
-# Not SET LOCAL: that would be nothing where psql runs the file statement by statement.
+# Not SET LOCAL, which has no effect if psql runs the file statement by statement.
 OFF = "SET check_function_bodies = off"
 ON = "RESET check_function_bodies"
 WHY = "A body names what is made only below."
-# PL/pgSQL looks up what stands in a statement when it runs it, but the types of variables at once.
+# PL/pgSQL resolves names in statements at run time, but the types of variables at once.
 CHECKED = re.compile(
     r"^ LANGUAGE (sql|plpgsql(?=.*%\s*(row)?type\b))", re.MULTILINE | re.DOTALL | re.IGNORECASE
 )
@@ -37,7 +37,7 @@ CALLED = frozenset(
 
 
 def unchecked(changes: Sequence[Change]) -> frozenset[Change]:
-    """Those of *changes* that make functions whose bodies name what a later one makes."""
+    """Return *changes* that create functions whose bodies name objects created later."""
     later: set[str] = set()
     found: set[Change] = set()
     for change in reversed(changes):
@@ -62,9 +62,9 @@ def _routine(change: Change) -> Routine | None:
 
 
 def _named(routine: Routine) -> set[str]:
-    """The words of the body, as far as the server looks them up when the function is made.
+    """Return the words of the body that the server resolves when it creates the function.
 
-    What a body of SQL's own form (BEGIN ATOMIC) needs is known, and comes before.
+    The dependencies of an SQL-standard body (BEGIN ATOMIC) are recorded, so they come before.
     """
     head, body, text = routine.definition.partition("\nAS ")
     return set(re.findall(r"\w+", text)) if body and CHECKED.search(head + text) else set()
@@ -73,7 +73,7 @@ def _named(routine: Routine) -> set[str]:
 def with_unchecked_bodies(
     statements: Sequence[PlannedStatement], changes: frozenset[Change]
 ) -> Iterator[PlannedStatement]:
-    """*statements*, those for *changes* among two that say that bodies are not looked into."""
+    """Yield *statements*, with body checks switched off for those of *changes*."""
     off: PlannedStatement | None = None
     for statement in statements:
         if statement.change in changes and off is None:

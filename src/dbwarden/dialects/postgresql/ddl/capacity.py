@@ -1,4 +1,4 @@
-"""What a change of a column's type does to values: keeps, refuses or changes them. Pure."""
+"""Determine how a change of a column's type affects values: kept, refused or changed. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -8,22 +8,22 @@ from dbwarden.dialects.postgresql.ddl.casts import MODIFIER, STRINGS, cast, plai
 
 
 class Effect(Flag):
-    """What happens to values that the new type cannot hold as they are."""
+    """The effect on values that the new type cannot hold unchanged."""
 
     KEEPS = 0
     REFUSES = auto()
-    """The statement fails on such a value: nothing is lost."""
+    """The statement fails on such a value; no data is lost."""
     CHANGES = auto()
-    """Such a value is rounded, cut or written otherwise: what it was is lost."""
+    """Such a value is rounded, cut or reformatted; the original is lost."""
 
 
 KEEPS, REFUSES, CHANGES = Effect.KEEPS, Effect.REFUSES, Effect.CHANGES
 
 _DIGITS: Mapping[str, int] = {"smallint": 5, "integer": 10, "bigint": 19, "oid": 10, "money": 17}
-"""The digits before the point that the largest value of a whole number type has."""
+"""The digits before the point of the largest value of each integer type."""
 _SIZES = ("smallint", "integer", "bigint")
 _EXACT: Mapping[str, int] = {"real": 6, "double precision": 15}
-"""The decimal digits that a floating-point number keeps."""
+"""The decimal digits that a floating-point type preserves."""
 _WHOLE_IN_FLOAT = {("smallint", "real"), ("smallint", "double precision")} | {
     ("integer", "double precision")
 }
@@ -51,16 +51,16 @@ _CHANGED = {
     *(("interval", _TIME), ("json", "jsonb"), ("inet", "cidr")),
 }
 _PRECISION = 6
-"""Digits of a second that times have when nothing is said."""
+"""Default fractional digits of times."""
 _ARRAY = re.compile(r"(\[\])+$")
 _BITS = ("bit", "bit varying")
 
 
 def effect(before: str, after: str) -> Effect:
-    """Return what the conversion from *before* to *after* does to values that do not fit.
+    """Return the effect of the conversion from *before* to *after* on values that do not fit.
 
     Args:
-        before: The type, or that which a domain is over, as the server prints it.
+        before: The type, or a domain's base type, as the server prints it.
         after: The new type.
     """
     if _ARRAY.search(before) and _ARRAY.search(after):
@@ -121,8 +121,8 @@ def _room(type_: str, *, limit: bool = False) -> tuple[float, float]:
     """Return the digits before and after the point that *type_* has.
 
     Args:
-        type_: A type of exact numbers.
-        limit: Whether every number of so many digits has to fit: 9 digits in an integer.
+        type_: An exact numeric type.
+        limit: Whether every number with that many digits must fit: 9 digits in an integer.
     """
     name, modifier = plain(type_), _modifier(type_)
     if name == "money":
@@ -136,7 +136,7 @@ def _room(type_: str, *, limit: bool = False) -> tuple[float, float]:
 
 
 def _bits(before: str, after: str) -> Effect:
-    """A bit string is never cut or padded in an assignment."""
+    """Return the effect on bit strings, which assignments never cut or pad."""
     length, longest = _modifier(before), _modifier(after)
     if plain(after) == "bit":
         return KEEPS if plain(before) == "bit" and length == longest else REFUSES
@@ -144,7 +144,7 @@ def _bits(before: str, after: str) -> Effect:
 
 
 def _fractions(before: str, after: str) -> Effect:
-    """Times and intervals are rounded to their precision and cut to their fields."""
+    """Return the effect on times and intervals: rounded to their precision, cut to their fields."""
     if "interval " in after and MODIFIER.sub("", before) != MODIFIER.sub("", after):
         return CHANGES
     if plain(after).startswith(("time", "interval")):

@@ -1,11 +1,11 @@
-"""How values of one type become values of another: as PostgreSQL's pg_cast says. Pure."""
+"""Conversions between types, as in PostgreSQL's pg_cast. Pure."""
 
 import re
 from typing import Literal
 
 Cast = Literal["implicit", "assignment", "explicit"]
 
-# i: implicit, a: in an assignment, e: only when asked for. What is not here goes through text.
+# i: implicit, a: assignment, e: explicit. Missing pairs are converted through text.
 CASTS = {
     "bigint": "i numeric, i real, i double precision, e bit, e bytea, a money, a smallint,"
     " a integer, a oid",
@@ -60,16 +60,16 @@ BUILT_IN = frozenset(CASTS) | {"uuid", "oid", "tsvector", "tsquery", "bytea", '"
 
 
 def plain(type_: str) -> str:
-    """*type_* without its modifier: ``character varying(50)`` is ``character varying``.
+    """Return *type_* without its modifier: ``character varying(50)`` is ``character varying``.
 
-    The fields of an interval (``interval day to second``) are one.
+    The fields of an interval (``interval day to second``) are a modifier.
     """
     without = re.sub(r" {2,}", " ", MODIFIER.sub("", type_)).strip()
     return FIELDS.sub("interval", without)
 
 
 def cast(before: str, after: str) -> Cast | None:
-    """How the server turns *before* into *after*; ``None`` where it cannot by itself."""
+    """Return the context of the cast from *before* to *after*; ``None`` if there is none."""
     old, new = plain(before), plain(after)
     if old.endswith("[]") or new.endswith("[]"):
         if old.endswith("[]") and new.endswith("[]"):
@@ -85,7 +85,7 @@ def cast(before: str, after: str) -> Cast | None:
 
 
 def _through_text(old: str, new: str) -> Cast | None:
-    """Every type has a text form: it can be assigned to text, and read from it when asked for."""
+    """Return the cast through text: assignment to text, explicit from text."""
     if new in STRINGS:
         return "assignment"
     if old in STRINGS:

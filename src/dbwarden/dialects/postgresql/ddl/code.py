@@ -1,4 +1,4 @@
-"""The SQL of views, routines, triggers, rules, policies and statistics. Pure."""
+"""Render views, routines, triggers, rules, policies and statistics. Pure."""
 
 from collections.abc import Iterator
 
@@ -33,13 +33,13 @@ Statements = Iterator[PlannedStatement]
 
 
 def create_view(ctx: Context, change: Create, view: View) -> Statements:
-    """A new view."""
+    """Create a view."""
     yield statement(change, _view_text(ctx, view, "CREATE VIEW"))
     yield from _view_extras(ctx, change, View(name=view.name, definition=""), view)
 
 
 def alter_view(ctx: Context, change: Alter, before: View, after: View) -> Statements:
-    """Another definition with the same columns first, other options, another comment."""
+    """Replace a view's query, and change its options and comments."""
     if differing(before, after) & {"definition", "parameters"}:
         yield statement(change, _view_text(ctx, after, "CREATE OR REPLACE VIEW"))
     yield from _view_extras(ctx, change, before, after)
@@ -78,7 +78,7 @@ def _column_comments(
 
 
 def create_materialized_view(ctx: Context, change: Create, view: MaterializedView) -> Statements:
-    """A new materialized view with its indexes."""
+    """Create a materialized view with its indexes."""
     name = ctx.name(view.name)
     text = f"CREATE MATERIALIZED VIEW {name}"
     text += f"\nUSING {view.access_method}" if view.access_method is not None else ""
@@ -96,7 +96,7 @@ def create_materialized_view(ctx: Context, change: Create, view: MaterializedVie
 def alter_materialized_view(
     ctx: Context, change: Alter, before: MaterializedView, after: MaterializedView
 ) -> Statements:
-    """All but its query and its indexes."""
+    """Alter a materialized view, except its query and indexes."""
     name = ctx.name(after.name)
     for text in set_parameters("MATERIALIZED VIEW", name, before.parameters, after.parameters):
         yield statement(change, text)
@@ -112,14 +112,14 @@ def alter_materialized_view(
 
 
 def create_routine(ctx: Context, change: Create, routine: Routine) -> Statements:
-    """A new function or procedure."""
+    """Create a function or procedure."""
     yield statement(change, routine.definition.replace("CREATE OR REPLACE", "CREATE", 1))
     if routine.comment is not None:
         yield comment(change, routine_name(ctx, routine), routine.comment)
 
 
 def alter_routine(ctx: Context, change: Alter, before: Routine, after: Routine) -> Statements:
-    """Another body, other attributes, another comment."""
+    """Replace a routine's body and attributes, and change its comment."""
     if before.definition != after.definition:
         yield statement(change, after.definition)
     if before.comment != after.comment:
@@ -127,7 +127,7 @@ def alter_routine(ctx: Context, change: Alter, before: Routine, after: Routine) 
 
 
 def routine_name(ctx: Context, routine: Routine | Aggregate) -> str:
-    """``FUNCTION name(argument types)``."""
+    """Return ``FUNCTION name(argument types)``."""
     word = "AGGREGATE" if isinstance(routine, Aggregate) else "FUNCTION"
     if isinstance(routine, Routine) and routine.procedure:
         word = "PROCEDURE"
@@ -140,7 +140,7 @@ def _aggregate_arguments(aggregate: Aggregate) -> str:
 
 
 def create_aggregate(ctx: Context, change: Create, aggregate: Aggregate) -> Statements:
-    """A new aggregate."""
+    """Create an aggregate."""
     options = ",\n    ".join(
         f"{name} = {value}" if value else name for name, value in aggregate.options
     )
@@ -151,14 +151,14 @@ def create_aggregate(ctx: Context, change: Create, aggregate: Aggregate) -> Stat
 
 
 def create_trigger(ctx: Context, change: Create, trigger: Trigger) -> Statements:
-    """A new trigger."""
+    """Create a trigger."""
     yield statement(change, trigger.definition)
     plain = Trigger(name=trigger.name, table=trigger.table, definition="")
     yield from alter_trigger(ctx, change, plain, trigger)
 
 
 def alter_trigger(ctx: Context, change: Change, before: Trigger, after: Trigger) -> Statements:
-    """Switched on or off, another comment."""
+    """Enable or disable a trigger, and change its comment."""
     table, name = ctx.name(after.table), quote(after.name)
     if before.enabled != after.enabled:
         yield statement(change, f"ALTER TABLE {table} {after.enabled} TRIGGER {name}")
@@ -167,14 +167,14 @@ def alter_trigger(ctx: Context, change: Change, before: Trigger, after: Trigger)
 
 
 def create_rule(ctx: Context, change: Create, rule: Rule) -> Statements:
-    """A new rule."""
+    """Create a rule."""
     yield statement(change, rule.definition)
     plain = Rule(name=rule.name, table=rule.table, definition=rule.definition)
     yield from alter_rule(ctx, change, plain, rule)
 
 
 def alter_rule(ctx: Context, change: Change, before: Rule, after: Rule) -> Statements:
-    """Another definition, switched on or off, another comment."""
+    """Replace, enable or disable a rule, and change its comment."""
     table, name = ctx.name(after.table), quote(after.name)
     if before.definition != after.definition:
         text = after.definition.replace("CREATE RULE", "CREATE OR REPLACE RULE", 1)
@@ -186,7 +186,7 @@ def alter_rule(ctx: Context, change: Change, before: Rule, after: Rule) -> State
 
 
 def create_event_trigger(change: Create, trigger: EventTrigger) -> Statements:
-    """A new event trigger."""
+    """Create an event trigger."""
     text = f"CREATE EVENT TRIGGER {quote(trigger.name)} ON {trigger.event}"
     if trigger.tags:
         text += f"\n    WHEN TAG IN ({', '.join(literal(tag) for tag in trigger.tags)})"
@@ -196,7 +196,7 @@ def create_event_trigger(change: Create, trigger: EventTrigger) -> Statements:
 
 
 def alter_event_trigger(change: Change, before: EventTrigger, after: EventTrigger) -> Statements:
-    """Switched on or off, another comment."""
+    """Enable or disable an event trigger, and change its comment."""
     name = quote(after.name)
     if before.enabled != after.enabled:
         yield statement(change, f"ALTER EVENT TRIGGER {name} {after.enabled}")
@@ -205,7 +205,7 @@ def alter_event_trigger(change: Change, before: EventTrigger, after: EventTrigge
 
 
 def create_policy(ctx: Context, change: Create, policy: Policy) -> Statements:
-    """A new policy."""
+    """Create a policy."""
     text = f"CREATE POLICY {quote(policy.name)} ON {ctx.name(policy.table)}"
     text += "" if policy.permissive else "\n    AS RESTRICTIVE"
     text += f"\n    FOR {policy.command}" if policy.command != "ALL" else ""
@@ -228,7 +228,7 @@ def _policy_comment(ctx: Context, change: Change, policy: Policy) -> PlannedStat
 
 
 def alter_policy(ctx: Context, change: Alter, before: Policy, after: Policy) -> Statements:
-    """Other roles, other conditions, another comment."""
+    """Change a policy's roles, conditions and comment."""
     changed = differing(before, after)
     text = f"ALTER POLICY {quote(after.name)} ON {ctx.name(after.table)}"
     if "roles" in changed:
@@ -244,7 +244,7 @@ def alter_policy(ctx: Context, change: Alter, before: Policy, after: Policy) -> 
 
 
 def create_statistics(ctx: Context, change: Create, statistics: Statistics) -> Statements:
-    """New extended statistics."""
+    """Create extended statistics."""
     text = f"CREATE STATISTICS {ctx.name(statistics.name)} {statistics.definition}"
     yield statement(change, text)
     empty = QualifiedName(None, "")
@@ -255,7 +255,7 @@ def create_statistics(ctx: Context, change: Create, statistics: Statistics) -> S
 def alter_statistics(
     ctx: Context, change: Change, before: Statistics, after: Statistics
 ) -> Statements:
-    """Another target, another comment."""
+    """Change the target and the comment of extended statistics."""
     name = ctx.name(after.name)
     if before.target != after.target:
         target = -1 if after.target is None else after.target

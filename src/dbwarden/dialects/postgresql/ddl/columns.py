@@ -1,4 +1,4 @@
-"""The SQL of columns. Pure."""
+"""Render columns. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ SET_STORAGE_DEFAULT_VERSION = 160000
 
 
 def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
-    """``name type ...``, as it stands in CREATE TABLE and after ADD COLUMN."""
+    """Return ``name type ...``, as in CREATE TABLE and after ADD COLUMN."""
     serial = ctx.serial(table, column)
     text = f"{quote(column.name)} {serial or column.type}"
     if column.compression is not None:
@@ -44,7 +44,7 @@ def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
 
 
 def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity: Identity) -> str:
-    """``GENERATED ... AS IDENTITY (...)``."""
+    """Return ``GENERATED ... AS IDENTITY (...)``."""
     text = f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY"
     options = sequence_options(identity.options, usual_options(column.type, identity.options))
     usual = sequence_of(table, column.name)
@@ -54,7 +54,7 @@ def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity
 
 
 def usual_options(type_: str, options: SequenceOptions) -> SequenceOptions:
-    """Return what the server takes for what is not said of a sequence with these *options*."""
+    """Return the server's defaults for the options that *options* do not set."""
     most = LARGEST.get(type_, LARGEST["bigint"])
     if options.increment > 0:
         return SequenceOptions(maximum=most, start=options.minimum)
@@ -62,7 +62,7 @@ def usual_options(type_: str, options: SequenceOptions) -> SequenceOptions:
 
 
 def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
-    """What has to be said to get from *was* to *now*."""
+    """Return the clauses that change *was* to *now*."""
     words = {
         f"INCREMENT BY {now.increment}": now.increment != was.increment,
         f"MINVALUE {now.minimum}": now.minimum != was.minimum,
@@ -75,14 +75,14 @@ def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
 
 
 def may_stand(was: SequenceOptions, now: SequenceOptions) -> bool:
-    """Whether a sequence that has just begun is within its new limits."""
+    """Return whether a newly started sequence is within its new limits."""
     return now.minimum <= was.start <= now.maximum
 
 
 def retyped_options(options: SequenceOptions, old: str, new: str) -> SequenceOptions:
-    """Return what the server makes of *options* when a sequence changes its type.
+    """Return the options of a sequence after the server changes its type.
 
-    A limit that is the old type's own becomes the new type's own; all others stay.
+    A limit that is the old type's limit becomes the new type's limit; others stay.
     """
     if old == new or not {old, new} <= LARGEST.keys():
         return options
@@ -101,7 +101,7 @@ def _fits(options: SequenceOptions, type_: str) -> bool:
 
 
 def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
-    """What a new column has that its clause cannot say."""
+    """Set the properties of a new column that its clause cannot express."""
     if is_not_valid(column):
         yield add_not_null(ctx, change, table, column)
     bare = replace(column, statistics=None, storage=None, parameters=(), comment=None)
@@ -110,7 +110,7 @@ def after_column(ctx: Context, change: Change, table: QualifiedName, column: Col
 
 
 def add_column(ctx: Context, change: AddColumn) -> Statements:
-    """Add a column; the value for existing rows comes from ``--fill``, and is never invented."""
+    """Add a column; the value for existing rows comes only from ``--fill``."""
     table, column = change.table, change.column
     own, label = ctx.name(table), ctx.label(table, column.name)
     fill = ctx.options.fills.get(label)
@@ -142,7 +142,7 @@ def _is_empty(ctx: Context, column: Column) -> bool:
 
 
 def drop_column(ctx: Context, change: DropColumn) -> Statements:
-    """A column goes."""
+    """Drop a column."""
     own, name = ctx.name(change.table), change.column.name
     table = ctx.tables.get(change.table)
     again = table.column(name) if table is not None else None
@@ -154,14 +154,14 @@ def drop_column(ctx: Context, change: DropColumn) -> Statements:
 
 
 def alter_column(ctx: Context, change: AlterColumn) -> Statements:
-    """A column changes in place."""
+    """Alter a column in place."""
     yield from column_changes(ctx, change, change.table, change.before, change.after)
 
 
 def column_changes(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
-    """Everything that leads from one column to the other."""
+    """Yield all statements that change *before* to *after*."""
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if before.identity is not None and after.identity is None:
         yield statement(change, f"{alter} DROP IDENTITY")
@@ -202,7 +202,7 @@ def _retype(
 
 
 def _counts_on(before: Column, after: Column) -> bool:
-    """Whether a serial column becomes one of another size: its default suits both."""
+    """Return whether a serial column only changes its size, so that its default remains valid."""
     same = before.default == after.default and (before.default or "").startswith("nextval(")
     return same and before.type in LARGEST and after.type in LARGEST
 
@@ -220,7 +220,7 @@ def _type_statements(
     using = asked or zoned or conversion(ctx, label, before, after)
     if using is not None and after.generated is None:
         text += f"\n    USING {using}"
-    # What a person wrote may read another column as it is by then.
+    # The user's expression may read the column as it is at that point.
     alone = asked is not None or after.generated is not None
     written = replace(statement(change, text), joins=None if alone else own)
     if after.generated is not None or before.type == after.type:
@@ -244,15 +244,15 @@ def _type_statements(
 
 
 _REVIEW_ZONE = (
-    "Review: times without a zone are taken for UTC; --using or --rollback-using says otherwise."
+    "Review: times without a zone are taken as UTC; pass --using or --rollback-using to change it."
 )
 
 
 def conversion(ctx: Context, label: str, before: Column, after: Column) -> str | None:
-    """The expression that turns old values into new ones, where the server needs one.
+    """Return the expression that converts old values, if the server needs one.
 
     Raises:
-        UnsupportedChange: There is no conversion that surely works.
+        UnsupportedChange: No conversion is known to work.
     """
     name = quote(after.name)
     way = cast(ctx.base_type(before.type), ctx.base_type(after.type))
@@ -265,19 +265,19 @@ def conversion(ctx: Context, label: str, before: Column, after: Column) -> str |
         return f"{name}::text{array}::{after.type}"
     raise UnsupportedChange(
         f"PostgreSQL has no conversion of {label} from {before.type} to {after.type}.",
-        next_step=f"Say how: --using {label}='<expression>'.",
+        next_step=f"Pass the conversion: --using {label}='<expression>'.",
     )
 
 
 def _own_type(type_: str) -> bool:
-    """Whether this is a type that users made: an enum or domain goes through its text form."""
+    """Return whether the type is user-defined; enums and domains are converted through text."""
     known = LARGEST.keys() | {"uuid", "bytea", "json", "jsonb", "boolean", "numeric", "date"}
     name = plain(type_).removesuffix("[]")
     return name not in known and " " not in name
 
 
 def _limits_first(before: Column, after: Column) -> bool:
-    """Return whether an identity's new limits have to be set before the column's smaller type."""
+    """Return whether an identity's new limits must be set before the column's smaller type."""
     if before.identity is None or after.identity is None:
         return False
     return not _fits(retyped_options(before.identity.options, before.type, after.type), after.type)
@@ -324,21 +324,21 @@ def behind_rows(
     table: QualifiedName,
     column: str,
 ) -> PlannedStatement:
-    """A sequence that has just been made, or begun anew, goes on where the rows end."""
+    """Let a new or restarted sequence continue after the existing rows."""
     farthest, compared = ("max", ">=") if options.increment > 0 else ("min", "<=")
     value = f"{farthest}({quote(column)})"
     return statement(
         change,
         f"SELECT setval({sequence}, {value}) FROM {ctx.name(table)}"
         f" HAVING {value} {compared} {options.start}",
-        why="New rows are numbered behind those that are there.",
+        why="New rows are numbered after the existing ones.",
     )
 
 
 def _settings(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
-    """Statistics, storage, compression, parameters, comment."""
+    """Change statistics, storage, compression, parameters and comment."""
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if before.statistics != after.statistics:
         target = -1 if after.statistics is None else after.statistics

@@ -1,4 +1,4 @@
-"""The SQL of constraints and indexes. Pure."""
+"""Render constraints and indexes. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,11 +32,11 @@ from dbwarden.schema import (
 
 Statements = Iterator[PlannedStatement]
 KEYS = (PrimaryKey, Unique, Exclusion)
-"""The constraints that have an index behind them."""
+"""The constraints that have an index."""
 
 
 def parameters(items: Parameters) -> str:
-    """``(fillfactor = 70, ...)``."""
+    """Return ``(fillfactor = 70, ...)``."""
     return "(" + ", ".join(f"{name} = {_value(value)}" for name, value in items) + ")"
 
 
@@ -46,7 +46,7 @@ def _value(value: str) -> str:
 
 
 def constraint_clause(ctx: Context, constraint: Constraint) -> str:
-    """``CONSTRAINT name ...``, as it stands in CREATE TABLE and after ADD."""
+    """Return ``CONSTRAINT name ...``, as in CREATE TABLE and after ADD."""
     named = f"CONSTRAINT {quote(constraint.name)} " if constraint.name is not None else ""
     return named + _body(ctx, constraint) + _ending(constraint)
 
@@ -68,7 +68,7 @@ def _body(ctx: Context, constraint: Constraint) -> str:
 
 
 def _parenthesized(expression: str) -> str:
-    """*expression* in exactly one pair of parentheses around it all."""
+    """Return *expression* in exactly one pair of outer parentheses."""
     return expression if _enclosed(expression) else f"({expression})"
 
 
@@ -129,7 +129,7 @@ def _ending(constraint: Constraint) -> str:
 def after_constraint(
     ctx: Context, change: Change, table: QualifiedName, constraint: Constraint
 ) -> Statements:
-    """What a new constraint has that its clause cannot say."""
+    """Set the properties of a new constraint that its clause cannot express."""
     own = ctx.name(table)
     if isinstance(constraint, PrimaryKey | Unique) and constraint.clustered:
         yield statement(change, f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}")
@@ -155,7 +155,7 @@ def _comment(
 
 
 def add_constraint(ctx: Context, change: AddConstraint) -> Statements:
-    """A new constraint of a table that is there."""
+    """Add a constraint to an existing table."""
     clause = constraint_clause(ctx, change.constraint)
     key = change.constraint
     only = "ONLY " if isinstance(key, PrimaryKey | Unique) and not key.valid else ""
@@ -164,13 +164,13 @@ def add_constraint(ctx: Context, change: AddConstraint) -> Statements:
 
 
 def drop_constraint(ctx: Context, change: DropConstraint) -> Statements:
-    """A constraint goes."""
+    """Drop a constraint."""
     name = quote(change.constraint.name or "")
     yield statement(change, f"ALTER TABLE {ctx.name(change.table)} DROP CONSTRAINT {name}")
 
 
 def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
-    """A constraint changes in place."""
+    """Alter a constraint in place."""
     own, before, after = ctx.name(change.table), change.before, change.after
     name = quote(after.name or "")
     changed = differing(before, after)
@@ -200,7 +200,7 @@ def _attach(
     change: AlterIndex | AlterConstraint,
     item: PrimaryKey | Unique | Exclusion | Index,
 ) -> Statements:
-    """What makes a partition's index part of that of its table, unless it is that already."""
+    """Attach a partition's index to that of its table, unless it is attached already."""
     table = ctx.tables.get(change.table)
     if not item.inherited or change.before.inherited or table is None:
         return
@@ -215,7 +215,7 @@ def _attach(
 
 
 def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
-    """``ALTER kind name SET (...)`` and ``RESET (...)``."""
+    """Yield ``ALTER kind name SET (...)`` and ``RESET (...)``."""
     new = tuple(item for item in after if item not in before)
     gone = [key for key, _ in before if key not in dict(after)]
     if new:
@@ -230,7 +230,7 @@ def _cluster(change: Change, table: str, index: str, clustered: bool) -> Planned
 
 
 def index_text(ctx: Context, table: QualifiedName, index: Index, *, online: bool = False) -> str:
-    """``CREATE INDEX ...``."""
+    """Return ``CREATE INDEX ...``."""
     unique = "UNIQUE " if index.unique else ""
     concurrently = "CONCURRENTLY " if online else ""
     method = f" USING {index.method}" if index.method != "btree" else ""
@@ -265,13 +265,13 @@ def _index_key(key: IndexColumn) -> str:
 
 
 def add_index(ctx: Context, change: AddIndex) -> Statements:
-    """A new index."""
+    """Create an index."""
     yield statement(change, index_text(ctx, change.table, change.index))
     yield from after_index(ctx, change, change.table, change.index)
 
 
 def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
-    """What a new index has that CREATE INDEX cannot say."""
+    """Set the properties of a new index that CREATE INDEX cannot express."""
     name = ctx.index(table, index.name)
     yield from _targets(change, name, index.columns)
     if index.clustered:
@@ -297,12 +297,12 @@ def _targets(
 
 
 def drop_index(ctx: Context, change: DropIndex) -> Statements:
-    """An index goes."""
+    """Drop an index."""
     yield statement(change, f"DROP INDEX {ctx.index(change.table, change.index.name)}")
 
 
 def alter_index(ctx: Context, change: AlterIndex) -> Statements:
-    """An index changes in place."""
+    """Alter an index in place."""
     before, after = change.before, change.after
     name = ctx.index(change.table, after.name)
     yield from _attach(ctx, change, after)

@@ -1,4 +1,4 @@
-"""What the SQL of one change has to know of the others. Pure."""
+"""Facts about the whole plan that the SQL of one change depends on. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ LARGEST = {"smallint": 32767, "integer": 2147483647, "bigint": 92233720368547758
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Both schemas, the person's answers, and what the plan creates and drops as a whole."""
+    """Both schemas, the user's options, and the objects that the plan creates and drops."""
 
     current: Schema
     desired: Schema
@@ -64,24 +64,24 @@ class Context:
     swapped: Mapping[tuple[QualifiedName, str], str]
 
     def name(self, name: QualifiedName) -> str:
-        """*name* as SQL, the default namespace left out."""
+        """Return *name* as SQL, without the default namespace."""
         return qualified(name, self.desired.default_namespace)
 
     def label(self, name: QualifiedName, part: str | None = None) -> str:
-        """*name* as a person writes it on the command line: ``users.email``."""
+        """Return *name* in the form of command line options: ``users.email``."""
         plain = name.namespace in (None, self.desired.default_namespace)
         whole = name.name if plain else str(name)
         return whole if part is None else f"{whole}.{part}"
 
     def lost(self, ref: Ref) -> str:
-        """What a person calls a table or column that goes, whatever it is called meanwhile."""
+        """Return the label of a dropped table or column by its original name."""
         own = self.stepped_aside.get(ref, ref.part or ref.name)
         if ref.part is not None:
             return self.label(ref.table, own)
         return self.label(QualifiedName(ref.namespace, own))
 
     def base_type(self, type_: str) -> str:
-        """*type_*, or what it is a domain over; the values are the same."""
+        """Return *type_*, or the base type of a domain; the values are the same."""
         array = "[]" if type_.endswith("[]") else ""
         domains = {
             self.name(domain.name): domain.type
@@ -94,7 +94,7 @@ class Context:
         return name + array
 
     def is_relation(self, name: QualifiedName) -> bool:
-        """Whether a table, view, sequence or type has that name, before or afterwards."""
+        """Return whether a table, view, sequence or type has this name in either schema."""
         found = {
             ref_of(kind, name)
             for kind in (
@@ -111,17 +111,17 @@ class Context:
         )
 
     def index(self, table: QualifiedName, index: str) -> str:
-        """An index, in its table's namespace."""
+        """Return an index as SQL, in its table's namespace."""
         return self.name(QualifiedName(table.namespace, index))
 
     def serial(self, table: QualifiedName, column: Column) -> str | None:
-        """``serial`` and the like, where the plan makes the sequence that it stands for."""
+        """Return ``serial`` or the like if the plan creates the matching sequence."""
         if ref_of(ObjectKind.COLUMN, table, column.name) in self.serials:
             return SERIALS[column.type]
         return None
 
     def goes_along(self, obj: SchemaObject) -> bool:
-        """Whether dropping *thing* is left to what it belongs to, which is dropped too."""
+        """Return whether *obj* is dropped together with the object it belongs to."""
         match obj:
             case _ if obj.ref in self.clinging:
                 return False
@@ -147,7 +147,7 @@ def _relations(name: QualifiedName) -> frozenset[Ref]:
 def context(
     changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
 ) -> Context:
-    """Look over the whole plan once."""
+    """Collect the facts about the whole plan."""
     return Context(
         current=current,
         desired=desired,
@@ -164,7 +164,7 @@ def context(
 
 
 def _swapped(changes: Sequence[Change], current: Schema) -> Iterable[tuple[QualifiedName, str]]:
-    """The indexes that are made anew under their name, and can stay until then."""
+    """Yield recreated indexes that can keep serving queries until the new one is built."""
     gone = {(c.table, c.column.name) for c in changes if isinstance(c, DropColumn)}
     made = {(c.table, c.index.name) for c in changes if isinstance(c, AddIndex)}
     standing = _on_what_goes(changes, current)
@@ -179,7 +179,7 @@ def _swapped(changes: Sequence[Change], current: Schema) -> Iterable[tuple[Quali
 
 
 def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
-    """What needs a function or type that is dropped, or made anew, and has to be gone by then."""
+    """Return the objects that need a function or type that the plan drops or recreates."""
     gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
     gone |= {was.ref for c in changes if isinstance(c, RebuildType) for was, _ in c.types}
     if not gone:
@@ -192,7 +192,7 @@ def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
 def _old_names(
     swapped: Iterable[tuple[QualifiedName, str]], *schemas: Schema
 ) -> Mapping[tuple[QualifiedName, str], str]:
-    """What each of the *swapped* indexes is called while the new one is built."""
+    """Return the temporary name of each of the *swapped* indexes."""
     taken: set[str] = set()
     for schema in schemas:
         for relations in (schema.tables, schema.materialized_views):
@@ -219,7 +219,7 @@ def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:
 
 
 def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
-    """The new columns whose new sequence is what ``serial`` would make."""
+    """Yield the new columns whose new sequence is the one that ``serial`` creates."""
     changes = tuple(changes)
     owners = {
         change.after.name: change.after.owned_by
@@ -245,7 +245,7 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
 
 
 def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SchemaSequence]]:
-    """The new sequences by the column that owns them."""
+    """Yield the new sequences by the column that owns them."""
     made = {change.obj.ref for change in changes if isinstance(change, Create)}
     for sequence in desired.sequences:
         if sequence.owned_by is not None and sequence.ref in made:

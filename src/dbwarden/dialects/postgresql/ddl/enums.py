@@ -1,4 +1,4 @@
-"""A new enum value cannot be used before it is committed. Pure."""
+"""Commit new enum values before they are used. Pure."""
 
 import re
 from dataclasses import replace
@@ -12,7 +12,7 @@ ADDS = re.compile(r"ALTER TYPE (?P<type>.+) ADD VALUE (?P<value>'(?:[^']|'')*')"
 def committed_apart(
     statements: tuple[PlannedStatement, ...], server_version: int
 ) -> tuple[PlannedStatement, ...]:
-    """*statements* with each ADD VALUE that is used later on committed by itself."""
+    """Return *statements* with a separate transaction for each new value that is used later."""
     texts = [statement.text for statement in statements]
     made = []
     for place, statement in enumerate(statements):

@@ -1,4 +1,4 @@
-"""Names and literals as PostgreSQL reads them back unchanged. Pure."""
+"""Quote names and literals. Pure."""
 
 import re
 
@@ -23,42 +23,42 @@ KEYWORDS = frozenset(
     xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
     """.split()  # noqa: SIM905  # a list of words is easier to read as text
 )
-"""Every word that PostgreSQL 10 to 18 does not take as a plain name everywhere."""
+"""The words that PostgreSQL 10 to 18 does not accept as a plain name everywhere."""
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
 def quote(name: str) -> str:
-    """*name* as an identifier, in quotes only where it needs them."""
+    """Return *name* as an identifier, quoted only if necessary."""
     if PLAIN.fullmatch(name) and name not in KEYWORDS:
         return name
     return '"' + name.replace('"', '""') + '"'
 
 
 def columns(names: tuple[str, ...]) -> str:
-    """Several columns, with commas between."""
+    """Return several column names, separated by commas."""
     return ", ".join(quote(name) for name in names)
 
 
 def qualified(name: QualifiedName, default_namespace: str | None) -> str:
-    """*name* with its namespace, unless that is the default one."""
+    """Return *name* with its namespace, unless that is the default one."""
     if name.namespace is None or name.namespace == default_namespace:
         return quote(name.name)
     return f"{quote(name.namespace)}.{quote(name.name)}"
 
 
 def sequence_of(table: QualifiedName, column: str) -> QualifiedName:
-    """The sequence that PostgreSQL makes for a serial or identity column, unless it is taken."""
+    """Return the name of the sequence for a serial or identity column, unless it is taken."""
     return QualifiedName(table.namespace, object_name(table.name, column, "seq"))
 
 
 def is_own(namespace: str, default_namespace: str | None) -> bool:
-    """Return whether *namespace* is that of this database, which may be another for each tenant."""
+    """Return whether *namespace* is the database's default, which may differ between tenants."""
     return namespace == default_namespace != "public"
 
 
 def in_namespace(head: str, namespace: str, tail: str, default_namespace: str | None) -> str:
-    """Return SQL with the name of *namespace* in it; the default one is found when it runs."""
+    """Return SQL with the name of *namespace*; the default one is resolved at run time."""
     if not is_own(namespace, default_namespace):
         return f"{head}{quote(namespace)}{tail}"
     text = "%I".join(part.replace("%", "%%") for part in (head, tail))
@@ -66,10 +66,10 @@ def in_namespace(head: str, namespace: str, tail: str, default_namespace: str | 
 
 
 def literal(text: str) -> str:
-    """*text* as a string constant."""
+    """Return *text* as a string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def literal_or_null(text: str | None) -> str:
-    """*text* as a string constant, ``NULL`` for none: what COMMENT takes."""
+    """Return *text* as a string literal, or ``NULL``, for COMMENT."""
     return "NULL" if text is None else literal(text)

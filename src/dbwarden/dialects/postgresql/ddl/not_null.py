@@ -1,4 +1,4 @@
-"""The SQL of NOT NULL, which PostgreSQL 18 has as a constraint with a name and a state. Pure."""
+"""Render NOT NULL, which PostgreSQL 18 stores as a constraint with a name and a state. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,17 +10,17 @@ from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Column, QualifiedName
 
 Statements = Iterator[PlannedStatement]
-_FAILS_ON_NULL = "Fails where a row has no value: --fill gives it one."
+_FAILS_ON_NULL = "Fails where a row has no value. Provide one with --fill."
 _NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
 
 
 def is_not_valid(column: Column) -> bool:
-    """Return whether rows without a value may be there, although new ones must have one."""
+    """Return whether rows without a value may exist although new rows require one."""
     return column.not_null and _NOT_VALID in column.not_null_state
 
 
 def not_null_clause(column: Column) -> str:
-    """Return ``NOT NULL`` with its name, for what a column's clause can say of it."""
+    """Return ``NOT NULL`` with its name, as far as a column's clause can express it."""
     if not column.not_null or _NOT_VALID in column.not_null_state:
         return ""
     name = f" CONSTRAINT {quote(column.not_null_name)}" if column.not_null_name else ""
@@ -34,7 +34,7 @@ def _not_null_name(table: QualifiedName, column: Column) -> str:
 def add_not_null(
     ctx: Context, change: Change, table: QualifiedName, column: Column
 ) -> PlannedStatement:
-    """Add a NOT NULL by a statement of its own, with its name and state."""
+    """Add a NOT NULL in a separate statement, with its name and state."""
     name, own = _not_null_name(table, column), quote(column.name)
     text = f"ADD CONSTRAINT {name} NOT NULL {own} {column.not_null_state}"
     return statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}")
@@ -78,7 +78,7 @@ def nullability(
 def _not_null_state(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
-    """Whether a NOT NULL that stays is validated, and whether children inherit it."""
+    """Change whether an existing NOT NULL is validated and inherited."""
     if before.not_null_state == after.not_null_state:
         return
     own, name = f"ALTER TABLE {ctx.name(table)}", _not_null_name(table, before)

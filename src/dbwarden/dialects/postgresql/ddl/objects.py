@@ -1,4 +1,4 @@
-"""Which SQL each kind of thing has when it is created, dropped, altered or renamed. Pure."""
+"""Dispatch each kind of object to its SQL for create, drop, alter and rename. Pure."""
 
 from collections.abc import Iterator
 from typing import assert_never
@@ -38,7 +38,7 @@ Statements = Iterator[PlannedStatement]
 
 
 def create_object(ctx: Context, change: Create) -> Statements:  # one line a kind
-    """Anything but a table is new."""
+    """Create an object other than a table."""
     match change.obj:
         case Namespace() as obj:
             yield from types.create_namespace(ctx, change, obj)
@@ -51,7 +51,7 @@ def create_object(ctx: Context, change: Create) -> Statements:  # one line a kin
         case CompositeType() as obj:
             yield from types.create_composite(ctx, change, obj)
         case Sequence() as obj:
-            if obj.name not in ctx.serials.values():  # serial makes its own
+            if obj.name not in ctx.serials.values():  # serial creates it
                 yield from types.create_sequence(ctx, change, obj)
         case View() as obj:
             yield from code.create_view(ctx, change, obj)
@@ -81,13 +81,13 @@ def create_object(ctx: Context, change: Create) -> Statements:  # one line a kin
 
 def _unsupported(obj: Other) -> UnsupportedChange:
     return UnsupportedChange(
-        f"dbwarden cannot make, change or drop the {obj.kind} {obj.name}.",
+        f"dbwarden cannot create, change or drop the {obj.kind} {obj.name}.",
         next_step="Write its SQL into a migration by hand (dbwarden make-migrations --empty).",
     )
 
 
 def drop_object(ctx: Context, change: Drop) -> Statements:
-    """Anything but a table goes."""
+    """Drop an object other than a table."""
     obj = change.obj
     if isinstance(obj, Other):
         raise _unsupported(obj)
@@ -100,7 +100,7 @@ def drop_object(ctx: Context, change: Drop) -> Statements:
 
 
 def sql_name(ctx: Context, obj: SchemaObject) -> str:
-    """``VIEW name``, ``TRIGGER name ON table``: how DROP and ALTER call it."""
+    """Return ``VIEW name`` or ``TRIGGER name ON table``, as in DROP and ALTER."""
     match obj:
         case Trigger() | Rule() | Policy():
             return f"{obj.ref.kind.value.upper()} {quote(obj.name)} ON {ctx.name(obj.table)}"
@@ -132,11 +132,11 @@ RENAMED = WORDS.keys() - {
     ObjectKind.EVENT_TRIGGER,
     ObjectKind.STATISTICS,
 }
-"""Those whose name stands in a namespace and that anyone may rename: the rest is made anew."""
+"""The kinds with a namespace that any owner may rename; others are recreated."""
 
 
 def alter_object(ctx: Context, change: Alter) -> Statements:  # one line a kind
-    """Anything but a table changes in place."""
+    """Alter an object other than a table in place."""
     match change.before, change.after:
         case Namespace(), Namespace() as now:
             yield types.comment_on_namespace(ctx, change, now)
@@ -178,7 +178,7 @@ def alter_object(ctx: Context, change: Alter) -> Statements:  # one line a kind
 
 
 def rename(ctx: Context, change: Rename) -> Statements:
-    """The same thing under another name, or in another namespace."""
+    """Rename an object or move it to another namespace."""
     before, after = change.before, change.after
     table = ctx.name(before.table)
     match before.kind:
@@ -195,7 +195,7 @@ def rename(ctx: Context, change: Rename) -> Statements:
 
 
 def _rename_qualified(ctx: Context, change: Rename) -> Statements:
-    """A new name, then the new namespace; the other way round where that name is taken."""
+    """Set the name, then the namespace; in reverse order if that name is taken."""
     before, after, word = change.before, change.after, WORDS[change.before.kind]
     new_name = f"RENAME TO {quote(after.name)}"
     new_home = f"SET SCHEMA {quote(after.namespace or '')}"
@@ -215,6 +215,6 @@ def _rename_qualified(ctx: Context, change: Rename) -> Statements:
 
 
 def rename_value(ctx: Context, change: RenameValue) -> Statements:
-    """The same enum value under another name."""
+    """Rename an enum value."""
     words = f"RENAME VALUE {literal(change.before)} TO {literal(change.after)}"
     yield statement(change, f"ALTER TYPE {ctx.name(change.enum)} {words}")

@@ -1,7 +1,7 @@
-"""The forms that do not block reading and writing. Pure.
+"""Render changes without blocking reads and writes. Pure.
 
-Indexes are built CONCURRENTLY, constraints come NOT VALID and are validated in a transaction of
-their own, NOT NULL leans on a validated check, a unique constraint takes over an index.
+Indexes are built CONCURRENTLY. Constraints are added NOT VALID and validated in a separate
+transaction. NOT NULL uses a validated check, and a unique constraint takes over an index.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,12 +29,12 @@ from dbwarden.schema import (
 
 Statements = Iterator[PlannedStatement]
 BUILT_APART = "Built without blocking writes; cannot run in a transaction."
-VALIDATED_APART = "Existing rows are checked while others write; committed apart."
+VALIDATED_APART = "Existing rows are checked without blocking writes; committed separately."
 VALIDATED_CHECK_VERSION = 120000
 
 
 def online(ctx: Context, change: Change) -> Statements | None:
-    """The statements that make *change* without blocking; ``None`` where the plain ones do."""
+    """Return the statements that make *change* without blocking; ``None`` if the plain ones do."""
     match change:
         case AddIndex(table=table) if _there(ctx, table):
             return _add_index(ctx, change)
@@ -51,7 +51,7 @@ def online(ctx: Context, change: Change) -> Statements | None:
 
 
 def _there(ctx: Context, table: QualifiedName) -> bool:
-    """Whether rows may be there: not in a new table; partitioned ones know no CONCURRENTLY."""
+    """Return whether a table may have rows and supports CONCURRENTLY: partitioned ones do not."""
     found = ctx.tables.get(table)
     partitioned = found is not None and found.partition_by is not None
     return table not in ctx.created and not partitioned
@@ -72,7 +72,7 @@ def _drop_index(ctx: Context, change: DropIndex) -> Statements:
     own = ctx.index(table, name)
     if (table, name) in ctx.swapped:
         new = quote(ctx.swapped[table, name])
-        why = "The old index serves until the new one is built."
+        why = "The old index stays in use until the new one is built."
         yield statement(change, f"ALTER INDEX {own} RENAME TO {new}", why=why)
     else:
         yield statement(change, f"DROP INDEX CONCURRENTLY {own}", transactional=False)
@@ -114,7 +114,7 @@ def _through_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique
 def with_checked_not_null(
     ctx: Context, table: QualifiedName, column: str, statements: Iterable[PlannedStatement]
 ) -> Statements:
-    """*statements*, each SET NOT NULL led by a check that was validated without blocking."""
+    """Yield *statements* with a check, validated without blocking, before each SET NOT NULL."""
     own, name = ctx.name(table), quote(column)
     check = quote(f"{table.name[:25]}_{column[:25]}_filled")
     usable = ctx.desired.server_version >= VALIDATED_CHECK_VERSION and _there(ctx, table)
@@ -126,5 +126,5 @@ def with_checked_not_null(
         yield statement(item.change, f"ALTER TABLE {own}\n    {add}", why=item.why)
         validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
         yield statement(item.change, validate, why=VALIDATED_APART, transactional=False)
-        yield replace(item, why="The check has shown it: no scan.")
+        yield replace(item, why="The validated check makes a scan unnecessary.")
         yield statement(item.change, f"ALTER TABLE {own} DROP CONSTRAINT {check}")

@@ -1,4 +1,4 @@
-"""The SQL of grants and default privileges. Pure."""
+"""Render grants and default privileges. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,9 +22,9 @@ def change_privileges(
     before: Privileges | None,
     after: Privileges | None,
 ) -> Statements:
-    """Lead from what a role may do to what it shall be able to do; *some* is either of them.
+    """Change the privileges of a role from *before* to *after*; *some* is either of them.
 
-    Revokes come first: one for a whole table takes those for single columns along, which are
+    Revokes come first: one for a whole table also revokes those for single columns, which are
     granted again.
     """
     had, has = _effective(before), _effective(after)
@@ -52,7 +52,7 @@ def change_privileges(
 
 
 def _taken_along(revoked: Iterable[str], has: AbstractSet[str]) -> frozenset[str]:
-    """Return the privileges for columns that a revoke for the whole table takes along."""
+    """Return the column privileges that a revoke for the whole table also revokes."""
     whole = {item for item in revoked if "(" not in item}
     return frozenset(item for item in has if "(" in item and item.partition(" (")[0] in whole)
 
@@ -99,7 +99,7 @@ _QUALIFIER = re.compile(r'^([A-Z]+ )(?:"(?:[^"]|"")*"|[^".]+)\.')
 
 
 def _target(ctx: Context, grant: Grant) -> str:
-    """Return how GRANT names the object, the default namespace left out."""
+    """Return the object as GRANT names it, without the default namespace."""
     if grant.on.namespace != ctx.desired.default_namespace:
         return grant.target
     return _QUALIFIER.sub(r"\1", grant.target)

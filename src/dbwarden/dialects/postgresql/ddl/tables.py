@@ -1,4 +1,4 @@
-"""The SQL of tables. Pure."""
+"""Render tables. Pure."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ Statements = Iterator[PlannedStatement]
 
 
 def create_table(ctx: Context, change: CreateTable) -> Statements:
-    """A new table and all that CREATE TABLE cannot say."""
+    """Create a table and set what CREATE TABLE cannot express."""
     table = change.table
     yield statement(change, _create_text(ctx, table))
     yield from _inherited_columns(ctx, change)
@@ -57,7 +57,7 @@ def _create_text(ctx: Context, table: Table) -> str:
 
 
 def _inherited_columns(ctx: Context, change: CreateTable) -> Statements:
-    """Where a child's column says something else than its parent's."""
+    """Alter a child's columns where they differ from the parent's."""
     table = change.table
     for column in table.columns:
         if column.inherited:
@@ -68,7 +68,7 @@ def _inherited_columns(ctx: Context, change: CreateTable) -> Statements:
 
 
 def _given(parent: Table | None, column: Column) -> Column | None:
-    """What a child's column is when it has just come from *parent*."""
+    """Return a child's column as inherited from *parent*."""
     own = parent.column(column.name) if parent is not None else None
     if own is None:
         return None
@@ -88,20 +88,20 @@ def _given(parent: Table | None, column: Column) -> Column | None:
 
 
 def drop_table(ctx: Context, change: DropTable) -> Statements:
-    """A table goes, with its rows."""
+    """Drop a table with its rows."""
     name = change.table.name
     yield statement(change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.lost(change.table.ref),))
 
 
 def alter_table(ctx: Context, change: AlterTable) -> Statements:
-    """What a table itself is changes."""
+    """Alter a table itself."""
     before, after = change.before, change.after
     if before.partition_by != after.partition_by:
         raise UnsupportedChange(
             f"The partition key of table {ctx.label(after.name)} changes from"
             f" {before.partition_by or 'none'} to {after.partition_by or 'none'}:"
             " PostgreSQL cannot do that in place.",
-            next_step="Make a new table, copy the rows, and drop the old one, by hand.",
+            next_step="Create a new table, copy the rows and drop the old one by hand.",
         )
     yield from _parents(ctx, change)
     name = ctx.name(after.name)
@@ -141,7 +141,7 @@ def _partition(ctx: Context, of: PartitionOf, what: str) -> str:
 def _switches(
     ctx: Context, change: CreateTable | AlterTable, before: Table, after: Table
 ) -> Statements:
-    """Row security, replica identity, comment."""
+    """Set row security, replica identity and comment."""
     name = ctx.name(after.name)
     if before.row_security != after.row_security:
         word = "ENABLE" if after.row_security else "DISABLE"

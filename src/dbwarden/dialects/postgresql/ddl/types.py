@@ -1,4 +1,4 @@
-"""The SQL of types, sequences, namespaces and extensions. Pure."""
+"""Render types, sequences, namespaces and extensions. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,19 +39,19 @@ Statements = Iterator[PlannedStatement]
 
 
 def comment(change: Change, on: str, text: str | None) -> PlannedStatement:
-    """``COMMENT ON ... IS ...``."""
+    """Return ``COMMENT ON ... IS ...``."""
     return statement(change, f"COMMENT ON {on} IS {literal_or_null(text)}")
 
 
 def create_namespace(ctx: Context, change: Create, namespace: Namespace) -> Statements:
-    """A new namespace."""
+    """Create a namespace."""
     yield statement(change, f"CREATE SCHEMA {quote(namespace.name)}")
     if namespace.comment is not None:
         yield comment_on_namespace(ctx, change, namespace)
 
 
 def comment_on_namespace(ctx: Context, change: Change, namespace: Namespace) -> PlannedStatement:
-    """What a namespace says; ``public`` says something when nothing is said."""
+    """Set the comment of a namespace; ``public`` has one by default."""
     usual = "standard public schema" if namespace.name == "public" else None
     text = usual if namespace.comment is None else namespace.comment
     tail = f" IS {literal_or_null(text)}"
@@ -60,7 +60,7 @@ def comment_on_namespace(ctx: Context, change: Change, namespace: Namespace) -> 
 
 
 def create_extension(ctx: Context, change: Create, extension: Extension) -> Statements:
-    """A new extension."""
+    """Create an extension."""
     text = f"CREATE EXTENSION {quote(extension.name)}"
     if not is_own(extension.namespace, ctx.desired.default_namespace):
         text += f" WITH SCHEMA {quote(extension.namespace)}"
@@ -72,7 +72,7 @@ def create_extension(ctx: Context, change: Create, extension: Extension) -> Stat
 
 
 def alter_extension(change: Alter, before: Extension, after: Extension) -> Statements:
-    """Another version, another namespace."""
+    """Change the version and namespace of an extension."""
     name = quote(after.name)
     if before.version != after.version:
         to = f" TO {literal(after.version)}" if after.version is not None else ""
@@ -85,7 +85,7 @@ def alter_extension(change: Alter, before: Extension, after: Extension) -> State
 
 
 def create_enum(ctx: Context, change: Change, enum: Enum, *, name: str | None = None) -> Statements:
-    """A new enumerated type."""
+    """Create an enumerated type."""
     own = name or ctx.name(enum.name)
     values = ",\n    ".join(literal(value) for value in enum.values)
     inside = f"(\n    {values}\n)" if enum.values else "()"
@@ -95,7 +95,7 @@ def create_enum(ctx: Context, change: Change, enum: Enum, *, name: str | None = 
 
 
 def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statements:
-    """New values at their places, another comment."""
+    """Add values at their positions, and change the comment."""
     name = ctx.name(after.name)
     known = list(before.values)
     for place, value in enumerate(after.values):
@@ -112,7 +112,7 @@ def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statem
 
 
 def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
-    """Types that cannot change in place: new ones take their names, and columns move over."""
+    """Replace types that cannot change in place by new ones, and convert the columns."""
     gone: list[QualifiedName] = []
     moved = (ctx.label(table, now.name) for table, _, now in change.columns)
     mapped = all(label in ctx.options.using for label in moved)
@@ -152,13 +152,13 @@ def _old_name(ctx: Context, name: QualifiedName) -> QualifiedName:
 def _why(before: Rebuilt, after: Rebuilt) -> str:
     match before:
         case _ if before == after:
-            return "It is built on a type that is made anew."
+            return "It depends on a type that is recreated."
         case Enum():
-            return "A type's values cannot be taken away or put in another order: it is made anew."
+            return "The values of a type cannot be removed or reordered, so it is recreated."
         case Domain():
-            return "A domain's base type cannot change: it is made anew."
+            return "A domain's base type cannot change, so it is recreated."
         case CompositeType():
-            return "The type of an attribute in use cannot change: the type is made anew."
+            return "The type of an attribute in use cannot change, so the type is recreated."
 
 
 def _values(type_: Rebuilt) -> tuple[str, ...]:
@@ -180,7 +180,7 @@ def _move(
 
 
 def create_domain(ctx: Context, change: Change, domain: Domain) -> Statements:
-    """A new domain."""
+    """Create a domain."""
     name = ctx.name(domain.name)
     lines = [f"CREATE DOMAIN {name} AS {domain.type}"]
     if domain.collation is not None:
@@ -209,7 +209,7 @@ def _check_comment(change: Change, domain: str, check: DomainCheck) -> PlannedSt
 
 
 def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> Statements:
-    """All but the base type."""
+    """Alter a domain, except its base type."""
     name = ctx.name(after.name)
     if before.default != after.default:
         what = f"SET DEFAULT {after.default}" if after.default is not None else "DROP DEFAULT"
@@ -218,7 +218,7 @@ def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> 
         word = "SET" if after.not_null else "DROP"
         yield statement(change, f"ALTER DOMAIN {name} {word} NOT NULL")
     names = dict(_renamed_checks(before.checks, after.checks))
-    for old, new in names.items():  # to make it anew is refused while an array of the domain is
+    for old, new in names.items():  # recreating it is refused while an array of the domain is
         text = f"ALTER DOMAIN {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
         yield statement(change, text)
     checks = tuple(
@@ -234,7 +234,7 @@ def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> 
 def _renamed_checks(
     before: tuple[DomainCheck, ...], after: tuple[DomainCheck, ...]
 ) -> Iterator[tuple[str, str]]:
-    """Checks that come under another name and are what they were: old name and new."""
+    """Yield the old and new names of checks that only change their name."""
     kept = {check.name for check in before} & {check.name for check in after}
     came = [check for check in after if check.name not in kept]
     for was in before:
@@ -263,12 +263,12 @@ def _domain_check(
 
 
 def _stays(was: DomainCheck, now: DomainCheck) -> bool:
-    """Whether a check need not be made anew."""
+    """Return whether a check need not be recreated."""
     return was.expression == now.expression and now.validated >= was.validated
 
 
 def create_composite(ctx: Context, change: Change, type_: CompositeType) -> Statements:
-    """A new composite type."""
+    """Create a composite type."""
     name = ctx.name(type_.name)
     lines = ",\n    ".join(_attribute(attribute) for attribute in type_.attributes)
     inside = f"(\n    {lines}\n)" if lines else "()"
@@ -288,7 +288,7 @@ def _attribute(attribute: Attribute) -> str:
 def alter_composite(
     ctx: Context, change: Alter, before: CompositeType, after: CompositeType
 ) -> Statements:
-    """Attributes come, go and change."""
+    """Add, drop and alter attributes."""
     name = ctx.name(after.name)
     for was, now in pair(before.attributes, after.attributes, lambda item: item.name):
         if was == now:
@@ -314,7 +314,7 @@ def _shape(attribute: Attribute) -> tuple[str, str | None]:
 
 
 def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Statements:
-    """A new sequence; its owner comes later, when the column is there."""
+    """Create a sequence; its owner is set later, when the column exists."""
     unlogged = "UNLOGGED " if sequence.unlogged else ""
     text = f"CREATE {unlogged}SEQUENCE {ctx.name(sequence.name)}"
     if sequence.type != "bigint":
@@ -326,7 +326,7 @@ def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Stateme
 
 
 def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequence) -> Statements:
-    """Another type, other options, another owner."""
+    """Change the type, options and owner of a sequence."""
     name = ctx.name(after.name)
     words = sequence_options(
         after.options, retyped_options(before.options, before.type, after.type)
@@ -335,7 +335,7 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
         words = [f"AS {after.type}", *words]
     begins_anew = not may_stand(before.options, after.options)
     if begins_anew:
-        words.append("RESTART")  # where it stands is outside of its new limits
+        words.append("RESTART")  # its current value is outside its new limits
     if words:
         yield statement(change, f"ALTER SEQUENCE {name} {' '.join(words)}")
     owned = before.owned_by == after.owned_by

@@ -1,7 +1,7 @@
-"""Conversions between times with and without a zone, whatever the session's TimeZone is. Pure.
+"""Convert between times with and without a zone, independent of the session's TimeZone. Pure.
 
-A plain cast reads times without a zone in the session's TimeZone, so that the same migration would
-lead to other values on another machine. What is written here reads them as UTC.
+A plain cast uses the session's TimeZone, so that the same migration would produce different values
+on another machine. These conversions use UTC.
 """
 
 from dbwarden.dialects.postgresql.ddl.casts import STRINGS, plain
@@ -31,7 +31,7 @@ _RANGE = (
 
 
 def zone_conversion(ctx: Context, before: Column, after: Column) -> str | None:
-    """Return the expression that converts a time by way of UTC, where the session would decide."""
+    """Return the expression that converts a time through UTC, if a cast would use the TimeZone."""
     old, new = _types(ctx, before, after)
     name = quote(after.name)
     if old == _TIMESTAMPTZ and new in STRINGS:

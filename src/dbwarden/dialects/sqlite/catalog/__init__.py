@@ -1,24 +1,24 @@
-"""Read the schema of a SQLite database: one look at ``sqlite_schema``, and a small exact parser.
+"""Read the schema of a SQLite database: query ``sqlite_schema`` and parse the statements.
 
-``read_schema(connection, exclude=(...))`` is the entry point. What stands in the schema where
-SQLite has its own ways:
+``read_schema(connection, exclude=(...))`` is the entry point. The schema has these peculiarities
+for SQLite:
 
 - Names have no namespace (``QualifiedName(None, "users")``).
-- A type is what was declared, in capitals. A default is a literal, a ``CURRENT_...`` word, or an
-  expression *without* the parentheses that it has to be written in; so are checks, generated
-  expressions, index expressions and conditions.
+- A type is the declared one, in capitals. A default is a literal, a ``CURRENT_...`` keyword, or an
+  expression *without* the parentheses that SQL requires; so are checks, generation expressions,
+  index expressions and conditions.
 - ``PrimaryKey.parameters`` and ``Unique.parameters`` may hold ``("on conflict", "REPLACE")`` and
-  ``("columns", "a DESC, b COLLATE NOCASE")``: the text between the parentheses, where it is more
+  ``("columns", "a DESC, b COLLATE NOCASE")``: the text between the parentheses, if it is more
   than names. ``Column.parameters`` may hold ``("not null on conflict", "IGNORE")``.
-  A key on one ``INTEGER`` column that says ``a DESC`` there is no name for the rowid: SQLite has
-  such a key only where it is written at its column.
-- Columns that never hold NULL are ``not_null``, said or not: the rowid's name, and the primary
-  keys of ``WITHOUT ROWID`` and ``STRICT`` tables.
+  A key on one ``INTEGER`` column with ``a DESC`` in this text is not an alias of the rowid: SQLite
+  has such a key only if it is declared at its column.
+- Columns that never hold NULL are ``not_null``, declared or not: the alias of the rowid, and the
+  primary keys of ``WITHOUT ROWID`` and ``STRICT`` tables.
 - ``View.definition`` is the query, and ``View.parameters`` may hold ``("columns", '"a", "b"')``.
-  ``Trigger.definition`` is the whole statement. Both as they were written; :func:`spelled_alike`
+  ``Trigger.definition`` is the whole statement. Both are the original text; :func:`spelled_alike`
   compares them.
-- ``Table.virtual`` is the whole statement of a virtual table, which has nothing else; the tables
-  behind it are left out, and so are SQLite's own (``sqlite_...``).
+- ``Table.virtual`` is the whole statement of a virtual table, which has no other content; shadow
+  tables are left out, and so are SQLite's own (``sqlite_...``).
 """
 
 import sqlite3
@@ -57,7 +57,7 @@ _ROWS = (
 )
 _SHADOWS = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'"
 _SHADOW_ENDS = {
-    # what the tables behind a virtual one are called, for a SQLite that does not tell (before 3.37)
+    # the shadow tables of a virtual table, for SQLite before 3.37, which does not report them
     "fts3": ("content", "segments", "segdir", "docsize", "stat"),
     "fts4": ("content", "segments", "segdir", "docsize", "stat"),
     "fts5": ("data", "idx", "content", "docsize", "config"),
@@ -74,18 +74,18 @@ EMPTY_SCHEMA = Schema(
     + sqlite3.sqlite_version_info[1] * 1_000
     + sqlite3.sqlite_version_info[2],
 )
-"""A database without anything; ``server_version`` as SQLite counts: 3040001 is 3.40.1."""
+"""An empty database; ``server_version`` as SQLite counts: 3040001 is 3.40.1."""
 
 
 def read_schema(database: sqlite3.Connection, *, exclude: Iterable[str] = ()) -> Schema:
-    """The schema of the main database behind *database*. Blocking; writes nothing.
+    """Read the schema of the main database behind *database*. Blocking; writes nothing.
 
     Args:
-        database: An open connection; for one consistent picture, in a transaction.
-        exclude: Tables to leave out, with their indexes: the ledger.
+        database: An open connection; in a transaction, if the result must be consistent.
+        exclude: Tables to leave out with their indexes: the ledger.
 
     Raises:
-        UnsupportedChange: A statement of the catalog is not understood; names what it makes.
+        UnsupportedChange: A statement of the catalog cannot be parsed; names its object.
         sqlite3.Error: The database cannot be read.
     """
     rows = [Row(*row) for row in database.execute(_ROWS).fetchall()]
@@ -96,7 +96,7 @@ def read_schema(database: sqlite3.Connection, *, exclude: Iterable[str] = ()) ->
 
 
 def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
-    """The tables behind virtual ones."""
+    """Return the shadow tables of virtual tables."""
     virtual = [row for row in rows if _is_virtual(row)]
     if not virtual:
         return set()
@@ -121,10 +121,10 @@ def _is_virtual(row: Row) -> bool:
 
 
 def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
-    """The schema that these rows of ``sqlite_schema`` stand for. Pure.
+    """Return the schema described by these rows of ``sqlite_schema``. Pure.
 
     Raises:
-        UnsupportedChange: A statement is not understood; names what it makes.
+        UnsupportedChange: A statement cannot be parsed; names its object.
     """
     gone = {name.lower() for name in leave_out}
     kept = [row for row in rows if row.table.lower() not in gone and row.name.lower() not in gone]
@@ -162,14 +162,13 @@ def _read(row: Row, reader: Callable[[Row], T]) -> T:
         return reader(row)
     except Ambiguous as error:
         raise UnsupportedChange(
-            f"the {row.type} {row.name} has {error}, and nothing tells them apart",
+            f"the {row.type} {row.name} has {error}, which cannot be distinguished",
             statement=row.sql,
             next_step="Give one of them a name.",
         ) from error
     except Unreadable as error:
         raise UnsupportedChange(
-            f"the {row.type} {row.name} is written in a way that dbwarden does not understand: "
-            f"{error}",
+            f"dbwarden cannot parse the statement of {row.type} {row.name}: {error}",
             statement=row.sql,
             next_step="If nothing differs by name only, and SQLite takes the statement, this is a "
             "gap in dbwarden: please report it.",
@@ -220,7 +219,7 @@ def _view(row: Row) -> View:
 
 
 def _definition(row: Row) -> str:
-    sql(row.sql)  # that it can be compared
+    sql(row.sql)  # raises if it cannot be compared
     return _text(row.sql)
 
 
@@ -229,7 +228,7 @@ def _text(statement: str) -> str:
 
 
 def spelled_alike(one: object, other: object) -> bool:
-    """Whether two views, triggers or virtual tables differ in nothing but how they are written."""
+    """Return whether two views, triggers or virtual tables differ only in their spelling."""
     match one, other:
         case View(), View():
             same = sql(one.definition) == sql(other.definition)

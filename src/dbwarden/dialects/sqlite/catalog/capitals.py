@@ -1,4 +1,4 @@
-"""Names that differ in nothing but capitals are the same names to SQLite. Pure."""
+"""Unify names that differ only in case, which SQLite does not distinguish. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,9 +28,9 @@ N = TypeVar("N", bound=Table | View)
 
 
 def with_capitals_of(current: Schema, desired: Schema) -> Schema:
-    """*desired* in which what *current* has too is called exactly as there.
+    """Return *desired* with the names it shares with *current* written as in *current*.
 
-    The texts of views and triggers stay as they are.
+    The texts of views and triggers are not changed.
     """
     here, there = _names(current), _names(desired)
     if all(here.same_as(group, name) for group, names in there.groups.items() for name in names):
@@ -68,13 +68,13 @@ def _parts_of(table: QualifiedName) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Names:
-    """What is called how: tables and views; the columns, and all else with a name, of each."""
+    """The spelling of names: tables and views, and for each the columns and all other parts."""
 
     groups: Mapping[str, set[str]]
     known: Mapping[str, Mapping[str, str]]
 
     def find(self, group: str, name: str) -> str:
-        """*name* with the capitals that it has here."""
+        """Return *name* as it is written here."""
         if name in self.groups.get(group, ()):
             return name
         return self.known.get(group, {}).get(name.lower(), name)

@@ -1,4 +1,4 @@
-"""A walk over tokens, and the lists of keys that several statements have. Pure."""
+"""Step through tokens, and parse the key lists that several statements share. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Key:
 
 
 class Cursor:
-    """Walks over tokens."""
+    """A position in a sequence of tokens."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -28,15 +28,15 @@ class Cursor:
 
     @property
     def ahead(self) -> Token | None:
-        """The next token, if there is one."""
+        """The next token, or ``None`` at the end."""
         return self.tokens[self.place] if self.place < len(self.tokens) else None
 
     def at(self, *words: str) -> bool:
-        """Whether the next tokens are these words or signs, one after the other."""
+        """Return whether the next tokens are these words or signs, in order."""
         return self._keys[self.place : self.place + len(words)] == words
 
     def take(self, *words: str) -> bool:
-        """Step over *words* if they are next; whether they were."""
+        """Step over *words* if they are next, and return whether they were."""
         if self._keys[self.place : self.place + len(words)] != words:
             return False
         self.place += len(words)
@@ -64,19 +64,19 @@ class Cursor:
         return token.name
 
     def qualified_name(self) -> str:
-        """Step over a name with or without the database before it."""
+        """Step over a name, optionally qualified with a database."""
         name = self.name()
         return self.name() if self.take(".") else name
 
     def one_of(self, *words: str) -> str:
-        """Step over one of *words*, which must be next; which one it was."""
+        """Step over one of *words*, which must be next, and return it."""
         for word in words:
             if self.take(word):
                 return word
         raise self.unexpected()
 
     def parenthesised(self) -> Tokens:
-        """Step over ``( ... )``; what stands inside."""
+        """Step over ``( ... )`` and return the tokens inside."""
         if not self.at("("):
             raise self.unexpected()
         end = closing(self.tokens, self.place)
@@ -85,14 +85,14 @@ class Cursor:
         return inside
 
     def conflict(self) -> str | None:
-        """Step over ``ON CONFLICT ...``, where it stands; what it says unless it is ABORT."""
+        """Step over an optional ``ON CONFLICT ...`` and return its action unless it is ABORT."""
         if not self.take("ON", "CONFLICT"):
             return None
         word = self.one_of("ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE")
         return None if word == "ABORT" else word
 
     def unexpected(self) -> Unreadable:
-        """The error about what stands here."""
+        """Return the error about the next token."""
         token = self.ahead
         if token is None:
             return Unreadable("it ends too early")
@@ -100,7 +100,7 @@ class Cursor:
 
 
 def key_of(found: Tokens) -> Key:
-    """One key: its value, ``COLLATE``, ``ASC`` or ``DESC``."""
+    """Parse one key: its value, ``COLLATE``, ``ASC`` or ``DESC``."""
     descending = bool(found) and found[-1].is_("DESC")
     if found and found[-1].is_("ASC", "DESC"):
         found = found[:-1]
@@ -113,12 +113,12 @@ def key_of(found: Tokens) -> Key:
 
 
 def keys_of(found: Tokens) -> tuple[Key, ...]:
-    """The keys of a list, without its parentheses."""
+    """Parse the keys of a list without its parentheses."""
     return tuple(key_of(part) for part in separated(found))
 
 
 def separated(found: Tokens) -> list[Tokens]:
-    """*found* cut at its commas."""
+    """Split *found* at its commas."""
     parts: list[Tokens] = []
     depth = start = 0
     for place, token in enumerate(found):

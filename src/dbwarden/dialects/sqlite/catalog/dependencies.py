@@ -1,4 +1,4 @@
-"""What views and triggers read and write: SQLite itself says so when it compiles them."""
+"""Find what views and triggers read and write, as reported by SQLite's compiler."""
 
 import re
 import sqlite3
@@ -10,7 +10,7 @@ from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.schema import ObjectKind, Ref, Schema, ref_of
 
 _DELETE, _INSERT, _READ, _UPDATE = 9, 18, 20, 23
-"""SQLite's numbers of what an authorizer is asked for."""
+"""SQLite's action codes for an authorizer."""
 
 Access = tuple[str, str, str]
 """A view or trigger, the table or view that it uses, and the column ("" for none)."""
@@ -19,21 +19,21 @@ Access = tuple[str, str, str]
 _BROKEN = re.compile(
     r"no such (?:table|column): |table .* (?:has no column named|has \d+ columns but \d+ values) "
 )
-"""What SQLite says of those that read or write what is not there; functions come from the app."""
+"""SQLite's messages about missing tables and columns; the application defines functions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """What views and triggers use, and what is wrong with those that cannot be used."""
+    """The dependencies of views and triggers, and the errors of those that cannot be used."""
 
     dependencies: tuple[tuple[Ref, Ref], ...] = ()
     broken: tuple[tuple[Ref, str], ...] = ()
 
 
 def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
-    """Pairs of a view or trigger and what it uses; what does not compile may have none.
+    """Return pairs of a view or trigger and an object it uses; broken ones may have none.
 
-    Nothing runs: the statements are only compiled.
+    The statements are compiled, not run.
     """
     if not schema.views and not schema.triggers:
         return Uses()
@@ -46,7 +46,7 @@ def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
         for name in {trigger.table.name for trigger in schema.triggers}:
             for statement in _events(database, name):
                 if (said := _compile(database, statement)) is not None:
-                    # SQLite does not say which of them it is.
+                    # SQLite does not report which of them it is.
                     own = [trigger.ref for trigger in schema.triggers if trigger.table.name == name]
                     broken |= dict.fromkeys(own, said)
     refs = _refs(schema)
@@ -77,7 +77,7 @@ def _watched(database: sqlite3.Connection, seen: set[Access]) -> Iterator[None]:
 
 
 def _compile(database: sqlite3.Connection, statement: str) -> str | None:
-    """What is not there, on which *statement* stands: SQLite allows that until it is used."""
+    """Compile *statement* and return the error about a missing table or column, if any."""
     try:
         database.execute(f"EXPLAIN {statement}").close()
     except sqlite3.Error as error:
@@ -90,7 +90,7 @@ def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
     try:
         found = database.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
     except sqlite3.Error:
-        return  # a broken view has no columns, and nothing can be read or written through it
+        return  # a broken view has no columns and cannot be read or written through
     columns = [column[1] for column in found if column[6] == 0]
     yield f"INSERT INTO main.{quoted} DEFAULT VALUES"
     yield f"DELETE FROM main.{quoted}"
@@ -100,7 +100,7 @@ def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
 
 
 def _refs(schema: Schema) -> dict[str, Ref]:
-    """Tables and views by their names; triggers by theirs, behind a blank."""
+    """Return tables and views by name; triggers by name with a leading blank."""
     found = {table.name.name.lower(): table.ref for table in schema.tables}
     found |= {view.name.name.lower(): view.ref for view in schema.views}
     return found | {f" {trigger.name.lower()}": trigger.ref for trigger in schema.triggers}
@@ -111,7 +111,7 @@ def _pairs(access: Access, refs: dict[str, Ref]) -> Iterator[tuple[Ref, Ref]]:
     needed = refs.get(used.lower())
     if needed is None:
         return
-    # A view and a trigger may have the same name: then both are taken to need it.
+    # A view and a trigger may have the same name; both are then assumed to need it.
     for user in (refs.get(source.lower()), refs.get(f" {source.lower()}")):
         if user is None or user.kind is ObjectKind.TABLE or user == needed:
             continue

@@ -1,7 +1,7 @@
-"""Expressions in one spelling: blanks, comments, capitals and quotes don't tell them apart. Pure.
+"""Normalize expressions: blanks, comments, case and quotes do not matter. Pure.
 
-What a quoted word means depends on what there is: SQLite takes ``"abc"`` for a text where there is
-no column of that name. So quotes go only from the names of known columns.
+The meaning of a quoted word depends on the columns: SQLite takes ``"abc"`` as a text if there is no
+column of that name. So quotes are removed only from the names of known columns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +16,12 @@ _CALLS_NOTHING = RESERVED | set(_OPERATORS) | {"OVER", "FILTER", "VIRTUAL", "OF"
 
 
 def columns_by_name(names: Iterable[str]) -> dict[str, str]:
-    """Declared names by how SQLite compares them."""
+    """Return the declared names by the form in which SQLite compares them."""
     return {name.lower(): name for name in names}
 
 
 def expression(found: Sequence[Token], columns: Mapping[str, str]) -> str:
-    """The expression *found* in its one spelling, without parentheses around the whole.
+    """Return the expression *found* in normalized form, without outer parentheses.
 
     Args:
         found: Its tokens.
@@ -32,18 +32,18 @@ def expression(found: Sequence[Token], columns: Mapping[str, str]) -> str:
 
 
 def sql(text: str) -> str:
-    """A whole statement or query in one spelling, to be compared and not to be run."""
+    """Return a statement or query in normalized form, for comparison only."""
     return " ".join(map(_loose, tokens(text)))
 
 
 def columns_in(found: Sequence[Token], columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Which of *columns* an expression names, in their order."""
+    """Return those of *columns* that an expression names, in their order."""
     named = {token.name.lower() for token in found if token.kind in ("word", "name")}
     return tuple(name for key, name in columns.items() if key in named)
 
 
 def unwrapped(found: Sequence[Token]) -> Sequence[Token]:
-    """*found* without parentheses around the whole."""
+    """Return *found* without outer parentheses."""
     while len(found) > 2 and found[0].is_("(") and closing(found, 0) == len(found) - 1:
         found = found[1:-1]
     return found
@@ -53,7 +53,7 @@ Spelled = tuple[Token, str]
 
 
 def _loose(token: Token) -> str:
-    """Any word: keywords in capitals, names without the quotes that they don't need."""
+    """Return any word: keywords in capitals, names without unnecessary quotes."""
     if token.kind in ("word", "name"):
         name = token.name
         return name.upper() if name.upper() in KEYWORDS else identifier(name)
@@ -103,7 +103,7 @@ def _word(
 
 
 def _ends_operand(token: Token) -> bool:
-    """Whether an operator can follow *token*."""
+    """Return whether an operator can follow *token*."""
     if token.kind == "sign":
         return token.text == ")"
     return token.kind != "word" or token.text.upper() not in RESERVED or token.is_("NOT", "NULL")
@@ -124,7 +124,7 @@ def _name(
 
 
 def spaced(found: Sequence[Spelled]) -> str:
-    """The texts with blanks where a person would put them."""
+    """Join the texts, with blanks where conventional."""
     parts: list[str] = []
     for place, (token, text) in enumerate(found):
         if place and _blank(found, place):
@@ -135,7 +135,7 @@ def spaced(found: Sequence[Spelled]) -> str:
 
 
 def _blank(found: Sequence[Spelled], place: int) -> bool:
-    """Whether a blank stands before the token at *place*."""
+    """Return whether a blank precedes the token at *place*."""
     (before, word), (token, _) = found[place - 1], found[place]
     if token.kind == "sign" and token.text in _TIGHT:
         return False
@@ -147,7 +147,7 @@ def _blank(found: Sequence[Spelled], place: int) -> bool:
 
 
 def _is_unary(found: Sequence[Spelled], place: int) -> bool:
-    """Whether the sign at *place* belongs to the one operand behind it."""
+    """Return whether the sign at *place* is a unary operator."""
     token = found[place][0]
     if token.kind != "sign" or token.text not in ("-", "+", "~"):
         return False

@@ -1,7 +1,7 @@
-"""``CREATE TABLE`` as SQLite reads it (https://sqlite.org/lang_createtable.html). Pure.
+"""Parse ``CREATE TABLE`` as SQLite does (https://sqlite.org/lang_createtable.html). Pure.
 
-What PRAGMAs don't tell stands only there: checks, names of constraints, how they are deferred, what
-happens on a conflict, generated expressions.
+PRAGMAs do not report checks, names of constraints, deferral, conflict actions and generation
+expressions.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ _TABLE_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedKey:
-    """A primary key (``primary``) or unique constraint; ``inline`` stands at its column."""
+    """A primary key (``primary``) or unique constraint; ``inline`` if declared at its column."""
 
     name: str | None
     keys: tuple[Key, ...]
@@ -81,16 +81,16 @@ class ParsedTable:
 
 
 def parse_table(text: str) -> ParsedTable:
-    """Read a ``CREATE TABLE`` statement of the catalog.
+    """Parse a ``CREATE TABLE`` statement of the catalog.
 
     Raises:
-        Unreadable: It is not understood; says from where on.
+        Unreadable: It cannot be parsed; names the position.
     """
     return _Parser(text).table()
 
 
 class _Parser(Cursor):
-    """Reads one ``CREATE TABLE``."""
+    """A parser of one ``CREATE TABLE``."""
 
     def table(self) -> ParsedTable:
         self.result = ParsedTable()
@@ -239,7 +239,7 @@ class _Parser(Cursor):
         return "deferred" if deferred else "immediate"
 
     def _defer_last(self) -> None:
-        """A deferral that stands apart belongs to the foreign key before it."""
+        """Apply a separate deferral clause to the preceding foreign key."""
         key = self.result.constraints[-1] if self.result.constraints else None
         deferral = self._deferral()
         if isinstance(key, ParsedForeignKey):

@@ -1,4 +1,4 @@
-"""What was parsed -> tables of a schema, in one spelling. Pure."""
+"""Convert parsed statements to tables of a schema, in normalized form. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -43,8 +43,8 @@ ON_CONFLICT = "on conflict"
 NOT_NULL_ON_CONFLICT = "not null on conflict"
 """Parameter of a column: the same for its NOT NULL."""
 KEYS = "columns"
-"""Parameter of a primary key or unique constraint whose keys have an order or a collation: what
-stands between its parentheses, ``"a DESC, b COLLATE NOCASE"``."""
+"""Parameter of a primary key or unique constraint whose keys have an order or a collation: the
+text between its parentheses, ``"a DESC, b COLLATE NOCASE"``."""
 
 _BUILT_IN = ("BINARY", "NOCASE", "RTRIM")
 _VALUES = ("NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP")
@@ -53,21 +53,21 @@ C = TypeVar("C", bound=Constraint)
 
 
 def name_of(name: str) -> QualifiedName:
-    """The name of a table or view: SQLite has no namespaces."""
+    """Return the name of a table or view; SQLite has no namespaces."""
     return QualifiedName(None, name)
 
 
 def table(name: str, text: str) -> Table:
-    """The table that ``CREATE TABLE`` statement *text* makes; foreign keys as they are written.
+    """Return the table of ``CREATE TABLE`` statement *text*, with foreign keys as written.
 
     Raises:
-        Unreadable: It is not understood.
+        Unreadable: It cannot be parsed.
     """
     return _Maker(name, parse_table(text)).table()
 
 
 class _Maker:
-    """Makes one table."""
+    """Converts one parsed table."""
 
     def __init__(self, name: str, parsed: ParsedTable) -> None:
         self.name = name
@@ -95,7 +95,7 @@ class _Maker:
         return self.columns.get(name.lower(), name)
 
     def _rowid_alias(self) -> str | None:
-        """The column that is the rowid by another name."""
+        """Return the column that is an alias of the rowid."""
         key = self.key
         if not isinstance(key, ParsedKey) or len(key.keys) != 1 or self.parsed.without_rowid:
             return None
@@ -103,7 +103,7 @@ class _Maker:
         column = next((c for c in self.parsed.columns if c.name == name), None)
         if column is None or type_text(column.type) != "INTEGER":
             return None
-        # SQLite's own quirk: DESC at the column makes it another key, in the list it does not.
+        # A quirk of SQLite: DESC at the column prevents the alias, in a table constraint not.
         return None if key.inline and key.keys[0].descending else name
 
     def _column(self, parsed: ParsedColumn) -> Column:
@@ -119,7 +119,7 @@ class _Maker:
         )
 
     def _never_null(self, name: str) -> bool:
-        """Whether a column takes no NULL although nobody says so."""
+        """Return whether a column rejects NULL without being declared NOT NULL."""
         if name == self.rowid_alias:
             return True
         if not isinstance(self.key, ParsedKey):
@@ -134,7 +134,7 @@ class _Maker:
         return Generated(expression=text, stored=parsed.stored)
 
     def _free(self, name: str | None) -> str | None:
-        """*name*, unless another constraint has it: SQLite does not mind, and names say nothing."""
+        """Return *name*, or ``None`` if another constraint has it, which SQLite allows."""
         if name is None or name in self.names:
             return None
         self.names.add(name)
@@ -183,7 +183,7 @@ class _Maker:
         return tuple(found)
 
     def _own_collation(self, key: Key) -> str | None:
-        """The collation of a key where it is not its column's."""
+        """Return the collation of a key if it is not its column's."""
         own = collation_text(key.collation) or "BINARY"
         if key.collation is None or own == self._collation_of(key.value[0].name):
             return None
@@ -202,9 +202,9 @@ class _Maker:
 
 
 def _unqualified(found: Tokens, table: str) -> Tokens:
-    """*found* without ``table.`` before its columns: the table has another name while it is built.
+    """Return *found* without ``table.`` before its columns: the table is renamed during a rebuild.
 
-    A name behind a dot is left alone.
+    A name after a dot is not changed.
     """
     kept: list[Token] = []
     for place, token in enumerate(found):
@@ -227,10 +227,10 @@ def _is_primary(parsed: object) -> bool:
 
 
 def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
-    """By what tells them apart; what is said twice counts once.
+    """Sort constraints by their keys, without duplicates.
 
     Raises:
-        Ambiguous: Two differ, and nothing tells them apart.
+        Ambiguous: Two different constraints have the same key.
     """
     found: dict[str, C] = {}
     for item in constraints:
@@ -241,7 +241,7 @@ def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
 
 
 def type_text(found: Tokens) -> str:
-    """A declared type: capitals, one blank between words, quoted words as they are."""
+    """Return a declared type in capitals, with single blanks and quoted words unchanged."""
     return spaced([(token, _type_word(token)) for token in found])
 
 
@@ -250,14 +250,14 @@ def _type_word(token: Token) -> str:
 
 
 def collation_text(name: str | None) -> str | None:
-    """A collation's name; ``None`` for SQLite's own default."""
+    """Return a collation's name; ``None`` for SQLite's default."""
     if name is None or name.upper() == "BINARY":
         return None
     return name.upper() if name.upper() in _BUILT_IN else name
 
 
 def _default(found: Tokens | None) -> str | None:
-    """A default without parentheses; a lone name is a text, as SQLite has it."""
+    """Return a default without parentheses; a single name is a text, as in SQLite."""
     if found is None:
         return None
     found = unwrapped(found)
@@ -272,10 +272,10 @@ def _default(found: Tokens | None) -> str | None:
 
 
 def index(text: str, of: Table) -> Index:
-    """The index of table *of* that ``CREATE INDEX`` statement *text* makes.
+    """Return the index on table *of* that ``CREATE INDEX`` statement *text* creates.
 
     Raises:
-        Unreadable: It is not understood.
+        Unreadable: It cannot be parsed.
     """
     cursor = Cursor(text)
     cursor.need("CREATE")
@@ -322,14 +322,14 @@ def _written(name: str | None) -> str | None:
 
 
 def resolved(table: Table, known: Mapping[str, Table]) -> Table:
-    """*table* whose foreign keys name tables and columns as these are declared.
+    """Return *table* with the names in its foreign keys spelled as declared.
 
     Args:
-        table: As :func:`table` made it.
-        known: All tables, by their names in small letters.
+        table: A result of :func:`table`.
+        known: All tables, by their names in lower case.
 
     Raises:
-        Ambiguous: Two foreign keys differ, and nothing tells them apart.
+        Ambiguous: Two different foreign keys have the same key.
     """
 
     def key(foreign: ForeignKey) -> ForeignKey:

@@ -1,4 +1,4 @@
-"""SQLite's SQL as tokens, blanks and comments left out. Pure and linear in the text."""
+"""Split SQLite's SQL into tokens without blanks and comments. Pure, in linear time."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START
 TokenKind = Literal["word", "name", "string", "blob", "number", "sign"]
 
 _COMMENT = r"/\*[^*]*+(?:\*(?!/)[^*]*+)*(?:\*/|\Z)"
-# In a lookahead, so that no token is looked for inside a comment afterwards.
+# A lookahead, so that no token is searched for inside a comment on backtracking.
 _GAP = rf"(?=(?P<gap>(?:[ \t\n\r\f]++ | --[^\n]*+ | {_COMMENT})*))(?P=gap)"
 _TOKEN = re.compile(
     rf"""{_GAP} (?:
@@ -28,18 +28,18 @@ _TOKEN = re.compile(
 
 
 class Unreadable(Exception):
-    """A text of the catalog that is not understood; says what stands where."""
+    """A catalog text that cannot be parsed; names the position."""
 
 
 class Ambiguous(Unreadable):
-    """Two parts of a table that nothing tells apart; says which."""
+    """Two indistinguishable parts of a table; names them."""
 
 
 class Token(NamedTuple):
-    """One token: ``text`` as it stands, from ``start`` to ``end`` of the whole.
+    """One token: the original ``text``, from ``start`` to ``end``.
 
-    ``key`` is a word in capitals or a sign as it is; empty for all others. (A tuple, because a
-    large schema has hundreds of thousands.)
+    ``key`` is a word in capitals or a sign; empty for all others. (A tuple, because a large schema
+    has hundreds of thousands.)
     """
 
     kind: TokenKind
@@ -49,12 +49,12 @@ class Token(NamedTuple):
     key: str
 
     def is_(self, *words: str) -> bool:
-        """Whether it is one of these keywords (in capitals) or signs."""
+        """Return whether it is one of these keywords (in capitals) or signs."""
         return self.key in words
 
     @property
     def name(self) -> str:
-        """The name that it stands for, quotes taken off."""
+        """The name without its quotes."""
         if self.kind in ("name", "string"):
             quote = self.text[-1]
             return self.text[1:-1].replace(quote * 2, quote)
@@ -62,10 +62,10 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> tuple[Token, ...]:
-    """The tokens of *text*.
+    """Return the tokens of *text*.
 
     Raises:
-        Unreadable: A character that SQLite has no use for, or a quote that is never closed.
+        Unreadable: An invalid character or an unclosed quote.
     """
     found: list[Token] = []
     match, position = _TOKEN.match, 0
@@ -82,15 +82,15 @@ def tokens(text: str) -> tuple[Token, ...]:
 
 
 def named(name: str) -> Token:
-    """A token that stands for *name* and is nowhere."""
+    """Return a token for *name* without a position."""
     return Token("name", '"' + name.replace('"', '""') + '"', 0, 0, "")
 
 
 def closing(found: Sequence[Token], opening: int) -> int:
-    """Where the parenthesis at *opening* is closed.
+    """Return the index of the parenthesis that closes the one at *opening*.
 
     Raises:
-        Unreadable: Nowhere.
+        Unreadable: It is not closed.
     """
     depth = 0
     for place in range(opening, len(found)):

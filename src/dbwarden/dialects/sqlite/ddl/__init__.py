@@ -1,8 +1,8 @@
-"""Changes -> the SQL of SQLite that makes them. Pure.
+"""Render changes as SQLite statements. Pure.
 
-ALTER TABLE of SQLite adds, drops and renames columns, and no more. For all else a table is built
-anew. What is done to one table is done together, so that it is built anew once; views and triggers
-stand aside meanwhile.
+SQLite's ALTER TABLE can only add, drop and rename columns; other changes require a rebuild of the
+table. All changes of a table are combined into one rebuild, and views and triggers are dropped in
+the meantime.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,16 +37,16 @@ def render(
     desired: Schema,
     options: RenderOptions = DEFAULT_OPTIONS,
 ) -> tuple[PlannedStatement, ...]:
-    """The SQL for *changes*, in an order that SQLite takes.
+    """Return the SQL for *changes*, in an order that SQLite accepts.
 
     Args:
-        changes: What :func:`dbwarden.diff.diff` found between the two schemas.
+        changes: The result of :func:`dbwarden.diff.diff` for the two schemas.
         current: The schema before.
         desired: The schema afterwards.
-        options: A person's answers: conversions and fills. SQLite has no online forms.
+        options: Conversions and fills. SQLite has no online forms.
 
     Raises:
-        UnsupportedChange: A change has no SQL; names the thing and what to do next.
+        UnsupportedChange: A change has no SQL; names the object and the next step.
     """
     for change in changes:
         if isinstance(change, RebuildType | RenameValue):
@@ -68,7 +68,7 @@ def _statements(whole: Plan) -> Statements:
 
 
 def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
-    """New tables first, then what refers to them; tables that go when nothing does any more."""
+    """Create tables before those that refer to them, and drop tables after those."""
     early = [dropped for dropped in whole.dropped if _folded(dropped) in wanted]
     for dropped in early:
         yield from tables.drop_table(whole, dropped)
@@ -91,7 +91,7 @@ def _folded(dropped: DropTable) -> str:
 
 
 def _wanted_names(whole: Plan) -> frozenset[str]:
-    """New names of tables and indexes, which share one list, as SQLite compares them."""
+    """Return new names of tables and indexes, which share a namespace, as SQLite compares them."""
     found = {table.name.name for _, table in whole.created}
     found |= {rename.after.name for rename in whole.renames if rename.after.part is None}
     found |= {index.name for _, table in whole.created for index in table.indexes}
@@ -108,7 +108,7 @@ def _wanted_names(whole: Plan) -> frozenset[str]:
 
 
 def _dropped_indexes(whole: Plan, wanted: frozenset[str]) -> Statements:
-    """Indexes go first where nothing takes them along, or where their name is wanted at once."""
+    """Drop indexes first if their table remains in place or their name is reused."""
     for work in whole.works:
         for change in work.index_changes:
             name = _dropped_name(change)

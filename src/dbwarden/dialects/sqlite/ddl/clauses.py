@@ -1,4 +1,4 @@
-"""The clauses of CREATE TABLE and CREATE INDEX, one a line. Pure."""
+"""Render the clauses of CREATE TABLE and CREATE INDEX, one per line. Pure."""
 
 import re
 
@@ -29,12 +29,12 @@ _NOW = re.compile(r"current_(?:date|time|timestamp)", re.IGNORECASE)
 
 
 def names(columns: tuple[str, ...]) -> str:
-    """Several columns, with commas between."""
+    """Return several column names, separated by commas."""
     return ", ".join(map(identifier, columns))
 
 
 def table_text(table: Table, name: str | None = None) -> str:
-    """The whole CREATE TABLE of *table*, under another *name* if there is one."""
+    """Return the CREATE TABLE statement of *table*, optionally under another *name*."""
     clauses = [column_clause(table, column) for column in table.columns]
     clauses += [
         constraint_clause(item)
@@ -48,7 +48,7 @@ def table_text(table: Table, name: str | None = None) -> str:
 
 
 def column_clause(table: Table, column: Column) -> str:
-    """``name type ...``, as it stands in CREATE TABLE and after ADD COLUMN."""
+    """Return ``name type ...``, as in CREATE TABLE and after ADD COLUMN."""
     text = f"{identifier(column.name)} {column.type}".rstrip()
     if column.collation is not None:
         text += f" COLLATE {identifier(column.collation)}"
@@ -69,10 +69,10 @@ def column_clause(table: Table, column: Column) -> str:
 
 
 def _at_column(table: Table) -> bool:
-    """Whether the primary key has to stand at its column.
+    """Return whether the primary key must be declared at its column.
 
-    AUTOINCREMENT is understood only there; and only there does DESC make a key on an INTEGER
-    column that is no other name of the rowid.
+    AUTOINCREMENT is valid only there, and only there does DESC prevent a key on an INTEGER column
+    from being an alias of the rowid.
     """
     key = table.primary_key
     if key is None or len(key.columns) != 1 or table.without_rowid:
@@ -83,7 +83,7 @@ def _at_column(table: Table) -> bool:
 
 
 def has_conflict_clause(table: Table) -> bool:
-    """Whether anything in *table* says ON CONFLICT."""
+    """Return whether any part of *table* has ON CONFLICT."""
     keys = (*table.uniques, *((table.primary_key,) if table.primary_key is not None else ()))
     said = {name for obj in (*table.columns, *keys) for name, _ in obj.parameters}
     return not said.isdisjoint({ON_CONFLICT, NOT_NULL_ON_CONFLICT})
@@ -95,20 +95,20 @@ def _on_conflict(parameters: Parameters, name: str) -> str:
 
 
 def default_text(text: str) -> str:
-    """A default as DEFAULT takes it: anything but a plain value in parentheses."""
+    """Return a default for DEFAULT, in parentheses unless it is a plain value."""
     plain = _CONSTANT.fullmatch(text) or _NOW.fullmatch(text)
     return text if plain else parenthesized(text)
 
 
 def is_constant(default: str) -> bool:
-    """Whether every row that is there can get *default* without being touched."""
+    """Return whether existing rows can get *default* without being rewritten."""
     while _enclosed(default):
         default = default[1:-1].strip()
     return _CONSTANT.fullmatch(default) is not None
 
 
 def parenthesized(text: str) -> str:
-    """*text* in one pair of parentheses around it all."""
+    """Return *text* in one pair of outer parentheses."""
     return text if _enclosed(text) else f"({text})"
 
 
@@ -121,7 +121,7 @@ def _enclosed(text: str) -> bool:
 
 
 def constraint_clause(constraint: Constraint) -> str:
-    """``CONSTRAINT name ...``, as it stands in CREATE TABLE."""
+    """Return ``CONSTRAINT name ...``, as in CREATE TABLE."""
     assert not isinstance(constraint, Exclusion), "require_table refuses these"
     match constraint:
         case PrimaryKey():
@@ -145,7 +145,7 @@ def _named(constraint: Constraint) -> str:
 
 
 def references(key: ForeignKey) -> str:
-    """``REFERENCES ...``, all that follows the columns."""
+    """Return ``REFERENCES ...`` and the rest of a foreign key."""
     text = f"REFERENCES {identifier(key.references.name)}"
     if key.referred_columns:
         text += f" ({names(key.referred_columns)})"
@@ -161,14 +161,14 @@ def references(key: ForeignKey) -> str:
 
 
 def added_constraint(constraint: Check | ForeignKey) -> str:
-    """The constraint of one column, behind its clause in ADD COLUMN."""
+    """Return the constraint of one column, as in ADD COLUMN."""
     if isinstance(constraint, Check):
         return constraint_clause(constraint)
     return _named(constraint) + references(constraint)
 
 
 def index_text(table: QualifiedName, index: Index) -> str:
-    """The whole CREATE INDEX."""
+    """Return the CREATE INDEX statement."""
     unique = "UNIQUE " if index.unique else ""
     keys = ", ".join(map(_key, index.columns))
     text = f"CREATE {unique}INDEX {identifier(index.name)} ON {identifier(table.name)} ({keys})"

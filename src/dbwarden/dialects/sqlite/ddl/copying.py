@@ -1,7 +1,7 @@
-"""How rows get from a table to the one that takes its place. Pure.
+"""Copy rows from a table to its replacement. Pure.
 
-Nothing is cast that SQLite converts by itself: a column's affinity turns ``'12'`` into 12 and
-leaves alone what is no number, where CAST would make 0 of it.
+SQLite's own conversions are used instead of CAST: a column's affinity turns ``'12'`` into 12 and
+keeps text that is not a number, which CAST would turn into 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _WIDTH = 96
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """What INSERT and SELECT name, and of which columns values may be lost."""
+    """The columns of INSERT and SELECT, and the columns whose values may be lost."""
 
     targets: tuple[str, ...]
     sources: tuple[str, ...]
@@ -28,9 +28,9 @@ class Copy:
 
 
 def affinity(type_: str, *, strict: bool = False) -> str:
-    """What SQLite makes of values in a column of *type_*, by its own five rules.
+    """Return SQLite's affinity for a column of *type_*, by its five rules.
 
-    ``ANY`` is a type in ``STRICT`` tables only; elsewhere it is a word like any other.
+    ``ANY`` is a type in ``STRICT`` tables only; elsewhere it is an ordinary word.
     """
     text = type_.upper()
     if "INT" in text:
@@ -45,7 +45,7 @@ def affinity(type_: str, *, strict: bool = False) -> str:
 
 
 def rowid_alias(table: Table) -> str | None:
-    """The column that is the table's rowid, if one is: one whose key says DESC is not."""
+    """Return the column that is an alias of the rowid; a key with DESC is not."""
     key = table.primary_key
     if key is None or table.without_rowid or len(key.columns) != 1 or KEYS in dict(key.parameters):
         return None
@@ -54,12 +54,12 @@ def rowid_alias(table: Table) -> str | None:
 
 
 def hidden_rowid(table: Table) -> bool:
-    """Whether rows have a number that no column shows."""
+    """Return whether rows have a rowid that no column shows."""
     return not table.without_rowid and rowid_alias(table) is None
 
 
 def _row_number(table: Table) -> str | None:
-    """What names the number of a row of *table*, if anything does."""
+    """Return the name of the rowid of *table*, or ``None``."""
     if not hidden_rowid(table):
         alias = rowid_alias(table)
         return None if alias is None else identifier(alias)
@@ -68,9 +68,9 @@ def _row_number(table: Table) -> str | None:
 
 
 def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
-    """What is copied from *before* to *after*: the columns that stay, and fills for new ones.
+    """Return the copy from *before* to *after*: remaining columns, and fills for new ones.
 
-    Rows keep their numbers, shown by a column or not.
+    Rows keep their rowids, visible or hidden.
     """
     targets, sources, narrowed = [], [], []
     number, target = _row_number(before), _row_number(after)
@@ -94,7 +94,7 @@ def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
 
 
 def _source(before: Table, after: Table, now: Column, options: RenderOptions) -> str | None:
-    """The value of a column; ``None`` where SQLite computes it or takes the default."""
+    """Return the value of a column; ``None`` if SQLite computes it or uses the default."""
     if now.generated is not None:
         return None
     was, label = before.column(now.name), f"{after.name.name}.{now.name}"
@@ -114,18 +114,18 @@ def _affinity(table: Table, column: Column) -> str:
 
 
 def _converted(name: str, was: str, now: str) -> str:
-    """A blob and a text are the same bytes, which SQLite converts only when it is told to."""
+    """Return the expression for a column; blobs and texts need an explicit conversion."""
     return f"CAST({name} AS {now})" if {was, now} == {"TEXT", "BLOB"} else name
 
 
 def narrows(was: str, now: str) -> bool:
-    """Whether values may not come back as they were.
+    """Return whether values may change in a conversion and back.
 
     ``'007'`` as a number is 7; a REAL as a text keeps 15 of its 17 digits.
 
     Args:
-        was: The affinity that they had.
-        now: The one that they get.
+        was: The old affinity.
+        now: The new affinity.
     """
     return (was not in NUMBERS and now in NUMBERS) or (was == "REAL" and now == "TEXT")
 
@@ -133,12 +133,12 @@ def narrows(was: str, now: str) -> bool:
 def lost(
     table: Table, changes: Sequence[object], stepped_aside: Mapping[Ref, str]
 ) -> tuple[str, ...]:
-    """The columns whose values go, as a person writes them on the command line.
+    """Return the labels of the columns whose values are lost.
 
     Args:
-        table: Before, with its new name.
-        changes: What becomes of it.
-        stepped_aside: What columns were called before they were renamed.
+        table: The table before, under its new name.
+        changes: Its changes.
+        stepped_aside: The original names of renamed columns.
     """
     again = {change.column.name for change in changes if isinstance(change, AddColumn)}
 
@@ -155,7 +155,7 @@ def lost(
 
 
 def listed(items: Sequence[str], indent: str = "    ") -> str:
-    """*items* with commas between, on as many lines as they need."""
+    """Join *items* with commas, on as many lines as needed."""
     lines = [""]
     for number, item in enumerate(items):
         part = item + ("," if number < len(items) - 1 else "")

@@ -1,4 +1,4 @@
-"""Which names a text mentions. Pure."""
+"""Find names in a text. Pure."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 
 
 def words(text: str) -> frozenset[str]:
-    """Every word and quoted name in *text*, as SQLite compares names."""
+    """Return every word and quoted name in *text*, as SQLite compares names."""
     try:
         found = tokens(text)
     except Unreadable:
@@ -16,5 +16,5 @@ def words(text: str) -> frozenset[str]:
 
 
 def mentions(text: str, names: Collection[str]) -> bool:
-    """Whether *text* has one of *names* in it, perhaps as something else."""
+    """Return whether *text* contains one of *names* in any role."""
     return not words(text).isdisjoint(name.casefold() for name in names)

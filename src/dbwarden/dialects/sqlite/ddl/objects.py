@@ -1,4 +1,4 @@
-"""Views and triggers, and which of them step aside while tables are built anew. Pure."""
+"""Render views and triggers, and drop some while tables are rebuilt. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from dbwarden.schema import ObjectKind, Schema, Trigger, View
 Code = View | Trigger
 Key = tuple[ObjectKind, str]
 Statements = Iterator[PlannedStatement]
-WHY = "Made again below: SQLite lets nothing stand on a table that it renames."
+WHY = "Recreated below: SQLite cannot rename a table that others depend on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moving:
-    """What is dropped before the tables change, and made after them, each with its change.
+    """The views and triggers to drop before the tables change and to create afterwards.
 
-    The reason is there where the thing itself stays as it was.
+    Each comes with its change, and with a reason if it does not change itself.
     """
 
     gone: tuple[tuple[Code, Change, str | None], ...]
@@ -30,7 +30,7 @@ class Moving:
 
 
 def name_of(obj: Code) -> str:
-    """What *thing* is called; the names of all triggers of a database differ."""
+    """Return the name of *obj*; trigger names are unique in a database."""
     return obj.name if isinstance(obj, Trigger) else obj.name.name
 
 
@@ -44,18 +44,18 @@ def _text(obj: Code) -> str:
 
 
 def code(schema: Schema) -> dict[Key, Code]:
-    """The views and triggers of *schema*, what is read first."""
+    """Return the views and triggers of *schema*, in order of their dependencies."""
     views = _readable([require(view) for view in schema.views])
     return {_key(obj): obj for obj in (*views, *map(require, schema.triggers))}
 
 
 def require(obj: Code) -> Code:
-    """*thing*, when SQLite can have it."""
+    """Return *obj* if SQLite supports it."""
     return require_object(obj)
 
 
 def _readable(views: list[Code]) -> list[Code]:
-    """Views behind those that they read; a circle, which cannot be read at all, as it comes."""
+    """Return views in order of their dependencies; those in a cycle keep their order."""
     done: list[Code] = []
     waiting = {name_of(view).casefold(): view for view in sorted(views, key=_key)}
     reads = {name: words(view.definition) - {name} for name, view in waiting.items()}
@@ -66,10 +66,10 @@ def _readable(views: list[Code]) -> list[Code]:
 
 
 def moving(plan: Plan) -> Moving:
-    """Which views and triggers come, go, or step aside.
+    """Decide which views and triggers to create and drop.
 
     Raises:
-        UnsupportedChange: A change is about something that SQLite does not have.
+        UnsupportedChange: A change is about an object that SQLite does not support.
     """
     changed = dict(_changed(plan))
     old, new = code(plan.current), code(plan.desired)
@@ -112,7 +112,7 @@ _IN_TABLES = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.CONSTRAINT, Object
 
 
 def _tests_all(plan: Plan) -> bool:
-    """Whether SQLite will read all views and triggers meanwhile, and refuse what is broken."""
+    """Return whether SQLite will check all views and triggers and refuse broken ones."""
     drops = any(isinstance(change, DropColumn) for work in plan.works for change in work.changes)
     return bool(plan.rebuilt or plan.renames or drops)
 
@@ -125,7 +125,7 @@ def _aside(plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]) -
     moved |= {ref.name for change in plan.renames for ref in (change.before, change.after)}
     moved |= {name for kind, name in changed if kind is ObjectKind.VIEW}
     moved = {name.casefold() for name in moved}
-    broken = {ref for ref, _ in plan.current.broken}  # whatever it is, SQLite stops at it
+    broken = {ref for ref, _ in plan.current.broken}  # SQLite refuses any broken one
     apart = {key for key, obj in old.items() if obj.ref in broken}
     moved |= {name for kind, name in apart if kind is ObjectKind.VIEW}
     waiting = {key: words(_text(obj)) for key, obj in old.items() if key not in apart}
@@ -137,12 +137,12 @@ def _aside(plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]) -
 
 
 def drop_text(obj: Code) -> str:
-    """DROP VIEW or DROP TRIGGER."""
+    """Return DROP VIEW or DROP TRIGGER."""
     return f"DROP {obj.ref.kind.value.upper()} {identifier(name_of(obj))}"
 
 
 def create_text(obj: Code) -> str:
-    """CREATE VIEW or CREATE TRIGGER."""
+    """Return CREATE VIEW or CREATE TRIGGER."""
     if isinstance(obj, Trigger):
         return obj.definition
     columns = dict(obj.parameters).get(KEYS)

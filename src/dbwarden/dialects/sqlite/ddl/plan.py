@@ -1,4 +1,4 @@
-"""What a plan does to each table that stays: change it in place, or build it anew. Pure."""
+"""Decide for each remaining table whether to change it in place or to rebuild it. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,10 +42,10 @@ from dbwarden.schema import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableWork:
-    """A table that stays, before and afterwards, and what leads there.
+    """A remaining table, before and afterwards, with its changes.
 
-    ``after`` is in the models' words. ``index_changes`` are apart: an index comes and goes by
-    itself.
+    ``after`` uses the expressions of the models. ``index_changes`` are separate because an index
+    does not need a rebuild.
     """
 
     before: Table
@@ -56,17 +56,16 @@ class TableWork:
 
     @property
     def name(self) -> QualifiedName:
-        """Its name, once tables are renamed."""
+        """Its name after the renames."""
         return self.after.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The whole plan, by what SQLite does together.
+    """The whole plan, grouped by table.
 
-    ``base`` is the current schema once tables and columns are renamed; ``stepped_aside`` is what
-    things were called before; ``taken`` are the names of all that there is at any time, as SQLite
-    compares them.
+    ``base`` is the current schema after the renames of tables and columns. ``stepped_aside`` holds
+    the original names. ``taken`` are all names in use at any time, as SQLite compares them.
     """
 
     current: Schema
@@ -83,11 +82,11 @@ class Plan:
 
     @property
     def rebuilt(self) -> tuple[TableWork, ...]:
-        """The tables that are built anew."""
+        """The tables to rebuild."""
         return tuple(work for work in self.works if work.changes and not work.in_place)
 
     def scratch_name(self, table: Table) -> str:
-        """A name that nothing else has, for *table* while it is built."""
+        """Return an unused name for *table* during its rebuild."""
         name = f"new_{table.name.name}"
         while name.casefold() in self.taken:
             name = f"new_{name}"
@@ -104,10 +103,10 @@ def _relations(schema: Schema) -> Iterator[str]:
 def plan(
     changes: Sequence[Change], current: Schema, desired: Schema, options: RenderOptions
 ) -> Plan:
-    """Sort *changes* by what they are about.
+    """Group *changes* by table.
 
     Raises:
-        UnsupportedChange: A table is not one that SQLite can have, or not one to change.
+        UnsupportedChange: SQLite cannot have the table, or dbwarden does not change it.
     """
     kinds = (ObjectKind.TABLE, ObjectKind.COLUMN)
     renames = tuple(c for c in changes if isinstance(c, Rename) and c.before.kind in kinds)
@@ -171,7 +170,7 @@ def _table_of(change: Change, base: Schema) -> QualifiedName | None:
 
 
 def _wanted(tables: dict[QualifiedName, Table], like: Table, changes: Iterable[Change]) -> Table:
-    """The table as it shall be, in the words of *changes*: those of the models."""
+    """Return the desired table with the expressions of *changes*, which are those of the models."""
     table = tables.get(like.name, like)
     columns: dict[str, Column] = {}
     checks: dict[str, Check] = {}
@@ -215,7 +214,7 @@ def _work(
 
 
 def _is_about_index(change: Change) -> bool:
-    """Whether *change* is about an index."""
+    """Return whether *change* is about an index."""
     if isinstance(change, Rename):
         return change.before.kind is ObjectKind.INDEX
     return isinstance(change, AddIndex | DropIndex | AlterIndex)
@@ -224,7 +223,7 @@ def _is_about_index(change: Change) -> bool:
 def _alters(
     before: Table, added: Sequence[AddColumn], change: Change, options: RenderOptions
 ) -> bool:
-    """Whether ALTER TABLE of SQLite can make *change*."""
+    """Return whether SQLite's ALTER TABLE can make *change*."""
     match change:
         case AddColumn(table=name, column=column):
             filled = f"{name.name}.{column.name}" in options.fills
@@ -248,7 +247,7 @@ def _adds(before: Table, column: Column, filled: bool) -> bool:
 
 
 def _reads_new(column: Column, added: Sequence[AddColumn]) -> bool:
-    """Whether a computed column is computed from another new one of that sort."""
+    """Return whether a computed column depends on another new computed column."""
     others = {
         change.column.name
         for change in added
@@ -258,7 +257,7 @@ def _reads_new(column: Column, added: Sequence[AddColumn]) -> bool:
 
 
 def _drops(before: Table, column: Column) -> bool:
-    """Indexes are gone by then, and views and triggers are made for what is left."""
+    """Return whether ALTER TABLE can drop *column* without its indexes, views and triggers."""
     keys = [constraint for constraint in before.constraints if not isinstance(constraint, Check)]
     texts = [check.expression for check in before.checks]
     texts += [
@@ -271,7 +270,7 @@ def _drops(before: Table, column: Column) -> bool:
 
 
 def new_columns(after: Table, changes: Iterable[Change]) -> tuple[AddColumn, ...]:
-    """The columns that come, in the order in which ALTER TABLE can add them: computed ones last."""
+    """Return the new columns in an order that ALTER TABLE accepts: computed ones last."""
     place = {column.name: number for number, column in enumerate(after.columns)}
     added = (change for change in changes if isinstance(change, AddColumn))
     return tuple(
@@ -280,7 +279,7 @@ def new_columns(after: Table, changes: Iterable[Change]) -> tuple[AddColumn, ...
 
 
 def column_of(constraint: ForeignKey | Check, added: Iterable[AddColumn]) -> str | None:
-    """The new column that can bring *constraint* along, if one can: the last that it names."""
+    """Return the new column that can include *constraint*, if any: the last one it names."""
     found = None
     for change in added:
         column = change.column

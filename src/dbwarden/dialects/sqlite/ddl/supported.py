@@ -1,4 +1,4 @@
-"""What SQLite does not have is an error that names the thing, never silence. Pure."""
+"""Refuse what SQLite does not support, naming the object. Pure."""
 
 from dataclasses import fields
 from typing import Any, NoReturn
@@ -52,7 +52,7 @@ HAS: dict[type, frozenset[str]] = {
     ViewColumn: frozenset({"name", "type", "collation"}),
     Trigger: frozenset({"name", "table", "definition"}),
 }
-"""Which fields of a thing mean something to SQLite."""
+"""The fields of each object that SQLite supports."""
 
 PARAMETERS: dict[type, frozenset[str]] = {
     Column: frozenset({NOT_NULL_ON_CONFLICT}),
@@ -60,14 +60,14 @@ PARAMETERS: dict[type, frozenset[str]] = {
     Unique: frozenset({KEYS, ON_CONFLICT}),
     View: frozenset({KEYS}),
 }
-"""Of which the catalog makes parameters: what SQLite alone has."""
+"""Parameters that the catalog reader creates for features that only SQLite has."""
 
 
 def require_table(table: Table) -> None:
     """Refuse a table that SQLite cannot have.
 
     Raises:
-        UnsupportedChange: Names the table or its part, and what SQLite lacks.
+        UnsupportedChange: Names the table or its part, and the missing feature.
     """
     _require(table, table.ref)
     _require_no_namespace(table.name, table.ref)
@@ -88,10 +88,10 @@ def require_table(table: Table) -> None:
 
 
 def require_object(obj: SchemaObject) -> View | Trigger:
-    """*thing*, when it is a kind that SQLite has, as SQLite has it.
+    """Return *obj* if SQLite supports it.
 
     Raises:
-        UnsupportedChange: It is not; names it.
+        UnsupportedChange: SQLite does not; names the object.
     """
     match obj:
         case View():
@@ -110,13 +110,13 @@ def require_object(obj: SchemaObject) -> View | Trigger:
 
 
 def refuse_kind(ref: Ref) -> NoReturn:
-    """SQLite has nothing of this kind."""
+    """Refuse a kind of object that SQLite does not have."""
     plural = {ObjectKind.OTHER: "such things", ObjectKind.DEFAULT_PRIVILEGES: "default privileges"}
     _refuse(plural.get(ref.kind, f"{ref.kind.value}s"), ref)
 
 
 def refuse_change(ref: Ref) -> NoReturn:
-    """dbwarden leaves it alone."""
+    """Refuse a change that dbwarden does not make."""
     raise UnsupportedChange(
         f"dbwarden does not change {ref} on SQLite.",
         next_step="Write that change by hand: dbwarden new -m '...'.",

@@ -1,4 +1,4 @@
-"""The SQL of tables: made, changed in place, or built anew. Pure."""
+"""Render tables: create, change in place or rebuild. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,13 +28,13 @@ from dbwarden.schema import Check, Column, ForeignKey, Index, ObjectKind, Qualif
 
 Statements = Iterator[PlannedStatement]
 FOLLOWS = ("CASCADE", "SET NULL", "SET DEFAULT")
-STRICT = "Fails where a value is not of its column's type, as STRICT wants it."
-CONFLICTS = "A row that is in conflict stops it, where ON CONFLICT could leave rows out."
+STRICT = "Fails if a value does not have its column's type, as STRICT requires."
+CONFLICTS = "Fails on a conflicting row, where ON CONFLICT could skip it."
 GUARD = "SELECT 1 FROM pragma_foreign_keys WHERE abs(-9223372036854775807 - foreign_keys) = 0"
 
 
 def rename(change: Rename) -> Statements:
-    """A table or column gets another name; SQLite follows it in keys, checks and indexes."""
+    """Rename a table or column; SQLite updates keys, checks and indexes."""
     old, new = change.before, change.after
     if old.kind is ObjectKind.COLUMN:
         columns = f"{identifier(old.part or '')} TO {identifier(new.part or '')}"
@@ -42,7 +42,7 @@ def rename(change: Rename) -> Statements:
         yield _statement(change, f"ALTER TABLE {table} RENAME COLUMN {columns}")
         return
     name = old.name
-    if name.casefold() == new.name.casefold():  # to SQLite the new name is taken
+    if name.casefold() == new.name.casefold():  # SQLite considers the new name taken
         yield _rename(change, name, f"new_{name}")
         name = f"new_{name}"
     yield _rename(change, name, new.name)
@@ -53,7 +53,7 @@ def _rename(change: Change, old: str, new: str) -> PlannedStatement:
 
 
 def create_table(change: CreateTable, table: Table) -> Statements:
-    """A new table with all that belongs to it."""
+    """Create a table with all its parts."""
     yield _statement(change, table.virtual or table_text(table))
     for index in table.indexes:
         added = AddIndex(table=table.name, index=index)
@@ -61,24 +61,24 @@ def create_table(change: CreateTable, table: Table) -> Statements:
 
 
 def drop_table(plan: Plan, change: DropTable) -> Statements:
-    """A table goes, with its rows, indexes and triggers."""
+    """Drop a table with its rows, indexes and triggers."""
     name = change.table.name.name
     called = plan.stepped_aside.get(change.table.ref, name)
     yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(called,))
 
 
 def create_index(change: Change, table: QualifiedName, index: Index) -> PlannedStatement:
-    """A new index."""
+    """Create an index."""
     return _statement(change, index_text(table, index))
 
 
 def drop_index(change: Change, name: str) -> PlannedStatement:
-    """An index goes."""
+    """Drop an index."""
     return _statement(change, f"DROP INDEX {identifier(name)}")
 
 
 def alter(plan: Plan, work: TableWork) -> Statements:
-    """What ALTER TABLE of SQLite can do: columns that come, then columns that go."""
+    """Alter a table in place: add columns, then drop columns."""
     for change in new_columns(work.after, work.changes):
         yield _add_column(work, change)
     for gone in work.changes:
@@ -103,7 +103,7 @@ def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
 
 
 def _brought(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
-    """The constraints that come with a new column."""
+    """Yield the constraints that are part of a new column."""
     added = new_columns(work.after, work.changes)
     for change in work.changes:
         match change:
@@ -115,9 +115,9 @@ def _brought(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
 
 
 def rebuild(plan: Plan, work: TableWork) -> Statements:
-    """A new table takes the place of the old one, with its rows, numbers and indexes.
+    """Replace a table by a new one with its rows, rowids and indexes.
 
-    As SQLite's documentation has it: build, copy, drop, rename.
+    This follows SQLite's documentation: create, copy, drop, rename.
     """
     change, own = work.changes[0], work.name.name
     scratch = plan.scratch_name(work.after)
@@ -125,8 +125,8 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
     yield _statement(
         change,
         table_text(work.after, scratch),
-        why=f"SQLite cannot change this in place: {own} is built anew and takes its rows along"
-        + (", not what AUTOINCREMENT counted." if forgets else "."),
+        why=f"SQLite cannot change this in place: {own} is rebuilt and its rows are copied"
+        + (", but not the AUTOINCREMENT counter." if forgets else "."),
     )
     if work.before.autoincrement and work.after.autoincrement:
         yield _statement(
@@ -134,7 +134,7 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
             f"INSERT INTO sqlite_sequence (name, seq)\n"
             f"SELECT '{_quoted(scratch)}', seq FROM sqlite_sequence "
             f"WHERE name = '{_quoted(own)}'",
-            why="Numbers that were used are not used again.",
+            why="Numbers that were used before are not reused.",
         )
     yield from _moved_rows(plan, work, scratch)
     yield _rename(change, scratch, own)
@@ -152,7 +152,7 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
         conflicts = has_conflict_clause(work.after)
         insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
         names = _unfilled(plan, work)
-        fails = f"Fails where a row has no value for {', '.join(names)}: --fill gives it one."
+        fails = f"Fails where a row has no value for {', '.join(names)}. Provide one with --fill."
         reasons = (
             fails if names else None,
             STRICT if _gets_strict(work) else None,
@@ -165,21 +165,21 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
             why=" ".join(filter(None, reasons)) or None,
             unfilled=tuple(f"{work.name.name}.{name}" for name in names),
         )
-    else:  # no column stays: what rows there are have nothing to take along
+    else:  # no column remains, so the rows have nothing to copy
         gone = (work.name.name, *gone)
     dropped = _statement(change, f"DROP TABLE {own}", destroys=gone)
     yield replace(dropped, converts=copied.narrowed)
 
 
 def _gets_strict(work: TableWork) -> bool:
-    """Whether values that were taken so far may be refused by their types."""
+    """Return whether the column types may refuse values that were accepted before."""
     was = {column.name: column.type for column in work.before.columns}
     changes = any(was.get(column.name, column.type) != column.type for column in work.after.columns)
     return work.after.strict and (changes or not work.before.strict)
 
 
 def _unfilled(plan: Plan, work: TableWork) -> tuple[str, ...]:
-    """Return the columns that require a value which rows may not have."""
+    """Return the columns that require a value but may have none in existing rows."""
     return tuple(
         column.name
         for column in work.after.columns
@@ -196,7 +196,7 @@ def _may_lack(plan: Plan, work: TableWork, column: Column) -> bool:
 
 
 def guard(plan: Plan) -> Statements:
-    """Stop where a dropped table would take along the rows that refer to it."""
+    """Stop if dropping a table would also affect rows that refer to it."""
     rebuilt = {work.name for work in plan.rebuilt}
     keys = (
         key
@@ -208,8 +208,9 @@ def guard(plan: Plan) -> Statements:
         yield _statement(
             plan.rebuilt[0].changes[0],
             GUARD,
-            why="Fails where foreign keys are enforced: DROP TABLE would then change the rows that "
-            "refer to it. dbwarden has them off; elsewhere, say PRAGMA foreign_keys = OFF before.",
+            why="Fails where foreign keys are enforced, because DROP TABLE would change the rows "
+            "that refer to it. dbwarden disables them; elsewhere, run PRAGMA foreign_keys = OFF "
+            "before.",
         )
 
 
