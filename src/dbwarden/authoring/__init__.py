@@ -1,1 +1,1 @@
-"""Models and files -> migrations, proven in a scratch database before they are written."""
+"""Turn models and files into migrations, proven in a scratch database before they are written."""

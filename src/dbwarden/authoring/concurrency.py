@@ -1,4 +1,4 @@
-"""Two pieces of work side by side: the scratch server and we are two processes."""
+"""Run two coroutines concurrently, because the scratch server is a separate process."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -9,27 +9,27 @@ import anyio
 A = TypeVar("A")
 B = TypeVar("B")
 
-# What belongs to the whole server: two scratch databases must not change it in the same moment.
+# Objects of the whole server. Two scratch databases must not change them concurrently.
 _SHARED = re.compile(r"\b(role|tablespace)\b|\b(create|alter|drop)\s+(user|group)\b", re.IGNORECASE)
 
 
 def is_shared(texts: Iterable[str]) -> bool:
-    """Whether SQL changes what all databases of a server share, roles for example."""
+    """Return whether SQL changes objects that all databases of a server share, such as roles."""
     return any(_SHARED.search(text) for text in texts)
 
 
 async def run_concurrently(
     first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], *, apart: bool = False
 ) -> tuple[A, B]:
-    """What both return; where both fail, the first's failure is told.
+    """Return both results. If both fail, raise the error of *first*.
 
-    Neither is cancelled when the other fails: a statement cut off goes on in the server, and the
-    database where it runs could not be dropped.
+    Neither is cancelled when the other fails, because the server would continue its statement and
+    the database could not be dropped.
 
     Args:
-        first: Runs beside the other.
-        second: Runs beside the other.
-        apart: Run one after the other.
+        first: A coroutine function.
+        second: Another one.
+        apart: Run them one after the other.
     """
     if apart:
         return await first(), await second()

@@ -1,4 +1,4 @@
-"""How things are called on the command line: ``users.email``. Pure."""
+"""Name objects as the command line does: ``users.email``. Pure."""
 
 from collections.abc import Sequence as Names
 from dataclasses import replace
@@ -32,14 +32,14 @@ from dbwarden.schema import ObjectKind as ObjectKind
 
 
 def label(name: QualifiedName, default_namespace: str | None, part: str | None = None) -> str:
-    """*name* without the default namespace, and with its *part*."""
+    """Return *name* without the default namespace, and with its *part*."""
     plain = name.namespace in (None, default_namespace)
     whole = name.name if plain else str(name)
     return whole if part is None else f"{whole}.{part}"
 
 
 def display_name(ref: Ref, default_namespace: str | None) -> str:
-    """*ref* in words, without the default namespace: ``column users.email``."""
+    """Return the kind and name of *ref*, without the default namespace: ``column users.email``."""
     plain = replace(ref, namespace=None) if ref.namespace == default_namespace else ref
     if ref.kind is ObjectKind.NAMESPACE and ref.name == default_namespace != "public":
         return "default namespace"
@@ -54,18 +54,18 @@ def display_name(ref: Ref, default_namespace: str | None) -> str:
 
 
 def shorten(names: Names[str], most: int = 8) -> str:
-    """The first names, and how many more: all of a big first migration goes with its rollback."""
+    """Return the first *most* names, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
 def group_of(change: Change, default_namespace: str | None) -> str:
-    """Under which heading of a migration *change* stands: ``table users``, ``enum status``."""
+    """Return the heading of *change* in a migration: ``table users``, ``enum status``."""
     if isinstance(change, AddIndex | DropIndex | AlterIndex):
         return f"table {label(change.table, default_namespace)}"
     if isinstance(change, Rename) and change.on is not None:
         return f"table {label(change.on, default_namespace)}"
-    if (grant := _grant_of(change)) is not None:  # stands with what it is on
+    if (grant := _grant_of(change)) is not None:  # listed with its object
         return display_name(grant.on, default_namespace)
     if isinstance(change, RenameValue):
         return display_name(ref_of(ObjectKind.ENUM, change.enum), default_namespace)
@@ -92,7 +92,7 @@ _WITH_ARGUMENTS = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE, ObjectKind.DEFAULT_
 
 
 def columns_by_label(schema: Schema) -> dict[str, Ref]:
-    """Every column by its label."""
+    """Return every column by its label."""
     return {
         label(table.name, schema.default_namespace, column.name): ref_of(
             ObjectKind.COLUMN, table.name, column.name
@@ -103,7 +103,7 @@ def columns_by_label(schema: Schema) -> dict[str, Ref]:
 
 
 def objects_by_label(schema: Schema) -> dict[str, Ref]:
-    """Tables, types, views and sequences by their labels."""
+    """Return tables, types, views and sequences by their labels."""
     kinds = (Sequence, View, MaterializedView, Domain, CompositeType, Enum)
     objects = [obj.ref for obj in schema.objects if isinstance(obj, kinds)]
     objects += [table.ref for table in schema.tables]

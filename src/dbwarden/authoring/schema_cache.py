@@ -1,7 +1,7 @@
-"""Schemas that were read from scratch, kept by the content that they come from.
+"""Cache the schemas of scratch databases, keyed by the content that builds them.
 
 The folder ``.dbwarden`` in the project's root is git-ignored by its own ``.gitignore`` and may be
-deleted at any time. What cannot be read or written is simply not there.
+deleted at any time. An entry that cannot be read or written is a cache miss.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from dbwarden.schema import Schema
 from dbwarden.schema.garbage import garbage_collection_disabled
 
 KEPT = 50
-"""How many schemas are kept; the oldest are deleted first."""
+"""Number of cached schemas; the oldest are deleted first."""
 
 _NOT_OURS = (ValueError, KeyError, TypeError, IndexError)
-"""What an entry raises that has a right checksum, but was written by someone else."""
+"""Errors of an entry with a valid checksum that another program wrote."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _TYPES: dict[str, Any] = {"tuple": tuple} | {
@@ -71,7 +71,7 @@ def load(root: Path, key: str) -> bytes | None:
     path = _path_of(root, key)
     with contextlib.suppress(OSError):
         found = path.read_bytes()
-        with contextlib.suppress(OSError):  # readable, but not ours
+        with contextlib.suppress(OSError):  # readable, but owned by another user
             os.utime(path)
         return found
     return None
@@ -93,7 +93,7 @@ def save(root: Path, key: str, content: bytes) -> None:
 
 
 def prepared(root: Path) -> Path:
-    """Return the project's folder, made and git-ignored where that is possible. Blocking."""
+    """Create the project's git-ignored folder where that is possible, and return it. Blocking."""
     folder = folder_of(root)
     with contextlib.suppress(OSError):  # a read-only checkout has no cache
         folder.mkdir(exist_ok=True)
@@ -112,9 +112,9 @@ def _forget_oldest(folder: Path) -> None:
 def dump(schema: Schema) -> bytes:
     """Return *schema* as :func:`parse` reads it: a checksum and JSON.
 
-    The JSON is one list of rows: the name of a type and its values. A value that is no text,
-    number, boolean or null is the position of its own row, as ``[position]``. Equal values share
-    a row, as a column that many tables have.
+    The JSON is one list of rows, each with the name of a type and its values. A value other than
+    text, number, boolean or null is the position of its own row, as ``[position]``. Equal values
+    share a row.
 
     Raises:
         TypeError: A value has a type that ``dbwarden.schema`` does not export.
@@ -146,7 +146,7 @@ class _Writer:
     rows: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def slot(self, value: Any) -> Any:
-        """Return how a row refers to *value*, whose own row is added unless it is there."""
+        """Return the reference of a row to *value*, and add the row of *value* if it is new."""
         kind = type(value)
         if kind in _PLAIN:
             return value

@@ -1,4 +1,4 @@
-"""Where authoring works: a scratch server that starts when it is first needed, and a cache."""
+"""Provide authoring with a lazily started scratch server and a schema cache."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -24,9 +24,9 @@ from dbwarden.schema import Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
-    """How a schema comes about in an empty scratch database.
+    """A recipe that builds a schema in an empty scratch database.
 
-    ``parts`` are all texts that it depends on: equal parts build equal schemas.
+    ``parts`` are all texts that it depends on. Equal parts build equal schemas.
     """
 
     parts: tuple[str, ...]
@@ -34,14 +34,14 @@ class Source:
 
 
 async def _nothing(database: ScratchDatabase) -> None:
-    """An empty database stays empty."""
+    """Leave an empty database empty."""
 
 
 EMPTY = Source(parts=(), build=_nothing)
 
 
 def sql_source(statements: Sequence[str]) -> Source:
-    """The source that runs *statements*."""
+    """Return the source that runs *statements*."""
 
     async def build(database: ScratchDatabase) -> None:
         if statements:
@@ -74,11 +74,11 @@ class ScratchSession:
 
     @property
     def started(self) -> bool:
-        """Whether a scratch server was needed so far."""
+        """``True`` once a scratch server was started."""
         return self._scratch is not None
 
     async def scratch_server(self) -> ScratchServer:
-        """The scratch server, started now if it was not before."""
+        """Return the scratch server; start it on the first call."""
         async with self._starting:
             if self._scratch is None:
                 telemetry.doing("starting a scratch server")
@@ -90,22 +90,19 @@ class ScratchSession:
             return self._scratch
 
     async def prepare(self, source: Source) -> None:
-        """Start the scratch server, if the schema that *source* builds will have to be read there.
-
-        Before other work begins that would keep it waiting.
-        """
+        """Start the scratch server early if the schema that *source* builds is not cached."""
         root = self.config.root
         key = await self._key(source) if self.use_cache else None
         if key is None or not await anyio.to_thread.run_sync(cache.has, root, key):
             await self.scratch_server()
 
     async def server_version(self) -> str:
-        """The scratch server's kind and version, if possible without starting it."""
+        """Return the scratch server's kind and version, if possible without starting it."""
         known = await self.authoring_dialect.identity(self.config)
         return known if known is not None else (await self.scratch_server()).version
 
     async def database(self, source: Source) -> ScratchDatabase:
-        """The scratch database that *source* builds, built once; don't change it."""
+        """Return the scratch database that *source* builds. It is shared: do not change it."""
         async with self._building[source.parts]:
             if source.parts not in self._databases:
                 made = await (await self.scratch_server()).create()
@@ -123,12 +120,12 @@ class ScratchSession:
             return await (await self.database(source)).normalize(expressions)
 
     async def copy(self, source: Source) -> ScratchDatabase:
-        """A copy of the database that *source* builds, to be changed at will."""
+        """Return a private copy of the database that *source* builds."""
         original = await self.database(source)
         return await (await self.scratch_server()).create(copy_of=original)
 
     async def schema(self, source: Source) -> Schema:
-        """The schema that *source* builds: from the cache, or read from scratch."""
+        """Return the schema that *source* builds, from the cache or from a scratch database."""
         async with self._reading[source.parts]:
             if source.parts not in self._schemas:
                 self._schemas[source.parts] = await self._find(source)
@@ -145,7 +142,7 @@ class ScratchSession:
         return await self._save(key, schema)
 
     async def keep(self, source: Source, schema: Schema) -> None:
-        """Keep *schema*, which was just seen to be what *source* builds."""
+        """Cache *schema* as the schema that *source* builds."""
         if self.use_cache:
             await self._save(await self._key(source), schema)
 
@@ -153,7 +150,7 @@ class ScratchSession:
         return cache.key_of([await self.server_version(), await self._settings(), *source.parts])
 
     async def _parsed(self, content: bytes) -> Schema | None:
-        """Return the schema kept as *content*, ``None`` if it cannot be read; equal ones once."""
+        """Return the one schema of *content*, ``None`` if it cannot be parsed."""
         async with self._keeping:
             if content not in self._kept:
                 schema = await anyio.to_thread.run_sync(cache.parse, content)
@@ -163,18 +160,18 @@ class ScratchSession:
             return self._kept[content]
 
     async def _save(self, key: str, schema: Schema) -> Schema:
-        """Keep *schema* under *key*; return the same one that was kept before, if there is one."""
+        """Cache *schema* under *key*, and return the equal schema that was cached first."""
         async with self._keeping:
             try:
                 content = await anyio.to_thread.run_sync(cache.dump, schema)
-            except TypeError:  # it cannot be kept: it is read again next time
+            except TypeError:  # not serializable, so it is read again next time
                 return schema
             schema = self._kept.setdefault(content, schema)
         await anyio.to_thread.run_sync(cache.save, self.config.root, key, content)
         return schema
 
     async def _settings(self) -> str:
-        """What else a scratch database depends on: its set-up file and the URL's search_path."""
+        """Return the other inputs of a scratch database: its set-up file and the search_path."""
         config = self.config
         url = config.url
         path = dict(url.query).get("options", "") if url is not None else ""
@@ -188,6 +185,6 @@ class ScratchSession:
 async def open_scratch_session(
     config: DatabaseConfig, *, use_cache: bool = True
 ) -> AsyncGenerator[ScratchSession]:
-    """A bench for the time of the block; the scratch server stops when it ends."""
+    """Open a scratch session. Its server stops when the block ends."""
     async with AsyncExitStack() as stack:
         yield ScratchSession(config, authoring_dialect_for(config.database_type), use_cache, stack)

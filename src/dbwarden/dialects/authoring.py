@@ -1,7 +1,7 @@
-"""What a kind of database does so that migrations can be written and proven for it.
+"""The protocols of one database kind for writing and proving migrations.
 
-A *workshop* is the part of a dialect that authoring uses: a scratch server where SQL is tried, the
-catalog that reads a schema back, and the SQL for changes. Nothing of it is needed to migrate.
+An *authoring dialect* provides a scratch server that tries SQL, the catalog that reads a schema
+back, and the SQL for changes. ``migrate`` does not need it.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from dbwarden.types import DatabaseName, DialectName, Location
 
 
 def as_migration(path: Path, text: str, database: DatabaseName) -> Migration:
-    """A file of plain SQL as if it were the upgrade of a migration: it runs in the same way."""
+    """Return a file of plain SQL as the upgrade of a migration, so that it runs in the same way."""
     return Migration(
         database=database,
         kind=HistoryKind.VERSIONED,
@@ -36,10 +36,10 @@ def as_migration(path: Path, text: str, database: DatabaseName) -> Migration:
 
 
 def setup_of(config: DatabaseConfig) -> Migration | None:
-    """The project's ``scratch_setup``, read now; blocks.
+    """Read the project's ``scratch_setup``. Blocking.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: The file cannot be read.
     """
     path = config.scratch_setup
     if path is None:
@@ -59,10 +59,10 @@ def setup_of(config: DatabaseConfig) -> Migration | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLock:
-    """The strongest lock that a statement took on a table that was there before it.
+    """The strongest lock that a statement took on a table that existed before it.
 
-    ``mode`` is empty where tables have no locks of their own (SQLite). ``rewrites`` says that the
-    whole table was written anew under it. ``strength`` orders the modes of one kind of database.
+    ``mode`` is empty where tables have no locks of their own (SQLite). ``rewrites`` is true if the
+    statement rewrote the table. ``strength`` orders the modes of one database kind.
     """
 
     table: str
@@ -73,7 +73,7 @@ class TableLock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedStatement:
-    """One statement of a migration, its line in the file, and what was measured while it ran."""
+    """One statement of a migration, its line in the file, and the locks that it took."""
 
     text: str
     line: int
@@ -94,10 +94,10 @@ class Expression:
 
 
 class ScratchDatabase(Protocol):
-    """One throw-away database."""
+    """One temporary database."""
 
     async def execute(self, statements: Sequence[str]) -> None:
-        """Run SQL that stands in no file, such as what models build.
+        """Run SQL that is not from a file, such as the SQL of models.
 
         Raises:
             StatementFailed: With the statement that the server refused.
@@ -105,7 +105,7 @@ class ScratchDatabase(Protocol):
         ...
 
     async def replay(self, migration: Migration, section: Section) -> None:
-        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+        """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
             StatementFailed: With file, line and column.
@@ -113,104 +113,104 @@ class ScratchDatabase(Protocol):
         ...
 
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
-        """The same, each statement by itself, with the locks and rewrites that it caused."""
+        """Run a section statement by statement, and return the locks and rewrites of each."""
         ...
 
     async def read(self) -> Schema:
-        """The schema of this database."""
+        """Read the schema of this database."""
         ...
 
     async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
-        """Return one text for all expressions that mean the same.
+        """Return a normal form of each expression; equal expressions have the same one.
 
-        The text is ``None`` where the server does not say. Nothing in the database changes.
+        The result is ``None`` where the server cannot tell. The database does not change.
         """
         ...
 
     async def add_rows(self, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables hold some now.
+        """Insert a few generated rows into each table, and return the tables that have rows.
 
-        With *alike* there is one more, which is like the first in all that need not differ.
+        With *duplicate*, one more row equals the first in all columns that may be equal.
         """
         ...
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """For each column of each table, as ``users.email``, a digest of its values.
+        """Return a digest of the values of each column, by names such as ``users.email``.
 
         Raises:
-            StatementFailed: One of them is not there.
+            StatementFailed: A column does not exist.
         """
         ...
 
     async def rehearse(
         self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
     ) -> tuple[dict[str, str], dict[str, str]] | None:
-        """Fingerprints before and after *sections* ran on a few rows; all of it is taken back.
+        """Return fingerprints before and after *sections* ran on a few rows; roll all of it back.
 
-        ``None`` where this kind of database or one of the sections cannot do so, and where
-        something was refused: a copy is the place to see what.
+        Return ``None`` if this database kind or a section cannot be rolled back, or if a statement
+        failed. Use a copy to find out which.
         """
         ...
 
 
 class ScratchServer(Protocol):
-    """A place that makes throw-away databases, all gone when it is closed."""
+    """A server of scratch databases. Closing it drops them."""
 
     @property
     def version(self) -> str:
-        """The server as a person knows it: ``PostgreSQL 18.6``."""
+        """The server's kind and version: ``PostgreSQL 18.6``."""
         ...
 
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> ScratchDatabase:
-        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        """Create a database: empty except for ``scratch_setup``, or a copy of another."""
         ...
 
     async def discard(self, database: ScratchDatabase) -> None:
-        """Be rid of *database* before all others: it is not needed any more."""
+        """Drop *database* early to free resources."""
         ...
 
 
 class AuthoringDialect(Protocol):
-    """What authoring needs of one kind of database."""
+    """The operations of one database kind that authoring needs."""
 
     name: DialectName
     sqlalchemy_url: str
-    """A URL of this kind for ``sqlalchemy.create_mock_engine``; nothing connects to it."""
+    """A URL for ``sqlalchemy.create_mock_engine``, which does not connect."""
 
     async def identity(self, config: DatabaseConfig) -> str | None:
-        """Which server scratch would be, without starting one; ``None`` where that is unknown."""
+        """Return the version of the scratch server without starting it; ``None`` if unknown."""
         ...
 
     def open(self, config: DatabaseConfig) -> AbstractAsyncContextManager[ScratchServer]:
-        """A scratch server for the time of the block.
+        """Open a scratch server. It closes when the block ends.
 
         Raises:
-            UsageError: There is none; names the choices.
+            UsageError: No scratch server is available; lists the options.
         """
         ...
 
     async def read_live(self, config: DatabaseConfig) -> Schema:
-        """The schema of the configured database, without the ledger."""
+        """Read the schema of the configured database, without the migration history."""
         ...
 
     def namespace(self, name: str) -> str:
-        """The SQL that makes a namespace unless it exists; empty where it is always there.
+        """Return the SQL that creates a namespace if it does not exist; empty if it always does.
 
         Raises:
-            ConfigurationError: This kind of database has no such thing.
+            ConfigurationError: This database kind has no namespaces.
         """
         ...
 
     def match_names(self, current: Schema, desired: Schema) -> Schema:
-        """*desired* with the names of *current* where the server takes them for the same."""
+        """Return *desired* with the names of *current* that the server treats as equal."""
         ...
 
     def replace_synonyms(self, text: str) -> str:
-        """Return *text* with one name for each value that SQL knows by several names."""
+        """Return *text* with one of its synonyms for each SQL value that has several."""
         ...
 
     def are_equivalent(self, one: object, other: object) -> bool | None:
-        """Whether two things of schemas differ in spelling only; ``None``: ask the server."""
+        """Return whether two objects differ only in spelling; ``None`` if it cannot tell."""
         ...
 
     def render(
@@ -221,9 +221,9 @@ class AuthoringDialect(Protocol):
         desired: Schema,
         options: RenderOptions = DEFAULT_OPTIONS,
     ) -> tuple[PlannedStatement, ...]:
-        """The SQL for *changes*, in their order.
+        """Return the SQL for *changes*, in their order.
 
         Raises:
-            UnsupportedChange: A change has no SQL; names the thing and what to do next.
+            UnsupportedChange: A change has no SQL; names the object and the next step.
         """
         ...

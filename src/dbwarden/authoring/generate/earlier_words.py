@@ -1,7 +1,7 @@
-"""Read the authors' own expressions from earlier migration files, so that a rollback restores them.
+"""Read the original expressions from earlier migration files, so that a rollback restores them.
 
-PostgreSQL prints ``a IN ('x', 'y')`` as ``ANY ((ARRAY[...``, and that print, run and printed again,
-differs from the first. A text found here may be outdated; the proof decides. Pure.
+PostgreSQL prints ``a IN ('x', 'y')`` as ``ANY ((ARRAY[...``, and running that text changes the
+printed form again. A text found here may be outdated; the proof decides. Pure.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions
 from dbwarden.schema import QualifiedName
 
-# Literals, comments and bodies, in which nothing is looked for; quoted names keep their quotes.
+# Literals, comments and bodies are not searched; quoted names keep their quotes.
 _OPAQUE = re.compile(
     r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\"(?:[^\"]|\"\")*\"",
     re.DOTALL,
@@ -57,13 +57,13 @@ def find_expressions(texts: Iterable[str], default_namespace: str | None) -> Hin
 
 
 def _masked(found: re.Match[str]) -> str:
-    """Return as many characters as were *found*, of which none means anything."""
+    """Return a meaningless text of the same length as the match."""
     text = found[0]
     return f'"{"x" * (len(text) - 2)}"' if text.startswith('"') else "'" * len(text)
 
 
 def _inside(text: str, shape: str, start: int) -> str:
-    """Return what is inside the parentheses that open at *start*."""
+    """Return the text inside the parentheses that open at *start*."""
     depth = 0
     for place in range(start, len(shape)):
         depth += {"(": 1, ")": -1}.get(shape[place], 0)
@@ -77,7 +77,7 @@ def _plain(name: str) -> str:
 
 
 def _qualified(text: str, default_namespace: str | None) -> QualifiedName:
-    """Return the name as hints have it: without the default namespace."""
+    """Return the name as in hints, without the default namespace."""
     *space, name = (_plain(part) for part in re.findall(r'"(?:[^"]|"")*"|[^".]+', text))
     namespace = space[0] if space and space[0] != default_namespace else None
     return QualifiedName(namespace, name)

@@ -1,7 +1,7 @@
-"""Changes in the words of the models instead of the catalog's. Pure.
+"""Write changes with the models' expressions instead of the catalog's. Pure.
 
-Only what is written changes, never what is compared. Where models and catalog disagree (a DDL
-event altered a table, say) the proof fails and the catalog's words are taken.
+This affects the written SQL only, never the comparison. Where models and catalog disagree (for
+example because a DDL event altered a table) the proof fails and the catalog's text is used.
 """
 
 import re
@@ -32,13 +32,13 @@ _COUNTED = re.compile(
 def use_model_expressions(
     changes: Sequence[Change], hints: Hints, default_namespace: str | None
 ) -> tuple[Change, ...]:
-    """*changes* with the models' spelling wherever they have one."""
+    """Return *changes* with the models' expressions wherever they have one."""
     lookup = _HintLookup(hints, default_namespace)
     return tuple(lookup.change(change) for change in changes)
 
 
 def restore_types(text: str, change: Change, hints: Hints, default_namespace: str | None) -> str:
-    """*text*, the SQL of *change*, with types as the models and all other statements write them."""
+    """Return *text*, the SQL of *change*, with types spelled as in the models."""
     match change:
         case CreateTable() | AddColumn():
             return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
@@ -70,14 +70,14 @@ def with_hints(
 
 
 class _HintLookup:
-    """Looks up the models' texts."""
+    """A lookup of the models' expressions."""
 
     def __init__(self, hints: Hints, default_namespace: str | None) -> None:
         self._hints = hints
         self._default = default_namespace
 
     def name(self, name: QualifiedName) -> QualifiedName:
-        """*name* as models have it: nothing for the default namespace."""
+        """Return *name* as in models, without the default namespace."""
         return QualifiedName(None, name.name) if name.namespace == self._default else name
 
     def change(self, change: Change) -> Change:
@@ -164,7 +164,7 @@ def _index_key(key: IndexColumn, text: str | None) -> IndexColumn:
 
 
 def _is_call(text: str) -> bool:
-    """Whether *text* is one function call, which needs no parentheses around it."""
+    """Return whether *text* is one function call, which needs no parentheses around it."""
     if not re.match(r"\w+\(", text) or not text.endswith(")"):
         return False
     depth = 0

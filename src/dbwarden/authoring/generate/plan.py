@@ -1,4 +1,4 @@
-"""Two schemas and a person's answers -> the statements of both directions."""
+"""Plan the statements of upgrade and rollback from two schemas and the user's choices."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from dbwarden.schema import Ref, Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """What flags, models and a person decided: renames, and values for existing rows."""
+    """Renames, and values for existing rows, chosen by flags, models or a prompt."""
 
     renames: tuple[Renaming, ...] = ()
     fills: Mapping[str, str] = field(default_factory=dict)
@@ -38,11 +38,11 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to write.
+    """The statements to write.
 
-    ``rollback`` is ``None`` where there is no way back; ``no_way_back`` says why;
-    ``not_proven`` says why it is written without a proof. ``decisions`` are
-    those that it rests on.
+    ``rollback`` is ``None`` if the migration is irreversible; ``no_way_back`` is the reason.
+    ``not_proven`` is the reason to write it without a proof. ``decisions`` are the choices
+    behind it.
     """
 
     upgrade: tuple[PlannedStatement, ...]
@@ -53,18 +53,18 @@ class Plan:
 
     @property
     def up(self) -> "RowEffects":
-        """What the upgrade does to rows."""
+        """The effects of the upgrade on rows."""
         return row_effects(self.upgrade)
 
     @property
     def down(self) -> "RowEffects":
-        """What the rollback does to rows."""
+        """The effects of the rollback on rows."""
         return row_effects(self.rollback or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowEffects:
-    """What statements do to rows: see :class:`PlannedStatement`, each name once."""
+    """The effects of statements on rows; see :class:`PlannedStatement`. Names are unique."""
 
     destroys: tuple[str, ...]
     converts: tuple[str, ...]
@@ -78,12 +78,12 @@ class RowEffects:
 
     @property
     def to_allow(self) -> tuple[str, ...]:
-        """What has to be allowed by name before it is written."""
+        """Names that the user must allow before the migration is written."""
         return (*self.loses, *self.removes)
 
 
 def row_effects(statements: Sequence[PlannedStatement]) -> RowEffects:
-    """Return what *statements* do to rows."""
+    """Return the effects of *statements* on rows."""
     return RowEffects(
         destroys=tuple(dict.fromkeys(name for item in statements for name in item.destroys)),
         converts=tuple(dict.fromkeys(name for item in statements for name in item.converts)),
@@ -110,11 +110,11 @@ class Task:
 
 
 async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
-    """Ask what has to be asked, and render both directions.
+    """Ask the open questions, and render both directions.
 
     Raises:
-        UsageError: A rename or a drop needs an answer that nobody gives.
-        UnsupportedChange: A difference that cannot be expressed; names it.
+        UsageError: A rename or a drop needs an answer, and no prompt is available.
+        UnsupportedChange: A difference cannot be expressed; names it.
     """
     decisions = task.decided or await decide(task)
     renames = decisions.renames
@@ -146,7 +146,7 @@ def upgrade_of(
     """Return the changes of the upgrade, and their statements.
 
     Raises:
-        UnsupportedChange: A difference that cannot be expressed; names it.
+        UnsupportedChange: A difference cannot be expressed; names it.
     """
     renames = decisions.renames
     follows = {moved(ref, renames) for ref in task.preserved}
@@ -161,10 +161,11 @@ def _options(task: Task, decisions: Decisions) -> RenderOptions:
 
 
 async def decide(task: Task) -> Decisions:
-    """Ask what has to be asked about renames; the fills are those that flags gave.
+    """Ask the open questions about renames; take the fills from flags.
 
     Raises:
-        UsageError: Something needs an answer that nobody gives, or an answer names nothing.
+        UsageError: A question has no answer and no prompt is available, or an answer names
+            an unknown object.
     """
     refuse_unknown_columns(task.answers, task.current, task.desired)
     renames = await decide_renames(task.answers, task.hints, task.current, task.desired)
@@ -172,7 +173,7 @@ async def decide(task: Task) -> Decisions:
 
 
 def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
-    """Which columns get another type, and which, by the columns' names."""
+    """Return the type changes of columns, by column name."""
     return {
         label(change.table, task.desired.default_namespace, change.after.name): (
             f"{change.before.type} becomes {change.after.type}"
@@ -183,7 +184,7 @@ def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
 
 
 def _defined_elsewhere(hints: Hints) -> dict[str, str]:
-    """What is known of tables that seem to go only because their modules are not named."""
+    """Return a reason for each table whose module exists but is missing in ``model_paths``."""
     return {
         table: f"{module} defines it, but model_paths does not name that module"
         for table, module in hints.unclaimed.items()
@@ -191,7 +192,7 @@ def _defined_elsewhere(hints: Hints) -> dict[str, str]:
 
 
 def _why(error: UnsupportedChange) -> str:
-    """Why there is no way back, and which flag of ours would make one."""
+    """Return the reason why there is no rollback, and the flag that would add one."""
     advice = (error.next_step or "").replace("--using", "--rollback-using")
     return f"{error.message} {advice}" if "--rollback-using" in advice else error.message
 
@@ -202,7 +203,7 @@ def render(
     changes: Sequence[Change],
     options: RenderOptions,
 ) -> tuple[PlannedStatement, ...]:
-    """The statements for *changes*, in the models' words where they have some."""
+    """Return the statements for *changes*, with the models' expressions where they have some."""
     words = (task.hints, task.desired.default_namespace)
     worded = use_model_expressions(changes, *words)
     found = authoring_dialect.render(
@@ -222,7 +223,7 @@ def _rollback(
     options: RenderOptions,
 ) -> tuple[PlannedStatement, ...]:
     changes = diff(task.desired, task.current, invert(renames), task.preserved)
-    # A conversion goes one way only: what was said about the upgrade says nothing here.
+    # The USING expressions of the upgrade do not apply to the rollback.
     options = replace(options, using=task.answers.rollback_using)
     worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)
     found = authoring_dialect.render(

@@ -1,4 +1,4 @@
-"""Upgrade leads there, rollback leads back: shown in scratch before a file exists."""
+"""Prove a migration in scratch databases before its file is written."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -23,12 +23,12 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What was seen when a migration ran in scratch.
+    """The observations of a migration that ran in scratch databases.
 
-    ``after`` is the schema that the upgrade led to. ``changed`` are the columns whose values were
-    not the same after upgrade and rollback. ``fails_on_rows`` says what the upgrade met in tables
-    that hold rows, ``back_fails_on_rows`` the rollback. ``untried`` are columns, or whole tables,
-    that the migration mentions and for which no values could be generated.
+    ``after`` is the schema after the upgrade. ``changed`` are the columns whose values differed
+    after upgrade and rollback. ``fails_on_rows`` is the error of the upgrade in tables with rows,
+    ``back_fails_on_rows`` that of the rollback. ``untried`` are columns, or whole tables, that the
+    migration mentions and for which no values could be generated.
     """
 
     server: str
@@ -43,7 +43,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """What happened to rows; see :class:`Proof`."""
+    """The effects on rows; see :class:`Proof`."""
 
     changed: tuple[str, ...] = ()
     fails: str | None = None
@@ -62,16 +62,16 @@ async def prove(
     """Run *migration* up, down and up again in copies of what *source* builds.
 
     Args:
-        bench: Where to work.
+        scratch: The session that provides the databases.
         source: Builds the database that the migration is for.
-        current: What that database's schema is.
-        desired: What it has to be after the upgrade.
-        migration: Parsed from the very text that will be written.
-        left: What is not compared; neither of the two schemas has it.
+        current: The schema of that database.
+        desired: The expected schema after the upgrade.
+        migration: Parsed from the exact text that will be written.
+        left: Objects that are not compared; neither schema has them.
 
     Raises:
         StatementFailed: The server refused a statement.
-        NotProven: It ran, but led elsewhere; names what differs.
+        NotProven: The migration ran, but built another schema; names the differences.
     """
 
     async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
@@ -98,7 +98,7 @@ async def prove(
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """The schemas between which a migration leads, and what is not compared."""
+    """The schemas before and after a migration, and the objects that are not compared."""
 
     current: Schema
     desired: Schema
@@ -108,8 +108,10 @@ class _Ends:
 async def _without_rows(
     scratch: ScratchSession, source: Source, ends: _Ends, migration: Migration
 ) -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
-    """Up, down and up again in empty tables: whether there is a way back, what is there after
-    the first upgrade, and the locks."""
+    """Run a migration up, down and up again in empty tables.
+
+    Return whether it is reversible, the schema after the upgrade, and the locks.
+    """
     database = await scratch.copy(source)
     await database.replay(migration, migration.upgrade)
     after = await database.read()
@@ -149,7 +151,7 @@ async def _must_equal(
 
 
 async def differences(scratch: ScratchSession, found: Schema, wanted: Schema) -> tuple[Change, ...]:
-    """The changes between two schemas that are more than spelling."""
+    """Return the changes between two schemas, without those in spelling only."""
     left = diff(found, wanted)
     return diff(found, await normalize_schema(scratch, found, wanted)) if left else ()
 
@@ -157,7 +159,7 @@ async def differences(scratch: ScratchSession, found: Schema, wanted: Schema) ->
 async def _with_rows(
     scratch: ScratchSession, source: Source, current: Schema, migration: Migration
 ) -> _Rows:
-    """Return what happens to rows: columns that change, and why each direction fails."""
+    """Return the effects on rows: changed columns, and the error of each direction."""
     schema = with_touched_tables(current, migration)
     if not schema.tables:
         return _Rows()
@@ -192,9 +194,9 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
 
     Args:
         proven: Whether the migration was tried.
-        reversible: Whether there is a way back.
-        loses: What a rollback does not bring back.
-        with_rows: Whether rows went both ways in all that the migration is about.
+        reversible: Whether it has a rollback.
+        loses: The values that a rollback does not restore.
+        with_rows: Whether all affected tables had rows in both directions.
     """
     if not proven:
         return "not proven"
@@ -206,7 +208,7 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
 
 
 def untried_except(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns and tables that were tried without values, but for those that are lost."""
+    """Return the columns and tables that were tried without values, except the lost ones."""
     tables = {name.rpartition(".")[0] for name in proof.untried if "." in name} & set(loses)
     return tuple(
         name

@@ -1,4 +1,4 @@
-"""What a migration that is there does to rows: tried on a few generated ones."""
+"""Try the effect of an existing migration on a few generated rows."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,11 +24,11 @@ _DUPLICATE = "23505"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowTrial:
-    """What became of rows: columns that a rollback did not bring back, and what was refused.
+    """The effects on rows: columns that a rollback did not restore, and errors.
 
-    ``collides`` is what refused rows that are alike, where others did not stand in the way.
-    ``untried`` are columns and tables for which no values could be generated, and ``refuses`` says
-    of which columns the upgrade refuses which values.
+    ``collides`` is the error for duplicate rows where distinct rows are accepted. ``untried`` are
+    columns and tables for which no values could be generated. ``refuses`` pairs columns with the
+    values that the upgrade refuses.
     """
 
     loses: tuple[str, ...] = ()
@@ -50,14 +50,14 @@ async def try_rows(
     *,
     back: bool,
 ) -> RowTrial:
-    """Run *migration* where the tables that it is about hold a few rows; *database* stays as it is.
+    """Run *migration* with a few rows in the tables it affects; leave *database* unchanged.
 
     Args:
-        scratch: Where a copy can be made.
-        database: Its state is the one that the migration is for.
-        before: What *database* has.
-        migration: A file; whether it runs in empty tables, and leads back, is seen elsewhere.
-        back: Whether its rollback runs too.
+        server: Makes copies.
+        database: A database in the state before the migration.
+        before: The schema of *database*.
+        migration: A file that was already tried in empty tables.
+        back: Whether to run its rollback too.
     """
     schema = with_touched_tables(before, migration)
     seen = await _try(server, database, schema, migration, back=back, duplicate=False)
@@ -133,18 +133,18 @@ async def _in_copy(
         return replace(tried, back_fails=error)
     try:
         return replace(tried, loses=lost(schema, before, await database.fingerprint(schema)))
-    except StatementFailed:  # the rollback leads elsewhere
+    except StatementFailed:  # the rollback does not restore the schema
         return tried
 
 
-# -- what is chosen, without I/O ------------------------------------------------------------------
+# -- selection, without I/O ----------------------------------------------------------------------
 
 
 def with_touched_tables(schema: Schema, migration: Migration) -> Schema:
-    """*schema* with only those tables that *migration* may be about, and what they refer to. Pure.
+    """Return *schema* with only the tables that *migration* may affect, and their parents. Pure.
 
-    Those whose names its text mentions, whose types it mentions, and those that the functions and
-    views say which it mentions.
+    A table is affected if the text mentions its name, a type of its columns, or a function or view
+    that mentions the table.
     """
     if not schema.tables:
         return schema
@@ -170,7 +170,7 @@ def _words(text: str) -> set[str]:
 
 
 def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...]:
-    """The tables of *names*, their partitions and children, and all that their rows refer to."""
+    """Return the tables of *names*, their partitions and children, and all referenced tables."""
     found = set(names)
     while more := {
         table.name
@@ -189,9 +189,9 @@ def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...
 
 
 def without_collision(schema: Schema, seen: RowTrial) -> Schema | None:
-    """*schema* without the table of which a row that the migration writes met a generated one.
+    """Return *schema* without the table in which a migration's row collided with a generated one.
 
-    That says nothing about the migration. ``None`` when it was something else.
+    Such a collision is no fault of the migration. Return ``None`` for any other error.
     """
     error = seen.fails or seen.back_fails
     if error is None or not _is_duplicate(error):
@@ -203,7 +203,7 @@ def without_collision(schema: Schema, seen: RowTrial) -> Schema | None:
 
 
 def _without(tables: Sequence[Table], gone: AbstractSet[QualifiedName]) -> tuple[Table, ...]:
-    """*tables* without those that are *gone*, and without what refers to them."""
+    """Return *tables* without those in *gone* and the tables that reference them."""
     more = {
         table.name
         for table in tables
@@ -222,23 +222,23 @@ def _is_duplicate(error: StatementFailed) -> bool:
 
 
 def fails_on_any_row(error: StatementFailed) -> bool:
-    """Whether one row, whatever it holds, is enough for this failure: nobody can hold it off."""
+    """Return whether any single row, regardless of its values, causes this error."""
     statement = error.statement or ""
     adds = _ADDS_NOT_NULL.search(statement) and not _SETS_NOT_NULL.search(statement)
     return bool(adds) and _is(error, _NOT_NULL, "NOT NULL column")
 
 
 EMPTY = "0:"
-"""What the fingerprint of a column begins with in which no row has a value."""
+"""Prefix of the fingerprint of a column without values."""
 
 
 def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> tuple[str, ...]:
-    """Return the columns that *migration* mentions and that hold no value; a table without rows.
+    """Return the columns without values, and tables without rows, that *migration* mentions.
 
     Args:
-        schema: What was to be filled.
-        found: The fingerprint of its columns.
-        migration: Whose text is searched.
+        schema: The tables that should have rows.
+        found: The fingerprint of their columns.
+        migration: The migration to search.
     """
     back = migration.rollback.text if migration.rollback is not None else ""
     words = _words(f"{migration.upgrade.text}\n{back}")
@@ -261,7 +261,7 @@ def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> t
 
 
 def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """The columns that are not *after* what they were *before*; a table when all of it is not."""
+    """Return the columns whose values changed; the table alone if all its columns did."""
     changed = [name for name in before if before[name] != after.get(name)]
     found: list[str] = []
     for table in schema.tables:
@@ -275,10 +275,9 @@ def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) ->
 def narrowed(
     authoring_dialect: AuthoringDialect, before: Schema, after: Schema, migration: Migration
 ) -> RowTrial:
-    """Return what types that hold less than the old ones do to the values of columns.
+    """Return the effect of narrower column types on existing values.
 
-    A value that does not fit is refused, unless the file says how to convert it: then it is taken
-    for lost.
+    A value that does not fit is refused. If the file converts it, the value counts as lost.
     """
     loses: list[str] = []
     refuses: list[tuple[str, str]] = []
@@ -286,7 +285,7 @@ def narrowed(
         try:
             planned = authoring_dialect.render((change,), current=before, desired=after)
         except UnsupportedChange:
-            continue  # a type that only a USING leads to: what it does to rows is seen on rows
+            continue  # needs USING: its effect is measured on rows
         name = label(change.table, before.default_namespace, change.after.name)
         said = [text for statement in planned for text in statement.refuses]
         if any(item.converts for item in planned) or (said and _converts(change, migration)):
@@ -297,7 +296,7 @@ def narrowed(
 
 
 def _converts(change: AlterColumn, migration: Migration) -> bool:
-    """Return whether the upgrade says with USING how values become the new type's."""
+    """Return whether the upgrade converts the values with USING."""
     column = re.escape(change.after.name)
     way = rf'\bcolumn\s+"?{column}"?\s[^;]*?\btype\b[^;]*?\busing\b'
     return re.search(way, migration.upgrade.text, re.IGNORECASE) is not None
@@ -311,12 +310,12 @@ def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
         for column in old.columns:
             now = new.column(column.name)
             if now is not None and now.type != column.type:
-                # only the type: what else changes is seen on rows
+                # only the type: other effects are measured on rows
                 retyped = replace(column, type=now.type)
                 yield AlterColumn(table=old.name, before=column, after=retyped)
 
 
-# -- what the file says itself ---------------------------------------------------------------------
+# -- declarations in the file's header -------------------------------------------------------------
 
 _LOSES = re.compile(r"^--\s*(?:verdict:\s*)?loses\b", re.IGNORECASE | re.MULTILINE)
 _MORE = re.compile(r"\band \d+ more\b")
@@ -325,7 +324,7 @@ UNTRIED = "No values could be generated for"
 
 
 def undeclared_losses(header: str, loses: Sequence[str]) -> tuple[str, ...]:
-    """Those of *loses* that *header*, the comments above the sections, does not own up to."""
+    """Return the *loses* that *header*, the comments above the sections, does not declare."""
     found = _LOSES.search(header)
     if found is None:
         return tuple(loses)
@@ -334,7 +333,7 @@ def undeclared_losses(header: str, loses: Sequence[str]) -> tuple[str, ...]:
 
 
 def _says(said: str, name: str) -> bool:
-    """Whether *name* is named, or its table, or its column: the table may have a new name."""
+    """Return whether *said* names the table or the column of *name*, or both."""
     table, _, column = name.rpartition(".")
     words = [rf"(?<![\w.]){re.escape(table or column)}(?!\.?\w)"]
     words += [rf"\b{re.escape(column)}\b"] if table else []
@@ -342,18 +341,18 @@ def _says(said: str, name: str) -> bool:
 
 
 def declares_failing(header: str, *, rollback: bool) -> bool:
-    """Whether *header* says that the upgrade, or the *rollback*, fails where there are rows."""
+    """Return whether *header* declares that the upgrade, or the *rollback*, fails on rows."""
     start = "the rollback " if rollback else ""
     return re.search(rf"^--\s*{start}{FAILS}", header, re.IGNORECASE | re.MULTILINE) is not None
 
 
 def declares_untried(header: str) -> bool:
-    """Return whether *header* says that no values could be generated for something."""
+    """Return whether *header* declares that some values could not be generated."""
     return re.search(rf"^--\s*{UNTRIED}\b", header, re.IGNORECASE | re.MULTILINE) is not None
 
 
 def header_of(migration: Migration) -> str:
-    """The comments above the sections; blocks."""
+    """Read the comments above the sections. Blocking."""
     sections = [it for it in (migration.upgrade, migration.rollback) if it is not None]
     lines = migration.path.read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(lines[: min(section.line for section in sections) - 1])

@@ -1,4 +1,4 @@
-"""Write the lines of a migration's header: what it destroys, changes, and fails on."""
+"""Write the header notes of a migration: destroyed and changed values, and failures."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ def find_changed_values(proof: Proof, planned: Plan, current: Schema) -> tuple[s
         if label(table.name, default) in planned.up.destroys
         for column in table.columns
     }
-    # What goes is told by its new name, where it has one.
+    # Dropped objects are listed under their new name, if they have one.
     now = by_new_names(proof.changed, new_labels(planned.decisions.renames, default))
     gone = planned.up.loses
     return tuple(name for name, new in now.items() if name not in whole and new not in gone)
 
 
 def losses(planned: Plan, changed: Sequence[str], untried: Sequence[str]) -> list[str]:
-    """Return what each direction destroys, changes, refuses, or could not be tried with."""
+    """Return notes on the values that each direction destroys, changes, refuses or did not try."""
     up, down = planned.up, planned.down
     notes = []
     if up.destroys:

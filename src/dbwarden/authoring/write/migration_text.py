@@ -1,4 +1,4 @@
-"""Statements and what was found out about them -> the text of a migration file. Pure."""
+"""Write the text of a migration file from its statements and the results of its proof. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from dbwarden.diff.statements import PlannedStatement
 
 _WIDTH = 100
 _MANY = 5
-"""More tables than that, to which the same happens, are told in one line."""
+"""If more tables than this are locked in the same way, one line lists them all."""
 
 _AUTOCOMMIT = "-- @dbwarden:autocommit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What stands above the sections, one sentence a line.
+    """The comments above the sections, one sentence per line.
 
     ``verdict`` is ``exact``, ``loses ...``, ``irreversible`` or ``not proven``.
     """
@@ -33,7 +33,7 @@ class Header:
 
 
 def migration_text(header: Header, plan: Plan, default_namespace: str | None) -> str:
-    """The whole file."""
+    """Return the text of the file."""
     parts = [
         *_header_lines(header, irreversible=plan.rollback is None),
         "",
@@ -59,9 +59,9 @@ def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
 
 
 def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
-    """For each table that was there before, the strongest lock, and how often it is rewritten.
+    """Return the strongest lock and the number of rewrites for each table that existed before.
 
-    A line a table; of many to which the same happens, one for all.
+    Each table has a line. Many tables with the same lock share one.
     """
     met: dict[str, list[TableLock]] = {}
     for statement in traced:
@@ -79,7 +79,7 @@ def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
 
 
 def _lock_words(locks: Sequence[TableLock]) -> tuple[str, str]:
-    """What stands before the name of a table, and what after it."""
+    """Return the text before and after the name of a table."""
     strongest = max(locks, key=lambda lock: lock.strength)
     rewrites = sum(lock.rewrites for lock in locks)
     often = f" {rewrites} times" if rewrites > 1 else ""
@@ -91,7 +91,7 @@ def _lock_words(locks: Sequence[TableLock]) -> tuple[str, str]:
 
 
 def _wrapped(text: str) -> Iterable[str]:
-    """*text* as comment lines of a readable width."""
+    """Wrap *text* into comment lines."""
     line = "--"
     for word in text.split():
         if len(line) + len(word) >= _WIDTH and line != "--":
@@ -104,7 +104,7 @@ def _wrapped(text: str) -> Iterable[str]:
 def section_lines(
     statements: Sequence[PlannedStatement], default_namespace: str | None
 ) -> list[str]:
-    """The statements, each object under a heading of its own; what only goes says it by itself."""
+    """Return the statements, grouped by object under headings. A short DROP needs no heading."""
     lines: list[str] = []
     after_drop = False
     for heading, group in groupby(statements, lambda one: group_of(one.change, default_namespace)):
@@ -121,14 +121,14 @@ def section_lines(
 
 
 def _is_single_drop(members: Sequence[PlannedStatement]) -> bool:
-    """Whether all of it is one short DROP, whose own words are what a heading would say."""
+    """Return whether the group is one short DROP, which a heading would only repeat."""
     first = members[0]
     whole = isinstance(first.change, DropTable | Drop) and first.text.startswith("DROP ")
     return whole and len(members) == 1 and not first.why and "\n" not in first.text
 
 
 def statement_lines(statement: PlannedStatement) -> list[str]:
-    """One statement with its reason, its marker and its semicolon."""
+    """Return one statement with its reason, its marker and its semicolon."""
     lines = list(_wrapped(statement.why)) if statement.why else []
     if not statement.transactional:
         lines.append(_AUTOCOMMIT)

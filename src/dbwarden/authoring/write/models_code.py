@@ -1,7 +1,7 @@
-"""A schema -> a module of SQLAlchemy 2.0 models. Pure.
+"""Write a module of SQLAlchemy 2.0 models from a schema. Pure.
 
-What models have no words for is not here; :func:`module` takes it as SQL that runs before and
-after the tables.
+:func:`module` takes objects that models cannot express as SQL that runs before and after the
+tables.
 """
 
 import keyword
@@ -27,7 +27,7 @@ from dbwarden.schema import (
 )
 
 _RESERVED = {"metadata", "registry", "id_", "type_"}
-# A column of such a name would hide what the columns after it are written with.
+# A column with such a name would shadow a name that later columns use.
 _RESERVED |= {"text", "datetime", "uuid", "mapped_column", "Mapped", "Raw", "Any", "Decimal"}
 _RESERVED |= {"Identity", "Computed", "ARRAY", "Enum"} | code_types.NAMES | code_sqlite.NAMES
 _RAW = '''
@@ -63,7 +63,7 @@ class _Module:
         return name
 
     def idioms(self, table: Table) -> Idioms:
-        """What is said at the columns of *table*, which is a class."""
+        """Return the parts of *table* that are written at its columns."""
         return idioms_of(self.schema, table, self.circles) if self.idiomatic else NO_IDIOMS
 
     @property
@@ -82,7 +82,7 @@ class _Module:
 
 
 def escaped(sql: str) -> str:
-    """*sql* for ``text()``, which takes ``:name`` for a parameter."""
+    """Escape *sql* for ``text()``, which treats ``:name`` as a parameter."""
     return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
 
@@ -93,13 +93,13 @@ def module(
     after: Sequence[str] = (),
     idiomatic: bool = False,
 ) -> str:
-    """The text of the module.
+    """Return the text of the module.
 
     Args:
-        schema: Whose tables become classes.
-        idiomatic: Whether what can be said at a column stands there.
-        before: Statements that make what the tables need.
-        after: Statements that make what models cannot say.
+        schema: The tables become classes.
+        idiomatic: Write keys, foreign keys and indexes at columns where possible.
+        before: Statements that create what the tables need.
+        after: Statements that create what models cannot express.
     """
     code = _Module(schema, idiomatic, circles_of(schema))
     code.use("sqlalchemy.orm", "DeclarativeBase")
@@ -147,7 +147,7 @@ def _table(code: _Module, table: Table) -> Iterator[str]:
 
 
 def _plain_table(code: _Module, table: Table) -> Iterator[str]:
-    """A table without a primary key cannot be a class."""
+    """Yield the code of a table without a primary key, which cannot be a class."""
     code.use("sqlalchemy", "Table")
     code.use("sqlalchemy", "Column")
     yield ""
@@ -210,7 +210,7 @@ def _arguments(
     idioms: Idioms = NO_IDIOMS,
     nullable: bool = True,
 ) -> Iterator[str]:
-    """What stands in the brackets; *nullable* where the annotation does not say it."""
+    """Yield the arguments of a column; with *nullable*, also its nullability."""
     if named:
         yield repr(column.name)
     expression = code.type(column).expression
@@ -249,7 +249,7 @@ def _computed(code: _Module, table: Table, column: Column) -> Iterator[str]:
 
 
 def is_serial(table: Table, column: Column) -> bool:
-    """Whether SQLAlchemy makes this column SERIAL by itself."""
+    """Return whether SQLAlchemy makes this column SERIAL by itself."""
     key = table.primary_key
     if key is None or key.columns != (column.name,) or _refers(table, column):
         return False
@@ -330,7 +330,7 @@ def _unique(code: _Module, unique: Unique) -> str:
 
 
 def _link(code: _Module, key: ForeignKey) -> str:
-    """A foreign key of one column, at that column."""
+    """Return a foreign key of one column, written at that column."""
     (referred,) = _referred(code, key)
     return f"{code.use('sqlalchemy', 'ForeignKey')}({referred!r}{_actions(key)})"
 

@@ -1,6 +1,6 @@
-"""What people say at a column, not in ``__table_args__``: keys, links, simple indexes. Pure.
+"""Write keys, foreign keys and simple indexes at the column instead of ``__table_args__``. Pure.
 
-Only what SQLAlchemy and the server then call as it is called now.
+This applies only where SQLAlchemy and the server then choose the existing name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,12 +18,12 @@ from dbwarden.schema import (
 )
 
 _LONGEST = 63
-"""Longer names are cut by PostgreSQL, and by SQLAlchemy otherwise."""
+"""PostgreSQL and SQLAlchemy truncate longer names in different ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idioms:
-    """What of one table stands at its columns, by their names."""
+    """The parts of one table that are written at its columns, by column name."""
 
     key: bool = False
     uniques: Mapping[str, Unique] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Idioms:
     foreign_keys: Mapping[str, ForeignKey] = field(default_factory=dict)
 
     def words(self, table: Table, column: str) -> Iterator[str]:
-        """The arguments of *column* that say it, links apart."""
+        """Yield the arguments of *column* for these parts, except foreign keys."""
         if self.key and table.primary_key is not None and column in table.primary_key.columns:
             yield "primary_key=True"
         index = self.indexes.get(column)
@@ -45,7 +45,7 @@ NO_IDIOMS = Idioms()
 
 
 def idioms_of(schema: Schema, table: Table, circles: Iterable[QualifiedName]) -> Idioms:
-    """What of *table* can be said at its columns; links within *circles* cannot."""
+    """Return the parts of *table* that fit at its columns; foreign keys in *circles* do not."""
     uniques = {u.columns[0]: u for u in table.uniques if u == _plain_unique(schema, table, u)}
     foreign = [
         key
@@ -71,7 +71,7 @@ def idioms_of(schema: Schema, table: Table, circles: Iterable[QualifiedName]) ->
 
 
 def circles_of(schema: Schema) -> frozenset[QualifiedName]:
-    """The tables that foreign keys lead round in a circle, and those between two circles."""
+    """Return the tables in cycles of foreign keys, and those between two cycles."""
     edges = {
         (table.name, key.references)
         for table in schema.tables
@@ -87,7 +87,7 @@ def circles_of(schema: Schema) -> frozenset[QualifiedName]:
 
 
 def _named(schema: Schema, *parts: str) -> str | None:
-    """The name that the server gives; SQLite gives none."""
+    """Return the name that the server chooses; SQLite chooses none."""
     return None if schema.dialect == "sqlite" else "_".join(parts)
 
 
@@ -136,7 +136,7 @@ def _plain_link(schema: Schema, table: Table, key: ForeignKey) -> ForeignKey | N
 
 
 def bare(expression: str) -> str:
-    """*expression* without the parentheses around the whole of it."""
+    """Return *expression* without outer parentheses."""
     depth, quote = 0, ""
     for place, sign in enumerate(expression):
         if quote:

@@ -1,4 +1,4 @@
-"""What SQLite says in models in its own way: types, defaults, options of tables and keys. Pure."""
+"""Write the SQLite-specific parts of models: types, defaults, options. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ _PLAIN: dict[str, tuple[str, str, tuple[str, str] | None]] = {
     "JSON": ("JSON", "Any", _ANY),
 }
 NAMES = frozenset(name for name, *_ in _PLAIN.values()) | {"CHAR", "NVARCHAR"}
-"""What columns may be written with."""
+"""Names that columns may use."""
 
 _SIZED = re.compile(r"(VARCHAR|CHAR|NVARCHAR|NUMERIC|DECIMAL)\((\d+(?:, \d+)?)\)")
 _LITERAL = re.compile(r"[+-]?[\w.]+|x?'(?:[^']|'')*'", re.IGNORECASE)
 
 
 def code_type(type_: str) -> CodeType:
-    """What the declared type *type_* is in code; what SQLAlchemy does not write so is ``Raw``."""
+    """Return the code for the declared type *type_*; ``Raw`` if SQLAlchemy cannot write it."""
     if type_ in _PLAIN:
         expression, annotation, needed = _PLAIN[type_]
         imports = ((_SQL, expression), *((needed,) if needed else ()))
@@ -55,7 +55,7 @@ def code_type(type_: str) -> CodeType:
 
 
 def type_of(column: Column) -> CodeType:
-    """The type of *column*, with its collation where SQLAlchemy's type takes none."""
+    """Return the type of *column*, with its collation where SQLAlchemy's type takes none."""
     found = code_type(column.type)
     if column.collation is None or found.expression.startswith(COLLATED):
         return found
@@ -63,26 +63,26 @@ def type_of(column: Column) -> CodeType:
 
 
 def default_text(default: str) -> str:
-    """A default as SQLAlchemy passes it on: anything but a plain value in parentheses."""
+    """Return a default for SQLAlchemy, in parentheses unless it is a plain value."""
     return default if _LITERAL.fullmatch(default) else f"({default})"
 
 
 def column_options(column: Column) -> Iterator[str]:
-    """What is written behind all else of a column."""
+    """Yield the trailing options of a column."""
     for name, value in column.parameters:
         if name == "not null on conflict":
             yield f"sqlite_on_conflict_not_null={value!r}"
 
 
 def key_options(key: PrimaryKey | Unique) -> str:
-    """What is written behind all else of a primary key or unique constraint."""
+    """Return the trailing options of a primary key or unique constraint."""
     return "".join(
         f", sqlite_on_conflict={value!r}" for name, value in key.parameters if name == "on conflict"
     )
 
 
 def table_options(table: Table) -> Iterator[str]:
-    """The options of a table, ``name=value`` each."""
+    """Yield the options of a table as ``name=value``."""
     if table.autoincrement:
         yield "sqlite_autoincrement=True"
     if table.strict:
@@ -92,6 +92,6 @@ def table_options(table: Table) -> Iterator[str]:
 
 
 def resolves(schema: Schema, key: ForeignKey) -> bool:
-    """Whether SQLAlchemy finds what *key* refers to: SQLite does not mind if it is not there."""
+    """Return whether SQLAlchemy finds the target of *key*; SQLite allows a missing one."""
     parent = schema.table(key.references)
     return bool(key.referred_columns) and parent is not None and parent.virtual is None

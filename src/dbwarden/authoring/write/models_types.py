@@ -1,4 +1,4 @@
-"""PostgreSQL's types as SQLAlchemy writes them. Pure."""
+"""Write PostgreSQL types as SQLAlchemy code. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from dbwarden.schema import QualifiedName, Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeType:
-    """A type in code: the expression, what annotates it, and which names it imports from where."""
+    """A type in code: its expression, its annotation, and its imports as (module, name)."""
 
     expression: str
     annotation: str
@@ -51,19 +51,19 @@ _PLAIN: dict[str, tuple[str, str, str, tuple[str, str] | None]] = {
     "daterange": ("DATERANGE", "Any", _PG, _ANY),
 }
 NAMES = frozenset(name for name, *_ in _PLAIN.values()) | {"DateTime", "Time", "CHAR", "TIMESTAMP"}
-"""What columns may be written with."""
+"""Names that columns may use."""
 
 COLLATED = ("String", "Text", "CHAR", "NVARCHAR")
-"""How the types begin that SQLAlchemy gives a collation."""
+"""Prefixes of the types that take a collation in SQLAlchemy."""
 
 _TIMES = re.compile(r"(timestamp|time)(?:\((\d)\))? (with|without) time zone")
 _SIZED = re.compile(r"(character varying|character|numeric|bit varying|bit)\(([\d,]+)\)")
 
 
 def code_type(type_: str, schema: Schema) -> CodeType:
-    """What *type_*, as the catalog prints it, is in code.
+    """Return the code for *type_*, as the catalog prints it.
 
-    A type that SQLAlchemy has no name for is ``Raw("...")``, which the generated module defines.
+    A type without a SQLAlchemy class is ``Raw("...")``, which the generated module defines.
     """
     if type_.endswith("[]"):
         inner = code_type(type_.removesuffix("[]"), schema)
@@ -122,7 +122,7 @@ def _schema_argument(name: QualifiedName, default: str | None) -> str:
 
 
 def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
-    """How the catalog may print *name*."""
+    """Return the forms in which the catalog may print *name*."""
     plain = (name.name, '"' + name.name.replace('"', '""') + '"')
     if name.namespace in (None, default):
         return plain
@@ -131,12 +131,12 @@ def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
 
 
 def raw(type_: str) -> CodeType:
-    """A type that the generated module defines itself."""
+    """Return a type that the generated module defines itself."""
     return CodeType(expression=f"Raw({type_!r})", annotation="Any", imports=(_ANY, ("", "Raw")))
 
 
 def import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
-    """The import statements for names by their modules, ours apart."""
+    """Yield the import statements for names by module; SQLAlchemy's come last."""
     ours = {home for home in imports if home.startswith("sqlalchemy")}
     others = sorted(set(imports) - ours)
     yield from (f"import {home}" for home in others if "" in imports[home])
@@ -151,12 +151,12 @@ def import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """As linters have them: constants, classes, functions."""
+    """Sort names like linters do: constants, classes, functions."""
     return sorted(names, key=lambda name: (not name.isupper(), name[:1].islower(), name.lower()))
 
 
 def with_collation(expression: str, collation: str) -> str:
-    """A type with its collation, where it is one that has collations."""
+    """Return a type with its collation, if it takes one."""
     if not expression.startswith(COLLATED):
         return expression
     name = collation.strip('"').rpartition(".")[2].strip('"')
