@@ -1,7 +1,7 @@
-"""Migrations and sessions for many databases.
+"""Run migrations and sessions on many databases.
 
-Everything a user calls is importable from here, and nothing is loaded before it is used, so that
-``import dbwarden`` costs next to nothing.
+The public API is importable from here. Names are imported on first access, so that
+``import dbwarden`` is fast.
 """
 
 from typing import TYPE_CHECKING

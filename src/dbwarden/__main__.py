@@ -1,17 +1,17 @@
-"""``python -m dbwarden`` and the ``dbwarden`` command."""
+"""Run the ``dbwarden`` command or ``python -m dbwarden``."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its exit code."""
     try:
         from dbwarden.cli import streams
         from dbwarden.cli.app import run
 
         streams.guard()
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:  # before there was a loop that listens for it
+    except KeyboardInterrupt:  # before the event loop handles it
         sys.stderr.write("error: interrupted\n")
         sys.exit(130)
     if problem := streams.problem():

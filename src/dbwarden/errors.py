@@ -1,8 +1,8 @@
-"""Every error that dbwarden raises, on one screen.
+"""Define every error that dbwarden raises.
 
-All of them are :class:`DBWardenError`. An error's docstring is its message where none is given.
-What a user needs is in its fields; the doors (CLI, FastAPI) decide how to show them.
-No field ever holds a password.
+All of them are subclasses of :class:`DBWardenError`. The first line of an error's docstring is its
+default message. The fields have the details, and the CLI and FastAPI decide how to show them. No
+field contains a password.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,16 @@ class DBWardenError(Exception):
         hint: str | None = None,
         next_step: str | None = None,
     ) -> None:
-        """Keep what a user needs to know.
+        """Store what happened, where, and what to do next.
 
         Args:
-            message: What happened, one sentence; the class's docstring when left out.
-            database: On which database.
-            location: In which file, at which line and column.
+            message: What happened, in one sentence; by default the class's docstring.
+            database: The affected database.
+            location: The file, line and column.
             statement: The SQL statement that failed, as written.
-            detail: The server's own detail.
-            hint: The server's own hint.
-            next_step: What to do next, one sentence.
+            detail: The server's detail.
+            hint: The server's hint.
+            next_step: What to do next, in one sentence.
         """
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.database = DatabaseName(database) if database is not None else None
@@ -62,7 +62,7 @@ class ConfigurationError(UsageError):
     def __init__(
         self, message: str | None = None, *, problems: Sequence[str] = (), **more: object
     ) -> None:
-        """Keep every problem at once, each a line that names database and field."""
+        """Store every problem, each a line with database and field."""
         self.problems = tuple(problems)
         super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
 
@@ -96,13 +96,13 @@ class MigrationFileError(UsageError):
         problems: Sequence["MigrationFileError"] = (),
         **more: object,
     ) -> None:
-        """Keep every problem of the folder at once."""
+        """Store every problem of the folder."""
         self._problems = tuple(problems)
         super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
 
     @property
     def problems(self) -> tuple["MigrationFileError", ...]:
-        """Every problem, each with its place; just this one when there is only one."""
+        """Every problem with its location; this error itself if it is the only one."""
         return self._problems or (self,)
 
     def __str__(self) -> str:
@@ -213,10 +213,10 @@ class NotClean(DBWardenError):
     """A check found something."""
 
 
-LINES_SHOWN = 50
-"""How many databases the text of StartupFailed lists; its ``known`` has all."""
-
 # -- the fleet ----------------------------------------------------------------------------------
+
+LINES_SHOWN = 50
+"""Maximum number of databases in the text of StartupFailed; its ``known`` has all."""
 
 
 class Interrupted(DBWardenError):
@@ -233,7 +233,7 @@ class StartupFailed(DBWardenError):
     def __init__(
         self, message: str | None = None, *, known: Sequence[str] = (), **more: object
     ) -> None:
-        """Keep what is known of every database, a line each."""
+        """Store one line about each database."""
         self.known = tuple(known)
         super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
 

@@ -1,9 +1,9 @@
-"""Values that must not be shown, and text of others without them.
+"""Hide secrets, and mask them in foreign text.
 
 A :class:`Secret` hides its value from every repr, log, JSON document and traceback. ``redact``
-masks secrets in text that dbwarden did not write: the message of a driver, of a server, or of the
-project's own code. It replaces the passwords that are known in this process, and whatever looks
-like one. dbwarden's own sentences hold no secret and are never redacted.
+masks secrets in text that dbwarden did not write, such as the message of a driver, a server or the
+project's code. It replaces the passwords known in this process and any text that looks like one.
+dbwarden's messages contain no secret and are never redacted.
 """
 
 import json
@@ -20,7 +20,7 @@ MASK = "***"
 
 
 class Secret(Generic[T]):
-    """A value that only :meth:`reveal` shows. It equals its value, and does not pickle."""
+    """A value that only :meth:`reveal` shows. It is equal to its value and cannot be pickled."""
 
     __slots__ = ("_value",)
 
@@ -50,23 +50,23 @@ class Secret(Generic[T]):
         raise TypeError("a secret does not leave its process: it cannot be pickled")
 
 
-def hidden(value: T | Secret[T]) -> Secret[T]:
-    """Return *value* as a secret, which it may be already."""
+def as_secret(value: T | Secret[T]) -> Secret[T]:
+    """Return *value* as a secret, unchanged if it is one."""
     return value if isinstance(value, Secret) else Secret(value)
 
 
-# -- the secrets that are known ---------------------------------------------------------------
+# -- known secrets ----------------------------------------------------------------------------
 
-_MOST_KNOWN = 10_000
+_MAX_KNOWN = 10_000
 _known: dict[str, tuple[str, ...]] = {}
-"""Each known password, and how it may be written."""
+"""Each known password with its encoded forms."""
 _SHORTEST, _LONGEST = 4, 4096
 _WORDS = frozenset(
     {"admin", "database", "password", "postgres", "postgresql", "root", "secret", "test", "user"}
 )
-"""Passwords that are words of many messages: masking them would garble those and hide nothing."""
+"""Passwords that are common words; masking them would garble messages and hide nothing."""
 
-_TELLING = re.compile(
+_SECRET_NAME = re.compile(
     r"(?:pass|passw(?:or)?d|pwd|passphrase|secret|token|credentials?|(?:api|secret|access)_?key)$",
     re.IGNORECASE,
 )
@@ -76,20 +76,20 @@ _CREDENTIALS = re.compile(r"(\w://[^\s:/@]*):([^\n]*)@")
 
 
 def remember(password: str) -> None:
-    """Let :func:`redact` mask *password* from now on."""
+    """Add *password* to the secrets that :func:`redact` masks."""
     _known[password] = _known.pop(password, ()) or _forms(password)
-    while len(_known) > _MOST_KNOWN:
+    while len(_known) > _MAX_KNOWN:
         del _known[next(iter(_known))]
 
 
 def _of_variables(variables: Iterable[tuple[str, object]]) -> Iterator[str]:
-    """Yield the passwords in URLs, and the values of variables whose names say what they are."""
+    """Yield the passwords in URLs, and the values of variables that are named like secrets."""
     for name, value in variables:
         if not isinstance(value, str) or len(value) > _LONGEST:
             continue
-        if (found := _CREDENTIALS.search(value)) is not None:
-            yield from (found[2], unquote(found[2]))
-        elif _TELLING.search(name):
+        if (match := _CREDENTIALS.search(value)) is not None:
+            yield from (match[2], unquote(match[2]))
+        elif _SECRET_NAME.search(name):
             yield value
 
 
@@ -101,7 +101,7 @@ def _of_frames(error: BaseException) -> Iterator[str]:
             traceback = traceback.tb_next
 
 
-# -- text of others ---------------------------------------------------------------------------
+# -- foreign text -----------------------------------------------------------------------------
 
 _KEYWORD = re.compile(
     r"((?:password|passwd|pwd|passphrase|secret|api_?key|access_?token)\w*['\"]?\s*[=:])[^\n]+"
@@ -110,23 +110,23 @@ _KEYWORD = re.compile(
 )
 
 
-def redact(text: str, *, beside: Iterable[str] = ()) -> str:
+def redact(text: str, *, extra: Iterable[str] = ()) -> str:
     """Mask every password in *text*, which dbwarden did not write.
 
-    Known passwords (those of URLs that were read, of the environment, and *beside*) are masked
-    wherever they are, also percent-encoded or escaped. What merely looks like a password, in a URL
-    or after ``password=``, is masked up to the last place where it can end.
+    Known passwords (those of URLs that were read, of the environment, and *extra*) are masked
+    everywhere, also percent-encoded or escaped. Text that only looks like a password, in a URL or
+    after ``password=``, is masked up to the last position where it can end.
     """
-    others = {*_of_variables(os.environ.items()), *beside}
-    written = [*_known.values(), *map(_forms, others)]
-    found = {form for forms in written for form in forms if form in text}
-    for form in sorted(found, key=len, reverse=True):
-        text = _anywhere(form).sub(MASK, text)
-    return _KEYWORD.sub(_masked_value, _CREDENTIALS.sub(rf"\1:{MASK}@", text))
+    others = {*_of_variables(os.environ.items()), *extra}
+    known_forms = [*_known.values(), *map(_forms, others)]
+    matches = {form for forms in known_forms for form in forms if form in text}
+    for form in sorted(matches, key=len, reverse=True):
+        text = _pattern_of(form).sub(MASK, text)
+    return _KEYWORD.sub(_mask_value, _CREDENTIALS.sub(rf"\1:{MASK}@", text))
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """Return how *secret* may be written in a text; in no way where that would mask a word."""
+    """Return the plain, escaped and encoded forms of *secret*; none if it is a common word."""
     if len(secret) < _SHORTEST or secret.lower() in _WORDS:
         return ()
     escaped = (repr(secret)[1:-1], json.dumps(secret)[1:-1])
@@ -134,42 +134,42 @@ def _forms(secret: str) -> tuple[str, ...]:
     return tuple({secret, *encoded, *escaped})
 
 
-def _anywhere(form: str) -> re.Pattern[str]:
-    """Match *form*; a short one only where it is not part of a word."""
+def _pattern_of(form: str) -> re.Pattern[str]:
+    """Return a pattern for *form* that matches a short form only as a whole word."""
     exact = re.escape(form)
     return re.compile(exact if len(form) > 5 else rf"(?<!\w){exact}(?!\w)")
 
 
-def _masked_value(found: re.Match[str]) -> str:
-    return f"{found[1] or found[2]} {MASK}" if not found[0].endswith(MASK) else found[0]
+def _mask_value(match: re.Match[str]) -> str:
+    return f"{match[1] or match[2]} {MASK}" if not match[0].endswith(MASK) else match[0]
 
 
 def describe_error(error: BaseException) -> str:
     """Return type and message of an error that dbwarden did not raise, without secrets.
 
-    The variables of its frames count as known secrets where their names say so.
+    Variables of its frames that are named like secrets are masked too.
     """
     text = f"{type(error).__name__}: {error}".rstrip(": ")
-    return redact(text, beside=tuple(_of_frames(error)))
+    return redact(text, extra=tuple(_of_frames(error)))
 
 
 # -- exceptions -------------------------------------------------------------------------------
 
 
 def without_frames(error: E) -> E:
-    """Drop the frames of *error* and of its causes, because they hold secrets in variables."""
+    """Remove the frames of *error* and of its causes, because their variables contain secrets."""
     for each in _chain(error):
         each.__traceback__ = None
     return error
 
 
 def clean_cause(error: E) -> E | None:
-    """Return *error* without its frames, or ``None`` where its message holds a secret."""
-    beside = tuple(_of_frames(error))
+    """Return *error* without its frames, or ``None`` if its message contains a secret."""
+    extra = tuple(_of_frames(error))
     chain = tuple(_chain(error))
     texts = [text for each in chain for text in (str(each), repr(each), *map(str, _notes(each)))]
     without_frames(error)
-    return error if all(redact(text, beside=beside) == text for text in texts) else None
+    return error if all(redact(text, extra=extra) == text for text in texts) else None
 
 
 def _notes(error: BaseException) -> Iterable[Any]:
@@ -177,7 +177,7 @@ def _notes(error: BaseException) -> Iterable[Any]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error*, its causes and contexts, and the members of groups, each once."""
+    """Yield *error*, its causes and contexts, and the members of groups, without duplicates."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:

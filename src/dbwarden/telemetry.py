@@ -1,9 +1,9 @@
-"""One event per action on a database: logged, and heard by whoever listens.
+"""Emit one event per action on a database to the log and to listeners.
 
-Used as a library nothing is configured: events go to ``logging.getLogger("dbwarden")``, or to
-``structlog.get_logger("dbwarden")`` where the program has configured structlog. The CLI calls
-:func:`configure`. structlog is never imported for a program that doesn't use it: that takes longer
-than the rest of a ``status`` together, and a running event loop would stand still meanwhile.
+As a library, dbwarden configures nothing. Events go to ``logging.getLogger("dbwarden")``, or to
+``structlog.get_logger("dbwarden")`` if the program has configured structlog. The CLI calls
+:func:`configure`. structlog is imported only if the program uses it, because the import takes
+longer than a whole ``status`` command and would block a running event loop.
 """
 
 import logging
@@ -30,7 +30,7 @@ LogFormat = Literal["console", "json"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What happened: ``name`` is the event, ``fields`` what is known of it."""
+    """A named event with its fields."""
 
     name: str
     level: Level
@@ -49,7 +49,7 @@ _standard = logging.getLogger("dbwarden")
 
 
 def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
-    """Tell the log and every listener of this task that *name* happened."""
+    """Send the event *name* to the log and to every listener of this task."""
     level = min(level, _ceiling.get(), key=lambda each: LEVELS[each])
     event = Event(name=name, level=level, fields={**_bound.get(), **fields})
     for listener in _listeners.get():
@@ -59,22 +59,22 @@ def emit(name: str, /, *, level: Level = "info", **fields: Any) -> None:
         if logger is not None:
             getattr(logger, level)(name, **event.fields)
         elif _standard.isEnabledFor(LEVELS[level]):
-            _tell_standard(event)
+            _log_standard(event)
 
 
 def writes() -> bool:
-    """Whether the CLI writes events to stderr."""
+    """Return whether the CLI writes events to stderr."""
     return _threshold < NOTHING
 
 
 def doing(what: str, /) -> None:
-    """Tell who watches what begins now: ``reading the models``."""
+    """Emit that an activity begins, such as ``reading the models``."""
     emit("doing", level="debug", what=what)
 
 
 @contextmanager
 def bound(**fields: Any) -> Generator[None]:
-    """Put *fields* into every event of this task while the block runs, the program's own too."""
+    """Add *fields* to every event of this task inside the block, also to those of the program."""
     token = _bound.set({**_bound.get(), **fields})
     try:
         if "structlog" in sys.modules:
@@ -90,35 +90,35 @@ def bound(**fields: Any) -> Generator[None]:
 
 @contextmanager
 def run() -> Generator[str]:
-    """Give all events of the block the same ``run``, that of the block around it if there is one.
+    """Add the same ``run`` id to all events of the block; reuse that of an enclosing block.
 
-    A command, a fleet run, an application's startup or a single operation is one run, whatever the
-    number of its databases. The id is yielded.
+    A command, a fleet run, an application's startup or a single operation is one run, on any number
+    of databases. Yields the id.
     """
-    known: str | None = _bound.get().get("run")
-    if known is not None:
-        yield known
+    current: str | None = _bound.get().get("run")
+    if current is not None:
+        yield current
         return
-    made = os.urandom(4).hex()
-    with bound(run=made):
-        yield made
+    new = os.urandom(4).hex()
+    with bound(run=new):
+        yield new
 
 
 @contextmanager
 def operation(name: str, /, *, failed: Level = "error", **fields: Any) -> Generator[dict[str, Any]]:
-    """Log the start of one operation, and as :func:`step` its end, within a :func:`run`.
+    """Log the start of one operation, and its end as :func:`step` does, within a :func:`run`.
 
-    Both events have ``operation``; *fields*, such as the database, are in every event between them.
+    ``operation`` and *fields*, such as the database, are added to every event of the block.
     """
     with run(), bound(**fields, operation=name):
         emit("started")
-        with step(name, failed=failed) as found:
-            yield found
+        with step(name, failed=failed) as results:
+            yield results
 
 
 @contextmanager
 def at_most(level: Level) -> Generator[None]:
-    """Lower the level of this task's events to *level*, because an exception reports failures."""
+    """Limit the level of this task's events to *level*, if an exception reports failures."""
     token = _ceiling.set(level)
     try:
         yield
@@ -138,35 +138,35 @@ def listening(listener: Listener) -> Generator[None]:
 
 @contextmanager
 def step(name: str, /, *, failed: Level = "error", **fields: Any) -> Generator[dict[str, Any]]:
-    """Time one action: ``<name>`` with ``outcome`` and ``duration_ms`` when it ends.
+    """Time one action, and emit *name* with ``outcome`` and ``duration_ms`` when it ends.
 
-    What is put into the yielded dict joins the event. An exception is logged as
-    ``outcome="failed"`` with the level *failed* (a cancellation as ``"interrupted"``) and goes on
-    its way.
+    The items of the yielded dict are added to the event. An exception is logged as
+    ``outcome="failed"`` with the level *failed* (a cancellation as ``"interrupted"``) and
+    propagates.
     """
     started = time.perf_counter()
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     outcome = "succeeded"
     level: Level = "info"
     try:
-        yield found
+        yield results
     except Exception as error:
         outcome, level = "failed", failed
-        found["error"] = str(error) if isinstance(error, DBWardenError) else redact(str(error))
+        results["error"] = str(error) if isinstance(error, DBWardenError) else redact(str(error))
         raise
     except BaseException:
         outcome, level = "interrupted", min("warning", failed, key=lambda each: LEVELS[each])
         raise
     finally:
         duration_ms = round((time.perf_counter() - started) * 1000, 3)
-        emit(name, level=level, **fields, **found, outcome=outcome, duration_ms=duration_ms)
+        emit(name, level=level, **fields, **results, outcome=outcome, duration_ms=duration_ms)
 
 
 def configure(log_format: LogFormat | None = None, level: Level | None = None) -> None:
-    """Write events to stderr, as lines for a person or as JSON. Only the CLI calls this.
+    """Write events to stderr, as readable lines or as JSON. Only the CLI calls this.
 
-    *log_format* ``None`` means console, *level* ``None`` writes nothing (listeners still hear).
-    structlog is not imported before something is written.
+    *log_format* ``None`` means console; *level* ``None`` writes nothing, but listeners are called.
+    structlog is imported when the first event is written.
     """
     global _threshold, _logger
     _threshold = LEVELS[level] if level else NOTHING
@@ -178,23 +178,25 @@ _configuration: dict[str, Any] = {"configured": False}
 
 
 def _structlog() -> Any:
-    """The logger of the CLI or of a program that has configured structlog, else ``None``."""
+    """Return the structlog logger of the CLI or of the program, or ``None`` if neither has one."""
     global _logger
     if not _configuration["configured"]:
-        # Another thread may be importing it at this moment.
-        used = sys.modules.get("structlog")
-        is_configured = getattr(used, "is_configured", None)
-        return used.get_logger("dbwarden") if used and is_configured and is_configured() else None
+        # Another thread may be importing it, so is_configured may be missing.
+        module = sys.modules.get("structlog")
+        is_configured = getattr(module, "is_configured", None)
+        if module is None or is_configured is None or not is_configured():
+            return None
+        return module.get_logger("dbwarden")
     if _logger is None:
         import structlog
 
-        _logger = _own_logger(structlog)
+        _logger = _build_logger(structlog)
     return _logger
 
 
-def _tell_standard(event: Event) -> None:
-    """A line for people; the record has ``database`` and all fields as ``dbwarden``."""
-    words = (f"{key}={_word(value)}" for key, value in event.fields.items())
+def _log_standard(event: Event) -> None:
+    """Log a readable line; the record has ``database`` and all fields as ``dbwarden``."""
+    words = (f"{key}={_format_value(value)}" for key, value in event.fields.items())
     _standard.log(
         LEVELS[event.level],
         " ".join((event.name, *words)),
@@ -203,18 +205,18 @@ def _tell_standard(event: Event) -> None:
     )
 
 
-def _word(value: object) -> str:
+def _format_value(value: object) -> str:
     text = str(value)
     return repr(text) if not text or any(sign in text for sign in " =\n\"'") else text
 
 
 def _on_one_line(logger: object, method: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Write fields so that no text of a server or file steers the terminal or forges a line."""
+    """Escape control characters and line ends in fields, which may come from a server or file."""
     return {key: on_one_line(it) if isinstance(it, str) else it for key, it in fields.items()}
 
 
-def _own_logger(structlog: Any) -> Any:
-    """A logger of the CLI's own, so that even there nothing is configured globally."""
+def _build_logger(structlog: Any) -> Any:
+    """Return a separate logger for the CLI, without configuring structlog globally."""
     shared = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -17,7 +17,7 @@ from typing import Any
 
 import dbwarden.schema
 from dbwarden import __version__
-from dbwarden.files.disk import write_own
+from dbwarden.files.disk import write_private
 from dbwarden.schema import Schema
 from dbwarden.schema.garbage import garbage_collection_disabled
 
@@ -84,7 +84,7 @@ def save(root: Path, key: str, content: bytes) -> None:
     try:
         folder.mkdir(exist_ok=True)
         draft.unlink(missing_ok=True)
-        write_own(draft, content)
+        write_private(draft, content)
         draft.replace(folder / f"{key}.json")
         _forget_oldest(folder)
     except OSError:
@@ -99,7 +99,7 @@ def prepared(root: Path) -> Path:
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
-            write_own(ignore, b"*\n")
+            write_private(ignore, b"*\n")
     return folder
 
 

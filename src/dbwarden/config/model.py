@@ -10,7 +10,7 @@ from dbwarden.config.embedded import embedded_url
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.history import DEFAULT_TABLE
-from dbwarden.secrets import Secret, clean_cause, describe_error, hidden
+from dbwarden.secrets import Secret, as_secret, clean_cause, describe_error
 from dbwarden.types import DatabaseName, DialectName
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class DatabaseConfig:
         for name in URL_OPTIONS:
             value = getattr(self, name)
             if value is not None and not callable(value):
-                object.__setattr__(self, name, hidden(value))
+                object.__setattr__(self, name, as_secret(value))
 
     def url_setting(self, *, migrating: bool = False) -> str:
         """Return the name of the option that :meth:`resolve_url` reads."""

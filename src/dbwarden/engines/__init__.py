@@ -1,4 +1,4 @@
-"""One AsyncEngine per database for the app's sessions: made late, shared, bounded, closed."""
+"""Provide one lazily created, shared AsyncEngine per database for the application's sessions."""
 
 from dbwarden.engines.failures import failure_of, mark_error
 from dbwarden.engines.opening import MAX_OPEN_ENGINES, Engines, closable, engines

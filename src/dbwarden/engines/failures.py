@@ -1,4 +1,4 @@
-"""Errors of sessions that mean that a database is not available now."""
+"""Recognize session errors that mean that a database is unavailable."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _ORIGIN = "dbwarden_origin"
 
 
 def mark_errors(engine: AsyncEngine, config: DatabaseConfig) -> None:
-    """Let every error of *engine* say from which database it is."""
+    """Attach *config* to every error of *engine*."""
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def mark(context: ExceptionContext) -> None:
@@ -24,22 +24,22 @@ def mark_errors(engine: AsyncEngine, config: DatabaseConfig) -> None:
 
 
 def mark_error(error: Exception, config: DatabaseConfig) -> None:
-    """Let *error* say from which database it is, unless it says so already."""
+    """Attach *config* to *error* unless it has one."""
     vars(error).setdefault(_ORIGIN, config)
 
 
 def failure_of(error: BaseException) -> DBWardenError | None:
-    """Return why the database is not available; ``None`` for any other error.
+    """Return the reason why the database is unavailable; ``None`` for any other error.
 
-    Errors of engines that are not dbwarden's are other errors, except for an exhausted pool.
+    Errors of engines not created by dbwarden are other errors, except for an exhausted pool.
     """
     config: DatabaseConfig | None = vars(error).get(_ORIGIN)
     match error:
         case ConnectError() | ConnectionLost() | TimedOut():
             return error
         case PoolTimeout():
-            said = str(error).partition(" (Background on")[0]
-            return PoolExhausted(said, database=config.database_name if config else None)
+            message = str(error).partition(" (Background on")[0]
+            return PoolExhausted(message, database=config.database_name if config else None)
         case DBAPIError() if config is not None:
             return _from_driver(error, config)
         case _:
@@ -51,11 +51,11 @@ def _from_driver(error: DBAPIError, config: DatabaseConfig) -> DBWardenError | N
     if config.database_type == "postgresql":
         from dbwarden.dialects.postgresql.serve.engine import unavailable as of_postgresql
 
-        found = of_postgresql(cause.__cause__ or cause, closed=error.connection_invalidated)
+        failure = of_postgresql(cause.__cause__ or cause, closed=error.connection_invalidated)
     else:
         from dbwarden.dialects.sqlite.serve.engine import unavailable as of_sqlite
 
-        found = of_sqlite(cause)
-    if found is not None:
-        found.database = config.database_name
-    return found
+        failure = of_sqlite(cause)
+    if failure is not None:
+        failure.database = config.database_name
+    return failure

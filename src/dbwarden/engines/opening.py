@@ -1,7 +1,7 @@
-"""One AsyncEngine per database for the application's sessions: made late, shared, bounded, closed.
+"""Open, share, limit and close one AsyncEngine per database for the application's sessions.
 
-Engines belong to one event loop. ``engines()`` gives those of the running loop; whoever serves
-(``dbwarden.fastapi``) closes them at the end.
+Engines belong to one event loop. ``engines()`` returns those of the running loop;
+``dbwarden.fastapi`` closes them when the application stops.
 """
 
 from collections import OrderedDict
@@ -19,14 +19,14 @@ from dbwarden.errors import PoolExhausted
 from dbwarden.history import Reading
 
 MAX_OPEN_ENGINES = 100
-"""How many databases have an engine at the same time in one event loop."""
+"""Maximum number of open engines in one event loop."""
 
 PROBED_PER_SERVER = 50
-"""On how many databases of one server probes open engines of their own accord."""
+"""Maximum number of a server's databases for which probes open an engine."""
 
 
 def closable(served: Iterable[Served], room: int) -> tuple[Served, ...]:
-    """Which engines to close so that there is room for *room* more: unused ones, oldest first."""
+    """Return the unused engines to close to make room for *room* more, oldest first."""
     idle = [each for each in served if not each.users]
     return tuple(idle[: max(0, room)])
 
@@ -39,30 +39,30 @@ class Engines:
     """The engines of one event loop, least recently used first.
 
     Args:
-        limit: How many at the same time (``max_open_engines``).
+        limit: Maximum number of open engines (``max_open_engines``).
     """
 
     limit: int = MAX_OPEN_ENGINES
     open: "OrderedDict[Key, Served]" = field(default_factory=OrderedDict)
-    _making: dict[Key, anyio.Event] = field(default_factory=dict)
-    _making_on: dict[Key, str] = field(default_factory=dict)
-    _promised: int = 0
-    _freed: anyio.Event | None = None
+    _opening: dict[Key, anyio.Event] = field(default_factory=dict)
+    _opening_on: dict[Key, str] = field(default_factory=dict)
+    _reserved: int = 0
+    _room_freed: anyio.Event | None = None
 
     def may_open_to_probe(self, config: DatabaseConfig) -> bool:
-        """Return whether a probe may open an engine, which then keeps a connection open.
+        """Return whether a probe may open an engine, which keeps a connection open.
 
-        A probe must neither close an engine of the application to make room, nor keep more than
-        :data:`PROBED_PER_SERVER` connections on one server. A tenant's engine is opened only by
+        A probe must not close an engine of the application to make room, or keep more than
+        :data:`PROBED_PER_SERVER` connections to one server. A tenant's engine is opened only by
         the application's sessions, because most tenants are idle.
         """
-        if config.migrations_name is not None or len(self.open) + len(self._making) >= self.limit:
+        if config.migrations_name is not None or len(self.open) + len(self._opening) >= self.limit:
             return False
-        servers = [*(each.server for each in self.open.values()), *self._making_on.values()]
+        servers = [*(each.server for each in self.open.values()), *self._opening_on.values()]
         return servers.count(config.server) < PROBED_PER_SERVER
 
     def ready(self, config: DatabaseConfig) -> Served | None:
-        """The engine of this database if it is open and of the same configuration."""
+        """Return the engine of *config* if it is open with the same configuration."""
         key = (config.database_name, config.dev)
         served = self.open.get(key)
         if served is None or (served.config is not config and served.config != config):
@@ -71,40 +71,40 @@ class Engines:
         return served
 
     async def take(self, config: DatabaseConfig) -> Served:
-        """The engine of this database, made if it must be; give it back with :meth:`give_back`.
+        """Return the engine of *config*, opened if necessary; return it with :meth:`give_back`.
 
         Raises:
-            ConnectError: A function that gives the URL failed.
+            ConnectError: A function that returns the URL failed.
             PoolExhausted: All engines stayed in use for ``pool_timeout`` seconds.
         """
         served = self.ready(config)
         while served is None:
-            await self._make(config)
+            await self._open(config)
             served = self.ready(config)
         served.users += 1
         return served
 
     async def give_back(self, served: Served) -> None:
-        """Say that *served* is not used any more by one who took it."""
-        if self.let_go(served):
+        """Release *served*, and close it if it was the last user of a retired engine."""
+        if self.release(served):
             await served.close()
 
-    def let_go(self, served: Served) -> bool:
-        """Say that one less uses *served*; whether the caller has to close it now."""
+    def release(self, served: Served) -> bool:
+        """Remove one user of *served*; return whether the caller has to close it."""
         served.users -= 1
         if served.users == 0:
-            self._tell_waiting()
+            self._wake_waiters()
         return served.retired and served.users == 0
 
-    def _tell_waiting(self) -> None:
-        # Nobody waits as a rule, and this runs with every request.
-        if self._freed is not None:
-            self._freed.set()
-            self._freed = None
+    def _wake_waiters(self) -> None:
+        # This runs with every request, and usually no task waits.
+        if self._room_freed is not None:
+            self._room_freed.set()
+            self._room_freed = None
 
     @asynccontextmanager
     async def using(self, config: DatabaseConfig) -> AsyncGenerator[Served]:
-        """The engine of this database for the time of the block."""
+        """Use the engine of *config* inside the block."""
         served = await self.take(config)
         try:
             yield served
@@ -112,28 +112,28 @@ class Engines:
             with anyio.CancelScope(shield=True):
                 await self.give_back(served)
 
-    async def _make(self, config: DatabaseConfig) -> None:
-        """Make the engine, or wait for whoever makes it."""
+    async def _open(self, config: DatabaseConfig) -> None:
+        """Open the engine, or wait for another task that opens it."""
         key = (config.database_name, config.dev)
-        if (made := self._making.get(key)) is not None:
-            await made.wait()
+        if (opened := self._opening.get(key)) is not None:
+            await opened.wait()
             return
-        self._making[key] = anyio.Event()
-        self._making_on[key] = config.server
+        self._opening[key] = anyio.Event()
+        self._opening_on[key] = config.server
         try:
             await self._retire(key)
             await self._make_room(config)
             try:
                 self.open[key] = await serve(config)
             finally:
-                self._promised -= 1
-                self._tell_waiting()
+                self._reserved -= 1
+                self._wake_waiters()
         finally:
-            del self._making_on[key]
-            self._making.pop(key).set()
+            del self._opening_on[key]
+            self._opening.pop(key).set()
 
     async def _retire(self, key: Key) -> None:
-        """Replace the engine of another configuration; who uses it keeps it to the end."""
+        """Remove an engine with an outdated configuration; its users keep it until they end."""
         served = self.open.pop(key, None)
         if served is not None:
             served.retired = True
@@ -141,11 +141,11 @@ class Engines:
                 await served.close()
 
     async def _make_room(self, config: DatabaseConfig) -> None:
-        """Wait until there is room for one more, which is promised to the caller."""
+        """Wait until there is room for one more engine, and reserve it for the caller."""
         with anyio.move_on_after(config.pool_timeout):
-            while not await self._has_made_room():
-                self._freed = self._freed or anyio.Event()
-                await self._freed.wait()
+            while not await self._reserve_room():
+                self._room_freed = self._room_freed or anyio.Event()
+                await self._room_freed.wait()
             return
         raise PoolExhausted(
             f"all {self.limit} engines were in use for {config.pool_timeout:g} s",
@@ -154,26 +154,26 @@ class Engines:
             "at the same time.",
         )
 
-    async def _has_made_room(self) -> bool:
-        """Promise room for one more, for which unused engines are closed; whether there is."""
-        surplus = len(self.open) + self._promised + 1 - self.limit
+    async def _reserve_room(self) -> bool:
+        """Reserve room for one more engine by closing unused ones; return whether there is room."""
+        surplus = len(self.open) + self._reserved + 1 - self.limit
         victims = closable(self.open.values(), surplus)
         if len(victims) < surplus:
             return False
-        self._promised += 1
+        self._reserved += 1
         try:
             for served in victims:
                 del self.open[(served.config.database_name, served.config.dev)]
             for served in victims:
                 await served.close()
         except BaseException:
-            self._promised -= 1
-            self._tell_waiting()
+            self._reserved -= 1
+            self._wake_waiters()
             raise
         return True
 
     async def read(self, config: DatabaseConfig) -> Reading:
-        """Look at ledger and lock through the pool that serves; one round trip when it is warm.
+        """Read ledger and lock through the application's pool, in one round trip if it is warm.
 
         Raises:
             ConnectError: The database cannot be reached.
@@ -188,11 +188,11 @@ class Engines:
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-            # The connection had died in the pool; SQLAlchemy has emptied it.
+            # A pooled connection was dead; SQLAlchemy has emptied the pool.
             return await read_postgresql(served, last=True)
 
     async def warm(self, config: DatabaseConfig, connections: int) -> None:
-        """Open so many connections now, at most ``pool_size``, so that requests find them.
+        """Open *connections* pooled connections, at most ``pool_size``, for the first requests.
 
         Raises:
             ConnectError: The database cannot be reached.
@@ -203,19 +203,19 @@ class Engines:
                 await warming.run()
 
     async def close(self) -> None:
-        """Close every engine, all at once, within ``CLOSED_WITHIN`` seconds."""
+        """Close all engines concurrently, within ``CLOSED_WITHIN`` seconds."""
         with anyio.CancelScope(shield=True):
-            all_of_them = tuple(self.open.values())
+            closing = tuple(self.open.values())
             self.open.clear()
             async with anyio.create_task_group() as group:
-                for served in all_of_them:
+                for served in closing:
                     served.retired = True
                     group.start_soon(served.close)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Warming:
-    """Connections that are held until all are open: the pool would hand out one twice."""
+    """Connections held until all are open, because the pool would reuse a returned one."""
 
     served: Served
     wanted: int
@@ -246,10 +246,10 @@ _engines: anyio.lowlevel.RunVar[Engines] = anyio.lowlevel.RunVar("dbwarden_engin
 
 
 def engines() -> Engines:
-    """The engines of the running event loop."""
+    """Return the engines of the running event loop."""
     try:
         return _engines.get()
     except LookupError:
-        made = Engines()
-        _engines.set(made)
-        return made
+        new = Engines()
+        _engines.set(new)
+        return new

@@ -1,4 +1,4 @@
-"""The engine of one database, and what each kind of database knows of it."""
+"""Manage the engine of one database of any kind."""
 
 import time
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ from dbwarden.errors import ConnectError, ConnectionLost, PoolExhausted
 from dbwarden.history import Reading
 
 CLOSED_WITHIN = 5.0
-"""Seconds for the connections of all engines to say goodbye; then their sockets are closed."""
+"""Seconds to close the connections of all engines; after that their sockets are closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
-    """How full the pool of one database is; ``limit`` is ``None`` where there is none."""
+    """The usage of one database's pool; ``limit`` is ``None`` if there is none."""
 
     in_use: int
     idle: int
@@ -33,17 +33,17 @@ class PoolState:
 
     @property
     def is_full(self) -> bool:
-        """Whether every connection that the pool may hold is in use."""
+        """Whether all connections that the pool may open are in use."""
         return self.limit is not None and self.in_use >= self.limit
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Served:
-    """The engine of one database and who uses it.
+    """The engine of one database and the number of its users.
 
     ``users`` counts sessions and probes; an engine with users is never closed to make room.
-    ``connections`` are those of the driver, so that none outlives the engine; ``cut`` are those
-    that a cancellation closed in the middle of a statement, which runs on. ``server`` is that of
+    ``connections`` are the driver's connections, closed with the engine; ``cut`` are those that a
+    cancellation closed during a statement, which still runs on the server. ``server`` is that of
     the configuration.
     """
 
@@ -60,26 +60,26 @@ class Served:
 
     @property
     def in_memory(self) -> bool:
-        """Whether this is a database of SQLite in memory."""
+        """Whether this is an in-memory SQLite database."""
         return self.url is not None and self.url.dialect == "sqlite" and self.url.file is None
 
     async def read_only(self) -> AsyncEngine:
-        """The engine for sessions that only read; the server keeps them from writing."""
+        """Return the engine of read-only sessions, in which the server rejects writes."""
         if self._read_only is None:
-            made = await anyio.to_thread.run_sync(_read_only, self)
-            self._read_only = self._read_only or made
+            engine = await anyio.to_thread.run_sync(_read_only_engine, self)
+            self._read_only = self._read_only or engine
         return self._read_only
 
     @property
     def autocommit(self) -> AsyncEngine:
-        """The same pool without BEGIN and ROLLBACK: one round trip a question."""
+        """The same pool without BEGIN and ROLLBACK, with one round trip per query."""
         if self._autocommit is None:
             self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         return self._autocommit
 
     @property
     def pool(self) -> PoolState:
-        """How full the pool is."""
+        """The usage of the pool."""
         pool: Any = self.engine.sync_engine.pool
         if not hasattr(pool, "checkedout"):
             limit = 1 if self.in_memory else None
@@ -92,12 +92,12 @@ class Served:
         )
 
     async def close(self) -> None:
-        """Close every connection, politely where the server answers in time. Never raises."""
-        own = [self.engine]
+        """Close every connection, gracefully if the server answers in time. Never raises."""
+        engines = [self.engine]
         if self._read_only is not None and self._read_only.sync_engine.pool is not self._pool:
-            own.append(self._read_only)
+            engines.append(self._read_only)
         with anyio.move_on_after(CLOSED_WITHIN, shield=True):
-            for engine in own:
+            for engine in engines:
                 try:
                     await engine.dispose()
                 except Exception as error:
@@ -115,11 +115,11 @@ class Served:
         return self.engine.sync_engine.pool
 
 
-# -- what the kinds of databases know -----------------------------------------------------------
+# -- database kinds -----------------------------------------------------------------------------
 
 
 async def serve(config: DatabaseConfig) -> Served:
-    """Make an engine, in a thread: drivers are loaded, and SQLite's looks at the disk."""
+    """Create an engine in a thread, because it imports drivers and SQLite reads the disk."""
     match config.database_type:
         case "postgresql":
             return await anyio.to_thread.run_sync(_serve_postgresql, config)
@@ -169,21 +169,21 @@ def _sqlite() -> Any:
     return serving
 
 
-def _read_only(served: Served) -> AsyncEngine:
-    made: AsyncEngine
+def _read_only_engine(served: Served) -> AsyncEngine:
+    engine: AsyncEngine
     match served.config.database_type:
         case "postgresql":
-            made = _postgresql().read_only_engine(served.config, served.engine)
+            engine = _postgresql().read_only_engine(served.config, served.engine)
         case "sqlite":
-            made = _sqlite().read_only_engine(served.config, served.url, served.engine)
-            mark_errors(made, served.config)
+            engine = _sqlite().read_only_engine(served.config, served.url, served.engine)
+            mark_errors(engine, served.config)
         case kind:
             assert_never(kind)
-    return made
+    return engine
 
 
 async def read_sqlite(served: Served) -> Reading:
-    """Look at a SQLite database; one in memory through its one connection."""
+    """Read the status of a SQLite database; one in memory through its only connection."""
     reading: Reading
     if not served.in_memory:
         reading = await _sqlite().read(None, served.config)
@@ -194,10 +194,10 @@ async def read_sqlite(served: Served) -> Reading:
 
 
 async def read_postgresql(served: Served, *, last: bool = False) -> Reading:
-    """Look through a connection of the pool.
+    """Read the status through a connection of the pool.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: The connection had died in the pool; not when this is the *last*
+        sqlalchemy.exc.DBAPIError: The pooled connection was dead and this is not the *last*
             attempt.
     """
     serving = _postgresql()
@@ -212,7 +212,7 @@ async def read_postgresql(served: Served, *, last: bool = False) -> Reading:
     except DBAPIError as error:
         if error.connection_invalidated and not last:
             raise
-        raise _lost(served, error) from error
+        raise _connection_error(served, error) from error
     finally:
         serving.probing.reset(token)
 
@@ -226,7 +226,7 @@ def _pool_exhausted(served: Served, waited: float) -> PoolExhausted:
     )
 
 
-def _lost(served: Served, error: DBAPIError) -> ConnectError | ConnectionLost:
-    """A new connection that broke at once, or an error that nobody expected."""
+def _connection_error(served: Served, error: DBAPIError) -> ConnectError | ConnectionLost:
+    """Return the error for a new connection that broke immediately or an unexpected failure."""
     kind = ConnectError if error.connection_invalidated else ConnectionLost
     return kind(f"the database failed: {error.orig}", database=served.config.database_name)

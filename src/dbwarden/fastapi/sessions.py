@@ -60,7 +60,7 @@ class Lease:
                 with anyio.CancelScope(shield=True):
                     await self._end_on_server()
         finally:
-            if self.serving.engines.let_go(self.served):
+            if self.serving.engines.release(self.served):
                 with anyio.CancelScope(shield=True):
                     await self.served.close()
 

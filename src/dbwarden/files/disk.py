@@ -52,7 +52,7 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
+def open_private(path: Path, flags: int, mode: int = 0o600) -> int:
     """Open a file that dbwarden makes for itself, never through a link; a file descriptor.
 
     Somebody else may be able to write to the folder, and could lead us to any file of ours.
@@ -80,13 +80,13 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def write_own(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
     """Write a file that dbwarden makes for itself; see :func:`open_own`.
 
     Raises:
         OSError: It cannot be written, or is a link or no regular file.
     """
     # Emptied only once it is known to be ours.
-    with open(open_own(path, os.O_CREAT | os.O_WRONLY, 0o644), "wb") as file:
+    with open(open_private(path, os.O_CREAT | os.O_WRONLY, 0o644), "wb") as file:
         file.truncate()
         file.write(content)

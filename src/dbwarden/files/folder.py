@@ -11,7 +11,7 @@ from dbwarden.errors import MigrationFileError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, parse_name, slug
-from dbwarden.files.order import cycle_of, in_order, say_cycle, say_versions
+from dbwarden.files.order import cycle_of, format_cycle, format_versions, in_order
 from dbwarden.files.parsing import decode, parse, together
 from dbwarden.types import DatabaseName, DialectName, Location, Version, format_version
 
@@ -152,11 +152,11 @@ def _header_place(migration: Migration) -> Location:
 def _cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
     if cycle := cycle_of(migrations):
         yield MigrationFileError(
-            f"migrations depend on each other in a circle: {say_cycle(cycle)}",
+            f"migrations depend on each other in a circle: {format_cycle(cycle)}",
             database=cycle[0].database,
             location=_header_place(cycle[0]),
             next_step="Remove one of these from its file's -- depends_on: "
-            f"{say_versions([item.version for item in cycle if item.version is not None])}.",
+            f"{format_versions([item.version for item in cycle if item.version is not None])}.",
         )
 
 

@@ -58,13 +58,13 @@ def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     return tuple(stuck[member] for member in list(seen)[seen[version] :])
 
 
-def say_cycle(cycle: Sequence[Migration]) -> str:
+def format_cycle(cycle: Sequence[Migration]) -> str:
     """A cycle in words: ``0003 -> 0005 -> 0003``."""
     keys = [item.key for item in (*cycle, cycle[0])]
     return " -> ".join(keys)
 
 
-def say_versions(versions: Sequence[Version]) -> str:
+def format_versions(versions: Sequence[Version]) -> str:
     """Versions in words: ``0003, 0004 and 12 more``."""
     shown = ", ".join(format_version(version) for version in versions[:5])
     return shown if len(versions) <= 5 else f"{shown} and {len(versions) - 5} more"

@@ -15,7 +15,7 @@ import anyio.to_thread
 from dbwarden.config.embedded import ADDRESS, address_of, is_listening, url_in
 from dbwarden.config.model import EMBEDDED, DatabaseConfig
 from dbwarden.errors import ConnectError, UsageError
-from dbwarden.files.disk import open_own, write_own
+from dbwarden.files.disk import open_private, write_private
 
 _SOCKET_PATH_LIMIT = 100
 _OUTSIDE = ADDRESS.with_name("dev-server-folder")
@@ -120,7 +120,7 @@ def _make_outside(root: Path) -> None:
     if (known := _outside(root)) is not None and os.path.lexists(known):
         return
     made = tempfile.mkdtemp(prefix="dbwarden-", dir="/var/tmp")
-    write_own(root / _OUTSIDE, os.fsencode(f"{made}\n"))
+    write_private(root / _OUTSIDE, os.fsencode(f"{made}\n"))
 
 
 def _start(root: Path) -> _Place:
@@ -135,7 +135,7 @@ def _start(root: Path) -> _Place:
         place = _place(root)
         if not is_listening(place.folder):
             _start_in(place, user)
-            write_own(root / ADDRESS, os.fsencode(f"{place.folder}\n"))
+            write_private(root / ADDRESS, os.fsencode(f"{place.folder}\n"))
     return place
 
 
@@ -144,7 +144,7 @@ def _alone(root: Path) -> Generator[None]:
     """Wait for others that start this server, too."""
     import fcntl
 
-    lock = open_own((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
+    lock = open_private((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

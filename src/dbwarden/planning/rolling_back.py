@@ -12,7 +12,7 @@ from dbwarden.errors import (
 )
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
-from dbwarden.files.order import say_versions
+from dbwarden.files.order import format_versions
 from dbwarden.history import LedgerRow, State
 from dbwarden.planning.comparing import (
     Applied,
@@ -209,7 +209,7 @@ def _check_dependants(history: History, rows: Sequence[LedgerRow], chosen: set[V
         needs = chosen.intersection(files[version].depends_on) if version in files else set()
         if needs and version not in chosen:
             raise RollbackImpossible(
-                f"{display_name(row)} depends on {say_versions(sorted(needs))} "
+                f"{display_name(row)} depends on {format_versions(sorted(needs))} "
                 "and would stay applied",
                 database=history.database,
                 location=files[version].at(),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
-from dbwarden.files.order import say_versions
+from dbwarden.files.order import format_versions
 from dbwarden.history import HistoryKind, LedgerRow, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.wording import (
@@ -80,7 +80,7 @@ def _up_to(
     if newer and not at_least and all(item.version != to for item in pending):
         raise UsageError(
             f"{format_version(to)} is applied, and so is what comes after it: "
-            f"{say_versions(newer)}",
+            f"{format_versions(newer)}",
             database=history.database,
             next_step="To go back to it: "
             + command_line(history, "rollback", "--to", format_version(to)),
@@ -112,7 +112,7 @@ def _no_such_file_error(history: History, to: Version, versions: Sequence[Versio
 def _out_of_order_error(history: History, late: Sequence[Migration]) -> OutOfOrder:
     versions = [item.version for item in late if item.version is not None]
     return OutOfOrder(
-        f"{say_versions(versions)} {_is_or_are(late)} older than what is applied "
+        f"{format_versions(versions)} {_is_or_are(late)} older than what is applied "
         f"(the newest is {history.version})",
         database=history.database,
         location=late[0].at(),
@@ -156,7 +156,9 @@ def _changed_error(history: History) -> ChangedMigration:
     section = first.migration.upgrade if upgrade else first.migration.rollback
     what = "upgrade" if upgrade else "rollback"
     others = [item.migration.version for item in history.changed[1:] if item.migration.version]
-    also = f"; so {'was' if len(others) == 1 else 'were'} {say_versions(others)}" if others else ""
+    also = (
+        f"; so {'was' if len(others) == 1 else 'were'} {format_versions(others)}" if others else ""
+    )
     return ChangedMigration(
         f"{display_name(first.row)} was edited after it was applied: its {what}{also}",
         database=history.database,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dbwarden.errors import MissingMigration, PartialMigration, UsageError
-from dbwarden.files.order import say_versions
+from dbwarden.files.order import format_versions
 from dbwarden.history import LedgerRow
 from dbwarden.planning.comparing import History, version_of
 
@@ -24,12 +24,12 @@ def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMi
     if history.database is None:
         count = "1 migration is" if len(rows) == 1 else f"{len(rows)} migrations are"
         return MissingMigration(
-            f"{count} applied ({say_versions([version_of(row) for row in rows])}), "
+            f"{count} applied ({format_versions([version_of(row) for row in rows])}), "
             "but the migrations folder has no files",
             next_step="Check migrations_dir in the configuration, and that the files are deployed.",
         )
     others = [version_of(row) for row in rows[1:]]
-    also = f"; so {'is that' if len(others) == 1 else 'are those'} of {say_versions(others)}"
+    also = f"; so {'is that' if len(others) == 1 else 'are those'} of {format_versions(others)}"
     forget = [word for row in rows for word in ("--forget", row.key)]
     return MissingMigration(
         f"the file of {display_name(rows[0])} is gone{also if others else ''}",

@@ -1,4 +1,4 @@
-"""Helpers for users' own tests.
+"""Provide fixtures and ready-made tests for users' test suites.
 
 The line ``pytest_plugins = ["dbwarden.testing.plugin"]`` in a ``conftest.py`` loads the fixtures
 (``dbwarden_database``, ``dbwarden_project``); pytest does not load them by itself. The line

@@ -1,4 +1,4 @@
-"""Fresh, migrated databases: migrated once as a template, then copied for each test."""
+"""Provide migrated databases by copying a template for each test."""
 
 import os
 import shutil
@@ -16,16 +16,16 @@ from dbwarden.config.urls import parse_url
 from dbwarden.operations.migrate import migrate
 
 SERVER_VARIABLE = "DBWARDEN_TEST_SERVER"
-"""The URL of a PostgreSQL server where databases may be made; else an embedded one is started."""
+"""The URL of a PostgreSQL server for test databases; without it an embedded server is started."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshDatabase:
-    """A database with all migrations and no rows but theirs; gone after the test.
+    """A database with all migrations and only their rows; dropped after the test.
 
-    ``name`` is that of the configured database, ``url`` where this one is.
+    ``name`` is that of the configured database, ``url`` that of this copy.
     """
 
     name: str
@@ -34,13 +34,13 @@ class FreshDatabase:
 
 
 def blocking(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-    """Await *function* in a thread's own event loop: a test may have one running here."""
-    found: list[T] = []
+    """Run *function* in an event loop of a new thread, because a test may have a running loop."""
+    results: list[T] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            found.append(anyio.run(function, *arguments))
+            results.append(anyio.run(function, *arguments))
         except BaseException as error:
             errors.append(error)
 
@@ -49,32 +49,32 @@ def blocking(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     thread.join()
     if errors:
         raise errors[0]
-    return found[0]
+    return results[0]
 
 
 class Templates:
-    """The templates of one test session, and the server on which those of PostgreSQL are."""
+    """The templates of one test session and their PostgreSQL server."""
 
     def __init__(self, folder: Path) -> None:
-        """Make none yet; *folder* is for SQLite's files."""
+        """Create no template yet; *folder* is for SQLite's files."""
         self._folder = folder
         self._migrated: dict[str, str] = {}
         self._server: Any = None
-        self._made: list[str] = []
+        self._templates: list[str] = []
 
     def fresh(self, config: DatabaseConfig) -> FreshDatabase:
-        """A copy of the template of this database; migrates the template the first time."""
+        """Return a copy of the template of *config*, which is migrated on first use."""
         match config.database_type:
             case "sqlite":
-                url = self._sqlite(config)
+                url = self._copy_sqlite(config)
             case "postgresql":
-                url = self._postgresql(config)
+                url = self._copy_postgresql(config)
             case kind:
                 assert_never(kind)
         return FreshDatabase(name=config.database_name, url=url, config=at(config, url))
 
     def drop(self, database: FreshDatabase) -> None:
-        """Remove a copy, and whoever is connected to it."""
+        """Drop a copy and close connections to it."""
         match database.config.database_type:
             case "sqlite":
                 path = parse_url(database.url).file
@@ -86,13 +86,13 @@ class Templates:
                 assert_never(kind)
 
     def close(self) -> None:
-        """Remove the templates and stop the server."""
-        for name in self._made:
+        """Drop the templates and stop the server."""
+        for name in self._templates:
             self._drop(name)
         if self._server is not None:
             self._server.stop()
 
-    def _sqlite(self, config: DatabaseConfig) -> str:
+    def _copy_sqlite(self, config: DatabaseConfig) -> str:
         template = self._folder / f"{config.database_name}.db"
         if config.database_name not in self._migrated:
             template.touch()
@@ -102,10 +102,10 @@ class Templates:
         shutil.copyfile(template, copy)
         return f"sqlite:///{copy}"
 
-    def _postgresql(self, config: DatabaseConfig) -> str:
+    def _copy_postgresql(self, config: DatabaseConfig) -> str:
         if config.database_name not in self._migrated:
             name = self._create(f"template_{config.database_name[:32]}", "template0")
-            self._made.append(name)
+            self._templates.append(name)
             blocking(migrate, at(config, self._url(name)))
             self._migrated[config.database_name] = name
         return self._url(
@@ -150,5 +150,5 @@ class Templates:
 
 
 def at(config: DatabaseConfig, url: str) -> DatabaseConfig:
-    """*config* with its database at *url*, and nowhere else."""
+    """Return *config* with *url* as its only URL."""
     return replace(config, database_url=url, migration_url=None, dev_database_url=None, dev=False)

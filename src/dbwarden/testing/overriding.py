@@ -1,4 +1,4 @@
-"""Another URL for one database, while a test runs."""
+"""Override the URL of one database during a test."""
 
 from contextlib import AbstractContextManager
 
@@ -7,14 +7,14 @@ from dbwarden.fastapi.state import overriding
 
 
 def override_database(name: str, url: UrlSource) -> AbstractContextManager[None]:
-    """Put the database *name* at *url* while the block runs: for sessions, startup and health.
+    """Use *url* for the database *name* inside the block, in sessions, startup and health.
 
-    As in ``with override_database("primary", dbwarden_database.url), TestClient(app): ...``. The
-    URL may be of another database kind. The override holds for all applications of this process
-    and for code outside of requests. Tests in other processes do not see it.
+    For example: ``with override_database("primary", dbwarden_database.url), TestClient(app): ...``.
+    The URL may be of another database kind. The override applies to all applications of this
+    process and to code outside of requests, but not to other processes.
 
     Args:
         name: The database, as in ``database_config(database_name=...)``.
-        url: Where it is while the block runs.
+        url: Its URL inside the block.
     """
     return overriding(name, url)

@@ -1,9 +1,9 @@
-"""The pytest plugin: fixtures, and the databases that ready-made tests run on.
+"""Provide the pytest plugin with fixtures and the databases of the ready-made tests.
 
 ``pytest_plugins = ["dbwarden.testing.plugin"]`` in a ``conftest.py`` loads it, or the option
-``-p dbwarden.testing.plugin``. There is no entry point: pytest would import this package before the
-project's folder is on ``sys.path``, and a ``dbwarden.py`` there would then hide the package. Only
-pytest is imported before a fixture is used.
+``-p dbwarden.testing.plugin``. There is no entry point, because pytest would import this package
+before the project's folder is on ``sys.path``, and a ``dbwarden.py`` there would then hide the
+package. Only pytest is imported before a fixture is used.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Explain the marker."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers", "dbwarden(name): the configured database that dbwarden_database copies"
     )
@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def dbwarden_project() -> "Project":
-    """The project whose databases are tested; override it to name another file."""
+    """Return the project to test; override the fixture to use another file."""
     from dbwarden.config.loading import load_project
 
     return load_project()
@@ -33,7 +33,7 @@ def dbwarden_project() -> "Project":
 
 @pytest.fixture(scope="session")
 def dbwarden_templates(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Templates]":
-    """The migrated databases that are copied for each test."""
+    """Yield the migrated databases that are copied for each test."""
     from dbwarden.testing.databases import Templates
 
     templates = Templates(tmp_path_factory.mktemp("dbwarden"))
@@ -49,7 +49,7 @@ def dbwarden_database(
     dbwarden_project: "Project",
     dbwarden_templates: "Templates",
 ) -> "Iterator[FreshDatabase]":
-    """A fresh database with all migrations: of the default one, or of ``@pytest.mark.dbwarden``."""
+    """Yield a migrated copy of the default database or of that in ``@pytest.mark.dbwarden``."""
     marker = request.node.get_closest_marker("dbwarden")
     project = dbwarden_project
     config = project.author(marker.args[0]) if marker is not None else project.default
@@ -61,14 +61,14 @@ def dbwarden_database(
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run ready-made tests once for each database that has migrations of its own."""
+    """Run ready-made tests once for each database that has its own migrations."""
     if "dbwarden_name" in metafunc.fixturenames:
         from dbwarden.config.loading import load_project
 
-        metafunc.parametrize("dbwarden_name", authored(load_project()))
+        metafunc.parametrize("dbwarden_name", author_names(load_project()))
 
 
-def authored(project: "Project") -> list[str]:
-    """The databases that have migrations of their own; tenants of one pattern share theirs."""
+def author_names(project: "Project") -> list[str]:
+    """Return the names of the databases and tenant families that have their own migrations."""
     singles = [config.database_name for config in project.single if config.replica_of is None]
     return [*singles, *(family.name for family in project.families)]

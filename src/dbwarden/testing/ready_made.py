@@ -1,7 +1,7 @@
-"""Tests of migrations that every project wants: ``from dbwarden.testing.ready_made import *``.
+"""Provide ready-made tests of migrations: ``from dbwarden.testing.ready_made import *``.
 
-Each runs once for each database with migrations of its own. They need a scratch database, as
-``make-migrations`` does.
+Each test runs once for each database with its own migrations. The tests need a scratch database,
+as ``make-migrations`` does.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ __all__ = ["test_models_match_migrations", "test_rollbacks", "test_single_versio
 
 
 def test_single_version(dbwarden_project: "Project", dbwarden_name: str) -> None:
-    """Every file can be read, and no two migrations have the same version."""
+    """Test that every file can be read and that versions are unique."""
     from dbwarden.errors import MigrationFileError
     from dbwarden.operations.operation import migration_files
 
@@ -26,17 +26,17 @@ def test_single_version(dbwarden_project: "Project", dbwarden_name: str) -> None
 
 
 def test_rollbacks(dbwarden_project: "Project", dbwarden_name: str) -> None:
-    """Every migration runs, and its rollback leads back to exactly what was before."""
+    """Test that every migration runs and that its rollback restores the previous schema."""
     from dbwarden.operations.verify import verify
 
-    found = blocking(verify, dbwarden_project.author(dbwarden_name))
-    assert found.clean, "\n".join(
-        f"{item.path}: {item.problem}" for item in found.migrations if item.problem
+    result = blocking(verify, dbwarden_project.author(dbwarden_name))
+    assert result.clean, "\n".join(
+        f"{item.path}: {item.problem}" for item in result.migrations if item.problem
     )
 
 
 def test_models_match_migrations(dbwarden_project: "Project", dbwarden_name: str) -> None:
-    """The migrations lead to exactly what the models describe."""
+    """Test that the migrations and the models describe the same schema."""
     import functools
 
     from dbwarden.errors import DBWardenError

@@ -13,7 +13,7 @@ from dbwarden.files.checksum import checksum
 from dbwarden.files.folder import next_version, read_folder, slug, write_migration
 from dbwarden.files.migration import Migration, Section
 from dbwarden.files.naming import parse_name, parse_version
-from dbwarden.files.order import cycle_of, in_order, say_cycle
+from dbwarden.files.order import cycle_of, format_cycle, in_order
 from dbwarden.files.spelling import closest, distance
 from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
@@ -319,7 +319,7 @@ def test_the_order_heeds_every_dependency_or_there_is_a_cycle(graph: dict[int, s
     for item, following in zip(cycle, [*cycle[1:], *cycle[:1]], strict=True):
         assert following.version in item.depends_on
     if cycle:
-        assert say_cycle(cycle).endswith(f" -> {cycle[0].key}")
+        assert format_cycle(cycle).endswith(f" -> {cycle[0].key}")
 
 
 @given(st.sets(st.integers(1, 99)))

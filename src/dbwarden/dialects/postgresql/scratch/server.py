@@ -36,7 +36,7 @@ from dbwarden.dialects.postgresql.scratch.server_folders import (
 )
 from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
 from dbwarden.errors import ConnectError, UsageError
-from dbwarden.files.disk import open_own
+from dbwarden.files.disk import open_private
 
 READY_WITHIN = 30.0
 """Seconds for a server to be ready; a cold disk may need a few."""
@@ -279,7 +279,7 @@ class EmbeddedServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = [str(self.binaries.program("postgres")), "-D", str(self.data), *options]
         removed = str(self.folder) if self.throw_away else "-"
-        log_file = open_own(self.folder / "log", os.O_CREAT | os.O_WRONLY)
+        log_file = open_private(self.folder / "log", os.O_CREAT | os.O_WRONLY)
         with open(log_file, "wb") as log:
             log.truncate()
             self._keeper = subprocess.Popen(

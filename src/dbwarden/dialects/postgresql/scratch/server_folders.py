@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dbwarden.errors import DBWardenError
-from dbwarden.files.disk import open_own
+from dbwarden.files.disk import open_private
 
 PREFIX = "dbwarden-postgresql-"
 _OWNER = "owner"
@@ -66,7 +66,7 @@ def claim(folder: Path) -> int:
     """Mark *folder* as ours until the returned file descriptor is closed."""
     import fcntl  # here and below: Windows has none, and must come as far as to be told so
 
-    descriptor = open_own(folder / _OWNER, os.O_CREAT | os.O_RDWR)
+    descriptor = open_private(folder / _OWNER, os.O_CREAT | os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 

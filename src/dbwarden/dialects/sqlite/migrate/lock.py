@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dbwarden.files.disk import open_own
+from dbwarden.files.disk import open_private
 from dbwarden.history import LockHolder
 
 SUFFIX = ".dbwarden-lock"
@@ -132,7 +132,7 @@ class LockFile:
         Raises:
             OSError: The file cannot be made, or is a link to another.
         """
-        descriptor = open_own(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             if _try_lock(descriptor, shared=False) and has_name(descriptor, self.path):
                 self._descriptor, descriptor = descriptor, -1
@@ -208,7 +208,7 @@ class LockFile:
     def _read_state(self) -> tuple[bool, Mark | None]:
         """Whether it is held, and by whom if that can be read."""
         try:
-            descriptor = open_own(self.path, os.O_RDONLY)
+            descriptor = open_private(self.path, os.O_RDONLY)
         except OSError:
             return False, None
         try:
