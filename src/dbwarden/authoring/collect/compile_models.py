@@ -1,4 +1,4 @@
-"""The SQL with which SQLAlchemy would build what a database owns, DDL events included."""
+"""Compile the models of a database to the SQL that SQLAlchemy would run, with DDL events."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _CREATE_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+(?:"([^"]+)"|(\w+))', re.IGNOREC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """The SQL of models, where each statement comes from, and what could not be written as SQL."""
+    """The SQL of models, the origin of each statement, and the refused parts."""
 
     statements: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
@@ -48,11 +48,11 @@ def build(
 
     Args:
         config: The database.
-        owned: What of which MetaData. With *keep_going*, what is refused is taken out of it.
-        url: The kind of database, as a SQLAlchemy URL.
-        namespace: The SQL that makes a namespace unless it exists.
-        there: What ``scratch_setup`` makes.
-        keep_going: Leave out what cannot be written as SQL.
+        owned: The MetaData to compile. With *keep_going*, refused parts are removed from it.
+        url: The database kind, as a SQLAlchemy URL.
+        namespace: Returns the SQL that creates a namespace if it does not exist.
+        there: The objects of ``scratch_setup``.
+        keep_going: Leave out parts that cannot be written as SQL.
 
     Raises:
         ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
@@ -72,7 +72,7 @@ def build(
 
 
 def _once(found: Iterable[str]) -> Iterator[str]:
-    """Each statement once: a type that several tables use. Again where something was dropped."""
+    """Yield each statement once, or again after a DROP. Several tables may share a type."""
     said: set[str] = set()
     for statement in found:
         if _DROP.match(statement):
@@ -83,7 +83,7 @@ def _once(found: Iterable[str]) -> Iterator[str]:
 
 
 def _makes(sql: str, spaces: Sequence[str]) -> bool:
-    """Whether *sql*, of a DDL event, only makes a namespace that is made first anyway."""
+    """Return whether *sql* of a DDL event only creates a namespace that already exists."""
     made = _CREATE_SCHEMA.fullmatch(sql)
     return made is not None and (made[1] or made[2].lower()) in spaces
 
@@ -97,10 +97,10 @@ def _namespaces(item: OwnedMetadata) -> Iterable[str]:
 
 
 class _Recorder(MockConnection):
-    """What DDL events get as their connection: it remembers what they execute."""
+    """The connection that DDL events receive. It records the statements."""
 
     def exec_driver_sql(self, statement: str, parameters: Any = None, **options: Any) -> Any:
-        """The same for a statement that is for the driver as it is."""
+        """Record a statement that is passed to the driver unchanged."""
         del options
         return self._execute_impl(statement, parameters)
 
@@ -126,7 +126,7 @@ class _Builder:
         self._keep_going = keep_going
 
     def run(self) -> list[tuple[str, Origin]]:
-        """Return each statement with its origin; with *keep_going*, of what can be written."""
+        """Return each statement with its origin; with *keep_going*, without refused parts."""
         with _as_they_were(self._item.metadata), stand_ins(self._item, self._there):
             while True:
                 try:
@@ -165,7 +165,7 @@ class _Builder:
         try:
             with _as_they_were(item.metadata):
                 item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
-        except Exception as error:  # events are the project's code: anything may come out of them
+        except Exception as error:  # events are the project's code and may raise anything
             origin, index = self._guilty(engine.dialect)
             failure = _failure(self._config, error, item, engine.dialect, origin)
         else:
@@ -173,7 +173,7 @@ class _Builder:
         raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
 
     def _guilty(self, dialect: Any) -> tuple[Origin | None, Index | None]:
-        """Return the table or index that SQLAlchemy cannot write, if it is one."""
+        """Return the table or index that SQLAlchemy cannot compile, if any."""
         for table in self._item.tables:
             try:
                 CreateTable(table).compile(dialect=dialect)
@@ -188,7 +188,7 @@ class _Builder:
 
 
 class _Refusal(Exception):
-    """An error, where it comes from, and the index that can be left out in its place."""
+    """An error, its origin, and the index that can be left out instead of the table."""
 
     def __init__(
         self, error: ConfigurationError, origin: Origin, index: Index | None = None
@@ -225,7 +225,7 @@ def _failure(
 
 
 def _describe(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
-    """What SQLAlchemy says, and of which column or table: of some things it does not."""
+    """Return SQLAlchemy's message, with the column or table if it does not name them."""
     for table in item.tables:
         for column in table.columns:
             try:
@@ -240,7 +240,7 @@ def _describe(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
 
 
 def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None:
-    """Refuse an index without a name or columns: SQLAlchemy would stop there and not say which."""
+    """Refuse an index without a name or columns, which SQLAlchemy's error would not name."""
     for index in table.indexes:
         if index.name is not None and index.expressions:
             continue
@@ -263,10 +263,10 @@ def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None
 
 @contextmanager
 def _as_they_were(metadata: MetaData) -> Iterator[None]:
-    """Take back what DDL events do to the models, so that a second run finds what the first did.
+    """Restore the models that DDL events changed, so that a second run starts from the same state.
 
-    Events do so to suit one kind of database: another type for a column, another name for a type,
-    a constraint or an index less.
+    Events adapt models to a database kind: they change the type of a column or the name of a type,
+    or remove a constraint or an index.
     """
     tables = list(metadata.tables.values())
     columns = [(column, column.type) for table in tables for column in table.columns]
@@ -289,7 +289,7 @@ def _as_they_were(metadata: MetaData) -> Iterator[None]:
 def _text(
     element: Any, values: object, dialect: Any, item: OwnedMetadata, there: SetUp | None
 ) -> str | None:
-    """The SQL of what an event or ``create_all`` executes; ``None`` for what is not of ours."""
+    """Return the SQL that an event or ``create_all`` executes; ``None`` for foreign objects."""
     if isinstance(element, str):
         return element.strip().rstrip(";")
     if isinstance(element, TextClause):
@@ -306,7 +306,7 @@ def _text(
 
 
 def _is_there(element: ExecutableDDLElement, there: SetUp | None) -> bool:
-    """Return whether ``scratch_setup`` makes the type that *element* makes."""
+    """Return whether ``scratch_setup`` creates the type of *element*."""
     if there is None or type(element).__name__ != "CreateEnumType":
         return False
     type_: Any = element
@@ -314,7 +314,7 @@ def _is_there(element: ExecutableDDLElement, there: SetUp | None) -> bool:
 
 
 def _is_ours(element: ExecutableDDLElement, item: OwnedMetadata) -> bool:
-    """Whether a type or sequence of a shared MetaData is used by what is owned."""
+    """Return whether owned tables use this type or sequence of a shared MetaData."""
     target = getattr(element, "element", None)
     if isinstance(element, CreateSequence):
         return any(target is sequence for sequence in item.sequences)

@@ -1,4 +1,4 @@
-"""Migration files -> the source of the schema that they lead to."""
+"""Build the current schema from migration files."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from dbwarden.schema import Schema
 
 
 def files_source(files: Sequence[Migration]) -> Source:
-    """The source that replays the upgrades of *files*, in order."""
+    """Return the source that replays the upgrades of *files*, in order."""
 
     async def build(database: ScratchDatabase) -> None:
         for migration in files:
@@ -21,10 +21,10 @@ def files_source(files: Sequence[Migration]) -> Source:
 
 
 async def schema_source(scratch: ScratchSession, schema: Schema, floor: Schema) -> Source:
-    """Return the source that builds *schema*, read elsewhere, on *floor*: so scratch prints it.
+    """Return the source that builds *schema*, which was read elsewhere, on *floor*.
 
     Raises:
-        UnsupportedChange: It holds something that cannot be made.
+        UnsupportedChange: *schema* has an object that cannot be created.
     """
     changes = diff(floor, schema)
     rendered = scratch.authoring_dialect.render(changes, current=floor, desired=schema)

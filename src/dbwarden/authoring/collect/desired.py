@@ -1,4 +1,4 @@
-"""Models and schema files -> the source of the schema that they want."""
+"""Build the desired schema from models and schema files."""
 
 import threading
 from collections.abc import Mapping
@@ -22,21 +22,20 @@ from dbwarden.kinds import dialect_for
 from dbwarden.schema.garbage import garbage_collection_disabled
 from dbwarden.types import Location
 
-if TYPE_CHECKING:  # SQLAlchemy costs a quarter of a second that schema files alone don't need
+if TYPE_CHECKING:  # SQLAlchemy takes 0.25 s to import
     from dbwarden.authoring.collect.origins import Origin
     from dbwarden.authoring.collect.refused import Refused
 
 ONE_AT_A_TIME = threading.Lock()
-"""Databases share modules and MetaData: no one may look at models that another still imports, or
-that DDL events change for the moment."""
+"""Databases share modules and MetaData. This lock keeps one from reading models that another is
+importing, or that DDL events have temporarily changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
-    """What models and schema files ask for: SQL in order, and what only the models know.
+    """The SQL of models and schema files, in order, and the hints of the models.
 
-    ``origins`` tells which part of the models each statement comes from; ``refused`` is what was
-    left out of them.
+    ``origins`` maps statements to parts of the models; ``refused`` lists the parts left out.
     """
 
     statements: tuple[str, ...] = ()
@@ -47,7 +46,7 @@ class DesiredState:
 
     @property
     def source(self) -> Source:
-        """The source that builds it: schema files first, so that models can use what they make."""
+        """The source that runs the schema files, then the models, which may use their objects."""
 
         async def build(database: ScratchDatabase) -> None:
             for file in self.files:
@@ -68,7 +67,7 @@ class DesiredState:
         return await anyio.to_thread.run_sync(name_origin, error, self.origins)
 
     async def without(self, error: StatementFailed) -> "DesiredState | None":
-        """Return the same without what the server refused with *error*, if that is known."""
+        """Return the state without the part that caused *error*, ``None`` if it is unknown."""
         from dbwarden.authoring.collect.refused import without
 
         left = await anyio.to_thread.run_sync(without, self.statements, self.origins, error)
@@ -89,13 +88,13 @@ async def import_desired(
 
     Args:
         config: The database.
-        workshop: What authoring needs of its kind of database.
-        there: What ``scratch_setup`` makes.
-        keep_going: Leave out what cannot be written as SQL.
+        authoring_dialect: The authoring dialect of its kind.
+        there: The objects of ``scratch_setup``.
+        keep_going: Leave out parts that cannot be written as SQL.
 
     Raises:
         UsageError: The database has neither.
-        ConfigurationError: They cannot be read, or do not fit together.
+        ConfigurationError: They cannot be read, or are inconsistent.
     """
     if not config.model_paths and not config.schema_paths:
         raise UsageError(
@@ -130,7 +129,7 @@ def _read_desired(
     files = tuple(_schema_file(config, path) for path in _schema_files(config))
     if not config.model_paths:
         return DesiredState(files=files)
-    # Here, because SQLAlchemy costs a quarter of a second that schema files alone don't need.
+    # Imported lazily, because SQLAlchemy takes 0.25 s and schema files alone do not need it.
     from dbwarden.authoring.collect.compile_models import build
     from dbwarden.authoring.collect.model_expressions import hints
     from dbwarden.authoring.collect.models import owned_tables
@@ -172,7 +171,7 @@ def _schema_files(config: DatabaseConfig) -> list[Path]:
 
 
 def _schema_file(config: DatabaseConfig, path: Path) -> Migration:
-    """A schema file as if it were the upgrade of a migration: it runs in the same way."""
+    """Read a schema file as the upgrade of a migration, so that it runs in the same way."""
     try:
         text = read_regular(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,8 +1,8 @@
-"""The ledgers of other tools, in databases that they have managed: none of our business.
+"""Ignore the migration histories of other tools.
 
-They are no part of what a database is, like our own ledger: ``baseline`` does not write them down,
-nothing is proposed to drop them, and they are no drift. Which table is one is told by its name and
-its columns; one that the models have is a table like any other.
+Like our own history, they are not part of the schema: ``baseline`` does not write them, no
+migration drops them, and they are no drift. They are identified by name and columns. If the models
+define such a table, it is a table like any other.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,22 +24,22 @@ LEDGERS: Mapping[str, Collection[str]] = {
     "_prisma_migrations": ("migration_name", "checksum", "applied_steps_count"),
     "aerich": ("version", "app", "content"),
 }
-"""The name of such a table, and columns that it surely has."""
+"""Names of such tables, and columns that they always have."""
 OURS = frozenset(("upgrade_checksum", "rollback_checksum", "steps_checksum", "dbwarden_version"))
-"""Columns of our own, under whatever name another configuration keeps it."""
+"""Columns of our own history, which another configuration may keep under any name."""
 
 
 def is_ledger(table: Table) -> bool:
-    """Whether *table* is where another tool keeps what it has applied."""
+    """Return whether *table* is the migration history of another tool."""
     columns = {column.name.lower() for column in table.columns}
     expected = LEDGERS.get(table.name.name.lower(), OURS)
     return columns.issuperset(expected) and not table.foreign_keys
 
 
 def without_ledgers(schema: Schema, own: str | None) -> Schema:
-    """*schema* without the ledgers of other tools, and what belongs to them.
+    """Return *schema* without the histories of other tools, and their sequences and grants.
 
-    *own* is the namespace of ours, which is gone already; nor is that left, if it is empty.
+    Also remove *own*, the namespace of our history, if it is empty.
     """
     gone = {table.name for table in schema.tables if is_ledger(table)}
     tables = tuple(table for table in schema.tables if table.name not in gone)
@@ -58,9 +58,9 @@ def without_ledgers(schema: Schema, own: str | None) -> Schema:
 
 
 def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
-    """*desired* and the ledgers of other tools that *current* has, so that they stay.
+    """Return *desired* with the histories of other tools in *current*, so that they are kept.
 
-    So does *own*, the namespace of ours.
+    Also keep *own*, the namespace of our history.
     """
     there = {table.name for table in desired.tables}
     kept = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
@@ -99,7 +99,7 @@ def _place(obj: object) -> tuple[str, str, str, str]:
 def _still_used(
     schema: Schema, homes: Collection[str | None], tables: Collection[Table]
 ) -> tuple[Namespace, ...]:
-    """The namespaces without those of *homes* that hold nothing else."""
+    """Return the namespaces without those of *homes* that are otherwise empty."""
     left = {table.name.namespace for table in tables} | {
         obj.ref.namespace for obj in schema.objects if not isinstance(obj, Namespace)
     }

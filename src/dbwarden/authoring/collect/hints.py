@@ -1,4 +1,4 @@
-"""What only the models know: their own spelling of SQL, and what was called otherwise before."""
+"""Information that only the models have: their SQL expressions, and earlier names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ ColumnKey = tuple[QualifiedName, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexExpressions:
-    """An index as its author wrote it: one text a key (``None`` for a plain column), and WHERE."""
+    """The expressions of an index: one text per key (``None`` for a plain column), and WHERE."""
 
     keys: tuple[str | None, ...]
     where: str | None = None
@@ -19,11 +19,11 @@ class IndexExpressions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
-    """The models' own texts; a namespace ``None`` stands for the default one.
+    """The expressions of models. The namespace ``None`` is the default one.
 
-    ``renamed_tables`` and ``renamed_columns`` lead from the new name to the old one
-    (``info={"renamed_from": ...}``). ``unclaimed`` are tables beside ours whose modules no database
-    names, with these modules.
+    ``renamed_tables`` and ``renamed_columns`` map new names to old ones
+    (``info={"renamed_from": ...}``). ``unclaimed`` maps tables to their modules if no database
+    lists these modules.
     """
 
     types: Mapping[ColumnKey, str] = field(default_factory=dict)

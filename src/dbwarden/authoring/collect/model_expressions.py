@@ -25,7 +25,7 @@ _NAME = re.compile(r"\w+")
 
 
 def hints(owned: Sequence[OwnedMetadata], url: str) -> Hints:
-    """The texts of all tables in *owned*, for the kind of database of *url*."""
+    """Return the expressions of all tables in *owned*, for the database kind of *url*."""
     compiler = _Compiler(url)
     types: dict[ColumnKey, str] = {}
     defaults: dict[ColumnKey, str] = {}
@@ -71,8 +71,8 @@ def _keep(texts: dict[ColumnKey, str], key: ColumnKey, text: str | None) -> None
 def _checks(table: Table, compiler: "_Compiler") -> Iterator[tuple[str, str]]:
     """Yield names and texts of the checks of *table* and of its columns.
 
-    PostgreSQL names a check that has no name after its table and its only column, and numbers those
-    that would have the same name. A wrong guess fails the proof, and the catalog's words are taken.
+    PostgreSQL names an unnamed check after its table and its only column, and numbers duplicates.
+    A wrong guess fails the proof, and the catalog's text is used.
     """
     at_columns = (item for column in table.columns for item in column.constraints)
     unnamed: list[str] = []
@@ -104,14 +104,14 @@ def _domains(tables: Iterable[Table], compiler: "_Compiler") -> Iterator[tuple[C
 
 
 class _Compiler:
-    """SQLAlchemy's compilers for one kind of database; what they refuse is ``None``."""
+    """SQLAlchemy's compilers for one database kind. Their errors become ``None``."""
 
     def __init__(self, url: str) -> None:
         self._dialect = create_mock_engine(url, lambda *_: None).dialect
         self._ddl: Any = self._dialect.ddl_compiler(self._dialect, None)  # type: ignore[arg-type]
 
     def type(self, column: Column[Any]) -> str | None:
-        """``VARCHAR(50)``; types that users made keep the catalog's name, which is theirs."""
+        """Return a type such as ``VARCHAR(50)``; ``None`` for user-defined types."""
         try:
             text = self._dialect.type_compiler_instance.process(column.type, type_expression=column)
         except SQLAlchemyError:
@@ -123,7 +123,7 @@ class _Compiler:
         )
 
     def default(self, column: Column[Any]) -> str | None:
-        """The server default, without DEFAULT."""
+        """Return the server default, without DEFAULT."""
         if not isinstance(column.server_default, DefaultClause):
             return None
         try:
@@ -132,11 +132,11 @@ class _Compiler:
             return None
 
     def generated(self, column: Column[Any]) -> str | None:
-        """The expression of a computed column."""
+        """Return the expression of a computed column."""
         return self.expression(column.computed.sqltext) if column.computed is not None else None
 
     def expression(self, element: Any) -> str | None:
-        """Any expression with its values written out."""
+        """Return an expression with literal values."""
         try:
             return str(
                 self._ddl.sql_compiler.process(element, include_table=False, literal_binds=True)
@@ -145,14 +145,14 @@ class _Compiler:
             return None
 
     def constraint_name(self, constraint: CheckConstraint) -> str | None:
-        """The name, naming conventions applied; ``None`` where the server chooses one."""
-        if constraint.name is None:  # and no convention has a say
+        """Return the name after naming conventions; ``None`` if the server chooses it."""
+        if constraint.name is None:  # and no naming convention applies
             return None
         name = self._ddl.preparer.format_constraint(constraint, _alembic_quote=False)
         return str(name) if name is not None else None
 
     def index(self, index: Index) -> IndexExpressions:
-        """The expressions of an index; plain columns and what has an order are left out."""
+        """Return the expressions of an index, without plain columns and ordered keys."""
         options = index.dialect_options[self._dialect.name]
         where = options.get("where")
         if isinstance(where, str):

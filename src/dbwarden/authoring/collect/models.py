@@ -1,4 +1,4 @@
-"""Which tables a database owns: what is defined in the modules of its ``model_paths``."""
+"""Find the tables that a database owns, from the modules of its ``model_paths``."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ from dbwarden.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The module that defines a table, and the class that is mapped to it, if there is one."""
+    """The module that defines a table, and the class mapped to it, if any."""
 
     module: str
     class_name: str | None = None
@@ -33,11 +33,11 @@ class Home:
 
 @dataclass(slots=True, kw_only=True)
 class OwnedMetadata:
-    """One MetaData, and what of it belongs to a database.
+    """One MetaData, and the parts of it that belong to a database.
 
-    ``shared`` says that others own tables of it too, so that types and sequences of the whole
-    MetaData are only taken where an owned table or module has them. ``unclaimed`` are those tables
-    of it whose modules no database names, with these modules.
+    If it is ``shared`` with other databases, its types and sequences belong to this one only if an
+    owned table or module uses them. ``unclaimed`` maps tables to their modules if no database lists
+    these modules.
     """
 
     metadata: MetaData
@@ -51,7 +51,7 @@ class OwnedMetadata:
 
 @dataclass(slots=True)
 class _Collected:
-    """What the modules of a database hold."""
+    """The contents of a database's modules."""
 
     names: frozenset[str]
     tables: dict[int, tuple[Table, str]] = field(default_factory=dict)
@@ -76,16 +76,16 @@ def owned_tables(
     siblings: Sequence[DatabaseConfig] = (),
     there: SetUp | None = None,
 ) -> tuple[OwnedMetadata, ...]:
-    """Import the models of *config* and return what it owns, in the order of definition.
+    """Import the models of *config* and return the owned tables, in the order of definition.
 
     Args:
         config: The database.
         siblings: The project's other databases, which may not claim the same tables.
-        there: What ``scratch_setup`` makes: no models own its tables.
+        there: The objects of ``scratch_setup``, whose tables no models own.
 
     Raises:
-        ConfigurationError: A module cannot be imported; a table is claimed twice, has no home,
-            or has a foreign key that leaves the database; no model is found at all.
+        ConfigurationError: A module cannot be imported; a table has two owners, no module, or a
+            foreign key to another database; no model was found.
     """
     sources = find_modules(config)
     modules = import_modules(config, sources)
@@ -108,7 +108,7 @@ def owned_tables(
 
 
 def _configure(config: DatabaseConfig) -> None:
-    """Let SQLAlchemy complete all mappings, so that backrefs and secondaries are there."""
+    """Let SQLAlchemy complete all mappings, which defines backrefs and secondaries."""
     try:
         configure_mappers()
     except SQLAlchemyError as error:
@@ -147,7 +147,7 @@ def _collect_value(value: object, module: str, collected: _Collected, *, own: bo
 
 
 def _mappers(class_: type, collected: _Collected) -> Iterator[Mapper[object]]:
-    """The mappers of the registry that *class_*, mapped or a declarative base, belongs to, once."""
+    """Yield the mappers in the registry of *class_*, a mapped class or a base, only once."""
     found: Any = inspect(class_, raiseerr=False)
     registry: Any = found.registry if isinstance(found, Mapper) else None
     for attribute in ("registry", "_sa_registry"):
@@ -170,13 +170,13 @@ def _collect_mapper(mapper: Mapper[object], collected: _Collected) -> None:
 
 
 def _claim_secondary(table: Table, module: str, collected: _Collected) -> None:
-    """An association table that no module names belongs to the class that names it first."""
+    """Assign an association table without a module to the first class that uses it."""
     if id(table) not in collected.tables and id(table) not in collected.homes:
         collected.claim(table, module)
 
 
 def _homes() -> dict[int, str]:
-    """For each table that a module assigns at its top level, the first such module."""
+    """Return the first module that assigns each table at its top level."""
     found: dict[int, str] = {}
     for name, module in list(sys.modules.items()):
         values = dict(getattr(module, "__dict__", None) or {})
@@ -189,7 +189,7 @@ def _homes() -> dict[int, str]:
 
 
 def _claim_remaining(collected: _Collected) -> None:
-    """Find the homes of tables that share a MetaData with ours but that no module of ours names."""
+    """Find the modules of tables that share a MetaData with ours but are not in our modules."""
     for metadata in collected.metadata.values():
         for table in metadata.tables.values():
             if id(table) in collected.tables or id(table) in collected.others:
@@ -270,7 +270,7 @@ def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
 def _refuse_nothing(
     config: DatabaseConfig, modules: Sequence[ModuleType], collected: _Collected
 ) -> None:
-    """Raise unless *modules* are modules of models whose last table was deleted."""
+    """Raise an error for *modules* without models, unless their last table was deleted."""
     values = [value for module in modules for value in vars(module).values()]
     imported = {collected.homes.get(id(value)) for value in values if isinstance(value, Table)}
     imported |= {value.__module__ for value in values if _is_mapped(value)}
@@ -292,7 +292,7 @@ def _is_mapped(value: object) -> bool:
     return isinstance(value, type) and isinstance(inspect(value, raiseerr=False), Mapper)
 
 
-# -- what must not be -------------------------------------------------------------------------
+# -- checks -----------------------------------------------------------------------------------
 
 
 def _without_overlap(
@@ -320,7 +320,7 @@ def _without_overlap(
 def _sources(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
     try:
         return find_modules(config)
-    except ConfigurationError:  # it is told when that database is worked on
+    except ConfigurationError:  # reported by the commands for that database
         return ()
 
 
@@ -344,13 +344,13 @@ def _check_foreign_keys(
 
 
 def _is_there(there: SetUp | None, name: str) -> bool:
-    """Return whether ``scratch_setup`` makes the table called *name*."""
+    """Return whether ``scratch_setup`` creates the table called *name*."""
     namespace, _, table = name.rpartition(".")
     return there is not None and there.table(namespace or None, table) is not None
 
 
 def target_of(key: ForeignKey, metadata: MetaData) -> str:
-    """The full name of the table that *key* leads to, whether it is there or not."""
+    """Return the full name of the target table of *key*, even if it does not exist."""
     column = key._colspec
     if isinstance(column, Column) and isinstance(column.table, Table):
         return column.table.fullname
@@ -367,7 +367,7 @@ def _leaves(
     metadata: MetaData,
     homes: Sequence[str],
 ) -> ConfigurationError:
-    """*homes* are the modules of all tables outside to which foreign keys lead."""
+    """Return the error for a foreign key to a table in one of *homes*, outside the database."""
     known = metadata.tables.get(target)
     words = f"the foreign key of {column} leads to {target}"
     if known is None:

@@ -1,4 +1,4 @@
-"""From ``model_paths`` to imported modules: dotted names, files and folders."""
+"""Resolve ``model_paths`` (dotted names, files and folders) and import the modules."""
 
 import ast
 import importlib
@@ -20,15 +20,15 @@ from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import Location
 
 NOT = "!"
-"""Begins an entry of ``model_paths`` that leaves a module out."""
+"""Prefix of an entry of ``model_paths`` that excludes a module."""
 
 ALONE = ".__init__"
-"""Ends an entry that means a package's own module, without what is inside the package."""
+"""Suffix of an entry for a package's own module, without its submodules."""
 
 SHOWN = 10
 
 _MODEL = re.compile(rb"__tablename__|\bTable\(|\btable=True\b|\bDeclarativeBase\b")
-"""What the text of a module has that defines models."""
+"""A pattern in the text of modules that define models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,12 @@ class ModuleSource:
 
 
 def find_modules(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
-    """The modules that the ``model_paths`` of *config* mean, packages walked, each once.
+    """Return the modules in the ``model_paths`` of *config*, with those in packages, each once.
 
-    Importing happens only as far as packages have to be imported to be found.
+    This imports packages only as far as needed to find them.
 
     Raises:
-        ConfigurationError: A path that leads to no module.
+        ConfigurationError: A path leads to no module.
     """
     _make_importable(config.root)
     found: dict[str, ModuleSource] = {}
@@ -59,10 +59,10 @@ def find_modules(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
 
 
 def _leave_out(config: DatabaseConfig, path: str, found: dict[str, ModuleSource]) -> None:
-    """Remove from *found* the module, or the file or folder, at *path* and all that is in it.
+    """Remove the module, file or folder at *path* and its contents from *found*.
 
     Raises:
-        ConfigurationError: None of them is.
+        ConfigurationError: *found* has no such module.
     """
     excluded = [
         name
@@ -85,7 +85,7 @@ def _leave_out(config: DatabaseConfig, path: str, found: dict[str, ModuleSource]
 def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
     """Return a sentence for each of the ``model_paths`` that leads to no module. Blocking.
 
-    Nothing is imported: the finders of ``import`` are asked for files only.
+    This imports nothing, and only asks the finders of ``import`` for files.
     """
     _make_importable(config.root)
     found = []
@@ -112,15 +112,15 @@ def _is_path(path: str) -> bool:
 
 
 def _is_module(name: str) -> bool:
-    """Whether there is a module *name*; where a package makes its own path, that is believed."""
+    """Return whether the module *name* exists; assume so in packages that compute their path."""
     try:
         return _spec(name) is not None
-    except Exception:  # of a finder that another package installed
+    except Exception:  # raised by a finder of another package
         return True
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Find the module *name* as ``import`` does, without importing the packages it is in."""
+    """Find the module *name* like ``import``, but without importing its parent packages."""
     spec: ModuleSpec | None = None
     folders: Sequence[str] | None = None
     parts = name.split(".")
@@ -147,7 +147,7 @@ def import_modules(
     """Import *sources* in order.
 
     Raises:
-        ConfigurationError: A module fails; with the file and line at which it does.
+        ConfigurationError: A module raised an error; with its file and line.
     """
     return tuple(_import(config, source) for source in sources)
 
@@ -196,7 +196,7 @@ def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
 
 
 def nearest(root: Path, path: str) -> str | None:
-    """The module below *root* that *path* may mean: one spelt alike, or the one that holds it."""
+    """Return a module below *root* with a name similar to *path*, or one that contains it."""
     folder, found = root, list[str]()
     for part in path.split("."):
         entries = [item for item in folder.iterdir() if item.suffix == ".py" or item.is_dir()]
@@ -231,11 +231,11 @@ def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
 
 
 def _dotted(root: Path, path: Path) -> str | None:
-    """The name under which ``import`` finds *path*, so that nothing loads twice."""
+    """Return the name under which ``import`` finds *path*, so that no module loads twice."""
     file = path.resolve()
     homes = {folder.resolve() for folder in (root, *map(Path, sys.path))}
     inside = [folder for folder in homes if file.is_relative_to(folder) and file != folder]
-    # A folder that is a package itself is on the path by chance: its modules have longer names.
+    # Prefer folders that are not packages: modules of packages have longer names.
     tops = [folder for folder in inside if not (folder / "__init__.py").exists()] or inside
     if not tops:
         return None
@@ -251,7 +251,7 @@ def _made_up(path: Path) -> str:
 
 
 def _inside(folder: Path, package: str) -> Iterator[ModuleSource]:
-    """Every module below *folder*, the folder of *package*, found without importing."""
+    """Yield every module below *folder*, the folder of *package*, without importing it."""
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if entry.suffix == ".py" and entry.stem.isidentifier():
             if entry.stem not in ("__init__", "__main__"):
@@ -263,7 +263,7 @@ def _inside(folder: Path, package: str) -> Iterator[ModuleSource]:
 
 
 def _is_foreign(folder: Path) -> bool:
-    """Whether *folder* holds no models but Python's own files, or an Alembic environment."""
+    """Return whether *folder* is an Alembic environment, or has only Python's own files."""
     alembic = (folder / "env.py").exists() and (
         (folder / "script.py.mako").exists() or (folder / "versions").is_dir()
     )
@@ -296,9 +296,10 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 def _failure(config: DatabaseConfig, name: str, error: BaseException) -> ConfigurationError:
-    """What went wrong while *name* was imported, at the deepest place in the project's files.
+    """Return the error of importing *name*, located at the deepest frame in the project.
 
-    Raise it outside the ``except`` block: *error* may hold a secret, and would be its context.
+    Raise it outside the ``except`` block, because *error* may contain a secret and would be its
+    context.
     """
     place: Location | None
     if isinstance(error, SyntaxError) and error.filename:
@@ -316,12 +317,12 @@ def _failure(config: DatabaseConfig, name: str, error: BaseException) -> Configu
 
 
 def place_of(root: Path, error: BaseException, *, own: bool = False) -> Location | None:
-    """Where *error* comes from: the deepest place in the project's files.
+    """Return the deepest frame of *error* in the project's files.
 
     Args:
         root: The project's folder.
-        error: What was caught.
-        own: Whether no other place counts.
+        error: The caught exception.
+        own: Whether to ignore frames outside the project.
     """
     frames = [
         frame
@@ -348,7 +349,7 @@ def _advice(config: DatabaseConfig, name: str) -> Iterator[str]:
 
 
 def _with_models(package: str) -> str:
-    """The modules of *package* whose text defines models, as it is without running it."""
+    """Return the modules of *package* whose text defines models, without importing them."""
     spec = _spec(package)
     folders = (spec.submodule_search_locations if spec is not None else None) or ()
     found = [source for folder in folders for source in _inside(Path(folder), package)]
@@ -363,7 +364,7 @@ def in_project(root: Path, filename: str) -> bool:
 
 
 def names_assigned(module: ModuleType) -> frozenset[str] | None:
-    """The top-level names of *module* that it does not import; ``None`` where its text is gone."""
+    """Return the top-level names of *module* that it does not import; ``None`` without a source."""
     path = getattr(module, "__file__", None)
     if path is None or not str(path).endswith(".py"):
         return None
@@ -376,7 +377,7 @@ def names_assigned(module: ModuleType) -> frozenset[str] | None:
 
 
 def _imported(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Names that imports bind, at the top or inside ``if`` and ``try``."""
+    """Yield the names that imports bind, at the top level or inside ``if`` and ``try``."""
     for node in body:
         match node:
             case ast.Import(names=names) | ast.ImportFrom(names=names):

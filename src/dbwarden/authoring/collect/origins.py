@@ -20,16 +20,16 @@ from dbwarden.types import Location
 
 
 def _nowhere() -> None:
-    """Return no place."""
+    """Return no location."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """The part of the models that a statement comes from.
 
-    ``refs`` are the objects that the statement makes, with the namespace ``None`` for the default
-    one. ``table`` is the table that it belongs to, ``needs`` are the tables that its foreign keys
-    lead to, ``tables`` are those that cannot be built without the statement.
+    ``refs`` are the objects that the statement creates; the namespace ``None`` is the default one.
+    ``table`` is the table that it belongs to, ``needs`` are the targets of its foreign keys, and
+    ``tables`` are the tables that cannot be built without the statement.
     """
 
     what: str
@@ -41,7 +41,7 @@ class Origin:
 
     @property
     def location(self) -> Location | None:
-        """Where it is defined. The modules are only read when this is asked for."""
+        """The line of the definition. Reads the modules."""
         return self.place()
 
 
@@ -71,7 +71,7 @@ class Origins:
         self._item = item
 
     def of(self, element: object) -> Origin:
-        """Return where *element* comes from; inside a DDL event, the line that executes it."""
+        """Return the origin of *element*; inside a DDL event, the line that executes it."""
         obj = getattr(element, "element", None)
         match obj:
             case Table():
@@ -92,7 +92,7 @@ class Origins:
         return Origin(what="a DDL event", place=partial(_same, self._running()))
 
     def of_table(self, table: Table, keys: Iterable[ForeignKeyConstraint] | None = None) -> Origin:
-        """Return the origin of *table*, which is made with *keys*, or with all its foreign keys."""
+        """Return the origin of *table*, created with *keys* or with all its foreign keys."""
         name = name_of(table)
         return Origin(
             what=f"table {table.fullname}",
@@ -104,7 +104,7 @@ class Origins:
         )
 
     def of_index(self, index: Index) -> Origin:
-        """Return the origin of *index*, which its table can do without."""
+        """Return the origin of *index*, which its table does not need."""
         table: Any = index.table
         name = f"index {index.name}" if index.name is not None else "an index"
         return Origin(

@@ -1,7 +1,6 @@
-"""What other configured databases have in the same PostgreSQL database, in namespaces of their own.
+"""Ignore the namespaces of other configured databases in the same PostgreSQL database.
 
-None of that is part of this one: it is no drift, nothing proposes to drop it, ``baseline`` does not
-write it down.
+They are no drift, no migration drops them, and ``baseline`` does not write them.
 """
 
 import re
@@ -20,10 +19,10 @@ from dbwarden.schema import Grant, ObjectKind, Ref, Schema
 
 
 async def read_live(scratch: ScratchSession, made: Schema | None = None) -> Schema:
-    """Read the schema of the configured database, without what its neighbours have in it.
+    """Read the schema of the configured database, without the namespaces of its neighbours.
 
-    What ``scratch_setup`` makes is as it makes it, and nothing else is in the namespaces of its
-    tables, unless the migration files *made* tables there.
+    Objects of ``scratch_setup`` are as that file defines them. Other objects in their namespaces
+    are left out, unless the migration files *made* tables there.
     """
     live = await scratch.authoring_dialect.read_live(scratch.config)
     there = await set_up_of(scratch)
@@ -43,7 +42,7 @@ def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[
         other = item.template if isinstance(item, TenantFamily) else item
         try:
             url = (other.for_dev() if config.dev else other).url
-        except ConfigurationError:  # it has no development database of this kind
+        except ConfigurationError:  # no development database of this kind
             continue
         if own is None or url is None or url.target != own.target:
             continue
@@ -54,7 +53,7 @@ def neighbours(config: DatabaseConfig, project: Project) -> Iterator[re.Pattern[
 
 
 def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:
-    """*schema* without the namespaces that *theirs* match, and all that is in them. Pure."""
+    """Return *schema* without the namespaces that *theirs* match, and their contents. Pure."""
 
     def stays(ref: Ref) -> bool:
         named = ref.kind in (ObjectKind.NAMESPACE, ObjectKind.DEFAULT_PRIVILEGES)

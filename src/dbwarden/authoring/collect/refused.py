@@ -1,4 +1,4 @@
-"""What the server, or SQLAlchemy, refuses of the models: name it, and leave it out if asked to."""
+"""Name the parts of models that the server or SQLAlchemy refuses; leave them out on request."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,16 +14,16 @@ KEEP_GOING = "To compare the rest without it, pass --keep-going."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A part of the models that was refused and left out, and the objects that it would make.
+    """A part of the models that was refused and left out, and its objects.
 
-    The namespace of an object is ``None`` where the model gives none.
+    The namespace of an object is ``None`` if the model has none.
     """
 
     error: DBWardenError
     refs: tuple[Ref, ...]
 
     def __post_init__(self) -> None:
-        """Take back the advice that was followed."""
+        """Remove the advice to pass --keep-going, which was followed."""
         self.error.next_step = (self.error.next_step or "").removesuffix(KEEP_GOING).strip()
 
 
@@ -42,9 +42,9 @@ def name_origin(error: StatementFailed, origins: Mapping[str, Origin]) -> Statem
 def without(
     statements: Sequence[str], origins: Mapping[str, Origin], error: StatementFailed
 ) -> tuple[tuple[str, ...], tuple[Refused, ...]] | None:
-    """Return *statements* without the refused one and its dependents, and what those are.
+    """Return *statements* without the refused one and its dependents, and the refused objects.
 
-    ``None`` where it is not known what the refused statement makes. Blocking: reads the modules.
+    Return ``None`` if the objects of the statement are unknown. Blocking: reads the modules.
     """
     origin = origins.get(error.statement or "")
     if origin is None or not origin.refs:
@@ -76,7 +76,7 @@ def _users(
 
 
 def needs_refused(database: DatabaseName | None, origin: Origin) -> Refused:
-    """Return that *origin* has a foreign key to something that was left out."""
+    """Return the refusal of *origin*, whose foreign key leads to an object that was left out."""
     error = ConfigurationError(
         f"{origin.what} was left out too: its foreign key leads to a table that was left out",
         database=database,

@@ -1,7 +1,7 @@
-"""What ``scratch_setup`` makes: it is there anyway, so that no side of a comparison changes it.
+"""Read the objects of ``scratch_setup``, which exist outside dbwarden's control.
 
-Models may define its tables, so that SQLAlchemy knows them, and may have foreign keys to them
-without that. Neither models nor a live database make a difference to it.
+Models may define its tables, or reference them without a definition. Neither models nor a live
+database change these objects in a comparison.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ class SetUp:
     schema: Schema
 
     def table(self, namespace: str | None, name: str) -> Table | None:
-        """Return its table of that name; the namespace ``None`` is the default one."""
+        """Return the table called *name*; the namespace ``None`` is the default one."""
         return self.schema.table(self._qualified(namespace, name))
 
     def has_enum(self, namespace: str | None, name: str) -> bool:
-        """Return whether it makes the enum of that name."""
+        """Return whether ``scratch_setup`` creates the enum called *name*."""
         qualified = self._qualified(namespace, name)
         return any(enum.name == qualified for enum in self.schema.enums)
 
@@ -32,14 +32,14 @@ class SetUp:
         return QualifiedName(namespace or self.schema.default_namespace, name)
 
     def foreign(self, made: Schema | None) -> frozenset[str]:
-        """Return the namespaces that belong to others: it puts tables there, *made* does not."""
+        """Return the namespaces in which ``scratch_setup`` has tables and *made* has none."""
         theirs = _inhabited(self.schema) - {self.schema.default_namespace}
         known = {table.ref for table in self.schema.tables}
         more = {it.name.namespace for it in (made.tables if made else ()) if it.ref not in known}
         return frozenset(space for space in theirs - more if space is not None)
 
     def added_to(self, live: Schema, foreign: AbstractSet[str]) -> Schema:
-        """Return *live* with what it makes as it makes it, and nothing else of *foreign*."""
+        """Return *live* with the objects of ``scratch_setup``, and no others in *foreign*."""
         changed: dict[str, Any] = {}
         mine = {table.name for table in self.schema.tables}
         for field in fields(Schema):
@@ -68,7 +68,7 @@ _ON_TABLES = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY)
 
 
 def _stays(obj: Any, foreign: AbstractSet[str], mine: AbstractSet[QualifiedName]) -> bool:
-    """Return whether *thing* of a live database is in no foreign namespace, or on our tables."""
+    """Return whether live *obj* is outside the foreign namespaces, or on our tables."""
     ref: Ref = obj.on if isinstance(obj, Grant) else obj.ref
     if ref.namespace not in foreign:
         return True
@@ -85,7 +85,7 @@ def _refs(schema: Schema) -> Iterator[Ref]:
 
 
 async def set_up_of(scratch: ScratchSession) -> SetUp | None:
-    """Return what ``scratch_setup`` makes, or ``None`` where there is none."""
+    """Return the objects of ``scratch_setup``, or ``None`` if none is configured."""
     if scratch.config.scratch_setup is None:
         return None
     return SetUp(await scratch.schema(EMPTY))

@@ -1,4 +1,4 @@
-"""Let foreign keys of models lead to tables that ``scratch_setup`` makes and no model defines."""
+"""Let models reference tables of ``scratch_setup`` that no model defines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from dbwarden.authoring.collect.set_up import SetUp
 
 
 class _Named(UserDefinedType[Any]):
-    """A type by its name: a foreign key's column without a type of its own gets it."""
+    """A type by name, for foreign key columns without a type of their own."""
 
     cache_ok = True
 
@@ -25,7 +25,7 @@ class _Named(UserDefinedType[Any]):
 
 @contextmanager
 def stand_ins(item: OwnedMetadata, there: SetUp | None) -> Iterator[None]:
-    """Define the tables that are missing for the time of the block; it must not create them."""
+    """Define the missing tables inside the block, which must not create them."""
     missing = {
         target: known
         for table in item.tables

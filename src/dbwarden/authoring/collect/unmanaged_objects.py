@@ -1,9 +1,9 @@
-"""What hand-written migrations made and models cannot say stays as it is.
+"""Preserve objects of handwritten migrations that models cannot express.
 
-Models say tables, their parts, enums and sequences by themselves. Functions, triggers, views,
-policies, extensions and the like reach a database through DDL events, ``schema_paths`` or
-hand-written migrations. Where there are ``schema_paths``, these are the whole truth. Otherwise
-what a hand-written file made is not dropped because no model mentions it.
+Models express tables, their parts, enums and sequences. Functions, triggers, views, policies and
+extensions come from DDL events, ``schema_paths`` or handwritten migrations. If there are
+``schema_paths``, they are complete. Otherwise, objects of handwritten migrations are not dropped,
+although no model mentions them.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ KINDS = (
     *("statistics", "others", "grants", "default_privileges"),
 )
 ON_TABLES = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY)
-"""What has no name of its own, but one within its table."""
+"""Kinds whose names are unique only within a table."""
 MARK = "-- Verdict: "
-"""What stands in the header of a migration that make-migrations wrote."""
+"""The header line of a migration that make-migrations wrote."""
 
 
 def is_generated(text: str) -> bool:
-    """Whether *text*, a whole migration file, was written by make-migrations."""
+    """Return whether make-migrations wrote *text*, a whole migration file."""
     head = text.partition("-- upgrade")[0]
     return any(line.startswith(MARK) for line in head.splitlines())
 
@@ -39,9 +39,9 @@ async def preserve_unmanaged(
     handwritten: Sequence[Migration],
     desired: Schema,
 ) -> tuple[Schema, frozenset[Ref]]:
-    """*desired* with what only the *handmade* among *files* have made, and which that is.
+    """Return *desired* with the objects that only *handwritten* files create, and their refs.
 
-    Replays as often as there are hand-written files, but only when something would be dropped.
+    This replays the files once per handwritten file, but only if objects would be dropped.
     """
     current = await scratch.schema(files_source(files))
     gone = _only_in(current, desired)
@@ -58,7 +58,7 @@ async def preserve_unmanaged(
 
 
 def _was_on_another_table(ref: Ref, made: AbstractSet[Ref], current: Schema) -> bool:
-    """Whether *ref* is one of those *made*, whose table a later migration renamed."""
+    """Return whether *ref* is in *made* under a table name that a later migration changed."""
     return ref.kind in ON_TABLES and any(
         (old.kind, old.part) == (ref.kind, ref.part) and current.table(old.table) is None
         for old in made
@@ -74,7 +74,7 @@ def _only_in(current: Schema, desired: Schema) -> set[Ref]:
 
 
 def with_objects(desired: Schema, current: Schema, refs: AbstractSet[Ref]) -> Schema:
-    """*desired* and those things of *current* that *refs* name, with what they need."""
+    """Return *desired* with the objects of *current* that *refs* name, and their dependencies."""
     if not refs:
         return desired
     changed: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def with_objects(desired: Schema, current: Schema, refs: AbstractSet[Ref]) -> Sc
 
 
 def without_objects(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
-    """*schema* but for those things that *refs* name."""
+    """Return *schema* without the objects that *refs* name."""
     changed: dict[str, Any] = {
         kind: tuple(obj for obj in getattr(schema, kind) if obj.ref not in refs) for kind in KINDS
     }
@@ -99,7 +99,7 @@ def without_objects(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
 
 
 def with_virtual_tables(current: Schema, desired: Schema) -> Schema:
-    """*desired* and the virtual tables of *current*: models don't know them, so they stay."""
+    """Return *desired* with the virtual tables of *current*, which models cannot express."""
     there = {table.name.name.lower() for table in desired.tables}
     virtual = [table for table in current.tables if table.virtual is not None]
     kept = [table for table in virtual if table.name.name.lower() not in there]
