@@ -1,8 +1,8 @@
-"""The ledger: what its rows say and where it lies. Pure; the dialects hold its SQL.
+"""Define the rows of the migration history. Pure; the dialects hold the SQL.
 
-A row tells of one migration. It is never deleted: a rollback marks it ``rolled_back``, so the
-ledger is also the history of who did what and when. At most one row of a migration is *live*
-(any other state); a unique index in every dialect guards that.
+A row describes one migration. It is never deleted, because a rollback marks it ``rolled_back``;
+so the table is also the history of who did what and when. At most one row of a migration is
+*live* (in any other state), which a unique index in every dialect guarantees.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DEFAULT_TABLE = "dbwarden_ledger"
 
 
 class HistoryKind(StrEnum):
-    """What sort of migration a file is."""
+    """The kind of a migration."""
 
     VERSIONED = "versioned"
     ALWAYS = "repeatable_always"
@@ -23,10 +23,10 @@ class HistoryKind(StrEnum):
 
 
 class State(StrEnum):
-    """How far a migration is.
+    """The state of a migration.
 
-    ``upgrading`` and ``rolling_back`` stand between the steps of a migration that has statements
-    outside a transaction: ``step`` of them are done, ``running`` names the one under way.
+    ``upgrading`` and ``rolling_back`` occur between the steps of a migration with statements
+    outside a transaction: ``step`` of them are done, ``running`` is the statement in progress.
     """
 
     APPLIED = "applied"
@@ -39,10 +39,10 @@ class State(StrEnum):
 class LedgerRow:
     """One row of the ledger.
 
-    ``key`` is the version (``"0007"``) of a versioned migration, the name of a repeatable one.
-    ``step`` counts the steps that are done in the direction of ``state``; ``running`` is the
-    statement whose outcome is not known yet, else ``None``. ``steps_checksum`` covers the text
-    of the done steps. Times are UTC; ``duration_ms`` is milliseconds.
+    ``key`` is the version (``"0007"``) of a versioned migration, or the name of a repeatable one.
+    ``step`` counts the completed steps in the direction of ``state``; ``running`` is the
+    statement whose effect is not known yet, else ``None``. ``steps_checksum`` covers the text
+    of the completed steps. Times are in UTC, ``duration_ms`` in milliseconds.
     """
 
     id: int
@@ -65,18 +65,18 @@ class LedgerRow:
 
     @property
     def live(self) -> bool:
-        """Whether this row still counts: it was not rolled back."""
+        """True if the row was not rolled back."""
         return self.state is not State.ROLLED_BACK
 
     @property
     def marked(self) -> bool:
-        """Whether it only counts as applied (``baseline``): no step of it ran here."""
+        """True if ``baseline`` marked the migration as applied and none of its steps ran."""
         return self.state is State.APPLIED and self.step == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """Who holds the migration lock: the server's process number, who, since when, doing what."""
+    """The holder of the migration lock; ``pid`` is the server's process number."""
 
     pid: int | None
     application: str | None = None
@@ -98,7 +98,7 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerExcerpt:
-    """The newest rows of a ledger, rolled-back ones included, oldest first; *total* are in it."""
+    """The newest rows of a ledger, rolled-back ones included, oldest first, and the row count."""
 
     rows: tuple[LedgerRow, ...] = ()
     total: int = 0
@@ -106,7 +106,7 @@ class LedgerExcerpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaState:
-    """What a read replica tells of itself; ``lag_seconds`` is ``None`` where it can't say."""
+    """The state of a read replica; ``lag_seconds`` is ``None`` if it is unknown."""
 
     lag_seconds: float | None
     replayed: str | None
@@ -114,12 +114,12 @@ class ReplicaState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one look at a database tells; made in one round trip, and never by writing.
+    """The status of one database, read in one round trip and without writing.
 
-    ``rows`` are the live ones, so that a look does not get slower with every rollback; ``None``
-    when there is no ledger yet. ``namespace`` is where the ledger lies or
-    would be made (``None`` on kinds without namespaces). ``replica`` is set on a server that
-    replays another one's changes.
+    ``rows`` are the live ones only, so that reading does not get slower with every rollback;
+    ``None`` if there is no ledger yet. ``namespace`` is where the ledger is or would be created
+    (``None`` on kinds without namespaces). ``replica`` is set on a server that replays the
+    changes of another one.
     """
 
     server_version: str

@@ -1,8 +1,8 @@
-"""What every kind of database can do, and the values that go in and come out.
+"""Define the interface of a database kind and the values that it takes and returns.
 
-A dialect is a folder with the same rooms: ``splitting`` (text -> statements -> steps, pure),
-``execution`` (connect, read, lock, run, cancel), ``ledger`` (its SQL). Nothing outside the folder
-knows what is odd about the kind.
+Each kind is a folder with the same layout: ``sql`` (split text into statements and steps, pure),
+``migrate`` (connect, read, lock, run, cancel), ``serve`` (engines for the application). Code
+outside the folder does not depend on the kind.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One SQL statement as written, without its closing semicolon, and its place in the file.
+    """One SQL statement as written, without its closing semicolon, and its location in the file.
 
-    ``line`` and ``column`` count from 1, ``column`` in characters. ``marked`` says that
-    ``-- @dbwarden:autocommit`` stands before it.
+    ``line`` and ``column`` count from 1, ``column`` in characters. ``marked`` is true if
+    ``-- @dbwarden:autocommit`` precedes the statement.
     """
 
     text: str
@@ -33,10 +33,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is done or not done as a whole: a transaction of statements, or one outside of any.
+    """The part of a migration that runs in one go: a transaction, or one statement outside of any.
 
     ``number`` counts from 1 within the section. ``text`` is the exact slice of the file that a
-    transactional step sends, ``line`` and ``column`` where that slice begins.
+    transactional step sends; it begins at ``line`` and ``column``.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Step:
 
 
 def suggest_baseline(database: DatabaseName) -> str:
-    """What else may be meant where a migration makes what is there."""
+    """Return the advice to run ``baseline`` for an object that already exists."""
     return (
         "Or was it there before dbwarden? Then mark what it has as applied: "
         f"dbwarden baseline -d {database} --to VERSION"
@@ -56,10 +56,10 @@ def suggest_baseline(database: DatabaseName) -> str:
 
 
 def steps_checksum(steps: Sequence[Step]) -> Checksum:
-    """The checksum of what *steps* run, for ``LedgerRow.steps_checksum``.
+    """Return the checksum of the SQL of *steps*, for ``LedgerRow.steps_checksum``.
 
-    Line ends, trailing blanks and the comments between statements don't count; the cut into
-    steps does.
+    It ignores line ends, trailing blanks and comments between statements; it depends on the
+    division into steps.
     """
     digest = hashlib.sha256()
     for step in steps:
@@ -74,10 +74,10 @@ def steps_checksum(steps: Sequence[Step]) -> Checksum:
 class PendingMigration:
     """One migration to run in one direction.
 
-    ``done`` steps were done by an earlier run (0 for a fresh one); ``interrupted`` says that the
-    step after them was under way when that run ended, so that its effect must be looked up.
-    ``row`` is the live ledger row as it was read, where there is one: it is written only while it
-    is still like that. ``fake`` only writes the ledger (baseline).
+    ``done`` steps were completed by an earlier run (0 for a fresh one); ``interrupted`` is true if
+    that run ended during the next step, whose effect must then be looked up. ``row`` is the live
+    ledger row as it was read, or ``None``; it is updated only if it has not changed since.
+    ``fake`` only writes the ledger (baseline).
     """
 
     migration: Migration
@@ -90,15 +90,15 @@ class PendingMigration:
 
     @property
     def resumed(self) -> bool:
-        """Whether an earlier run began it."""
+        """True if an earlier run started the migration."""
         return self.done > 0 or self.interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDatabase:
-    """How a database is to be made; what is ``None`` the server decides.
+    """The options of a database to create; the server chooses those that are ``None``.
 
-    ``template`` is another database of the same server, to be copied.
+    ``template`` is the database of the same server to copy.
     """
 
     template: str | None = None
@@ -107,21 +107,21 @@ class NewDatabase:
 
 
 class LedgerAppeared(Exception):
-    """Another migrator made the ledger since our look at it. Never leaves the operations."""
+    """Another migrator created the ledger after this one read the status. Internal."""
 
 
 OnDone = Callable[[PendingMigration], Awaitable[None]]
-"""Called after each work whose end the server has confirmed."""
+"""Called after each migration that the server has confirmed as complete."""
 
 
 class Connection(Protocol):
-    """One connection of dbwarden's own to one database; the only way in which migrations run."""
+    """A connection of dbwarden to one database. Migrations run only through it."""
 
     async def read(self, *, claim: bool = False) -> Reading:
-        """Look at the ledger and the lock. One round trip, never writes.
+        """Read the ledger and the lock in one round trip, without writing.
 
-        With *claim* the lock may be taken by the way where there is no ledger yet, for the
-        ``lock`` that follows; closing the connection lets go of it.
+        With *claim*, also try to take the lock if there is no ledger yet, for the ``lock`` that
+        follows. Closing the connection releases it.
         """
         ...
 
@@ -140,36 +140,36 @@ class Connection(Protocol):
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Be the only migrator of this database until the block ends.
+        """Hold the migration lock of this database inside the block.
 
-        Polls until ``migration_lock_timeout`` is over.
+        Polls until ``migration_lock_timeout`` has passed.
 
         Raises:
-            MigratorBusy: Another one holds it; names it.
+            MigratorBusy: Another migrator holds the lock; the error names it.
         """
         ...
 
     async def create_ledger(self) -> None:
-        """Make the ledger if it does not exist. Only under the lock."""
+        """Create the ledger if it does not exist. Requires the lock."""
         ...
 
     async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """``create_ledger`` and ``run``, where the last look found no ledger.
+        """Create the ledger and run *migrations*, if the last read found no ledger.
 
         Raises:
-            LedgerAppeared: Now there is one; nothing was run.
+            LedgerAppeared: The ledger exists by now; nothing was run.
         """
         ...
 
     async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
         """Run *migrations* in order, each with its ledger row: both happen or neither.
 
-        Only under the lock. Stops at the first failure; what was done before it stays.
+        Requires the lock. Stops at the first failure; earlier migrations remain applied.
 
         Raises:
-            LedgerError: A row is no longer as it was read.
-            StatementFailed: With file, line, column and the server's words.
-            ConnectionLost: The server went away; the next run finds out what happened.
+            LedgerError: A row has changed since it was read.
+            StatementFailed: A statement failed; has file, line, column and the server's message.
+            ConnectionLost: The connection broke; the next run finds out what was applied.
         """
         ...
 
@@ -183,37 +183,37 @@ class Connection(Protocol):
         rollback_checksum: Checksum | None,
         steps_checksum: Checksum | None,
     ) -> None:
-        """Correct one ledger row (repair); clears ``running``. Only under the lock.
+        """Correct one ledger row (repair) and clear ``running``. Requires the lock.
 
         Raises:
-            LedgerError: The row is no longer as it was read.
+            LedgerError: The row has changed since it was read.
         """
         ...
 
     async def delete_row(self, row: LedgerRow) -> None:
-        """Delete one ledger row (repair). Only under the lock.
+        """Delete one ledger row (repair). Requires the lock.
 
         Raises:
-            LedgerError: The row is no longer as it was read.
+            LedgerError: The row has changed since it was read.
         """
         ...
 
     async def terminate_holder(self, holder: LockHolder) -> bool:
-        """End the process that holds the migration lock; whether it was ended."""
+        """Terminate the process that holds the migration lock; return whether it ended."""
         ...
 
 
 class Dialect(Protocol):
-    """One kind of database."""
+    """One database kind."""
 
     name: DialectName
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """Cut *section* into steps. Pure.
+        """Split *section* into steps. Pure.
 
         Raises:
-            MigrationFileError: An unclosed string or comment, transaction control, or what this
-                kind cannot run; with file, line and column.
+            MigrationFileError: The section has an unclosed string or comment, transaction control,
+                or SQL that this kind cannot run; has file, line and column.
         """
         ...
 
@@ -222,19 +222,19 @@ class Dialect(Protocol):
     ) -> AbstractAsyncContextManager[Connection]:
         """Connect within ``config.connect_timeout`` seconds.
 
-        *read_only* is enforced by the server. Leaving the block closes the connection, under a
-        shield; on cancellation what runs on the server is stopped first.
+        The server enforces *read_only*. Leaving the block closes the connection, under a shield;
+        on cancellation the running statement is stopped on the server first.
 
         Raises:
-            ConnectError: Each cause with its own sentence and what to do next.
+            ConnectError: Connecting failed; has a message and a next step for each cause.
         """
         ...
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
-        """Make the empty database that *config* names; whether it was not there before.
+        """Create the empty database of *config*; return ``False`` if it exists already.
 
         Raises:
-            ConnectError: Its server or folder cannot be reached, or this user may not.
-            UsageError: This kind of database has no such thing as what *new* asks for.
+            ConnectError: Its server or folder cannot be reached, or this user lacks the privilege.
+            UsageError: This database kind does not support an option of *new*.
         """
         ...

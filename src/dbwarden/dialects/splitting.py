@@ -1,4 +1,4 @@
-"""What cutting SQL into statements and steps has in common for every kind of database. Pure."""
+"""Split SQL into statements and steps, for every database kind. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ _MARKER = re.compile(r"--[ \t]*@dbwarden[ \t]*:[ \t]*autocommit[ \t]*\r?$", re.I
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A statement, where it begins and ends in the text, and where the next one may begin."""
+    """A statement, its start and end in the text, and the position from which to read on."""
 
     statement: Statement
     start: int
@@ -23,14 +23,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Where a statement ends: ``code`` behind its last character, ``next`` behind its semicolon."""
+    """The end of a statement: ``code`` after its last character, ``next`` after its semicolon."""
 
     code: int
     next: int
 
 
 class Cursor:
-    """Lines and columns of ascending offsets; linear in the text over all calls together."""
+    """Translates ascending offsets into lines and columns, in time linear in the text."""
 
     __slots__ = ("_at", "_line", "_line_start", "_text")
 
@@ -38,7 +38,7 @@ class Cursor:
         self._text, self._line, self._line_start, self._at = source.text, source.line, 0, 0
 
     def place(self, offset: int) -> tuple[int, int]:
-        """Line and column of *offset*, both from 1; not before the last one asked for."""
+        """Return line and column of *offset*, both from 1. Offsets must not decrease."""
         newline = self._text.rfind("\n", self._at, offset)
         if newline >= 0:
             self._line += self._text.count("\n", self._at, offset)
@@ -52,7 +52,7 @@ EndOf = Callable[[Source, int], Ending]
 
 
 def spans(source: Source, lexis: Lexis, end_of: EndOf) -> Iterator[Span]:
-    """Every statement of *source* in order; empty ones are left out."""
+    """Yield the statements of *source* in order, without empty ones."""
     text, position = source.text, 0
     cursor = Cursor(source)
     marker: int | None = None
@@ -81,7 +81,7 @@ def spans(source: Source, lexis: Lexis, end_of: EndOf) -> Iterator[Span]:
 def _next_code(
     source: Source, lexis: Lexis, position: int, marker: int | None
 ) -> tuple[int, int | None]:
-    """Where code begins at or after *position*, and the marker on the way there."""
+    """Return the start of the code at or after *position*, and the marker before it."""
     text = source.text
     while True:
         found = lexis.gap.match(text, position)
@@ -108,12 +108,12 @@ def _marker_between(source: Source, start: int, end: int) -> int | None:
 
 
 def is_marker(comment: str) -> bool:
-    """Whether *comment* is ``-- @dbwarden:autocommit``."""
+    """Return whether *comment* is ``-- @dbwarden:autocommit``."""
     return _MARKER.match(comment) is not None
 
 
 def misplaced_marker(source: Source, offset: int) -> Exception:
-    """The error for a marker that stands inside or behind a statement."""
+    """Return the error for a marker inside or after a statement."""
     return source.error(
         offset,
         "@dbwarden:autocommit must stand on a line of its own, before the statement",
@@ -132,10 +132,10 @@ _OPENING_NAMES = {
 
 
 def close(source: Source, lexis: Lexis, start: int) -> int:
-    """Where the quote or comment that opens at *start* ends.
+    """Return the end of the quote or comment that opens at *start*.
 
     Raises:
-        MigrationFileError: It never does; points to where it opens.
+        MigrationFileError: It is never closed; the error points to its start.
     """
     end = lexis.close(source.text, start)
     if end < 0:
@@ -145,9 +145,9 @@ def close(source: Source, lexis: Lexis, start: int) -> int:
 
 
 def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -> int:
-    """The end of the code of ``text[start:end]``, without trailing blanks and *comments*.
+    """Return the end of the code of ``text[start:end]``, without trailing blanks and *comments*.
 
-    What is sent to the server must not end in a line comment: that would hide what follows it.
+    Text sent to the server must not end in a line comment, which would hide what follows.
     """
     for comment_start, comment_end in reversed(comments):
         if text[comment_end:end].strip(_BLANKS):
@@ -161,10 +161,10 @@ def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -
 def group(
     source: Source, found: Iterable[Span], refuses: Callable[[Statement], bool]
 ) -> tuple[Step, ...]:
-    """Put consecutive transactional statements into one step, each other one into its own.
+    """Group consecutive transactional statements into one step; each other one is its own step.
 
-    A step's text goes from the end of the step before it (blanks left out) to the end of its last
-    statement; comments between and before statements belong to it, the closing semicolon does not.
+    A step's text begins after the previous step (without blanks) and ends with its last statement.
+    It includes the comments before and between statements, but not the closing semicolon.
     """
     runs: list[tuple[bool, list[Span]]] = []
     for span in found:

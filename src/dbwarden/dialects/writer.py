@@ -1,4 +1,4 @@
-"""Who writes into a ledger."""
+"""Identify the process that writes to a ledger."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from dbwarden import __version__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """The program, its machine and process, and dbwarden's version."""
+    """The program, its host and process, and the version of dbwarden."""
 
     application: str
     host: str
@@ -20,13 +20,13 @@ class Writer:
 
     @staticmethod
     def this_process() -> "Writer":
-        """The program that runs now."""
+        """Return the writer of the running process."""
         return _of_process(sys.argv[0] if sys.argv else "", os.getpid())
 
 
 @lru_cache(maxsize=8)
 def _of_process(program: str, pid: int) -> Writer:
-    # A fleet asks for each database; the pid tells a process from the one that it was forked from.
+    # Cached because a fleet asks for each database; the pid distinguishes a fork from its parent.
     name = os.path.basename(program)
     return Writer(
         application="dbwarden" if name in ("", "-c", "-m", "__main__.py") else name,

@@ -1,4 +1,4 @@
-"""How the files and the ledger of one database stand to each other, and what follows. Pure."""
+"""Compare files and ledger of one database, and plan upgrades and rollbacks. Pure."""
 
 from dbwarden.planning.comparing import Applied, History, compare
 from dbwarden.planning.rolling_back import RollbackPlan, plan_rollback

@@ -1,4 +1,4 @@
-"""Files and ledger, compared. Pure: what to do is decided here, and done elsewhere."""
+"""Compare the migration files with the ledger of one database. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from dbwarden.types import DatabaseName, Version, format_version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """A file and the live ledger row that says it was applied."""
+    """A file and the live ledger row of its migration."""
 
     migration: Migration
     row: LedgerRow
@@ -20,7 +20,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """How the files and the ledger of one database stand to each other.
+    """The comparison of the files and the ledger of one database.
 
     Every tuple is in the order in which migrations run. Each live row is in exactly one of
     ``applied``, ``changed``, ``superseded``, ``missing``, ``ahead``, ``retired`` and ``partial``.
@@ -28,14 +28,14 @@ class History:
     - ``applied``: file and row agree (repeatable ones too).
     - ``pending``: files to run next, in order: versioned ones by version and dependencies, then
       repeatables (``RA`` always, ``ROC`` when new or changed).
-    - ``changed``: applied versioned migrations whose upgrade or rollback was edited since. A
-      rollback that was written where there was none is not an edit.
-    - ``superseded``: repeatables whose row is of an older text; they are pending too.
-    - ``missing``: live rows whose file is gone although newer files exist, or all files are gone.
-    - ``ahead``: live rows newer than any file: a newer app was here. Not a fault.
-    - ``retired``: rows of repeatables without a file: removed, or a newer app's. Not a fault.
-    - ``out_of_order``: those of ``pending`` that are older than the newest applied version.
-    - ``partial``: rows that stand between two steps, with their file where there is one.
+    - ``changed``: applied versioned migrations whose upgrade or rollback was edited since. Adding
+      a rollback where there was none is not an edit.
+    - ``superseded``: repeatables whose row has an older text; they are pending too.
+    - ``missing``: live rows without a file although newer files exist, or without any file at all.
+    - ``ahead``: live rows newer than any file, applied by a newer app. Not an error.
+    - ``retired``: rows of repeatables without a file: removed, or of a newer app. Not an error.
+    - ``out_of_order``: members of ``pending`` that are older than the newest applied version.
+    - ``partial``: rows of migrations that stopped between two steps, with their file if it exists.
     """
 
     database: DatabaseName | None = None
@@ -51,7 +51,7 @@ class History:
 
     @property
     def version(self) -> str | None:
-        """The newest version that is applied, as the ledger writes it."""
+        """The newest applied version, as the ledger writes it."""
         newest = max((version_of(row) for row in applied_rows(self)), default=None)
         return format_version(newest) if newest is not None else None
 
@@ -61,10 +61,10 @@ def compare(
     rows: Sequence[LedgerRow] | None,
     database: DatabaseName | None = None,
 ) -> History:
-    """Compare *files* with the *rows* of the ledger (``None`` where there is none yet).
+    """Compare *files* with the *rows* of the ledger (``None`` if there is no ledger yet).
 
-    *database* is whose ledger it is, where that is not whose files they are: tenants share theirs.
-    What is left to do then says the name of the tenant.
+    *database* is the owner of the ledger if that is not the owner of the files: a tenant, whose
+    name the pending migrations then get.
     """
     ordered = in_order(files)
     live = {(row.kind, _identity(row)): row for row in rows or () if row.live}
@@ -103,7 +103,7 @@ def _of(database: DatabaseName, migration: Migration) -> Migration:
 
 @dataclass(slots=True)
 class _Comparison:
-    """The tuples of a history while they grow."""
+    """The lists from which a history is built."""
 
     applied: list[Applied] = field(default_factory=list)
     pending: list[Migration] = field(default_factory=list)
@@ -128,7 +128,7 @@ def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | 
 
 
 def _place_row(comparison: _Comparison, row: LedgerRow, newest: Version | None) -> None:
-    """Place a row that no file explains."""
+    """Classify a row that has no file."""
     if row.state is not State.APPLIED:
         comparison.partial.append((row, None))
     elif row.kind is not HistoryKind.VERSIONED:
@@ -146,7 +146,7 @@ def _agrees(migration: Migration, row: LedgerRow) -> bool:
 
 
 def rollback_edited(migration: Migration, row: LedgerRow) -> bool:
-    """Whether there was a rollback when *migration* was applied, and it was another one."""
+    """Return whether *migration* was applied with a rollback that has changed since."""
     if row.rollback_checksum is None or row.rollback_checksum == NOTHING:
         return False
     return migration.rollback is None or migration.rollback.checksum != row.rollback_checksum
@@ -170,7 +170,7 @@ def _out_of_order(ordered: Sequence[Migration], comparison: _Comparison) -> tupl
 
 
 def version_of(row: LedgerRow) -> Version:
-    """The version of a versioned migration's row."""
+    """Return the version of a versioned migration's row."""
     return Version(int(row.key))
 
 
@@ -184,7 +184,7 @@ def _row_order(row: LedgerRow) -> tuple[bool, int, str]:
 
 
 def applied_rows(history: History) -> Iterator[LedgerRow]:
-    """The rows of every version that is applied."""
+    """Yield the rows of all applied versions."""
     for item in (*history.applied, *history.changed):
         if item.migration.version is not None:
             yield item.row
@@ -193,7 +193,7 @@ def applied_rows(history: History) -> Iterator[LedgerRow]:
 
 
 def files_of(history: History) -> Mapping[Version, Migration]:
-    """Every versioned file of *history*, in the order in which they run."""
+    """Return the versioned files of *history*, in the order in which they run."""
     files = [item.migration for item in (*history.applied, *history.changed)]
     files += [*history.pending, *(item for _, item in history.partial if item is not None)]
     return {item.version: item for item in in_order(files) if item.version is not None}

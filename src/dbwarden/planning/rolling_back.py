@@ -1,4 +1,4 @@
-"""What a rollback takes back, and why it sometimes cannot. Pure."""
+"""Plan a rollback, or explain why it is impossible. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from dbwarden.types import Version, format_version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPlan:
-    """What to take back: the rollbacks that stopped half-way, and then *fresh* in this order."""
+    """The rollbacks to run: first those that stopped partway, then *fresh*, in this order."""
 
     resumed: tuple[tuple[LedgerRow, Migration], ...] = ()
     fresh: tuple[Applied, ...] = ()
@@ -43,24 +43,24 @@ class RollbackPlan:
 def plan_rollback(
     history: History, *, to: str | None = None, count: int | None = None, marked: bool = False
 ) -> RollbackPlan:
-    """Return what to take back: newest first, by the order in which the migrations ran.
+    """Return the migrations to roll back: newest first, by the order in which they ran.
 
-    Repeatables are never taken back. A rollback that stopped half-way is finished first, and is
-    one of *count*.
+    Repeatables are never rolled back. A rollback that stopped partway is finished first, and is
+    included in *count*.
 
     Args:
-        history: What ``compare`` found.
-        to: Take back everything that comes after this version, which stays; ``"0"`` for all.
-        count: Take back at most so many; one when neither is given.
-        marked: Also those that were only marked as applied.
+        history: The result of ``compare``.
+        to: Roll back everything after this version, which stays applied; ``"0"`` for all.
+        count: Roll back at most *count* migrations; one if neither *to* nor *count* is given.
+        marked: Include migrations that were only marked as applied.
 
     Raises:
         UsageError: *to* is not applied; *count* is not positive; both are given.
-        RollbackImpossible: One is irreversible, has no rollback, came from a newer app, was only
-            marked as applied, or another that stays applied depends on it.
+        RollbackImpossible: A migration is irreversible, has no rollback, came from a newer app,
+            was only marked as applied, or another that stays applied depends on it.
         ChangedMigration: A rollback was edited after its migration was applied.
         MissingMigration: A file is gone.
-        PartialMigration: A migration stopped half-way.
+        PartialMigration: A migration stopped partway.
     """
     check_amount(to, count)
     resumed = _half_rolled_back(history)
@@ -88,7 +88,7 @@ def plan_rollback(
 
 
 def _half_rolled_back(history: History) -> tuple[tuple[LedgerRow, Migration], ...]:
-    """The rollbacks that stopped half-way and can be finished, newest first."""
+    """Return the rollbacks that stopped partway and can be finished, newest first."""
     resumed = [
         (row, migration)
         for row, migration in history.partial
@@ -117,10 +117,10 @@ def _finish_first_error(history: History) -> PartialMigration:
 def _refuse_kept_version(
     history: History, resumed: Sequence[tuple[LedgerRow, Migration]], to: Version
 ) -> None:
-    """Refuse to roll back to a version whose own rollback has begun.
+    """Refuse to roll back to a version whose rollback has started.
 
     Raises:
-        PartialMigration: There is no way back to it but an upgrade.
+        PartialMigration: Only an upgrade can restore that version.
     """
     for row, migration in resumed:
         if migration.version is not None and migration.version == to:

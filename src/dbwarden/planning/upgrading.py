@@ -1,4 +1,4 @@
-"""What an upgrade runs, and what has to be cleared up before it. Pure."""
+"""Plan an upgrade, or refuse it while the history has errors. Pure."""
 
 from collections.abc import Sequence
 
@@ -27,25 +27,25 @@ def plan_upgrade(
     out_of_order: bool = False,
     at_least: bool = False,
 ) -> tuple[Migration, ...]:
-    """Which pending migrations to run, in order. What is half-way through is resumed before them.
+    """Return the pending migrations to run, in order. Partial migrations are resumed before them.
 
-    Repeatables run when no versioned migration is left pending behind: they are written against
-    the newest schema.
+    Repeatables run only if no versioned migration stays pending, because they are written for the
+    newest schema.
 
     Args:
-        history: What ``compare`` found.
-        to: Up to and including this version.
-        count: At most so many versioned ones, those that are resumed included.
-        out_of_order: Run those, too, that are older than what is applied.
-        at_least: To be past *to* already is fine.
+        history: The result of ``compare``.
+        to: Run up to and including this version.
+        count: Run at most *count* versioned migrations, including resumed ones.
+        out_of_order: Also run migrations that are older than the newest applied one.
+        at_least: Accept a database that is past *to* already.
 
     Raises:
-        UsageError: *to* is no version of a file, or older than what is applied; *count* is not
-            positive; both are given.
-        ChangedMigration: An applied file was edited.
+        UsageError: *to* is not the version of a file, or older than the newest applied one;
+            *count* is not positive; both are given.
+        ChangedMigration: The file of an applied migration was edited.
         MissingMigration: The file of an applied migration is gone.
-        PartialMigration: Something stopped half-way and cannot be resumed by an upgrade.
-        OutOfOrder: What would run is older than what is applied.
+        PartialMigration: A migration stopped partway, and an upgrade cannot resume it.
+        OutOfOrder: A migration to run is older than the newest applied one.
     """
     check_amount(to, count)
     refuse_unclear(history)
@@ -127,12 +127,12 @@ def _is_or_are(objects: Sequence[object]) -> str:
 
 
 def refuse_unclear(history: History) -> None:
-    """Refuse to upgrade what has to be cleared up first.
+    """Refuse to upgrade a database whose history has errors.
 
     Raises:
-        ChangedMigration: An applied file was edited.
+        ChangedMigration: The file of an applied migration was edited.
         MissingMigration: The file of an applied migration is gone.
-        PartialMigration: Something stopped half-way and cannot be resumed by an upgrade.
+        PartialMigration: A migration stopped partway, and an upgrade cannot resume it.
     """
     if history.changed:
         raise _changed_error(history)

@@ -1,4 +1,4 @@
-"""What the decisions have in common: how things are named, and what to do about them."""
+"""Build the errors and command lines that the plans share."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,18 @@ from dbwarden.planning.comparing import History, version_of
 
 
 def command_line(history: History, verb: str, *options: str) -> str:
-    """The command line that a user types next."""
+    """Return the command line to suggest as the next step."""
     database = ["-d", history.database] if history.database else []
     return " ".join(["dbwarden", verb, *database, *options])
 
 
 def display_name(row: LedgerRow) -> str:
-    """A migration as a person calls it: number and description."""
+    """Return the number and description of a migration."""
     return f"{row.key} ({row.description})"
 
 
 def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMigration:
-    """The error for applied migrations whose files are gone."""
+    """Return the error for applied migrations whose files are gone."""
     if history.database is None:
         count = "1 migration is" if len(rows) == 1 else f"{len(rows)} migrations are"
         return MissingMigration(
@@ -40,7 +40,7 @@ def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMi
 
 
 def advise_on_edit(history: History, keys: Sequence[str]) -> str:
-    """Return what to do about applied migrations that were edited: the right way first."""
+    """Return the next steps for applied migrations that were edited, the recommended one first."""
     accept = [word for key in keys for word in ("--accept", key)]
     return (
         f"Undo the edit, and put the change into a new migration: {command_line(history, 'new')} "
@@ -50,7 +50,7 @@ def advise_on_edit(history: History, keys: Sequence[str]) -> str:
 
 
 def partial_without_file_error(history: History, row: LedgerRow) -> PartialMigration:
-    """The error for a half-done migration whose file is gone."""
+    """Return the error for a partial migration whose file is gone."""
     return PartialMigration(
         f"{display_name(row)} stopped after step {row.step}, and its file is gone",
         database=history.database,
@@ -60,7 +60,7 @@ def partial_without_file_error(history: History, row: LedgerRow) -> PartialMigra
 
 
 def check_amount(to: str | None, count: int | None) -> None:
-    """Refuse a choice that makes no sense.
+    """Refuse contradictory or invalid values of ``--to`` and ``--count``.
 
     Raises:
         UsageError: Both are given, or *count* is not positive.
