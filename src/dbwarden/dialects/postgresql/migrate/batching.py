@@ -1,16 +1,15 @@
-"""Many migrations in one message to the server, and which of them an error means. Pure.
+"""Send many migrations in one message, and find the one that an error belongs to. Pure.
 
-PostgreSQL takes a text of many statements in one round trip and stops at the first error. Each
-migration is a transaction of its own in that text, with its ledger row. Two traces tell afterwards
-what happened:
+PostgreSQL runs many statements in one round trip and stops at the first error. In that text each
+migration is a transaction of its own, with its ledger row. Two traces show how far it got:
 
-- ``dbwarden.done``, a setting that each transaction changes: a setting goes back with its
+- ``dbwarden.done``, a setting that each transaction changes. A setting is rolled back with its
   transaction, so its value names the last one that was committed.
-- markers between the statements of a migration: each takes the same advisory lock once more. The
-  session counts that, a rollback does not take it back, and it needs no privilege, so how often
-  it was taken tells which statement ran, where the error has no position. (A ``RAISE`` would tell
-  it too, but each is an answer of its own, which costs more than a small statement.) They all
-  read the same, so that the server's statistics count them as one statement.
+- Markers between the statements of a migration, each of which takes the same advisory lock once
+  more. The session counts these locks, a rollback does not release them, and they need no
+  privilege. So their number identifies the statement if the error has no position. (``RAISE``
+  would too, but each is a response of its own, which costs more than a small statement.) All
+  markers have the same text, so that the server's statistics count them as one statement.
 """
 
 import re
@@ -26,15 +25,15 @@ from dbwarden.files.migration import Migration
 from dbwarden.types import Location
 
 MOST_UNITS = 100
-"""How many migrations travel in one message."""
+"""The maximum number of migrations in one message."""
 
 MOST_CHARACTERS = 1024 * 1024
-"""How long a message gets before the next migration has to wait for the next one."""
+"""The maximum number of characters of SQL in a message with several migrations."""
 
 DONE = "dbwarden.done"
 
 MARK_CLASS = 0x6462776D
-"""The first key of the markers' lock, the letters ``dbwm``; the second is the server's process."""
+"""The first key of the markers' lock, the letters ``dbwm``; the second is the backend's pid."""
 
 _MARKER = (
     f"SELECT pg_catalog.pg_try_advisory_lock_shared({MARK_CLASS},pg_catalog.pg_backend_pid());"
@@ -46,26 +45,26 @@ TRACE = f"""SELECT concat(current_setting('{DONE}', true), ' ', (
     SELECT number + 1, pg_advisory_unlock_shared({MARK_CLASS}, pg_backend_pid())
     FROM given_back WHERE more)
   SELECT max(number) - 1 FROM given_back))"""
-"""Asks for the last commit and the number of markers since the last time it was asked."""
+"""The query for the last commit and the number of markers since the previous query."""
 
 # SET TRANSACTION must come before the first query of a transaction, and a marker is one.
 _SETS_TRANSACTION = re.compile(r"set\s+(?:local\s+|session\s+)?transaction", re.IGNORECASE)
-# The server reads a message as a whole before it runs any of it; these it may find then, and the
-# first one without saying where.
+# The server parses a whole message before it runs any of it. It may raise these errors then, and
+# the first one without a position.
 READING_ERRORS = frozenset({"22021", "22P05", "42601", "54000", "54001"})
 _END = "\n;"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a transaction is started with: seconds (``None``: no limit), and our name."""
+    """The settings of each transaction: timeouts in seconds (``None``: no limit), and our name."""
 
     statement_timeout: float | None
     lock_timeout: float | None
     application: str
 
     def sql(self, key: str, *, scope: str = "LOCAL", lock: bool = True) -> str:
-        """The settings for migration *key*; *lock* ``False`` waits for table locks for ever."""
+        """Return the settings for migration *key*, without ``lock_timeout`` if *lock* is false."""
         lock_timeout = self.lock_timeout if lock else None
         room = NAME_LIMIT - min(len(key), 24) - 1
         name = plain_name(f"{self.application[:room]} {key[:24]}", NAME_LIMIT)
@@ -77,7 +76,7 @@ class Limits:
 
 
 def milliseconds(seconds: float | None) -> int:
-    """*seconds* as the server takes a time limit: at least 1, and 0 for none."""
+    """Return *seconds* as a timeout of the server: at least 1, or 0 for no limit."""
     return 0 if seconds is None else max(1, round(seconds * 1000))
 
 
@@ -85,8 +84,8 @@ def milliseconds(seconds: float | None) -> int:
 class Unit:
     """One transaction: a step (``None``: only the ledger) and the SQL that records it.
 
-    ``number`` is what ``dbwarden.done`` says once it is committed; numbers only grow. ``prelude``
-    are the session settings that earlier steps of the same migration made.
+    ``number`` is the value of ``dbwarden.done`` once it is committed; numbers only increase.
+    ``prelude`` has the session settings of earlier steps of the same migration.
     """
 
     number: int
@@ -98,7 +97,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """A piece of a message that is a piece of a step: ``length`` characters from ``start``."""
+    """A part of a message that is part of a step: ``length`` characters from ``start``."""
 
     start: int
     length: int
@@ -108,9 +107,9 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A text for the server and where its pieces come from.
+    """A text for the server and the origins of its parts.
 
-    ``markers`` has what each marker says, in order: ``(unit number, statements done)``.
+    ``markers`` has the meaning of each marker, in order: ``(unit number, statements done)``.
     """
 
     text: str
@@ -121,10 +120,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """What is known after an error: its position and SQLSTATE, the markers, the last commit.
+    """The facts known after an error: its position and SQLSTATE, the markers, the last commit.
 
     ``position`` counts characters from 1, ``marks`` the markers of the message that ran.
-    ``opened`` says that what came before the first unit is committed.
+    ``opened`` is true if the SQL before the first unit is committed.
     """
 
     sqlstate: str | None
@@ -136,7 +135,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """*unit* failed, at *statement*; ``None`` is our own part or the commit."""
+    """The failure of *unit* at *statement*; ``None`` is our own SQL or the commit."""
 
     unit: Unit
     statement: Statement | None
@@ -145,7 +144,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingRan:
-    """The server refused to read the message; these units stand before the fault in it."""
+    """The server could not parse the message; the units in ``before`` precede the error."""
 
     before: tuple[Unit, ...]
     failed: Failed
@@ -153,14 +152,14 @@ class NothingRan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendApart:
-    """The server refused to read the message and did not say why: send each unit alone."""
+    """The server could not parse the message and gave no position, so send each unit alone."""
 
 
 Verdict = Failed | NothingRan | SendApart
 
 
 def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
-    """Cut *units* into what travels together."""
+    """Split *units* into the batches that one message can carry."""
     batch: list[Unit] = []
     size = 0
     for unit in units:
@@ -175,7 +174,7 @@ def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
 
 
 def render(units: Sequence[Unit], limits: Limits, *, opening: str = "") -> Message:
-    """Write *units* into one message, each its own transaction, behind *opening*."""
+    """Render *units* as one message, each its own transaction, after *opening*."""
     text = [opening]
     slices: list[Slice] = []
     marks: list[tuple[int, int]] = []
@@ -200,14 +199,14 @@ def render(units: Sequence[Unit], limits: Limits, *, opening: str = "") -> Messa
 
 
 class _Ours(NamedTuple):
-    """A piece of a message that we add; a marker says how many statements are done."""
+    """A part of a message that we add; ``done`` is the number of statements before a marker."""
 
     text: str
     done: int | None = None
 
 
 class _Theirs(NamedTuple):
-    """A piece of a step, from *offset* on."""
+    """A part of a step, from *offset* on."""
 
     text: str
     offset: int
@@ -241,7 +240,7 @@ def _step_pieces(step: Step) -> Iterator[_Ours | _Theirs]:
 
 
 def _first_marker(step: Step) -> int:
-    """How many statements must be done before a marker may stand."""
+    """Return the number of statements that must precede the first marker."""
     setting = [
         number
         for number, statement in enumerate(step.statements, start=1)
@@ -251,7 +250,7 @@ def _first_marker(step: Step) -> int:
 
 
 def statement_offsets(step: Step) -> tuple[int, ...]:
-    """Where in the step's text each of its statements begins."""
+    """Return the offset of each statement in the step's text."""
     starts = [0, *(found.end() for found in re.finditer("\n", step.text))]
     return tuple(
         starts[statement.line - step.line]
@@ -261,9 +260,9 @@ def statement_offsets(step: Step) -> tuple[int, ...]:
     )
 
 
-# What only makes things leads to the same in one transaction and in several. A value that is added
-# to an enum, rows that wait for a deferred constraint or SET LOCAL do not.
-_ONLY_MAKES = re.compile(
+# Statements that only create objects have the same result in one transaction and in several. New
+# enum values, deferred constraints and SET LOCAL do not.
+_ONLY_CREATES = re.compile(
     r"(create\s+(unlogged\s+)?(table|sequence|schema|type)|create\s+(unique\s+)?index|alter\s+table"
     r"|comment\s+on)\b",
     re.IGNORECASE,
@@ -271,9 +270,9 @@ _ONLY_MAKES = re.compile(
 
 
 def split_step(step: Step, most: int) -> tuple[Step, ...]:
-    """*step*, or steps of at most *most* statements that do the same in an empty database."""
+    """Return *step*, or equivalent steps of at most *most* statements, for an empty database."""
     statements = step.statements
-    if len(statements) <= most or not all(_ONLY_MAKES.match(each.text) for each in statements):
+    if len(statements) <= most or not all(_ONLY_CREATES.match(each.text) for each in statements):
         return (step,)
     offsets = (*statement_offsets(step), len(step.text))
     return tuple(
@@ -289,7 +288,7 @@ def split_step(step: Step, most: int) -> tuple[Step, ...]:
 
 
 def find_failure(message: Message, trace: Trace) -> Verdict:
-    """Which unit of *message* failed, and where."""
+    """Return the unit of *message* that failed, and its location."""
     by_position = _at_position(message, trace.position)
     running = next((unit for unit in message.units if unit.number > trace.done), message.units[-1])
     marker = message.markers[trace.marks - 1] if trace.marks else None
@@ -309,7 +308,7 @@ def _at_position(message: Message, position: int | None) -> Failed | None:
         return None
     offset = position - 1
     for piece in message.slices:
-        # What is missing at the end of a text is missed at the "\n;" that we put behind it.
+        # An unexpected end of a text is reported at the "\n;" that we append to it.
         if piece.start <= offset < piece.start + piece.length + len(_END):
             break
     else:
@@ -323,7 +322,7 @@ def _at_position(message: Message, position: int | None) -> Failed | None:
 def locate_offset(
     migration: Migration, step: Step, offset: int
 ) -> tuple[Statement | None, Location]:
-    """The statement in which the character at *offset* of *step* stands, and where in the file."""
+    """Return the statement at *offset* of *step*, and the location of *offset* in the file."""
     offset = min(offset, len(step.text))
     line = step.text.count("\n", 0, offset)
     column = offset - step.text.rfind("\n", 0, offset) if line else step.column + offset

@@ -1,4 +1,4 @@
-"""Why a connection did not come about, each cause in its own sentence."""
+"""Explain why connecting failed, with a message for each cause."""
 
 import errno
 import os
@@ -25,13 +25,13 @@ _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EH
 _TRY_LATER = "Wait until it is ready with: dbwarden wait"
 _USUAL = "database_url"
 SCRATCH = "scratch"
-"""The settings of ``database_config`` that hold a URL; the third is ``migration_url``."""
+"""The other settings of ``database_config`` that hold a URL; the third is ``migration_url``."""
 
 
 def place_of(url: DatabaseURL) -> str:
-    """Where *url* points to, for people: ``db.example:5432``, or a socket's folder.
+    """Return the server of *url* for messages: ``db.example:5432``, or a socket's folder.
 
-    What it leaves out comes from libpq's environment variables, as for asyncpg.
+    Missing parts come from libpq's environment variables, as for asyncpg.
     """
     hosts = url.hosts or ((os.environ.get("PGHOST", ""), None),)
     usual = os.environ.get("PGPORT") or DEFAULT_PORT
@@ -44,7 +44,7 @@ def place_of(url: DatabaseURL) -> str:
 
 
 def is_startup_refusal(error: Exception) -> bool:
-    """Whether a pooler refused the settings of our startup packet, as PgBouncer does."""
+    """Return whether a pooler such as PgBouncer refused the settings of our startup packet."""
     return (
         isinstance(error, asyncpg.PostgresError)
         and error.sqlstate == "08P01"
@@ -53,7 +53,7 @@ def is_startup_refusal(error: Exception) -> bool:
 
 
 def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -> ConnectError:
-    """The error for a server that did not answer within ``connect_timeout``."""
+    """Return the error for a server that did not answer within ``connect_timeout``."""
     where = f"{place_of(url)} did not answer" if url is not None else "its URL was not known"
     return ConnectError(
         f"{where} within {seconds:g} s",
@@ -66,10 +66,10 @@ def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -
 def connect_failure(
     error: Exception, url: DatabaseURL, database: DatabaseName, setting: str = _USUAL
 ) -> ConnectError:
-    """Return the error for the user behind *error*, which connecting to *url* raised.
+    """Return the error to show for *error*, which connecting to *url* raised.
 
-    Raise it outside the ``except`` block: *error* may hold the password, and would be its context.
-    *setting* is where the configuration has *url*: that is what has to be corrected.
+    Raise it outside the ``except`` block, because *error* may hold the password and would become
+    its context. *setting* is the setting that holds *url* and that the user has to correct.
     """
     kind, message, next_step = _explain(error, url)
     if kind is DatabaseMissing and setting != SCRATCH:
@@ -226,7 +226,7 @@ def _network(error: Exception, url: DatabaseURL) -> Explanation:
 
 
 def _errnos(error: BaseException | None) -> Iterable[int]:
-    """Every errno in *error*; asyncio writes those of several addresses into one text."""
+    """Yield every errno in *error*; asyncio joins those of several addresses into one text."""
     while error is not None:
         if isinstance(error, OSError):
             if error.errno is not None:

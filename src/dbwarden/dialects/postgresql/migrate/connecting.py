@@ -1,4 +1,4 @@
-"""From a configuration to a session, within the connect timeout."""
+"""Open a session for a configuration, within the connect timeout."""
 
 import asyncio
 import os
@@ -27,26 +27,26 @@ CONNECT_FAILURES = (
     OSError,
     ValueError,
 )
-"""What ``asyncpg.connect`` raises when a connection does not come about."""
+"""The exceptions of ``asyncpg.connect`` when connecting fails."""
 
 GRACE = 5.0
 """Seconds that stopping a migration on the server may take after a cancellation."""
 
 GRACE_READING = 1.0
-"""The same for a session that only reads: what it leaves behind changes nothing."""
+"""Seconds that stopping a read-only session may take; what it leaves behind changes nothing."""
 
 
 def application_name(database: str, writer: Writer, base: str = "dbwarden") -> str:
-    """Our name in ``pg_stat_activity``: ``dbwarden primary web-1:4711``, at most 63 bytes."""
+    """Return our name for ``pg_stat_activity``: ``dbwarden primary web-1:4711``, max. 63 bytes."""
     tail = f":{writer.pid}"
     return plain_name(f"{base} {database} {writer.host}", NAME_LIMIT - len(tail)) + tail
 
 
 def connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any]:
-    """The arguments of ``asyncpg.connect``.
+    """Return the arguments of ``asyncpg.connect``.
 
-    Of the server we ask for no setting but our name and what the URL says: a pooler refuses
-    settings that it does not know.
+    They request no settings but our name and those of the URL, because a pooler refuses settings
+    that it does not know.
     """
     arguments = asyncpg_arguments(url)
     settings = dict(arguments.get("server_settings", {}))
@@ -57,7 +57,7 @@ def connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any
     return {
         **arguments,
         "server_settings": settings,
-        # Everything we send is sent once, and a pooler would hand the statements to others.
+        # We send each statement once, and a pooler would share prepared ones with other clients.
         "statement_cache_size": 0,
         "timeout": None,
     }
@@ -66,11 +66,11 @@ def connect_arguments(url: DatabaseURL, config: DatabaseConfig) -> dict[str, Any
 async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
     """Connect to the database of *config*, each try within ``connect_timeout`` seconds.
 
-    *read_only* takes ``database_url``, else ``migration_url`` where there is one. A server that
-    takes no more connections is asked again within the time limit of the operation.
+    *read_only* uses ``database_url``, otherwise ``migration_url`` is used if it is set. A server
+    with too many connections is tried again within the time limit of the operation.
 
     Raises:
-        ConnectError: Each cause with its own sentence and what to do next.
+        ConnectError: Connecting failed; has a message and a next step for each cause.
     """
     setting = config.url_setting(migrating=not read_only)
 
@@ -102,11 +102,11 @@ async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> An
 async def connect(arguments: Mapping[str, Any]) -> Any:
     """Call ``asyncpg.connect`` so that its exceptions hold no password.
 
-    The driver's frames hold it in their variables, and error trackers show those. So they are
-    dropped, from a cancellation too. What a cancelled connect leaves behind is not reported.
+    The driver's frames hold it in their variables, which error trackers show. So the frames are
+    dropped, also from a cancellation. Exceptions that a cancelled connect leaves are not reported.
 
     Args:
-        arguments: What ``asyncpg.connect`` takes; each may be a :class:`Secret`.
+        arguments: The arguments of ``asyncpg.connect``; each may be a :class:`Secret`.
     """
     try:
         return await asyncpg.connect(
@@ -151,7 +151,7 @@ def _password_of_environment() -> dict[str, Any]:
 
 
 def _revealed(name: str, value: object) -> object:
-    """Return what the driver gets. It keeps a password that it is given with the connection."""
+    """Return the value for the driver. It gets the password as a function, so as not to keep it."""
     if not isinstance(value, Secret):
         return value
     return value.reveal if name == "password" else value.reveal()

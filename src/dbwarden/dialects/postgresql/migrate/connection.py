@@ -1,6 +1,6 @@
-"""PostgreSQL: connect, read, lock, run, cancel. The only place that sends migrations to it.
+"""Connect to PostgreSQL, read the status, lock, run migrations and cancel.
 
-Who only looks at a database does not pay for the modules that write: they are imported late.
+Write-path modules are imported lazily so that read-only commands start fast.
 """
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from dbwarden.dialects.postgresql.migrate.runner import Runner
 
 TERMINATED_WITHIN = 5.0
-"""Seconds to wait for a backend to be gone that was told to go."""
+"""Seconds to wait until a terminated backend is gone."""
 
 
 class PostgresConnection:
@@ -64,13 +64,13 @@ class PostgresConnection:
         )
 
     async def read(self, *, claim: bool = False) -> Reading:
-        """Look at the ledger and the lock.
+        """Read the ledger and the lock.
 
-        One flight; one more each where there is no ledger yet, where somebody holds the lock, and
-        on a replica. The first look makes a read-only session read-only for the server.
+        Takes one round trip, and one more each if there is no ledger yet, if the lock is held, and
+        on a replica. The first read also makes a read-only session read-only on the server.
 
         Raises:
-            LedgerError: There is a ledger, but we may not read it, or it is none of ours.
+            LedgerError: The ledger cannot be read, or the table is not a ledger.
         """
         pid = self._session.backend_pid
         also = read_only_sql(pid) if self._read_only else "NULL"
@@ -88,10 +88,10 @@ class PostgresConnection:
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
         """Read the final state, and release the lock in the same round trip.
 
-        Nothing follows that a read-only session would have to be kept from.
+        Does not make the session read-only, because no other statement follows.
 
         Raises:
-            LedgerError: As of ``read``.
+            LedgerError: As for ``read``.
         """
         if not self._lock.held:
             return (await self._read_status("NULL", "NULL", where=False, row_ids=row_ids)).reading
@@ -107,7 +107,7 @@ class PostgresConnection:
         """Read the newest *limit* rows of the ledger; see ``Connection.history``.
 
         Raises:
-            LedgerError: As of ``read``.
+            LedgerError: As for ``read``.
         """
         return await read_history(self._session.lines, self._address, self._name, limit)
 
@@ -131,7 +131,7 @@ class PostgresConnection:
             row_ids=row_ids,
         )
         if self._read_only and self._status is not None:
-            # The first look made the session read-only; what it found is the database's own word.
+            # Only the first read shows the database's own setting; it made the session read-only.
             reading = replace(found.reading, read_only=self._status.reading.read_only)
             found = replace(found, reading=reading)
         if where:
@@ -139,7 +139,7 @@ class PostgresConnection:
         return found
 
     async def _last_status(self) -> StatusReply:
-        """What the last look told, or a look."""
+        """Return the last status, reading it first if there is none."""
         if self._status is None:
             await self.read()
         assert self._status is not None
@@ -147,11 +147,11 @@ class PostgresConnection:
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
-        """Be the only migrator of this database until the block ends.
+        """Hold the migration lock of this database inside the block.
 
         Raises:
-            MigratorBusy: Another one held it for all of ``migration_lock_timeout``; names it.
-            PoolerDetected: The session is not ours alone.
+            MigratorBusy: Another migrator held it for ``migration_lock_timeout``; names it.
+            PoolerDetected: A pooler shares the session with other clients.
         """
         await self._check_own_session()
         async with self._lock.block():
@@ -169,10 +169,10 @@ class PostgresConnection:
             raise pooler_detected(self._name)
 
     async def create_ledger(self) -> None:
-        """Make the ledger, and its namespace when that is configured, if they do not exist.
+        """Create the ledger, and its namespace if one is configured, if they do not exist.
 
         Raises:
-            LedgerError: There is no place for it, or we may not make it.
+            LedgerError: No namespace of the search path exists, or this user lacks the privilege.
         """
         await self._check_own_session()
         known = await self._last_status()
@@ -183,7 +183,7 @@ class PostgresConnection:
         except ServerRefused as refused:
             if refused.sqlstate not in CREATED_CONCURRENTLY:
                 raise ledger_failed(refused, "cannot be made", self._name) from refused
-            # The owner of another ledger made the same namespace in the same moment.
+            # Another migrator with another ledger created the same namespace concurrently.
             if (await self.read()).rows is None:
                 await self._create(await self._last_status())
 
@@ -210,10 +210,10 @@ class PostgresConnection:
         return self._address.inside(known.reading.namespace)
 
     async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Make the ledger and run *migrations*, in one message where that can be.
+        """Create the ledger and run *migrations*, in one message if possible.
 
         Raises:
-            LedgerAppeared: There is a ledger now; nothing was run.
+            LedgerAppeared: The ledger exists by now; nothing was run.
         """
         from dbwarden.dialects.postgresql.migrate.runner import OpeningRefused
 
@@ -232,8 +232,8 @@ class PostgresConnection:
     async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
         """Run *migrations* in order, each with its ledger row; see ``Connection.run``.
 
-        Many transactional migrations travel in one message, each its own transaction. A statement
-        outside a transaction is not cut short by a cancellation, only by the operation's deadline.
+        One message carries many transactional migrations, each its own transaction. A cancellation
+        does not stop a statement outside a transaction; only the operation's deadline does.
         """
         await self._check_own_session()
         await self._run(migrations, on_done)
@@ -299,10 +299,10 @@ class PostgresConnection:
             raise ledger_failed(refused, "cannot be written", self._name) from refused
 
     async def terminate_holder(self, holder: LockHolder) -> bool:
-        """End the session that holds the migration lock, if it still does; wait until it is gone.
+        """Terminate the session that holds the migration lock, and wait until it is gone.
 
         Raises:
-            AccessDenied: We may not end it.
+            AccessDenied: This user may not terminate it.
         """
         if holder.pid is None:
             return False
@@ -328,14 +328,14 @@ class PostgresConnection:
             await anyio.sleep(0.01)
 
     def hang_up(self) -> bool:
-        """Hang up without waiting, where nothing was held and nothing runs; whether that was so."""
+        """Disconnect at once if no lock is held and nothing runs; return whether it did."""
         idle = self._read_only and self._lock.held is False and self._session.is_idle
         if idle:
             self._session.hang_up()
         return idle
 
     async def close(self) -> None:
-        """Stop what runs on the server, and hang up. Call it under a shield."""
+        """Stop the running statement on the server and disconnect. Call it under a shield."""
         await self._lock.release()
         await self._session.close()
 
@@ -345,7 +345,7 @@ class PostgresConnection:
 
 
 def _same(now: LockHolder | None, holder: LockHolder) -> bool:
-    """Whether *now* is the session *holder*: the server uses process numbers again."""
+    """Return whether *now* is the session *holder*; the server reuses process numbers."""
     return now is not None and (now.pid, now.since) == (holder.pid, holder.since)
 
 
@@ -355,7 +355,7 @@ class PostgresDialect:
     name: DialectName = "postgresql"
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """Cut *section* into steps; see ``Dialect.steps``."""
+        """Split *section* into steps; see ``Dialect.steps``."""
         from dbwarden.dialects.postgresql.sql import splitting
 
         return splitting.steps(migration, section)
@@ -375,7 +375,7 @@ class PostgresDialect:
                     await connection.close()
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
-        """Make the database of *config*; see ``Dialect.create_database``."""
+        """Create the database of *config*; see ``Dialect.create_database``."""
         from dbwarden.dialects.postgresql.migrate import create_database as creating
 
         return await creating.create_database(config, new)

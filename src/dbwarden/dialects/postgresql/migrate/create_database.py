@@ -1,4 +1,4 @@
-"""Make a database on the server that a configuration names, over one that every server has."""
+"""Create a database through a connection to a database that every server has."""
 
 from dataclasses import replace
 
@@ -20,19 +20,19 @@ from dbwarden.errors import (
 )
 
 MAINTENANCE = ("postgres", "template1")
-"""Databases to connect to while the wanted one does not exist; the second keeps others from
-copying it meanwhile, so it comes second."""
+"""Databases to connect to while the new one does not exist. A connection to ``template1`` keeps
+others from copying it, so it comes second."""
 
 _EXISTS = ("42P04", "23505")
 
 
 async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
-    """Make the database of *config*; whether it was not there before.
+    """Create the database of *config*; return ``False`` if it exists already.
 
     Raises:
         ConnectError: The server cannot be reached.
-        AccessDenied: This user may not make databases.
-        UsageError: There is no such template or owner.
+        AccessDenied: This user may not create databases.
+        UsageError: The template or owner does not exist.
         StatementFailed: The server refused it for another reason.
     """
     url = await config.resolve_url(migrating=True)
@@ -44,7 +44,7 @@ async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
             return False
         await session.send(create_sql(name, new))
     except ServerRefused as refused:
-        if refused.sqlstate in _EXISTS:  # somebody else made it in the same moment
+        if refused.sqlstate in _EXISTS:  # created concurrently by another session
             return False
         raise _refused(refused, config, url, new) from refused
     finally:
@@ -54,7 +54,7 @@ async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
 
 
 def create_sql(name: str, new: NewDatabase) -> str:
-    """The statement that makes the database *name*."""
+    """Return the statement that creates the database *name*."""
     # Only template0 may be copied in another encoding.
     template = new.template or ("template0" if new.encoding else None)
     parts = [f"CREATE DATABASE {identifier(name)}"]

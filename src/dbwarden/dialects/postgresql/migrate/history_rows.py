@@ -1,4 +1,4 @@
-"""The ledger's entries on PostgreSQL: the SQL that makes the table and writes its rows. Pure."""
+"""Build the SQL that creates the ledger and writes its rows on PostgreSQL. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import LiteralString
@@ -36,7 +36,7 @@ _NAMES = (
 
 
 def create_sql(table: str, namespace: str | None) -> str:
-    """Make the ledger, and *namespace* too when given, all or nothing."""
+    """Return the SQL that creates the ledger, and *namespace* if given, in one transaction."""
     made = f"CREATE SCHEMA {identifier(namespace)};" if namespace is not None else ""
     return (
         f"BEGIN;{made}CREATE TABLE {table} ({_COLUMNS});"
@@ -52,15 +52,15 @@ def record_sql(
     begun: int | None = None,
     spent_ms: float | None = None,
 ) -> str:
-    """The statement that records that all of *pending* is done.
+    """Return the statement that records that all of *pending* is done.
 
     Args:
         table: The ledger, qualified.
-        pending: What is done.
-        writer: Who did it.
-        begun: How many of its steps the row says are done, where ``begin_sql`` was run for it
-            before, by this run or the one that it resumes.
-        spent_ms: What its last step took; ``None`` is the time of the transaction so far.
+        pending: The migration.
+        writer: The process that ran it.
+        begun: The number of completed steps in the row, if this run or the one that it resumes
+            ran ``begin_sql`` before.
+        spent_ms: The duration of its last step; ``None`` is that of the transaction so far.
     """
     state = State.APPLIED if pending.direction == "upgrade" else State.ROLLED_BACK
     done = () if pending.fake else pending.steps
@@ -82,7 +82,7 @@ def begin_sql(
     done: int = 0,
     running: str | None = None,
 ) -> str:
-    """The statement that says that *pending* is under way: *done* steps are, *running* is next."""
+    """Return the statement that records *pending* as started: *done* steps, then *running*."""
     values = {
         **_migration_values(pending),
         **_progress(_running_state(pending), pending.steps[:done]),
@@ -94,14 +94,14 @@ def begin_sql(
 
 
 def running_sql(table: str, pending: PendingMigration, done: int, statement: str | None) -> str:
-    """The statement that says which statement runs after *done* steps, or that none does."""
+    """Return the statement that records the running statement after *done* steps, or none."""
     return _update_one(table, {"running": literal(statement)}, under_way(pending, done))
 
 
 def step_sql(
     table: str, pending: PendingMigration, done: int, *, spent_ms: float | None = None
 ) -> str:
-    """The statement that says that *done* steps of *pending* are done."""
+    """Return the statement that records that *done* steps of *pending* are done."""
     progress = _progress(_running_state(pending), pending.steps[:done])
     return _update_one(
         table, {**progress, **_added_duration(spent_ms)}, under_way(pending, done - 1)
@@ -109,12 +109,12 @@ def step_sql(
 
 
 def saved_sql(table: str, pending: PendingMigration) -> str:
-    """A query for the live row of *pending* as one text, for ``restore_sql``."""
+    """Return a query for the live row of *pending* as one text, for ``restore_sql``."""
     return f"SELECT to_json(l)::text FROM {table} l WHERE {live_row(pending)}"
 
 
 def restore_sql(table: str, pending: PendingMigration, saved: str) -> str:
-    """The statement that makes the row of *pending*, which has begun, what it was when saved."""
+    """Return the statement that restores the row of *pending* to its *saved* state."""
     names = ", ".join(_NAMES)
     return (
         f"WITH changed AS (UPDATE {table} l SET ({names}) = (SELECT {names} FROM "
@@ -125,14 +125,14 @@ def restore_sql(table: str, pending: PendingMigration, saved: str) -> str:
 
 
 def forget_sql(table: str, row: str) -> str:
-    """The statement that deletes the one row for which the condition *row* holds."""
+    """Return the statement that deletes the one row that matches the condition *row*."""
     return (
         f"WITH gone AS (DELETE FROM {table} WHERE {row} RETURNING id) SELECT 1 / count(*) FROM gone"
     )
 
 
 def correct_sql(table: str, row: LedgerRow, values: Mapping[str, str | int | None]) -> str:
-    """The statement that sets *values* in *row*, and says that nothing runs."""
+    """Return the statement that sets *values* in *row* and clears ``running``."""
     finished = "CASE WHEN {} IN ('applied', 'rolled_back') THEN coalesce(finished_at, now()) END"
     changes = {name: literal(value) for name, value in values.items()}
     changes |= {"running": "NULL", "finished_at": finished.format(changes["state"])}
@@ -140,14 +140,14 @@ def correct_sql(table: str, row: LedgerRow, values: Mapping[str, str | int | Non
 
 
 def live_row(pending: PendingMigration) -> str:
-    """The condition that picks the one live row of a migration; a unique index guards it."""
+    """Return the condition for the one live row of a migration; a unique index guarantees it."""
     migration = pending.migration
     kind, key = literal(migration.kind.value), literal(migration.key)
     return f"kind = {kind} AND key = {key} AND state <> 'rolled_back'"
 
 
 def as_read(row: LedgerRow) -> str:
-    """The condition that picks *row* while it is as it was read."""
+    """Return the condition for *row*, which fails if it has changed since it was read."""
     running = "IS NULL" if row.running is None else f"= {literal(row.running)}"
     return (
         f"id = {row.id} AND state = {literal(row.state.value)} AND step = {row.step}"
@@ -156,13 +156,13 @@ def as_read(row: LedgerRow) -> str:
 
 
 def under_way(pending: PendingMigration, done: int) -> str:
-    """The condition that picks the row of *pending* while *done* of its steps are recorded."""
+    """Return the condition for the row of *pending* with *done* recorded steps."""
     state = literal(_running_state(pending).value)
     return f"{live_row(pending)} AND state = {state} AND step = {done}"
 
 
 def _first_write(table: str, pending: PendingMigration, values: Mapping[str, str]) -> str:
-    """The first word on *pending*; a rollback keeps when its migration was started."""
+    """Return the first statement for *pending*; a rollback keeps the start time of its upgrade."""
     if pending.direction == "upgrade":
         values = {**values, "started_at": "now()"}
     if pending.row is not None:
@@ -215,7 +215,7 @@ def _progress(state: State, done: Sequence[Step]) -> dict[str, str]:
 
 
 def _update_one(table: str, values: Mapping[str, str], where: str) -> str:
-    """An UPDATE that fails, with a division by zero, unless it changed one row."""
+    """Return an UPDATE that fails with a division by zero unless it changes one row."""
     changes = ", ".join(f"{name} = {value}" for name, value in values.items())
     return (
         f"WITH changed AS (UPDATE {table} SET {changes} WHERE {where} RETURNING id)"

@@ -1,8 +1,8 @@
-"""A migration with steps outside a transaction, and the journal that lets it survive a crash.
+"""Run migrations with steps outside a transaction, with a journal that survives a crash.
 
-Its ledger row says how many steps are done and which statement is under way. A transactional step
-is done together with its journal entry. A statement outside a transaction cannot be, so that
-``running`` names it first; after a crash the catalog tells whether it took effect.
+The ledger row has the number of completed steps and the running statement. A transactional step
+commits together with its journal entry. A statement outside a transaction cannot, so ``running``
+is set before it runs; after a crash the catalog shows whether it took effect.
 """
 
 import time
@@ -31,9 +31,9 @@ from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, LockTimeout, PartialMigration, StatementFailed, TimedOut
 
 RunTransaction = Callable[[PendingMigration, Step, str, str], Awaitable[None]]
-"""Runs a step in one transaction with the SQL that records it, after the given session settings."""
+"""Runs a step and the SQL that records it in one transaction, after the given settings."""
 
-# These may commit in the middle: when they fail, a part of them may be done.
+# These may commit in the middle, so that a failure may leave a part of them done.
 _COMMITS_INSIDE = {"call", "do"}
 
 
@@ -50,7 +50,7 @@ class Journal:
         writer: Writer,
         run_transaction: RunTransaction,
     ) -> None:
-        """Take what it needs; nothing happens yet. *table* is the ledger, qualified."""
+        """Store the arguments. *table* is the ledger, qualified."""
         self._session = session
         self._config = config
         self._table = table
@@ -59,11 +59,11 @@ class Journal:
         self._run_transaction = run_transaction
 
     async def run(self, pending: PendingMigration) -> None:
-        """Run the steps of *pending* that are not done yet, each with its journal entry.
+        """Run the remaining steps of *pending*, each with its journal entry.
 
         Raises:
-            StatementFailed: A step failed; those before it stay done.
-            PartialMigration: Nobody can tell whether the interrupted step took effect.
+            StatementFailed: A step failed; earlier steps remain applied.
+            PartialMigration: The catalog does not show whether the interrupted step took effect.
         """
         if pending.interrupted:
             await self._check_unchanged(pending)
@@ -83,7 +83,7 @@ class Journal:
             )
 
     async def _check_unchanged(self, pending: PendingMigration) -> None:
-        """See to it that what was interrupted is what would be looked for now."""
+        """Check that the interrupted statement is still the next one in the file."""
         row = f"SELECT running FROM {self._table} WHERE {history_rows.live_row(pending)}"
         running = await self._session.value(row)
         step = next(iter(pending.steps[pending.done :]), None)
@@ -133,9 +133,9 @@ class _Run:
         await self._run_outside_transaction(probe, interrupted)
 
     async def _run_outside_transaction(self, probe: Probe, interrupted: bool) -> None:
-        """Run the statement outside a transaction, again where it met a lock and left no trace.
+        """Run the statement outside a transaction; retry if a lock blocked it and it left no trace.
 
-        CONCURRENTLY has no ``lock_timeout``, so it is never cut short by one.
+        CONCURRENTLY runs without ``lock_timeout``.
         """
         retries = LockRetries(self._pending.migration.key, self._journal._config.lock_retries)
         while True:
@@ -153,8 +153,8 @@ class _Run:
     async def _attempt(self, probe: Probe, interrupted: bool) -> None:
         """Run the statement outside a transaction, once.
 
-        A cancellation from outside is held back until the statement has ended: cut in the middle
-        it would leave a half-built index behind. Only the operation's own deadline ends it.
+        A cancellation from outside waits until the statement has ended, because stopping it could
+        leave an invalid index behind. Only the operation's own deadline stops it.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
         deadline = anyio.current_effective_deadline()
@@ -191,7 +191,7 @@ class _Run:
         await self._session.send(f"{RESET}{record};{left}")
 
     async def _save_row(self) -> str | None:
-        """The row as it was before this run touched it, where there is one."""
+        """Return the row as it was before this run changed it, if there is one."""
         if self._begun or self._pending.row is None:
             return None
         return await self._session.value(history_rows.saved_sql(self._table, self._pending))
@@ -208,7 +208,7 @@ class _Run:
         await self._session.send(f"BEGIN;{record};COMMIT;{limits}{self._prelude}")
 
     def _record_sql(self, spent_ms: float | None) -> str:
-        """The SQL that says that this step is done; *spent_ms* ``None``: in its transaction."""
+        """Return the SQL that records this step; *spent_ms* is ``None`` in its transaction."""
         pending, writer, number = self._pending, self._journal._writer, self._step.number
         begun = self._begun or spent_ms is not None
         if number == len(pending.steps):
@@ -224,11 +224,11 @@ class _Run:
         return history_rows.begin_sql(self._table, pending, writer, done=number)
 
     async def _clean_up(self, probe: Probe, known: frozenset[str], before: str | None) -> None:
-        """After the server refused the statement: leave no trace of it, where that can be."""
+        """Remove the traces of a refused statement, if possible."""
         try:
             clean = await recovery.clean_up(self._session, probe, known)
         except ServerRefused:
-            clean = False  # what is left is looked up, and cleaned up, by the next run
+            clean = False  # the next run finds and removes what is left
         if _COMMITS_INSIDE.intersection(leading_words(self._statement.text, 0, 1)):
             clean = False
         self._clean = clean

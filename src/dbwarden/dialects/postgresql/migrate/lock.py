@@ -1,8 +1,8 @@
-"""One migrator per database: a session lock, taken by asking again and again.
+"""Take the migration lock of a database, a session lock, by polling.
 
 Waiting inside ``pg_advisory_lock()`` would deadlock with CREATE INDEX CONCURRENTLY in the session
-that holds the lock, because the waiter's own statement is a transaction that CONCURRENTLY waits
-for. Between two questions we hold no transaction.
+that holds the lock, because CONCURRENTLY waits for the transaction of the waiting statement.
+Between two polls there is no open transaction.
 """
 
 import random
@@ -29,14 +29,14 @@ FindHolder = Callable[[], Awaitable[LockHolder | None]]
 
 
 def pause(tries: int) -> float:
-    """Seconds to wait after *tries* questions: longer each time, never the same for two of us."""
+    """Return the seconds to wait after *tries* polls: growing, with a random share."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 1.6**tries) * random.uniform(0.5, 1.5)
 
 
 class AdvisoryLock:
     """The migration lock of one ledger, on the session that also runs the migrations.
 
-    ``held`` is ``None`` between a question and its answer: the server may have said yes.
+    ``held`` is ``None`` while a request is in flight, because the server may have granted it.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class AdvisoryLock:
         database: DatabaseName,
         patience: float,
     ) -> None:
-        """Take what it needs; nothing is asked yet.
+        """Store the arguments.
 
         Args:
             session: The session that also runs the migrations.
-            address: What the lock is for.
-            holder: Finds out who holds it.
-            database: For errors and events.
-            patience: Seconds to go on asking.
+            address: The ledger that the lock protects.
+            holder: Returns the current holder.
+            database: The database, for errors and events.
+            patience: Seconds to keep polling.
         """
         self.held: bool | None = False
         self._session = session
@@ -66,10 +66,10 @@ class AdvisoryLock:
 
     @asynccontextmanager
     async def block(self) -> AsyncGenerator[None]:
-        """Hold the lock while the block runs, or until it was let go of inside.
+        """Hold the lock inside the block, or until the block releases it.
 
         Raises:
-            MigratorBusy: Another one still holds it.
+            MigratorBusy: Another migrator still holds it.
         """
         try:
             if not self.held:
@@ -83,7 +83,7 @@ class AdvisoryLock:
         tries, told = 0, False
         while not await self._ask():
             over = anyio.current_time() >= deadline
-            # Nobody: it let go just now, or a reader was looking in that moment.
+            # None: it was released just now, or a reader held it for a moment.
             who = await self._holder() if over or not told else None
             if who is not None and over:
                 raise _busy(who, self._database, self._patience)
@@ -105,12 +105,12 @@ class AdvisoryLock:
         return self.held
 
     async def release(self) -> None:
-        """Let go of the lock, if it is or may be ours; within the session's grace."""
+        """Release the lock if it is or may be held, within the session's grace."""
         if self.held is False:
             return
         with anyio.move_on_after(self._session.grace, shield=True):
             await self._session.stop_running()
-            if self._session.open:  # else the server lets go of it with the session
+            if self._session.open:  # otherwise the server released it with the session
                 await self._unlock()
 
     async def _unlock(self) -> None:
@@ -124,9 +124,9 @@ class AdvisoryLock:
 
 
 def report_lost_lock() -> None:
-    """Tell that a lock which we took was not ours any more.
+    """Report that the lock was lost while it should have been held.
 
-    A migration that calls ``pg_advisory_unlock_all()``, or a pooler that was not recognised.
+    The cause is a migration that calls ``pg_advisory_unlock_all()``, or an undetected pooler.
     """
     telemetry.emit("lock_was_lost", level="error")
 

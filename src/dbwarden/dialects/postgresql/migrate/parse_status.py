@@ -1,4 +1,4 @@
-"""What a look at a database answered, as values. Pure."""
+"""Parse the result of a status query. Pure."""
 
 import json
 import re
@@ -22,22 +22,21 @@ from dbwarden.history import (
 from dbwarden.types import DatabaseName
 
 _VERSION = re.compile(r":\d+ (\S+)$")
-"""The migration that runs, at the end of our application name."""
+"""The running migration, at the end of our application name."""
 
 _STATUS_COLUMNS = 8
-"""How many columns of a look tell of the server; those of a row follow."""
+"""The number of columns about the server, which precede those of a row."""
 
 Lines = Sequence[Sequence[Any]]
-"""What a look returned, as values or as PostgreSQL writes them in a COPY."""
+"""The rows of a status query, as values or as texts in the format of COPY."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """What a server of version 14 or newer tells of itself before it is asked.
+    """The facts that a server of version 14 or newer reports when a client connects.
 
-    ``read_only`` is about transactions that do not say what they are. Times are written as of ISO
-    8601. Behind a pooler all this is what another server process said, maybe long ago:
-    ``backend_pid`` tells.
+    ``read_only`` is the default of transactions. Times are in ISO 8601. A pooler may pass on an old
+    greeting of another server process, which ``backend_pid`` reveals.
     """
 
     backend_pid: int
@@ -47,7 +46,7 @@ class Greeting:
 
     @staticmethod
     def of(backend_pid: int, settings: object) -> "Greeting | None":
-        """From the settings that the server has reported; ``None`` where they do not say it."""
+        """Create a greeting from the reported settings; ``None`` if they are incomplete."""
         version = getattr(settings, "server_version", None)
         recovering = getattr(settings, "in_hot_standby", None)
         read_only = getattr(settings, "default_transaction_read_only", None)
@@ -64,12 +63,12 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReply:
-    """A reading, and what else one look told.
+    """The result of one status query: a reading and facts for the next queries.
 
-    ``reading`` says nothing of the holder and the replica yet. ``held`` says that somebody seems
-    to hold the lock, ``recovering`` that the server replays another one's changes; the details
-    are another question. ``also`` is what came of what was asked beside. ``namespace_exists`` is
-    ``False`` where there is no ledger because its configured namespace is missing.
+    ``reading`` lacks the holder and the replica, which need another query. ``held`` is true if
+    another session seems to hold the lock, ``recovering`` if the server replays the changes of
+    another one. ``also`` is the value of the additional condition. ``namespace_exists`` is false
+    if there is no ledger because its configured namespace is missing.
     """
 
     reading: Reading
@@ -83,12 +82,12 @@ class StatusReply:
 def parse_status_lines(
     lines: Lines, database: DatabaseName | None = None, greeting: Greeting | None = None
 ) -> StatusReply:
-    """Turn what :func:`look_sql` returned, at least one line, into values.
+    """Parse the result of :func:`status_sql`, which has at least one line.
 
     Args:
-        lines: What came back.
-        database: For errors.
-        greeting: What was not asked, because it was known.
+        lines: The result.
+        database: The database, for errors.
+        greeting: The facts that the query omitted.
 
     Raises:
         LedgerError: A row of *database*'s ledger makes no sense.
@@ -117,7 +116,7 @@ def parse_status_lines(
 
 
 def parse_history(lines: Lines, database: DatabaseName) -> LedgerExcerpt:
-    """Turn what :func:`history_sql` returned into values.
+    """Parse the result of :func:`history_sql`.
 
     Raises:
         LedgerError: A row of *database*'s ledger makes no sense.
@@ -132,7 +131,7 @@ def _true(value: str | bool | None) -> bool:
 
 
 def add_details(reading: Reading, recovering: bool, text: str) -> Reading:
-    """*reading* with what :func:`details_sql` returned."""
+    """Return *reading* with the result of :func:`details_sql`."""
     found = json.loads(text)
     lag, replayed = found["replica"] or (None, None)
     state = ReplicaState(lag_seconds=None if lag is None else float(lag), replayed=replayed)
@@ -142,7 +141,7 @@ def add_details(reading: Reading, recovering: bool, text: str) -> Reading:
 
 def _rows(lines: Lines, database: DatabaseName | None) -> tuple[LedgerRow, ...]:
     try:
-        # Sorted here: an aggregate with an order costs the server a fifth of the whole look.
+        # Sorted here, because an ordered aggregate takes a fifth of the query's time on the server.
         return tuple(sorted([_row(line) for line in lines], key=_id))
     except (ValueError, TypeError) as error:
         raise LedgerError(
@@ -155,7 +154,7 @@ def _rows(lines: Lines, database: DatabaseName | None) -> tuple[LedgerRow, ...]:
 
 _id = attrgetter("id")
 
-# A dictionary answers four times as fast as the enum's class, and a fleet has many rows.
+# A dictionary lookup is four times as fast as calling the enum, and a fleet has many rows.
 _KINDS = {kind.value: kind for kind in HistoryKind}
 _STATES = {state.value: state for state in State}
 
@@ -187,7 +186,7 @@ def _row(row: Sequence[Any]) -> LedgerRow:
 def _holder(found: Sequence[Any]) -> LockHolder:
     pid, application, host, user, since, statement = found
     if statement is not None and statement.startswith(MESSAGE_BEGIN):
-        # The server shows how a message begins, which may be a hundred migrations ago.
+        # The server shows the beginning of a message, maybe a hundred migrations ago.
         version = _VERSION.search(application or "")
         statement = f"migration {version[1]}" if version else "a migration"
     return LockHolder(
@@ -210,12 +209,12 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def copied_lines(copied: bytes) -> list[list[str | None]]:
-    """The lines that ``COPY (SELECT ...) TO STDOUT`` sent in its text format.
+    """Parse the text format of ``COPY (SELECT ...) TO STDOUT``.
 
-    As of https://www.postgresql.org/docs/current/sql-copy.html, "Text Format".
+    See https://www.postgresql.org/docs/current/sql-copy.html, "Text Format".
     """
     text = copied.decode()
-    # What has to be unescaped is rare, and a call for each value would take most of the time.
+    # Escapes are rare, and a call for each value would take most of the time.
     plain = "\\" not in text.replace(r"\N", "")
     return [
         [None if field == r"\N" else field if plain else _unescaped(field) for field in fields]

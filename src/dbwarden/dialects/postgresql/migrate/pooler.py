@@ -1,7 +1,8 @@
-"""Is there a pooler between us and the server, and does it hand our session to others?
+"""Detect a pooler that shares our session with other clients.
 
-A migrator needs one session from beginning to end: the lock belongs to it. A pooler in transaction
-mode gives each transaction to any session, so that two migrators could hold "the" lock.
+A migrator needs one session from beginning to end, because the lock belongs to the session. A
+pooler in transaction mode assigns each transaction to any session, so that two migrators could
+hold the lock at once.
 """
 
 import anyio
@@ -14,15 +15,15 @@ _PID = "SELECT pg_backend_pid()::text"
 
 
 def is_behind_pooler(session: Session, backend_pid: int) -> bool:
-    """Whether the process that answers is another than the one that greeted us."""
+    """Return whether another server process answers than the one that greeted us."""
     return backend_pid != session.backend_pid
 
 
 async def shares_sessions(session: Session) -> bool:
-    """Whether others can get the session that we have, as in PgBouncer's transaction mode.
+    """Return whether other clients can get our session, as in PgBouncer's transaction mode.
 
-    A second connection opens a transaction. If it gets the process that we had just now, or
-    leaves us with another one, ours was not ours.
+    A second connection opens a transaction. The session is shared if that connection gets our
+    previous server process, or if we get another one.
     """
     first = await session.value(_PID)
     other = await session.open_second()
@@ -32,14 +33,14 @@ async def shares_sessions(session: Session) -> bool:
             return True
         return await session.value(_PID) != first
     except (ConnectionLost, ServerRefused):
-        return True  # in its statement mode it ends who begins a transaction
+        return True  # in statement mode the pooler closes a connection that begins a transaction
     finally:
         with anyio.CancelScope(shield=True):
             await other.close()
 
 
 def pooler_detected(database: DatabaseName) -> PoolerDetected:
-    """The error for a migrator that a transaction pooler stands before."""
+    """Return the error for migrating through a transaction pooler."""
     return PoolerDetected(
         "a connection pooler in transaction mode stands between: its sessions are shared, and "
         "the lock that keeps other migrators out would be shared too",

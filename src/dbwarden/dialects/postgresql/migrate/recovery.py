@@ -1,8 +1,8 @@
-"""What became of a statement outside a transaction, read from the catalog, and its leftovers.
+"""Read the effect of a statement outside a transaction from the catalog; remove its leftovers.
 
-CREATE INDEX CONCURRENTLY that fails or is cut short leaves an INVALID index behind, which
-``IF NOT EXISTS`` would then take for a good one. Such leftovers are dropped, but never an index
-that another session is building right now.
+CREATE INDEX CONCURRENTLY leaves an INVALID index behind if it fails or is interrupted, which
+``IF NOT EXISTS`` would then accept. Such an index is dropped, but never one that another session
+is building.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
 from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
 
 BUILDING_PAUSE = 0.2
-"""Seconds between two looks at a table on which another session builds an index."""
+"""Seconds between two checks of a table on which another session builds an index."""
 
 Effect = Literal["done", "not done", "unknown"]
 
@@ -43,26 +43,26 @@ _OBJECTS = {
 
 
 def is_concurrent(probe: Probe) -> bool:
-    """Whether the statement waits for other transactions, which ``lock_timeout`` must not cut."""
+    """Return whether the statement waits for other transactions and needs no ``lock_timeout``."""
     return isinstance(probe, IndexBuilt | IndexDropped | Reindexed | PartitionDetached)
 
 
 async def before(session: Session, probe: Probe) -> Effect:
-    """Clear the way for a statement that was not tried yet in this run.
+    """Remove obstacles before a statement that this run has not tried yet.
 
     Returns:
-        ``done`` when it is done already and must not run again; else ``not done``.
+        ``done`` if it is done already and must not run again, else ``not done``.
     """
     if isinstance(probe, IndexBuilt) and probe.index is not None:
         await drop_invalid_indexes(session, _index_of(probe.table, probe.index))
-    # Older servers don't know it, and say so best themselves.
+    # Older servers refuse the statement with a clear message.
     if isinstance(probe, PartitionDetached) and session.server_version >= 14:
         return "done" if await _finalize_detach(session, probe) else "not done"
     return "not done"
 
 
 async def find_effect(session: Session, probe: Probe) -> Effect:
-    """Whether a statement that was cut short took effect; its leftovers are gone afterwards."""
+    """Return whether an interrupted statement took effect, and remove its leftovers."""
     match probe:
         case IndexBuilt(index=index, table=table):
             if index is None:
@@ -97,15 +97,15 @@ async def find_effect(session: Session, probe: Probe) -> Effect:
 
 
 async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> bool:
-    """Remove what a statement left behind that the server refused in the middle.
+    """Remove the leftovers of a statement that failed on the server.
 
     Args:
-        session: Where it ran.
-        probe: What the statement was.
-        known: The invalid indexes that were there before, from ``invalid_indexes``.
+        session: The session that ran it.
+        probe: The probe for the statement.
+        known: The earlier invalid indexes, from ``invalid_indexes``.
 
     Returns:
-        Whether the database is as it was before the statement.
+        Whether the database is in its state before the statement.
     """
     match probe:
         case IndexBuilt(table=table):
@@ -126,7 +126,7 @@ async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> boo
 
 
 async def invalid_indexes(session: Session, table: QualifiedName) -> frozenset[str]:
-    """The indexes of *table* that are not valid, quoted and qualified."""
+    """Return the invalid indexes of *table*, quoted and qualified."""
     on_table = f"x.indrelid = to_regclass({_name(table)})"
     return frozenset(await _names(session, f"{_INDEXES} AND NOT x.indisvalid AND {on_table}"))
 
@@ -138,7 +138,7 @@ _INDEXES = (
 
 
 async def drop_invalid_indexes(session: Session, which: str) -> None:
-    """Drop the invalid indexes for which *which* holds, once nobody builds on their tables."""
+    """Drop the invalid indexes that match *which*, once no session builds one on their tables."""
     invalid = f"{_INDEXES} AND NOT x.indisvalid AND {which}"
     waited = False
     while building := await _names(session, f"{invalid} AND {_BEING_BUILT}"):
@@ -150,7 +150,7 @@ async def drop_invalid_indexes(session: Session, which: str) -> None:
         await _drop(session, index)
 
 
-# CONCURRENTLY holds this lock on the table from beginning to end; two of them exclude each other.
+# CONCURRENTLY holds this lock on the table from beginning to end, and it conflicts with itself.
 _BEING_BUILT = (
     "EXISTS (SELECT FROM pg_catalog.pg_locks k WHERE k.locktype = 'relation' AND k.granted"
     " AND k.mode = 'ShareUpdateExclusiveLock' AND k.relation = x.indrelid"
@@ -169,7 +169,7 @@ def _index_of(table: QualifiedName, index: str) -> str:
 
 
 def _rebuilt(probe: Reindexed) -> str:
-    """The temporary indexes of a REINDEX CONCURRENTLY of this."""
+    """Return the condition for the temporary indexes of this REINDEX CONCURRENTLY."""
     temporary = "i.relname ~ '_cc(new|old)[0-9]*$'"
     name = _name(probe.name) if probe.name is not None else "NULL"
     match probe.what:
@@ -198,7 +198,7 @@ def _pending(probe: PartitionDetached) -> str:
 
 
 async def _finalize_detach(session: Session, probe: PartitionDetached) -> bool:
-    """End a detaching that was cut short; whether there was one."""
+    """Finish an interrupted DETACH PARTITION; return whether there was one."""
     if await _query_effect(session, f"SELECT FROM {_pending(probe)}") != "done":
         return False
     parent, partition = _quoted(probe.parent), _quoted(probe.partition)

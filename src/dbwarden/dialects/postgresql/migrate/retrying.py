@@ -1,8 +1,8 @@
-"""Try again what a busy server refused: a lock that was not free, a connection too many.
+"""Retry requests that a busy server refused: a table lock, or one connection too many.
 
 A waiting ALTER TABLE makes every later reader of its table wait as well. So each wait for a lock
-is short, and between two tries nothing waits. The pauses grow, and have a random share, so that
-several processes do not meet again each time.
+is short, and between two tries nothing waits. The pauses grow and have a random share, so that
+several processes do not collide each time.
 """
 
 import math
@@ -19,7 +19,7 @@ from dbwarden.errors import TooManyConnections
 T = TypeVar("T")
 
 CONNECTING_FOR = 60.0
-"""Seconds for which a full server is asked again where the operation has no time limit."""
+"""Seconds for which connecting to a full server is retried if the operation has no time limit."""
 
 
 def retry_pause(tries: int, *, first: float = 0.25, longest: float = 4.0) -> float:
@@ -54,7 +54,7 @@ class LockRetries:
 
 
 async def while_full(connect: Callable[[], Awaitable[T]]) -> T:
-    """Return what *connect* returns; call it again while the server takes no more connections.
+    """Call *connect* until the server accepts the connection, and return its result.
 
     The time limit is that of the operation. Shortly before it, the server's own error is raised.
 

@@ -1,4 +1,4 @@
-"""Runs migrations on one session: many to a message, or step by step. Only under the lock."""
+"""Run migrations on one session: many in a message, or step by step. Requires the lock."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -35,10 +35,10 @@ from dbwarden.errors import DBWardenError, StatementFailed
 
 
 class OpeningRefused(Exception):
-    """The server refused what was to come before all migrations. Never leaves the dialect."""
+    """The server refused the SQL that precedes all migrations. Internal to the dialect."""
 
     def __init__(self, refused: ServerRefused) -> None:
-        """Take over what the server said."""
+        """Store the server's error."""
         self.refused = refused
         super().__init__(refused.message)
 
@@ -47,7 +47,7 @@ Confirm = Callable[[Unit], Awaitable[None]]
 
 
 class Runner:
-    """Runs works in order, each with its ledger row."""
+    """Runs migrations in order, each with its ledger row."""
 
     def __init__(
         self,
@@ -57,13 +57,13 @@ class Runner:
         *,
         limits: Limits,
     ) -> None:
-        """Take what it needs; nothing happens yet.
+        """Store the arguments.
 
         Args:
             session: The session that holds the lock.
-            config: Names, limits and retries.
+            config: The names, limits and retries.
             table: The ledger, qualified.
-            limits: What each transaction is started with.
+            limits: The settings of each transaction.
         """
         self._session = session
         self._config = config
@@ -79,14 +79,14 @@ class Runner:
     ) -> None:
         """Run *migrations*; see ``Connection.run``.
 
-        *opening* is SQL that comes first, with its own commit, in the same message if possible.
+        *opening* is SQL to run first, with its own commit, in the same message if possible.
 
         Raises:
-            OpeningRefused: The server refused that; nothing was run.
+            OpeningRefused: The server refused *opening*; nothing was run.
         """
         for pending in migrations:
             self._check_text(pending)
-        # In a transaction of its own: the next BEGIN would take it along, and a failure undo it.
+        # In its own transaction; otherwise the next BEGIN includes it, and a failure reverts it.
         opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
         self._opening = opening and f"{opening};{opened}"
         if self._opening and not (migrations and is_one_transaction(migrations[0])):
@@ -107,7 +107,7 @@ class Runner:
         await self._run_units(units, confirm)
 
     async def _open(self) -> None:
-        """Send the opening alone."""
+        """Send the opening in a message of its own."""
         try:
             await self._session.send(self._opening)
         except ServerRefused as refused:
@@ -141,7 +141,7 @@ class Runner:
         await self._run_units([unit], _ignore)
 
     async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
-        """Run *units* in order, many to a message; those before a failure are confirmed."""
+        """Run *units* in order, many in a message, and confirm those before a failure."""
         retries: dict[int, LockRetries] = {}
         apart = False
         while units:
@@ -166,7 +166,7 @@ class Runner:
                     await self._retry_or_raise(refused, failed, retries)
 
     def _check_opening(self, failure: tuple[ServerRefused, Trace] | None) -> None:
-        """Did the opening happen? A fault that the server meets on reading is not the opening's."""
+        """Check that the opening was run. A parse error does not count as its failure."""
         if failure is None or failure[1].opened:
             self._opening = ""
         elif self._opening and failure[0].sqlstate not in READING_ERRORS:
@@ -175,14 +175,14 @@ class Runner:
     async def _retry_or_raise(
         self, refused: ServerRefused, failed: Failed, retries: dict[int, LockRetries]
     ) -> None:
-        """Wait before another try of a transaction that met a locked table, or give up."""
+        """Wait before the next try of a transaction that a table lock blocked, or raise."""
         key = failed.unit.pending.migration.key
         known = retries.setdefault(failed.unit.number, LockRetries(key, self._config.lock_retries))
         if refused.sqlstate != LOCK_NOT_AVAILABLE or not await known.pause(refused.message):
             raise self._error(refused, failed) from refused
 
     async def _send(self, message: Message) -> tuple[ServerRefused, Trace] | None:
-        """Send *message*; what went wrong and what is known of it, the session usable again."""
+        """Send *message*; return the error and its trace, if any, with a usable session."""
         try:
             await self._session.send(message.text, listen=True)
         except ServerRefused as refused:
@@ -192,7 +192,7 @@ class Runner:
             trace = Trace(
                 sqlstate=refused.sqlstate,
                 position=refused.position,
-                # Fewer, where a migration gave up all advisory locks: then we know less.
+                # Too few if a migration released all advisory locks; then less is known.
                 marks=min(max(0, int(marks) - before), len(message.markers)),
                 done=int(done or 0),
                 opened=bool(done),
@@ -213,7 +213,7 @@ class Runner:
         )
 
     def _check_text(self, pending: PendingMigration) -> None:
-        """A NUL character would end the message in its middle."""
+        """Refuse NUL characters, which would end the message early."""
         for step in pending.steps:
             if "\0" in step.text:
                 statement, location = locate_offset(pending.migration, step, step.text.index("\0"))
@@ -227,7 +227,7 @@ class Runner:
 
 
 def is_one_transaction(pending: PendingMigration) -> bool:
-    """Whether all of *pending* and its ledger row are one transaction."""
+    """Return whether all of *pending* and its ledger row are one transaction."""
     if pending.fake or not pending.steps:
         return True
     fresh = pending.done == 0 and not pending.interrupted
@@ -235,4 +235,4 @@ def is_one_transaction(pending: PendingMigration) -> bool:
 
 
 async def _ignore(unit: Unit) -> None:
-    """Nobody waits for a step."""
+    """Do nothing, because a step is not confirmed."""

@@ -1,6 +1,6 @@
-"""One connection to the server: one flight a call, and nothing left running when it ends.
+"""Send SQL over one connection, one round trip per call, and stop it on the server at the end.
 
-Raw asyncpg and the simple protocol only, so that it works behind a pooler too. A cancelled call
+Uses raw asyncpg and the simple protocol only, to work behind a pooler too. A cancelled call
 does not stop the statement on the server; ``stop_running`` does, and waits until it has ended.
 """
 
@@ -21,14 +21,14 @@ from dbwarden.types import DatabaseName
 Reconnect = Callable[[], Any]
 
 _GONE = ("57P01", "57P02", "57P03")
-"""The server ends our session: shutdown, crash, not ready."""
+"""The SQLSTATEs with which the server closes our session: shutdown, crash, not ready."""
 
 
 class ServerRefused(Exception):
-    """The server refused a statement; what it said is in the fields. Never leaves the dialect."""
+    """The server refused a statement; has its error fields. Internal to the dialect."""
 
     def __init__(self, error: asyncpg.PostgresError) -> None:
-        """Take over what *error* says."""
+        """Store the fields of *error*."""
         self.sqlstate: str = error.sqlstate or ""
         self.message: str = error.args[0] if error.args else str(error)
         self.detail: str | None = getattr(error, "detail", None)
@@ -41,7 +41,7 @@ class ServerRefused(Exception):
 
 
 class Session:
-    """A connection, what it heard, and how to end it."""
+    """A connection whose running statements can be stopped."""
 
     def __init__(
         self, raw: Any, database: DatabaseName, reconnect: Reconnect, *, grace: float
@@ -49,10 +49,10 @@ class Session:
         """Wrap a fresh connection.
 
         Args:
-            raw: The connection, of ``asyncpg.connect``.
-            database: For errors.
+            raw: The connection of ``asyncpg.connect``.
+            database: The database, for errors.
             reconnect: Opens another raw connection to the same server.
-            grace: Seconds that ending what runs on the server may take.
+            grace: Seconds that stopping a statement on the server may take.
         """
         self.backend_pid: int = raw.get_server_pid()
         self.server_version: int = raw.get_server_version().major
@@ -66,28 +66,28 @@ class Session:
 
     @property
     def open(self) -> bool:
-        """Whether the connection can be used."""
+        """True if the connection can be used."""
         return not self._raw.is_closed()
 
     @property
     def greeting(self) -> Greeting | None:
-        """What the server has told of itself up to now without being asked."""
+        """The settings that the server has reported so far."""
         return Greeting.of(self.backend_pid, self._raw.get_settings()) if self.open else None
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of ours can be running on the server."""
+        """True if no statement of ours can be running on the server."""
         return not self._may_be_running
 
     async def send(self, sql: str, *, listen: bool = False) -> None:
-        """Run *sql*, one statement or many; the rows they return are dropped.
+        """Run *sql*, one statement or many, and discard the rows.
 
-        *listen* tells what the server remarks meanwhile as ``notice`` events.
+        *listen* emits the server's notices as ``notice`` events.
 
         Raises:
-            ServerRefused: The server refused a statement; those before it in their own
-                transactions are done.
-            ConnectionLost: The connection broke; what happened is not known.
+            ServerRefused: The server refused a statement; earlier ones with their own transactions
+                are committed.
+            ConnectionLost: The connection broke; the effect is not known.
         """
         self._listener = copy_context() if listen else None
         try:
@@ -96,15 +96,15 @@ class Session:
             self._listener = None
 
     async def value(self, query: str) -> str | None:
-        """The text in the one row and column that *query* returns; as ``lines``."""
+        """Return the single value of *query* as text. Raises as ``lines``."""
         (line,) = await self.lines(query)
         return line[0]
 
     async def lines(self, query: str) -> list[list[str | None]]:
-        """The rows that *query* returns, each value as a text.
+        """Return the rows of *query*, each value as text.
 
-        In one flight, where ``fetch`` of asyncpg needs two: COPY answers a simple query with data.
-        Raises as ``send`` does.
+        COPY returns data in one round trip, whereas asyncpg's ``fetch`` needs two. Raises as
+        ``send``.
         """
         copied = bytearray()
 
@@ -144,16 +144,16 @@ class Session:
     def _on_notice(self, _: Any, message: Any) -> None:
         if self._listener is None:
             return
-        # The driver calls us from the loop; the event belongs to the task that waits.
+        # The driver calls this from the loop; the event belongs to the context of the caller.
         said = message.message or ""
         self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
 
     async def stop_running(self) -> None:
-        """See to it that nothing of ours runs on the server any more. Call it under a shield.
+        """Stop the running statement on the server. Call it under a shield.
 
-        Takes at most ``grace`` seconds. First by asking to cancel: asyncpg has sent that request
-        when the call was cancelled, and the next call waits until it was heard. When that leads
-        nowhere, the whole session is ended from another connection.
+        Takes at most ``grace`` seconds. asyncpg sent a cancel request when the call was cancelled,
+        and the next call waits until the server has handled it. If that takes too long, another
+        connection terminates the session.
         """
         if not self._may_be_running or not self.open:
             return
@@ -173,7 +173,7 @@ class Session:
     async def _end_backend(self) -> None:
         try:
             other = await self._reconnect()
-        except Exception as error:  # nobody is left to tell; the server will notice by itself
+        except Exception as error:  # no caller to raise to; the server will notice by itself
             telemetry.emit("not_stopped", level="warning", error=str(error))
             return
         try:
@@ -183,15 +183,15 @@ class Session:
             other.terminate()
 
     async def open_second(self) -> "Session":
-        """A second session with the same server."""
+        """Open a second session with the same server."""
         return Session(await self._reconnect(), self._database, self._reconnect, grace=self.grace)
 
     def hang_up(self) -> None:
-        """Close the connection, whatever runs on it."""
+        """Disconnect at once, even if a statement runs."""
         self._raw.terminate()
 
     async def close(self) -> None:
-        """Stop what runs, and hang up. Call it under a shield."""
+        """Stop the running statement and disconnect. Call it under a shield."""
         await self.stop_running()
         self.hang_up()
         # The transport closes its socket in the loop's next round.
@@ -199,7 +199,7 @@ class Session:
 
 
 async def wait_until_gone(raw: Any, backend_pid: int) -> None:
-    """Return once the server has no backend *backend_pid* any more."""
+    """Wait until the server has no backend *backend_pid*."""
     query = f"SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = {backend_pid}"
     while True:
         if await raw.execute(query) == "SELECT 0":

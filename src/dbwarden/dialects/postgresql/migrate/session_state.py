@@ -1,4 +1,4 @@
-"""Start every migration with a fresh session: nothing that one sets up reaches the next. Pure."""
+"""Isolate the session state of each migration from the next one. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql.migrate.statement_effects import SessionSetting, probe_of
 from dbwarden.dialects.postgresql.sql.lexer import leading_words
 
-# What the migration did to the session must neither reach our own SQL nor the next migration.
+# Session settings of a migration must affect neither our own SQL nor the next migration.
 RESET = "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;"
 
 _TEMPORARY = re.compile(r"\b(?:temp|temporary|pg_temp)\b", re.IGNORECASE)
-# What outlives a transaction, by the first word of its statement.
+# The cleanup of session state that outlives a transaction, by the first word of its statement.
 _OUTLIVES = {"prepare": "DEALLOCATE ALL;", "declare": "CLOSE ALL;", "listen": "UNLISTEN *;"}
 
 
 def leftovers(steps: Sequence[Step]) -> str:
-    """Return the SQL that removes what *steps*, a whole migration, left in the session.
+    """Return the SQL that removes the session state of *steps*, a whole migration.
 
-    Empty for nearly all migrations. A pooler's session is shared, so that nothing is removed
-    which the migration did not make. Advisory locks stay: the migration lock is one of them.
+    It is empty for nearly all migrations. It removes only state that the migration created,
+    because a pooler shares the session. Advisory locks stay, as the migration lock is one of them.
     """
     found = {"DISCARD TEMP;": None} if any(_TEMPORARY.search(step.text) for step in steps) else {}
     for step in steps:
@@ -31,10 +31,10 @@ def leftovers(steps: Sequence[Step]) -> str:
 
 
 def prelude_of(steps: Sequence[Step]) -> str:
-    """Return the session settings that *steps* make: they hold until the end of the migration.
+    """Return the session settings of *steps*, which apply until the end of the migration.
 
-    Each step runs as in one session with those before it, also after a crash. Settings never reach
-    the ledger's own SQL, so they are reset after each step and made again before the next.
+    Each step runs as if in one session with earlier ones, also after a crash. The settings must
+    not affect the ledger's own SQL, so they are reset after each step and set before the next.
     """
     settings = [
         statement.text

@@ -1,7 +1,7 @@
-"""What to look for in the catalog to learn whether an interrupted statement took effect. Pure.
+"""Determine how to find out from the catalog whether a statement took effect. Pure.
 
-A statement outside a transaction may have run although nobody heard so. Each class here says how
-the next run finds out. Names are as the catalog has them: folded, unquoted, cut to 63 bytes.
+A statement outside a transaction may have run without a confirmation. Each class here describes
+how the next run finds out. Names are as in the catalog: folded, unquoted, truncated to 63 bytes.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from dbwarden.dialects.postgresql.sql.transactions import is_off
 
 @dataclass(frozen=True, slots=True)
 class QualifiedName:
-    """A name with its namespace, or ``None`` where the search path decides."""
+    """A name with its namespace, or ``None`` if the search path decides."""
 
     namespace: str | None
     name: str
@@ -23,10 +23,10 @@ class QualifiedName:
 
 @dataclass(frozen=True, slots=True)
 class IndexBuilt:
-    """CREATE INDEX CONCURRENTLY: done when a valid index is there; an invalid one is dropped first.
+    """CREATE INDEX CONCURRENTLY: done if a valid index exists; an invalid one is dropped first.
 
-    ``index`` is ``None`` where the server chooses the name. The index lies in the table's
-    namespace. ``if_not_exists`` hides an invalid index that was left behind.
+    ``index`` is ``None`` if the server chooses the name. The index is in the table's namespace.
+    ``if_not_exists`` hides an invalid index that was left behind.
     """
 
     index: str | None
@@ -36,16 +36,16 @@ class IndexBuilt:
 
 @dataclass(frozen=True, slots=True)
 class IndexDropped:
-    """DROP INDEX CONCURRENTLY: done when none of them is there."""
+    """DROP INDEX CONCURRENTLY: done if none of the indexes exists."""
 
     indexes: tuple[QualifiedName, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reindexed:
-    """REINDEX CONCURRENTLY: safe to run again once its leftovers (``_ccnew``, ``_ccold``) are gone.
+    """REINDEX CONCURRENTLY: repeatable once its leftovers (``_ccnew``, ``_ccold``) are dropped.
 
-    ``name`` is ``None`` where it means the current database.
+    ``name`` is ``None`` for the current database.
     """
 
     what: Literal["index", "table", "schema", "database", "system"]
@@ -54,7 +54,7 @@ class Reindexed:
 
 @dataclass(frozen=True, slots=True)
 class PartitionDetached:
-    """DETACH PARTITION CONCURRENTLY: done when detached; half-done, FINALIZE ends it."""
+    """DETACH PARTITION CONCURRENTLY: done if detached; FINALIZE completes an interrupted one."""
 
     parent: QualifiedName
     partition: QualifiedName
@@ -62,7 +62,7 @@ class PartitionDetached:
 
 @dataclass(frozen=True, slots=True)
 class EnumValueAdded:
-    """ALTER TYPE ... ADD VALUE: done when the type has the value."""
+    """ALTER TYPE ... ADD VALUE: done if the type has the value."""
 
     type: QualifiedName
     value: str
@@ -70,7 +70,7 @@ class EnumValueAdded:
 
 @dataclass(frozen=True, slots=True)
 class ObjectMade:
-    """CREATE DATABASE, TABLESPACE or SUBSCRIPTION: done when it is there."""
+    """CREATE DATABASE, TABLESPACE or SUBSCRIPTION: done if it exists."""
 
     kind: Literal["database", "tablespace", "subscription"]
     name: str
@@ -78,7 +78,7 @@ class ObjectMade:
 
 @dataclass(frozen=True, slots=True)
 class ObjectDropped:
-    """DROP DATABASE, TABLESPACE or SUBSCRIPTION: done when it is not there."""
+    """DROP DATABASE, TABLESPACE or SUBSCRIPTION: done if it does not exist."""
 
     kind: Literal["database", "tablespace", "subscription"]
     name: str
@@ -86,22 +86,22 @@ class ObjectDropped:
 
 @dataclass(frozen=True, slots=True)
 class SessionSetting:
-    """SET, RESET, set_config(): lost with the connection, so it is run again on resume."""
+    """SET, RESET, set_config(): lost with the connection, so run again on resume."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """Running it a second time does no harm: VACUUM, ANALYZE, ALTER SYSTEM ..."""
+    """VACUUM, ANALYZE, ALTER SYSTEM ...: safe to run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transactional:
-    """It runs inside a transaction just as well, and so together with its journal row."""
+    """A statement that can run in a transaction, together with its journal row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can tell from outside whether it ran: CALL, DO, SELECT ..."""
+    """CALL, DO, SELECT ...: the catalog does not show whether it ran."""
 
 
 Probe = (
@@ -136,7 +136,7 @@ _MAINTAINED: dict[str, Literal["index", "table", "schema", "database", "system"]
 
 
 def probe_of(statement: Statement) -> Probe:
-    """How to find out whether *statement*, once interrupted, took effect."""
+    """Return the way to find out whether *statement* took effect after an interruption."""
     reader = _Reader(tokens(statement.text))
     first = reader.word()
     special = _special(reader, first)
@@ -168,7 +168,7 @@ def _special(reader: "_Reader", first: str) -> Probe | None:
 
 
 def _sets_config(reader: "_Reader") -> bool:
-    """Whether ``set_config('search_path', '', false)`` is all that follows, as in a dump."""
+    """Return whether only ``set_config('search_path', '', false)`` follows, as in a dump."""
     if reader.take("pg_catalog"):
         reader.sign(".")
     called = reader.take("set_config") and reader.sign("(")
@@ -178,7 +178,7 @@ def _sets_config(reader: "_Reader") -> bool:
 
 
 class _Reader:
-    """Takes tokens from the left."""
+    """Reads tokens from left to right."""
 
     __slots__ = ("_at", "_tokens")
 
@@ -190,7 +190,7 @@ class _Reader:
         return self._tokens[at] if at < len(self._tokens) else Token("sign", "")
 
     def word(self) -> str:
-        """Take the next token if it is a word, else take nothing and answer ``""``."""
+        """Take the next token if it is a word; otherwise return ``""``."""
         token = self.peek()
         if token.kind != "word":
             return ""
@@ -228,7 +228,7 @@ class _Reader:
         return token.value if token.kind == "string" else None
 
     def options(self) -> list[str]:
-        """Take ``( ... )`` if it comes next; the words that stood in it."""
+        """Take ``( ... )`` if it comes next, and return the words in it."""
         inside: list[str] = []
         if self.sign("("):
             while self.peek().value and not self.sign(")"):

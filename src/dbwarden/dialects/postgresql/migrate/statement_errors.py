@@ -1,4 +1,4 @@
-"""What the server refused, in the user's words. Pure."""
+"""Turn errors of the server into errors for the user. Pure."""
 
 from dbwarden.dialects.base import Statement, suggest_baseline
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
@@ -22,14 +22,13 @@ INSUFFICIENT_PRIVILEGE = "42501"
 IN_TRANSACTION = "25001"
 NOT_SUPPORTED = "0A000"
 CONSTRAINT = "23"
-"""The class of violated constraints."""
+"""The class of constraint violations."""
 DIVISION_BY_ZERO = "22012"
 CREATED_CONCURRENTLY = ("42P07", "42P06", "23505")
-"""A table, a namespace, or an entry in the catalog that another session made just before us."""
-
+"""Duplicate table, namespace or catalog entry: another session created it concurrently."""
 
 DUPLICATE_OBJECT = ("42P06", "42P07", "42701", "42710")
-"""A schema, a table, a column, something else of that name exists."""
+"""Duplicate schema, table, column or other object."""
 
 
 def statement_failed(
@@ -40,14 +39,14 @@ def statement_failed(
     statement: Statement | None,
     steps_done: int = 0,
 ) -> DBWardenError:
-    """The error for a statement of a migration.
+    """Return the error for a statement of a migration.
 
     Args:
-        refused: What the server said.
-        database: On which database.
-        location: Where the statement stands.
+        refused: The server's error.
+        database: The database.
+        location: The location of the statement.
         statement: The statement; ``None`` is the end of its transaction.
-        steps_done: How many steps of the same migration are done and stay so.
+        steps_done: The number of completed steps of the same migration.
     """
     if refused.sqlstate == READ_ONLY:
         return read_only(refused, database, location)
@@ -103,7 +102,7 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
 def read_only(
     refused: ServerRefused, database: DatabaseName, location: Location | None = None
 ) -> ReadOnlyDatabase:
-    """The error for a server that takes no writes."""
+    """Return the error for a read-only server."""
     return ReadOnlyDatabase(
         f"the server takes no writes: {refused.message}",
         database=database,
@@ -115,20 +114,20 @@ def read_only(
 
 
 def is_about_ledger(refused: ServerRefused, table: str) -> bool:
-    """Whether what failed at the end of a transaction was the ledger's row, not the commit.
+    """Return whether the ledger's row failed at the end of a transaction, not the commit.
 
     At the commit only deferred constraints and triggers can fail.
     """
     if refused.table is not None:
         return refused.table == table
-    # A deferred trigger may fail in any way; what its function did stands in the context.
+    # A deferred trigger may fail in any way, but its error has a context.
     return refused.context is None and refused.sqlstate[:2] in ("22", "42")
 
 
 def ledger_failed(
     refused: ServerRefused, doing: str, database: DatabaseName, table: str = "what has its name"
 ) -> DBWardenError:
-    """The error for our own SQL on the ledger; *doing* as in "cannot be read"."""
+    """Return the error for our own SQL on the ledger; *doing* as in "cannot be read"."""
     said, step = refused.message, None
     match refused.sqlstate:
         case "25006":

@@ -1,4 +1,4 @@
-"""One look at a database, by whatever way: usually one question, at most three."""
+"""Read the status of a database over any connection: usually one query, at most three."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
@@ -29,7 +29,7 @@ from dbwarden.history import LedgerExcerpt, LockHolder, Reading
 from dbwarden.types import DatabaseName
 
 Ask = Callable[[str], Awaitable[Lines]]
-"""Returns the rows that a query returns; raises ``ServerRefused``."""
+"""Runs a query and returns its rows; raises ``ServerRefused``."""
 
 
 _NOTHING: Lines = ()
@@ -47,24 +47,23 @@ async def read_status(
     where: bool = True,
     row_ids: Collection[int] = (),
 ) -> StatusReply:
-    """Look at ledger and lock; the reading is complete.
+    """Read the ledger and the lock, with all details.
 
-    A ledger that does not exist yet or is empty, a lock that somebody holds, a replica and a
-    pooler take one question more each.
+    A missing or empty ledger, a held lock, a replica and a pooler take one more query each.
 
     Args:
-        ask: The way to the server.
-        address: Where the ledger is.
-        database: For errors.
-        alone: Each question is a transaction by itself.
-        greeting: What the server told when we connected, so that it need not be asked.
-        also: What else is to be done with it, as of ``status_sql``.
-        without_ledger: The same where there is no ledger yet.
-        where: Find out its namespace, too.
-        row_ids: Rows to read even if they were rolled back.
+        ask: Runs a query on the server.
+        address: The ledger.
+        database: The database, for errors.
+        alone: Each query is a transaction by itself.
+        greeting: The facts that the server reported on connecting, to omit from the query.
+        also: A condition with a side effect; see ``status_sql``.
+        also_without_ledger: The same if there is no ledger yet.
+        where: Read the ledger's namespace.
+        row_ids: Rows to read in addition to the live ones.
 
     Raises:
-        LedgerError: There is a ledger, but we may not read it, or it is none of ours.
+        LedgerError: The ledger cannot be read, or the table is not a ledger.
     """
     try:
         without = also if also_without_ledger is None else also_without_ledger
@@ -85,10 +84,10 @@ async def read_status(
 async def read_history(
     ask: Ask, address: LedgerAddress, database: DatabaseName, limit: int | None
 ) -> LedgerExcerpt:
-    """Return the newest *limit* rows of the ledger; none where there is no ledger.
+    """Return the newest *limit* rows of the ledger; none if there is no ledger.
 
     Raises:
-        LedgerError: There is a ledger, but it cannot be read, or it is not a ledger.
+        LedgerError: The ledger cannot be read, or the table is not a ledger.
     """
     try:
         lines = await ask(history_sql(address, limit))
@@ -100,7 +99,7 @@ async def read_history(
 
 
 async def find_holder(ask: Ask, address: LedgerAddress) -> LockHolder | None:
-    """Who else holds the lock now."""
+    """Return the other session that holds the lock now, if any."""
     nothing = Reading(server_version="", namespace=None, rows=None, holder=None, read_only=False)
     (answer,) = await ask(details_sql(address, holder=True, lag=False))
     return add_details(nothing, False, answer[0]).holder

@@ -1,7 +1,7 @@
-"""The application's sessions on PostgreSQL: an engine, its connections, a look through its pool.
+"""Create engines for the application on PostgreSQL, and read the status through their pools.
 
-SQLAlchemy opens no connection itself: each is made here from what ``database_url`` says at that
-moment, so that a password may change while the program runs.
+Each connection of SQLAlchemy is opened here from the current value of ``database_url``, so that
+the password may change while the program runs.
 """
 
 import time
@@ -39,28 +39,28 @@ from dbwarden.history import Reading
 from dbwarden.secrets import redact
 
 PING_AFTER = 1.0
-"""Seconds that a connection may lie in the pool before it is asked whether it still lives."""
+"""Seconds after which an idle connection of the pool is pinged before use."""
 
 ENDED_WITHIN = 5.0
-"""Seconds to end on the server what a cancelled request left running there."""
+"""Seconds to terminate the backends of a cancelled request."""
 
 probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
-"""Whether this task looks at the database anyway, so that asking before would only cost."""
+"""True in a task that reads the status, which makes a ping before it superfluous."""
 
 _PLACE = frozenset({"host", "port", "user", "password", "database", "dsn", "passfile"})
 """Arguments of the driver that come from the URL alone."""
 
 
 def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
-    """An engine whose connections are made by :func:`open_connection`. No I/O.
+    """Create an engine whose connections :func:`open_connection` opens. No I/O.
 
     Args:
         config: The database.
-        opened: Gets every driver connection that is made.
+        opened: Receives every driver connection.
     """
     url = config.url
     given = dict(config.engine_options)
-    # SQLAlchemy's frames hold them, so that no password may be among them.
+    # SQLAlchemy's frames hold these arguments, so they must not include a password.
     connect_args = {**_cache_size(url), **_without_place(given.pop("connect_args", {}))}
     options: dict[str, Any] = {
         "pool_size": config.pool_size,
@@ -95,11 +95,11 @@ _INTRODUCTION: LiteralString = (
 
 
 def _introduce_in_one_flight(engine: AsyncEngine, config: DatabaseConfig) -> None:
-    """Let SQLAlchemy learn with one question what it would ask a new server in ten flights.
+    """Let SQLAlchemy inspect a new server with one query instead of ten round trips.
 
-    An engine asks for the version, the namespace, the isolation level and how strings are
-    written, each prepared and then run. Version and strings stand in the server's greeting.
-    These methods are what dialects of other makers override.
+    An engine queries the version, the namespace, the isolation level and the string syntax, each
+    prepared and then run. Version and string syntax are known from the server's greeting. The
+    replaced methods are those that third-party dialects override.
     """
     dialect: Any = engine.sync_engine.dialect
     learnt: dict[str, str | None] = {}
@@ -143,21 +143,21 @@ async def _introduction(driver: Any, config: DatabaseConfig) -> tuple[str | None
 
 
 def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
-    """SQLAlchemy's own cache of prepared statements has to be off where asyncpg's is."""
+    """Return the size of SQLAlchemy's statement cache, which must be off if asyncpg's is."""
     name = "prepared_statement_cache_size"
     arguments = engine_arguments(url) if url is not None else {}
     return {name: arguments[name]} if name in arguments else {}
 
 
 async def open_connection(config: DatabaseConfig, more: dict[str, Any] | None = None) -> Any:
-    """A connection of the driver to where the database is now, within ``connect_timeout``.
+    """Open a connection of the driver to the current URL, within ``connect_timeout``.
 
     Args:
         config: The database.
         more: Further arguments of ``asyncpg.connect``, from ``engine_options["connect_args"]``.
 
     Raises:
-        ConnectError: Each cause with its own sentence and what to do next.
+        ConnectError: Connecting failed; has a message and a next step for each cause.
     """
     url: DatabaseURL | None = None
     with anyio.move_on_after(config.connect_timeout):
@@ -182,7 +182,7 @@ async def _dial(url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any]) 
 def _arguments(
     url: DatabaseURL, config: DatabaseConfig, more: dict[str, Any], *, plain: bool = False
 ) -> dict[str, Any]:
-    """The arguments of ``asyncpg.connect``; *plain* asks for no settings, as poolers want it."""
+    """Return the arguments of ``asyncpg.connect``; *plain* omits settings that poolers refuse."""
     arguments = {**asyncpg_arguments(url), **more}
     settings = {
         **asyncpg_arguments(url).get("server_settings", {}),
@@ -192,15 +192,15 @@ def _arguments(
         config.database_name, Writer.this_process()
     )
     wanted = {"application_name": name} if plain else {**settings, "application_name": name}
-    # The time limit is ours: it counts the URL's function and the second try too.
+    # The caller's time limit also covers the URL's function and the second try.
     return {**arguments, "server_settings": wanted, "timeout": None}
 
 
 def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
-    """Replace connections that died in the pool before a session gets one.
+    """Replace dead connections of the pool before a session gets one.
 
-    SQLAlchemy's own ``pool_pre_ping`` costs four round trips a request and waits for ever. This
-    one costs none for a connection that was used within the last second, and else one.
+    SQLAlchemy's own ``pool_pre_ping`` costs four round trips per request and has no timeout. This
+    one costs none for a connection that was used within the last second, otherwise one.
     """
 
     @event.listens_for(engine.sync_engine, "checkin")
@@ -224,7 +224,7 @@ def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
 
 
 async def _ping(driver: Any, patience: float) -> None:
-    """One round trip; raises what makes the pool open a new connection."""
+    """Ping the connection; raise the error that makes the pool open a new one."""
     try:
         with anyio.fail_after(patience):
             await driver.execute("SELECT 1")
@@ -234,15 +234,15 @@ async def _ping(driver: Any, patience: float) -> None:
 
 
 def read_only_engine(config: DatabaseConfig, engine: AsyncEngine) -> AsyncEngine:
-    """The same pool, with transactions that PostgreSQL keeps from writing."""
+    """Return an engine on the same pool whose transactions are read-only."""
     return engine.execution_options(postgresql_readonly=True)
 
 
 async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
-    """Look at ledger and lock through a connection of the pool; one round trip when it is warm.
+    """Read the ledger and the lock through the pool, in one round trip if it has a connection.
 
     Raises:
-        LedgerError: There is a ledger, but it cannot be read.
+        LedgerError: The ledger cannot be read.
         sqlalchemy.exc.DBAPIError: The connection broke.
     """
     address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
@@ -265,7 +265,7 @@ def _refusal(error: DBAPIError) -> ServerRefused | None:
 
 
 def unavailable(error: BaseException, *, closed: bool) -> DBWardenError | None:
-    """Return what an error of a session says about the server; ``None`` for any other error.
+    """Return the error for an unavailable server; ``None`` for any other error of a session.
 
     Args:
         error: The driver's error.
@@ -292,21 +292,21 @@ def hang_up(driver: Any) -> None:
 
 
 def backend_of(driver: Any) -> int:
-    """The server's process number behind *driver*; known without asking."""
+    """Return the server's process number of *driver*, without a query."""
     pid: int = driver.get_server_pid()
     return pid
 
 
 async def end_on_server(config: DatabaseConfig, pids: tuple[int, ...]) -> None:
-    """End the server's processes *pids*, whose connections a cancellation cut.
+    """Terminate the backends *pids*, whose connections a cancellation closed.
 
-    A cancelled statement runs on until the server notices that nobody listens, and keeps its
-    locks. Call it under a shield; it takes at most :data:`ENDED_WITHIN` seconds and never raises.
+    A cancelled statement continues, with its locks, until the server notices the closed connection.
+    Call it under a shield; it takes at most :data:`ENDED_WITHIN` seconds and never raises.
     """
     with anyio.move_on_after(ENDED_WITHIN):
         try:
             connection = await open_connection(config, {"statement_cache_size": 0})
-        except Exception:  # nobody to tell; the server will notice by itself
+        except Exception:  # no caller to raise to; the server will notice by itself
             return
         try:
             await connection.execute(

@@ -1,4 +1,4 @@
-"""The words of one PostgreSQL statement: enough to know what it is and what it names. Pure."""
+"""Split one PostgreSQL statement into tokens: enough to identify it and its names. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, skip_gap
 
-_NAME_BYTES = 63  # NAMEDATALEN - 1: the server cuts longer names, and so the catalog has them cut
+_NAME_BYTES = 63  # NAMEDATALEN - 1; the server truncates longer names
 _WORD = re.compile(rf"{IDENTIFIER_START}{IDENTIFIER}*+")
 _NUMBER = re.compile(r"\.?[0-9][0-9A-Za-z_.]*+")
 _ESCAPE = re.compile(r"\\(?:\\|\+([0-9A-Fa-f]{6})|([0-9A-Fa-f]{4}))")
@@ -18,10 +18,10 @@ _PREFIXES = {"e", "b", "x", "n", "u&"}
 
 
 class Token(NamedTuple):
-    """One word of a statement.
+    """One token of a statement.
 
     ``word`` is an unquoted identifier or keyword, folded to lower case; ``name`` a quoted
-    identifier without its quotes; ``string`` what a literal says; ``sign`` all the rest.
+    identifier without its quotes; ``string`` the value of a literal; ``sign`` anything else.
     """
 
     kind: Literal["word", "name", "string", "number", "sign"]
@@ -29,12 +29,12 @@ class Token(NamedTuple):
 
     @property
     def is_name(self) -> bool:
-        """Whether this can stand where a name is wanted."""
+        """True if the token can be a name."""
         return self.kind in ("word", "name")
 
 
 def leading_words(text: str, start: int, count: int) -> list[str]:
-    """Up to *count* unquoted words that the statement at *start* begins with, in lower case."""
+    """Return up to *count* unquoted words at the beginning of a statement, in lower case."""
     words: list[str] = []
     while len(words) < count and (found := _WORD.match(text, start)):
         words.append(fold(found[0]))
@@ -43,23 +43,23 @@ def leading_words(text: str, start: int, count: int) -> list[str]:
 
 
 def fold(identifier: str) -> str:
-    """What the server makes of an unquoted identifier: ASCII letters in lower case."""
+    """Fold an unquoted identifier as the server does: ASCII letters to lower case."""
     if identifier.isascii():
         return identifier.lower()
     return "".join(char.lower() if char.isascii() else char for char in identifier)
 
 
 def cut(name: str) -> str:
-    """*name* as the catalog has it: at most 63 bytes."""
+    """Truncate *name* as the server does, to 63 bytes."""
     if len(name) * 4 <= _NAME_BYTES:
         return name
     return name.encode()[:_NAME_BYTES].decode(errors="ignore")
 
 
 def tokens(text: str) -> tuple[Token, ...]:
-    """The words of one statement, without blanks and comments.
+    """Return the tokens of one statement, without blanks and comments.
 
-    *text* has been through ``split``: a quote that is never closed ends with it.
+    *text* comes from ``split``, so an unclosed quote ends with it.
     """
     return tuple(_tokens(text))
 
@@ -94,7 +94,7 @@ def _quoted(text: str, start: int, quote: int) -> tuple[Token, int]:
         tag = text.index("$", quote + 1) + 1 - quote
         return Token("string", text[quote + tag : end - tag]), end
     mark = text[quote]
-    while text.startswith(mark, end):  # a doubled quote: the same literal goes on
+    while text.startswith(mark, end):  # a doubled quote continues the literal
         end = _close(text, end)
     value = text[quote + 1 : end - 1].replace(mark * 2, mark)
     prefix = text[start:quote].lower()
@@ -122,5 +122,5 @@ def _c_escape(found: re.Match[str]) -> str:
 
 
 def words_of(found: Sequence[Token]) -> tuple[str, ...]:
-    """Keywords and signs as text, to be matched; names and literals become ``""``."""
+    """Return keywords and signs as text for matching; names and literals become ``""``."""
     return tuple(token.value if token.kind in ("word", "sign") else "" for token in found)

@@ -1,22 +1,22 @@
-"""The one place where names and values become SQL text."""
+"""Quote names and values as SQL text."""
 
 import re
 
 NAME_LIMIT = 63
-"""Bytes of an application name that the server keeps."""
+"""The maximum length of an application name in bytes."""
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 
 def identifier(name: str) -> str:
-    """*name* as a quoted identifier."""
+    """Return *name* as a quoted identifier."""
     if "\0" in name:
         raise ValueError("an identifier cannot hold a NUL character")
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: str | int | float | bool | None) -> str:
-    """*value* as a literal, whatever ``standard_conforming_strings`` says."""
+    """Return *value* as a literal, valid for any ``standard_conforming_strings``."""
     if isinstance(value, str):
         if "\0" in value:
             raise ValueError("a text value cannot hold a NUL character")
@@ -32,5 +32,5 @@ def literal(value: str | int | float | bool | None) -> str:
 
 
 def plain_name(text: str, limit: int) -> str:
-    """*text* as an application name: printable ASCII, at most *limit* bytes."""
+    """Return *text* as an application name: printable ASCII, at most *limit* bytes."""
     return _NOT_PLAIN.sub("?", text)[:limit]

@@ -1,6 +1,6 @@
-"""PostgreSQL: a text into statements, a section into steps. Pure; knows no driver.
+"""Split PostgreSQL text into statements and steps. Pure; does not import the driver.
 
-``standard_conforming_strings`` is taken to be on, as it is by default.
+Assumes that ``standard_conforming_strings`` is on, which is the default.
 """
 
 import re
@@ -16,9 +16,8 @@ from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, Sour
 from dbwarden.files.migration import Migration, Section
 from dbwarden.types import DatabaseName
 
-# What a statement may hold without ending or needing a closer look, taken in one go by the regular
-# expression engine. A quote behind an "e" may open an escape string, and is looked at. The engine
-# remembers each piece, hence so many at a time.
+# The parts of a statement that need no closer inspection, matched in one go. A quote after an "e"
+# may open an escape string, so it is inspected. The engine stores each repetition, hence the limit.
 _PLAIN = re.compile(
     r"""(?: [^;'"$\\/-]++ | (?<![eE])'[^']*+' | "[^"]*+" | -(?!-) | /(?!\*) ){0,1000}""",
     re.VERBOSE,
@@ -29,7 +28,7 @@ _STOPS = re.compile(
            | (?:begin|case|end)(?!{IDENTIFIER}) )""",
     re.VERBOSE | re.IGNORECASE,
 )
-# Most CREATEs, known at a glance to hold no semicolon.
+# Most CREATE statements, which cannot contain a semicolon.
 _PLAIN_CREATE = re.compile(
     r"create[ \t\n\r\f\v]++(?!or[^A-Za-z]|function|procedure|rule|-|/)", re.IGNORECASE
 )
@@ -43,21 +42,21 @@ _SEMICOLONS_INSIDE = {"function", "procedure", "rule"}
 def split(
     text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
 ) -> tuple[Statement, ...]:
-    """Cut *text*, which begins on *line* of the file at *path*, into its statements.
+    """Split *text*, which begins on *line* of the file at *path*, into its statements.
 
     Raises:
-        MigrationFileError: A quote or comment is never closed, or something stands there that
-            only psql understands; with file, line and column.
+        MigrationFileError: A quote or comment is never closed, or the text has a command of psql;
+            has file, line and column.
     """
     source = Source(text=text, path=path, line=line, database=database)
     return tuple(span.statement for span in common.spans(source, POSTGRESQL, _end_of))
 
 
 def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
-    """Cut *section* of *migration* into steps.
+    """Split *section* of *migration* into steps.
 
-    Consecutive transactional statements are one step; each statement that refuses a transaction
-    or is marked ``-- @dbwarden:autocommit`` is one of its own.
+    Consecutive transactional statements are one step. Each statement that cannot run in a
+    transaction, or is marked ``-- @dbwarden:autocommit``, is its own step.
 
     Raises:
         MigrationFileError: As for ``split``, and for transaction control.
@@ -93,7 +92,7 @@ def _plain_end(source: Source, start: int) -> Ending:
 
 
 def _create_end(source: Source, start: int, *, is_rule: bool) -> Ending:
-    """The end of CREATE FUNCTION, PROCEDURE or RULE, which may hold semicolons."""
+    """Return the end of CREATE FUNCTION, PROCEDURE or RULE, which may contain semicolons."""
     if not is_rule:
         ending = _plain_end(source, start)
         if not _ATOMIC.search(source.text, start, ending.code):
@@ -124,10 +123,10 @@ def _psql(source: Source, at: int) -> Exception:
 
 
 def _nested_end(source: Source, start: int) -> Ending:
-    """The end of a statement that may hold semicolons: in parentheses, in BEGIN ATOMIC ... END."""
+    """Return the end of a statement with semicolons in parentheses or BEGIN ATOMIC ... END."""
     text, search = source.text, _STOPS.search
     comments: list[tuple[int, int]] = []
-    opened: list[int] = []  # where each "(", BEGIN ATOMIC and CASE began that is still open
+    opened: list[int] = []  # the start of each open "(", BEGIN ATOMIC and CASE
     position = start
     while found := search(text, position):
         at, word = found.start(), found[0].lower()
@@ -161,7 +160,7 @@ def _never_closed(source: Source, at: int) -> Exception:
 
 
 def _copy_end(source: Source, start: int) -> Ending:
-    """The end of a COPY, before the rows behind it could be taken for SQL."""
+    """Return the end of a COPY, and refuse one that transfers rows through the client."""
     ending = _plain_end(source, start)
     words = words_of(tokens(source.text[start : ending.code]))
     pairs = set(pairwise(words))

@@ -1,10 +1,10 @@
-"""Which statements PostgreSQL refuses inside a transaction. Pure.
+"""Identify the statements that PostgreSQL refuses inside a transaction. Pure.
 
-The list is that of the server's own check (PreventInTransactionBlock), as far as the text shows
-it: whether a table is partitioned (REINDEX, CLUSTER) or a function commits inside (CALL, DO) does
-not, and is what ``-- @dbwarden:autocommit`` is for. ``ALTER TYPE ... ADD VALUE`` is accepted in a
-transaction since PostgreSQL 12 and stays there; on 10 and 11, or where the new value is used in
-the same file, it is marked.
+The list follows the server's own check (PreventInTransactionBlock), as far as the text shows it.
+Partitioned tables (REINDEX, CLUSTER) and functions that commit (CALL, DO) cannot be recognised;
+mark them with ``-- @dbwarden:autocommit``. ``ALTER TYPE ... ADD VALUE`` runs in a transaction,
+which the server accepts since PostgreSQL 12; mark it on 10 and 11, or if the same file uses the
+new value.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dbwarden.dialects.base import Statement
 from dbwarden.dialects.postgresql.sql.lexer import leading_words, tokens, words_of
 
-# Most CREATEs, known at a glance to run in a transaction.
+# Most CREATE statements, which can run in a transaction.
 _PLAIN_CREATE = re.compile(
     r"create[ \t\n\r\f\v]++(?:(?:unique[ \t\n\r\f\v]++)?index[ \t\n\r\f\v]++(?!concurrently|-|/)"
     r"|(?!unique|index|database|tablespace|subscription|-|/))",
@@ -23,7 +23,7 @@ _FIRST = {"alter", "cluster", "create", "drop", "reindex", "vacuum"}
 
 
 def refuses_transaction(statement: Statement) -> bool:
-    """Whether the server runs *statement* only outside a transaction."""
+    """Return whether *statement* can run only outside a transaction."""
     if _PLAIN_CREATE.match(statement.text):
         return False
     head = leading_words(statement.text, 0, 4)
@@ -82,7 +82,7 @@ def _alter_subscription(words: Sequence[str]) -> bool:
 
 
 def without_options(words: Sequence[str]) -> list[str]:
-    """*words* without a leading ``(...)`` and VERBOSE."""
+    """Return *words* without a leading ``(...)`` and VERBOSE."""
     rest = list(words)
     if rest[:1] == ["("]:
         rest = rest[rest.index(")") + 1 :] if ")" in rest else []
@@ -90,13 +90,13 @@ def without_options(words: Sequence[str]) -> list[str]:
 
 
 def _has(words: Sequence[str], *wanted: str) -> bool:
-    """Whether *wanted* stand in *words*, one behind the other."""
+    """Return whether *words* contain the sequence *wanted*."""
     size = len(wanted)
     return any(tuple(words[at : at + size]) == wanted for at in range(len(words) - size + 1))
 
 
 def is_off(words: Sequence[str], option: str) -> bool:
-    """Whether ``option = false`` or ``option false`` stands in *words*."""
+    """Return whether *words* contain ``option = false`` or ``option false``."""
     if option not in words:
         return False
     value = [word for word in words[words.index(option) + 1 :][:2] if word != "="]

@@ -1,4 +1,4 @@
-"""Connect to SQLite, look, lock, run and cancel: the asynchronous face of a :class:`Session`."""
+"""Connect to SQLite, read, lock, run and cancel: the asynchronous API of a :class:`Session`."""
 
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -42,19 +42,19 @@ T = TypeVar("T")
 
 
 class SQLiteConnection:
-    """One connection of dbwarden's own to one SQLite database. One call at a time."""
+    """A connection of dbwarden to one SQLite database, for one call at a time."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._config = session.config
 
     async def read(self, *, claim: bool = False) -> Reading:
-        """Look at the ledger and the lock. Never writes, and makes no file.
+        """Read the ledger and the lock, without writing or creating a file.
 
-        *claim* gains nothing here: a question costs no round trip.
+        *claim* has no effect, because there are no round trips to save.
 
         Raises:
-            LedgerError: The ledger makes no sense.
+            LedgerError: The ledger is invalid.
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
         return await self.read_last()
@@ -67,20 +67,19 @@ class SQLiteConnection:
         """Read the newest *limit* rows of the ledger; see ``Connection.history``.
 
         Raises:
-            LedgerError: The ledger makes no sense.
+            LedgerError: The ledger is invalid.
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
         return await self._retrying(partial(self._session.history, limit))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
-        """Be the only migrator of this database until the block ends.
+        """Hold the migration lock of this database inside the block.
 
-        A database in memory needs no lock: who migrates it has it alone, or shares it within
-        one process.
+        A database in memory needs no lock, because only one process has it.
 
         Raises:
-            MigratorBusy: Another one holds it after ``migration_lock_timeout`` seconds; names it.
+            MigratorBusy: Another migrator held it for ``migration_lock_timeout``; names it.
         """
         lock = self._session.lock
         if lock is None:
@@ -104,7 +103,7 @@ class SQLiteConnection:
             if taken:
                 return
             over = time.monotonic() >= end
-            # A reader holds it for an instant, and has released it when it is asked for.
+            # A reader holds it only briefly, and then there is no holder any more.
             holder = await run_uninterrupted(lock.holder) if over or not told else None
             if holder is not None and over:
                 raise failures.migrator_busy(name, seconds, holder)
@@ -114,14 +113,14 @@ class SQLiteConnection:
             await anyio.sleep(min(pause, max(0.001, end - time.monotonic())))
 
     async def create_ledger(self) -> None:
-        """Make the ledger if it does not exist. Only under the lock."""
+        """Create the ledger if it does not exist. Requires the lock."""
         await self._change(lambda: self._session.ledger.create())
 
     async def run_first(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Make the ledger and run *migrations*.
+        """Create the ledger and run *migrations*.
 
         Raises:
-            LedgerAppeared: There is a ledger by now; nothing was run.
+            LedgerAppeared: The ledger exists by now; nothing was run.
         """
         if (await self.read()).rows is not None:
             raise LedgerAppeared
@@ -129,12 +128,12 @@ class SQLiteConnection:
         await self.run(migrations, on_done)
 
     async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:
-        """Run *migrations* in order, each step with its ledger row. Only under the lock.
+        """Run *migrations* in order, each step with its ledger row. Requires the lock.
 
         Raises:
-            StatementFailed: With file, line, column and SQLite's words.
-            LockTimeout: Another connection was in the way for longer than ``lock_timeout``,
-                ``lock_retries`` times over.
+            StatementFailed: A statement failed; has file, line, column and SQLite's message.
+            LockTimeout: Another connection kept the file locked for ``lock_timeout`` in each of
+                ``lock_retries`` retries.
         """
         for pending in migrations:
             run = Run(self._session, pending)
@@ -148,10 +147,10 @@ class SQLiteConnection:
         await self._call(lambda: self._session.publish_statement(None))
 
     async def _retrying(self, attempt: Callable[[], T], **fields: str | int) -> T:
-        """Make *attempt* again where it met a lock, which left nothing of it.
+        """Retry *attempt* if a lock blocked it, which leaves no trace of it.
 
         Raises:
-            LockTimeout: Another connection kept its lock, ``lock_retries`` times over.
+            LockTimeout: Another connection kept its lock in each of ``lock_retries`` retries.
         """
         retries = self._config.lock_retries
         for number, pause in enumerate(pauses(), start=1):
@@ -181,10 +180,10 @@ class SQLiteConnection:
         rollback_checksum: Checksum | None,
         steps_checksum: Checksum | None,
     ) -> None:
-        """Correct one ledger row (repair); clears ``running``. Only under the lock.
+        """Correct one ledger row (repair) and clear ``running``. Requires the lock.
 
         Raises:
-            LedgerError: The row is no longer as it was read.
+            LedgerError: The row has changed since it was read.
         """
         fields = {
             "state": str(state),
@@ -196,10 +195,10 @@ class SQLiteConnection:
         await self._change(lambda: self._session.ledger.correct(Entry.of(row), fields))
 
     async def delete_row(self, row: LedgerRow) -> None:
-        """Delete one ledger row (repair). Only under the lock.
+        """Delete one ledger row (repair). Requires the lock.
 
         Raises:
-            LedgerError: The row is no longer as it was read.
+            LedgerError: The row has changed since it was read.
         """
         await self._change(lambda: self._session.ledger.delete(Entry.of(row)))
 
@@ -207,10 +206,10 @@ class SQLiteConnection:
         await self._retrying(lambda: self._session.transaction(body))
 
     async def terminate_holder(self, holder: LockHolder) -> bool:
-        """Ask the process that holds the migration lock to end, and wait for that.
+        """Terminate the process that holds the migration lock, and wait for its end.
 
-        Only if it runs on this machine, still holds the lock, and is another process. It gets
-        SIGTERM, takes back what is not committed, and lets go.
+        The process must be another one on this host and still hold the lock. It receives SIGTERM,
+        rolls back its transaction, and releases the lock.
         """
         lock = self._session.lock
         if lock is None:
@@ -228,26 +227,25 @@ class SQLiteDialect:
     name: DialectName = "sqlite"
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """Cut *section* into steps. Pure."""
+        """Split *section* into steps. Pure."""
         return splitting.steps(migration, section)
 
     def connect(
         self, config: DatabaseConfig, *, read_only: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
-        """Open the database's file, and make it if it does not exist and may be written.
+        """Open the database's file, and create it if it does not exist and may be written.
 
-        *read_only* is enforced by SQLite, and leaves no file behind: a file that is still to be
-        made reads as an empty database. Each connection to ``:memory:`` is one of its own.
+        SQLite enforces *read_only*, which creates no file: a missing file reads as an empty
+        database. Each connection to ``:memory:`` is a database of its own.
 
         Raises:
-            DatabaseMissing: The folder does not exist, or the file where the URL forbids to make
-                it.
-            ConnectError: It cannot be opened; says why and what to do next.
+            DatabaseMissing: The folder does not exist, or the URL forbids creating the file.
+            ConnectError: The file cannot be opened; has the cause and a next step.
         """
         return _connected(config, read_only)
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
-        """Make the folder and file of *config*; see ``Dialect.create_database``."""
+        """Create the folder and file of *config*; see ``Dialect.create_database``."""
         return await creating.create_database(config, new)
 
 

@@ -1,4 +1,4 @@
-"""Make a database's file, and the folder it lies in."""
+"""Create the file of a database, and its folder."""
 
 import sqlite3
 from contextlib import closing
@@ -13,11 +13,11 @@ from dbwarden.types import DatabaseName
 
 
 async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
-    """Make the file of *config*; whether it was not there before.
+    """Create the file of *config*; return ``False`` if it exists already.
 
     Raises:
-        UsageError: SQLite has no such thing as what *new* asks for, or the database has no file.
-        ConnectError: It cannot be made; says why.
+        UsageError: SQLite does not support an option of *new*, or the database has no file.
+        ConnectError: The file cannot be created; has the cause.
     """
     for option in ("template", "owner", "encoding"):
         if getattr(new, option) is not None:

@@ -1,15 +1,14 @@
-"""Whether a step broke foreign keys, which SQLite does not watch while migrations run.
+"""Check whether a step violates foreign keys, which SQLite does not enforce during migrations.
 
-Migrations run with ``foreign_keys = OFF``: a table is rebuilt by dropping it, and with the keys on
-that would delete or refuse the rows that refer to it. So the rows are counted that refer to
-nothing (``PRAGMA foreign_key_check``), within the transaction, before and after each step that
-changes rows or drops or alters tables. The step fails when there are more of them between any two
-tables. Violations that were there before don't matter, but to rename a table that has some, repair
-them first: under the new name they count as new.
+Migrations run with ``foreign_keys = OFF``, because rebuilding a table drops it, which would delete
+or refuse the rows that refer to it. Instead, ``PRAGMA foreign_key_check`` counts the violations
+in the transaction, before and after each step that changes rows or drops or alters tables. The
+step fails if their number between any two tables has grown. Earlier violations are ignored, but
+must be repaired before renaming their table, because under the new name they count as new.
 
-Where SQLite cannot check before the step (a key refers to columns that are not unique, say),
-the step is not checked; a rollback may lead back to that. Only the main database is checked, not
-attached ones.
+If SQLite cannot check the keys before the step (for example, because a key refers to columns that
+are not unique), the step is not checked; a rollback may restore that state. Only the main database
+is checked, not attached ones.
 """
 
 import re
@@ -20,22 +19,22 @@ from collections.abc import Iterable
 from dbwarden.dialects.base import Statement
 
 Violations = Counter[tuple[str, str]]
-"""How many rows of a table refer to no row of another."""
+"""The number of rows of a table that refer to no row of another one, by both tables."""
 
 _SHOWN = 5
 _RISKY = re.compile(r"(?:drop|alter|insert|update|delete|replace|with)\b", re.IGNORECASE)
 
 
 def is_risky(statements: Iterable[Statement]) -> bool:
-    """Whether one of *statements* can leave a row that refers to nothing."""
+    """Return whether one of *statements* can violate a foreign key."""
     return any(_RISKY.match(statement.text) for statement in statements)
 
 
 def violations(database: sqlite3.Connection) -> Violations:
-    """Count the rows that refer to nothing.
+    """Count the foreign key violations.
 
     Raises:
-        sqlite3.Error: SQLite cannot check them.
+        sqlite3.Error: SQLite cannot check the keys.
     """
     found = database.execute(
         'SELECT "table", "parent", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
@@ -44,7 +43,7 @@ def violations(database: sqlite3.Connection) -> Violations:
 
 
 def violations_before(database: sqlite3.Connection) -> Violations | None:
-    """:func:`violations`, or ``None`` where they cannot be counted."""
+    """Count the foreign key violations; ``None`` if SQLite cannot check the keys."""
     try:
         return violations(database)
     except sqlite3.OperationalError:
@@ -52,12 +51,12 @@ def violations_before(database: sqlite3.Connection) -> Violations | None:
 
 
 def is_mismatch(error: sqlite3.Error) -> bool:
-    """Whether a key refers to columns that are not unique, so that SQLite can check none."""
+    """Return whether *error* reports a key that refers to columns that are not unique."""
     return str(error).startswith("foreign key mismatch")
 
 
 def describe(database: sqlite3.Connection, new: Violations) -> str:
-    """Name some of the rows of *new*: ``orders (rowid 3) refers to no row of users``."""
+    """Describe some rows of *new*: ``orders (rowid 3) refers to no row of users``."""
     shown: list[str] = []
     for table, parent in new:
         found = database.execute(

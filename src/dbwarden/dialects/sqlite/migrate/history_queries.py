@@ -1,6 +1,6 @@
-"""The ledger's SQL on SQLite, and its rows as values.
+"""Read and write the ledger on SQLite.
 
-Times are ISO-8601 text in UTC. A row is written in the transaction of what it tells of.
+Times are ISO-8601 text in UTC. A row is written in the transaction of the step that it records.
 """
 
 import sqlite3
@@ -40,13 +40,13 @@ _NAMES = ", ".join(_COLUMNS)
 
 
 def quoted(name: str) -> str:
-    """*name* as an SQL identifier."""
+    """Return *name* as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """When a run of a work began, and milliseconds since its row was last written."""
+    """The start of a run of a migration, and milliseconds since its row was last written."""
 
     since: datetime
     ms: float
@@ -54,7 +54,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a work is: *step* steps are done, and *running* is under way."""
+    """The progress of a migration: *step* completed steps, and the *running* statement."""
 
     state: State
     step: int
@@ -76,18 +76,18 @@ class Entry:
 
 
 def entry_of(fields: Mapping[str, Any]) -> Entry:
-    """Return the entry of a restored row with *fields*; nothing of it runs."""
+    """Return the entry of a restored row with *fields*, without a running statement."""
     progress = Progress(state=State(fields["state"]), step=fields["step"])
     return Entry(id=fields["id"], progress=progress)
 
 
 def progress_before(pending: PendingMigration, step: int, running: str) -> Progress:
-    """Before step *step* + 1 of *pending*, whose outcome the next run has to look up."""
+    """Return the progress of *pending* while the statement of step *step* + 1 runs."""
     return Progress(state=_under_way(pending), step=step, running=running)
 
 
 def progress_after(pending: PendingMigration, step: int) -> Progress:
-    """After *step* steps of *pending* are done, or all of it when it only pretends to run."""
+    """Return the progress of *pending* after *step* steps, or at its end if it is fake."""
     if pending.fake or step >= len(pending.steps):
         ended = State.APPLIED if pending.direction == "upgrade" else State.ROLLED_BACK
         return Progress(state=ended, step=0 if pending.fake else len(pending.steps))
@@ -108,7 +108,7 @@ class Ledger:
         self._writer = writer
 
     def exists(self) -> bool:
-        """Whether there is a ledger."""
+        """Return whether the ledger exists."""
         found = self._database.execute(
             "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
             (self._name,),
@@ -116,7 +116,7 @@ class Ledger:
         return bool(found.fetchall())
 
     def create(self) -> None:
-        """Make it; a unique index guards that a migration has at most one live row."""
+        """Create the ledger, with a unique index that allows one live row per migration."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         self._database.execute(f"CREATE TABLE IF NOT EXISTS main.{self._table} ({columns})")
         self._database.execute(
@@ -128,10 +128,10 @@ class Ledger:
         """Return the live rows and those with *row_ids*, oldest first.
 
         Raises:
-            LedgerError: The table is not a ledger, or a row of it makes no sense.
+            LedgerError: The table is not a ledger, or a row of it is invalid.
         """
         self._check_columns()
-        # SQLite uses the index only for a literal, without OR, and where nothing is to be sorted.
+        # SQLite uses the index only for a literal, without OR and without sorting.
         found = self._select(f"WHERE l.state <> '{State.ROLLED_BACK}'")
         if row_ids:
             marks = ", ".join("?" * len(row_ids))
@@ -143,7 +143,7 @@ class Ledger:
         """Return the newest *limit* rows, rolled-back ones included.
 
         Raises:
-            LedgerError: As of :meth:`rows`.
+            LedgerError: As for :meth:`rows`.
         """
         self._check_columns()
         ((total,),) = self._database.execute(f"SELECT count(*) FROM main.{self._table}").fetchall()
@@ -151,7 +151,7 @@ class Ledger:
         return LedgerExcerpt(rows=rows[::-1], total=total)
 
     def _select(self, which: str, *values: int) -> tuple[LedgerRow, ...]:
-        # The table's name is needed: without it SQLite takes an unknown "column" for a string.
+        # The prefix is needed, because SQLite treats an unknown "column" as a string.
         names = ", ".join(f"l.{name}" for name in _COLUMNS)
         found = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
         return tuple(self._row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall())
@@ -195,21 +195,21 @@ class Ledger:
         *,
         first: bool,
     ) -> Entry:
-        """Record how far *pending* is.
+        """Record the progress of *pending*.
 
         Args:
             pending: The migration and its direction.
             entry: Its live row as it was last read or written; ``None`` to insert one.
-            progress: How far it is.
-            spent: Since when, and how long since the row was last written.
-            first: Nothing was written of this work before, by this run or one that it resumes.
-                An upgrade then starts now; a rollback keeps when its migration was applied.
+            progress: The new progress.
+            spent: The start of the run, and the time since the row was last written.
+            first: Neither this run nor one that it resumes has recorded the migration yet. An
+                upgrade then sets the start time; a rollback keeps that of the upgrade.
 
         Returns:
-            The row as it is now.
+            The row as written.
 
         Raises:
-            LedgerError: The row is no longer like *entry*.
+            LedgerError: The row differs from *entry*.
         """
         fields = {**_migration_fields(pending, self._writer), **_progress_fields(pending, progress)}
         fields["finished_at"] = _now() if progress.state in FINAL_STATES else None
@@ -225,7 +225,7 @@ class Ledger:
         return Entry(id=entry.id, progress=progress)
 
     def read_fields(self, row_id: int) -> Mapping[str, Any]:
-        """All fields of a row, for :meth:`restore`."""
+        """Read all fields of a row, for :meth:`restore`."""
         found = self._database.execute(
             f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row_id,)
         ).fetchall()
@@ -234,11 +234,11 @@ class Ledger:
         return dict(zip(_COLUMNS, found[0], strict=True))
 
     def restore(self, entry: Entry, fields: Mapping[str, Any]) -> None:
-        """Make a row what it was when it was saved."""
+        """Restore the fields of a row."""
         self._update(entry, fields)
 
     def correct(self, entry: Entry, fields: Mapping[str, Any]) -> None:
-        """Change *fields* of one row by hand; ends it when its new state is an end."""
+        """Set *fields* of one row (repair), and ``finished_at`` if its new state is final."""
         self._update(entry, {**fields, "running": None})
         self._database.execute(
             f"UPDATE main.{self._table} SET finished_at = CASE WHEN state IN (?, ?) "

@@ -1,15 +1,15 @@
-"""The migration lock of an SQLite database: an operating system's lock on a file beside it.
+"""Take the migration lock of an SQLite database: a lock of the operating system on a file.
 
-The file ``<database>.dbwarden-lock`` exists while a migrator holds the lock (and after one was
-killed, which is harmless: the lock itself died with its process). It says who holds it. The lock
-is taken with ``flock``, so two connections exclude each other within one process too, and the
-kernel frees it when the process dies in any way.
+The file ``<database>.dbwarden-lock`` exists while a migrator holds the lock, and names the holder.
+A killed migrator leaves the file behind, but not the lock. The lock is taken with ``flock``, so
+two connections of one process exclude each other too, and the kernel releases it when the process
+ends.
 
-Who lets go unlinks the file first. So whoever gets the lock compares the file it opened with the
-one that has the name now, and begins again when they differ.
+The holder unlinks the file before it releases the lock. So a migrator that gets the lock compares
+its open file with the one that has the name now, and starts over if they differ.
 
-On network file systems it is as good as their ``flock``: NFS and SMB mounts on Linux pass it to
-the server, some others keep it to one machine. SQLite's own locks have the same limits there.
+On network file systems the lock is as reliable as their ``flock``: NFS and SMB mounts on Linux
+pass it to the server, some others keep it on one host. SQLite's own locks have the same limits.
 """
 
 import contextlib
@@ -31,13 +31,13 @@ from dbwarden.history import LockHolder
 SUFFIX = ".dbwarden-lock"
 
 _SHOWN = 300
-"""Characters of a statement that the lock file tells; enough to recognise it."""
+"""The number of characters of a statement that the lock file shows."""
 
 if sys.platform == "win32":  # pragma: no cover - our machines run Linux
     import msvcrt
 
     _FAR = 1 << 30
-    """Windows locks bytes and refuses to read locked ones, so the locked byte is far behind."""
+    """The locked byte, far after the content, because Windows cannot read locked bytes."""
 
     def _try_lock(descriptor: int, *, shared: bool) -> bool:
         os.lseek(descriptor, _FAR, os.SEEK_SET)
@@ -67,10 +67,10 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What the lock file says of its holder.
+    """The content of the lock file, which describes the holder.
 
-    ``born`` is the kernel's start time of that process where there is one to read: process
-    numbers are used again, and mean something else in another container.
+    ``born`` is the kernel's start time of that process, if available, because process numbers are
+    reused and differ between containers.
     """
 
     pid: int
@@ -81,13 +81,13 @@ class Mark:
     statement: str | None = None
 
     def encode(self) -> bytes:
-        """One line of JSON."""
+        """Encode the mark as one line of JSON."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return json.dumps({**fields, "since": self.since.isoformat()}).encode() + b"\n"
 
     @staticmethod
     def decode(text: bytes) -> "Mark | None":
-        """The mark in *text*, or ``None`` where it was read while it was written."""
+        """Decode the mark in *text*; ``None`` if it was read while it was written."""
         try:
             fields: dict[str, Any] = json.loads(text)
             return Mark(**{**fields, "since": datetime.fromisoformat(fields["since"])})
@@ -96,7 +96,7 @@ class Mark:
 
     @property
     def holder(self) -> LockHolder:
-        """As the rest of dbwarden shows it."""
+        """The mark as a lock holder."""
         return LockHolder(
             pid=self.pid,
             application=self.application,
@@ -107,7 +107,7 @@ class Mark:
 
 
 class LockFile:
-    """The lock of one database, held or not. Blocking, each call for microseconds."""
+    """The lock of one database. Its methods block for microseconds."""
 
     def __init__(self, database: Path, application: str) -> None:
         self._database = database
@@ -117,20 +117,20 @@ class LockFile:
 
     @cached_property
     def path(self) -> Path:
-        """The lock file: beside the database itself, whatever link leads to it."""
+        """The lock file, in the folder of the database after resolving links."""
         real = Path(os.path.realpath(self._database))
         return real.with_name(real.name + SUFFIX)
 
     @property
     def held(self) -> bool:
-        """Whether it is held through this object."""
+        """True if this object holds the lock."""
         return self._descriptor is not None
 
     def take(self) -> bool:
-        """Try once to get the lock; whether it is held now.
+        """Try once to take the lock; return whether it is held now.
 
         Raises:
-            OSError: The file cannot be made, or is a link to another.
+            OSError: The file cannot be created, or is a link to another.
         """
         descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -146,14 +146,14 @@ class LockFile:
         return True
 
     def write_statement(self, statement: str | None) -> None:
-        """Tell whoever asks what runs now."""
+        """Write the running statement into the lock file."""
         if self._mark is not None:
             shown = statement[:_SHOWN] if statement else None
             fields = {name: getattr(self._mark, name) for name in Mark.__slots__}
             self._write(Mark(**{**fields, "statement": shown}))
 
     def _write(self, mark: Mark) -> None:
-        """The lock holds without its words, so a full disk is no reason to fail here."""
+        """Write *mark*, ignoring a full disk because the lock holds without it."""
         assert self._descriptor is not None
         text = mark.encode()
         with contextlib.suppress(OSError):
@@ -162,7 +162,7 @@ class LockFile:
             os.truncate(self._descriptor, len(text))
 
     def release(self) -> None:
-        """Let go, if it is held, and leave nothing behind."""
+        """Release the lock if it is held, and remove the file."""
         descriptor, self._descriptor, self._mark = self._descriptor, None, None
         if descriptor is None:
             return
@@ -174,18 +174,18 @@ class LockFile:
             os.close(descriptor)
 
     def holder(self) -> LockHolder | None:
-        """Who holds the lock now, or ``None``; takes it from nobody."""
+        """Return the current holder of the lock, or ``None``."""
         held, mark = self._read_state()
         if not held:
             return None
         return mark.holder if mark is not None else LockHolder(pid=None)
 
     def terminate(self, holder: LockHolder, *, within: float) -> bool:
-        """End the process of *holder*, if it is on this machine and holds the lock; say whether.
+        """Terminate *holder* if it is on this host and holds the lock; return whether it ended.
 
         Args:
-            holder: Who was seen to hold it.
-            within: Seconds to wait for the lock to be free afterwards.
+            holder: The holder as it was read.
+            within: Seconds to wait until the lock is free.
         """
         held, mark = self._read_state()
         if not held or mark is None or not _may_terminate(mark, holder):
@@ -206,7 +206,7 @@ class LockFile:
         return held and (now is None or now.since == mark.since)
 
     def _read_state(self) -> tuple[bool, Mark | None]:
-        """Whether it is held, and by whom if that can be read."""
+        """Return whether the lock is held, and its mark if it can be read."""
         try:
             descriptor = open_private(self.path, os.O_RDONLY)
         except OSError:
@@ -231,7 +231,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def has_name(descriptor: int, path: Path) -> bool:
-    """Whether *path* still names the open file."""
+    """Return whether *path* still names the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
@@ -239,7 +239,7 @@ def has_name(descriptor: int, path: Path) -> bool:
 
 
 def _may_terminate(mark: Mark, holder: LockHolder) -> bool:
-    """Whether *mark* is the holder that was meant, on this machine, and another process."""
+    """Return whether *mark* identifies the expected holder: another process on this host."""
     return (
         (mark.pid, mark.since) == (holder.pid, holder.since)
         and mark.host == socket.gethostname()
@@ -249,7 +249,7 @@ def _may_terminate(mark: Mark, holder: LockHolder) -> bool:
 
 
 def born(pid: int) -> str | None:
-    """When the kernel says that process *pid* began, in its own ticks; ``None`` if it can't."""
+    """Return the kernel's start time of process *pid* in ticks; ``None`` if unavailable."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

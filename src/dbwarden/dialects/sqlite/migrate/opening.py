@@ -1,7 +1,7 @@
-"""Open the file that a URL names, so that a look leaves no trace.
+"""Open the file of a URL; reading it leaves no trace.
 
-The file is never opened by anything but SQLite: its POSIX locks belong to the process, and closing
-a second descriptor of the file would take them from the application's connections.
+Only SQLite opens the file. Its POSIX locks belong to the process, so closing a second descriptor
+of the file would release those of the application's connections.
 """
 
 import os
@@ -14,12 +14,12 @@ from dbwarden.config.sqlite import sqlite_arguments
 from dbwarden.config.urls import DatabaseURL
 
 _PASSED_ON = ("immutable", "nolock", "psow", "vfs")
-"""URI parameters that a connection of ours takes over. A shared cache would share its locks too."""
+"""URI parameters that our connections use. A shared cache would also share its locks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What to open: a file, or (``path`` is ``None``) a database in memory.
+    """The file of a database; ``path`` is ``None`` for a database in memory.
 
     ``parameters`` are those of SQLite's URI; ``database`` and ``uri`` are for one in memory.
     """
@@ -31,12 +31,12 @@ class Target:
 
     @property
     def mode(self) -> str:
-        """How the URL says to open the file: ``ro``, ``rw`` or ``rwc``."""
+        """The mode of the URL in which to open the file: ``ro``, ``rw`` or ``rwc``."""
         return dict(self.parameters).get("mode", "rwc")
 
     @property
     def writable(self) -> bool:
-        """Whether this process may change the file and make the journal beside it."""
+        """True if this process may change the file and create the journal in its folder."""
         if self.path is None:
             return True
         if self.mode == "ro" or dict(self.parameters).get("immutable", "0") not in ("0", "false"):
@@ -44,7 +44,7 @@ class Target:
         return os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK | os.X_OK)
 
     def file_uri(self, mode: str, **flags: bool) -> str:
-        """The file as SQLite's URI, opened in *mode* and with *flags*."""
+        """Return SQLite's URI of the file with *mode* and *flags*."""
         passed_on = {name: value for name, value in self.parameters if name in _PASSED_ON}
         given = {
             **passed_on,
@@ -57,7 +57,7 @@ class Target:
 
 
 def target_of(url: DatabaseURL) -> Target:
-    """What *url* names."""
+    """Return the file that *url* names."""
     arguments = sqlite_arguments(url)
     return Target(
         path=url.file,
@@ -69,14 +69,14 @@ def target_of(url: DatabaseURL) -> Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
-    """What the file and its neighbours looked like; the same again means that nothing changed."""
+    """The state of the file and its journals, for detecting changes."""
 
     file: tuple[int, int, int] | None
     journals: bool
 
     @staticmethod
     def of(path: Path) -> "FileState":
-        """Look without opening anything."""
+        """Read the state without opening the file."""
         try:
             stat = os.stat(path)
         except OSError:
@@ -88,20 +88,20 @@ class FileState:
 
 
 def open_writing(target: Target) -> sqlite3.Connection:
-    """A connection that may write, and makes the file if the URL does not forbid it."""
+    """Open a connection that may write; create the file unless the URL forbids it."""
     if target.path is None:
         return _connect(target.database, uri=target.uri)
     return _connect(target.file_uri(target.mode), uri=True)
 
 
 def open_reading(target: Target) -> tuple[sqlite3.Connection, FileState | None]:
-    """A connection that cannot write, and leaves no file behind.
+    """Open a connection that cannot write and creates no file.
 
-    A WAL database without a ``-wal`` file is one that nobody has open. SQLite would make that
-    file (and keep it) even for a reader, so it is opened as immutable.
+    No process has a WAL database without a ``-wal`` file open. SQLite would create that file (and
+    keep it) even for a reader, so the database is opened as immutable.
 
     Returns:
-        The connection; and where it trusts in nothing changing, what was seen before.
+        The connection, and the earlier state of the file if it must not change.
     """
     if target.path is None:
         database = _connect(target.database, uri=target.uri)
@@ -109,7 +109,7 @@ def open_reading(target: Target) -> tuple[sqlite3.Connection, FileState | None]:
         return database, None
     before = FileState.of(target.path)
     if before.file is None and target.mode == "rwc":
-        # The first migrate makes the file: until then the database is an empty one.
+        # The first migration creates the file; until then the database is empty.
         database = _connect(":memory:", uri=False)
         database.execute("PRAGMA query_only = ON")
         return database, before
@@ -119,7 +119,7 @@ def open_reading(target: Target) -> tuple[sqlite3.Connection, FileState | None]:
 
 
 def _is_wal(target: Target) -> bool:
-    """Whether the file is in WAL mode: SQLite cannot open such a one without locks."""
+    """Return whether the file is in WAL mode, which SQLite cannot open without locks."""
     database = _connect(target.file_uri("ro", nolock=True), uri=True)
     try:
         database.execute("PRAGMA schema_version").fetchall()
@@ -131,7 +131,7 @@ def _is_wal(target: Target) -> bool:
 
 
 def _connect(database: str, *, uri: bool) -> sqlite3.Connection:
-    """Autocommit, so that we alone say BEGIN; no waiting inside SQLite, so that a wait can stop."""
+    """Connect in autocommit mode, for explicit BEGIN, and without waiting inside SQLite."""
     return sqlite3.connect(
         database, uri=uri, timeout=0, isolation_level=None, check_same_thread=False
     )
