@@ -1,10 +1,10 @@
 """Run one migration, step by step, each with its ledger row. Blocking, in worker threads.
 
-A transactional step and its row are one transaction. A statement that refuses one (VACUUM, ATTACH,
-some PRAGMAs) is written into the row before it runs and taken out after it, so that a later run
-knows of a crash in between. All of these can be run again: VACUUM does the same once more, ATTACH
-and PRAGMA belong to the connection or set what they set. A marked statement that SQLite would run
-in a transaction gets one with its row in it, and so never runs twice either.
+A transactional step and its row are one transaction. A statement that cannot run in one (VACUUM,
+ATTACH, some PRAGMAs) is written into the row before it runs and cleared afterwards, so that a later
+run detects a crash in between. All of these can be repeated: VACUUM has the same effect again,
+ATTACH and PRAGMA belong to the connection or are idempotent. A marked statement that SQLite could
+run in a transaction runs in one, together with its row, so it never runs twice either.
 """
 
 import contextlib
@@ -36,11 +36,11 @@ Fields = Mapping[str, Any]
 
 _TEMPORARY = re.compile(r"create\b.*\btemp(orary)?\b", re.IGNORECASE | re.DOTALL)
 _PENDING_SETTINGS = ("auto_vacuum", "encoding", "page_size", "temp_store_directory")
-"""PRAGMAs that wait in the connection for the VACUUM or first write that carries them out."""
+"""PRAGMAs that the connection holds until the next VACUUM or first write applies them."""
 
 
 def runs_outside_transaction(step: Step) -> bool:
-    """Whether the only statement of *step* must run outside a transaction."""
+    """Return whether the only statement of *step* must run outside a transaction."""
     return not step.transactional and (
         splitting.refuses_transaction(step.statements[0])
         or splitting.pragma_of(step.statements[0]) is not None
@@ -48,7 +48,7 @@ def runs_outside_transaction(step: Step) -> bool:
 
 
 def is_setting(statement: Statement) -> bool:
-    """Whether what *statement* did is lost with its connection."""
+    """Return whether the effect of *statement* is lost with its connection."""
     return (
         splitting.is_connection_setting(statement)
         or splitting.pragma_of(statement) in _PENDING_SETTINGS
@@ -56,12 +56,12 @@ def is_setting(statement: Statement) -> bool:
 
 
 def leaves_traces(statement: Statement) -> bool:
-    """Whether the next migration would notice *statement* on the same connection."""
+    """Return whether *statement* could affect the next migration on the same connection."""
     return is_setting(statement) or _TEMPORARY.match(statement.text) is not None
 
 
 class Run:
-    """One work on its way; lives as long as one call of ``Connection.run`` is busy with it."""
+    """The run of one migration, within one call of ``Connection.run``."""
 
     def __init__(self, session: Session, pending: PendingMigration) -> None:
         self._session = session
@@ -75,16 +75,15 @@ class Run:
 
     @property
     def remaining(self) -> tuple[Step, ...]:
-        """The steps that are left; none when only the ledger is to be written."""
+        """The remaining steps; none if only the ledger is to be written."""
         return () if self._pending.fake else self._pending.steps[self._pending.done :]
 
     def step(self, step: Step) -> None:
         """Run one step with its ledger row.
 
         Raises:
-            StatementFailed: SQLite refused a statement; the step left nothing.
-            LockTimeout: Another connection was in the way; the step left nothing, or can be run
-                again.
+            StatementFailed: SQLite refused a statement; the step was rolled back.
+            LockTimeout: Another connection held a lock; the step was rolled back or is repeatable.
         """
         self._prepare()
         if runs_outside_transaction(step):
@@ -93,12 +92,11 @@ class Run:
             self._run_in_transaction(step)
 
     def record_done(self) -> None:
-        """Write the row of a work that has no step to run."""
+        """Write the row of a migration without remaining steps."""
         self._record(progress_after(self._pending, len(self._pending.steps)))
 
     def _prepare(self) -> None:
-        """Take away what an earlier migration set on this connection, and set what an earlier run
-        of this one had set on its own."""
+        """Remove the settings of earlier migrations, and restore those of an earlier run."""
         if self._prepared:
             return
         if self._session.dirty:
@@ -132,7 +130,7 @@ class Run:
             raise
 
     def _run_checking_keys(self, step: Step) -> None:
-        """The statements of *step*, and whether they broke foreign keys."""
+        """Run the statements of *step* and check whether they violate foreign keys."""
         before = None
         if foreign_keys.is_risky(step.statements):
             before = foreign_keys.violations_before(self._session.database)
@@ -152,13 +150,13 @@ class Run:
             if not foreign_keys.is_mismatch(error):
                 raise self._refused(risky, error) from error
             if self._pending.direction == "rollback":
-                return  # so it was before the upgrade, too
+                return  # it was like this before the upgrade
             raise failures.mismatched_key(self._pending, risky, error) from error
         if new:
             raise failures.broken_keys(self._pending, risky, rows)
 
     def _write(self, progress: Progress) -> Entry:
-        """Within a transaction. Only what was committed is remembered, by the caller."""
+        """Write the row inside a transaction; the caller stores the entry after the commit."""
         now = time.perf_counter()
         spent = Spent(since=self._since, ms=round((now - self._lap) * 1000, 3))
         ledger = self._session.ledger
@@ -179,7 +177,7 @@ class Run:
         self._record(progress_after(self._pending, step.number))
 
     def _announce(self, step: Step, statement: Statement) -> Fields | None:
-        """Write down what is about to run; returns the row as it was before."""
+        """Record the statement that is about to run, and return the earlier row."""
 
         def body() -> tuple[Fields | None, Entry]:
             entry = self._entry
@@ -195,8 +193,8 @@ class Run:
         return earlier
 
     def _forget(self, earlier: Fields | None, first: bool) -> None:
-        """Write down that what was announced did not happen. If that fails too, the next run
-        takes it for interrupted, and runs it again."""
+        """Revert the row, because the announced statement failed. If that fails too, the next run
+        treats the statement as interrupted and repeats it."""
 
         def body() -> None:
             assert self._entry is not None
@@ -213,7 +211,7 @@ class Run:
     # -- statements -------------------------------------------------------------------------
 
     def _execute(self, statement: Statement, *, retry_while_busy: bool = False) -> None:
-        """Run *statement*; *patiently* repeats one that met a lock, outside of a transaction."""
+        """Run *statement*; *retry_while_busy* repeats it while locked, outside a transaction."""
         session = self._session
         session.publish_statement(statement.text)
         session.dirty = session.dirty or leaves_traces(statement)

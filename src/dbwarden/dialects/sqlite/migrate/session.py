@@ -1,7 +1,7 @@
-"""One SQLite connection: blocking, used from worker threads, one call at a time.
+"""Use one SQLite connection: blocking, from worker threads, one call at a time.
 
-Nothing waits inside SQLite (its busy timeout is 0): a lock of another connection is waited for
-here, so that the wait ends with ``lock_timeout`` or when :meth:`Session.halt` is called.
+SQLite itself does not wait (its busy timeout is 0). The session waits for the locks of other
+connections, so that the wait ends with ``lock_timeout`` or when :meth:`Session.halt` is called.
 """
 
 import contextlib
@@ -25,14 +25,14 @@ from dbwarden.history import LedgerExcerpt, LockHolder, Reading
 T = TypeVar("T")
 
 _WATCHED = 50_000
-"""Steps of SQLite's virtual machine between two looks at the clock: about a millisecond. Each
-look needs Python's global lock, so it should not be more often."""
+"""Steps of SQLite's virtual machine between two checks of the clock, about a millisecond. Each
+check needs Python's global lock, so it should not be more frequent."""
 
 _LONGEST_PAUSE = 0.05
 
 
 def pauses() -> Iterator[float]:
-    """Seconds between tries to get a lock: growing, and never the same for two who wait."""
+    """Yield the seconds between tries to take a lock: growing, with a random share."""
     pause = 0.001
     while True:
         yield pause * random.uniform(0.5, 1.0)
@@ -40,10 +40,10 @@ def pauses() -> Iterator[float]:
 
 
 class Session:
-    """One connection to one database; made closed, and closed as often as one likes.
+    """One connection to one database. It is created closed, and may be closed repeatedly.
 
-    ``dirty`` says that a migration left settings on it; ``timed_out`` that the last statement was
-    stopped by ``statement_timeout``; ``abandoned`` that a thread is stuck in it for good.
+    ``dirty`` is true if a migration left settings on it, ``timed_out`` if ``statement_timeout``
+    stopped the last statement, ``abandoned`` if a thread is stuck in it.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Session:
     # -- opening and closing ----------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the file, and read it once to know that it is a database.
+        """Open the file, and read it once to check that it is a database.
 
         Raises:
-            ConnectError: Why it is not.
+            ConnectError: The file cannot be opened, or is not a database.
         """
         name, path, create = self.config.database_name, self.target.path, self._may_create
         owner = self.config.replica_of
@@ -96,7 +96,7 @@ class Session:
             made = open_writing(self.target)
         with self._turn:
             self._database = made
-        if self._stop.is_set():  # nobody waits any more
+        if self._stop.is_set():  # the caller was cancelled
             self.close()
             raise Stopped
         if self.config.statement_timeout:
@@ -104,7 +104,7 @@ class Session:
         made.execute("PRAGMA foreign_keys = OFF")
 
     def _first_read(self) -> None:
-        """A database that is locked just now is one all the same."""
+        """Read from the database; a locked database is accepted."""
         try:
             self.database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
         except sqlite3.OperationalError as error:
@@ -112,16 +112,16 @@ class Session:
                 raise
 
     def close(self) -> None:
-        """Close the connection, and so take back what it had not committed."""
+        """Close the connection, which rolls back an open transaction."""
         with self._turn:
             database, self._database = self._database, None
         if database is not None:
             database.close()
 
     def reopen(self) -> None:
-        """A connection without the settings, attached files and temporary tables of this one.
+        """Reopen the connection, without settings, attached files and temporary tables.
 
-        A database in memory would be gone with its connection, and just gets its keys set back.
+        A database in memory would be lost with its connection, so only its keys are reset.
         """
         if self.target.path is not None:
             self.close()
@@ -144,9 +144,9 @@ class Session:
     # -- stopping ---------------------------------------------------------------------------
 
     def halt(self) -> None:
-        """Make the call that runs in a thread end soon. Called from the event loop.
+        """Interrupt the call that runs in a thread. Called from the event loop.
 
-        It is called until that call has ended: an interrupt between two statements is lost.
+        It is called until that call has ended, because an interrupt between statements is lost.
         """
         self._stop.set()
         with self._turn:
@@ -154,32 +154,32 @@ class Session:
                 self._database.interrupt()
 
     def rearm(self) -> None:
-        """Allow calls again after :meth:`halt`; when no call runs."""
+        """Allow calls again after :meth:`halt`, while no call runs."""
         self._stop.clear()
 
     def abandon(self) -> None:
-        """Give up on the call that runs: it does not end. Called from the event loop."""
+        """Give up on the running call, which does not end. Called from the event loop."""
         self.abandoned = True
 
     def close_abandoned(self) -> None:
-        """Close what was left behind; by the thread of that call, should it ever end."""
+        """Close the session in the thread of an abandoned call, if the call ever ends."""
         self.close()
         if self.lock is not None:
             self.lock.release()
 
     def publish_statement(self, statement: str | None) -> None:
-        """Let others see what runs now."""
+        """Show the running statement to other processes, through the lock file."""
         if self.lock is not None:
             self.lock.write_statement(statement)
 
     def _watch(self) -> bool:
-        """Called by SQLite while it works; true stops it: the statement took too long."""
+        """Return true, which stops SQLite, if the statement took too long. SQLite calls this."""
         self.timed_out = self._limit is not None and time.monotonic() > self._limit
         return self.timed_out
 
     @contextlib.contextmanager
     def uninterruptible(self) -> Iterator[None]:
-        """Let nobody interrupt the block: it takes back what was begun, and is short."""
+        """Prevent interrupts inside the block, which is short and reverts what was begun."""
         with self._turn:
             self._clearing = True
         try:
@@ -189,10 +189,10 @@ class Session:
                 self._clearing = False
 
     def check_stop(self) -> None:
-        """End here if :meth:`halt` was called.
+        """Raise if :meth:`halt` was called.
 
         Raises:
-            Stopped: It was.
+            Stopped: It was called.
         """
         if self._stop.is_set():
             raise Stopped
@@ -200,10 +200,10 @@ class Session:
     # -- reading ----------------------------------------------------------------------------
 
     def read(self, row_ids: Collection[int] = ()) -> Reading:
-        """Read ledger and lock, in one read transaction; *row_ids* as of ``Ledger.rows``.
+        """Read ledger and lock, in one read transaction; *row_ids* as for ``Ledger.rows``.
 
         Raises:
-            LedgerError: The ledger makes no sense.
+            LedgerError: The ledger is invalid.
             LockTimeout: Another connection kept the file locked.
         """
         rows = self._query_history(lambda ledger: ledger.rows(row_ids))
@@ -220,7 +220,7 @@ class Session:
         return self._query_history(lambda ledger: ledger.newest(limit)) or LedgerExcerpt()
 
     def _query_history(self, question: Callable[[Ledger], T]) -> T | None:
-        """Ask *question* in one read transaction; ``None`` where there is no ledger."""
+        """Run *question* in one read transaction; return ``None`` if there is no ledger."""
 
         def look() -> T | None:
             self.database.execute("BEGIN")
@@ -235,10 +235,10 @@ class Session:
             raise self.error_for(error) from error
 
     def read_consistent(self, look: Callable[[], T]) -> T:
-        """What *look* saw: patiently, and again where the file was not as still as it seemed.
+        """Return the result of *look*; repeat it if the file is locked or changed meanwhile.
 
         Raises:
-            sqlite3.Error: It cannot be read.
+            sqlite3.Error: The database cannot be read.
         """
         while True:
             seen = self.retry_while_busy(look)
@@ -249,7 +249,7 @@ class Session:
             self.reopen()
 
     def other_holder(self) -> LockHolder | None:
-        """Who else holds the migration lock."""
+        """Return the other process that holds the migration lock, if any."""
         if self.lock is None or self.lock.held:
             return None
         return self.lock.holder()
@@ -257,10 +257,10 @@ class Session:
     # -- writing ----------------------------------------------------------------------------
 
     def retry_while_busy(self, attempt: Callable[[], T]) -> T:
-        """Repeat *attempt* while another connection is in its way, for ``lock_timeout`` seconds.
+        """Repeat *attempt* while another connection holds a lock, for ``lock_timeout`` seconds.
 
-        *attempt* must have done nothing when it fails for that reason. Other errors, and the last
-        one, come out as SQLite's.
+        *attempt* must have no effect if it fails for that reason. Other errors, and the last one,
+        are raised as SQLite's.
         """
         seconds = self.config.lock_timeout
         end = time.monotonic() + seconds if seconds is not None else float("inf")
@@ -275,13 +275,13 @@ class Session:
         raise AssertionError("pauses() never ends")  # pragma: no cover
 
     def transaction(self, body: Callable[[], T]) -> T:
-        """Do *body* and commit, or leave nothing of it.
+        """Run *body* and commit, or roll back.
 
-        The write lock is taken first (``BEGIN IMMEDIATE``): a transaction that begins by reading
-        may find at its first write that it read an old state.
+        The write lock is taken first (``BEGIN IMMEDIATE``), because a transaction that begins by
+        reading may fail at its first write if its snapshot is outdated.
 
         Raises:
-            LockTimeout: Another connection kept its lock; nothing was done.
+            LockTimeout: Another connection kept its lock; the transaction was rolled back.
         """
         try:
             self.retry_while_busy(lambda: self.database.execute("BEGIN IMMEDIATE"))
@@ -297,7 +297,7 @@ class Session:
             self._rollback()
 
     def execute(self, sql: str) -> None:
-        """Run one statement to its end; what it returns is not kept.
+        """Run one statement to its end and discard its rows.
 
         After ``statement_timeout`` seconds SQLite stops it, and ``timed_out`` is true.
         """
@@ -312,18 +312,18 @@ class Session:
             self._limit = None
 
     def _rollback(self) -> None:
-        """Take back an open transaction. If SQLite cannot, closing the connection does."""
+        """Roll back an open transaction. If SQLite cannot, closing the connection does."""
         if self.database.in_transaction:
             with contextlib.suppress(sqlite3.Error), self.uninterruptible():
                 self.database.execute("ROLLBACK")
 
     def error_for(self, error: sqlite3.Error) -> DBWardenError:
-        """The error of our own for one of SQLite's that no statement of a migration caused."""
+        """Return the error for an error of SQLite that no statement of a migration caused."""
         name = self.config.database_name
         return self.obstacle(error) or failures.internal_failed(name, error)
 
     def obstacle(self, error: sqlite3.Error) -> DBWardenError | None:
-        """The error of our own when a lock, the file or its disk is the cause."""
+        """Return the error if a lock, the file or its disk is the cause."""
         name, seconds = self.config.database_name, self.config.lock_timeout
         if failures.is_busy(error):
             return failures.lock_timed_out(name, seconds, error, self.other_holder())

@@ -1,4 +1,4 @@
-"""What SQLite complains of, in words that help. Pure but for looking at the file's surroundings."""
+"""Turn errors of SQLite into errors for the user. Pure, except for checks of the file."""
 
 import errno
 import os
@@ -24,22 +24,22 @@ from dbwarden.types import DatabaseName, Location
 
 
 class Stopped(Exception):
-    """What runs in this thread was told to stop; the task that waits for it was cancelled."""
+    """The call in this thread must stop, because its task was cancelled."""
 
 
 def primary_code(error: BaseException) -> int:
-    """The low byte of SQLite's error code, which says the kind; 0 for another origin."""
+    """Return the low byte of SQLite's error code, its kind; 0 for other errors."""
     code = getattr(error, "sqlite_errorcode", None)
     return code & 0xFF if isinstance(code, int) else 0
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether another connection is in the way, so that trying again later can help."""
+    """Return whether another connection holds a lock, so that a later retry may succeed."""
     return primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def code_name(error: BaseException) -> str | None:
-    """SQLite's name for the error, ``SQLITE_CONSTRAINT_UNIQUE (2067)``."""
+    """Return SQLite's name for the error: ``SQLITE_CONSTRAINT_UNIQUE (2067)``."""
     name = getattr(error, "sqlite_errorname", None)
     return f"{name} ({error.sqlite_errorcode})" if name else None  # type: ignore[attr-defined]
 
@@ -50,7 +50,7 @@ def code_name(error: BaseException) -> str | None:
 def opening_failed(
     name: DatabaseName, path: Path | None, error: sqlite3.Error | OSError
 ) -> DBWardenError:
-    """Why a file that seems to be in order cannot be opened."""
+    """Return the error for a file that passed ``check_file`` but cannot be opened."""
     detail = code_name(error)
     if primary_code(error) == sqlite3.SQLITE_NOTADB:
         return ConnectError(
@@ -68,9 +68,9 @@ def opening_failed(
 def check_file(
     name: DatabaseName, path: Path, *, create: bool, owner: DatabaseName | None = None
 ) -> DBWardenError | None:
-    """What is wrong with the place where the file lies, before SQLite is asked.
+    """Return the error for a missing or inaccessible file or folder, if any.
 
-    *owner* is the primary of a replica: the one that is migrated.
+    *owner* is the database to migrate: the primary of a replica.
     """
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
@@ -130,7 +130,7 @@ def _missing(
 
 
 def too_slow(name: DatabaseName, path: Path | None, seconds: float) -> ConnectError:
-    """The error when the file's storage does not answer."""
+    """Return the error for storage that does not respond."""
     return ConnectError(
         f"{path or 'the database'} could not be opened within {seconds:g} s (connect_timeout)",
         database=name,
@@ -139,7 +139,7 @@ def too_slow(name: DatabaseName, path: Path | None, seconds: float) -> ConnectEr
 
 
 def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError:
-    """The error when the lock file cannot be made."""
+    """Return the error for a lock file that cannot be created."""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return AccessDenied(
             f"this user may not make the lock file {path}: {error.strerror}",
@@ -161,7 +161,7 @@ def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError
 
 
 def migrator_busy(name: DatabaseName, seconds: float, holder: LockHolder) -> MigratorBusy:
-    """The error when another migrator kept the lock longer than ``migration_lock_timeout``."""
+    """Return the error for a lock held longer than ``migration_lock_timeout``."""
     return MigratorBusy(
         f"another migrator has held this database for more than {seconds:g} s "
         f"(migration_lock_timeout): {holder}",
@@ -171,13 +171,13 @@ def migrator_busy(name: DatabaseName, seconds: float, holder: LockHolder) -> Mig
     )
 
 
-# -- at work ------------------------------------------------------------------------------------
+# -- running ------------------------------------------------------------------------------------
 
 
 def database_failed(
     name: DatabaseName, path: Path | None, error: BaseException
 ) -> DBWardenError | None:
-    """The error when it is not the statement that is wrong but the database or its disk."""
+    """Return the error if the database or its disk is at fault, not the statement."""
     where = str(path) if path is not None else "the database"
     detail = code_name(error)
     match primary_code(error):
@@ -248,9 +248,9 @@ def _read_only(name: DatabaseName, where: str, error: BaseException) -> DBWarden
 def lock_timed_out(
     name: DatabaseName, seconds: float | None, error: BaseException, holder: LockHolder | None
 ) -> DBWardenError:
-    """The error when another connection kept its lock longer than ``lock_timeout``.
+    """Return the error for another connection that kept its lock longer than ``lock_timeout``.
 
-    *holder* is the migrator that holds the database, where there is another one.
+    *holder* is the other migrator that holds the database, if any.
     """
     waited = f" for {seconds:g} s (lock_timeout)" if seconds else ""
     if holder is not None:
@@ -270,7 +270,7 @@ def lock_timed_out(
 
 
 def internal_failed(name: DatabaseName, error: sqlite3.Error) -> StatementFailed:
-    """The error when SQLite refuses what is ours: BEGIN, COMMIT, the ledger."""
+    """Return the error for our own SQL: BEGIN, COMMIT, the ledger."""
     return StatementFailed(str(error), database=name, detail=code_name(error))
 
 
@@ -281,9 +281,9 @@ def statement_failed(
     *,
     timeout: float | None = None,
 ) -> StatementFailed:
-    """The error for a statement that SQLite refused, with its place in the file.
+    """Return the error for a statement that SQLite refused, with its location in the file.
 
-    *timeout* is ``statement_timeout`` when that was why it was stopped.
+    *timeout* is ``statement_timeout`` if that stopped the statement.
     """
     message, next_step = str(error), "Correct the file"
     if timeout is not None:
@@ -307,7 +307,7 @@ _THERE_ALREADY = re.compile(r"already exists$|^duplicate column name")
 
 
 def broken_keys(pending: PendingMigration, statement: Statement, rows: str) -> StatementFailed:
-    """The error for a step after which more rows than before refer to nothing."""
+    """Return the error for a step that violates foreign keys."""
     return StatementFailed(
         f"after this step foreign keys do not hold: {rows}",
         database=pending.migration.database,
@@ -322,7 +322,7 @@ def broken_keys(pending: PendingMigration, statement: Statement, rows: str) -> S
 def mismatched_key(
     pending: PendingMigration, statement: Statement, error: sqlite3.Error
 ) -> StatementFailed:
-    """The error for a step after which a key refers to columns that are not unique."""
+    """Return the error for a step after which a key refers to columns that are not unique."""
     return StatementFailed(
         f"after this step a foreign key refers to columns that are not unique: {error}",
         database=pending.migration.database,
@@ -337,12 +337,12 @@ _OTHER_FILE = re.compile(r"attach\b|vacuum\b.*\binto\b", re.IGNORECASE | re.DOTA
 
 
 def names_file(statement: Statement, error: sqlite3.Error) -> bool:
-    """Whether *error* may be about a file that *statement* names, and not about the database."""
+    """Return whether *error* may be about a file in *statement*, not about the database."""
     return not is_busy(error) and _OTHER_FILE.match(statement.text) is not None
 
 
 def describe_kept(pending: PendingMigration) -> str:
-    """What is true of the database after a step of *pending* failed."""
+    """Describe the state of the database after a step of *pending* failed."""
     if len(pending.steps) == 1:
         return "Nothing of this migration was kept."
     return (
@@ -353,7 +353,7 @@ def describe_kept(pending: PendingMigration) -> str:
 def add_location(
     error: DBWardenError, pending: PendingMigration, statement: Statement | None = None
 ) -> DBWardenError:
-    """*error* with the migration, and the statement if one met it, that it belongs to."""
+    """Add the location in *pending*, and the statement if given, to *error*."""
     line, column = (statement.line, statement.column) if statement else (None, None)
     error.location = error.location or pending.migration.at(line, column)
     error.statement = error.statement or (statement.text if statement else None)
@@ -361,7 +361,7 @@ def add_location(
 
 
 def retry_command(pending: PendingMigration) -> str:
-    """What runs *pending* again."""
+    """Return the command that runs *pending* again."""
     return "dbwarden migrate" if pending.direction == "upgrade" else "dbwarden rollback"
 
 
@@ -377,7 +377,7 @@ _NEAR = re.compile(r'near "(.+)": syntax error', re.DOTALL)
 
 
 def locate_error(pending: PendingMigration, statement: Statement, message: str) -> Location:
-    """Where *statement* is wrong: at the word that SQLite names if there is one, or its start."""
+    """Return the location of the word that SQLite names in *message*, or of *statement*."""
     near = _NEAR.fullmatch(message)
     words = list(re.finditer(rf"(?<!\w){re.escape(near[1])}(?!\w)", statement.text)) if near else []
     if len(words) != 1:

@@ -1,4 +1,4 @@
-"""Blocking calls in worker threads that stop, and are waited for, when their task is cancelled."""
+"""Run blocking calls in worker threads; a cancellation stops them and waits for their end."""
 
 import threading
 from collections.abc import Callable
@@ -11,16 +11,16 @@ import anyio.to_thread
 T = TypeVar("T")
 
 THREADS = 128
-"""As many as a fleet opens databases at a time, so that none waits for another's thread."""
+"""The number of databases that a fleet opens at once, so that none waits for a thread."""
 
 GRACE = 5.0
-"""Seconds that a cancelled call has to end. SQLite needs microseconds; a dead network mount not."""
+"""Seconds to wait for a cancelled call. SQLite stops at once; a dead network mount does not."""
 
 _limiters: anyio.lowlevel.RunVar[anyio.CapacityLimiter] = anyio.lowlevel.RunVar("dbwarden_sqlite")
 
 
 def limiter() -> anyio.CapacityLimiter:
-    """The threads of this event loop; the application's own calls don't compete for them."""
+    """Return the limiter of this event loop, separate from the application's own threads."""
     try:
         return _limiters.get()
     except LookupError:
@@ -30,20 +30,20 @@ def limiter() -> anyio.CapacityLimiter:
 
 
 class Halting(Protocol):
-    """What a blocking call works on."""
+    """The object that a blocking call uses, and that can stop the call."""
 
     def halt(self) -> None:
-        """Make the call end soon; called in the event loop, until it has ended."""
+        """Interrupt the call; called in the event loop until the call has ended."""
 
     def abandon(self) -> None:
-        """Do without the call, which does not end; called in the event loop."""
+        """Give up on a call that does not end; called in the event loop."""
 
     def close_abandoned(self) -> None:
-        """Clear up after such a call, should it end after all; called in its thread."""
+        """Clean up if an abandoned call ends after all; called in its thread."""
 
 
 class Call(Generic[T]):
-    """One call that a thread makes once, unless it is withdrawn before."""
+    """A call that a thread makes once, unless it is withdrawn before."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
@@ -67,13 +67,13 @@ class Call(Generic[T]):
                 self._afterwards()
 
     def withdraw(self) -> bool:
-        """Whether nothing of it goes on: it has ended, or will now never begin."""
+        """Prevent the call from starting; return whether it has ended or never starts."""
         with self._turn:
             self._withdrawn = True
             return self.ended or not self._begun
 
     def abandon(self, afterwards: Callable[[], None]) -> bool:
-        """Whether it goes on; it will then do *afterwards* when it ends."""
+        """Run *afterwards* when the call ends; return whether it is still running."""
         with self._turn:
             if not self.ended:
                 self._afterwards = afterwards
@@ -84,9 +84,9 @@ async def run_interruptible(function: Callable[[], T], on: Halting, *, grace: fl
     """Call the blocking *function* in a thread; on cancellation halt it and wait for its end.
 
     Args:
-        function: The call.
-        on: What it works on.
-        grace: Seconds to wait for its end; a call that is stuck in the kernel is left behind.
+        function: The blocking function.
+        on: The object that it uses.
+        grace: Seconds to wait for its end; a call that is stuck in the kernel is abandoned.
     """
     call = Call(function)
     try:

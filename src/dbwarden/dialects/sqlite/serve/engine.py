@@ -1,4 +1,4 @@
-"""The application's sessions on SQLite: an engine, and a look at a database in memory."""
+"""Create engines for the application on SQLite, and read the status of a database."""
 
 import sqlite3
 from typing import Any, cast
@@ -18,7 +18,7 @@ from dbwarden.history import Reading
 
 
 def make_engine(config: DatabaseConfig, url: DatabaseURL) -> AsyncEngine:
-    """An engine for *url*; a database in memory has one connection that all sessions share."""
+    """Create an engine for *url*; all sessions share the one connection of a memory database."""
     pool: dict[str, Any] = {"poolclass": StaticPool}
     if url.file is not None:
         pool = {
@@ -33,9 +33,9 @@ def make_engine(config: DatabaseConfig, url: DatabaseURL) -> AsyncEngine:
 
 
 def read_only_engine(config: DatabaseConfig, url: DatabaseURL, engine: AsyncEngine) -> AsyncEngine:
-    """An engine whose connections SQLite keeps from writing.
+    """Create an engine whose connections are read-only.
 
-    A database in memory has one connection for all, which goes on writing.
+    A database in memory keeps its one connection, which can write.
     """
     if url.file is None:
         return engine
@@ -51,7 +51,7 @@ def read_only_engine(config: DatabaseConfig, url: DatabaseURL, engine: AsyncEngi
 
 
 def unavailable(error: BaseException) -> DBWardenError | None:
-    """Return what an error of a session says about the file; ``None`` for any other error."""
+    """Return the error for an unavailable file; ``None`` for any other error of a session."""
     match primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return TimedOut(str(error))
@@ -62,13 +62,13 @@ def unavailable(error: BaseException) -> DBWardenError | None:
 
 
 class _Driver:
-    """What :class:`Ledger` needs of ``sqlite3.Connection``, on a connection of the pool."""
+    """The part of ``sqlite3.Connection`` that :class:`Ledger` needs, on a pooled connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._adapted = connection.connection.dbapi_connection
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> Any:
-        """Run *sql*; what it returns has ``fetchall()``."""
+        """Run *sql* and return a cursor with ``fetchall()``."""
         assert self._adapted is not None
         cursor = self._adapted.cursor()
         cursor.execute(sql, parameters)
@@ -76,10 +76,10 @@ class _Driver:
 
 
 async def read(connection: AsyncConnection | None, config: DatabaseConfig) -> Reading:
-    """Look at ledger and lock; never makes the file.
+    """Read the ledger and the lock, without creating the file.
 
     Args:
-        connection: The one connection of a database in memory, ``None`` for a file.
+        connection: The one connection of a database in memory; ``None`` for a file.
         config: The database.
     """
     if connection is None:

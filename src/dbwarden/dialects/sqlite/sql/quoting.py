@@ -1,4 +1,4 @@
-"""SQLite's words, and how names and texts are written."""
+"""Quote names and texts for SQLite, and list its keywords."""
 
 import re
 
@@ -16,7 +16,7 @@ RESERVED = _words(
     WHERE
     """
 )
-"""Words that are never names without quotes."""
+"""Words that cannot be names without quotes."""
 
 KEYWORDS = RESERVED | _words(
     """
@@ -29,13 +29,13 @@ KEYWORDS = RESERVED | _words(
     TRIGGER UNBOUNDED VACUUM VIEW VIRTUAL WINDOW WITH WITHOUT TRUE FALSE
     """
 )
-"""All words with a meaning of their own somewhere; quoted where they are names."""
+"""All keywords, which are quoted if they are names."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def identifier(name: str) -> str:
-    """*name* as an identifier, in quotes only where it needs them."""
+    """Return *name* as an identifier, quoted only if necessary."""
     if _PLAIN.fullmatch(name) and name.upper() not in KEYWORDS:
         return name
     if "\0" in name:
@@ -44,5 +44,5 @@ def identifier(name: str) -> str:
 
 
 def text_literal(value: str) -> str:
-    """*value* as a text literal."""
+    """Return *value* as a text literal."""
     return "'" + value.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""SQLite: a text into statements by the standard library's rule, a section into steps. Pure."""
+"""Split SQLite text into statements, as the standard library does, and into steps. Pure."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ _SETTINGS = {
     "reverse_unordered_selects", "secure_delete", "soft_heap_limit", "synchronous", "temp_store",
     "threads", "trusted_schema", "wal_autocheckpoint", "writable_schema",
 }  # fmt: skip
-"""PRAGMAs that live in the connection."""
+"""PRAGMAs that apply to the connection only."""
 
 _OUTSIDE = {
     "auto_vacuum", "encoding", "foreign_keys", "journal_mode", "locking_mode", "page_size",
@@ -36,20 +36,20 @@ _OUTSIDE = {
 def split(
     text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
 ) -> tuple[Statement, ...]:
-    """Cut *text*, which begins on *line* of the file at *path*, into its statements.
+    """Split *text*, which begins on *line* of the file at *path*, into its statements.
 
     Raises:
-        MigrationFileError: A quote, comment or trigger is never closed; with file, line, column.
+        MigrationFileError: A quote, comment or trigger is never closed; has file, line and column.
     """
     source = Source(text=text, path=path, line=line, database=database)
     return tuple(span.statement for span in common.spans(source, SQLITE, _end_of))
 
 
 def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
-    """Cut *section* of *migration* into steps.
+    """Split *section* of *migration* into steps.
 
-    Consecutive transactional statements are one step; each statement that refuses a transaction
-    or is marked ``-- @dbwarden:autocommit`` is one of its own.
+    Consecutive transactional statements are one step. Each statement that cannot run in a
+    transaction, or is marked ``-- @dbwarden:autocommit``, is its own step.
 
     Raises:
         MigrationFileError: As for ``split``, and for transaction control.
@@ -62,11 +62,11 @@ def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
 
 
 def _end_of(source: Source, start: int) -> Ending:
-    """The first semicolon that completes the statement.
+    """Return the first semicolon that completes the statement.
 
-    Only CREATE TRIGGER may hold semicolons, and ends with ``; END;``: ``complete_statement``
-    (which reads from the start) is asked only where such an END stands, so that the whole stays
-    linear.
+    Only CREATE TRIGGER may contain semicolons, and it ends with ``; END;``. So
+    ``complete_statement``, which reads from the start, is called only after such an END, which
+    keeps the time linear.
     """
     text, search = source.text, _STOPS.search
     comments: list[tuple[int, int]] = []
@@ -93,7 +93,7 @@ def _end_of(source: Source, start: int) -> Ending:
 
 
 def _is_end(text: str, start: int, semicolon: int) -> bool:
-    """Whether just END stands between two semicolons."""
+    """Return whether only END is between two semicolons."""
     word = skip_gap(SQLITE, text, start)
     return text[word : word + 3].lower() == "end" and skip_gap(SQLITE, text, word + 3) == semicolon
 
@@ -120,18 +120,18 @@ def _allowed(source: Source, span: Span) -> Span:
 
 
 def refuses_transaction(statement: Statement) -> bool:
-    """Whether SQLite refuses or ignores *statement* inside a transaction."""
+    """Return whether SQLite refuses or ignores *statement* inside a transaction."""
     word = _first_word(statement.text)
     return word in ("vacuum", "attach", "detach") or pragma_of(statement) in _OUTSIDE
 
 
 def is_connection_setting(statement: Statement) -> bool:
-    """Whether *statement* sets what is lost with the connection, and so is run again on resume."""
+    """Return whether *statement* affects only the connection, so that a resume repeats it."""
     return _first_word(statement.text) in ("attach", "detach") or pragma_of(statement) in _SETTINGS
 
 
 def pragma_of(statement: Statement) -> str | None:
-    """The PRAGMA that *statement* is, in lower case; ``None`` when it is another statement."""
+    """Return the name of the PRAGMA in lower case; ``None`` for other statements."""
     if _first_word(statement.text) != "pragma":
         return None
     text = statement.text
