@@ -1,4 +1,4 @@
-"""The two sides of a comparison: what the files (or a live database) make, what is wanted."""
+"""Prepare a comparison: the schema of files or a live database, and the desired schema."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,12 +45,12 @@ from dbwarden.schema import ObjectKind, Ref, Schema
 T = TypeVar("T")
 
 _SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
-"""A type, role or extension; a function; a namespace; a table that is not there."""
+"""SQLSTATEs of a missing type, role or extension; function; namespace; table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaComparison:
-    """The schema that is there, how to build it, and the schema that is wanted.
+    """The current schema, its source, and the desired schema.
 
     Both have the same spelling. ``preserved`` is what hand-written migrations made and models don't
     know. ``left`` is what neither of the two schemas has any more, because dbwarden does not write
@@ -69,9 +69,9 @@ class SchemaComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """A scratch database on which a schema that was read elsewhere is built.
+    """A scratch database on which a schema from another database is built.
 
-    ``made`` is what the migration files make, if there are any.
+    ``made`` is the schema of the migration files, if there are any.
     """
 
     source: Source
@@ -81,7 +81,7 @@ class Floor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What a live database has, and the source that builds as much of it as can be built."""
+    """The schema of a live database, and the source that builds its buildable part."""
 
     read: Schema
     source: Source
@@ -89,13 +89,13 @@ class Live:
 
     @property
     def unbuilt(self) -> frozenset[Ref]:
-        """What the source does not build, but for the objects that dbwarden does not write."""
+        """The objects that the source does not build, except those dbwarden does not write."""
         left = unbuildable(self.read, self.floor.schema)
         return left - {other.ref for other in self.read.others}
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What the source does not build."""
+        """The objects that the source does not build, with names."""
         known = {other.ref: other for other in self.floor.schema.others}
         strange = {it.ref for it in self.read.others if known.get(it.ref) != it}
         return names_of(self.unbuilt | strange, self.read)
@@ -125,7 +125,7 @@ async def empty_floor(scratch: ScratchSession, made: Schema | None = None) -> Fl
 
 
 async def floor_of(scratch: ScratchSession, files: Sequence[Migration]) -> Floor:
-    """Return what *files* make of objects that dbwarden does not write; else an empty database."""
+    """Return a database with the objects of *files* that dbwarden does not write, else empty."""
     source = files_source(files)
     schema = await scratch.schema(source) if files else None
     if schema is None or not schema.others:
@@ -144,13 +144,13 @@ async def compare_with_models(
     from_live: bool = False,
     keep_going: bool = False,
 ) -> SchemaComparison:
-    """Return both sides of ``make-migrations``: files or live database, and models.
+    """Return the two schemas of ``make-migrations``: files or live database, and models.
 
     Args:
         scratch: The session that tries SQL.
         files: The migration files.
         from_live: Compare the live database instead of the files.
-        keep_going: Leave out what the server refuses of the models, and what needs it.
+        keep_going: Leave out the parts of models that the server refuses, and their dependents.
 
     Raises:
         ConfigurationError: The models cannot be read.
@@ -215,10 +215,10 @@ def without_undeclared(
     """Take out the partitions that only the current schema has, and count them.
 
     Args:
-        config: The database, which says whether all partitions are compared.
+        config: The database, whose ``partitions`` option applies.
         comparison: The schemas.
-        by: What declares partitions, a migration or a model.
-        renames: The new names of tables of the current schema.
+        by: The kind of file that declares partitions: migration or model.
+        renames: Renames of the current schema's tables.
     """
     if config.partitions == "all":
         return comparison
@@ -240,7 +240,7 @@ def without_undeclared(
 def _without_refused(
     asked: DesiredState, *schemas: Schema
 ) -> tuple[frozenset[Ref], tuple[LeftOut, ...]]:
-    """Return what cannot be compared because models were refused, and the dependents by name."""
+    """Return the refused objects with all dependents, and the dependents by name."""
     default = schemas[0].default_namespace
     own = frozenset(
         ref if ref.namespace is not None else replace(ref, namespace=default)
@@ -259,7 +259,7 @@ def _without_refused(
 
 
 def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
-    """Yield the indexes and sequences of those tables of *schema* that are in *tables*."""
+    """Yield the indexes and sequences of the *tables* in *schema*."""
     mine = [table for table in schema.tables if table.ref in tables]
     yield from (index_ref(table.name, index) for table in mine for index in table.indexes)
     names = {table.name for table in mine}
@@ -269,13 +269,13 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
 
 
 async def build_live(scratch: ScratchSession, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
-    """Return the source of a live database, its schema as scratch prints it, and what it lacks."""
+    """Return the source of a live database, its schema in scratch, and the missing objects."""
     schema = await scratch.schema(found.source)
     return found.source, replace(schema, others=found.read.others), found.unbuilt
 
 
 def keep_unmanaged_tables(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
-    """*desired* and what *current* has that neither models nor files have to know."""
+    """Return *desired* with the virtual tables and migration histories of *current*."""
     virtual = with_virtual_tables(current, desired)
     return with_ledgers(current, virtual, config.ledger_schema)
 
@@ -289,7 +289,7 @@ def _handwritten(files: Sequence[Migration]) -> tuple[Migration, ...]:
 
 
 async def _tried(scratch: ScratchSession, source: Source) -> Schema | StatementFailed:
-    """What *source* makes in an empty database, or what it lacks there."""
+    """Return the schema of *source* in an empty database, or the error for a missing object."""
     try:
         return await scratch.schema(source)
     except StatementFailed as error:
@@ -301,7 +301,7 @@ async def _tried(scratch: ScratchSession, source: Source) -> Schema | StatementF
 async def _build_accepted(
     asked: DesiredState, build: Callable[[DesiredState], Awaitable[T]], *, keep_going: bool
 ) -> tuple[DesiredState, T]:
-    """Return what *build* makes of *asked*; with *keep_going*, without what the server refuses."""
+    """Build *asked*; with *keep_going*, leave out the parts that the server refuses."""
     while True:
         try:
             return asked, await build(asked)
@@ -320,7 +320,7 @@ async def _on_top(
     *,
     found: Schema | StatementFailed,
 ) -> Schema:
-    """Return *found*, or what models and schema files make on top of what migrations prepared."""
+    """Return *found*, or build models and schema files on top of the migrations' objects."""
     if isinstance(found, Schema):
         return found
     try:
@@ -330,7 +330,7 @@ async def _on_top(
     if not support.parts:
         return await scratch.schema(asked.source)
     made = await scratch.schema(_after(support, asked.source))
-    # Dropping tables takes them out of publications: not the models' doing.
+    # Dropped tables leave their publications, which is no change of the models.
     there = {other.ref: other for other in current.others}
     return replace(made, others=tuple(there.get(other.ref, other) for other in made.others))
 
@@ -347,9 +347,9 @@ def _after(first: Source, second: Source) -> Source:
 
 
 async def _support(scratch: ScratchSession, source: Source, current: Schema) -> Source:
-    """Return the source of what tables may need and models cannot say: extensions, functions.
+    """Return the source of objects that tables may need and models cannot express.
 
-    Objects that dbwarden does not write are only where *source* itself builds them.
+    Only *source* itself builds the objects that dbwarden does not write.
     """
     empty = await scratch.schema(EMPTY)
     kept_refs = independent(current) | _needed(current, [other.ref for other in current.others])
@@ -365,7 +365,7 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
 
 
 def _needed(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:
-    """Return *refs* and everything that they need."""
+    """Return *refs* and their dependencies."""
     needs, found, waiting = schema.needs(), set(refs), list(refs)
     while waiting:
         more = set(needs.get(waiting.pop(), ())) - found
@@ -385,7 +385,7 @@ _ON_TABLES = (
 
 
 def independent(schema: Schema) -> frozenset[Ref]:
-    """The things of the kinds that models cannot say which need no table, also not indirectly."""
+    """Return the objects that models cannot express and that need no table, even indirectly."""
     needs = schema.needs()
     refs = {obj.ref for kind in KINDS for obj in getattr(schema, kind)}
     on_tables = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY, ObjectKind.GRANT)

@@ -1,7 +1,7 @@
-"""Find the expressions of two schemas that mean the same, although they are written differently.
+"""Find equal expressions of two schemas that are written differently.
 
-Texts are compared first: ``CURRENT_TIMESTAMP`` is another name of ``now()``. Then the server says
-what it makes of each: ``'x'::text`` and ``'x'::character varying`` are one default of a varchar.
+Texts are compared first: ``CURRENT_TIMESTAMP`` is a synonym of ``now()``. Then the server
+normalizes each: ``'x'::text`` and ``'x'::character varying`` are the same default of a varchar.
 """
 
 import re
@@ -27,17 +27,17 @@ from dbwarden.schema import (
 )
 
 Pairs = Mapping[Hashable, tuple[Any, Any]]
-"""What is compared: the objects of both schemas, by what identifies them."""
+"""The objects of both schemas, by their identity."""
 
 Same = Callable[[str, str, str], bool]
-"""Whether two texts of the field of that name mean the same."""
+"""Returns whether two texts of the named field are equal expressions."""
 
 _TEXTS = frozenset({"default", "expression", "where", "using", "check", "definition"})
 _WORD = re.compile(r"\w+")
 
 
 def use_equal_expressions(old: Any, new: Any, same: Same) -> Any:
-    """Return *new* with those expressions of *old* that mean the same."""
+    """Return *new* with the equal expressions of *old*."""
     if type(old) is not type(new) or old == new:
         return new
     if isinstance(new, tuple) and len(old) == len(new):
@@ -61,7 +61,7 @@ def use_equal_expressions(old: Any, new: Any, same: Same) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Context:
-    """How the expressions of one object are to be read."""
+    """The types and columns for the expressions of one object."""
 
     types: Mapping[str, str]
     columns: tuple[tuple[str, str], ...] = ()
@@ -74,7 +74,7 @@ class _Context:
 
 
 def _context(value: Any, table: Table | None) -> _Context | None:
-    """Return how the expressions of *value* are read; ``None`` if that is more than we know."""
+    """Return the context of the expressions of *value*; ``None`` if it is unknown."""
     columns = tuple((column.name, column.type) for column in table.columns) if table else ()
     match value:
         case Column(type=type_, generated=None):
@@ -92,7 +92,7 @@ def _context(value: Any, table: Table | None) -> _Context | None:
 async def with_same_expressions(
     scratch: ScratchSession, both: tuple[Schema, Schema], pairs: Pairs
 ) -> Pairs:
-    """Return *pairs*, the second of each with those expressions of the first that mean the same."""
+    """Return *pairs*; the second of each has the equal expressions of the first."""
     spell = scratch.authoring_dialect.replace_synonyms
     plain = {
         key: (
@@ -124,7 +124,7 @@ async def with_same_expressions(
     def answer(first: _Context, second: _Context) -> Same:
         def same(field: str, one: str, other: str) -> bool:
             meaning = meanings[first.expression(field, one)]
-            # The planner replaces simple functions by their bodies, which may change later.
+            # The planner inlines simple functions, whose bodies may change later.
             calls = [set(_WORD.findall(text)) & routines for text in (one, other)]
             return (
                 meaning is not None
@@ -142,7 +142,7 @@ async def with_same_expressions(
 
 
 def _named_alike(old: Any, new: Any) -> Any:
-    """Return *new* with the name of the NOT NULL of *old*, which stays whatever else changes."""
+    """Return *new* with the NOT NULL name of *old*, which no other change affects."""
     if isinstance(old, Column) and isinstance(new, Column) and old.not_null and new.not_null:
         return replace(new, not_null_name=old.not_null_name)
     return new
@@ -151,7 +151,7 @@ def _named_alike(old: Any, new: Any) -> Any:
 def _contexts(
     both: tuple[Schema, Schema], pairs: Pairs
 ) -> dict[Hashable, tuple[_Context, _Context]]:
-    """Return how the expressions of *pairs* are read that still differ."""
+    """Return the contexts of the *pairs* that still differ."""
     tables = [{table.name: table for table in schema.tables} for schema in both]
     found = {}
     for key, (old, new) in pairs.items():
@@ -176,7 +176,7 @@ def _table_of(key: Hashable) -> QualifiedName | None:
 async def _meanings(
     scratch: ScratchSession, schema: Schema, asked: Iterable[Expression]
 ) -> dict[Expression, str | None]:
-    """Return what the server makes of each expression; ``None`` where it does not know."""
+    """Return the server's normal form of each expression; ``None`` if it is unknown."""
     found = await _asked(scratch, _SCRATCH, list(asked))
     unknown = [expression for expression, meaning in found.items() if meaning is None]
     if unknown:
@@ -187,7 +187,7 @@ async def _meanings(
                 source = await schema_source(scratch, support, empty)
                 found |= await _asked(scratch, _named(source), unknown)
             except (UnsupportedChange, StatementFailed):
-                pass  # Functions that need more than is there: these expressions stay unknown.
+                pass  # The functions have other dependencies, so these stay unknown.
     return found
 
 
@@ -207,7 +207,7 @@ _KINDS = ("namespaces", "extensions", "enums", "domains", "composite_types", "ro
 
 
 def types_and_functions(schema: Schema, empty: Schema) -> Schema:
-    """Return what expressions of *schema* may use, without all that needs a table or sequence."""
+    """Return the objects that expressions of *schema* may use and that need no table."""
     objects = [obj for kind in _KINDS for obj in getattr(schema, kind)]
     refs = {obj.ref for obj in objects}
     kinds = {ref.kind for ref in refs}

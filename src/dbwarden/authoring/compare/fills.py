@@ -1,4 +1,4 @@
-"""Values for existing rows of columns that become NOT NULL: given by flags, or asked for."""
+"""Choose values for existing rows of columns that become NOT NULL: from flags or a prompt."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,17 +26,18 @@ async def decide_fills(
 ) -> Mapping[str, str]:
     """Return a value for each column that needs one for existing rows.
 
-    A value that the database refuses is reported, and asked for again where a person can be asked.
+    A value that the database refuses is reported, and asked for again if a prompt is available.
 
     Args:
-        place: Where values are tried.
+        scratch: The session that tries values.
         source: Builds the database that the migration is for.
-        task: What is planned, and what was said about it.
+        task: The input of the plan.
         decisions: The renames, and the values from flags.
-        unproven: Whether values from flags may be refused.
+        unproven: Whether to skip the test of values from flags.
 
     Raises:
-        UsageError: A column has no value and nobody can be asked, or a flag's value is refused.
+        UsageError: A column has no value and no prompt is available, or the database refused the
+            value of a flag.
     """
     fills = dict(decisions.fills)
     if not unproven:
@@ -67,7 +68,7 @@ async def decide_fills(
 async def _valid_answer(
     scratch: ScratchSession, source: Source, task: Task, so_far: Decisions, about: tuple[str, str]
 ) -> str:
-    """Ask until the answer is a value that the database takes; empty for none."""
+    """Ask until the database accepts the value; return an empty text for none."""
     name, question = about
     asker: Asker | None = task.answers.asker
     assert asker is not None
@@ -84,10 +85,10 @@ async def _valid_answer(
 async def _refuse_wrong(
     scratch: ScratchSession, source: Source, task: Task, decisions: Decisions
 ) -> None:
-    """Raise where a value that was given with a flag is refused.
+    """Raise if the database refuses a value from a flag.
 
     Raises:
-        UsageError: Names the column, and what is wrong with its value.
+        UsageError: Names the column, and the error of its value.
     """
     so_far = replace(decisions, fills={})
     for name, value in decisions.fills.items():
@@ -102,7 +103,7 @@ async def _refuse_wrong(
 async def _refusal(
     scratch: ScratchSession, source: Source, task: Task, so_far: Decisions, fill: tuple[str, str]
 ) -> str | None:
-    """Why the database refuses a value; ``None`` where it takes it, or refuses the rest as well."""
+    """Return the error of a value; ``None`` if it is accepted, or the upgrade fails without it."""
     name, value = fill
     if value.casefold() == "null":
         return "NULL is not a value for a NOT NULL column"
@@ -117,7 +118,7 @@ async def _refusal(
 async def _tried(
     scratch: ScratchSession, source: Source, upgrade: Sequence[PlannedStatement]
 ) -> str | None:
-    """Run *upgrade* in a copy without rows; what the server refused."""
+    """Run *upgrade* in a copy without rows, and return the server's error."""
     database = await scratch.copy(source)
     try:
         await database.execute([statement.text for statement in upgrade])
@@ -129,12 +130,12 @@ async def _tried(
 
 
 def unfilled_of(upgrade: Sequence[PlannedStatement]) -> tuple[str, ...]:
-    """The columns that are required in *upgrade*, but for which existing rows have no value."""
+    """Return the required columns in *upgrade* for which existing rows have no value."""
     return tuple(dict.fromkeys(name for statement in upgrade for name in statement.unfilled))
 
 
 def _unfilled(names: Sequence[str], desired: Schema) -> UsageError:
-    """The error where nobody can be asked."""
+    """Return the error for missing values without a prompt."""
     are = "is" if len(names) == 1 else "are"
     flags = " ".join(flag(name, desired) for name in names)
     return UsageError(
@@ -146,7 +147,7 @@ def _unfilled(names: Sequence[str], desired: Schema) -> UsageError:
 
 
 def flag(name: str, desired: Schema) -> str:
-    """The flag that gives rows a value, to be pasted into a shell."""
+    """Return the flag that gives rows a value, quoted for a shell."""
     return f'--fill {quote(name)}="{example(name, desired)}"'
 
 
@@ -161,7 +162,7 @@ _EXAMPLES = {
 
 
 def example(name: str, desired: Schema) -> str:
-    """A value that the column *name* takes, as an expression."""
+    """Return an example value for the column *name*, as an expression."""
     ref = columns_by_label(desired)[name]
     table = desired.table(ref.table)
     column = table.column(ref.part or "") if table is not None else None
@@ -172,6 +173,6 @@ def example(name: str, desired: Schema) -> str:
         if type_.rpartition(".")[2].strip('"') == enum.name.name.lower() and enum.values:
             return "'" + enum.values[0].replace("'", "''") + "'"
     kinds = ((word, start) for word, starts in _EXAMPLES.items() for start in starts)
-    # "interval" begins as "int" does, so the longest beginning decides.
+    # "interval" starts with "int", so the longest prefix wins.
     fitting = [(len(start), word) for word, start in kinds if type_.startswith(start)]
     return max(fitting)[1] if fitting else "''"

@@ -1,8 +1,8 @@
-"""Leave out what dbwarden does not write: objects of other kinds, and what needs them. Pure.
+"""Leave out objects that dbwarden does not write, and their dependents. Pure.
 
-A publication, a range type or a foreign server cannot be built in a scratch database. It must not
-keep the rest from being compared. So it is taken out of both schemas, with the views, columns or
-functions that need it, and is listed by name.
+A publication, a range type or a foreign server cannot be built in a scratch database. It is removed
+from both schemas with the views, columns or functions that need it, and listed by name, so that the
+rest can be compared.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,9 +29,9 @@ PARTS_OF_TABLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """An object that was not compared: its kind, its name, why, and what to do about it.
+    """An object that was not compared: its kind, its name, the reason, and the next step.
 
-    Partitions are counted: ``name`` is that of their table.
+    Partitions are counted; ``name`` is that of their table.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class LeftOut:
     count: int = 1
 
     def __str__(self) -> str:
-        """Return what a person reads: ``column docs.words (needs ...)``."""
+        """Return a readable text: ``column docs.words (needs ...)``."""
         if self.kind == "partitions":
             number = "1 partition" if self.count == 1 else f"{self.count} partitions"
             verb = "was" if self.count == 1 else "were"
@@ -61,7 +61,7 @@ def unclaimed(tables: Mapping[str, str]) -> tuple[LeftOut, ...]:
 
 
 def buildable(schema: Schema, floor: Schema) -> Schema:
-    """Return *schema* as far as it can be built on *floor*."""
+    """Return the part of *schema* that can be built on *floor*."""
     return replace(without(schema, unbuildable(schema, floor)), others=floor.others)
 
 
@@ -75,12 +75,12 @@ def unbuildable(schema: Schema, floor: Schema) -> frozenset[Ref]:
 def comparable(
     current: Schema, desired: Schema, gone: AbstractSet[Ref] = frozenset()
 ) -> tuple[Schema, Schema, frozenset[Ref]]:
-    """Return both schemas without what only one of them could have, and what that is.
+    """Return both schemas without the objects that cannot be compared, and these objects.
 
     Args:
-        current: What is there.
-        desired: What is wanted.
-        gone: Objects that are known to be missing in one of them already.
+        current: The current schema.
+        desired: The desired schema.
+        gone: Objects that are known to be missing in one of them.
     """
     old, new = ({other.ref: other for other in it.others} for it in (current, desired))
     lone = frozenset(old.keys() ^ new.keys())
@@ -116,7 +116,7 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
 
 
 def with_dependents(schema: Schema, refs: AbstractSet[Ref]) -> frozenset[Ref]:
-    """Return *refs* and everything in *schema* that cannot be there without them."""
+    """Return *refs* and their dependents in *schema*."""
     if not refs:
         return frozenset(refs)
     known = links(schema)

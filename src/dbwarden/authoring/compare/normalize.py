@@ -1,9 +1,9 @@
-"""Remove differences that are only spelling; the server decides which are.
+"""Remove differences in spelling only; the server decides which are.
 
-Expressions are compared first, each by itself: ``now()`` and ``CURRENT_TIMESTAMP`` are the same.
-PostgreSQL also prints a view in one way, and that print, run and printed again, in another. Objects
-that print the same once both sides are printed again are the same. SQLite keeps what was written,
-and its dialect compares without a server.
+Expressions are compared first: ``now()`` and ``CURRENT_TIMESTAMP`` are equal. PostgreSQL may also
+print a view differently after its printed form is run. Objects that print the same after both
+schemas are rebuilt are equal. SQLite keeps the original text, and its dialect compares without a
+server.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -24,7 +24,7 @@ Leaves = Mapping[Hashable, Any]
 
 
 def leaves(schema: Schema) -> dict[Hashable, Any]:
-    """Everything in *schema* that is compared by itself, by what tells it apart."""
+    """Return every part of *schema* that is compared separately, by its identity."""
     found: dict[Hashable, Any] = {obj.ref: obj for obj in schema.objects}
     for table in schema.tables:
         found.update(_of_table(table))
@@ -45,7 +45,7 @@ def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:
 def unequal_leaves(
     current: Schema, desired: Schema
 ) -> tuple[dict[Hashable, Any], dict[Hashable, Any]]:
-    """The leaves of both, without those of tables that are the same."""
+    """Return the leaves of both schemas, without those of equal tables."""
     same = {table.name: table for table in current.tables}
     alike = {table.name for table in desired.tables if same.get(table.name) == table}
     first, second = (
@@ -56,7 +56,7 @@ def unequal_leaves(
 
 
 def differing(one: Leaves, other: Leaves) -> list[Hashable]:
-    """What is in both but not the same."""
+    """Return the keys whose values differ."""
     return [key for key, value in one.items() if key in other and other[key] != value]
 
 
@@ -78,7 +78,7 @@ async def normalize_schema(scratch: ScratchSession, current: Schema, desired: Sc
         old_again = leaves(await _print_again(scratch, current))
         new_again = leaves(await _print_again(scratch, desired))
     except (UnsupportedChange, StatementFailed):
-        # A schema that cannot be built in one go is compared as it is.
+        # A schema that cannot be built in one go is compared without rebuilding.
         return desired
     same = {
         key: old[key]
@@ -94,7 +94,7 @@ async def _print_again(scratch: ScratchSession, schema: Schema) -> Schema:
 
 
 def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
-    """*schema* with some of its leaves replaced."""
+    """Return *schema* with some of its leaves replaced."""
     changed: dict[str, Any] = {}
     for name in _THINGS:
         objects = getattr(schema, name)
@@ -135,7 +135,7 @@ def _table_with(table: Table, replaced: Leaves) -> Table:
 
 
 async def confirm_hints(scratch: ScratchSession, schema: Schema, words: Hints) -> Hints:
-    """Return those of *words* that mean what *schema* has."""
+    """Return the hints in *words* that equal the expressions of *schema*."""
     default = schema.default_namespace
     pairs: dict[Hashable, tuple[Any, Any]] = {}
     for table in schema.tables:

@@ -1,7 +1,7 @@
-"""Leave alone the partitions that nothing declares, because pg_partman or a job made them. Pure.
+"""Leave out undeclared partitions, which pg_partman or a job creates at run time. Pure.
 
-Partitions that are made at run time are no drift, and no migration drops them. They are taken out
-of both schemas and counted for each table. A partition goes with its table.
+They are no drift, and no migration drops them. They are removed from both schemas and counted for
+each table. A partition is dropped with its table.
 """
 
 from collections import Counter
@@ -28,10 +28,10 @@ COMPARE_THEM = 'To compare them, set partitions="all".'
 
 
 def undeclared(current: Schema, desired: Schema) -> Mapping[QualifiedName, QualifiedName]:
-    """Return the partitions that only *current* has, and of which table of *desired* each is.
+    """Return the partitions that only *current* has, with the table of *desired* of each.
 
-    That table is the nearest one above that is declared: the partitions of an undeclared partition
-    are undeclared as well.
+    That table is the nearest declared ancestor, because partitions of an undeclared partition are
+    undeclared as well.
     """
     declared = {table.name: table for table in desired.tables}
     above = {
@@ -51,7 +51,7 @@ def undeclared(current: Schema, desired: Schema) -> Mapping[QualifiedName, Quali
 def counted(
     found: Mapping[QualifiedName, QualifiedName], by: str, default: str | None
 ) -> Iterator[LeftOut]:
-    """Yield how many of the partitions *found* each table has, which no *by* declares."""
+    """Yield the number of partitions in *found* for each table; no *by* declares them."""
     for parent, count in sorted(Counter(found.values()).items()):
         yield LeftOut(
             kind="partitions",
@@ -63,7 +63,7 @@ def counted(
 
 
 def refs_of(current: Schema, desired: Schema, names: Collection[QualifiedName]) -> frozenset[Ref]:
-    """Return the tables called *names*, all that belongs to them, and namespaces for them alone."""
+    """Return the tables called *names*, their parts, and the namespaces only they use."""
     homes = {name.namespace for name in names} - {it.name for it in desired.namespaces}
     refs = {Ref(ObjectKind.NAMESPACE, None, home) for home in homes if home is not None}
     for table in current.tables:

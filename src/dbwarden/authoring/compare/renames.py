@@ -1,4 +1,4 @@
-"""A drop and an add that are one rename: said by the author, or asked. Pure."""
+"""Find drops and adds that are one rename: declared by the author, or to be asked. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from dbwarden.errors import UsageError
 from dbwarden.schema import Column, Enum, ObjectKind, QualifiedName, Ref, Schema, Table, ref_of
 
 ALIKE = 0.6
-"""The share of equal columns from which on two tables may be the same."""
+"""The minimum share of equal columns at which two tables may be the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Something that goes and something that comes, and why they may be the same thing."""
+    """A dropped and an added object, and the reasons why they may be the same."""
 
     renaming: Renaming
     old: str
@@ -26,12 +26,12 @@ class Candidate:
 
     @property
     def flags(self) -> tuple[str, str]:
-        """What says that it is a rename, and what says that it is not."""
+        """The flag that confirms the rename, and the flag that denies it."""
         return f"--rename {quote(f'{self.old}:{self.new}')}", f"--allow-drop {quote(self.old)}"
 
 
 def ordered(renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
-    """Parts before the wholes that they are named after; each once."""
+    """Sort renames of parts before those of their tables and enums, without duplicates."""
     unique = list(dict.fromkeys(renames))
     return tuple(sorted(unique, key=lambda item: not _is_part(item)))
 
@@ -41,13 +41,13 @@ def _is_part(item: Renaming) -> bool:
 
 
 def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
-    """What ``users.nick:nickname``, ``users:people`` or ``status.old:new`` means.
+    """Parse a rename: ``users.nick:nickname``, ``users:people`` or ``status.old:new``.
 
-    A new name without a namespace is in the old one's, or in the default namespace if the models
-    have it only there.
+    A new name without a namespace is in the namespace of the old one, or in the default namespace
+    if the models have it only there.
 
     Raises:
-        UsageError: It has another form, or names nothing that is there.
+        UsageError: It has another form, or the old name does not exist.
     """
     old, colon, new = text.rpartition(":")
     if not colon or not old or not new:
@@ -92,13 +92,13 @@ def _target(obj: Ref, new: str, desired: Schema) -> Ref:
 def refuse_unknown_renames(
     texts: Sequence[str], asked: Sequence[Renaming], renames: Sequence[Renaming], desired: Schema
 ) -> None:
-    """Raise where a rename that was asked for ends at a name that nothing has.
+    """Raise if the new name of a requested rename does not exist.
 
     Args:
-        texts: What was asked for, as it was written.
-        asked: The same, read.
-        renames: All renames, among which tables and enums of the asked ones may be.
-        desired: What is wanted.
+        texts: The requested renames as text.
+        asked: The requested renames, parsed.
+        renames: All renames, including those of the tables and enums in *asked*.
+        desired: The schema of the models.
 
     Raises:
         UsageError: Names the rename.
@@ -119,7 +119,7 @@ def refuse_unknown_renames(
 
 
 def _other_capitals(name: str, desired: Schema) -> str | None:
-    """What *name* is called where capitals don't tell names apart."""
+    """Return the name in *desired* that equals *name* except for its case, on SQLite."""
     if desired.dialect != "sqlite":
         return None
     names = {table.name.name for table in desired.tables}
@@ -144,7 +144,7 @@ def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desir
 
 
 def hinted_renames(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:
-    """The renames that the models' ``info={"renamed_from": ...}`` tell, once each is due."""
+    """Yield the pending renames of the models' ``info={"renamed_from": ...}``."""
     default = current.default_namespace
     olds: dict[QualifiedName, QualifiedName] = {}
     for new_name, old in hints.renamed_tables.items():
@@ -167,7 +167,7 @@ def _qualify(name: QualifiedName, default: str | None) -> QualifiedName:
 
 
 def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
-    """What goes and comes and may be the same; each name in at most one pair."""
+    """Return dropped and added objects that may be renames; each name is in at most one pair."""
     return (
         *_tables(current, desired),
         *(
@@ -247,7 +247,7 @@ def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candi
 
 
 def _column_reasons(before: Table, after: Table, old: Column, new: Column) -> tuple[str, ...]:
-    """Why *new* may be *old*; nothing when their types differ."""
+    """Return the reasons why *new* may be *old*; none if their types differ."""
     if old.type != new.type:
         return ()
     reasons = [f"same type, {old.type}"]
@@ -269,7 +269,7 @@ def _keys(table: Table, column: str) -> int:
 
 
 def _enums(current: Schema, desired: Schema) -> Iterator[Candidate]:
-    """An enum goes, and one with like values comes in the same column."""
+    """Yield dropped enums that similar enums replace in the same column."""
     gone = [enum for enum in current.enums if enum.name not in {new.name for new in desired.enums}]
     came = [enum for enum in desired.enums if enum.name not in {old.name for old in current.enums}]
     if not gone or not came:
@@ -313,7 +313,7 @@ def _swapped(old: Enum, new: Enum) -> Iterator[tuple[str, str]]:
 
 
 def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedName]:
-    """The new names of renamed tables and types, by their old ones."""
+    """Return the new names of renamed tables and types, by their old ones."""
     return {
         item.before.table: item.after.table
         for item in renames
@@ -322,7 +322,7 @@ def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedNam
 
 
 def new_labels(renames: Sequence[Renaming], default: str | None) -> dict[str, str]:
-    """What renamed tables, types and columns are called now, by what they were called."""
+    """Return the new labels of renamed tables, types and columns, by their old ones."""
     moves = whole_moves(renames)
     found = {label(old, default): label(new, default) for old, new in moves.items()}
     for item in renames:
@@ -336,8 +336,7 @@ def new_labels(renames: Sequence[Renaming], default: str | None) -> dict[str, st
 def in_old_names(
     candidate: Candidate, olds: Mapping[QualifiedName, QualifiedName], default: str | None
 ) -> Candidate:
-    """*candidate*, a part of something that is renamed itself, by what flags call it: the name that
-    the whole has in *olds*, from before."""
+    """Return *candidate*, a part of a renamed object, under the object's old name, as in flags."""
     match candidate.renaming:
         case RenameValue(enum=name, before=value) as renaming if name in olds:
             old = label(olds[name], default, value)
@@ -352,7 +351,7 @@ def in_old_names(
 
 
 def question(candidate: Candidate) -> str:
-    """The question to a person."""
+    """Return the question about a candidate."""
     return (
         f"Is {candidate.new} the new name of {candidate.old}, which keeps the data? "
         f"({'; '.join(candidate.reasons)})"
@@ -360,7 +359,7 @@ def question(candidate: Candidate) -> str:
 
 
 def unanswered_error(found: Sequence[Candidate]) -> UsageError:
-    """The error when nobody can be asked."""
+    """Return the error for open questions without a prompt."""
     lines = [
         f"{candidate.old} goes and {candidate.new} comes ({'; '.join(candidate.reasons)})"
         for candidate in found

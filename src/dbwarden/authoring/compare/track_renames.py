@@ -1,4 +1,4 @@
-"""What hand-written migrations made follows what models rename, and is in the way of what goes."""
+"""Let objects of handwritten migrations follow renames, and refuse drops of what they read."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,12 +18,12 @@ from dbwarden.schema import Ref, Schema
 async def follow_renames(
     scratch: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
 ) -> SchemaComparison:
-    """*sides*, wanted with what is kept as the server has it once *renames* are made.
+    """Return *comparison* with its preserved objects as the server has them after *renames*.
 
-    What stands on a table that goes, goes along.
+    Preserved objects of a dropped table are dropped with it.
 
     Raises:
-        UnsupportedChange: Something that is kept reads what goes; names both.
+        UnsupportedChange: A preserved object reads a dropped one; names both.
     """
     if not comparison.preserved:
         return comparison
@@ -48,7 +48,7 @@ async def follow_renames(
 async def _renamed(
     scratch: ScratchSession, comparison: SchemaComparison, renames: Sequence[Renaming]
 ) -> Schema:
-    """What is there after *renames*; the server itself follows them."""
+    """Return the schema after *renames*, which the server applies to dependents."""
     if not renames:
         return comparison.current
     bare = replace(comparison.current, views=(), triggers=(), dependencies=())
@@ -65,7 +65,7 @@ async def _renamed(
 
 
 def _refuse_readers_of_what_goes(there: Schema, desired: Schema, preserved: frozenset[Ref]) -> None:
-    """Raise where something *kept* needs a table or column that *desired* has no more."""
+    """Raise if a preserved object needs a table or column that *desired* no longer has."""
     gone = _tables_and_columns(there) - _tables_and_columns(desired)
     for user, needed in there.dependencies:
         if user in preserved and needed in gone:

@@ -1,4 +1,4 @@
-"""What a person says about a migration: with flags beforehand, or when asked."""
+"""Collect the user's choices about a migration from flags or prompts."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,20 +33,20 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Asker(Protocol):
-    """Somebody at a terminal. Its methods block."""
+    """A prompt at a terminal. Its methods block."""
 
     def yes(self, question: str) -> bool:
-        """Whether the answer is yes."""
+        """Return whether the answer is yes."""
         ...
 
     def text(self, question: str) -> str:
-        """What is answered; empty for nothing."""
+        """Return the answer; an empty text if there is none."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What was said with flags, and who can be asked for the rest.
+    """The choices from flags, and the prompt for the rest.
 
     Args:
         renames: ``users.nick:nickname``, ``users:people``, ``status.old:new``.
@@ -56,7 +56,7 @@ class Answers:
         rollback_using: The same for the way back: new values into old ones.
         allow_failing_on_rows: Whether a column may become NOT NULL without a value for rows.
         online: Whether to use the forms that do not block reading and writing.
-        asker: ``None`` where nobody can be asked.
+        asker: ``None`` without a terminal.
     """
 
     renames: Sequence[str] = ()
@@ -70,12 +70,12 @@ class Answers:
 
 
 async def ask(function: Callable[[str], bool], text: str) -> bool:
-    """Put a question to a person, in a worker thread."""
+    """Ask a question in a worker thread."""
     return await anyio.to_thread.run_sync(function, text, abandon_on_cancel=True)
 
 
 async def ask_text(asker: Asker, question: str) -> str:
-    """Return a person's answer to *question*, asked in a worker thread."""
+    """Return the answer to *question*, asked in a worker thread."""
     answer = await anyio.to_thread.run_sync(asker.text, question, abandon_on_cancel=True)
     return answer.strip()
 
@@ -83,10 +83,10 @@ async def ask_text(asker: Asker, question: str) -> str:
 async def decide_renames(
     answers: Answers, hints: Hints, current: Schema, desired: Schema
 ) -> tuple[Renaming, ...]:
-    """The renames between two schemas: said by flags, by models, or by a person now.
+    """Return the renames between two schemas, from flags, models or a prompt.
 
     Raises:
-        UsageError: Something may be a rename, and nobody says whether it is.
+        UsageError: A possible rename is undecided, and no prompt is available.
     """
     said = [parse_rename(text, current, desired) for text in answers.renames]
     known = ordered((*said, *hinted_renames(hints, current, desired)))
@@ -106,7 +106,7 @@ async def decide_renames(
 
 
 def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequence[Candidate]:
-    """What may be renames beside the *known* ones; nothing that only makes room for them."""
+    """Return possible renames other than the *known* ones and their temporary names."""
     moves = with_room(current, known)
     ends = {move.after for move in known if isinstance(move, Rename)}
     temporary = {move.after for move in moves if isinstance(move, Rename)} - ends
@@ -119,10 +119,10 @@ def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequen
 
 
 def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -> None:
-    """Raise where something is said about a column that is not there.
+    """Raise if a flag names a column that does not exist.
 
     Raises:
-        UsageError: Names the flag and the column, and one that is spelt alike.
+        UsageError: Names the flag, the column, and a similar name.
     """
     now, then = columns_by_label(current), columns_by_label(desired)
     for flag, said, known, where in (
@@ -141,7 +141,7 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
 
 
 def by_new_names(names: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:
-    """What each of *names* is called when it goes: ``people.nick`` where users became people."""
+    """Return the names after *moves*: ``people.nick`` if users became people."""
     found = {}
     for name in names:
         whole, _, part = name.rpartition(".")
@@ -158,18 +158,18 @@ async def allow_drops(
     moves: Mapping[str, str] = NOTHING,
     came: Sequence[str] = (),
 ) -> None:
-    """Return when everything in *destroys* may go.
+    """Return if the user allows the loss of everything in *destroys*.
 
     Args:
-        answers: What was allowed, and who can be asked.
-        destroys: By name.
-        why: What is known about some of them: the new type, the module that defines a table.
-        retyped: Those that are changed, not dropped.
-        moves: The new names of what is renamed, by the old ones: both may have been used.
-        came: New tables, one of which may be one that goes.
+        answers: The allowed names, and the prompt.
+        destroys: The names of destroyed objects.
+        why: Explanations for some names: the new type, the module that defines a table.
+        retyped: Columns that change their type and are not dropped.
+        moves: The new names of renamed objects, by their old ones. Flags may use both.
+        came: New tables, which may be renamed old ones.
 
     Raises:
-        UsageError: Something may not; names each.
+        UsageError: A loss is not allowed; names each.
     """
     also = by_new_names(answers.allow_drop, moves)
     allowed = {*also, *also.values()}
@@ -192,7 +192,7 @@ async def allow_drops(
 
 
 def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
-    """What to say instead where a table goes and another comes that does not look like it."""
+    """Return advice for a dropped and an added table that do not look alike."""
     gone = next((name for name in names if "." not in name), None)
     if gone is None or not came:
         return ""
@@ -201,13 +201,13 @@ def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
 
 
 def _misspelt(allowed: Sequence[str], destroys: Sequence[str]) -> str:
-    """Return a clause about names that were allowed, but of which nothing is destroyed."""
+    """Return a clause about allowed names that the migration does not destroy."""
     unknown = " or ".join(name for name in allowed if name not in destroys)
     return f"; it destroys nothing called {unknown} (--allow-drop)" if unknown else ""
 
 
 def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
-    """``users.age=age::int`` as column and expression.
+    """Parse texts such as ``users.age=age::int`` into columns and expressions.
 
     Raises:
         UsageError: One has another form.
