@@ -484,7 +484,7 @@ def test_init_and_new_lead_to_a_project_that_migrates(
     assert begun.code == 0
     # Both ways to go on: SQL by hand, and from models.
     following, _, other = begun.out.partition("\nNext:\n")[2].partition("\n\n")
-    assert other == "Has the database tables already? Then begin with: dbwarden baseline\n"
+    assert other == "Does the database already have tables? Start with: dbwarden baseline\n"
     commands = [line.partition("#")[0].split() for line in following.splitlines()]
     assert [words[:2] for words in commands] == [
         ["dbwarden", "new"],
@@ -589,14 +589,14 @@ def test_databases_settings_and_version_show_the_configuration(project: Path, cl
     ("arguments", "said"),
     [
         (("migrat",), "there is no command 'migrat'; did you mean 'migrate'?"),
-        (("upgrade",), "there is no command 'upgrade'; here it is 'migrate'"),
-        (("--json", "status"), "--json stands before it"),
-        (("migrate", "head"), "migrate has no place for 'head'"),
+        (("upgrade",), "there is no command 'upgrade'; use 'migrate'"),
+        (("--json", "status"), "the option --json comes before the command"),
+        (("migrate", "head"), "migrate does not accept 'head'"),
         (("new", "-m"), "-m requires an argument"),
         (("migrate", "--bogus"), "--bogus"),
         (("migrate", "--timeout", "soon"), "--timeout"),
         (("migrate", "--timeout", "-1"), "--timeout takes seconds"),
-        (("migrate", "--concurrency", "0"), "--concurrency takes a number from 1 on"),
+        (("migrate", "--concurrency", "0"), "--concurrency takes a number of at least 1"),
         (("migrate", "-d", "primry"), "primry"),
         (("migrate", "-d", "tenant_*"), "tenant_*"),
         (("migrate", "--all", "-d", "primary"), "exclude each other"),
@@ -762,7 +762,7 @@ def test_what_was_written_before_a_failure_is_told(project: Path, cli: Cli) -> N
     )
     again = cli("make-migrations", "--all", "-m", "more", "--rename", "nothing:things")
     assert "primary: --rename 'nothing:things': there is no nothing" in again.err
-    assert "next: Say it with -d, for the database that has it: not for primary.\n" in again.err
+    assert "next: Pass this option with -d DATABASE; it does not apply to primary.\n" in again.err
 
 
 def test_all_leaves_out_databases_that_have_no_models(
@@ -784,7 +784,7 @@ def test_all_leaves_out_databases_that_have_no_models(
     assert ran.code == 0
     assert "Wrote migrations/logging/logging__0001_things.sql" in ran.out
     assert ran.err == "".join(
-        f"{name}: left out, because it has no model_paths and no schema_paths.\n"
+        f"{name}: skipped because it has no model_paths and no schema_paths.\n"
         for name in ("primary", "analytics")
     )
     checked = cli("check", "--models", "--all", "--json")

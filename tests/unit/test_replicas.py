@@ -10,7 +10,7 @@ from dbwarden.errors import ConnectError
 from dbwarden.history import HistoryKind, LedgerRow, Reading, ReplicaState, State
 from dbwarden.operations.check import findings_of
 from dbwarden.operations.health import diagnose
-from dbwarden.operations.replicas import ReplicaStatus, compare_with_primary, differing
+from dbwarden.operations.replicas import ReplicaStatus, compare_with_primary, differing_keys
 from dbwarden.operations.status import StatusResult
 from dbwarden.types import Checksum, DatabaseName
 
@@ -73,12 +73,12 @@ GONE = replace(TWO, state=State.ROLLED_BACK)
 def test_what_is_not_the_same_in_both_ledgers_is_behind(
     there: tuple[LedgerRow, ...], here: tuple[LedgerRow, ...], found: tuple[str, ...]
 ) -> None:
-    assert differing(there, here) == found
+    assert differing_keys(there, here) == found
 
 
 def test_a_repeatable_and_a_version_of_the_same_key_are_two() -> None:
     repeatable = replace(ONE, kind=HistoryKind.ALWAYS)
-    assert differing((ONE, repeatable), (ONE,)) == ("0001",)
+    assert differing_keys((ONE, repeatable), (ONE,)) == ("0001",)
 
 
 def test_no_answer_of_the_primary_leaves_it_open_whether_it_is_behind() -> None:
@@ -135,13 +135,13 @@ def test_a_replica_that_takes_writes_is_a_finding() -> None:
     found = status(replica_status(writable=True))
     (finding,) = findings_of(found)
     assert finding.code == "replica_writable"
-    assert "it is no replica of primary" in finding.message
+    assert "not (or no longer) a replica of primary" in finding.message
     assert not found.clean
     health = diagnose(found)
-    assert (health.status, health.error) == ("degraded", "replica: takes writes")
+    assert (health.status, health.error) == ("degraded", "replica: accepts writes")
 
 
 def test_faults_of_the_migrations_and_of_the_replica_are_both_told() -> None:
     found = diagnose(status(replica_status(writable=True), changed=("0001",)))
-    assert found.error == "migrations: 1 changed; replica: takes writes"
+    assert found.error == "migrations: 1 changed; replica: accepts writes"
     assert diagnose(status(None, changed=("0001",))).error == "migrations: 1 changed"

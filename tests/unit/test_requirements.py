@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dbwarden.errors import MigrationFileError, UsageError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Requirement, Section
-from dbwarden.fleet.requirements import stages
+from dbwarden.fleet.requirements import plan_stages
 from dbwarden.fleet.sharding import Shard
 from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
@@ -44,7 +44,7 @@ def files(**databases: tuple[Migration, ...]) -> dict[DatabaseName, Sequence[Mig
 
 
 def planned(found: dict[DatabaseName, Sequence[Migration]]) -> list[tuple[str, int, int | None]]:
-    return [(s.database, s.level, s.to) for s in stages(found, list(found))]
+    return [(s.database, s.level, s.to) for s in plan_stages(found, list(found))]
 
 
 def test_without_requirements_each_database_is_one_stage() -> None:
@@ -57,7 +57,7 @@ def test_what_requires_another_comes_one_level_later() -> None:
     found = files(a=migrations("a", 3, {2: [("b", 1)]}), b=migrations("b", 2))
 
     assert planned(found) == [("a", 0, 1), ("a", 1, None), ("b", 0, None)]
-    (need,) = stages(found, list(found))[1].requires
+    (need,) = plan_stages(found, list(found))[1].requires
     assert (need.database, need.version) == ("b", 1)
 
 
@@ -82,8 +82,8 @@ def test_a_ring_is_an_error_that_names_it() -> None:
         b=migrations("b", 2, {2: [("a", 1)]}),
     )
 
-    with pytest.raises(MigrationFileError, match="wait for each other: a@0001 -> b@0002 -> a@0001"):
-        stages(found, list(found))
+    with pytest.raises(MigrationFileError, match="require each other: a@0001 -> b@0002 -> a@0001"):
+        plan_stages(found, list(found))
 
 
 def test_a_ring_through_the_order_of_the_files_is_found_too() -> None:
@@ -92,22 +92,22 @@ def test_a_ring_through_the_order_of_the_files_is_found_too() -> None:
         b=migrations("b", 2, {1: [("a", 2)]}),
     )
 
-    with pytest.raises(MigrationFileError, match="wait for each other"):
-        stages(found, list(found))
+    with pytest.raises(MigrationFileError, match="require each other"):
+        plan_stages(found, list(found))
 
 
 @pytest.mark.parametrize(
     ("need", "said"),
     [
         (("nobody", 1), "no database nobody is configured"),
-        (("b", 9), "requires b@0009, and b has no such migration"),
+        (("b", 9), "requires b@0009, but b has no such migration"),
     ],
 )
 def test_what_does_not_exist_is_an_error_with_its_file(need: tuple[str, int], said: str) -> None:
     found = files(a=migrations("a", 1, {1: [need]}), b=migrations("b", 1))
 
     with pytest.raises(MigrationFileError, match=said) as caught:
-        stages(found, list(found))
+        plan_stages(found, list(found))
     assert caught.value.location is not None
     assert caught.value.location.path.name == "a__0001_m.sql"
 
@@ -115,7 +115,7 @@ def test_what_does_not_exist_is_an_error_with_its_file(need: tuple[str, int], sa
 def test_only_the_chosen_databases_have_stages_but_all_are_known() -> None:
     found = files(a=migrations("a", 1, {1: [("b", 1)]}), b=migrations("b", 1))
 
-    (stage,) = stages(found, [DatabaseName("a")])
+    (stage,) = plan_stages(found, [DatabaseName("a")])
     assert stage.database == "a"
 
 
@@ -137,7 +137,7 @@ def test_stages_run_in_order_of_level_meet_every_requirement(seed: int) -> None:
     found = files(**{name: migrations(name, 3, needs[name]) for name in "abc"})
 
     done: set[tuple[str, int]] = set()
-    for stage in sorted(stages(found, list(found)), key=lambda stage: stage.level):
+    for stage in sorted(plan_stages(found, list(found)), key=lambda stage: stage.level):
         for need in stage.requires:
             assert (need.database, need.version) in done
         last = stage.to if stage.to is not None else 3

@@ -1,1 +1,1 @@
-"""The command line: options in, library calls, tables or JSON out. The only code that prints."""
+"""The command line: parse options, call the library, print tables or JSON."""

@@ -1,4 +1,4 @@
-"""The commands, and what happens around each of them: signals, errors, exit codes."""
+"""Declare the commands, and handle their signals, errors and exit codes."""
 
 import signal
 from collections.abc import Coroutine, Sequence
@@ -12,49 +12,56 @@ from dbwarden.cli.command_help import manual
 START, AUTHOR, CHANGE, LOOK, CONFIGURATION = (
     Group(name, sort_key=place)
     for place, name in enumerate(
-        ("Begin", "Write migrations", "Change databases", "Look", "Configuration")
+        (
+            "Start a project",
+            "Write migrations",
+            "Change databases",
+            "Inspect databases",
+            "Configuration",
+        )
     )
 )
 
 COMMANDS = (
-    # name, where, what it says in the list, under which heading
-    ("init", "start:init", "Begin a project: write a dbwarden.py.", START),
+    # name, module and function, summary, heading
+    ("init", "start:init", "Start a project: write a dbwarden.py.", START),
     ("new", "start:new", "Write an empty migration file.", START),
     ("make-migrations", "author:make_migrations", "Write a migration from the models.", AUTHOR),
     ("verify", "author:verify", "Prove all migration files again.", AUTHOR),
-    ("diff", "compare:diff", "Where live databases differ from their files.", AUTHOR),
-    ("schema", "author:schema", "The schema that the files make, as SQL.", AUTHOR),
-    ("generate-models", "author:generate_models", "SQLAlchemy models from a database.", AUTHOR),
-    ("renumber", "author:renumber", "Tell apart migrations of the same number.", AUTHOR),
-    ("dev-server", "author:dev_server", "The project's PostgreSQL for development.", AUTHOR),
-    ("migrate", "change:migrate", "Apply what is pending.", CHANGE),
-    ("rollback", "change:rollback", "Take back what was applied last.", CHANGE),
+    ("diff", "compare:diff", "Show how live databases differ from their files.", AUTHOR),
+    ("schema", "author:schema", "Print the schema of the migration files as SQL.", AUTHOR),
+    ("generate-models", "author:generate_models", "Write models from a database.", AUTHOR),
+    ("renumber", "author:renumber", "Resolve two files with the same number.", AUTHOR),
+    ("dev-server", "author:dev_server", "Run a PostgreSQL for development.", AUTHOR),
+    ("migrate", "change:migrate", "Apply pending migrations.", CHANGE),
+    ("rollback", "change:rollback", "Roll back the last migration.", CHANGE),
     ("baseline", "change:baseline", "Mark migrations as applied without running them.", CHANGE),
-    ("repair", "change:repair", "Make the ledger agree with the files again.", CHANGE),
+    ("repair", "change:repair", "Correct the migration history.", CHANGE),
     (
         "create-database",
         "tenants:create_database",
-        "Make a database that does not exist yet, and migrate it.",
+        "Create a missing database and migrate it.",
         CHANGE,
     ),
-    ("unlock", "locks:unlock", "End the migrator that holds a database.", CHANGE),
-    ("status", "look:status", "Where each database stands.", LOOK),
-    ("history", "look:history", "Who applied what, and when.", LOOK),
-    ("check", "look:check", "Is everything as the files say? Exit 3 if not.", LOOK),
-    ("health", "look:health", "The health of the databases, as JSON.", LOOK),
-    ("lock-status", "locks:lock_status", "Who is migrating right now.", LOOK),
+    ("unlock", "locks:unlock", "End the process that holds a migration lock.", CHANGE),
+    ("status", "look:status", "Show the state of each database.", LOOK),
+    ("history", "look:history", "Show who applied what, and when.", LOOK),
+    ("check", "look:check", "Compare databases with their files. Exit 3 on findings.", LOOK),
+    ("health", "look:health", "Print the health of the databases as JSON.", LOOK),
+    ("lock-status", "locks:lock_status", "Show who is migrating now.", LOOK),
     ("wait", "look:wait", "Wait until the databases answer.", LOOK),
-    ("databases", "settings:databases", "The configured databases.", CONFIGURATION),
-    ("settings", "settings:settings", "Every setting of a database.", CONFIGURATION),
-    ("version", "settings:version", "The versions of dbwarden and its drivers.", CONFIGURATION),
+    ("databases", "settings:databases", "List the configured databases.", CONFIGURATION),
+    ("settings", "settings:settings", "Show every setting of a database.", CONFIGURATION),
+    ("version", "settings:version", "Show the installed versions.", CONFIGURATION),
 )
 
 
 def build() -> App:
-    """The command line; a command's module is imported when that command runs."""
+    """Build the command line; a command's module is imported when the command runs."""
     app = App(
         name="dbwarden",
-        help="Migrations for many databases: plain SQL, one ledger each, all at once.",
+        help="Plain SQL migrations for many databases, each with its own history, run "
+        "concurrently.",
         version=__version__,
         help_format="plaintext",
     )
@@ -79,52 +86,52 @@ def run(arguments: Sequence[str]) -> int:
     try:
         command, bound = parse(build(), arguments)
     except UsageError as error:
-        return _say_failure(name, error, json="--json" in arguments)
+        return _report_failure(name, error, json="--json" in arguments)
     result = command(*bound.args, **bound.kwargs)
     if not isinstance(result, Coroutine):
         return int(result or 0)
     import anyio
 
     from dbwarden.cli.options import Project
-    from dbwarden.cli.streams import kept_apart
+    from dbwarden.cli.streams import redirect_user_output
     from dbwarden.cli.style import remember_folder
 
     remember_folder()
     options = next((v for v in bound.arguments.values() if isinstance(v, Project)), None)
-    with kept_apart():
-        return anyio.run(_around, name, result, options or Project())
+    with redirect_user_output():
+        return anyio.run(_run_until_signal, name, result, options or Project())
 
 
-async def _around(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
-    """Await *command*; an interrupt stops it, an error is shown, and each has its exit code."""
+async def _run_until_signal(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
+    """Return the exit code of *command*, which an interrupt stops."""
     import anyio
 
-    from dbwarden.cli.run import Halt, halt
+    from dbwarden.cli.run import Interrupt, current_interrupt
     from dbwarden.errors import Interrupted
 
     code = None
-    stopping = Halt(anyio.Event())
-    halt.set(stopping)
+    stopping = Interrupt(anyio.Event())
+    current_interrupt.set(stopping)
     async with anyio.create_task_group() as group:
         group.start_soon(_watch_signals, stopping, group.cancel_scope)
-        code = await _shown(name, command, options)
+        code = await _run_and_report(name, command, options)
         group.cancel_scope.cancel()
     if stopping.signal is None:
         return 1 if code is None else code
     if code is None:
         error = Interrupted("interrupted")
-        _say_failure(name, error, json=options.json, code=128 + stopping.signal)
+        _report_failure(name, error, json=options.json, code=128 + stopping.signal)
     return 128 + stopping.signal
 
 
 async def _watch_signals(stopping: Any, scope: Any) -> None:
-    """The first signal stops what runs, and a fleet reports; the second does not wait for that."""
+    """Stop the run at the first signal, so that it can report; cancel it at the second."""
     import anyio
 
     try:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for received in signals:
-                if stopping.signal is not None or not stopping.heeding:
+                if stopping.signal is not None or not stopping.listeners:
                     stopping.signal = stopping.signal or received
                     scope.cancel()
                     return
@@ -134,7 +141,7 @@ async def _watch_signals(stopping: Any, scope: Any) -> None:
         await anyio.sleep_forever()
 
 
-async def _shown(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
+async def _run_and_report(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:
     from dbwarden import telemetry
     from dbwarden.errors import DBWardenError
 
@@ -143,15 +150,15 @@ async def _shown(name: str, command: Coroutine[Any, Any, int], options: Any) -> 
         with telemetry.run():
             return await command
     except DBWardenError as error:
-        return _say_failure(name, error, json=options.json)
+        return _report_failure(name, error, json=options.json)
     except Exception as error:
-        return _say_failure(name, _mistake(error), json=options.json)
+        return _report_failure(name, _internal_error(error), json=options.json)
     finally:
-        command.close()  # it may not have begun
+        command.close()  # it may not have started
 
 
-def _mistake(error: Exception) -> Any:
-    """What nobody has foreseen, as an error with all that helps to find it, but no secrets."""
+def _internal_error(error: Exception) -> Any:
+    """Return an unexpected exception as an error with its traceback, without secrets."""
     import traceback
 
     from dbwarden.errors import DBWardenError
@@ -160,12 +167,12 @@ def _mistake(error: Exception) -> Any:
     return DBWardenError(
         describe_error(error),
         detail=redact("".join(traceback.format_exception(error))).rstrip(),
-        next_step="That is a mistake in dbwarden: please report it with the lines above.",
+        next_step="This is a bug in dbwarden. Please report it with the lines above.",
     )
 
 
-def _say_failure(name: str, error: Any, *, json: bool, code: int | None = None) -> int:
-    """Show why the command *name* came to nothing; the exit code."""
+def _report_failure(name: str, error: Any, *, json: bool, code: int | None = None) -> int:
+    """Print the error of the command *name* and return the exit code."""
     from dbwarden.cli import output
     from dbwarden.cli.documents import failure_document
     from dbwarden.cli.exits import Exit

@@ -1,4 +1,4 @@
-"""Which databases the commands mean that write migrations: tenants share theirs."""
+"""Select the databases of the commands that write migrations; tenants share their files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -6,12 +6,12 @@ from typing import Protocol
 
 from dbwarden.cli import output
 from dbwarden.cli.options import LiveOptions, Project
-from dbwarden.cli.run import project
+from dbwarden.cli.run import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 
 
-class Asked(Protocol):
+class DatabaseOptions(Protocol):
     """The options that name databases."""
 
     @property
@@ -30,105 +30,107 @@ class Asked(Protocol):
         ...
 
 
-async def with_files(
-    options: Project, asked: Asked, *, patient: bool = False
+async def select_with_files(
+    options: Project, selection: DatabaseOptions, *, patient: bool = False
 ) -> tuple[DatabaseConfig, ...]:
-    """The databases that *asked* names, once for those that share their migration files.
+    """Return the databases of *selection*, one of each group that shares its migration files.
 
-    Tenants go by the name that they share, by a pattern, or by the name of one. *patient* waits
-    for a person without a limit.
+    Tenants are named by their shared name, a pattern, or the name of one of them. *patient* lifts
+    the default time limit, because a person is asked.
 
     Raises:
-        UnknownDatabase: A name or pattern that fits none.
-        UsageError: ``--all`` beside ``-d``, no default, or a replica is named.
+        UnknownDatabase: A name or pattern matches no database.
+        UsageError: ``--all`` with ``-d``, no default database, or a replica.
     """
-    _refuse_nonsense(asked)
-    found = await project(options)
-    if asked.all:
+    _refuse_nonsense(selection)
+    found = await load_project(options)
+    if selection.all:
         configs = found.authors
-    elif asked.database:
-        await found.expand([name for name in asked.database if not found.shares(name)])
-        configs = tuple(config for name in asked.database for config in found.written_for(name))
+    elif selection.database:
+        await found.expand([name for name in selection.database if not found.shares(name)])
+        configs = tuple(config for name in selection.database for config in found.written_for(name))
     else:
         configs = (found.default,)
     for config in configs:
         _refuse_replica(config)
-    return _timed(_once(configs), asked, patient=patient)
+    return _with_timeout(_one_per_folder(configs), selection, patient=patient)
 
 
-async def that_live(
-    options: Project, asked: LiveOptions, *, patient: bool = False
+async def select_live(
+    options: Project, selection: LiveOptions, *, patient: bool = False
 ) -> tuple[DatabaseConfig, ...]:
-    """The live databases that *asked* names, each tenant's too; ``--all`` leaves replicas out.
+    """Return the live databases of *selection*, including tenants; ``--all`` excludes replicas.
 
     Raises:
-        UnknownDatabase: A name or pattern that fits none.
-        UsageError: ``--all`` beside ``-d``, no default, or a name that tenants share.
+        UnknownDatabase: A name or pattern matches no database.
+        UsageError: ``--all`` with ``-d``, no default database, or the shared name of tenants.
     """
-    _refuse_nonsense(asked)
-    found = await project(options)
+    _refuse_nonsense(selection)
+    found = await load_project(options)
     for family in found.families:
-        if family.name in asked.database:
+        if family.name in selection.database:
             pattern = family.pattern.glob
             raise UsageError(
-                f"{family.name} is what tenants share, and no live database",
+                f"{family.name} is the shared name of tenants, not a live database",
                 next_step=f"Name one of {pattern}, or all of them: -d '{pattern}'.",
             )
-    await found.expand(asked.database, all_databases=asked.all)
-    configs: Iterable[DatabaseConfig] = found.select(asked.database, all_databases=asked.all)
-    if asked.all:
+    await found.expand(selection.database, all_databases=selection.all)
+    configs: Iterable[DatabaseConfig] = found.select(
+        selection.database, all_databases=selection.all
+    )
+    if selection.all:
         configs = [config for config in configs if config.replica_of is None]
-    if asked.dev:
+    if selection.dev:
         configs = [config.for_dev() for config in configs]
-    return _timed(configs, asked, patient=patient)
+    return _with_timeout(configs, selection, patient=patient)
 
 
-async def to_write(
-    options: Project, asked: LiveOptions, *, from_live: bool, patient: bool
+async def select_to_write(
+    options: Project, selection: LiveOptions, *, from_live: bool, patient: bool
 ) -> tuple[DatabaseConfig, ...]:
-    """Those for which a migration is written from the files or, one each, *from_live*."""
+    """Return the databases to write a migration for, from their files or *from_live*."""
     if from_live:
-        return one_of_each(await that_live(options, asked, patient=patient))
-    return await with_files(options, asked, patient=patient)
+        return refuse_shared_files(await select_live(options, selection, patient=patient))
+    return await select_with_files(options, selection, patient=patient)
 
 
-def described(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
-    """Of all databases those with models or schema files; others are written by hand, and named."""
-    some = tuple(config for config in configs if config.model_paths or config.schema_paths)
-    if not some:
+def select_described(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
+    """Return the databases that have models or schema files, and note the others."""
+    shorten = tuple(config for config in configs if config.model_paths or config.schema_paths)
+    if not shorten:
         return tuple(configs)
     output.note(
         *(
-            f"{config.files_of}: left out, because it has no model_paths and no schema_paths."
+            f"{config.files_of}: skipped because it has no model_paths and no schema_paths."
             for config in configs
-            if config not in some
+            if config not in shorten
         )
     )
-    return some
+    return shorten
 
 
-def one_of_each(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
-    """*configs*, of which no two may share their migration files.
+def refuse_shared_files(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
+    """Return *configs* if no two of them share their migration files.
 
     Raises:
-        UsageError: Two do, and a file could be written from one of them only.
+        UsageError: Two share them; a file can only be written from one database.
     """
-    if len(_once(configs)) < len(configs):
+    if len(_one_per_folder(configs)) < len(configs):
         raise UsageError(
             "these databases share their migration files, which are written from one of them",
-            next_step=f"Name the one to go by: -d {configs[0].database_name}.",
+            next_step=f"Name one of them: -d {configs[0].database_name}.",
         )
     return tuple(configs)
 
 
-def _refuse_nonsense(asked: Asked) -> None:
-    if asked.all and asked.database:
+def _refuse_nonsense(selection: DatabaseOptions) -> None:
+    if selection.all and selection.database:
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
-    if asked.timeout is not None and asked.timeout < 0:
+    if selection.timeout is not None and selection.timeout < 0:
         raise UsageError("--timeout takes seconds, 0 or more")
 
 
-def _once(configs: Iterable[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
+def _one_per_folder(configs: Iterable[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
     first: dict[object, DatabaseConfig] = {}
     for config in configs:
         first.setdefault((config.files_of, config.migrations_dir), config)
@@ -144,10 +146,10 @@ def _refuse_replica(config: DatabaseConfig) -> None:
         )
 
 
-def _timed(
-    configs: Iterable[DatabaseConfig], asked: Asked, *, patient: bool
+def _with_timeout(
+    configs: Iterable[DatabaseConfig], selection: DatabaseOptions, *, patient: bool
 ) -> tuple[DatabaseConfig, ...]:
-    timeout = 0.0 if asked.timeout is None and patient else asked.timeout
+    timeout = 0.0 if selection.timeout is None and patient else selection.timeout
     if timeout is None:
         return tuple(configs)
     return tuple(replace(config, timeout=timeout or None) for config in configs)

@@ -1,56 +1,56 @@
-"""What ``dbwarden COMMAND --help`` says above the options: what it does, and examples."""
+"""Descriptions and examples for ``dbwarden COMMAND --help``."""
 
 from collections.abc import Mapping
 
 MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    # command: what else it does, and examples
+    # command: description, examples
     "init": (
-        "The URL is read from the environment (DATABASE_URL) where that is set. Nothing is "
-        "overwritten.",
+        "DATABASE_URL in the environment overrides the URL. Existing files are not overwritten.",
         ("dbwarden init", "dbwarden init --url postgresql://app@localhost/shop"),
     ),
     "new": (
-        "It gets the next number and has a place for the SQL of the upgrade and of the rollback.",
+        "The file has the next number and sections for the SQL of the upgrade and the rollback.",
         ('dbwarden new -m "create users"', 'dbwarden new -d analytics -m "count events"'),
     ),
     "make-migrations": (
-        "Models and migration files are built in scratch databases and compared; what is written "
-        "was tried before, forth and back. At a terminal it asks about renames, drops and fills.",
+        "Builds models and migration files in scratch databases and compares them. Every file is "
+        "tested in both directions before it is written. At a terminal, the command asks about "
+        "renames, drops and fills.",
         (
             'dbwarden make-migrations -m "add users"',
             'dbwarden make-migrations -m "rename nick" --rename users.nick:nickname',
             'dbwarden make-migrations -m "drop email" --allow-drop users.email',
-            'dbwarden make-migrations -m "what would it be" --sql',
+            'dbwarden make-migrations -m "preview" --sql',
         ),
     ),
     "verify": (
-        "Each runs in a scratch database: up, down, up, and then all the way, with a few rows too. "
-        "Exit 3 when one does not hold.",
+        "Runs each file in a scratch database (up, down, up), then all of them, with rows too. "
+        "Exit 3 if one fails.",
         ("dbwarden verify --all",),
     ),
     "diff": (
-        "The list, and the SQL that leads from the database to the files. Exit 3 when there is a "
-        "difference. Reads only.",
+        "List the differences and print the SQL that brings the database in line with the "
+        "migration files. Exit 3 if there is a difference. Reads only.",
         ("dbwarden diff", "dbwarden diff --models", "dbwarden diff --all --json"),
     ),
     "schema": ("", ("dbwarden schema > schema.sql", "dbwarden schema --live")),
     "generate-models": (
-        "SQLAlchemy 2.0 code that builds exactly that database, shown before it is written.",
+        "Writes SQLAlchemy 2.0 code that is proven to build exactly that database.",
         ("dbwarden generate-models -o app/models.py",),
     ),
     "renumber": (
-        "For two branches that both made 0007: the one that is not applied moves to the end, and "
-        "the new order is proven.",
+        "If two branches both added 0007, the one that is not applied moves to the end, and the "
+        "new order is proven.",
         ("dbwarden renumber", "dbwarden renumber --move 0007_add_orders"),
     ),
     "dev-server": (
-        'A PostgreSQL without Docker, for databases with dev_database_url="embedded". Its files '
-        "stay in .dbwarden/ until stop --remove.",
+        'Runs PostgreSQL without Docker, for databases with dev_database_url="embedded". Its '
+        "files stay in .dbwarden/ until stop --remove.",
         ("dbwarden dev-server start", "dbwarden dev-server stop --remove"),
     ),
     "migrate": (
-        "Each migration is a transaction together with its row in the ledger. Running it again "
-        "does just what is left.",
+        "Each migration and its row in the migration history are one transaction. Running the "
+        "command again continues where it stopped.",
         (
             "dbwarden migrate",
             "dbwarden migrate --all",
@@ -59,46 +59,46 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "rollback": (
-        "One migration, unless --to or --count says otherwise. All of them are looked at before "
+        "Rolls back one migration, or more with --to or --count. All of them are checked before "
         "the first one runs.",
         ("dbwarden rollback", "dbwarden rollback --to 0003", "dbwarden rollback --dry-run"),
     ),
     "baseline": (
-        "For a database that was there before dbwarden. Without --to it first writes 0001 from "
-        "what the database has; with --to it marks files that are there.",
+        "For a database that existed before dbwarden. Without --to, it writes 0001 from the "
+        "database and marks it; with --to, it marks existing files.",
         ("dbwarden baseline", "dbwarden baseline --to 0001"),
     ),
     "repair": (
-        "Without choices it says what needs one. It shows what it will do, and asks. No SQL of "
-        "migrations runs.",
+        "Without options, it lists what needs a repair. It shows its changes and asks before it "
+        "makes them. No migration SQL runs.",
         ("dbwarden repair", "dbwarden repair --accept 0003", "dbwarden repair --at 0007=2"),
     ),
     "create-database": (
-        "For a new tenant too, whether it is on the list yet or not.",
+        "Also creates the database of a new tenant, which does not have to be listed yet.",
         (
             "dbwarden create-database -d analytics",
             "dbwarden create-database -d 'tenant_*' --if-not-exists",
         ),
     ),
     "unlock": (
-        "Without --force it only says whom it would end. What that process was doing is rolled "
+        "Without --force, it only shows the process. The work of a terminated process is rolled "
         "back. There are no stale locks to clear.",
         ("dbwarden unlock -d primary", "dbwarden unlock -d primary --force"),
     ),
     "status": ("", ("dbwarden status --all", "dbwarden status --all --json")),
     "history": (
-        "It shows the newest rows last, and how many older ones there are.",
+        "Shows the newest rows last, and the number of older ones.",
         ("dbwarden history", "dbwarden history --limit 10", "dbwarden history --all-rows --json"),
     ),
     "check": (
-        "It finds what is pending, changed, missing, half-done or out of order. With --models it "
-        "asks no database: do the files lead to the models?",
+        "Reports pending, changed, missing, partial and out-of-order migrations. --models compares "
+        "the files with the models instead, without connecting to a configured database.",
         ("dbwarden check --all", "dbwarden check --models"),
     ),
-    "health": ("Exit 3 for degraded, 1 for error.", ("dbwarden health --all",)),
+    "health": ("Exits with 3 for degraded, 1 for error.", ("dbwarden health --all",)),
     "lock-status": ("", ("dbwarden lock-status --all",)),
     "wait": (
-        "For containers that start together; for at most --timeout seconds.",
+        "Waits for at most --timeout seconds, for containers that start together.",
         ("dbwarden wait --all --timeout 60 && dbwarden migrate --all",),
     ),
     "databases": ("", ("dbwarden databases",)),
@@ -107,7 +107,7 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def manual(command: str, sentence: str) -> str:
-    """The text above the options of *command*; *sentence* alone stands in the list of all."""
+    """Return the text above the options of *command*; the list of commands shows *sentence*."""
     text, examples = MORE.get(command, ("", ()))
     shown = "\n".join(("For example:", *(f"    {line}" for line in examples))) if examples else ""
     return "\n\n".join(part for part in (sentence, text, shown) if part)

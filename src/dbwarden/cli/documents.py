@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def plain(value: Any) -> Any:
-    """*value* in JSON's own types: dataclasses by field, times as ISO 8601 in UTC."""
+    """Convert *value* to JSON types: dataclasses by field, times as ISO 8601 in UTC."""
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, bool | int | float | str):
@@ -35,7 +35,7 @@ def plain(value: Any) -> Any:
 
 
 def error_document(error: DBWardenError) -> Json:
-    """An error with every field that a program may want."""
+    """Return an error with all its fields."""
     place = error.location
     document: Json = {
         "type": type(error).__name__,
@@ -57,7 +57,7 @@ def error_document(error: DBWardenError) -> Json:
 
 
 def fleet_document(command: str, outcomes: Sequence[Outcome[Any]], code: int) -> Json:
-    """The outcome of every database, a count of each state, and the exit code."""
+    """Return the outcome of every database, a count of each state, and the exit code."""
     states = [outcome.state.value for outcome in outcomes]
     return {
         "command": command,
@@ -77,12 +77,12 @@ def fleet_document(command: str, outcomes: Sequence[Outcome[Any]], code: int) ->
 
 
 def failure_document(command: str, error: DBWardenError, code: int) -> Json:
-    """A run that ended before any database was asked."""
+    """Return the document of a run that failed before it used any database."""
     return {"command": command, "exit_code": code, "error": error_document(error)}
 
 
 def dumps(document: Any, *, ascii_only: bool = False) -> str:
-    """One JSON document, indented for people, readable by programs."""
+    """Serialize one JSON document, indented."""
     return json.dumps(document, indent=2, ensure_ascii=ascii_only)
 
 

@@ -1,4 +1,4 @@
-"""Commands that work on one database after the other: one that fails keeps none from its turn."""
+"""Run an operation on one database after the other; a failure does not stop the others."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from dbwarden.cli import output
 from dbwarden.cli.documents import Json, error_document, plain
 from dbwarden.cli.exits import Exit
-from dbwarden.cli.progress import doing
+from dbwarden.cli.progress import show_activity
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 
@@ -15,15 +15,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[T]):
-    """What the databases returned that had something to return, and what stopped the others."""
+class Results(Generic[T]):
+    """The results of the databases that succeeded, and the errors of the others."""
 
     results: tuple[T, ...]
     errors: tuple[DBWardenError, ...] = ()
 
     @property
     def code(self) -> Exit:
-        """1 or 2 when something failed, 3 when something was found, 0 when all is well."""
+        """The exit code: 1 or 2 after a failure, 3 with findings, else 0."""
         if self.errors:
             usage = all(isinstance(error, UsageError) for error in self.errors)
             return Exit.USAGE if usage else Exit.FAILED
@@ -31,34 +31,34 @@ class Done(Generic[T]):
         return Exit.DONE if clean else Exit.FOUND
 
 
-async def on_each(
+async def run_each(
     operation: Callable[[DatabaseConfig], Awaitable[T]],
     databases: Sequence[DatabaseConfig],
     *,
     json: bool,
-) -> Done[T]:
+) -> Results[T]:
     """Run *operation* on all of *databases*, one after the other.
 
     Raises:
-        DBWardenError: The one database that was asked for failed.
+        DBWardenError: The only database failed.
     """
     results: list[T] = []
     errors: list[DBWardenError] = []
     for config in databases:
         try:
-            with doing(enabled=not json):
+            with show_activity(enabled=not json):
                 results.append(await operation(config))
         except DBWardenError as error:
             if len(databases) == 1:
                 raise
             error.database = error.database or config.database_name
             errors.append(error)
-    done: Done[T] = Done(tuple(results), tuple(errors))
+    done: Results[T] = Results(tuple(results), tuple(errors))
     return done
 
 
-def say_done(command: str, done: Done[Any], code: int | None = None) -> None:
-    """One JSON document of all results, and of all errors where there are some."""
+def report_each(command: str, done: Results[Any], code: int | None = None) -> None:
+    """Print one JSON document of all results and errors."""
     code = int(done.code if code is None else code)
     failed: Json = {}
     if done.errors:

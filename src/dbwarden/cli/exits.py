@@ -1,4 +1,4 @@
-"""Exit codes, and which one a run deserves. Pure."""
+"""Exit codes, and the exit code of a run. Pure."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -9,7 +9,7 @@ from dbwarden.fleet import Outcome
 
 
 class Exit(IntEnum):
-    """What the shell is told. 130 and 143 follow the convention of 128 + signal number."""
+    """The exit codes. 130 and 143 follow the convention of 128 + signal number."""
 
     DONE = 0
     FAILED = 1
@@ -20,7 +20,7 @@ class Exit(IntEnum):
 
 
 def exit_code(outcomes: Sequence[Outcome[Any]]) -> Exit:
-    """0 when all succeeded and were clean, 3 when a check found something, 2 or 1 for failures."""
+    """Return 0 if all succeeded and are clean, 3 if there are findings, 2 or 1 for failures."""
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if errors:
         return Exit.USAGE if all(isinstance(e, UsageError) for e in errors) else Exit.FAILED

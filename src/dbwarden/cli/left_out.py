@@ -1,4 +1,4 @@
-"""Print what was not compared, and what to do about it."""
+"""Print the objects that were not compared, and what to do about them."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from dbwarden.cli import output
 
 
 def left_out_lines(left: Sequence[LeftOut]) -> list[str]:
-    """Return what was not compared, a line each, and what to do about it."""
+    """Return one line for each object that was not compared, and what to do about them."""
     if not left:
         return []
     steps = dict.fromkeys(item.next_step for item in left)
@@ -15,6 +15,6 @@ def left_out_lines(left: Sequence[LeftOut]) -> list[str]:
 
 
 def note_left_out(left: Sequence[LeftOut], database: str | None) -> None:
-    """Write to stderr what was left out, where stdout holds a table, SQL or code."""
+    """Write the objects left out to stderr, because stdout holds a table, SQL or code."""
     if left:
         output.note(*([f"{database}:"] if database else []), *left_out_lines(left))

@@ -1,4 +1,4 @@
-"""The live display: a line per database, or one bar for many. Loaded on a terminal only."""
+"""Show a line per database, or one bar for many. Imported on a terminal only."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -21,7 +21,7 @@ MOST_LINES = 12
 
 
 class Live:
-    """What each database is doing, kept on the last lines of the terminal until all are done."""
+    """The progress of each database, on the last lines of the terminal."""
 
     def __init__(self, databases: Sequence[str]) -> None:
         self._progress = Progress(
@@ -54,7 +54,7 @@ class Live:
         self._progress.stop()
 
     def on_event(self, event: Event) -> None:
-        """Show what happened on the line of its database."""
+        """Show *event* on the line of its database."""
         database = str(event.fields.get("database", ""))
         if event.name == "outcome" and event.fields["last"] and self._all is not None:
             self._progress.update(self._all, advance=1, doing=database)

@@ -1,4 +1,4 @@
-"""The options that every command which touches databases shares."""
+"""Options shared by the commands."""
 
 import os
 from dataclasses import dataclass
@@ -26,35 +26,35 @@ def _flag(name: str | tuple[str, ...], group: Group, negative: str = "") -> Para
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """Where the configuration is and how to talk about it."""
+    """Options of every command: the configuration file and the output."""
 
     config: Annotated[Path | None, Parameter(name=("--config",), group=HOW, show_default=False)] = (
         None
     )
-    "The configuration file, instead of the one that is found."
+    "The configuration file to use instead of the discovered one."
     json: Annotated[bool, _flag("--json", OUTPUT)] = False
     "One JSON document on stdout; logs go to stderr."
     log_level: Annotated[
         LogLevel | None, Parameter(name="--log-level", group=OUTPUT, show_default=False)
     ] = None
-    "Log to stderr from this level on; without it and --log-format nothing is logged."
+    "Log to stderr from this level on. Without it and --log-format, nothing is logged."
     log_format: Annotated[
         LogFormat | None,
         Parameter(name="--log-format", group=OUTPUT, show_default=False),
     ] = None
-    "Lines for a person or for a program; choosing one logs from info on."
+    "Format of the log lines; enables logging from info on."
 
     def logging(self) -> tuple[LogFormat | None, LogLevel | None]:
-        """The format and level that options and environment ask for."""
-        asked = self.log_format or _format_of_environment()
-        return asked, self.log_level or ("info" if asked else None)
+        """Return the log format and level set by options and environment."""
+        log_format = self.log_format or _format_of_environment()
+        return log_format, self.log_level or ("info" if log_format else None)
 
 
 def _format_of_environment() -> LogFormat | None:
-    """What the environment says where no option does.
+    """Return the log format of the environment, if any.
 
     Raises:
-        UsageError: It names no such format.
+        UsageError: The format is unknown.
     """
     match os.environ.get(FORMAT_VARIABLE, ""):
         case "":
@@ -67,15 +67,15 @@ def _format_of_environment() -> LogFormat | None:
             raise UsageError(
                 f"the environment variable {FORMAT_VARIABLE} is {other!r}; it must be one of "
                 "'console', 'json'",
-                next_step="Set it to one of them, unset it, or give --log-format, which counts "
-                "instead.",
+                next_step="Set it to one of them, unset it, or pass --log-format, which overrides "
+                "it.",
             )
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Target(Project):
-    """Which databases, and the limits of one run."""
+    """Options of commands on a fleet: its databases, and the limits of the run."""
 
     database: Annotated[
         tuple[str, ...],
@@ -85,63 +85,63 @@ class Target(Project):
     all: Annotated[bool, _flag("--all", WHICH)] = False
     "Every configured database."
     dev: Annotated[bool, _flag("--dev", WHICH)] = False
-    "The development database of each (dev_database_url)."
+    "Use the development database of each (dev_database_url)."
     timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
         None
     )
-    "Seconds for each database, 0 for no limit; its own timeout when left out."
+    "Seconds for each database, 0 for no limit; default: the database's own timeout."
     concurrency: Annotated[int, Parameter(name="--concurrency", group=HOW)] = fleet.CONCURRENCY
-    "How many databases at the same time."
+    "Databases at the same time."
     per_server: Annotated[int, Parameter(name="--per-server", group=HOW)] = fleet.PER_SERVER
-    "How many databases at the same time on one host and port."
+    "Databases at the same time on one host and port."
     fail_fast: Annotated[bool | None, _flag("--fail-fast", HOW, negative="--keep-going")] = None
-    "Stop everything at the first failure, or go on with the others (the default)."
+    "Stop everything at the first failure, or continue with the others (the default)."
     max_failures: Annotated[
         int | None, Parameter(name="--max-failures", group=HOW, show_default=False)
     ] = None
-    "Stop everything when so many databases have failed."
+    "Stop everything when this many databases have failed."
     shard: Annotated[str | None, Parameter(name="--shard", group=WHICH, show_default=False)] = None
-    "Only share I of N of these databases, as in 2/8; a database's share depends on its name alone."
+    "Only share I of N of these databases, as in 2/8; a database's share depends only on its name."
     report: Annotated[Path | None, Parameter(name="--report", group=OUTPUT, show_default=False)] = (
         None
     )
-    "Write what became of every database to this file, as JSON."
+    "Write the outcome of every database to this file, as JSON."
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class AuthoringOptions(Project):
-    """Which database to author for; these commands work on one after the other."""
+    """Options of commands that write migrations, for one database after the other."""
 
     database: Annotated[
         tuple[str, ...],
         Parameter(name=("--database", "-d"), group=WHICH, negative="", show_default=False),
     ] = ()
-    "A database by name or pattern; the default one when left out. May be repeated."
+    "A database by name or pattern; may be repeated. Default: the default database."
     all: Annotated[bool, _flag("--all", WHICH)] = False
-    "Every configured database that is no replica."
+    "Every configured database except replicas."
     timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
         None
     )
-    "Seconds for each database, 0 for no limit; its own timeout when left out."
+    "Seconds for each database, 0 for no limit; default: the database's own timeout."
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class LiveOptions(AuthoringOptions):
-    """The same for commands that look at a live database, or can."""
+    """Options of authoring commands that can read a live database."""
 
     dev: Annotated[bool, _flag("--dev", WHICH)] = False
-    "The development database (dev_database_url) is the live one."
+    "Use the development database (dev_database_url) as the live one."
 
     def refuse_idle_dev(self, *, live: bool, flag: str) -> None:
-        """Raise where ``--dev`` says something about a live database that nobody asks.
+        """Refuse ``--dev`` where no live database is read.
 
         Raises:
-            UsageError: It does.
+            UsageError: ``--dev`` would have no effect.
         """
         if self.dev and not live:
             raise UsageError(
-                "--dev says which live database is meant, but no live database is asked",
-                next_step=f"Say {flag} too, or leave --dev out.",
+                "--dev selects a live database, but this command reads none",
+                next_step=f"Add {flag}, or leave --dev out.",
             )

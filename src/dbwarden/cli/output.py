@@ -1,4 +1,4 @@
-"""The one place that prints: documents and tables to stdout, errors and notes to stderr."""
+"""Print documents and tables to stdout, errors and notes to stderr."""
 
 import re
 import shutil
@@ -15,12 +15,12 @@ from dbwarden.cli.style import (
     RED,
     YELLOW,
     Cell,
-    narrowed,
+    drop_columns,
     paint,
-    short,
+    relative,
     table,
     wants_colour,
-    wrapped,
+    wrap,
 )
 from dbwarden.errors import (
     ConfigurationError,
@@ -33,43 +33,43 @@ from dbwarden.printable import on_one_line, printable
 from dbwarden.types import Location
 
 MOST_PROBLEMS = 100
-"""So many problems of a configuration are shown; nobody reads thousands."""
+"""The number of configuration problems shown."""
 
 
 def say(*lines: str) -> None:
-    """Lines for a person, to stdout; a file or pipe gets them as they are."""
+    """Print *lines* to stdout, made safe for a terminal."""
     out = streams.results()
     for line in lines:
         print(printable(line) if out.isatty() else line, file=out)
 
 
 def note(*lines: str) -> None:
-    """Lines beside the result, to stderr."""
+    """Print *lines* to stderr."""
     for line in lines:
         print(printable(line), file=sys.stderr)
 
 
 def say_json(document: Any) -> None:
-    """One JSON document, to stdout."""
+    """Print one JSON document to stdout."""
     out = streams.results()
     text = dumps(document, ascii_only=not is_utf8(out.encoding))
-    print(_STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text), file=out)
+    print(_CONTROL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text), file=out)
 
 
-_STEERING_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that steer a terminal, but those that JSON itself escapes."""
+_CONTROL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters that JSON does not escape itself."""
 
 
 def is_utf8(encoding: str | None) -> bool:
-    """Whether this *encoding* has every character."""
+    """Return whether *encoding* is UTF-8."""
     return (encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def check_place(path: Path) -> None:
-    """See that a file can be written to *path*, before that matters.
+    """Check early that a report can be written to *path*.
 
     Raises:
-        UsageError: It is a folder, or in a folder that is not there.
+        UsageError: *path* is a folder, or its folder does not exist.
     """
     if path.is_dir() or not path.parent.is_dir():
         what = "that is a folder" if path.is_dir() else f"there is no folder {path.parent}"
@@ -77,7 +77,7 @@ def check_place(path: Path) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """One JSON document, to a file.
+    """Write one JSON document to a file.
 
     Raises:
         UsageError: The file cannot be written.
@@ -91,12 +91,12 @@ def write_json(path: Path, document: Any) -> None:
 def say_table(
     headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, spare: Sequence[str] = ()
 ) -> None:
-    """A table, to stdout; a narrow terminal goes without *spare* columns, the first one first."""
+    """Print a table to stdout; a narrow terminal omits *spare* columns, in this order."""
     out = streams.results()
     rows = [[_one_line(cell) for cell in row] for row in rows]
     if rows:
         width = shutil.get_terminal_size().columns if out.isatty() else None
-        say(*table(headers, narrowed(headers, rows, spare, width), colour=wants_colour(out)))
+        say(*table(headers, drop_columns(headers, rows, spare, width), colour=wants_colour(out)))
 
 
 def _one_line(cell: Cell) -> Cell:
@@ -104,72 +104,72 @@ def _one_line(cell: Cell) -> Cell:
 
 
 def note_errors(errors: Iterable[DBWardenError]) -> None:
-    """Each error in full, to stderr; one that many databases share is told once."""
+    """Print each error to stderr; an error that several databases share is printed once."""
     colour = wants_colour(sys.stderr)
     folded: dict[tuple[str, ...], list[DBWardenError]] = {}
     for error in errors:
-        # The same but for the name, which may also stand in what to do next.
+        # Compare without the name, which may also occur in the next step.
         lines = error_lines(error, colour=False, name="?")
-        key = tuple(_nameless(line, error.database) for line in lines)
+        key = tuple(_without_name(line, error.database) for line in lines)
         folded.setdefault(key, []).append(error)
     for same in folded.values():
         names = [error.database for error in same if error.database]
         lines = error_lines(same[0], colour=colour, name=some_names(names))
-        note("", *_fitting(_for_all(line, names) for line in lines))
+        note("", *_wrap_to_terminal(_name_all(line, names) for line in lines))
 
 
-def _fitting(lines: Iterable[str]) -> Iterator[str]:
-    """*lines* cut between words where a terminal would cut anywhere; SQL stays as it is."""
+def _wrap_to_terminal(lines: Iterable[str]) -> Iterator[str]:
+    """Wrap *lines* for a terminal, except SQL."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     for line in lines:
-        yield from [line] if width is None or _SQL.match(line) else wrapped(line, width)
+        yield from [line] if width is None or _SQL.match(line) else wrap(line, width)
 
 
 _SQL = re.compile(r"    (?:\x1b\[\d+m)?\|")
 
 
-def _for_all(line: str, names: Sequence[str]) -> str:
-    """*line* with a command for all of *names* where it has one for the first."""
+def _name_all(line: str, names: Sequence[str]) -> str:
+    """Replace the first of *names* in the commands of *line* with all of them."""
     if len(names) < 2:
         return line
     several = " ".join(f"-d {name}" for name in names[:3]) + (" ..." if len(names) > 3 else "")
     return re.sub(rf"-d {re.escape(names[0])}(?![\w-])", lambda _: several, line)
 
 
-def _nameless(text: str, name: str | None) -> str:
+def _without_name(text: str, name: str | None) -> str:
     return re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "?", text) if name else text
 
 
 def some_names(names: Sequence[str]) -> str:
-    """Names in a line: the first three, and how many there are."""
+    """Join the first three names, and count the rest."""
     if len(names) <= 3:
         return ", ".join(names)
     return f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def error_lines(error: DBWardenError, *, colour: bool, name: str | None = None) -> list[str]:
-    """What happened, on which database, where, the statement, and what to do next.
+    """Format an error: message, database, place, statement and next step.
 
-    *name* stands in place of the database's own, where several share the error.
+    *name* replaces the database's name where several share the error.
     """
     code = YELLOW if isinstance(error, NotStarted) else RED
     where = [error.database or "" if name is None else name, _place(error.location)]
     place = ": ".join(part for part in where if part)
     head = paint("error", code, colour=colour)
     lines = [
-        f"{head}: {paint(place, BOLD, colour=colour)}{': ' if place else ''}{_told(error.message)}"
+        f"{head}: {paint(place, BOLD, colour=colour)}{': ' * bool(place)}{_indent(error.message)}"
     ]
     if isinstance(error, ConfigurationError):
-        lines += [f"  - {_told(problem)}" for problem in error.problems[:MOST_PROBLEMS]]
+        lines += [f"  - {_indent(problem)}" for problem in error.problems[:MOST_PROBLEMS]]
         if (more := len(error.problems) - MOST_PROBLEMS) > 0:
             lines.append(f"  and {more} more")
     if isinstance(error, MigrationFileError) and error.problems != (error,):
         for problem in error.problems:
-            lines.append(f"  - {_place(problem.location)}: {_told(problem.message)}")
+            lines.append(f"  - {_place(problem.location)}: {_indent(problem.message)}")
             lines += [f"      {problem.next_step}"] if problem.next_step else []
     if error.statement:
         lines += [
-            f"    {paint('|', DIM, colour=colour)} {line}" for line in _shown(error.statement)
+            f"    {paint('|', DIM, colour=colour)} {line}" for line in _excerpt(error.statement)
         ]
     for name, text in (("detail", error.detail), ("hint", error.hint), ("next", error.next_step)):
         if text:
@@ -181,16 +181,18 @@ def _place(location: Location | None) -> str:
     if location is None:
         return ""
     return on_one_line(
-        str(Location(path=Path(short(location.path)), line=location.line, column=location.column))
+        str(
+            Location(path=Path(relative(location.path)), line=location.line, column=location.column)
+        )
     )
 
 
-def _told(message: str) -> str:
-    """A message whose further lines cannot be taken for lines of ours."""
+def _indent(message: str) -> str:
+    """Indent the further lines of *message* to set them apart from our own."""
     return message.replace("\n", "\n    ")
 
 
-def _shown(statement: str, most: int = 8) -> list[str]:
+def _excerpt(statement: str, most: int = 8) -> list[str]:
     lines = statement.strip("\n").splitlines()
     if len(lines) <= most:
         return lines

@@ -1,4 +1,4 @@
-"""A command line read, and the sentences for one that cannot be."""
+"""Parse the command line, and describe its errors."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -27,14 +27,14 @@ COUNTERPARTS = {
     "upgrade": "migrate",
     "validate": "check",
 }
-"""What the commands of other tools are called here."""
+"""Commands of other tools and their counterparts here."""
 
 
 def parse(app: App, arguments: Sequence[str]) -> tuple[Callable[..., Any], BoundArguments]:
-    """The command that *arguments* name, and what it is called with.
+    """Return the command that *arguments* name, and its bound arguments.
 
     Raises:
-        UsageError: There is no such command, option or value.
+        UsageError: An unknown command, option or value.
     """
     words = list(arguments)
     if words[:1] == ["help"]:
@@ -44,34 +44,34 @@ def parse(app: App, arguments: Sequence[str]) -> tuple[Callable[..., Any], Bound
             words, print_error=False, exit_on_error=False, verbose=False
         )
     except CycloptsError as error:
-        raise _refused(app, words, error) from None
+        raise _usage_error(app, words, error) from None
     return command, bound
 
 
-def _refused(app: App, words: Sequence[str], error: CycloptsError) -> UsageError:
+def _usage_error(app: App, words: Sequence[str], error: CycloptsError) -> UsageError:
     if not error.command_chain:
         return unknown_command(words[0] if words else "", [name for name in app if name[0] != "-"])
     command = " ".join(error.command_chain)
     next_step = f"Its options: dbwarden {command} --help"
     if type(error).__name__ == "UnusedCliTokensError":
         extra = (error.unused_tokens or [""])[0]
-        return UsageError(f"{command} has no place for {extra!r}", next_step=next_step)
+        return UsageError(f"{command} does not accept {extra!r}", next_step=next_step)
     text = str(error).strip().rstrip(".").removeprefix(f'Command "{command}" parameter ')
     first = text.split(" ")[0]
-    said = text if first.isupper() else text[:1].lower() + text[1:]  # ACTION stays as it is
-    return UsageError(said, next_step=next_step)
+    message = text if first.isupper() else text[:1].lower() + text[1:]  # ACTION stays as it is
+    return UsageError(message, next_step=next_step)
 
 
 def unknown_command(word: str, known: Sequence[str]) -> UsageError:
-    """The error for a command that is none of *known*, with the one that is probably meant."""
+    """Return the error for a command that is not *known*, with the closest one."""
     next_step = "All commands: dbwarden --help"
     if word.startswith("-"):
         return UsageError(
-            f"the command is missing: {word} stands before it",
-            next_step="Options stand behind the command, as in dbwarden status --all.",
+            f"the option {word} comes before the command",
+            next_step="Put options after the command, as in dbwarden status --all.",
         )
     if (here := COUNTERPARTS.get(word)) is not None:
-        return UsageError(f"there is no command {word!r}; here it is {here!r}", next_step=next_step)
+        return UsageError(f"there is no command {word!r}; use {here!r}", next_step=next_step)
     close = difflib.get_close_matches(word, known, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else ""
     return UsageError(f"there is no command {word!r}{meant}", next_step=next_step)

@@ -1,4 +1,4 @@
-"""Progress: live on a terminal, plain lines elsewhere, few for many; always on stderr."""
+"""Show progress on stderr: live on a terminal, plain lines elsewhere, a summary for many."""
 
 import os
 import shutil
@@ -14,15 +14,15 @@ from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
 
 MOST = 50
-"""More databases than this do not get lines of their own where they do as they should."""
+"""With more databases than this, successes are summarized."""
 
 MOST_TOLD = 20
-"""So many lines tell what is out of the ordinary; the log has all of it."""
+"""The number of unusual events shown; the log has all of them."""
 
 
 @contextmanager
-def watching(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator[None]:
-    """Show on stderr what the databases are doing while the block runs."""
+def show_progress(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator[None]:
+    """Show the progress of *databases* on stderr while the block runs."""
     if not enabled:
         yield
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -32,16 +32,16 @@ def watching(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator
         with live, telemetry.listening(live.on_event):
             yield
     else:
-        many = Many(total=len(databases)) if len(databases) > MOST else None
-        with telemetry.listening(_say if many is None else many.on_event):
+        many = Summary(total=len(databases)) if len(databases) > MOST else None
+        with telemetry.listening(_print_event if many is None else many.on_event):
             yield
 
 
 @contextmanager
-def doing(*, enabled: bool) -> Generator[None]:
-    """Show on the terminal's last line what a command is at that works on one database at a time.
+def show_activity(*, enabled: bool) -> Generator[None]:
+    """Show the current activity on the terminal's last line while the block runs.
 
-    Questions and results take that line away with :func:`wipe` before they are shown.
+    Prompts and results first clear that line with :func:`wipe`.
     """
     dumb = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
     if not enabled or dumb or telemetry.writes():
@@ -67,46 +67,46 @@ def _show(event: Event) -> None:
 
 
 def wipe() -> None:
-    """Take the line of :func:`doing` away, if there is one."""
+    """Clear the line of :func:`show_activity`, if there is one."""
     if _shown:
         _shown.clear()
         sys.stderr.write(_WIPE)
         sys.stderr.flush()
 
 
-def _say(event: Event) -> None:
+def _print_event(event: Event) -> None:
     if (line := plain_line(event)) is not None:
         output.note(line)
 
 
 @dataclass(slots=True, kw_only=True)
-class Many:
-    """What a log file is told of many databases: a line for each tenth of them, and what is odd.
+class Summary:
+    """The plain progress of many databases: a line for each tenth of them, and unusual events.
 
-    What several databases say in the same words is told once.
+    An event that several databases share is shown once.
     """
 
     total: int
     done: int = 0
     failed: int = 0
-    told: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
 
     def on_event(self, event: Event) -> None:
-        """Tell of *event* if nothing like it was told."""
+        """Print the line of *event*, if any."""
         if (line := self.line(event)) is not None:
             output.note(line)
 
     def line(self, event: Event) -> str | None:
-        """What to tell of *event*, which is then told; ``None`` for nothing."""
+        """Count *event* and return the line to print, if any."""
         match event.name:
             case "outcome":
-                return self._counted(event)
+                return self._count_outcome(event)
             case "migration_applied" | "migration_rolled_back":
                 return None
             case _:
-                return self._odd(event)
+                return self._report_once(event)
 
-    def _counted(self, event: Event) -> str | None:
+    def _count_outcome(self, event: Event) -> str | None:
         state = event.fields["state"]
         if not event.fields["last"] or state not in ("succeeded", "failed", "timed_out"):
             return None
@@ -115,23 +115,23 @@ class Many:
         self.done += 1
         if self.done * 10 // self.total == tenths:
             return None
-        failed = f", {self.failed} of them badly" if self.failed else ""
-        return f"{self.done} of {self.total} databases have ended{failed}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done}/{self.total} databases done{failed}"
 
-    def _odd(self, event: Event) -> str | None:
-        if len(self.told) > MOST_TOLD or (line := plain_line(event)) is None:
+    def _report_once(self, event: Event) -> str | None:
+        if len(self.seen) > MOST_TOLD or (line := plain_line(event)) is None:
             return None
-        said = line.removeprefix(str(event.fields.get("database", "")))
-        if said in self.told:
+        text = line.removeprefix(str(event.fields.get("database", "")))
+        if text in self.seen:
             return None
-        self.told.add(said)
-        if len(self.told) > MOST_TOLD:
-            return "More of this is not shown; --log-level info logs it."
+        self.seen.add(text)
+        if len(self.seen) > MOST_TOLD:
+            return "Further events are not shown. Pass --log-level info to log them."
         return line
 
 
 def plain_line(event: Event) -> str | None:
-    """What a log file is told of *event*; ``None`` for what goes without saying."""
+    """Return *event* as a line for a log file, or ``None`` to skip it."""
     database = event.fields.get("database", "")
     match event.name:
         case "migration_applied":
@@ -145,8 +145,8 @@ def plain_line(event: Event) -> str | None:
         case "lock_retry":
             tries = f"{event.fields['attempt']} of {event.fields['of']}"
             what = event.fields.get("version", "its ledger")
-            return f"{database}: {what} met a lock, trying again ({tries})"
+            return f"{database}: {what} is blocked by a lock, retrying ({tries})"
         case "notice":
-            return f"{database}: the server says: {event.fields['message']}"
+            return f"{database}: server notice: {event.fields['message']}"
         case _:
             return None

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal, which Ctrl-C ends."""
+"""Ask the user at the terminal; Ctrl-C cancels a question."""
 
 import shutil
 import sys
@@ -13,15 +13,15 @@ from dbwarden.printable import on_one_line
 
 
 def can_ask() -> bool:
-    """Whether there is somebody to ask: a terminal on both sides."""
+    """Return whether stdin and stdout are terminals."""
     return sys.stdin.isatty() and streams.results().isatty()
 
 
-async def confirmed(question: str) -> bool:
-    """Ask until the answer is yes or no; no answer at all means no."""
+async def confirm(question: str) -> bool:
+    """Ask until the answer is yes or no; an empty answer means no."""
     text = question
     while True:
-        match (await answered(f"{text} [y/N]", " ")).lower():
+        match (await ask(f"{text} [y/N]", " ")).lower():
             case "y" | "yes":
                 return True
             case "" | "n" | "no":
@@ -29,8 +29,8 @@ async def confirmed(question: str) -> bool:
         text = f"Please answer y or n. {question}"
 
 
-async def answered(question: str, after: str) -> str:
-    """The line that is typed after *question*; empty at the end of input."""
+async def ask(question: str, after: str) -> str:
+    """Print *question* and return the line typed; empty at the end of input."""
     progress.wipe()
     out = streams.results()
     question = on_one_line(question)
@@ -48,16 +48,16 @@ async def answered(question: str, after: str) -> str:
 
 
 class Terminal:
-    """Asks the person at the terminal, out of worker threads."""
+    """An asker for worker threads."""
 
     def __init__(self, about: str | None = None) -> None:
-        """Say *about* which database each question is, where there are several."""
+        """Prefix each question with *about*, the name of the database."""
         self._about = f"{about}: " if about else ""
 
     def yes(self, question: str) -> bool:
-        """Whether the answer is yes."""
-        return anyio.from_thread.run(confirmed, self._about + question)
+        """Return whether the answer is yes."""
+        return anyio.from_thread.run(confirm, self._about + question)
 
     def text(self, question: str) -> str:
-        """What is answered; empty for nothing."""
-        return anyio.from_thread.run(answered, self._about + question, "\n> ")
+        """Return the answer, which may be empty."""
+        return anyio.from_thread.run(ask, self._about + question, "\n> ")

@@ -1,4 +1,4 @@
-"""Run an operation on the databases that the options name, show it, and choose the exit code."""
+"""Run an operation on the selected databases, report it, and choose the exit code."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from dbwarden.cli import output, streams
 from dbwarden.cli.documents import fleet_document
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Project, Target
-from dbwarden.cli.progress import watching
+from dbwarden.cli.progress import show_progress
 from dbwarden.cli.style import GREEN, RED, YELLOW, Cell, duration
 from dbwarden.config import loading
 from dbwarden.config.model import DatabaseConfig
@@ -30,94 +30,96 @@ Row = Callable[[Any], tuple[Cell, ...]]
 
 
 @dataclass(slots=True)
-class Halt:
-    """What the user's first interrupt does, and which signal it was.
+class Interrupt:
+    """The user's first interrupt.
 
-    A run on a fleet heeds ``event``: it stops what runs, and reports. All else is cancelled.
+    A fleet run listens to ``event``: it stops its tasks and reports. Everything else is cancelled.
     """
 
     event: anyio.Event
-    heeding: int = 0
+    listeners: int = 0
     signal: int | None = None
 
 
-halt: ContextVar[Halt | None] = ContextVar("dbwarden_halt", default=None)
+current_interrupt: ContextVar[Interrupt | None] = ContextVar("dbwarden_halt", default=None)
 
 
 @contextmanager
-def heeding() -> Iterator[anyio.Event | None]:
-    """The event of an interrupt, for a run that ends and reports when it is set."""
-    found = halt.get()
-    if found is None:
+def handle_interrupt() -> Iterator[anyio.Event | None]:
+    """Yield the event of an interrupt to a run that stops and reports when it is set."""
+    interrupt = current_interrupt.get()
+    if interrupt is None:
         yield None
         return
-    found.heeding += 1
+    interrupt.listeners += 1
     try:
-        yield found.event
+        yield interrupt.event
     finally:
-        found.heeding -= 1
+        interrupt.listeners -= 1
 
 
-def final(code: Exit) -> Exit:
-    """The exit code of the process when all that is left is to report: a signal's comes first."""
-    found = halt.get()
-    return code if found is None or found.signal is None else Exit(128 + found.signal)
+def final_exit_code(code: Exit) -> Exit:
+    """Return the exit code of the process: that of a signal, else *code*."""
+    interrupt = current_interrupt.get()
+    if interrupt is None or interrupt.signal is None:
+        return code
+    return Exit(128 + interrupt.signal)
 
 
-async def project(options: Project) -> loading.Project:
-    """The project that the options name, or the one that is found.
+async def load_project(options: Project) -> loading.Project:
+    """Load the project that the options name, or the discovered one.
 
     Raises:
-        UsageError: There could be no report of this run.
+        UsageError: The report of this run could not be written.
     """
     if isinstance(options, Target) and options.report is not None:
         await anyio.to_thread.run_sync(output.check_place, options.report)
     return await in_own_thread(partial(loading.load_project, options.config))
 
 
-async def selected(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
-    """The databases that the options name, in configured order.
+async def select_databases(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
+    """Return the databases that the options name, in configured order.
 
-    *unlisted* takes a tenant, too, that is on no list yet.
+    *unlisted* also accepts a tenant that is not listed yet.
 
     Raises:
-        UnknownDatabase: A name or pattern that fits none.
-        UsageError: ``--all`` beside ``-d``.
+        UnknownDatabase: A name or pattern matches no database.
+        UsageError: ``--all`` with ``-d``.
     """
     if target.all and target.database:
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
-    found = await project(target)
+    found = await load_project(target)
     if target.all or target.database:
-        # An unlisted tenant goes by its name alone, so nobody has to be asked about it.
-        asked = [name for name in target.database if not unlisted or is_glob(name)]
-        await found.expand(asked, all_databases=target.all)
+        # The name of an unlisted tenant suffices; the list of tenants is not queried.
+        listed = [name for name in target.database if not unlisted or is_glob(name)]
+        await found.expand(listed, all_databases=target.all)
         configs = found.select(target.database, all_databases=target.all, unlisted=unlisted)
     else:
         configs = (found.default,)
-    return narrowed(configs, target)
+    return limit_to_shard(configs, target)
 
 
-def narrowed(configs: Sequence[DatabaseConfig], target: Target) -> tuple[DatabaseConfig, ...]:
-    """The share of *configs* that the options ask for, each as the options want it."""
+def limit_to_shard(configs: Sequence[DatabaseConfig], target: Target) -> tuple[DatabaseConfig, ...]:
+    """Return the ``--shard`` of *configs*, each with ``--dev`` and ``--timeout`` applied."""
     if target.shard is not None:
         configs = fleet.Shard.parse(target.shard).of(configs)
     return tuple(_adjusted(config, target) for config in configs)
 
 
-async def own(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
-    """The databases that the options name and that have migrations of their own.
+async def select_migrated(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
+    """Return the databases that the options name, without replicas.
 
-    *unlisted* takes a tenant, too, that is on no list yet.
+    *unlisted* also accepts a tenant that is not listed yet.
 
     Raises:
-        UsageError: A replica is named: it is never migrated. ``--all`` and patterns leave it out.
+        UsageError: A replica is named. ``--all`` and patterns exclude replicas.
     """
-    found = await selected(target, unlisted=unlisted)
+    found = await select_databases(target, unlisted=unlisted)
     named = [config for config in found if config.database_name in target.database]
     for config in named:
         if config.replica_of is not None:
             raise UsageError(
-                f"it is a replica of {config.replica_of}, and never migrated itself",
+                f"it is a replica of {config.replica_of}, which is migrated instead",
                 database=config.database_name,
                 next_step=f"Use -d {config.replica_of}.",
             )
@@ -125,9 +127,9 @@ async def own(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig
 
 
 async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
-    """Warn of ``model_paths`` that lead to no module; imports none of them.
+    """Warn about ``model_paths`` that name no module, without importing them.
 
-    A warning, because these commands do not need the models: they may be installed elsewhere.
+    It is only a warning because these commands do not need the models.
     """
     from dbwarden.authoring.collect.modules import unknown_paths
 
@@ -137,13 +139,13 @@ async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
             output.note(f"warning: {config.files_of}: {sentence}")
 
 
-async def reachable(target: Target) -> tuple[DatabaseConfig, ...]:
-    """Every database that a ``-- requires:`` of this run may name.
+async def select_requirable(target: Target) -> tuple[DatabaseConfig, ...]:
+    """Return every database that a ``-- requires:`` of this run may name.
 
-    Of the tenants those that the run asked for: to migrate the database that holds the list of
-    tenants must not need that list.
+    Tenants that the run does not select are excluded, because migrating the database that holds
+    the list of tenants must not need that list.
     """
-    every = (await project(target)).databases
+    every = (await load_project(target)).databases
     usable = [c for c in every if not target.dev or c.dev_database_url is not None]
     return tuple(_adjusted(config, target) for config in usable if config.replica_of is None)
 
@@ -163,9 +165,9 @@ async def on_fleet(
     databases: Sequence[DatabaseConfig],
     target: Target,
 ) -> tuple[Outcome[T], ...]:
-    """Run *operation* as the options say, with live progress on a terminal."""
+    """Run *operation* on *databases* within the limits of the options, and show progress."""
     limits = limits_of(target)
-    with watching(databases, enabled=not target.json), heeding() as stop:
+    with show_progress(databases, enabled=not target.json), handle_interrupt() as stop:
         return await fleet.run(
             operation,
             databases,
@@ -177,10 +179,10 @@ async def on_fleet(
 
 
 def limits_of(target: Target) -> fleet.Limits:
-    """How the options bound the run.
+    """Return the limits of the run.
 
     Raises:
-        UsageError: A limit below 1.
+        UsageError: A limit is below 1.
     """
     _refuse_nonsense(target)
     return fleet.Limits(
@@ -194,7 +196,7 @@ def _refuse_nonsense(target: Target) -> None:
     for name in ("concurrency", "per_server", "max_failures"):
         value = getattr(target, name)
         if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} takes a number from 1 on")
+            raise UsageError(f"--{name.replace('_', '-')} takes a number of at least 1")
 
 
 async def report(
@@ -207,18 +209,17 @@ async def report(
     again: Sequence[str] | None = None,
     code: Exit | None = None,
 ) -> Exit:
-    """Show all outcomes, as a table with errors below it or as JSON, and return the exit code.
+    """Print all outcomes, as a table followed by errors or as JSON, and return the exit code.
 
-    *again* are the options with which the command is to be run for the databases that are not
-    done; ``None`` for commands that nobody has to finish. *code* is the exit code where that of
-    the outcomes is not meant.
+    *again* are the options to repeat the command for the remaining databases; ``None`` prints no
+    such command. *code* overrides the exit code of the outcomes.
     """
-    code = final(exit_code(outcomes) if code is None else code)
+    code = final_exit_code(exit_code(outcomes) if code is None else code)
     if target.report is not None:
         document = fleet_document(command, outcomes, code)
         try:
             await anyio.to_thread.run_sync(output.write_json, target.report, document)
-        except UsageError as error:  # what was done is done, and said
+        except UsageError as error:  # the run itself is done, and reported below
             output.note_errors([error])
             code = code or Exit.FAILED
     if target.json:
@@ -227,8 +228,7 @@ async def report(
     rows = [(o.database, *_cells(o, len(headers), row), duration(o.duration_ms)) for o in outcomes]
     output.say_table(("database", *headers, "time"), rows)
     if not rows:
-        where = "in this share" if target.shard else "that this could be for"
-        output.note(f"There is no database {where}.")
+        output.note(f"There is no database {'in this share' if target.shard else 'to work on'}.")
     streams.results().flush()
     output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
     if again is not None:
@@ -245,13 +245,13 @@ def _cells(outcome: Outcome[Any], width: int, row: Row) -> tuple[Cell, ...]:
 
 
 MOST_NAMES = 20
-"""More databases than this are not listed one by one in a command to copy."""
+"""The number of databases named individually in a command to copy."""
 
 
 def _note_rest(
     command: str, outcomes: Sequence[Outcome[Any]], target: Target, again: Sequence[str]
 ) -> None:
-    """How many databases are done, and the command that does just the rest."""
+    """Print how many databases are done, and the command for the others."""
     rest = [outcome.database for outcome in outcomes if not outcome.succeeded]
     if not rest or len(outcomes) < 2:
         return
@@ -273,16 +273,16 @@ def _note_rest(
     )
 
 
-def good(text: str) -> Cell:
-    """A cell that says all is well."""
+def ok_cell(text: str) -> Cell:
+    """Return a green cell."""
     return (text, GREEN)
 
 
-def bad(text: str) -> Cell:
-    """A cell that says something is wrong."""
+def bad_cell(text: str) -> Cell:
+    """Return a red cell."""
     return (text, RED)
 
 
-def open_(text: str) -> Cell:
-    """A cell that says something is to be done."""
+def warn_cell(text: str) -> Cell:
+    """Return a yellow cell."""
     return (text, YELLOW)

@@ -1,4 +1,4 @@
-"""Standard output and error of the process: what happens when nobody reads them, or no disk can."""
+"""Write to stdout and stderr safely when the reader is gone or the disk is full."""
 
 import io
 import os
@@ -10,12 +10,12 @@ from typing import Any, TextIO
 
 
 class _Guarded(io.FileIO):
-    """A file descriptor whose writes never raise: output that is lost stops no command halfway."""
+    """A file descriptor whose writes never raise, so that lost output stops no command."""
 
     failed: OSError | None = None
 
     def write(self, data: Any, /) -> int | None:  # type: ignore[override]  # any buffer
-        """Write *data*; a reader who left (``| head``) misses it, other trouble is remembered."""
+        """Write *data*; ignore a closed pipe (``| head``) and remember other errors."""
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -26,14 +26,14 @@ class _Guarded(io.FileIO):
 
 
 def guard() -> None:
-    """Make standard output and error of this process safe to write to."""
+    """Make stdout and stderr of this process safe to write to."""
     for name in ("stdout", "stderr"):
         setattr(sys, name, _guarded(getattr(sys, name)))
 
 
 def _guarded(stream: Any) -> Any:
-    if stream is None:  # closed before we began
-        return open(os.devnull, "w", encoding="utf-8")  # for as long as the process
+    if stream is None:  # closed at startup
+        return open(os.devnull, "w", encoding="utf-8")  # open until the process ends
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)
     if type(raw) is not io.FileIO:  # a Windows console, or a stream of somebody else's
@@ -43,13 +43,13 @@ def _guarded(stream: Any) -> Any:
     return io.TextIOWrapper(
         io.BufferedWriter(safe),
         encoding=stream.encoding,
-        errors="backslashreplace",  # what this terminal cannot show is no reason to fail
+        errors="backslashreplace",  # the terminal may lack a character
         line_buffering=stream.line_buffering or buffer is raw,
     )
 
 
 def problem() -> str | None:
-    """Write what is left; why standard output did not take everything, or ``None``."""
+    """Flush stdout and return why it did not take everything, or ``None``."""
     sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     failed = raw.failed if isinstance(raw, _Guarded) else None
@@ -60,13 +60,13 @@ _results: ContextVar[TextIO | None] = ContextVar("dbwarden_results", default=Non
 
 
 def results() -> TextIO:
-    """Where documents and tables go: standard output."""
+    """Return the stream for documents and tables: stdout."""
     return _results.get() or sys.stdout
 
 
 @contextmanager
-def kept_apart() -> Iterator[None]:
-    """What a user's own modules print meanwhile goes to stderr: results stay alone on stdout."""
+def redirect_user_output() -> Iterator[None]:
+    """Redirect the output of user modules to stderr, so that stdout holds only results."""
     real = sys.stdout
     token = _results.set(real)
     sys.stdout = sys.stderr

@@ -1,4 +1,4 @@
-"""Colours, tables and durations as text. Pure but for one look at the terminal."""
+"""Format colours, tables and durations. Pure except for terminal detection."""
 
 import os
 import re
@@ -12,28 +12,28 @@ RED, GREEN, YELLOW, DIM, BOLD = "31", "32", "33", "2", "1"
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether *stream* is a terminal that takes colours (see no-color.org)."""
+    """Return whether *stream* is a terminal that supports colours (see no-color.org)."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def paint(text: str, code: str, *, colour: bool) -> str:
-    """*text* in a colour, or as it is."""
+    """Return *text*, in a colour if *colour* is set."""
     return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
 
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-# A command to copy stays in one piece, which the terminal may cut where it likes.
+# A command to copy is not broken across lines.
 _COMMAND = re.compile(r"\bdbwarden [a-z][a-z-]*(?: --?[a-z][\w-]*(?:[= ](?!-)\S+)?)*")
 
 
-def wrapped(text: str, width: int) -> list[str]:
-    """*text* in lines that are cut between words; what follows the first line stands further in."""
-    return [part for line in text.split("\n") for part in _wrapped(line, width)]
+def wrap(text: str, width: int) -> list[str]:
+    """Wrap *text* between words, with a hanging indent."""
+    return [part for line in text.split("\n") for part in _wrap_line(line, width)]
 
 
-def _wrapped(line: str, width: int) -> list[str]:
+def _wrap_line(line: str, width: int) -> list[str]:
     if _length(line) <= width:
         return [line]
     before = line[: len(line) - len(line.lstrip())]
@@ -56,7 +56,7 @@ Cell = str | tuple[str, str]
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, colour: bool) -> list[str]:
-    """Aligned columns with a heading; empty columns are left out."""
+    """Return aligned columns with a heading, without empty columns."""
     texts = [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in rows]
     keep = [i for i in range(len(headers)) if any(row[i] for row in texts)]
     widths = {i: max(len(headers[i]), *(len(row[i]) for row in texts)) for i in keep}
@@ -65,20 +65,20 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Cell]], *, colour: boo
     return [paint(head, DIM, colour=colour), *body]
 
 
-def narrowed(
+def drop_columns(
     headers: Sequence[str],
     rows: Sequence[Sequence[Cell]],
     spare: Sequence[str],
     width: int | None,
 ) -> list[Sequence[Cell]]:
-    """*rows* without as many of the *spare* columns as it takes to fit into *width*."""
-    found = list(rows)
+    """Blank as many of the *spare* columns of *rows* as needed to fit into *width*."""
+    fitted = list(rows)
     for name in spare:
-        if width is None or max(map(len, table(headers, found, colour=False))) <= width:
+        if width is None or max(map(len, table(headers, fitted, colour=False))) <= width:
             break
-        gone = headers.index(name)
-        found = [[*row[:gone], "", *row[gone + 1 :]] for row in found]
-    return found
+        index = headers.index(name)
+        fitted = [[*row[:index], "", *row[index + 1 :]] for row in fitted]
+    return fitted
 
 
 def _cell(cell: Cell, width: int, colour: bool) -> str:
@@ -89,7 +89,7 @@ def _cell(cell: Cell, width: int, colour: bool) -> str:
 
 
 def duration(milliseconds: float | None) -> str:
-    """A duration as a person says it."""
+    """Format a duration for people."""
     if milliseconds is None:
         return ""
     if milliseconds < 10:
@@ -102,13 +102,13 @@ def duration(milliseconds: float | None) -> str:
     return f"{minutes} min {seconds} s"
 
 
-def counted(number: int, word: str) -> str:
-    """``1 row``, ``2 rows``."""
+def pluralize(number: int, word: str) -> str:
+    """Return *number* and *word*, as in ``1 row`` or ``2 rows``."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def some(keys: Sequence[str], most: int = 3) -> str:
-    """The first keys, and how many more there are."""
+def shorten(keys: Sequence[str], most: int = 3) -> str:
+    """Join the first keys, and count the rest."""
     if len(keys) <= most + 1:
         return ", ".join(keys)
     return f"{', '.join(keys[:most])} and {len(keys) - most} more"
@@ -118,13 +118,13 @@ _here: ContextVar[Path | None] = ContextVar("dbwarden_here", default=None)
 
 
 def remember_folder() -> None:
-    """Look once where we are: asking again could block the event loop."""
-    with suppress(OSError):  # a folder that is gone
+    """Read the working folder once, because reading it again could block the event loop."""
+    with suppress(OSError):  # the folder was deleted
         _here.set(Path.cwd())
 
 
-def short(path: Path) -> str:
-    """*path* from the working folder on, where it lies below it."""
+def relative(path: Path) -> str:
+    """Return *path* relative to the working folder, if it is below it."""
     try:
         return str(path.relative_to(_here.get() or path))
     except ValueError:

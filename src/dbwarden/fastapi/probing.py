@@ -26,8 +26,8 @@ from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
 from dbwarden.history import Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
-from dbwarden.operations.operation import look, migration_files
-from dbwarden.operations.replicas import look_beside
+from dbwarden.operations.operation import migration_files, read_status
+from dbwarden.operations.replicas import read_with_primary
 from dbwarden.operations.status import StatusResult, describe
 from dbwarden.planning import compare
 from dbwarden.secrets import clean_cause, describe_error
@@ -163,7 +163,9 @@ class Probes:
         with telemetry.bound(database=config.database_name), anyio.move_on_after(limit) as scope:
             try:
                 files = await self.files(config)
-                reading, replica = await look_beside(config, task.primary, task.read, limit=limit)
+                reading, replica = await read_with_primary(
+                    config, task.primary, task.read, limit=limit
+                )
                 status = describe(config, compare(files, reading.rows), reading, replica)
                 return _probe(task, status, reading, started)
             except DBWardenError as raised:
@@ -263,7 +265,7 @@ class _Task:
         if served is None:
             if self.engines.may_open_to_probe(config):
                 return await self.engines.read(config)
-            return await look(config)
+            return await read_status(config)
         if self.limit is None or served.in_memory or not served.pool.is_full:
             return await self.engines.read(config)
         return await self._read_past(served)
@@ -279,7 +281,7 @@ class _Task:
             return await self.engines.read(config)
         full = served.pool.is_full
         try:
-            reading = await look(config)
+            reading = await read_status(config)
         except TooManyConnections as error:
             if full:
                 raise PoolExhausted(

@@ -1,4 +1,4 @@
-"""One operation on many databases at once, with an :class:`Outcome` for each."""
+"""Run one operation on many databases concurrently, with an :class:`Outcome` for each."""
 
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """``migrate_all``, which only those pay for who migrate."""
+    """Import ``migrate_all`` lazily, so that other commands start fast."""
     if name != "migrate_all":
         raise AttributeError(f"module 'dbwarden.fleet' has no attribute {name!r}")
     from dbwarden.fleet import rollout

@@ -1,8 +1,8 @@
-"""Which database has to have what first: ``-- requires: primary@0042``. Pure.
+"""Order the databases of a run by their ``-- requires: primary@0042`` lines. Pure.
 
-Every migration is on a level: 0, or one more than the highest level of what it requires in other
-databases, and never lower than the one before it in its own. What one database has on one level
-is a :class:`Stage`: it runs as one, when the stages that it requires are done.
+Every migration has a level: 0, or one more than the highest level of the migrations it requires in
+other databases, and at least that of its predecessor. The migrations of one database on one level
+form a :class:`Stage`, which runs when the stages that it requires are done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ Files = Mapping[DatabaseName, Sequence[Migration]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What one database runs at a stretch: up to version ``to`` (``None``: all that is left).
+    """The migrations of one database on one level, up to version ``to`` (``None`` for the rest).
 
-    ``requires`` is what other databases must have applied before.
+    ``requires`` lists the migrations that other databases must have applied before.
     """
 
     database: DatabaseName
@@ -35,15 +35,15 @@ class Stage:
         return f"{self.database}#{self.level}"
 
 
-def stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage, ...]:
-    """The stages of *databases*, each database's own in their order.
+def plan_stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage, ...]:
+    """Return the stages of *databases*, in order for each database.
 
-    *files* has those of every configured database, because what is required may belong to one
-    that does not take part in this run.
+    *files* has the files of every configured database, because a requirement may name a database
+    outside of this run.
 
     Raises:
-        MigrationFileError: A requirement names an unknown database or version, or there is a
-            cycle; with file and line.
+        MigrationFileError: A requirement names an unknown database or version, or requirements
+            form a cycle; with file and line.
     """
     if not any_requirement(files):
         return tuple(Stage(database=name, level=0, to=None, requires=()) for name in databases)
@@ -59,7 +59,7 @@ def stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage, ...]
 
 
 def any_requirement(files: Files) -> bool:
-    """Whether any migration requires another database. Tenants share their files."""
+    """Return whether any migration requires another database. Tenants share their files."""
     folders = {id(items): items for items in files.values()}
     return any(item.requires for items in folders.values() for item in items)
 
@@ -88,7 +88,7 @@ def _levels(files: Files) -> dict[Node, int]:
     before = _previous(files)
     levels: dict[Node, int] = {}
     for node in nodes:
-        _settle(node, nodes, before, files, levels)
+        _assign_level(node, nodes, before, files, levels)
     return levels
 
 
@@ -101,14 +101,14 @@ def _previous(files: Files) -> dict[Node, Node]:
     return previous
 
 
-def _settle(
+def _assign_level(
     start: Node,
     nodes: Mapping[Node, Migration],
     before: Mapping[Node, Node],
     files: Files,
     levels: dict[Node, int],
 ) -> None:
-    """Find the level of *start* and of all it needs, without recursion (histories are long)."""
+    """Set the level of *start* and its requirements, iteratively because histories are long."""
     path: dict[Node, None] = {}
     stack = [start]
     while stack:
@@ -135,17 +135,17 @@ def _node(
 ) -> Node:
     if need.database not in files:
         raise MigrationFileError(
-            f"it requires {_said(need)}, and no database {need.database} is configured",
+            f"it requires {_format(need)}, but no database {need.database} is configured",
             database=migration.database,
             location=migration.at(),
-            next_step=f"Configured are: {', '.join(files)}.",
+            next_step=f"Name one of: {', '.join(files)}.",
         )
     if (need.database, need.version) not in nodes:
         raise MigrationFileError(
-            f"it requires {_said(need)}, and {need.database} has no such migration",
+            f"it requires {_format(need)}, but {need.database} has no such migration",
             database=migration.database,
             location=migration.at(),
-            next_step="Correct the number, or add the file that is missing.",
+            next_step="Correct the number, or add the missing file.",
         )
     return need.database, need.version
 
@@ -157,12 +157,12 @@ def _cycle(
     ring = [*walked[walked.index(again) :], again]
     named = " -> ".join(f"{name}@{format_version(version)}" for name, version in ring)
     return MigrationFileError(
-        f"these migrations wait for each other: {named}",
+        f"these migrations require each other: {named}",
         database=again[0],
         location=nodes[again].at(),
-        next_step="Take one `-- requires:` out of the ring.",
+        next_step="Remove one `-- requires:` of the cycle.",
     )
 
 
-def _said(need: Requirement) -> str:
+def _format(need: Requirement) -> str:
     return f"{need.database}@{format_version(need.version)}"

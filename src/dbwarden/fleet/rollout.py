@@ -1,4 +1,4 @@
-"""Migrate many databases, in the order in which they require each other."""
+"""Migrate many databases in the order of their requirements."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +10,10 @@ import anyio
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.migration import Migration, Requirement
-from dbwarden.fleet.requirements import Stage, any_requirement, stages
+from dbwarden.fleet.requirements import Stage, any_requirement, plan_stages
 from dbwarden.fleet.running import Limits, Outcome, Task, run_tasks
 from dbwarden.operations.migrate import MigrateResult, migrate
-from dbwarden.operations.operation import files_once, look, migration_files
+from dbwarden.operations.operation import files_once, migration_files, read_status
 from dbwarden.types import DatabaseName, format_version
 
 Outcomes = tuple[Outcome[MigrateResult], ...]
@@ -28,23 +28,23 @@ async def migrate_all(
     stop: anyio.Event | None = None,
     **options: Any,
 ) -> Outcomes:
-    """Migrate all *databases* at once, those with ``-- requires:`` after what they require.
+    """Migrate *databases* concurrently, those with ``-- requires:`` after their requirements.
 
     Args:
-        databases: Which ones; outcomes come back in this order.
-        known: All configured databases, where *databases* are only some of them: what is required
-            of the others is looked up in their ledgers.
-        limits: How many at a time, and when to stop.
-        canary: The name of the database that goes first; the others start only if it succeeds.
-            What its migrations require of other databases goes before it.
-        stop: Setting it stops the run (Ctrl-C).
-        options: What :func:`dbwarden.migrate` takes: ``to``, ``count``, ``dry_run`` ...
+        databases: The databases to migrate; outcomes are returned in this order.
+        known: All configured databases, if *databases* are only some of them. Requirements on the
+            others are looked up in their migration histories.
+        limits: Concurrency, and when to stop.
+        canary: The database to migrate first; the others start only if it succeeds. The
+            requirements of its migrations run before it.
+        stop: Stops the run when set (Ctrl-C).
+        options: Options of :func:`dbwarden.migrate`: ``to``, ``count``, ``dry_run`` ...
 
     Returns:
         One outcome per database.
 
     Raises:
-        MigrationFileError: What is required does not exist, or goes round in a circle.
+        MigrationFileError: A requirement does not exist, or requirements form a cycle.
         UsageError: The canary is not one of *databases*.
     """
     if canary is not None and canary not in {item.database_name for item in databases}:
@@ -52,22 +52,22 @@ async def migrate_all(
             f"the canary {canary} is not one of the databases of this run",
             next_step="Name one that -d or --all selects.",
         )
-    everybody = {item.database_name: item for item in (*(known or ()), *databases)}
-    async with files_once(everybody.values()):
-        files = await _files(tuple(everybody.values()))
-        rollout = _Rollout(everybody=everybody, options=options)
+    databases_by_name = {item.database_name: item for item in (*(known or ()), *databases)}
+    async with files_once(databases_by_name.values()):
+        files = await _files(tuple(databases_by_name.values()))
+        rollout = _Rollout(databases_by_name=databases_by_name, options=options)
         tasks = rollout.tasks(databases, files, canary)
         outcomes = await run_tasks(tasks, limits or Limits(), stop=stop)
-    return merged(databases, tasks, outcomes)
+    return merge_outcomes(databases, tasks, outcomes)
 
 
 async def _files(
     databases: Sequence[DatabaseConfig],
 ) -> Mapping[DatabaseName, Sequence[Migration]]:
-    """The files of each database.
+    """Return the files of each database.
 
-    A folder that cannot be read is its own migrate's to report, unless some migration requires
-    another database: then nobody can tell the order, and nothing runs.
+    The migrate of a database reports its unreadable folder, unless some migration requires another
+    database. Then the order is unknown, and nothing runs.
     """
     found: dict[DatabaseName, Sequence[Migration]] = {}
     errors: list[DBWardenError] = []
@@ -84,9 +84,9 @@ async def _files(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rollout:
-    """One migrate of many: which tasks it has, and what each waits for."""
+    """The tasks of one fleet migrate, and their order."""
 
-    everybody: Mapping[DatabaseName, DatabaseConfig]
+    databases_by_name: Mapping[DatabaseName, DatabaseConfig]
     options: Mapping[str, Any]
 
     def tasks(
@@ -95,7 +95,7 @@ class _Rollout:
         files: Mapping[DatabaseName, Sequence[Migration]],
         canary: str | None,
     ) -> tuple[Task[MigrateResult], ...]:
-        """A task for each stage of each database."""
+        """Return a task for each stage of each database."""
         names = [config.database_name for config in databases]
         staged = self._stages(files, names)
         keys = {stage.key: stage for stage in staged}
@@ -106,8 +106,8 @@ class _Rollout:
     def _stages(
         self, files: Mapping[DatabaseName, Sequence[Migration]], names: Sequence[DatabaseName]
     ) -> tuple[Stage, ...]:
-        """A limited or dry run keeps to the limits that it was given, in one stage each."""
-        staged = stages(files, names)
+        """Return the stages; a limited or dry run has one stage per database."""
+        staged = plan_stages(files, names)
         if not any(self.options.get(name) for name in ("to", "count", "dry_run")):
             return staged
         needs: dict[DatabaseName, tuple[Requirement, ...]] = dict.fromkeys(names, ())
@@ -127,7 +127,7 @@ class _Rollout:
         first: frozenset[str],
         ahead: frozenset[str],
     ) -> Task[MigrateResult]:
-        # Nearly all have one stage: who looks for earlier ones of each reads all for each.
+        # Most databases have one stage. Searching earlier ones for each would be quadratic.
         earlier = staged if stage.level else ()
         own = {s.key for s in earlier if s.database == stage.database and s.level < stage.level}
         needed = {
@@ -139,13 +139,13 @@ class _Rollout:
         options = dict(self.options)
         if stage.to is not None:
             options |= {"to": format_version(stage.to), "at_least": True}
-        config = self.everybody[stage.database]
+        config = self.databases_by_name[stage.database]
         return Task(
             key=stage.key,
             config=config,
             operation=partial(migrate, **options),
             after=frozenset(own) | (first if stage.key not in ahead else frozenset()),
-            settled=frozenset(needed),
+            finished=frozenset(needed),
             gate=self._gate(stage) if stage.requires else None,
         )
 
@@ -159,15 +159,15 @@ class _Rollout:
         return gate
 
     async def _unmet(self, need: Requirement) -> str | None:
-        """Why the requirement is not met: the required database's own ledger is asked."""
+        """Return why the history of the required database does not meet *need*, if so."""
         version = format_version(need.version)
-        said = f"it requires {need.database}@{version}"
+        needs = f"it requires {need.database}@{version}"
         try:
-            reading = await look(self.everybody[need.database])
+            reading = await read_status(self.databases_by_name[need.database])
         except DBWardenError as error:
-            return f"{said}, and {need.database} cannot be read: {error.message}"
+            return f"{needs}, but {need.database} cannot be read: {error.message}"
         applied = {row.key for row in reading.rows or () if row.live and row.finished_at}
-        return None if version in applied else f"{said}, which is not applied"
+        return None if version in applied else f"{needs}, which is not applied"
 
 
 def _needed(
@@ -175,7 +175,7 @@ def _needed(
     stages_by_key: Mapping[str, Stage],
     files: Mapping[DatabaseName, Sequence[Migration]],
 ) -> frozenset[str]:
-    """The stages of *first* and all that those wait for: none of them can wait for *first*."""
+    """Return the stages of *first* and their requirements, which cannot wait for *first*."""
     staged = tuple(stages_by_key.values())
     found: set[str] = set()
     left = list(first)
@@ -193,7 +193,7 @@ def _needed(
 def _keys_with(
     need: Requirement, staged: Sequence[Stage], files: Mapping[DatabaseName, Sequence[Migration]]
 ) -> list[str]:
-    """The stages of the required database up to the one that applies what is required."""
+    """Return the stages of the required database up to the one that meets *need*."""
     keys: list[str] = []
     order = [item.version for item in files.get(need.database, ()) if item.version is not None]
     for stage in staged:
@@ -205,7 +205,7 @@ def _keys_with(
     return keys
 
 
-def merged(
+def merge_outcomes(
     databases: Sequence[DatabaseConfig],
     tasks: Sequence[Task[MigrateResult]],
     outcomes: Sequence[Outcome[MigrateResult]],

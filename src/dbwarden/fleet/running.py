@@ -1,7 +1,7 @@
-"""One operation on many databases at once.
+"""Run one operation on many databases concurrently.
 
-A task per database in one anyio task group: a time limit each, limits per server and in all,
-fail-fast or keep-going, and an :class:`Outcome` for every database, in configured order.
+Each database is a task in one anyio task group, with its own time limit. Limits per server and
+overall apply, and every database has an :class:`Outcome`, in configured order.
 """
 
 import math
@@ -25,17 +25,17 @@ from dbwarden.types import DatabaseName
 T = TypeVar("T")
 Operation = Callable[[DatabaseConfig], Awaitable[T]]
 
-Places = AbstractAsyncContextManager[None]
-"""Has a place for each of so many at the same time."""
+Slots = AbstractAsyncContextManager[None]
+"""A context manager that limits concurrency."""
 
 CONCURRENCY = 128
-"""How many databases are worked on at the same time, in all."""
+"""The number of databases at the same time, overall."""
 PER_SERVER = 32
-"""How many connections one host and port gets at the same time (PostgreSQL allows 100 in all)."""
+"""The number of connections to one host and port at the same time (PostgreSQL allows 100)."""
 
 
 class OutcomeState(StrEnum):
-    """What became of one database in a fleet run."""
+    """The state of one database after a fleet run."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -44,14 +44,14 @@ class OutcomeState(StrEnum):
     NOT_STARTED = "not_started"
 
 
-_BAD = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
+_FAILURES = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[T]):
-    """What became of one database: its state, what the operation returned, or why it did not.
+    """The outcome of one database: its state, and the result of the operation or its error.
 
-    ``duration_ms`` is milliseconds, ``None`` for a database that was not started.
+    ``duration_ms`` is in milliseconds; ``None`` if the database was not started.
     """
 
     database: DatabaseName
@@ -62,34 +62,34 @@ class Outcome(Generic[T]):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the operation ended and returned."""
+        """True if the operation returned a result."""
         return self.state is OutcomeState.SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Generic[T]):
-    """One operation on one database, and what it waits for.
+    """One operation on one database, and the tasks it waits for.
 
-    ``after`` names the tasks that must have succeeded first, ``settled`` those that must have
-    ended, well or not. ``gate`` is asked then: it returns why the task must not start, or ``None``.
+    ``after`` names the tasks that must have succeeded first, ``finished`` those that must have
+    ended with any outcome. ``gate`` then returns why the task must not start, or ``None``.
     """
 
     key: str
     config: DatabaseConfig
     operation: Operation[T]
     after: frozenset[str] = frozenset()
-    settled: frozenset[str] = frozenset()
+    finished: frozenset[str] = frozenset()
     gate: Callable[[], Awaitable[str | None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How a fleet run is bounded.
+    """The limits of a fleet run.
 
     Args:
-        concurrency: Databases at the same time, in all.
+        concurrency: Databases at the same time, overall.
         per_server: Databases at the same time on one host and port.
-        max_failures: Stop when so many databases have failed; ``None`` keeps going, 1 is fail-fast.
+        max_failures: Stop when this many databases have failed; ``None`` never stops.
     """
 
     concurrency: int = CONCURRENCY
@@ -109,20 +109,20 @@ async def run(
     canary: str | None = None,
     stop: anyio.Event | None = None,
 ) -> tuple[Outcome[T], ...]:
-    """Run *operation* on all *databases* at once and say what became of each.
+    """Run *operation* on all *databases* concurrently and return the outcome of each.
 
     Args:
         operation: A coroutine function of one database, such as ``dbwarden.migrate``.
-        databases: Which ones; outcomes come back in this order.
-        timeout: Seconds for each database, ``None`` for no limit; when left out each database's
-            own ``timeout``. It counts from when the database's turn comes.
-        concurrency: How many at the same time, in all.
-        per_server: How many at the same time on one host and port.
-        fail_fast: Stop at the first failure: nothing new starts, what runs is cancelled, and the
-            servers are told so before this returns.
-        max_failures: Stop in the same way when so many databases have failed.
-        canary: The name of the database that goes first; the others start only if it succeeds.
-        stop: Setting it stops the run in the same way (Ctrl-C).
+        databases: The databases; outcomes are returned in this order.
+        timeout: Seconds for each database from its start, ``None`` for no limit; default: the
+            database's own ``timeout``.
+        concurrency: Databases at the same time, overall.
+        per_server: Databases at the same time on one host and port.
+        fail_fast: Stop at the first failure. Nothing new starts, and running operations are
+            cancelled on their servers before this returns.
+        max_failures: Stop in the same way when this many databases have failed.
+        canary: The database that runs first; the others start only if it succeeds.
+        stop: Stops the run in the same way when set (Ctrl-C).
 
     Returns:
         One outcome per database. A failure on a database is an outcome, not an exception.
@@ -154,20 +154,20 @@ def _with_timeout(config: DatabaseConfig, timeout: float | None) -> DatabaseConf
 async def run_tasks(
     tasks: Sequence[Task[T]], limits: Limits, *, stop: anyio.Event | None = None
 ) -> tuple[Outcome[T], ...]:
-    """Run *tasks*, each when those it comes after have succeeded; that order has no cycle."""
+    """Run *tasks*, each after its predecessors; their order has no cycle."""
     run_ = _Run[T](tasks=tuple(tasks), limits=limits)
     with telemetry.run():
         async with files_once(task.config for task in tasks), anyio.create_task_group() as watch:
             if stop is not None:
                 watch.start_soon(run_.stop_when, stop)
-            await run_.everything()
+            await run_.run_all()
             watch.cancel_scope.cancel()
     return tuple(run_.outcome_of(task) for task in tasks)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Run(Generic[T]):
-    """The state of one fleet run. Decisions are plain methods; only the rest awaits."""
+    """The state of one fleet run."""
 
     tasks: tuple[Task[T], ...]
     limits: Limits
@@ -177,26 +177,26 @@ class _Run(Generic[T]):
     stopped_by: str | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
-    async def everything(self) -> None:
+    async def run_all(self) -> None:
         self.ended = {task.key: anyio.Event() for task in self.tasks}
         self.left = Counter(task.config.database_name for task in self.tasks)
         servers = [task.config.server for task in self.tasks]
-        rooms = {
-            server: places(self.limits.per_server, wanted)
-            for server, wanted in Counter(servers).items()
+        slots_per_server = {
+            server: limiter_slots(self.limits.per_server, demand)
+            for server, demand in Counter(servers).items()
         }
-        everywhere = places(self.limits.concurrency, len(self.tasks))
+        all_slots = limiter_slots(self.limits.concurrency, len(self.tasks))
         with self.scope:
             async with anyio.create_task_group() as group:
                 for task, server in zip(self.tasks, servers, strict=True):
-                    group.start_soon(self._turn, task, rooms[server], everywhere)
+                    group.start_soon(self._run_in_turn, task, slots_per_server[server], all_slots)
 
     async def stop_when(self, stop: anyio.Event) -> None:
         await stop.wait()
         self._stop("the run was stopped")
 
-    async def _turn(self, task: Task[T], server: Places, everywhere: Places) -> None:
-        for key in sorted((task.after | task.settled) & self.ended.keys()):
+    async def _run_in_turn(self, task: Task[T], server: Slots, all_slots: Slots) -> None:
+        for key in sorted((task.after | task.finished) & self.ended.keys()):
             await self.ended[key].wait()
         reason = blocked_by(task, self.outcomes)
         if reason is None and task.gate is not None:
@@ -204,15 +204,15 @@ class _Run(Generic[T]):
         if reason is not None:
             self._record(task, _not_started(task, reason))
             return
-        # The server's place first: waiting for it must not take one of everybody's places.
-        async with server, everywhere:
+        # Wait for the server first, so that the wait does not occupy an overall slot.
+        async with server, all_slots:
             started = time.perf_counter()
             try:
                 outcome = await _attempt(task)
             except anyio.get_cancelled_exc_class():
                 self._record(task, _interrupted(task, started, self.stopped_by))
                 raise
-            # Still inside the limiters: the group is cancelled before the next one in line starts.
+            # Inside the limiters, so that a stop cancels the group before the next task starts.
             self._record(task, outcome)
 
     def _record(self, task: Task[T], outcome: Outcome[T]) -> None:
@@ -222,7 +222,7 @@ class _Run(Generic[T]):
         self.left[name] -= 1
         last = self.left[name] == 0
         telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
-        if outcome.state in _BAD and enough(self.limits, self.outcomes):
+        if outcome.state in _FAILURES and too_many_failures(self.limits, self.outcomes):
             self._stop(f"stopped because {task.config.database_name} failed")
 
     def _stop(self, reason: str) -> None:
@@ -231,33 +231,33 @@ class _Run(Generic[T]):
             self.scope.cancel()
 
     def outcome_of(self, task: Task[T]) -> Outcome[T]:
-        """What became of *task*; one that never had its turn was not started."""
+        """Return the outcome of *task*; "not started" if its turn never came."""
         reason = self.stopped_by or "the run ended before its turn"
         return self.outcomes.get(task.key) or _not_started(task, reason)
 
 
-def places(limit: int, wanted: int) -> Places:
-    """Room for *limit* at the same time; where all *wanted* fit in, nobody asks for a place."""
-    return nullcontext() if wanted <= limit else anyio.CapacityLimiter(limit)
+def limiter_slots(limit: int, demand: int) -> Slots:
+    """Limit concurrency to *limit*, unless *demand* never exceeds it."""
+    return nullcontext() if demand <= limit else anyio.CapacityLimiter(limit)
 
 
 def blocked_by(task: Task[T], outcomes: Mapping[str, Outcome[T]]) -> str | None:
-    """Why *task* must not start although its turn has come; ``None`` when it may."""
+    """Return why *task* must not start when its turn comes; ``None`` if it may."""
     for key in sorted(task.after):
         outcome = outcomes.get(key)
         if outcome is not None and not outcome.succeeded:
-            return f"{outcome.database} has to come first, and it {_verb(outcome.state)}"
+            return f"{outcome.database} has to come first, and it {_describe_state(outcome.state)}"
     return None
 
 
-def enough(limits: Limits, outcomes: Mapping[str, Outcome[T]]) -> bool:
-    """Whether so many databases have failed that the run stops."""
+def too_many_failures(limits: Limits, outcomes: Mapping[str, Outcome[T]]) -> bool:
+    """Return whether the run stops because of its failures."""
     if limits.max_failures is None:
         return False
-    return sum(outcome.state in _BAD for outcome in outcomes.values()) >= limits.max_failures
+    return sum(outcome.state in _FAILURES for outcome in outcomes.values()) >= limits.max_failures
 
 
-def _verb(state: OutcomeState) -> str:
+def _describe_state(state: OutcomeState) -> str:
     return {
         OutcomeState.FAILED: "failed",
         OutcomeState.TIMED_OUT: "ran out of time",
@@ -267,7 +267,7 @@ def _verb(state: OutcomeState) -> str:
 
 
 async def _attempt(task: Task[T]) -> Outcome[T]:
-    """Run one operation within its time limit and turn what happens into an outcome."""
+    """Run one operation within its time limit and return its outcome."""
     started = time.perf_counter()
     name, limit = task.config.database_name, task.config.timeout
     state = OutcomeState.SUCCEEDED
@@ -292,7 +292,7 @@ def _unexpected(name: DatabaseName, cause: Exception) -> DBWardenError:
     error = DBWardenError(
         f"unexpected {describe_error(cause)}",
         database=name,
-        next_step="This is a defect of dbwarden or of your own operation; run again with "
+        next_step="This is a bug in dbwarden or in your own operation. Run it again with "
         "--log-level debug and report it.",
     )
     error.__cause__ = clean_cause(cause)

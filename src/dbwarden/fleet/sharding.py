@@ -1,4 +1,4 @@
-"""A stable share of a fleet, for jobs that split one between them. Pure."""
+"""Split a fleet into stable shares. Pure."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from dbwarden.errors import UsageError
 class Shard:
     """Share ``index`` (from 1) of ``count``.
 
-    A database belongs to a share by its name alone: one more tenant moves no other one.
+    The share of a database depends only on its name, so that a new tenant moves no other one.
     """
 
     index: int
@@ -36,10 +36,10 @@ class Shard:
         return shard
 
     def of(self, databases: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
-        """Those of *databases* that belong to this share, in their order."""
+        """Return the *databases* of this share, in their order."""
         return tuple(item for item in databases if self.holds(item.database_name))
 
     def holds(self, name: str) -> bool:
-        """Whether the database called *name* belongs to this share."""
+        """Return whether the database *name* belongs to this share."""
         digest = hashlib.sha256(name.encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1

@@ -1,1 +1,1 @@
-"""One coroutine a file, with the frozen result it returns."""
+"""The operations: one coroutine per file, with the frozen result it returns."""

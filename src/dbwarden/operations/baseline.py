@@ -1,4 +1,4 @@
-"""Adopt a database that exists already: mark migrations as applied without running them."""
+"""Adopt an existing database: mark migrations as applied without running them."""
 
 from dataclasses import dataclass, replace
 
@@ -7,14 +7,14 @@ from dbwarden.dialects.base import PendingMigration
 from dbwarden.history import HistoryKind
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.operation import dialect_of, migration_files, operation
-from dbwarden.operations.pending import fresh_works
+from dbwarden.operations.pending import fresh_migrations
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineResult:
-    """Which migrations are now marked as applied, in order."""
+    """The migrations that were marked as applied, in order."""
 
     database: DatabaseName
     version: str | None
@@ -30,7 +30,7 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         to: The version that the database already has.
 
     Raises:
-        HistoryError: Files and ledger do not agree, or there is no such version.
+        HistoryError: Files and migration history do not agree, or the version does not exist.
     """
     files = await migration_files(config)
     dialect = dialect_of(config)
@@ -41,17 +41,17 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         found = compare(files, reading.rows, config.database_name)
         chosen = plan_upgrade(found, to=to, out_of_order=True)
         versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
-        works = [replace(work, fake=True) for work in fresh_works(dialect, versioned)]
-        if works:
+        pending = [replace(item, fake=True) for item in fresh_migrations(dialect, versioned)]
+        if pending:
             await connection.create_ledger()
-            await connection.run(works, _marked)
+            await connection.run(pending, _report_nothing)
             reading = await connection.read()
         return BaselineResult(
             database=config.database_name,
             version=compare(files, reading.rows).version,
-            marked=tuple(work.migration.key for work in works),
+            marked=tuple(item.migration.key for item in pending),
         )
 
 
-async def _marked(work: PendingMigration) -> None:
-    del work  # nothing ran, so there is nothing to tell
+async def _report_nothing(item: PendingMigration) -> None:
+    del item  # nothing ran, so there is nothing to tell

@@ -1,4 +1,4 @@
-"""Is this database as its files say? Connectivity, pending, changed, missing, partial, lock."""
+"""Check a database: connection, migrations that differ from their files, replica and lock."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from dbwarden.types import DatabaseName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is not as it should be: a stable ``code``, a sentence, what to do next."""
+    """One finding of a check: a stable ``code``, a message and the next step."""
 
     code: str
     message: str
@@ -20,7 +20,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a check found; ``clean`` when it found nothing. ``status`` has the details."""
+    """The findings of a check; ``clean`` without any. ``status`` has the details."""
 
     database: DatabaseName
     findings: tuple[Finding, ...]
@@ -28,7 +28,7 @@ class CheckResult:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
+        """True if there are no findings."""
         return not self.findings
 
 
@@ -44,9 +44,9 @@ async def check(config: DatabaseConfig) -> CheckResult:
 
 
 def findings_of(status: StatusResult) -> tuple[Finding, ...]:
-    """What is not as it should be. A database that is ahead of the files is fine."""
+    """Return the findings of *status*. A database that is ahead of the files is fine."""
     replica = status.replica
-    # What a replica lacks comes from its primary: what is on its way is told as one thing.
+    # A replica receives its migrations from its primary; missing ones are a single finding.
     name = replica.primary if replica else status.database
     behind = frozenset(replica.behind) if replica else frozenset[str]()
     rows = (
@@ -87,7 +87,7 @@ def findings_of(status: StatusResult) -> tuple[Finding, ...]:
             Finding(
                 code="locked",
                 message=f"a migrator holds this database: {status.lock_holder}",
-                next_step="Wait for it to end, or look with: dbwarden lock-status",
+                next_step="Wait for it to end, or inspect it with: dbwarden lock-status",
             )
         )
     return tuple(found)
@@ -99,9 +99,10 @@ def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
         found.append(
             Finding(
                 code="replica_writable",
-                message=f"it takes writes, so it is no replica of {replica.primary} (any more)",
-                next_step="Let database_url name a standby; if it was promoted, make it the "
-                f"database {replica.primary}, or take replica_of= away.",
+                message="it accepts writes, so it is not (or no longer) a replica of "
+                f"{replica.primary}",
+                next_step="Set database_url to a standby. If it was promoted, make it the "
+                f"database {replica.primary}, or remove replica_of=.",
             )
         )
     if replica.behind:
@@ -111,7 +112,7 @@ def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
                 code="replica_behind",
                 message=f"{_count('replica_behind', replica.behind)} "
                 f"(behind {replica.primary}{late})",
-                next_step="Wait until it has replayed that; if it stays behind, look at "
+                next_step="Wait until it has caught up. If it stays behind, query "
                 f"pg_stat_replication on the server of {replica.primary}.",
             )
         )

@@ -1,4 +1,4 @@
-"""Make a database that does not exist yet, and migrate it."""
+"""Create a missing database and migrate it."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from dbwarden.types import DatabaseName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateDatabaseResult:
-    """Whether the database was ``created`` (else it was there), and what migrating it did."""
+    """The result: whether the database was ``created`` or existed, and its migrate."""
 
     database: DatabaseName
     created: bool
@@ -31,23 +31,23 @@ async def create_database(
     if_not_exists: bool = False,
     migrate: bool = True,
 ) -> CreateDatabaseResult:
-    """Make a database on its server (SQLite: folder and file), and migrate it.
+    """Create a database on its server (SQLite: folder and file), and migrate it.
 
-    A tenant needs not be on the list of tenants yet: make its database, then put it there.
+    A tenant does not have to be listed yet. Create its database first, then add it to the list.
 
     Args:
         database: A configured database, its name, or ``None`` for the default one.
         template: A database of the same server to copy (PostgreSQL).
-        owner: To whom it belongs (PostgreSQL).
-        encoding: Another than the server's (PostgreSQL).
-        if_not_exists: A database that is there already is only migrated.
-        migrate: ``False`` leaves it empty.
+        owner: The owner of the database (PostgreSQL).
+        encoding: The encoding, if it differs from the server's (PostgreSQL).
+        if_not_exists: Migrate a database that exists already, instead of raising an error.
+        migrate: Migrate the database; otherwise leave it empty.
 
     Raises:
-        DatabaseExists: It is there already; it was left as it is.
-        AccessDenied: This user may not make databases.
+        DatabaseExists: The database exists already; it was not changed.
+        AccessDenied: This user may not create databases.
         UsageError: A replica; an unknown template or owner.
-        StatementFailed: A migration failed; the database stays, with what was applied.
+        StatementFailed: A migration failed; the database keeps the migrations applied before.
     """
     new = NewDatabase(template=template, owner=owner, encoding=encoding)
     config = await configured(database, unlisted=True)
@@ -60,7 +60,7 @@ async def _create(
 ) -> CreateDatabaseResult:
     if config.replica_of is not None:
         raise UsageError(
-            f"a replica of {config.replica_of} is made by the server's replication",
+            f"a replica of {config.replica_of} is created by the server's replication",
             database=config.database_name,
         )
     created = await dialect_of(config).create_database(config, new)

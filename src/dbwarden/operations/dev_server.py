@@ -1,4 +1,4 @@
-"""A real PostgreSQL for development: started and stopped by hand, its databases stay."""
+"""Run a PostgreSQL server for development; its databases persist."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from dbwarden.files.disk import open_private, write_private
 
 _SOCKET_PATH_LIMIT = 100
 _OUTSIDE = ADDRESS.with_name("dev-server-folder")
-"""Below the project's root: names the folder of a server that cannot run in the project."""
+"""The file in the project that names the folder of a server outside of it."""
 
 if TYPE_CHECKING:
     from dbwarden.dialects.postgresql.scratch.binaries import Runner
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevServer:
-    """The project's server for development: whether it runs, and the URLs of its databases."""
+    """The state of the development server, and the URLs of its databases."""
 
     running: bool
     data: Path
@@ -35,17 +35,17 @@ class DevServer:
 
 
 async def dev_server_start(root: Path, databases: Sequence[DatabaseConfig]) -> DevServer:
-    """Start the server of the project at *root* and make the databases that are missing.
+    """Start the server of the project at *root* and create missing databases.
 
-    Only this machine's user (and root) can reach it, through a socket file in a private folder.
+    Only the current user (and root) can connect, through a socket in a private folder.
 
     Args:
         root: The project's root.
-        databases: Those with ``dev_database_url="embedded"`` get a database of their name.
+        databases: Each with ``dev_database_url="embedded"`` gets a database of its name.
 
     Raises:
-        UsageError: There is no PostgreSQL here.
-        ConnectError: It did not start; with the end of its log.
+        UsageError: PostgreSQL is not installed.
+        ConnectError: The server did not start; contains the end of its log.
     """
     names = _names(databases)
     place = await anyio.to_thread.run_sync(_start, root)
@@ -59,7 +59,7 @@ async def dev_server_stop(root: Path, *, remove: bool = False) -> DevServer:
 
 
 async def dev_server_status(root: Path, databases: Sequence[DatabaseConfig]) -> DevServer:
-    """Whether the server runs, and where."""
+    """Return the state of the server."""
     return await anyio.to_thread.run_sync(_status, root, _names(databases))
 
 
@@ -84,23 +84,23 @@ class _Place:
 
 
 def _place(root: Path) -> _Place:
-    """Where it was started, else where it can be: in the project, or in a folder of the system."""
+    """Return the folders where the server was started, or where it can run."""
     folder = address_of(root)
     return _Place(Path(folder)) if folder else _new_place(root)
 
 
 def _new_place(root: Path) -> _Place:
     inside = _inside(root)
-    return _Place(inside if _can_be(inside) else _outside(root) or inside)
+    return _Place(inside if _can_run_in(inside) else _outside(root) or inside)
 
 
 def _inside(root: Path) -> Path:
     return root / ".dbwarden" / "postgresql"
 
 
-def _can_be(inside: Path) -> bool:
-    """Whether a server can run in the project: its user gets there, and the path is short."""
-    # As root the server runs as another user, who has to get through every folder above its own.
+def _can_run_in(inside: Path) -> bool:
+    """Return whether a server can run in *inside*: the path is accessible and short."""
+    # Under root, the server runs as another user, who needs access to every parent folder.
     reachable = os.geteuid() != 0 or all(
         not path.exists() or path.stat().st_mode & 0o001 for path in inside.parents
     )
@@ -108,7 +108,7 @@ def _can_be(inside: Path) -> bool:
 
 
 def _outside(root: Path) -> Path | None:
-    """Return the folder outside the project, ``None`` before it was made."""
+    """Return the folder outside the project; ``None`` before it exists."""
     try:
         return Path(os.fsdecode((root / _OUTSIDE).read_bytes().strip()))
     except OSError:
@@ -116,7 +116,7 @@ def _outside(root: Path) -> Path | None:
 
 
 def _make_outside(root: Path) -> None:
-    """Make a folder whose name nobody can foresee, and remember it in the project."""
+    """Create a folder with an unpredictable name, and record it in the project."""
     if (known := _outside(root)) is not None and os.path.lexists(known):
         return
     made = tempfile.mkdtemp(prefix="dbwarden-", dir="/var/tmp")
@@ -129,8 +129,8 @@ def _start(root: Path) -> _Place:
 
     user = runner()
     prepared(root)
-    with _alone(root):
-        if not _can_be(_inside(root)):
+    with _exclusive(root):
+        if not _can_run_in(_inside(root)):
             _make_outside(root)
         place = _place(root)
         if not is_listening(place.folder):
@@ -140,8 +140,8 @@ def _start(root: Path) -> _Place:
 
 
 @contextmanager
-def _alone(root: Path) -> Generator[None]:
-    """Wait for others that start this server, too."""
+def _exclusive(root: Path) -> Generator[None]:
+    """Wait for other processes that start this server."""
     import fcntl
 
     lock = open_private((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
@@ -195,11 +195,11 @@ def _run(command: list[str], user: object, log: Path | None = None) -> None:
         **arguments,
     )
     if done.returncode != 0:
-        said = log.read_text(errors="replace") if log and log.exists() else done.stderr or ""
+        message = log.read_text(errors="replace") if log and log.exists() else done.stderr or ""
         raise ConnectError(
             "the development server did not start",
-            detail="\n".join(said.strip().splitlines()[-10:]),
-            next_step="Look at its log, or begin anew: dbwarden dev-server stop --remove",
+            detail="\n".join(message.strip().splitlines()[-10:]),
+            next_step="See its log, or start over: dbwarden dev-server stop --remove",
         )
 
 
@@ -215,7 +215,7 @@ async def _make_databases(place: _Place, names: Sequence[str]) -> None:
         there = {row["datname"] for row in await raw.fetch("SELECT datname FROM pg_database")}
         for name in names:
             if name not in there:
-                # Somebody else was faster; in the same moment, the catalog's index says so.
+                # Another process may create it at the same time.
                 with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
                     await raw.execute(f"CREATE DATABASE {identifier(name)}")
     finally:
@@ -223,9 +223,9 @@ async def _make_databases(place: _Place, names: Sequence[str]) -> None:
 
 
 def _forget_stale(place: _Place) -> None:
-    """Remove the pid file of a server that is gone and whose number is another process's now.
+    """Remove the pid file of a dead server whose pid now belongs to another process.
 
-    The server itself would not start beside it.
+    The server would refuse to start.
     """
     file = place.data / "postmaster.pid"
     try:
@@ -265,14 +265,14 @@ def _status(root: Path, names: Sequence[str]) -> DevServer:
     )
 
 
-def refuse_none(databases: Sequence[DatabaseConfig]) -> None:
-    """Raise where no database of the project uses the server.
+def require_embedded(databases: Sequence[DatabaseConfig]) -> None:
+    """Require a database that uses the server.
 
     Raises:
-        UsageError: None says ``dev_database_url="embedded"``.
+        UsageError: No database has ``dev_database_url="embedded"``.
     """
     if not _names(databases):
         raise UsageError(
             "no database of this project uses the development server",
-            next_step=f"Say dev_database_url={EMBEDDED!r} in a database_config.",
+            next_step=f"Set dev_database_url={EMBEDDED!r} in a database_config.",
         )

@@ -1,4 +1,4 @@
-"""Where a live database is not what its files, or its models, say."""
+"""Compare a live database, migration files and models."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ from dbwarden.types import DatabaseName
 class Difference:
     """One difference: ``change`` is the kind of change (``AddColumn``), ``what`` the object.
 
-    Columns whose defaults change in the same way, and in nothing else, are one difference.
+    Columns that differ only in the same change of default are one difference.
     """
 
     change: str
@@ -54,12 +54,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffResult:
-    """What would have to change; ``clean`` when nothing would.
+    """The differences of two schemas; ``clean`` if there are none.
 
-    ``compared`` says what with what; ``sql`` leads from the first to the second, empty where
-    that cannot be written (``problem`` says why). ``left_out`` is what was not compared: objects
-    that dbwarden does not write, and what needs them. ``refused`` are the errors of models that
-    were left out (``keep_going``).
+    ``compared`` names the two; ``sql`` turns the first into the second, and is empty if that
+    cannot be written (``problem`` says why). ``left_out`` lists objects that were not compared
+    because dbwarden does not write them, and their dependents. ``refused`` are the errors of
+    models that were left out (``keep_going``).
     """
 
     database: DatabaseName
@@ -72,7 +72,7 @@ class DiffResult:
 
     @property
     def clean(self) -> bool:
-        """Whether the two are the same, and all models were compared."""
+        """True if there are no differences and all models were compared."""
         return not self.differences and not self.refused
 
 
@@ -85,20 +85,20 @@ async def drift(
     Args:
         config: The database, its name, or ``None`` for the default one.
         models: Compare it with the models instead.
-        keep_going: Leave out what the server refuses of the models, and compare the rest.
+        keep_going: Leave out models that the server refuses, and compare the rest.
 
     Raises:
         ConnectError: The database cannot be reached.
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
-    async with open_scratch_session(config) as place:
+    async with open_scratch_session(config) as session:
         if models:
             comparison = await compare_with_models(
-                place, files, from_live=True, keep_going=keep_going
+                session, files, from_live=True, keep_going=keep_going
             )
-            return _result(place, "live with models", comparison)
-        return _result(place, "live with files", await _live_with_files(place, files))
+            return _result(session, "live with models", comparison)
+        return _result(session, "live with files", await _live_with_files(session, files))
 
 
 @operation("check_models")
@@ -107,7 +107,7 @@ async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> D
 
     Args:
         config: The database, its name, or ``None`` for the default one.
-        keep_going: Leave out what the server refuses of the models, and compare the rest.
+        keep_going: Leave out models that the server refuses, and compare the rest.
 
     Raises:
         ConfigurationError: The models cannot be read.
@@ -115,40 +115,40 @@ async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> D
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
-    async with open_scratch_session(config) as place:
-        comparison = await compare_with_models(place, files, keep_going=keep_going)
-        return _result(place, "files with models", comparison)
+    async with open_scratch_session(config) as session:
+        comparison = await compare_with_models(session, files, keep_going=keep_going)
+        return _result(session, "files with models", comparison)
 
 
-async def _live_with_files(place: ScratchSession, files: Many[Migration]) -> SchemaComparison:
-    """Return the live database and its files, without what cannot be compared."""
-    found = await read_live_schema(place, await floor_of(place, files))
-    source, current, unbuilt = await build_live(place, found)
-    desired = await place.schema(files_source(files))
+async def _live_with_files(session: ScratchSession, files: Many[Migration]) -> SchemaComparison:
+    """Compare the live database with its files, without objects that cannot be compared."""
+    found = await read_live_schema(session, await floor_of(session, files))
+    source, current, unbuilt = await build_live(session, found)
+    desired = await session.schema(files_source(files))
     both = (current, desired)
     current, desired, left = comparable(current, desired, unbuilt)
     desired = await normalize_schema(
-        place, current, keep_unmanaged_tables(place.config, current, desired)
+        session, current, keep_unmanaged_tables(session.config, current, desired)
     )
     left_out = names_of(left, *both, found.read)
     comparison = SchemaComparison(
         source=source, current=current, desired=desired, left=left, left_out=left_out
     )
-    return without_undeclared(place.config, comparison, "migration")
+    return without_undeclared(session.config, comparison, "migration")
 
 
-def _result(place: ScratchSession, what: str, comparison: SchemaComparison) -> DiffResult:
+def _result(session: ScratchSession, what: str, comparison: SchemaComparison) -> DiffResult:
     current, desired = comparison.current, comparison.desired
     changes, default = diff(current, desired), desired.default_namespace
     sql, problem = "", None
     try:
-        sql = _sql(place, changes, current, desired)
+        sql = _sql(session, changes, current, desired)
     except UnsupportedChange as error:
         problem = error.message
     return DiffResult(
-        database=place.config.database_name,
+        database=session.config.database_name,
         compared=what,
-        differences=tuple(listed(without_serials(changes), default)),
+        differences=tuple(group_differences(without_owned_sequences(changes), default)),
         sql=sql,
         problem=problem,
         left_out=comparison.left_out,
@@ -156,19 +156,19 @@ def _result(place: ScratchSession, what: str, comparison: SchemaComparison) -> D
     )
 
 
-def listed(changes: Many[Change], default_namespace: str | None) -> Iterator[Difference]:
-    """Yield one difference for each change; columns with the same change of default share one."""
-    alike: defaultdict[tuple[str, str] | None, list[Change]] = defaultdict(list)
+def group_differences(changes: Many[Change], default_namespace: str | None) -> Iterator[Difference]:
+    """Yield the differences of *changes*; columns with the same change of default share one."""
+    groups: defaultdict[tuple[str, str] | None, list[Change]] = defaultdict(list)
     for change in changes:
-        alike[_new_default(change)].append(change)
+        groups[_new_default(change)].append(change)
     for change in changes:
         what = display_name(subject(change), default_namespace)
         texts = _new_default(change)
-        run_concurrently = alike[texts]
-        if texts is None or len(run_concurrently) == 1:
+        group = groups[texts]
+        if texts is None or len(group) == 1:
             yield Difference(change=type(change).__name__, what=what)
-        elif change is run_concurrently[0]:
-            columns = [display_name(subject(item), default_namespace) for item in run_concurrently]
+        elif change is group[0]:
+            columns = [display_name(subject(item), default_namespace) for item in group]
             names = ", ".join(name.removeprefix("column ") for name in columns)
             what = f"default of {len(columns)} columns from {texts[0]} to {texts[1]}: {names}"
             yield Difference(change=type(change).__name__, what=what)
@@ -183,8 +183,8 @@ def _new_default(change: Change) -> tuple[str, str] | None:
             return None
 
 
-def without_serials(changes: Many[Change]) -> list[Change]:
-    """*changes* without the sequences that come and go with a table that does, as SQL has it."""
+def without_owned_sequences(changes: Many[Change]) -> list[Change]:
+    """Return *changes* without the sequences of created and dropped tables."""
     tables = {c.table.name for c in changes if isinstance(c, CreateTable | DropTable)}
     inside = {
         obj.name
@@ -205,7 +205,7 @@ def _sequences(change: Change) -> list[Sequence]:
             return []
 
 
-def _sql(place: ScratchSession, changes: Many[Change], current: Schema, desired: Schema) -> str:
+def _sql(session: ScratchSession, changes: Many[Change], current: Schema, desired: Schema) -> str:
     task = Task(current=current, desired=desired)
-    found = render(place.authoring_dialect, task, changes, DEFAULT_OPTIONS)
+    found = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
     return "\n".join(line for item in found for line in statement_lines(item))

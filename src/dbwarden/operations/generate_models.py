@@ -1,4 +1,4 @@
-"""SQLAlchemy models from a live database, which lead back to exactly that database."""
+"""Write SQLAlchemy models that build exactly a live database."""
 
 import re
 import tempfile
@@ -29,7 +29,7 @@ from dbwarden.types import DatabaseName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedModels:
-    """The code, how many tables it describes, and what it leaves out."""
+    """The code, the number of its tables, and the objects left out."""
 
     database: DatabaseName
     tables: int
@@ -39,30 +39,30 @@ class GeneratedModels:
 
 @operation("generate_models")
 async def generate_models(config: DatabaseConfig) -> GeneratedModels:
-    """Write SQLAlchemy 2.0 models for what the live database has, proven to lead back to it.
+    """Write SQLAlchemy 2.0 models of the live database, proven to build it again.
 
     Raises:
         ConnectError: The database cannot be reached.
-        UsageError: It holds no tables, or there is no place for a scratch database.
-        NotProven: The models would build something else; names what.
+        UsageError: It has no tables, or there is no place for a scratch database.
+        NotProven: The models would build another schema; names a difference.
     """
-    async with open_scratch_session(config, use_cache=False) as place:
-        found = await read_adopted(place)
-        schema = await place.schema(found.source)
-        there = await set_up_of(place)
+    async with open_scratch_session(config, use_cache=False) as session:
+        found = await read_adopted(session)
+        schema = await session.schema(found.source)
+        there = await set_up_of(session)
         own = [table for table in schema.tables if not _is_there(there, table)]
         if not own:
             raise UsageError("the database holds no tables", database=config.database_name)
-        before = await _before(place, schema)
-        early = _named(_early(schema), there)
-        idiomatic, built = await _draft(place, early, before)
-        rest = place.authoring_dialect.render(diff(built, schema), current=built, desired=schema)
+        before = await _statements_before(session, schema)
+        early = _with_referenced_setup(_without_late_parts(schema), there)
+        idiomatic, built = await _choose_style(session, early, before)
+        rest = session.authoring_dialect.render(diff(built, schema), current=built, desired=schema)
         after = [item.text for item in rest]
         code = module(early, before=before, after=after, idiomatic=idiomatic)
-        left = await differences(place, await _built(place, code), schema)
+        left = await differences(session, await _build(session, code), schema)
         if left:
             raise NotProven(
-                f"the models would not lead back to the database: {subject(left[0])} differs",
+                f"the models would not build the same database: {subject(left[0])} differs",
                 database=config.database_name,
             )
     return GeneratedModels(
@@ -77,8 +77,8 @@ def _is_there(there: SetUp | None, table: Table) -> bool:
     return there is not None and there.schema.table(table.name) is not None
 
 
-def _named(schema: Schema, there: SetUp | None) -> Schema:
-    """Return *schema* without the tables of ``scratch_setup`` that no foreign key leads to."""
+def _with_referenced_setup(schema: Schema, there: SetUp | None) -> Schema:
+    """Return *schema* without tables of ``scratch_setup`` that no foreign key references."""
     kept = {table.name for table in schema.tables if not _is_there(there, table)}
     by_name = {table.name: table for table in schema.tables}
     waiting = list(kept)
@@ -90,22 +90,24 @@ def _named(schema: Schema, there: SetUp | None) -> Schema:
     return replace(schema, tables=tuple(it for it in schema.tables if it.name in kept))
 
 
-async def _draft(place: ScratchSession, schema: Schema, before: list[str]) -> tuple[bool, Schema]:
-    """Whether the code may be idiomatic, and what its models build by themselves.
+async def _choose_style(
+    session: ScratchSession, schema: Schema, before: list[str]
+) -> tuple[bool, Schema]:
+    """Return whether the code can be idiomatic, and the schema that its models build.
 
-    It may where that leaves no more to say in SQL than the plain form does.
+    It can if idiomatic models need no more additional SQL than plain ones.
     """
-    built = await _built(place, module(schema, before=before, idiomatic=True))
+    built = await _build(session, module(schema, before=before, idiomatic=True))
     if not (left := diff(built, schema)):
         return True, built
-    plainly = await _built(place, module(schema, before=before))
+    plainly = await _build(session, module(schema, before=before))
     return (True, built) if len(left) <= len(diff(plainly, schema)) else (False, plainly)
 
 
-def _early(schema: Schema) -> Schema:
-    """*schema* without the parts of tables that call a function which itself needs tables or enums.
+def _without_late_parts(schema: Schema) -> Schema:
+    """Return *schema* without table parts that call a function that needs tables or enums.
 
-    They are said in SQL, after the function.
+    They are written as SQL, after the function.
     """
     first = independent(schema)
     late = {
@@ -135,9 +137,9 @@ def _without(table: Table, late: AbstractSet[Ref]) -> Table:
     )
 
 
-async def _before(place: ScratchSession, schema: Schema) -> list[str]:
-    """What has to be there before the tables: extensions, domains, functions, sequences."""
-    empty = await place.schema(EMPTY)
+async def _statements_before(session: ScratchSession, schema: Schema) -> list[str]:
+    """Return the SQL to run before the tables: extensions, domains, functions, sequences."""
+    empty = await session.schema(EMPTY)
     refs = independent(schema)
     serial = {
         table.column_ref(column.name)
@@ -165,28 +167,28 @@ async def _before(place: ScratchSession, schema: Schema) -> list[str]:
     }
     subset = replace(subset, **objects)
     changes = diff(empty, subset)
-    rendered = place.authoring_dialect.render(changes, current=empty, desired=subset)
+    rendered = session.authoring_dialect.render(changes, current=empty, desired=subset)
     texts = [item.text for item in rendered]
-    return [OFF, *texts, ON] if OFF not in texts and _named_too_early(schema, subset) else texts
+    return [OFF, *texts, ON] if OFF not in texts and _names_later_objects(schema, subset) else texts
 
 
-def _named_too_early(schema: Schema, first: Schema) -> bool:
-    """Whether a function of *first* may name what is made after it, in a body that is a string."""
+def _names_later_objects(schema: Schema, first: Schema) -> bool:
+    """Return whether the body of a function of *first* may name a later object."""
     made = {obj.ref for obj in first.objects}
     names = {obj.ref.name for obj in schema.objects if obj.ref not in made}
     names |= {table.name.name for table in schema.tables}
     return any(names & set(re.findall(r"\w+", it.definition)) for it in first.routines)
 
 
-async def _built(place: ScratchSession, code: str) -> Schema:
-    """The schema that the module *code* builds in scratch."""
-    asked = await anyio.to_thread.run_sync(_read, place, code, await set_up_of(place))
-    return await place.schema(asked.source)
+async def _build(session: ScratchSession, code: str) -> Schema:
+    """Build the module *code* in scratch and return the schema."""
+    asked = await anyio.to_thread.run_sync(_read, session, code, await set_up_of(session))
+    return await session.schema(asked.source)
 
 
-def _read(place: ScratchSession, code: str, there: SetUp | None) -> DesiredState:
+def _read(session: ScratchSession, code: str, there: SetUp | None) -> DesiredState:
     with tempfile.TemporaryDirectory(prefix="dbwarden-models-") as folder:
         path = Path(folder, "models.py")
         path.write_text(code, encoding="utf-8")
-        config = replace(place.config, model_paths=(str(path),), schema_paths=(), project=None)
-        return read_desired(config, place.authoring_dialect, there)
+        config = replace(session.config, model_paths=(str(path),), schema_paths=(), project=None)
+        return read_desired(config, session.authoring_dialect, there)

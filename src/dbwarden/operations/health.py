@@ -1,4 +1,4 @@
-"""What a health endpoint says of a database. Never raises for one that is down."""
+"""Report the health of a database. Never raises if the database is down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,10 +34,9 @@ POOL_FULL = "all connections of the pool are in use"
 class DatabaseHealth:
     """The health of one database; its fields, in this order, are the JSON of the endpoint.
 
-    ``connected`` says that the database answers: also where its history cannot be read, or where
-    the application holds all connections of its pool. ``pending_migrations`` and ``lock_active``
-    are ``None`` where they are not known. ``error`` is a short sentence without hosts, users or
-    secrets.
+    ``connected`` means that the database answers, even if its history cannot be read or the
+    application holds all connections of its pool. ``pending_migrations`` and ``lock_active`` are
+    ``None`` if unknown. ``error`` is a short sentence without hosts, users or secrets.
     """
 
     database: DatabaseName
@@ -50,7 +49,7 @@ class DatabaseHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The health of several databases: the worst of theirs, and each."""
+    """The health of several databases: the worst status, and each database."""
 
     status: HealthStatus
     databases: tuple[DatabaseHealth, ...]
@@ -58,7 +57,7 @@ class Health:
 
 @operation("health")
 async def health(config: DatabaseConfig) -> DatabaseHealth:
-    """Say how one database is: ``ok``, ``degraded`` (not as the files say) or ``error``."""
+    """Return the health of a database: ``ok``, ``degraded`` (differs from files) or ``error``."""
     try:
         result = await check(config)
     except DBWardenError as error:
@@ -70,7 +69,7 @@ def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth
     """Return the health of a database from its status. A running migration is no fault.
 
     Args:
-        status: What was read.
+        status: The status of the database.
         pool_full: The application holds all connections of its pool, so that requests wait.
     """
     reasons = [
@@ -84,25 +83,25 @@ def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth
         if keys
     ]
     faults = bool(status.changed or status.missing or status.partial)
-    ill = _illness(status.replica)
-    told = [f"migrations: {', '.join(reasons)}"] if faults else []
-    told += [ill] if ill else []
-    told += [POOL_FULL] if pool_full else []
+    replica_problem = _replica_problem(status.replica)
+    messages = [f"migrations: {', '.join(reasons)}"] if faults else []
+    messages += [replica_problem] if replica_problem else []
+    messages += [POOL_FULL] if pool_full else []
     return DatabaseHealth(
         database=status.database,
-        status="degraded" if reasons or ill or pool_full else "ok",
+        status="degraded" if reasons or replica_problem or pool_full else "ok",
         connected=True,
         pending_migrations=len(status.pending),
         lock_active=status.lock_holder is not None,
-        error="; ".join(told) or None,
+        error="; ".join(messages) or None,
     )
 
 
-def _illness(replica: ReplicaStatus | None) -> str | None:
-    """What is wrong with a replica as one; an unknown primary is no illness of its replica."""
+def _replica_problem(replica: ReplicaStatus | None) -> str | None:
+    """Return the problem of a replica, if any; an unreachable primary is none of them."""
     if replica is None or replica.clean:
         return None
-    words = ["takes writes"] if replica.writable else []
+    words = ["accepts writes"] if replica.writable else []
     many = len(replica.behind)
     words += [f"{many} migration{'s' if many > 1 else ''} behind"] if many else []
     return f"replica: {', '.join(words)}"
@@ -121,7 +120,7 @@ def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:
 
 
 def public_sentence(error: DBWardenError) -> str:
-    """Return what anybody may read: the kind of failure; no hosts, users or server's words."""
+    """Return the kind of failure for the public, without hosts, users or server messages."""
     match error:
         case AccessDenied():
             return "access denied"
@@ -148,7 +147,7 @@ def public_sentence(error: DBWardenError) -> str:
 
 
 def overall(databases: Sequence[DatabaseHealth]) -> Health:
-    """The health of all: the worst of theirs."""
+    """Combine the health of several databases; the worst status wins."""
     states = {database.status for database in databases}
     worst: HealthStatus = "ok"
     if "error" in states:

@@ -1,4 +1,4 @@
-"""Who did what, when: the rows of the migration history, oldest first."""
+"""Read the rows of the migration history, oldest first."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,14 @@ from dbwarden.operations.operation import dialect_of, operation
 from dbwarden.types import DatabaseName
 
 NEWEST = 100
-"""How many rows of a history are read unless more are asked for."""
+"""The default number of rows to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryResult:
     """The newest rows of one database's migration history, oldest first.
 
-    Rolled-back migrations are included. ``older`` is the number of rows before them that were not
-    read.
+    Rolled-back migrations are included. ``older`` is the number of older rows that were not read.
     """
 
     database: DatabaseName
@@ -27,7 +26,7 @@ class HistoryResult:
 
 @operation("history")
 async def history(config: DatabaseConfig, *, limit: int | None = NEWEST) -> HistoryResult:
-    """Read the migration history. It is empty when nothing was ever applied.
+    """Read the migration history.
 
     Args:
         config: The database, its name, or ``None`` for the default one.

@@ -1,4 +1,4 @@
-"""Begin a project: write a dbwarden.py and a folder for its migrations."""
+"""Start a project: write a dbwarden.py and a folder for its migrations."""
 
 import json
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ database_config(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitResult:
-    """The configuration file and the folder that were made."""
+    """The configuration file and the folder that were created."""
 
     path: Path
     migrations: Path
@@ -50,12 +50,11 @@ async def init(
     Args:
         folder: The project's root.
         name: The name of the first database.
-        url: Its URL; a SQLite file ``app.db`` when left out. A URL with a password is not
-            written down: it belongs in the environment.
+        url: Its URL, without a password; default: the SQLite file ``app.db``.
 
     Raises:
-        UsageError: There is a configuration already, the name or the URL cannot be used, the URL
-            holds a password, or the file cannot be written.
+        UsageError: A configuration exists already, the name or the URL is invalid, the URL
+            contains a password, or the file cannot be written.
     """
     return await anyio.to_thread.run_sync(_write, Path(folder), name, url or "sqlite:///app.db")
 
@@ -80,7 +79,7 @@ def _write(folder: Path, name: str, url: str) -> InitResult:
 
 
 def _check(name: str, url: str, folder: Path) -> None:
-    """Whether *name* and *url* can be written down."""
+    """Check that *name* and *url* can be written to the file."""
     from dbwarden.config.names import problem_of_name
     from dbwarden.config.urls import parse_url
 

@@ -1,16 +1,16 @@
-"""Who migrates this database right now, and how to end that."""
+"""Inspect and release the migration lock."""
 
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.history import LockHolder
-from dbwarden.operations.operation import dialect_of, look, operation
+from dbwarden.operations.operation import dialect_of, operation, read_status
 from dbwarden.types import DatabaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockStatus:
-    """Who holds the migration lock; ``None`` when it is free."""
+    """The holder of the migration lock; ``None`` if it is free."""
 
     database: DatabaseName
     holder: LockHolder | None
@@ -18,9 +18,9 @@ class LockStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockResult:
-    """Which process was ended, or still holds the lock.
+    """The process that was terminated or still holds the lock.
 
-    ``holder`` is ``None`` when the lock was free, and ``ended`` says whether it was ended.
+    ``holder`` is ``None`` if the lock was free; ``ended`` is true if it was terminated.
     """
 
     database: DatabaseName
@@ -30,22 +30,21 @@ class UnlockResult:
 
 @operation("lock_status")
 async def lock_status(config: DatabaseConfig) -> LockStatus:
-    """Say who holds the migration lock. Reads only."""
-    reading = await look(config)
+    """Return the holder of the migration lock. Reads only."""
+    reading = await read_status(config)
     return LockStatus(database=config.database_name, holder=reading.holder)
 
 
 @operation("unlock")
 async def unlock(config: DatabaseConfig, *, holder: LockHolder | None = None) -> UnlockResult:
-    """End the process that holds the migration lock; what it was doing is rolled back.
+    """Terminate the process that holds the migration lock; its work is rolled back.
 
-    A lock lives and dies with its connection, so there is never a stale one to clear: this ends a
-    migrator that is alive.
+    A lock ends with its connection, so there are no stale locks. This terminates a live migrator.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
-        holder: End only this one, as ``lock_status`` returned it, and no other migrator that holds
-            the lock by now.
+        holder: The holder to terminate, as ``lock_status`` returned it. A later holder of the
+            lock is left alone.
     """
     async with dialect_of(config).connect(config) as connection:
         meant = holder or (await connection.read()).holder

@@ -1,4 +1,4 @@
-"""Write the next migration from the models, proven before it is written."""
+"""Write the next migration from the models, after proving it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -45,12 +45,12 @@ from dbwarden.types import DatabaseName, format_version
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeMigrationsResult:
-    """What came of it.
+    """The migration that was written, if any.
 
-    ``path`` is ``None`` when nothing was written: models and migrations agree, or only the SQL
-    was asked for. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
-    ``not proven``. ``locks`` are lines about tables that were there before. ``left_out`` is what
-    was not compared: objects that dbwarden does not write, with what needs them, and tables whose
+    ``path`` is ``None`` if nothing was written: models and migrations agree, or only the SQL
+    was requested. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
+    ``not proven``. ``locks`` describes the locks on existing tables. ``left_out`` lists objects
+    that were not compared: those that dbwarden does not write, their dependents, and tables whose
     modules no ``model_paths`` name. ``refused`` are the errors of models that were left out
     (``keep_going``).
     """
@@ -72,8 +72,8 @@ class MakeMigrationsResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What was ordered, beside the database."""
+class MakeOptions:
+    """The options of one run."""
 
     message: str
     name: str | None
@@ -105,31 +105,31 @@ async def make_migrations(
     keep_going: bool = False,
     asker: Asker | None = None,
 ) -> MakeMigrationsResult:
-    """Compare the models with the migration files and write what leads from one to the other.
+    """Compare the models with the migration files and write the migration between them.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
         message: What the migration does; becomes the file's name.
         name: Another name for the file.
-        empty: Write a file without SQL, whatever the models say.
+        empty: Write a file without SQL.
         sql: Return the text and write nothing.
         renames: ``users.nick:nickname``, ``users:people``, ``status.old:new``.
-        allow_drop: What may be destroyed, by exact name: ``users.email``.
-        fills: Column and the expression for rows without a value.
-        using: Column and the expression that turns old values into new ones.
-        rollback_using: The same for the way back: new values into old ones.
-        online: Use the forms that do not block reading and writing.
+        allow_drop: Objects that may lose data, by exact name: ``users.email``.
+        fills: Expressions for existing rows without a value, by column.
+        using: Expressions that convert old values, by column.
+        rollback_using: Expressions that convert new values back in the rollback, by column.
+        online: Use statements that do not block reads and writes.
         unproven: Write the migration even if it could not be proven.
         allow_failing_on_rows: Write it even if a column has no value for existing rows.
         from_live: Compare with the live database instead of the files.
-        keep_going: Leave out what the server refuses of the models, and write the rest.
-        asker: Who can be asked; ``None`` where nobody can.
+        keep_going: Leave out models that the server refuses, and write the rest.
+        asker: Asks the user, if possible.
 
     Raises:
-        UsageError: A replica; nothing to compare; a rename, drop or fill that nobody decided.
+        UsageError: A replica; nothing to compare; an undecided rename, drop or fill.
         ConfigurationError: The models cannot be read.
         UnsupportedChange: A difference that cannot be expressed.
-        NotProven, StatementFailed: It does not run or lead where it should; nothing was written.
+        NotProven, StatementFailed: The proof failed; nothing was written.
     """
     _refuse_replica(config)
     answers = Answers(
@@ -143,21 +143,23 @@ async def make_migrations(
         asker=asker,
     )
     how = {"unproven": unproven, "from_live": from_live, "keep_going": keep_going}
-    order = Order(message, name, answers, write=not sql, **how)
-    return await (_empty(config, order) if empty else _made(config, order))
+    options = MakeOptions(message, name, answers, write=not sql, **how)
+    return await (_empty(config, options) if empty else _compare(config, options))
 
 
-async def _empty(config: DatabaseConfig, order: Order) -> MakeMigrationsResult:
+async def _empty(config: DatabaseConfig, options: MakeOptions) -> MakeMigrationsResult:
     names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
-    return await _finish(config, names, order, empty_migration(order.message), {"verdict": None})
+    return await _finish(
+        config, names, options, empty_migration(options.message), {"verdict": None}
+    )
 
 
-async def _made(config: DatabaseConfig, order: Order) -> MakeMigrationsResult:
+async def _compare(config: DatabaseConfig, options: MakeOptions) -> MakeMigrationsResult:
     files = await migration_files(config)
     try:
-        async with open_scratch_session(config) as place:
-            return await _make(place, files, order)
-    except UsageError as error:  # of several databases, which is it?
+        async with open_scratch_session(config) as session:
+            return await _make(session, files, options)
+    except UsageError as error:  # name the database, as there may be several
         error.database = error.database or config.database_name
         raise
 
@@ -172,135 +174,139 @@ def _refuse_replica(config: DatabaseConfig) -> None:
 
 
 async def _make(
-    place: ScratchSession, files: Sequence[Migration], order: Order
+    session: ScratchSession, files: Sequence[Migration], options: MakeOptions
 ) -> MakeMigrationsResult:
-    config = place.config
-    live, keep_going = order.from_live, order.keep_going
-    comparison = await compare_with_models(place, files, from_live=live, keep_going=keep_going)
+    config = session.config
+    live, keep_going = options.from_live, options.keep_going
+    comparison = await compare_with_models(session, files, from_live=live, keep_going=keep_going)
     comparison = replace(
         comparison, left_out=(*unclaimed(comparison.hints.unclaimed), *comparison.left_out)
     )
-    if not order.answers.renames and not differ(comparison.current, comparison.desired):
+    if not options.answers.renames and not differ(comparison.current, comparison.desired):
         name = config.database_name
-        return MakeMigrationsResult(database=name, agree=True, proven=True, **_told(comparison))
+        return MakeMigrationsResult(
+            database=name, agree=True, proven=True, **_extra_fields(comparison)
+        )
     task = Task(
         current=comparison.current,
         desired=comparison.desired,
         hints=comparison.hints,
-        answers=order.answers,
+        answers=options.answers,
     )
-    if not order.from_live:
+    if not options.from_live:
         texts = (migration.upgrade.text for migration in files)
         task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
     decisions = await decide(task)
     comparison = without_undeclared(config, comparison, "model", decisions.renames)
-    comparison = await follow_renames(place, comparison, decisions.renames)
+    comparison = await follow_renames(session, comparison, decisions.renames)
     task = replace(
         task, current=comparison.current, desired=comparison.desired, preserved=comparison.preserved
     )
-    fills = await decide_fills(place, comparison.source, task, decisions, unproven=order.unproven)
+    fills = await decide_fills(
+        session, comparison.source, task, decisions, unproven=options.unproven
+    )
     task = replace(task, decided=replace(decisions, fills=fills))
-    planned, proof = await _proven_plan(place, files, order, comparison, task)
-    text, fields = _written(order, planned, proof, comparison)
-    result = await _finish(config, files, order, text, {**fields, **_told(comparison)})
-    if proof is not None and result.path is not None and not order.from_live:
-        # Who asks next whether models and files agree need not replay them.
+    planned, proof = await _proven_plan(session, files, options, comparison, task)
+    text, fields = _render(options, planned, proof, comparison)
+    result = await _finish(config, files, options, text, {**fields, **_extra_fields(comparison)})
+    if proof is not None and result.path is not None and not options.from_live:
+        # Cache the schema, so that the next comparison need not replay the files.
         written = parse(
             text, path=result.path, database=config.files_of, dialect=config.database_type
         )
-        await place.keep(files_source((*files, written)), proof.after)
+        await session.keep(files_source((*files, written)), proof.after)
     return result
 
 
-def _told(comparison: SchemaComparison) -> dict[str, Any]:
+def _extra_fields(comparison: SchemaComparison) -> dict[str, Any]:
     return {"left_out": comparison.left_out, "refused": comparison.refused}
 
 
 async def _proven_plan(
-    place: ScratchSession,
+    session: ScratchSession,
     files: Sequence[Migration],
-    order: Order,
+    options: MakeOptions,
     comparison: SchemaComparison,
     task: Task,
 ) -> tuple[Plan, Proof | None]:
-    """A plan that was shown to work: in the models' words, or else in the catalog's."""
-    planned = await plan(place.authoring_dialect, task)
-    # What was decided is not asked again.
-    silent = replace(order.answers, allow_drop=planned.up.to_allow, asker=None)
+    """Return a proven plan: with the expressions of the models, else of the catalog."""
+    planned = await plan(session.authoring_dialect, task)
+    # Do not ask the same questions again.
+    silent = replace(options.answers, allow_drop=planned.up.to_allow, asker=None)
     task = replace(task, answers=silent, decided=planned.decisions)
     try:
-        return planned, await _prove(place, files, order, comparison, planned)
+        return planned, await _prove(session, files, options, comparison, planned)
     except (NotProven, StatementFailed) as error:
-        if (forward := _without_way_back(planned, error)) is not None:
-            return forward, await _prove(place, files, order, comparison, forward)
-        async for other in _in_other_words(place, task):
-            again = await _planned_again(place, other)
-            if again is None or again == planned:
+        if (forward := _as_irreversible(planned, error)) is not None:
+            return forward, await _prove(session, files, options, comparison, forward)
+        async for other in _alternatives(session, task):
+            other_plan = await _replan(session, other)
+            if other_plan is None or other_plan == planned:
                 continue
             try:
-                return again, await _prove(place, files, order, comparison, again)
+                return other_plan, await _prove(session, files, options, comparison, other_plan)
             except (NotProven, StatementFailed):
                 pass
-        if order.unproven:
+        if options.unproven:
             why = error.message.removeprefix("the scratch database refused: ")
             return replace(planned, not_proven=why), None
-        raise _not_written(error) from error
+        raise _unproven_error(error) from error
 
 
-def _without_way_back(planned: Plan, error: NotProven | StatementFailed) -> Plan | None:
-    """*planned* as irreversible, where only the server can know that there is no way back."""
+def _as_irreversible(planned: Plan, error: NotProven | StatementFailed) -> Plan | None:
+    """Return *planned* as irreversible, if only the server knows that there is no way back."""
     if planned.rollback is None or "has no update path from" not in error.message:
         return None
     why = error.message.removeprefix("the scratch database refused: ")
     return replace(planned, rollback=None, no_way_back=f"{why}.")
 
 
-async def _in_other_words(place: ScratchSession, task: Task) -> AsyncIterator[Task]:
-    """Yield *task* without outdated words of earlier files, then with the catalog's words alone."""
+async def _alternatives(session: ScratchSession, task: Task) -> AsyncIterator[Task]:
+    """Yield *task* without outdated expressions of files, then with those of the catalog only."""
     if task.earlier is not NO_HINTS:
-        yield replace(task, earlier=await confirm_hints(place, task.current, task.earlier))
+        yield replace(task, earlier=await confirm_hints(session, task.current, task.earlier))
     if task.hints is not NO_HINTS or task.earlier is not NO_HINTS:
         yield replace(task, hints=NO_HINTS, earlier=NO_HINTS)
 
 
-async def _planned_again(place: ScratchSession, task: Task) -> Plan | None:
+async def _replan(session: ScratchSession, task: Task) -> Plan | None:
     try:
-        return await plan(place.authoring_dialect, task)
+        return await plan(session.authoring_dialect, task)
     except DBWardenError:
         return None
 
 
-def _not_written(error: NotProven | StatementFailed) -> DBWardenError:
+def _unproven_error(error: NotProven | StatementFailed) -> DBWardenError:
     error.message = f"the migration could not be proven and was not written: {error.message}"
     error.next_step = (
-        error.next_step or "See it with --sql --unproven; --unproven writes it as it is."
+        error.next_step or "See it with --sql --unproven. --unproven alone writes it unproven."
     )
     return error
 
 
 async def _prove(
-    place: ScratchSession,
+    session: ScratchSession,
     files: Sequence[Migration],
-    order: Order,
+    options: MakeOptions,
     comparison: SchemaComparison,
     planned: Plan,
 ) -> Proof:
     draft = migration_text(
-        Header(purpose=order.message, verdict="exact"),
+        Header(purpose=options.message, verdict="exact"),
         planned,
         comparison.desired.default_namespace,
     )
-    config = place.config
-    path = config.migrations_dir / _file_name(config, files, order)
+    config = session.config
+    path = config.migrations_dir / _file_name(config, files, options)
     migration = parse(draft, path=path, database=config.files_of, dialect=config.database_type)
     ends = (comparison.source, comparison.current, comparison.desired)
-    proof = await prove(place, *ends, migration, comparison.left)
+    proof = await prove(session, *ends, migration, comparison.left)
     _refuse_broken(proof.after, comparison.current, migration)
     return proof
 
 
 def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
-    """Raise where a view or trigger that could be used cannot be used any more."""
+    """Raise if the migration breaks a view or trigger."""
     known = {ref for ref, _ in before.broken}
     for ref, why in after.broken:
         if ref not in known:
@@ -314,8 +320,8 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
             )
 
 
-def _written(
-    order: Order, planned: Plan, proof: Proof | None, comparison: SchemaComparison
+def _render(
+    options: MakeOptions, planned: Plan, proof: Proof | None, comparison: SchemaComparison
 ) -> tuple[str, dict[str, object]]:
     changed = find_changed_values(proof, planned, comparison.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
@@ -330,7 +336,7 @@ def _written(
     notes = tuple(losses(planned, changed, untried))
     notes += tuple(failures(planned, proof, comparison.desired))
     header = Header(
-        purpose=order.message,
+        purpose=options.message,
         verdict=word,
         server=proof.server if proof else None,
         notes=notes,
@@ -348,21 +354,23 @@ def _written(
     }
 
 
-def _file_name(config: DatabaseConfig, files: Sequence[Migration | FileName], order: Order) -> str:
+def _file_name(
+    config: DatabaseConfig, files: Sequence[Migration | FileName], options: MakeOptions
+) -> str:
     number = format_version(next_version(files))
-    return f"{config.files_of}__{number}_{slug(order.name or order.message)}.sql"
+    return f"{config.files_of}__{number}_{slug(options.name or options.message)}.sql"
 
 
 async def _finish(
     config: DatabaseConfig,
     files: Sequence[Migration | FileName],
-    order: Order,
+    options: MakeOptions,
     text: str,
     fields: Mapping[str, object],
 ) -> MakeMigrationsResult:
-    name = _file_name(config, files, order)
+    name = _file_name(config, files, options)
     path = None
-    if order.write:
+    if options.write:
         path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
     return MakeMigrationsResult(
         database=config.database_name,

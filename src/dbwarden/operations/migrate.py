@@ -1,4 +1,4 @@
-"""Apply what is pending."""
+"""Apply pending migrations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ from dbwarden.files.directives import failing_note
 from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow, Reading
 from dbwarden.operations.operation import (
-    Cutter,
-    cut_once,
+    StepSplitter,
+    cached_splitter,
     dialect_of,
     files_once,
     migration_files,
     operation,
 )
-from dbwarden.operations.pending import fresh_works, resumed_work
+from dbwarden.operations.pending import fresh_migrations, resume_migration
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
 
 DATA_EXCEPTION = "22"
 CONSTRAINT = "23"
-"""The classes of SQLSTATE that are about the values of rows."""
+"""The SQLSTATE classes of errors about row values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationRun:
-    """One migration that ran. ``duration_ms`` is the server's own count, in milliseconds."""
+    """One migration that ran. ``duration_ms`` is measured by the server, in milliseconds."""
 
     key: str
     description: str
@@ -41,7 +41,7 @@ class MigrationRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSQL:
-    """What a dry run would send: the SQL of one migration, as written."""
+    """The SQL of one migration in a dry run, as written."""
 
     key: str
     description: str
@@ -51,11 +51,11 @@ class PlannedSQL:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrateResult:
-    """What a migrate did.
+    """The result of a migrate.
 
-    ``applied`` in the order in which they ran; empty when there was nothing to do. ``version``
-    is the newest applied version afterwards. ``ahead`` are applied versions newer than any file.
-    ``planned`` is filled by a dry run only, which applies nothing.
+    ``applied`` lists the migrations in the order in which they ran. ``version`` is the newest
+    applied version afterwards. ``ahead`` lists applied versions newer than any file. ``planned``
+    is set only by a dry run, which applies nothing.
     """
 
     database: DatabaseName
@@ -67,8 +67,8 @@ class MigrateResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """How far to go: up to a version, so many, and whether older ones may follow newer ones."""
+class UpgradeLimits:
+    """The limits of an upgrade: a version, a number, and whether order may be violated."""
 
     to: str | None = None
     count: int | None = None
@@ -86,131 +86,133 @@ async def migrate(
     at_least: bool = False,
     dry_run: bool = False,
 ) -> MigrateResult:
-    """Apply what is pending on one database.
+    """Apply the pending migrations of one database.
 
-    Looks first without a lock, so that programs that start together with nothing to do don't
-    queue; then holds the lock, looks again, and applies what is left.
+    First reads without a lock, so that programs that start together with nothing to do do not
+    queue. Then takes the lock, reads again, and applies what is still pending.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
-        to: Up to and including this version (``"7"`` or ``"0007"``).
-        count: At most so many.
-        out_of_order: Apply files that are older than what is applied already, too.
-        at_least: A database that is past *to* already has nothing to do, instead of an error.
+        to: The last version to apply (``"7"`` or ``"0007"``).
+        count: The maximum number of migrations to apply.
+        out_of_order: Also apply files that are older than the newest applied one.
+        at_least: Accept a database that is already past *to*, instead of raising an error.
         dry_run: Return the SQL in order instead; read-only, enforced by the server.
 
     Raises:
-        HistoryError: Files and ledger do not agree; says what to do.
-        MigrationFileError: A file cannot be read; nothing was run.
-        StatementFailed: The server refused a statement; what came before it is applied.
+        HistoryError: Files and migration history do not agree; says what to do.
+        MigrationFileError: A file cannot be read; nothing ran.
+        StatementFailed: The server refused a statement; earlier ones are applied.
         MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
     """
-    wanted = Wanted(to=to, count=count, out_of_order=out_of_order, at_least=at_least)
+    limits = UpgradeLimits(to=to, count=count, out_of_order=out_of_order, at_least=at_least)
     async with files_once():
         try:
-            return await _migrate(config, wanted, dry_run=dry_run)
+            return await _migrate(config, limits, dry_run=dry_run)
         except StatementFailed as error:
             await _repeat_header(error)
             raise
 
 
 async def _repeat_header(error: StatementFailed) -> None:
-    """Add to *error* what its file's header knows about tables that have rows."""
+    """Add the note of the file's header about tables with rows to *error*."""
     about_rows = error.sqlstate is None or error.sqlstate[:2] in (DATA_EXCEPTION, CONSTRAINT)
     if error.location is None or isinstance(error, LockTimeout) or not about_rows:
         return
     try:
         text = await anyio.Path(error.location.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):  # it was read a moment ago; the error itself matters more
+    except (OSError, UnicodeDecodeError):  # the error itself matters more
         return
     if note := failing_note(text):
         error.next_step = f"{error.next_step or ''} The header of the file says: {note}.".lstrip()
 
 
-async def _migrate(config: DatabaseConfig, wanted: Wanted, *, dry_run: bool) -> MigrateResult:
+async def _migrate(
+    config: DatabaseConfig, limits: UpgradeLimits, *, dry_run: bool
+) -> MigrateResult:
     files = await migration_files(config)
-    dialect = cut_once(dialect_of(config))
+    dialect = cached_splitter(dialect_of(config))
     async with dialect_of(config).connect(config, read_only=dry_run) as connection:
         reading = await connection.read(claim=bool(files) and not dry_run)
-        works = plan(config, dialect, files, reading, wanted)
+        pending = plan(config, dialect, files, reading, limits)
         if dry_run:
-            return _dry(config, files, reading, works)
-        if not works:
+            return _dry_run_result(config, files, reading, pending)
+        if not pending:
             return _result(config, files, reading, ())
         if reading.read_only:
             raise read_only(config, replica=reading.replica is not None)
         async with connection.lock():
             if reading.rows is None:
                 try:
-                    await connection.run_first(works, _applied)
-                    return _result(config, files, await connection.read_last(), works)
+                    await connection.run_first(pending, _report_applied)
+                    return _result(config, files, await connection.read_last(), pending)
                 except LedgerAppeared:
-                    pass  # so there is something to be read
-            return await _under_lock(config, dialect, connection, files, wanted)
+                    pass  # read it under the lock
+            return await _under_lock(config, dialect, connection, files, limits)
 
 
 async def _under_lock(
     config: DatabaseConfig,
-    dialect: Cutter,
+    dialect: StepSplitter,
     connection: Connection,
     files: Sequence[Migration],
-    wanted: Wanted,
+    limits: UpgradeLimits,
 ) -> MigrateResult:
     reading = await connection.read()
     if reading.rows is None:
         await connection.create_ledger()
-    works = plan(config, dialect, files, reading, wanted)
-    if not works:
+    pending = plan(config, dialect, files, reading, limits)
+    if not pending:
         return _result(config, files, reading, ())
-    telemetry.emit("planned", level="debug", migrations=len(works))
-    await connection.run(works, _applied)
-    return _result(config, files, await connection.read_last(), works)
+    telemetry.emit("planned", level="debug", migrations=len(pending))
+    await connection.run(pending, _report_applied)
+    return _result(config, files, await connection.read_last(), pending)
 
 
-async def _applied(work: PendingMigration) -> None:
-    telemetry.emit("migration_applied", version=work.migration.key, outcome="succeeded")
+async def _report_applied(item: PendingMigration) -> None:
+    telemetry.emit("migration_applied", version=item.migration.key, outcome="succeeded")
 
 
 def plan(
     config: DatabaseConfig,
-    dialect: Cutter,
+    dialect: StepSplitter,
     files: Sequence[Migration],
     reading: Reading,
-    wanted: Wanted,
+    limits: UpgradeLimits,
 ) -> tuple[PendingMigration, ...]:
-    """What to run, in order: first what stopped half-way, then what is pending.
+    """Return the migrations to run, in order: partial ones first, then pending ones.
 
     Raises:
-        HistoryError: Something has to be cleared up first.
+        HistoryError: The history needs a repair first.
     """
     found = compare(files, reading.rows, config.database_name)
     migrations = plan_upgrade(
         found,
-        to=wanted.to,
-        count=wanted.count,
-        out_of_order=wanted.out_of_order,
-        at_least=wanted.at_least,
+        to=limits.to,
+        count=limits.count,
+        out_of_order=limits.out_of_order,
+        at_least=limits.at_least,
     )
     resumed = [
-        resumed_work(dialect, migration, row, "upgrade")
+        resume_migration(dialect, migration, row, "upgrade")
         for row, migration in found.partial
         if migration is not None
     ]
-    return (*resumed, *fresh_works(dialect, migrations, reading.rows or ()))
+    return (*resumed, *fresh_migrations(dialect, migrations, reading.rows or ()))
 
 
 def read_only(config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
-    """The error for an operation that would have to write."""
+    """Return the error for an operation that would have to write."""
     if config.database_type == "sqlite":
         return ReadOnlyDatabase(
-            "the database takes no writes: this user may not write its file, or its URL says so",
+            "the database is read-only: this user may not write its file, or its URL says so",
             database=config.database_name,
             next_step="Give this user write access to the file and its folder, or correct "
             "database_url.",
         )
     if replica:
         return ReadOnlyDatabase(
-            "this server is a replica, which takes no writes",
+            "this server is a replica, which accepts no writes",
             database=config.database_name,
             next_step="Migrate its primary, and declare the replica with replica_of= in its "
             "database_config.",
@@ -219,7 +221,7 @@ def read_only(config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
         "transactions of this user are read-only by a setting of the role, the database or the "
         "server (default_transaction_read_only)",
         database=config.database_name,
-        next_step="Name a user that may write in migration_url=, or take the setting away: "
+        next_step="Name a user that may write in migration_url=, or remove the setting: "
         "ALTER ROLE ... RESET default_transaction_read_only;",
     )
 
@@ -228,32 +230,32 @@ def _result(
     config: DatabaseConfig,
     files: Sequence[Migration],
     reading: Reading,
-    works: Sequence[PendingMigration],
+    pending: Sequence[PendingMigration],
 ) -> MigrateResult:
     found = compare(files, reading.rows)
     rows = {row.key: row for row in reading.rows or () if row.live}
     return MigrateResult(
         database=config.database_name,
         version=found.version,
-        applied=tuple(_run_of(work, rows.get(work.migration.key)) for work in works),
+        applied=tuple(_run_of(item, rows.get(item.migration.key)) for item in pending),
         ahead=tuple(row.key for row in found.ahead),
     )
 
 
-def _run_of(work: PendingMigration, row: LedgerRow | None) -> MigrationRun:
+def _run_of(item: PendingMigration, row: LedgerRow | None) -> MigrationRun:
     return MigrationRun(
-        key=work.migration.key,
-        description=work.migration.description,
-        resumed=work.resumed,
+        key=item.migration.key,
+        description=item.migration.description,
+        resumed=item.resumed,
         duration_ms=row.duration_ms if row else None,
     )
 
 
-def _dry(
+def _dry_run_result(
     config: DatabaseConfig,
     files: Sequence[Migration],
     reading: Reading,
-    works: Sequence[PendingMigration],
+    pending: Sequence[PendingMigration],
 ) -> MigrateResult:
     found = compare(files, reading.rows)
     return MigrateResult(
@@ -261,26 +263,26 @@ def _dry(
         version=found.version,
         ahead=tuple(row.key for row in found.ahead),
         dry_run=True,
-        planned=planned_sql(works),
+        planned=planned_sql(pending),
     )
 
 
-def planned_sql(works: Sequence[PendingMigration]) -> tuple[PlannedSQL, ...]:
-    """What *works* would send, step by step, as written."""
+def planned_sql(pending: Sequence[PendingMigration]) -> tuple[PlannedSQL, ...]:
+    """Return the SQL of *pending* migrations, as written."""
     return tuple(
         PlannedSQL(
-            key=work.migration.key,
-            description=work.migration.description,
-            path=str(work.migration.path),
-            sql=sql_of(work),
+            key=item.migration.key,
+            description=item.migration.description,
+            path=str(item.migration.path),
+            sql=sql_of(item),
         )
-        for work in works
+        for item in pending
     )
 
 
-def sql_of(work: PendingMigration) -> str:
-    """The SQL that is left to run: the whole section as written, or the steps not done yet."""
-    section = work.migration.section(work.direction)
-    if not work.done and section is not None:
+def sql_of(item: PendingMigration) -> str:
+    """Return the remaining SQL: the whole section as written, or the steps not done yet."""
+    section = item.migration.section(item.direction)
+    if not item.done and section is not None:
         return section.text.strip("\n")
-    return "\n".join(step.text.strip("\n").rstrip(";") + ";" for step in work.steps[work.done :])
+    return "\n".join(step.text.strip("\n").rstrip(";") + ";" for step in item.steps[item.done :])

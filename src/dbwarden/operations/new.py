@@ -1,4 +1,4 @@
-"""Write an empty migration file, numbered and named, ready for SQL."""
+"""Write an empty, numbered migration file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class NewResult:
 
 @operation("new")
 async def new(config: DatabaseConfig, *, message: str) -> NewResult:
-    """Write the next migration file of a database; connects to nothing.
+    """Write the next migration file of a database, without connecting to it.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
@@ -32,7 +32,7 @@ async def new(config: DatabaseConfig, *, message: str) -> NewResult:
 
     Raises:
         UsageError: A replica has no migrations of its own.
-        MigrationFileError: A file's name is none of a migration, or the folder takes no files.
+        MigrationFileError: A file name is invalid, or the folder is not writable.
     """
     if config.replica_of is not None:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What every operation begins with: which database, within which time, under which name."""
+"""Run operations: resolve the database, limit the time, log events, read files."""
 
 import contextlib
 import functools
@@ -29,7 +29,7 @@ R = TypeVar("R", covariant=True)
 
 
 class Operation(Protocol[P, R]):
-    """What users call: ``await migrate("primary", to="0007")``."""
+    """An operation as users call it: ``await migrate("primary", to="0007")``."""
 
     async def __call__(
         self, database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs
@@ -39,10 +39,10 @@ class Operation(Protocol[P, R]):
 def operation(
     name: str,
 ) -> Callable[[Callable[Concatenate[DatabaseConfig, P], Awaitable[R]]], Operation[P, R]]:
-    """Make a coroutine on a ``DatabaseConfig`` one that users call.
+    """Turn a coroutine function on a ``DatabaseConfig`` into an operation for users.
 
-    It then takes a name or ``None`` too, ends within the database's ``timeout`` and logs two
-    events: ``started``, and ``<name>`` with outcome and duration.
+    An operation also accepts a name or ``None``, ends within the database's ``timeout`` and logs
+    two events: ``started``, and ``<name>`` with outcome and duration.
     """
 
     def decorate(
@@ -64,14 +64,14 @@ def operation(
     return decorate
 
 
-async def within(config: DatabaseConfig, work: Awaitable[R]) -> R:
+async def within(config: DatabaseConfig, awaitable: Awaitable[R]) -> R:
     """Await *work* for at most ``config.timeout`` seconds.
 
     Raises:
-        TimedOut: It did not end in time; what ran on the server was stopped.
+        TimedOut: It did not end in time; its work on the server was stopped.
     """
     if _ends_in_time(config.timeout):
-        return await work
+        return await awaitable
     at: list[str] = []
 
     def hear(event: telemetry.Event) -> None:
@@ -79,28 +79,28 @@ async def within(config: DatabaseConfig, work: Awaitable[R]) -> R:
             at.append(f" while {event.fields['what']}")
 
     with telemetry.listening(hear), anyio.move_on_after(config.timeout) as scope:
-        return await work
+        return await awaitable
     assert scope.cancelled_caught
     raise timed_out(config, *at[-1:])
 
 
 def _ends_in_time(limit: float | None) -> bool:
-    """Whether somebody around us, such as a fleet, ends this task within *limit* seconds anyway."""
+    """Return whether an outer scope, such as a fleet, ends this task within *limit* seconds."""
     return limit is None or anyio.current_effective_deadline() <= anyio.current_time() + limit
 
 
 def timed_out(config: DatabaseConfig, at: str = "") -> TimedOut:
-    """The error of an operation that did not end within the database's ``timeout``; *at* what."""
+    """Return the error of an operation that exceeded the ``timeout``; *at* says during what."""
     return TimedOut(
         f"it did not end within {config.timeout:g} s, and was stopped{at}",
         database=config.database_name,
-        next_step="Give it longer with --timeout SECONDS (0 for no limit), or timeout= in its "
+        next_step="Give it more time with --timeout SECONDS (0 for no limit), or timeout= in its "
         "database_config.",
     )
 
 
 def dialect_of(config: DatabaseConfig) -> Dialect:
-    """The dialect of this database."""
+    """Return the dialect of this database."""
     return dialect_for(config.database_type)
 
 
@@ -109,24 +109,24 @@ Folder = tuple[Path, DatabaseName, DialectName]
 
 @dataclass(frozen=True, slots=True)
 class _Folders:
-    """The folders that were read in this run, so that a thousand tenants read theirs once."""
+    """The folders read in this run, so that tenants read their shared folder once."""
 
     read: dict[Folder, tuple[Migration, ...]] = field(default_factory=dict)
-    cut: dict[int, tuple[Section, tuple[Step, ...]]] = field(default_factory=dict)
-    wanted: dict[Folder, None] = field(default_factory=dict)
+    steps_by_section: dict[int, tuple[Section, tuple[Step, ...]]] = field(default_factory=dict)
+    upcoming: dict[Folder, None] = field(default_factory=dict)
     turn: anyio.Lock = field(default_factory=anyio.Lock)
 
     def next(self, folder: Folder) -> tuple[Folder, ...]:
-        """*folder*, and what will be asked for soon."""
-        self.wanted.pop(folder, None)
-        others = tuple(islice(self.wanted, AT_A_TIME - 1))
+        """Return *folder* and the next upcoming folders."""
+        self.upcoming.pop(folder, None)
+        others = tuple(islice(self.upcoming, FOLDERS_PER_READ - 1))
         for other in others:
-            del self.wanted[other]
+            del self.upcoming[other]
         return (folder, *others)
 
 
-AT_A_TIME = 16
-"""How many folders are read in one go: a thread for each costs more than the reading."""
+FOLDERS_PER_READ = 16
+"""The number of folders read in one thread, because a thread for each costs more."""
 
 _folders: ContextVar[_Folders | None] = ContextVar("dbwarden_folders", default=None)
 
@@ -135,12 +135,12 @@ _folders: ContextVar[_Folders | None] = ContextVar("dbwarden_folders", default=N
 async def files_once(databases: Iterable[DatabaseConfig] = ()) -> AsyncGenerator[None]:
     """Read each migrations folder once while the block (or one around it) runs.
 
-    *databases* are those whose files will be asked for: their folders are read many at a time.
+    The folders of *databases*, whose files will be needed, are read several at a time.
     """
     folders = _folders.get() or _Folders()
     for config in databases:
         if (folder := _folder_of(config)) not in folders.read:
-            folders.wanted[folder] = None
+            folders.upcoming[folder] = None
     token = _folders.set(folders)
     try:
         yield
@@ -149,7 +149,7 @@ async def files_once(databases: Iterable[DatabaseConfig] = ()) -> AsyncGenerator
 
 
 async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
-    """The migration files of this database, read in a worker thread."""
+    """Return the migration files of this database, read in a worker thread."""
     folder = _folder_of(config)
     known = _folders.get()
     if known is None:
@@ -157,16 +157,16 @@ async def migration_files(config: DatabaseConfig) -> tuple[Migration, ...]:
     if folder not in known.read:
         async with known.turn:
             if folder not in known.read:
-                some = known.next(folder)
-                known.read.update(await anyio.to_thread.run_sync(_read_folders, some))
+                batch = known.next(folder)
+                known.read.update(await anyio.to_thread.run_sync(_read_folders, batch))
     return known.read[folder]
 
 
 async def forget_files(config: DatabaseConfig) -> None:
-    """Read the files of this database again when they are next asked for: one was written."""
+    """Drop the cached files of this database after one was written."""
     if (known := _folders.get()) is not None:
-        async with known.turn:  # who reads now may read this folder by the way
-            known.wanted.pop(_folder_of(config), None)
+        async with known.turn:  # another task may be reading this folder
+            known.upcoming.pop(_folder_of(config), None)
             known.read.pop(_folder_of(config), None)
 
 
@@ -175,43 +175,43 @@ def _folder_of(config: DatabaseConfig) -> Folder:
 
 
 def _read_folders(folders: Sequence[Folder]) -> dict[Folder, tuple[Migration, ...]]:
-    """The first folder, which must be readable, and as many of the others as are."""
-    found = {folders[0]: read_folder(*folders[0])}
+    """Read the first folder, and those of the others that are readable."""
+    read = {folders[0]: read_folder(*folders[0])}
     for folder in folders[1:]:
-        with contextlib.suppress(MigrationFileError):  # told to whoever asks for it
-            found[folder] = read_folder(*folder)
-    return found
+        with contextlib.suppress(MigrationFileError):  # raised when this folder is needed
+            read[folder] = read_folder(*folder)
+    return read
 
 
-class Cutter(Protocol):
-    """Cuts sections into steps, as a dialect does."""
+class StepSplitter(Protocol):
+    """Anything that splits sections into steps, as a dialect does."""
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        """As of ``Dialect.steps``."""
+        """Return the steps of *section*; see ``Dialect.steps``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class _CutOnce:
+class _CachedSplitter:
     dialect: Dialect
     known: dict[int, tuple[Section, tuple[Step, ...]]]
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
         found = self.known.get(id(section))
         if found is None:
-            # With the section itself: as long as it is kept, its number is no other's.
+            # Keep the section alive, so that its id stays unique.
             found = self.known[id(section)] = (section, self.dialect.steps(migration, section))
         return found[1]
 
 
-def cut_once(dialect: Dialect) -> Cutter:
-    """*dialect* as a cutter that, within ``files_once``, cuts what tenants share only once."""
+def cached_splitter(dialect: Dialect) -> StepSplitter:
+    """Return *dialect* as a splitter that, within ``files_once``, splits shared files once."""
     known = _folders.get()
-    return dialect if known is None else _CutOnce(dialect, known.cut)
+    return dialect if known is None else _CachedSplitter(dialect, known.steps_by_section)
 
 
-async def look(config: DatabaseConfig) -> Reading:
-    """Connect, read once, leave. Never writes."""
+async def read_status(config: DatabaseConfig) -> Reading:
+    """Connect, read the status of a database and disconnect. Never writes."""
     async with dialect_of(config).connect(config, read_only=True) as connection:
         return await connection.read_last()
 
@@ -220,9 +220,9 @@ __all__ = [
     "Connection",
     "DatabaseRef",
     "dialect_of",
-    "look",
     "migration_files",
     "operation",
+    "read_status",
     "timed_out",
     "within",
 ]

@@ -1,4 +1,4 @@
-"""From what history decided to what a connection runs. Pure but for the dialect's splitting."""
+"""Turn planned migrations into steps to run. Pure except for the dialect's splitting."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.errors import PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow
-from dbwarden.operations.operation import Cutter
+from dbwarden.operations.operation import StepSplitter
 from dbwarden.types import Direction
 
 
-def fresh_works(
-    dialect: Cutter, migrations: Sequence[Migration], rows: Sequence[LedgerRow] = ()
+def fresh_migrations(
+    dialect: StepSplitter, migrations: Sequence[Migration], rows: Sequence[LedgerRow] = ()
 ) -> tuple[PendingMigration, ...]:
-    """Upgrade *migrations*; every file is cut into steps, so that a fault in any is found first.
+    """Return the upgrades of *migrations*; all files are split first, to find faults early.
 
-    *rows* are the live ones: a repeatable that ran before updates its row.
+    *rows* are the live ones: a repeatable migration that ran before updates its row.
     """
     by_key = {(row.kind, row.key): row for row in rows if row.live}
     return tuple(
@@ -29,8 +29,10 @@ def fresh_works(
     )
 
 
-def rollback_work(dialect: Cutter, migration: Migration, row: LedgerRow) -> PendingMigration:
-    """Roll *migration* back; its row says that it is applied."""
+def rollback_migration(
+    dialect: StepSplitter, migration: Migration, row: LedgerRow
+) -> PendingMigration:
+    """Return the rollback of *migration*, whose row says that it is applied."""
     assert migration.rollback is not None
     return PendingMigration(
         migration=migration,
@@ -40,25 +42,25 @@ def rollback_work(dialect: Cutter, migration: Migration, row: LedgerRow) -> Pend
     )
 
 
-def resumed_work(
-    dialect: Cutter, migration: Migration, row: LedgerRow, direction: Direction
+def resume_migration(
+    dialect: StepSplitter, migration: Migration, row: LedgerRow, direction: Direction
 ) -> PendingMigration:
-    """Go on with a migration that stopped between two steps.
+    """Return the rest of a migration that stopped between two steps.
 
     Raises:
-        PartialMigration: The text of the steps that are done was edited since.
+        PartialMigration: The text of the finished steps was edited since.
     """
     section = migration.section(direction)
     steps = dialect.steps(migration, section) if section is not None else ()
     done = steps[: row.step]
     if row.step and (len(done) < row.step or steps_checksum(done) != row.steps_checksum):
         raise PartialMigration(
-            f"{row.key} stopped after step {row.step}, and the text of the steps that are done "
+            f"{row.key} stopped after step {row.step}, and the text of the finished steps "
             "was edited since",
             database=migration.database,
             location=migration.at(section.line if section else None),
-            next_step="Put the done steps back as they were (the later ones may change), or say "
-            f"how far it is with: dbwarden repair -d {migration.database} --at {row.key}=STEP",
+            next_step="Restore the finished steps (the later ones may change), or set the number "
+            f"of finished steps: dbwarden repair -d {migration.database} --at {row.key}=STEP",
         )
     return PendingMigration(
         migration=migration,

@@ -1,4 +1,4 @@
-"""Two branches that both made 0007: one of them moves to the next free number."""
+"""Resolve two files with the same number: move one of them to the next free number."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import anyio.to_thread
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConnectError, DBWardenError, MigrationFileError, UsageError
 from dbwarden.files.naming import FileName, parse_name
-from dbwarden.operations.operation import look, operation
+from dbwarden.operations.operation import operation, read_status
 from dbwarden.operations.verify import VerifyResult, verify
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -25,7 +25,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenumberResult:
-    """Which files moved, and what came of proving the new order (``None``: nothing moved)."""
+    """The files that moved, and the proof of the new order (``None`` if nothing moved)."""
 
     database: DatabaseName
     moves: tuple[Move, ...]
@@ -33,31 +33,31 @@ class RenumberResult:
 
     @property
     def clean(self) -> bool:
-        """Whether the new order is proven."""
+        """True if the new order is proven."""
         return self.verified is None or self.verified.clean
 
 
 @operation("renumber")
 async def renumber(config: DatabaseConfig, *, move: Sequence[str] = ()) -> RenumberResult:
-    """Give every file whose number is taken twice a number of its own, and prove the new order.
+    """Give migrations with the same number unique numbers, and prove the new order.
 
-    The file that the live database has applied stays. Where that tells nothing, *move* does.
+    The file that the live database has applied stays. If it has applied neither, *move* decides.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
-        move: Names of files that move, as in ``0007_add_orders``.
+        move: Names of files to move, as in ``0007_add_orders``.
 
     Raises:
-        UsageError: Which of two files moves is not known.
-        MigrationFileError: A file has a name of another form.
+        UsageError: It is not decided which of two files moves.
+        MigrationFileError: A file name is invalid.
     """
-    names = await anyio.to_thread.run_sync(_names, config)
-    clashes = clashing(names)
+    names = await anyio.to_thread.run_sync(_read_names, config)
+    clashes = group_by_number(names)
     if not clashes:
         return RenumberResult(database=config.database_name, moves=())
-    applied = await _applied(config)
-    moving = [path for pair in clashes for path in _moving(config, pair, applied, move)]
-    moves = planned(config, names, moving)
+    applied = await _read_applied(config)
+    moving = [path for pair in clashes for path in _choose_moving(config, pair, applied, move)]
+    moves = plan_moves(config, names, moving)
     await anyio.to_thread.run_sync(_rename, moves)
     return RenumberResult(database=config.database_name, moves=moves, verified=await verify(config))
 
@@ -65,7 +65,7 @@ async def renumber(config: DatabaseConfig, *, move: Sequence[str] = ()) -> Renum
 Names = dict[Path, FileName]
 
 
-def _names(config: DatabaseConfig) -> Names:
+def _read_names(config: DatabaseConfig) -> Names:
     folder = config.migrations_dir
     if not folder.is_dir():
         return {}
@@ -73,8 +73,8 @@ def _names(config: DatabaseConfig) -> Names:
     return {path: parse_name(path, config.files_of) for path in paths}
 
 
-def clashing(names: Names) -> list[list[Path]]:
-    """Files that have the same version, in groups. Pure."""
+def group_by_number(names: Names) -> list[list[Path]]:
+    """Return groups of files that have the same version. Pure."""
     by_version: dict[Version, list[Path]] = {}
     for path, name in names.items():
         if name.version is not None:
@@ -82,44 +82,44 @@ def clashing(names: Names) -> list[list[Path]]:
     return [paths for _, paths in sorted(by_version.items()) if len(paths) > 1]
 
 
-async def _applied(config: DatabaseConfig) -> dict[str, str]:
-    """What the live database has applied: key and description; nothing when it is out of reach."""
+async def _read_applied(config: DatabaseConfig) -> dict[str, str]:
+    """Return the applied keys and descriptions; none if the live database is unreachable."""
     try:
-        reading = await look(config)
+        reading = await read_status(config)
     except (ConnectError, MigrationFileError):
         return {}
     return {row.key: row.description for row in reading.rows or () if row.live}
 
 
-def _moving(
+def _choose_moving(
     config: DatabaseConfig, clash: Sequence[Path], applied: dict[str, str], move: Sequence[str]
 ) -> list[Path]:
-    """All of *clash* but the one that stays."""
-    asked = [path for path in clash if _is_named(path, move)]
+    """Return all files of *clash* except the one that stays."""
+    named = [path for path in clash if _is_named(path, move)]
     stays = [path for path in clash if _is_applied(config, path, applied)]
-    if len(stays) == 1 and stays[0] in asked:
-        raise _applied_moves(config, stays[0], [path for path in clash if path not in stays])
-    if len(asked) == len(clash) - 1:
-        return asked
-    if len(stays) == 1 and not asked:
+    if len(stays) == 1 and stays[0] in named:
+        raise _applied_error(config, stays[0], [path for path in clash if path not in stays])
+    if len(named) == len(clash) - 1:
+        return named
+    if len(stays) == 1 and not named:
         return [path for path in clash if path not in stays]
     listed = " and ".join(path.name for path in clash)
-    raise _unknown(config, listed, clash[-1])
+    raise _undecided_error(config, listed, clash[-1])
 
 
-def _unknown(config: DatabaseConfig, listed: str, last: Path) -> DBWardenError:
+def _undecided_error(config: DatabaseConfig, listed: str, last: Path) -> DBWardenError:
     return UsageError(
         f"{listed} have the same number, and the live database has applied none of them",
         database=config.database_name,
-        next_step=f"Name the one that is not applied anywhere: {_command(config, [last])}",
+        next_step=f"Move the one that is not applied anywhere: {_command(config, [last])}",
     )
 
 
-def _applied_moves(config: DatabaseConfig, file: Path, others: Sequence[Path]) -> DBWardenError:
+def _applied_error(config: DatabaseConfig, file: Path, others: Sequence[Path]) -> DBWardenError:
     return UsageError(
-        f"{file.name} keeps its number: the live database has applied it",
+        f"{file.name} cannot move because the live database has applied it",
         database=config.database_name,
-        next_step=f"Move what is not applied: {_command(config, others)}",
+        next_step=f"Move a file that is not applied: {_command(config, others)}",
     )
 
 
@@ -141,8 +141,8 @@ def _is_applied(config: DatabaseConfig, path: Path, applied: dict[str, str]) -> 
     return applied.get(format_version(name.version)) == name.name.replace("_", " ")
 
 
-def planned(config: DatabaseConfig, names: Names, moving: Sequence[Path]) -> tuple[Move, ...]:
-    """The new names: the next free numbers, in the order of the old ones. Pure."""
+def plan_moves(config: DatabaseConfig, names: Names, moving: Sequence[Path]) -> tuple[Move, ...]:
+    """Assign the next free numbers, in the order of the old ones. Pure."""
     highest = max((name.version or 0 for name in names.values()), default=0)
     moves = []
     for number, path in enumerate(moving, start=highest + 1):

@@ -1,4 +1,4 @@
-"""Make the ledger agree with the files again, by exact choice."""
+"""Correct named rows of the migration history."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ ActionName = Literal["accept", "forget", "mark"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairAction:
-    """One change to the ledger: ``accept`` the file as it is now, ``forget`` a row, or ``mark``
-    how many steps of a half-done migration are done (``step``; all of them ends it)."""
+    """One change to the migration history: ``accept`` the edited file, ``forget`` a row, or
+    ``mark`` ``step`` steps of a partial migration as done (all of them finish it)."""
 
     action: ActionName
     key: str
@@ -40,7 +40,7 @@ class RepairAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairResult:
-    """What a repair did, or with ``dry_run`` would do; and what is in need of one."""
+    """The changes that a repair made, or would make (``dry_run``), and the rows that need one."""
 
     database: DatabaseName
     actions: tuple[RepairAction, ...]
@@ -59,17 +59,17 @@ async def repair(
     at: Mapping[str, int] | None = None,
     dry_run: bool = False,
 ) -> RepairResult:
-    """Change exactly the named ledger rows; runs no migration SQL.
+    """Change exactly the named rows of the migration history; runs no migration SQL.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
-        accept: Changed migrations whose edited file is right; their checksums are taken over.
-        forget: Rows to delete: of files that are gone, or that were never really applied.
-        at: For migrations that stopped half-way: how many of their steps are done.
-        dry_run: Say what would be done; read-only, enforced by the server.
+        accept: Changed migrations whose edited file is right; their checksums are updated.
+        forget: Rows to delete: their files are lost, or they were never really applied.
+        at: The number of finished steps of partial migrations.
+        dry_run: Return the changes without making them; read-only, enforced by the server.
 
     Raises:
-        UsageError: A key that the ledger does not have, or that is not in such a state.
+        UsageError: A key is not in the history, or is not in the required state.
     """
     files = await migration_files(config)
     dialect = dialect_of(config)
@@ -104,10 +104,10 @@ def plan(
     forget: Sequence[str],
     at: Mapping[str, int],
 ) -> tuple[tuple[RepairAction, ...], History]:
-    """Return the changes that were asked for, and the history that they were checked against.
+    """Return the requested changes and the history that they were checked against.
 
     Raises:
-        UsageError: A key that the ledger does not have, or that is not in such a state.
+        UsageError: A key is not in the history, or is not in the required state.
     """
     found = compare(files, reading.rows, config.database_name)
     changed = {item.row.key: item.row for item in found.changed}
@@ -115,8 +115,8 @@ def plan(
     live = {row.key: row for row in reading.rows or () if row.live}
     actions = (
         *(_action(config, "accept", key, changed, "changed") for key in accept),
-        *(_action(config, "forget", key, live, "in the ledger") for key in forget),
-        *(_action(config, "mark", key, half_done, "half-done", step) for key, step in at.items()),
+        *(_action(config, "forget", key, live, "in the history") for key in forget),
+        *(_action(config, "mark", key, half_done, "partial", step) for key, step in at.items()),
     )
     return actions, found
 
@@ -161,7 +161,7 @@ async def _carry_out(
 def _corrected(
     dialect: Dialect, row: LedgerRow, migration: Migration, action: RepairAction
 ) -> tuple[State, int, tuple[Step, ...]]:
-    """The state, step and done steps that the row should have."""
+    """Return the corrected state, step and finished steps of *row*."""
     if action.step is None:
         return row.state, row.step, ()
     direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"

@@ -1,4 +1,4 @@
-"""A replica beside its primary: what has not arrived yet, and how late it is."""
+"""Compare a replica with its primary: missing migrations and lag."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ import anyio
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError
 from dbwarden.history import LedgerRow, Reading
-from dbwarden.operations.operation import look
+from dbwarden.operations.operation import read_status
 from dbwarden.types import DatabaseName
 
 SHARE = 0.8
-"""How much of the replica's own time limit its primary may take to answer."""
+"""The share of the replica's time limit that its primary may take to answer."""
 
-Look = Callable[[DatabaseConfig], Awaitable[Reading]]
+StatusReader = Callable[[DatabaseConfig], Awaitable[Reading]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaStatus:
-    """What is known of a replica beside its own ledger.
+    """A replica compared with its primary.
 
-    ``writable`` says that it takes writes, so it is no replica (any more). ``behind`` has the keys
-    of what the primary applied or rolled back and this one did not yet; ``caught_up`` is ``None``
-    where the primary's ledger cannot be read, and ``primary_error`` says why. ``lag_seconds`` is
-    how long ago what it shows was true, ``None`` where the server can't say.
+    ``writable`` means that it accepts writes, so it is not (or no longer) a replica. ``behind``
+    lists the migrations that only the primary applied or rolled back so far. ``caught_up`` is
+    ``None`` if the primary's history cannot be read, and ``primary_error`` says why.
+    ``lag_seconds`` is the age of its data, ``None`` if the server does not know.
     """
 
     primary: DatabaseName
@@ -36,47 +36,51 @@ class ReplicaStatus:
 
     @property
     def clean(self) -> bool:
-        """Whether it is a replica and nothing is known to be missing."""
+        """True if it is a replica and not known to be behind."""
         return not (self.writable or self.behind)
 
 
-async def look_with_primary(config: DatabaseConfig) -> tuple[Reading, ReplicaStatus | None]:
-    """Look at a database; at a replica together with its primary, at the same time.
+async def read_status_with_primary(config: DatabaseConfig) -> tuple[Reading, ReplicaStatus | None]:
+    """Read the status of a database and, concurrently, of a replica's primary.
 
-    A primary that cannot be read in time is told of in the status. In development both are one
+    The status reports a primary that cannot be read in time. In development, both are one
     database.
 
     Raises:
         ConnectError: The database itself cannot be reached.
     """
     primary = None if config.dev else config.primary
-    return await look_beside(config, primary, look, limit=config.timeout)
+    return await read_with_primary(config, primary, read_status, limit=config.timeout)
 
 
-async def look_beside(
-    config: DatabaseConfig, primary: DatabaseConfig | None, look: Look, *, limit: float | None
+async def read_with_primary(
+    config: DatabaseConfig,
+    primary: DatabaseConfig | None,
+    read: StatusReader,
+    *,
+    limit: float | None,
 ) -> tuple[Reading, ReplicaStatus | None]:
-    """Look at a database, with *look*, and at *primary* at the same time where there is one.
+    """Read the status of a database and, concurrently, that of its *primary*.
 
     Args:
         config: The database.
-        primary: The one of which it is a replica.
-        look: How a database is looked at.
-        limit: Seconds that the whole may take, so that the primary gets less.
+        primary: The database of which it is a replica, if any.
+        read: Read the status of one database.
+        limit: Seconds for both; the primary gets less.
 
     Raises:
         ConnectError: The database itself cannot be reached.
     """
     if primary is None:
-        return await look(config), None
+        return await read(config), None
     answers: list[Reading | DBWardenError] = []
     failure: DBWardenError | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(_ask, primary, look, limit, answers)
+        group.start_soon(_ask, primary, read, limit, answers)
         try:
-            reading = await look(config)
+            reading = await read(config)
         except DBWardenError as error:
-            # Kept to be raised outside, where no group is wrapped around it.
+            # Raise it outside of the group, which would wrap it.
             failure = error
             group.cancel_scope.cancel()
     if failure is not None:
@@ -86,7 +90,7 @@ async def look_beside(
 
 async def _ask(
     primary: DatabaseConfig,
-    look: Look,
+    read: StatusReader,
     limit: float | None,
     answers: list[Reading | DBWardenError],
 ) -> None:
@@ -94,7 +98,7 @@ async def _ask(
     answer: Reading | DBWardenError = DBWardenError(f"it did not answer within {seconds:g} s")
     with anyio.move_on_after(seconds):
         try:
-            answer = await look(primary)
+            answer = await read(primary)
         except DBWardenError as error:
             answer = error
     answers.append(answer)
@@ -103,7 +107,7 @@ async def _ask(
 def compare_with_primary(
     primary: DatabaseName, reading: Reading, answer: Reading | DBWardenError
 ) -> ReplicaStatus:
-    """The status of a replica, from its own reading and its primary's answer. Pure."""
+    """Compare the reading of a replica with the answer of its primary. Pure."""
     lag = reading.replica.lag_seconds if reading.replica is not None else None
     writable = not reading.read_only
     if isinstance(answer, DBWardenError):
@@ -114,7 +118,7 @@ def compare_with_primary(
             lag_seconds=lag,
             primary_error=answer.message,
         )
-    behind = differing(answer.rows or (), reading.rows or ())
+    behind = differing_keys(answer.rows or (), reading.rows or ())
     return ReplicaStatus(
         primary=primary,
         writable=writable,
@@ -124,8 +128,8 @@ def compare_with_primary(
     )
 
 
-def differing(there: Sequence[LedgerRow], here: Sequence[LedgerRow]) -> tuple[str, ...]:
-    """The keys whose state is not the same in both ledgers, oldest first. Pure."""
+def differing_keys(there: Sequence[LedgerRow], here: Sequence[LedgerRow]) -> tuple[str, ...]:
+    """Return the keys whose state differs between the histories, oldest first. Pure."""
     rows = {(row.kind, row.key): _state(row) for row in there if row.live}
     own = {(row.kind, row.key): _state(row) for row in here if row.live}
     return tuple(
@@ -134,5 +138,5 @@ def differing(there: Sequence[LedgerRow], here: Sequence[LedgerRow]) -> tuple[st
 
 
 def _state(row: LedgerRow) -> tuple[object, ...]:
-    """What tells that a row is as its primary's: an update gives the same row another of these."""
+    """Return the columns of a row that an update changes."""
     return (row.state, row.step, row.running, row.upgrade_checksum)

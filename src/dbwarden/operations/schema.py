@@ -1,4 +1,4 @@
-"""The schema as SQL, and a first migration from a database that exists already."""
+"""Print the schema as SQL, and write a first migration from an existing database."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from dbwarden.files.parsing import parse
 from dbwarden.history import Reading
 from dbwarden.operations.baseline import baseline
 from dbwarden.operations.migrate import read_only
-from dbwarden.operations.operation import forget_files, look, migration_files, operation
+from dbwarden.operations.operation import forget_files, migration_files, operation, read_status
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -28,9 +28,9 @@ FIRST = "0001"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaResult:
-    """The SQL that builds what the files make, or what the live database has.
+    """The SQL that builds the schema of the files or of the live database.
 
-    ``left_out`` are objects that dbwarden does not write, and what needs them.
+    ``left_out`` lists objects that dbwarden does not write, and their dependents.
     """
 
     database: DatabaseName
@@ -40,41 +40,42 @@ class SchemaResult:
 
 @operation("schema")
 async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaResult:
-    """The current schema as SQL.
+    """Return the schema of the files as SQL.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
-        live: Of the configured database instead of the files.
+        live: Return the schema of the live database instead.
     """
-    async with open_scratch_session(config) as place:
+    async with open_scratch_session(config) as session:
         if live:
-            found = await read_adopted(place)
-            schema, left_out = await place.schema(found.source), found.left_out
+            found = await read_adopted(session)
+            schema, left_out = await session.schema(found.source), found.left_out
         else:
-            made = await place.schema(files_source(await migration_files(config)))
-            schema, left_out = await written(place, made)
-        planned, empty = await _from_nothing(place, schema)
+            made = await session.schema(files_source(await migration_files(config)))
+            schema, left_out = await without_unwritable(session, made)
+        planned, empty = await _from_nothing(session, schema)
     lines = section_lines(planned.upgrade, empty.default_namespace)
     return SchemaResult(database=config.database_name, sql="\n".join(lines), left_out=left_out)
 
 
-async def written(place: ScratchSession, schema: Schema) -> tuple[Schema, tuple[LeftOut, ...]]:
-    """Return *schema* without what dbwarden does not write, and what that is."""
-    empty = await place.schema(EMPTY)
+async def without_unwritable(
+    session: ScratchSession, schema: Schema
+) -> tuple[Schema, tuple[LeftOut, ...]]:
+    """Return *schema* without objects that dbwarden does not write, and their names."""
+    empty = await session.schema(EMPTY)
     return buildable(schema, empty), names_of(unbuildable(schema, empty), schema)
 
 
-async def _from_nothing(place: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
-    empty = await place.schema(EMPTY)
-    return await plan(place.authoring_dialect, Task(current=empty, desired=schema)), empty
+async def _from_nothing(session: ScratchSession, schema: Schema) -> tuple[Plan, Schema]:
+    empty = await session.schema(EMPTY)
+    return await plan(session.authoring_dialect, Task(current=empty, desired=schema)), empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptResult:
-    """The file that describes what is there, and that it is marked as applied.
+    """The first migration of an existing database, marked as applied.
 
-    ``left_out`` is what the file does not describe: objects that dbwarden does not write, and what
-    needs them.
+    ``left_out`` lists objects that dbwarden does not write, and their dependents.
     """
 
     database: DatabaseName
@@ -86,14 +87,13 @@ class AdoptResult:
 
 @operation("baseline")
 async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptResult:
-    """Write 0001 from what the live database has, prove it, and mark it as applied.
+    """Write 0001 from the live database, prove it, and mark it as applied.
 
     Raises:
-        UsageError: There are migrations already, as files or in the ledger, or the database holds
-            nothing.
-        ReadOnlyDatabase: The server takes no writes, so that nothing could be marked.
+        UsageError: Migrations exist already, as files or in the history, or the database is empty.
+        ReadOnlyDatabase: The server accepts no writes, so that nothing could be marked.
     """
-    # Not through what this run has read before: the file that is written now must be seen.
+    # Bypass the cache of this run, which would miss the file that is written now.
     folder = (config.migrations_dir, config.files_of, config.database_type)
     files = await anyio.to_thread.run_sync(read_folder, *folder)
     if files:
@@ -101,10 +101,10 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
         raise UsageError(
             "there are migrations already",
             database=config.database_name,
-            next_step="Mark those that the database has as applied: dbwarden baseline "
+            next_step="Mark those that the database already has: dbwarden baseline "
             f"-d {config.database_name} --to {format_version(newest)} (or up to an older one).",
         )
-    _refuse_history(config, await look(config))
+    _refuse_history(config, await read_status(config))
     path, left_out = await _write_first(config, message)
     await forget_files(config)
     done = await baseline(config, to=FIRST)
@@ -118,7 +118,7 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
 
 
 def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
-    """What could not be marked afterwards is not written."""
+    """Raise if the first migration could not be marked as applied afterwards."""
     if reading.read_only:
         raise read_only(config, replica=reading.replica is not None)
     keys = [row.key for row in reading.rows or () if row.live]
@@ -136,20 +136,20 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
 
 
 async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tuple[LeftOut, ...]]:
-    async with open_scratch_session(config) as place:
-        found = await read_adopted(place)
-        schema = await place.schema(found.source)
-        planned, empty = await _from_nothing(place, schema)
+    async with open_scratch_session(config) as session:
+        found = await read_adopted(session)
+        schema = await session.schema(found.source)
+        planned, empty = await _from_nothing(session, schema)
         if not planned.upgrade:
             raise UsageError(
-                "the database holds nothing to describe",
+                "the database is empty",
                 database=config.database_name,
-                next_step="Begin with: dbwarden make-migrations -m 'first'.",
+                next_step="Start with: dbwarden make-migrations -m 'first'.",
             )
         header = Header(
             purpose=message,
             verdict="exact",
-            server=await place.server_version(),
+            server=await session.server_version(),
             notes=tuple(f"Left out: {item}" for item in found.left_out),
         )
         text = migration_text(header, planned, empty.default_namespace)
@@ -160,6 +160,6 @@ async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tupl
             database=config.files_of,
             dialect=config.database_type,
         )
-        await prove(place, EMPTY, empty, schema, migration)
+        await prove(session, EMPTY, empty, schema, migration)
     path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
     return path, found.left_out

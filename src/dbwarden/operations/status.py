@@ -1,4 +1,4 @@
-"""Where a database stands: what is applied, what is pending, what does not agree."""
+"""Report the status of a database: applied and pending migrations, and disagreements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,21 @@ from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow, LockHolder, Reading, State
 from dbwarden.kinds import dialect_for
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.operations.pending import resumed_work
-from dbwarden.operations.replicas import ReplicaStatus, look_with_primary
+from dbwarden.operations.pending import resume_migration
+from dbwarden.operations.replicas import ReplicaStatus, read_status_with_primary
 from dbwarden.planning import History, compare
 from dbwarden.types import DatabaseName, Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusResult:
-    """Where one database stands.
+    """The status of one database.
 
-    ``version`` is the newest applied version (``"0007"``), ``None`` when there is none. The
-    tuples hold ledger keys, in the order in which migrations run: a version, or the name of a
-    repeatable. ``repeatables`` run with every migrate and so are never called pending.
-    ``replica`` is set on a replica, and says how it stands beside its primary. ``goes_on_with`` is
-    the command that finishes what stopped half-way; ``None`` where nothing did, and where something
-    has to be cleared up first.
+    ``version`` is the newest applied version (``"0007"``), if any. The tuples hold history keys (a
+    version, or the name of a repeatable migration) in the order in which migrations run.
+    ``repeatables`` run with every migrate and never count as pending. ``replica`` compares
+    a replica with its primary. ``goes_on_with`` is the command that finishes a partial migration;
+    ``None`` if there is none, or if the history needs a repair first.
     """
 
     database: DatabaseName
@@ -45,25 +44,25 @@ class StatusResult:
 
     @property
     def clean(self) -> bool:
-        """Whether there is nothing to do and nothing in doubt. Being ahead is clean."""
+        """True if there is nothing to do and nothing in doubt. Being ahead is clean."""
         todo = self.pending or self.changed or self.missing or self.partial
         return not todo and (self.replica is None or self.replica.clean)
 
 
 @operation("status")
 async def status(config: DatabaseConfig) -> StatusResult:
-    """Say where a database stands. Reads only, in one round trip; never creates the ledger."""
+    """Return the status of a database. Reads only, in one round trip."""
     return await status_of(config)
 
 
 async def status_of(config: DatabaseConfig) -> StatusResult:
-    """Look at a database, and at a replica's primary at the same time.
+    """Return the status of a database, and of a replica's primary concurrently.
 
     Raises:
         ConnectError: The database itself cannot be reached.
     """
     files = await migration_files(config)
-    reading, replica = await look_with_primary(config)
+    reading, replica = await read_status_with_primary(config)
     return describe(config, compare(files, reading.rows), reading, replica)
 
 
@@ -73,7 +72,7 @@ def describe(
     reading: Reading,
     replica: ReplicaStatus | None = None,
 ) -> StatusResult:
-    """A status, from what was compared and read."""
+    """Build a status from the compared history and the reading."""
     return StatusResult(
         database=config.database_name,
         version=history.version,
@@ -88,14 +87,14 @@ def describe(
         lock_holder=reading.holder,
         server_version=reading.server_version,
         replica=replica,
-        goes_on_with=_goes_on_with(config, history),
+        goes_on_with=_resuming_command(config, history),
     )
 
 
-def _goes_on_with(
+def _resuming_command(
     config: DatabaseConfig, history: History
 ) -> Literal["migrate", "rollback"] | None:
-    """The command that would finish what stopped half-way."""
+    """Return the command that would finish a partial migration."""
     if not history.partial or history.changed or history.missing:
         return None
     dialect = dialect_for(config.database_type)
@@ -104,7 +103,7 @@ def _goes_on_with(
         if migration is None:
             return None
         try:
-            resumed_work(dialect, migration, row, direction)
+            resume_migration(dialect, migration, row, direction)
         except (PartialMigration, MigrationFileError):
             return None
     back = any(row.state is State.ROLLING_BACK for row, _ in history.partial)

@@ -1,4 +1,4 @@
-"""Prove the migration files that are there, hand-written ones too: for CI."""
+"""Prove all migration files, including hand-written ones, for CI."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,12 +35,11 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """One file.
+    """The verdict on one file.
 
-    ``verdict`` is ``exact``, ``exact without rows`` (none could go both ways in something), ``loses
-    users.email``, ``irreversible``, ``repeatable``, or ``fails`` with a ``problem``. ``findings``
-    are what is worth knowing of what happens to rows and stands not in the file's header; they are
-    no problem.
+    ``verdict`` is ``exact``, ``exact without rows`` (some table could not be tried with rows),
+    ``loses users.email``, ``irreversible``, ``repeatable``, or ``fails`` with a ``problem``.
+    ``findings`` are effects on rows that the file's header does not declare; they are no problem.
     """
 
     key: str
@@ -53,7 +52,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
-    """What was found; ``clean`` when every file leads there and back."""
+    """The verdicts; ``clean`` if no file fails."""
 
     database: DatabaseName
     server: str
@@ -61,15 +60,15 @@ class VerifyResult:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
+        """True if no file fails."""
         return all(item.problem is None for item in self.migrations)
 
 
 @operation("verify")
 async def verify(config: DatabaseConfig) -> VerifyResult:
-    """Run every file up, down and up again in scratch, then all the way down and up.
+    """Run every file up, down and up again in scratch, then all of them down and up.
 
-    Each is also tried where the tables that it is about hold a few generated rows.
+    Each file is also tried with a few generated rows in its tables.
 
     Args:
         config: The database, its name, or ``None`` for the default one.
@@ -79,97 +78,99 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
         UsageError: There is no place for a scratch database.
     """
     files = await migration_files(config)
-    async with open_scratch_session(config) as place:
-        found = await _each(place, files)
+    async with open_scratch_session(config) as session:
+        found = await _prove_each(session, files)
         if all(item.problem is None for item in found):
-            found = await _all_the_way(place, files, found)
-        server = (await place.scratch_server()).version
+            found = await _prove_all(session, files, found)
+        server = (await session.scratch_server()).version
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(found))
 
 
-async def _each(place: ScratchSession, files: Sequence[Migration]) -> list[Verified]:
-    scratch = await place.scratch_server()
+async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> list[Verified]:
+    scratch = await session.scratch_server()
     database = await scratch.create()
     before = await database.read()
     found: list[Verified] = []
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
-            seen = await _with_rows(place, database, before, migration)
+            seen = await _try_with_rows(session, database, before, migration)
             await database.replay(migration, migration.upgrade)
         except StatementFailed as error:
-            return [*found, _told(migration, "fails", f"upgrade: {_said(error)}")]
+            return [*found, _result(migration, "fails", f"upgrade: {_message_of(error)}")]
         after = await database.read()
-        problem = await _there_and_back(place, database, migration, before, after)
+        problem = await _prove_rollback(session, database, migration, before, after)
         if problem is not None:
-            found.append(_told(migration, "fails", problem))
+            found.append(_result(migration, "fails", problem))
             database = await scratch.create()
             await files_source(files[: number + 1]).build(database)
         else:
-            back = _goes_back(migration)
-            less = narrowed(place.authoring_dialect, before, after, migration) if back else NOTHING
-            found.append(await _judged(migration, _also(seen, less)))
+            back = _reversible(migration)
+            less = (
+                narrowed(session.authoring_dialect, before, after, migration) if back else NOTHING
+            )
+            found.append(await _judge_by_header(migration, _with_type_changes(seen, less)))
         before = after
     return found
 
 
-async def _with_rows(
-    place: ScratchSession, database: ScratchDatabase, before: Schema, migration: Migration
+async def _try_with_rows(
+    session: ScratchSession, database: ScratchDatabase, before: Schema, migration: Migration
 ) -> RowTrial:
-    back = _goes_back(migration)
-    return await try_rows(await place.scratch_server(), database, before, migration, back=back)
+    back = _reversible(migration)
+    return await try_rows(await session.scratch_server(), database, before, migration, back=back)
 
 
-def _also(seen: RowTrial, types: RowTrial) -> RowTrial:
-    """Return *seen* with what is known of the types that change."""
+def _with_type_changes(seen: RowTrial, types: RowTrial) -> RowTrial:
+    """Add the losses and refusals of changed types to *seen*."""
     loses = tuple(dict.fromkeys((*seen.loses, *types.loses)))
     return replace(seen, loses=loses, refuses=types.refuses)
 
 
-async def _there_and_back(
-    place: ScratchSession,
+async def _prove_rollback(
+    session: ScratchSession,
     database: ScratchDatabase,
     migration: Migration,
     before: Schema,
     after: Schema,
 ) -> str | None:
     back = migration.rollback
-    if back is None or not _goes_back(migration):
+    if back is None or not _reversible(migration):
         return None
     try:
         await database.replay(migration, back)
-        if left := await _left(place, await database.read(), before):
+        if left := await _describe_differences(session, await database.read(), before):
             return f"rollback does not lead back: {left}"
         await database.replay(migration, migration.upgrade)
-        if left := await _left(place, await database.read(), after):
+        if left := await _describe_differences(session, await database.read(), after):
             return f"a second upgrade leads elsewhere: {left}"
     except StatementFailed as error:
-        return f"rollback or second upgrade: {_said(error)}"
+        return f"rollback or second upgrade: {_message_of(error)}"
     return None
 
 
-async def _judged(migration: Migration, seen: RowTrial) -> Verified:
-    """The verdict on a file that leads there and back, by what became of rows."""
+async def _judge_by_header(migration: Migration, seen: RowTrial) -> Verified:
+    """Return the verdict on a reversible file, based on its rows and header."""
     if seen == NOTHING:
-        return _told(migration, _verdict(migration), None)
+        return _result(migration, _verdict(migration), None)
     header = await anyio.to_thread.run_sync(header_of, migration)
-    return judged(migration, seen, header)
+    return judge(migration, seen, header)
 
 
-def judged(migration: Migration, seen: RowTrial, header: str) -> Verified:
-    """The verdict on a file whose *header* may say itself what becomes of rows. Pure."""
+def judge(migration: Migration, seen: RowTrial, header: str) -> Verified:
+    """Return the verdict on a file whose *header* may declare effects on rows. Pure."""
     findings = []
     upgrade = seen.fails or seen.collides
     for error, rollback in ((upgrade, False), (seen.back_fails, True)):
         if error is None or declares_failing(header, rollback=rollback):
             continue
         way = "the rollback fails" if rollback else "fails"
-        said = _said(error).replace("the scratch database refused: ", "")
+        said = _message_of(error).replace("the scratch database refused: ", "")
         if fails_on_any_row(error):
             problem = f"{way} where tables have rows: {said}"
-            return _told(migration, "fails", problem)
+            return _result(migration, "fails", problem)
         findings.append(f"{way} on generated rows: {said}")
-    # Earlier versions called what is refused a loss.
+    # Earlier versions reported refused values as a loss.
     refuses = [text for name, text in seen.refuses if undeclared_losses(header, [name])]
     if refuses and not declares_failing(header, rollback=False):
         findings.append(f"fails on rows where {shorten(refuses)}")
@@ -190,15 +191,17 @@ def judged(migration: Migration, seen: RowTrial, header: str) -> Verified:
     )
 
 
-def _said(error: StatementFailed) -> str:
-    """What went wrong and where, without the database and the folder, which are known."""
+def _message_of(error: StatementFailed) -> str:
+    """Return the message of *error* with its place, without database and folder."""
     at = error.location
     where = at and f"{':'.join(str(part) for part in (at.path.name, at.line, at.column) if part)}: "
     return f"{where or ''}{error.message}"
 
 
-async def _left(place: ScratchSession, found: Schema, wanted: Schema) -> str | None:
-    changes = await differences(place, found, wanted)
+async def _describe_differences(
+    session: ScratchSession, found: Schema, wanted: Schema
+) -> str | None:
+    changes = await differences(session, found, wanted)
     if not changes:
         return None
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
@@ -206,7 +209,7 @@ async def _left(place: ScratchSession, found: Schema, wanted: Schema) -> str | N
     return ", ".join(display_name(subject(change), default) for change in changes[:SHOWN]) + more
 
 
-def _goes_back(migration: Migration) -> bool:
+def _reversible(migration: Migration) -> bool:
     return _verdict(migration) == "exact"
 
 
@@ -218,22 +221,22 @@ def _verdict(migration: Migration) -> str:
     return "exact"
 
 
-def _told(migration: Migration, verdict: str, problem: str | None) -> Verified:
+def _result(migration: Migration, verdict: str, problem: str | None) -> Verified:
     return Verified(key=migration.key, path=str(migration.path), verdict=verdict, problem=problem)
 
 
-async def _all_the_way(
-    place: ScratchSession, files: Sequence[Migration], found: list[Verified]
+async def _prove_all(
+    session: ScratchSession, files: Sequence[Migration], found: list[Verified]
 ) -> list[Verified]:
-    """Down from the newest to the last one that cannot go back, and up again."""
+    """Roll back from the newest file to the last irreversible one, and upgrade again."""
     versioned = [migration for migration in files if migration.version is not None]
-    stuck = [n for n, migration in enumerate(versioned) if not _goes_back(migration)]
+    stuck = [n for n, migration in enumerate(versioned) if not _reversible(migration)]
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
         return found
-    telemetry.doing("going all the way down and up")
+    telemetry.doing("running all files down and up")
     source = files_source(versioned)
-    database = await place.copy(source)
+    database = await session.copy(source)
     wanted = await database.read()
     try:
         for migration in reversed(going):
@@ -241,12 +244,15 @@ async def _all_the_way(
             await database.replay(migration, migration.rollback)
         for migration in going:
             await database.replay(migration, migration.upgrade)
-        left = await _left(place, await database.read(), wanted)
+        left = await _describe_differences(session, await database.read(), wanted)
     except StatementFailed as error:
-        return [*found[:-1], _told(going[-1], "fails", f"all the way down and up: {_said(error)}")]
+        return [
+            *found[:-1],
+            _result(going[-1], "fails", f"all the way down and up: {_message_of(error)}"),
+        ]
     if left is not None:
         problem = f"all the way down and up leads elsewhere: {left}"
-        return [*found[:-1], _told(going[-1], "fails", problem)]
+        return [*found[:-1], _result(going[-1], "fails", problem)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Wait until a database answers, as containers that start together need it."""
+"""Wait until a database answers, for containers that start together."""
 
 import math
 import time
@@ -9,7 +9,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import AccessDenied, ConnectError, TimedOut
-from dbwarden.operations.operation import look, operation
+from dbwarden.operations.operation import operation, read_status
 from dbwarden.types import DatabaseName
 
 FIRST_PAUSE = 0.1
@@ -18,7 +18,7 @@ LONGEST_PAUSE = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitResult:
-    """How long it took until the database answered: milliseconds and attempts."""
+    """The milliseconds and attempts until the database answered."""
 
     database: DatabaseName
     waited_ms: float
@@ -28,13 +28,13 @@ class WaitResult:
 
 @operation("wait")
 async def wait(config: DatabaseConfig) -> WaitResult:
-    """Try to connect until it works, for at most the database's ``timeout`` seconds.
+    """Connect repeatedly until the database answers, for at most its ``timeout`` seconds.
 
-    A refused password is not waited for: time does not mend it.
+    Failed authentication raises at once.
 
     Raises:
-        TimedOut: It never answered; says what the last attempt met.
-        AccessDenied: It answers, but not to this user.
+        TimedOut: The database did not answer; contains the error of the last attempt.
+        AccessDenied: The database refused this user.
     """
     started = time.perf_counter()
     attempts = 0
@@ -43,7 +43,7 @@ async def wait(config: DatabaseConfig) -> WaitResult:
         while True:
             attempts += 1
             try:
-                reading = await look(config)
+                reading = await read_status(config)
             except AccessDenied:
                 raise
             except ConnectError as error:
@@ -60,19 +60,19 @@ async def wait(config: DatabaseConfig) -> WaitResult:
             await anyio.sleep(pause_after(attempts))
     raise TimedOut(
         f"no answer within {config.timeout:g} s"
-        + (f"; the last of {attempts} attempts met: {last.message}" if last else ""),
+        + (f"; the last of {attempts} attempts failed: {last.message}" if last else ""),
         database=config.database_name,
         next_step="Is the server starting? Wait longer with --timeout SECONDS.",
     )
 
 
 def last_moment(*, started_at: float) -> float:
-    """Just before the operation's own time limit, so that there is time to say what was met."""
+    """Return a deadline just before the operation's own, to leave time for the error."""
     limit: float = anyio.current_effective_deadline()
     remaining = limit - started_at
     return limit - (0.02 * remaining if math.isfinite(remaining) else 0.0)
 
 
 def pause_after(attempts: int) -> float:
-    """Seconds until the next attempt: doubling, up to two."""
+    """Return the seconds until the next attempt: doubling, at most two."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, 10))

@@ -21,7 +21,7 @@ from tests.servers import open_folder
 async def test_the_development_server_keeps_its_databases(project: Project) -> None:
     configure(project, dev_database_url="embedded")
     code, out, _ = await run(project, "dev-server", "status")
-    assert (code, out) == (3, "The development server does not run.\n")
+    assert (code, out) == (3, "The development server is not running.\n")
     code, _, err = await run(project, "status", "--dev")
     assert code == 1
     assert "error: primary: the project's development server does not run\n" in err
@@ -37,7 +37,7 @@ async def test_the_development_server_keeps_its_databases(project: Project) -> N
         assert (await run(project, "diff", "--dev", "--models"))[0] == 0
         assert "CREATE TABLE users" in (await run(project, "schema", "--live", "--dev"))[1]
         code, _, err = await run(project, "schema", "--dev")
-        assert (code, "next: Say --live too, or leave --dev out.\n" in err) == (2, True)
+        assert (code, "next: Add --live, or leave --dev out.\n" in err) == (2, True)
         assert (await run(project, "dev-server", "start"))[0] == 0  # it runs already
         assert (await run(project, "dev-server", "stop"))[0] == 0
         assert (await run(project, "status", "--dev"))[0] == 1
@@ -47,7 +47,7 @@ async def test_the_development_server_keeps_its_databases(project: Project) -> N
     finally:
         code, out, err = await run(project, "dev-server", "stop", "--remove")
     assert (code, err) == (0, "")
-    assert out == "The development server is stopped, and its databases are gone.\n"
+    assert out == "The development server has stopped, and its databases are deleted.\n"
 
 
 async def test_a_server_inside_the_project_is_found_again() -> None:

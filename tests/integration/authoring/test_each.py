@@ -57,7 +57,7 @@ async def test_renumber_goes_on_too_and_says_that_the_order_is_proven(root: Path
         (root / f"migrations/{name}/{name}__0001_u.sql").write_text(text, encoding="utf-8")
     code, out, err = await run(root, "renumber", "--all", "--move", "0001_u")
     assert code == 2
-    assert "beta: every migration has a number of its own." in out
+    assert "beta: every migration has a unique number." in out
     assert "to gamma__0002_u.sql\n  the new order is proven: 2 migrations, tried on SQLite" in out
     assert "error: alpha: " in err
 

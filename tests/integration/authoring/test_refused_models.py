@@ -215,7 +215,7 @@ async def test_the_commands_say_what_was_left_out_and_exit_3(project: Project) -
     code, stdout, stderr = await run("diff", "--models", "--keep-going")
     assert code == 3 and "no difference" in stdout and "index ix_status" in stderr
     code, _, stderr = await run("diff", "--keep-going")
-    assert code == 2 and "Say --models too" in stderr
+    assert code == 2 and "Add --models" in stderr
 
 
 async def test_sqlite_names_and_leaves_out_what_it_refuses(project: Project) -> None:

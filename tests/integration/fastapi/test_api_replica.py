@@ -158,7 +158,7 @@ async def test_a_database_that_takes_writes_is_no_replica_but_the_application_st
     replicated.write()
     async with migration_context(all_databases=True), asking() as client:
         answer = (await client.get("/health/replica")).json()
-        assert (answer["status"], answer["error"]) == ("degraded", "replica: takes writes")
+        assert (answer["status"], answer["error"]) == ("degraded", "replica: accepts writes")
 
 
 async def test_a_stand_in_of_a_test_is_not_judged_beside_the_real_primary(

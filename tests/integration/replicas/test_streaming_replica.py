@@ -125,7 +125,7 @@ async def test_whatever_happens_to_one_the_other_is_told_of_as_it_is(make_pair: 
         assert codes(result) == ["replica_writable"]
         assert known(result).lag_seconds is None
         ill = await health(servers.replica)
-        assert (ill.status, ill.error) == ("degraded", "replica: takes writes")
+        assert (ill.status, ill.error) == ("degraded", "replica: accepts writes")
 
         # The replica is down, its primary is back.
         await anyio.to_thread.run_sync(replica.halt)
@@ -156,7 +156,7 @@ database_config(
         ran = await dbwarden(servers.root, "migrate", "--all", "--json")
         assert [item["database"] for item in ran.json["databases"]] == ["primary"]
         ran = await dbwarden(servers.root, "migrate", "-d", "replica")
-        assert ran.code == 2 and "it is a replica of primary, and never migrated" in ran.err
+        assert ran.code == 2 and "it is a replica of primary, which is migrated" in ran.err
         ran = await dbwarden(servers.root, "create-database", "-d", "replica")
         assert ran.code == 2 and "Use -d primary." in ran.err
 
@@ -195,4 +195,4 @@ database_config(
         )
         ran = await dbwarden(servers.root, "status", "-d", "replica")
         assert ran.code == 0
-        assert "replica: not known whether it is behind: the ledger of primary" in ran.err
+        assert "replica: may be behind, because the history of primary" in ran.err

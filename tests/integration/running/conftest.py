@@ -14,7 +14,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.history import LedgerRow
 from dbwarden.kinds import dialect_for
 from dbwarden.operations.operation import migration_files
-from dbwarden.operations.pending import fresh_works, resumed_work, rollback_work
+from dbwarden.operations.pending import fresh_migrations, resume_migration, rollback_migration
 from tests.conftest import MakeConfig
 
 
@@ -69,17 +69,21 @@ class Other:
     async def apply(self, key: str) -> None:
         """Apply the migration *key*."""
         await self._connection.create_ledger()
-        await self._connection.run(fresh_works(self._dialect, [self._files[key]]), _nothing)
+        await self._connection.run(fresh_migrations(self._dialect, [self._files[key]]), _nothing)
 
     async def finish(self, key: str) -> None:
         """Go on with the migration *key*, which stopped half-way."""
         row, file = await self._row(key), self._files[key]
-        await self._connection.run([resumed_work(self._dialect, file, row, "upgrade")], _nothing)
+        await self._connection.run(
+            [resume_migration(self._dialect, file, row, "upgrade")], _nothing
+        )
 
     async def roll_back(self, key: str) -> None:
         """Take back the migration *key*."""
         row = await self._row(key)
-        await self._connection.run([rollback_work(self._dialect, self._files[key], row)], _nothing)
+        await self._connection.run(
+            [rollback_migration(self._dialect, self._files[key], row)], _nothing
+        )
 
     async def _row(self, key: str) -> LedgerRow:
         reading = await self._connection.read()

@@ -64,7 +64,7 @@ async def test_a_rollback_takes_back_no_other_migration_than_it_found_newest(
     )
 
     assert isinstance(error, HistoryError)
-    assert "to take back was 0002, and now it would be 0001; nothing was run" in error.message
+    assert "0002 was to be rolled back, and now it would be 0001; nothing ran" in error.message
     assert await states(config) == {"0001": "applied", "0002": "rolled_back"}
 
 

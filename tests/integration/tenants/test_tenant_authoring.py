@@ -106,13 +106,13 @@ async def test_what_looks_at_a_live_database_takes_each_tenant_for_itself(projec
     assert [item["database"] for item in ran.json["databases"]] == ["tenant_a", "tenant_b"]
     ran = await command(project, "diff", "--models", "-d", "tenant")
     assert ran.code == 2
-    assert "tenant is what tenants share, and no live database" in ran.err
+    assert "tenant is the shared name of tenants, not a live database" in ran.err
     assert "next: Name one of tenant_*, or all of them: -d 'tenant_*'." in ran.err
 
     for words in (("make-migrations", "-m", "x", "--from-live"), ("baseline",)):
         ran = await command(project, *words, "-d", "tenant_*")
         assert ran.code == 2
-        assert "next: Name the one to go by: -d tenant_a." in ran.err
+        assert "next: Name one of them: -d tenant_a." in ran.err
     assert files(project) == ["tenant__0001_things.sql"]
 
 

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from dbwarden.cli.progress import MOST_TOLD, Many
+from dbwarden.cli.progress import MOST_TOLD, Summary
 from dbwarden.telemetry import Event
 from tests.commands import Ran, migration
 from tests.commands import dbwarden as command
@@ -79,7 +79,7 @@ async def test_the_manifest_holds_every_one_of_two_thousand_and_the_second_run_d
     assert versions == {"0001"}
 
     lines = ran.err.splitlines()
-    counted = [line for line in lines if line.endswith("databases have ended, 1 of them badly")]
+    counted = [line for line in lines if line.endswith("databases done, 1 failed")]
     assert counted[-1].startswith(f"{TENANTS} of {TENANTS} ")
     assert len(lines) <= 20
     assert lines[-1] == f"  dbwarden migrate -d tenant_{BROKEN}"
@@ -98,25 +98,25 @@ def event(name: str, **fields: Any) -> Event:
 
 
 def test_a_database_of_several_stages_counts_once_and_one_not_started_has_not_ended() -> None:
-    many = Many(total=20)
+    many = Summary(total=20)
     ended = [event("outcome", state="succeeded", last=True)]
     assert [many.line(each) for each in ended] == [None]
     assert many.line(event("outcome", state="succeeded", last=False)) is None
     assert many.line(event("outcome", state="not_started", last=True)) is None
     assert many.line(event("migration_applied", version="0001")) is None
     line = many.line(event("outcome", state="timed_out", last=True))
-    assert line == "2 of 20 databases have ended, 1 of them badly"
+    assert line == "2/20 databases done, 1 failed"
 
 
 def test_what_many_say_in_the_same_words_is_told_once_and_not_without_end() -> None:
-    many = Many(total=100)
+    many = Summary(total=100)
 
     def notice(database: str, message: str) -> str | None:
         return many.line(event("notice", database=database, message=message))
 
-    assert notice("a", "skipped") == "a: the server says: skipped"
+    assert notice("a", "skipped") == "a: server notice: skipped"
     assert notice("b", "skipped") is None
     told = [notice("c", f"number {number}") for number in range(100)]
     shown = [line for line in told if line is not None]
     assert len(shown) == MOST_TOLD
-    assert shown[-1] == "More of this is not shown; --log-level info logs it."
+    assert shown[-1] == "Further events are not shown. Pass --log-level info to log them."

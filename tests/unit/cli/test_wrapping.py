@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.cli.style import wrapped
+from dbwarden.cli.style import wrap
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from dbwarden.cli.style import wrapped
     ],
 )
 def test_lines_are_cut_between_words_and_commands_are_not(text: str, lines: list[str]) -> None:
-    assert wrapped(text, 16) == lines
+    assert wrap(text, 16) == lines

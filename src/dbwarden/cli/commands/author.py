@@ -1,4 +1,4 @@
-"""Commands that write migrations, and that prove them."""
+"""Commands that write and prove migrations."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -10,16 +10,30 @@ from cyclopts import Parameter
 
 from dbwarden.authoring.compare.user_choices import pairs_of
 from dbwarden.cli import output
-from dbwarden.cli.choosing import described, one_of_each, that_live, to_write, with_files
+from dbwarden.cli.choosing import (
+    refuse_shared_files,
+    select_described,
+    select_live,
+    select_to_write,
+    select_with_files,
+)
 from dbwarden.cli.documents import failure_document, plain
-from dbwarden.cli.each import Done, on_each, say_done
+from dbwarden.cli.each import Results, report_each, run_each
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import AuthoringOptions, LiveOptions, Project, Target
-from dbwarden.cli.progress import doing
+from dbwarden.cli.progress import show_activity
 from dbwarden.cli.prompting import Terminal, can_ask
-from dbwarden.cli.run import bad, good, on_fleet, open_, own, project, report
-from dbwarden.cli.style import Cell, counted, short
+from dbwarden.cli.run import (
+    bad_cell,
+    load_project,
+    ok_cell,
+    on_fleet,
+    report,
+    select_migrated,
+    warn_cell,
+)
+from dbwarden.cli.style import Cell, pluralize, relative
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.fleet import Outcome
@@ -27,7 +41,7 @@ from dbwarden.operations.dev_server import (
     dev_server_start,
     dev_server_status,
     dev_server_stop,
-    refuse_none,
+    require_embedded,
 )
 from dbwarden.operations.generate_models import generate_models as generate_one
 from dbwarden.operations.make_migrations import MakeMigrationsResult
@@ -73,25 +87,25 @@ async def make_migrations(
     name
         Another name for the file.
     empty
-        A file without SQL, whatever the models say.
+        Write a file without SQL.
     sql
         Print the file instead of writing it.
     rename
-        What is the same under another name: users.nick:nickname, users:people.
+        Treat as a rename: users.nick:nickname, users:people.
     allow_drop
         Allow data loss in exactly these objects: users.email.
     fill
         A value for existing rows of a new column: users.email="''".
     using
-        How old values become new ones: users.age='age::int'.
+        An expression that converts old values: users.age='age::int'.
     rollback_using
-        How new values become old ones when it is rolled back: users.age='age::text'.
+        An expression that converts new values back in the rollback: users.age='age::text'.
     online
-        The forms that do not block reading and writing.
+        Use statements that do not block reads and writes.
     unproven
-        Write it even if it could not be proven.
+        Write the file even if it could not be proven.
     allow_failing_on_rows
-        Write it even if a column is required and existing rows have no value for it.
+        Write the file even if existing rows have no value for a required column.
     from_live
         Compare with the live database instead of the files.
     keep_going
@@ -103,13 +117,15 @@ async def make_migrations(
     make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))
     make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
     make = partial(make, allow_failing_on_rows=allow_failing_on_rows, unproven=unproven)
-    found = await to_write(options, options, from_live=from_live, patient=_is_patient(options))
-    chosen = described(found) if options.all and not empty else found
+    found = await select_to_write(
+        options, options, from_live=from_live, patient=_is_patient(options)
+    )
+    chosen = select_described(found) if options.all and not empty else found
     return await _make_each(partial(make, from_live=from_live), chosen, options)
 
 
 def _is_patient(options: AuthoringOptions) -> bool:
-    """Return whether somebody can be asked."""
+    """Return whether the user can be asked."""
     return can_ask() and not options.json
 
 
@@ -123,26 +139,28 @@ async def _make_each(
     for config in databases:
         about = config.database_name if len(databases) > 1 else None
         try:
-            with doing(enabled=not options.json):
+            with show_activity(enabled=not options.json):
                 made = await make(config, asker=Terminal(about) if patient else None)
         except DBWardenError as error:
             if about is not None and error.message.startswith("--"):
-                error.next_step = f"Say it with -d, for the database that has it: not for {about}."
+                error.next_step = (
+                    f"Pass this option with -d DATABASE; it does not apply to {about}."
+                )
             if options.json and results:
                 return _say_stopped(error, results)
             raise
-        if not options.json:  # what is written is told, whatever becomes of the next one
+        if not options.json:  # report each file at once, because the next one may fail
             output.say(*_made_lines(made))
             output.note_errors(made.refused)
         results.append(made)
     code = Exit.FOUND if any(made.refused for made in results) else Exit.DONE
     if options.json:
-        say_done("make-migrations", Done(tuple(results)), code)
+        report_each("make-migrations", Results(tuple(results)), code)
     return code
 
 
 def _say_stopped(error: DBWardenError, results: Sequence[MakeMigrationsResult]) -> int:
-    """The document of a run that stopped at *error*, with what was written before."""
+    """Print the document of a run that stopped at *error*, with the files written before."""
     code = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
     made = [plain(result) for result in results]
     output.say_json({**failure_document("make-migrations", error, code), "databases": made})
@@ -156,7 +174,7 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
         return [f"{result.database}: models and migrations agree.", *out]
     if result.path is None:
         return [(result.sql or "").rstrip("\n")]
-    lines = [f"Wrote {short(result.path)}"]
+    lines = [f"Wrote {relative(result.path)}"]
     if result.verdict is not None:
         on = f" (tried on {result.server})" if result.server else ""
         lines.append(f"  verdict: {result.verdict}{on}")
@@ -164,16 +182,16 @@ def _made_lines(result: MakeMigrationsResult) -> list[str]:
 
 
 async def verify(*, options: AuthoringOptions = AuthoringOptions()) -> int:  # noqa: B008
-    """Prove all migration files again: up, down, up; for CI. Exit 3 when one does not hold."""
-    databases = await with_files(options, options)
-    done = await on_each(verify_one, databases, json=options.json)
+    """Prove all migration files again: up, down, up; for CI. Exit 3 if one fails."""
+    databases = await select_with_files(options, options)
+    done = await run_each(verify_one, databases, json=options.json)
     if options.json:
-        say_done("verify", done)
+        report_each("verify", done)
         return done.code
     for result in done.results:
         rows = [(item.key, *_verified(item)) for item in result.migrations]
         output.say(
-            f"{result.database}: {counted(len(rows), 'migration')}, tried on {result.server}"
+            f"{result.database}: {pluralize(len(rows), 'migration')}, tried on {result.server}"
         )
         output.say_table(("version", "", "found"), rows)
     output.note_errors(done.errors)
@@ -182,8 +200,8 @@ async def verify(*, options: AuthoringOptions = AuthoringOptions()) -> int:  # n
 
 def _verified(item: Verified) -> tuple[Cell, Cell]:
     if item.problem:
-        return bad(item.verdict), item.problem
-    shown = open_ if item.findings else good
+        return bad_cell(item.verdict), item.problem
+    shown = warn_cell if item.findings else ok_cell
     return shown(item.verdict), "; ".join(item.findings)
 
 
@@ -192,18 +210,18 @@ async def schema(
     live: Annotated[bool, _flag("--live")] = False,
     options: LiveOptions = LiveOptions(),  # noqa: B008
 ) -> int:
-    """Print the schema that the migration files make, as SQL.
+    """Print the schema of the migration files as SQL.
 
     Parameters
     ----------
     live
-        The schema of the live database instead.
+        Print the schema of the live database instead.
     """
     options.refuse_idle_dev(live=live, flag="--live")
-    databases = await (that_live if live else with_files)(options, options)
-    done = await on_each(partial(schema_sql, live=live), databases, json=options.json)
+    databases = await (select_live if live else select_with_files)(options, options)
+    done = await run_each(partial(schema_sql, live=live), databases, json=options.json)
     if options.json:
-        say_done("schema", done)
+        report_each("schema", done)
         return done.code
     for result in done.results:
         output.say(*([f"-- {result.database}", ""] if len(databases) > 1 else []), result.sql)
@@ -217,28 +235,28 @@ async def renumber(
     move: Annotated[tuple[str, ...], _many("--move")] = (),
     options: AuthoringOptions = AuthoringOptions(),  # noqa: B008
 ) -> int:
-    """Give migrations that have the same number numbers of their own, and prove the new order.
+    """Give migrations with the same number unique numbers, and prove the new order.
 
     Parameters
     ----------
     move
-        The file that moves, where the live database does not tell: 0007_add_orders.
+        The file to move if the live database has applied neither: 0007_add_orders.
     """
-    databases = await with_files(options, options)
-    done = await on_each(partial(renumber_one, move=move), databases, json=options.json)
+    databases = await select_with_files(options, options)
+    done = await run_each(partial(renumber_one, move=move), databases, json=options.json)
     if options.json:
-        say_done("renumber", done)
+        report_each("renumber", done)
         return done.code
     for result in done.results:
         if not result.moves:
-            output.say(f"{result.database}: every migration has a number of its own.")
-        output.say(*(f"Moved {short(item.old)} to {item.new.name}" for item in result.moves))
+            output.say(f"{result.database}: every migration has a unique number.")
+        output.say(*(f"Moved {relative(item.old)} to {item.new.name}" for item in result.moves))
         if result.moves and result.verified and result.clean:
-            count = counted(len(result.verified.migrations), "migration")
+            count = pluralize(len(result.verified.migrations), "migration")
             output.say(f"  the new order is proven: {count}, tried on {result.verified.server}")
         for item in result.verified.migrations if result.verified else ():
             if item.problem:
-                output.say(f"  {item.key} does not hold in the new order: {item.problem}")
+                output.say(f"  {item.key} fails in the new order: {item.problem}")
     output.note_errors(done.errors)
     return done.code
 
@@ -250,8 +268,8 @@ def _note_each(outcomes: Sequence[Outcome[AdoptResult]]) -> None:
 
 
 async def adopt_live(target: Target) -> int:
-    """Write 0001 from live databases and mark it, for ``baseline`` without a version."""
-    outcomes = await on_fleet(adopt, one_of_each(await own(target)), target)
+    """Write 0001 from live databases and mark it as applied: ``baseline`` without ``--to``."""
+    outcomes = await on_fleet(adopt, refuse_shared_files(await select_migrated(target)), target)
     code = await report(
         "baseline", outcomes, target, headers=("", "version", "wrote"), row=_adopted
     )
@@ -261,7 +279,7 @@ async def adopt_live(target: Target) -> int:
 
 
 def _adopted(result: AdoptResult) -> tuple[Cell, ...]:
-    return (good("baselined"), result.version, short(result.path))
+    return (ok_cell("baselined"), result.version, relative(result.path))
 
 
 async def generate_models(
@@ -271,26 +289,26 @@ async def generate_models(
     ),
     options: LiveOptions = LiveOptions(),  # noqa: B008
 ) -> int:
-    """Write SQLAlchemy models for what a live database has, proven to lead back to it.
+    """Write SQLAlchemy models from a live database, proven to build it again.
 
     Parameters
     ----------
     output_file
-        The file to write; standard output when left out. Never overwrites.
+        The file to write; default: stdout. Never overwrites.
     """
-    configs = await that_live(options, options)
+    configs = await select_live(options, options)
     if len(configs) != 1:
         raise UsageError("models are generated from one database at a time")
-    with doing(enabled=not options.json):
+    with show_activity(enabled=not options.json):
         made = await generate_one(configs[0])
     if output_file is not None:
         await anyio.to_thread.run_sync(_write_new, output_file, made.code)
     if options.json:
-        say_done("generate-models", Done((made,)))
+        report_each("generate-models", Results((made,)))
     elif output_file is None:
         output.say(made.code.rstrip("\n"))
     else:
-        output.say(f"Wrote {made.tables} tables to {short(output_file)}")
+        output.say(f"Wrote {made.tables} tables to {relative(output_file)}")
     if not options.json:
         note_left_out(made.left_out, None)
     return Exit.DONE
@@ -303,7 +321,7 @@ def _write_new(path: Path, text: str) -> None:
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}",
-            next_step="Name another file with -o; one that is there is never overwritten.",
+            next_step="Name another file with -o; existing files are never overwritten.",
         ) from error
 
 
@@ -314,17 +332,17 @@ async def dev_server(
     remove: Annotated[bool, _flag("--remove")] = False,
     options: Project = Project(),  # noqa: B008
 ) -> int:
-    """Start, stop or look at the project's PostgreSQL for development.
+    """Start, stop or inspect the project's PostgreSQL for development.
 
     Parameters
     ----------
     action
         start, stop or status.
     remove
-        With stop: delete its databases too.
+        With stop, delete its databases too.
     """
-    found = await project(options)
-    refuse_none(found.databases)
+    found = await load_project(options)
+    require_embedded(found.databases)
     match action:
         case "start":
             server = await dev_server_start(found.root, found.databases)
@@ -336,8 +354,8 @@ async def dev_server(
     if options.json:
         output.say_json({"command": "dev-server", "exit_code": int(code), **plain(server)})
     else:
-        gone = "is stopped, and its databases are gone" if remove else "is stopped"
-        state = "runs" if server.running else gone if action == "stop" else "does not run"
-        output.say(f"The development server {state}.")
+        stopped = "has stopped, and its databases are deleted" if remove else "has stopped"
+        idle = stopped if action == "stop" else "is not running"
+        output.say(f"The development server {'is running' if server.running else idle}.")
         output.say(*(f"  {url}" for url in server.urls))
     return code

@@ -7,21 +7,21 @@ from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.options import HOW, Target
-from dbwarden.cli.progress import watching
-from dbwarden.cli.prompting import can_ask, confirmed
+from dbwarden.cli.progress import show_progress
+from dbwarden.cli.prompting import can_ask, confirm
 from dbwarden.cli.run import (
-    bad,
-    good,
-    heeding,
+    bad_cell,
+    handle_interrupt,
     limits_of,
     note_unknown_models,
+    ok_cell,
     on_fleet,
-    open_,
-    own,
-    reachable,
     report,
+    select_migrated,
+    select_requirable,
+    warn_cell,
 )
-from dbwarden.cli.style import Cell, some
+from dbwarden.cli.style import Cell, shorten
 from dbwarden.errors import UsageError
 from dbwarden.fleet import migrate_all
 from dbwarden.operations.baseline import BaselineResult
@@ -48,27 +48,27 @@ async def migrate(
     canary: Annotated[str | None, Parameter(name="--canary", group=HOW, show_default=False)] = None,
     target: Target = Target(),  # noqa: B008  # frozen, and what cyclopts reads its options from
 ) -> int:
-    """Apply what is pending: one database, several, or all at once.
+    """Apply pending migrations to one database, several or all.
 
     Parameters
     ----------
     to
-        Up to and including this version.
+        Apply migrations up to and including this version.
     count
-        At most so many migrations on each database.
+        Apply at most this many migrations to each database.
     dry_run
         Print the SQL in order; takes no lock and writes nothing, enforced by the server.
     out_of_order
-        Apply files that are older than what is applied already, too.
+        Also apply files that are older than the newest applied one.
     canary
-        This database first; the others only if it succeeds.
+        Migrate this database first, and the others only if it succeeds.
     """
-    databases = await own(target)
+    databases = await select_migrated(target)
     await note_unknown_models(databases)
-    with watching(databases, enabled=not target.json), heeding() as stop:
+    with show_progress(databases, enabled=not target.json), handle_interrupt() as stop:
         outcomes = await migrate_all(
             databases,
-            known=await reachable(target),
+            known=await select_requirable(target),
             limits=limits_of(target),
             canary=canary,
             stop=stop,
@@ -85,7 +85,7 @@ async def migrate(
 
 
 def _options(**values: str | int | bool | None) -> list[str]:
-    """Options as they are typed, without those that were left out."""
+    """Return options as typed on the command line, without unset ones."""
     words: list[str] = []
     for name, value in values.items():
         if value is not None and value is not False:
@@ -95,13 +95,17 @@ def _options(**values: str | int | bool | None) -> list[str]:
 
 
 def _migrated(result: MigrateResult) -> tuple[Cell, ...]:
-    applied = some([item.key for item in result.applied])
+    applied = shorten([item.key for item in result.applied])
     if result.dry_run:
-        word = open_(f"would apply {len(result.planned)}") if result.planned else good("up to date")
-        return (word, result.version or "", some([item.key for item in result.planned]))
+        word = (
+            warn_cell(f"would apply {len(result.planned)}")
+            if result.planned
+            else ok_cell("up to date")
+        )
+        return (word, result.version or "", shorten([item.key for item in result.planned]))
     if result.applied:
-        return (good("migrated"), result.version or "", f"{len(result.applied)} ({applied})")
-    word = good("ahead of the files" if result.ahead else "up to date")
+        return (ok_cell("migrated"), result.version or "", f"{len(result.applied)} ({applied})")
+    word = ok_cell("ahead of the files" if result.ahead else "up to date")
     return (word, result.version or "", "")
 
 
@@ -113,21 +117,21 @@ async def rollback(
     dry_run: DryRun = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Take back what was applied last: one migration, unless told otherwise.
+    """Roll back the last migration, or several.
 
     Parameters
     ----------
     to
-        Take back everything newer than this version, which stays; 0 for everything.
+        Roll back everything newer than this version, which stays; 0 for everything.
     count
-        Take back so many, instead of one.
+        Roll back this many migrations instead of one.
     marked
-        Also what baseline marked as applied: it never ran here, and its rollback takes away what
-        was there before.
+        Also roll back migrations that baseline marked as applied. They never ran here, so their
+        rollback drops objects that existed before.
     dry_run
         Print the SQL in order; takes no lock and writes nothing, enforced by the server.
     """
-    databases = await own(target)
+    databases = await select_migrated(target)
     operation = partial(rollback_one, to=to, count=count, marked=marked, dry_run=dry_run)
     outcomes = await on_fleet(operation, databases, target)
     if dry_run and not target.json:
@@ -142,15 +146,15 @@ async def rollback(
 def _rolled_back(result: RollbackResult) -> tuple[Cell, ...]:
     version = result.version or "none"
     if result.dry_run:
-        keys = some([item.key for item in result.planned])
-        return (open_(f"would roll back {len(result.planned)}"), version, keys)
+        keys = shorten([item.key for item in result.planned])
+        return (warn_cell(f"would roll back {len(result.planned)}"), version, keys)
     if not result.rolled_back:
-        return (good("nothing to roll back"), version, "")
-    return (good("rolled back"), version, some([item.key for item in result.rolled_back]))
+        return (ok_cell("nothing to roll back"), version, "")
+    return (ok_cell("rolled back"), version, shorten([item.key for item in result.rolled_back]))
 
 
 def _say_planned(plans: Any) -> None:
-    """The SQL of a dry run, in the order in which it would run."""
+    """Print the SQL of a dry run, in order."""
     for database, planned in plans:
         for item in planned:
             output.say(*_planned_lines(database, item))
@@ -165,9 +169,9 @@ async def baseline(
     to: Version = None,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Adopt a database that exists already: mark migrations as applied without running them.
+    """Adopt an existing database: mark migrations as applied without running them.
 
-    Without --to, 0001 is written from what the database has, proven, and marked.
+    Without --to, 0001 is written from the database, proven, and marked.
 
     Parameters
     ----------
@@ -178,7 +182,7 @@ async def baseline(
         from dbwarden.cli.commands.author import adopt_live
 
         return await adopt_live(target)
-    databases = await own(target)
+    databases = await select_migrated(target)
     outcomes = await on_fleet(partial(baseline_one, to=to), databases, target)
     headers = ("", "version", "marked")
     again = _options(to=to)
@@ -186,8 +190,8 @@ async def baseline(
 
 
 def _baselined(result: BaselineResult) -> tuple[Cell, ...]:
-    word = good("baselined") if result.marked else good("nothing to mark")
-    return (word, result.version or "", some(result.marked))
+    word = ok_cell("baselined") if result.marked else ok_cell("nothing to mark")
+    return (word, result.version or "", shorten(result.marked))
 
 
 async def repair(
@@ -202,22 +206,22 @@ async def repair(
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", show_default=False)] = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Make the ledger agree with the files again. Shows what it will do before it does it.
+    """Correct the migration history; shows its changes and asks before it makes them.
 
-    Without choices it says what needs a repair. No migration SQL ever runs.
+    Without options, it lists what needs a repair. No migration SQL runs.
 
     Parameters
     ----------
     accept
         A changed migration whose edited file is right; may be repeated.
     forget
-        A row to delete from the ledger; may be repeated.
+        A row to delete from the migration history; may be repeated.
     at
-        KEY=STEP: how many steps of a half-done migration are done; may be repeated.
+        KEY=STEP: the number of finished steps of a partial migration; may be repeated.
     yes
-        Do it without asking.
+        Do not ask.
     """
-    databases = await own(target)
+    databases = await select_migrated(target)
     choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _steps(at)}
     preview = await on_fleet(partial(repair_one, dry_run=True, **choices), databases, target)
     shown = partial(report, "repair", headers=("", "what"), row=_repaired)
@@ -227,10 +231,10 @@ async def repair(
     if not yes:
         if target.json or not can_ask():
             code = await shown(preview, target)
-            output.note("", "Nothing was changed. To do it, say --yes.")
+            output.note("", "Nothing was changed. Pass --yes to make these changes.")
             return int(code)
         await shown(preview, target)
-        if not await confirmed("Do this?"):
+        if not await confirm("Make these changes?"):
             return 1
     return await shown(await on_fleet(partial(repair_one, **choices), databases, target), target)
 
@@ -248,16 +252,16 @@ def _steps(values: tuple[str, ...]) -> dict[str, int]:
 def _repaired(result: RepairResult) -> tuple[Cell, ...]:
     if result.actions:
         what = "; ".join(str(action) for action in result.actions)
-        return (open_("would") if result.dry_run else good("did"), what)
+        return (warn_cell("would") if result.dry_run else ok_cell("did"), what)
     wrong = [
-        f"{word}: {some(keys)}"
+        f"{word}: {shorten(keys)}"
         for word, keys in (
             ("changed", result.changed),
             ("missing", result.missing),
-            ("half-done", result.partial),
+            ("partial", result.partial),
         )
         if keys
     ]
     if not wrong:
-        return (good("nothing to repair"), "")
-    return (bad("needs a choice"), "; ".join(wrong) + " (--accept, --forget or --at)")
+        return (ok_cell("nothing to repair"), "")
+    return (bad_cell("needs a decision"), "; ".join(wrong) + " (--accept, --forget or --at)")

@@ -6,12 +6,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.choosing import described, that_live, with_files
-from dbwarden.cli.each import on_each, say_done
+from dbwarden.cli.choosing import select_described, select_live, select_with_files
+from dbwarden.cli.each import report_each, run_each
 from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import LiveOptions, Target
-from dbwarden.cli.run import good, narrowed, on_fleet, open_, report
-from dbwarden.cli.style import Cell, counted, some
+from dbwarden.cli.run import limit_to_shard, ok_cell, on_fleet, report, warn_cell
+from dbwarden.cli.style import Cell, pluralize, shorten
 from dbwarden.errors import UsageError
 from dbwarden.operations.diff import Difference, DiffResult, drift
 from dbwarden.operations.diff import check_models as check_one
@@ -27,28 +27,28 @@ async def diff(
     keep_going: Annotated[bool, _flag("--keep-going")] = False,
     options: LiveOptions = LiveOptions(),  # noqa: B008
 ) -> int:
-    """Compare live databases with their migration files. Exit 3 when they differ.
+    """Compare live databases with their migration files. Exit 3 if they differ.
 
     Parameters
     ----------
     models
         Compare them with the models instead.
     keep_going
-        With --models: leave out models that the server refuses, list them, and compare the rest.
+        With --models, leave out models that the server refuses, list them, and compare the rest.
     """
     if keep_going and not models:
         raise UsageError(
-            "--keep-going is about models that the server refuses, but no models are compared",
-            next_step="Say --models too, or leave --keep-going out.",
+            "--keep-going leaves out models that the server refuses, but no models are compared",
+            next_step="Add --models, or leave --keep-going out.",
         )
-    databases = await that_live(options, options)
+    databases = await select_live(options, options)
     if options.all and models:
-        databases = described(databases)
-    done = await on_each(
+        databases = select_described(databases)
+    done = await run_each(
         partial(drift, models=models, keep_going=keep_going), databases, json=options.json
     )
     if options.json:
-        say_done("diff", done)
+        report_each("diff", done)
         return done.code
     for result in done.results:
         left_out = left_out_lines(result.left_out)
@@ -56,7 +56,7 @@ async def diff(
         if not result.differences:
             output.say(f"{result.database}: {result.compared}: no difference.", *left_out)
             continue
-        found = counted(len(result.differences), "difference")
+        found = pluralize(len(result.differences), "difference")
         output.say(f"{result.database}: {result.compared}: {found}")
         output.say(*(f"  {_said(item)}" for item in result.differences), *left_out)
         way = f"-- from {result.compared.replace(' with ', ' to ')}"
@@ -67,16 +67,16 @@ async def diff(
 
 
 def _said(item: Difference) -> str:
-    """A difference as people say it: ``drop table users``."""
+    """Format a difference, as in ``drop table users``."""
     verbs = {"Create": "add", "Add": "add", "Drop": "drop", "Rename": "rename"}
     verb = next((word for kind, word in verbs.items() if item.change.startswith(kind)), "change")
     return f"{verb} {item.what}"
 
 
 async def check_models(target: Target) -> int:
-    """Whether files lead to models, for ``check --models``; exit 3 when they do not."""
-    databases = await with_files(target, target)
-    databases = narrowed(described(databases) if target.all else databases, target)
+    """Compare files with models for ``check --models``; exit 3 if they differ."""
+    databases = await select_with_files(target, target)
+    databases = limit_to_shard(select_described(databases) if target.all else databases, target)
     keep_going = target.fail_fast is False
     outcomes = await on_fleet(partial(check_one, keep_going=keep_going), databases, target)
     code = await report("check", outcomes, target, headers=("", "differ"), row=_differing)
@@ -92,6 +92,9 @@ async def check_models(target: Target) -> int:
 
 def _differing(result: DiffResult) -> tuple[Cell, ...]:
     if result.clean:
-        return (good("models and migrations agree"), "")
+        return (ok_cell("models and migrations agree"), "")
     refused = [f"{len(result.refused)} refused"] if result.refused else []
-    return (open_("not clean"), some([*(item.what for item in result.differences), *refused]))
+    return (
+        warn_cell("not clean"),
+        shorten([*(item.what for item in result.differences), *refused]),
+    )

@@ -1,4 +1,4 @@
-"""Commands around the migration lock."""
+"""Commands on the migration lock."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from dbwarden.cli import output
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
-from dbwarden.cli.run import bad, good, on_fleet, open_, own, report
+from dbwarden.cli.run import bad_cell, ok_cell, on_fleet, report, select_migrated, warn_cell
 from dbwarden.cli.style import Cell
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.operations.lock import LockStatus, UnlockResult
@@ -16,13 +16,13 @@ from dbwarden.operations.lock import unlock as unlock_one
 
 
 async def lock_status(*, target: Target = Target()) -> int:  # noqa: B008
-    """Who is migrating right now: process, application, since when, and what it runs."""
-    outcomes = await on_fleet(lock_status_of, await own(target), target)
+    """Show who is migrating now: process, application, start time and current statement."""
+    outcomes = await on_fleet(lock_status_of, await select_migrated(target), target)
     return await report("lock-status", outcomes, target, headers=("", "holder"), row=_status)
 
 
 def _status(result: LockStatus) -> tuple[Cell, ...]:
-    return (open_("held"), str(result.holder)) if result.holder else (good("free"), "")
+    return (warn_cell("held"), str(result.holder)) if result.holder else (ok_cell("free"), "")
 
 
 async def unlock(
@@ -30,16 +30,16 @@ async def unlock(
     force: Annotated[bool, Parameter(name="--force", negative="", show_default=False)] = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """End the migrator that holds a database; what it was doing is rolled back.
+    """Terminate the process that holds the migration lock; its work is rolled back.
 
-    Without --force it only says whom it would end.
+    Without --force, it only shows the process.
 
     Parameters
     ----------
     force
-        Do it.
+        Terminate the process.
     """
-    databases = await own(target)
+    databases = await select_migrated(target)
     held = await on_fleet(lock_status_of, databases, target)
     holders = [(o.database, o.result.holder) for o in held if o.result and o.result.holder]
     if not force or any(outcome.error for outcome in held):
@@ -48,14 +48,14 @@ async def unlock(
         headers = ("", "holder")
         code = await report("unlock", held, target, headers=headers, row=_status, code=code)
         if holders and not force:
-            output.note("", "Nobody was ended. To end these processes, say --force.")
+            output.note("", "No process was terminated. Pass --force to terminate them.")
         return code
-    output.note(*(f"{database}: ending {holder}" for database, holder in holders))
+    output.note(*(f"{database}: terminating {holder}" for database, holder in holders))
     seen = dict(holders)
 
     async def unlock_seen(config: DatabaseConfig) -> UnlockResult:
         holder = seen.get(config.database_name)
-        if holder is None:  # whoever took it since was not shown
+        if holder is None:  # a holder that came later was not shown to the user
             return UnlockResult(database=config.database_name, holder=None, ended=False)
         return await unlock_one(config, holder=holder)
 
@@ -68,5 +68,5 @@ async def unlock(
 
 def _unlocked(result: UnlockResult) -> tuple[Cell, ...]:
     if result.holder is None:
-        return (good("free"), "")
-    return (good("ended") if result.ended else bad("still held"), str(result.holder))
+        return (ok_cell("free"), "")
+    return (ok_cell("terminated") if result.ended else bad_cell("still held"), str(result.holder))

@@ -1,4 +1,4 @@
-"""Commands that only look."""
+"""Commands that only read."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -10,8 +10,16 @@ from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import Target
-from dbwarden.cli.run import bad, good, note_unknown_models, on_fleet, open_, report, selected
-from dbwarden.cli.style import Cell, counted, duration, some
+from dbwarden.cli.run import (
+    bad_cell,
+    note_unknown_models,
+    ok_cell,
+    on_fleet,
+    report,
+    select_databases,
+    warn_cell,
+)
+from dbwarden.cli.style import Cell, duration, pluralize, shorten
 from dbwarden.history import LedgerRow, State
 from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
@@ -27,11 +35,11 @@ from dbwarden.operations.wait import wait as wait_one
 
 
 async def status(*, target: Target = Target()) -> int:  # noqa: B008
-    """Where each database stands: version, applied, pending, and what does not agree."""
-    outcomes = await on_fleet(status_one, await selected(target), target)
-    headers = ("", "version", "applied", "pending", "changed", "missing", "half-done", "ahead")
+    """Show the state of each database: version, applied and pending migrations, problems."""
+    outcomes = await on_fleet(status_one, await select_databases(target), target)
+    headers = ("", "version", "applied", "pending", "changed", "missing", "partial", "ahead")
     code = exit_code(outcomes)
-    code = Exit.DONE if code is Exit.FOUND else code  # looking is no check
+    code = Exit.DONE if code is Exit.FOUND else code  # only check exits with 3
     code = await report("status", outcomes, target, headers=headers, row=_status, code=code)
     if not target.json:
         _note_primaries(outcome.result for outcome in outcomes)
@@ -43,44 +51,44 @@ def _status(result: StatusResult) -> tuple[Cell, ...]:
         _word(result),
         result.version or "none",
         str(len(result.applied)),
-        some(result.pending),
-        some(result.changed),
-        some(result.missing),
-        some(result.partial),
-        some(result.ahead),
+        shorten(result.pending),
+        shorten(result.changed),
+        shorten(result.missing),
+        shorten(result.partial),
+        shorten(result.ahead),
     )
 
 
 def _note_primaries(results: Iterable[StatusResult | None]) -> None:
-    """Of which replicas it is not known whether they are behind, and why."""
+    """Print which replicas could not be compared with their primary, and why."""
     for result in results:
         replica = result.replica if result is not None else None
         if result is not None and replica is not None and replica.primary_error is not None:
-            why = f"the ledger of {replica.primary} cannot be read: {replica.primary_error}"
-            output.note("", f"{result.database}: not known whether it is behind: {why}")
+            why = f"the history of {replica.primary} cannot be read ({replica.primary_error})"
+            output.note("", f"{result.database}: may be behind, because {why}")
 
 
 def _word(result: StatusResult) -> Cell:
     if result.replica is not None and not result.replica.clean:
         writable, behind = result.replica.writable, len(result.replica.behind)
-        return bad("takes writes") if writable else open_(f"{behind} behind")
+        return bad_cell("accepts writes") if writable else warn_cell(f"{behind} behind")
     if result.changed or result.missing:
-        return bad("needs repair")
+        return bad_cell("needs repair")
     if result.partial:
         return _half_done(result)
     if result.pending:
-        return open_("pending")
+        return warn_cell("pending")
     if result.replica is not None and result.replica.caught_up:
-        return good(_caught_up(result.replica))
-    return good("ahead of the files" if result.ahead else "up to date")
+        return ok_cell(_caught_up(result.replica))
+    return ok_cell("ahead of the files" if result.ahead else "up to date")
 
 
 def _half_done(result: StatusResult) -> Cell:
     if result.lock_holder is not None:
-        return open_("being migrated")
+        return warn_cell("being migrated")
     if result.goes_on_with is None:
-        return bad("needs repair")
-    return open_(f"{result.goes_on_with} goes on")
+        return bad_cell("needs repair")
+    return warn_cell(f"{result.goes_on_with} continues")
 
 
 def _caught_up(replica: ReplicaStatus) -> str:
@@ -96,17 +104,17 @@ async def history(
     ] = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Who applied what and when, rolled-back migrations included.
+    """Show who applied what and when, including migrations that were rolled back.
 
     Parameters
     ----------
     limit
         Show the newest LIMIT rows of each database.
     all_rows
-        Show all rows instead.
+        Show all rows.
     """
     operation = partial(history_one, limit=None if all_rows else limit)
-    outcomes = await on_fleet(operation, await selected(target), target)
+    outcomes = await on_fleet(operation, await select_databases(target), target)
     if target.json:
         return await report("history", outcomes, target, headers=(), row=lambda _: ())
     for outcome in outcomes:
@@ -118,7 +126,7 @@ async def history(
 
 def _say_history(result: HistoryResult) -> None:
     older = f"; {result.older} older not shown (--limit N, --all-rows)" if result.older else ""
-    output.say(f"{result.database}: {counted(len(result.rows), 'row')}{older}")
+    output.say(f"{result.database}: {pluralize(len(result.rows), 'row')}{older}")
     headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
     rows = [_history_row(row) for row in result.rows]
     output.say_table(headers, rows, spare=("dbwarden", "by", "time"))
@@ -126,7 +134,7 @@ def _say_history(result: HistoryResult) -> None:
 
 def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
     word = "marked" if row.marked else row.state.value.replace("_", " ")
-    state = good(word) if row.state is State.APPLIED else open_(word)
+    state = ok_cell(word) if row.state is State.APPLIED else warn_cell(word)
     when = f"{row.finished_at or row.started_at:%Y-%m-%d %H:%M:%S}"
     who = f"{row.application} on {row.host}, pid {row.pid}"
     took = duration(row.duration_ms)
@@ -138,19 +146,19 @@ async def check(
     models: Annotated[bool, Parameter(name="--models", negative="", show_default=False)] = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Is every database reachable and as its files say? Exit 3 when something was found.
+    """Check that databases are reachable and agree with their files. Exit 3 on findings.
 
     Parameters
     ----------
     models
-        Do the files lead to the models? Asks no configured database. With --keep-going, models
-        that the server refuses are left out and listed.
+        Compare the files with the models instead, without connecting to a configured database.
+        With --keep-going, models that the server refuses are left out and listed.
     """
     if models:
         from dbwarden.cli.commands.compare import check_models
 
         return await check_models(target)
-    databases = await selected(target)
+    databases = await select_databases(target)
     await note_unknown_models(databases)
     outcomes = await on_fleet(check_one, databases, target)
     code = await report("check", outcomes, target, headers=("", "version", "found"), row=_check)
@@ -167,18 +175,22 @@ def _check(result: CheckResult) -> tuple[Cell, ...]:
     version = result.status.version or "none"
     if result.clean:
         replica = result.status.replica
-        told = "ahead of the files" if result.status.ahead else ""
-        return (good("ok"), version, _caught_up(replica) if replica and replica.caught_up else told)
+        seen = "ahead of the files" if result.status.ahead else ""
+        return (
+            ok_cell("ok"),
+            version,
+            _caught_up(replica) if replica and replica.caught_up else seen,
+        )
     codes = [finding.code.replace("_", " ") for finding in result.findings]
-    return (open_("not clean"), version, ", ".join(codes))
+    return (warn_cell("not clean"), version, ", ".join(codes))
 
 
 async def health(*, target: Target = Target()) -> int:  # noqa: B008
-    """The health of the databases, as the JSON of the health endpoint.
+    """Print the health of the databases as the JSON of the health endpoint.
 
-    Exit 0 when all are ok, 3 when one is degraded, 1 when one cannot be read.
+    Exit 0 if all are ok, 3 if one is degraded, 1 if one cannot be read.
     """
-    outcomes = await on_fleet(health_one, await selected(target), target)
+    outcomes = await on_fleet(health_one, await select_databases(target), target)
     databases = [_health(outcome.database, outcome.result, outcome.error) for outcome in outcomes]
     found = overall(databases)
     output.say_json(plain(found))
@@ -197,9 +209,9 @@ def _health(database: str, result: DatabaseHealth | None, error: object) -> Data
 
 async def wait(*, target: Target = Target()) -> int:  # noqa: B008
     """Wait until the databases answer, for at most --timeout seconds each."""
-    outcomes = await on_fleet(wait_one, await selected(target), target)
+    outcomes = await on_fleet(wait_one, await select_databases(target), target)
     return await report("wait", outcomes, target, headers=("", "server", "attempts"), row=_waited)
 
 
 def _waited(result: WaitResult) -> tuple[Cell, ...]:
-    return (good("answers"), result.server_version, str(result.attempts))
+    return (ok_cell("answers"), result.server_version, str(result.attempts))

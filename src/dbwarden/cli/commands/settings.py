@@ -12,8 +12,8 @@ from dbwarden import __version__
 from dbwarden.cli import output
 from dbwarden.cli.documents import Json, plain
 from dbwarden.cli.options import Project, Target
-from dbwarden.cli.run import project, selected
-from dbwarden.cli.style import counted, short
+from dbwarden.cli.run import load_project, select_databases
+from dbwarden.cli.style import pluralize, relative
 from dbwarden.config import loading
 from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
 from dbwarden.config.tenants import TenantFamily
@@ -26,14 +26,14 @@ async def databases(
     tenants: Annotated[bool, Parameter(name="--tenants", negative="", show_default=False)] = False,
     options: Project = Project(),  # noqa: B008
 ) -> int:
-    """The configured databases: name, kind, where, and their migrations folder.
+    """List the configured databases: name, kind, URL and migrations folder.
 
     Parameters
     ----------
     tenants
-        Each tenant on a line of its own, instead of one line for all of a pattern.
+        Show each tenant on its own line, instead of one line per pattern.
     """
-    found = await project(options)
+    found = await load_project(options)
     if tenants:
         await found.expand(all_databases=True)
     if options.json:
@@ -55,14 +55,14 @@ async def databases(
 def _row(config: DatabaseConfig) -> tuple[str, ...]:
     word = "default" if config.default else ""
     word = f"replica of {config.replica_of}" if config.replica_of else word
-    folder = short(config.migrations_dir)
+    folder = relative(config.migrations_dir)
     return (config.database_name, config.database_type, config.display_url, word, folder)
 
 
 def _sum(family: TenantFamily) -> tuple[str, ...]:
     template, count = family.template, family.count
-    word = f"tenants of {family.source_name}" if count is None else counted(count, "tenant")
-    folder = short(template.migrations_dir)
+    word = f"tenants of {family.source_name}" if count is None else pluralize(count, "tenant")
+    folder = relative(template.migrations_dir)
     return (family.pattern.name, template.database_type, family.display_url, word, folder)
 
 
@@ -84,7 +84,7 @@ def _documents(found: loading.Project, *, tenants: bool) -> Json:
 
 
 def _document(config: DatabaseConfig) -> Json:
-    """Return every setting; URLs are shown without their secrets."""
+    """Return every setting; URLs without their secrets."""
     document: Json = {}
     for field in fields(config):
         if field.name in ("primary", "project"):
@@ -99,8 +99,8 @@ def _document(config: DatabaseConfig) -> Json:
 
 
 async def settings(*, target: Target = Target()) -> int:  # noqa: B008
-    """Every setting of a database and its value; secrets are never shown."""
-    configs = await selected(target)
+    """Show every setting of a database and its value, without secrets."""
+    configs = await select_databases(target)
     if target.json:
         output.say_json({"databases": [_document(config) for config in configs]})
         return 0
@@ -118,7 +118,7 @@ def _text(value: object) -> str:
 
 
 async def version(*, options: Project = Project()) -> int:  # noqa: B008
-    """The versions of dbwarden, Python and the drivers, for a report of a problem."""
+    """Show the versions of dbwarden, Python and the drivers, for a bug report."""
     versions = await anyio.to_thread.run_sync(_versions)
     if options.json:
         output.say_json({**versions, "platform": sys.platform})

@@ -1,4 +1,4 @@
-"""Commands that write files and connect to nothing."""
+"""Commands that write files without connecting to a database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.choosing import with_files
+from dbwarden.cli.choosing import select_with_files
 from dbwarden.cli.documents import plain
 from dbwarden.cli.options import WHICH, Project, Target
-from dbwarden.cli.style import short
+from dbwarden.cli.style import relative
 from dbwarden.errors import UsageError
 from dbwarden.operations.init import init as init_project
 from dbwarden.operations.new import new as new_migration
@@ -22,30 +22,30 @@ async def init(
     folder: Annotated[Path, Parameter(name="--folder", show_default=False)] = Path("."),
     options: Project = Project(),  # noqa: B008
 ) -> int:
-    """Begin a project: write a dbwarden.py and a folder for its migrations.
+    """Start a project: write a dbwarden.py and a folder for its migrations.
 
     Parameters
     ----------
     name
         The name of the first database.
     url
-        Its URL, without a password; a SQLite file when left out.
+        Its URL, without a password; default: a SQLite file.
     folder
-        The project's root; the working folder when left out.
+        The project's root; default: the working folder.
     """
     result = await init_project(folder, name=name, url=url)
     if options.json:
         output.say_json(plain(result))
         return 0
     output.say(
-        f"Wrote {short(result.path)} and {short(result.migrations)}/.",
+        f"Wrote {relative(result.path)} and {relative(result.migrations)}/.",
         "",
         "Next:",
         '  dbwarden new -m "create users"                # then write its SQL, or',
         '  dbwarden make-migrations -m "create users"    # from the models that model_paths names',
         "  dbwarden migrate",
         "",
-        "Has the database tables already? Then begin with: dbwarden baseline",
+        "Does the database already have tables? Start with: dbwarden baseline",
     )
     return 0
 
@@ -65,11 +65,11 @@ async def new(
     message
         What the migration does, in a few words.
     database
-        The database it is for; the default one when left out. Tenants go by one name: tenant
-        for tenant_{tenant_id}.
+        The database; default: the default database. Tenants share one name: tenant for
+        tenant_{tenant_id}.
     """
     which = Target(database=() if database is None else (database,))
-    configs = await with_files(options, which)
+    configs = await select_with_files(options, which)
     if len(configs) != 1:
         names = ", ".join(config.database_name for config in configs)
         raise UsageError(
@@ -80,5 +80,5 @@ async def new(
     if options.json:
         output.say_json(plain(result))
     else:
-        output.say(f"Wrote {short(result.path)}")
+        output.say(f"Wrote {relative(result.path)}")
     return 0

@@ -1,4 +1,4 @@
-"""The command that makes databases."""
+"""The command that creates databases."""
 
 from functools import partial
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli.options import Target
-from dbwarden.cli.run import good, on_fleet, own, report
+from dbwarden.cli.run import ok_cell, on_fleet, report, select_migrated
 from dbwarden.cli.style import Cell
 from dbwarden.operations.create_database import CreateDatabaseResult
 from dbwarden.operations.create_database import create_database as create_one
@@ -27,20 +27,20 @@ async def create_database(
     ] = False,
     target: Target = Target(),  # noqa: B008
 ) -> int:
-    """Make a database that does not exist yet, and migrate it; also for a new tenant.
+    """Create a missing database, also of a new tenant, and migrate it.
 
     Parameters
     ----------
     template
         A database of the same server to copy (PostgreSQL).
     owner
-        To whom it belongs (PostgreSQL).
+        The owner of the database (PostgreSQL).
     encoding
-        Another encoding than the server's (PostgreSQL).
+        The encoding, if it differs from the server's (PostgreSQL).
     if_not_exists
-        A database that is there already is no error: it is only migrated.
+        Migrate a database that exists already, instead of failing.
     no_migrate
-        Leave it empty.
+        Do not migrate the database.
     """
     operation = partial(
         create_one,
@@ -50,7 +50,7 @@ async def create_database(
         if_not_exists=if_not_exists,
         migrate=not no_migrate,
     )
-    outcomes = await on_fleet(operation, await own(target, unlisted=True), target)
+    outcomes = await on_fleet(operation, await select_migrated(target, unlisted=True), target)
     again = ["--if-not-exists", *(["--no-migrate"] if no_migrate else [])]
     for name, value in (("template", template), ("owner", owner), ("encoding", encoding)):
         again += [f"--{name}", value] if value is not None else []
@@ -61,7 +61,7 @@ async def create_database(
 
 
 def _created(result: CreateDatabaseResult) -> tuple[Cell, ...]:
-    word = good("created" if result.created else "exists already")
+    word = ok_cell("created" if result.created else "already exists")
     if result.migrated is None:
         return (word, "", "")
     applied = len(result.migrated.applied)
