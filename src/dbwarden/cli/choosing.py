@@ -86,27 +86,27 @@ async def select_live(
 
 
 async def select_to_write(
-    options: Project, selection: LiveOptions, *, from_live: bool, patient: bool
+    options: LiveOptions, *, from_live: bool, patient: bool
 ) -> tuple[DatabaseConfig, ...]:
     """Return the databases to write a migration for, from their files or *from_live*."""
     if from_live:
-        return refuse_shared_files(await select_live(options, selection, patient=patient))
-    return await select_with_files(options, selection, patient=patient)
+        return refuse_shared_files(await select_live(options, options, patient=patient))
+    return await select_with_files(options, options, patient=patient)
 
 
 def select_described(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
     """Return the databases that have models or schema files, and note the others."""
-    shorten = tuple(config for config in configs if config.model_paths or config.schema_paths)
-    if not shorten:
+    described = tuple(config for config in configs if config.model_paths or config.schema_paths)
+    if not described:
         return tuple(configs)
     output.note(
         *(
             f"{config.files_of}: skipped because it has no model_paths and no schema_paths."
             for config in configs
-            if config not in shorten
+            if config not in described
         )
     )
-    return shorten
+    return described
 
 
 def refuse_shared_files(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:

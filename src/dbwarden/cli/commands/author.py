@@ -117,10 +117,8 @@ async def make_migrations(
     make = partial(make, fills=pairs_of(fill, "--fill"), using=pairs_of(using, "--using"))
     make = partial(make, rollback_using=pairs_of(rollback_using, "--rollback-using"))
     make = partial(make, allow_failing_on_rows=allow_failing_on_rows, unproven=unproven)
-    found = await select_to_write(
-        options, options, from_live=from_live, patient=_is_patient(options)
-    )
-    chosen = select_described(found) if options.all and not empty else found
+    configs = await select_to_write(options, from_live=from_live, patient=_is_patient(options))
+    chosen = select_described(configs) if options.all and not empty else configs
     return await _make_each(partial(make, from_live=from_live), chosen, options)
 
 
