@@ -1,4 +1,4 @@
-"""In which order tables change that inherit from one another, or are partitions. Pure."""
+"""Order the changes of tables and their children or partitions. Pure."""
 
 import re
 from collections import defaultdict
@@ -38,13 +38,13 @@ from dbwarden.schema import (
 )
 
 OWN = (AddColumn, AlterColumn, DropColumn, DropConstraint)
-"""What a child may have to itself, or have from its parent."""
+"""The changes of items that a child may declare itself or inherit."""
 
 
 def families(graph: Graph, changes: Sequence[Change]) -> None:
-    """A table leaves its parents before it changes on its own, and is like its new ones first.
+    """Detach a table from its parents before its own changes, and attach it to new ones after.
 
-    A partition goes, or lets go of its rows, before another comes: their bounds may overlap.
+    Drop or detach a partition before creating another, because their bounds may overlap.
     """
     own: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     left: defaultdict[QualifiedName, list[int]] = defaultdict(list)
@@ -78,13 +78,13 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
                     graph.before(number, other)
                 elif come:
                     graph.before(other, number)
-            for parent in gone:  # what comes and goes there is no business of this table's
+            for parent in gone:  # its later changes do not affect this table
                 for other in own[parent]:
                     graph.before(number, other)
             for parent in come if change.after.partition_of is not None else ():
                 for other in columns[parent]:
                     graph.before(other, number)
-    for number, change in enumerate(changes):  # what has children can get no identity
+    for number, change in enumerate(changes):  # a table with children cannot get an identity
         match change:
             case DropTable(table=table):
                 for parent in parents(table):
@@ -103,10 +103,10 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
 
 
 def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, new: Links) -> None:
-    """What a child declares as well as its parent comes before it and goes after it.
+    """Add items that parent and child declare to the child first, and drop them there last.
 
-    The server merges the parent's into the child's, and lets nobody take away from a child what
-    the parent has. A child that changes on its own does so when the parent has changed.
+    The server merges the parent's item into the child's, and refuses to drop a child's item that
+    the parent has. Other changes of a child follow those of the parent.
     """
     numbers: dict[tuple[type[Change], Ref], list[int]] = {}
     for number, change in enumerate(changes):
@@ -118,7 +118,7 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
             same = ref.within(parent.table)
             if same == ref:
                 continue
-            # The last with the last: what a parent's change brings, a child's may replace.
+            # Pair the last changes: a child's change may replace the effect of the parent's.
             for number, other in zip(
                 reversed(own), reversed(numbers.get((kind, same), [])), strict=False
             ):
@@ -131,11 +131,11 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
 def before_columns_of_parents(
     graph: Graph, changes: Sequence[Change], old: Links, removers: Mapping[Ref, Sequence[int]]
 ) -> None:
-    """What needs an inherited column goes before the parent's column takes that one along."""
+    """Drop dependents of an inherited column before the parent's column is dropped."""
     for number, change in enumerate(changes):
         if isinstance(change, DropColumn) and not change.only:
             below = _below(change.table, old)
-            for other, item in enumerate(changes):  # the server does not tell of expressions
+            for other, item in enumerate(changes):  # the server does not report expressions
                 match item:
                     case DropIndex(table=table, index=index) if table in below and _mentions(
                         index, change.column.name
@@ -157,7 +157,7 @@ def _mentions(index: Index, column: str) -> bool:
 
 
 def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
-    """Return the partitions and children of *table*, however deep."""
+    """Return all descendants of *table*: partitions and children."""
     found = [table]
     for name in found:
         for ref in links.needed_by.get(ref_of(ObjectKind.TABLE, name), ()):
@@ -167,8 +167,8 @@ def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
 
 
 def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
-    """An index or key of a partition is attached after both are created; those of the partitioned
-    table alone are created after its partitions."""
+    """Attach an index or key of a partition after both are created; create those of only the
+    partitioned table after its partitions."""
     created: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
@@ -217,8 +217,8 @@ def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
 
 
 def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> None:
-    """A partition's own index or key comes before the parent's, which takes it, and after an old
-    one of the parent, which takes the partition's along when it goes."""
+    """Create a partition's own index or key before the parent's, which adopts it, and after an old
+    one of the parent is dropped, which drops the partition's."""
     _attached_last(graph, changes)
     added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     dropped: defaultdict[QualifiedName, list[int]] = defaultdict(list)

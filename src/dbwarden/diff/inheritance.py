@@ -1,4 +1,4 @@
-"""What a child table has from its parents comes and goes with them. Pure."""
+"""Compare what a child table inherits from its parents. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
@@ -11,7 +11,7 @@ P = TypeVar("P", bound="Constraint | Index")
 
 
 def parents(table: Table) -> tuple[QualifiedName, ...]:
-    """The tables that *table* inherits from or is a partition of."""
+    """Return the tables that *table* inherits from or is a partition of."""
     if table.partition_of is not None:
         return (table.partition_of.parent,)
     return table.inherits
@@ -20,11 +20,11 @@ def parents(table: Table) -> tuple[QualifiedName, ...]:
 def own_items(
     desired: Schema, before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> tuple[list[P], list[P]]:
-    """The constraints or indexes that are compared: those that no parent takes care of.
+    """Return the constraints or indexes to compare: those that no parent manages.
 
-    What a table inherits is its parent's business, unless it leaves the parent: then it keeps
-    them as its own. What the parent will bring is taken over where the table has it already;
-    checks, it must have before it joins the parent.
+    Inherited items are left to the parent, unless the table leaves it and keeps them as its own.
+    Items that the table has and the parent will add are merged by the server. Checks of a new
+    parent must exist before the table joins it.
     """
     left = set(parents(before)) - set(parents(after))
     old = [_own(item) for item in items(before) if left or not item.inherited]
@@ -48,7 +48,7 @@ def _from_new_parents(desired: Schema, before: Table, after: Table, check: Check
 def taken_over(
     before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> Iterator[tuple[P, P]]:
-    """What a table has of its own that a parent will bring under another name: was, will be."""
+    """Yield the items of a table that a parent will add under another name, old and new."""
     left = set(parents(before)) - set(parents(after))
     brought = [item for item in items(after) if item.inherited]
     names = {item.name for item in items(before)}
@@ -63,9 +63,9 @@ def taken_over(
 def validated_below(
     current: Schema, desired: Schema, before: Table, after: Table
 ) -> Iterator[tuple[Check, Check]]:
-    """Yield the inherited checks that are to be valid here though not in the parent: was, will be.
+    """Yield the inherited checks that are only valid here, not in the parent, old and new.
 
-    A table that is younger than its parent's NOT VALID check has it as a valid one.
+    A table created after its parent's NOT VALID check has it as a valid one.
     """
     there = {check.name: check for check in before.checks}
     for name in set(parents(before)) & set(parents(after)):
@@ -93,9 +93,9 @@ def _same(one: P, other: P) -> bool:
 def delivered(
     current: Schema, desired: Schema, table: Table, before: Column, after: Column
 ) -> Column:
-    """*before* as it will be once the parents' columns have changed: ALTER reaches children.
+    """Return *before* after the changes of the parents' columns, which apply to children.
 
-    What a child declares as well as its parent has a type that only the parent can change.
+    The type of a column that parent and child declare can only be changed in the parent.
     """
     before = replace(before, inherited=after.inherited)
     changed: dict[str, object] = {}
@@ -115,12 +115,12 @@ def delivered(
 
 
 def reaches_children(column: Column) -> bool:
-    """Whether the children of a table have the NOT NULL of *column*, too."""
+    """Return whether children inherit the NOT NULL of *column*."""
     return column.not_null and "NO INHERIT" not in column.not_null_state
 
 
 def _counts_along(field: str, column: Column) -> bool:
-    """Whether *field* is the identity of a partition, which has no sequence but the parent's."""
+    """Return whether *field* is the identity of a partition, which uses the parent's sequence."""
     return field == "identity" and column.identity is not None and column.identity.sequence is None
 
 
@@ -129,9 +129,10 @@ RECURSES = TYPE | {"not_null", "default", "generated", "identity"}
 
 
 def from_others(schema: Schema, table: Table, other: Table, column: Column) -> bool:
-    """Whether *column* is inherited only from parents that *other*, the table as it was, lacks.
+    """Return whether *column* is inherited only from parents that *other* does not have.
 
-    A table has all columns of a parent before it may join it, and keeps them when it leaves.
+    *other* is the same table in the other schema. A table must have all columns of a parent
+    before it joins it, and keeps them when it leaves.
     """
     kept = set(parents(table)) & set(parents(other))
     return (
@@ -142,7 +143,7 @@ def from_others(schema: Schema, table: Table, other: Table, column: Column) -> b
 
 
 def kept_below(current: Schema, desired: Schema, table: Table, column: Column) -> bool:
-    """Whether a child keeps, as its own, a column that goes from *table*."""
+    """Return whether a child keeps a column that is dropped from *table*."""
     for child in desired.tables:
         if table.name in child.inherits:
             was, now = _column(current, child.name, column.name), child.column(column.name)
@@ -152,7 +153,7 @@ def kept_below(current: Schema, desired: Schema, table: Table, column: Column) -
 
 
 def left_behind(current: Schema, desired: Schema, child: Table, column: Column) -> bool:
-    """Whether a parent's column goes, but not from *child*, which has it and is to lose it, too."""
+    """Return whether *child* must drop a column itself because its parent drops it with ONLY."""
     for name in child.inherits:
         was, parent = _column(current, name, column.name), desired.table(name)
         if was is not None and parent is not None and parent.column(column.name) is None:
