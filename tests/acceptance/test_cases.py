@@ -11,7 +11,7 @@ import pytest
 from dbwarden.dialects.postgresql.ddl import render
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename, RenameValue, Renaming, invert
-from dbwarden.diff.statements import RenderOptions, joined
+from dbwarden.diff.statements import RenderOptions, merge_statements
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import ObjectKind, QualifiedName, Ref, Schema
 from tests.acceptance import cases as package
@@ -97,9 +97,9 @@ async def assert_there_and_back(
     renames = tuple(renaming(text) for text in case.renames)
     options = RenderOptions(using=case.using, fills=case.fills)
     changes = diff(current, desired, renames)
-    upgrade = joined(render(changes, current=current, desired=desired, options=options))
+    upgrade = merge_statements(render(changes, current=current, desired=desired, options=options))
     back = diff(desired, current, invert(renames))
-    rollback = joined(render(back, current=desired, desired=current, options=options))
+    rollback = merge_statements(render(back, current=desired, desired=current, options=options))
     script = ";\n".join(statement.text for statement in upgrade)
     assert upgrade, "a change must write SQL"
     for word in case.contains:

@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from dbwarden.diff.changes import Change, Create, Rename, Renaming
-from dbwarden.diff.circles import opened
+from dbwarden.diff.circles import break_cycles
 from dbwarden.diff.compare import compare
-from dbwarden.diff.moved_objects import following
+from dbwarden.diff.moved_objects import apply_followed
 from dbwarden.diff.order import order
 from dbwarden.diff.privileges import with_default_privileges
-from dbwarden.diff.rebuild import with_rebuilds
-from dbwarden.diff.renames import renamed, renamed_sequences
+from dbwarden.diff.rebuild import add_rebuilds
+from dbwarden.diff.renames import apply_renames, renamed_sequences
 from dbwarden.diff.structure import links, without_checks
-from dbwarden.diff.temporary_names import with_room, without_circles
+from dbwarden.diff.temporary_names import add_temporary_renames, break_rename_cycles
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Namespace, Ref, Schema
 from dbwarden.schema.garbage import garbage_collection_disabled
@@ -58,25 +58,25 @@ def diff(
 def _diff(
     current: Schema, desired: Schema, renames: Iterable[Renaming], follows: Collection[Ref]
 ) -> tuple[Change, ...]:
-    asked = with_room(current, renames)
-    base = renamed(current, asked)
-    implied = with_room(base, renamed_sequences(base, desired))
-    base, asked = renamed(base, implied), (*asked, *implied)
-    base = following(base, desired, follows)
+    asked = add_temporary_renames(current, renames)
+    base = apply_renames(current, asked)
+    implied = add_temporary_renames(base, renamed_sequences(base, desired))
+    base, asked = apply_renames(base, implied), (*asked, *implied)
+    base = apply_followed(base, desired, follows)
     found = compare(base, desired)
     if not found:
         return asked
     old = links(base)
-    changes = without_circles(with_rebuilds(found, base, desired, old), base, desired)
-    changes, came, went = opened(changes, base, desired)
+    changes = break_rename_cycles(add_rebuilds(found, base, desired, old), base, desired)
+    changes, came, went = break_cycles(changes, base, desired)
     changes, granted = with_default_privileges(changes, base, desired)
     new = links(replace(granted, standing=base.standing or desired.standing))
-    first, rest = _homes(changes, asked)
+    first, rest = _namespaces_first(changes, asked)
     ordered = order(rest, without_checks(old, went), without_checks(new, came))
     return (*first, *asked, *ordered)
 
 
-def _homes(
+def _namespaces_first(
     changes: Iterable[Change], renames: Iterable[Renaming]
 ) -> tuple[list[Change], list[Change]]:
     """Return new namespaces that are the target of a rename, and all other changes."""

@@ -37,10 +37,10 @@ from dbwarden.schema import (
 
 _RELATIONS = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW)
 Needs = Mapping[Ref, tuple[Ref, ...]]
-Along = Mapping[QualifiedName, list[Ref]]
+PartsByTable = Mapping[QualifiedName, list[Ref]]
 
 
-def clinging(schema: Schema) -> frozenset[Ref]:
+def dropped_before_table(schema: Schema) -> frozenset[Ref]:
     """Return the triggers, rules and policies that must be dropped before their table.
 
     They need an object that needs the table, or that is dropped with a table that does. Neither
@@ -50,16 +50,16 @@ def clinging(schema: Schema) -> frozenset[Ref]:
     parts = (*schema.triggers, *schema.rules, *schema.policies)
     if not parts:
         return frozenset()
-    needs, along = schema.needs(), _along(schema, parts)
+    needs, along = schema.needs(), _parts_by_table(schema, parts)
     return frozenset(part.ref for part in parts if _leads_back(needs, along, part.ref))
 
 
-def opened(
+def break_cycles(
     changes: Iterable[Change], current: Schema, desired: Schema
 ) -> tuple[tuple[Change, ...], frozenset[Ref], frozenset[Ref]]:
     """Return *changes* with separate changes for the defaults, computed columns and domain checks
     that close a cycle, and the created and the dropped domains without their checks."""
-    came, went = _Circles(desired), _Circles(current)
+    came, went = _Cycles(desired), _Cycles(current)
     found: list[Change] = []
     for change in changes:
         match change:
@@ -68,12 +68,12 @@ def opened(
             case DropTable() | DropColumn():
                 found += went.drop(change)
             case AlterColumn(before=before, after=after):
-                found += _alter(change, went.default(change.table, before), came, after)
-            case Create(obj=Domain() as domain) if came.reached(domain.ref):
+                found += _alter(change, went.has_cyclic_default(change.table, before), came, after)
+            case Create(obj=Domain() as domain) if came.is_cyclic(domain.ref):
                 bare = replace(domain, checks=(), default=None)
                 found += [Create(obj=bare), Alter(before=bare, after=domain)]
                 came.bare.add(domain.ref)
-            case Drop(obj=Domain() as domain) if went.reached(domain.ref):
+            case Drop(obj=Domain() as domain) if went.is_cyclic(domain.ref):
                 bare = replace(domain, checks=(), default=None)
                 found += [Alter(before=domain, after=bare), Drop(obj=bare)]
                 went.bare.add(domain.ref)
@@ -82,25 +82,25 @@ def opened(
     return tuple(found), frozenset(came.bare), frozenset(went.bare)
 
 
-class _Circles:
+class _Cycles:
     """The cycles in one schema between expressions and the objects they belong to."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._needs: Needs | None = None
-        self._along: Along = {}
+        self._parts_by_table: PartsByTable = {}
         self.bare: set[Ref] = set()
 
-    def reached(self, ref: Ref) -> bool:
+    def is_cyclic(self, ref: Ref) -> bool:
         """Return whether the dependencies of *ref* lead back to it."""
         if self._needs is None:
-            self._needs, self._along = self._schema.needs(), _along(self._schema)
-        return _leads_back(self._needs, self._along, ref)
+            self._needs, self._parts_by_table = self._schema.needs(), _parts_by_table(self._schema)
+        return _leads_back(self._needs, self._parts_by_table, ref)
 
-    def default(self, table: QualifiedName, column: Column) -> bool:
+    def has_cyclic_default(self, table: QualifiedName, column: Column) -> bool:
         """Return whether the default of *column* leads back to its table."""
         has_default = column.default is not None
-        return has_default and self.reached(ref_of(ObjectKind.DEFAULT, table, column.name))
+        return has_default and self.is_cyclic(ref_of(ObjectKind.DEFAULT, table, column.name))
 
     def create(self, change: CreateTable | AddColumn) -> list[Change]:
         """Return *change*, then the parts that wait for a function that reads the table."""
@@ -112,14 +112,16 @@ class _Circles:
                 name, with_default = table.name, [c for c in table.columns if c not in late]
             case AddColumn(table=name, column=column):
                 columns, with_default = [], [column]
-                first = replace(change, column=self._plain(name, column))
+                first = replace(change, column=self._without_cyclic_default(name, column))
         return [
             first,
             *columns,
             *(
-                AlterColumn(table=name, before=self._plain(name, column), after=column)
+                AlterColumn(
+                    table=name, before=self._without_cyclic_default(name, column), after=column
+                )
                 for column in with_default
-                if self._plain(name, column) != column
+                if self._without_cyclic_default(name, column) != column
             ),
         ]
 
@@ -133,19 +135,21 @@ class _Circles:
                 name, with_default = table.name, [c for c in table.columns if c not in early]
             case DropColumn(table=name, column=column):
                 columns, with_default = [], [column]
-                last = replace(change, column=self._plain(name, column))
+                last = replace(change, column=self._without_cyclic_default(name, column))
         return [
             *(
-                AlterColumn(table=name, before=column, after=self._plain(name, column))
+                AlterColumn(
+                    table=name, before=column, after=self._without_cyclic_default(name, column)
+                )
                 for column in with_default
-                if self._plain(name, column) != column
+                if self._without_cyclic_default(name, column) != column
             ),
             *columns,
             last,
         ]
 
-    def _plain(self, table: QualifiedName, column: Column) -> Column:
-        return replace(column, default=None) if self.default(table, column) else column
+    def _without_cyclic_default(self, table: QualifiedName, column: Column) -> Column:
+        return replace(column, default=None) if self.has_cyclic_default(table, column) else column
 
     def _split(self, table: Table) -> tuple[tuple[Column, ...], list[Column]]:
         """Return the columns without cyclic defaults, and the cyclic computed columns."""
@@ -157,19 +161,23 @@ class _Circles:
             if column.generated is not None
             and column.name not in held
             and not column.inherited
-            and self.reached(table.column_ref(column.name))
+            and self.is_cyclic(table.column_ref(column.name))
         ]
-        kept = (self._plain(table.name, column) for column in table.columns if column not in apart)
+        kept = (
+            self._without_cyclic_default(table.name, column)
+            for column in table.columns
+            if column not in apart
+        )
         return tuple(kept), apart
 
 
-def _alter(change: AlterColumn, leads: bool, came: _Circles, after: Column) -> Iterator[Change]:
+def _alter(change: AlterColumn, leads: bool, came: _Cycles, after: Column) -> Iterator[Change]:
     """Yield *change* with a cyclic default dropped before, or set after, the rest of it."""
     table, first = change.table, change.before
     if leads and first.default != after.default:
         yield AlterColumn(table=table, before=first, after=replace(first, default=None))
         first = replace(first, default=None)
-    if first.default != after.default and came.default(table, after):
+    if first.default != after.default and came.has_cyclic_default(table, after):
         last = replace(after, default=None)
         if first != last:
             yield AlterColumn(table=table, before=first, after=last)
@@ -178,7 +186,7 @@ def _alter(change: AlterColumn, leads: bool, came: _Circles, after: Column) -> I
         yield AlterColumn(table=table, before=first, after=after)
 
 
-def _along(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> Along:
+def _parts_by_table(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> PartsByTable:
     """Return the objects that are created or dropped together with each table."""
     found: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
     for part in parts:
@@ -192,12 +200,12 @@ def _along(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> Alo
     return found
 
 
-def _leads_back(needs: Needs, along: Along, part: Ref) -> bool:
+def _leads_back(needs: Needs, along: PartsByTable, part: Ref) -> bool:
     """Return whether the dependencies of *part* lead back to its table, or to the domain itself."""
     waiting: Collection[Ref] = [ref for ref in needs.get(part, ()) if not _is_own(ref, part)]
     seen = {part, *waiting}
     while waiting:
-        more = {need for ref in waiting for need in (*needs.get(ref, ()), *_with(along, ref))}
+        more = {need for ref in waiting for need in (*needs.get(ref, ()), *_parts_of(along, ref))}
         if any(_is_own(ref, part) for ref in more):
             return True
         waiting = more - seen
@@ -205,7 +213,7 @@ def _leads_back(needs: Needs, along: Along, part: Ref) -> bool:
     return False
 
 
-def _with(along: Along, ref: Ref) -> Iterable[Ref]:
+def _parts_of(along: PartsByTable, ref: Ref) -> Iterable[Ref]:
     return along.get(ref.table, ()) if ref.kind in _RELATIONS else ()
 
 

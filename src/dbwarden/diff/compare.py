@@ -34,15 +34,15 @@ from dbwarden.diff.changes import (
     index_ref,
 )
 from dbwarden.diff.inheritance import (
-    delivered,
-    from_others,
-    kept_below,
-    left_behind,
-    own_items,
-    taken_over,
-    validated_below,
+    checks_valid_in_child,
+    compared_items,
+    is_from_other_parents,
+    is_kept_by_child,
+    must_drop_separately,
+    parts_to_rename,
+    with_parent_changes,
 )
-from dbwarden.diff.partitions import alone, compare_inherited, completed
+from dbwarden.diff.partitions import compare_inherited, unattached_partition, with_valid_keys
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     Column,
@@ -74,7 +74,7 @@ def pair(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Both:
+class SchemaPair:
     """The two schemas to compare."""
 
     current: Schema
@@ -83,7 +83,7 @@ class Both:
 
 def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
     """Return every difference between the two schemas as a change, unordered."""
-    both = Both(current=current, desired=desired)
+    both = SchemaPair(current=current, desired=desired)
     return (*_compare_tables(both), *_compare_objects(both))
 
 
@@ -103,7 +103,7 @@ def bare(table: Table) -> Table:
     )
 
 
-def _compare_tables(both: Both) -> Iterator[Change]:
+def _compare_tables(both: SchemaPair) -> Iterator[Change]:
     for before, after in pair(both.current.tables, both.desired.tables, lambda t: t.name):
         match before, after:
             case None, Table() as added:
@@ -114,9 +114,9 @@ def _compare_tables(both: Both) -> Iterator[Change]:
                 yield from _compare_table(both, was, now)
 
 
-def _create_table(both: Both, table: Table) -> Iterator[Change]:
+def _create_table(both: SchemaPair, table: Table) -> Iterator[Change]:
     """Create a table; a partition with custom part names is attached after its creation."""
-    apart = alone(both.desired, table)
+    apart = unattached_partition(both.desired, table)
     if apart is None:
         yield from _create(table)
     else:
@@ -128,10 +128,10 @@ def _create(table: Table) -> Iterator[Change]:
     plain = replace(bare(table), replica_identity="DEFAULT")
     if table.replica_identity.startswith("USING INDEX"):  # the index comes after the table
         yield CreateTable(table=plain)
-        yield AlterTable(before=own_part(plain), after=own_part(table))
+        yield AlterTable(before=table_properties(plain), after=table_properties(table))
     else:
         yield CreateTable(table=bare(table))
-    for constraint in _apart(table):
+    for constraint in _separate_constraints(table):
         if not constraint.inherited:
             yield AddConstraint(table=table.name, constraint=constraint)
     for index in table.indexes:
@@ -139,7 +139,7 @@ def _create(table: Table) -> Iterator[Change]:
             yield AddIndex(table=table.name, index=index)
 
 
-def _apart(table: Table) -> tuple[Constraint, ...]:
+def _separate_constraints(table: Table) -> tuple[Constraint, ...]:
     """Return the constraints that are added separately, even to a new table."""
     keys = (*((table.primary_key,) if table.primary_key else ()), *table.uniques)
     return (*table.checks, *table.foreign_keys, *(key for key in keys if not key.valid))
@@ -149,30 +149,32 @@ def _drop(table: Table) -> Iterator[Change]:
     for index in table.indexes:
         if not index.inherited:
             yield DropIndex(table=table.name, index=index)
-    for constraint in _apart(table):
+    for constraint in _separate_constraints(table):
         if not constraint.inherited:
             yield DropConstraint(table=table.name, constraint=constraint)
     yield DropTable(table=bare(table))
 
 
-def _compare_table(both: Both, before: Table, after: Table) -> Iterator[Change]:
-    stages = _stages(own_part(before), own_part(after))
+def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
+    stages = _stages(table_properties(before), table_properties(after))
     for was, now in pairwise(stages):
         if was != now:
             yield AlterTable(before=was, after=now)
     yield from _compare_columns(both, before, after)
-    before = completed(before, after)
-    for item, other in taken_over(before, after, lambda table: table.constraints):
+    before = with_valid_keys(before, after)
+    for item, other in parts_to_rename(before, after, lambda table: table.constraints):
         ref = constraint_ref(after.name, other)
         yield Rename(before=constraint_ref(after.name, item), after=ref)
-    for own, brought in taken_over(before, after, lambda table: table.indexes):
+    for own, brought in parts_to_rename(before, after, lambda table: table.indexes):
         yield _rename_index(after.name, own, brought)
     yield from compare_inherited(both.current, both.desired, before, after)
-    for check, valid in validated_below(both.current, both.desired, before, after):
+    for check, valid in checks_valid_in_child(both.current, both.desired, before, after):
         yield AlterConstraint(table=after.name, before=check, after=valid)
-    old, new = own_items(both.desired, before, after, lambda table: table.constraints)
+    old, new = compared_items(both.desired, before, after, lambda table: table.constraints)
     yield from _compare_constraints(after.name, old, new)
-    old_indexes, new_indexes = own_items(both.desired, before, after, lambda table: table.indexes)
+    old_indexes, new_indexes = compared_items(
+        both.desired, before, after, lambda table: table.indexes
+    )
     yield from _compare_indexes(after.name, old_indexes, new_indexes)
 
 
@@ -188,37 +190,41 @@ def _stages(before: Table, after: Table) -> tuple[Table, ...]:
     after = replace(after, inherits=(*kept, *come))
     left = replace(before, partition_of=stays, inherits=kept)
     identified = before.replica_identity
-    alone = replace(after, partition_of=stays, inherits=kept, replica_identity=identified)
+    unattached = replace(after, partition_of=stays, inherits=kept, replica_identity=identified)
     joined = replace(after, replica_identity=identified)
-    return before, left, alone, joined, after
+    return before, left, unattached, joined, after
 
 
-def own_part(table: Table) -> Table:
+def table_properties(table: Table) -> Table:
     """Return *table* without columns, constraints and indexes."""
     return replace(bare(table), columns=(), primary_key=None, uniques=(), exclusions=())
 
 
-def _compare_columns(both: Both, before: Table, after: Table) -> Iterator[Change]:
+def _compare_columns(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
     for was, now in pair(before.columns, after.columns, lambda column: column.name):
         match was, now:
             case None, Column() as added:
                 if not added.inherited:
                     yield AddColumn(table=after.name, column=added)
-                elif from_others(both.desired, after, before, added):
+                elif is_from_other_parents(both.desired, after, before, added):
                     yield AddColumn(table=after.name, column=replace(added, inherited=False))
             case Column() as gone, None:
-                if from_others(both.current, before, after, gone):
+                if is_from_other_parents(both.current, before, after, gone):
                     yield DropColumn(table=after.name, column=replace(gone, inherited=False))
-                elif not gone.inherited or left_behind(both.current, both.desired, after, gone):
-                    only = kept_below(both.current, both.desired, after, gone)
+                elif not gone.inherited or must_drop_separately(
+                    both.current, both.desired, after, gone
+                ):
+                    only = is_kept_by_child(both.current, both.desired, after, gone)
                     yield DropColumn(table=after.name, column=gone, only=only)
             case Column() as old, Column() as new:
-                old = delivered(both.current, both.desired, after, old, new)
+                old = with_parent_changes(both.current, both.desired, after, old, new)
                 if old != new:
                     yield from _alter_column(both, after, old, new)
 
 
-def _alter_column(both: Both, table: Table, before: Column, after: Column) -> Iterator[Change]:
+def _alter_column(
+    both: SchemaPair, table: Table, before: Column, after: Column
+) -> Iterator[Change]:
     if column_alters(both.desired, before, after):
         yield AlterColumn(table=table.name, before=before, after=after)
     else:
@@ -229,7 +235,7 @@ def _alter_column(both: Both, table: Table, before: Column, after: Column) -> It
 def _compare_constraints(
     table: QualifiedName, before: Sequence[Constraint], after: Sequence[Constraint]
 ) -> Iterator[Change]:
-    renamed = dict(_same_but_name(before, after, constraint_key))
+    renamed = dict(_renamed_pairs(before, after, constraint_key))
     for old, new in renamed.items():
         yield Rename(before=constraint_ref(table, old), after=constraint_ref(table, new))
     remaining = [item for item in before if item not in renamed]
@@ -247,7 +253,7 @@ def _compare_constraints(
 def _compare_indexes(
     table: QualifiedName, before: Sequence[Index], after: Sequence[Index]
 ) -> Iterator[Change]:
-    renamed = dict(_same_but_name(before, after, lambda index: index.name))
+    renamed = dict(_renamed_pairs(before, after, lambda index: index.name))
     for old, new in renamed.items():
         yield _rename_index(table, old, new)
     remaining = [item for item in before if item not in renamed]
@@ -269,7 +275,7 @@ def _rename_index(table: QualifiedName, before: Index, after: Index) -> Rename:
 P = TypeVar("P", bound="Constraint | Index")
 
 
-def _same_but_name(
+def _renamed_pairs(
     before: Sequence[P], after: Sequence[P], key: Callable[[P], str]
 ) -> Iterator[tuple[P, P]]:
     """Yield pairs that differ only in their name; renaming them is cheap."""
@@ -288,7 +294,7 @@ def _renames(before: Constraint | Index, after: Constraint | Index) -> bool:
     return type(before) is type(after) and differing(before, after) == {"name"}
 
 
-def _compare_objects(both: Both) -> Iterator[Change]:
+def _compare_objects(both: SchemaPair) -> Iterator[Change]:
     rebuilt = rebuilt_types(both.current, both.desired)
     yield from rebuilt
     done = {was.ref for change in rebuilt for was, _ in change.types}
@@ -314,7 +320,9 @@ def _create_object(obj: SchemaObject) -> Iterator[Change]:
         yield Create(obj=obj)
 
 
-def _compare_object(both: Both, before: SchemaObject, after: SchemaObject) -> Iterator[Change]:
+def _compare_object(
+    both: SchemaPair, before: SchemaObject, after: SchemaObject
+) -> Iterator[Change]:
     if isinstance(before, MaterializedView) and isinstance(after, MaterializedView):
         yield from _compare_materialized_view(before, after)
     elif isinstance(before, SchemaSequence) and isinstance(after, SchemaSequence):

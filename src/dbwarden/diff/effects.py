@@ -99,9 +99,9 @@ def effects(change: Change) -> Effects:
                 makes=frozenset({ownership(now.ref)}) if was.owned_by is None else NONE,
                 removes=frozenset({ownership(now.ref)}) if now.owned_by is None else NONE,
             )
-        case Alter(before=Domain() as less, after=Domain() as more) if _gains(less, more):
+        case Alter(before=Domain() as less, after=Domain() as more) if _only_gains(less, more):
             return Effects(makes=frozenset({expressions(more.ref)}))
-        case Alter(before=Domain() as more, after=Domain() as less) if _gains(less, more):
+        case Alter(before=Domain() as more, after=Domain() as less) if _only_gains(less, more):
             return Effects(removes=frozenset({expressions(less.ref)}))
         case AlterTable(before=before, after=after):
             return Effects(touches=_touched(before, after))
@@ -111,7 +111,7 @@ def effects(change: Change) -> Effects:
             assert_never(change)
 
 
-def _gains(less: Domain, more: Domain) -> bool:
+def _only_gains(less: Domain, more: Domain) -> bool:
     """Return whether a domain only gains checks or a default."""
     kept = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
     return kept and replace(less, checks=more.checks, default=more.default) == more
@@ -154,11 +154,11 @@ def _alter_column(change: AlterColumn) -> Effects:
         removes=default if before.default is not None and after.default is None else NONE,
         touches=(frozenset({own}) if differing(before, after) - {"default"} else NONE)
         | (default if before.default and after.default else NONE),
-        retypes=frozenset({own}) if retyped(before, after) else NONE,
+        retypes=frozenset({own}) if is_retyped(before, after) else NONE,
     )
 
 
-def retyped(before: Column, after: Column) -> bool:
+def is_retyped(before: Column, after: Column) -> bool:
     """Return whether the server rewrites or refuses objects that read this column."""
     was = (before.type, before.collation, before.generated)
     return was != (after.type, after.collation, after.generated)

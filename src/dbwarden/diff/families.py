@@ -37,11 +37,11 @@ from dbwarden.schema import (
     ref_of,
 )
 
-OWN = (AddColumn, AlterColumn, DropColumn, DropConstraint)
+DECLARED = (AddColumn, AlterColumn, DropColumn, DropConstraint)
 """The changes of items that a child may declare itself or inherit."""
 
 
-def families(graph: Graph, changes: Sequence[Change]) -> None:
+def order_families(graph: Graph, changes: Sequence[Change]) -> None:
     """Detach a table from its parents before its own changes, and attach it to new ones after.
 
     Drop or detach a partition before creating another, because their bounds may overlap.
@@ -89,20 +89,22 @@ def families(graph: Graph, changes: Sequence[Change]) -> None:
             case DropTable(table=table):
                 for parent in parents(table):
                     for other in own[parent]:
-                        graph.wish(number, other)
+                        graph.prefer(number, other)
             case CreateTable(table=table):
                 for parent in parents(table):
                     for other in own[parent]:
-                        graph.wish(other, number)
+                        graph.prefer(other, number)
             case _:
                 pass
     for number, table in joined:
         if table.partition_of is not None:
             for other in left[table.partition_of.parent]:
-                graph.wish(other, number)
+                graph.prefer(other, number)
 
 
-def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, new: Links) -> None:
+def order_parents_and_children(
+    graph: Graph, changes: Sequence[Change], old: Links, new: Links
+) -> None:
     """Add items that parent and child declare to the child first, and drop them there last.
 
     The server merges the parent's item into the child's, and refuses to drop a child's item that
@@ -110,7 +112,7 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
     """
     numbers: dict[tuple[type[Change], Ref], list[int]] = {}
     for number, change in enumerate(changes):
-        if isinstance(change, OWN):
+        if isinstance(change, DECLARED):
             numbers.setdefault((type(change), subject(change)), []).append(number)
     for (kind, ref), own in numbers.items():
         links = new if kind is AddColumn else old
@@ -123,18 +125,18 @@ def parents_and_children(graph: Graph, changes: Sequence[Change], old: Links, ne
                 reversed(own), reversed(numbers.get((kind, same), [])), strict=False
             ):
                 first, second = (number, other) if kind is AddColumn else (other, number)
-                graph.wish(first, second)
+                graph.prefer(first, second)
             for merged in numbers.get((AddColumn, same), ()) if kind is AlterColumn else ():
-                graph.wish(own[-1], merged)
+                graph.prefer(own[-1], merged)
 
 
-def before_columns_of_parents(
+def order_inherited_columns(
     graph: Graph, changes: Sequence[Change], old: Links, removers: Mapping[Ref, Sequence[int]]
 ) -> None:
     """Drop dependents of an inherited column before the parent's column is dropped."""
     for number, change in enumerate(changes):
         if isinstance(change, DropColumn) and not change.only:
-            below = _below(change.table, old)
+            below = _descendants(change.table, old)
             for other, item in enumerate(changes):  # the server does not report expressions
                 match item:
                     case DropIndex(table=table, index=index) if table in below and _mentions(
@@ -156,7 +158,7 @@ def _mentions(index: Index, column: str) -> bool:
     return any(re.search(rf"\b{re.escape(column)}\b", text) for text in texts if text)
 
 
-def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
+def _descendants(table: QualifiedName, links: Links) -> list[QualifiedName]:
     """Return all descendants of *table*: partitions and children."""
     found = [table]
     for name in found:
@@ -166,7 +168,7 @@ def _below(table: QualifiedName, links: Links) -> list[QualifiedName]:
     return found[1:]
 
 
-def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
+def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
     """Attach an index or key of a partition after both are created; create those of only the
     partitioned table after its partitions."""
     created: defaultdict[QualifiedName, list[int]] = defaultdict(list)
@@ -205,7 +207,7 @@ def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
             ):
                 for others in added.values():
                     for other in others:
-                        graph.wish(other, number)
+                        graph.prefer(other, number)
                 for other in added[change.table]:
                     graph.before(other, number)
             case AlterConstraint(after=Check(inherited=True, name=name)):
@@ -216,10 +218,10 @@ def _attached_last(graph: Graph, changes: Sequence[Change]) -> None:
                 pass
 
 
-def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> None:
+def order_partition_parts(graph: Graph, changes: Sequence[Change], new: Links) -> None:
     """Create a partition's own index or key before the parent's, which adopts it, and after an old
     one of the parent is dropped, which drops the partition's."""
-    _attached_last(graph, changes)
+    _attach_last(graph, changes)
     added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     dropped: defaultdict[QualifiedName, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
@@ -235,6 +237,6 @@ def parts_of_partitions(graph: Graph, changes: Sequence[Change], new: Links) -> 
         for parent in above & (added.keys() | dropped.keys()):
             for number in numbers:
                 for other in added[parent]:
-                    graph.wish(number, other)
+                    graph.prefer(number, other)
                 for other in dropped[parent]:
-                    graph.wish(other, number)
+                    graph.prefer(other, number)

@@ -24,7 +24,9 @@ from dbwarden.schema import (
 )
 
 
-def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tuple[Change, ...]:
+def fold_constraints(
+    changes: Sequence[Change], order: Sequence[int], graph: Graph
+) -> tuple[Change, ...]:
     """Return *changes* in *order*, with constraints moved into their tables where possible.
 
     A new table includes a constraint if everything that the constraint needs exists before the
@@ -37,8 +39,8 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
     for number in order:
         change = changes[number]
         match change:
-            case AddConstraint(table=table, constraint=constraint) if table in created and _holds(
-                constraint
+            case AddConstraint(table=table, constraint=constraint) if (
+                table in created and _can_include(constraint)
             ):
                 home = created[table]
                 if all(other == home or place[other] < place[home] for other in came[number]):
@@ -54,7 +56,7 @@ def folded(changes: Sequence[Change], order: Sequence[int], graph: Graph) -> tup
     return tuple(_assemble(changes, order, inside, created, dropped))
 
 
-def _holds(constraint: Constraint) -> bool:
+def _can_include(constraint: Constraint) -> bool:
     """Return whether CREATE TABLE can express it: it ignores NOT VALID and does not know ONLY."""
     match constraint:
         case Check() | ForeignKey():
@@ -111,15 +113,15 @@ def _assemble(
             case DropIndex(table=table, index=index) if (dropped.get(table), id(index)) in held:
                 continue
             case CreateTable(table=whole):
-                kept.append(CreateTable(table=_with(whole, inside.get(number, ()))))
+                kept.append(CreateTable(table=_including(whole, inside.get(number, ()))))
             case DropTable(table=whole):
-                kept.append(DropTable(table=_with(whole, inside.get(number, ()))))
+                kept.append(DropTable(table=_including(whole, inside.get(number, ()))))
             case _:
                 kept.append(change)
     return kept
 
 
-def _with(table: Table, items: Sequence[Constraint | Index]) -> Table:
+def _including(table: Table, items: Sequence[Constraint | Index]) -> Table:
     keys = [item for item in items if isinstance(item, ForeignKey)]
     checks = [item for item in items if isinstance(item, Check)]
     indexes = [item for item in items if isinstance(item, Index)]

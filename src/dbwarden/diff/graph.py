@@ -28,7 +28,7 @@ class Graph:
         if first != second:
             self.hard[first].add(second)
 
-    def wish(self, first: int, second: int) -> None:
+    def prefer(self, first: int, second: int) -> None:
         """Prefer that *first* precedes *second*."""
         if first != second:
             self.soft[first].add(second)

@@ -17,7 +17,7 @@ def parents(table: Table) -> tuple[QualifiedName, ...]:
     return table.inherits
 
 
-def own_items(
+def compared_items(
     desired: Schema, before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> tuple[list[P], list[P]]:
     """Return the constraints or indexes to compare: those that no parent manages.
@@ -27,13 +27,13 @@ def own_items(
     parent must exist before the table joins it.
     """
     left = set(parents(before)) - set(parents(after))
-    old = [_own(item) for item in items(before) if left or not item.inherited]
+    old = [_as_local(item) for item in items(before) if left or not item.inherited]
     new = [item for item in items(after) if not item.inherited]
-    brought = [_own(item) for item in items(after) if item.inherited]
-    kept = [item for item in old if not any(_same(item, other) for other in brought)]
+    brought = [_as_local(item) for item in items(after) if item.inherited]
+    kept = [item for item in old if not any(_equal_but_name(item, other) for other in brought)]
     checks = [item for item in brought if isinstance(item, Check)]
     joining = [item for item in checks if _from_new_parents(desired, before, after, item)]
-    missing = [item for item in joining if not any(_same(item, other) for other in old)]
+    missing = [item for item in joining if not any(_equal_but_name(item, other) for other in old)]
     return kept, [*new, *missing]
 
 
@@ -45,7 +45,7 @@ def _from_new_parents(desired: Schema, before: Table, after: Table, check: Check
     )
 
 
-def taken_over(
+def parts_to_rename(
     before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> Iterator[tuple[P, P]]:
     """Yield the items of a table that a parent will add under another name, old and new."""
@@ -53,14 +53,16 @@ def taken_over(
     brought = [item for item in items(after) if item.inherited]
     names = {item.name for item in items(before)}
     for item in items(before):
-        own = _own(item) if left or not item.inherited else None
-        match = next((other for other in brought if own and _same(own, _own(other))), None)
+        own = _as_local(item) if left or not item.inherited else None
+        match = next(
+            (other for other in brought if own and _equal_but_name(own, _as_local(other))), None
+        )
         if match is not None and match.name not in names:
             brought.remove(match)
             yield item, match
 
 
-def validated_below(
+def checks_valid_in_child(
     current: Schema, desired: Schema, before: Table, after: Table
 ) -> Iterator[tuple[Check, Check]]:
     """Yield the inherited checks that are only valid here, not in the parent, old and new.
@@ -82,15 +84,15 @@ def validated_below(
                 yield replace(check, validated=False), check
 
 
-def _own(item: P) -> P:
+def _as_local(item: P) -> P:
     return replace(item, inherited=False)
 
 
-def _same(one: P, other: P) -> bool:
+def _equal_but_name(one: P, other: P) -> bool:
     return type(one) is type(other) and differing(one, other) <= {"name"}
 
 
-def delivered(
+def with_parent_changes(
     current: Schema, desired: Schema, table: Table, before: Column, after: Column
 ) -> Column:
     """Return *before* after the changes of the parents' columns, which apply to children.
@@ -109,7 +111,9 @@ def delivered(
         for field in fields(Column):
             new = getattr(now, field.name)
             moved = field.name in recurses and getattr(was, field.name) != new
-            if moved and (getattr(after, field.name) == new or _counts_along(field.name, after)):
+            if moved and (
+                getattr(after, field.name) == new or _uses_parent_sequence(field.name, after)
+            ):
                 changed[field.name] = getattr(after, field.name)
     return replace(before, **changed)  # type: ignore[arg-type]  # names and values of Column's fields
 
@@ -119,7 +123,7 @@ def reaches_children(column: Column) -> bool:
     return column.not_null and "NO INHERIT" not in column.not_null_state
 
 
-def _counts_along(field: str, column: Column) -> bool:
+def _uses_parent_sequence(field: str, column: Column) -> bool:
     """Return whether *field* is the identity of a partition, which uses the parent's sequence."""
     return field == "identity" and column.identity is not None and column.identity.sequence is None
 
@@ -128,7 +132,7 @@ TYPE = frozenset({"type", "collation"})
 RECURSES = TYPE | {"not_null", "default", "generated", "identity"}
 
 
-def from_others(schema: Schema, table: Table, other: Table, column: Column) -> bool:
+def is_from_other_parents(schema: Schema, table: Table, other: Table, column: Column) -> bool:
     """Return whether *column* is inherited only from parents that *other* does not have.
 
     *other* is the same table in the other schema. A table must have all columns of a parent
@@ -142,7 +146,7 @@ def from_others(schema: Schema, table: Table, other: Table, column: Column) -> b
     )
 
 
-def kept_below(current: Schema, desired: Schema, table: Table, column: Column) -> bool:
+def is_kept_by_child(current: Schema, desired: Schema, table: Table, column: Column) -> bool:
     """Return whether a child keeps a column that is dropped from *table*."""
     for child in desired.tables:
         if table.name in child.inherits:
@@ -152,12 +156,12 @@ def kept_below(current: Schema, desired: Schema, table: Table, column: Column) -
     return False
 
 
-def left_behind(current: Schema, desired: Schema, child: Table, column: Column) -> bool:
+def must_drop_separately(current: Schema, desired: Schema, child: Table, column: Column) -> bool:
     """Return whether *child* must drop a column itself because its parent drops it with ONLY."""
     for name in child.inherits:
         was, parent = _column(current, name, column.name), desired.table(name)
         if was is not None and parent is not None and parent.column(column.name) is None:
-            return kept_below(current, desired, parent, was)
+            return is_kept_by_child(current, desired, parent, was)
     return False
 
 

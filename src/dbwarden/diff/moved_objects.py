@@ -8,7 +8,7 @@ from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.schema import ObjectKind, Ref, Schema
 
 
-def following(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
+def apply_followed(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
     """Return *base* with the objects *refs* replaced by those of *desired*."""
     if not refs:
         return base
@@ -21,7 +21,7 @@ def following(base: Schema, desired: Schema, refs: Collection[Ref]) -> Schema:
     return replace(base, **changed)
 
 
-def moved(ref: Ref, renames: Iterable[Renaming]) -> Ref:
+def renamed_ref(ref: Ref, renames: Iterable[Renaming]) -> Ref:
     """Return the identity of *ref*, an object or a part of a table, after *renames*."""
     for rename in renames:
         match rename:

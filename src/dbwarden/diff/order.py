@@ -28,12 +28,12 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.effects import Effects, effects, names
 from dbwarden.diff.families import (
-    before_columns_of_parents,
-    families,
-    parents_and_children,
-    parts_of_partitions,
+    order_families,
+    order_inherited_columns,
+    order_parents_and_children,
+    order_partition_parts,
 )
-from dbwarden.diff.fold import folded
+from dbwarden.diff.fold import fold_constraints
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.privileges import default_privileges_last
 from dbwarden.diff.structure import Links
@@ -95,19 +95,19 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     nodes = _Nodes(changes, old)
     graph = Graph(len(changes))
     for number in range(len(changes)):
-        _after_what_it_needs(graph, nodes, number, new)
-        _before_what_goes(graph, nodes, number, old, new)
-    _same_names(graph, changes)
-    _same_columns(graph, nodes, changes)
-    families(graph, changes)
-    parents_and_children(graph, changes, old, new)
-    before_columns_of_parents(graph, changes, old, nodes.removers)
-    parts_of_partitions(graph, changes, new)
+        _after_dependencies(graph, nodes, number, new)
+        _before_removals(graph, nodes, number, old, new)
+    _order_by_names(graph, changes)
+    _order_by_columns(graph, nodes, changes)
+    order_families(graph, changes)
+    order_parents_and_children(graph, changes, old, new)
+    order_inherited_columns(graph, changes, old, nodes.removers)
+    order_partition_parts(graph, changes, new)
     default_privileges_last(graph, changes)
-    _wishes(graph, nodes, changes)
-    _logged_before_what_refers_to_it(graph, nodes, changes, old)
-    _long_values_before_how_they_are_kept(graph, changes)
-    _parts_along_with_their_table(graph, changes)
+    _preferences(graph, nodes, changes)
+    _logged_before_referrers(graph, nodes, changes, old)
+    _toast_parameters_in_time(graph, changes)
+    _dropped_with_parts(graph, changes)
     sorted_, circle = graph.sort([_priority(change) for change in changes])
     if circle:
         named = ", ".join(sorted({str(subject(changes[number])) for number in circle}))
@@ -115,7 +115,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
             f"These objects depend on each other in a cycle: {named}.",
             next_step="Break the cycle by hand: move one of them to a migration of its own.",
         )
-    return folded(changes, sorted_, graph)
+    return fold_constraints(changes, sorted_, graph)
 
 
 @dataclass(slots=True, init=False)
@@ -164,7 +164,7 @@ def _index(sets: Iterable[frozenset[Ref]]) -> Mapping[Ref, list[int]]:
     return found
 
 
-def _after_what_it_needs(graph: Graph, nodes: _Nodes, number: int, new: Links) -> None:
+def _after_dependencies(graph: Graph, nodes: _Nodes, number: int, new: Links) -> None:
     effect = nodes.effects[number]
     for ref in effect.makes | effect.touches:
         for needed in new.needs.get(ref, ()):
@@ -177,7 +177,7 @@ def _after_what_it_needs(graph: Graph, nodes: _Nodes, number: int, new: Links) -
             graph.before(other, number)
 
 
-def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links, new: Links) -> None:
+def _before_removals(graph: Graph, nodes: _Nodes, number: int, old: Links, new: Links) -> None:
     effect = nodes.effects[number]
     for ref in effect.removes:
         for needed in old.needs.get(ref, ()):
@@ -202,7 +202,7 @@ def _before_what_goes(graph: Graph, nodes: _Nodes, number: int, old: Links, new:
                     graph.before(number, other)
 
 
-def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
+def _order_by_names(graph: Graph, changes: Sequence[Change]) -> None:
     """Make changes that take a name wait for those that release it."""
     freed: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
     takes = []
@@ -220,7 +220,7 @@ def _same_names(graph: Graph, changes: Sequence[Change]) -> None:
                     graph.before(other, number)
 
 
-def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
+def _order_by_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
     """Keep the order of changes of one column or table; a table has one primary key at a time."""
     last: dict[Ref, int] = {}
     keys: dict[QualifiedName, int] = {}
@@ -243,7 +243,7 @@ def _same_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> Non
                 pass
 
 
-def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> None:
+def _dropped_with_parts(graph: Graph, changes: Sequence[Change]) -> None:
     """Drop a table, with its indexes and constraints, before the objects that these need."""
     gone = {
         change.table.name: n for n, change in enumerate(changes) if isinstance(change, DropTable)
@@ -251,28 +251,28 @@ def _parts_along_with_their_table(graph: Graph, changes: Sequence[Change]) -> No
     for number, change in enumerate(changes):
         if isinstance(change, DropIndex | DropConstraint) and change.table in gone:
             for later in graph.hard[number]:
-                graph.wish(gone[change.table], later)
+                graph.prefer(gone[change.table], later)
 
 
-def _wishes(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
+def _preferences(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
     """Prefer tables in the order of foreign keys, and functions after the names in their bodies."""
     _one_overload_at_a_time(graph, changes)
-    _behind_what_is_mentioned(graph, changes)
+    _after_mentioned_functions(graph, changes)
     for change in changes:
         match change:
             case AddConstraint(table=table, constraint=ForeignKey(references=other)):
                 for made in nodes.makers.get(ref_of(ObjectKind.TABLE, table), ()):
                     for first in nodes.makers.get(ref_of(ObjectKind.TABLE, other), ()):
-                        graph.wish(first, made)
+                        graph.prefer(first, made)
             case DropConstraint(table=table, constraint=ForeignKey(references=other)):
                 for gone in nodes.removers.get(ref_of(ObjectKind.TABLE, table), ()):
                     for last in nodes.removers.get(ref_of(ObjectKind.TABLE, other), ()):
-                        graph.wish(gone, last)
+                        graph.prefer(gone, last)
             case _:
                 pass
 
 
-def _behind_what_is_mentioned(graph: Graph, changes: Sequence[Change]) -> None:
+def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
     """Place functions, defaults and indexes after the functions whose names they contain."""
     named: defaultdict[str, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
@@ -294,10 +294,10 @@ def _behind_what_is_mentioned(graph: Graph, changes: Sequence[Change]) -> None:
             reached |= more
             waiting += more
         for other in mentioned[number]:
-            graph.wish(other, number)
+            graph.prefer(other, number)
         for user in graph.hard[number]:
             for other in reached:
-                graph.wish(other, user)
+                graph.prefer(other, user)
 
 
 def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
@@ -309,10 +309,10 @@ def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
     for number, change in enumerate(changes):
         if isinstance(change, Create) and isinstance(change.obj, Routine | Aggregate):
             for other in gone.get(change.obj.name, ()):
-                graph.wish(other, number)
+                graph.prefer(other, number)
 
 
-def _logged_before_what_refers_to_it(
+def _logged_before_referrers(
     graph: Graph, nodes: _Nodes, changes: Sequence[Change], old: Links
 ) -> None:
     """Never let a logged table refer to an unlogged one."""
@@ -330,10 +330,10 @@ def _logged_before_what_refers_to_it(
             other = switched.get(user.table)
             if other is not None and unlogged == other[1]:
                 first, second = (other[0], number) if unlogged else (number, other[0])
-                graph.wish(first, second)
+                graph.prefer(first, second)
 
 
-def _long_values_before_how_they_are_kept(graph: Graph, changes: Sequence[Change]) -> None:
+def _toast_parameters_in_time(graph: Graph, changes: Sequence[Change]) -> None:
     """Set TOAST parameters while the table has a TOAST table, that is, a long enough column."""
     columns = defaultdict(list)
     for number, change in enumerate(changes):
@@ -343,7 +343,7 @@ def _long_values_before_how_they_are_kept(graph: Graph, changes: Sequence[Change
         if isinstance(change, AlterTable) and change.before.parameters != change.after.parameters:
             long = any(name.startswith("toast.") for name, _ in change.after.parameters)
             for other in columns[change.after.name] if long else ():
-                graph.wish(other, number)
+                graph.prefer(other, number)
 
 
 def _priority(change: Change) -> tuple[int, str, str, int, str]:

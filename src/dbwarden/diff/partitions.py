@@ -67,22 +67,24 @@ def compare_inherited(
         return
     for was, now in _pairs(old.items, new.items):
         if was is None:
-            yield from _joined(old, new, now)
+            yield from _attach(old, new, now)
             continue
-        if was.name != now.name and not (_made_up(old, was) and _made_up(new, now)):
+        if was.name != now.name and not (
+            _has_generated_name(old, was) and _has_generated_name(new, now)
+        ):
             yield _rename(after, was, now)
-            was = _named(was, now)
-        yield from _alter(after, was, _named(now, was))
+            was = _with_name(was, now)
+        yield from _alter(after, was, _with_name(now, was))
 
 
-def _joined(old: _Side, new: _Side, now: Item) -> Iterator[Change]:
+def _attach(old: _Side, new: _Side, now: Item) -> Iterator[Change]:
     """Yield changes that make *now* part of the parent's item, which adopts it or to which it is
     attached."""
     own = replace(now, inherited=False)
     parts = (*old.table.constraints, *old.table.indexes)
-    there = any(_named(item, own) == own for item in parts if type(item) is type(own))
+    there = any(_with_name(item, own) == own for item in parts if type(item) is type(own))
     attached = attached_to(old.parent, new.parent, now)
-    if not there and (attached or not _as_brought(new, now)):
+    if not there and (attached or not _is_default(new, now)):
         yield _add(new.table, own)
     if attached and isinstance(own, Index) and isinstance(now, Index):
         yield AlterIndex(table=new.table.name, before=own, after=now)
@@ -97,7 +99,7 @@ def attached_to(was: Table | None, parent: Table | None, item: Item) -> bool:
         return False
     if not getattr(above, "valid", True):
         return True
-    before = _siblings(_Side(table=was, parent=was), above) if was is not None else ()
+    before = _parent_items(_Side(table=was, parent=was), above) if was is not None else ()
     return any(_completes(other, above) for other in before)
 
 
@@ -105,12 +107,12 @@ def whole_of(parent: Table | None, item: Item) -> Item | None:
     """Return the item of *parent* that *item* of a partition belongs to."""
     if parent is None:
         return None
-    siblings = _siblings(_Side(table=parent, parent=parent), item)
+    siblings = _parent_items(_Side(table=parent, parent=parent), item)
     return next((own for own in siblings if not differing(_shape(own), _shape(item))), None)
 
 
 def _shape(item: Item) -> Item:
-    match _bare(item):
+    match _content(item):
         case Index() as index:
             keys = tuple(replace(key, statistics=None) for key in index.columns)
             return replace(index, columns=keys, valid=True, parameters=(), clustered=False)
@@ -120,13 +122,13 @@ def _shape(item: Item) -> Item:
             return other
 
 
-def completed(before: Table, after: Table) -> Table:
+def with_valid_keys(before: Table, after: Table) -> Table:
     """Return *before*, a partitioned table, with the indexes and keys that become valid when those
     of its partitions are attached."""
     if after.partition_by is None:
         return before
 
-    def done(item: T) -> T:
+    def validate(item: T) -> T:
         completes = any(_completes(item, now) for now in later)
         return replace(item, valid=True) if completes else item  # type: ignore[arg-type]
 
@@ -135,9 +137,9 @@ def completed(before: Table, after: Table) -> Table:
     later: list[Any] = [it for it in (*after.indexes, *after.uniques, *keys) if it.valid]
     return replace(
         before,
-        primary_key=done(key) if key is not None else None,
-        uniques=tuple(map(done, before.uniques)),
-        indexes=tuple(map(done, before.indexes)),
+        primary_key=validate(key) if key is not None else None,
+        uniques=tuple(map(validate, before.uniques)),
+        indexes=tuple(map(validate, before.indexes)),
     )
 
 
@@ -154,61 +156,61 @@ def _completes(was: object, now: object) -> bool:
             return False
 
 
-def alone(desired: Schema, table: Table) -> Table | None:
+def unattached_partition(desired: Schema, table: Table) -> Table | None:
     """Return a new partition before it is attached; ``None`` if the server creates all parts."""
     if table.partition_of is None:
         return None
     side = _side(desired, table)
-    if all(_as_brought(side, item) for item in side.items):
+    if all(_is_default(side, item) for item in side.items):
         return None
     columns = tuple(replace(item, inherited=False, identity=None) for item in table.columns)
     return replace(
         table,
         columns=columns,
         partition_of=None,
-        primary_key=_own((table.primary_key,))[0] if table.primary_key else None,
-        uniques=_own(table.uniques),
-        foreign_keys=_own(table.foreign_keys),
+        primary_key=_as_local((table.primary_key,))[0] if table.primary_key else None,
+        uniques=_as_local(table.uniques),
+        foreign_keys=_as_local(table.foreign_keys),
         checks=tuple(replace(item, inherited=False) for item in table.checks),
-        exclusions=_own(table.exclusions),
-        indexes=_own(table.indexes),
+        exclusions=_as_local(table.exclusions),
+        indexes=_as_local(table.indexes),
     )
 
 
-def _own(items: Sequence[T]) -> tuple[T, ...]:
+def _as_local(items: Sequence[T]) -> tuple[T, ...]:
     return tuple(replace(item, inherited=False) for item in items)
 
 
-def brought(table: Table, parent: Table | None, item: Item) -> bool:
+def is_inherited_by_default(table: Table, parent: Table | None, item: Item) -> bool:
     """Return whether *item* is what partition *table* gets from *parent* by default."""
-    return _as_brought(_Side(table=table, parent=parent), item)
+    return _is_default(_Side(table=table, parent=parent), item)
 
 
-def _as_brought(side: _Side, item: Item) -> bool:
+def _is_default(side: _Side, item: Item) -> bool:
     """Return whether *item* is what a partition gets by default."""
-    if item.comment is not None or not _made_up(side, item):
+    if item.comment is not None or not _has_generated_name(side, item):
         return False
     if isinstance(item, ForeignKey):
         return True
     if isinstance(item, PrimaryKey | Unique | Exclusion) and item.index_comment is not None:
         return False
-    source = next((own for own in _siblings(side, item) if _alike(own, item)), None)
-    return source is None or not differing(_bare(source), _bare(item))
+    source = next((own for own in _parent_items(side, item) if _alike(own, item)), None)
+    return source is None or not differing(_content(source), _content(item))
 
 
-def _siblings(side: _Side, item: Item) -> Sequence[Item]:
+def _parent_items(side: _Side, item: Item) -> Sequence[Item]:
     parent = side.parent
     if parent is None:
         return ()
     return [own for own in (*parent.constraints, *parent.indexes) if type(own) is type(item)]
 
 
-def _named(item: Item, other: Item) -> Item:
+def _with_name(item: Item, other: Item) -> Item:
     """Return *item* under the name of *other*."""
     return replace(item, name=other.name or "")
 
 
-def _bare(item: Item) -> Item:
+def _content(item: Item) -> Item:
     """Return *item* without its name, comment and origin."""
     match replace(item, name="", comment=None, inherited=False):
         case PrimaryKey() | Unique() | Exclusion() as key:
@@ -233,7 +235,7 @@ def _pairs(old: list[Item], new: list[Item]) -> Iterator[tuple[Item | None, Item
 
 def _alike(one: Item, other: Item) -> bool:
     """Return whether two items differ only in their names and in what can be altered in place."""
-    one = replace(_named(one, other), inherited=other.inherited)
+    one = replace(_with_name(one, other), inherited=other.inherited)
     match one, other:
         case Index(), Index():
             return index_alters(one, other)
@@ -273,16 +275,16 @@ def _alter(table: Table, was: Item, now: Item) -> Iterator[Change]:
             yield AlterConstraint(table=table.name, before=was, after=now)
 
 
-def _made_up(side: _Side, item: Item) -> bool:
+def _has_generated_name(side: _Side, item: Item) -> bool:
     """Return whether the server would generate such a name."""
     name, table = item.name or "", side.table.name.name
     if isinstance(item, ForeignKey):
-        if any(own.name == name for own in _siblings(side, item)):
+        if any(own.name == name for own in _parent_items(side, item)):
             return True
         columns: Sequence[str | None] = item.columns
         label = "fkey"
     else:
-        columns, label = _named_after(item)
+        columns, label = _generated_name_parts(item)
     found = re.fullmatch(f".*_{label}([0-9]*)", name)
     if found is None:
         return False
@@ -293,7 +295,9 @@ def _made_up(side: _Side, item: Item) -> bool:
     return made
 
 
-def _named_after(item: PrimaryKey | Unique | Exclusion | Index) -> tuple[Sequence[str | None], str]:
+def _generated_name_parts(
+    item: PrimaryKey | Unique | Exclusion | Index,
+) -> tuple[Sequence[str | None], str]:
     """Return the columns in a generated name, ``None`` for an expression, and its ending."""
     match item:
         case PrimaryKey():

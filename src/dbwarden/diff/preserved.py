@@ -17,13 +17,15 @@ from dbwarden.diff.changes import (
     RebuildType,
     subject,
 )
-from dbwarden.diff.compare import own_part
+from dbwarden.diff.compare import table_properties
 from dbwarden.schema import Schema, Table
 
 BY_INDEX = "USING INDEX "
 
 
-def let_go(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
+def detach_sequences(
+    changes: Sequence[Change], current: Schema, desired: Schema
+) -> Iterator[Change]:
     """Detach a sequence from the column that owns it if that column is recreated."""
     gone = {subject(change) for change in changes if isinstance(change, DropColumn)}
     come = {subject(change) for change in changes if isinstance(change, AddColumn)}
@@ -36,7 +38,7 @@ def let_go(changes: Sequence[Change], current: Schema, desired: Schema) -> Itera
             yield Alter(before=free, after=sequence)
 
 
-def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]:
+def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> Iterator[Change]:
     """Set the replica identity again when its index is dropped and recreated."""
     made = {
         (
@@ -54,13 +56,13 @@ def chosen_again(changes: Sequence[Change], desired: Schema) -> Iterator[Change]
         and change.before.replica_identity != change.after.replica_identity
     }
     for table in desired.tables:
-        chosen = _chosen(table)
+        chosen = _replica_index(table)
         if chosen and table.name not in told and (table.name, chosen) in made:
-            own = own_part(table)
+            own = table_properties(table)
             yield AlterTable(before=replace(own, replica_identity="DEFAULT"), after=own)
 
 
-def granted_again(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
+def restore_grants(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
     """Grant the existing privileges again on recreated objects, where grants are not compared."""
     gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
     made = {change.obj.ref for change in changes if isinstance(change, Create)}
@@ -71,7 +73,7 @@ def granted_again(changes: Sequence[Change], current: Schema, desired: Schema) -
             yield Create(obj=grant)
 
 
-def _chosen(table: Table) -> str | None:
+def _replica_index(table: Table) -> str | None:
     """Return the index that is the table's replica identity."""
     if not table.replica_identity.startswith(BY_INDEX):
         return None

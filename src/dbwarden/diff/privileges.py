@@ -50,9 +50,9 @@ def with_default_privileges(
     given = {
         (grant.on, grant.role): grant
         for on in _created(changes)
-        for grant in _given(on, own, targets)
+        for grant in _default_grants(on, own, targets)
     }
-    rest = [change for change in changes if _granted(change) not in given]
+    rest = [change for change in changes if _grant_target(change) not in given]
     extra = []
     for key, grant in given.items():
         now = wanted.get(key)
@@ -81,7 +81,7 @@ def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
                 pass
 
 
-def _granted(change: Change) -> tuple[Ref, str] | None:
+def _grant_target(change: Change) -> tuple[Ref, str] | None:
     """Return the object of a new grant, and the role."""
     match change:
         case Create(obj=Grant() as grant):
@@ -95,10 +95,10 @@ def _created(changes: Iterable[Change]) -> Iterator[Ref]:
         match change:
             case CreateTable(table=table):
                 yield table.ref
-                yield from _counters(table.columns)
+                yield from _identity_sequences(table.columns)
             case AddColumn(column=column) | AlterColumn(after=column):
                 was = change.before.identity if isinstance(change, AlterColumn) else None
-                yield from _counters([column] if was is None else ())
+                yield from _identity_sequences([column] if was is None else ())
             case Create(obj=obj) if obj.ref.kind in OBJECTS:
                 yield obj.ref
             case RebuildType():
@@ -107,14 +107,14 @@ def _created(changes: Iterable[Change]) -> Iterator[Ref]:
                 pass
 
 
-def _counters(columns: Iterable[Column]) -> Iterator[Ref]:
+def _identity_sequences(columns: Iterable[Column]) -> Iterator[Ref]:
     """Yield the sequences that the server creates for identity columns."""
     for column in columns:
         if column.identity is not None and column.identity.sequence is not None:
             yield ref_of(ObjectKind.SEQUENCE, column.identity.sequence)
 
 
-def _given(
+def _default_grants(
     on: Ref, defaults: Sequence[DefaultPrivileges], targets: Mapping[Ref, str]
 ) -> Iterator[Grant]:
     """Yield the grants that *on* gets when it is created, by role."""

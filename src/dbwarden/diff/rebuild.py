@@ -30,8 +30,8 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.effects import effects
 from dbwarden.diff.inheritance import parents
-from dbwarden.diff.partitions import brought
-from dbwarden.diff.preserved import chosen_again, granted_again, let_go
+from dbwarden.diff.partitions import is_inherited_by_default
+from dbwarden.diff.preserved import detach_sequences, restore_grants, restore_replica_identities
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
@@ -64,13 +64,13 @@ READERS = frozenset(
 
 
 @dataclass(slots=True, kw_only=True)
-class _Work:
+class _Rebuild:
     """The changes so far, with an index of both schemas."""
 
     changes: list[Change]
     old: Links
     removed: set[Ref]
-    apart: set[Ref]
+    separate_defaults: set[Ref]
     current: "Finder"
     desired: "Finder"
     queue: list[tuple[Ref, bool]] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Finder:
             self.indexes |= {index_ref(view.name, item): (view.name, item) for item in view.indexes}
 
 
-def with_rebuilds(
+def add_rebuilds(
     changes: Iterable[Change], current: Schema, desired: Schema, old: Links
 ) -> tuple[Change, ...]:
     """Return *changes* with the drops and creates of the dependents that they require.
@@ -103,11 +103,11 @@ def with_rebuilds(
     Raises:
         UnsupportedChange: An object in use cannot be dropped temporarily; names it.
     """
-    work = _Work(
+    work = _Rebuild(
         changes=list(_split_identity(changes)),
         old=old,
         removed=set(),
-        apart=set(),
+        separate_defaults=set(),
         current=Finder(current),
         desired=Finder(desired),
     )
@@ -122,14 +122,14 @@ def with_rebuilds(
     while work.queue:
         ref, gone = work.queue.pop(0)
         for user in work.old.needed_by.get(ref, ()):
-            if user not in work.removed and _stands_aside(work, ref, user, gone):
+            if user not in work.removed and _must_be_dropped(work, ref, user, gone):
                 _rebuild(work, ref, user)
-    changes = _without_twins(work.changes, work.apart)
+    changes = _without_duplicates(work.changes, work.separate_defaults)
     return (
         *changes,
-        *let_go(changes, current, desired),
-        *chosen_again(changes, desired),
-        *granted_again(changes, current, desired),
+        *detach_sequences(changes, current, desired),
+        *restore_replica_identities(changes, desired),
+        *restore_grants(changes, current, desired),
     )
 
 
@@ -152,7 +152,7 @@ def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
         yield change
 
 
-def _stands_aside(work: _Work, ref: Ref, user: Ref, gone: bool) -> bool:
+def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:
     """Return whether *user* must be dropped while *ref* is dropped or changes its type."""
     if (
         user.kind is ObjectKind.TABLE
@@ -168,21 +168,21 @@ def _stands_aside(work: _Work, ref: Ref, user: Ref, gone: bool) -> bool:
     if user.kind in (ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE):
         return False  # a child of a parent, a sequence of a column: handled by the order
     if user.kind is ObjectKind.COLUMN:
-        return _generated(work, user) or (gone and ref.kind is not ObjectKind.COLUMN)
+        return _is_generated(work, user) or (gone and ref.kind is not ObjectKind.COLUMN)
     if user.kind is ObjectKind.DEFAULT:
-        return gone and ref.kind is not ObjectKind.COLUMN and not _moves(work, ref, user)
+        return gone and ref.kind is not ObjectKind.COLUMN and not _is_converted(work, ref, user)
     if gone or user.kind in READERS:
         return True
-    return user.kind is ObjectKind.CONSTRAINT and _crosses(work, user)
+    return user.kind is ObjectKind.CONSTRAINT and _becomes_incomparable(work, user)
 
 
-def _generated(work: _Work, column: Ref) -> bool:
+def _is_generated(work: _Rebuild, column: Ref) -> bool:
     table = work.current.tables.get(column.table)
     found = table.column(column.part or "") if table is not None else None
     return found is not None and found.generated is not None
 
 
-def _moves(work: _Work, type_: Ref, default: Ref) -> bool:
+def _is_converted(work: _Rebuild, type_: Ref, default: Ref) -> bool:
     """Return whether the default's column is converted to the new type by the type's own change."""
     return any(
         (table, was.name) == (default.table, default.part)
@@ -195,7 +195,7 @@ def _moves(work: _Work, type_: Ref, default: Ref) -> bool:
 NUMBERS = frozenset({"smallint", "integer", "bigint"})
 
 
-def _crosses(work: _Work, ref: Ref) -> bool:
+def _becomes_incomparable(work: _Rebuild, ref: Ref) -> bool:
     """Return whether both ends of a foreign key change to types incomparable with the old ones.
 
     A recreated type counts as such a type, even under the same name.
@@ -221,7 +221,7 @@ def _crosses(work: _Work, ref: Ref) -> bool:
     return bool(ends & moved) and bool(others & moved)
 
 
-def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
+def _rebuild(work: _Rebuild, ref: Ref, user: Ref) -> None:
     """Replace the changes of *user* by a drop and a create."""
     drop, create = _pair(work, ref, user)
     if isinstance(create, AddIndex) and drop is None:
@@ -231,21 +231,21 @@ def _rebuild(work: _Work, ref: Ref, user: Ref) -> None:
     if drop is None or create is None:
         return
     if isinstance(drop, Alter) and isinstance(create, Alter):
-        _take_expressions_off(work, drop, create)
+        _remove_expressions(work, drop, create)
         return
     own = user
     if user.kind is ObjectKind.DEFAULT:
         own = ref_of(ObjectKind.COLUMN, user.table, user.part)
-    kept = [item for item in work.changes if not _is_about(item, own)]
+    kept = [item for item in work.changes if not _makes_redundant(item, own)]
     work.changes = [*kept, drop, create]
     if user.kind is ObjectKind.DEFAULT:
-        work.apart.add(own)
+        work.separate_defaults.add(own)
     removed = effects(drop).removes
     work.removed |= removed | {user}
     work.queue += [(item, True) for item in sorted(removed | {user}, key=_key)]
 
 
-def _domain_pair(work: _Work, user: Ref) -> tuple[Change | None, Change | None]:
+def _domain_pair(work: _Rebuild, user: Ref) -> tuple[Change | None, Change | None]:
     """Return the changes that remove a domain's expressions and that add the new ones."""
     was, now = work.current.objects.get(user), work.desired.objects.get(user)
     alters = isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)
@@ -262,16 +262,16 @@ def _mentions(expression: str, names: Iterable[str]) -> bool:
     return any(name in expression for name in names)
 
 
-def _take_expressions_off(work: _Work, drop: Alter, create: Alter) -> None:
+def _remove_expressions(work: _Rebuild, drop: Alter, create: Alter) -> None:
     """Keep a domain in place, without the expressions that call the function in the meantime."""
     work.removed.add(drop.before.ref)
-    kept = [item for item in work.changes if not _is_about(item, drop.before.ref)]
+    kept = [item for item in work.changes if not _makes_redundant(item, drop.before.ref)]
     work.changes = [*kept, drop]
     if create.before != create.after:
         work.changes.append(create)
 
 
-def _is_about(change: Change, ref: Ref) -> bool:
+def _makes_redundant(change: Change, ref: Ref) -> bool:
     """Return whether recreating *ref* makes *change* redundant."""
     if isinstance(change, Rename):
         return change.before == ref
@@ -279,18 +279,18 @@ def _is_about(change: Change, ref: Ref) -> bool:
     return alters and subject(change) == ref
 
 
-def _later(work: _Work, ref: Ref) -> Ref:
+def _ref_after(work: _Rebuild, ref: Ref) -> Ref:
     """Return the identity of *ref* after the renames."""
     renames = (item for item in work.changes if isinstance(item, Rename))
     return next((item.after for item in renames if item.before == ref), ref)
 
 
-def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
+def _pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
     table = user.table
     match user.kind:
         case ObjectKind.CONSTRAINT:
             was = work.current.constraints.get(user)
-            now = work.desired.constraints.get(_later(work, user))
+            now = work.desired.constraints.get(_ref_after(work, user))
             if was is None or now is None or was.inherited:
                 return None, None
             return (
@@ -299,11 +299,11 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
             )
         case ObjectKind.INDEX:
             old = work.current.indexes.get(user)
-            new = work.desired.indexes.get(_later(work, user))
+            new = work.desired.indexes.get(_ref_after(work, user))
             if old is None or new is None:
                 return None, None
             if old[1].inherited:  # dropped and created with the parent's
-                return None, _under_its_name(work, *new)
+                return None, _index_under_own_name(work, *new)
             return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
         case ObjectKind.COLUMN | ObjectKind.DEFAULT:
             return _column_pair(work, ref, user)
@@ -316,32 +316,30 @@ def _pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | Non
             return Drop(obj=obj), Create(obj=again)
 
 
-def _under_its_name(work: _Work, name: QualifiedName, index: Index) -> Change | None:
+def _index_under_own_name(work: _Rebuild, name: QualifiedName, index: Index) -> Change | None:
     """Return the change that creates a partition's custom-named index ahead of the parent's."""
     table = work.desired.tables.get(name)
     if table is None or table.partition_of is None or not index.inherited:
         return None
-    if brought(table, work.desired.tables.get(table.partition_of.parent), index):
+    if is_inherited_by_default(table, work.desired.tables.get(table.partition_of.parent), index):
         return None
     return AddIndex(table=name, index=replace(index, inherited=False))
 
 
-def _comes_from_parent(work: _Work, table: Table, column: Column) -> bool:
+def _follows_parent(work: _Rebuild, table: Table, column: Column) -> bool:
     """Return whether a change of a parent's default also applies to *column*."""
     above = (work.current.tables.get(name) for name in parents(table))
     found = (parent.column(column.name) for parent in above if parent is not None)
     return any(own is not None and own.default == column.default for own in found)
 
 
-def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
+def _column_pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
     old, new = work.current.tables.get(user.table), work.desired.tables.get(user.table)
     was = old.column(user.part or "") if old is not None else None
     now = new.column(user.part or "") if new is not None else None
     if was is None or now is None or old is None:
         return None, None
-    if was.inherited and (
-        user.kind is not ObjectKind.DEFAULT or _comes_from_parent(work, old, was)
-    ):
+    if was.inherited and (user.kind is not ObjectKind.DEFAULT or _follows_parent(work, old, was)):
         return None, None
     if user.kind is ObjectKind.DEFAULT:
         middle = replace(was, default=None)
@@ -351,7 +349,7 @@ def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Chang
         )
     if was.generated is not None:
         return DropColumn(table=user.table, column=was), AddColumn(table=user.table, column=now)
-    if was.type != now.type or _moves(work, ref, user):
+    if was.type != now.type or _is_converted(work, ref, user):
         return None, None  # the column changes its type itself
     raise UnsupportedChange(
         f"{ref} would have to be dropped and recreated, but {user} uses it.",
@@ -359,14 +357,14 @@ def _column_pair(work: _Work, ref: Ref, user: Ref) -> tuple[Change | None, Chang
     )
 
 
-def _without_twins(changes: list[Change], apart: set[Ref]) -> list[Change]:
+def _without_duplicates(changes: list[Change], separate_defaults: set[Ref]) -> list[Change]:
     """Leave out column changes that a RebuildType already makes.
 
     Args:
         changes: All changes.
         apart: Columns whose defaults are dropped and set separately.
     """
-    changes = [_without_defaults(change, apart) for change in changes]
+    changes = [_without_defaults(change, separate_defaults) for change in changes]
     moved = {
         (table, now.name): now
         for change in changes
@@ -378,7 +376,7 @@ def _without_twins(changes: list[Change], apart: set[Ref]) -> list[Change]:
         if isinstance(change, AlterColumn) and (change.table, change.after.name) in moved:
             now = moved[change.table, change.after.name]
             before, after = (replace(item, type=now.type) for item in (change.before, change.after))
-            if subject(change) not in apart:
+            if subject(change) not in separate_defaults:
                 before, after = (replace(item, default=now.default) for item in (before, after))
             if before != after:
                 kept.append(AlterColumn(table=change.table, before=before, after=after))
@@ -387,12 +385,12 @@ def _without_twins(changes: list[Change], apart: set[Ref]) -> list[Change]:
     return kept
 
 
-def _without_defaults(change: Change, apart: set[Ref]) -> Change:
+def _without_defaults(change: Change, separate_defaults: set[Ref]) -> Change:
     if not isinstance(change, RebuildType):
         return change
     columns = tuple(
         (table, replace(was, default=None), replace(now, default=None))
-        if ref_of(ObjectKind.COLUMN, table, was.name) in apart
+        if ref_of(ObjectKind.COLUMN, table, was.name) in separate_defaults
         else (table, was, now)
         for table, was, now in change.columns
     )

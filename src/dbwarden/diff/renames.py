@@ -45,7 +45,7 @@ FOLLOWED = "-- follows a column that was renamed\n"
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*|.""", re.DOTALL)
 
 
-def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
+def apply_renames(schema: Schema, renames: Iterable[Renaming]) -> Schema:
     """Return *schema* after *renames*, in their order."""
     for rename in renames:
         match rename:
@@ -56,13 +56,13 @@ def renamed(schema: Schema, renames: Iterable[Renaming]) -> Schema:
             case Rename(before=old, after=new) if old.kind is ObjectKind.CONSTRAINT:
                 schema = _rename_constraint(schema, old, new)
             case Rename(before=old, after=new):
-                for part, moved in _taken_along(schema, old, new):
+                for part, moved in _moved_with_table(schema, old, new):
                     schema = _rename_object(schema, part, moved)
                 schema = _rename_object(schema, old, new)
     return _sorted(schema)
 
 
-def _taken_along(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref]]:
+def _moved_with_table(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref]]:
     """Return the objects that the server moves to another namespace with a table."""
     table = schema.table(old.table) if old.kind is ObjectKind.TABLE else None
     if table is None or old.namespace == new.namespace:
@@ -129,7 +129,7 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
             return new
         if isinstance(value, QualifiedName) and old.part is None and value == old.table:
             return new.table
-        if isinstance(value, Ref) and value.table == old.table and _belongs(value, old):
+        if isinstance(value, Ref) and value.table == old.table and _is_part(value, old):
             return value.within(new.table)
         return None
 
@@ -140,14 +140,14 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
     if old.kind is ObjectKind.INDEX:
         return _name_index(schema, old, new)
 
-    def granted(grant: Grant) -> Grant:
+    def rename_grant(grant: Grant) -> Grant:
         target = _target(grant.target, schema, old.table, new.table)
         return replace(grant, target=target) if grant.on.table == new.table else grant
 
     schema = replace(
         schema,
-        grants=tuple(map(granted, schema.grants)),
-        standing=tuple(map(granted, schema.standing)),
+        grants=tuple(map(rename_grant, schema.grants)),
+        standing=tuple(map(rename_grant, schema.standing)),
     )
     return _texts(schema, _mentions(schema, old.table, new.table))
 
@@ -161,7 +161,7 @@ def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName)
     return target.replace(was, now, 1)
 
 
-def _belongs(part: Ref, whole: Ref) -> bool:
+def _is_part(part: Ref, whole: Ref) -> bool:
     relations = {ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW}
     return whole.kind in relations and part.part is not None
 
@@ -250,7 +250,7 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
         for table in schema.tables
     )
 
-    def granted(grant: Grant) -> Grant:
+    def rename_grant(grant: Grant) -> Grant:
         if grant.on != ref_of(ObjectKind.TABLE, old.table):
             return grant
         words = (grant.privileges, grant.grantable, grant.revoked)
@@ -258,11 +258,11 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
         return replace(grant, privileges=has, grantable=passes, revoked=lacks)
 
     def read(obj: Reader) -> Reader:
-        return _followed(obj) if obj.ref in readers else obj
+        return _mark_followed(obj) if obj.ref in readers else obj
 
     def own(obj: OnTable) -> OnTable:
         if obj.table != old.table:
-            return _followed(obj) if obj.ref in readers else obj
+            return _mark_followed(obj) if obj.ref in readers else obj
         return _texts(obj, text)
 
     return replace(
@@ -274,12 +274,12 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
         triggers=tuple(map(own, schema.triggers)),
         rules=tuple(map(own, schema.rules)),
         policies=tuple(map(own, schema.policies)),
-        grants=tuple(map(granted, schema.grants)),
+        grants=tuple(map(rename_grant, schema.grants)),
         statistics=tuple(map(own, schema.statistics)),
     )
 
 
-def _followed(obj: T) -> T:
+def _mark_followed(obj: T) -> T:
     """Return *obj* with its text marked as following a renamed column."""
     name = "using" if isinstance(obj, Policy) else "definition"
     text = getattr(obj, name) or ""

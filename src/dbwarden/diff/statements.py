@@ -50,7 +50,7 @@ class RenderOptions:
 DEFAULT_OPTIONS = RenderOptions()
 
 
-def joined(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ...]:
+def merge_statements(statements: Iterable[PlannedStatement]) -> tuple[PlannedStatement, ...]:
     """Merge neighbouring statements where possible, so that a table is rewritten once."""
     found: list[PlannedStatement] = []
     for statement in statements:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dbwarden.diff.changes import constraint_ref, index_ref
-from dbwarden.diff.circles import clinging
+from dbwarden.diff.circles import dropped_before_table
 from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
     Check,
@@ -91,7 +91,7 @@ def links(schema: Schema) -> Links:
             needs[user].append(needed)
             needed_by[needed].append(user)
     parts: defaultdict[QualifiedName, list[Ref]] = defaultdict(list)
-    apart = clinging(schema)
+    apart = dropped_before_table(schema)
     for obj in schema.objects:
         if isinstance(obj, Trigger | Rule | Policy | Statistics) and obj.ref not in apart:
             parts[obj.table].append(obj.ref)

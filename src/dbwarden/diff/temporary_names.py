@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from dbwarden.diff.changes import Change, Rename, Renaming, index_ref
 from dbwarden.diff.effects import Name, names
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import apply_renames
 from dbwarden.schema import ObjectKind, Ref, Schema, free_name
 
 
-def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
+def add_temporary_renames(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
     """Return *renames*, each preceded by another one if its new name is taken in *schema*.
 
     The present owner of the name is dropped later, renamed again (when two swap names), or would
@@ -23,17 +23,17 @@ def with_room(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ..
             found.append(rename)
             continue
         before = aside.pop(rename.before, rename.before)
-        there = renamed(schema, found)
+        there = apply_renames(schema, found)
         occupant = _occupant(there, rename.after)
         if occupant is not None and occupant != before:
-            taken = {*_columns(there, occupant), *_words(there)}
-            aside[occupant] = _free(occupant, taken)
+            taken = {*_columns(there, occupant), *_used_names(there)}
+            aside[occupant] = _with_unused_name(occupant, taken)
             found.append(Rename(before=occupant, after=aside[occupant]))
         found.append(Rename(before=before, after=rename.after))
     return tuple(found)
 
 
-def stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
+def original_names(changes: Sequence[Change]) -> Mapping[Ref, str]:
     """Return the original names of the objects that a rename moved to a temporary name."""
     found: dict[Ref, str] = {}
     for change in changes:
@@ -47,7 +47,7 @@ def stepped_aside(changes: Sequence[Change]) -> Mapping[Ref, str]:
     return found
 
 
-def without_circles(
+def break_rename_cycles(
     changes: Sequence[Change], current: Schema, desired: Schema
 ) -> tuple[Change, ...]:
     """Return *changes* with a temporary rename for each cycle of names.
@@ -56,12 +56,12 @@ def without_circles(
     """
     renames = [change for change in changes if isinstance(change, Rename)]
     freed = {name: rename for rename in renames for name in names(rename)[1]}
-    aside = set(_closing(renames, freed))
-    taken = {*_words(current), *_words(desired)} if aside else set()
+    aside = set(_one_per_cycle(renames, freed))
+    taken = {*_used_names(current), *_used_names(desired)} if aside else set()
     found: list[Change] = []
     for change in changes:
         if isinstance(change, Rename) and change in aside:
-            middle = _free(change.before, taken)
+            middle = _with_unused_name(change.before, taken)
             found.append(replace(change, after=middle, aside=True))
             found.append(replace(change, before=middle))
         else:
@@ -69,7 +69,7 @@ def without_circles(
     return tuple(found)
 
 
-def _closing(renames: Sequence[Rename], freed: Mapping[Name, Rename]) -> Iterator[Rename]:
+def _one_per_cycle(renames: Sequence[Rename], freed: Mapping[Name, Rename]) -> Iterator[Rename]:
     """Yield one rename of each cycle."""
     seen: set[Rename] = set()
     for first in renames:
@@ -89,11 +89,13 @@ def _occupant(schema: Schema, ref: Ref) -> Ref | None:
         return ref if ref.part in _columns(schema, ref) else None
     if schema.dialect == "sqlite":  # only tables are renamed there
         return ref if schema.table(ref.table) is not None else None
-    wanted = _own(ref)
-    return next((other for other in _relations_and_types(schema) if _own(other) & wanted), None)
+    wanted = _names_of(ref)
+    return next(
+        (other for other in _relations_and_types(schema) if _names_of(other) & wanted), None
+    )
 
 
-def _own(ref: Ref) -> frozenset[Name]:
+def _names_of(ref: Ref) -> frozenset[Name]:
     return names(Rename(before=ref, after=ref))[0]
 
 
@@ -112,7 +114,7 @@ def _columns(schema: Schema, ref: Ref) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns) if table is not None else ()
 
 
-def _words(schema: Schema) -> Iterator[str]:
+def _used_names(schema: Schema) -> Iterator[str]:
     """Yield all names in use in *schema*."""
     for obj in schema.objects:
         yield obj.ref.part or obj.ref.name
@@ -123,7 +125,7 @@ def _words(schema: Schema) -> Iterator[str]:
         yield from (index.name for index in view.indexes)
 
 
-def _free(ref: Ref, taken: Iterable[str]) -> Ref:
+def _with_unused_name(ref: Ref, taken: Iterable[str]) -> Ref:
     """Return *ref* with an unused name."""
     word = free_name(ref.part or ref.name, "__old", _Names(taken))
     return replace(ref, part=word) if ref.part is not None else replace(ref, name=word)

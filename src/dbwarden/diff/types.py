@@ -45,7 +45,7 @@ def _types(schema: Schema) -> dict[Ref, Rebuilt]:
 
 def _alters(before: Rebuilt, after: Rebuilt, users: Mapping[Ref, Sequence[Ref]]) -> bool:
     if isinstance(before, CompositeType) and isinstance(after, CompositeType):
-        in_use = any(user.kind is ObjectKind.COLUMN for user in _all(users, before.ref))
+        in_use = any(user.kind is ObjectKind.COLUMN for user in _all_users(users, before.ref))
         return object_alters(before, after) and not (in_use and _retypes(before, after))
     return object_alters(before, after)
 
@@ -59,7 +59,7 @@ def _retypes(before: CompositeType, after: CompositeType) -> bool:
     )
 
 
-def _all(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> Iterator[Ref]:
+def _all_users(users: Mapping[Ref, Sequence[Ref]], type_: Ref) -> Iterator[Ref]:
     """Yield the users of a type and of the types that depend on it."""
     for ref in _built_on(users, type_):
         yield from users.get(ref, ())
@@ -107,11 +107,11 @@ def _columns(
         table = current.table(ref.table) if ref.kind is ObjectKind.COLUMN else None
         was = table.column(ref.part or "") if table is not None else None
         now = tables[ref.table].column(ref.part or "") if ref.table in tables else None
-        if was is not None and now is not None and _moves_along(was, now):
+        if was is not None and now is not None and _keeps_type(was, now):
             yield ref.table, was, replace(was, default=now.default)
 
 
-def _moves_along(was: Column, now: Column) -> bool:
+def _keeps_type(was: Column, now: Column) -> bool:
     """Return whether a column keeps the recreated type."""
     return not was.inherited and was.type == now.type and was.generated is now.generated is None
 

@@ -43,7 +43,7 @@ from dbwarden.diff.changes import (
     Rename,
     RenameValue,
 )
-from dbwarden.diff.statements import PlannedStatement, joined
+from dbwarden.diff.statements import PlannedStatement, merge_statements
 from dbwarden.errors import UsageError
 from dbwarden.files.parsing import parse
 from dbwarden.schema import (
@@ -416,11 +416,13 @@ def test_statements_that_begin_alike_are_one_where_they_may_be() -> None:
     def made(text: str, joins: str | None = None, why: str | None = None) -> PlannedStatement:
         return PlannedStatement(text=text, change=change, joins=joins, why=why, destroys=(text,))
 
-    found = joined([made("A t b", "A t"), made("A t c", "A t"), made("x"), made("A t d", "A t")])
+    found = merge_statements(
+        [made("A t b", "A t"), made("A t c", "A t"), made("x"), made("A t d", "A t")]
+    )
     assert [item.text for item in found] == ["A t b, c", "x", "A t d"]
     assert found[0].destroys == ("A t b", "A t c")
     apart = [made("A t b", "A t"), made("A t c", "A t", "why"), made("A u d", "A u"), made("y")]
-    assert list(joined(apart)) == apart
+    assert list(merge_statements(apart)) == apart
 
 
 def test_the_strongest_lock_of_a_table_counts_and_reading_does_not() -> None:

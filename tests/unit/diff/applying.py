@@ -28,7 +28,7 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.compare import compare
 from dbwarden.diff.effects import effects
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.structure import links
 from dbwarden.schema import (
     Check,
@@ -105,7 +105,7 @@ def _apply(schema: Schema, change: Change) -> Schema:
                 schema = _edit(schema, name, lambda t, w=was, n=now: _swap(t, "columns", w, n))
             return schema
         case Rename() | RenameValue():
-            return renamed(schema, [change])
+            return apply_renames(schema, [change])
         case _:
             return _edit(schema, change.table, lambda table: _apply_part(table, change))
 

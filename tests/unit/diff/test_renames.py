@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename, RenameValue
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import apply_renames
 from dbwarden.schema import (
     Check,
     Column,
@@ -68,7 +68,7 @@ def column(name: str) -> Ref:
 
 
 def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_strings() -> None:
-    after = renamed(SCHEMA, [Rename(before=column("nick"), after=column("name"))])
+    after = apply_renames(SCHEMA, [Rename(before=column("nick"), after=column("name"))])
     users = after.table(USERS)
 
     assert users is not None
@@ -84,7 +84,7 @@ def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_st
 
 def test_a_column_is_followed_into_the_foreign_keys_of_its_own_table() -> None:
     before, after = (ref_of(ObjectKind.COLUMN, POSTS, name) for name in ("author", "writer"))
-    key = renamed(SCHEMA, [Rename(before=before, after=after)]).tables[0].foreign_keys[0]
+    key = apply_renames(SCHEMA, [Rename(before=before, after=after)]).tables[0].foreign_keys[0]
 
     assert (key.columns, key.referred_columns) == (("writer",), ("nick",))
 
@@ -93,7 +93,7 @@ def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
     members = QualifiedName("public", "members")
     change = Rename(before=ref_of(ObjectKind.TABLE, USERS), after=ref_of(ObjectKind.TABLE, members))
 
-    after = renamed(SCHEMA, [change])
+    after = apply_renames(SCHEMA, [change])
 
     assert after.table(members) is not None
     assert after.table(USERS) is None
@@ -104,7 +104,7 @@ def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
 
 
 def test_an_enum_value_is_followed_into_defaults() -> None:
-    after = renamed(SCHEMA, [RenameValue(enum=MOOD, before="sad", after="low")])
+    after = apply_renames(SCHEMA, [RenameValue(enum=MOOD, before="sad", after="low")])
 
     assert after.enums[0].values == ("low", "ok")
     assert after.table(USERS).columns[2].default == "'low'::mood"  # type: ignore[union-attr]
@@ -114,7 +114,7 @@ def test_a_type_is_followed_into_columns() -> None:
     state = QualifiedName("public", "state")
     change = Rename(before=ref_of(ObjectKind.ENUM, MOOD), after=ref_of(ObjectKind.ENUM, state))
 
-    column = renamed(SCHEMA, [change]).table(USERS).columns[2]  # type: ignore[union-attr]
+    column = apply_renames(SCHEMA, [change]).table(USERS).columns[2]  # type: ignore[union-attr]
 
     assert (column.type, column.default) == ("state", "'sad'::state")
 
@@ -122,26 +122,26 @@ def test_a_type_is_followed_into_columns() -> None:
 def test_a_rename_is_all_that_remains_where_nothing_else_changed() -> None:
     change = Rename(before=column("nick"), after=column("name"))
 
-    assert diff(SCHEMA, renamed(SCHEMA, [change]), [change]) == (change,)
+    assert diff(SCHEMA, apply_renames(SCHEMA, [change]), [change]) == (change,)
 
 
 def test_a_type_in_another_namespace_is_followed_with_its_namespace_and_quotes() -> None:
     odd = QualifiedName("Shop", "mood")
     change = Rename(before=ref_of(ObjectKind.ENUM, MOOD), after=ref_of(ObjectKind.ENUM, odd))
 
-    there = renamed(SCHEMA, [change])
+    there = apply_renames(SCHEMA, [change])
     column = there.table(USERS).columns[2]  # type: ignore[union-attr]
 
     assert (column.type, column.default) == ('"Shop".mood', "'sad'::\"Shop\".mood")
     back = Rename(before=change.after, after=change.before)
-    assert renamed(there, [back]) == renamed(SCHEMA, [])
+    assert apply_renames(there, [back]) == apply_renames(SCHEMA, [])
 
 
 def test_a_constraint_is_renamed_in_its_table_and_in_what_depends_on_it() -> None:
     before, after = (ref_of(ObjectKind.CONSTRAINT, POSTS, name) for name in ("f", "g"))
     schema = replace(SCHEMA, dependencies=((before, ref_of(ObjectKind.TABLE, USERS)),))
 
-    there = renamed(schema, [Rename(before=before, after=after)])
+    there = apply_renames(schema, [Rename(before=before, after=after)])
 
     assert there.table(POSTS).foreign_keys[0].name == "g"  # type: ignore[union-attr]
     assert there.dependencies[0][0] == after
@@ -160,7 +160,7 @@ def test_an_index_is_renamed_in_its_table_or_materialized_view_of_that_namespace
     schema = replace(SCHEMA, tables=tables, materialized_views=views)
     before, after = (Ref(ObjectKind.INDEX, "public", name) for name in ("i", "j"))
 
-    there = renamed(schema, [Rename(before=before, after=after)])
+    there = apply_renames(schema, [Rename(before=before, after=after)])
 
     found = {view.name: view.indexes[0].name for view in there.materialized_views}
     assert found == {kept: "j", mine: "i"}
@@ -185,4 +185,4 @@ def test_names_that_go_round_through_three_tables_cost_one_more_rename() -> None
 
     assert [type(change) for change in changes] == [Rename] * 4
     assert sum(change.aside for change in changes if isinstance(change, Rename)) == 1
-    assert renamed(one, [c for c in changes if isinstance(c, Rename)]) == other
+    assert apply_renames(one, [c for c in changes if isinstance(c, Rename)]) == other

@@ -37,7 +37,7 @@ from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Renaming, index_ref
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import apply_renames
 from dbwarden.errors import DBWardenError, StatementFailed, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import ObjectKind, Ref, Schema
@@ -223,7 +223,7 @@ def without_undeclared(
     if config.partitions == "all":
         return comparison
     current, desired = comparison.current, comparison.desired
-    found = undeclared(renamed(current, renames) if renames else current, desired)
+    found = undeclared(apply_renames(current, renames) if renames else current, desired)
     if not found:
         return comparison
     refs = refs_of(current, desired, found)

@@ -8,7 +8,7 @@ from dbwarden.authoring.compare.user_choices import Asker, ask_text
 from dbwarden.authoring.generate.plan import Decisions, Task, upgrade_of
 from dbwarden.authoring.labels import columns_by_label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import StatementFailed, UsageError
 from dbwarden.schema import Schema
@@ -48,7 +48,7 @@ async def decide_fills(
         return fills
     if answers.asker is None:
         raise _unfilled(unfilled, task.desired)
-    known = columns_by_label(renamed(task.current, decisions.renames))
+    known = columns_by_label(apply_renames(task.current, decisions.renames))
     for name in unfilled:
         why = (
             "becomes NOT NULL: which value for rows without one?"

@@ -8,9 +8,9 @@ from dbwarden.authoring.compare.comparison import SchemaComparison
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Renaming
-from dbwarden.diff.moved_objects import moved
-from dbwarden.diff.renames import renamed
-from dbwarden.diff.temporary_names import with_room
+from dbwarden.diff.moved_objects import renamed_ref
+from dbwarden.diff.renames import apply_renames
+from dbwarden.diff.temporary_names import add_temporary_renames
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Ref, Schema
 
@@ -27,8 +27,8 @@ async def follow_renames(
     """
     if not comparison.preserved:
         return comparison
-    there = await _renamed(scratch, comparison, with_room(comparison.current, renames))
-    names = {preserved: moved(preserved, renames) for preserved in comparison.preserved}
+    there = await _renamed(scratch, comparison, add_temporary_renames(comparison.current, renames))
+    names = {preserved: renamed_ref(preserved, renames) for preserved in comparison.preserved}
     homes = {table.name for table in comparison.desired.tables}
     homes |= {view.name for view in (*there.views, *comparison.desired.views)}
     homes |= {view.name for view in there.materialized_views}
@@ -53,7 +53,7 @@ async def _renamed(
         return comparison.current
     bare = replace(comparison.current, views=(), triggers=(), dependencies=())
     rendered = scratch.authoring_dialect.render(
-        renames, current=bare, desired=renamed(bare, renames)
+        renames, current=bare, desired=apply_renames(bare, renames)
     )
     statements = [statement.text for statement in rendered]
 

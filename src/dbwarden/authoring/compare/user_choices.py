@@ -24,8 +24,8 @@ from dbwarden.authoring.compare.renames import (
 )
 from dbwarden.authoring.labels import columns_by_label
 from dbwarden.diff.changes import Rename, Renaming
-from dbwarden.diff.renames import renamed
-from dbwarden.diff.temporary_names import with_room
+from dbwarden.diff.renames import apply_renames
+from dbwarden.diff.temporary_names import add_temporary_renames
 from dbwarden.errors import UsageError
 from dbwarden.schema import Schema
 
@@ -107,13 +107,13 @@ async def decide_renames(
 
 def _open(current: Schema, desired: Schema, known: Sequence[Renaming]) -> Sequence[Candidate]:
     """Return possible renames other than the *known* ones and their temporary names."""
-    moves = with_room(current, known)
+    moves = add_temporary_renames(current, known)
     ends = {move.after for move in known if isinstance(move, Rename)}
     temporary = {move.after for move in moves if isinstance(move, Rename)} - ends
     olds = {new: old for old, new in whole_moves(known).items()}
     return [
         in_old_names(candidate, olds, current.default_namespace)
-        for candidate in candidates(renamed(current, moves), desired)
+        for candidate in candidates(apply_renames(current, moves), desired)
         if not (isinstance(candidate.renaming, Rename) and candidate.renaming.before in temporary)
     ]
 

@@ -22,8 +22,8 @@ from dbwarden.diff.changes import (
     Renaming,
     invert,
 )
-from dbwarden.diff.moved_objects import moved
-from dbwarden.diff.statements import PlannedStatement, RenderOptions, joined
+from dbwarden.diff.moved_objects import renamed_ref
+from dbwarden.diff.statements import PlannedStatement, RenderOptions, merge_statements
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Ref, Schema
 
@@ -149,7 +149,7 @@ def upgrade_of(
         UnsupportedChange: A difference cannot be expressed; names it.
     """
     renames = decisions.renames
-    follows = {moved(ref, renames) for ref in task.preserved}
+    follows = {renamed_ref(ref, renames) for ref in task.preserved}
     changes = diff(task.current, task.desired, renames, follows)
     return changes, render(authoring_dialect, task, changes, _options(task, decisions))
 
@@ -210,8 +210,8 @@ def render(
         worded, current=task.current, desired=task.desired, options=options
     )
     if task.hints is NO_HINTS:
-        return joined(found)
-    return joined(
+        return merge_statements(found)
+    return merge_statements(
         replace(item, text=restore_types(item.text, item.change, *words)) for item in found
     )
 
@@ -229,4 +229,4 @@ def _rollback(
     found = authoring_dialect.render(
         worded, current=task.desired, desired=task.current, options=options
     )
-    return joined(found)
+    return merge_statements(found)

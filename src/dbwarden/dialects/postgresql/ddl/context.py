@@ -20,10 +20,10 @@ from dbwarden.diff.changes import (
     RenameValue,
     index_ref,
 )
-from dbwarden.diff.circles import clinging
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.circles import dropped_before_table
+from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
-from dbwarden.diff.temporary_names import stepped_aside
+from dbwarden.diff.temporary_names import original_names
 from dbwarden.schema import (
     Column,
     Grant,
@@ -58,8 +58,8 @@ class Context:
     dropped: frozenset[Ref]
     serials: Mapping[Ref, QualifiedName]
     counters: Mapping[Ref, SchemaSequence]
-    stepped_aside: Mapping[Ref, str]
-    clinging: frozenset[Ref]
+    original_names: Mapping[Ref, str]
+    dropped_before_table: frozenset[Ref]
     tables: dict[QualifiedName, Table]
     swapped: Mapping[tuple[QualifiedName, str], str]
 
@@ -75,7 +75,7 @@ class Context:
 
     def lost(self, ref: Ref) -> str:
         """Return the label of a dropped table or column by its original name."""
-        own = self.stepped_aside.get(ref, ref.part or ref.name)
+        own = self.original_names.get(ref, ref.part or ref.name)
         if ref.part is not None:
             return self.label(ref.table, own)
         return self.label(QualifiedName(ref.namespace, own))
@@ -123,7 +123,7 @@ class Context:
     def goes_along(self, obj: SchemaObject) -> bool:
         """Return whether *obj* is dropped together with the object it belongs to."""
         match obj:
-            case _ if obj.ref in self.clinging:
+            case _ if obj.ref in self.dropped_before_table:
                 return False
             case Trigger(table=table) | Rule(table=table) | Policy(table=table):
                 return bool(self.dropped & _relations(table))
@@ -156,8 +156,8 @@ def context(
         dropped=frozenset(_dropped(changes)),
         serials=dict(_serials(changes)),
         counters=dict(_counters(changes, desired)),
-        stepped_aside=stepped_aside(changes),
-        clinging=clinging(current),
+        original_names=original_names(changes),
+        dropped_before_table=dropped_before_table(current),
         tables={table.name: table for table in desired.tables},
         swapped=_old_names(_swapped(changes, current), current, desired),
     )
@@ -185,7 +185,7 @@ def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
     if not gone:
         return frozenset()
     renames = [change for change in changes if isinstance(change, Rename | RenameValue)]
-    base = renamed(current, renames)
+    base = apply_renames(current, renames)
     return frozenset(user for user, needed in base.dependencies if needed in gone)
 
 

@@ -131,7 +131,7 @@ def narrows(was: str, now: str) -> bool:
 
 
 def lost(
-    table: Table, changes: Sequence[object], stepped_aside: Mapping[Ref, str]
+    table: Table, changes: Sequence[object], original_names: Mapping[Ref, str]
 ) -> tuple[str, ...]:
     """Return the labels of the columns whose values are lost.
 
@@ -143,7 +143,7 @@ def lost(
     again = {change.column.name for change in changes if isinstance(change, AddColumn)}
 
     def called(column: Column) -> str:
-        return stepped_aside.get(table.column_ref(column.name), column.name)
+        return original_names.get(table.column_ref(column.name), column.name)
 
     return tuple(
         f"{table.name.name}.{called(change.column)}"

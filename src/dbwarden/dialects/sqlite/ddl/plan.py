@@ -23,9 +23,9 @@ from dbwarden.diff.changes import (
     DropTable,
     Rename,
 )
-from dbwarden.diff.renames import renamed
+from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import RenderOptions
-from dbwarden.diff.temporary_names import stepped_aside
+from dbwarden.diff.temporary_names import original_names
 from dbwarden.schema import (
     Check,
     Column,
@@ -64,7 +64,7 @@ class TableWork:
 class Plan:
     """The whole plan, grouped by table.
 
-    ``base`` is the current schema after the renames of tables and columns. ``stepped_aside`` holds
+    ``base`` is the current schema after the renames of tables and columns. ``original_names`` holds
     the original names. ``taken`` are all names in use at any time, as SQLite compares them.
     """
 
@@ -74,7 +74,7 @@ class Plan:
     options: RenderOptions
     changes: tuple[Change, ...]
     renames: tuple[Rename, ...]
-    stepped_aside: Mapping[Ref, str]
+    original_names: Mapping[Ref, str]
     created: tuple[tuple[CreateTable, Table], ...]
     works: tuple[TableWork, ...]
     dropped: tuple[DropTable, ...]
@@ -110,7 +110,7 @@ def plan(
     """
     kinds = (ObjectKind.TABLE, ObjectKind.COLUMN)
     renames = tuple(c for c in changes if isinstance(c, Rename) and c.before.kind in kinds)
-    base = renamed(current, renames)
+    base = apply_renames(current, renames)
     by_table: defaultdict[QualifiedName, list[Change]] = defaultdict(list)
     for change in changes:
         name = _table_of(change, base)
@@ -126,7 +126,7 @@ def plan(
         options=options,
         changes=tuple(changes),
         renames=renames,
-        stepped_aside=stepped_aside(renames),
+        original_names=original_names(renames),
         created=tuple((c, _wanted(after, c.table, by_table[c.table.name])) for c in created),
         works=tuple(
             _work(before[name], _wanted(after, before[name], found), found, options)

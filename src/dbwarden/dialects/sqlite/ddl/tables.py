@@ -63,7 +63,7 @@ def create_table(change: CreateTable, table: Table) -> Statements:
 def drop_table(plan: Plan, change: DropTable) -> Statements:
     """Drop a table with its rows, indexes and triggers."""
     name = change.table.name.name
-    called = plan.stepped_aside.get(change.table.ref, name)
+    called = plan.original_names.get(change.table.ref, name)
     yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(called,))
 
 
@@ -87,7 +87,7 @@ def alter(plan: Plan, work: TableWork) -> Statements:
             yield _statement(
                 gone,
                 f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
-                destroys=lost(work.before, (gone,), plan.stepped_aside),
+                destroys=lost(work.before, (gone,), plan.original_names),
             )
 
 
@@ -147,7 +147,7 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
 def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     change, own = work.changes[0], identifier(work.name.name)
     copied = copy(work.before, work.after, plan.options)
-    gone = lost(work.before, work.changes, plan.stepped_aside)
+    gone = lost(work.before, work.changes, plan.original_names)
     if copied.targets:
         conflicts = has_conflict_clause(work.after)
         insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
