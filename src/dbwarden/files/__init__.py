@@ -1,1 +1,1 @@
-"""Migration files: names, sections, checksums, and the folder they lie in."""
+"""Read and write migration files: names, sections, checksums and folders."""

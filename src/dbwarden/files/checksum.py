@@ -1,4 +1,4 @@
-"""Checksums over what a text means, not over how an editor saved it."""
+"""Compute checksums that ignore how an editor saved a text."""
 
 from hashlib import sha256
 
@@ -8,11 +8,10 @@ _BLANKS = " \t\r\f\v"
 
 
 def checksum(text: str) -> Checksum:
-    """SHA-256 of *text* without what does not matter.
+    """Return the SHA-256 of *text* without insignificant whitespace.
 
-    Line ends (CRLF or LF), blanks at the end of a line, and blank lines before and after do not
-    count, wherever they stand: also inside a string that spans lines, because editors and git
-    change them there too without being asked.
+    Line ends (CRLF or LF), trailing whitespace and blank lines at start and end are ignored. This
+    includes trailing whitespace inside strings, because editors and git change it there too.
     """
     lines = [line.rstrip(_BLANKS) for line in text.split("\n")]
     meaning = "\n".join(lines).strip("\n")

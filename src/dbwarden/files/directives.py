@@ -1,13 +1,13 @@
-"""What a comment in a migration file says to dbwarden, if anything. Pure.
+"""Parse the directives in comments of a migration file. Pure.
 
-Headers stand before the first section::
+Headers come before the first section::
 
     -- depends_on: ["0003"]
     -- requires: primary@0042, analytics@0007
     -- dbwarden: irreversible
 
-A marker stands before the statement it is for: ``-- @dbwarden:autocommit``. Every other comment is
-the author's own, unless it looks so much like one of these that it must have been meant as one.
+A marker comes before its statement: ``-- @dbwarden:autocommit``. Any other comment is ignored,
+unless it resembles a directive so closely that it is probably a mistake.
 """
 
 import re
@@ -20,9 +20,9 @@ from dbwarden.types import DatabaseName, Version
 
 SectionName = Literal["upgrade", "rollback"]
 
-# The comments worth a look: a lone word, a name with a colon, and what begins with "@".
+# The comments to examine: a single word, a name with a colon, and text that begins with "@".
 _NAME = r"[A-Za-z_-]++(?:[ \t][A-Za-z_-]++)?"
-_TELLING = re.compile(rf"--[ \t]*+(?:@|{_NAME}[ \t]*+(?::|\r?$))")
+_CANDIDATE = re.compile(rf"--[ \t]*+(?:@|{_NAME}[ \t]*+(?::|\r?$))")
 _BLOCK = re.compile(r"/\*+\s*(@?dbwarden\s*:.*?|depends_on\s*:.*?)\s*\*+/", re.IGNORECASE)
 _LONE_WORD = re.compile(r"([A-Za-z_-]+)[ \t]*:?")
 _NAMED = re.compile(rf"({_NAME})[ \t]*+:[ \t]*+(.*)")
@@ -41,7 +41,7 @@ _IRREVERSIBLE = "-- dbwarden: irreversible"
 
 @dataclass(frozen=True, slots=True)
 class SectionMark:
-    """``-- upgrade`` or ``-- rollback``, on a line of its own."""
+    """``-- upgrade`` or ``-- rollback`` on a separate line."""
 
     section: SectionName
 
@@ -62,12 +62,12 @@ class Requires:
 
 @dataclass(frozen=True, slots=True)
 class Irreversible:
-    """This migration cannot be taken back."""
+    """The migration cannot be reverted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A comment that was meant for dbwarden but says nothing it knows, and what was meant."""
+    """A comment that resembles a directive but is none, with the correction."""
 
     message: str
     next_step: str
@@ -76,40 +76,41 @@ class Fault:
 Directive = SectionMark | DependsOn | Requires | Irreversible | Fault
 
 
-def directive_of(comment: str, *, in_header: bool, own_line: bool) -> Directive | None:
-    """What *comment*, with its dashes, says; ``None`` when it is the author's own.
+def directive_of(comment: str, *, in_header: bool, on_separate_line: bool) -> Directive | None:
+    """Parse *comment*; return ``None`` if it is not a directive.
 
-    A correct marker says nothing here: it is the splitting that heeds it.
+    A correct marker returns ``None`` too, because the statement splitter reads it.
 
     Args:
-        comment: The comment as written.
-        in_header: It stands before the first section.
-        own_line: Nothing else stands on its line.
+        comment: The comment as written, with its dashes.
+        in_header: Whether it comes before the first section.
+        on_separate_line: Whether nothing precedes it on its line.
     """
     if comment.startswith("/*"):
-        found = _BLOCK.fullmatch(comment)
-        return _fault(comment, f"-- {found[1]}") if found else None
-    if not _TELLING.match(comment):
+        match = _BLOCK.fullmatch(comment)
+        return _fault(comment, f"-- {match[1]}") if match else None
+    if not _CANDIDATE.match(comment):
         return None
     content = comment[2:].strip()
     if content.startswith("@"):
-        return _marker(content, in_header)
-    lone = _LONE_WORD.fullmatch(content) if own_line else None
-    if lone and (said := _section(content, lone[1])):
-        return said
-    if named := _NAMED.fullmatch(content):
-        name, value = named[1].lower(), named[2]
-        return _header(content, name, value) if in_header else _misplaced(content, name, value)
+        return _check_marker(content, in_header)
+    word = _LONE_WORD.fullmatch(content) if on_separate_line else None
+    if word and (directive := _parse_section(content, word[1])):
+        return directive
+    if pair := _NAMED.fullmatch(content):
+        name, value = pair[1].lower(), pair[2]
+        parse = _parse_header if in_header else _check_misplaced
+        return parse(content, name, value)
     return None
 
 
-def _fault(comment: str, meant: str) -> Fault:
-    return Fault(f"dbwarden does not know {comment!r}", f"Did you mean {meant} ?")
+def _fault(comment: str, suggestion: str) -> Fault:
+    return Fault(f"dbwarden does not know {comment!r}", f"Did you mean {suggestion} ?")
 
 
-def _marker(content: str, in_header: bool) -> Fault | None:
-    found = _AT.fullmatch(content)
-    name, value = (found[1].lower(), found[2].strip().lower()) if found else ("", "")
+def _check_marker(content: str, in_header: bool) -> Fault | None:
+    match = _AT.fullmatch(content)
+    name, value = (match[1].lower(), match[2].strip().lower()) if match else ("", "")
     if name == "dbwarden" and value == "autocommit" and ":" in content:
         return _marker_too_early() if in_header else None
     if closest(name, ["dbwarden"]) is None:
@@ -119,40 +120,40 @@ def _marker(content: str, in_header: bool) -> Fault | None:
 
 def _marker_too_early() -> Fault:
     return Fault(
-        "@dbwarden:autocommit stands before the first section, where there is no statement",
-        "Put it on the line before the statement that it is for.",
+        "@dbwarden:autocommit is before the first section, where there is no statement",
+        "Put it on the line before the statement.",
     )
 
 
-def _section(content: str, word: str) -> Directive | None:
+def _parse_section(content: str, word: str) -> Directive | None:
     if content.lower() in ("upgrade", "rollback"):
         return SectionMark("upgrade" if content.lower() == "upgrade" else "rollback")
-    meant = _SECTIONS.get(word.lower()) or closest(word, ("upgrade", "rollback"))
-    if meant is None:
+    section = _SECTIONS.get(word.lower()) or closest(word, ("upgrade", "rollback"))
+    if section is None:
         return None
     return Fault(
         f"'-- {content}' looks like the beginning of a section, but is a comment",
-        f"Write -- {meant} on a line of its own; or say more, if it is a comment.",
+        f"Write -- {section} on a line of its own; or say more, if it is a comment.",
     )
 
 
-def _header(content: str, name: str, value: str) -> Directive | None:
+def _parse_header(content: str, name: str, value: str) -> Directive | None:
     match name:
         case "depends_on":
-            return _depends_on(content, value)
+            return _parse_depends_on(content, value)
         case "requires":
-            return _requires(content, value)
+            return _parse_requires(content, value)
         case "dbwarden" if value.strip().lower() == "irreversible":
             return Irreversible()
         case "dbwarden" if closest(value, ["autocommit"]):
             return _marker_too_early()
         case "dbwarden":
             return _fault(content, _IRREVERSIBLE)
-    meant = closest(re.sub("[- \t]", "_", name), _HEADERS)
-    return _fault(content, f"-- {meant}: {value}") if meant else None
+    header = closest(re.sub("[- \t]", "_", name), _HEADERS)
+    return _fault(content, f"-- {header}: {value}") if header else None
 
 
-def _depends_on(content: str, value: str) -> DependsOn | Fault:
+def _parse_depends_on(content: str, value: str) -> DependsOn | Fault:
     if not _LIST.fullmatch(value):
         return Fault(
             f"'{content}' is not a list of versions", 'Write it as -- depends_on: ["0003", "0004"].'
@@ -161,24 +162,24 @@ def _depends_on(content: str, value: str) -> DependsOn | Fault:
     return DependsOn(tuple(dict.fromkeys(Version(number) for number in numbers)))
 
 
-def _requires(content: str, value: str) -> Requires | Fault:
-    found = [_REQUIREMENT.fullmatch(part.strip()) for part in value.split(",")]
-    if not all(found):
+def _parse_requires(content: str, value: str) -> Requires | Fault:
+    matches = [_REQUIREMENT.fullmatch(part.strip()) for part in value.split(",")]
+    if not all(matches):
         return Fault(
             f"'{content}' does not name databases and versions",
             "Write it as -- requires: primary@0042, analytics@0007.",
         )
     return Requires(
         tuple(
-            Requirement(database=DatabaseName(part[1]), version=Version(int(part[2])))
-            for part in found
-            if part
+            Requirement(database=DatabaseName(match[1]), version=Version(int(match[2])))
+            for match in matches
+            if match
         )
     )
 
 
-def _misplaced(content: str, name: str, value: str) -> Fault | None:
-    """A header that stands in a section, where it is not heeded."""
+def _check_misplaced(content: str, name: str, value: str) -> Fault | None:
+    """Report a header inside a section, where it has no effect."""
     match name:
         case "dbwarden" if closest(value, ["autocommit"]):
             return _fault(content, _MARKER)
@@ -190,7 +191,7 @@ def _misplaced(content: str, name: str, value: str) -> Fault | None:
             return _fault(content, _MARKER)
         case _:
             return None
-    return Fault(f"the header '{content}' stands in a section", "Move it above -- upgrade.")
+    return Fault(f"the header '{content}' is inside a section", "Move it above -- upgrade.")
 
 
 _FAILING = re.compile(
@@ -199,6 +200,6 @@ _FAILING = re.compile(
 
 
 def failing_note(text: str) -> str | None:
-    """Return what the header of the file *text* says about rows on which the upgrade fails."""
-    found = _FAILING.search(text)
-    return " ".join(found[1].replace("\n--", " ").split()).rstrip(".") if found else None
+    """Return the note in the header of *text* about rows on which the upgrade fails."""
+    match = _FAILING.search(text)
+    return " ".join(match[1].replace("\n--", " ").split()).rstrip(".") if match else None

@@ -1,4 +1,4 @@
-"""Files opened so that no link, pipe or device leads elsewhere or waits for ever. Blocking."""
+"""Open files without following links and without blocking on pipes or devices. Blocking I/O."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 LARGEST = 64 * 1024**2
-"""Bytes of a file that is read as SQL."""
+"""Maximum size in bytes of a file that is read as SQL."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -18,12 +18,12 @@ _KINDS = (
 
 
 def read_regular(path: Path) -> bytes:
-    """Return what the regular file *path* holds; a link to one counts.
+    """Return the content of *path*, a regular file or a link to one.
 
     Raises:
-        OSError: It cannot be read, is no regular file, or is larger than :data:`LARGEST`.
+        OSError: The file cannot be read, is not regular, or is larger than :data:`LARGEST`.
     """
-    refuse_irregular(os.stat(path), path)  # opening a device may already do something
+    refuse_irregular(os.stat(path), path)  # opening a device may have side effects
     with open(path, "rb", buffering=0, opener=_without_waiting) as file:
         refuse_irregular(os.fstat(file.fileno()), path)
         parts: list[bytes] = []
@@ -37,14 +37,14 @@ def read_regular(path: Path) -> bytes:
     return b"".join(parts)
 
 
-def refuse_irregular(found: os.stat_result, path: Path) -> None:
-    """Raise unless *found* is that of a regular file.
+def refuse_irregular(status: os.stat_result, path: Path) -> None:
+    """Raise unless *status* is that of a regular file.
 
     Raises:
-        OSError: It is not; says what it is.
+        OSError: The file is not regular; the message names its kind.
     """
     for is_kind, what in _KINDS:
-        if is_kind(found.st_mode):
+        if is_kind(status.st_mode):
             raise OSError(errno.EINVAL, f"it is {what}, not a regular file", str(path))
 
 
@@ -53,12 +53,12 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def open_private(path: Path, flags: int, mode: int = 0o600) -> int:
-    """Open a file that dbwarden makes for itself, never through a link; a file descriptor.
+    """Open a file that dbwarden creates for itself, never through a link; return its descriptor.
 
-    Somebody else may be able to write to the folder, and could lead us to any file of ours.
+    Other users who can write to the folder could otherwise redirect us to any of our files.
 
     Raises:
-        OSError: It cannot be opened, or is a link or no regular file.
+        OSError: The file cannot be opened, is a link or is not regular.
     """
     try:
         descriptor = os.open(path, flags | _NO_LINK, mode)
@@ -67,9 +67,9 @@ def open_private(path: Path, flags: int, mode: int = 0o600) -> int:
             raise OSError(errno.ELOOP, "it is a link to another file", str(path)) from None
         raise
     try:
-        found = os.fstat(descriptor)
-        refuse_irregular(found, path)
-        if found.st_nlink > 1:
+        status = os.fstat(descriptor)
+        refuse_irregular(status, path)
+        if status.st_nlink > 1:
             raise OSError(errno.EMLINK, "it is a link to another file", str(path))
     except OSError:
         os.close(descriptor)
@@ -81,12 +81,12 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that dbwarden makes for itself; see :func:`open_own`.
+    """Write a file that dbwarden creates for itself; see :func:`open_private`.
 
     Raises:
-        OSError: It cannot be written, or is a link or no regular file.
+        OSError: The file cannot be written, is a link or is not regular.
     """
-    # Emptied only once it is known to be ours.
+    # Truncate only after open_private has checked the file.
     with open(open_private(path, os.O_CREAT | os.O_WRONLY, 0o644), "wb") as file:
         file.truncate()
         file.write(content)

@@ -1,6 +1,6 @@
-"""The folder of a database's migrations: the only code that touches the disk for them.
+"""Read and write the folder of a database's migrations. Only this module accesses it on disk.
 
-Blocking: call it in a worker thread.
+Blocking; call it in a worker thread.
 """
 
 import os
@@ -11,8 +11,8 @@ from dbwarden.errors import MigrationFileError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, parse_name, slug
-from dbwarden.files.order import cycle_of, format_cycle, format_versions, in_order
-from dbwarden.files.parsing import decode, parse, together
+from dbwarden.files.order import cycle_of, format_cycle, format_versions, sort_migrations
+from dbwarden.files.parsing import combine_problems, decode, parse
 from dbwarden.types import DatabaseName, DialectName, Location, Version, format_version
 
 __all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration"]
@@ -21,18 +21,18 @@ __all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration
 def read_folder(
     path: Path, database: DatabaseName, dialect: DialectName = "postgresql"
 ) -> tuple[Migration, ...]:
-    """Every migration in the folder *path*, in the order in which they run.
+    """Return the migrations in the folder *path*, in the order in which they run.
 
-    Files that do not end in ``.sql``, hidden ones and folders are none of ours. A folder that
-    does not exist has no migrations.
+    Folders, hidden files and files that do not end in ``.sql`` are ignored. A folder that does not
+    exist has no migrations.
 
     Args:
         path: The folder.
-        database: Whose migrations they are: the prefix of their names.
-        dialect: Whose quotes and comments they have.
+        database: The database to which the migrations belong, the prefix of their names.
+        dialect: The database kind that defines quotes and comments.
 
     Raises:
-        MigrationFileError: Every problem of the folder at once, each with file and line.
+        MigrationFileError: Every problem of the folder, each with file and line.
     """
     problems: list[MigrationFileError] = []
     names: list[tuple[Path, FileName]] = []
@@ -41,24 +41,24 @@ def read_folder(
         try:
             name = parse_name(file, database)
             names.append((file, name))
-            text = _text(file, database)
+            text = _read_text(file, database)
             migrations.append(parse(text, path=file, database=database, dialect=dialect, name=name))
         except MigrationFileError as error:
             problems.extend(error.problems)
-    problems.extend(_clashes(names, database))
-    problems.extend(_unmet(migrations, names))
+    problems.extend(_check_duplicates(names, database))
+    problems.extend(_check_dependencies(migrations, names))
     if not problems:
-        problems.extend(_cycles(migrations))
+        problems.extend(_check_cycles(migrations))
     if problems:
-        raise together(problems, f"the folder {path} has problems", database)
-    return in_order(migrations)
+        raise combine_problems(problems, f"the folder {path} has problems", database)
+    return sort_migrations(migrations)
 
 
 def read_names(path: Path, database: DatabaseName) -> tuple[FileName, ...]:
-    """The names in the folder *path*; what the files hold does not matter.
+    """Return the names of the files in the folder *path* without reading the files.
 
     Raises:
-        MigrationFileError: A name is none of a migration.
+        MigrationFileError: A name is not that of a migration.
     """
     return tuple(parse_name(file, database) for file in _sql_files(path, database))
 
@@ -85,7 +85,7 @@ def _sql_files(folder: Path, database: DatabaseName) -> list[Path]:
     return [Path(f"{folder}{os.sep}{name}") for name in sorted(names)]
 
 
-def _text(file: Path, database: DatabaseName) -> str:
+def _read_text(file: Path, database: DatabaseName) -> str:
     try:
         data = read_regular(file)
     except OSError as error:
@@ -98,7 +98,7 @@ def _text(file: Path, database: DatabaseName) -> str:
     return decode(data, path=file, database=database)
 
 
-def _clashes(
+def _check_duplicates(
     names: Iterable[tuple[Path, FileName]], database: DatabaseName
 ) -> Iterator[MigrationFileError]:
     first: dict[Version | str, Path] = {}
@@ -108,10 +108,10 @@ def _clashes(
         if before is file:
             continue
         if name.version is None:
-            message = f"the repeatable {name.name} is there twice: also as {before.name}"
+            message = f"the repeatable {name.name} exists twice: also as {before.name}"
             next_step = "Give one of the two another name."
         else:
-            message = f"version {format_version(name.version)} is there twice: also {before.name}"
+            message = f"version {format_version(name.version)} exists twice: also {before.name}"
             next_step = (
                 "Give the one that is not applied anywhere the next free number, this one with: "
                 f"dbwarden renumber -d {database} --move {file.stem.removeprefix(f'{database}__')}"
@@ -121,7 +121,7 @@ def _clashes(
         )
 
 
-def _unmet(
+def _check_dependencies(
     migrations: Iterable[Migration], names: Iterable[tuple[Path, FileName]]
 ) -> Iterator[MigrationFileError]:
     known = {name.version for _, name in names}
@@ -135,55 +135,55 @@ def _unmet(
                 if itself
                 else f"it depends on {format_version(version)}, which does not exist",
                 database=migration.database,
-                location=_header_place(migration),
+                location=_find_header(migration),
                 next_step="Remove that version from -- depends_on."
                 if itself
                 else "Correct -- depends_on, or add the file.",
             )
 
 
-def _header_place(migration: Migration) -> Location:
-    """The line of the first ``-- depends_on`` of a file that was read before."""
-    lines = enumerate(_text(migration.path, migration.database).split("\n"), start=1)
+def _find_header(migration: Migration) -> Location:
+    """Return the location of the first ``-- depends_on`` in the file of *migration*."""
+    lines = enumerate(_read_text(migration.path, migration.database).split("\n"), start=1)
     headers = (at for at, line in lines if line.lstrip("- \t").lower().startswith("depends_on"))
     return migration.at(next(headers, None))
 
 
-def _cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
+def _check_cycles(migrations: Sequence[Migration]) -> Iterator[MigrationFileError]:
     if cycle := cycle_of(migrations):
         yield MigrationFileError(
-            f"migrations depend on each other in a circle: {format_cycle(cycle)}",
+            f"migrations form a dependency cycle: {format_cycle(cycle)}",
             database=cycle[0].database,
-            location=_header_place(cycle[0]),
+            location=_find_header(cycle[0]),
             next_step="Remove one of these from its file's -- depends_on: "
             f"{format_versions([item.version for item in cycle if item.version is not None])}.",
         )
 
 
 def next_version(migrations: Sequence[Migration | FileName]) -> Version:
-    """The number for the next migration."""
+    """Return the version of the next migration."""
     return Version(max((item.version or 0 for item in migrations), default=0) + 1)
 
 
 def write_migration(folder: Path, name: str, text: str) -> Path:
-    """Write a migration file named *name*; makes the folder where there is none.
+    """Write a migration file *name* atomically, and create the folder if necessary.
 
-    All of it is there or nothing, and nothing is ever overwritten.
+    An existing file is never overwritten.
 
     Raises:
-        MigrationFileError: There is such a file already, or the folder takes no files.
+        MigrationFileError: The file exists or cannot be written.
     """
     target = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = _write_new(target, text.encode())
+        is_written = _write_new(target, text.encode())
     except OSError as error:
         raise MigrationFileError(
             f"the file cannot be written: {error.strerror}",
             location=Location(path=target),
             next_step="Check the folder's permissions and the space on its disk.",
         ) from error
-    if not written:
+    if not is_written:
         raise MigrationFileError(
             "there is such a file already",
             location=Location(path=target),
@@ -193,7 +193,7 @@ def write_migration(folder: Path, name: str, text: str) -> Path:
 
 
 def _write_new(target: Path, data: bytes) -> bool:
-    """Whether *target* was free, and now holds *data*."""
+    """Write *data* to *target*; return ``False`` if *target* exists."""
     draft = target.with_name(f".{target.name}.{os.urandom(4).hex()}.draft")
     try:
         _write_exclusively(draft, data)
@@ -204,10 +204,10 @@ def _write_new(target: Path, data: bytes) -> bool:
 
 def _publish(draft: Path, target: Path, data: bytes) -> bool:
     try:
-        os.link(draft, target)  # unlike a rename, this fails where the name is taken
+        os.link(draft, target)  # unlike a rename, this fails if the target exists
     except FileExistsError:
         return False
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no links
         try:
             _write_exclusively(target, data)
         except FileExistsError:

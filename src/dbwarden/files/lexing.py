@@ -1,4 +1,4 @@
-"""Where quotes and comments begin and end, in each kind of SQL. Pure and linear in the text."""
+"""Find quotes and comments in the SQL of each database kind. Pure; linear in the text."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,8 +9,8 @@ from typing import assert_never
 from dbwarden.errors import MigrationFileError
 from dbwarden.types import DatabaseName, DialectName, Location
 
-# PostgreSQL's identifiers: ASCII letters, "_" and everything beyond ASCII, then digits and "$" too.
-# Written as what they are not, because a class of a million characters takes long to compile.
+# PostgreSQL's identifiers begin with an ASCII letter, "_" or any non-ASCII character; then digits
+# and "$" may follow. The classes are negated, because one of a million characters compiles slowly.
 IDENTIFIER_START = r"[^\x00-@\[-^`{-\x7f]"
 IDENTIFIER = r"[^\x00-#%-/:-@\[-^`{-\x7f]"
 
@@ -18,9 +18,9 @@ _TAG = re.compile(rf"\$(?:{IDENTIFIER_START}[^\x00-/:-@\[-^`{{-\x7f]*+)?\$")
 _ENDS_IDENTIFIER = re.compile(IDENTIFIER)
 _LINE = re.compile(r"[^\n\r]*+")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-# The rest of an E'' string. Two of them with a line end between are one string, so that the
-# second may hold backslashes too. In a lookahead, so that it is never tried a second time: the
-# possessive form of a group finds other things in Python 3.11.0 to 3.11.4, which Debian 12 has.
+# The rest of an E'' string. Two strings with a line end between them are one string, so that the
+# second may contain backslashes too. The lookahead prevents backtracking; possessive groups match
+# incorrectly in Python 3.11.0 to 3.11.4, which Debian 12 has.
 _ESCAPED_REST = re.compile(
     r"""(?=((?: [^'\\]++ | \\. | ''
         | '[ \t\f\v]*+(?:--[^\n\r]*+)?[\n\r](?:[ \t\n\r\f\v]++|--[^\n\r]*+[\n\r])*'
@@ -31,11 +31,11 @@ _ESCAPED_REST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Lexis:
-    """The quotes and comments of one kind of SQL.
+    """The quotes and comments of one database kind.
 
-    ``openers`` finds the next place where something opens; ``close(text, start)`` answers where
-    that ends (the offset behind it), or -1 when it never does. ``gap`` matches blanks and line
-    comments. Every pattern begins with literals, so that the search runs at C's speed.
+    ``openers`` finds the start of a quote or comment; ``close(text, start)`` returns the offset
+    after its end, or -1 if it is not closed. ``gap`` matches whitespace and line comments. Every
+    pattern begins with literals, so that the search runs at the speed of C.
     """
 
     openers: re.Pattern[str]
@@ -46,10 +46,10 @@ class Lexis:
 def _close_postgresql(text: str, start: int) -> int:
     match text[start]:
         case "'" if _is_escape_string(text, start):
-            found = _ESCAPED_REST.match(text, start + 1)
-            return found.end() if found else -1
+            rest = _ESCAPED_REST.match(text, start + 1)
+            return rest.end() if rest else -1
         case "'" | '"' as quote:
-            # A doubled quote reads as a string that ends and one that begins: the same length.
+            # A doubled quote is read as the end of one string and the start of the next.
             return text.find(quote, start + 1) + 1 or -1
         case "$":
             return _close_dollars(text, start)
@@ -120,13 +120,13 @@ def lexis_of(dialect: DialectName) -> Lexis:
 
 
 def skip_gap(lexis: Lexis, text: str, position: int = 0) -> int:
-    """Where the next code begins at or after *position*; the text's length when there is none.
+    """Return the offset of the next code at or after *position*; the text's length if none.
 
-    A block comment that is never closed counts as code, so that its reader reports it.
+    An unclosed block comment counts as code, so that the caller reports it.
     """
     while True:
-        found = lexis.gap.match(text, position)
-        position = found.end() if found else position
+        gap = lexis.gap.match(text, position)
+        position = gap.end() if gap else position
         if not text.startswith("/*", position):
             return position
         end = lexis.close(text, position)
@@ -136,10 +136,10 @@ def skip_gap(lexis: Lexis, text: str, position: int = 0) -> int:
 
 
 def comments(lexis: Lexis, text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each comment of *text*; stops silently at what is never closed."""
+    """Yield start and end of each comment of *text* up to an unclosed quote or comment."""
     search, close, position = lexis.openers.search, lexis.close, 0
-    while found := search(text, position):
-        start = found.start()
+    while opener := search(text, position):
+        start = opener.start()
         position = close(text, start)
         if position < 0:
             return
@@ -148,11 +148,11 @@ def comments(lexis: Lexis, text: str) -> Iterator[tuple[int, int]]:
 
 
 def has_code(text: str) -> bool:
-    """Whether there is anything to run in *text*: more than blanks, comments and semicolons."""
+    """Return whether *text* has more than whitespace, comments and semicolons."""
     position = 0
     while True:
         position = skip_gap(POSTGRESQL, text, position)
-        if text.startswith("/*", position):  # closed only if comments do not nest, as in SQLite
+        if text.startswith("/*", position):  # may be closed if comments do not nest, as in SQLite
             position = skip_gap(SQLITE, text, position)
         if not text.startswith(";", position):
             return position < len(text)
@@ -161,7 +161,7 @@ def has_code(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """SQL as it stands in a file: *text* begins at column 1 of *line*."""
+    """SQL of a file; *text* begins at column 1 of *line*."""
 
     text: str
     path: Path
@@ -169,14 +169,14 @@ class Source:
     database: DatabaseName | None = None
 
     def place(self, offset: int) -> tuple[int, int]:
-        """Line and column of *offset*, both from 1."""
+        """Return line and column of *offset*, both from 1."""
         return (
             self.line + self.text.count("\n", 0, offset),
             offset - self.text.rfind("\n", 0, offset),
         )
 
     def error(self, offset: int, message: str, next_step: str) -> MigrationFileError:
-        """An error about what stands at *offset*."""
+        """Return an error located at *offset*."""
         line, column = self.place(offset)
         return MigrationFileError(
             message,

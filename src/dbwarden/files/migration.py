@@ -1,4 +1,4 @@
-"""A migration: one file, its name, its sections. Values only."""
+"""Define the values of a migration: its file, name and sections."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from dbwarden.types import Checksum, DatabaseName, Location, Version, format_ver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """The SQL of one direction, as written; ``line`` is the line of the file on which it begins."""
+    """The SQL of one direction, as written; ``line`` is its first line in the file."""
 
     text: str
     line: int
@@ -18,13 +18,13 @@ class Section:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to run: only blanks and comments."""
+        """Whether the section has only whitespace and comments."""
         return not has_code(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """What another database must have first: ``-- requires: primary@0042``."""
+    """A migration that another database must have first: ``-- requires: primary@0042``."""
 
     database: DatabaseName
     version: Version
@@ -34,8 +34,8 @@ class Requirement:
 class Migration:
     """One migration file.
 
-    ``version`` is ``None`` for repeatable ones; ``key`` is what the ledger calls it.
-    ``rollback`` is ``None`` when the file has no such section.
+    ``version`` is ``None`` for repeatable migrations; ``key`` identifies it in the ledger.
+    ``rollback`` is ``None`` if the file has no such section.
     """
 
     database: DatabaseName
@@ -51,23 +51,23 @@ class Migration:
 
     @property
     def key(self) -> str:
-        """What the ledger calls this migration: its version, or its name when it is repeatable."""
+        """The migration's key in the ledger: its version, or its name if it is repeatable."""
         return format_version(self.version) if self.version is not None else self.name
 
     @property
     def always(self) -> bool:
-        """Whether this runs with every migrate."""
+        """Whether every ``migrate`` runs this migration."""
         return self.kind is HistoryKind.ALWAYS
 
     @property
     def description(self) -> str:
-        """The name as a person reads it."""
+        """The name with spaces instead of underscores."""
         return self.name.replace("_", " ")
 
     def section(self, direction: str) -> Section | None:
-        """The SQL of *direction* (``"upgrade"`` or ``"rollback"``)."""
+        """Return the section of *direction* (``"upgrade"`` or ``"rollback"``)."""
         return self.upgrade if direction == "upgrade" else self.rollback
 
     def at(self, line: int | None = None, column: int | None = None) -> Location:
-        """A place in this file."""
+        """Return a location in this file."""
         return Location(path=self.path, line=line, column=column)

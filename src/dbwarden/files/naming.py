@@ -1,4 +1,4 @@
-"""The names of migration files: ``primary__0001_create_users.sql``, ``primary__ROC__views.sql``."""
+"""Read names of migration files: ``primary__0001_create_users.sql``, ``primary__RA__views.sql``."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LOOSE = r"(?i)(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql"  # 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileName:
-    """What a file's name says. ``version`` is ``None`` for repeatable ones."""
+    """The parts of a file's name; ``version`` is ``None`` for repeatable migrations."""
 
     kind: HistoryKind
     version: Version | None
@@ -29,14 +29,14 @@ def parse_name(path: Path, database: DatabaseName) -> FileName:
     """Read the name of the migration file at *path*.
 
     Raises:
-        MigrationFileError: It is none of *database*; suggests one that is.
+        MigrationFileError: The name is not one of *database*; the error suggests one.
     """
     prefix = f"{database}__"
     rest = path.name.removeprefix(prefix) if path.name.startswith(prefix) else ""
-    if (found := _VERSIONED.fullmatch(rest)) and int(found[1]):
-        return FileName(kind=HistoryKind.VERSIONED, version=Version(int(found[1])), name=found[2])
-    if (found := _REPEATABLE.fullmatch(rest)) and not found[2].isdigit():
-        return FileName(kind=_KINDS[found[1]], version=None, name=found[2])
+    if (match := _VERSIONED.fullmatch(rest)) and int(match[1]):
+        return FileName(kind=HistoryKind.VERSIONED, version=Version(int(match[1])), name=match[2])
+    if (match := _REPEATABLE.fullmatch(rest)) and not match[2].isdigit():
+        return FileName(kind=_KINDS[match[1]], version=None, name=match[2])
     raise MigrationFileError(
         f"the name {path.name} is not that of a migration of {database}",
         database=database,
@@ -47,21 +47,21 @@ def parse_name(path: Path, database: DatabaseName) -> FileName:
 
 def _advice(name: str, database: DatabaseName) -> str:
     pattern = f"{database}__0001_create_users.sql"
-    found = re.fullmatch(_LOOSE, name)
-    if found is None:
+    match = re.fullmatch(_LOOSE, name)
+    if match is None:
         return f"Name it like {pattern} or {database}__ROC__views.sql, or move it elsewhere."
-    owner, number, kind, words = found.groups()
+    owner, number, kind, words = match.groups()
     if owner is not None and owner != database and closest(owner, [database]) is None:
-        return f"Move it to the folder of {owner}, or rename it to {_meant(found, database)}."
+        return f"Move it to the folder of {owner}, or rename it to {_correct(match, database)}."
     if number is not None and not int(number):
         return f"Versions begin with 0001: name it like {pattern}."
     if not words or (kind and words.isdigit()):
         return f"Add a name in words, as in {pattern}."
-    return f"Rename it to {_meant(found, database)}."
+    return f"Rename it to {_correct(match, database)}."
 
 
-def _meant(found: re.Match[str], database: DatabaseName) -> str:
-    _, number, kind, words = found.groups()
+def _correct(match: re.Match[str], database: DatabaseName) -> str:
+    _, number, kind, words = match.groups()
     name = _slug(words) or "name"
     if number is not None:
         return f"{database}__{format_version(Version(int(number)))}_{name}.sql"
@@ -69,10 +69,10 @@ def _meant(found: re.Match[str], database: DatabaseName) -> str:
 
 
 def slug(message: str) -> str:
-    """What *message* becomes in a file's name: lower case, words joined by underscores.
+    """Convert *message* to a part of a file's name: lower case, words joined by underscores.
 
     Raises:
-        UsageError: It has no letter or digit.
+        UsageError: *message* has no letter or digit.
     """
     name = _slug(message)
     if not name:
@@ -84,7 +84,7 @@ def slug(message: str) -> str:
 
 
 def _slug(message: str) -> str:
-    from unicodedata import combining, normalize  # a megabyte that no other command needs
+    from unicodedata import combining, normalize  # large, and needed by few commands
 
     plain = "".join(char for char in normalize("NFKD", message) if not combining(char))
     words = re.findall(r"[^\W_]+", normalize("NFC", plain).lower())
@@ -96,10 +96,10 @@ def _slug(message: str) -> str:
 
 
 def parse_version(text: str, what: str = "version") -> Version:
-    """Read a version as people write it: ``7`` and ``0007`` are the same.
+    """Parse a version; ``7`` and ``0007`` are the same.
 
     Raises:
-        UsageError: It is not a number; *what* says where it was given.
+        UsageError: *text* is not a number; *what* names the option in the message.
     """
     if not (text.isascii() and text.isdigit()):
         raise UsageError(

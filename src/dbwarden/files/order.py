@@ -1,4 +1,4 @@
-"""In which order migrations run, and what they need before them. Pure."""
+"""Order migrations by version and dependencies. Pure."""
 
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heappush
@@ -7,11 +7,11 @@ from dbwarden.files.migration import Migration
 from dbwarden.types import Version, format_version
 
 
-def in_order(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
-    """*migrations* as they run: by version but after what they depend on, repeatables last.
+def sort_migrations(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
+    """Sort *migrations* by version but after their dependencies, with repeatables last.
 
-    A dependency that is not among *migrations* is taken to be there already. Those of a cycle
-    are left out: ``cycle_of`` finds it.
+    Dependencies that are not among *migrations* are ignored. Members of a cycle are omitted;
+    ``cycle_of`` finds it.
     """
     versioned = {item.version: item for item in migrations if item.version is not None}
     order = sorted(versioned)
@@ -41,8 +41,8 @@ def _sorted_by_dependencies(versioned: dict[Version, Migration]) -> Iterator[Ver
 
 
 def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
-    """Migrations that need each other, each followed by what it depends on; ``()`` when none do."""
-    ordered = {id(item) for item in in_order(migrations)}
+    """Return a dependency cycle, each migration followed by its dependency; ``()`` if none."""
+    ordered = {id(item) for item in sort_migrations(migrations)}
     stuck = {
         item.version: item
         for item in migrations
@@ -50,7 +50,7 @@ def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     }
     if not stuck:
         return ()
-    # Each one that is stuck waits for another that is stuck, so this walk comes back to itself.
+    # Each stuck migration depends on another stuck one, so this walk reaches a cycle.
     version, seen = min(stuck), dict[Version, int]()
     while version not in seen:
         seen[version] = len(seen)
@@ -59,12 +59,12 @@ def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
 
 
 def format_cycle(cycle: Sequence[Migration]) -> str:
-    """A cycle in words: ``0003 -> 0005 -> 0003``."""
+    """Format a cycle as ``0003 -> 0005 -> 0003``."""
     keys = [item.key for item in (*cycle, cycle[0])]
     return " -> ".join(keys)
 
 
 def format_versions(versions: Sequence[Version]) -> str:
-    """Versions in words: ``0003, 0004 and 12 more``."""
+    """Format versions as ``0003, 0004 and 12 more``."""
     shown = ", ".join(format_version(version) for version in versions[:5])
     return shown if len(versions) <= 5 else f"{shown} and {len(versions) - 5} more"

@@ -1,4 +1,4 @@
-"""The text of a file -> a migration. Pure."""
+"""Parse the text of a file as a migration. Pure."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Where a section's line begins (``start``), and where its SQL does (``end``)."""
+    """The offsets of a section's marker line (``start``) and of its SQL (``end``)."""
 
     section: SectionName
     start: int
@@ -35,7 +35,7 @@ class _Mark:
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been found in one file so far."""
+    """The state of parsing one file."""
 
     source: Source
     lexis: Lexis
@@ -57,14 +57,14 @@ def parse(
     dialect: DialectName = "postgresql",
     name: FileName | None = None,
 ) -> Migration:
-    """Read *text*, the content of the file at *path*, as a migration of *database*.
+    """Parse *text*, the content of the file at *path*, as a migration of *database*.
 
     Args:
-        text: Decoded, with its line ends as they are.
-        path: Of the file; its name says version and name.
-        database: Whose migration it should be.
-        dialect: Whose quotes and comments the text has.
-        name: What the file's name says, when it is known already.
+        text: The decoded text with its original line ends.
+        path: The path of the file, whose name has version and name.
+        database: The database to which the migration belongs.
+        dialect: The database kind that defines quotes and comments.
+        name: The parsed name of the file, if known.
 
     Raises:
         MigrationFileError: Every problem of the file, each with its line.
@@ -72,10 +72,10 @@ def parse(
     name = name or parse_name(path, database)
     reading = _Reading(Source(text=text, path=path, database=database), lexis_of(dialect))
     _read_comments(reading)
-    sections = _sections(reading)
+    sections = _split_sections(reading)
     _check(reading, sections)
     if reading.problems:
-        raise together(reading.problems, f"{path.name} has problems", database)
+        raise combine_problems(reading.problems, f"{path.name} has problems", database)
     return Migration(
         database=database,
         kind=name.kind,
@@ -90,10 +90,10 @@ def parse(
     )
 
 
-def together(
+def combine_problems(
     problems: list[MigrationFileError], message: str, database: DatabaseName
 ) -> MigrationFileError:
-    """One error for all *problems*; the problem itself when there is one."""
+    """Return one error for all *problems*; the problem itself if there is only one."""
     if len(problems) == 1:
         return problems[0]
     return MigrationFileError(f"{message} ({len(problems)})", problems=problems, database=database)
@@ -103,17 +103,17 @@ def _read_comments(reading: _Reading) -> None:
     text = reading.source.text
     for start, end in comments(reading.lexis, text):
         line_start = text.rfind("\n", 0, start) + 1
-        said = directive_of(
+        directive = directive_of(
             text[start:end],
             in_header=not reading.marks,
-            own_line=not text[line_start:start].strip(),
+            on_separate_line=not text[line_start:start].strip(),
         )
-        if said is not None:
-            _heed(reading, said, start, line_start, end)
+        if directive is not None:
+            _apply(reading, directive, start, line_start, end)
 
 
-def _heed(reading: _Reading, said: Directive, start: int, line_start: int, end: int) -> None:
-    match said:
+def _apply(reading: _Reading, directive: Directive, start: int, line_start: int, end: int) -> None:
+    match directive:
         case SectionMark(section):
             newline = reading.source.text.find("\n", end)
             after = newline + 1 if newline >= 0 else len(reading.source.text)
@@ -121,18 +121,16 @@ def _heed(reading: _Reading, said: Directive, start: int, line_start: int, end: 
         case DependsOn(versions):
             reading.depends_on.extend(versions)
         case Requires(requirements):
-            _heed_requirements(reading, requirements, start)
+            _add_requirements(reading, requirements, start)
         case Irreversible():
             reading.irreversible = True
         case Fault(message, next_step):
             reading.problem(start, message, next_step)
         case _:
-            assert_never(said)
+            assert_never(directive)
 
 
-def _heed_requirements(
-    reading: _Reading, requirements: tuple[Requirement, ...], start: int
-) -> None:
+def _add_requirements(reading: _Reading, requirements: tuple[Requirement, ...], start: int) -> None:
     for requirement in requirements:
         if requirement.database == reading.source.database:
             reading.problem(
@@ -143,12 +141,12 @@ def _heed_requirements(
     reading.requires.extend(requirements)
 
 
-def _sections(reading: _Reading) -> dict[SectionName, Section]:
-    """The text of each section, the first of each name."""
-    source, found = reading.source, dict[SectionName, Section]()
+def _split_sections(reading: _Reading) -> dict[SectionName, Section]:
+    """Return the first section of each name."""
+    source, sections = reading.source, dict[SectionName, Section]()
     ends = [mark.start for mark in reading.marks[1:]] + [len(source.text)]
     for mark, end in zip(reading.marks, ends, strict=False):
-        if mark.section in found:
+        if mark.section in sections:
             reading.problem(
                 mark.start,
                 f"a second {mark.section} section",
@@ -157,8 +155,9 @@ def _sections(reading: _Reading) -> dict[SectionName, Section]:
             continue
         text = source.text[mark.end : end]
         meaning = checksum(text) if has_code(text) else NOTHING
-        found[mark.section] = Section(text=text, line=source.place(mark.end)[0], checksum=meaning)
-    return found
+        line, _ = source.place(mark.end)
+        sections[mark.section] = Section(text=text, line=line, checksum=meaning)
+    return sections
 
 
 def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
@@ -170,7 +169,7 @@ def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
                 0,
                 "it has no upgrade section",
                 "Put -- upgrade on a line of its own before the SQL, and -- rollback before the "
-                "SQL that takes it back.",
+                "SQL that reverts it.",
             )
         return
     if sections["upgrade"].empty:
@@ -182,7 +181,7 @@ def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
     if at["rollback"] < at["upgrade"]:
         reading.problem(
             at["rollback"],
-            "its rollback stands before its upgrade",
+            "its rollback section precedes its upgrade section",
             "Put the upgrade section first.",
         )
     if reading.irreversible and not sections["rollback"].empty:
@@ -203,15 +202,15 @@ def _check_before_sections(reading: _Reading) -> None:
         reading.problem(code, "this comment is never closed", "Close it where it should end.")
     elif reading.marks:
         reading.problem(
-            code, "SQL stands before the first section", "Move it below -- upgrade, or remove it."
+            code, "there is SQL before the first section", "Move it below -- upgrade, or remove it."
         )
 
 
 def decode(data: bytes, *, path: Path, database: DatabaseName) -> str:
-    """The text in *data*: UTF-8, with or without a byte order mark, line ends as they are.
+    """Decode *data* as UTF-8, with or without a byte order mark, and keep its line ends.
 
     Raises:
-        MigrationFileError: It is not UTF-8, or holds a zero byte; with the byte's place.
+        MigrationFileError: *data* is not UTF-8 or contains a zero byte; with its location.
     """
     data = data.removeprefix(_BOM)
     try:
@@ -222,7 +221,7 @@ def decode(data: bytes, *, path: Path, database: DatabaseName) -> str:
     else:
         if "\0" not in text:
             return text
-        fault, before = "a zero byte stands in the text", text[: text.index("\0")]
+        fault, before = "the text contains a zero byte", text[: text.index("\0")]
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     raise MigrationFileError(
         fault,

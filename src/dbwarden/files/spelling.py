@@ -1,4 +1,4 @@
-"""Which known word a misspelled one was meant to be."""
+"""Find the known word that a misspelled one resembles."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -8,7 +8,7 @@ _FAR = 3
 
 @lru_cache(maxsize=1024)
 def distance(one: str, other: str) -> int:
-    """How many letters to add, drop, replace or swap with a neighbour; 3 for any more than 2."""
+    """Return the edit distance, with transpositions, limited to 3."""
     if abs(len(one) - len(other)) >= _FAR:
         return _FAR
     before: list[int] = []
@@ -25,7 +25,7 @@ def distance(one: str, other: str) -> int:
 
 
 def closest(word: str, known: Iterable[str], within: int = 2) -> str | None:
-    """The one of *known* that is at most *within* letters away, or ``None``."""
+    """Return the nearest word of *known* within the edit distance *within*, or ``None``."""
     candidates = [(distance(word.lower(), name), name) for name in known]
     nearest = min(candidates, default=(_FAR, ""))
     return nearest[1] if nearest[0] <= within else None

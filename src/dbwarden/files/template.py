@@ -1,7 +1,7 @@
-"""What a new migration file holds before its author writes the SQL."""
+"""Provide the content of a new migration file without SQL."""
 
 
 def empty_migration(message: str) -> str:
-    """The text of a new migration file; *message* says what it will do."""
+    """Return the text of a new migration file; *message* describes its purpose."""
     description = " ".join(message.split())
     return f"-- Purpose: {description}\n\n-- upgrade\n\n\n-- rollback\n\n"

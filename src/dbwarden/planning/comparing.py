@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from dbwarden.files.checksum import NOTHING
 from dbwarden.files.migration import Migration
-from dbwarden.files.order import in_order
+from dbwarden.files.order import sort_migrations
 from dbwarden.history import HistoryKind, LedgerRow, State
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -66,7 +66,7 @@ def compare(
     *database* is the owner of the ledger if that is not the owner of the files: a tenant, whose
     name the pending migrations then get.
     """
-    ordered = in_order(files)
+    ordered = sort_migrations(files)
     live = {(row.kind, _identity(row)): row for row in rows or () if row.live}
     comparison = _Comparison()
     for migration in ordered:
@@ -196,4 +196,4 @@ def files_of(history: History) -> Mapping[Version, Migration]:
     """Return the versioned files of *history*, in the order in which they run."""
     files = [item.migration for item in (*history.applied, *history.changed)]
     files += [*history.pending, *(item for _, item in history.partial if item is not None)]
-    return {item.version: item for item in in_order(files) if item.version is not None}
+    return {item.version: item for item in sort_migrations(files) if item.version is not None}

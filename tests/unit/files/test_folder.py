@@ -13,7 +13,7 @@ from dbwarden.files.checksum import checksum
 from dbwarden.files.folder import next_version, read_folder, slug, write_migration
 from dbwarden.files.migration import Migration, Section
 from dbwarden.files.naming import parse_name, parse_version
-from dbwarden.files.order import cycle_of, format_cycle, in_order
+from dbwarden.files.order import cycle_of, format_cycle, sort_migrations
 from dbwarden.files.spelling import closest, distance
 from dbwarden.history import HistoryKind
 from dbwarden.types import DatabaseName, Version
@@ -128,8 +128,8 @@ def test_every_problem_of_a_folder_is_said_at_once(folder: Path, write: Write) -
         ("notes.sql", "the name notes.sql is not that of a migration of primary"),
         ("primary__0001_a.sql:1:1", "its upgrade has no statement"),
         ("primary__0002_b.sql:2:9", "byte 0xe9 is not UTF-8"),
-        ("primary__0002_c.sql", "version 0002 is there twice: also primary__0002_b.sql"),
-        ("primary__ROC__v.sql", "the repeatable v is there twice: also as primary__RA__v.sql"),
+        ("primary__0002_c.sql", "version 0002 exists twice: also primary__0002_b.sql"),
+        ("primary__ROC__v.sql", "the repeatable v exists twice: also as primary__RA__v.sql"),
         ("primary__0002_c.sql:2", "it depends on 0009, which does not exist"),
         ("primary__0003_d.sql:1", "it depends on itself"),
     ]
@@ -144,7 +144,7 @@ def test_a_circle_of_dependencies_is_named_in_full(folder: Path, write: Write) -
     assert problems(folder) == [
         (
             "primary__0002_x.sql:1",
-            "migrations depend on each other in a circle: 0002 -> 0004 -> 0003 -> 0002",
+            "migrations form a dependency cycle: 0002 -> 0004 -> 0003 -> 0002",
         )
     ]
     assert "0002, 0004, 0003" in advice(folder)
@@ -295,12 +295,12 @@ def test_a_migration_may_depend_on_a_later_one_and_then_runs_behind_it() -> None
         migration(4),
         migration(6, 3),
     ]
-    assert [item.version for item in in_order(files)] == [1, 2, 4, 5, 3, 6]
+    assert [item.version for item in sort_migrations(files)] == [1, 2, 4, 5, 3, 6]
     assert cycle_of(files) == ()
 
 
 def test_a_dependency_outside_of_what_is_ordered_is_taken_to_be_there() -> None:
-    assert [item.version for item in in_order([migration(2, 9), migration(1)])] == [1, 2]
+    assert [item.version for item in sort_migrations([migration(2, 9), migration(1)])] == [1, 2]
 
 
 GRAPHS = st.dictionaries(st.integers(1, 9), st.sets(st.integers(1, 9), max_size=3), max_size=9)
@@ -309,7 +309,7 @@ GRAPHS = st.dictionaries(st.integers(1, 9), st.sets(st.integers(1, 9), max_size=
 @given(GRAPHS)
 def test_the_order_heeds_every_dependency_or_there_is_a_cycle(graph: dict[int, set[int]]) -> None:
     files = [migration(version, *needs) for version, needs in graph.items()]
-    ordered = [item.version or 0 for item in in_order(files)]
+    ordered = [item.version or 0 for item in sort_migrations(files)]
     cycle = cycle_of(files)
     assert sorted(set(ordered)) == sorted(ordered)
     assert (len(ordered) == len(files)) == (not cycle)
@@ -324,7 +324,7 @@ def test_the_order_heeds_every_dependency_or_there_is_a_cycle(graph: dict[int, s
 
 @given(st.sets(st.integers(1, 99)))
 def test_without_dependencies_the_order_is_that_of_the_numbers(versions: set[int]) -> None:
-    ordered = in_order([migration(version) for version in versions])
+    ordered = sort_migrations([migration(version) for version in versions])
     assert [item.version for item in ordered] == sorted(versions)
 
 

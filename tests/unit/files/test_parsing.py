@@ -166,11 +166,11 @@ def test_a_marker_in_a_section_is_left_for_the_splitting() -> None:
         ("-- rollback\nSELECT 1;\n", [("1:1", "it has no upgrade section")]),
         ("\n-- upgrade\n\n", [("2:1", "its upgrade has no statement")]),
         ("-- upgrade\n-- x\n;/* y */\n-- rollback\n", [("1:1", "its upgrade has no statement")]),
-        (f"-- a\nSELECT 2;\n{UPGRADE}", [("2:1", "SQL stands before the first section")]),
+        (f"-- a\nSELECT 2;\n{UPGRADE}", [("2:1", "there is SQL before the first section")]),
         (f"/* a\n{UPGRADE}", [("1:1", "this comment is never closed")]),
         (
             "-- rollback\nSELECT 1;\n-- upgrade\nSELECT 2;\n",
-            [("1:1", "its rollback stands before its upgrade")],
+            [("1:1", "its rollback section precedes its upgrade section")],
         ),
         (f"{UPGRADE}{UPGRADE}", [("3:1", "a second upgrade section")]),
         (
@@ -186,22 +186,21 @@ def test_a_marker_in_a_section_is_left_for_the_splitting() -> None:
             [
                 (
                     "1:1",
-                    "@dbwarden:autocommit stands before the first section, where there is no "
-                    "statement",
+                    "@dbwarden:autocommit is before the first section, where there is no statement",
                 )
             ],
         ),
         (
             f"{UPGRADE}-- depends_on: [1]\n",
-            [("3:1", "the header 'depends_on: [1]' stands in a section")],
+            [("3:1", "the header 'depends_on: [1]' is inside a section")],
         ),
         (
             f"{UPGRADE}-- requires: analytics@0001\n",
-            [("3:1", "the header 'requires: analytics@0001' stands in a section")],
+            [("3:1", "the header 'requires: analytics@0001' is inside a section")],
         ),
         (
             f"{UPGRADE}  -- dbwarden: irreversible\n",
-            [("3:3", "the header 'dbwarden: irreversible' stands in a section")],
+            [("3:3", "the header 'dbwarden: irreversible' is inside a section")],
         ),
         (
             f"-- dbwarden: fast\nSELECT 2;\n{UPGRADE}"
@@ -210,7 +209,7 @@ def test_a_marker_in_a_section_is_left_for_the_splitting() -> None:
                 ("1:1", "dbwarden does not know 'dbwarden: fast'"),
                 ("5:1", "dbwarden does not know '@dbwarden:quick'"),
                 ("7:1", "a second rollback section"),
-                ("2:1", "SQL stands before the first section"),
+                ("2:1", "there is SQL before the first section"),
             ],
         ),
     ],
@@ -283,7 +282,7 @@ def test_several_problems_make_one_error_that_lists_them_with_their_places() -> 
         read("-- depend_on: [1]\nSELECT 1;\n-- upgrade\n")
     text = str(caught.value)
     assert f"  - {PATH}:1:1: dbwarden does not know 'depend_on: [1]'" in text
-    assert f"  - {PATH}:2:1: SQL stands before the first section" in text
+    assert f"  - {PATH}:2:1: there is SQL before the first section" in text
     assert f"  - {PATH}:3:1: its upgrade has no statement" in text
     assert "    Move it below -- upgrade, or remove it." in text
     assert caught.value.database == PRIMARY
@@ -386,7 +385,7 @@ def test_a_byte_order_mark_does_not_count_and_line_ends_stay() -> None:
         (b"-- upgrade\nSELECT 'caf\xe9';\n", "2:12", "byte 0xe9 is not UTF-8"),
         (b"\xff\xfeS\x00", "1:1", "byte 0xff is not UTF-8"),
         (b"\xef\xbb\xbf\xc3\xa9\xc3", "1:2", "byte 0xc3 is not UTF-8"),
-        (b"a\n\xc3\xa9\x00", "2:2", "a zero byte stands in the text"),
+        (b"a\n\xc3\xa9\x00", "2:2", "the text contains a zero byte"),
     ],
 )
 def test_what_is_not_utf_8_is_an_error_with_the_bytes_place(
