@@ -43,14 +43,16 @@ async def select_with_files(
         UsageError: ``--all`` with ``-d``, no default database, or a replica.
     """
     _refuse_nonsense(selection)
-    found = await load_project(options)
+    project = await load_project(options)
     if selection.all:
-        configs = found.authors
+        configs = project.authors
     elif selection.database:
-        await found.expand([name for name in selection.database if not found.shares(name)])
-        configs = tuple(config for name in selection.database for config in found.written_for(name))
+        await project.expand([name for name in selection.database if not project.shares(name)])
+        configs = tuple(
+            config for name in selection.database for config in project.written_for(name)
+        )
     else:
-        configs = (found.default,)
+        configs = (project.default,)
     for config in configs:
         _refuse_replica(config)
     return _with_timeout(_one_per_folder(configs), selection, patient=patient)
@@ -66,16 +68,16 @@ async def select_live(
         UsageError: ``--all`` with ``-d``, no default database, or the shared name of tenants.
     """
     _refuse_nonsense(selection)
-    found = await load_project(options)
-    for family in found.families:
+    project = await load_project(options)
+    for family in project.families:
         if family.name in selection.database:
             pattern = family.pattern.glob
             raise UsageError(
                 f"{family.name} is the shared name of tenants, not a live database",
                 next_step=f"Name one of {pattern}, or all of them: -d '{pattern}'.",
             )
-    await found.expand(selection.database, all_databases=selection.all)
-    configs: Iterable[DatabaseConfig] = found.select(
+    await project.expand(selection.database, all_databases=selection.all)
+    configs: Iterable[DatabaseConfig] = project.select(
         selection.database, all_databases=selection.all
     )
     if selection.all:

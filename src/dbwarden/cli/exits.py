@@ -26,5 +26,5 @@ def exit_code(outcomes: Sequence[Outcome[Any]]) -> Exit:
         return Exit.USAGE if all(isinstance(e, UsageError) for e in errors) else Exit.FAILED
     if any(not outcome.succeeded for outcome in outcomes):
         return Exit.FAILED
-    found = any(not getattr(outcome.result, "clean", True) for outcome in outcomes)
-    return Exit.FOUND if found else Exit.DONE
+    unclean = any(not getattr(outcome.result, "clean", True) for outcome in outcomes)
+    return Exit.FOUND if unclean else Exit.DONE

@@ -88,14 +88,14 @@ async def select_databases(target: Target, *, unlisted: bool = False) -> tuple[D
     """
     if target.all and target.database:
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
-    found = await load_project(target)
+    project = await load_project(target)
     if target.all or target.database:
         # The name of an unlisted tenant suffices; the list of tenants is not queried.
         listed = [name for name in target.database if not unlisted or is_glob(name)]
-        await found.expand(listed, all_databases=target.all)
-        configs = found.select(target.database, all_databases=target.all, unlisted=unlisted)
+        await project.expand(listed, all_databases=target.all)
+        configs = project.select(target.database, all_databases=target.all, unlisted=unlisted)
     else:
-        configs = (found.default,)
+        configs = (project.default,)
     return limit_to_shard(configs, target)
 
 
@@ -114,8 +114,8 @@ async def select_migrated(target: Target, *, unlisted: bool = False) -> tuple[Da
     Raises:
         UsageError: A replica is named. ``--all`` and patterns exclude replicas.
     """
-    found = await select_databases(target, unlisted=unlisted)
-    named = [config for config in found if config.database_name in target.database]
+    configs = await select_databases(target, unlisted=unlisted)
+    named = [config for config in configs if config.database_name in target.database]
     for config in named:
         if config.replica_of is not None:
             raise UsageError(
@@ -123,7 +123,7 @@ async def select_migrated(target: Target, *, unlisted: bool = False) -> tuple[Da
                 database=config.database_name,
                 next_step=f"Use -d {config.replica_of}.",
             )
-    return tuple(config for config in found if config.replica_of is None)
+    return tuple(config for config in configs if config.replica_of is None)
 
 
 async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:

@@ -37,7 +37,7 @@ def _wrap_line(line: str, width: int) -> list[str]:
     if _length(line) <= width:
         return [line]
     before = line[: len(line) - len(line.lstrip())]
-    first, *words = _COMMAND.sub(lambda found: found[0].replace(" ", "\0"), line).split()
+    first, *words = _COMMAND.sub(lambda match: match[0].replace(" ", "\0"), line).split()
     lines = [before + first]
     for word in words:
         if _length(f"{lines[-1]} {word}") <= width:

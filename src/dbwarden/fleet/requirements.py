@@ -48,14 +48,14 @@ def plan_stages(files: Files, databases: Sequence[DatabaseName]) -> tuple[Stage,
     if not any_requirement(files):
         return tuple(Stage(database=name, level=0, to=None, requires=()) for name in databases)
     levels = _levels(files)
-    found: list[Stage] = []
+    result: list[Stage] = []
     for name in databases:
         versioned = _versioned(files.get(name, ()))
         by_level: dict[int, list[Migration]] = {0: []}
         for item, version in versioned:
             by_level.setdefault(levels[name, version], []).append(item)
-        found.extend(_stages_of(name, by_level))
-    return tuple(found)
+        result.extend(_stages_of(name, by_level))
+    return tuple(result)
 
 
 def any_requirement(files: Files) -> bool:

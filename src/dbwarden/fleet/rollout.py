@@ -69,17 +69,17 @@ async def _files(
     The migrate of a database reports its unreadable folder, unless some migration requires another
     database. Then the order is unknown, and nothing runs.
     """
-    found: dict[DatabaseName, Sequence[Migration]] = {}
+    files: dict[DatabaseName, Sequence[Migration]] = {}
     errors: list[DBWardenError] = []
     for config in databases:
         try:
-            found[config.database_name] = await migration_files(config)
+            files[config.database_name] = await migration_files(config)
         except DBWardenError as error:
-            found[config.database_name] = ()
+            files[config.database_name] = ()
             errors.append(error)
-    if errors and any_requirement(found):
+    if errors and any_requirement(files):
         raise errors[0]
-    return found
+    return files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,17 +177,17 @@ def _needed(
 ) -> frozenset[str]:
     """Return the stages of *first* and their requirements, which cannot wait for *first*."""
     staged = tuple(stages_by_key.values())
-    found: set[str] = set()
+    needed: set[str] = set()
     left = list(first)
     while left:
         key = left.pop()
-        if key in found:
+        if key in needed:
             continue
-        found.add(key)
+        needed.add(key)
         stage = stages_by_key[key]
         left += [s.key for s in staged if s.database == stage.database and s.level < stage.level]
         left += [other for need in stage.requires for other in _keys_with(need, staged, files)]
-    return frozenset(found)
+    return frozenset(needed)
 
 
 def _keys_with(

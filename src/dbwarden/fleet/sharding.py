@@ -26,8 +26,8 @@ class Shard:
         Raises:
             UsageError: It is not of that form, or I is not from 1 to N.
         """
-        found = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-        shard = Shard(index=int(found[1]), count=int(found[2])) if found else None
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        shard = Shard(index=int(match[1]), count=int(match[2])) if match else None
         if shard is None or not 1 <= shard.index <= shard.count:
             raise UsageError(
                 f"--shard takes I/N with I from 1 to N, as in 2/8, not {text!r}",

@@ -38,8 +38,8 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         reading = await connection.read()
         if reading.read_only:
             raise read_only(config, replica=reading.replica is not None)
-        found = compare(files, reading.rows, config.database_name)
-        chosen = plan_upgrade(found, to=to, out_of_order=True)
+        history = compare(files, reading.rows, config.database_name)
+        chosen = plan_upgrade(history, to=to, out_of_order=True)
         versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
         pending = [replace(item, fake=True) for item in fresh_migrations(dialect, versioned)]
         if pending:

@@ -39,8 +39,8 @@ async def check(config: DatabaseConfig) -> CheckResult:
     Raises:
         ConnectError: It cannot be reached.
     """
-    found = await status_of(config)
-    return CheckResult(database=config.database_name, findings=findings_of(found), status=found)
+    status = await status_of(config)
+    return CheckResult(database=config.database_name, findings=findings_of(status), status=status)
 
 
 def findings_of(status: StatusResult) -> tuple[Finding, ...]:
@@ -76,27 +76,27 @@ def findings_of(status: StatusResult) -> tuple[Finding, ...]:
         ),
     )
     left = [(code, tuple(k for k in keys if k not in behind), step) for code, keys, step in rows]
-    found = [
+    findings = [
         Finding(code=code, message=_count(code, keys), next_step=next_step)
         for code, keys, next_step in left
         if keys
     ]
-    found += _replica_findings(replica) if replica else []
+    findings += _replica_findings(replica) if replica else []
     if status.lock_holder is not None:
-        found.append(
+        findings.append(
             Finding(
                 code="locked",
                 message=f"a migrator holds this database: {status.lock_holder}",
                 next_step="Wait for it to end, or inspect it with: dbwarden lock-status",
             )
         )
-    return tuple(found)
+    return tuple(findings)
 
 
 def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
-    found = []
+    findings = []
     if replica.writable:
-        found.append(
+        findings.append(
             Finding(
                 code="replica_writable",
                 message="it accepts writes, so it is not (or no longer) a replica of "
@@ -107,7 +107,7 @@ def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
         )
     if replica.behind:
         late = f", {replica.lag_seconds:.1f} s late" if replica.lag_seconds else ""
-        found.append(
+        findings.append(
             Finding(
                 code="replica_behind",
                 message=f"{_count('replica_behind', replica.behind)} "
@@ -116,7 +116,7 @@ def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
                 f"pg_stat_replication on the server of {replica.primary}.",
             )
         )
-    return found
+    return findings
 
 
 _WORDS = {

@@ -155,16 +155,16 @@ def _exclusive(root: Path) -> Generator[None]:
 def _start_in(place: _Place, user: "Runner") -> None:
     from dbwarden.dialects.postgresql.scratch.binaries import find_binaries, readable_copy
 
-    found = find_binaries()
+    installed = find_binaries()
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     user.refuse_foreign(place.folder)
     place.folder.chmod(0o700)
     _forget_stale(place)
     user.chown(place.folder)
-    copied = place.folder / found.bindir.parent.parent.name
+    copied = place.folder / installed.bindir.parent.parent.name
     shutil.rmtree(copied, ignore_errors=True)
     shutil.rmtree(copied.with_name(f"{copied.name}.libs"), ignore_errors=True)
-    binaries = readable_copy(found, user, place.folder)
+    binaries = readable_copy(installed, user, place.folder)
     if not (place.data / "PG_VERSION").exists():
         options = "-U postgres --auth-local=trust --auth-host=reject -E UTF8 --locale=C"
         _run([str(binaries.program("initdb")), "-D", str(place.data), *options.split()], user)
@@ -242,11 +242,13 @@ def _stop(root: Path, remove: bool) -> DevServer:
     place = _place(root)
     if is_listening(place.folder):
         user = runner()
-        found = find_binaries()
-        kept = place.folder / found.bindir.parent.parent.name / found.bindir.parent.name / "bin"
-        program = kept / "pg_ctl" if kept.is_dir() else found.program("pg_ctl")
+        binaries = find_binaries()
+        copied = (
+            place.folder / binaries.bindir.parent.parent.name / binaries.bindir.parent.name / "bin"
+        )
+        program = copied / "pg_ctl" if copied.is_dir() else binaries.program("pg_ctl")
         if not user.can_run(program):
-            program = readable_copy(found, user, place.folder).program("pg_ctl")
+            program = readable_copy(binaries, user, place.folder).program("pg_ctl")
         _run([str(program), "stop", "-w", "-m", "fast", "-D", str(place.data)], user)
     (root / ADDRESS).unlink(missing_ok=True)
     if remove:

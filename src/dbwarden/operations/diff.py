@@ -122,15 +122,15 @@ async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> D
 
 async def _live_with_files(session: ScratchSession, files: Many[Migration]) -> SchemaComparison:
     """Compare the live database with its files, without objects that cannot be compared."""
-    found = await read_live_schema(session, await floor_of(session, files))
-    source, current, unbuilt = await build_live(session, found)
+    live = await read_live_schema(session, await floor_of(session, files))
+    source, current, unbuilt = await build_live(session, live)
     desired = await session.schema(files_source(files))
     both = (current, desired)
     current, desired, left = comparable(current, desired, unbuilt)
     desired = await normalize_schema(
         session, current, keep_unmanaged_tables(session.config, current, desired)
     )
-    left_out = names_of(left, *both, found.read)
+    left_out = names_of(left, *both, live.read)
     comparison = SchemaComparison(
         source=source, current=current, desired=desired, left=left, left_out=left_out
     )
@@ -207,5 +207,5 @@ def _sequences(change: Change) -> list[Sequence]:
 
 def _sql(session: ScratchSession, changes: Many[Change], current: Schema, desired: Schema) -> str:
     task = Task(current=current, desired=desired)
-    found = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
-    return "\n".join(line for item in found for line in statement_lines(item))
+    rendered = render(session.authoring_dialect, task, changes, DEFAULT_OPTIONS)
+    return "\n".join(line for item in rendered for line in statement_lines(item))

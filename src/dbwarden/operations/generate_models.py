@@ -47,8 +47,8 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         NotProven: The models would build another schema; names a difference.
     """
     async with open_scratch_session(config, use_cache=False) as session:
-        found = await read_adopted(session)
-        schema = await session.schema(found.source)
+        adopted = await read_adopted(session)
+        schema = await session.schema(adopted.source)
         there = await set_up_of(session)
         own = [table for table in schema.tables if not _is_there(there, table)]
         if not own:
@@ -69,7 +69,7 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         database=config.database_name,
         tables=len(own),
         code=code,
-        left_out=found.left_out,
+        left_out=adopted.left_out,
     )
 
 

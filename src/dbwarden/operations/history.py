@@ -38,7 +38,7 @@ async def history(config: DatabaseConfig, *, limit: int | None = NEWEST) -> Hist
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} is not a number of rows", next_step="Give 1 or more.")
     async with dialect_of(config).connect(config, read_only=True) as connection:
-        found = await connection.history(limit)
+        page = await connection.history(limit)
     return HistoryResult(
-        database=config.database_name, rows=found.rows, older=found.total - len(found.rows)
+        database=config.database_name, rows=page.rows, older=page.total - len(page.rows)
     )

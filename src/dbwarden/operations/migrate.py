@@ -185,9 +185,9 @@ def plan(
     Raises:
         HistoryError: The history needs a repair first.
     """
-    found = compare(files, reading.rows, config.database_name)
+    history = compare(files, reading.rows, config.database_name)
     migrations = plan_upgrade(
-        found,
+        history,
         to=limits.to,
         count=limits.count,
         out_of_order=limits.out_of_order,
@@ -195,7 +195,7 @@ def plan(
     )
     resumed = [
         resume_migration(dialect, migration, row, "upgrade")
-        for row, migration in found.partial
+        for row, migration in history.partial
         if migration is not None
     ]
     return (*resumed, *fresh_migrations(dialect, migrations, reading.rows or ()))
@@ -232,13 +232,13 @@ def _result(
     reading: Reading,
     pending: Sequence[PendingMigration],
 ) -> MigrateResult:
-    found = compare(files, reading.rows)
+    history = compare(files, reading.rows)
     rows = {row.key: row for row in reading.rows or () if row.live}
     return MigrateResult(
         database=config.database_name,
-        version=found.version,
+        version=history.version,
         applied=tuple(_run_of(item, rows.get(item.migration.key)) for item in pending),
-        ahead=tuple(row.key for row in found.ahead),
+        ahead=tuple(row.key for row in history.ahead),
     )
 
 
@@ -257,11 +257,11 @@ def _dry_run_result(
     reading: Reading,
     pending: Sequence[PendingMigration],
 ) -> MigrateResult:
-    found = compare(files, reading.rows)
+    history = compare(files, reading.rows)
     return MigrateResult(
         database=config.database_name,
-        version=found.version,
-        ahead=tuple(row.key for row in found.ahead),
+        version=history.version,
+        ahead=tuple(row.key for row in history.ahead),
         dry_run=True,
         planned=planned_sql(pending),
     )

@@ -197,11 +197,11 @@ class _CachedSplitter:
     known: dict[int, tuple[Section, tuple[Step, ...]]]
 
     def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
-        found = self.known.get(id(section))
-        if found is None:
+        entry = self.known.get(id(section))
+        if entry is None:
             # Keep the section alive, so that its id stays unique.
-            found = self.known[id(section)] = (section, self.dialect.steps(migration, section))
-        return found[1]
+            entry = self.known[id(section)] = (section, self.dialect.steps(migration, section))
+        return entry[1]
 
 
 def cached_splitter(dialect: Dialect) -> StepSplitter:

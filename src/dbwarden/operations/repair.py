@@ -77,21 +77,21 @@ async def repair(
     async with dialect.connect(config, read_only=preview) as connection:
         reading = await connection.read()
         planned_for = partial(plan, config, files, accept=accept, forget=forget, at=at or {})
-        actions, found = planned_for(reading)
+        actions, history = planned_for(reading)
         if not preview:
             if reading.read_only:
                 raise read_only(config, replica=reading.replica is not None)
             async with connection.lock():
                 reading = await connection.read()
-                actions, found = planned_for(reading)
-                await _carry_out(dialect, connection, reading, found, actions)
+                actions, history = planned_for(reading)
+                await _carry_out(dialect, connection, reading, history, actions)
         return RepairResult(
             database=config.database_name,
             actions=actions,
             dry_run=dry_run,
-            changed=tuple(item.row.key for item in found.changed),
-            missing=tuple(row.key for row in found.missing),
-            partial=tuple(row.key for row, _ in found.partial),
+            changed=tuple(item.row.key for item in history.changed),
+            missing=tuple(row.key for row in history.missing),
+            partial=tuple(row.key for row, _ in history.partial),
         )
 
 
@@ -109,16 +109,16 @@ def plan(
     Raises:
         UsageError: A key is not in the history, or is not in the required state.
     """
-    found = compare(files, reading.rows, config.database_name)
-    changed = {item.row.key: item.row for item in found.changed}
-    half_done = {row.key: row for row, _ in found.partial}
+    history = compare(files, reading.rows, config.database_name)
+    changed = {item.row.key: item.row for item in history.changed}
+    half_done = {row.key: row for row, _ in history.partial}
     live = {row.key: row for row in reading.rows or () if row.live}
     actions = (
         *(_action(config, "accept", key, changed, "changed") for key in accept),
         *(_action(config, "forget", key, live, "in the history") for key in forget),
         *(_action(config, "mark", key, half_done, "partial", step) for key, step in at.items()),
     )
-    return actions, found
+    return actions, history
 
 
 def _action(
@@ -144,12 +144,12 @@ async def _carry_out(
     dialect: Dialect,
     connection: Connection,
     reading: Reading,
-    found: History,
+    history: History,
     actions: Sequence[RepairAction],
 ) -> None:
     rows = {row.key: row for row in reading.rows or () if row.live}
-    files = {item.row.key: item.migration for item in found.changed}
-    files |= {row.key: migration for row, migration in found.partial if migration is not None}
+    files = {item.row.key: item.migration for item in history.changed}
+    files |= {row.key: migration for row, migration in history.partial if migration is not None}
     for action in actions:
         row, migration = rows[action.key], files.get(action.key)
         if action.action == "forget":

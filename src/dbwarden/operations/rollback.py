@@ -93,8 +93,8 @@ def plan(
         HistoryError: The history needs a repair first.
     """
     name = config.database_name
-    found = compare(files, reading.rows, name)
-    chosen = plan_rollback(found, to=to, count=count, marked=marked)
+    history = compare(files, reading.rows, name)
+    chosen = plan_rollback(history, to=to, count=count, marked=marked)
     resumed = (
         resume_migration(dialect, migration, row, "rollback") for row, migration in chosen.resumed
     )

@@ -48,8 +48,8 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
     """
     async with open_scratch_session(config) as session:
         if live:
-            found = await read_adopted(session)
-            schema, left_out = await session.schema(found.source), found.left_out
+            adopted = await read_adopted(session)
+            schema, left_out = await session.schema(adopted.source), adopted.left_out
         else:
             made = await session.schema(files_source(await migration_files(config)))
             schema, left_out = await without_unwritable(session, made)
@@ -137,8 +137,8 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
 
 async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tuple[LeftOut, ...]]:
     async with open_scratch_session(config) as session:
-        found = await read_adopted(session)
-        schema = await session.schema(found.source)
+        adopted = await read_adopted(session)
+        schema = await session.schema(adopted.source)
         planned, empty = await _from_nothing(session, schema)
         if not planned.upgrade:
             raise UsageError(
@@ -150,7 +150,7 @@ async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tupl
             purpose=message,
             verdict="exact",
             server=await session.server_version(),
-            notes=tuple(f"Left out: {item}" for item in found.left_out),
+            notes=tuple(f"Left out: {item}" for item in adopted.left_out),
         )
         text = migration_text(header, planned, empty.default_namespace)
         name = f"{config.files_of}__{FIRST}_baseline.sql"
@@ -162,4 +162,4 @@ async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tupl
         )
         await prove(session, EMPTY, empty, schema, migration)
     path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
-    return path, found.left_out
+    return path, adopted.left_out

@@ -79,29 +79,29 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
     """
     files = await migration_files(config)
     async with open_scratch_session(config) as session:
-        found = await _prove_each(session, files)
-        if all(item.problem is None for item in found):
-            found = await _prove_all(session, files, found)
+        results = await _prove_each(session, files)
+        if all(item.problem is None for item in results):
+            results = await _prove_all(session, files, results)
         server = (await session.scratch_server()).version
-    return VerifyResult(database=config.database_name, server=server, migrations=tuple(found))
+    return VerifyResult(database=config.database_name, server=server, migrations=tuple(results))
 
 
 async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> list[Verified]:
     scratch = await session.scratch_server()
     database = await scratch.create()
     before = await database.read()
-    found: list[Verified] = []
+    results: list[Verified] = []
     for number, migration in enumerate(files):
         telemetry.doing(f"proving {migration.key} ({number + 1} of {len(files)})")
         try:
             seen = await _try_with_rows(session, database, before, migration)
             await database.replay(migration, migration.upgrade)
         except StatementFailed as error:
-            return [*found, _result(migration, "fails", f"upgrade: {_message_of(error)}")]
+            return [*results, _result(migration, "fails", f"upgrade: {_message_of(error)}")]
         after = await database.read()
         problem = await _prove_rollback(session, database, migration, before, after)
         if problem is not None:
-            found.append(_result(migration, "fails", problem))
+            results.append(_result(migration, "fails", problem))
             database = await scratch.create()
             await files_source(files[: number + 1]).build(database)
         else:
@@ -109,9 +109,9 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
             less = (
                 narrowed(session.authoring_dialect, before, after, migration) if back else NOTHING
             )
-            found.append(await _judge_by_header(migration, _with_type_changes(seen, less)))
+            results.append(await _judge_by_header(migration, _with_type_changes(seen, less)))
         before = after
-    return found
+    return results
 
 
 async def _try_with_rows(
@@ -199,13 +199,13 @@ def _message_of(error: StatementFailed) -> str:
 
 
 async def _describe_differences(
-    session: ScratchSession, found: Schema, wanted: Schema
+    session: ScratchSession, actual: Schema, expected: Schema
 ) -> str | None:
-    changes = await differences(session, found, wanted)
+    changes = await differences(session, actual, expected)
     if not changes:
         return None
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
-    default = wanted.default_namespace
+    default = expected.default_namespace
     return ", ".join(display_name(subject(change), default) for change in changes[:SHOWN]) + more
 
 
@@ -226,14 +226,14 @@ def _result(migration: Migration, verdict: str, problem: str | None) -> Verified
 
 
 async def _prove_all(
-    session: ScratchSession, files: Sequence[Migration], found: list[Verified]
+    session: ScratchSession, files: Sequence[Migration], results: list[Verified]
 ) -> list[Verified]:
     """Roll back from the newest file to the last irreversible one, and upgrade again."""
     versioned = [migration for migration in files if migration.version is not None]
     stuck = [n for n, migration in enumerate(versioned) if not _reversible(migration)]
     going = versioned[stuck[-1] + 1 :] if stuck else versioned
     if not going:
-        return found
+        return results
     telemetry.doing("running all files down and up")
     source = files_source(versioned)
     database = await session.copy(source)
@@ -247,13 +247,13 @@ async def _prove_all(
         left = await _describe_differences(session, await database.read(), wanted)
     except StatementFailed as error:
         return [
-            *found[:-1],
+            *results[:-1],
             _result(going[-1], "fails", f"all the way down and up: {_message_of(error)}"),
         ]
     if left is not None:
         problem = f"all the way down and up leads elsewhere: {left}"
-        return [*found[:-1], _result(going[-1], "fails", problem)]
-    return found
+        return [*results[:-1], _result(going[-1], "fails", problem)]
+    return results
 
 
 __all__ = ["Verified", "VerifyResult", "verify"]

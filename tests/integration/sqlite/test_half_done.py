@@ -25,7 +25,7 @@ async def test_status_says_which_command_goes_on(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(UPGRADE.format("SELECT nonsense;"), encoding="utf-8")
     assert (await run(tmp_path, "migrate"))[0] == 1
-    assert "migrate goes on" in (await run(tmp_path, "status"))[1]
+    assert "migrate continues" in (await run(tmp_path, "status"))[1]
     assert '"goes_on_with": "migrate"' in (await run(tmp_path, "status", "--json"))[1]
 
     edited = path.read_text(encoding="utf-8").replace("t (a)", "t (b)")

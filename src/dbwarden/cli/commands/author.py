@@ -339,15 +339,15 @@ async def dev_server(
     remove
         With stop, delete its databases too.
     """
-    found = await load_project(options)
-    require_embedded(found.databases)
+    project = await load_project(options)
+    require_embedded(project.databases)
     match action:
         case "start":
-            server = await dev_server_start(found.root, found.databases)
+            server = await dev_server_start(project.root, project.databases)
         case "stop":
-            server = await dev_server_stop(found.root, remove=remove)
+            server = await dev_server_stop(project.root, remove=remove)
         case "status":
-            server = await dev_server_status(found.root, found.databases)
+            server = await dev_server_status(project.root, project.databases)
     code = Exit.FOUND if action == "status" and not server.running else Exit.DONE
     if options.json:
         output.say_json({"command": "dev-server", "exit_code": int(code), **plain(server)})

@@ -56,8 +56,8 @@ async def diff(
         if not result.differences:
             output.say(f"{result.database}: {result.compared}: no difference.", *left_out)
             continue
-        found = pluralize(len(result.differences), "difference")
-        output.say(f"{result.database}: {result.compared}: {found}")
+        count = pluralize(len(result.differences), "difference")
+        output.say(f"{result.database}: {result.compared}: {count}")
         output.say(*(f"  {_said(item)}" for item in result.differences), *left_out)
         way = f"-- from {result.compared.replace(' with ', ' to ')}"
         sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]

@@ -43,8 +43,8 @@ async def unlock(
     held = await on_fleet(lock_status_of, databases, target)
     holders = [(o.database, o.result.holder) for o in held if o.result and o.result.holder]
     if not force or any(outcome.error for outcome in held):
-        found = exit_code(held)
-        code = Exit.FOUND if holders and found is Exit.DONE else found
+        status_code = exit_code(held)
+        code = Exit.FOUND if holders and status_code is Exit.DONE else status_code
         headers = ("", "holder")
         code = await report("unlock", held, target, headers=headers, row=_status, code=code)
         if holders and not force:

@@ -192,9 +192,9 @@ async def health(*, target: Target = Target()) -> int:  # noqa: B008
     """
     outcomes = await on_fleet(health_one, await select_databases(target), target)
     databases = [_health(outcome.database, outcome.result, outcome.error) for outcome in outcomes]
-    found = overall(databases)
-    output.say_json(plain(found))
-    return {"ok": Exit.DONE, "degraded": Exit.FOUND, "error": Exit.FAILED}[found.status]
+    total = overall(databases)
+    output.say_json(plain(total))
+    return {"ok": Exit.DONE, "degraded": Exit.FOUND, "error": Exit.FAILED}[total.status]
 
 
 def _health(database: str, result: DatabaseHealth | None, error: object) -> DatabaseHealth:

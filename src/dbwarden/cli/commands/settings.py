@@ -33,14 +33,14 @@ async def databases(
     tenants
         Show each tenant on its own line, instead of one line per pattern.
     """
-    found = await load_project(options)
+    project = await load_project(options)
     if tenants:
-        await found.expand(all_databases=True)
+        await project.expand(all_databases=True)
     if options.json:
-        output.say_json(_documents(found, tenants=tenants))
+        output.say_json(_documents(project, tenants=tenants))
         return 0
     rows = []
-    for item in found.declared:
+    for item in project.declared:
         if isinstance(item, DatabaseConfig):
             rows.append(_row(item))
         elif tenants:
@@ -66,10 +66,10 @@ def _sum(family: TenantFamily) -> tuple[str, ...]:
     return (family.pattern.name, template.database_type, family.display_url, word, folder)
 
 
-def _documents(found: loading.Project, *, tenants: bool) -> Json:
-    listed = found.databases if tenants else found.single
+def _documents(project: loading.Project, *, tenants: bool) -> Json:
+    listed = project.databases if tenants else project.single
     return {
-        "config": str(found.path),
+        "config": str(project.path),
         "databases": [_document(config) for config in listed],
         "tenants": [
             {
@@ -78,7 +78,7 @@ def _documents(found: loading.Project, *, tenants: bool) -> Json:
                 "database_url": family.display_url,
                 "count": family.count,
             }
-            for family in found.families
+            for family in project.families
         ],
     }
 
