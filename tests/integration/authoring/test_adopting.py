@@ -116,7 +116,7 @@ async def test_a_search_path_that_scratch_has_not_is_said(project: Project) -> N
     name = project.database
     await project.fetch("CREATE SCHEMA app")
     await project.fetch(f"ALTER DATABASE {name} SET search_path = app, public")
-    with pytest.raises(UsageError, match="lies in app there") as caught:
+    with pytest.raises(UsageError, match="default namespace is app ") as caught:
         await drift(project.config)
     assert "?options=-csearch_path%3Dapp" in str(caught.value.next_step)
     url = f"{project.server.url(name)}?options=-csearch_path%3Dapp"

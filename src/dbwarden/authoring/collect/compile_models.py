@@ -214,8 +214,8 @@ def _failure(
         said = describe_error(error)
         message = f"a DDL event of the models cannot run without a database: {said}"
         advice = (
-            "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). What has "
-            "to ask the database first belongs into a migration by hand."
+            "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). Write SQL "
+            "that depends on the database's state into a migration by hand."
         )
     failure = ConfigurationError(
         message, database=config.database_name, location=place, next_step=advice

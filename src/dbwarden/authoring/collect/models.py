@@ -261,7 +261,7 @@ def _sequences_of(tables: Iterable[Table]) -> Iterator[SQLSequence]:
 def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
     return ConfigurationError(
         f"table {table.fullname} is in a MetaData that several modules share, but no module "
-        "names it: it is not known whose it is",
+        "names it, so its database is unknown",
         database=config.database_name,
         next_step="Assign it to a name at the top of its module.",
     )
@@ -313,7 +313,7 @@ def _without_overlap(
                     next_step="Give each its own modules in model_paths. If "
                     f"{other.database_name} is a read replica of {config.database_name}, or the "
                     "reverse, give the replica replica_of= in place of its model_paths. If both "
-                    "really have the table, say overlap_models=True.",
+                    "really have the table, set overlap_models=True.",
                 )
 
 
@@ -375,7 +375,8 @@ def _leaves(
             f"{words}, which no module in model_paths defines",
             database=config.database_name,
             next_step="Correct the name, or add the module that defines it to model_paths. If the "
-            "table is there anyway, as Supabase's auth.users is, make it in a scratch_setup file.",
+            "table exists outside dbwarden, like Supabase's auth.users, create it in a file for "
+            "scratch_setup.",
         )
     return ConfigurationError(
         f"{words}, which is not a table of this database: a foreign key cannot leave it",

@@ -371,5 +371,5 @@ def unanswered_error(found: Sequence[Candidate]) -> UsageError:
     return UsageError(
         "this may be a rename, which keeps the data, or a drop, which does not: "
         + "; ".join(lines),
-        next_step=f"Say which: {flags}",
+        next_step=f"Choose one: {flags}",
     )

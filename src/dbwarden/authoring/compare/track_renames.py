@@ -73,7 +73,7 @@ def _refuse_readers_of_what_goes(there: Schema, desired: Schema, preserved: froz
                 f"{user} reads {needed}, which the models no longer have; a hand-written migration "
                 "made it, and no model mentions it",
                 next_step=f"Change or drop {user} first, in a migration by hand: "
-                "dbwarden new -m '...'. Or let a DDL event of the models say how it is now.",
+                "dbwarden new -m '...'. Or add a DDL event that creates its new version.",
             )
 
 

@@ -114,8 +114,8 @@ def module(
     if code.raw:
         code.use("sqlalchemy.types", "UserDefinedType")
         code.use("typing", "Any")
-    head = ['"""Models of a database that was there first."""', "", *import_lines(code.imports)]
-    base = ["", "", "class Base(DeclarativeBase):", '    """Of all models."""', ""]
+    head = ['"""Models of an existing database."""', "", *import_lines(code.imports)]
+    base = ["", "", "class Base(DeclarativeBase):", '    """Base class of all models."""', ""]
     raw = _RAW.splitlines() if code.raw else []
     return "\n".join([*head, *base, *raw, *body]).rstrip("\n") + "\n"
 

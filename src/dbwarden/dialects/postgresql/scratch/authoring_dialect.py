@@ -1,4 +1,4 @@
-"""What authoring needs of PostgreSQL, and where its scratch server comes from."""
+"""Implement the authoring dialect of PostgreSQL, and choose its scratch server."""
 
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -44,7 +44,7 @@ PRODUCTION = ("production", "prod", "live")
 
 
 class PostgresAuthoringDialect:
-    """What authoring needs of PostgreSQL; see ``AuthoringDialect``."""
+    """The authoring dialect of PostgreSQL; see ``AuthoringDialect``."""
 
     name: DialectName = "postgresql"
     sqlalchemy_url = "postgresql+asyncpg://"
@@ -57,13 +57,13 @@ class PostgresAuthoringDialect:
         desired: Schema,
         options: RenderOptions = DEFAULT_OPTIONS,
     ) -> tuple[PlannedStatement, ...]:
-        """The SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
+        """Return the SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
         found = ddl.render(changes, current=current, desired=desired, options=options)
         own = context(changes, current, desired, options).serials
         return tuple(item for item in found if not _of_serial(item.change, own))
 
     async def identity(self, config: DatabaseConfig) -> str | None:
-        """Which server scratch would be, without starting one."""
+        """Return the version of the scratch server without starting it."""
         if config.scratch not in ("auto", "embedded"):
             return None
         try:
@@ -74,7 +74,7 @@ class PostgresAuthoringDialect:
 
     @asynccontextmanager
     async def open(self, config: DatabaseConfig) -> AsyncGenerator[PostgresScratchServer]:
-        """A scratch server: a configured one, the embedded one, or the database's own server."""
+        """Open a scratch server: a configured, the embedded, or the database's own server."""
         if config.scratch not in ("auto", "embedded"):
             url = parse_url(config.scratch, root=config.root)
             async with _on_server(url, config, SCRATCH) as scratch:
@@ -95,7 +95,7 @@ class PostgresAuthoringDialect:
             yield scratch
 
     async def read_live(self, config: DatabaseConfig) -> Schema:
-        """The schema of the configured database, without the ledger."""
+        """Read the schema of the configured database, without the migration history."""
         url = await config.resolve_url(migrating=True)
         raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
         try:
@@ -110,25 +110,25 @@ class PostgresAuthoringDialect:
             raw.terminate()
 
     def namespace(self, name: str) -> str:
-        """The SQL that makes a namespace unless it exists."""
+        """Return the SQL that creates a namespace if it does not exist."""
         return make_namespace(name)
 
     def match_names(self, current: Schema, desired: Schema) -> Schema:
-        """Every name is its own."""
+        """Return *desired*, because PostgreSQL compares names exactly."""
         del current
         return desired
 
     def replace_synonyms(self, text: str) -> str:
-        """Return *text* with one name for each value that SQL knows by several names."""
+        """Return *text* with one of its synonyms for each SQL value that has several."""
         return replace_synonyms(text)
 
     def are_equivalent(self, one: object, other: object) -> bool | None:
-        """``False`` where they surely differ; else only the server can tell."""
+        """Return ``False`` if they surely differ; otherwise only the server can tell."""
         return False if surely_differ(one, other) else None
 
 
 def _of_serial(change: Change, serials: Mapping[Ref, QualifiedName]) -> bool:
-    """Whether *change* makes or owns a sequence that ``serial`` makes by itself."""
+    """Return whether *change* creates or owns a sequence that ``serial`` creates implicitly."""
     match change:
         case Create(obj=SchemaSequence(name=name)):
             return name in serials.values()
@@ -144,22 +144,22 @@ _WHERE: LiteralString = (
     "SELECT pg_catalog.current_schema(), setting FROM pg_catalog.pg_settings"
     " WHERE name = 'search_path' AND source NOT IN ('client', 'session')"
 )
-"""Nothing where the URL says it."""
+"""Returns no row if the URL sets the search_path."""
 
 
 def _refuse_elsewhere(config: DatabaseConfig, here: str, found: Sequence[Any] | None) -> None:
-    """Scratch databases and the live one must mean the same by a name without a namespace.
+    """Raise if the live database and scratch databases have different default namespaces.
 
     Raises:
-        UsageError: The role or the database has a search_path of its own, which scratch has not.
+        UsageError: The role or the database sets a search_path, which scratch databases lack.
     """
     there, path = found or (None, "")
     if there is not None and there != here:
         raise UsageError(
-            f"what has no namespace lies in {there} there (its search_path is {path}), but in "
-            f"{here} where migrations are tried",
+            f"the live database's default namespace is {there} (its search_path is {path}), but "
+            f"that of scratch databases is {here}",
             database=config.database_name,
-            next_step="Say it in the URL, which counts for both: add "
+            next_step="Set it in the URL, which applies to both: add "
             f"?options=-csearch_path%3D{quote(there)} to database_url.",
         )
 
@@ -223,7 +223,7 @@ CHOICES = (
 async def _on_own_server(
     config: DatabaseConfig, missing: UsageError
 ) -> AsyncGenerator[PostgresScratchServer]:
-    """The configured database's server, where that harms nobody."""
+    """Open the configured database's server, unless this is production."""
     environment = os.environ.get("ENVIRONMENT", "")
     if environment.lower() in PRODUCTION:
         raise _no_scratch(config, f"{missing.message}, and ENVIRONMENT is {environment}")
@@ -245,7 +245,7 @@ async def _on_own_server(
 
 def _no_scratch(config: DatabaseConfig, why: str) -> UsageError:
     return UsageError(
-        f"there is no place for a scratch database: {why}",
+        f"no server for scratch databases was found: {why}",
         database=config.database_name,
         next_step=CHOICES,
     )

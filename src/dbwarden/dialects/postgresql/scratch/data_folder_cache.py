@@ -1,7 +1,7 @@
-"""Data folders as initdb makes them, kept as archives: to unpack one takes a tenth of the time.
+"""Cache the data folders of initdb as archives, which unpack in a tenth of the time.
 
-Only for throw-away servers: those that are made from one archive have the same system identifier.
-What is not there, not ours alone or not whole counts for nothing: initdb makes a folder as ever.
+This is for temporary servers only, because servers from one archive share their system identifier.
+An archive that is missing, incomplete or writable by others is ignored, and initdb runs.
 """
 
 import os
@@ -16,14 +16,14 @@ from pathlib import Path
 from dbwarden.dialects.postgresql.scratch.binaries import Binaries, Runner
 
 KEPT = 3
-"""How many archives are kept, of 40 MB each; the oldest go first."""
+"""Number of cached archives of 40 MB each; the oldest are deleted first."""
 
 _PATTERN = "initdb-*.tar"
 _WHOLE = ("PG_VERSION", "global/pg_control", "base/1/PG_VERSION")
 
 
 def cache_folder() -> Path | None:
-    """This user's folder for what can be made anew, as of the XDG Base Directory Specification."""
+    """Return this user's cache folder, as in the XDG Base Directory Specification."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     home = os.path.expanduser("~")
     folder = named if os.path.isabs(named) else os.path.join(home, ".cache")
@@ -31,7 +31,7 @@ def cache_folder() -> Path | None:
 
 
 def archive_of(binaries: Binaries, options: Sequence[str]) -> Path | None:
-    """Where the folder that *binaries* make with these *options* is kept, or would be."""
+    """Return the path of the archive for *binaries* with these initdb *options*."""
     folder = cache_folder()
     if folder is None or shutil.which("tar") is None:
         return None
@@ -42,7 +42,7 @@ def archive_of(binaries: Binaries, options: Sequence[str]) -> Path | None:
 
 
 def unpack(archive: Path, data: Path, runner: Runner) -> bool:
-    """Make the folder *data* from *archive*; whether that could be done."""
+    """Create the folder *data* from *archive*, and return whether this succeeded."""
     try:
         if not (_ours_alone(archive) and _ours_alone(archive.parent)):
             return False
@@ -61,14 +61,14 @@ def unpack(archive: Path, data: Path, runner: Runner) -> bool:
 
 
 def keep(data: Path, archive: Path) -> None:
-    """Keep the folder *data*, on which no server has run yet, as *archive*."""
-    import fcntl  # Windows has none, and must get as far as an error that says so
+    """Save the folder *data*, on which no server has run yet, as *archive*."""
+    import fcntl  # missing on Windows, which must reach a clear error instead
 
     draft = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
         there = next(folder for folder in archive.parents if folder.exists())
         if not _ours_alone(there):
-            return  # root in the home of somebody else leaves nothing there
+            return  # root writes nothing into another user's home
         archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _forget_drafts(archive.parent)
         with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
@@ -78,14 +78,14 @@ def keep(data: Path, archive: Path) -> None:
         if packed.returncode == 0:
             draft.replace(archive)
             _forget_oldest(archive.parent)
-    except OSError:  # a home that cannot be written keeps nothing
+    except OSError:  # the home is not writable
         pass
     with suppress(OSError):
         draft.unlink(missing_ok=True)
 
 
 def _ours_alone(path: Path) -> bool:
-    """Whether nobody else can have written *path*: a server would run what its folder says."""
+    """Return whether only we can write *path*. A server would trust its contents."""
     found = path.lstat()
     return (
         found.st_uid == os.geteuid()
@@ -95,7 +95,7 @@ def _ours_alone(path: Path) -> bool:
 
 
 def _forget_drafts(folder: Path) -> None:
-    """Remove the drafts of processes that were killed: no process holds their lock."""
+    """Remove the drafts of killed processes, whose locks are free."""
     import fcntl
 
     for draft in folder.glob(f".{_PATTERN}.*"):

@@ -1,7 +1,8 @@
-"""Normalize expressions, so that those which mean the same compare equal.
+"""Normalize expressions, so that equal ones have the same text.
 
-PostgreSQL keeps how an expression was written: ``now()`` and ``CURRENT_TIMESTAMP`` are one function
-with two prints. Its planner folds constants and casts, which gives most expressions one print.
+PostgreSQL stores expressions as they were written: ``now()`` and ``CURRENT_TIMESTAMP`` are one
+function with two printed forms. Its planner folds constants and casts, which gives most expressions
+one form.
 """
 
 import json
@@ -31,7 +32,7 @@ _SYNONYM = re.compile(
     rf"|(?<![\w.])(?P<word>{'|'.join(_WORDS)})\b(?!\s*\(\))(?:\((?P<precision>\d+)\))?",
     re.IGNORECASE | re.DOTALL,
 )
-# What is between the braces is the precision, where one is given.
+# The braces hold the precision, if one is given.
 _MEANING = {
     "current_timestamp": "(now())::timestamp{} with time zone",
     "current_date": "(now())::date",
@@ -49,12 +50,12 @@ _MEANING = {
 }
 _MODIFIER = re.compile(r"\([\d,]+\)")
 _WITHOUT_MODIFIER = {"character": "bpchar", "bit": "bit varying"}
-# An explicit cast to one of these with a length cuts what an assignment refuses.
+# An explicit cast to one of these with a length truncates values that an assignment refuses.
 _TEXTS = ("character varying", "character", "bit varying", "bit")
 
 
 def replace_synonyms(text: str) -> str:
-    """Return *text* with one name for each value that SQL knows by several names."""
+    """Return *text* with one of its synonyms for each SQL value that has several."""
     return _SYNONYM.sub(_meaning, text)
 
 
@@ -71,9 +72,9 @@ def _meaning(found: re.Match[str]) -> str:
 async def normalize(
     raw: Any, namespace: str, expressions: Sequence[Expression]
 ) -> tuple[str | None, ...]:
-    """Return what the planner makes of each of *expressions*; ``None`` for what it refuses.
+    """Return the planner's form of each of *expressions*; ``None`` for those it refuses.
 
-    Nothing is executed: the text goes through ``EXPLAIN``.
+    This uses ``EXPLAIN`` and executes nothing.
     """
     await raw.execute(f"SET search_path TO {identifier(namespace)}")
     found = [await _normalized(raw, expression) for expression in expressions]
@@ -94,9 +95,9 @@ async def _normalized(raw: Any, expression: Expression) -> str | None:
 
 
 def query_of(expression: Expression) -> str | None:
-    """Return the query that has *expression* as its value; ``None`` where that would mislead.
+    """Return the query that selects *expression*; ``None`` if it has a subquery.
 
-    A plan prints the subqueries of an expression as numbers, whatever they read.
+    A plan prints subqueries as numbers, regardless of what they read.
     """
     text = replace_synonyms(expression.text)
     if any(token.kind == "word" and token.value == "select" for token in tokens(text)):
@@ -105,12 +106,12 @@ def query_of(expression: Expression) -> str | None:
     columns = ", ".join(
         f"NULL::{type_} AS {identifier(name)}" for name, type_ in expression.columns
     )
-    # OFFSET keeps the planner from replacing the columns by NULL.
+    # OFFSET prevents the planner from replacing the columns with NULL.
     return f"SELECT {value}" + (f" FROM (SELECT {columns} OFFSET 0) t" if columns else "")
 
 
 def _casts(type_: str) -> str:
-    """Return the casts to *type_* that do what an assignment to a column of that type does."""
+    """Return the casts to *type_* that are equivalent to an assignment to such a column."""
     if not _MODIFIER.search(type_):
         return f"::{type_}"
     name, array = re.fullmatch(r"(.*?)((?:\[\])*)", _MODIFIER.sub("", type_)).groups()  # type: ignore[union-attr]

@@ -1,7 +1,7 @@
-"""What tells two things apart whatever the spelling of their expressions. Pure.
+"""Tell two objects apart without comparing their expressions. Pure.
 
-Expressions have more than one print; a type, a NOT NULL, the columns of a key have one only. Where
-those differ the server need not be asked, which would build both schemas anew.
+An expression has several printed forms; a type, a NOT NULL or the columns of a key have only one.
+If those differ, both schemas need not be rebuilt on the server.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ _PLAIN: dict[type, tuple[str, ...]] = {
 
 
 def surely_differ(one: Any, other: Any) -> bool:
-    """Whether *one* and *other* differ in more than the spelling of an expression."""
+    """Return whether *one* and *other* differ in more than the spelling of an expression."""
     if type(one) is not type(other):
         return True
     if isinstance(one, Index) and _key(one) != _key(other):

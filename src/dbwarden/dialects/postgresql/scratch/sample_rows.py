@@ -1,4 +1,4 @@
-"""A few rows for each table, so that a migration is tried on more than empty tables."""
+"""Generate a few rows for each table, so that migrations are not only tried on empty tables."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,15 @@ from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
 
 ROWS = 2
 ALIKE = 3
-"""The number of the row that is like the first."""
+"""The number of the row that duplicates the first."""
 MOST = 60
-"""How many rows more a table gets at most, so that each value of an enum or a check is in one."""
+"""The maximum number of extra rows for the values of an enum or a check."""
 BARE = "bare"
 FIRST = ((True, False), (False, False), (False, True), (True, BARE))
 TRIES = {2: ((False, False), (True, False), (False, True), (False, BARE))}
-"""For each row, in which order its table is offered values: whether columns with a default take
-it, and whether they take values that checks name (``BARE``: have none where they may have none).
-A column that is dropped and comes back with its default is not what it was, which only a row shows
-that has another value. All rows but the second are offered what the first is."""
+"""For some rows, the attempts to insert them: whether columns with a default use it, and whether
+columns use the values in checks (``BARE``: NULL where allowed). A row with another value than the
+default shows that a column was dropped and added again. All rows but the second use FIRST."""
 
 _RANGES = {
     **{name: f"{name}range({{n}}0, {{n}}1)" for name in ("int4", "int8", "num")},
@@ -34,10 +33,10 @@ _RANGES = {
         for day in ("INTERVAL '1 day'",)
     },
 }
-"""The range of row {n} in each type; no two of them overlap, and none is empty."""
+"""The range of row {n} in each type. Ranges do not overlap and are not empty."""
 
 _EXPRESSIONS = (
-    # what the type begins with, and the value of row {n} in it
+    # the prefix of the type, and the value of row {n}
     ("smallint", "{n}"),
     ("integer", "{n}"),
     ("bigint", "{n}"),
@@ -75,17 +74,17 @@ _EXPRESSIONS = (
 
 
 _GUESSES = ("1", "a", "{}", "()", "(1,1)", "[1,2)", "empty")
-"""Literals that a type of an extension may take; a list of numbers, as vectors are, comes last."""
+"""Literals that an extension type may accept; lists of numbers, for vectors, are tried last."""
 _DEPTH = 5
-"""How deep composite types are filled."""
+"""The maximum depth to which composite types are filled."""
 
 
 async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
-    """Put up to two rows into each table; which tables hold some now.
+    """Insert up to two rows into each table, and return the tables that have rows.
 
-    Foreign keys hold, because equal columns get equal values, and what refers to a row that a table
-    refused goes again. The second row has no value where none is needed. With *alike* there is a
-    third, which is like the first in all that need not differ.
+    Foreign keys hold, because equal columns get equal values, and rows that reference a refused row
+    are deleted. The second row has NULL where allowed. With *duplicate*, a third row equals the
+    first in all columns that may be equal.
     """
     try:
         await _try(raw, "SET session_replication_role = replica")
@@ -105,7 +104,7 @@ async def _any(raw: Any, name: QualifiedName) -> bool:
 
 
 async def _fill(raw: Any, values: "Values", table: Table, rows: int) -> int:
-    """Add *rows* to a table, and those that hold the other values of its enums and checks."""
+    """Insert *rows* into a table, and extra rows for the values of its enums and checks."""
     count = sum([await _add_row(raw, values, table, number) for number in range(1, rows + 1)])
     more = min(values.choices(table), MOST)
     for number in range(ALIKE + 1, ALIKE + 1 + more if more > 1 else 0):
@@ -114,7 +113,7 @@ async def _fill(raw: Any, values: "Values", table: Table, rows: int) -> int:
 
 
 async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
-    """Return a literal that the server takes for each type of which nothing else is known."""
+    """Return a literal that the server accepts for each otherwise unknown type."""
     types = {column.type for table in schema.tables for column in table.columns}
     found: dict[str, str] = {}
     values = Values(schema, {})
@@ -142,13 +141,13 @@ async def _add_row(raw: Any, values: "Values", table: Table, number: int) -> boo
         try:
             await _try(raw, sql)
         except asyncpg.PostgresError:
-            continue  # the next values may please its constraints; else it stays without this row
+            continue  # the next values may satisfy the constraints
         return True
     return False
 
 
 async def _try(raw: Any, sql: str) -> None:
-    """Run *sql*; where it is refused, a transaction around it goes on."""
+    """Run *sql*; if it fails, an enclosing transaction stays usable."""
     if not raw.is_in_transaction():
         await raw.execute(sql)
         return
@@ -162,7 +161,7 @@ async def _try(raw: Any, sql: str) -> None:
 async def _take_back_strays(
     raw: Any, tables: Sequence[Table], counts: dict[QualifiedName, int], rows: int
 ) -> None:
-    """Delete rows that refer to one that a table did not take, as *counts* says; keep it true."""
+    """Delete rows that reference a refused row, and update *counts*."""
     wanting = {name for name, count in counts.items() if count < rows}
     while wanting:
         keys = [(it, key) for it in tables for key in it.foreign_keys if key.references in wanting]
@@ -187,14 +186,14 @@ def _strays(table: Table, key: ForeignKey) -> str:
 def insert(
     values_of: "Values", table: Table, number: int, *, defaults: bool, allowed: bool | str = False
 ) -> str | None:
-    """Return the INSERT for a row; ``None`` where a column needs a value that we cannot make.
+    """Return the INSERT for a row; ``None`` if no value for a required column is known.
 
     Args:
-        values_of: Makes values.
+        values_of: Generates values.
         table: The table.
-        number: Of the row, from 1.
-        defaults: Whether columns with a default take it.
-        allowed: Whether columns take the values that checks name, or none (``BARE``).
+        number: The number of the row, from 1.
+        defaults: Whether columns with a default use it.
+        allowed: Whether columns use the values in checks, or NULL (``BARE``).
     """
     keys = _unique_columns(table) if number >= ALIKE else _key_columns(table)
     referring = {name for key in table.foreign_keys for name in key.columns}
@@ -228,12 +227,12 @@ def insert(
 
 
 def _key_columns(table: Table) -> set[str]:
-    """Columns that tell rows apart or lead to other rows."""
+    """Return the columns in unique or foreign keys."""
     return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
 
 
 def _unique_columns(table: Table) -> set[str]:
-    """Columns that tell rows apart."""
+    """Return the columns in unique keys."""
     keys = set(table.primary_key.columns if table.primary_key else ())
     for unique in table.uniques:
         keys.update(unique.columns)
@@ -247,7 +246,7 @@ class Values:
     """Values for the columns of one schema, as SQL."""
 
     def __init__(self, schema: Schema, guesses: Mapping[str, str]) -> None:
-        """Take the *schema* whose types are known, and literals of other types."""
+        """Store the *schema* with its types, and literals of other types."""
         self._guesses = guesses
         self._enums = {name: it for it in schema.enums for name in _names(schema, it.name)}
         self._domains = {name: it for it in schema.domains for name in _names(schema, it.name)}
@@ -256,7 +255,7 @@ class Values:
         }
 
     def of_type(self, type_: str, number: int, depth: int = 0) -> str | None:
-        """Return the value of row *number* in *type_*; ``None`` where we cannot make one."""
+        """Return the value of row *number* in *type_*; ``None`` if none is known."""
         if type_ in self._guesses:
             return f"{self._guesses[type_]}::{type_}"
         if type_.endswith("[]"):
@@ -277,7 +276,7 @@ class Values:
         return None
 
     def choices(self, table: Table) -> int:
-        """Return how many values the longest list has from which a column of *table* takes one."""
+        """Return the length of the longest list of values for a column of *table*."""
         columns = [column for column in table.columns if column.generated is None]
         found = [self._enum_size(column.type) for column in columns]
         found += [len(self._listed(table, column)) for column in columns]
@@ -295,12 +294,12 @@ class Values:
         return 0
 
     def allowed(self, table: Table, column: Column, number: int) -> str | None:
-        """Return one of the values that a check on *column*, or of its domain, names."""
+        """Return one of the values in a check on *column* or its domain."""
         found = self._listed(table, column)
         return found[(number - 1) % len(found)] if found else None
 
     def limited(self, table: Table, column: Column) -> bool:
-        """Return whether a check decides which values *column* may have."""
+        """Return whether a check limits the values of *column*."""
         checked = any(column.name in check.columns for check in table.checks)
         return checked or column.type in self._domains or column.type in self._guesses
 
@@ -330,7 +329,7 @@ def _names(schema: Schema, name: QualifiedName) -> tuple[str, ...]:
 
 
 async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
-    """For each column of each table, as ``users.email``, a digest of its values."""
+    """Return a digest of the values of each column, by names such as ``users.email``."""
     found: dict[str, str] = {}
     for table in schema.tables:
         columns = [column.name for column in table.columns]
@@ -346,9 +345,9 @@ async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
 async def rehearse(
     raw: Any, schema: Schema, texts: Sequence[str], *, duplicate: bool
 ) -> tuple[dict[str, str], dict[str, str]] | None:
-    """Fingerprints before and after *texts* ran on a few rows, in a transaction taken back.
+    """Return fingerprints before and after *texts* ran on a few rows, and roll back.
 
-    ``None`` where something was refused. What is deferred is checked after each of *texts*.
+    Return ``None`` if a statement failed. Deferred constraints are checked after each of *texts*.
     """
     transaction = raw.transaction()
     await transaction.start()

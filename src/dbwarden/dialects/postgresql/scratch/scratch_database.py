@@ -1,4 +1,4 @@
-"""Throw-away databases on a PostgreSQL server, in which SQL is tried."""
+"""Create temporary databases on a PostgreSQL server, in which SQL is tried."""
 
 import itertools
 import os
@@ -37,30 +37,30 @@ from dbwarden.types import Location
 
 PREFIX = "dbwarden_scratch_"
 SWEPT_AFTER = 24 * 3600
-"""Seconds after which a scratch database belongs to nobody any more."""
+"""Seconds after which a scratch database counts as abandoned."""
 
 AT_ONCE = 250
-"""How many statements travel in one message: at the end of each the server walks over all locks
-that its transaction holds."""
+"""Number of statements per message. After each statement, the server walks over all locks of its
+transaction."""
 
 _ROLE_STATEMENT = re.compile(r"\s*(create|drop)\s+(role|user(?!\s+mapping)|group)\b", re.IGNORECASE)
 _MISSING_ROLE = re.compile(r'role "(.+)" does not exist')
 
 Dial = Callable[[str], Awaitable[Any]]
-"""Connects to the database of that name."""
+"""Connects to the named database."""
 
 
 class PostgresScratchServer:
-    """A server on which scratch databases are made; see ``ScratchServer``."""
+    """A server of scratch databases; see ``ScratchServer``."""
 
     def __init__(self, dial: Dial, admin: Any, config: DatabaseConfig, *, exclusive: bool) -> None:
-        """Take what it needs; nothing happens yet.
+        """Initialize without I/O.
 
         Args:
             dial: Connects to a database of the server.
-            admin: A connection on which databases are made and dropped.
-            config: The database that is written for: its namespace, its ``scratch_setup``.
-            exclusive: The server is ours alone, so that roles can be made on it as needed.
+            admin: A connection that creates and drops databases.
+            config: The database to write for, with its namespace and ``scratch_setup``.
+            exclusive: The server is ours alone, so that missing roles can be created.
         """
         self.exclusive = exclusive
         self.namespace = default_namespace(config)
@@ -75,12 +75,12 @@ class PostgresScratchServer:
 
     @property
     def version(self) -> str:
-        """The server as a person knows it."""
+        """The server's kind and version."""
         number = self._admin.get_server_version()
         return f"PostgreSQL {number.major}.{number.minor or number.micro}"
 
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> "PostgresScratchDatabase":
-        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        """Create a database: empty except for ``scratch_setup``, or a copy of another."""
         template = "template0"
         major = self._admin.get_server_version().major
         strategy = " STRATEGY FILE_COPY" if self.exclusive and major >= 15 else ""
@@ -95,11 +95,11 @@ class PostgresScratchServer:
             await self._create(
                 f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
             )
-            if self._path:  # of the database, so that RESET leads back to it
+            if self._path:  # set on the database, so that RESET restores it
                 path = ", ".join(identifier(name) for name in self._path)
                 await self._ask(f"ALTER DATABASE {identifier(name)} SET search_path TO {path}")
             if copy_of is None:
-                await made.set_up()  # it may make roles, which databases share
+                await made.set_up()  # may create roles, which databases share
         return made
 
     async def _create(self, sql: str) -> None:
@@ -111,19 +111,19 @@ class PostgresScratchServer:
             raise may_not_create(role, error, self._config.database_name) from error
 
     async def make_role(self, error: asyncpg.PostgresError) -> bool:
-        """Make the role whose absence *error* is about, if it is and we may."""
+        """Create the role that *error* reports as missing; return whether that was possible."""
         missing = _MISSING_ROLE.search(error.args[0] if error.args else "")
         if not self.exclusive or missing is None:
             return False
         made = f"CREATE ROLE {identifier(missing[1])} NOLOGIN"
-        # Another scratch database may have missed it in the same moment.
+        # Another scratch database may create it concurrently.
         await self._ask(
             f"DO $dbwarden$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
         )
         return True
 
     async def discard(self, database: ScratchDatabase) -> None:
-        """Drop one of them."""
+        """Drop *database*."""
         assert isinstance(database, PostgresScratchDatabase)
         self._made.remove(database)
         await database.hang_up()
@@ -135,7 +135,7 @@ class PostgresScratchServer:
             await self._admin.execute(sql)
 
     async def close(self) -> None:
-        """Drop what was made; on a server of our own that goes with the server."""
+        """Drop the databases, unless the server is ours and ends with us."""
         for made in self._made:
             made.cut()
         if not self.exclusive:
@@ -144,7 +144,7 @@ class PostgresScratchServer:
         self._admin.terminate()
 
     async def sweep(self) -> None:
-        """Drop scratch databases that a crash left behind; those of other roles are theirs."""
+        """Drop scratch databases of our role that a crash left behind."""
         rows = await self._admin.fetch(
             "SELECT datname FROM pg_catalog.pg_database WHERE left(datname::text, length($1)) = $1"
             " AND pg_catalog.pg_has_role(datdba, 'USAGE')",
@@ -156,18 +156,18 @@ class PostgresScratchServer:
                 await self._drop(row["datname"])
 
     async def _drop(self, name: str) -> None:
-        """Drop a scratch database; one that is in use, or dropped by another, is left to later."""
+        """Drop a scratch database; ignore one that is in use or dropped concurrently."""
         with suppress(asyncpg.PostgresError):
             await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
 class PostgresScratchDatabase:
-    """One throw-away database; see ``ScratchDatabase``."""
+    """One temporary database; see ``ScratchDatabase``."""
 
     def __init__(
         self, name: str, scratch: PostgresScratchServer, dial: Dial, config: DatabaseConfig
     ) -> None:
-        """Describe it; it is made by :class:`PostgresScratch`."""
+        """Initialize without I/O; :class:`PostgresScratchServer` creates the database."""
         self.name = name
         self._scratch = scratch
         self._dial = dial
@@ -176,13 +176,13 @@ class PostgresScratchDatabase:
         self._dirty = self._leaves = False
 
     async def connection(self) -> Any:
-        """The open connection, as the last migration or statement left it."""
+        """Return the open connection in the state of the last migration or statement."""
         if self._raw is None or self._raw.is_closed():
             self._raw = await self._dial(self.name)
         return self._raw
 
     async def fresh(self) -> Any:
-        """Return the connection in the state in which ``migrate`` starts each migration."""
+        """Return the connection in the state in which ``migrate`` starts a migration."""
         if self._leaves:
             await self.hang_up()
         raw = await self.connection()
@@ -192,13 +192,13 @@ class PostgresScratchDatabase:
         return raw
 
     async def _start(self, steps: Sequence[Step] = ()) -> Any:
-        """Return a fresh connection on which SQL is about to run: *steps*, if it has a file."""
+        """Return a fresh connection for SQL that is about to run; *steps*, if it has a file."""
         raw = await self.fresh()
         self._dirty, self._leaves = True, bool(leftovers(steps))
         return raw
 
     async def hang_up(self) -> None:
-        """Close the connection politely, so that the database can be copied."""
+        """Close the connection gracefully, so that the database can be copied."""
         raw, self._raw = self._raw, None
         self._dirty = self._leaves = False
         if raw is not None:
@@ -210,7 +210,7 @@ class PostgresScratchDatabase:
             self._raw.terminate()
 
     async def set_up(self) -> None:
-        """The namespace that the URL names, and the project's ``scratch_setup``."""
+        """Create the URL's namespace, and run the project's ``scratch_setup``."""
         if self._scratch.namespace != "public":
             await self.execute([make_namespace(self._scratch.namespace)])
         setup = await anyio.to_thread.run_sync(setup_of, self._config)
@@ -218,7 +218,7 @@ class PostgresScratchDatabase:
             await self.replay(setup, setup.upgrade)
 
     async def execute(self, statements: Sequence[str]) -> None:
-        """Run SQL that stands in no file, in few messages where that is possible.
+        """Run SQL that is not from a file, in few messages where possible.
 
         Raises:
             StatementFailed: With the statement that the server refused.
@@ -234,7 +234,7 @@ class PostgresScratchDatabase:
             at = statement_at(statements, error)
             if at is not None and not isinstance(error, asyncpg.ActiveSQLTransactionError):
                 raise self._failed(error, at, None) from error
-            # It was all or nothing. One by one, the server says which it refuses.
+            # Nothing was applied. Run them one by one to find the refused one.
             for statement in statements:
                 await self._one(statement)
 
@@ -245,7 +245,7 @@ class PostgresScratchDatabase:
             raise self._failed(error, statement, None) from error
 
     async def replay(self, migration: Migration, section: Section) -> None:
-        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+        """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
             StatementFailed: With file, line and column.
@@ -267,7 +267,7 @@ class PostgresScratchDatabase:
             raise self._failed_at(error, migration, step, offset) from error
 
     async def _offset(self, step: Step) -> int:
-        """Where the statement begins that the server refuses: it does not always say so."""
+        """Return the offset of the refused statement if the server does not report it."""
         if not step.transactional or len(step.statements) == 1:
             return 0
         raw = await self.connection()
@@ -298,7 +298,7 @@ class PostgresScratchDatabase:
             await self._send(step.text)
 
     def without_roles(self, statement: str) -> str:
-        """*statement*, or what stands for it where it makes or drops a role."""
+        """Return *statement*, or its replacement if it creates or drops a role."""
         found = _ROLE_STATEMENT.match(statement)
         if found is None:
             return statement
@@ -319,7 +319,7 @@ class PostgresScratchDatabase:
                 return
 
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
-        """Run a section statement by statement, and measure what each locks and rewrites."""
+        """Run a section statement by statement, and return the locks and rewrites of each."""
         steps = splitting.steps(migration, section)
         try:
             return await trace_statements(
@@ -331,7 +331,7 @@ class PostgresScratchDatabase:
             raise self._failed(refused.error, statement.text, at) from refused.error
 
     async def read(self) -> Schema:
-        """The schema of this database, whatever the session's settings have become."""
+        """Read the schema of this database, regardless of the session's settings."""
         raw = await self.fresh()
         await raw.execute(f"SET search_path TO {identifier(self._scratch.namespace)}")
         privileges = self._config.compare_privileges
@@ -340,18 +340,18 @@ class PostgresScratchDatabase:
         return schema
 
     async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
-        """Return one text for all expressions that mean the same."""
+        """Return a normal form of each expression; equal expressions have the same one."""
         return await normalize(await self.fresh(), self._scratch.namespace, expressions)
 
     async def add_rows(self, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables hold some now."""
+        """Insert a few generated rows into each table, and return the tables that have rows."""
         return await add_rows(await self.fresh(), schema, duplicate=duplicate)
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """For each column of each table, as ``users.email``, a digest of its values.
+        """Return a digest of the values of each column, by names such as ``users.email``.
 
         Raises:
-            StatementFailed: One of them is not there.
+            StatementFailed: A column does not exist.
         """
         try:
             return await fingerprint(await self.fresh(), schema)
@@ -361,8 +361,8 @@ class PostgresScratchDatabase:
     async def rehearse(
         self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
     ) -> tuple[dict[str, str], dict[str, str]] | None:
-        """Fingerprints before and after *sections* ran on a few rows, in a transaction that is
-        taken back; ``None`` where there can be none, or something was refused."""
+        """Return fingerprints before and after *sections* ran on a few rows, and roll back;
+        ``None`` if they cannot run in one transaction, or a statement failed."""
         each = [splitting.steps(migration, section) for section in sections]
         steps = list(itertools.chain.from_iterable(each))
         if leftovers(steps) or any(not s.transactional or _makes_roles(s) for s in steps):
@@ -391,10 +391,10 @@ def _makes_roles(step: Step) -> bool:
 
 
 def default_namespace(config: DatabaseConfig) -> str:
-    """The namespace in which names without one are: the first of the URL's search_path."""
+    """Return the default namespace: the first one of the URL's search_path."""
     return namespace_of(config.url) if config.url is not None else "public"
 
 
 def make_namespace(name: str) -> str:
-    """The SQL that makes a namespace unless it exists."""
+    """Return the SQL that creates a namespace if it does not exist."""
     return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"

@@ -1,4 +1,4 @@
-"""Explain what a scratch database refused."""
+"""Explain the errors of a scratch database."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ def advice(error: asyncpg.PostgresError) -> str | None:
     if "is not available" in said and "extension" in said:
         return (
             "The scratch server does not have this extension. Name a server that has it with "
-            "scratch= in database_config, or make a stand-in in a scratch_setup file."
+            "scratch= in database_config, or create a stand-in in a scratch_setup file."
         )
     if "has no default operator class" in said:
         return (
@@ -20,21 +20,21 @@ def advice(error: asyncpg.PostgresError) -> str | None:
         )
     if "must be marked IMMUTABLE" in said:
         return (
-            "Use only what can never have another value: casting an enum or a time to text can. "
+            "Use immutable expressions only: casting an enum or a time to text is not immutable. "
             "Index the column itself, or call a function that is declared IMMUTABLE."
         )
-    if error.sqlstate == "42703":  # a column: an expression is wrong, nothing is missing
+    if error.sqlstate == "42703":  # a column: the expression is wrong, no object is missing
         return None
     if error.sqlstate in ("42704", "42883") or "does not exist" in said:
         return (
-            "What it needs must be made first: by a migration, by a DDL event of the models, in "
-            "schema_paths, or (where it is there anyway) in a scratch_setup file."
+            "Create the missing object first: in a migration, a DDL event of the models, "
+            "schema_paths, or (if it exists outside dbwarden) a scratch_setup file."
         )
     return None
 
 
 def statement_at(statements: Sequence[str], error: asyncpg.PostgresError) -> str | None:
-    """Return which of *statements*, sent in one message, the server refused."""
+    """Return the refused one of *statements*, which were sent in one message."""
     position = int(getattr(error, "position", None) or 0)
     if not position:
         return statements[0] if len(statements) == 1 else None

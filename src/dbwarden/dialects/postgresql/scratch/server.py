@@ -1,8 +1,8 @@
-"""A PostgreSQL server of our own: made in a fraction of a second, gone when we are gone.
+"""Run an embedded PostgreSQL server that starts quickly and ends with our process.
 
-The server runs under a small shell script that holds the reading end of a pipe from us. When our
-process ends, however it ends (``kill -9`` too), the pipe closes, the script stops the server and
-removes its folder. Nothing depends on ``atexit`` or on sweeping up later.
+A small shell script runs the server and holds the reading end of a pipe from us. When our process
+ends for any reason (even ``kill -9``), the pipe closes, and the script stops the server and removes
+its folder. This needs neither ``atexit`` nor a later cleanup.
 """
 
 import os
@@ -39,10 +39,10 @@ from dbwarden.errors import ConnectError, UsageError
 from dbwarden.files.disk import open_private
 
 READY_WITHIN = 30.0
-"""Seconds for a server to be ready; a cold disk may need a few."""
+"""Seconds to wait until a server is ready."""
 
 STOPPED_WITHIN = 10.0
-"""Seconds for a polite shutdown, before the server is ended without one."""
+"""Seconds to wait for a graceful shutdown before the server is killed."""
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -54,14 +54,14 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Nothing in a throw-away server needs to survive a crash.
+# The data of a temporary server need not survive a crash.
 THROW_AWAY: Mapping[str, str] = MappingProxyType(
     {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 )
 
-# $0 is the folder to remove when nobody is left to do it, or "-". A line on stdin asks for a fast
-# shutdown; the end of stdin means that our process is gone, and ends the server at once. The reader
-# then stays until it is killed: the number of a process that has ended may be another one's.
+# $0 is the folder to remove after our process has ended, or "-". A line on stdin requests a fast
+# shutdown. The end of stdin means that our process has ended, and stops the server immediately. The
+# reader then waits until it is killed, because a process number may be reused.
 _KEEPER = """
 exec 3<&0
 "$@" 3<&- </dev/null &
@@ -96,16 +96,16 @@ class EmbeddedServer:
         tcp: bool = False,
         in_memory: bool = False,
     ) -> None:
-        """Describe a server; nothing happens yet.
+        """Initialize without I/O.
 
         Args:
-            data: A folder whose databases stay; made when it does not exist. ``None`` is a
-                throw-away server.
-            settings: What to put into its configuration, over our own.
+            data: A folder for persistent databases, created if missing. ``None`` is a temporary
+                server.
+            settings: Server settings that override the default ones.
             tcp: Also listen on a free port of 127.0.0.1. Every user of this machine can connect
                 there as superuser without a password. By default the server listens only on
                 a Unix socket in a private folder.
-            in_memory: Keep its files in memory, where this machine has room for them there.
+            in_memory: Keep the files in memory if there is enough.
         """
         self.throw_away = data is None
         self.tcp = tcp
@@ -121,7 +121,7 @@ class EmbeddedServer:
 
     @property
     def folder(self) -> Path:
-        """The folder of the socket, the log and, in a throw-away server, the data."""
+        """The folder of the socket, the log and, in a temporary server, the data."""
         assert self._folder is not None, "the server was not started"
         return self._folder
 
@@ -132,12 +132,12 @@ class EmbeddedServer:
 
     @property
     def log(self) -> str:
-        """What the server wrote to its log so far."""
+        """The server's log."""
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def url(self, database: str = "postgres") -> str:
-        """The URL of one of its databases."""
+        """Return the URL of a database."""
         name = quote(database, safe="")
         if self.tcp:
             return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
@@ -145,10 +145,10 @@ class EmbeddedServer:
         return f"postgresql://postgres@/{name}?host={where}&port={self.port}"
 
     def start(self) -> None:
-        """Make the data folder when it is missing, start the server, return when it is ready.
+        """Create the data folder if it is missing, start the server, and wait until it is ready.
 
         Raises:
-            UsageError: There is no PostgreSQL here, or the data folder is not for it.
+            UsageError: No PostgreSQL was found, or the data folder has another version.
             ConnectError: It did not start; with the end of its log.
         """
         if self._folder is None:
@@ -158,7 +158,7 @@ class EmbeddedServer:
             self._launch()
             if self._wait_until_ready():
                 return
-            # Somebody else took the port between our look and the server's.
+            # Another process took the port before the server did.
             if "Address already in use" not in self.log:
                 break
             self.port = 0
@@ -166,9 +166,9 @@ class EmbeddedServer:
         raise ConnectError("the embedded PostgreSQL did not start", detail=detail)
 
     def stop(self) -> None:
-        """Stop the server and, in a throw-away one, remove its folder. Never raises."""
+        """Stop the server and remove the folder of a temporary one. Never raises."""
         if self.throw_away:
-            self.crash()  # what nobody will read need not be written first
+            self.crash()  # the data is discarded, so no checkpoint is needed
         self.halt()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -178,7 +178,7 @@ class EmbeddedServer:
             self._owner = None
 
     def halt(self) -> None:
-        """Stop the server and keep its folder, so that ``start`` goes on where it was."""
+        """Stop the server and keep its folder, so that ``start`` can resume it."""
         keeper, self._keeper = self._keeper, None
         if keeper is None or keeper.stdin is None:
             return
@@ -189,11 +189,11 @@ class EmbeddedServer:
         except (subprocess.TimeoutExpired, OSError):
             self._end(keeper)
         finally:
-            with suppress(OSError):  # nobody reads any more
+            with suppress(OSError):  # the reader has ended
                 keeper.stdin.close()
 
     def crash(self) -> None:
-        """End the server at once, as a crash would, and keep its folder."""
+        """Stop the server immediately, like a crash, and keep its folder."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None and keeper.stdin is not None:
             self._end(keeper)
@@ -265,7 +265,7 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         assert self.binaries is not None
-        # Left over by a crash; its "ready" must not be taken for the new server's.
+        # A crash leaves this file, whose "ready" must not be taken for the new server's.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         settings = {
             **SETTINGS,
@@ -288,13 +288,13 @@ class EmbeddedServer:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C in the terminal is for us; we decide when the server stops.
+                # Ctrl-C in the terminal must not reach the server.
                 start_new_session=True,
                 **self._runner.arguments,
             )
 
     def _wait_until_ready(self) -> bool:
-        """Whether the server got ready; ``False`` when it ended or took too long."""
+        """Wait for the server; return ``False`` if it ended or took too long."""
         assert self._keeper is not None
         deadline = time.monotonic() + READY_WITHIN
         while self._keeper.poll() is None and time.monotonic() < deadline:
@@ -310,14 +310,14 @@ class EmbeddedServer:
         return int(lines[0]) if lines else None
 
     async def create_database(self, name: str, *, template: str | None = None) -> str:
-        """Make a database, as a copy of *template* when given; its URL."""
+        """Create a database, optionally as a copy of *template*, and return its URL."""
         strategy = " STRATEGY FILE_COPY" if self.binaries and self.binaries.major >= 15 else ""
         source = identifier(template or "template0")
         await self.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE {source}{strategy}")
         return self.url(name)
 
     async def drop_database(self, name: str) -> None:
-        """Remove a database, and whoever is connected to it."""
+        """Drop a database, and terminate its connections."""
         forces = self.binaries is not None and self.binaries.major >= 13
         if not forces:  # the server waits for them to leave, for a while
             await self.execute(
@@ -348,10 +348,10 @@ async def embedded_server(
     tcp: bool = False,
     in_memory: bool = False,
 ) -> AsyncGenerator[EmbeddedServer]:
-    """A PostgreSQL server for the time of the block; arguments as of :class:`EmbeddedServer`."""
+    """Run a PostgreSQL server inside the block; arguments as in :class:`EmbeddedServer`."""
     server = EmbeddedServer(data=data, settings=settings, tcp=tcp, in_memory=in_memory)
     try:
-        # A start is short; cut in the middle, it would leave half a server behind.
+        # A start is short. Cancelled halfway, it would leave a partial server behind.
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(server.start)
         yield server
@@ -361,7 +361,7 @@ async def embedded_server(
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what would steer PostgreSQL's programs: a locale, a time zone, PG variables."""
+    """Return our environment with a fixed locale and time zone, and without PG variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
@@ -385,6 +385,6 @@ def _signal(pid: int, number: int) -> bool:
         os.kill(pid, number)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is there, and another user's
+    except PermissionError:  # it exists and belongs to another user
         return True
     return True

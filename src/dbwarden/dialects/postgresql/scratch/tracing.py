@@ -1,4 +1,4 @@
-"""What a statement locks and rewrites: read from the server while it runs, never guessed."""
+"""Measure the locks and rewrites of statements on the server while they run."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ STRENGTH = (
 )
 """From weakest to strongest."""
 
-# Where the clock shows UTC, and only there, PostgreSQL does such a change without a rewrite.
+# PostgreSQL makes such a change without a rewrite only if the time zone is UTC.
 _TIMES = re.compile(r"\bTYPE\s+timestamp", re.IGNORECASE)
 _ABROAD = "SET LOCAL timezone TO 'XXX-1'"
 
@@ -31,7 +31,7 @@ _TABLES = """
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^(pg_|information_schema$)'
 """
-# Whoever rewrites a table holds a lock on it.
+# A rewrite implies a lock on the table.
 _LOCKS = """
     SELECT l.relation::bigint AS oid, l.mode, c.relfilenode::bigint AS file
     FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
@@ -43,7 +43,7 @@ class Refused(Exception):
     """The server refused a statement. Never leaves the dialect."""
 
     def __init__(self, error: asyncpg.PostgresError, statement: Statement) -> None:
-        """Take over what the server said, and of which statement."""
+        """Store the server's error and its statement."""
         self.error = error
         self.statement = statement
         super().__init__(str(error))
@@ -55,16 +55,16 @@ async def trace_statements(
     default_namespace: str,
     spelled: Callable[[str], str],
 ) -> tuple[TracedStatement, ...]:
-    """Run the statements of *steps* one by one, each in a transaction of its own where it may.
+    """Run the statements of *steps* one by one, each in its own transaction if it allows one.
 
     Args:
         raw: A connection.
-        steps: What to run.
-        default_namespace: Left out of the names of tables.
-        spelled: What is sent for a statement; an empty text is not sent.
+        steps: The steps to run.
+        default_namespace: Omitted from the names of tables.
+        spelled: Returns the text to send for a statement; an empty text is not sent.
 
     Returns:
-        Only statements that took more than reading locks on a table that was there before.
+        The statements that took stronger than reading locks on tables that existed before.
 
     Raises:
         Refused: The server refused one of them.
@@ -76,7 +76,7 @@ async def trace_statements(
     for step in steps:
         sent = [(statement, spelled(statement.text)) for statement in step.statements]
         sent = [(statement, text) for statement, text in sent if text]
-        if not names and step.transactional:  # nothing can be locked that was not there
+        if not names and step.transactional:  # no existing table to lock
             await raw.execute(";\n".join(text for _, text in sent))
             continue
         for statement, text in sent:
@@ -114,7 +114,7 @@ async def _trace_one(
 def strongest(
     held: Sequence[tuple[int, str]], names: Mapping[int, str], rewritten: set[int]
 ) -> tuple[TableLock, ...]:
-    """The strongest lock on each named table, those that only read left out."""
+    """Return the strongest lock on each named table, without those that only read."""
     strengths: dict[int, int] = {}
     for oid, mode in held:
         if oid in names:

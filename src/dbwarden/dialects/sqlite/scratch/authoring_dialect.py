@@ -1,4 +1,4 @@
-"""What authoring needs of SQLite: scratch databases in memory, the catalog, the SQL for changes."""
+"""Implement the authoring dialect of SQLite."""
 
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
@@ -24,7 +24,7 @@ from dbwarden.types import DialectName
 
 
 class SQLiteAuthoringDialect:
-    """What authoring needs of SQLite; see ``AuthoringDialect``."""
+    """The authoring dialect of SQLite; see ``AuthoringDialect``."""
 
     name: DialectName = "sqlite"
     sqlalchemy_url = "sqlite://"
@@ -37,31 +37,31 @@ class SQLiteAuthoringDialect:
         desired: Schema,
         options: RenderOptions = DEFAULT_OPTIONS,
     ) -> tuple[PlannedStatement, ...]:
-        """The SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
+        """Return the SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
         from dbwarden.dialects.sqlite.ddl import render
 
         return render(changes, current=current, desired=desired, options=options)
 
     def match_names(self, current: Schema, desired: Schema) -> Schema:
-        """*desired*, whose names differ from those of *current* not only in capitals."""
+        """Return *desired* with the names of *current* that differ only in case."""
         return with_capitals_of(current, desired)
 
     def replace_synonyms(self, text: str) -> str:
-        """Return *text* with one name for each value that SQL knows by several names."""
+        """Return *text* with one of its synonyms for each SQL value that has several."""
         return replace_synonyms(text)
 
     def are_equivalent(self, one: object, other: object) -> bool | None:
-        """Whether two things differ in spelling only."""
+        """Return whether two objects differ only in spelling."""
         return spelled_alike(one, other)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
-        """Which SQLite scratch is: the one that Python brings."""
+        """Return the version of SQLite in Python."""
         del config
         return version()
 
     @asynccontextmanager
     async def open(self, config: DatabaseConfig) -> AsyncGenerator[SQLiteScratchServer]:
-        """Scratch databases in memory for the time of the block."""
+        """Open a server of scratch databases in memory. It closes when the block ends."""
         scratch = SQLiteScratchServer(config)
         try:
             yield scratch
@@ -70,9 +70,9 @@ class SQLiteAuthoringDialect:
                 await scratch.close()
 
     async def read_live(self, config: DatabaseConfig) -> Schema:
-        """The schema of the configured database, without the ledger.
+        """Read the schema of the configured database, without the migration history.
 
-        Writes nothing and makes no file: one that is still to be made has an empty schema.
+        This writes nothing. A missing file has an empty schema.
         """
         url = await config.resolve_url(migrating=True)
         session = Session(config, target_of(url), Writer.this_process(), read_only=True)
@@ -106,10 +106,10 @@ class SQLiteAuthoringDialect:
                 await run_cleanup(session.close)
 
     def namespace(self, name: str) -> str:
-        """Nothing to make: tables are in the main database.
+        """Return an empty text for ``main``, which always exists.
 
         Raises:
-            ConfigurationError: They are to be in another one.
+            ConfigurationError: The name is another one.
         """
         if name.lower() == "main":
             return ""

@@ -1,4 +1,4 @@
-"""A few rows for each table, so that a migration is tried on more than empty tables."""
+"""Generate a few rows for each table, so that migrations are not only tried on empty tables."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -10,20 +10,19 @@ from dbwarden.schema import Column, Schema, Table
 
 ROWS = 2
 ALIKE = 3
-"""The number of the row that is like the first."""
+"""The number of the row that duplicates the first."""
 MOST = 20
-"""How many rows more a table gets at most, so that each value that a check lists is in one."""
+"""The maximum number of extra rows for the values that a check lists."""
 FIRST = ((True, False), (False, False), (False, True))
 TRIES = {ROWS: ((False, False), (True, False), (False, True))}
-"""For each row, in which order its table is offered values: whether columns with a default take
-it, and whether they take values that checks name. A column that is dropped and comes back with its
-default is not what it was, which only a row shows that has another value. All rows but the second
-are offered what the first is."""
+"""For some rows, the attempts to insert them: whether columns with a default use it, and whether
+columns use the values in checks. A row with another value than the default shows that a column was
+dropped and added again. All rows but the second use FIRST."""
 _DEPTH = 10
-"""How far a foreign key's value is followed: through as many tables as that."""
+"""The maximum number of tables through which a foreign key's value is followed."""
 
 _VALUES = (
-    # what the declared type contains, and the value of row {n} in it
+    # a part of the declared type, and the value of row {n}
     ("BOOL", "({n} % 2)"),
     ("INT", "{n}"),
     ("DATETIME", "'2024-01-{n:02d} 00:00:00.000000'"),
@@ -44,10 +43,10 @@ _VALUES = (
 def add_rows(
     database: sqlite3.Connection, schema: Schema, *, duplicate: bool = False
 ) -> tuple[str, ...]:
-    """Put up to two rows into each table; which tables hold some now. Blocking.
+    """Insert up to two rows into each table, and return the tables that have rows. Blocking.
 
-    Where a table refuses, it stays empty. The second row has no value where none is needed. With
-    *alike* there is a third, which is like the first in all that need not differ.
+    A table that refuses them stays empty. The second row has NULL where allowed. With *duplicate*,
+    a third row equals the first in all columns that may be equal.
     """
     tables = [table for table in schema.tables if table.virtual is None]
     for table in tables:
@@ -69,17 +68,17 @@ def _fill(database: sqlite3.Connection, schema: Schema, table: Table, number: in
         try:
             database.execute(insert(schema, table, number, defaults=defaults, allowed=allowed))
         except sqlite3.Error:
-            continue  # the next values may please its constraints; else it stays without this row
+            continue  # the next values may satisfy the constraints
         return
 
 
 def _take_back_strays(database: sqlite3.Connection) -> None:
-    """Delete rows that refer to a table which took none."""
+    """Delete rows that reference a refused row."""
     for _ in range(_DEPTH):
         try:
             found = database.execute("PRAGMA main.foreign_key_check").fetchall()
         except sqlite3.Error:
-            return  # a key on columns that are not unique: SQLite does not check it either
+            return  # a foreign key to columns that are not unique, which SQLite does not check
         if not found:
             return
         for name, rowid, *_rest in found:
@@ -89,14 +88,14 @@ def _take_back_strays(database: sqlite3.Connection) -> None:
 
 
 def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed: bool) -> str:
-    """The INSERT for row *number*.
+    """Return the INSERT for row *number*.
 
     Args:
-        schema: Where foreign keys lead.
+        schema: The schema with the targets of foreign keys.
         table: The table.
-        number: Of the row, from 1.
-        defaults: Whether columns with a default take it.
-        allowed: Whether columns take the values that checks name.
+        number: The number of the row, from 1.
+        defaults: Whether columns with a default use it.
+        allowed: Whether columns use the values in checks.
     """
     keys = _unique_columns(table) if number >= ALIKE else _key_columns(table)
     referring = {name for key in table.foreign_keys for name in key.columns}
@@ -124,12 +123,12 @@ def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed
 
 
 def _key_columns(table: Table) -> set[str]:
-    """Columns that tell rows apart or lead to other rows."""
+    """Return the columns in unique or foreign keys."""
     return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
 
 
 def _unique_columns(table: Table) -> set[str]:
-    """Columns that tell rows apart."""
+    """Return the columns in unique keys."""
     keys = set(table.primary_key.columns if table.primary_key else ())
     for unique in table.uniques:
         keys.update(unique.columns)
@@ -140,7 +139,7 @@ def _unique_columns(table: Table) -> set[str]:
 
 
 def _value(schema: Schema, table: Table, column: Column, number: int, depth: int = 0) -> str:
-    """The value of row *number*; that of the column which a foreign key leads to."""
+    """Return the value of row *number*, taken from the target column of a foreign key."""
     for key in table.foreign_keys:
         parent = schema.table(key.references)
         if column.name not in key.columns or parent is None or depth > _DEPTH:
@@ -155,13 +154,13 @@ def _value(schema: Schema, table: Table, column: Column, number: int, depth: int
 
 
 def _allowed(table: Table, column: Column, number: int) -> str | None:
-    """One of the values that a check on *column* names."""
+    """Return one of the values in a check on *column*."""
     found = _listed(table, column)
     return found[(number - 1) % len(found)] if found else None
 
 
 def _listed(table: Table, column: Column) -> list[str]:
-    """The values that a check on *column* names."""
+    """Return the values in a check on *column*."""
     for check in table.checks:
         if column.name not in check.columns:
             continue
@@ -173,7 +172,7 @@ def _listed(table: Table, column: Column) -> list[str]:
 
 
 def fingerprint(database: sqlite3.Connection, schema: Schema) -> dict[str, str]:
-    """For each column of each table, as ``users.email``, a digest of its values. Blocking."""
+    """Return a digest of each column's values, by names such as ``users.email``. Blocking."""
     found: dict[str, str] = {}
     for table in schema.tables:
         if table.virtual is None and table.columns:

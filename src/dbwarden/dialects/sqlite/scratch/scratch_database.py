@@ -1,4 +1,4 @@
-"""Throw-away databases in memory, in which SQL is tried. No file is opened or made."""
+"""Create temporary databases in memory, in which SQL is tried. No file is opened."""
 
 import re
 import sqlite3
@@ -40,20 +40,20 @@ _FIRST_WORD = re.compile(r"[A-Za-z]+")
 
 
 class SQLiteScratchServer:
-    """Makes throw-away databases; see ``ScratchServer``."""
+    """A factory of temporary databases; see ``ScratchServer``."""
 
     def __init__(self, config: DatabaseConfig) -> None:
-        """Take what it needs; nothing happens yet."""
+        """Initialize without I/O."""
         self._config = config
         self._made: list[SQLiteScratchDatabase] = []
 
     @property
     def version(self) -> str:
-        """SQLite as a person knows it."""
+        """The kind and version: ``SQLite 3.40.1``."""
         return version()
 
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> "SQLiteScratchDatabase":
-        """A new database, empty but for ``scratch_setup``, or a copy of another."""
+        """Create a database: empty except for ``scratch_setup``, or a copy of another."""
         made = SQLiteScratchDatabase(self._config)
         self._made.append(made)
         if copy_of is None:
@@ -64,31 +64,31 @@ class SQLiteScratchServer:
         return made
 
     async def discard(self, database: ScratchDatabase) -> None:
-        """Forget one of them."""
+        """Close *database*."""
         assert isinstance(database, SQLiteScratchDatabase)
         self._made.remove(database)
         await database.close()
 
     async def close(self) -> None:
-        """Forget all that was made."""
+        """Close all databases."""
         for made in self._made:
             await made.close()
 
 
 def version() -> str:
-    """SQLite and its version: ``SQLite 3.40.1``."""
+    """Return the kind and version: ``SQLite 3.40.1``."""
     return f"SQLite {sqlite3.sqlite_version}"
 
 
 class InMemorySession(Session):
-    """A connection that is the database: it stays when a migrator would open the file anew."""
+    """A connection to a database in memory, which must survive a reconnect."""
 
     def __init__(self, config: DatabaseConfig) -> None:
-        """Describe it; it is not open yet."""
+        """Initialize without I/O."""
         super().__init__(config, _IN_MEMORY, Writer.this_process(), read_only=False)
 
     def reopen(self) -> None:
-        """The same database on a connection without settings and temporary tables."""
+        """Move the database to a connection without settings and temporary tables."""
         old = self.database
         self._open()
         old.backup(self.database)
@@ -97,7 +97,7 @@ class InMemorySession(Session):
 
 
 class _Replay(Run):
-    """A migration as ``migrate`` runs it, without its ledger row and without other files."""
+    """A run of a migration as in ``migrate``, without its history row and without other files."""
 
     def __init__(self, session: Session, work: PendingMigration, tracer: Tracer | None) -> None:
         super().__init__(session, work)
@@ -121,9 +121,9 @@ class _Replay(Run):
 
 
 def harmless(statement: str) -> str | None:
-    """*statement*, or what stands for it where it would open or make a file; ``None`` for nothing.
+    """Return *statement*, or its replacement if it opens a file; ``None`` for nothing.
 
-    What is attached is an empty database in memory: the real one is not for trying.
+    An attached database is replaced by an empty one in memory.
     """
     found = _FIRST_WORD.match(statement)
     word = found[0].lower() if found else ""
@@ -142,10 +142,10 @@ def harmless(statement: str) -> str | None:
 
 
 class SQLiteScratchDatabase:
-    """One throw-away database; see ``ScratchDatabase``."""
+    """One temporary database; see ``ScratchDatabase``."""
 
     def __init__(self, config: DatabaseConfig) -> None:
-        """Describe it; it is made by :class:`SQLiteScratch`."""
+        """Initialize without I/O; :class:`SQLiteScratchServer` creates the database."""
         self._config = config
         self._session = InMemorySession(config)
 
@@ -166,12 +166,12 @@ class SQLiteScratchDatabase:
         await run_uninterrupted(copy)
 
     async def close(self) -> None:
-        """Forget it."""
+        """Close it."""
         if not self._session.abandoned:
             await run_cleanup(self._session.close)
 
     async def execute(self, statements: Sequence[str]) -> None:
-        """Run SQL that stands in no file.
+        """Run SQL that is not from a file.
 
         Raises:
             StatementFailed: With the statement that SQLite refused.
@@ -179,7 +179,7 @@ class SQLiteScratchDatabase:
         await self._call(lambda: self._each(statements))
 
     def _fresh(self) -> sqlite3.Connection:
-        """Return the connection without what migrations set on it, or put into temporary tables."""
+        """Return the connection without the settings and temporary tables of migrations."""
         if self._session.dirty:
             self._session.reopen()
         return self._session.database
@@ -204,15 +204,15 @@ class SQLiteScratchDatabase:
             ) from error
 
     async def replay(self, migration: Migration, section: Section) -> None:
-        """Run a section of a migration step by step, as ``migrate`` would; without a ledger.
+        """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
-            StatementFailed: With file, line and column; also when foreign keys don't hold.
+            StatementFailed: With file, line and column; also if foreign keys are violated.
         """
         await self._replay(migration, section, None)
 
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
-        """The same, and which tables each statement writes anew."""
+        """Run a section, and return the tables that each statement rewrites."""
         tracer = Tracer(self._session)
         await self._replay(migration, section, tracer)
         return tuple(tracer.found)
@@ -237,22 +237,22 @@ class SQLiteScratchDatabase:
             run.step(step)
 
     async def read(self) -> Schema:
-        """The schema of this database."""
+        """Read the schema of this database."""
         return await self._call(lambda: read_schema(self._fresh()))
 
     async def normalize(self, expressions: Sequence[Expression]) -> tuple[str | None, ...]:
-        """Return one text for all expressions that mean the same."""
+        """Return a normal form of each expression; equal expressions have the same one."""
         return await self._call(lambda: tuple(map(normalize, expressions)))
 
     async def add_rows(self, schema: Schema, *, duplicate: bool = False) -> tuple[str, ...]:
-        """Put a few generated rows into each table; which tables hold some now."""
+        """Insert a few generated rows into each table, and return the tables that have rows."""
         return await self._call(lambda: add_rows(self._fresh(), schema, duplicate=duplicate))
 
     async def fingerprint(self, schema: Schema) -> dict[str, str]:
-        """For each column of each table, as ``users.email``, a digest of its values.
+        """Return a digest of the values of each column, by names such as ``users.email``.
 
         Raises:
-            StatementFailed: One of them is not there.
+            StatementFailed: A column does not exist.
         """
         try:
             return await self._call(lambda: fingerprint(self._fresh(), schema))
@@ -264,7 +264,7 @@ class SQLiteScratchDatabase:
     async def rehearse(
         self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
     ) -> None:
-        """Never here: a copy in memory costs next to nothing."""
+        """Return ``None``, because a copy in memory is cheap."""
 
     async def _call(self, work: Callable[[], T]) -> T:
         self._session.rearm()
@@ -272,7 +272,7 @@ class SQLiteScratchDatabase:
 
 
 def _in_scratch(error: StatementFailed) -> DBWardenError:
-    """*error* as scratch met it: what it says about running again does not hold here."""
+    """Adapt *error* to scratch, where its advice to run again does not apply."""
     error.message = f"{REFUSED}{error.message}"
     error.next_step = _advice(error)
     return error
@@ -282,8 +282,8 @@ def _advice(error: Exception) -> str | None:
     said = str(error)
     if "no such table" in said or "no such module" in said or "no such collation" in said:
         return (
-            "What it needs must be made first: by a migration, by a DDL event of the models, in "
-            "schema_paths, or (where it is there anyway) in a scratch_setup file. What migrations "
-            "ATTACH is empty in scratch."
+            "Create the missing object first: in a migration, a DDL event of the models, "
+            "schema_paths, or (if it exists outside dbwarden) a scratch_setup file. Attached "
+            "databases are empty in scratch databases."
         )
     return None

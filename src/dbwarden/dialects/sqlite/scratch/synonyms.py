@@ -1,4 +1,4 @@
-"""Normalize expressions, so that those which mean the same compare equal."""
+"""Normalize expressions, so that equal ones have the same text."""
 
 import re
 import sqlite3
@@ -21,14 +21,14 @@ _LITERAL_WORDS = ("TRUE", "FALSE", "NULL")
 
 
 def replace_synonyms(text: str) -> str:
-    """Return *text* with one name for each value that SQL knows by several names."""
+    """Return *text* with one of its synonyms for each SQL value that has several."""
     return _SYNONYM.sub(
         lambda found: _MEANING[found["call"].lower()] if found["call"] else found[0], text
     )
 
 
 def normalize(expression: Expression) -> str | None:
-    """Return what a column of the expression's type stores; ``None`` if this is no literal."""
+    """Return the stored value in a column of the expression's type; ``None`` if no literal."""
     if expression.type is None or expression.type.upper() == "ANY" or not _is_literal(expression):
         return None
     database = sqlite3.connect(":memory:")

@@ -1,7 +1,7 @@
-"""Which tables a statement writes anew: seen in the file's own pages, not guessed.
+"""Measure the tables that a statement rewrites, by the pages of the file.
 
-SQLite has no locks on tables: every migration locks the whole database for writing. What differs
-is how much of it is written.
+SQLite has no table locks, because every migration locks the whole database for writing. Migrations
+differ in the amount of data that they write.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 from dbwarden.dialects.sqlite.migrate.session import Session
 
 NO_LOCK = ""
-"""The mode of a :class:`TableLock` that is none: the statement only rewrites the table."""
+"""The mode of a :class:`TableLock` for a rewrite without a lock."""
 
 _PAGES = "SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0"
 _CHANGES_SCHEMA = ("alter", "create", "drop")
@@ -22,7 +22,7 @@ _CHANGES_SCHEMA = ("alter", "create", "drop")
 
 @dataclass(slots=True)
 class _Tracked:
-    """A table that was there before: what it was called, is called, and where it lies."""
+    """A table that existed before: its old name, its name now, and its root page."""
 
     was: str
     name: str
@@ -30,28 +30,28 @@ class _Tracked:
 
 
 class Tracer:
-    """Watches the statements of one replay."""
+    """A tracer of the statements of one replay."""
 
     def __init__(self, session: Session) -> None:
-        """Take the connection on which they run."""
+        """Store the connection on which they run."""
         self.found: list[TracedStatement] = []
         self._session = session
         self._tracked: list[_Tracked] = []
         self._purged: str | None = None
 
     def begin(self) -> None:
-        """Remember which tables there are, and where."""
+        """Record the existing tables and their root pages."""
         self._tracked = [_Tracked(name, name, page) for name, page in self._look().items()]
 
     def _look(self) -> dict[str, int]:
         return dict(self._session.database.execute(_PAGES).fetchall())
 
     def before(self, statement: str) -> None:
-        """Look at a statement that is about to run."""
+        """Record a statement that is about to run."""
         self._purged = purged_table(self._session.database, statement)
 
     def after(self, statement: Statement) -> None:
-        """Look at what it did: a table that lies elsewhere was written anew."""
+        """Record the effect of a statement: a table with another root page was rewritten."""
         word = statement.text[:6].lower()
         if not self._tracked or not word.startswith((*_CHANGES_SCHEMA, "vacuum")):
             return
@@ -71,10 +71,10 @@ class Tracer:
 
 
 def followed(tracked: Sequence[_Tracked], now: Mapping[str, int]) -> set[str]:
-    """Bring *tracked* up to date with the tables that there are *now*; which were written anew.
+    """Update *tracked* with the tables that exist *now*, and return the rewritten ones.
 
-    A table that lies where it lay was at most renamed. One that lies nowhere any more was dropped,
-    and written anew if later a table that was not there before comes by its name.
+    A table with the same root page was at most renamed. One without a page was dropped, and was
+    rewritten if a new table has its name.
     """
     names = {page: name for name, page in now.items()}
     taken = set()
@@ -92,9 +92,9 @@ def followed(tracked: Sequence[_Tracked], now: Mapping[str, int]) -> set[str]:
 
 
 def purged_table(database: sqlite3.Connection, statement: str) -> str | None:
-    """The table whose rows ``ALTER TABLE ... DROP COLUMN`` writes anew, without the column.
+    """Return the table that ``ALTER TABLE ... DROP COLUMN`` rewrites.
 
-    A column that is computed when it is read is in no row.
+    Dropping a virtual generated column rewrites nothing.
     """
     if statement[:5].lower() != "alter":
         return None
