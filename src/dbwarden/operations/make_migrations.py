@@ -19,7 +19,7 @@ from dbwarden.authoring.compare.left_out import LeftOut, unclaimed
 from dbwarden.authoring.compare.normalize import confirm_hints
 from dbwarden.authoring.compare.track_renames import follow_renames
 from dbwarden.authoring.compare.user_choices import Answers, Asker
-from dbwarden.authoring.generate.earlier_words import find_expressions
+from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
 from dbwarden.authoring.prove.proof import Proof, prove, untried_except, verdict
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session

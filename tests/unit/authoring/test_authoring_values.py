@@ -16,7 +16,7 @@ from dbwarden.authoring.compare.renames import (
 )
 from dbwarden.authoring.compare.user_choices import pairs_of
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
-from dbwarden.authoring.generate.model_wording import restore_types, use_model_expressions
+from dbwarden.authoring.generate.apply_hints import restore_types, use_model_expressions
 from dbwarden.authoring.generate.plan import Plan
 from dbwarden.authoring.prove.proof import verdict
 from dbwarden.authoring.write.migration_text import (

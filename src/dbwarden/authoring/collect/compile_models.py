@@ -41,7 +41,7 @@ def build(
     *,
     url: str,
     namespace: Callable[[str], str],
-    there: SetUp | None = None,
+    setup: SetUp | None = None,
     keep_going: bool = False,
 ) -> Built:
     """Return the statements, in an order that runs in an empty database.
@@ -51,7 +51,7 @@ def build(
         owned: The MetaData to compile. With *keep_going*, refused parts are removed from it.
         url: The database kind, as a SQLAlchemy URL.
         namespace: Returns the SQL that creates a namespace if it does not exist.
-        there: The objects of ``scratch_setup``.
+        setup: The objects of ``scratch_setup``.
         keep_going: Leave out parts that cannot be written as SQL.
 
     Raises:
@@ -62,16 +62,18 @@ def build(
     origins: dict[str, Origin] = {}
     refused: list[Refused] = []
     for item in owned:
-        made = _Builder(config, item, url, there, keep_going=keep_going)
+        made = _Builder(config, item, url, setup, keep_going=keep_going)
         for sql, origin in made.run():
-            if not _makes(sql, spaces):
+            if not _only_creates_namespace(sql, spaces):
                 found.append(sql)
                 origins.setdefault(sql, origin)
         refused += made.refused
-    return Built(statements=tuple(_once(found)), origins=origins, refused=tuple(refused))
+    return Built(
+        statements=tuple(_unique_statements(found)), origins=origins, refused=tuple(refused)
+    )
 
 
-def _once(found: Iterable[str]) -> Iterator[str]:
+def _unique_statements(found: Iterable[str]) -> Iterator[str]:
     """Yield each statement once, or again after a DROP. Several tables may share a type."""
     said: set[str] = set()
     for statement in found:
@@ -82,7 +84,7 @@ def _once(found: Iterable[str]) -> Iterator[str]:
             yield statement
 
 
-def _makes(sql: str, spaces: Sequence[str]) -> bool:
+def _only_creates_namespace(sql: str, spaces: Sequence[str]) -> bool:
     """Return whether *sql* of a DDL event only creates a namespace that already exists."""
     made = _CREATE_SCHEMA.fullmatch(sql)
     return made is not None and (made[1] or made[2].lower()) in spaces
@@ -113,7 +115,7 @@ class _Builder:
         config: DatabaseConfig,
         item: OwnedMetadata,
         url: str,
-        there: SetUp | None,
+        setup: SetUp | None,
         *,
         keep_going: bool,
     ) -> None:
@@ -121,13 +123,13 @@ class _Builder:
         self._config = config
         self._item = item
         self._url = url
-        self._there = there
+        self._setup = setup
         self._origins = Origins(config.root, item)
         self._keep_going = keep_going
 
     def run(self) -> list[tuple[str, Origin]]:
         """Return each statement with its origin; with *keep_going*, without refused parts."""
-        with _as_they_were(self._item.metadata), stand_ins(self._item, self._there):
+        with _restoring_models(self._item.metadata), stand_ins(self._item, self._setup):
             while True:
                 try:
                     for table in self._item.tables:
@@ -143,27 +145,27 @@ class _Builder:
         if refusal.index is not None:
             table: Any = refusal.index.table
             table.indexes.discard(refusal.index)
-        gone = set(refusal.origin.tables)
-        while more := {name_of(t) for t in self._item.tables if leads_to(t, gone)} - gone:
-            gone |= more
+        missing = set(refusal.origin.tables)
+        while more := {name_of(t) for t in self._item.tables if leads_to(t, missing)} - missing:
+            missing |= more
         for table in self._item.tables:
-            if name_of(table) in gone - {*refusal.origin.tables}:
+            if name_of(table) in missing - {*refusal.origin.tables}:
                 origin = self._origins.of_table(table)
                 self.refused.append(needs_refused(self._config.database_name, origin))
-        self._item.tables = [t for t in self._item.tables if name_of(t) not in gone]
+        self._item.tables = [t for t in self._item.tables if name_of(t) not in missing]
 
     def _create_all(self) -> list[tuple[str, Origin]]:
         item, found = self._item, list[tuple[str, Origin]]()
 
         def take(element: Any, parameters: object = None) -> None:
             for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
-                text = _text(element, values, engine.dialect, item, self._there)
+                text = _text(element, values, engine.dialect, item, self._setup)
                 if text is not None:
                     found.append((text, self._origins.of(element)))
 
         engine = _Recorder(create_mock_engine(self._url, take).dialect, take)
         try:
-            with _as_they_were(item.metadata):
+            with _restoring_models(item.metadata):
                 item.metadata.create_all(engine, tables=item.tables, checkfirst=False)
         except Exception as error:  # events are the project's code and may raise anything
             origin, index = self._guilty(engine.dialect)
@@ -262,7 +264,7 @@ def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None
 
 
 @contextmanager
-def _as_they_were(metadata: MetaData) -> Iterator[None]:
+def _restoring_models(metadata: MetaData) -> Iterator[None]:
     """Restore the models that DDL events changed, so that a second run starts from the same state.
 
     Events adapt models to a database kind: they change the type of a column or the name of a type,
@@ -287,7 +289,7 @@ def _as_they_were(metadata: MetaData) -> Iterator[None]:
 
 
 def _text(
-    element: Any, values: object, dialect: Any, item: OwnedMetadata, there: SetUp | None
+    element: Any, values: object, dialect: Any, item: OwnedMetadata, setup: SetUp | None
 ) -> str | None:
     """Return the SQL that an event or ``create_all`` executes; ``None`` for foreign objects."""
     if isinstance(element, str):
@@ -300,17 +302,17 @@ def _text(
         return str(literal).strip().rstrip(";")
     if not isinstance(element, ExecutableDDLElement):
         return None  # rows are no part of a schema
-    if _is_there(element, there) or (item.shared and not _is_ours(element, item)):
+    if _is_in_setup(element, setup) or (item.shared and not _is_ours(element, item)):
         return None
     return str(element.compile(dialect=dialect)).strip().rstrip(";")
 
 
-def _is_there(element: ExecutableDDLElement, there: SetUp | None) -> bool:
+def _is_in_setup(element: ExecutableDDLElement, setup: SetUp | None) -> bool:
     """Return whether ``scratch_setup`` creates the type of *element*."""
-    if there is None or type(element).__name__ != "CreateEnumType":
+    if setup is None or type(element).__name__ != "CreateEnumType":
         return False
     type_: Any = element
-    return there.has_enum(type_.element.schema, type_.element.name)
+    return setup.has_enum(type_.element.schema, type_.element.name)
 
 
 def _is_ours(element: ExecutableDDLElement, item: OwnedMetadata) -> bool:

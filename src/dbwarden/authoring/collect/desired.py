@@ -80,7 +80,7 @@ class DesiredState:
 async def import_desired(
     config: DatabaseConfig,
     authoring_dialect: AuthoringDialect,
-    there: SetUp | None = None,
+    setup: SetUp | None = None,
     *,
     keep_going: bool = False,
 ) -> DesiredState:
@@ -89,7 +89,7 @@ async def import_desired(
     Args:
         config: The database.
         authoring_dialect: The authoring dialect of its kind.
-        there: The objects of ``scratch_setup``.
+        setup: The objects of ``scratch_setup``.
         keep_going: Leave out parts that cannot be written as SQL.
 
     Raises:
@@ -103,26 +103,26 @@ async def import_desired(
             next_step="Name the modules of the models, as in model_paths=['app.models'], or SQL "
             "files with schema_paths=; to write the SQL yourself: dbwarden new.",
         )
-    read = partial(read_desired, config, authoring_dialect, there, keep_going=keep_going)
+    read = partial(read_desired, config, authoring_dialect, setup, keep_going=keep_going)
     return await in_own_thread(read)
 
 
 def read_desired(
     config: DatabaseConfig,
     authoring_dialect: AuthoringDialect,
-    there: SetUp | None = None,
+    setup: SetUp | None = None,
     *,
     keep_going: bool = False,
 ) -> DesiredState:
     """Import the models and read the schema files, of one database at a time. Blocking."""
     with ONE_AT_A_TIME:
-        return _read_desired(config, authoring_dialect, there, keep_going=keep_going)
+        return _read_desired(config, authoring_dialect, setup, keep_going=keep_going)
 
 
 def _read_desired(
     config: DatabaseConfig,
     authoring_dialect: AuthoringDialect,
-    there: SetUp | None,
+    setup: SetUp | None,
     *,
     keep_going: bool,
 ) -> DesiredState:
@@ -135,14 +135,14 @@ def _read_desired(
     from dbwarden.authoring.collect.models import owned_tables
 
     with garbage_collection_disabled():
-        owned = owned_tables(config, config.siblings, there)
+        owned = owned_tables(config, config.siblings, setup)
         url = authoring_dialect.sqlalchemy_url
         made = build(
             config,
             owned,
             url=url,
             namespace=authoring_dialect.namespace,
-            there=there,
+            setup=setup,
             keep_going=keep_going,
         )
         return DesiredState(

@@ -74,14 +74,14 @@ class _Collected:
 def owned_tables(
     config: DatabaseConfig,
     siblings: Sequence[DatabaseConfig] = (),
-    there: SetUp | None = None,
+    setup: SetUp | None = None,
 ) -> tuple[OwnedMetadata, ...]:
     """Import the models of *config* and return the owned tables, in the order of definition.
 
     Args:
         config: The database.
         siblings: The project's other databases, which may not claim the same tables.
-        there: The objects of ``scratch_setup``, whose tables no models own.
+        setup: The objects of ``scratch_setup``, whose tables no models own.
 
     Raises:
         ConfigurationError: A module cannot be imported; a table has two owners, no module, or a
@@ -98,12 +98,12 @@ def owned_tables(
     owned = tuple(_owned(config, collected))
     if config.model_paths and not any(item.tables or item.types for item in owned):
         _refuse_nothing(config, modules, collected)
-    _check_foreign_keys(config, owned, collected, there)
+    _check_foreign_keys(config, owned, collected, setup)
     claimed = {source.name for other in siblings for source in _sources(other)}
     for item in owned:
-        item.unclaimed = _unclaimed(item.metadata, collected, claimed, there)
-        if there is not None:
-            item.tables = [it for it in item.tables if there.table(it.schema, it.name) is None]
+        item.unclaimed = _unclaimed(item.metadata, collected, claimed, setup)
+        if setup is not None:
+            item.tables = [it for it in item.tables if setup.table(it.schema, it.name) is None]
     return owned
 
 
@@ -209,7 +209,7 @@ def _owned(config: DatabaseConfig, collected: _Collected) -> Iterator[OwnedMetad
             if id(table) not in collected.tables and id(table) not in collected.others
         ]
         if homeless and others:
-            raise _no_home(config, homeless[0])
+            raise _no_module_error(config, homeless[0])
         mine += homeless
         if not mine and others:
             continue
@@ -232,12 +232,12 @@ def _home(table: Table, collected: _Collected) -> Home | None:
 
 
 def _unclaimed(
-    metadata: MetaData, collected: _Collected, claimed: set[str], there: SetUp | None
+    metadata: MetaData, collected: _Collected, claimed: set[str], setup: SetUp | None
 ) -> dict[str, str]:
     found = {
         table.fullname: collected.others[id(table)]
         for table in metadata.tables.values()
-        if id(table) in collected.others and not _is_there(there, table.fullname)
+        if id(table) in collected.others and not _is_in_setup(setup, table.fullname)
     }
     return {table: module for table, module in found.items() if module not in claimed}
 
@@ -258,7 +258,7 @@ def _sequences_of(tables: Iterable[Table]) -> Iterator[SQLSequence]:
                     yield default
 
 
-def _no_home(config: DatabaseConfig, table: Table) -> ConfigurationError:
+def _no_module_error(config: DatabaseConfig, table: Table) -> ConfigurationError:
     return ConfigurationError(
         f"table {table.fullname} is in a MetaData that several modules share, but no module "
         "names it, so its database is unknown",
@@ -328,7 +328,7 @@ def _check_foreign_keys(
     config: DatabaseConfig,
     owned: Sequence[OwnedMetadata],
     collected: _Collected,
-    there: SetUp | None,
+    setup: SetUp | None,
 ) -> None:
     mine = {table.fullname for item in owned for table in item.tables}
     leaving = [
@@ -336,17 +336,17 @@ def _check_foreign_keys(
         for item in owned
         for table in item.tables
         for key in table.foreign_keys
-        if (name := target_of(key, item.metadata)) not in mine and not _is_there(there, name)
+        if (name := target_of(key, item.metadata)) not in mine and not _is_in_setup(setup, name)
     ]
     if leaving:
         met = (collected.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
-        raise _leaves(config, *leaving[0], sorted({home for home in met if home}))
+        raise _leaving_key_error(config, *leaving[0], sorted({home for home in met if home}))
 
 
-def _is_there(there: SetUp | None, name: str) -> bool:
+def _is_in_setup(setup: SetUp | None, name: str) -> bool:
     """Return whether ``scratch_setup`` creates the table called *name*."""
     namespace, _, table = name.rpartition(".")
-    return there is not None and there.table(namespace or None, table) is not None
+    return setup is not None and setup.table(namespace or None, table) is not None
 
 
 def target_of(key: ForeignKey, metadata: MetaData) -> str:
@@ -360,7 +360,7 @@ def target_of(key: ForeignKey, metadata: MetaData) -> str:
     return f"{namespace}.{table}" if namespace else str(table)
 
 
-def _leaves(
+def _leaving_key_error(
     config: DatabaseConfig,
     column: str,
     target: str,

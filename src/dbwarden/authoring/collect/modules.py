@@ -91,10 +91,10 @@ def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
     found = []
     for path in (entry.removeprefix(NOT) for entry in config.model_paths):
         if _is_path(path):
-            there = Path(config.root, path).exists()
+            exists = Path(config.root, path).exists()
         else:
-            there = _is_module(path.removesuffix(ALONE))
-        if not there:
+            exists = _is_module(path.removesuffix(ALONE))
+        if not exists:
             meant = None if _is_path(path) else nearest(config.root, path)
             found.append(
                 f"model_paths names {path}, but there is no such {_word(path)}"
@@ -225,9 +225,11 @@ def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:
         for file in sorted(path.rglob("*.py")):
             foreign = any(_is_foreign(path / inner) for inner in file.relative_to(path).parents)
             if file.name not in ("__init__.py", "__main__.py") and not foreign:
-                yield ModuleSource(name=_dotted(config.root, file) or _made_up(file), path=file)
+                yield ModuleSource(
+                    name=_dotted(config.root, file) or _generated_name(file), path=file
+                )
         return
-    yield ModuleSource(name=name or _made_up(path), path=path)
+    yield ModuleSource(name=name or _generated_name(path), path=path)
 
 
 def _dotted(root: Path, path: Path) -> str | None:
@@ -246,7 +248,7 @@ def _dotted(root: Path, path: Path) -> str | None:
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
 
 
-def _made_up(path: Path) -> str:
+def _generated_name(path: Path) -> str:
     return f"dbwarden_models_{sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
 
 

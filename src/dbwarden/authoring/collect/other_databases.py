@@ -25,9 +25,9 @@ async def read_live(scratch: ScratchSession, made: Schema | None = None) -> Sche
     are left out, unless the migration files *made* tables there.
     """
     live = await scratch.authoring_dialect.read_live(scratch.config)
-    there = await set_up_of(scratch)
-    if there is not None:
-        live = there.added_to(live, there.foreign(made))
+    setup = await set_up_of(scratch)
+    if setup is not None:
+        live = setup.added_to(live, setup.foreign(made))
     project = scratch.config.project
     if project is None or live.default_namespace is None or not live.namespaces:
         return live

@@ -49,29 +49,29 @@ def without(
     origin = origins.get(error.statement or "")
     if origin is None or not origin.refs:
         return None
-    gone = set(origin.tables)
+    missing = set(origin.tables)
     dropped = {error.statement or ""}
     refused = [Refused(error=error, refs=origin.refs)]
-    while more := [*_users(statements, origins, gone, dropped)]:
+    while more := [*_users(statements, origins, missing, dropped)]:
         for sql, user in more:
             dropped.add(sql)
-            if user.table not in gone:
+            if user.table not in missing:
                 refused.append(needs_refused(error.database, user))
-            gone |= {*user.tables}
+            missing |= {*user.tables}
     return tuple(sql for sql in statements if sql not in dropped), tuple(refused)
 
 
 def _users(
     statements: Sequence[str],
     origins: Mapping[str, Origin],
-    gone: AbstractSet[QualifiedName],
+    missing: AbstractSet[QualifiedName],
     dropped: AbstractSet[str],
 ) -> Iterator[tuple[str, Origin]]:
     for sql in statements:
         origin = origins.get(sql)
         if origin is None or sql in dropped:
             continue
-        if origin.table in gone or any(needed in gone for needed in origin.needs):
+        if origin.table in missing or any(needed in missing for needed in origin.needs):
             yield sql, origin
 
 

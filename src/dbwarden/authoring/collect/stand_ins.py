@@ -24,15 +24,15 @@ class _Named(UserDefinedType[Any]):
 
 
 @contextmanager
-def stand_ins(item: OwnedMetadata, there: SetUp | None) -> Iterator[None]:
+def stand_ins(item: OwnedMetadata, setup: SetUp | None) -> Iterator[None]:
     """Define the missing tables inside the block, which must not create them."""
     missing = {
         target: known
         for table in item.tables
         for key in table.foreign_keys
-        if there is not None and (target := target_of(key, item.metadata))
+        if setup is not None and (target := target_of(key, item.metadata))
         if target not in item.metadata.tables
-        if (known := there.table(*_parts(target))) is not None
+        if (known := setup.table(*_parts(target))) is not None
     }
     made = []
     for target, known in missing.items():

@@ -44,8 +44,8 @@ async def preserve_unmanaged(
     This replays the files once per handwritten file, but only if objects would be dropped.
     """
     current = await scratch.schema(files_source(files))
-    gone = _only_in(current, desired)
-    if not gone or not handwritten:
+    missing = _only_in(current, desired)
+    if not missing or not handwritten:
         return desired, frozenset()
     made: set[Ref] = set()
     for place, migration in enumerate(files):
@@ -53,7 +53,7 @@ async def preserve_unmanaged(
             before = _refs(await scratch.schema(files_source(files[:place])))
             after = _refs(await scratch.schema(files_source(files[: place + 1])))
             made |= after - before
-    stays = {ref for ref in gone if ref in made or _was_on_another_table(ref, made, current)}
+    stays = {ref for ref in missing if ref in made or _was_on_another_table(ref, made, current)}
     return with_objects(desired, current, stays), frozenset(stays)
 
 

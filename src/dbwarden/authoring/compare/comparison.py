@@ -115,7 +115,7 @@ async def read_adopted(scratch: ScratchSession) -> Live:
 
 async def _live(scratch: ScratchSession, found: Schema, floor: Floor) -> Live:
     can = buildable(found, floor.schema)
-    source = _after(floor.source, await schema_source(scratch, can, floor.schema))
+    source = _chain(floor.source, await schema_source(scratch, can, floor.schema))
     return Live(read=found, source=source, floor=floor)
 
 
@@ -163,7 +163,7 @@ async def compare_with_models(
         telemetry.doing("reading the models")
         setup = await set_up_of(scratch)
         asked = await import_desired(config, dialect, setup, keep_going=keep_going)
-        return await build_accepted(asked, lambda some: _tried(scratch, some.source))
+        return await build_accepted(asked, lambda some: _try_source(scratch, some.source))
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
@@ -178,7 +178,7 @@ async def compare_with_models(
     (asked, found), (source, current, unbuilt) = await run_concurrently(models, base, apart=apart)
     telemetry.doing("comparing")
     asked, desired = await build_accepted(
-        asked, lambda it: _on_top(scratch, it, source, current, found=found)
+        asked, lambda it: _build_on_top(scratch, it, source, current, found=found)
     )
     desired, preserved = await _preserve(scratch, files, desired)
     both = (current, desired)
@@ -288,7 +288,7 @@ def _handwritten(files: Sequence[Migration]) -> tuple[Migration, ...]:
     )
 
 
-async def _tried(scratch: ScratchSession, source: Source) -> Schema | StatementFailed:
+async def _try_source(scratch: ScratchSession, source: Source) -> Schema | StatementFailed:
     """Return the schema of *source* in an empty database, or the error for a missing object."""
     try:
         return await scratch.schema(source)
@@ -312,7 +312,7 @@ async def _build_accepted(
             asked = rest
 
 
-async def _on_top(
+async def _build_on_top(
     scratch: ScratchSession,
     asked: DesiredState,
     source: Source,
@@ -329,13 +329,13 @@ async def _on_top(
         support = EMPTY
     if not support.parts:
         return await scratch.schema(asked.source)
-    made = await scratch.schema(_after(support, asked.source))
+    made = await scratch.schema(_chain(support, asked.source))
     # Dropped tables leave their publications, which is no change of the models.
     there = {other.ref: other for other in current.others}
     return replace(made, others=tuple(there.get(other.ref, other) for other in made.others))
 
 
-def _after(first: Source, second: Source) -> Source:
+def _chain(first: Source, second: Source) -> Source:
     if not first.parts:
         return second
 
@@ -352,7 +352,9 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
     Only *source* itself builds the objects that dbwarden does not write.
     """
     empty = await scratch.schema(EMPTY)
-    kept_refs = independent(current) | _needed(current, [other.ref for other in current.others])
+    kept_refs = independent(current) | _with_dependencies(
+        current, [other.ref for other in current.others]
+    )
     changed: dict[str, Any] = {
         kind: tuple(obj for obj in getattr(current, kind) if obj.ref in kept_refs)
         for kind in (*KINDS, "enums")
@@ -361,10 +363,10 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
     if not subset.others:
         return await schema_source(scratch, subset, empty)
     subset = replace(subset, others=current.others)
-    return _after(source, await schema_source(scratch, subset, current))
+    return _chain(source, await schema_source(scratch, subset, current))
 
 
-def _needed(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:
+def _with_dependencies(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:
     """Return *refs* and their dependencies."""
     needs, found, waiting = schema.needs(), set(refs), list(refs)
     while waiting:

@@ -98,7 +98,7 @@ async def with_same_expressions(
         key: (
             old,
             use_equal_expressions(
-                old, _named_alike(old, new), lambda _, one, two: spell(one) == spell(two)
+                old, _with_not_null_name(old, new), lambda _, one, two: spell(one) == spell(two)
             ),
         )
         for key, (old, new) in pairs.items()
@@ -141,7 +141,7 @@ async def with_same_expressions(
     return {**plain, **answered}
 
 
-def _named_alike(old: Any, new: Any) -> Any:
+def _with_not_null_name(old: Any, new: Any) -> Any:
     """Return *new* with the NOT NULL name of *old*, which no other change affects."""
     if isinstance(old, Column) and isinstance(new, Column) and old.not_null and new.not_null:
         return replace(new, not_null_name=old.not_null_name)
@@ -177,7 +177,7 @@ async def _meanings(
     scratch: ScratchSession, schema: Schema, asked: Iterable[Expression]
 ) -> dict[Expression, str | None]:
     """Return the server's normal form of each expression; ``None`` if it is unknown."""
-    found = await _asked(scratch, _SCRATCH, list(asked))
+    found = await _ask_server(scratch, _SCRATCH, list(asked))
     unknown = [expression for expression, meaning in found.items() if meaning is None]
     if unknown:
         empty = await scratch.schema(EMPTY)
@@ -185,13 +185,13 @@ async def _meanings(
         if support != empty:
             try:
                 source = await schema_source(scratch, support, empty)
-                found |= await _asked(scratch, _named(source), unknown)
+                found |= await _ask_server(scratch, _named(source), unknown)
             except (UnsupportedChange, StatementFailed):
                 pass  # The functions have other dependencies, so these stay unknown.
     return found
 
 
-async def _asked(
+async def _ask_server(
     scratch: ScratchSession, source: Source, expressions: list[Expression]
 ) -> dict[Expression, str | None]:
     return dict(zip(expressions, await scratch.normalize(source, expressions), strict=True))

@@ -108,14 +108,18 @@ async def _refusal(
     if value.casefold() == "null":
         return "NULL is not a value for a NOT NULL column"
     filled = replace(so_far, fills={**so_far.fills, name: value})
-    wrong = await _tried(scratch, source, upgrade_of(scratch.authoring_dialect, task, filled)[1])
+    wrong = await _try_upgrade(
+        scratch, source, upgrade_of(scratch.authoring_dialect, task, filled)[1]
+    )
     if wrong is None:
         return None
-    without = await _tried(scratch, source, upgrade_of(scratch.authoring_dialect, task, so_far)[1])
+    without = await _try_upgrade(
+        scratch, source, upgrade_of(scratch.authoring_dialect, task, so_far)[1]
+    )
     return f"{value} is refused: {wrong}" if without is None else None
 
 
-async def _tried(
+async def _try_upgrade(
     scratch: ScratchSession, source: Source, upgrade: Sequence[PlannedStatement]
 ) -> str | None:
     """Run *upgrade* in a copy without rows, and return the server's error."""

@@ -73,20 +73,20 @@ def unbuildable(schema: Schema, floor: Schema) -> frozenset[Ref]:
 
 
 def comparable(
-    current: Schema, desired: Schema, gone: AbstractSet[Ref] = frozenset()
+    current: Schema, desired: Schema, dropped: AbstractSet[Ref] = frozenset()
 ) -> tuple[Schema, Schema, frozenset[Ref]]:
     """Return both schemas without the objects that cannot be compared, and these objects.
 
     Args:
         current: The current schema.
         desired: The desired schema.
-        gone: Objects that are known to be missing in one of them.
+        dropped: Objects that are known to be missing in one of them.
     """
     old, new = ({other.ref: other for other in it.others} for it in (current, desired))
     lone = frozenset(old.keys() ^ new.keys())
-    gone = gone | with_dependents(current, lone) | with_dependents(desired, lone)
+    dropped = dropped | with_dependents(current, lone) | with_dependents(desired, lone)
     unlike = {ref for ref in old.keys() & new.keys() if old[ref] != new[ref]}
-    left = frozenset(gone | unlike)
+    left = frozenset(dropped | unlike)
     return without(current, left), without(desired, left), left
 
 
@@ -195,14 +195,14 @@ def _without_columns(grant: Grant, refs: AbstractSet[Ref]) -> Grant | None:
     """Return *grant* without its columns that are in *refs*, if anything is left of it."""
     if grant.ref in refs or grant.on in refs:
         return None
-    gone = {
+    dropped = {
         ref.part for ref in refs if ref.kind is ObjectKind.COLUMN and ref.table == grant.on.table
     }
-    if not gone:
+    if not dropped:
         return grant
 
     def stay(words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(word for word in words if _column_of(word) not in gone)
+        return tuple(word for word in words if _column_of(word) not in dropped)
 
     made = replace(
         grant,

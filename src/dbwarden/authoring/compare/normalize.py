@@ -14,7 +14,7 @@ from dbwarden.authoring.collect.current import schema_source
 from dbwarden.authoring.collect.hints import ColumnKey, Hints
 from dbwarden.authoring.compare.expressions import with_same_expressions
 from dbwarden.authoring.compare.left_out import buildable
-from dbwarden.authoring.generate.model_wording import with_hints
+from dbwarden.authoring.generate.apply_hints import with_hints
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.schema import Check, Column, Index, Schema, Table, constraint_key

@@ -190,11 +190,11 @@ def _both(current: Schema, desired: Schema) -> Iterator[tuple[Table, Table]]:
 def _tables(current: Schema, desired: Schema) -> Iterator[Candidate]:
     names = {table.name for table in current.tables}
     kept = {table.name for table in desired.tables}
-    gone = [table for table in current.tables if table.name not in kept]
-    came = [table for table in desired.tables if table.name not in names]
+    dropped = [table for table in current.tables if table.name not in kept]
+    added = [table for table in desired.tables if table.name not in names]
     default = current.default_namespace
     pairs = sorted(
-        ((_alike(old, new), old, new) for old in gone for new in came),
+        ((_alike(old, new), old, new) for old in dropped for new in added),
         key=lambda item: (-item[0], str(item[1].name), str(item[2].name)),
     )
     taken: set[QualifiedName] = set()
@@ -221,13 +221,13 @@ def _same_column(one: Column, other: Column | None) -> bool:
 
 
 def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candidate]:
-    gone = [c for c in before.columns if after.column(c.name) is None and not c.inherited]
-    came = [c for c in after.columns if before.column(c.name) is None and not c.inherited]
+    dropped = [c for c in before.columns if after.column(c.name) is None and not c.inherited]
+    added = [c for c in after.columns if before.column(c.name) is None and not c.inherited]
     pairs = sorted(
         (
             (reasons, old, new)
-            for old in gone
-            for new in came
+            for old in dropped
+            for new in added
             if (reasons := _column_reasons(before, after, old, new))
         ),
         key=lambda item: (-len(item[0]), item[1].name, item[2].name),
@@ -270,14 +270,16 @@ def _keys(table: Table, column: str) -> int:
 
 def _enums(current: Schema, desired: Schema) -> Iterator[Candidate]:
     """Yield dropped enums that similar enums replace in the same column."""
-    gone = [enum for enum in current.enums if enum.name not in {new.name for new in desired.enums}]
-    came = [enum for enum in desired.enums if enum.name not in {old.name for old in current.enums}]
-    if not gone or not came:
+    dropped = [
+        enum for enum in current.enums if enum.name not in {new.name for new in desired.enums}
+    ]
+    added = [enum for enum in desired.enums if enum.name not in {old.name for old in current.enums}]
+    if not dropped or not added:
         return
     before, after = current.needed_by(), desired.needed_by()
     default = current.default_namespace
-    for old in gone:
-        for new in came:
+    for old in dropped:
+        for new in added:
             same = len({*old.values} & {*new.values})
             alike = same >= ALIKE * max(len(old.values), len(new.values))
             if alike and {*before.get(old.ref, ())} & {*after.get(new.ref, ())}:
@@ -287,7 +289,7 @@ def _enums(current: Schema, desired: Schema) -> Iterator[Candidate]:
                     new=label(new.name, default),
                     reasons=(f"same column, {same} of {len(old.values)} values are the same",),
                 )
-                came.remove(new)
+                added.remove(new)
                 break
 
 

@@ -66,9 +66,9 @@ async def _renamed(
 
 def _refuse_readers_of_what_goes(there: Schema, desired: Schema, preserved: frozenset[Ref]) -> None:
     """Raise if a preserved object needs a table or column that *desired* no longer has."""
-    gone = _tables_and_columns(there) - _tables_and_columns(desired)
+    dropped = _tables_and_columns(there) - _tables_and_columns(desired)
     for user, needed in there.dependencies:
-        if user in preserved and needed in gone:
+        if user in preserved and needed in dropped:
             raise UnsupportedChange(
                 f"{user} reads {needed}, which the models no longer have; a hand-written migration "
                 "made it, and no model mentions it",

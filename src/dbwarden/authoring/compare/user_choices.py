@@ -156,7 +156,7 @@ async def allow_drops(
     *,
     retyped: Collection[str] = (),
     moves: Mapping[str, str] = NOTHING,
-    came: Sequence[str] = (),
+    added: Sequence[str] = (),
 ) -> None:
     """Return if the user allows the loss of everything in *destroys*.
 
@@ -166,7 +166,7 @@ async def allow_drops(
         why: Explanations for some names: the new type, the module that defines a table.
         retyped: Columns that change their type and are not dropped.
         moves: The new names of renamed objects, by their old ones. Flags may use both.
-        came: New tables, which may be renamed old ones.
+        added: New tables, which may be renamed old ones.
 
     Raises:
         UsageError: A loss is not allowed; names each.
@@ -187,16 +187,16 @@ async def allow_drops(
     )
     raise UsageError(
         f"the migration would destroy data: {listed}",
-        next_step=f"If that is intended, allow it: {flags}" + _perhaps_renamed(names, came),
+        next_step=f"If that is intended, allow it: {flags}" + _perhaps_renamed(names, added),
     )
 
 
-def _perhaps_renamed(names: Sequence[str], came: Sequence[str]) -> str:
+def _perhaps_renamed(names: Sequence[str], added: Sequence[str]) -> str:
     """Return advice for a dropped and an added table that do not look alike."""
-    gone = next((name for name in names if "." not in name), None)
-    if gone is None or not came:
+    dropped = next((name for name in names if "." not in name), None)
+    if dropped is None or not added:
         return ""
-    flag = f"--rename {quote(f'{gone}:{came[0]}')}"
+    flag = f"--rename {quote(f'{dropped}:{added[0]}')}"
     return f" (or, where it only has another name now: {flag})"
 
 

@@ -11,7 +11,7 @@ from dbwarden.authoring.compare.user_choices import (
     decide_renames,
     refuse_unknown_columns,
 )
-from dbwarden.authoring.generate.model_wording import restore_types, use_model_expressions
+from dbwarden.authoring.generate.apply_hints import restore_types, use_model_expressions
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
@@ -123,14 +123,14 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
     reasons = {**converted, **_defined_elsewhere(task.hints)}
     default = task.desired.default_namespace
     moves = new_labels(renames, default)
-    came = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
+    added = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
     await allow_drops(
         task.answers,
         row_effects(upgrade).to_allow,
         reasons,
         retyped=converted,
         moves=moves,
-        came=came,
+        added=added,
     )
     try:
         rollback = _rollback(authoring_dialect, task, renames, _options(task, decisions))

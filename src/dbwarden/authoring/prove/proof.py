@@ -132,17 +132,17 @@ async def _without_rows(
 
 async def _must_equal(
     scratch: ScratchSession,
-    found: Schema,
-    wanted: Schema,
+    actual: Schema,
+    expected: Schema,
     migration: Migration,
     what: str,
     left: AbstractSet[Ref],
 ) -> None:
-    found = replace(without(found, left), others=wanted.others)
-    if unlike := await differences(scratch, found, wanted):
-        default = wanted.default_namespace
-        listed = ", ".join(display_name(subject(change), default) for change in unlike[:SHOWN])
-        more = f" and {len(unlike) - SHOWN} more" if len(unlike) > SHOWN else ""
+    actual = replace(without(actual, left), others=expected.others)
+    if changes := await differences(scratch, actual, expected):
+        default = expected.default_namespace
+        listed = ", ".join(display_name(subject(change), default) for change in changes[:SHOWN])
+        more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
         raise NotProven(
             f"the {what} does not lead where it should: {listed}{more} would still differ",
             database=migration.database,
@@ -150,10 +150,12 @@ async def _must_equal(
         )
 
 
-async def differences(scratch: ScratchSession, found: Schema, wanted: Schema) -> tuple[Change, ...]:
+async def differences(
+    scratch: ScratchSession, actual: Schema, expected: Schema
+) -> tuple[Change, ...]:
     """Return the changes between two schemas, without those in spelling only."""
-    left = diff(found, wanted)
-    return diff(found, await normalize_schema(scratch, found, wanted)) if left else ()
+    left = diff(actual, expected)
+    return diff(actual, await normalize_schema(scratch, actual, expected)) if left else ()
 
 
 async def _with_rows(
@@ -169,18 +171,20 @@ async def _with_rows(
     empty = untried(schema, before, migration)
     if not filled:
         return _Rows(untried=empty)
-    if said := await _fails(database, migration, migration.upgrade):
-        return _Rows(fails=said, untried=empty)
+    if problem := await _run_section(database, migration, migration.upgrade):
+        return _Rows(fails=problem, untried=empty)
     if migration.rollback is None or migration.irreversible:
         return _Rows(untried=empty)
-    if said := await _fails(database, migration, migration.rollback):
-        return _Rows(back_fails=said, untried=empty)
+    if problem := await _run_section(database, migration, migration.rollback):
+        return _Rows(back_fails=problem, untried=empty)
     after = await database.fingerprint(schema)
     changed = sorted(name for name in before if before[name] != after.get(name))
     return _Rows(changed=tuple(changed), untried=empty)
 
 
-async def _fails(database: ScratchDatabase, migration: Migration, section: Section) -> str | None:
+async def _run_section(
+    database: ScratchDatabase, migration: Migration, section: Section
+) -> str | None:
     try:
         await database.replay(migration, section)
     except StatementFailed as error:

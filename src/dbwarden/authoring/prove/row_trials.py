@@ -60,12 +60,12 @@ async def try_rows(
         back: Whether to run its rollback too.
     """
     schema = with_touched_tables(before, migration)
-    seen = await _try(server, database, schema, migration, back=back, duplicate=False)
-    if seen.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
+    trial = await _try(server, database, schema, migration, back=back, duplicate=False)
+    if trial.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
         again = await _try(server, database, schema, migration, back=False, duplicate=True)
         if again.fails is not None and _is_duplicate(again.fails):
-            return replace(seen, collides=again.fails)
-    return seen
+            return replace(trial, collides=again.fails)
+    return trial
 
 
 async def _try(
@@ -78,19 +78,19 @@ async def _try(
     duplicate: bool,
 ) -> RowTrial:
     while schema.tables:
-        seen = await _rehearsed(database, schema, migration, back=back, duplicate=duplicate)
-        if seen is None:
+        trial = await _rehearse(database, schema, migration, back=back, duplicate=duplicate)
+        if trial is None:
             copy = await server.create(copy_of=database)
-            seen = await _in_copy(copy, schema, migration, back=back, duplicate=duplicate)
+            trial = await _in_copy(copy, schema, migration, back=back, duplicate=duplicate)
             await server.discard(copy)
-        less = without_collision(schema, seen)
+        less = without_collision(schema, trial)
         if less is None:
-            return seen
+            return trial
         schema = less
     return NOTHING
 
 
-async def _rehearsed(
+async def _rehearse(
     database: ScratchDatabase,
     schema: Schema,
     migration: Migration,
@@ -188,29 +188,29 @@ def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...
     return tuple(table for table in schema.tables if table.name in found)
 
 
-def without_collision(schema: Schema, seen: RowTrial) -> Schema | None:
+def without_collision(schema: Schema, trial: RowTrial) -> Schema | None:
     """Return *schema* without the table in which a migration's row collided with a generated one.
 
     Such a collision is no fault of the migration. Return ``None`` for any other error.
     """
-    error = seen.fails or seen.back_fails
+    error = trial.fails or trial.back_fails
     if error is None or not _is_duplicate(error):
         return None
     into = _INTO.match(error.statement or "")
     target = _words(into[1].rpartition(".")[2]) if into else set()
-    gone = {table.name for table in schema.tables if _words(table.name.name) == target}
-    return replace(schema, tables=_without(schema.tables, gone)) if gone else None
+    removed = {table.name for table in schema.tables if _words(table.name.name) == target}
+    return replace(schema, tables=_without(schema.tables, removed)) if removed else None
 
 
-def _without(tables: Sequence[Table], gone: AbstractSet[QualifiedName]) -> tuple[Table, ...]:
-    """Return *tables* without those in *gone* and the tables that reference them."""
+def _without(tables: Sequence[Table], removed: AbstractSet[QualifiedName]) -> tuple[Table, ...]:
+    """Return *tables* without those in *removed* and the tables that reference them."""
     more = {
         table.name
         for table in tables
-        if table.name in gone or any(key.references in gone for key in table.foreign_keys)
+        if table.name in removed or any(key.references in removed for key in table.foreign_keys)
     }
     left = tuple(table for table in tables if table.name not in more)
-    return left if more == gone else _without(left, more)
+    return left if more == removed else _without(left, more)
 
 
 def _is(error: StatementFailed, sqlstate: str, said: str) -> bool:
@@ -329,10 +329,10 @@ def undeclared_losses(header: str, loses: Sequence[str]) -> tuple[str, ...]:
     if found is None:
         return tuple(loses)
     said = header[found.end() :]
-    return () if _MORE.search(said) else tuple(name for name in loses if not _says(said, name))
+    return () if _MORE.search(said) else tuple(name for name in loses if not _declares(said, name))
 
 
-def _says(said: str, name: str) -> bool:
+def _declares(said: str, name: str) -> bool:
     """Return whether *said* names the table or the column of *name*, or both."""
     table, _, column = name.rpartition(".")
     words = [rf"(?<![\w.]){re.escape(table or column)}(?!\.?\w)"]

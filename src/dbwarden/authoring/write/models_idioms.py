@@ -57,7 +57,7 @@ def idioms_of(schema: Schema, table: Table, circles: Iterable[QualifiedName]) ->
     ]
     columns = [key.columns[0] for key in foreign]
     return Idioms(
-        key=_says_key(schema, table),
+        key=_has_plain_key(schema, table),
         uniques=uniques,
         indexes={
             index.columns[0].column or "": index
@@ -95,7 +95,7 @@ def _fits(*names: str | None) -> bool:
     return all(name is None or len(name.encode()) <= _LONGEST for name in names)
 
 
-def _says_key(schema: Schema, table: Table) -> bool:
+def _has_plain_key(schema: Schema, table: Table) -> bool:
     key = table.primary_key
     if key is None:
         return False

@@ -100,7 +100,7 @@ class PostgresAuthoringDialect:
         raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
         try:
             namespace = default_namespace(config)
-            _refuse_elsewhere(config, namespace, await raw.fetchrow(_WHERE))
+            _check_default_namespace(config, namespace, await raw.fetchrow(_WHERE))
             await raw.execute(f"SET search_path TO {identifier(namespace)}")
             ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
             return await read_database(
@@ -147,7 +147,9 @@ _WHERE: LiteralString = (
 """Returns no row if the URL sets the search_path."""
 
 
-def _refuse_elsewhere(config: DatabaseConfig, here: str, found: Sequence[Any] | None) -> None:
+def _check_default_namespace(
+    config: DatabaseConfig, here: str, found: Sequence[Any] | None
+) -> None:
     """Raise if the live database and scratch databases have different default namespaces.
 
     Raises:

@@ -44,7 +44,7 @@ def archive_of(binaries: Binaries, options: Sequence[str]) -> Path | None:
 def unpack(archive: Path, data: Path, runner: Runner) -> bool:
     """Create the folder *data* from *archive*, and return whether this succeeded."""
     try:
-        if not (_ours_alone(archive) and _ours_alone(archive.parent)):
+        if not (_is_private(archive) and _is_private(archive.parent)):
             return False
         data.mkdir(mode=0o700)
         runner.chown(data)
@@ -67,7 +67,7 @@ def keep(data: Path, archive: Path) -> None:
     draft = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
         there = next(folder for folder in archive.parents if folder.exists())
-        if not _ours_alone(there):
+        if not _is_private(there):
             return  # root writes nothing into another user's home
         archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _forget_drafts(archive.parent)
@@ -84,7 +84,7 @@ def keep(data: Path, archive: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _ours_alone(path: Path) -> bool:
+def _is_private(path: Path) -> bool:
     """Return whether only we can write *path*. A server would trust its contents."""
     found = path.lstat()
     return (

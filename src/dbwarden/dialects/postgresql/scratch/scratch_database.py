@@ -225,9 +225,9 @@ class PostgresScratchDatabase:
         """
         await self._start()
         for start in range(0, len(statements), AT_ONCE):
-            await self._at_once(statements[start : start + AT_ONCE])
+            await self._send_batch(statements[start : start + AT_ONCE])
 
-    async def _at_once(self, statements: Sequence[str]) -> None:
+    async def _send_batch(self, statements: Sequence[str]) -> None:
         try:
             await self._send(";\n".join(statements))
         except asyncpg.PostgresError as error:
