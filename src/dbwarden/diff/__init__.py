@@ -70,7 +70,7 @@ def _diff(
     changes = break_rename_cycles(add_rebuilds(found, base, desired, old), base, desired)
     changes, came, went = break_cycles(changes, base, desired)
     changes, granted = with_default_privileges(changes, base, desired)
-    new = links(replace(granted, standing=base.standing or desired.standing))
+    new = links(replace(granted, existing_grants=base.existing_grants or desired.existing_grants))
     first, rest = _namespaces_first(changes, asked)
     ordered = order(rest, without_checks(old, went), without_checks(new, came))
     return (*first, *asked, *ordered)

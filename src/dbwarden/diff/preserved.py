@@ -68,7 +68,7 @@ def restore_grants(changes: Sequence[Change], current: Schema, desired: Schema) 
     made = {change.obj.ref for change in changes if isinstance(change, Create)}
     again = gone & made
     again |= {now.ref for c in changes if isinstance(c, RebuildType) for _, now in c.types}
-    for grant in current.standing or desired.standing:
+    for grant in current.existing_grants or desired.existing_grants:
         if grant.on in again:
             yield Create(obj=grant)
 

@@ -147,7 +147,7 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
     schema = replace(
         schema,
         grants=tuple(map(rename_grant, schema.grants)),
-        standing=tuple(map(rename_grant, schema.standing)),
+        existing_grants=tuple(map(rename_grant, schema.existing_grants)),
     )
     return _texts(schema, _mentions(schema, old.table, new.table))
 

@@ -119,7 +119,7 @@ def _structural(schema: Schema) -> Pairs:
     for table in schema.tables:
         relations[table.name] = table.ref
         yield from _table(partitions, table)
-    for grant in schema.standing:
+    for grant in schema.existing_grants:
         yield grant.ref, grant.on
     for obj in schema.objects:
         yield from _namespace(obj.ref)

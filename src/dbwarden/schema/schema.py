@@ -53,8 +53,8 @@ class Schema:
     Each tuple is sorted by name; the columns of a table keep the order of the database.
     ``dependencies`` are pairs of an object and one that it needs, as recorded by the server. They
     and the server's version affect how a schema is changed, not its content, so comparisons ignore
-    them. ``standing`` are the existing grants when grants are not compared: recreated objects get
-    them again. ``broken`` are views and triggers that exist but cannot be used, with the server's
+    them. ``existing_grants`` are kept for recreated objects when grants are not compared.
+    ``broken`` are views and triggers that exist but cannot be used, with the server's
     message. ``default_namespace`` is the namespace that printed text omits.
     """
 
@@ -81,7 +81,7 @@ class Schema:
     default_privileges: tuple[DefaultPrivileges, ...] = ()
     others: tuple[Other, ...] = ()
     dependencies: tuple[tuple[Ref, Ref], ...] = field(default=(), compare=False)
-    standing: tuple[Grant, ...] = field(default=(), compare=False)
+    existing_grants: tuple[Grant, ...] = field(default=(), compare=False)
     broken: tuple[tuple[Ref, str], ...] = field(default=(), compare=False)
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dbwarden.dialects.postgresql.ddl import render
-from dbwarden.dialects.postgresql.ddl.capacity import Effect, effect
+from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast
 from dbwarden.dialects.postgresql.ddl.names import literal, qualified, quote
 from dbwarden.diff import diff
@@ -270,7 +270,7 @@ KEEPS, REFUSES, CHANGES = Effect.KEEPS, Effect.REFUSES, Effect.CHANGES
 def test_what_a_type_does_to_values_that_do_not_fit(
     before: str, after: str, forth: Effect, back: Effect
 ) -> None:
-    assert (effect(before, after), effect(after, before)) == (forth, back)
+    assert (conversion_effect(before, after), conversion_effect(after, before)) == (forth, back)
 
 
 @pytest.mark.parametrize(

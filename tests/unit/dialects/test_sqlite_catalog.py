@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA, read_schema, spelled_alike
-from dbwarden.dialects.sqlite.catalog.capitals import with_capitals_of
+from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.catalog.expressions import columns_by_name, expression, sql
 from dbwarden.dialects.sqlite.catalog.grammar import parse_table
 from dbwarden.dialects.sqlite.catalog.tables import index, type_text
@@ -673,7 +673,7 @@ def test_names_that_differ_in_capitals_only_are_the_same_names() -> None:
     lower[4] = "CREATE TRIGGER g AFTER INSERT ON Users BEGIN SELECT 1; END"
     other = read(*lower)
     assert one.tables != other.tables
-    found = with_capitals_of(one, other)
+    found = adopt_capitals(one, other)
     assert found.tables[1:] == one.tables[1:]
     assert [str(item.name) for item in found.tables] == ["Docs", "Posts", "Users"]
     assert [view.name for view in found.views] == [view.name for view in one.views]
@@ -688,9 +688,9 @@ def test_a_name_that_is_there_in_these_capitals_is_not_another() -> None:
     here = read(
         "CREATE TABLE t (a INT CONSTRAINT x CHECK (a > 0), b INT CONSTRAINT X CHECK (b > 0))"
     )
-    assert with_capitals_of(here, here) is here
+    assert adopt_capitals(here, here) is here
     more = read("CREATE TABLE t (A INT CONSTRAINT X CHECK (a > 0), c INT)", "CREATE TABLE Q (z)")
-    (added, made) = with_capitals_of(here, more).tables
+    (added, made) = adopt_capitals(here, more).tables
     assert str(added.name) == "Q"
     assert [item.name for item in made.columns] == ["a", "c"]
     assert made.checks == (Check(name="X", expression="a > 0", columns=("a",)),)

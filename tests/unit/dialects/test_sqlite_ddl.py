@@ -12,7 +12,7 @@ import pytest
 from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA
 from dbwarden.dialects.sqlite.ddl import render
 from dbwarden.dialects.sqlite.ddl.clauses import constraint_clause, default_text, is_constant
-from dbwarden.dialects.sqlite.ddl.copying import affinity, copy, listed, narrows
+from dbwarden.dialects.sqlite.ddl.copying import affinity, join_wrapped, may_lose_values, plan_copy
 from dbwarden.dialects.sqlite.ddl.mentions import mentions
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Change, Create, RebuildType, Rename, RenameValue
@@ -392,23 +392,23 @@ def test_affinity_is_what_sqlite_makes_of_a_type(type_: str, expected: str) -> N
 
 
 def test_a_text_that_becomes_a_number_narrows_and_a_real_that_becomes_a_text() -> None:
-    assert narrows("TEXT", "INTEGER")
-    assert not narrows("INTEGER", "TEXT")
-    assert not narrows("INTEGER", "REAL")
-    assert narrows("REAL", "TEXT")
+    assert may_lose_values("TEXT", "INTEGER")
+    assert not may_lose_values("INTEGER", "TEXT")
+    assert not may_lose_values("INTEGER", "REAL")
+    assert may_lose_values("REAL", "TEXT")
     one, computed = table(), replace(A, name="b", generated=Generated(expression="1"))
-    assert copy(one, replace(one, columns=(A, computed)), DEFAULT_OPTIONS).narrowed == ()
+    assert plan_copy(one, replace(one, columns=(A, computed)), DEFAULT_OPTIONS).narrowed == ()
 
 
 def test_a_value_without_a_type_is_not_cast() -> None:
     anything = Column(name="b", type="ANY")
     one, other = table(), replace(table(), columns=(A, anything), strict=True)
-    assert copy(one, other, DEFAULT_OPTIONS).sources == ("a", "b")
+    assert plan_copy(one, other, DEFAULT_OPTIONS).sources == ("a", "b")
 
 
 def test_long_lists_take_several_lines() -> None:
     names = [f"a_rather_long_column_{number}" for number in range(8)]
-    lines = listed(names).splitlines()
+    lines = join_wrapped(names).splitlines()
     assert len(lines) == 2
     assert " ".join(line.strip() for line in lines) == ", ".join(names)
 

@@ -157,7 +157,7 @@ def without(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
     changed: dict[str, Any] = {}
     for name in (*KINDS, "enums", "sequences"):
         changed[name] = tuple(it for it in getattr(schema, name) if it.ref not in refs)
-    for name in ("grants", "standing"):
+    for name in ("grants", "existing_grants"):
         kept = (_without_columns(it, refs) for it in getattr(schema, name))
         changed[name] = tuple(it for it in kept if it is not None)
     changed["materialized_views"] = tuple(

@@ -7,8 +7,8 @@ from typing import LiteralString, Protocol
 import anyio
 from anyio.lowlevel import checkpoint
 
-from dbwarden.dialects.postgresql.catalog.asking import questions
-from dbwarden.dialects.postgresql.catalog.building import Building
+from dbwarden.dialects.postgresql.catalog.asking import plan_queries
+from dbwarden.dialects.postgresql.catalog.building import SchemaBuilder
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import QualifiedName, Schema
 from dbwarden.schema.garbage import garbage_collection_disabled
@@ -69,18 +69,20 @@ async def _read(
 ) -> Schema:
     """Read the schema; the rows are freed on return, before garbage collection is enabled again."""
     rows = Rows()
-    building = Building(rows, exclude)
-    for question in questions(rows, server_version, privileges=privileges):
+    building = SchemaBuilder(rows, exclude)
+    for question in plan_queries(rows, server_version, privileges=privileges):
         statement = await prepare(question.sql)
         ready = question.ready
         work = partial(building.advance, ready) if ready is not None else None
-        setattr(rows, question.field, await _meanwhile(statement, work))
+        setattr(rows, question.field, await _fetch_while_working(statement, work))
     return building.schema(
         server_version=server_version, default_namespace=default_namespace, privileges=privileges
     )
 
 
-async def _meanwhile(statement: Statement, work: Callable[[], None] | None) -> Sequence[Row]:
+async def _fetch_while_working(
+    statement: Statement, work: Callable[[], None] | None
+) -> Sequence[Row]:
     """Return the rows of *statement*; run *work* while the server executes it."""
     if work is None:
         return await statement.fetch()

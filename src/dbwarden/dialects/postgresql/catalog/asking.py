@@ -12,7 +12,7 @@ from dbwarden.dialects.postgresql.catalog.rows import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class PlannedQuery:
     """A query, and the work to do while the server executes it.
 
     Attributes:
@@ -26,7 +26,7 @@ class Question:
     ready: Stage | None = None
 
 
-def questions(rows: Rows, version: int, *, privileges: bool) -> Iterator[Question]:
+def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Iterator[PlannedQuery]:
     """Yield the queries; long queries run while the client has much to process.
 
     Args:
@@ -34,43 +34,45 @@ def questions(rows: Rows, version: int, *, privileges: bool) -> Iterator[Questio
         version: ``server_version_num``.
         privileges: Whether grants and default privileges are part of the schema.
     """
-    yield Question(field="frequent", sql=presence.FREQUENT)
-    (there,) = rows.frequent
-    members = there["extensions"] or there["members"]
-    yield Question(field="comments", sql=queries.COMMENTS)
-    yield Question(field="relations", sql=queries.relations(version, members=members))
-    yield Question(field="constraints", sql=queries.constraints(version), ready="relations")
-    if there["types"] or any(row["kind"] == "c" for row in rows.relations):
-        yield Question(field="types", sql=queries.types(version))
-    if there["indexes"]:
-        yield Question(field="operator_classes", sql=queries.OPERATOR_CLASSES)
-        yield Question(field="index_collations", sql=queries.INDEX_COLLATIONS)
-    yield Question(field="columns", sql=queries.columns(version), ready="types")
-    if there["sequences"]:
-        yield Question(field="sequences", sql=queries.sequences(members=members), ready="columns")
-    if there["indexes"]:
-        yield Question(field="indexes", sql=queries.indexes(version), ready="constraints")
-    yield Question(field="defaults", sql=queries.DEFAULTS, ready="indexes")
-    if there["inheritance"]:
-        yield Question(field="inheritance", sql=queries.INHERITANCE)
-    yield Question(field="rare", sql=presence.RARE, ready="defaults")
-    yield Question(field="dependencies", sql=queries.DEPENDENCIES, ready="tables")
-    yield Question(field="namespaces", sql=queries.NAMESPACES)
-    if there["extensions"]:
-        yield Question(field="extensions", sql=queries.EXTENSIONS)
-        yield Question(field="members", sql=queries.MEMBERS)
+    yield PlannedQuery(field="frequent", sql=presence.FREQUENT)
+    (present,) = rows.frequent
+    members = present["extensions"] or present["members"]
+    yield PlannedQuery(field="comments", sql=queries.COMMENTS)
+    yield PlannedQuery(field="relations", sql=queries.relations(version, members=members))
+    yield PlannedQuery(field="constraints", sql=queries.constraints(version), ready="relations")
+    if present["types"] or any(row["kind"] == "c" for row in rows.relations):
+        yield PlannedQuery(field="types", sql=queries.types(version))
+    if present["indexes"]:
+        yield PlannedQuery(field="operator_classes", sql=queries.OPERATOR_CLASSES)
+        yield PlannedQuery(field="index_collations", sql=queries.INDEX_COLLATIONS)
+    yield PlannedQuery(field="columns", sql=queries.columns(version), ready="types")
+    if present["sequences"]:
+        yield PlannedQuery(
+            field="sequences", sql=queries.sequences(members=members), ready="columns"
+        )
+    if present["indexes"]:
+        yield PlannedQuery(field="indexes", sql=queries.indexes(version), ready="constraints")
+    yield PlannedQuery(field="defaults", sql=queries.DEFAULTS, ready="indexes")
+    if present["inheritance"]:
+        yield PlannedQuery(field="inheritance", sql=queries.INHERITANCE)
+    yield PlannedQuery(field="rare", sql=presence.RARE, ready="defaults")
+    yield PlannedQuery(field="dependencies", sql=queries.DEPENDENCIES, ready="tables")
+    yield PlannedQuery(field="namespaces", sql=queries.NAMESPACES)
+    if present["extensions"]:
+        yield PlannedQuery(field="extensions", sql=queries.EXTENSIONS)
+        yield PlannedQuery(field="members", sql=queries.MEMBERS)
     yield from _rare(rows, version)
     if privileges or _granted(rows):
-        yield Question(field="grants", sql=privilege_queries.grants(version))
+        yield PlannedQuery(field="grants", sql=privilege_queries.grants(version))
     if privileges:
-        yield Question(field="default_privileges", sql=privilege_queries.DEFAULT_PRIVILEGES)
+        yield PlannedQuery(field="default_privileges", sql=privilege_queries.DEFAULT_PRIVILEGES)
 
 
-def _rare(rows: Rows, version: int) -> Iterator[Question]:
-    (there,) = rows.rare
-    if there["routines"]:
-        yield Question(field="routines", sql=queries.routines(version))
-        yield Question(field="aggregates", sql=queries.aggregates(version))
+def _rare(rows: Rows, version: int) -> Iterator[PlannedQuery]:
+    (present,) = rows.rare
+    if present["routines"]:
+        yield PlannedQuery(field="routines", sql=queries.routines(version))
+        yield PlannedQuery(field="aggregates", sql=queries.aggregates(version))
     rare: Mapping[str, LiteralString] = {
         "triggers": queries.triggers(version),
         "event_triggers": queries.EVENT_TRIGGERS,
@@ -79,10 +81,10 @@ def _rare(rows: Rows, version: int) -> Iterator[Question]:
         "statistics": queries.statistics(version),
         "others": others(version),
     }
-    yield from (Question(field=name, sql=sql) for name, sql in rare.items() if there[name])
+    yield from (PlannedQuery(field=name, sql=sql) for name, sql in rare.items() if present[name])
 
 
 def _granted(rows: Rows) -> bool:
     """Return whether an object that may have to be recreated has grants."""
-    answers = (rows.relations, rows.sequences, rows.columns, rows.routines, rows.aggregates)
-    return any(row["granted"] for answer in (*answers, rows.types) for row in answer)
+    results = (rows.relations, rows.sequences, rows.columns, rows.routines, rows.aggregates)
+    return any(row["granted"] for rows_of_kind in (*results, rows.types) for row in rows_of_kind)

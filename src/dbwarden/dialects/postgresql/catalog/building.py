@@ -48,13 +48,13 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 """The stages in order: each needs the results of the ones before it."""
 
 
-class Building:
+class SchemaBuilder:
     """Processes the results in stages, each as soon as its rows are available."""
 
     def __init__(self, rows: Rows, exclude: Collection[QualifiedName]) -> None:
         self._rows = rows
         self._exclude = frozenset(exclude)
-        self._found = Directory()
+        self._known = Directory()
         self._parts = Parts()
         self._done = 0
 
@@ -66,28 +66,28 @@ class Building:
         self._done = max(self._done, end)
 
     def _work_on(self, stage: Stage) -> None:
-        found, parts, rows = self._found, self._parts, self._rows
+        known, parts, rows = self._known, self._parts, self._rows
         match stage:
             case "relations":
-                directory.add_comments(found, rows.comments)
-                directory.add_relations(found, rows.relations, self._exclude)
+                directory.add_comments(known, rows.comments)
+                directory.add_relations(known, rows.relations, self._exclude)
             case "types":
-                directory.add_types(found, rows.types)
+                directory.add_types(known, rows.types)
             case "columns":
-                add_columns(found, parts, rows.columns)
+                add_columns(known, parts, rows.columns)
             case "sequences":
-                directory.add_sequences(found, rows.sequences)
+                directory.add_sequences(known, rows.sequences)
                 parts.add_identities(rows.sequences)
             case "constraints":
-                add_constraints(found, parts, rows.constraints)
+                add_constraints(known, parts, rows.constraints)
             case "indexes":
                 parts.add_classes(rows.operator_classes, rows.index_collations)
-                add_indexes(found, parts, rows.indexes)
+                add_indexes(known, parts, rows.indexes)
             case "defaults":
-                add_defaults(found, parts, rows.defaults)
-                make_columns(found, parts, rows.relations)
+                add_defaults(known, parts, rows.defaults)
+                make_columns(known, parts, rows.relations)
             case "tables":
-                add_tables(found, parts, rows)
+                add_tables(known, parts, rows)
             case _:
                 assert_never(stage)
 
@@ -100,43 +100,43 @@ class Building:
             privileges: Whether grants are part of the schema, or only kept for recreated objects.
         """
         self.advance("tables")
-        found, rows = self._found, self._rows
-        directory.add_rest(found, rows)
-        made: defaultdict[type[SchemaObject], list[SchemaObject]] = defaultdict(list)
-        for obj in objects(found, self._parts, rows, default_namespace):
-            made[type(obj)].append(obj)
-        granted = _of(Grant, made)
+        known, rows = self._known, self._rows
+        directory.add_rest(known, rows)
+        by_kind: defaultdict[type[SchemaObject], list[SchemaObject]] = defaultdict(list)
+        for obj in objects(known, self._parts, rows, default_namespace):
+            by_kind[type(obj)].append(obj)
+        granted = _of(Grant, by_kind)
         return Schema(
             dialect="postgresql",
             default_namespace=default_namespace,
             server_version=server_version,
-            namespaces=_of(Namespace, made),
-            extensions=_of(Extension, made),
-            enums=_of(Enum, made),
-            domains=_of(Domain, made),
-            composite_types=_of(CompositeType, made),
-            sequences=_of(SchemaSequence, made),
+            namespaces=_of(Namespace, by_kind),
+            extensions=_of(Extension, by_kind),
+            enums=_of(Enum, by_kind),
+            domains=_of(Domain, by_kind),
+            composite_types=_of(CompositeType, by_kind),
+            sequences=_of(SchemaSequence, by_kind),
             tables=tuple(sorted(self._parts.tables, key=_name_of)),
-            views=_of(View, made),
-            materialized_views=_of(MaterializedView, made),
-            routines=_of(Routine, made),
-            aggregates=_of(Aggregate, made),
-            triggers=_of(Trigger, made),
-            event_triggers=_of(EventTrigger, made),
-            rules=_of(Rule, made),
-            policies=_of(Policy, made),
-            statistics=_of(Statistics, made),
+            views=_of(View, by_kind),
+            materialized_views=_of(MaterializedView, by_kind),
+            routines=_of(Routine, by_kind),
+            aggregates=_of(Aggregate, by_kind),
+            triggers=_of(Trigger, by_kind),
+            event_triggers=_of(EventTrigger, by_kind),
+            rules=_of(Rule, by_kind),
+            policies=_of(Policy, by_kind),
+            statistics=_of(Statistics, by_kind),
             grants=granted if privileges else (),
-            standing=() if privileges else granted,
-            default_privileges=_of(DefaultPrivileges, made),
-            others=_of(Other, made),
-            dependencies=directory.dependencies(found, rows),
+            existing_grants=() if privileges else granted,
+            default_privileges=_of(DefaultPrivileges, by_kind),
+            others=_of(Other, by_kind),
+            dependencies=directory.dependencies(known, rows),
         )
 
 
-def _of(kind: type[T], made: Mapping[type, list[SchemaObject]]) -> tuple[T, ...]:
-    things_ = sorted(made.get(kind, ()), key=lambda obj: obj.ref.sort_key)
-    return tuple(obj for obj in things_ if isinstance(obj, kind))
+def _of(kind: type[T], by_kind: Mapping[type, list[SchemaObject]]) -> tuple[T, ...]:
+    found_objects = sorted(by_kind.get(kind, ()), key=lambda obj: obj.ref.sort_key)
+    return tuple(obj for obj in found_objects if isinstance(obj, kind))
 
 
 def _name_of(table: Table) -> tuple[str, str]:

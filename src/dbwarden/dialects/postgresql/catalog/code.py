@@ -61,31 +61,31 @@ def _plain(definition: str, namespace: str | None, default_namespace: str) -> st
 
 
 def objects(
-    found: Directory, parts: Parts, rows: Rows, default_namespace: str
+    directory: Directory, parts: Parts, rows: Rows, default_namespace: str
 ) -> Iterator[SchemaObject]:
     """Yield all objects except tables, in no particular order."""
-    yield from _named(found, rows)
-    yield from _types(found, parts, rows)
-    yield from _sequences(found, rows)
-    yield from _views(found, parts, rows)
-    yield from _routines(found, rows, default_namespace)
-    yield from _on_relations(found, rows, default_namespace)
-    yield from _statistics(found, rows)
-    yield from _others(found, rows)
-    yield from _privileges(found, rows)
+    yield from _named(directory, rows)
+    yield from _types(directory, parts, rows)
+    yield from _sequences(directory, rows)
+    yield from _views(directory, parts, rows)
+    yield from _routines(directory, rows, default_namespace)
+    yield from _on_relations(directory, rows, default_namespace)
+    yield from _statistics(directory, rows)
+    yield from _others(directory, rows)
+    yield from _privileges(directory, rows)
 
 
 def _name(row: Row) -> QualifiedName:
     return QualifiedName(row["namespace"], row["name"])
 
 
-def _named(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _named(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.namespaces:
-        comment = found.comment(classes.NAMESPACE, row["oid"])
+        comment = directory.comment(classes.NAMESPACE, row["oid"])
         yield Namespace(name=row["name"], comment=comment)
     for row in rows.extensions:
         version = None if row["version"] == row["default_version"] else row["version"]
-        comment, own = found.comment(classes.EXTENSION, row["oid"]), row["own_comment"]
+        comment, own = directory.comment(classes.EXTENSION, row["oid"]), row["own_comment"]
         yield Extension(
             name=row["name"],
             namespace=row["namespace"],
@@ -100,24 +100,24 @@ def _named(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
             function=row["function"],
             tags=tuple(row["tags"] or ()),
             enabled=ENABLED[row["enabled"]],
-            comment=found.comment(classes.EVENT_TRIGGER, row["oid"]),
+            comment=directory.comment(classes.EVENT_TRIGGER, row["oid"]),
         )
 
 
-def _types(found: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
+def _types(directory: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
     checks: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows.constraints:
         if row["domain"]:
             checks[row["domain"]].append(row)
     for row in rows.types:
-        comment = found.comment(classes.TYPE, row["oid"])
+        comment = directory.comment(classes.TYPE, row["oid"])
         if row["relation"]:
-            made = tuple(_attribute(found, item) for item in parts.columns_of(row["relation"]))
+            made = tuple(_attribute(directory, item) for item in parts.columns_of(row["relation"]))
             yield CompositeType(name=_name(row), attributes=made, comment=comment)
         elif row["kind"] == "e":
             yield Enum(name=_name(row), values=tuple(row["values"] or ()), comment=comment)
         elif row["kind"] == "d":
-            yield _domain(found, row, checks.get(row["oid"], ()))
+            yield _domain(directory, row, checks.get(row["oid"], ()))
         else:
             yield Other(
                 kind=OTHER_TYPES.get(row["kind"], "base type"),
@@ -126,22 +126,22 @@ def _types(found: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]
             )
 
 
-def _attribute(found: Directory, row: Row) -> Attribute:
+def _attribute(directory: Directory, row: Row) -> Attribute:
     return Attribute(
         name=row["name"],
         type=row["type"],
         collation=row["collation"],
-        comment=found.comment(classes.CLASS, row["relation"], row["number"]),
+        comment=directory.comment(classes.CLASS, row["relation"], row["number"]),
     )
 
 
-def _domain(found: Directory, row: Row, checks: Sequence[Row]) -> Domain:
+def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
     made = (
         DomainCheck(
             name=item["name"],
             expression=item["expression"],
             validated=item["validated"],
-            comment=found.comment(classes.CONSTRAINT, item["oid"]),
+            comment=directory.comment(classes.CONSTRAINT, item["oid"]),
         )
         for item in checks
     )
@@ -152,40 +152,40 @@ def _domain(found: Directory, row: Row, checks: Sequence[Row]) -> Domain:
         not_null=row["not_null"],
         default=row["default"],
         checks=tuple(sorted(made, key=lambda check: check.name)),
-        comment=found.comment(classes.TYPE, row["oid"]),
+        comment=directory.comment(classes.TYPE, row["oid"]),
     )
 
 
-def _sequences(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _sequences(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.sequences:
-        if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in found.refs:
+        if row["ownership"] == "i" or (classes.CLASS, row["oid"]) not in directory.refs:
             continue
-        owner = found.column(row["owner"], row["owner_column"])
+        owner = directory.column(row["owner"], row["owner_column"])
         yield SchemaSequence(
             name=_name(row),
             type=row["type"],
             options=sequence_options(row),
             owned_by=owner,
             unlogged=row["persistence"] == "u",
-            comment=found.comment(classes.CLASS, row["oid"]),
+            comment=directory.comment(classes.CLASS, row["oid"]),
         )
 
 
-def _views(found: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
+def _views(directory: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.relations:
         if row["kind"] == "v":
             yield View(
                 name=_name(row),
                 definition=row["definition"].strip().rstrip(";"),
-                columns=_view_columns(found, parts, row["oid"]),
+                columns=_view_columns(directory, parts, row["oid"]),
                 parameters=parameters(row["options"]),
-                comment=found.comment(classes.CLASS, row["oid"]),
+                comment=directory.comment(classes.CLASS, row["oid"]),
             )
         elif row["kind"] == "m":
-            yield _materialized_view(found, parts, row)
+            yield _materialized_view(directory, parts, row)
 
 
-def _view_columns(found: Directory, parts: Parts, view: int) -> tuple[ViewColumn, ...]:
+def _view_columns(directory: Directory, parts: Parts, view: int) -> tuple[ViewColumn, ...]:
     defaults = parts.defaults.get(view, {})
     return tuple(
         ViewColumn(
@@ -193,26 +193,26 @@ def _view_columns(found: Directory, parts: Parts, view: int) -> tuple[ViewColumn
             type=row["type"],
             collation=row["collation"],
             default=defaults.get(row["number"]),
-            comment=found.comment(classes.CLASS, view, row["number"]),
+            comment=directory.comment(classes.CLASS, view, row["number"]),
         )
         for row in parts.columns_of(view)
     )
 
 
-def _materialized_view(found: Directory, parts: Parts, row: Row) -> MaterializedView:
+def _materialized_view(directory: Directory, parts: Parts, row: Row) -> MaterializedView:
     return MaterializedView(
         name=_name(row),
         definition=row["definition"].strip().rstrip(";"),
-        columns=_view_columns(found, parts, row["oid"]),
+        columns=_view_columns(directory, parts, row["oid"]),
         indexes=parts.indexes_of(row["oid"]),
         parameters=table_parameters(row),
         access_method=row["access_method"],
         populated=row["populated"],
-        comment=found.comment(classes.CLASS, row["oid"]),
+        comment=directory.comment(classes.CLASS, row["oid"]),
     )
 
 
-def _routines(found: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
+def _routines(directory: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
     for row in rows.routines:
         yield Routine(
             name=_name(row),
@@ -221,7 +221,7 @@ def _routines(found: Directory, rows: Rows, default: str) -> Iterator[SchemaObje
             returns=row["returns"],
             definition=_plain(row["definition"].rstrip(), row["namespace"], default),
             procedure=row["kind"] == "p",
-            comment=found.comment(classes.PROC, row["oid"]),
+            comment=directory.comment(classes.PROC, row["oid"]),
         )
     for row in rows.aggregates:
         yield Aggregate(
@@ -229,7 +229,7 @@ def _routines(found: Directory, rows: Rows, default: str) -> Iterator[SchemaObje
             identity=row["identity"],
             arguments=row["arguments"],
             options=tuple(_aggregate_options(row)),
-            comment=found.comment(classes.PROC, row["oid"]),
+            comment=directory.comment(classes.PROC, row["oid"]),
         )
 
 
@@ -260,48 +260,48 @@ def _operator(text: str) -> str:
     return f"OPERATOR({name})" if "." in name else name
 
 
-def _on_relations(found: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
+def _on_relations(directory: Directory, rows: Rows, default: str) -> Iterator[SchemaObject]:
     for row in rows.triggers:
-        if row["relation"] in found.names:
-            table = found.names[row["relation"]]
+        if row["relation"] in directory.names:
+            table = directory.names[row["relation"]]
             yield Trigger(
                 name=row["name"],
                 table=table,
                 definition=_plain(row["definition"], table.namespace, default),
                 enabled=ENABLED[row["enabled"]],
-                comment=found.comment(classes.TRIGGER, row["oid"]),
+                comment=directory.comment(classes.TRIGGER, row["oid"]),
             )
     for row in rows.rules:
-        if row["relation"] in found.names and row["definition"] is not None:
-            table = found.names[row["relation"]]
+        if row["relation"] in directory.names and row["definition"] is not None:
+            table = directory.names[row["relation"]]
             yield Rule(
                 name=row["name"],
                 table=table,
                 definition=_plain(row["definition"].rstrip(";"), table.namespace, default),
                 enabled=ENABLED[row["enabled"]],
-                comment=found.comment(classes.REWRITE, row["oid"]),
+                comment=directory.comment(classes.REWRITE, row["oid"]),
             )
     for row in rows.policies:
-        if row["relation"] in found.names:
-            yield _policy(found, row)
+        if row["relation"] in directory.names:
+            yield _policy(directory, row)
 
 
-def _policy(found: Directory, row: Row) -> Policy:
+def _policy(directory: Directory, row: Row) -> Policy:
     return Policy(
         name=row["name"],
-        table=found.names[row["relation"]],
+        table=directory.names[row["relation"]],
         command=COMMANDS[row["command"]],
         permissive=row["permissive"],
         roles=tuple(row["roles"]),
         using=row["using"],
         check=row["check"],
-        comment=found.comment(classes.POLICY, row["oid"]),
+        comment=directory.comment(classes.POLICY, row["oid"]),
     )
 
 
-def _statistics(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _statistics(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.statistics:
-        if row["relation"] not in found.names:
+        if row["relation"] not in directory.names:
             continue
         target = row["target"]
         # "CREATE STATISTICS name (kinds) ON columns FROM table": the name contains no blank outside
@@ -312,24 +312,24 @@ def _statistics(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
         tail = (row["columns_by_name"] or "") + tail.removeprefix(row["columns"] or "")
         yield Statistics(
             name=_name(row),
-            table=found.names[row["relation"]],
+            table=directory.names[row["relation"]],
             definition=f"{kinds}ON {tail}",
             target=target if target is not None and target >= 0 else None,
-            comment=found.comment(classes.STATISTICS, row["oid"]),
+            comment=directory.comment(classes.STATISTICS, row["oid"]),
         )
 
 
-def _others(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _others(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.others:
         yield Other(kind=row["kind"], name=_name(row), definition=row["definition"] or "")
     for row in rows.relations:
-        if row["of_type"] and row["oid"] in found.names:
+        if row["of_type"] and row["oid"] in directory.names:
             yield Other(kind="table of a composite type", name=_name(row))
 
 
-def _privileges(found: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def _privileges(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.grants:
-        on = found.resolve(row["class"], row["oid"], 0)
+        on = directory.resolve(row["class"], row["oid"], 0)
         if on is not None:
             yield Grant(
                 on=on,

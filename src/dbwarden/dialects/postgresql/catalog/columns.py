@@ -21,14 +21,14 @@ _PLAIN = itemgetter(
 )
 
 
-def add_columns(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_columns(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
     """Register the columns of relations and store their rows; the others are index columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
-        if relation not in found.names:
+        if relation not in directory.names:
             parts.index_attributes.setdefault(relation, {})[number] = row
             continue
-        found.columns.setdefault(relation, {})[number] = row["name"]
+        directory.columns.setdefault(relation, {})[number] = row["name"]
         parts.columns[relation].append(row)
         if row["generated"]:
             parts.generated.add((relation, number))
@@ -36,29 +36,29 @@ def add_columns(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
             parts.column_collations[relation, number] = row["collation_oid"]
 
 
-def add_defaults(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_defaults(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
     """Register the defaults and generation expressions of columns."""
     for row in rows:
         relation, number = row["relation"], row["number"]
         kind = ObjectKind.COLUMN if (relation, number) in parts.generated else ObjectKind.DEFAULT
-        found.defaults[row["oid"]] = (kind, relation, number)
+        directory.defaults[row["oid"]] = (kind, relation, number)
         parts.defaults.setdefault(relation, {})[number] = row["expression"]
 
 
-def make_columns(found: Directory, parts: Parts, relations: Iterable[Row]) -> None:
+def make_columns(directory: Directory, parts: Parts, relations: Iterable[Row]) -> None:
     """Build the columns of tables once their defaults and sequences are known."""
     for row in relations:
         if row["kind"] in "rp":
-            parts.table_columns[row["oid"]] = _columns_of(found, parts, row["oid"])
+            parts.table_columns[row["oid"]] = _columns_of(directory, parts, row["oid"])
 
 
-def _columns_of(found: Directory, parts: Parts, relation: int) -> tuple[Column, ...]:
+def _columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Column, ...]:
     defaults = parts.defaults.get(relation, {})
     made = []
     for row in parts.columns_of(relation):
         number = row["number"]
         column = _plain_column(defaults.get(number), *_PLAIN(row))
-        comment = found.comment(classes.CLASS, relation, number)
+        comment = directory.comment(classes.CLASS, relation, number)
         if row["peculiar"] or comment is not None:
             identity = _identity(row, parts.identities.get((relation, number)))
             options = parameters(row["options"])

@@ -31,20 +31,22 @@ MATCHES = {"s": "SIMPLE", "f": "FULL", "p": "PARTIAL"}
 DEFERRAL = re.compile(r" DEFERRABLE( INITIALLY DEFERRED)?$")
 
 
-def add_constraints(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_constraints(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
     """Register all constraints and build those of tables; checks of domains are part of these."""
     for row in rows:
         relation = row["relation"]
-        if row["domain"] and (classes.TYPE, row["domain"]) in found.refs:
-            found.refs[classes.CONSTRAINT, row["oid"]] = found.refs[classes.TYPE, row["domain"]]
-        elif relation in found.names:
-            ref = ref_of(ObjectKind.CONSTRAINT, found.names[relation], row["name"])
-            found.refs[classes.CONSTRAINT, row["oid"]] = ref
+        if row["domain"] and (classes.TYPE, row["domain"]) in directory.refs:
+            directory.refs[classes.CONSTRAINT, row["oid"]] = directory.refs[
+                classes.TYPE, row["domain"]
+            ]
+        elif relation in directory.names:
+            ref = ref_of(ObjectKind.CONSTRAINT, directory.names[relation], row["name"])
+            directory.refs[classes.CONSTRAINT, row["oid"]] = ref
             if row["kind"] in "pux":
-                found.refs[classes.CLASS, row["index"]] = ref
+                directory.refs[classes.CLASS, row["index"]] = ref
             if row["replica_identity"]:
                 parts.identity_indexes[relation] = row["name"]
-            parts.constraints[relation].append(_constraint(found, row))
+            parts.constraints[relation].append(_constraint(directory, row))
 
 
 def _deferral(row: Row) -> Deferral | None:
@@ -53,11 +55,11 @@ def _deferral(row: Row) -> Deferral | None:
     return "deferred" if row["deferred"] else "immediate"
 
 
-def _constraint(found: Directory, row: Row) -> Constraint:
-    comment = found.comment(classes.CONSTRAINT, row["oid"])
+def _constraint(directory: Directory, row: Row) -> Constraint:
+    comment = directory.comment(classes.CONSTRAINT, row["oid"])
     match row["kind"]:
         case "p":
-            columns, include = _key_columns(found, row)
+            columns, include = _key_columns(directory, row)
             return PrimaryKey(
                 name=row["name"],
                 columns=columns,
@@ -68,11 +70,11 @@ def _constraint(found: Directory, row: Row) -> Constraint:
                 clustered=row["clustered"],
                 valid=row["valid"],
                 comment=comment,
-                index_comment=found.comment(classes.CLASS, row["index"]),
+                index_comment=directory.comment(classes.CLASS, row["index"]),
                 inherited=row["inherited"],
             )
         case "u":
-            columns, include = _key_columns(found, row)
+            columns, include = _key_columns(directory, row)
             return Unique(
                 name=row["name"],
                 columns=columns,
@@ -84,16 +86,16 @@ def _constraint(found: Directory, row: Row) -> Constraint:
                 clustered=row["clustered"],
                 valid=row["valid"],
                 comment=comment,
-                index_comment=found.comment(classes.CLASS, row["index"]),
+                index_comment=directory.comment(classes.CLASS, row["index"]),
                 inherited=row["inherited"],
             )
         case "f":
-            return _foreign_key(found, row, comment)
+            return _foreign_key(directory, row, comment)
         case "c":
             return Check(
                 name=row["name"],
                 expression=row["expression"],
-                columns=found.column_names(row["relation"], numbers(row["columns"])),
+                columns=directory.column_names(row["relation"], numbers(row["columns"])),
                 no_inherit=row["no_inherit"],
                 enforced=row["enforced"],
                 validated=row["validated"] or not row["enforced"],
@@ -106,25 +108,27 @@ def _constraint(found: Directory, row: Row) -> Constraint:
                 definition=DEFERRAL.sub("", row["definition"]),
                 deferrable=_deferral(row),
                 comment=comment,
-                index_comment=found.comment(classes.CLASS, row["index"]),
+                index_comment=directory.comment(classes.CLASS, row["index"]),
                 inherited=row["inherited"],
             )
 
 
-def _key_columns(found: Directory, row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names = found.column_names(row["relation"], numbers(row["index_columns"]))
+def _key_columns(directory: Directory, row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names = directory.column_names(row["relation"], numbers(row["index_columns"]))
     return names[: row["key_count"]], names[row["key_count"] :]
 
 
-def _foreign_key(found: Directory, row: Row, comment: str | None) -> ForeignKey:
+def _foreign_key(directory: Directory, row: Row, comment: str | None) -> ForeignKey:
     return ForeignKey(
         name=row["name"],
-        columns=found.column_names(row["relation"], numbers(row["columns"])),
-        references=found.names[row["referred"]],
-        referred_columns=found.column_names(row["referred"], numbers(row["referred_columns"])),
+        columns=directory.column_names(row["relation"], numbers(row["columns"])),
+        references=directory.names[row["referred"]],
+        referred_columns=directory.column_names(row["referred"], numbers(row["referred_columns"])),
         on_update=ACTIONS[row["on_update"]],
         on_delete=ACTIONS[row["on_delete"]],
-        on_delete_columns=found.column_names(row["relation"], numbers(row["on_delete_columns"])),
+        on_delete_columns=directory.column_names(
+            row["relation"], numbers(row["on_delete_columns"])
+        ),
         match=MATCHES[row["match"]],
         deferrable=_deferral(row),
         period=row["period"],

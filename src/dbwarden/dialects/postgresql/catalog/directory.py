@@ -65,13 +65,15 @@ def _name(row: Row) -> QualifiedName:
     return QualifiedName(row["namespace"], row["name"])
 
 
-def add_comments(found: Directory, rows: Iterable[Row]) -> None:
+def add_comments(directory: Directory, rows: Iterable[Row]) -> None:
     """Register comments by their objects."""
-    found.comments.update({(row["class"], row["oid"], row["part"]): row["text"] for row in rows})
+    directory.comments.update(
+        {(row["class"], row["oid"], row["part"]): row["text"] for row in rows}
+    )
 
 
 def add_relations(
-    found: Directory, rows: Iterable[Row], exclude: Collection[QualifiedName]
+    directory: Directory, rows: Iterable[Row], exclude: Collection[QualifiedName]
 ) -> None:
     """Register tables, views and composite types, except those in *exclude*."""
     for row in rows:
@@ -80,82 +82,82 @@ def add_relations(
             continue
         kind = RELATION_KINDS[row["kind"]]
         ref = ref_of(kind, name, "foreign table" if kind is ObjectKind.OTHER else None)
-        found.names[row["oid"]] = name
-        found.refs[classes.CLASS, row["oid"]] = ref
-        found.refs[classes.TYPE, row["row_type"]] = ref
+        directory.names[row["oid"]] = name
+        directory.refs[classes.CLASS, row["oid"]] = ref
+        directory.refs[classes.TYPE, row["row_type"]] = ref
 
 
-def add_sequences(found: Directory, rows: Iterable[Row]) -> None:
+def add_sequences(directory: Directory, rows: Iterable[Row]) -> None:
     """Register sequences, except those of excluded tables."""
     for row in rows:
-        if row["owner"] is None or row["owner"] in found.names:
-            found.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, _name(row))
+        if row["owner"] is None or row["owner"] in directory.names:
+            directory.refs[classes.CLASS, row["oid"]] = ref_of(ObjectKind.SEQUENCE, _name(row))
 
 
-def add_types(found: Directory, rows: Iterable[Row]) -> None:
+def add_types(directory: Directory, rows: Iterable[Row]) -> None:
     """Register enums, domains and other types; a row type resolves to its relation."""
     for row in rows:
         kind = TYPE_KINDS.get(row["kind"])
         if row["relation"]:
-            ref = found.refs.get((classes.CLASS, row["relation"]))
+            ref = directory.refs.get((classes.CLASS, row["relation"]))
         elif kind is not None:
             ref = ref_of(kind, _name(row))
         else:
             ref = ref_of(ObjectKind.OTHER, _name(row), OTHER_TYPES.get(row["kind"], "base type"))
         if ref is not None:
-            found.refs[classes.TYPE, row["oid"]] = ref
-            found.refs[classes.TYPE, row["array_oid"]] = ref
+            directory.refs[classes.TYPE, row["oid"]] = ref
+            directory.refs[classes.TYPE, row["array_oid"]] = ref
             for oid in row["multirange"] or ():
-                found.refs[classes.TYPE, oid] = ref
+                directory.refs[classes.TYPE, oid] = ref
 
 
-def add_rest(found: Directory, rows: Rows) -> None:
+def add_rest(directory: Directory, rows: Rows) -> None:
     """Register the other objects; a member of an extension resolves to the extension."""
-    _add_named(found, rows)
+    _add_named(directory, rows)
     for catalog, kind, part in (
         (classes.TRIGGER, ObjectKind.TRIGGER, rows.triggers),
         (classes.REWRITE, ObjectKind.RULE, rows.rules),
         (classes.POLICY, ObjectKind.POLICY, rows.policies),
     ):
         for row in part:
-            if row["relation"] in found.names:
-                own = found.refs[classes.CLASS, row["relation"]]
-                named = ref_of(kind, found.names[row["relation"]], row["name"])
-                found.refs[catalog, row["oid"]] = own if row["name"] == "_RETURN" else named
+            if row["relation"] in directory.names:
+                own = directory.refs[classes.CLASS, row["relation"]]
+                named = ref_of(kind, directory.names[row["relation"]], row["name"])
+                directory.refs[catalog, row["oid"]] = own if row["name"] == "_RETURN" else named
     for row in rows.members:
-        owner = found.refs.get((classes.EXTENSION, row["extension"]))
+        owner = directory.refs.get((classes.EXTENSION, row["extension"]))
         if owner is not None:
-            found.refs.setdefault((row["class"], row["oid"]), owner)
+            directory.refs.setdefault((row["class"], row["oid"]), owner)
 
 
-def _add_named(found: Directory, rows: Rows) -> None:
+def _add_named(directory: Directory, rows: Rows) -> None:
     for row in rows.namespaces:
-        found.refs[classes.NAMESPACE, row["oid"]] = Ref(ObjectKind.NAMESPACE, None, row["name"])
+        directory.refs[classes.NAMESPACE, row["oid"]] = Ref(ObjectKind.NAMESPACE, None, row["name"])
     for row in rows.extensions:
-        found.refs[classes.EXTENSION, row["oid"]] = Ref(ObjectKind.EXTENSION, None, row["name"])
+        directory.refs[classes.EXTENSION, row["oid"]] = Ref(ObjectKind.EXTENSION, None, row["name"])
     for kind, part in (
         (ObjectKind.ROUTINE, rows.routines),
         (ObjectKind.AGGREGATE, rows.aggregates),
     ):
         for row in part:
-            found.refs[classes.PROC, row["oid"]] = ref_of(kind, _name(row), row["identity"])
+            directory.refs[classes.PROC, row["oid"]] = ref_of(kind, _name(row), row["identity"])
     for row in rows.statistics:
-        found.refs[classes.STATISTICS, row["oid"]] = ref_of(ObjectKind.STATISTICS, _name(row))
+        directory.refs[classes.STATISTICS, row["oid"]] = ref_of(ObjectKind.STATISTICS, _name(row))
     for row in rows.event_triggers:
         ref = Ref(ObjectKind.EVENT_TRIGGER, None, row["name"])
-        found.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
+        directory.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
     for row in rows.others:
         if row["class"] not in (classes.TRIGGER, classes.CONSTRAINT):  # parts of a table
             ref = ref_of(ObjectKind.OTHER, _name(row), row["kind"])
-            found.refs.setdefault((row["class"], row["oid"]), ref)
+            directory.refs.setdefault((row["class"], row["oid"]), ref)
 
 
-def dependencies(found: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:
+def dependencies(directory: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:
     """Return sorted pairs of an object of the schema and one that it needs."""
     pairs: dict[tuple[Key, Key], tuple[Ref, Ref]] = {}
     for row in rows.dependencies:
-        user = found.resolve(row["class"], row["oid"], row["part"])
-        needed = found.resolve(row["needed_class"], row["needed_oid"], row["needed_part"])
+        user = directory.resolve(row["class"], row["oid"], row["part"])
+        needed = directory.resolve(row["needed_class"], row["needed_oid"], row["needed_part"])
         if user is not None and needed is not None:
             pairs[user.sort_key, needed.sort_key] = (user, needed)
     return tuple([pairs[key] for key in sorted(pairs) if key[0] != key[1]])

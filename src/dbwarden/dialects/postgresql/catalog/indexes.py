@@ -11,43 +11,45 @@ from dbwarden.dialects.postgresql.catalog.rows import Row, numbers
 from dbwarden.schema import Index, IndexColumn, ObjectKind, Ref
 
 
-def add_indexes(found: Directory, parts: Parts, rows: Iterable[Row]) -> None:
+def add_indexes(directory: Directory, parts: Parts, rows: Iterable[Row]) -> None:
     """Register and build the indexes of tables and materialized views."""
     for row in rows:
         relation = row["relation"]
-        name = found.names.get(relation)
+        name = directory.names.get(relation)
         if name is None:
             continue
-        found.refs[classes.CLASS, row["oid"]] = Ref(ObjectKind.INDEX, name.namespace, row["name"])
+        directory.refs[classes.CLASS, row["oid"]] = Ref(
+            ObjectKind.INDEX, name.namespace, row["name"]
+        )
         if row["replica_identity"]:
             parts.identity_indexes[relation] = row["name"]
-        parts.indexes[relation].append(_index(found, parts, row))
+        parts.indexes[relation].append(_index(directory, parts, row))
 
 
-def _index(found: Directory, parts: Parts, row: Row) -> Index:
+def _index(directory: Directory, parts: Parts, row: Row) -> Index:
     count = row["key_count"]
     columns = numbers(row["columns"])
     return Index(
         name=row["name"],
-        columns=_index_columns(found, parts, row, columns[:count]),
+        columns=_index_columns(directory, parts, row, columns[:count]),
         unique=row["unique"],
         method=row["method"],
-        include=found.column_names(row["relation"], columns[count:]) if columns[count:] else (),
+        include=directory.column_names(row["relation"], columns[count:]) if columns[count:] else (),
         where=row["where"],
         nulls_not_distinct=row["nulls_not_distinct"],
         parameters=parameters(row["options"]),
         clustered=row["clustered"],
         valid=row["valid"],
-        comment=found.comment(classes.CLASS, row["oid"]),
+        comment=directory.comment(classes.CLASS, row["oid"]),
         inherited=row["inherited"],
     )
 
 
 def _index_columns(
-    found: Directory, parts: Parts, row: Row, columns: tuple[int, ...]
+    directory: Directory, parts: Parts, row: Row, columns: tuple[int, ...]
 ) -> tuple[IndexColumn, ...]:
     relation, expressions = row["relation"], row["expressions"]
-    names = found.columns[relation]
+    names = directory.columns[relation]
     own = parts.index_attributes.get(row["oid"], {})
     each = zip(
         columns,

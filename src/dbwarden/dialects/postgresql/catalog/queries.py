@@ -12,7 +12,7 @@ from dbwarden.dialects.postgresql.catalog.ranges import MULTIRANGE
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 
-def _owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
+def _is_extension_owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     """Return a condition that is true if an extension owns the object."""
     return (
         f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
@@ -20,7 +20,7 @@ def _owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     )
 
 
-def _made_along(catalog: LiteralString, oid: LiteralString) -> LiteralString:
+def _is_internal(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     """Return a condition that is true if another object created it: functions of a range type."""
     return (
         f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
@@ -39,7 +39,7 @@ def _collation(oid: LiteralString) -> LiteralString:
 
 NAMESPACES: LiteralString = f"""
 SELECT n.oid::int8 AS oid, n.nspname::text AS name
-FROM pg_namespace n WHERE {SYSTEM} AND NOT {_owned("pg_namespace", "n.oid")}
+FROM pg_namespace n WHERE {SYSTEM} AND NOT {_is_extension_owned("pg_namespace", "n.oid")}
 """
 
 EXTENSIONS: LiteralString = """
@@ -78,11 +78,11 @@ LEFT JOIN pg_type b ON b.oid = t.typbasetype
 LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE {SYSTEM} AND (t.typtype IN ('e', 'd', 'r') OR c.relkind IN ('c')
       OR (t.typtype = 'b' AND t.typelem = 0))
-  AND NOT {_owned("pg_type", "t.oid")}
+  AND NOT {_is_extension_owned("pg_type", "t.oid")}
 """
 
 
-_OF_NO_EXTENSION: LiteralString = f"NOT {_owned('pg_class', 'c.oid')}"
+_OF_NO_EXTENSION: LiteralString = f"NOT {_is_extension_owned('pg_class', 'c.oid')}"
 
 
 def relations(version: int, *, members: bool) -> LiteralString:
@@ -275,7 +275,7 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
        pg_get_function_result(p.oid) AS returns, pg_get_functiondef(p.oid) AS definition,
        p.proacl IS NOT NULL AS granted
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND {plain} AND NOT {_made_along("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND {plain} AND NOT {_is_internal("pg_proc", "p.oid")}
 """
 
 
@@ -313,7 +313,7 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
 FROM pg_aggregate a
 JOIN pg_proc p ON p.oid = a.aggfnoid
 JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND NOT {_owned("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND NOT {_is_extension_owned("pg_proc", "p.oid")}
 """
 
 
@@ -333,7 +333,7 @@ WHERE {SYSTEM} AND NOT g.tgisinternal {clone}
 EVENT_TRIGGERS: LiteralString = f"""
 SELECT v.oid::int8 AS oid, v.evtname::text AS name, v.evtevent::text AS event,
        v.evtfoid::regproc::text AS function, v.evtenabled::text AS enabled, v.evttags AS tags
-FROM pg_event_trigger v WHERE NOT {_owned("pg_event_trigger", "v.oid")}
+FROM pg_event_trigger v WHERE NOT {_is_extension_owned("pg_event_trigger", "v.oid")}
 """
 
 RULES: LiteralString = f"""

@@ -25,25 +25,27 @@ from dbwarden.schema import (
 C = TypeVar("C")
 
 
-def add_tables(found: Directory, parts: Parts, rows: Rows) -> None:
+def add_tables(directory: Directory, parts: Parts, rows: Rows) -> None:
     """Build the tables once all their parts are known."""
     parents: defaultdict[int, list[QualifiedName]] = defaultdict(list)
     for row in rows.inheritance:
-        if row["parent"] in found.names:
-            parents[row["child"]].append(found.names[row["parent"]])
+        if row["parent"] in directory.names:
+            parents[row["child"]].append(directory.names[row["parent"]])
     for row in rows.relations:
-        if row["kind"] in "rp" and row["oid"] in found.names:
-            parts.tables.append(_table(found, parts, tuple(parents.get(row["oid"], ())), row))
+        if row["kind"] in "rp" and row["oid"] in directory.names:
+            parts.tables.append(_table(directory, parts, tuple(parents.get(row["oid"], ())), row))
 
 
-def _table(found: Directory, parts: Parts, parents: tuple[QualifiedName, ...], row: Row) -> Table:
+def _table(
+    directory: Directory, parts: Parts, parents: tuple[QualifiedName, ...], row: Row
+) -> Table:
     oid = row["oid"]
     made: defaultdict[type, list[Constraint]] = defaultdict(list)
     for constraint in sorted(parts.constraints.get(oid, ()), key=attrgetter("name")):
         made[type(constraint)].append(constraint)
     keys = _of(PrimaryKey, made)
     return Table(
-        name=found.names[oid],
+        name=directory.names[oid],
         columns=parts.table_columns[oid],
         primary_key=keys[0] if keys else None,
         uniques=_of(Unique, made),
@@ -51,7 +53,7 @@ def _table(found: Directory, parts: Parts, parents: tuple[QualifiedName, ...], r
         checks=_of(Check, made),
         exclusions=_of(Exclusion, made),
         indexes=parts.indexes_of(oid),
-        comment=found.comment(classes.CLASS, oid),
+        comment=directory.comment(classes.CLASS, oid),
         parameters=table_parameters(row),
         unlogged=row["persistence"] == "u",
         access_method=row["access_method"],

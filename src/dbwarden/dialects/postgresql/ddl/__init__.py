@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from dbwarden.dialects.postgresql.ddl.bodies import unchecked, with_unchecked_bodies
+from dbwarden.dialects.postgresql.ddl.bodies import (
+    routines_to_leave_unchecked,
+    with_unchecked_bodies,
+)
 from dbwarden.dialects.postgresql.ddl.columns import add_column, alter_column, drop_column
 from dbwarden.dialects.postgresql.ddl.constraints import (
     add_constraint,
@@ -14,7 +17,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     drop_index,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, context
-from dbwarden.dialects.postgresql.ddl.enums import committed_apart
+from dbwarden.dialects.postgresql.ddl.enums import commit_new_values
 from dbwarden.dialects.postgresql.ddl.objects import (
     alter_object,
     create_object,
@@ -74,10 +77,10 @@ def render(
     found: list[PlannedStatement] = []
     for change in changes:
         found += _statements(ctx, change)
-    loose = unchecked(changes)
+    loose = routines_to_leave_unchecked(changes)
     if loose:
         found = list(with_unchecked_bodies(found, loose))
-    return committed_apart(tuple(found), desired.server_version)
+    return commit_new_values(tuple(found), desired.server_version)
 
 
 def _statements(ctx: Context, change: Change) -> list[PlannedStatement]:

@@ -36,7 +36,7 @@ CALLED = frozenset(
 )
 
 
-def unchecked(changes: Sequence[Change]) -> frozenset[Change]:
+def routines_to_leave_unchecked(changes: Sequence[Change]) -> frozenset[Change]:
     """Return *changes* that create functions whose bodies name objects created later."""
     later: set[str] = set()
     found: set[Change] = set()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from enum import Flag, auto
 
-from dbwarden.dialects.postgresql.ddl.casts import MODIFIER, STRINGS, cast, plain
+from dbwarden.dialects.postgresql.ddl.casts import MODIFIER, STRINGS, cast, without_modifier
 
 
 class Effect(Flag):
@@ -56,7 +56,7 @@ _ARRAY = re.compile(r"(\[\])+$")
 _BITS = ("bit", "bit varying")
 
 
-def effect(before: str, after: str) -> Effect:
+def conversion_effect(before: str, after: str) -> Effect:
     """Return the effect of the conversion from *before* to *after* on values that do not fit.
 
     Args:
@@ -64,8 +64,8 @@ def effect(before: str, after: str) -> Effect:
         after: The new type.
     """
     if _ARRAY.search(before) and _ARRAY.search(after):
-        return effect(_ARRAY.sub("", before), _ARRAY.sub("", after))
-    old, new = plain(before), plain(after)
+        return conversion_effect(_ARRAY.sub("", before), _ARRAY.sub("", after))
+    old, new = without_modifier(before), without_modifier(after)
     if new in STRINGS:
         return _to_string(before, after)
     if old in STRINGS:
@@ -84,7 +84,7 @@ def effect(before: str, after: str) -> Effect:
 
 
 def _to_string(before: str, after: str) -> Effect:
-    old, new, longest = plain(before), plain(after), _modifier(after)
+    old, new, longest = without_modifier(before), without_modifier(after), _modifier(after)
     if new == "name":
         return KEEPS if old == "name" else CHANGES
     length = _modifier(before)[0] if old in STRINGS and _modifier(before) else None
@@ -95,15 +95,15 @@ def _to_string(before: str, after: str) -> Effect:
 
 
 def _numbers(before: str, after: str) -> Effect:
-    old, new = plain(before), plain(after)
+    old, new = without_modifier(before), without_modifier(after)
     if new in _EXACT:
         return _to_float(before, old, new)
     if old in _EXACT:
         return REFUSES | CHANGES
     if old in _SIZES and new in _SIZES:
         return KEEPS if _SIZES.index(old) <= _SIZES.index(new) else REFUSES
-    whole, fraction = _room(before)
-    most, finest = _room(after, limit=True)
+    whole, fraction = _digits(before)
+    most, finest = _digits(after, limit=True)
     return (KEEPS if whole <= most else REFUSES) | (KEEPS if fraction <= finest else CHANGES)
 
 
@@ -117,14 +117,14 @@ def _to_float(before: str, old: str, new: str) -> Effect:
     return CHANGES if old not in _EXACT and _modifier(before) else REFUSES | CHANGES
 
 
-def _room(type_: str, *, limit: bool = False) -> tuple[float, float]:
+def _digits(type_: str, *, limit: bool = False) -> tuple[float, float]:
     """Return the digits before and after the point that *type_* has.
 
     Args:
         type_: An exact numeric type.
         limit: Whether every number with that many digits must fit: 9 digits in an integer.
     """
-    name, modifier = plain(type_), _modifier(type_)
+    name, modifier = without_modifier(type_), _modifier(type_)
     if name == "money":
         return _DIGITS[name] - limit, 2
     if name != "numeric":
@@ -138,8 +138,8 @@ def _room(type_: str, *, limit: bool = False) -> tuple[float, float]:
 def _bits(before: str, after: str) -> Effect:
     """Return the effect on bit strings, which assignments never cut or pad."""
     length, longest = _modifier(before), _modifier(after)
-    if plain(after) == "bit":
-        return KEEPS if plain(before) == "bit" and length == longest else REFUSES
+    if without_modifier(after) == "bit":
+        return KEEPS if without_modifier(before) == "bit" and length == longest else REFUSES
     return KEEPS if not longest or (length and length[0] <= longest[0]) else REFUSES
 
 
@@ -147,9 +147,9 @@ def _fractions(before: str, after: str) -> Effect:
     """Return the effect on times and intervals: rounded to their precision, cut to their fields."""
     if "interval " in after and MODIFIER.sub("", before) != MODIFIER.sub("", after):
         return CHANGES
-    if plain(after).startswith(("time", "interval")):
+    if without_modifier(after).startswith(("time", "interval")):
         old, new = ((_modifier(it) or (_PRECISION,))[0] for it in (before, after))
-        return KEEPS if plain(before) == "date" or old <= new else CHANGES
+        return KEEPS if without_modifier(before) == "date" or old <= new else CHANGES
     modifiers = (_modifier(before), _modifier(after))
     return KEEPS if not modifiers[1] or modifiers[0] == modifiers[1] else REFUSES | CHANGES
 

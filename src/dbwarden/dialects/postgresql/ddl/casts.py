@@ -59,7 +59,7 @@ FIELDS = re.compile(r"^interval( [a-z]+)+")
 BUILT_IN = frozenset(CASTS) | {"uuid", "oid", "tsvector", "tsquery", "bytea", '"char"', "pg_lsn"}
 
 
-def plain(type_: str) -> str:
+def without_modifier(type_: str) -> str:
     """Return *type_* without its modifier: ``character varying(50)`` is ``character varying``.
 
     The fields of an interval (``interval day to second``) are a modifier.
@@ -70,7 +70,7 @@ def plain(type_: str) -> str:
 
 def cast(before: str, after: str) -> Cast | None:
     """Return the context of the cast from *before* to *after*; ``None`` if there is none."""
-    old, new = plain(before), plain(after)
+    old, new = without_modifier(before), without_modifier(after)
     if old.endswith("[]") or new.endswith("[]"):
         if old.endswith("[]") and new.endswith("[]"):
             return cast(old.removesuffix("[]"), new.removesuffix("[]"))

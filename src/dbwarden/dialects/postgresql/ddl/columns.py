@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbwarden.dialects.postgresql.ddl.capacity import Effect, effect
-from dbwarden.dialects.postgresql.ddl.casts import cast, plain
+from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
+from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
 from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
 from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote, sequence_of
@@ -46,14 +46,14 @@ def column_clause(ctx: Context, table: QualifiedName, column: Column) -> str:
 def identity_clause(ctx: Context, table: QualifiedName, column: Column, identity: Identity) -> str:
     """Return ``GENERATED ... AS IDENTITY (...)``."""
     text = f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY"
-    options = sequence_options(identity.options, usual_options(column.type, identity.options))
+    options = sequence_options(identity.options, default_options(column.type, identity.options))
     usual = sequence_of(table, column.name)
     if identity.sequence is not None and identity.sequence != usual:
         options = [f"SEQUENCE NAME {ctx.name(identity.sequence)}", *options]
     return f"{text} ({' '.join(options)})" if options else text
 
 
-def usual_options(type_: str, options: SequenceOptions) -> SequenceOptions:
+def default_options(type_: str, options: SequenceOptions) -> SequenceOptions:
     """Return the server's defaults for the options that *options* do not set."""
     most = LARGEST.get(type_, LARGEST["bigint"])
     if options.increment > 0:
@@ -74,7 +74,7 @@ def sequence_options(now: SequenceOptions, was: SequenceOptions) -> list[str]:
     return [word for word, needed in words.items() if needed]
 
 
-def may_stand(was: SequenceOptions, now: SequenceOptions) -> bool:
+def can_start(was: SequenceOptions, now: SequenceOptions) -> bool:
     """Return whether a newly started sequence is within its new limits."""
     return now.minimum <= was.start <= now.maximum
 
@@ -147,7 +147,9 @@ def drop_column(ctx: Context, change: DropColumn) -> Statements:
     table = ctx.tables.get(change.table)
     again = table.column(name) if table is not None else None
     computed = change.column.generated is not None and (again is None or again.generated)
-    destroys = () if computed else (ctx.lost(ref_of(ObjectKind.COLUMN, change.table, name)),)
+    destroys = (
+        () if computed else (ctx.original_label(ref_of(ObjectKind.COLUMN, change.table, name)),)
+    )
     only = "ONLY " if change.only else ""
     text = f"ALTER TABLE {only}{own} DROP COLUMN {quote(name)}"
     yield statement(change, text, destroys=destroys)
@@ -186,7 +188,7 @@ def _retype(
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     moved = (before.type, before.collation) != (after.type, after.collation)
     default = before.default
-    again = moved and not _counts_on(before, after)
+    again = moved and not _only_resizes_serial(before, after)
     if default is not None and (again or after.default is None):
         why = "The default is given again in the new type." if moved and after.default else None
         yield statement(change, f"{alter} DROP DEFAULT", why=why)
@@ -198,10 +200,10 @@ def _retype(
         made = ctx.counters.get(ref_of(ObjectKind.COLUMN, table, after.name))
         if made is not None and after.type in LARGEST:
             name = literal(ctx.name(made.name))
-            yield behind_rows(ctx, change, name, made.options, table, after.name)
+            yield continue_after_rows(ctx, change, name, made.options, table, after.name)
 
 
-def _counts_on(before: Column, after: Column) -> bool:
+def _only_resizes_serial(before: Column, after: Column) -> bool:
     """Return whether a serial column only changes its size, so that its default remains valid."""
     same = before.default == after.default and (before.default or "").startswith("nextval(")
     return same and before.type in LARGEST and after.type in LARGEST
@@ -226,7 +228,7 @@ def _type_statements(
     if after.generated is not None or before.type == after.type:
         yield written
         return
-    what = effect(ctx.base_type(before.type), ctx.base_type(after.type))
+    what = conversion_effect(ctx.base_type(before.type), ctx.base_type(after.type))
     if what and asked is not None:
         what = Effect.CHANGES  # an expression may cut what the plain conversion refuses
     if Effect.CHANGES in what:
@@ -260,7 +262,7 @@ def conversion(ctx: Context, label: str, before: Column, after: Column) -> str |
         return None
     if way == "explicit":
         return f"{name}::{after.type}"
-    if _own_type(before.type) and _own_type(after.type):
+    if _is_user_type(before.type) and _is_user_type(after.type):
         array = "[]" if after.type.endswith("[]") else ""
         return f"{name}::text{array}::{after.type}"
     raise UnsupportedChange(
@@ -269,10 +271,10 @@ def conversion(ctx: Context, label: str, before: Column, after: Column) -> str |
     )
 
 
-def _own_type(type_: str) -> bool:
+def _is_user_type(type_: str) -> bool:
     """Return whether the type is user-defined; enums and domains are converted through text."""
     known = LARGEST.keys() | {"uuid", "bytea", "json", "jsonb", "boolean", "numeric", "date"}
-    name = plain(type_).removesuffix("[]")
+    name = without_modifier(type_).removesuffix("[]")
     return name not in known and " " not in name
 
 
@@ -299,7 +301,7 @@ def _identity(
         yield statement(change, f"{alter} SET GENERATED {sort}")
     options = retyped_options(was.options, before.type, after.type)
     words = [f"SET {word}" for word in sequence_options(now.options, options)]
-    begins_anew = not may_stand(was.options, now.options)
+    begins_anew = not can_start(was.options, now.options)
     if words:
         yield statement(change, " ".join([alter, *words, *(["RESTART"] if begins_anew else [])]))
     if begins_anew:
@@ -313,10 +315,10 @@ def _continue_counting(
     ctx: Context, change: Change, table: QualifiedName, column: Column, identity: Identity
 ) -> PlannedStatement:
     sequence = f"pg_get_serial_sequence({literal(ctx.name(table))}, {literal(column.name)})"
-    return behind_rows(ctx, change, sequence, identity.options, table, column.name)
+    return continue_after_rows(ctx, change, sequence, identity.options, table, column.name)
 
 
-def behind_rows(
+def continue_after_rows(
     ctx: Context,
     change: Change,
     sequence: str,
@@ -345,7 +347,7 @@ def _settings(
         yield statement(change, f"{alter} SET STATISTICS {target}")
     if before.storage != after.storage:
         yield statement(
-            change, f"{alter} SET STORAGE {after.storage or _usual_storage(ctx, after)}"
+            change, f"{alter} SET STORAGE {after.storage or _default_storage(ctx, after)}"
         )
     if before.compression != after.compression:
         yield statement(change, f"{alter} SET COMPRESSION {after.compression or 'default'}")
@@ -360,7 +362,7 @@ def _settings(
         yield statement(change, f"COMMENT ON COLUMN {on} IS {literal_or_null(after.comment)}")
 
 
-def _usual_storage(ctx: Context, column: Column) -> str:
+def _default_storage(ctx: Context, column: Column) -> str:
     if ctx.desired.server_version >= SET_STORAGE_DEFAULT_VERSION:
         return "DEFAULT"
-    return "MAIN" if plain(column.type) in ("numeric", "inet", "cidr") else "EXTENDED"
+    return "MAIN" if without_modifier(column.type) in ("numeric", "inet", "cidr") else "EXTENDED"

@@ -48,7 +48,7 @@ def _value(value: str) -> str:
 def constraint_clause(ctx: Context, constraint: Constraint) -> str:
     """Return ``CONSTRAINT name ...``, as in CREATE TABLE and after ADD."""
     named = f"CONSTRAINT {quote(constraint.name)} " if constraint.name is not None else ""
-    return named + _body(ctx, constraint) + _ending(constraint)
+    return named + _body(ctx, constraint) + _suffix(constraint)
 
 
 def _body(ctx: Context, constraint: Constraint) -> str:
@@ -115,7 +115,7 @@ def _foreign_key(ctx: Context, key: ForeignKey) -> str:
     return text
 
 
-def _ending(constraint: Constraint) -> str:
+def _suffix(constraint: Constraint) -> str:
     text = ""
     if not isinstance(constraint, Check) and constraint.deferrable is not None:
         text += " DEFERRABLE"
@@ -177,7 +177,7 @@ def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
     if not isinstance(after, Check | ForeignKey):
         yield from _attach(ctx, change, after)
     if "deferrable" in changed and isinstance(after, ForeignKey):
-        deferral = _ending(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
+        deferral = _suffix(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
         if after.deferrable == "immediate":
             deferral = " DEFERRABLE INITIALLY IMMEDIATE"
         yield statement(change, f"ALTER TABLE {own}\n    ALTER CONSTRAINT {name}{deferral}")
@@ -273,7 +273,7 @@ def add_index(ctx: Context, change: AddIndex) -> Statements:
 def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
     """Set the properties of a new index that CREATE INDEX cannot express."""
     name = ctx.index(table, index.name)
-    yield from _targets(change, name, index.columns)
+    yield from _statistics_targets(change, name, index.columns)
     if index.clustered:
         yield _cluster(change, ctx.name(table), index.name, True)
     if index.comment is not None:
@@ -281,7 +281,7 @@ def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index
         yield statement(change, f"COMMENT ON INDEX {name} IS {text}")
 
 
-def _targets(
+def _statistics_targets(
     change: Change,
     name: str,
     after: tuple[IndexColumn, ...],
@@ -308,7 +308,7 @@ def alter_index(ctx: Context, change: AlterIndex) -> Statements:
     yield from _attach(ctx, change, after)
     for text in set_parameters("INDEX", name, before.parameters, after.parameters):
         yield statement(change, text)
-    yield from _targets(change, name, after.columns, before.columns)
+    yield from _statistics_targets(change, name, after.columns, before.columns)
     if before.clustered != after.clustered:
         yield _cluster(change, ctx.name(change.table), after.name, after.clustered)
     if before.comment != after.comment:

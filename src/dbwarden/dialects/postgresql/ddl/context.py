@@ -61,7 +61,7 @@ class Context:
     original_names: Mapping[Ref, str]
     dropped_before_table: frozenset[Ref]
     tables: dict[QualifiedName, Table]
-    swapped: Mapping[tuple[QualifiedName, str], str]
+    old_index_names: Mapping[tuple[QualifiedName, str], str]
 
     def name(self, name: QualifiedName) -> str:
         """Return *name* as SQL, without the default namespace."""
@@ -73,7 +73,7 @@ class Context:
         whole = name.name if plain else str(name)
         return whole if part is None else f"{whole}.{part}"
 
-    def lost(self, ref: Ref) -> str:
+    def original_label(self, ref: Ref) -> str:
         """Return the label of a dropped table or column by its original name."""
         own = self.original_names.get(ref, ref.part or ref.name)
         if ref.part is not None:
@@ -120,7 +120,7 @@ class Context:
             return SERIALS[column.type]
         return None
 
-    def goes_along(self, obj: SchemaObject) -> bool:
+    def is_dropped_with_owner(self, obj: SchemaObject) -> bool:
         """Return whether *obj* is dropped together with the object it belongs to."""
         match obj:
             case _ if obj.ref in self.dropped_before_table:
@@ -159,26 +159,28 @@ def context(
         original_names=original_names(changes),
         dropped_before_table=dropped_before_table(current),
         tables={table.name: table for table in desired.tables},
-        swapped=_old_names(_swapped(changes, current), current, desired),
+        old_index_names=_old_names(_replaced_indexes(changes, current), current, desired),
     )
 
 
-def _swapped(changes: Sequence[Change], current: Schema) -> Iterable[tuple[QualifiedName, str]]:
+def _replaced_indexes(
+    changes: Sequence[Change], current: Schema
+) -> Iterable[tuple[QualifiedName, str]]:
     """Yield recreated indexes that can keep serving queries until the new one is built."""
     gone = {(c.table, c.column.name) for c in changes if isinstance(c, DropColumn)}
     made = {(c.table, c.index.name) for c in changes if isinstance(c, AddIndex)}
-    standing = _on_what_goes(changes, current)
+    dependents = _dependents_of_dropped(changes, current)
     for change in changes:
         if isinstance(change, DropIndex) and (change.table, change.index.name) in made:
             keys = {column.column for column in change.index.columns} | {*change.index.include}
             lost = {name for table, name in gone if table == change.table}
             plain = change.index.where is None and None not in keys
-            stands = index_ref(change.table, change.index) in standing
-            if not stands and (not lost or (plain and not lost & keys)):
+            is_dependent = index_ref(change.table, change.index) in dependents
+            if not is_dependent and (not lost or (plain and not lost & keys)):
                 yield change.table, change.index.name
 
 
-def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
+def _dependents_of_dropped(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
     """Return the objects that need a function or type that the plan drops or recreates."""
     gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
     gone |= {was.ref for c in changes if isinstance(c, RebuildType) for was, _ in c.types}
@@ -190,16 +192,16 @@ def _on_what_goes(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
 
 
 def _old_names(
-    swapped: Iterable[tuple[QualifiedName, str]], *schemas: Schema
+    replaced: Iterable[tuple[QualifiedName, str]], *schemas: Schema
 ) -> Mapping[tuple[QualifiedName, str], str]:
-    """Return the temporary name of each of the *swapped* indexes."""
+    """Return the temporary name of each of the *replaced* indexes."""
     taken: set[str] = set()
     for schema in schemas:
         for relations in (schema.tables, schema.materialized_views):
             for relation in relations:
                 taken.update((relation.name.name, *(index.name for index in relation.indexes)))
     found: dict[tuple[QualifiedName, str], str] = {}
-    for table, name in swapped:
+    for table, name in replaced:
         found[table, name] = free_name(name, "__old", taken)
         taken.add(found[table, name])
     return found

@@ -9,7 +9,7 @@ IN_TRANSACTION_VERSION = 120000
 ADDS = re.compile(r"ALTER TYPE (?P<type>.+) ADD VALUE (?P<value>'(?:[^']|'')*')")
 
 
-def committed_apart(
+def commit_new_values(
     statements: tuple[PlannedStatement, ...], server_version: int
 ) -> tuple[PlannedStatement, ...]:
     """Return *statements* with a separate transaction for each new value that is used later."""

@@ -91,7 +91,7 @@ def drop_object(ctx: Context, change: Drop) -> Statements:
     obj = change.obj
     if isinstance(obj, Other):
         raise _unsupported(obj)
-    if ctx.goes_along(obj):
+    if ctx.is_dropped_with_owner(obj):
         return
     if isinstance(obj, Grant | DefaultPrivileges):
         yield from change_privileges(ctx, change, obj, before=obj, after=None)

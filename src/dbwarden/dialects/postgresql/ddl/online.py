@@ -28,29 +28,31 @@ from dbwarden.schema import (
 )
 
 Statements = Iterator[PlannedStatement]
-BUILT_APART = "Built without blocking writes; cannot run in a transaction."
-VALIDATED_APART = "Existing rows are checked without blocking writes; committed separately."
+BUILT_CONCURRENTLY = "Built without blocking writes; cannot run in a transaction."
+VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
 VALIDATED_CHECK_VERSION = 120000
 
 
 def online(ctx: Context, change: Change) -> Statements | None:
     """Return the statements that make *change* without blocking; ``None`` if the plain ones do."""
     match change:
-        case AddIndex(table=table) if _there(ctx, table):
+        case AddIndex(table=table) if _may_have_rows(ctx, table):
             return _add_index(ctx, change)
-        case DropIndex(table=table) if _there(ctx, table):
+        case DropIndex(table=table) if _may_have_rows(ctx, table):
             return _drop_index(ctx, change)
-        case AddConstraint(table=table, constraint=ForeignKey() | Check()) if _there(ctx, table):
-            return _not_valid(ctx, change)
-        case AddConstraint(table=table, constraint=(PrimaryKey() | Unique()) as key) if (
-            _there(ctx, table) and not key.without_overlaps
+        case AddConstraint(table=table, constraint=ForeignKey() | Check()) if _may_have_rows(
+            ctx, table
         ):
-            return _through_index(ctx, change, key)
+            return _add_not_valid(ctx, change)
+        case AddConstraint(table=table, constraint=(PrimaryKey() | Unique()) as key) if (
+            _may_have_rows(ctx, table) and not key.without_overlaps
+        ):
+            return _add_by_index(ctx, change, key)
         case _:
             return None
 
 
-def _there(ctx: Context, table: QualifiedName) -> bool:
+def _may_have_rows(ctx: Context, table: QualifiedName) -> bool:
     """Return whether a table may have rows and supports CONCURRENTLY: partitioned ones do not."""
     found = ctx.tables.get(table)
     partitioned = found is not None and found.partition_by is not None
@@ -60,25 +62,25 @@ def _there(ctx: Context, table: QualifiedName) -> bool:
 def _add_index(ctx: Context, change: AddIndex) -> Statements:
     table, index = change.table, change.index
     text = index_text(ctx, table, index, online=True)
-    yield statement(change, text, why=BUILT_APART, transactional=False)
+    yield statement(change, text, why=BUILT_CONCURRENTLY, transactional=False)
     yield from after_index(ctx, change, table, index)
-    if (table, index.name) in ctx.swapped:
-        old = ctx.index(table, ctx.swapped[table, index.name])
+    if (table, index.name) in ctx.old_index_names:
+        old = ctx.index(table, ctx.old_index_names[table, index.name])
         yield statement(change, f"DROP INDEX CONCURRENTLY {old}", transactional=False)
 
 
 def _drop_index(ctx: Context, change: DropIndex) -> Statements:
     table, name = change.table, change.index.name
     own = ctx.index(table, name)
-    if (table, name) in ctx.swapped:
-        new = quote(ctx.swapped[table, name])
+    if (table, name) in ctx.old_index_names:
+        new = quote(ctx.old_index_names[table, name])
         why = "The old index stays in use until the new one is built."
         yield statement(change, f"ALTER INDEX {own} RENAME TO {new}", why=why)
     else:
         yield statement(change, f"DROP INDEX CONCURRENTLY {own}", transactional=False)
 
 
-def _not_valid(ctx: Context, change: AddConstraint) -> Statements:
+def _add_not_valid(ctx: Context, change: AddConstraint) -> Statements:
     constraint = change.constraint
     assert isinstance(constraint, ForeignKey | Check)
     table = ctx.name(change.table)
@@ -87,11 +89,11 @@ def _not_valid(ctx: Context, change: AddConstraint) -> Statements:
     yield statement(change, f"ALTER TABLE {table}\n    ADD {clause}")
     if constraint.validated and constraint.enforced:
         text = f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(constraint.name or '')}"
-        yield statement(change, text, why=VALIDATED_APART, transactional=False)
+        yield statement(change, text, why=VALIDATED_SEPARATELY, transactional=False)
     yield from after_constraint(ctx, change, change.table, constraint)
 
 
-def _through_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique) -> Statements:
+def _add_by_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique) -> Statements:
     index = Index(
         name=key.name or "",
         columns=tuple(IndexColumn(column=name) for name in key.columns),
@@ -101,7 +103,7 @@ def _through_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique
         parameters=key.parameters,
     )
     built = index_text(ctx, change.table, index, online=True)
-    yield statement(change, built, why=BUILT_APART, transactional=False)
+    yield statement(change, built, why=BUILT_CONCURRENTLY, transactional=False)
     word = "PRIMARY KEY" if isinstance(key, PrimaryKey) else "UNIQUE"
     ending = "" if key.deferrable is None else " DEFERRABLE"
     ending += " INITIALLY DEFERRED" if key.deferrable == "deferred" else ""
@@ -117,7 +119,7 @@ def with_checked_not_null(
     """Yield *statements* with a check, validated without blocking, before each SET NOT NULL."""
     own, name = ctx.name(table), quote(column)
     check = quote(f"{table.name[:25]}_{column[:25]}_filled")
-    usable = ctx.desired.server_version >= VALIDATED_CHECK_VERSION and _there(ctx, table)
+    usable = ctx.desired.server_version >= VALIDATED_CHECK_VERSION and _may_have_rows(ctx, table)
     for item in statements:
         if not usable or not item.text.endswith(" SET NOT NULL"):
             yield item
@@ -125,6 +127,6 @@ def with_checked_not_null(
         add = f"ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID"
         yield statement(item.change, f"ALTER TABLE {own}\n    {add}", why=item.why)
         validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
-        yield statement(item.change, validate, why=VALIDATED_APART, transactional=False)
+        yield statement(item.change, validate, why=VALIDATED_SEPARATELY, transactional=False)
         yield replace(item, why="The validated check makes a scan unnecessary.")
         yield statement(item.change, f"ALTER TABLE {own} DROP CONSTRAINT {check}")

@@ -31,7 +31,7 @@ def create_table(ctx: Context, change: CreateTable) -> Statements:
     for constraint in table.constraints:
         if not constraint.inherited:
             yield from after_constraint(ctx, change, table.name, constraint)
-    yield from _switches(ctx, change, Table(name=table.name), table)
+    yield from _table_settings(ctx, change, Table(name=table.name), table)
 
 
 def _create_text(ctx: Context, table: Table) -> str:
@@ -62,12 +62,12 @@ def _inherited_columns(ctx: Context, change: CreateTable) -> Statements:
     for column in table.columns:
         if column.inherited:
             for parent in parents(table):
-                given = _given(ctx.tables.get(parent), column)
+                given = _inherited_column(ctx.tables.get(parent), column)
                 if given is not None and given != column:
                     yield from column_changes(ctx, change, table.name, given, column)
 
 
-def _given(parent: Table | None, column: Column) -> Column | None:
+def _inherited_column(parent: Table | None, column: Column) -> Column | None:
     """Return a child's column as inherited from *parent*."""
     own = parent.column(column.name) if parent is not None else None
     if own is None:
@@ -90,7 +90,9 @@ def _given(parent: Table | None, column: Column) -> Column | None:
 def drop_table(ctx: Context, change: DropTable) -> Statements:
     """Drop a table with its rows."""
     name = change.table.name
-    yield statement(change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.lost(change.table.ref),))
+    yield statement(
+        change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.original_label(change.table.ref),)
+    )
 
 
 def alter_table(ctx: Context, change: AlterTable) -> Statements:
@@ -112,7 +114,7 @@ def alter_table(ctx: Context, change: AlterTable) -> Statements:
         yield statement(change, f"ALTER TABLE {name} SET ACCESS METHOD {method}")
     for text in set_parameters("TABLE", name, before.parameters, after.parameters):
         yield statement(change, text)
-    yield from _switches(ctx, change, before, after)
+    yield from _table_settings(ctx, change, before, after)
 
 
 def _parents(ctx: Context, change: AlterTable) -> Statements:
@@ -138,7 +140,7 @@ def _partition(ctx: Context, of: PartitionOf, what: str) -> str:
     return f"ALTER TABLE {ctx.name(of.parent)}\n    {what}"
 
 
-def _switches(
+def _table_settings(
     ctx: Context, change: CreateTable | AlterTable, before: Table, after: Table
 ) -> Statements:
     """Set row security, replica identity and comment."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.columns import (
-    behind_rows,
-    may_stand,
+    can_start,
+    continue_after_rows,
+    default_options,
     retyped_options,
     sequence_options,
-    usual_options,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
 from dbwarden.dialects.postgresql.ddl.names import (
@@ -123,7 +123,7 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
         label, refused = ctx.label(before.name), () if mapped else values
         rename = f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}"
         yield replace(
-            statement(change, rename, why=_why(before, after)),
+            statement(change, rename, why=_reason(before, after)),
             removes=tuple(ctx.label(before.name, value) for value in values),
             refuses=tuple(f"a value of {label} is {literal(value)}" for value in refused),
         )
@@ -136,7 +136,7 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
             case CompositeType():
                 yield from create_composite(ctx, change, after)
     for table, was, now in change.columns:
-        yield from _move(ctx, change, table, was, now)
+        yield from _convert_column(ctx, change, table, was, now)
     for old in reversed(gone):
         yield statement(change, f"DROP TYPE {ctx.name(old)}")
 
@@ -149,7 +149,7 @@ def _old_name(ctx: Context, name: QualifiedName) -> QualifiedName:
     return QualifiedName(name.namespace, free_name(name.name, "__old", taken))
 
 
-def _why(before: Rebuilt, after: Rebuilt) -> str:
+def _reason(before: Rebuilt, after: Rebuilt) -> str:
     match before:
         case _ if before == after:
             return "It depends on a type that is recreated."
@@ -165,7 +165,7 @@ def _values(type_: Rebuilt) -> tuple[str, ...]:
     return type_.values if isinstance(type_, Enum) else ()
 
 
-def _move(
+def _convert_column(
     ctx: Context, change: RebuildType, table: QualifiedName, was: Column, now: Column
 ) -> Statements:
     name = quote(now.name)
@@ -238,7 +238,7 @@ def _renamed_checks(
     kept = {check.name for check in before} & {check.name for check in after}
     came = [check for check in after if check.name not in kept]
     for was in before:
-        like = [now for now in came if now.expression == was.expression and _stays(was, now)]
+        like = [now for now in came if now.expression == was.expression and _is_unchanged(was, now)]
         if was.name not in kept and like:
             came.remove(like[0])
             yield was.name, like[0].name
@@ -247,7 +247,7 @@ def _renamed_checks(
 def _domain_check(
     change: Change, domain: str, was: DomainCheck | None, now: DomainCheck | None
 ) -> Statements:
-    stays = was is not None and now is not None and _stays(was, now)
+    stays = was is not None and now is not None and _is_unchanged(was, now)
     if was is not None and not stays:
         yield statement(change, f"ALTER DOMAIN {domain} DROP CONSTRAINT {quote(was.name)}")
     if now is None:
@@ -262,7 +262,7 @@ def _domain_check(
         yield _check_comment(change, domain, now)
 
 
-def _stays(was: DomainCheck, now: DomainCheck) -> bool:
+def _is_unchanged(was: DomainCheck, now: DomainCheck) -> bool:
     """Return whether a check need not be recreated."""
     return was.expression == now.expression and now.validated >= was.validated
 
@@ -299,7 +299,7 @@ def alter_composite(
             yield statement(change, text, destroys=lost)
         elif was is None and now is not None:
             yield statement(change, f"ALTER TYPE {name} ADD ATTRIBUTE {_attribute(now)}")
-        elif was is not None and now is not None and _shape(was) != _shape(now):
+        elif was is not None and now is not None and _type_of(was) != _type_of(now):
             collate = f" COLLATE {now.collation}" if now.collation is not None else ""
             what = f"ALTER ATTRIBUTE {quote(now.name)} TYPE {now.type}{collate}"
             yield statement(change, f"ALTER TYPE {name} {what}")
@@ -309,7 +309,7 @@ def alter_composite(
         yield comment(change, f"TYPE {name}", after.comment)
 
 
-def _shape(attribute: Attribute) -> tuple[str, str | None]:
+def _type_of(attribute: Attribute) -> tuple[str, str | None]:
     return attribute.type, attribute.collation
 
 
@@ -319,7 +319,7 @@ def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Stateme
     text = f"CREATE {unlogged}SEQUENCE {ctx.name(sequence.name)}"
     if sequence.type != "bigint":
         text += f" AS {sequence.type}"
-    words = sequence_options(sequence.options, usual_options(sequence.type, sequence.options))
+    words = sequence_options(sequence.options, default_options(sequence.type, sequence.options))
     yield statement(change, " ".join([text, *words]))
     if sequence.comment is not None:
         yield comment(change, f"SEQUENCE {ctx.name(sequence.name)}", sequence.comment)
@@ -333,7 +333,7 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     )
     if before.type != after.type:
         words = [f"AS {after.type}", *words]
-    begins_anew = not may_stand(before.options, after.options)
+    begins_anew = not can_start(before.options, after.options)
     if begins_anew:
         words.append("RESTART")  # its current value is outside its new limits
     if words:
@@ -341,7 +341,7 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     owned = before.owned_by == after.owned_by
     if begins_anew and owned and after.owned_by is not None:
         table, column = after.owned_by.table, after.owned_by.part or ""
-        yield behind_rows(ctx, change, literal(name), after.options, table, column)
+        yield continue_after_rows(ctx, change, literal(name), after.options, table, column)
     if before.unlogged != after.unlogged:
         yield statement(change, f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED")
     if before.owned_by != after.owned_by:

@@ -4,7 +4,7 @@ A plain cast uses the session's TimeZone, so that the same migration would produ
 on another machine. These conversions use UTC.
 """
 
-from dbwarden.dialects.postgresql.ddl.casts import STRINGS, plain
+from dbwarden.dialects.postgresql.ddl.casts import STRINGS, without_modifier
 from dbwarden.dialects.postgresql.ddl.context import Context
 from dbwarden.dialects.postgresql.ddl.names import quote
 from dbwarden.schema import Column
@@ -48,4 +48,4 @@ def depends_on_zone(ctx: Context, before: Column, after: Column) -> bool:
 
 
 def _types(ctx: Context, before: Column, after: Column) -> tuple[str, str]:
-    return plain(ctx.base_type(before.type)), plain(ctx.base_type(after.type))
+    return without_modifier(ctx.base_type(before.type)), without_modifier(ctx.base_type(after.type))

@@ -30,7 +30,13 @@ from typing import TypeVar
 from dbwarden.dialects.sqlite.catalog.cursor import Cursor
 from dbwarden.dialects.sqlite.catalog.dependencies import uses
 from dbwarden.dialects.sqlite.catalog.expressions import sql
-from dbwarden.dialects.sqlite.catalog.tables import KEYS, index, name_of, resolved, table
+from dbwarden.dialects.sqlite.catalog.tables import (
+    KEYS,
+    index,
+    name_of,
+    resolve_foreign_keys,
+    table,
+)
 from dbwarden.dialects.sqlite.catalog.tokens import Ambiguous, Unreadable
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.errors import UnsupportedChange
@@ -109,10 +115,10 @@ def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
 
 def _module(row: Row) -> str:
     cursor = Cursor(row.sql)
-    cursor.need("CREATE", "VIRTUAL", "TABLE")
+    cursor.expect("CREATE", "VIRTUAL", "TABLE")
     cursor.take("IF", "NOT", "EXISTS")
     cursor.qualified_name()
-    cursor.need("USING")
+    cursor.expect("USING")
     return cursor.name().lower()
 
 
@@ -193,7 +199,7 @@ def _indexes(rows: Sequence[Row], tables: Mapping[str, Table]) -> dict[str, list
 
 def _resolved(item: Table, known: Mapping[str, Table], row: Row) -> Table:
     del row
-    return resolved(item, known)
+    return resolve_foreign_keys(item, known)
 
 
 def _index(of: Table, row: Row) -> Index:
@@ -202,14 +208,14 @@ def _index(of: Table, row: Row) -> Index:
 
 def _view(row: Row) -> View:
     cursor = Cursor(row.sql)
-    cursor.need("CREATE")
-    cursor.need("VIEW")
+    cursor.expect("CREATE")
+    cursor.expect("VIEW")
     cursor.take("IF", "NOT", "EXISTS")
     cursor.qualified_name()
     names: tuple[str, ...] = ()
-    if cursor.at("("):
-        names = tuple(token.name for token in cursor.parenthesised() if not token.is_(","))
-    cursor.need("AS")
+    if cursor.is_at("("):
+        names = tuple(token.name for token in cursor.take_parentheses() if not token.is_(","))
+    cursor.expect("AS")
     query = cursor.next()
     return View(
         name=name_of(row.name),

@@ -27,7 +27,7 @@ C = TypeVar("C", bound=PrimaryKey | Unique)
 N = TypeVar("N", bound=Table | View)
 
 
-def with_capitals_of(current: Schema, desired: Schema) -> Schema:
+def adopt_capitals(current: Schema, desired: Schema) -> Schema:
     """Return *desired* with the names it shares with *current* written as in *current*.
 
     The texts of views and triggers are not changed.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable, closing, tokens
+from dbwarden.dialects.sqlite.catalog.tokens import Token, Unreadable, find_closing, tokens
 
 Tokens = Sequence[Token]
 
@@ -31,7 +31,7 @@ class Cursor:
         """The next token, or ``None`` at the end."""
         return self.tokens[self.place] if self.place < len(self.tokens) else None
 
-    def at(self, *words: str) -> bool:
+    def is_at(self, *words: str) -> bool:
         """Return whether the next tokens are these words or signs, in order."""
         return self._keys[self.place : self.place + len(words)] == words
 
@@ -42,7 +42,7 @@ class Cursor:
         self.place += len(words)
         return True
 
-    def need(self, *words: str) -> None:
+    def expect(self, *words: str) -> None:
         """Step over *words*, which must be next."""
         if not self.take(*words):
             raise self.unexpected()
@@ -68,18 +68,18 @@ class Cursor:
         name = self.name()
         return self.name() if self.take(".") else name
 
-    def one_of(self, *words: str) -> str:
+    def take_one_of(self, *words: str) -> str:
         """Step over one of *words*, which must be next, and return it."""
         for word in words:
             if self.take(word):
                 return word
         raise self.unexpected()
 
-    def parenthesised(self) -> Tokens:
+    def take_parentheses(self) -> Tokens:
         """Step over ``( ... )`` and return the tokens inside."""
-        if not self.at("("):
+        if not self.is_at("("):
             raise self.unexpected()
-        end = closing(self.tokens, self.place)
+        end = find_closing(self.tokens, self.place)
         inside = self.tokens[self.place + 1 : end]
         self.place = end + 1
         return inside
@@ -88,7 +88,7 @@ class Cursor:
         """Step over an optional ``ON CONFLICT ...`` and return its action unless it is ABORT."""
         if not self.take("ON", "CONFLICT"):
             return None
-        word = self.one_of("ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE")
+        word = self.take_one_of("ROLLBACK", "ABORT", "FAIL", "IGNORE", "REPLACE")
         return None if word == "ABORT" else word
 
     def unexpected(self) -> Unreadable:
@@ -99,32 +99,32 @@ class Cursor:
         return Unreadable(f"{self.text[token.start : token.start + 40]!r} was not expected")
 
 
-def key_of(found: Tokens) -> Key:
+def parse_key(text_tokens: Tokens) -> Key:
     """Parse one key: its value, ``COLLATE``, ``ASC`` or ``DESC``."""
-    descending = bool(found) and found[-1].is_("DESC")
-    if found and found[-1].is_("ASC", "DESC"):
-        found = found[:-1]
+    descending = bool(text_tokens) and text_tokens[-1].is_("DESC")
+    if text_tokens and text_tokens[-1].is_("ASC", "DESC"):
+        text_tokens = text_tokens[:-1]
     collation = None
-    if len(found) > 2 and found[-2].is_("COLLATE"):
-        collation, found = found[-1].name, found[:-2]
-    if not found:
+    if len(text_tokens) > 2 and text_tokens[-2].is_("COLLATE"):
+        collation, text_tokens = text_tokens[-1].name, text_tokens[:-2]
+    if not text_tokens:
         raise Unreadable("a key is empty")
-    return Key(value=found, collation=collation, descending=descending)
+    return Key(value=text_tokens, collation=collation, descending=descending)
 
 
-def keys_of(found: Tokens) -> tuple[Key, ...]:
+def parse_keys(text_tokens: Tokens) -> tuple[Key, ...]:
     """Parse the keys of a list without its parentheses."""
-    return tuple(key_of(part) for part in separated(found))
+    return tuple(parse_key(part) for part in split_at_commas(text_tokens))
 
 
-def separated(found: Tokens) -> list[Tokens]:
-    """Split *found* at its commas."""
+def split_at_commas(text_tokens: Tokens) -> list[Tokens]:
+    """Split *text_tokens* at its commas."""
     parts: list[Tokens] = []
     depth = start = 0
-    for place, token in enumerate(found):
+    for place, token in enumerate(text_tokens):
         if token.key in ("(", ")"):
             depth += 1 if token.key == "(" else -1
         elif token.key == "," and depth == 0:
-            parts.append(found[start:place])
+            parts.append(text_tokens[start:place])
             start = place + 1
-    return [*parts, found[start:]]
+    return [*parts, text_tokens[start:]]

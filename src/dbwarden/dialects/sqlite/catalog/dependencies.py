@@ -39,7 +39,7 @@ def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
         return Uses()
     seen: set[Access] = set()
     broken: dict[Ref, str] = {}
-    with _watched(database, seen):
+    with _record_accesses(database, seen):
         for view in schema.views:
             said = _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
             broken |= {view.ref: said} if said is not None else {}
@@ -58,7 +58,7 @@ def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
 
 
 @contextmanager
-def _watched(database: sqlite3.Connection, seen: set[Access]) -> Iterator[None]:
+def _record_accesses(database: sqlite3.Connection, seen: set[Access]) -> Iterator[None]:
     def note(
         action: int, one: str | None, two: str | None, where: str | None, source: str | None
     ) -> int:

@@ -6,7 +6,7 @@ column of that name. So quotes are removed only from the names of known columns.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from dbwarden.dialects.sqlite.catalog.tokens import Token, closing, tokens
+from dbwarden.dialects.sqlite.catalog.tokens import Token, find_closing, tokens
 from dbwarden.dialects.sqlite.sql.quoting import KEYWORDS, RESERVED, identifier
 
 _OPERATORS = ("LIKE", "GLOB", "MATCH", "REGEXP")
@@ -20,39 +20,43 @@ def columns_by_name(names: Iterable[str]) -> dict[str, str]:
     return {name.lower(): name for name in names}
 
 
-def expression(found: Sequence[Token], columns: Mapping[str, str]) -> str:
-    """Return the expression *found* in normalized form, without outer parentheses.
+def expression(text_tokens: Sequence[Token], columns: Mapping[str, str]) -> str:
+    """Return the expression *text_tokens* in normalized form, without outer parentheses.
 
     Args:
-        found: Its tokens.
+        text_tokens: Its tokens.
         columns: The columns that it can name, from :func:`columns_by_name`.
     """
-    found = unwrapped(found)
-    return spaced(_spelled(found, columns))
+    text_tokens = strip_parentheses(text_tokens)
+    return join_spelled(_spelled(text_tokens, columns))
 
 
 def sql(text: str) -> str:
     """Return a statement or query in normalized form, for comparison only."""
-    return " ".join(map(_loose, tokens(text)))
+    return " ".join(map(_any_word, tokens(text)))
 
 
-def columns_in(found: Sequence[Token], columns: Mapping[str, str]) -> tuple[str, ...]:
+def columns_in(text_tokens: Sequence[Token], columns: Mapping[str, str]) -> tuple[str, ...]:
     """Return those of *columns* that an expression names, in their order."""
-    named = {token.name.lower() for token in found if token.kind in ("word", "name")}
+    named = {token.name.lower() for token in text_tokens if token.kind in ("word", "name")}
     return tuple(name for key, name in columns.items() if key in named)
 
 
-def unwrapped(found: Sequence[Token]) -> Sequence[Token]:
-    """Return *found* without outer parentheses."""
-    while len(found) > 2 and found[0].is_("(") and closing(found, 0) == len(found) - 1:
-        found = found[1:-1]
-    return found
+def strip_parentheses(text_tokens: Sequence[Token]) -> Sequence[Token]:
+    """Return *text_tokens* without outer parentheses."""
+    while (
+        len(text_tokens) > 2
+        and text_tokens[0].is_("(")
+        and find_closing(text_tokens, 0) == len(text_tokens) - 1
+    ):
+        text_tokens = text_tokens[1:-1]
+    return text_tokens
 
 
 Spelled = tuple[Token, str]
 
 
-def _loose(token: Token) -> str:
+def _any_word(token: Token) -> str:
     """Return any word: keywords in capitals, names without unnecessary quotes."""
     if token.kind in ("word", "name"):
         name = token.name
@@ -70,12 +74,12 @@ def _other(token: Token) -> str:
             return text.lower() if token.kind in ("blob", "number") else text
 
 
-def _spelled(found: Sequence[Token], columns: Mapping[str, str]) -> list[Spelled]:
+def _spelled(text_tokens: Sequence[Token], columns: Mapping[str, str]) -> list[Spelled]:
     done: list[Spelled] = []
     cases = 0
-    for place, token in enumerate(found):
-        before = found[place - 1] if place else None
-        after = found[place + 1] if place + 1 < len(found) else None
+    for place, token in enumerate(text_tokens):
+        before = text_tokens[place - 1] if place else None
+        after = text_tokens[place + 1] if place + 1 < len(text_tokens) else None
         if token.kind == "word":
             cases += 1 if token.is_("CASE") else 0
             ends = cases > 0 and token.is_("END")
@@ -123,32 +127,32 @@ def _name(
     return token.text
 
 
-def spaced(found: Sequence[Spelled]) -> str:
+def join_spelled(text_tokens: Sequence[Spelled]) -> str:
     """Join the texts, with blanks where conventional."""
     parts: list[str] = []
-    for place, (token, text) in enumerate(found):
-        if place and _blank(found, place):
+    for place, (token, text) in enumerate(text_tokens):
+        if place and _blank(text_tokens, place):
             parts.append(" ")
         parts.append(text)
         del token
     return "".join(parts)
 
 
-def _blank(found: Sequence[Spelled], place: int) -> bool:
+def _blank(text_tokens: Sequence[Spelled], place: int) -> bool:
     """Return whether a blank precedes the token at *place*."""
-    (before, word), (token, _) = found[place - 1], found[place]
+    (before, word), (token, _) = text_tokens[place - 1], text_tokens[place]
     if token.kind == "sign" and token.text in _TIGHT:
         return False
     if before.kind == "sign" and before.text in ("(", "."):
         return False
     if token.is_("("):
         return before.kind not in ("word", "name") or word.upper() in _CALLS_NOTHING
-    return token.kind == "sign" or not _is_unary(found, place - 1)
+    return token.kind == "sign" or not _is_unary(text_tokens, place - 1)
 
 
-def _is_unary(found: Sequence[Spelled], place: int) -> bool:
+def _is_unary(text_tokens: Sequence[Spelled], place: int) -> bool:
     """Return whether the sign at *place* is a unary operator."""
-    token = found[place][0]
+    token = text_tokens[place][0]
     if token.kind != "sign" or token.text not in ("-", "+", "~"):
         return False
-    return place == 0 or not _ends_operand(found[place - 1][0])
+    return place == 0 or not _ends_operand(text_tokens[place - 1][0])

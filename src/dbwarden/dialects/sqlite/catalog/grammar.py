@@ -6,8 +6,8 @@ expressions.
 
 from dataclasses import dataclass, field, replace
 
-from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, keys_of
-from dbwarden.dialects.sqlite.catalog.tokens import named
+from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, parse_keys
+from dbwarden.dialects.sqlite.catalog.tokens import name_token
 from dbwarden.schema.tables import Deferral
 
 _ENDS_TYPE = frozenset(
@@ -94,14 +94,14 @@ class _Parser(Cursor):
 
     def table(self) -> ParsedTable:
         self.result = ParsedTable()
-        self.need("CREATE")
-        self.need("TABLE")
+        self.expect("CREATE")
+        self.expect("TABLE")
         self.take("IF", "NOT", "EXISTS")
         self.qualified_name()
-        self.need("(")
+        self.expect("(")
         self._columns()
         self._constraints()
-        self.need(")")
+        self.expect(")")
         self._options()
         self.take(";")
         if self.ahead is not None:
@@ -122,7 +122,7 @@ class _Parser(Cursor):
         self.result.columns.append(column)
         column.type = self._type()
         name: str | None = None
-        while self.ahead is not None and not (self.at(",") or self.at(")")):
+        while self.ahead is not None and not (self.is_at(",") or self.is_at(")")):
             if self.take("CONSTRAINT"):
                 name = self.name()
             else:
@@ -132,11 +132,11 @@ class _Parser(Cursor):
     def _type(self) -> Tokens:
         start = self.place
         while (token := self.ahead) is not None and token.kind in ("word", "name", "string"):
-            if token.is_(*_ENDS_TYPE) or self.at("GENERATED", "ALWAYS"):
+            if token.is_(*_ENDS_TYPE) or self.is_at("GENERATED", "ALWAYS"):
                 break
             self.place += 1
-        if self.place > start and self.at("("):
-            self.parenthesised()
+        if self.place > start and self.is_at("("):
+            self.take_parentheses()
         return self.tokens[start : self.place]
 
     def _column_constraint(self, column: ParsedColumn, name: str | None) -> None:
@@ -154,12 +154,12 @@ class _Parser(Cursor):
             column.default = self._default()
         elif self.take("COLLATE"):
             column.collation = self.name()
-        elif self.at("REFERENCES"):
+        elif self.is_at("REFERENCES"):
             self._references(name, (column.name,))
-        elif self.at("DEFERRABLE") or self.at("NOT", "DEFERRABLE"):
-            self._defer_last()
+        elif self.is_at("DEFERRABLE") or self.is_at("NOT", "DEFERRABLE"):
+            self._defer_previous_key()
         elif self.take("GENERATED", "ALWAYS", "AS") or self.take("AS"):
-            column.generated = self.parenthesised()
+            column.generated = self.take_parentheses()
             column.stored = self.take("STORED")
             self.take("VIRTUAL")
         else:
@@ -172,7 +172,7 @@ class _Parser(Cursor):
         conflict = self.conflict()
         if primary and self.take("AUTOINCREMENT"):
             self.result.autoincrement = True
-        value = (named(column.name),)
+        value = (name_token(column.name),)
         self.result.constraints.append(
             ParsedKey(
                 name=name,
@@ -184,29 +184,29 @@ class _Parser(Cursor):
         )
 
     def _check(self, name: str | None) -> None:
-        self.result.constraints.append(ParsedCheck(name=name, expression=self.parenthesised()))
+        self.result.constraints.append(ParsedCheck(name=name, expression=self.take_parentheses()))
 
     def _default(self) -> Tokens:
         start = self.place
-        if self.at("("):
-            return self.parenthesised()
-        if self.at("+") or self.at("-"):
+        if self.is_at("("):
+            return self.take_parentheses()
+        if self.is_at("+") or self.is_at("-"):
             self.next()
         self.next()
         return self.tokens[start : self.place]
 
     def _references(self, name: str | None, columns: tuple[str, ...]) -> None:
-        self.need("REFERENCES")
+        self.expect("REFERENCES")
         references = self.name()
-        referred = self._names(self.parenthesised()) if self.at("(") else ()
+        referred = self._names(self.take_parentheses()) if self.is_at("(") else ()
         said = {"DELETE": "NO ACTION", "UPDATE": "NO ACTION", "INSERT": ""}
         match = "SIMPLE"
-        while self.at("ON") or self.at("MATCH"):
+        while self.is_at("ON") or self.is_at("MATCH"):
             if self.take("MATCH"):
                 match = self.name().upper()
             else:
-                self.need("ON")
-                event = self.one_of(*said)
+                self.expect("ON")
+                event = self.take_one_of(*said)
                 said[event] = self._action()
         self.result.constraints.append(
             ParsedForeignKey(
@@ -225,7 +225,7 @@ class _Parser(Cursor):
         for words in (("SET", "NULL"), ("SET", "DEFAULT"), ("NO", "ACTION")):
             if self.take(*words):
                 return " ".join(words)
-        return self.one_of("CASCADE", "RESTRICT")
+        return self.take_one_of("CASCADE", "RESTRICT")
 
     def _deferral(self) -> Deferral | None:
         never = self.take("NOT", "DEFERRABLE")
@@ -233,12 +233,12 @@ class _Parser(Cursor):
             return None
         deferred = False
         if self.take("INITIALLY"):
-            deferred = self.one_of("DEFERRED", "IMMEDIATE") == "DEFERRED"
+            deferred = self.take_one_of("DEFERRED", "IMMEDIATE") == "DEFERRED"
         if never:
             return None
         return "deferred" if deferred else "immediate"
 
-    def _defer_last(self) -> None:
+    def _defer_previous_key(self) -> None:
         """Apply a separate deferral clause to the preceding foreign key."""
         key = self.result.constraints[-1] if self.result.constraints else None
         deferral = self._deferral()
@@ -246,11 +246,11 @@ class _Parser(Cursor):
             self.result.constraints[-1] = replace(key, deferrable=deferral)
 
     def _names(self, found: Tokens) -> tuple[str, ...]:
-        return tuple(key.value[0].name for key in keys_of(found))
+        return tuple(key.value[0].name for key in parse_keys(found))
 
     def _constraints(self) -> None:
         name: str | None = None
-        while self.ahead is not None and not self.at(")"):
+        while self.ahead is not None and not self.is_at(")"):
             if self.take("CONSTRAINT"):
                 name = self.name()
                 continue
@@ -261,25 +261,25 @@ class _Parser(Cursor):
 
     def _table_constraint(self, name: str | None) -> None:
         if self.take("PRIMARY", "KEY"):
-            self._listed_key(name, primary=True)
+            self._table_key(name, primary=True)
         elif self.take("UNIQUE"):
-            self._listed_key(name, primary=False)
+            self._table_key(name, primary=False)
         elif self.take("CHECK"):
             self._check(name)
             self.conflict()
         elif self.take("FOREIGN", "KEY"):
-            self._references(name, self._names(self.parenthesised()))
+            self._references(name, self._names(self.take_parentheses()))
         else:
             raise self.unexpected()
 
-    def _listed_key(self, name: str | None, *, primary: bool) -> None:
-        inside = self.parenthesised()
+    def _table_key(self, name: str | None, *, primary: bool) -> None:
+        inside = self.take_parentheses()
         if primary and inside and inside[-1].is_("AUTOINCREMENT"):
             self.result.autoincrement, inside = True, inside[:-1]
         self.result.constraints.append(
             ParsedKey(
                 name=name,
-                keys=keys_of(inside),
+                keys=parse_keys(inside),
                 primary=primary,
                 inline=False,
                 on_conflict=self.conflict(),
@@ -287,7 +287,7 @@ class _Parser(Cursor):
         )
 
     def _options(self) -> None:
-        while self.ahead is not None and not self.at(";"):
+        while self.ahead is not None and not self.is_at(";"):
             if self.take("WITHOUT", "ROWID"):
                 self.result.without_rowid = True
             elif self.take("STRICT"):

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, keys_of
+from dbwarden.dialects.sqlite.catalog.cursor import Cursor, Key, Tokens, parse_keys
 from dbwarden.dialects.sqlite.catalog.expressions import (
     columns_by_name,
     columns_in,
     expression,
-    spaced,
-    unwrapped,
+    join_spelled,
+    strip_parentheses,
 )
 from dbwarden.dialects.sqlite.catalog.grammar import (
     ParsedCheck,
@@ -112,13 +112,13 @@ class _Maker:
             name=parsed.name,
             type=type_text(parsed.type),
             collation=collation_text(parsed.collation),
-            not_null=parsed.not_null or self._never_null(parsed.name),
+            not_null=parsed.not_null or self._is_never_null(parsed.name),
             default=_default(parsed.default),
             generated=self._generated(parsed),
             parameters=((NOT_NULL_ON_CONFLICT, conflict),) if conflict else (),
         )
 
-    def _never_null(self, name: str) -> bool:
+    def _is_never_null(self, name: str) -> bool:
         """Return whether a column rejects NULL without being declared NOT NULL."""
         if name == self.rowid_alias:
             return True
@@ -133,7 +133,7 @@ class _Maker:
         text = expression(parsed.generated, self.columns)
         return Generated(expression=text, stored=parsed.stored)
 
-    def _free(self, name: str | None) -> str | None:
+    def _unique_name(self, name: str | None) -> str | None:
         """Return *name*, or ``None`` if another constraint has it, which SQLite allows."""
         if name is None or name in self.names:
             return None
@@ -141,12 +141,12 @@ class _Maker:
         return name
 
     def _constraint(self, parsed: ParsedKey | ParsedCheck | ParsedForeignKey) -> Constraint:
-        name = self._free(parsed.name)
+        name = self._unique_name(parsed.name)
         match parsed:
             case ParsedKey():
                 return self._key(parsed, name)
             case ParsedCheck():
-                found = _unqualified(unwrapped(parsed.expression), self.name)
+                found = _unqualified(strip_parentheses(parsed.expression), self.name)
                 return Check(
                     name=name,
                     expression=expression(found, self.columns),
@@ -242,7 +242,7 @@ def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
 
 def type_text(found: Tokens) -> str:
     """Return a declared type in capitals, with single blanks and quoted words unchanged."""
-    return spaced([(token, _type_word(token)) for token in found])
+    return join_spelled([(token, _type_word(token)) for token in found])
 
 
 def _type_word(token: Token) -> str:
@@ -260,7 +260,7 @@ def _default(found: Tokens | None) -> str | None:
     """Return a default without parentheses; a single name is a text, as in SQLite."""
     if found is None:
         return None
-    found = unwrapped(found)
+    found = strip_parentheses(found)
     if len(found) == 1 and found[0].kind in ("word", "name"):
         word = found[0]
         if word.kind == "word" and word.text.upper() in _VALUES:
@@ -278,36 +278,36 @@ def index(text: str, of: Table) -> Index:
         Unreadable: It cannot be parsed.
     """
     cursor = Cursor(text)
-    cursor.need("CREATE")
+    cursor.expect("CREATE")
     unique = cursor.take("UNIQUE")
-    cursor.need("INDEX")
+    cursor.expect("INDEX")
     cursor.take("IF", "NOT", "EXISTS")
     name = cursor.qualified_name()
-    cursor.need("ON")
+    cursor.expect("ON")
     cursor.name()
     columns = columns_by_name(column.name for column in of.columns)
-    keys = tuple(_index_key(key, of, columns) for key in keys_of(cursor.parenthesised()))
+    keys = tuple(_index_key(key, of, columns) for key in parse_keys(cursor.take_parentheses()))
     where = None
     if cursor.take("WHERE"):
         rest = [token for token in cursor.tokens[cursor.place :] if not token.is_(";")]
         where = expression(rest, columns)
-    elif cursor.ahead is not None and not cursor.at(";"):
+    elif cursor.ahead is not None and not cursor.is_at(";"):
         raise cursor.unexpected()
     return Index(name=name, columns=keys, unique=unique, where=where)
 
 
 def _index_key(key: Key, of: Table, columns: Mapping[str, str]) -> IndexColumn:
-    found = unwrapped(key.value)
+    found = strip_parentheses(key.value)
     column = columns.get(found[0].name.lower()) if len(found) == 1 else None
     if column is None:
         return IndexColumn(
             expression=expression(found, columns),
-            collation=_written(key.collation),
+            collation=_original_name(key.collation),
             descending=key.descending,
         )
     declared = of.column(column)
-    own = _written((declared.collation if declared else None) or "BINARY")
-    written = _written(key.collation)
+    own = _original_name((declared.collation if declared else None) or "BINARY")
+    written = _original_name(key.collation)
     return IndexColumn(
         column=column,
         collation=None if written == own else written,
@@ -315,13 +315,13 @@ def _index_key(key: Key, of: Table, columns: Mapping[str, str]) -> IndexColumn:
     )
 
 
-def _written(name: str | None) -> str | None:
+def _original_name(name: str | None) -> str | None:
     if name is None:
         return None
     return collation_text(name) or "BINARY"
 
 
-def resolved(table: Table, known: Mapping[str, Table]) -> Table:
+def resolve_foreign_keys(table: Table, known: Mapping[str, Table]) -> Table:
     """Return *table* with the names in its foreign keys spelled as declared.
 
     Args:

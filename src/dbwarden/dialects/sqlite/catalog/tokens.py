@@ -67,34 +67,34 @@ def tokens(text: str) -> tuple[Token, ...]:
     Raises:
         Unreadable: An invalid character or an unclosed quote.
     """
-    found: list[Token] = []
+    text_tokens: list[Token] = []
     match, position = _TOKEN.match, 0
     while part := match(text, position):
         kind: TokenKind | Literal["end"] = part.lastgroup  # type: ignore[assignment]  # one of these
         if kind == "end":
-            return tuple(found)
+            return tuple(text_tokens)
         start, end = part.span(kind)
         position = end
         token = text[start:end]
         key = token.upper() if kind == "word" else token if kind == "sign" else ""
-        found.append(Token(kind, token, start, end, key))
+        text_tokens.append(Token(kind, token, start, end, key))
     raise Unreadable(f"{text[position : position + 20]!r} is no token of SQLite")
 
 
-def named(name: str) -> Token:
+def name_token(name: str) -> Token:
     """Return a token for *name* without a position."""
     return Token("name", '"' + name.replace('"', '""') + '"', 0, 0, "")
 
 
-def closing(found: Sequence[Token], opening: int) -> int:
+def find_closing(text_tokens: Sequence[Token], opening: int) -> int:
     """Return the index of the parenthesis that closes the one at *opening*.
 
     Raises:
         Unreadable: It is not closed.
     """
     depth = 0
-    for place in range(opening, len(found)):
-        key = found[place].key
+    for place in range(opening, len(text_tokens)):
+        key = text_tokens[place].key
         if key in ("(", ")"):
             depth += 1 if key == "(" else -1
             if depth == 0:

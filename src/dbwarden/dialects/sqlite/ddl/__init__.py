@@ -55,15 +55,15 @@ def render(
 
 
 def _statements(whole: Plan) -> Statements:
-    moving = objects.moving(whole)
-    for obj, change, why in moving.gone:
+    code_plan = objects.plan_code(whole)
+    for obj, change, why in code_plan.dropped:
         yield PlannedStatement(text=objects.drop_text(obj), change=change, why=why)
-    wanted = _wanted_names(whole)
+    wanted = _new_names(whole)
     yield from _dropped_indexes(whole, wanted)
     for rename in whole.renames:
         yield from tables.rename(rename)
     yield from _tables(whole, wanted)
-    for obj, change in moving.back:
+    for obj, change in code_plan.created:
         yield PlannedStatement(text=objects.create_text(obj), change=change)
 
 
@@ -90,7 +90,7 @@ def _folded(dropped: DropTable) -> str:
     return dropped.table.name.name.casefold()
 
 
-def _wanted_names(whole: Plan) -> frozenset[str]:
+def _new_names(whole: Plan) -> frozenset[str]:
     """Return new names of tables and indexes, which share a namespace, as SQLite compares them."""
     found = {table.name.name for _, table in whole.created}
     found |= {rename.after.name for rename in whole.renames if rename.after.part is None}

@@ -2,7 +2,7 @@
 
 import re
 
-from dbwarden.dialects.sqlite.catalog.expressions import unwrapped
+from dbwarden.dialects.sqlite.catalog.expressions import strip_parentheses
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 from dbwarden.dialects.sqlite.sql.quoting import identifier
@@ -117,7 +117,7 @@ def _enclosed(text: str) -> bool:
         found = tokens(text)
     except Unreadable:
         return False
-    return len(found) > 1 and len(unwrapped(found)) < len(found)
+    return len(found) > 1 and len(strip_parentheses(found)) < len(found)
 
 
 def constraint_clause(constraint: Constraint) -> str:

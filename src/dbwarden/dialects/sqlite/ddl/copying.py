@@ -67,7 +67,7 @@ def _row_number(table: Table) -> str | None:
     return next((name for name in ROWID_NAMES if name not in taken), None)
 
 
-def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
+def plan_copy(before: Table, after: Table, options: RenderOptions) -> Copy:
     """Return the copy from *before* to *after*: remaining columns, and fills for new ones.
 
     Rows keep their rowids, visible or hidden.
@@ -88,7 +88,7 @@ def copy(before: Table, after: Table, options: RenderOptions) -> Copy:
             sources.append(source)
         if was is None or source is None:
             continue
-        if narrows(_affinity(before, was), _affinity(after, column)):
+        if may_lose_values(_affinity(before, was), _affinity(after, column)):
             narrowed.append(label)
     return Copy(targets=tuple(targets), sources=tuple(sources), narrowed=tuple(narrowed))
 
@@ -118,7 +118,7 @@ def _converted(name: str, was: str, now: str) -> str:
     return f"CAST({name} AS {now})" if {was, now} == {"TEXT", "BLOB"} else name
 
 
-def narrows(was: str, now: str) -> bool:
+def may_lose_values(was: str, now: str) -> bool:
     """Return whether values may change in a conversion and back.
 
     ``'007'`` as a number is 7; a REAL as a text keeps 15 of its 17 digits.
@@ -130,7 +130,7 @@ def narrows(was: str, now: str) -> bool:
     return (was not in NUMBERS and now in NUMBERS) or (was == "REAL" and now == "TEXT")
 
 
-def lost(
+def lost_columns(
     table: Table, changes: Sequence[object], original_names: Mapping[Ref, str]
 ) -> tuple[str, ...]:
     """Return the labels of the columns whose values are lost.
@@ -138,7 +138,7 @@ def lost(
     Args:
         table: The table before, under its new name.
         changes: Its changes.
-        stepped_aside: The original names of renamed columns.
+        original_names: The original names of renamed columns.
     """
     again = {change.column.name for change in changes if isinstance(change, AddColumn)}
 
@@ -154,7 +154,7 @@ def lost(
     )
 
 
-def listed(items: Sequence[str], indent: str = "    ") -> str:
+def join_wrapped(items: Sequence[str], indent: str = "    ") -> str:
     """Join *items* with commas, on as many lines as needed."""
     lines = [""]
     for number, item in enumerate(items):

@@ -19,14 +19,14 @@ WHY = "Recreated below: SQLite cannot rename a table that others depend on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moving:
+class CodePlan:
     """The views and triggers to drop before the tables change and to create afterwards.
 
     Each comes with its change, and with a reason if it does not change itself.
     """
 
-    gone: tuple[tuple[Code, Change, str | None], ...]
-    back: tuple[tuple[Code, Change], ...]
+    dropped: tuple[tuple[Code, Change, str | None], ...]
+    created: tuple[tuple[Code, Change], ...]
 
 
 def name_of(obj: Code) -> str:
@@ -65,24 +65,24 @@ def _readable(views: list[Code]) -> list[Code]:
     return done
 
 
-def moving(plan: Plan) -> Moving:
+def plan_code(plan: Plan) -> CodePlan:
     """Decide which views and triggers to create and drop.
 
     Raises:
         UnsupportedChange: A change is about an object that SQLite does not support.
     """
-    changed = dict(_changed(plan))
+    changed = dict(_code_changes(plan))
     old, new = code(plan.current), code(plan.desired)
-    aside = {*changed, *_aside(plan, old, changed)}
+    aside = {*changed, *_dropped_temporarily(plan, old, changed)}
     gone = [obj for key, obj in reversed(old.items()) if key in aside]
     along = {c.table.name for c in plan.dropped} if not _tests_all(plan) else set()
-    return Moving(
-        gone=tuple(
-            (obj, changed.get(_key(obj)) or Drop(obj=obj), _why(obj, changed))
+    return CodePlan(
+        dropped=tuple(
+            (obj, changed.get(_key(obj)) or Drop(obj=obj), _reason(obj, changed))
             for obj in gone
             if not (isinstance(obj, Trigger) and obj.table in along)
         ),
-        back=tuple(
+        created=tuple(
             (obj, changed.get(key) or Create(obj=obj))
             for key, obj in new.items()
             if key in aside or key not in old
@@ -90,11 +90,11 @@ def moving(plan: Plan) -> Moving:
     )
 
 
-def _why(obj: Code, changed: Mapping[Key, Change]) -> str | None:
+def _reason(obj: Code, changed: Mapping[Key, Change]) -> str | None:
     return None if _key(obj) in changed else WHY
 
 
-def _changed(plan: Plan) -> Iterator[tuple[Key, Change]]:
+def _code_changes(plan: Plan) -> Iterator[tuple[Key, Change]]:
     for change in plan.changes:
         match change:
             case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj):
@@ -117,7 +117,9 @@ def _tests_all(plan: Plan) -> bool:
     return bool(plan.rebuilt or plan.renames or drops)
 
 
-def _aside(plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]) -> set[Key]:
+def _dropped_temporarily(
+    plan: Plan, old: Mapping[Key, Code], changed: Mapping[Key, Change]
+) -> set[Key]:
     if not _tests_all(plan):
         return set()
     moved = {work.name.name for work in plan.rebuilt}

@@ -127,9 +127,9 @@ def plan(
         changes=tuple(changes),
         renames=renames,
         original_names=original_names(renames),
-        created=tuple((c, _wanted(after, c.table, by_table[c.table.name])) for c in created),
+        created=tuple((c, _desired_table(after, c.table, by_table[c.table.name])) for c in created),
         works=tuple(
-            _work(before[name], _wanted(after, before[name], found), found, options)
+            _work(before[name], _desired_table(after, before[name], found), found, options)
             for name, found in by_table.items()
             if name in before and name in after
         ),
@@ -169,7 +169,9 @@ def _table_of(change: Change, base: Schema) -> QualifiedName | None:
             return None
 
 
-def _wanted(tables: dict[QualifiedName, Table], like: Table, changes: Iterable[Change]) -> Table:
+def _desired_table(
+    tables: dict[QualifiedName, Table], like: Table, changes: Iterable[Change]
+) -> Table:
     """Return the desired table with the expressions of *changes*, which are those of the models."""
     table = tables.get(like.name, like)
     columns: dict[str, Column] = {}
@@ -209,7 +211,9 @@ def _work(
         after=after,
         changes=own,
         index_changes=tuple(filter(_is_about_index, changes)),
-        in_place=all(_alters(before, new_columns(after, own), change, options) for change in own),
+        in_place=all(
+            _can_alter(before, new_columns(after, own), change, options) for change in own
+        ),
     )
 
 
@@ -220,23 +224,23 @@ def _is_about_index(change: Change) -> bool:
     return isinstance(change, AddIndex | DropIndex | AlterIndex)
 
 
-def _alters(
+def _can_alter(
     before: Table, added: Sequence[AddColumn], change: Change, options: RenderOptions
 ) -> bool:
     """Return whether SQLite's ALTER TABLE can make *change*."""
     match change:
         case AddColumn(table=name, column=column):
             filled = f"{name.name}.{column.name}" in options.fills
-            return _adds(before, column, filled) and not _reads_new(column, added)
+            return _can_add(before, column, filled) and not _reads_new(column, added)
         case DropColumn(column=column):
-            return _drops(before, column)
+            return _can_drop(before, column)
         case AddConstraint(constraint=ForeignKey() | Check() as constraint):
             return column_of(constraint, added) is not None
         case _:
             return False
 
 
-def _adds(before: Table, column: Column, filled: bool) -> bool:
+def _can_add(before: Table, column: Column, filled: bool) -> bool:
     if any(column.name.casefold() == other.name.casefold() for other in before.columns):
         return False
     if column.generated is not None:
@@ -256,7 +260,7 @@ def _reads_new(column: Column, added: Sequence[AddColumn]) -> bool:
     return column.generated is not None and mentions(column.generated.expression, others)
 
 
-def _drops(before: Table, column: Column) -> bool:
+def _can_drop(before: Table, column: Column) -> bool:
     """Return whether ALTER TABLE can drop *column* without its indexes, views and triggers."""
     keys = [constraint for constraint in before.constraints if not isinstance(constraint, Check)]
     texts = [check.expression for check in before.checks]

@@ -10,7 +10,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
     index_text,
     table_text,
 )
-from dbwarden.dialects.sqlite.ddl.copying import copy, listed, lost, rowid_alias
+from dbwarden.dialects.sqlite.ddl.copying import join_wrapped, lost_columns, plan_copy, rowid_alias
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.diff.changes import (
@@ -87,14 +87,14 @@ def alter(plan: Plan, work: TableWork) -> Statements:
             yield _statement(
                 gone,
                 f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
-                destroys=lost(work.before, (gone,), plan.original_names),
+                destroys=lost_columns(work.before, (gone,), plan.original_names),
             )
 
 
 def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
     column = change.column
     clauses = [column_clause(work.after, column)]
-    clauses += [added_constraint(item) for item in _brought(work, column)]
+    clauses += [added_constraint(item) for item in _column_constraints(work, column)]
     text = f"ALTER TABLE {identifier(work.name.name)} ADD COLUMN "
     empty = column.default in (None, "NULL") and column.generated is None and column.not_null
     unfilled = (f"{work.name.name}.{column.name}",) if empty else ()
@@ -102,7 +102,7 @@ def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
     return _statement(change, text + "\n    ".join(clauses), why=why, unfilled=unfilled)
 
 
-def _brought(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
+def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
     """Yield the constraints that are part of a new column."""
     added = new_columns(work.after, work.changes)
     for change in work.changes:
@@ -146,8 +146,8 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
 
 def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     change, own = work.changes[0], identifier(work.name.name)
-    copied = copy(work.before, work.after, plan.options)
-    gone = lost(work.before, work.changes, plan.original_names)
+    copied = plan_copy(work.before, work.after, plan.options)
+    gone = lost_columns(work.before, work.changes, plan.original_names)
     if copied.targets:
         conflicts = has_conflict_clause(work.after)
         insert = "INSERT OR ABORT INTO" if conflicts else "INSERT INTO"
@@ -155,13 +155,13 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
         fails = f"Fails where a row has no value for {', '.join(names)}. Provide one with --fill."
         reasons = (
             fails if names else None,
-            STRICT if _gets_strict(work) else None,
+            STRICT if _becomes_strict(work) else None,
             CONFLICTS if conflicts else None,
         )
         yield _statement(
             change,
-            f"{insert} {identifier(scratch)} ({listed(copied.targets)})\n"
-            f"SELECT {listed(copied.sources)}\nFROM {own}",
+            f"{insert} {identifier(scratch)} ({join_wrapped(copied.targets)})\n"
+            f"SELECT {join_wrapped(copied.sources)}\nFROM {own}",
             why=" ".join(filter(None, reasons)) or None,
             unfilled=tuple(f"{work.name.name}.{name}" for name in names),
         )
@@ -171,7 +171,7 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
     yield replace(dropped, converts=copied.narrowed)
 
 
-def _gets_strict(work: TableWork) -> bool:
+def _becomes_strict(work: TableWork) -> bool:
     """Return whether the column types may refuse values that were accepted before."""
     was = {column.name: column.type for column in work.before.columns}
     changes = any(was.get(column.name, column.type) != column.type for column in work.after.columns)
@@ -183,11 +183,11 @@ def _unfilled(plan: Plan, work: TableWork) -> tuple[str, ...]:
     return tuple(
         column.name
         for column in work.after.columns
-        if column.not_null and _may_lack(plan, work, column)
+        if column.not_null and _may_lack_value(plan, work, column)
     )
 
 
-def _may_lack(plan: Plan, work: TableWork, column: Column) -> bool:
+def _may_lack_value(plan: Plan, work: TableWork, column: Column) -> bool:
     was = work.before.column(column.name)
     filled = f"{work.name.name}.{column.name}" in plan.options.fills
     if filled or column.generated is not None or column.name == rowid_alias(work.after):

@@ -8,7 +8,7 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
-from dbwarden.dialects.sqlite.catalog.capitals import with_capitals_of
+from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
@@ -44,7 +44,7 @@ class SQLiteAuthoringDialect:
 
     def match_names(self, current: Schema, desired: Schema) -> Schema:
         """Return *desired* with the names of *current* that differ only in case."""
-        return with_capitals_of(current, desired)
+        return adopt_capitals(current, desired)
 
     def replace_synonyms(self, text: str) -> str:
         """Return *text* with one of its synonyms for each SQL value that has several."""
