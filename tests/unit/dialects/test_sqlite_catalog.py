@@ -357,7 +357,7 @@ def test_what_is_not_understood_is_an_error_that_names_the_table() -> None:
         database.execute("PRAGMA writable_schema = ON")
         database.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE odd (a INT) WITHOUT SENSE'")
         with pytest.raises(
-            UnsupportedChange, match=r"the table odd is written .* was not expected"
+            UnsupportedChange, match=r"cannot parse the statement of table odd: .* was not expected"
         ):
             read_schema(database)
 
