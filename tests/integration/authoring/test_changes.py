@@ -224,7 +224,7 @@ async def test_a_possible_rename_stops_and_shows_both_flags(project: Project) ->
     project.models(HEAD + "    nickname: Mapped[str | None]\n")
     with pytest.raises(UsageError) as caught:
         await project.make("after")
-    assert "users.nick goes and nickname comes" in caught.value.message
+    assert "users.nick is dropped and nickname is added" in caught.value.message
     assert "same place, column 2" in caught.value.message
     assert "--rename users.nick:nickname" in (caught.value.next_step or "")
     assert "--allow-drop users.nick" in (caught.value.next_step or "")

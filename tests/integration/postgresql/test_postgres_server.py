@@ -110,7 +110,7 @@ async def test_a_data_folder_stays_and_is_used_again() -> None:
             await mine.create_database("kept")
             assert await value(mine.url(), "SHOW fsync") == "on"
             second = EmbeddedServer(data=data, tcp=True)
-            with pytest.raises(UsageError, match="a server runs on"):
+            with pytest.raises(UsageError, match="a server already runs on"):
                 await anyio.to_thread.run_sync(second.start)
             await anyio.to_thread.run_sync(second.stop)
             assert await value(mine.url("kept"), "SELECT 1") == 1

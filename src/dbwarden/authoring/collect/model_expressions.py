@@ -16,7 +16,7 @@ from dbwarden.schema import QualifiedName
 
 RENAMED_FROM = "renamed_from"
 
-# What an index key says beside its expression is read from the catalog.
+# The options of an index key after its expression are read from the catalog.
 _MORE_THAN_EXPRESSION = re.compile(
     r"(\s(asc|desc|nulls\s+(first|last)|collate\s+\S+|\w+_ops))+\s*$", re.IGNORECASE
 )

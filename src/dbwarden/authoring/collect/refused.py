@@ -78,7 +78,7 @@ def _users(
 def needs_refused(database: DatabaseName | None, origin: Origin) -> Refused:
     """Return the refusal of *origin*, whose foreign key leads to an object that was left out."""
     error = ConfigurationError(
-        f"{origin.what} was left out too: its foreign key leads to a table that was left out",
+        f"{origin.what} was left out too, because its foreign key needs a table that was left out",
         database=database,
         location=origin.location,
         next_step="Correct that table first.",

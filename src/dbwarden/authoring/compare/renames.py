@@ -52,7 +52,7 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     old, colon, new = text.rpartition(":")
     if not colon or not old or not new:
         raise UsageError(
-            f"--rename {text!r} does not say from what to what",
+            f"--rename {text!r} has no old or no new name",
             next_step="Write it as --rename users.nick:nickname or --rename users:people.",
         )
     column = columns_by_label(current).get(old)
@@ -76,8 +76,8 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     raise UsageError(
         f"--rename {text!r}: there is no {old} in the migrations so far"
         + (f"; did you mean {near[0]}?" if near else ""),
-        next_step="Name a table, a column (users.nick) or an enum's value (status.old) that is "
-        "there now; the new name comes behind the colon.",
+        next_step="Name an existing table, column (users.nick) or enum value (status.old); the "
+        "new name follows the colon.",
     )
 
 
@@ -111,10 +111,10 @@ def refuse_unknown_renames(
             called = _other_capitals(new, desired)
             raise UsageError(
                 f"--rename {text!r}: there is no {new} in the models",
-                next_step="Correct the new name there or here: a rename leads to what models have."
+                next_step="Correct the new name in the flag or in the models."
                 if called is None
-                else f"To SQLite {new} and {called}, which is there now, are the same name: "
-                "it keeps its capitals.",
+                else f"To SQLite {new} and {called}, which is there now, are the same name, "
+                "so its case stays as it is.",
             )
 
 
@@ -363,7 +363,7 @@ def question(candidate: Candidate) -> str:
 def unanswered_error(found: Sequence[Candidate]) -> UsageError:
     """Return the error for open questions without a prompt."""
     lines = [
-        f"{candidate.old} goes and {candidate.new} comes ({'; '.join(candidate.reasons)})"
+        f"{candidate.old} is dropped and {candidate.new} is added ({'; '.join(candidate.reasons)})"
         for candidate in found
     ]
     flags = " ".join(

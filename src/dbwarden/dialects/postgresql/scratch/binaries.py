@@ -73,7 +73,7 @@ class Runner:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
             raise UsageError(
-                f"{folder} is a link, or belongs to another user: no server is started in it",
+                f"{folder} is a link, or belongs to another user, so no server was started in it",
                 next_step="Find out who made it, then remove it.",
             )
 

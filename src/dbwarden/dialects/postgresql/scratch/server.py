@@ -261,7 +261,7 @@ class EmbeddedServer:
                 next_step="Remove the folder, or set DBWARDEN_POSTGRES_BIN to that version.",
             )
         if (running := self._server_pid()) is not None and _signal(running, 0):
-            raise UsageError(f"a server runs on {self.data} already (pid {running})")
+            raise UsageError(f"a server already runs on {self.data} (pid {running})")
 
     def _launch(self) -> None:
         assert self.binaries is not None
