@@ -214,7 +214,7 @@ async def test_nobody_follows_a_canary_that_failed() -> None:
     outcomes = await run(failing("b"), databases("a", "b", "c"), canary="b")
 
     assert states(outcomes) == [NOT_STARTED, FAILED, NOT_STARTED]
-    assert str(outcomes[0].error) == "a: not started: b has to come first, and it failed"
+    assert str(outcomes[0].error) == "a: not started: b must succeed first, but it failed"
 
 
 async def test_tasks_wait_for_what_they_come_after() -> None:
@@ -301,4 +301,4 @@ def test_what_is_said_of_one_that_had_to_come_first(state: OutcomeState, said: s
 
     reason = fleet.blocked_by(task, {"first": outcome})
 
-    assert reason == f"first has to come first, and it {said}"
+    assert reason == f"first must succeed first, but it {said}"

@@ -42,7 +42,7 @@ async def select_with_files(
         UnknownDatabase: A name or pattern matches no database.
         UsageError: ``--all`` with ``-d``, no default database, or a replica.
     """
-    _refuse_nonsense(selection)
+    _check_options(selection)
     project = await load_project(options)
     if selection.all:
         configs = project.authors
@@ -67,7 +67,7 @@ async def select_live(
         UnknownDatabase: A name or pattern matches no database.
         UsageError: ``--all`` with ``-d``, no default database, or the shared name of tenants.
     """
-    _refuse_nonsense(selection)
+    _check_options(selection)
     project = await load_project(options)
     for family in project.families:
         if family.name in selection.database:
@@ -125,7 +125,7 @@ def refuse_shared_files(configs: Sequence[DatabaseConfig]) -> tuple[DatabaseConf
     return tuple(configs)
 
 
-def _refuse_nonsense(selection: DatabaseOptions) -> None:
+def _check_options(selection: DatabaseOptions) -> None:
     if selection.all and selection.database:
         raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
     if selection.timeout is not None and selection.timeout < 0:

@@ -37,8 +37,8 @@ async def ask(question: str, after: str) -> str:
     out.write("\n".join(textwrap.wrap(question, shutil.get_terminal_size().columns - 1)) + after)
     out.flush()
     try:
-        await anyio.wait_readable(sys.stdin)  # a terminal has whole lines
-    except (NotImplementedError, OSError):  # Windows waits for sockets alone
+        await anyio.wait_readable(sys.stdin)  # a terminal delivers whole lines
+    except (NotImplementedError, OSError):  # Windows waits only for sockets
         line = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
     else:
         line = sys.stdin.readline()

@@ -184,7 +184,7 @@ def limits_of(target: Target) -> fleet.Limits:
     Raises:
         UsageError: A limit is below 1.
     """
-    _refuse_nonsense(target)
+    _check_options(target)
     return fleet.Limits(
         concurrency=target.concurrency,
         per_server=target.per_server,
@@ -192,7 +192,7 @@ def limits_of(target: Target) -> fleet.Limits:
     )
 
 
-def _refuse_nonsense(target: Target) -> None:
+def _check_options(target: Target) -> None:
     for name in ("concurrency", "per_server", "max_failures"):
         value = getattr(target, name)
         if value is not None and value < 1:

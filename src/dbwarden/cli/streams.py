@@ -36,7 +36,7 @@ def _guarded(stream: Any) -> Any:
         return open(os.devnull, "w", encoding="utf-8")  # open until the process ends
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)
-    if type(raw) is not io.FileIO:  # a Windows console, or a stream of somebody else's
+    if type(raw) is not io.FileIO:  # a Windows console, or a replaced stream
         return stream
     stream.flush()
     safe: Any = _Guarded(raw.fileno(), "w", closefd=False)

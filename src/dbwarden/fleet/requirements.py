@@ -121,8 +121,8 @@ def _assign_level(
         earlier = [before[node]] if node in before else []
         open_ = [need for need in (*earlier, *needs) if need not in levels]
         if not open_:
-            own = max((levels[item] for item in earlier), default=0)
-            levels[node] = max([own, *(levels[item] + 1 for item in needs)])
+            minimum = max((levels[item] for item in earlier), default=0)
+            levels[node] = max([minimum, *(levels[item] + 1 for item in needs)])
             continue
         path[node] = None
         if (again := next((item for item in open_ if item in path), None)) is not None:

@@ -129,7 +129,9 @@ class _Rollout:
     ) -> Task[MigrateResult]:
         # Most databases have one stage. Searching earlier ones for each would be quadratic.
         earlier = staged if stage.level else ()
-        own = {s.key for s in earlier if s.database == stage.database and s.level < stage.level}
+        predecessors = {
+            s.key for s in earlier if s.database == stage.database and s.level < stage.level
+        }
         needed = {
             key
             for need in stage.requires
@@ -144,7 +146,7 @@ class _Rollout:
             key=stage.key,
             config=config,
             operation=partial(migrate, **options),
-            after=frozenset(own) | (first if stage.key not in ahead else frozenset()),
+            after=frozenset(predecessors) | (first if stage.key not in ahead else frozenset()),
             finished=frozenset(needed),
             gate=self._gate(stage) if stage.requires else None,
         )

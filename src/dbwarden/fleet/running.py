@@ -246,7 +246,7 @@ def blocked_by(task: Task[T], outcomes: Mapping[str, Outcome[T]]) -> str | None:
     for key in sorted(task.after):
         outcome = outcomes.get(key)
         if outcome is not None and not outcome.succeeded:
-            return f"{outcome.database} has to come first, and it {_describe_state(outcome.state)}"
+            return f"{outcome.database} must succeed first, but it {_describe_state(outcome.state)}"
     return None
 
 

@@ -54,4 +54,4 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
 
 
 async def _report_nothing(item: PendingMigration) -> None:
-    del item  # nothing ran, so there is nothing to tell
+    del item  # nothing ran

@@ -122,8 +122,8 @@ def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
 _WORDS = {
     "pending": "pending",
     "changed": "changed after it was applied",
-    "missing": "applied, but its file is gone",
-    "partial": "stopped half-way",
+    "missing": "applied, but its file is missing",
+    "partial": "stopped between steps",
     "out_of_order": "older than what is applied already",
     "replica_behind": "not here yet",
 }

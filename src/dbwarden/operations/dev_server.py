@@ -119,8 +119,8 @@ def _make_outside(root: Path) -> None:
     """Create a folder with an unpredictable name, and record it in the project."""
     if (known := _outside(root)) is not None and os.path.lexists(known):
         return
-    made = tempfile.mkdtemp(prefix="dbwarden-", dir="/var/tmp")
-    write_private(root / _OUTSIDE, os.fsencode(f"{made}\n"))
+    folder = tempfile.mkdtemp(prefix="dbwarden-", dir="/var/tmp")
+    write_private(root / _OUTSIDE, os.fsencode(f"{folder}\n"))
 
 
 def _start(root: Path) -> _Place:

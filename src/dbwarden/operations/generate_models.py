@@ -50,8 +50,8 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         adopted = await read_adopted(session)
         schema = await session.schema(adopted.source)
         there = await set_up_of(session)
-        own = [table for table in schema.tables if not _is_there(there, table)]
-        if not own:
+        tables = [table for table in schema.tables if not _is_there(there, table)]
+        if not tables:
             raise UsageError("the database holds no tables", database=config.database_name)
         before = await _statements_before(session, schema)
         early = _with_referenced_setup(_without_late_parts(schema), there)
@@ -67,7 +67,7 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
             )
     return GeneratedModels(
         database=config.database_name,
-        tables=len(own),
+        tables=len(tables),
         code=code,
         left_out=adopted.left_out,
     )
@@ -79,15 +79,15 @@ def _is_there(there: SetUp | None, table: Table) -> bool:
 
 def _with_referenced_setup(schema: Schema, there: SetUp | None) -> Schema:
     """Return *schema* without tables of ``scratch_setup`` that no foreign key references."""
-    kept = {table.name for table in schema.tables if not _is_there(there, table)}
+    included = {table.name for table in schema.tables if not _is_there(there, table)}
     by_name = {table.name: table for table in schema.tables}
-    waiting = list(kept)
+    waiting = list(included)
     while waiting:
         table = by_name[waiting.pop()]
-        new = {key.references for key in table.foreign_keys} & by_name.keys() - kept
-        kept |= new
+        new = {key.references for key in table.foreign_keys} & by_name.keys() - included
+        included |= new
         waiting += new
-    return replace(schema, tables=tuple(it for it in schema.tables if it.name in kept))
+    return replace(schema, tables=tuple(it for it in schema.tables if it.name in included))
 
 
 async def _choose_style(
@@ -174,16 +174,16 @@ async def _statements_before(session: ScratchSession, schema: Schema) -> list[st
 
 def _names_later_objects(schema: Schema, first: Schema) -> bool:
     """Return whether the body of a function of *first* may name a later object."""
-    made = {obj.ref for obj in first.objects}
-    names = {obj.ref.name for obj in schema.objects if obj.ref not in made}
+    early = {obj.ref for obj in first.objects}
+    names = {obj.ref.name for obj in schema.objects if obj.ref not in early}
     names |= {table.name.name for table in schema.tables}
     return any(names & set(re.findall(r"\w+", it.definition)) for it in first.routines)
 
 
 async def _build(session: ScratchSession, code: str) -> Schema:
     """Build the module *code* in scratch and return the schema."""
-    asked = await anyio.to_thread.run_sync(_read, session, code, await set_up_of(session))
-    return await session.schema(asked.source)
+    desired = await anyio.to_thread.run_sync(_read, session, code, await set_up_of(session))
+    return await session.schema(desired.source)
 
 
 def _read(session: ScratchSession, code: str, there: SetUp | None) -> DesiredState:

@@ -314,9 +314,9 @@ def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
                 f"{ref} could not be used afterwards: {why}",
                 database=migration.database,
                 location=migration.at(),
-                next_step=f"Correct {ref}, or what it reads, where it is made: a DDL event of the "
-                "models, a file of schema_paths, a migration by hand. What is there anyway goes "
-                "into a scratch_setup file.",
+                next_step=f"Correct {ref} or what it reads, where it is made: a DDL event of the "
+                "models, a file of schema_paths, or a hand-written migration. Objects that exist "
+                "anyway belong in a scratch_setup file.",
             )
 
 

@@ -131,9 +131,11 @@ def compare_with_primary(
 def differing_keys(there: Sequence[LedgerRow], here: Sequence[LedgerRow]) -> tuple[str, ...]:
     """Return the keys whose state differs between the histories, oldest first. Pure."""
     rows = {(row.kind, row.key): _state(row) for row in there if row.live}
-    own = {(row.kind, row.key): _state(row) for row in here if row.live}
+    mirrored = {(row.kind, row.key): _state(row) for row in here if row.live}
     return tuple(
-        dict.fromkeys(item[1] for item in (*rows, *own) if rows.get(item) != own.get(item))
+        dict.fromkeys(
+            item[1] for item in (*rows, *mirrored) if rows.get(item) != mirrored.get(item)
+        )
     )
 
 

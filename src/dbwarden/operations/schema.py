@@ -51,8 +51,8 @@ async def schema_sql(config: DatabaseConfig, *, live: bool = False) -> SchemaRes
             adopted = await read_adopted(session)
             schema, left_out = await session.schema(adopted.source), adopted.left_out
         else:
-            made = await session.schema(files_source(await migration_files(config)))
-            schema, left_out = await without_unwritable(session, made)
+            full = await session.schema(files_source(await migration_files(config)))
+            schema, left_out = await without_unwritable(session, full)
         planned, empty = await _from_nothing(session, schema)
     lines = section_lines(planned.upgrade, empty.default_namespace)
     return SchemaResult(database=config.database_name, sql="\n".join(lines), left_out=left_out)

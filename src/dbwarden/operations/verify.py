@@ -165,11 +165,11 @@ def judge(migration: Migration, seen: RowTrial, header: str) -> Verified:
         if error is None or declares_failing(header, rollback=rollback):
             continue
         way = "the rollback fails" if rollback else "fails"
-        said = _message_of(error).replace("the scratch database refused: ", "")
+        message = _message_of(error).replace("the scratch database refused: ", "")
         if fails_on_any_row(error):
-            problem = f"{way} where tables have rows: {said}"
+            problem = f"{way} where tables have rows: {message}"
             return _result(migration, "fails", problem)
-        findings.append(f"{way} on generated rows: {said}")
+        findings.append(f"{way} on generated rows: {message}")
     # Earlier versions reported refused values as a loss.
     refuses = [text for name, text in seen.refuses if undeclared_losses(header, [name])]
     if refuses and not declares_failing(header, rollback=False):

@@ -138,35 +138,35 @@ async def _make_each(
         about = config.database_name if len(databases) > 1 else None
         try:
             with show_activity(enabled=not options.json):
-                made = await make(config, asker=Terminal(about) if patient else None)
+                result = await make(config, asker=Terminal(about) if patient else None)
         except DBWardenError as error:
             if about is not None and error.message.startswith("--"):
                 error.next_step = (
                     f"Pass this option with -d DATABASE; it does not apply to {about}."
                 )
             if options.json and results:
-                return _say_stopped(error, results)
+                return _report_stopped(error, results)
             raise
         if not options.json:  # report each file at once, because the next one may fail
-            output.say(*_made_lines(made))
-            output.note_errors(made.refused)
-        results.append(made)
-    code = Exit.FOUND if any(made.refused for made in results) else Exit.DONE
+            output.say(*_result_lines(result))
+            output.note_errors(result.refused)
+        results.append(result)
+    code = Exit.FOUND if any(result.refused for result in results) else Exit.DONE
     if options.json:
         report_each("make-migrations", Results(tuple(results)), code)
     return code
 
 
-def _say_stopped(error: DBWardenError, results: Sequence[MakeMigrationsResult]) -> int:
+def _report_stopped(error: DBWardenError, results: Sequence[MakeMigrationsResult]) -> int:
     """Print the document of a run that stopped at *error*, with the files written before."""
     code = Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
-    made = [plain(result) for result in results]
-    output.say_json({**failure_document("make-migrations", error, code), "databases": made})
+    documents = [plain(result) for result in results]
+    output.say_json({**failure_document("make-migrations", error, code), "databases": documents})
     output.note_errors([error])
     return code
 
 
-def _made_lines(result: MakeMigrationsResult) -> list[str]:
+def _result_lines(result: MakeMigrationsResult) -> list[str]:
     out = left_out_lines(result.left_out)
     if result.agree:
         return [f"{result.database}: models and migrations agree.", *out]
@@ -187,7 +187,7 @@ async def verify(*, options: AuthoringOptions = AuthoringOptions()) -> int:  # n
         report_each("verify", done)
         return done.code
     for result in done.results:
-        rows = [(item.key, *_verified(item)) for item in result.migrations]
+        rows = [(item.key, *_verdict_cells(item)) for item in result.migrations]
         output.say(
             f"{result.database}: {pluralize(len(rows), 'migration')}, tried on {result.server}"
         )
@@ -196,7 +196,7 @@ async def verify(*, options: AuthoringOptions = AuthoringOptions()) -> int:  # n
     return done.code
 
 
-def _verified(item: Verified) -> tuple[Cell, Cell]:
+def _verdict_cells(item: Verified) -> tuple[Cell, Cell]:
     if item.problem:
         return bad_cell(item.verdict), item.problem
     shown = warn_cell if item.findings else ok_cell
@@ -269,14 +269,14 @@ async def adopt_live(target: Target) -> int:
     """Write 0001 from live databases and mark it as applied: ``baseline`` without ``--to``."""
     outcomes = await on_fleet(adopt, refuse_shared_files(await select_migrated(target)), target)
     code = await report(
-        "baseline", outcomes, target, headers=("", "version", "wrote"), row=_adopted
+        "baseline", outcomes, target, headers=("", "version", "wrote"), row=_adopt_cells
     )
     if not target.json:
         _note_each(outcomes)
     return code
 
 
-def _adopted(result: AdoptResult) -> tuple[Cell, ...]:
+def _adopt_cells(result: AdoptResult) -> tuple[Cell, ...]:
     return (ok_cell("baselined"), result.version, relative(result.path))
 
 
@@ -298,17 +298,17 @@ async def generate_models(
     if len(configs) != 1:
         raise UsageError("models are generated from one database at a time")
     with show_activity(enabled=not options.json):
-        made = await generate_one(configs[0])
+        result = await generate_one(configs[0])
     if output_file is not None:
-        await anyio.to_thread.run_sync(_write_new, output_file, made.code)
+        await anyio.to_thread.run_sync(_write_new, output_file, result.code)
     if options.json:
-        report_each("generate-models", Results((made,)))
+        report_each("generate-models", Results((result,)))
     elif output_file is None:
-        output.say(made.code.rstrip("\n"))
+        output.say(result.code.rstrip("\n"))
     else:
-        output.say(f"Wrote {made.tables} tables to {relative(output_file)}")
+        output.say(f"Wrote {result.tables} tables to {relative(output_file)}")
     if not options.json:
-        note_left_out(made.left_out, None)
+        note_left_out(result.left_out, None)
     return Exit.DONE
 
 

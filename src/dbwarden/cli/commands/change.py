@@ -78,13 +78,15 @@ async def migrate(
             out_of_order=out_of_order,
         )
     if dry_run and not target.json:
-        _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
-    again = _options(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
+        _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
+    again = _option_words(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
     headers = ("", "version", "applied")
-    return await report("migrate", outcomes, target, headers=headers, row=_migrated, again=again)
+    return await report(
+        "migrate", outcomes, target, headers=headers, row=_migrate_cells, again=again
+    )
 
 
-def _options(**values: str | int | bool | None) -> list[str]:
+def _option_words(**values: str | int | bool | None) -> list[str]:
     """Return options as typed on the command line, without unset ones."""
     words: list[str] = []
     for name, value in values.items():
@@ -94,7 +96,7 @@ def _options(**values: str | int | bool | None) -> list[str]:
     return words
 
 
-def _migrated(result: MigrateResult) -> tuple[Cell, ...]:
+def _migrate_cells(result: MigrateResult) -> tuple[Cell, ...]:
     applied = shorten([item.key for item in result.applied])
     if result.dry_run:
         word = (
@@ -135,15 +137,15 @@ async def rollback(
     operation = partial(rollback_one, to=to, count=count, marked=marked, dry_run=dry_run)
     outcomes = await on_fleet(operation, databases, target)
     if dry_run and not target.json:
-        _say_planned((o.database, o.result.planned) for o in outcomes if o.result)
+        _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
     headers = ("", "version", "rolled back")
-    again = _options(to=to, count=count, marked=marked, dry_run=dry_run)
+    again = _option_words(to=to, count=count, marked=marked, dry_run=dry_run)
     return await report(
-        "rollback", outcomes, target, headers=headers, row=_rolled_back, again=again
+        "rollback", outcomes, target, headers=headers, row=_rollback_cells, again=again
     )
 
 
-def _rolled_back(result: RollbackResult) -> tuple[Cell, ...]:
+def _rollback_cells(result: RollbackResult) -> tuple[Cell, ...]:
     version = result.version or "none"
     if result.dry_run:
         keys = shorten([item.key for item in result.planned])
@@ -153,7 +155,7 @@ def _rolled_back(result: RollbackResult) -> tuple[Cell, ...]:
     return (ok_cell("rolled back"), version, shorten([item.key for item in result.rolled_back]))
 
 
-def _say_planned(plans: Any) -> None:
+def _print_planned(plans: Any) -> None:
     """Print the SQL of a dry run, in order."""
     for database, planned in plans:
         for item in planned:
@@ -185,11 +187,13 @@ async def baseline(
     databases = await select_migrated(target)
     outcomes = await on_fleet(partial(baseline_one, to=to), databases, target)
     headers = ("", "version", "marked")
-    again = _options(to=to)
-    return await report("baseline", outcomes, target, headers=headers, row=_baselined, again=again)
+    again = _option_words(to=to)
+    return await report(
+        "baseline", outcomes, target, headers=headers, row=_baseline_cells, again=again
+    )
 
 
-def _baselined(result: BaselineResult) -> tuple[Cell, ...]:
+def _baseline_cells(result: BaselineResult) -> tuple[Cell, ...]:
     word = ok_cell("baselined") if result.marked else ok_cell("nothing to mark")
     return (word, result.version or "", shorten(result.marked))
 
@@ -222,9 +226,9 @@ async def repair(
         Do not ask.
     """
     databases = await select_migrated(target)
-    choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _steps(at)}
+    choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _parse_steps(at)}
     preview = await on_fleet(partial(repair_one, dry_run=True, **choices), databases, target)
-    shown = partial(report, "repair", headers=("", "what"), row=_repaired)
+    shown = partial(report, "repair", headers=("", "what"), row=_repair_cells)
     wanted = any(o.result is not None and o.result.actions for o in preview)
     if not wanted or any(o.error for o in preview):
         return await shown(preview, target)
@@ -239,7 +243,7 @@ async def repair(
     return await shown(await on_fleet(partial(repair_one, **choices), databases, target), target)
 
 
-def _steps(values: tuple[str, ...]) -> dict[str, int]:
+def _parse_steps(values: tuple[str, ...]) -> dict[str, int]:
     steps: dict[str, int] = {}
     for value in values:
         key, _, step = value.partition("=")
@@ -249,7 +253,7 @@ def _steps(values: tuple[str, ...]) -> dict[str, int]:
     return steps
 
 
-def _repaired(result: RepairResult) -> tuple[Cell, ...]:
+def _repair_cells(result: RepairResult) -> tuple[Cell, ...]:
     if result.actions:
         what = "; ".join(str(action) for action in result.actions)
         return (warn_cell("would") if result.dry_run else ok_cell("did"), what)

@@ -58,7 +58,7 @@ async def diff(
             continue
         count = pluralize(len(result.differences), "difference")
         output.say(f"{result.database}: {result.compared}: {count}")
-        output.say(*(f"  {_said(item)}" for item in result.differences), *left_out)
+        output.say(*(f"  {_describe(item)}" for item in result.differences), *left_out)
         way = f"-- from {result.compared.replace(' with ', ' to ')}"
         sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]
         output.say("", *sql)
@@ -66,7 +66,7 @@ async def diff(
     return done.code
 
 
-def _said(item: Difference) -> str:
+def _describe(item: Difference) -> str:
     """Format a difference, as in ``drop table users``."""
     verbs = {"Create": "add", "Add": "add", "Drop": "drop", "Rename": "rename"}
     verb = next((word for kind, word in verbs.items() if item.change.startswith(kind)), "change")
@@ -79,18 +79,18 @@ async def check_models(target: Target) -> int:
     databases = limit_to_shard(select_described(databases) if target.all else databases, target)
     keep_going = target.fail_fast is False
     outcomes = await on_fleet(partial(check_one, keep_going=keep_going), databases, target)
-    code = await report("check", outcomes, target, headers=("", "differ"), row=_differing)
+    code = await report("check", outcomes, target, headers=("", "differ"), row=_model_cells)
     if not target.json:
         for outcome in outcomes:
             for item in outcome.result.differences if outcome.result else ():
-                output.note(f"{outcome.database}: {_said(item)}")
+                output.note(f"{outcome.database}: {_describe(item)}")
             if outcome.result is not None:
                 note_left_out(outcome.result.left_out, outcome.database)
                 output.note_errors(outcome.result.refused)
     return code
 
 
-def _differing(result: DiffResult) -> tuple[Cell, ...]:
+def _model_cells(result: DiffResult) -> tuple[Cell, ...]:
     if result.clean:
         return (ok_cell("models and migrations agree"), "")
     refused = [f"{len(result.refused)} refused"] if result.refused else []

@@ -18,10 +18,10 @@ from dbwarden.operations.lock import unlock as unlock_one
 async def lock_status(*, target: Target = Target()) -> int:  # noqa: B008
     """Show who is migrating now: process, application, start time and current statement."""
     outcomes = await on_fleet(lock_status_of, await select_migrated(target), target)
-    return await report("lock-status", outcomes, target, headers=("", "holder"), row=_status)
+    return await report("lock-status", outcomes, target, headers=("", "holder"), row=_holder_cells)
 
 
-def _status(result: LockStatus) -> tuple[Cell, ...]:
+def _holder_cells(result: LockStatus) -> tuple[Cell, ...]:
     return (warn_cell("held"), str(result.holder)) if result.holder else (ok_cell("free"), "")
 
 
@@ -46,7 +46,7 @@ async def unlock(
         status_code = exit_code(held)
         code = Exit.FOUND if holders and status_code is Exit.DONE else status_code
         headers = ("", "holder")
-        code = await report("unlock", held, target, headers=headers, row=_status, code=code)
+        code = await report("unlock", held, target, headers=headers, row=_holder_cells, code=code)
         if holders and not force:
             output.note("", "No process was terminated. Pass --force to terminate them.")
         return code
@@ -63,10 +63,10 @@ async def unlock(
     failed = any(o.result and o.result.holder and not o.result.ended for o in outcomes)
     code = Exit.FAILED if failed else exit_code(outcomes)
     headers = ("", "holder")
-    return await report("unlock", outcomes, target, headers=headers, row=_unlocked, code=code)
+    return await report("unlock", outcomes, target, headers=headers, row=_unlock_cells, code=code)
 
 
-def _unlocked(result: UnlockResult) -> tuple[Cell, ...]:
+def _unlock_cells(result: UnlockResult) -> tuple[Cell, ...]:
     if result.holder is None:
         return (ok_cell("free"), "")
     return (ok_cell("terminated") if result.ended else bad_cell("still held"), str(result.holder))

@@ -40,15 +40,15 @@ async def status(*, target: Target = Target()) -> int:  # noqa: B008
     headers = ("", "version", "applied", "pending", "changed", "missing", "partial", "ahead")
     code = exit_code(outcomes)
     code = Exit.DONE if code is Exit.FOUND else code  # only check exits with 3
-    code = await report("status", outcomes, target, headers=headers, row=_status, code=code)
+    code = await report("status", outcomes, target, headers=headers, row=_status_cells, code=code)
     if not target.json:
         _note_primaries(outcome.result for outcome in outcomes)
     return code
 
 
-def _status(result: StatusResult) -> tuple[Cell, ...]:
+def _status_cells(result: StatusResult) -> tuple[Cell, ...]:
     return (
-        _word(result),
+        _state_cell(result),
         result.version or "none",
         str(len(result.applied)),
         shorten(result.pending),
@@ -68,22 +68,22 @@ def _note_primaries(results: Iterable[StatusResult | None]) -> None:
             output.note("", f"{result.database}: may be behind, because {why}")
 
 
-def _word(result: StatusResult) -> Cell:
+def _state_cell(result: StatusResult) -> Cell:
     if result.replica is not None and not result.replica.clean:
         writable, behind = result.replica.writable, len(result.replica.behind)
         return bad_cell("accepts writes") if writable else warn_cell(f"{behind} behind")
     if result.changed or result.missing:
         return bad_cell("needs repair")
     if result.partial:
-        return _half_done(result)
+        return _partial_cell(result)
     if result.pending:
         return warn_cell("pending")
     if result.replica is not None and result.replica.caught_up:
-        return ok_cell(_caught_up(result.replica))
+        return ok_cell(_describe_caught_up(result.replica))
     return ok_cell("ahead of the files" if result.ahead else "up to date")
 
 
-def _half_done(result: StatusResult) -> Cell:
+def _partial_cell(result: StatusResult) -> Cell:
     if result.lock_holder is not None:
         return warn_cell("being migrated")
     if result.goes_on_with is None:
@@ -91,7 +91,7 @@ def _half_done(result: StatusResult) -> Cell:
     return warn_cell(f"{result.goes_on_with} continues")
 
 
-def _caught_up(replica: ReplicaStatus) -> str:
+def _describe_caught_up(replica: ReplicaStatus) -> str:
     late = f", {replica.lag_seconds:.1f} s late" if replica.lag_seconds else ""
     return f"as {replica.primary}{late}"
 
@@ -119,12 +119,12 @@ async def history(
         return await report("history", outcomes, target, headers=(), row=lambda _: ())
     for outcome in outcomes:
         if outcome.result is not None:
-            _say_history(outcome.result)
+            _print_history(outcome.result)
     output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
     return exit_code(outcomes)
 
 
-def _say_history(result: HistoryResult) -> None:
+def _print_history(result: HistoryResult) -> None:
     older = f"; {result.older} older not shown (--limit N, --all-rows)" if result.older else ""
     output.say(f"{result.database}: {pluralize(len(result.rows), 'row')}{older}")
     headers = ("key", "description", "state", "when (UTC)", "time", "by", "dbwarden")
@@ -161,7 +161,9 @@ async def check(
     databases = await select_databases(target)
     await note_unknown_models(databases)
     outcomes = await on_fleet(check_one, databases, target)
-    code = await report("check", outcomes, target, headers=("", "version", "found"), row=_check)
+    code = await report(
+        "check", outcomes, target, headers=("", "version", "found"), row=_check_cells
+    )
     if not target.json:
         _note_primaries(outcome.result.status if outcome.result else None for outcome in outcomes)
         for outcome in outcomes:
@@ -171,7 +173,7 @@ async def check(
     return code
 
 
-def _check(result: CheckResult) -> tuple[Cell, ...]:
+def _check_cells(result: CheckResult) -> tuple[Cell, ...]:
     version = result.status.version or "none"
     if result.clean:
         replica = result.status.replica
@@ -179,7 +181,7 @@ def _check(result: CheckResult) -> tuple[Cell, ...]:
         return (
             ok_cell("ok"),
             version,
-            _caught_up(replica) if replica and replica.caught_up else seen,
+            _describe_caught_up(replica) if replica and replica.caught_up else seen,
         )
     codes = [finding.code.replace("_", " ") for finding in result.findings]
     return (warn_cell("not clean"), version, ", ".join(codes))
@@ -191,13 +193,15 @@ async def health(*, target: Target = Target()) -> int:  # noqa: B008
     Exit 0 if all are ok, 3 if one is degraded, 1 if one cannot be read.
     """
     outcomes = await on_fleet(health_one, await select_databases(target), target)
-    databases = [_health(outcome.database, outcome.result, outcome.error) for outcome in outcomes]
+    databases = [
+        _health_of(outcome.database, outcome.result, outcome.error) for outcome in outcomes
+    ]
     total = overall(databases)
     output.say_json(plain(total))
     return {"ok": Exit.DONE, "degraded": Exit.FOUND, "error": Exit.FAILED}[total.status]
 
 
-def _health(database: str, result: DatabaseHealth | None, error: object) -> DatabaseHealth:
+def _health_of(database: str, result: DatabaseHealth | None, error: object) -> DatabaseHealth:
     from dbwarden.errors import DBWardenError, NotStarted
     from dbwarden.types import DatabaseName
 
@@ -210,8 +214,10 @@ def _health(database: str, result: DatabaseHealth | None, error: object) -> Data
 async def wait(*, target: Target = Target()) -> int:  # noqa: B008
     """Wait until the databases answer, for at most --timeout seconds each."""
     outcomes = await on_fleet(wait_one, await select_databases(target), target)
-    return await report("wait", outcomes, target, headers=("", "server", "attempts"), row=_waited)
+    return await report(
+        "wait", outcomes, target, headers=("", "server", "attempts"), row=_wait_cells
+    )
 
 
-def _waited(result: WaitResult) -> tuple[Cell, ...]:
+def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:
     return (ok_cell("answers"), result.server_version, str(result.attempts))

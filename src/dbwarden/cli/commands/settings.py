@@ -46,7 +46,7 @@ async def databases(
         elif tenants:
             rows.extend(_row(config) for config in item.databases)
         else:
-            rows.append(_sum(item))
+            rows.append(_family_row(item))
     headers = ("database", "kind", "url", "", "migrations")
     output.say_table(headers, rows, spare=("kind", "migrations"))
     return 0
@@ -59,7 +59,7 @@ def _row(config: DatabaseConfig) -> tuple[str, ...]:
     return (config.database_name, config.database_type, config.display_url, word, folder)
 
 
-def _sum(family: TenantFamily) -> tuple[str, ...]:
+def _family_row(family: TenantFamily) -> tuple[str, ...]:
     template, count = family.template, family.count
     word = f"tenants of {family.source_name}" if count is None else pluralize(count, "tenant")
     folder = relative(template.migrations_dir)
@@ -106,12 +106,12 @@ async def settings(*, target: Target = Target()) -> int:  # noqa: B008
         return 0
     for config in configs:
         output.say(str(config.database_name))
-        rows = [(f"  {name}", _text(value)) for name, value in _document(config).items()]
+        rows = [(f"  {name}", _format_value(value)) for name, value in _document(config).items()]
         output.say_table(("  setting", "value"), rows)
     return 0
 
 
-def _text(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value) or "-"
     return "-" if value is None else str(value)

@@ -56,11 +56,11 @@ async def create_database(
         again += [f"--{name}", value] if value is not None else []
     headers = ("", "version", "applied")
     return await report(
-        "create-database", outcomes, target, headers=headers, row=_created, again=again
+        "create-database", outcomes, target, headers=headers, row=_create_cells, again=again
     )
 
 
-def _created(result: CreateDatabaseResult) -> tuple[Cell, ...]:
+def _create_cells(result: CreateDatabaseResult) -> tuple[Cell, ...]:
     word = ok_cell("created" if result.created else "already exists")
     if result.migrated is None:
         return (word, "", "")
