@@ -10,8 +10,8 @@ from cyclopts import Group, Parameter
 from dbwarden import fleet
 from dbwarden.errors import UsageError
 
-WHICH = Group("Which databases", sort_key=1)
-HOW = Group("How", sort_key=2)
+WHICH = Group("Databases", sort_key=1)
+HOW = Group("Run", sort_key=2)
 OUTPUT = Group("Output", sort_key=3)
 
 LogLevel = Literal["debug", "info", "warning", "error"]
