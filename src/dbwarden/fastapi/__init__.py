@@ -1,4 +1,4 @@
-"""FastAPI: sessions, startup, health, tenants, error handlers, a status page."""
+"""Provide sessions, startup, health, tenants, error handlers and a status page for FastAPI."""
 
 from dbwarden.fastapi.failures import install_error_handlers
 from dbwarden.fastapi.health import DBWardenHealthRouter

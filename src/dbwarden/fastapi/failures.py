@@ -1,4 +1,4 @@
-"""Exception handlers: a request whose database is not available is answered with 503."""
+"""Answer requests whose database is unavailable with 503."""
 
 from typing import Any
 
@@ -15,24 +15,23 @@ from dbwarden.fastapi.tenants import NO_SUCH_TENANT
 from dbwarden.operations.health import public_sentence
 
 RETRY_AFTER = 5
-"""Seconds after which a client should ask again."""
+"""Seconds after which a client should retry."""
 TRY_AGAIN_LATER = 1013
-"""The code with which a WebSocket is closed."""
+"""The close code of a WebSocket."""
 
 _FAILURES = (ConnectError, ConnectionLost, TimedOut, DBAPIError, PoolTimeout)
 
 
 def install_error_handlers(app: FastAPI, *, retry_after: int = RETRY_AFTER) -> None:
-    """Answer with 503 and ``Retry-After`` where a database is not available, with one log line.
+    """Answer with 503 and ``Retry-After`` if a database is unavailable, and log one line.
 
-    That is a database that cannot be reached, whose server shuts down or has no connection left,
-    whose pool is exhausted, or that did not answer within a time limit. A name that is not a
-    tenant's (:class:`~dbwarden.errors.UnknownTenant`) is answered with 404. Any other error stays
-    what it is.
+    A database is unavailable if it cannot be reached, its server shuts down or has no connection
+    left, its pool is exhausted, or it does not answer within a time limit. An unknown tenant
+    (:class:`~dbwarden.errors.UnknownTenant`) is answered with 404. Any other error is re-raised.
 
     Args:
         app: The application.
-        retry_after: Seconds after which a client should ask again.
+        retry_after: Seconds after which a client should retry.
     """
 
     async def unavailable(connection: HTTPConnection, error: Exception) -> JSONResponse | None:

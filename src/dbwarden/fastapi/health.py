@@ -1,4 +1,4 @@
-"""``/health``: the health of every database, for people, load balancers and Kubernetes."""
+"""Report the health of every database at ``/health``."""
 
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -31,20 +31,20 @@ from dbwarden.operations.health import DatabaseHealth, Health, overall, public_s
 Authorize = Callable[[Request], bool | Awaitable[bool]]
 
 TTL = 1.0
-"""Seconds for which the answer of a database counts."""
+"""Seconds for which a probe is reused."""
 PROBE_TIMEOUT = 2.0
-"""Seconds that one database has to answer."""
+"""Time limit in seconds for one database."""
 DEADLINE = 4.0
-"""Seconds after which the endpoint answers in any case."""
+"""Time limit in seconds for the endpoint."""
 ANSWERED_WITHIN = 0.75
-"""Part of the deadline for the probes; the rest is for stopping those that have not answered."""
+"""Fraction of the deadline for the probes; the rest is for cancelling unfinished ones."""
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthOptions:
-    """How health is asked; the arguments of :func:`DBWardenHealthRouter`."""
+    """The options of :func:`DBWardenHealthRouter`."""
 
     degraded_status_code: int = 503
     ttl: float = TTL
@@ -55,13 +55,13 @@ class HealthOptions:
     list_tenants: bool = False
 
     def code(self, health: Health | DatabaseHealth) -> int:
-        """The HTTP status of this health."""
+        """Return the HTTP status code of *health*."""
         return {"ok": 200, "degraded": self.degraded_status_code, "error": 503}[health.status]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """The health of one database; ``in_time`` is false where there was no time to probe it."""
+    """The health of one database; ``in_time`` is false if there was no time to probe it."""
 
     health: DatabaseHealth
     probe: Probe | None = None
@@ -73,31 +73,31 @@ async def probe_all(
 ) -> tuple[Probed, ...]:
     """Probe *configs* concurrently, a bounded number per server, and return at *until*.
 
-    A database that is still being probed then counts as one that does not answer only if its
-    probe began in the first half of the time.
+    A database whose probe is unfinished counts as unreachable only if the probe began in the first
+    half of the time.
     """
-    found: dict[int, Probed] = {}
+    results: dict[int, Probed] = {}
     half = (anyio.current_time() + until) / 2
 
     async def probe(number: int, config: DatabaseConfig) -> None:
         async with state.probes.slot(config):
             if anyio.current_time() < half:
-                found[number] = _unanswered(config, TimedOut())
-            probe = await state.probes.look(
+                results[number] = _unanswered(config, TimedOut())
+            probe = await state.probes.probe(
                 config,
                 state.engines,
                 ttl=options.ttl,
                 limit=options.probe_timeout,
                 primary=state.primary_of(config),
             )
-            found[number] = Probed(health=probe.health, probe=probe)
+            results[number] = Probed(health=probe.health, probe=probe)
 
     async with anyio.create_task_group() as group:
         group.cancel_scope.deadline = until
         for number, config in enumerate(configs):
             group.start_soon(probe, number, config)
     return tuple(
-        found.get(number) or _unanswered(config, NotStarted(), in_time=False)
+        results.get(number) or _unanswered(config, NotStarted(), in_time=False)
         for number, config in enumerate(configs)
     )
 
@@ -107,7 +107,7 @@ def _unanswered(config: DatabaseConfig, error: DBWardenError, *, in_time: bool =
 
 
 def _details(probe: Probe | None) -> Mapping[str, Any]:
-    """Return what is added for requests that pass ``authorize``."""
+    """Return the additional details for requests that *authorize* accepts."""
     if probe is None:
         return {"details": None}
     status, error = probe.status, probe.error
@@ -130,14 +130,14 @@ def _details(probe: Probe | None) -> Mapping[str, Any]:
 
 
 async def allowed(authorize: Authorize | None, request: Request) -> bool:
-    """Return whether *authorize* lets this request see more; without one, none may."""
+    """Return whether *authorize* accepts *request*; without *authorize*, none is accepted."""
     if authorize is None:
         return False
     answer = authorize(request)
     return bool(await answer if isinstance(answer, Awaitable) else answer)
 
 
-# FastAPI reads these as users write them, like a class.
+# The name is capitalized like a class, because users call it like FastAPI's APIRouter.
 def DBWardenHealthRouter(
     *,
     degraded_status_code: int = 503,
@@ -150,19 +150,18 @@ def DBWardenHealthRouter(
 ) -> APIRouter:
     """Return a router for ``app.include_router(DBWardenHealthRouter(), prefix="/health")``.
 
-    ``/health`` reports all databases, ``/health/{database}`` one, ``/health/readiness`` is
-    ``/health`` for Kubernetes; ``/health/liveness`` only says that the process answers.
+    ``/health`` reports all databases, ``/health/{database}`` one. ``/health/readiness`` is
+    ``/health`` for Kubernetes; ``/health/liveness`` reports only that the process answers.
 
     Args:
-        degraded_status_code: The HTTP status when a database answers but is not as its migration
-            files say (pending, changed, missing).
-        ttl: Seconds for which the answer of a database counts; requests at the same time share
-            one probe.
-        probe_timeout: Seconds that one database has to answer.
-        deadline: Seconds after which the endpoint answers in any case.
+        degraded_status_code: The HTTP status if a database answers but differs from its migration
+            files (pending, changed, missing).
+        ttl: Seconds for which a probe is reused; concurrent requests share one probe.
+        probe_timeout: Time limit in seconds for one database.
+        deadline: Time limit in seconds for the endpoint.
         details: Add the causes of failures for requests that *authorize* accepts.
-        authorize: A function of the request, plain or async. Requests that it accepts may list
-            tenants (``/health?tenants=all``).
+        authorize: A function of the request, synchronous or async. Requests that it accepts may
+            list tenants (``/health?tenants=all``).
         list_tenants: Let every request list tenants.
     """
     options = HealthOptions(
@@ -174,34 +173,36 @@ def DBWardenHealthRouter(
         authorize=authorize,
         list_tenants=list_tenants,
     )
-    answers = _Answers(options)
+    endpoints = _Endpoints(options)
     router = APIRouter(tags=["health"])
     for path in ("", "/"):
-        router.add_api_route(path, answers.everything, include_in_schema=not path, name="health")
-    router.add_api_route("/liveness", answers.liveness, name="liveness")
-    router.add_api_route("/readiness", answers.everything, name="readiness")
-    router.add_api_route("/{database}", answers.one, name="health_of_database")
+        router.add_api_route(
+            path, endpoints.all_databases, include_in_schema=not path, name="health"
+        )
+    router.add_api_route("/liveness", endpoints.liveness, name="liveness")
+    router.add_api_route("/readiness", endpoints.all_databases, name="readiness")
+    router.add_api_route("/{database}", endpoints.one_database, name="health_of_database")
     return router
 
 
 @dataclass(frozen=True, slots=True)
-class _Answers:
-    """The endpoints."""
+class _Endpoints:
+    """The endpoints of the health router."""
 
     options: HealthOptions
 
     async def liveness(self) -> JSONResponse:
-        """The process answers. Never touches a database."""
+        """Report that the process answers, without querying a database."""
         return _json({"status": "ok"}, 200)
 
-    async def everything(
+    async def all_databases(
         self,
         request: Request,
         tenants: Annotated[Literal["all"] | None, Query(description="List tenants too.")] = None,
         limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Tenants a page.")] = PAGE,
         after: Annotated[str, Query(description="The ``next`` of the page before.")] = "",
     ) -> JSONResponse:
-        """The health of every database; ``?tenants=all`` lists tenants too, a page at a time."""
+        """Report the health of every database; ``?tenants=all`` also lists a page of tenants."""
         if tenants and not (self.options.list_tenants or await self._authorized(request)):
             return _json({"detail": "Only authorized requests may list tenants."}, 403)
         now, deadline = anyio.current_time(), self.options.deadline * ANSWERED_WITHIN
@@ -213,27 +214,27 @@ class _Answers:
             return _json({"status": "error", "databases": [], "error": public_sentence(error)}, 503)
         page = Page(chosen=tuple(sample(state, family) for family in families), more=False)
         if tenants:
-            asked = page_of(state, families, after=after, limit=limit)
-            if asked is None:
+            requested = page_of(state, families, after=after, limit=limit)
+            if requested is None:
                 return _json({"detail": "after= is not the name of a tenant's database."}, 422)
-            page = asked
-        everybody = (*configs, *(config for chosen in page.chosen for config in chosen))
-        probed = await probe_all(state, everybody, self.options, now + deadline)
-        own, rest = probed[: len(configs)], probed[len(configs) :]
+            page = requested
+        all_configs = (*configs, *(config for chosen in page.chosen for config in chosen))
+        probed = await probe_all(state, all_configs, self.options, now + deadline)
+        single, rest = probed[: len(configs)], probed[len(configs) :]
         if tenants:  # the next page begins with the first tenant for which there was no time
             rest = tuple(itertools.takewhile(lambda each: each.in_time, rest))
-        found = _Found(own, families, page, rest)
+        report = _Report(single, families, page, rest)
         more = self.options.details and await self._authorized(request)
         body: dict[str, Any] = {
-            "status": found.health.status,
-            "databases": [_shown(each, more) for each in found.listed(tenants, after)],
-            **({"tenants": [asdict(each) for each in found.sums]} if families else {}),
-            **({"next": found.next(after)} if families and tenants else {}),
+            "status": report.health.status,
+            "databases": [_to_json(each, more) for each in report.listed(tenants, after)],
+            **({"tenants": [asdict(each) for each in report.summaries]} if families else {}),
+            **({"next": report.next(after)} if families and tenants else {}),
         }
-        return _json(body, self.options.code(found.health))
+        return _json(body, self.options.code(report.health))
 
-    async def one(self, request: Request, database: str) -> JSONResponse:
-        """The health of one database."""
+    async def one_database(self, request: Request, database: str) -> JSONResponse:
+        """Report the health of one database."""
         until = anyio.current_time() + self.options.deadline * ANSWERED_WITHIN
         try:
             state = await serving()
@@ -244,23 +245,23 @@ class _Answers:
             return _json({"status": "error", "error": public_sentence(error)}, 503)
         (probed,) = await probe_all(state, (config,), self.options, until)
         more = self.options.details and await self._authorized(request)
-        return _json(_shown(probed, more), self.options.code(probed.health))
+        return _json(_to_json(probed, more), self.options.code(probed.health))
 
     async def _authorized(self, request: Request) -> bool:
         return await allowed(self.options.authorize, request)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What was probed: the databases that were declared by hand, and tenants of a page."""
+class _Report:
+    """The probed databases: the single ones and the tenants of a page."""
 
-    own: tuple[Probed, ...]
+    single: tuple[Probed, ...]
     families: tuple[TenantFamily, ...]
     page: Page
     tenants: tuple[Probed, ...]
 
     @property
-    def sums(self) -> tuple[TenantsHealth, ...]:
+    def summaries(self) -> tuple[TenantsHealth, ...]:
         """The health of each family."""
         ends = itertools.accumulate((len(chosen) for chosen in self.page.chosen), initial=0)
         parts = [self.tenants[start:end] for start, end in itertools.pairwise(ends)]
@@ -272,24 +273,24 @@ class _Found:
     @property
     def health(self) -> Health:
         """The health of the application."""
-        chosen = zip(self.families, self.page.chosen, self.sums, strict=True)
+        chosen = zip(self.families, self.page.chosen, self.summaries, strict=True)
         judged = [health for family, some, health in chosen if represents(family, some)]
-        return with_tenants(overall([each.health for each in self.own]), judged)
+        return with_tenants(overall([each.health for each in self.single]), judged)
 
     def listed(self, tenants: str | None, after: str) -> tuple[Probed, ...]:
-        """Return what the answer lists: the databases on the first page, then tenants."""
+        """Return the databases to list: on the first page the single ones, then tenants."""
         if not tenants:
-            return self.own
-        return (*(self.own if not after else ()), *self.tenants)
+            return self.single
+        return (*(self.single if not after else ()), *self.tenants)
 
     def next(self, after: str) -> str | None:
-        """Return where the next page of tenants begins; ``None`` after the last one."""
+        """Return the ``after`` of the next page of tenants; ``None`` after the last page."""
         if not self.page.more and len(self.tenants) == sum(map(len, self.page.chosen)):
             return None
         return self.tenants[-1].health.database if self.tenants else after
 
 
-def _shown(probed: Probed, details: bool) -> dict[str, Any]:
+def _to_json(probed: Probed, details: bool) -> dict[str, Any]:
     return {**asdict(probed.health), **(_details(probed.probe) if details else {})}
 
 

@@ -1,4 +1,4 @@
-"""Start and stop: every database is looked at, or migrated, before the first request."""
+"""Check or migrate the databases when an application starts, and close connections at its end."""
 
 import math
 import os
@@ -25,15 +25,15 @@ Mode = Literal["check", "migrate", "none"]
 OnPending = Literal["fail", "warn"]
 
 _HARMLESS = ("locked", "replica_writable")
-"""Findings of a check that do not keep an application from starting, but are logged.
+"""Findings of a check that are logged but do not prevent the application's start.
 
-A migrator is at work; a replica was promoted, and the application must start after a failover.
+A migrator is running, or a replica was promoted and the application must start after a failover.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Startup:
-    """How an application starts; the arguments of :func:`migration_context`."""
+    """The options of :func:`migration_context`."""
 
     mode: Mode = "check"
     database: str | Sequence[str] | None = None
@@ -48,10 +48,10 @@ class Startup:
     max_open_engines: int = MAX_OPEN_ENGINES
 
     def check(self) -> None:
-        """Show that the arguments fit together.
+        """Validate the options.
 
         Raises:
-            UsageError: They don't.
+            UsageError: An option is invalid, or ``migrate`` is used in production.
         """
         if self.mode not in ("check", "migrate", "none"):
             raise UsageError(f"mode={self.mode!r}: it is 'check', 'migrate' or 'none'")
@@ -68,17 +68,17 @@ class Startup:
             )
 
     async def select(self, state: Serving) -> tuple[DatabaseConfig, ...]:
-        """The databases that are meant, tenants too, where they are now."""
+        """Return the selected databases, including tenants, with their current URLs."""
         names = (self.database,) if isinstance(self.database, str) else tuple(self.database or ())
         await state.project.expand(names, all_databases=self.all_databases)
         chosen = state.project.select(names, all_databases=self.all_databases)
         if self.only_dev:
             chosen = tuple(config for config in chosen if config.dev_database_url is not None)
-        return tuple(state.located(config) for config in chosen)
+        return tuple(state.locate(config) for config in chosen)
 
 
 def in_production() -> bool:
-    """Whether the environment says ``ENVIRONMENT=production``."""
+    """Return whether the environment has ``ENVIRONMENT=production``."""
     return os.environ.get("ENVIRONMENT", "").strip().lower() in ("production", "prod")
 
 
@@ -97,29 +97,29 @@ async def migration_context(
     warm: int = 0,
     max_open_engines: int = MAX_OPEN_ENGINES,
 ) -> AsyncGenerator[None]:
-    """Around an application's life: look at its databases first, close all connections at the end.
+    """Check or migrate the databases when entered, and close all connections when left.
 
     Args:
-        mode: ``check`` that each is as its migration files say (one that is ahead of them is
-            fine); ``migrate`` applies what is pending first, one process at a time; ``none`` does
-            neither.
-        database: A name, a pattern or several; the default database when left out.
-        all_databases: All of them.
-        fail_fast: The first failure cancels the rest and stops the start. Otherwise all are
-            awaited, failures are logged, the application starts, and its health reports them.
-        dev: Run on the development databases: these checks, and all sessions, health and page.
-        only_dev: The same, with only those databases that have a development database.
-        allow_in_production: ``migrate`` even where ``ENVIRONMENT=production``.
-        timeout: Seconds for each database; each one's own ``timeout`` when left out.
-        on_pending: ``warn`` starts with pending migrations, and says so in the log.
-        warm: So many connections of each database are opened before the first request.
-        max_open_engines: How many databases have open connections at the same time; the least
-            recently used are closed first, never one in use.
+        mode: ``check`` compares each database with its migration files (a database may be ahead of
+            them); ``migrate`` first applies pending migrations, one process at a time; ``none``
+            does neither.
+        database: A name, a pattern or several; by default the project's default database.
+        all_databases: Select every database.
+        fail_fast: The first failure cancels the rest and the start. Otherwise failures are logged,
+            the application starts, and its health reports them.
+        dev: Use the development databases for startup, sessions, health and page.
+        only_dev: Like *dev*, with only the databases that have a development database.
+        allow_in_production: Allow ``migrate`` with ``ENVIRONMENT=production``.
+        timeout: Seconds for each database; by default its ``timeout`` option.
+        on_pending: ``warn`` logs pending migrations and starts.
+        warm: Number of connections to each database to open before the first request.
+        max_open_engines: Maximum number of databases with open connections; the least recently
+            used are closed first, but never one in use.
 
     Raises:
-        StartupFailed: A database is not ready. Lists what is known of each, failures first.
-        ConfigurationError: The configuration has problems, or routes ask for unknown databases.
-        UsageError: The arguments do not fit together.
+        StartupFailed: A database is not ready. The error lists every database, failures first.
+        ConfigurationError: The configuration has problems, or routes use unknown databases.
+        UsageError: The arguments are invalid.
     """
     startup = Startup(
         mode=mode,
@@ -139,26 +139,26 @@ async def migration_context(
         try:
             await _start(state, startup)
         except DBWardenError as error:
-            # The server that runs the application prints the traceback: ours only hide the error.
+            # The application's server prints the traceback, in which our frames hide the error.
             raise error.with_traceback(None) from None
         yield
 
 
 def dbwarden_lifespan(app: Any, **options: Any) -> Any:
-    """:func:`migration_context` for ``FastAPI(lifespan=...)``.
+    """Return :func:`migration_context` for ``FastAPI(lifespan=...)``.
 
-    As in ``FastAPI(lifespan=partial(dbwarden_lifespan, mode="check", all_databases=True))``.
+    For example: ``FastAPI(lifespan=partial(dbwarden_lifespan, mode="check", all_databases=True))``.
 
     Args:
         app: The application.
-        **options: What :func:`migration_context` takes.
+        **options: The arguments of :func:`migration_context`.
     """
     return migration_context(**options)
 
 
 @asynccontextmanager
 async def _open(startup: Startup) -> AsyncGenerator[Serving]:
-    """The state of this event loop; the last one who leaves closes every connection."""
+    """Yield the state of the event loop; the last lifespan closes every connection."""
     state = await serving()
     state.users += 1
     state.dev, state.only_dev = startup.dev, startup.only_dev
@@ -175,9 +175,9 @@ async def _open(startup: Startup) -> AsyncGenerator[Serving]:
 
 
 async def _start(state: Serving, startup: Startup) -> None:
-    """Do what *startup* says, and log one event.
+    """Prepare the databases and log one event.
 
-    The event of a failed start is not an error and has no text: the exception reports it.
+    The event of a failed start is not an error and has no text, because the exception reports it.
     """
     started = time.perf_counter()
     fields: dict[str, Any] = {"outcome": "failed"}
@@ -193,7 +193,7 @@ async def _start(state: Serving, startup: Startup) -> None:
 
 
 async def _prepare(state: Serving, startup: Startup) -> int:
-    """Do what *startup* says; return with how many databases."""
+    """Migrate, check and warm the selected databases; return their number."""
     chosen = await startup.select(state)
     failed: Failed = frozenset()  # reported, and not tried again
     if startup.mode == "migrate":
@@ -208,23 +208,23 @@ async def _prepare(state: Serving, startup: Startup) -> int:
 
 
 Failed = frozenset[DatabaseName]
-"""The databases that failed, where the application starts all the same."""
+"""The databases that failed without preventing the application's start."""
 
 
 async def _migrate(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
     limited = [replace(c, timeout=startup.timeout) for c in chosen] if startup.timeout else chosen
     limits = Limits(max_failures=1 if startup.fail_fast else None)
     with telemetry.at_most("info"):  # _judge reports what failed
-        outcomes = await migrate_all(limited, known=_known(state, limited), limits=limits)
+        outcomes = await migrate_all(limited, known=_others(state, limited), limits=limits)
     return _judge(startup, outcomes)
 
 
-def _known(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
-    """What migrations may require besides: the other databases that were declared by hand."""
+def _others(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseConfig, ...]:
+    """Return the other single databases, which migrations may require."""
     names = {config.database_name for config in chosen}
     others = (config for config in state.project.single if config.database_name not in names)
     return tuple(
-        state.located(config) if not state.dev or config.dev_database_url is not None else config
+        state.locate(config) if not state.dev or config.dev_database_url is not None else config
         for config in others
     )
 
@@ -232,14 +232,14 @@ def _known(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseCo
 async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
     async def check(config: DatabaseConfig) -> CheckResult:
         with telemetry.at_most("info"):  # _judge reports what failed
-            probe = await state.probes.look(
+            probe = await state.probes.probe(
                 config, state.engines, ttl=0.0, limit=None, primary=state.primary_of(config)
             )
         if probe.status is None:
             assert probe.error is not None
             raise probe.error
         findings = findings_of(probe.status)
-        serious = [each for each in findings if not harmless(startup, config, each)]
+        serious = [each for each in findings if not is_harmless(startup, config, each)]
         for finding in findings:
             if finding not in serious:
                 telemetry.emit("startup_finding", level="warning", finding=finding.message)
@@ -250,8 +250,11 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
     return await _on_each(state, startup, "check", chosen, check)
 
 
-def harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
-    """Whether the application starts all the same. A replica gets migrations a little later."""
+def is_harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
+    """Return whether the application starts in spite of *finding*.
+
+    A replica receives migrations later than its primary.
+    """
     if finding.code in ("pending", "out_of_order", "replica_behind"):
         late = startup.mode == "migrate" and config.replica_of is not None
         return late or startup.on_pending == "warn"
@@ -273,11 +276,11 @@ async def _on_each(
     chosen: Sequence[DatabaseConfig],
     operation: Callable[[DatabaseConfig], Awaitable[Any]],
 ) -> Failed:
-    """Run *operation*, called *name* in the log, on all concurrently, and judge the outcomes.
+    """Run *operation*, logged as *name*, on all databases concurrently, and judge the outcomes.
 
-    A failure is an error of the startup, so that of one database is only information.
+    The startup reports failures as errors, so that failures of single databases are logged as info.
     """
-    # The fleet puts its time limit into the configuration; engines are known by the real one.
+    # The fleet changes the timeout in the configuration, but engines have the original one.
     by_name = {config.database_name: config for config in chosen}
 
     async def on_one(config: DatabaseConfig) -> Any:
@@ -289,15 +292,15 @@ async def _on_each(
 
 
 def _judge(startup: Startup, outcomes: Sequence[Outcome[Any]]) -> Failed:
-    """Log which databases failed, and return their names.
+    """Log the failures, and return the names of the failed databases.
 
     Raises:
-        StartupFailed: One failed, and ``fail_fast`` is set.
+        StartupFailed: A database failed and ``fail_fast`` is set.
     """
     failed = [outcome for outcome in outcomes if not outcome.succeeded]
     if failed and startup.fail_fast:
         raise StartupFailed(
-            known=[_line(outcome) for outcome in sorted(outcomes, key=_rank)],
+            known=[_describe_outcome(outcome) for outcome in sorted(outcomes, key=_rank)],
             next_step=next(
                 (o.error.next_step for o in failed if o.error and o.error.next_step), None
             ),
@@ -329,12 +332,12 @@ _RANKS = {
 
 
 def _rank(outcome: Outcome[Any]) -> int:
-    """Return the place of an outcome in the report: what failed first, what it cancelled next."""
+    """Return the sort key of an outcome in the report; failures come first."""
     return _RANKS[outcome.state]
 
 
-def _line(outcome: Outcome[Any]) -> str:
-    """Return what is known of one database, in a line."""
+def _describe_outcome(outcome: Outcome[Any]) -> str:
+    """Describe the outcome of one database in a line."""
     match outcome:
         case Outcome(state=OutcomeState.SUCCEEDED, result=CheckResult(status=status)):
             what = f"ok, at {status.version}" if status.version else "ok, nothing applied yet"

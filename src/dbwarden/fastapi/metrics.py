@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, from what health and page have seen (extra ``metrics``)."""
+"""Export the last probes of health and page as Prometheus metrics (extra ``metrics``)."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -12,17 +12,17 @@ from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, states
 
 GAUGES = {
-    "up": "Whether the database answered the last look (of tenants: the part that did).",
+    "up": "Whether the database answered the last probe (for tenants, the fraction that did).",
     "pending_migrations": "Migrations that are not applied yet.",
     "applied_migrations": "Migrations that are applied.",
-    "last_migration_seconds": "How long the newest migration took.",
+    "last_migration_seconds": "Duration of the newest migration.",
     "lock_active": "Whether a migrator holds the database.",
     "pool_in_use": "Connections that sessions hold.",
-    "pool_limit": "The most connections that the pool may hold.",
-    "replica_lag_seconds": "How long ago what a replica shows was true, where it can tell.",
+    "pool_limit": "Maximum number of connections of the pool.",
+    "replica_lag_seconds": "Replication lag of a replica, if it is known.",
     "replica_behind": "Migrations of its primary that a replica does not have yet.",
-    "probe_seconds": "How long the last look took.",
-    "probe_age_seconds": "How long ago the last look was.",
+    "probe_seconds": "Duration of the last probe.",
+    "probe_age_seconds": "Time since the last probe.",
 }
 
 
@@ -35,30 +35,30 @@ class Sample:
 
 
 class DBWardenCollector(Collector):
-    """What ``prometheus_client.REGISTRY.register(DBWardenCollector())`` takes.
+    """A collector for ``prometheus_client.REGISTRY.register(DBWardenCollector())``.
 
-    Every database that was declared by hand is a label; all tenants of a pattern share one, so
-    that labels stay few. Nothing is asked of a database here: the values are those of the last
-    look by the health endpoint or the page, and ``dbwarden_probe_age_seconds`` tells their age.
+    Every single database is a label; all tenants of a pattern share one, to limit the number of
+    labels. The collector queries no database. The values are those of the last probe by the health
+    endpoint or the page, and ``dbwarden_probe_age_seconds`` is their age.
     """
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges, as they are now."""
-        found: dict[str, dict[str, list[float]]] = {}
+        """Yield the current gauges."""
+        by_gauge: dict[str, dict[str, list[float]]] = {}
         for state in states():
             for probe in tuple(state.probes.last.values()):
                 label = label_of(state, probe.config.database_name)
                 for each in samples(state, probe):
-                    found.setdefault(each.gauge, {}).setdefault(label, []).append(each.value)
+                    by_gauge.setdefault(each.gauge, {}).setdefault(label, []).append(each.value)
         for gauge, text in GAUGES.items():
             family = GaugeMetricFamily(f"dbwarden_{gauge}", text, labels=["database"])
-            for label, values in found.get(gauge, {}).items():
-                family.add_metric([label], together(gauge, values))
+            for label, values in by_gauge.get(gauge, {}).items():
+                family.add_metric([label], combine(gauge, values))
             yield family
 
 
 def label_of(state: Serving, name: str) -> str:
-    """Return the database's own name, or a tenant's pattern, also of one that is not listed now."""
+    """Return *name* of a single database, or the pattern of a tenant, listed or not."""
     if state.single(name) is not None:
         return name
     patterns = (family.pattern for family in state.project.families)
@@ -66,7 +66,7 @@ def label_of(state: Serving, name: str) -> str:
 
 
 def samples(state: Serving, probe: Probe) -> Iterable[Sample]:
-    """What the last look at one database tells."""
+    """Yield the samples of one database's last probe."""
     yield Sample("up", float(probe.status is not None))
     yield Sample("probe_seconds", probe.duration_ms / 1000)
     yield Sample("probe_age_seconds", max(0.0, time.monotonic() - probe.at))
@@ -88,8 +88,8 @@ def samples(state: Serving, probe: Probe) -> Iterable[Sample]:
             yield Sample("pool_limit", served.pool.limit)
 
 
-def together(gauge: str, values: list[float]) -> float:
-    """The value of several databases with one label: sums, the worst, or the part that is up."""
+def combine(gauge: str, values: list[float]) -> float:
+    """Combine the values of databases with the same label by sum, worst value or average."""
     match gauge:
         case "up":
             return sum(values) / len(values)

@@ -1,4 +1,4 @@
-"""One page for people: every database with its state, versions, pool and latency."""
+"""Serve a status page of every database with its state, versions, pool and latency."""
 
 import time
 from base64 import b64encode
@@ -32,11 +32,11 @@ from dbwarden.fastapi.tenant_health import known_families, sample
 from dbwarden.operations.health import overall, public_sentence
 
 REFRESH = 5.0
-"""Seconds after which the page asks again."""
+"""Seconds after which the page refreshes."""
 TENANTS_SHOWN = 300
-"""How many tenants of a family the page looks at: those that are served now, others by chance."""
+"""Maximum number of a family's tenants on the page: those with open engines, then random ones."""
 CHART_POINTS = 60
-"""How many latencies the page's chart shows."""
+"""Maximum number of latencies in the page's chart."""
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -48,17 +48,17 @@ def DBWardenStatusPage(
     probe_timeout: float = PROBE_TIMEOUT,
     deadline: float = DEADLINE,
 ) -> APIRouter:
-    """A router for ``app.include_router(DBWardenStatusPage(), prefix="/dbwarden")``.
+    """Return a router for ``app.include_router(DBWardenStatusPage(), prefix="/dbwarden")``.
 
-    One HTML page without outside resources, which refreshes itself.
+    The router serves one HTML page without external resources, which refreshes itself.
 
     Args:
-        authorize: A function of the request, plain or async: who it turns away gets 403. Without
-            one the page is for everybody who can reach it, and shows neither the causes of
-            failures, nor SQL, nor who holds a lock.
-        refresh: Seconds after which the page asks again.
-        probe_timeout: Seconds that one database has to answer.
-        deadline: Seconds after which the page gets what is known in any case.
+        authorize: A function of the request, synchronous or async. Requests that it rejects get
+            403. Without it the page is public, and shows no causes of failures, SQL or lock
+            holders.
+        refresh: Seconds after which the page refreshes.
+        probe_timeout: Time limit in seconds for one database.
+        deadline: Time limit in seconds for the page's data.
     """
     options = HealthOptions(
         ttl=min(TTL, refresh), probe_timeout=probe_timeout, deadline=deadline, authorize=authorize
@@ -74,7 +74,7 @@ def DBWardenStatusPage(
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """The page's text and the headers that let it run its own script and nothing else."""
+    """The page's text, and headers that allow only its own script and style."""
 
     text: str
     headers: Mapping[str, str]
@@ -101,25 +101,25 @@ def _hash_of(text: str, tag: str) -> str:
     return f"'sha256-{b64encode(sha256(inside.encode()).digest()).decode()}'"
 
 
-# Read with the module, not when a route is made or called: an event loop may be running then.
+# Read on import, because an event loop may be running when a route is created or called.
 _DOCUMENT = _document()
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The endpoints."""
+    """The endpoints of the status page."""
 
     options: HealthOptions
     refresh: float
     document: _Document
 
     async def html(self, request: Request) -> HTMLResponse:
-        """The page."""
+        """Return the page."""
         await self._guard(request)
         return HTMLResponse(self.document.text, headers=dict(self.document.headers))
 
     async def data(self, request: Request) -> JSONResponse:
-        """What the page shows."""
+        """Return the data of the page."""
         await self._guard(request)
         now, deadline = anyio.current_time(), self.options.deadline * ANSWERED_WITHIN
         try:
@@ -134,7 +134,7 @@ class _Page:
         except DBWardenError as error:
             raise HTTPException(503, public_sentence(error)) from error
         probed = await probe_all(state, configs, self.options, now + deadline)
-        # A tenant for which there was no time is not shown, instead of as one that is down.
+        # Omit tenants for which there was no time, instead of showing them as unreachable.
         shown = [
             (config, each)
             for number, (config, each) in enumerate(zip(configs, probed, strict=True))
@@ -146,7 +146,7 @@ class _Page:
             "refresh": self.refresh,
             "status": overall([each.health for _, each in shown]).status,
             "counts": {name: counts[name] for name in ("ok", "degraded", "error")},
-            "databases": [self._shown(state, config, each) for config, each in shown],
+            "databases": [self._to_json(state, config, each) for config, each in shown],
             "tenants": sum(family.count or 0 for family in families),
             "tenants_shown": len(shown) - len(state.databases),
             "private": self._private,
@@ -154,7 +154,7 @@ class _Page:
         return JSONResponse(body, headers=_NO_STORE)
 
     async def pending(self, request: Request, database: str) -> JSONResponse:
-        """The SQL of the pending migrations of one database."""
+        """Return the SQL of the pending migrations of one database."""
         await self._guard(request)
         if not self._private:
             raise HTTPException(403, "The page shows SQL only where authorize= guards it.")
@@ -183,40 +183,39 @@ class _Page:
 
     @property
     def _private(self) -> bool:
-        """Whether only authorized people see the page, so that it may show causes and SQL."""
+        """Whether only authorized users see the page, so that it may show causes and SQL."""
         return self.options.authorize is not None
 
     async def _guard(self, request: Request) -> None:
         if self.options.authorize and not await allowed(self.options.authorize, request):
             raise HTTPException(403, "You may not see this page.")
 
-    def _shown(self, state: Serving, config: DatabaseConfig, probed: Probed) -> dict[str, Any]:
+    def _to_json(self, state: Serving, config: DatabaseConfig, probed: Probed) -> dict[str, Any]:
         probe, private = probed.probe, self._private
         served = state.engines.open.get((config.database_name, config.dev))
         points = state.probes.latencies.get(config.database_name, ())
         return {
             **asdict(probed.health),
-            **_facts(probe, private),
+            **_status_fields(probe, private),
             "kind": config.database_type,
             "dev": config.dev,
             "replica_of": config.replica_of,
             "pool": asdict(served.pool) if served is not None else None,
-            "latencies": [_rounded(point.ms) for point in list(points)[-CHART_POINTS:]],
+            "latencies": [_round(point.ms) for point in list(points)[-CHART_POINTS:]],
             "detail": probe.error.message if private and probe and probe.error else None,
             "next_step": probe.error.next_step if private and probe and probe.error else None,
         }
 
 
-def _rounded(ms: float | None) -> float | None:
+def _round(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
 
 
-def _facts(probe: Probe | None, private: bool) -> dict[str, Any]:
-    """Return what the page shows of a database.
+def _status_fields(probe: Probe | None, private: bool) -> dict[str, Any]:
+    """Return the status of a database for the page.
 
-    Where nobody is turned away, it leaves out what helps an attacker: who holds the lock, from
-    which host, and the running statement with its literals; the server's version; the reason why
-    a primary cannot be read.
+    A public page omits information useful to an attacker: the lock holder with its host and running
+    statement, the server's version, and the reason why a primary cannot be read.
     """
     replica = dict(probe.replica) if probe is not None and probe.replica is not None else None
     if replica is not None and not private:

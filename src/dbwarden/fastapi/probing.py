@@ -1,4 +1,4 @@
-"""Probes of databases while serving: shared by requests that ask at the same time, remembered."""
+"""Probe databases while serving, cache the results and share them between concurrent requests."""
 
 import contextlib
 import os
@@ -34,26 +34,26 @@ from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
 
 REMEMBERED = 120
-"""How many latencies of a database are kept for the page's chart."""
+"""Maximum number of latencies of a database that are kept for the page's chart."""
 DATABASES_REMEMBERED = 2000
-"""Of how many databases the last probe is kept; tenants can be more."""
+"""Maximum number of databases whose last probe is kept; there may be more tenants."""
 PER_SERVER = 32
-"""How many databases of one server are probed at the same time, for all requests together."""
+"""Maximum number of databases of one server that are probed concurrently, for all requests."""
 TENANTS_PER_SERVER = 16
-"""The same for tenants. They have slots of their own, so that none of them delays ``/health``."""
+"""The same limit for tenants. Their slots are separate, so that they do not delay ``/health``."""
 WAIT_FOR_POOL = 0.5
-"""Part of the time limit that a probe waits for a connection of a full pool."""
+"""Fraction of the time limit for which a probe waits for a connection of a full pool."""
 
 Signature = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What one probe of a database returned: its status, or why there is none.
+    """The result of probing a database: its status or an error.
 
-    ``at`` is ``time.monotonic()`` at its end, ``duration_ms`` milliseconds; ``applied_ms`` is how
-    long the newest migration took, in milliseconds. ``pool_full`` says that the probe found no
-    connection in the application's pool.
+    ``at`` is ``time.monotonic()`` at the end. ``applied_ms`` is the duration of the newest
+    migration in milliseconds. ``pool_full`` means that the application's pool had no free
+    connection.
     """
 
     config: DatabaseConfig
@@ -66,9 +66,9 @@ class Probe:
 
     @property
     def replica(self) -> Mapping[str, Any] | None:
-        """What is known of a replica beside its primary, as JSON; ``None`` for what is none."""
-        found = self.status.replica if self.status is not None else None
-        return None if found is None else asdict(found)
+        """The status of a replica compared with its primary, as JSON; ``None`` if not a replica."""
+        replica = self.status.replica if self.status is not None else None
+        return None if replica is None else asdict(replica)
 
     @property
     def health(self) -> DatabaseHealth:
@@ -89,7 +89,7 @@ class Latency:
 
 @dataclass(slots=True, kw_only=True)
 class Probes:
-    """The last look at each database of one event loop."""
+    """The last probe of each database in one event loop."""
 
     last: dict[str, Probe] = field(default_factory=dict)
     latencies: dict[str, deque[Latency]] = field(default_factory=dict)
@@ -99,18 +99,18 @@ class Probes:
     _slots: dict[tuple[str, bool], anyio.CapacityLimiter] = field(default_factory=dict)
 
     def slot(self, config: DatabaseConfig) -> anyio.CapacityLimiter:
-        """Return what limits how many databases of this server are probed at the same time."""
-        tenant = config.migrations_name is not None
-        key = (config.server, tenant)
-        if config.database_type == "sqlite":  # its files share the threads, and no server
-            key = ("sqlite", tenant)
-        found = self._slots.get(key)
-        if found is None:
-            many = TENANTS_PER_SERVER if tenant else PER_SERVER
-            found = self._slots[key] = anyio.CapacityLimiter(many)
-        return found
+        """Return the limiter of concurrent probes on the server of *config*."""
+        is_tenant = config.migrations_name is not None
+        key = (config.server, is_tenant)
+        if config.database_type == "sqlite":  # SQLite files share threads instead of a server
+            key = ("sqlite", is_tenant)
+        limiter = self._slots.get(key)
+        if limiter is None:
+            tokens = TENANTS_PER_SERVER if is_tenant else PER_SERVER
+            limiter = self._slots[key] = anyio.CapacityLimiter(tokens)
+        return limiter
 
-    async def look(
+    async def probe(
         self,
         config: DatabaseConfig,
         engines: Engines,
@@ -119,16 +119,16 @@ class Probes:
         limit: float | None,
         primary: DatabaseConfig | None = None,
     ) -> Probe:
-        """The health of one database, at most *ttl* seconds old.
+        """Return a probe of one database that is at most *ttl* seconds old.
 
-        Whoever asks while a look is under way waits for that one.
+        Concurrent callers share a running probe.
 
         Args:
             config: The database.
-            engines: Those that serve; one that is open is used, so that it is the one looked at.
-            ttl: Seconds for which a look counts.
-            limit: Seconds that a look may take.
-            primary: The database of which it is a replica; looked at by the way.
+            engines: The application's engines; an open one is used, so that the probe tests it.
+            ttl: Seconds for which a probe is reused.
+            limit: Time limit in seconds.
+            primary: The primary of a replica, which is read too.
         """
         name = config.database_name
         while True:
@@ -137,7 +137,7 @@ class Probes:
                 return known
             if (running := self._running.get(name)) is not None:
                 await running.wait()
-                # A look that began before this one was asked for is fresh enough, whatever ttl.
+                # A probe that just ended is recent enough for any ttl.
                 known = self.last.get(name)
                 if known is not None and known.config == config:
                     return known
@@ -149,14 +149,14 @@ class Probes:
         ended = self._running[name] = anyio.Event()
         try:
             with telemetry.run(), span("health", database=name):
-                probe = await self._look(task)
+                probe = await self._run(task)
             self._remember(probe)
             return probe
         finally:
             del self._running[name]
             ended.set()
 
-    async def _look(self, task: "_Task") -> Probe:
+    async def _run(self, task: "_Task") -> Probe:
         config, limit = task.config, task.limit
         started = time.monotonic()
         error: DBWardenError | None = None
@@ -197,9 +197,9 @@ class Probes:
             _log(probe)
 
     async def files(self, config: DatabaseConfig) -> tuple[Migration, ...]:
-        """Return the migration files of *config*, read again only when one of them has changed.
+        """Return the migration files of *config*; read them again only if one has changed.
 
-        Callers that ask at the same time share one look at the folder, as tenants do.
+        Concurrent callers, such as tenants, share one read of the folder.
 
         Raises:
             MigrationFileError: A file cannot be read as a migration.
@@ -211,13 +211,13 @@ class Probes:
                 return running.files.migrations()
         running = self._reading[folder] = _FilesReading()
         try:
-            running.files = self._files[folder] = await self._files_now(config)
+            running.files = self._files[folder] = await self._read_files(config)
         finally:
             del self._reading[folder]
             running.ended.set()
         return running.files.migrations()
 
-    async def _files_now(self, config: DatabaseConfig) -> "_Files":
+    async def _read_files(self, config: DatabaseConfig) -> "_Files":
         signature = await anyio.to_thread.run_sync(signature_of, config.migrations_dir)
         known = self._files.get((config.migrations_dir, config.files_of))
         if known is not None and known.signature == signature:
@@ -230,7 +230,7 @@ class Probes:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The files of a folder as they were last read, or what is wrong with them."""
+    """The migrations of a folder as last read, or their error."""
 
     signature: Signature
     read: tuple[Migration, ...] | MigrationFileError
@@ -243,7 +243,7 @@ class _Files:
 
 @dataclass(slots=True)
 class _FilesReading:
-    """One look at a folder; ``files`` stays ``None`` where it was cancelled."""
+    """A running read of a folder; ``files`` remains ``None`` if it is cancelled."""
 
     ended: anyio.Event = field(default_factory=anyio.Event)
     files: _Files | None = None
@@ -251,7 +251,7 @@ class _FilesReading:
 
 @dataclass(slots=True)
 class _Task:
-    """What is to be probed, and through what; ``pool_full`` is set by the way."""
+    """The databases and engines of one probe; reading sets ``pool_full``."""
 
     config: DatabaseConfig
     primary: DatabaseConfig | None
@@ -260,7 +260,7 @@ class _Task:
     pool_full: bool = False
 
     async def read(self, config: DatabaseConfig) -> Reading:
-        """Read through the application's engine, or through a connection of the probe's own."""
+        """Read through the application's engine or a separate connection."""
         served = self.engines.ready(config)
         if served is None:
             if self.engines.may_open_to_probe(config):
@@ -268,22 +268,22 @@ class _Task:
             return await read_status(config)
         if self.limit is None or served.in_memory or not served.pool.is_full:
             return await self.engines.read(config)
-        return await self._read_past(served)
+        return await self._read_busy(served)
 
-    async def _read_past(self, served: Served) -> Reading:
-        """Read a database whose pool is full: through the pool, or else past it.
+    async def _read_busy(self, served: Served) -> Reading:
+        """Read a database whose pool is full, through the pool or a separate connection.
 
-        Without the second connection, a busy application would look like a dead database.
+        Without the separate connection, the database of a busy application would seem unreachable.
         """
         assert self.limit is not None
         config = served.config
         with anyio.move_on_after(self.limit * WAIT_FOR_POOL), contextlib.suppress(PoolExhausted):
             return await self.engines.read(config)
-        full = served.pool.is_full
+        is_full = served.pool.is_full
         try:
             reading = await read_status(config)
         except TooManyConnections as error:
-            if full:
+            if is_full:
                 raise PoolExhausted(
                     "all connections of the pool and of the server are in use",
                     database=config.database_name,
@@ -291,21 +291,21 @@ class _Task:
                 ) from error
             raise
         if config == self.config:
-            self.pool_full = full
+            self.pool_full = is_full
         return reading
 
 
 def signature_of(folder: Path) -> Signature:
-    """What tells whether a file in *folder* has changed: names, times and sizes."""
-    found = []
+    """Return names, times and sizes of the files in *folder*, to detect changes."""
+    files = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 stat = entry.stat()
-                found.append((entry.name, stat.st_mtime_ns, stat.st_size))
+                files.append((entry.name, stat.st_mtime_ns, stat.st_size))
     except OSError:
         return ()
-    return tuple(sorted(found))
+    return tuple(sorted(files))
 
 
 def _probe(task: _Task, status: StatusResult, reading: Reading, started: float) -> Probe:
@@ -324,7 +324,7 @@ def _probe(task: _Task, status: StatusResult, reading: Reading, started: float) 
 
 
 def _log(probe: Probe) -> None:
-    """Log that a database's health has changed, with the cause that the endpoint hides."""
+    """Log a change of a database's health with its cause, which the endpoint hides."""
     health = probe.health
     level: telemetry.Level = "info" if health.status == "ok" else "warning"
     detail = {"error": str(probe.error)} if probe.error is not None else {}

@@ -1,4 +1,4 @@
-"""Sessions: ``get_session()`` for ``Depends`` and for ``async with``."""
+"""Provide sessions with ``get_session()`` for ``Depends`` and ``async with``."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
@@ -20,11 +20,11 @@ from dbwarden.errors import ConfigurationError, UnknownDatabase
 from dbwarden.fastapi.state import Serving, serving, serving_now
 
 CLOSED_WITHIN = 5.0
-"""Seconds for a session to roll back and give its connection back; then it is cut."""
+"""Seconds for a session to roll back and return its connection; then the connection is closed."""
 
 
 class ServedSession(Session):
-    """The synchronous half of our sessions; remembers the server processes it worked with."""
+    """The synchronous part of a session; records the server processes of its connections."""
 
 
 @event.listens_for(ServedSession, "after_begin")
@@ -37,21 +37,21 @@ def _remember(session: Session, _: SessionTransaction, connection: Connection) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One session, and the engine that it keeps open."""
+    """One session and the engine that it keeps open."""
 
     session: AsyncSession
     served: Served
     serving: Serving
 
     def mark(self, error: PoolTimeout) -> None:
-        """Let *error* say that it is from this database, if it can be."""
+        """Attach the database to *error* if its pool is full."""
         if self.served.pool.is_full:
             mark_error(error, self.served.config)
 
     async def close(self) -> None:
-        """Roll back what is not committed and give everything back, whatever happens meanwhile.
+        """Roll back the transaction and release session and engine, even if cancelled.
 
-        What a cancellation left running on the server is ended there.
+        Statements that still run on the server after a cancellation are terminated.
         """
         try:
             with anyio.move_on_after(CLOSED_WITHIN, shield=True):
@@ -76,22 +76,22 @@ class Lease:
 
 
 async def lease(name: str | None, *, dev: bool = False, read_only: bool | None = None) -> Lease:
-    """A session of the database *name*; whoever takes it closes it.
+    """Open a session of the database *name*, which the caller has to close.
 
     Raises:
-        UnknownDatabase: No database is called so.
+        UnknownDatabase: No database has that name.
     """
     state = serving_now() or await serving()
-    known = state.single(name)
-    config = state.located(known, dev=dev) if known else await state.database(name, dev=dev)
+    single = state.single(name)
+    config = state.locate(single, dev=dev) if single else await state.database(name, dev=dev)
     served = state.engines.ready(config)
     if served is None:
         served = await state.engines.take(config)
     else:
         served.users += 1
-    reading = config.replica_of is not None if read_only is None else read_only
+    is_read_only = config.replica_of is not None if read_only is None else read_only
     try:
-        engine = await served.read_only() if reading else served.engine
+        engine = await served.read_only() if is_read_only else served.engine
     except BaseException:
         with anyio.CancelScope(shield=True):
             await state.engines.give_back(served)
@@ -106,7 +106,7 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
 
 
 class SessionSource:
-    """What :func:`get_session` returns: a FastAPI dependency, and an async context manager."""
+    """A FastAPI dependency and async context manager, returned by :func:`get_session`."""
 
     __slots__ = ("__weakref__", "_open", "declared", "dev", "name", "read_only")
 
@@ -115,7 +115,7 @@ class SessionSource:
         self.dev = dev
         self.read_only = read_only
         self.declared = False
-        # One object serves every task: each task's own leases, the innermost last.
+        # All tasks share this object; each has a stack of leases.
         self._open: WeakKeyDictionary[Any, list[Lease]] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
@@ -123,12 +123,12 @@ class SessionSource:
 
     @property
     def __signature__(self) -> Signature:
-        """What FastAPI reads when a route declares this dependency; so we know that one does."""
+        """The signature that FastAPI reads when a route declares this dependency."""
         self.declared = True
         return Signature()
 
     async def __call__(self) -> AsyncGenerator[AsyncSession]:
-        """Yield a session, and roll back what is not committed when the request is over."""
+        """Yield a session, and roll back uncommitted changes at the end of the request."""
         held = await lease(self.name, dev=self.dev, read_only=self.read_only)
         try:
             yield held.session
@@ -163,22 +163,22 @@ _sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSourc
 def get_session(
     name: str | None = None, *, dev: bool = False, read_only: bool | None = None
 ) -> SessionSource:
-    """A session of one database, for ``Depends(...)`` or ``async with``.
+    """Return a session of one database for ``Depends(...)`` or ``async with``.
 
-    The same arguments give the same object, so that FastAPI makes one session a request and
-    ``app.dependency_overrides[get_session("analytics")]`` finds it. Nothing is loaded or connected
-    before the first use; a name that is not configured stops the application's start.
+    Equal arguments return the same object, so that FastAPI opens one session per request and
+    ``app.dependency_overrides[get_session("analytics")]`` works. Nothing is loaded or connected
+    before the first use. If a route declares an unknown name, the application does not start.
 
-    The session is an ``AsyncSession`` with ``expire_on_commit=False``. What is not committed is
-    rolled back; it is closed always, also when the request is cancelled.
+    The session is an ``AsyncSession`` with ``expire_on_commit=False``. Uncommitted changes are
+    rolled back, and the session is always closed, even if the request is cancelled.
 
     Args:
-        name: The database; the default one when left out.
-        dev: Its development database.
-        read_only: Transactions that the server keeps from writing; when left out, so it is with a
-            replica.
+        name: The database; by default the project's default database.
+        dev: Use the development database.
+        read_only: Use read-only transactions, in which the server rejects writes; by default for
+            replicas only.
     """
-    # Compared by equality: a handle of database_config is a str too.
+    # Convert to str, because a handle of database_config is a subclass.
     key = (None if name is None else str(name), dev, read_only)
     source = _sources.get(key)
     if source is None:
@@ -187,16 +187,16 @@ def get_session(
 
 
 def annotated(name: str) -> Any:
-    """``Annotated[AsyncSession, Depends(get_session(name))]``, for a handle's ``session``."""
+    """Return ``Annotated[AsyncSession, Depends(get_session(name))]`` for a handle's ``session``."""
     return Annotated[AsyncSession, Depends(get_session(name))]
 
 
 def check_declared(state: Serving) -> None:
-    """Show that every session that routes declare can be had.
+    """Check that the database of every session that routes declare is configured.
 
     Raises:
-        ConfigurationError: Some name databases that are not configured, or development databases
-            that do not exist; lists all of them.
+        ConfigurationError: Databases or development databases are not configured; the error lists
+            all of them.
     """
     declared = [source for source in _sources.values() if source.declared]
     problems = tuple(dict.fromkeys(_problems(state, declared)))

@@ -1,4 +1,4 @@
-"""What serving needs in one event loop: the project, its databases as they are now, the engines."""
+"""Hold the project, its databases and the engines of one event loop."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -17,18 +17,18 @@ from dbwarden.fastapi.probing import Probes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """Another place for one database, for tests; ``places`` remembers what was made of a config."""
+    """Another URL for one database, for tests; ``cache`` has the resulting configurations."""
 
     url: UrlSource
-    places: dict[DatabaseConfig, DatabaseConfig] = field(default_factory=dict)
+    cache: dict[DatabaseConfig, DatabaseConfig] = field(default_factory=dict)
 
-    def of(self, config: DatabaseConfig) -> DatabaseConfig:
-        """*config* at the other place."""
-        if config not in self.places:
-            self.places[config] = self._moved(config)
-        return self.places[config]
+    def apply(self, config: DatabaseConfig) -> DatabaseConfig:
+        """Return *config* with the URL of this override."""
+        if config not in self.cache:
+            self.cache[config] = self._replace_url(config)
+        return self.cache[config]
 
-    def _moved(self, config: DatabaseConfig) -> DatabaseConfig:
+    def _replace_url(self, config: DatabaseConfig) -> DatabaseConfig:
         kind = config.database_type
         if not callable(self.url):
             kind = parse_url(self.url, root=config.root).dialect
@@ -47,7 +47,7 @@ _overrides: dict[str, Override] = {}
 
 @contextmanager
 def overriding(name: str, url: UrlSource) -> Iterator[None]:
-    """While the block runs, the database *name* is at *url*, in every event loop."""
+    """Override the URL of the database *name* inside the block, in every event loop."""
     before = _overrides.get(name)
     _overrides[name] = Override(url=url)
     try:
@@ -61,10 +61,10 @@ def overriding(name: str, url: UrlSource) -> Iterator[None]:
 
 @dataclass(slots=True, kw_only=True)
 class Serving:
-    """One event loop's view of the project.
+    """The state of one event loop that serves a project.
 
-    ``dev`` says that the application runs on its development databases. ``users`` counts the
-    lifespans that are open; the last one closes the engines.
+    ``dev`` means that the application runs on its development databases. ``users`` counts the open
+    lifespans; the last one closes the engines.
     """
 
     project: Project
@@ -79,93 +79,94 @@ class Serving:
         self._by_name = {config.database_name: config for config in self.project.single}
 
     def single(self, name: str | None) -> DatabaseConfig | None:
-        """The database called *name* as it was declared by hand, or the default one.
+        """Return the single database *name* as declared, or the default database.
 
         Raises:
-            UsageError: None is the default.
+            UsageError: There is no default database.
         """
         return self.project.default if name is None else self._by_name.get(name)
 
     async def database(self, name: str | None, *, dev: bool = False) -> DatabaseConfig:
-        """The database called *name*, or the default one, where it is now.
+        """Return the database *name*, or the default database, with its current URL.
 
-        A tenant that is on no list yet is asked for, once a second at most.
+        For an unlisted tenant the list is reloaded, at most once a second.
 
         Raises:
-            UnknownDatabase: None is called so; says which are.
-            UsageError: None is the default.
-            ConfigurationError: It has no development database.
-            ConnectError: The list of tenants cannot be had.
+            UnknownDatabase: No database has that name; the error lists the names.
+            UsageError: There is no default database.
+            ConfigurationError: The database has no development database.
+            ConnectError: The list of tenants cannot be loaded.
         """
         config = self.single(name)
         if config is None:
             assert name is not None
             config = await self.project.find(name)
-        return self.located(config, dev=dev)
+        return self.locate(config, dev=dev)
 
-    def located(self, config: DatabaseConfig, *, dev: bool = False) -> DatabaseConfig:
-        """*config*, in development or overridden where that is so."""
+    def locate(self, config: DatabaseConfig, *, dev: bool = False) -> DatabaseConfig:
+        """Return *config*, its override or its development configuration, whichever is in use."""
         override = _overrides.get(config.database_name)
         if override is not None:
-            return override.of(config)
+            return override.apply(config)
         if dev or (self.dev and (config.dev_database_url is not None or not self.only_dev)):
             return config.for_dev()
         return config
 
     def primary_of(self, config: DatabaseConfig) -> DatabaseConfig | None:
-        """The database beside which the replica *config* is judged; ``None`` for what is none.
+        """Return the database with which the replica *config* is compared.
 
-        Nor for one in development, or where a test has put one of the two in another place.
+        Return ``None`` if *config* is no replica or a development database, or if one of the two is
+        overridden.
         """
         primary = config.primary
         if primary is None or config.dev:
             return None
         if {config.database_name, primary.database_name} & _overrides.keys():
             return None
-        beside = self.located(primary)
-        return None if beside.dev else beside
+        locate = self.locate(primary)
+        return None if locate.dev else locate
 
     def declared(self, name: str | None, *, dev: bool) -> DatabaseConfig:
-        """What a route that declares *name* will get; nobody is asked for tenants."""
+        """Return the database for a route that declares *name*, without loading tenants."""
         config = self.single(name)
         if config is None:
             assert name is not None
             config = self.project.database(name, unlisted=True)
-        return self.located(config, dev=dev)
+        return self.locate(config, dev=dev)
 
     @property
     def databases(self) -> tuple[DatabaseConfig, ...]:
-        """Every database that was declared by hand, where it is now, in configured order."""
-        return tuple(self.located(config) for config in self.project.single)
+        """The single databases with their current URLs, in configured order."""
+        return tuple(self.locate(config) for config in self.project.single)
 
 
 _serving: WeakKeyDictionary[asyncio.AbstractEventLoop, Serving] = WeakKeyDictionary()
 
 
 def states() -> tuple[Serving, ...]:
-    """The state of every event loop of this process that serves."""
+    """Return the state of every serving event loop of this process."""
     return tuple(_serving.values())
 
 
 def serving_now() -> Serving | None:
-    """The state of the running event loop, if the project has been loaded in it."""
+    """Return the state of the running event loop; ``None`` if it has not loaded the project."""
     return _serving.get(asyncio.get_running_loop())
 
 
 async def serving() -> Serving:
-    """The state of the running event loop; loads the project the first time, in a thread.
+    """Return the state of the running event loop; load the project in a thread on first use.
 
     Raises:
         ConfigurationError: The project's configuration cannot be found or has problems.
     """
-    found = serving_now()
-    if found is None:
+    state = serving_now()
+    if state is None:
         project = await in_own_thread(load_project)
-        found = serving_now() or Serving(project=project, engines=engines())
-        _serving[asyncio.get_running_loop()] = found
-    return found
+        state = serving_now() or Serving(project=project, engines=engines())
+        _serving[asyncio.get_running_loop()] = state
+    return state
 
 
 def forget() -> None:
-    """Ask for the project anew when it is next needed in this event loop."""
+    """Remove the state of the running event loop, so that the next use reloads the project."""
     _serving.pop(asyncio.get_running_loop(), None)

@@ -1,4 +1,4 @@
-"""The health of tenants: a sample of them for ``/health``, and a page of the full list."""
+"""Choose the tenants to probe: a sample for ``/health``, or a page of the full list."""
 
 import contextlib
 import heapq
@@ -16,11 +16,11 @@ from dbwarden.fastapi.state import Serving
 from dbwarden.operations.health import DatabaseHealth, Health
 
 SAMPLED = 50
-"""How many tenants of a pattern are probed for the summary of ``/health``."""
+"""Maximum number of a pattern's tenants that are probed for the summary of ``/health``."""
 PAGE = 100
-"""How many tenants a page of the list holds."""
+"""Default number of tenants on a page of the list."""
 LARGEST_PAGE = 1000
-"""How many tenants a page of the list may hold."""
+"""Maximum number of tenants on a page of the list."""
 
 Chosen = tuple[DatabaseConfig, ...]
 
@@ -29,7 +29,7 @@ Chosen = tuple[DatabaseConfig, ...]
 class TenantsHealth:
     """The health of the tenants of one pattern; its fields are the JSON of the endpoint.
 
-    ``total`` is ``None`` while their list cannot be read; only ``looked_at`` of them were probed.
+    ``total`` is ``None`` while the list cannot be read; ``looked_at`` is the number of probed ones.
     """
 
     pattern: str
@@ -49,29 +49,29 @@ class Page:
 
 
 async def known_families(state: Serving, until: float) -> tuple[TenantFamily, ...]:
-    """Return the families of tenants, with each list that can be read before *until*."""
+    """Return the tenant families after loading the lists that can be loaded before *until*."""
     families = state.project.families
 
-    async def ask(family: TenantFamily) -> None:
+    async def load(family: TenantFamily) -> None:
         with contextlib.suppress(DBWardenError):
             await family.load(max_age=family.refresh_after)
 
     async with anyio.create_task_group() as group:
         group.cancel_scope.deadline = until
         for family in families:
-            group.start_soon(ask, family)
+            group.start_soon(load, family)
     return families
 
 
 def sample(state: Serving, family: TenantFamily, *, most: int = SAMPLED) -> Chosen:
-    """Choose tenants to probe: those that are served now first, then others at random."""
+    """Choose tenants to probe: first those with an open engine, then random ones."""
     ids = family.ids
     if len(ids) > most:
         names = (family.pattern.id_of(name) for name, _ in state.engines.open)
         served = [name for name in dict.fromkeys(names) if name is not None and name in family]
         others = [name for name in random.sample(ids, most) if name not in served]
         ids = (*served, *others)[:most]
-    return tuple(state.located(family.database_of(tenant_id)) for tenant_id in ids)
+    return tuple(state.locate(family.database_of(tenant_id)) for tenant_id in ids)
 
 
 def page_of(
@@ -79,25 +79,25 @@ def page_of(
 ) -> Page | None:
     """Choose the next *limit* tenants after the database *after*, in the order of their ids.
 
-    A tenant that is removed between two pages moves no other one. Return ``None`` where *after*
-    cannot be the name of a tenant's database; an empty one begins the list.
+    Removing a tenant between two pages does not shift the others. Return ``None`` if *after* cannot
+    be the name of a tenant's database; an empty *after* starts the list.
     """
     first, last_id = 0, ""
     if after:
-        found = ((n, family.pattern.id_of(after)) for n, family in enumerate(families))
-        place = next(((n, known) for n, known in found if known is not None), None)
-        if place is None:
+        ids = ((n, family.pattern.id_of(after)) for n, family in enumerate(families))
+        start = next(((n, tenant_id) for n, tenant_id in ids if tenant_id is not None), None)
+        if start is None:
             return None
-        first, last_id = place
+        first, last_id = start
     chosen: list[Chosen] = []
     room = limit + 1
     for number, family in enumerate(families):
-        ids = (each for each in family.ids if number > first or each > last_id)
-        some = heapq.nsmallest(room, ids) if number >= first else []
+        remaining = (each for each in family.ids if number > first or each > last_id)
+        some = heapq.nsmallest(room, remaining) if number >= first else []
         room -= len(some)
         if room == 0 and some:
             some.pop()
-        chosen.append(tuple(state.located(family.database_of(each)) for each in some))
+        chosen.append(tuple(state.locate(family.database_of(each)) for each in some))
         if room == 0:
             break
     chosen += [()] * (len(families) - len(chosen))
@@ -105,7 +105,7 @@ def page_of(
 
 
 def sum_up(family: TenantFamily, probed: Sequence[DatabaseHealth]) -> TenantsHealth:
-    """Count the healths of the tenants of *family* that were probed."""
+    """Count the probed tenants of *family* by their health."""
     counts = Counter(health.status for health in probed)
     return TenantsHealth(
         pattern=family.pattern.name,
@@ -118,9 +118,9 @@ def sum_up(family: TenantFamily, probed: Sequence[DatabaseHealth]) -> TenantsHea
 
 
 def with_tenants(health: Health, tenants: Sequence[TenantsHealth]) -> Health:
-    """Return the application's health, degraded where a family has failed as a whole.
+    """Return the application's health, degraded if all probed tenants of a family have failed.
 
-    One tenant's failure is not the application's; that of all tenants that were probed is.
+    The failure of a single tenant does not degrade the application.
     """
     for each in tenants:
         if health.status == "ok" and (each.total is None or 0 < each.looked_at == each.error):
@@ -129,5 +129,5 @@ def with_tenants(health: Health, tenants: Sequence[TenantsHealth]) -> Health:
 
 
 def represents(family: TenantFamily, chosen: Chosen) -> bool:
-    """Return whether *chosen* are enough tenants to judge *family*, or it has no list."""
+    """Return whether *chosen* has enough tenants to judge *family*, or the list is unknown."""
     return family.count is None or len(chosen) >= min(family.count, SAMPLED)

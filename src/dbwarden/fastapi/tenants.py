@@ -1,4 +1,4 @@
-"""A session of the tenant that a request is for."""
+"""Provide a session of a request's tenant."""
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,7 +17,7 @@ from dbwarden.fastapi.sessions import lease
 Source = Literal["path", "query", "header", "host"]
 TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
 
-# What else an id may be, tenant_databases says; this only keeps nonsense from getting so far.
+# A first filter for malformed ids; the pattern of tenant_databases is checked later.
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST = 63
 
@@ -25,7 +25,7 @@ NO_SUCH_TENANT = "There is no such tenant."
 
 
 class TenantSource:
-    """What :func:`tenant_session` returns: a FastAPI dependency."""
+    """A FastAPI dependency, returned by :func:`tenant_session`."""
 
     __slots__ = ("__weakref__", "_field", "_pattern", "_read_only", "_source", "_where")
 
@@ -39,8 +39,8 @@ class TenantSource:
         self._read_only = read_only
 
     async def __call__(self, connection: HTTPConnection) -> AsyncGenerator[AsyncSession]:
-        """Yield a session of the request's tenant; 404 when there is no such tenant."""
-        name = name_of_tenant(self._pattern, self._field, await self._ask(connection))
+        """Yield a session of the request's tenant; answer 404 if there is no such tenant."""
+        name = name_of_tenant(self._pattern, self._field, await self._read_id(connection))
         if name is None:
             raise _not_found()
         try:
@@ -55,11 +55,11 @@ class TenantSource:
         finally:
             await held.close()
 
-    async def _ask(self, connection: HTTPConnection) -> str | None:
+    async def _read_id(self, connection: HTTPConnection) -> str | None:
         match self._source:
             case "path":
-                found = connection.path_params.get(self._where or self._field)
-                return None if found is None else str(found)
+                value = connection.path_params.get(self._where or self._field)
+                return None if value is None else str(value)
             case "query":
                 return connection.query_params.get(self._where or self._field)
             case "header":
@@ -78,36 +78,36 @@ def tenant_session(
     where: str | None = None,
     read_only: bool | None = None,
 ) -> TenantSource:
-    """A session of the tenant that a request is for, for ``Depends(...)``.
+    """Return a session of the request's tenant for ``Depends(...)``.
 
-    An id that is malformed or of no tenant is answered with 404, and no database is touched.
+    A malformed or unknown id is answered with 404 without connecting to a database.
 
     Args:
         pattern: The name of a tenant's database, such as ``"tenant_{tenant_id}"``.
-        source: Where the id stands: in the ``path``, the ``query``, a ``header``, or as the first
-            label of the ``host``; or a function of the request that returns it.
-        where: The name of the path's or query's parameter (else the field in *pattern*) or of the
-            header (else ``X-Tenant-Id`` for the field ``tenant_id``).
+        source: The source of the id: the ``path``, the ``query``, a ``header``, the first label of
+            the ``host``, or a function of the request that returns the id.
+        where: The name of the path or query parameter (by default the field in *pattern*) or of
+            the header (by default ``X-Tenant-Id`` for the field ``tenant_id``).
         read_only: As in :func:`get_session`.
 
     Raises:
-        UsageError: *pattern* has not exactly one field.
+        UsageError: *pattern* does not have exactly one field.
     """
     key = (pattern, source, where, read_only)
-    found = _sources.get(key)
-    if found is None:
-        found = _sources[key] = TenantSource(pattern, source, where, read_only)
-    return found
+    tenant_source = _sources.get(key)
+    if tenant_source is None:
+        tenant_source = _sources[key] = TenantSource(pattern, source, where, read_only)
+    return tenant_source
 
 
 _sources: WeakValueDictionary[Any, TenantSource] = WeakValueDictionary()
 
 
 def field_of(pattern: str) -> str:
-    """The one field of *pattern*.
+    """Return the field of *pattern*.
 
     Raises:
-        UsageError: There is none, or several.
+        UsageError: *pattern* does not have exactly one field.
     """
     fields = [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
     if len(fields) != 1 or not fields[0].isidentifier():
@@ -119,19 +119,19 @@ def field_of(pattern: str) -> str:
 
 
 def name_of_tenant(pattern: str, field: str, tenant_id: str | None) -> str | None:
-    """The database of this tenant; ``None`` for an id that cannot be one."""
+    """Return the name of the tenant's database; ``None`` for a malformed id."""
     if tenant_id is None or len(tenant_id) > _LONGEST or not _ID.fullmatch(tenant_id):
         return None
     return pattern.format(**{field: tenant_id})
 
 
 def header_of(field: str) -> str:
-    """``X-Tenant-Id`` for ``tenant_id``."""
+    """Return the default header of *field*, such as ``X-Tenant-Id`` for ``tenant_id``."""
     return "X-" + "-".join(word.capitalize() for word in field.split("_") if word)
 
 
 def first_label(host: str) -> str | None:
-    """``acme`` of ``acme.example.com:8000``; ``None`` where there is no name in front."""
+    """Return ``acme`` of ``acme.example.com:8000``; ``None`` if *host* has no subdomain."""
     name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
     label, dot, rest = name.lower().partition(".")
     return label if dot and rest and not name.replace(".", "").isdigit() else None

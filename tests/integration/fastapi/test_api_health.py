@@ -208,13 +208,13 @@ async def test_a_hundred_probes_at_once_cost_one_query(
             config = await state.database("primary")
             # The driver prepares its query first.
             for _ in range(2):
-                await state.probes.look(config, state.engines, ttl=0.0, limit=5)
+                await state.probes.probe(config, state.engines, ttl=0.0, limit=5)
             before = sum(counts.round_trips for counts in proxy.counts())
             proxy.delay = 0.2
             seen = []
 
             async def ask() -> None:
-                seen.append(await state.probes.look(config, state.engines, ttl=5.0, limit=5))
+                seen.append(await state.probes.probe(config, state.engines, ttl=5.0, limit=5))
 
             state.probes.last.clear()
             async with anyio.create_task_group() as group:
@@ -257,10 +257,10 @@ async def test_a_prober_that_is_cancelled_leaves_the_look_to_the_others(
 
             async def first() -> None:
                 with anyio.move_on_after(0.05):
-                    await state.probes.look(config, state.engines, ttl=0.0, limit=20)
+                    await state.probes.probe(config, state.engines, ttl=0.0, limit=20)
 
             async def second() -> None:
-                seen.append(await state.probes.look(config, state.engines, ttl=0.0, limit=20))
+                seen.append(await state.probes.probe(config, state.engines, ttl=0.0, limit=20))
 
             async with anyio.create_task_group() as group:
                 group.start_soon(first)

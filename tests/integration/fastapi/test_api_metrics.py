@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from dbwarden.fastapi import migration_context
-from dbwarden.fastapi.metrics import DBWardenCollector, together
+from dbwarden.fastapi.metrics import DBWardenCollector, combine
 
 
 def scraped() -> dict[str, float]:
@@ -60,7 +60,7 @@ async def test_all_tenants_of_a_pattern_share_one_label(site: Any) -> None:
     [("up", 0.5), ("lock_active", 1), ("applied_migrations", 0), ("probe_seconds", 1)],
 )
 def test_values_of_one_label_are_put_together(gauge: str, value: float) -> None:
-    assert together(gauge, [0.0, 1.0]) == value
+    assert combine(gauge, [0.0, 1.0]) == value
 
 
 async def test_startup_and_looks_are_spans_where_opentelemetry_is_set_up(

@@ -6,7 +6,7 @@ import pytest
 
 from dbwarden.engines import Served, closable
 from dbwarden.fastapi.health import HealthOptions
-from dbwarden.fastapi.lifespan import Startup, harmless
+from dbwarden.fastapi.lifespan import Startup, is_harmless
 from dbwarden.fastapi.probing import signature_of
 from dbwarden.fastapi.tenant_health import TenantsHealth, with_tenants
 from dbwarden.fastapi.tenants import field_of, first_label, header_of, name_of_tenant
@@ -82,7 +82,7 @@ def test_which_findings_keep_an_application_from_starting(
         replica_of = replica
 
     config: Any = Config()
-    assert harmless(startup, config, Finding(code=code, message="", next_step="")) is starts
+    assert is_harmless(startup, config, Finding(code=code, message="", next_step="")) is starts
 
 
 @pytest.mark.parametrize(
