@@ -184,15 +184,20 @@ def _stages(before: Table, after: Table) -> tuple[Table, ...]:
 
     Parent order is not significant; new parents are appended.
     """
-    stays = before.partition_of if before.partition_of == after.partition_of else None
-    kept = tuple(parent for parent in before.inherits if parent in after.inherits)
-    come = tuple(parent for parent in after.inherits if parent not in kept)
-    after = replace(after, inherits=(*kept, *come))
-    left = replace(before, partition_of=stays, inherits=kept)
+    remaining_parent = before.partition_of if before.partition_of == after.partition_of else None
+    remaining_parents = tuple(parent for parent in before.inherits if parent in after.inherits)
+    new_parents = tuple(parent for parent in after.inherits if parent not in remaining_parents)
+    after = replace(after, inherits=(*remaining_parents, *new_parents))
+    detached = replace(before, partition_of=remaining_parent, inherits=remaining_parents)
     identified = before.replica_identity
-    unattached = replace(after, partition_of=stays, inherits=kept, replica_identity=identified)
-    joined = replace(after, replica_identity=identified)
-    return before, left, unattached, joined, after
+    unattached = replace(
+        after,
+        partition_of=remaining_parent,
+        inherits=remaining_parents,
+        replica_identity=identified,
+    )
+    attached = replace(after, replica_identity=identified)
+    return before, detached, unattached, attached, after
 
 
 def table_properties(table: Table) -> Table:

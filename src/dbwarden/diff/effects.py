@@ -113,8 +113,8 @@ def effects(change: Change) -> Effects:
 
 def _only_gains(less: Domain, more: Domain) -> bool:
     """Return whether a domain only gains checks or a default."""
-    kept = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
-    return kept and replace(less, checks=more.checks, default=more.default) == more
+    keeps_checks = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
+    return keeps_checks and replace(less, checks=more.checks, default=more.default) == more
 
 
 def _touched(before: Table, after: Table) -> Refs:

@@ -96,7 +96,7 @@ def _assemble(
     dropped: dict[QualifiedName, int],
 ) -> list[Change]:
     held = {(home, id(item)) for home, items in inside.items() for item in items}
-    kept: list[Change] = []
+    result: list[Change] = []
     for number in order:
         change = changes[number]
         match change:
@@ -113,12 +113,12 @@ def _assemble(
             case DropIndex(table=table, index=index) if (dropped.get(table), id(index)) in held:
                 continue
             case CreateTable(table=whole):
-                kept.append(CreateTable(table=_including(whole, inside.get(number, ()))))
+                result.append(CreateTable(table=_including(whole, inside.get(number, ()))))
             case DropTable(table=whole):
-                kept.append(DropTable(table=_including(whole, inside.get(number, ()))))
+                result.append(DropTable(table=_including(whole, inside.get(number, ()))))
             case _:
-                kept.append(change)
-    return kept
+                result.append(change)
+    return result
 
 
 def _including(table: Table, items: Sequence[Constraint | Index]) -> Table:

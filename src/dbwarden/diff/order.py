@@ -261,9 +261,9 @@ def _preferences(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None
     for change in changes:
         match change:
             case AddConstraint(table=table, constraint=ForeignKey(references=other)):
-                for made in nodes.makers.get(ref_of(ObjectKind.TABLE, table), ()):
+                for creator in nodes.makers.get(ref_of(ObjectKind.TABLE, table), ()):
                     for first in nodes.makers.get(ref_of(ObjectKind.TABLE, other), ()):
-                        graph.prefer(first, made)
+                        graph.prefer(first, creator)
             case DropConstraint(table=table, constraint=ForeignKey(references=other)):
                 for gone in nodes.removers.get(ref_of(ObjectKind.TABLE, table), ()):
                     for last in nodes.removers.get(ref_of(ObjectKind.TABLE, other), ()):

@@ -40,7 +40,7 @@ def detach_sequences(
 
 def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> Iterator[Change]:
     """Set the replica identity again when its index is dropped and recreated."""
-    made = {
+    recreated = {
         (
             change.table,
             change.index.name if isinstance(change, AddIndex) else change.constraint.name,
@@ -48,8 +48,8 @@ def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> It
         for change in changes
         if isinstance(change, AddIndex | AddConstraint)
     }
-    told = {change.table.name for change in changes if isinstance(change, CreateTable)}
-    told |= {
+    handled = {change.table.name for change in changes if isinstance(change, CreateTable)}
+    handled |= {
         change.after.name
         for change in changes
         if isinstance(change, AlterTable)
@@ -57,7 +57,7 @@ def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> It
     }
     for table in desired.tables:
         chosen = _replica_index(table)
-        if chosen and table.name not in told and (table.name, chosen) in made:
+        if chosen and table.name not in handled and (table.name, chosen) in recreated:
             own = table_properties(table)
             yield AlterTable(before=replace(own, replica_identity="DEFAULT"), after=own)
 
@@ -65,8 +65,8 @@ def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> It
 def restore_grants(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
     """Grant the existing privileges again on recreated objects, where grants are not compared."""
     gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
-    made = {change.obj.ref for change in changes if isinstance(change, Create)}
-    again = gone & made
+    recreated = {change.obj.ref for change in changes if isinstance(change, Create)}
+    again = gone & recreated
     again |= {now.ref for c in changes if isinstance(c, RebuildType) for _, now in c.types}
     for grant in current.existing_grants or desired.existing_grants:
         if grant.on in again:

@@ -54,7 +54,7 @@ def make_columns(directory: Directory, parts: Parts, relations: Iterable[Row]) -
 
 def _columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Column, ...]:
     defaults = parts.defaults.get(relation, {})
-    made = []
+    result = []
     for row in parts.columns_of(relation):
         number = row["number"]
         column = _plain_column(defaults.get(number), *_PLAIN(row))
@@ -63,8 +63,8 @@ def _columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Colu
             identity = _identity(row, parts.identities.get((relation, number)))
             options = parameters(row["options"])
             column = replace(column, comment=comment, identity=identity, parameters=options)
-        made.append(column)
-    return tuple(made)
+        result.append(column)
+    return tuple(result)
 
 
 @lru_cache(maxsize=10_000)  # many tables share the same columns

@@ -40,18 +40,18 @@ def _table(
     directory: Directory, parts: Parts, parents: tuple[QualifiedName, ...], row: Row
 ) -> Table:
     oid = row["oid"]
-    made: defaultdict[type, list[Constraint]] = defaultdict(list)
+    by_type: defaultdict[type, list[Constraint]] = defaultdict(list)
     for constraint in sorted(parts.constraints.get(oid, ()), key=attrgetter("name")):
-        made[type(constraint)].append(constraint)
-    keys = _of(PrimaryKey, made)
+        by_type[type(constraint)].append(constraint)
+    keys = _of(PrimaryKey, by_type)
     return Table(
         name=directory.names[oid],
         columns=parts.table_columns[oid],
         primary_key=keys[0] if keys else None,
-        uniques=_of(Unique, made),
-        foreign_keys=_of(ForeignKey, made),
-        checks=_of(Check, made),
-        exclusions=_of(Exclusion, made),
+        uniques=_of(Unique, by_type),
+        foreign_keys=_of(ForeignKey, by_type),
+        checks=_of(Check, by_type),
+        exclusions=_of(Exclusion, by_type),
         indexes=parts.indexes_of(oid),
         comment=directory.comment(classes.CLASS, oid),
         parameters=table_parameters(row),
@@ -68,8 +68,10 @@ def _table(
     )
 
 
-def _of(kind: type[C], made: Mapping[type, list[Constraint]]) -> tuple[C, ...]:
-    return tuple([part for part in made[kind] if isinstance(part, kind)]) if kind in made else ()
+def _of(kind: type[C], by_type: Mapping[type, list[Constraint]]) -> tuple[C, ...]:
+    return (
+        tuple([part for part in by_type[kind] if isinstance(part, kind)]) if kind in by_type else ()
+    )
 
 
 def _replica_identity(parts: Parts, row: Row) -> str:

@@ -11,7 +11,7 @@ from dbwarden.schema import ObjectKind, Routine
 # Not SET LOCAL, which has no effect if psql runs the file statement by statement.
 OFF = "SET check_function_bodies = off"
 ON = "RESET check_function_bodies"
-WHY = "A body names what is made only below."
+WHY = "A body refers to objects that are created below."
 # PL/pgSQL resolves names in statements at run time, but the types of variables at once.
 CHECKED = re.compile(
     r"^ LANGUAGE (sql|plpgsql(?=.*%\s*(row)?type\b))", re.MULTILINE | re.DOTALL | re.IGNORECASE

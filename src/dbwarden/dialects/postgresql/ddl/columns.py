@@ -301,10 +301,10 @@ def _identity(
         yield statement(change, f"{alter} SET GENERATED {sort}")
     options = retyped_options(was.options, before.type, after.type)
     words = [f"SET {word}" for word in sequence_options(now.options, options)]
-    begins_anew = not can_start(was.options, now.options)
+    restarts = not can_start(was.options, now.options)
     if words:
-        yield statement(change, " ".join([alter, *words, *(["RESTART"] if begins_anew else [])]))
-    if begins_anew:
+        yield statement(change, " ".join([alter, *words, *(["RESTART"] if restarts else [])]))
+    if restarts:
         yield _continue_counting(ctx, change, table, after, now)
     if was.sequence is not None and now.sequence is not None and was.sequence != now.sequence:
         new = quote(now.sequence.name)

@@ -14,17 +14,17 @@ def commit_new_values(
 ) -> tuple[PlannedStatement, ...]:
     """Return *statements* with a separate transaction for each new value that is used later."""
     texts = [statement.text for statement in statements]
-    made = []
+    result = []
     for place, statement in enumerate(statements):
         found = ADDS.match(statement.text)
         if found is None:
-            made.append(statement)
+            result.append(statement)
             continue
         used = any(found["value"] in text and not ADDS.match(text) for text in texts[place + 1 :])
         if used:
             why = "A new value can be used only after it is committed."
-            made.append(replace(statement, transactional=False, why=why))
+            result.append(replace(statement, transactional=False, why=why))
         else:
             alone = server_version < IN_TRANSACTION_VERSION
-            made.append(replace(statement, transactional=not alone))
-    return tuple(made)
+            result.append(replace(statement, transactional=not alone))
+    return tuple(result)

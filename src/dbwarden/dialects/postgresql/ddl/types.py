@@ -333,13 +333,13 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     )
     if before.type != after.type:
         words = [f"AS {after.type}", *words]
-    begins_anew = not can_start(before.options, after.options)
-    if begins_anew:
+    restarts = not can_start(before.options, after.options)
+    if restarts:
         words.append("RESTART")  # its current value is outside its new limits
     if words:
         yield statement(change, f"ALTER SEQUENCE {name} {' '.join(words)}")
     owned = before.owned_by == after.owned_by
-    if begins_anew and owned and after.owned_by is not None:
+    if restarts and owned and after.owned_by is not None:
         table, column = after.owned_by.table, after.owned_by.part or ""
         yield continue_after_rows(ctx, change, literal(name), after.options, table, column)
     if before.unlogged != after.unlogged:

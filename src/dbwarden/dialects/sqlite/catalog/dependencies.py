@@ -41,14 +41,14 @@ def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
     broken: dict[Ref, str] = {}
     with _record_accesses(database, seen):
         for view in schema.views:
-            said = _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
-            broken |= {view.ref: said} if said is not None else {}
+            message = _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
+            broken |= {view.ref: message} if message is not None else {}
         for name in {trigger.table.name for trigger in schema.triggers}:
             for statement in _events(database, name):
-                if (said := _compile(database, statement)) is not None:
+                if (message := _compile(database, statement)) is not None:
                     # SQLite does not report which of them it is.
                     own = [trigger.ref for trigger in schema.triggers if trigger.table.name == name]
-                    broken |= dict.fromkeys(own, said)
+                    broken |= dict.fromkeys(own, message)
     refs = _refs(schema)
     pairs = {pair for access in seen for pair in _pairs(access, refs)}
     return Uses(

@@ -206,12 +206,12 @@ def _unqualified(found: Tokens, table: str) -> Tokens:
 
     A name after a dot is not changed.
     """
-    kept: list[Token] = []
+    result: list[Token] = []
     for place, token in enumerate(found):
         if _qualifies(found, place, table) or (place and _qualifies(found, place - 1, table)):
             continue
-        kept.append(token)
-    return kept
+        result.append(token)
+    return result
 
 
 def _qualifies(found: Tokens, place: int, table: str) -> bool:
