@@ -98,7 +98,7 @@ def _half_rolled_back(history: History) -> tuple[tuple[LedgerRow, Migration], ..
 
 
 def _finish_first_error(history: History) -> PartialMigration:
-    """The error for an upgrade that stopped half-way, or a row without its file."""
+    """Return the error for a partial upgrade, or for a row without its file."""
     row, migration = next(
         (row, migration)
         for row, migration in history.partial

@@ -14,7 +14,7 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     Limits,
     Message,
     NothingRan,
-    SendApart,
+    SendSeparately,
     Trace,
     Unit,
     batches,
@@ -222,7 +222,7 @@ def test_what_is_missing_at_the_end_is_missed_at_the_end() -> None:
 def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_apart() -> None:
     message = render(TWO, LIMITS)
 
-    assert isinstance(find_failure(message, trace(sqlstate="22021")), SendApart)
+    assert isinstance(find_failure(message, trace(sqlstate="22021")), SendSeparately)
     # With a sign that something ran, or alone, it is clear which one it was.
     for sent, seen in [
         (message, trace(sqlstate="22021", marks=1)),

@@ -151,11 +151,11 @@ class NothingRan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendApart:
+class SendSeparately:
     """The server could not parse the message and gave no position, so send each unit alone."""
 
 
-Verdict = Failed | NothingRan | SendApart
+Verdict = Failed | NothingRan | SendSeparately
 
 
 def batches(units: Sequence[Unit]) -> Iterator[tuple[Unit, ...]]:
@@ -295,7 +295,7 @@ def find_failure(message: Message, trace: Trace) -> Verdict:
     ran = marker is not None or running is not message.units[0]
     if by_position is None:
         if not ran and len(message.units) > 1 and trace.sqlstate in READING_ERRORS:
-            return SendApart()
+            return SendSeparately()
         return _at_marker(running, marker)
     if by_position.unit is running:
         return by_position

@@ -98,7 +98,7 @@ def _explain(error: Exception, url: DatabaseURL) -> Explanation:
                 "Check which of them is the primary.",
             )
         case asyncpg.PostgresError() if error.sqlstate is not None:
-            return _server_said(error, url)
+            return _explain_server_error(error, url)
         case asyncpg.ClientConfigurationError() | asyncpg.InterfaceError():
             return ConnectError, f"the driver cannot use the URL: {redact(str(error))}", None
         case ssl.SSLError():
@@ -118,51 +118,55 @@ def _password(url: DatabaseURL, words: str) -> tuple[str, str]:
     )
 
 
-def _server_said(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
-    where, said = place_of(url), str(error).splitlines()[0]
+def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Explanation:
+    where, message = place_of(url), str(error).splitlines()[0]
     user = url.user or "the user that runs dbwarden"
     match error.sqlstate:
         case "28P01":
             return AccessDenied, *_password(url, f"{where} refused the password of {user}")
         case "28000":
-            return AccessDenied, f"{where} refused {user}: {said}", _login_advice(said)
+            return AccessDenied, f"{where} refused {user}: {message}", _login_advice(message)
         case "42501":
             return (
                 AccessDenied,
-                f"{user} may not connect to {url.database!r} on {where}: {said}",
+                f"{user} may not connect to {url.database!r} on {where}: {message}",
                 f'Grant it: GRANT CONNECT ON DATABASE "{url.database}" TO "{user}";',
             )
         case "3D000":
-            return _missing(url)
+            return _database_missing(url)
         case "53300":
-            return _full(where, said)
+            return _too_many_connections(where, message)
         case "57P03" | "57P01" | "57P02":
-            return ConnectError, f"{where} is not ready: {said}", _TRY_LATER
+            return ConnectError, f"{where} is not ready: {message}", _TRY_LATER
         case "55000":
-            return ConnectError, f"{url.database!r} on {where} takes no connections: {said}", None
-        case "08P01" if "unsupported startup parameter" in said:
             return (
                 ConnectError,
-                f"the pooler at {where} refused a setting of the URL's options: {said}",
+                f"{url.database!r} on {where} takes no connections: {message}",
+                None,
+            )
+        case "08P01" if "unsupported startup parameter" in message:
+            return (
+                ConnectError,
+                f"the pooler at {where} refused a setting of the URL's options: {message}",
                 "Let it pass with ignore_startup_parameters in the pooler, or set it for the role: "
                 "ALTER ROLE ... SET ...",
             )
-        case "08P01" if "no more connections allowed" in said:  # as PgBouncer says it
-            return _full(where, said)
-        case "08P01" if "no such database" in said or said.endswith("does not exist"):
-            return _missing(url)
-    return ConnectError, f"{where} refused the connection: {said}", None
+        case "08P01" if "no more connections allowed" in message:  # as PgBouncer says it
+            return _too_many_connections(where, message)
+        case "08P01" if "no such database" in message or message.endswith("does not exist"):
+            return _database_missing(url)
+    return ConnectError, f"{where} refused the connection: {message}", None
 
 
-def _full(where: str, said: str) -> Explanation:
+def _too_many_connections(where: str, message: str) -> Explanation:
     return (
         TooManyConnections,
-        f"{where} takes no more connections: {said}",
+        f"{where} takes no more connections: {message}",
         "Use fewer at once with --per-server, or raise the server's max_connections.",
     )
 
 
-def _missing(url: DatabaseURL) -> Explanation:
+def _database_missing(url: DatabaseURL) -> Explanation:
     name = url.database or url.user or ""
     return (
         DatabaseMissing,
@@ -171,11 +175,11 @@ def _missing(url: DatabaseURL) -> Explanation:
     )
 
 
-def _login_advice(said: str) -> str:
-    if "does not exist" in said or "not permitted to log in" in said:
+def _login_advice(message: str) -> str:
+    if "does not exist" in message or "not permitted to log in" in message:
         return "Check the user in database_url, or create the role with LOGIN."
     advice = "Check the server's pg_hba.conf for this user, database and address"
-    if "no pg_hba.conf entry" in said and ("no encryption" in said or "SSL off" in said):
+    if "no pg_hba.conf entry" in message and ("no encryption" in message or "SSL off" in message):
         return f"{advice}; if it lets in with TLS only, add ?sslmode=require to database_url."
     return f"{advice}."
 

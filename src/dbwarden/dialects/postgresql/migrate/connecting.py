@@ -135,9 +135,9 @@ class _QuietLoop:
 
     def create_future(self) -> asyncio.Future[Any]:
         """Create a future whose exception counts as retrieved."""
-        made = self._loop.create_future()
-        made.add_done_callback(_retrieve)
-        return made
+        future = self._loop.create_future()
+        future.add_done_callback(_retrieve)
+        return future
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:
@@ -146,8 +146,8 @@ def _retrieve(future: asyncio.Future[Any]) -> None:
 
 
 def _password_of_environment() -> dict[str, Any]:
-    given = os.environ.get("PGPASSWORD")
-    return {"password": Secret(given)} if given else {}
+    password = os.environ.get("PGPASSWORD")
+    return {"password": Secret(password)} if password else {}
 
 
 def _revealed(name: str, value: object) -> object:

@@ -78,12 +78,12 @@ class PostgresConnection:
             return (await self._read_status(also, also)).reading
         self._lock.held = None
         try:
-            found = await self._read_status(also, self._address.claim_sql(pid))
+            status = await self._read_status(also, self._address.claim_sql(pid))
         except LedgerError:
             self._lock.held = False
             raise
-        self._lock.held = found.also
-        return found.reading
+        self._lock.held = status.also
+        return status.reading
 
     async def read_last(self, row_ids: Collection[int] = ()) -> Reading:
         """Read the final state, and release the lock in the same round trip.
@@ -97,11 +97,11 @@ class PostgresConnection:
             return (await self._read_status("NULL", "NULL", where=False, row_ids=row_ids)).reading
         release = self._address.release_sql()
         self._lock.held = None
-        found = await self._read_status(release, release, row_ids=row_ids)
+        status = await self._read_status(release, release, row_ids=row_ids)
         self._lock.held = False
-        if not found.also:
+        if not status.also:
             report_lost_lock()
-        return found.reading
+        return status.reading
 
     async def history(self, limit: int | None) -> LedgerExcerpt:
         """Read the newest *limit* rows of the ledger; see ``Connection.history``.
@@ -119,7 +119,7 @@ class PostgresConnection:
         where: bool = True,
         row_ids: Collection[int] = (),
     ) -> StatusReply:
-        found = await read_status(
+        status = await read_status(
             self._session.lines,
             self._address,
             self._name,
@@ -132,11 +132,11 @@ class PostgresConnection:
         )
         if self._read_only and self._status is not None:
             # Only the first read shows the database's own setting; it made the session read-only.
-            reading = replace(found.reading, read_only=self._status.reading.read_only)
-            found = replace(found, reading=reading)
+            reading = replace(status.reading, read_only=self._status.reading.read_only)
+            status = replace(status, reading=reading)
         if where:
-            self._status = found
-        return found
+            self._status = status
+        return status
 
     async def _last_status(self) -> StatusReply:
         """Return the last status, reading it first if there is none."""
@@ -309,7 +309,9 @@ class PostgresConnection:
         if not _same(await self._holder(), holder):
             return False
         try:
-            ended = await self._session.value(f"SELECT pg_terminate_backend({holder.pid})::text")
+            terminated = await self._session.value(
+                f"SELECT pg_terminate_backend({holder.pid})::text"
+            )
         except ServerRefused as refused:
             raise AccessDenied(
                 f"the server refused to end pid {holder.pid}: {refused.message}",
@@ -319,7 +321,7 @@ class PostgresConnection:
         with anyio.move_on_after(TERMINATED_WITHIN):
             await self._until_released(holder)
         telemetry.emit("terminated_migrator", level="warning", holder=str(holder))
-        return ended == "true"
+        return terminated == "true"
 
     async def _until_released(self, holder: LockHolder) -> None:
         while True:

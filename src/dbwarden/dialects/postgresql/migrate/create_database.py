@@ -67,8 +67,8 @@ def create_sql(name: str, new: NewDatabase) -> str:
 async def _session(config: DatabaseConfig, url: DatabaseURL) -> Session:
     failures: list[ConnectError] = []
     for database in MAINTENANCE:
-        there = replace(url, database=database)
-        place = replace(config, database_url=there, migration_url=None)
+        maintenance_url = replace(url, database=database)
+        place = replace(config, database_url=maintenance_url, migration_url=None)
         try:
             return await open_session(place, read_only=False)
         except (DatabaseMissing, AccessDenied) as error:

@@ -68,7 +68,7 @@ class LedgerAddress:
     table: str
 
     @property
-    def found(self) -> str:
+    def lookup_name(self) -> str:
         """The name by which the server looks up the table."""
         parts = [self.namespace, self.table] if self.namespace else [self.table]
         return ".".join(identifier(part) for part in parts)
@@ -78,7 +78,7 @@ class LedgerAddress:
         """An expression for the namespace in which the ledger is or would be created."""
         if self.namespace is not None:
             return f"{literal(self.namespace)}::text"
-        table = f"to_regclass({literal(self.found)})"
+        table = f"to_regclass({literal(self.lookup_name)})"
         # 1259 is pg_class; a lookup by its oid takes a third of the time of a join.
         return f"coalesce((pg_identify_object(1259, {table}, 0)).schema, current_schema())::text"
 
@@ -87,7 +87,7 @@ class LedgerAddress:
         """An expression for the namespace of a ledger that exists."""
         if self.namespace is not None:
             return self.namespace_sql
-        return f"(pg_identify_object(1259, to_regclass({literal(self.found)}), 0)).schema"
+        return f"(pg_identify_object(1259, to_regclass({literal(self.lookup_name)}), 0)).schema"
 
     @property
     def lock_key_sql(self) -> str:
@@ -119,7 +119,7 @@ class LedgerAddress:
 
     def assert_absent_sql(self) -> str:
         """Return a statement that fails with a division by zero if the ledger exists."""
-        return f"SELECT 1 / (to_regclass({literal(self.found)}) IS NULL)::int;"
+        return f"SELECT 1 / (to_regclass({literal(self.lookup_name)}) IS NULL)::int;"
 
     def held_sql(self, namespace: str, *, alone: bool) -> str:
         """Return a condition: another session holds the lock of the ledger in *namespace* (SQL)."""
@@ -187,7 +187,9 @@ def status_sql(
     return f"""SELECT pg_backend_pid(), {_GREETED if greeted else _SERVER}, {there},
   {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
         address.held_sql(namespace, alone=alone)
-    }), (SELECT {also}){f", {columns} FROM {address.found} l{_live(row_ids)}" if rows else ""}"""
+    }), (SELECT {also}){
+        f", {columns} FROM {address.lookup_name} l{_live(row_ids)}" if rows else ""
+    }"""
 
 
 def _live(row_ids: tuple[int, ...]) -> str:
@@ -200,8 +202,8 @@ def history_sql(address: LedgerAddress, limit: int | None) -> str:
     """Return a query for the newest *limit* rows, newest first, each after the total count."""
     newest = "" if limit is None else f" LIMIT {limit}"
     return (
-        f"SELECT (SELECT count(*) FROM {address.found}), {_ROWS.format(times=_TIMES)}"
-        f" FROM (SELECT * FROM {address.found} ORDER BY id DESC{newest}) l"
+        f"SELECT (SELECT count(*) FROM {address.lookup_name}), {_ROWS.format(times=_TIMES)}"
+        f" FROM (SELECT * FROM {address.lookup_name} ORDER BY id DESC{newest}) l"
     )
 
 
@@ -213,9 +215,9 @@ def details_sql(address: LedgerAddress, *, holder: bool, lag: bool) -> str:
         holder: Query the holder of the lock.
         lag: Query the lag of a replica, which some kinds of replicas refuse.
     """
-    who = _HOLDER.format(lock_class=LOCK_CLASS, lock_key=address.lock_key_sql)
+    holder_query = _HOLDER.format(lock_class=LOCK_CLASS, lock_key=address.lock_key_sql)
     return (
-        f"SELECT json_build_object('holder', {f'({who})' if holder else 'NULL'},"
+        f"SELECT json_build_object('holder', {f'({holder_query})' if holder else 'NULL'},"
         f" 'replica', {_REPLICA if lag else 'NULL'})::text"
     )
 

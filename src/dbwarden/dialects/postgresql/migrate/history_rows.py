@@ -37,9 +37,9 @@ _NAMES = (
 
 def create_sql(table: str, namespace: str | None) -> str:
     """Return the SQL that creates the ledger, and *namespace* if given, in one transaction."""
-    made = f"CREATE SCHEMA {identifier(namespace)};" if namespace is not None else ""
+    create_namespace = f"CREATE SCHEMA {identifier(namespace)};" if namespace is not None else ""
     return (
-        f"BEGIN;{made}CREATE TABLE {table} ({_COLUMNS});"
+        f"BEGIN;{create_namespace}CREATE TABLE {table} ({_COLUMNS});"
         f"CREATE UNIQUE INDEX ON {table} (kind, key) WHERE state <> 'rolled_back';COMMIT"
     )
 

@@ -173,12 +173,12 @@ class _Run:
         await self._announce(probe)
         started, known = time.monotonic(), frozenset[str]()
         try:
-            look = recovery.find_effect if interrupted else recovery.before
-            found = await look(self._session, probe)
-            if found == "unknown":
+            check = recovery.find_effect if interrupted else recovery.before
+            effect = await check(self._session, probe)
+            if effect == "unknown":
                 await self._session.send(RESET)
                 raise self._partial_error()
-            if found == "not done":
+            if effect == "not done":
                 if isinstance(probe, IndexBuilt):
                     known = await recovery.invalid_indexes(self._session, probe.table)
                 await self._session.send(self._statement.text, listen=True)

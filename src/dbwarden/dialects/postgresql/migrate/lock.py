@@ -80,18 +80,18 @@ class AdvisoryLock:
 
     async def _acquire(self) -> None:
         deadline = anyio.current_time() + self._patience
-        tries, told = 0, False
+        tries, reported = 0, False
         while not await self._ask():
-            over = anyio.current_time() >= deadline
+            expired = anyio.current_time() >= deadline
             # None: it was released just now, or a reader held it for a moment.
-            who = await self._holder() if over or not told else None
-            if who is not None and over:
-                raise _busy(who, self._database, self._patience)
-            if who is not None and not told:
-                telemetry.emit("waiting_for_lock", holder=str(who))
-                told = True
-            rest = deadline - anyio.current_time()
-            await anyio.sleep(min(pause(tries), rest) if rest > 0 else FIRST_PAUSE)
+            holder = await self._holder() if expired or not reported else None
+            if holder is not None and expired:
+                raise _busy(holder, self._database, self._patience)
+            if holder is not None and not reported:
+                telemetry.emit("waiting_for_lock", holder=str(holder))
+                reported = True
+            remaining = deadline - anyio.current_time()
+            await anyio.sleep(min(pause(tries), remaining) if remaining > 0 else FIRST_PAUSE)
             tries += 1
 
     @property

@@ -132,10 +132,10 @@ def _true(value: str | bool | None) -> bool:
 
 def add_details(reading: Reading, recovering: bool, text: str) -> Reading:
     """Return *reading* with the result of :func:`details_sql`."""
-    found = json.loads(text)
-    lag, replayed = found["replica"] or (None, None)
+    details = json.loads(text)
+    lag, replayed = details["replica"] or (None, None)
     state = ReplicaState(lag_seconds=None if lag is None else float(lag), replayed=replayed)
-    holder = None if found["holder"] is None else _holder(found["holder"])
+    holder = None if details["holder"] is None else _holder(details["holder"])
     return replace(reading, holder=holder, replica=state if recovering else None)
 
 
@@ -183,8 +183,8 @@ def _row(row: Sequence[Any]) -> LedgerRow:
     )
 
 
-def _holder(found: Sequence[Any]) -> LockHolder:
-    pid, application, host, user, since, statement = found
+def _holder(values: Sequence[Any]) -> LockHolder:
+    pid, application, host, user, since, statement = values
     if statement is not None and statement.startswith(MESSAGE_BEGIN):
         # The server shows the beginning of a message, maybe a hundred migrations ago.
         version = _VERSION.search(application or "")
@@ -223,4 +223,4 @@ def copied_lines(copied: bytes) -> list[list[str | None]]:
 
 
 def _unescaped(field: str) -> str:
-    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), field)
+    return _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), field)

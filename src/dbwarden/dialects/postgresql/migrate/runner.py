@@ -13,7 +13,7 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     Limits,
     Message,
     NothingRan,
-    SendApart,
+    SendSeparately,
     Trace,
     Unit,
     batches,
@@ -143,9 +143,9 @@ class Runner:
     async def _run_units(self, units: Sequence[Unit], confirm: Confirm) -> None:
         """Run *units* in order, many in a message, and confirm those before a failure."""
         retries: dict[int, LockRetries] = {}
-        apart = False
+        separately = False
         while units:
-            batch = tuple(units[:1]) if apart else next(batches(units))
+            batch = tuple(units[:1]) if separately else next(batches(units))
             message = render(batch, self._limits, opening=self._opening)
             failure = await self._send(message)
             self._check_opening(failure)
@@ -157,8 +157,8 @@ class Runner:
                 continue
             refused, trace = failure
             match find_failure(message, trace):
-                case SendApart():
-                    apart = True
+                case SendSeparately():
+                    separately = True
                 case NothingRan(before=before, failed=failed):
                     await self._run_units(before, confirm)
                     raise self._error(refused, failed) from refused

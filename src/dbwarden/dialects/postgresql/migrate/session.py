@@ -134,9 +134,9 @@ class Session:
     def _connection_lost(self, error: Exception) -> ConnectionLost:
         self._may_be_running = False
         self._raw.terminate()
-        said = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
+        cause = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
         return ConnectionLost(
-            f"the connection broke: {said}",
+            f"the connection broke: {cause}",
             database=self._database,
             next_step="Run the command again: it looks up what was done, and does the rest.",
         )
@@ -145,8 +145,8 @@ class Session:
         if self._listener is None:
             return
         # The driver calls this from the loop; the event belongs to the context of the caller.
-        said = message.message or ""
-        self._listener.run(telemetry.emit, "notice", severity=message.severity, message=said)
+        text = message.message or ""
+        self._listener.run(telemetry.emit, "notice", severity=message.severity, message=text)
 
     async def stop_running(self) -> None:
         """Stop the running statement on the server. Call it under a shield.

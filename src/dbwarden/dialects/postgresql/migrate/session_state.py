@@ -21,13 +21,14 @@ def leftovers(steps: Sequence[Step]) -> str:
     It is empty for nearly all migrations. It removes only state that the migration created,
     because a pooler shares the session. Advisory locks stay, as the migration lock is one of them.
     """
-    found = {"DISCARD TEMP;": None} if any(_TEMPORARY.search(step.text) for step in steps) else {}
+    temporary = any(_TEMPORARY.search(step.text) for step in steps)
+    cleanups = {"DISCARD TEMP;": None} if temporary else {}
     for step in steps:
         for statement in step.statements:
             for word in leading_words(statement.text, 0, 1):
                 if word in _OUTLIVES:
-                    found[_OUTLIVES[word]] = None
-    return "".join(found)
+                    cleanups[_OUTLIVES[word]] = None
+    return "".join(cleanups)
 
 
 def prelude_of(steps: Sequence[Step]) -> str:

@@ -128,14 +128,14 @@ def ledger_failed(
     refused: ServerRefused, doing: str, database: DatabaseName, table: str = "what has its name"
 ) -> DBWardenError:
     """Return the error for our own SQL on the ledger; *doing* as in "cannot be read"."""
-    said, step = refused.message, None
+    message, step = refused.message, None
     match refused.sqlstate:
         case "25006":
             return read_only(refused, database)
         case "42501":
             step = "Grant the privilege, or use the user that migrates."
         case "42703" | "42809":
-            said = f"{table} is something else there ({said})"
+            message = f"{table} is something else there ({message})"
             step = (
                 "Give the ledger another name or place with ledger_table= or ledger_schema= in "
                 "its database_config, or rename what is there."
@@ -148,7 +148,7 @@ def ledger_failed(
                 f"dbwarden history -d {database}; then run the command again.",
             )
     return LedgerError(
-        f"the ledger {doing}: {said}",
+        f"the ledger {doing}: {message}",
         database=database,
         detail=refused.detail,
         hint=refused.hint,

@@ -70,15 +70,15 @@ async def read_status(
         query = partial(
             status_sql, address, alone=alone, where=where, row_ids=tuple(sorted(row_ids))
         )
-        found = await _first(ask, query, database, greeting, also, without)
-        if greeting is not None and greeting.backend_pid != found.backend_pid:
-            found = await _first(ask, query, database, None, also, without)
-        if not (found.held or found.recovering):
-            return found
-        reading = await _details(ask, address, found)
+        reply = await _first(ask, query, database, greeting, also, without)
+        if greeting is not None and greeting.backend_pid != reply.backend_pid:
+            reply = await _first(ask, query, database, None, also, without)
+        if not (reply.held or reply.recovering):
+            return reply
+        reading = await _details(ask, address, reply)
     except ServerRefused as refused:
-        raise ledger_failed(refused, "cannot be read", database, address.found) from refused
-    return replace(found, reading=reading)
+        raise ledger_failed(refused, "cannot be read", database, address.lookup_name) from refused
+    return replace(reply, reading=reading)
 
 
 async def read_history(
@@ -94,7 +94,7 @@ async def read_history(
     except ServerRefused as refused:
         if refused.sqlstate in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             return LedgerExcerpt()
-        raise ledger_failed(refused, "cannot be read", database, address.found) from refused
+        raise ledger_failed(refused, "cannot be read", database, address.lookup_name) from refused
     return parse_history(lines, database)
 
 
@@ -114,25 +114,25 @@ async def _first(
     also_without_ledger: str,
 ) -> StatusReply:
     query = partial(query, greeted=greeting is not None)
-    there, lines = True, _NOTHING
+    exists, lines = True, _NOTHING
     try:
         lines = await ask(query(also=also))
     except ServerRefused as refused:
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
-        there = False
+        exists = False
     if lines:
         return parse_status_lines(lines, database, greeting)
-    lines = await ask(query(rows=False, also=also if there else also_without_ledger))
-    found = parse_status_lines(lines, database, greeting)
-    return replace(found, reading=replace(found.reading, rows=() if there else None))
+    lines = await ask(query(rows=False, also=also if exists else also_without_ledger))
+    reply = parse_status_lines(lines, database, greeting)
+    return replace(reply, reading=replace(reply.reading, rows=() if exists else None))
 
 
-async def _details(ask: Ask, address: LedgerAddress, found: StatusReply) -> Reading:
+async def _details(ask: Ask, address: LedgerAddress, reply: StatusReply) -> Reading:
     try:
-        (answer,) = await ask(details_sql(address, holder=found.held, lag=found.recovering))
+        (answer,) = await ask(details_sql(address, holder=reply.held, lag=reply.recovering))
     except ServerRefused as refused:
         if refused.sqlstate != NOT_SUPPORTED:
             raise
-        (answer,) = await ask(details_sql(address, holder=found.held, lag=False))
-    return add_details(found.reading, found.recovering, answer[0])
+        (answer,) = await ask(details_sql(address, holder=reply.held, lag=False))
+    return add_details(reply.reading, reply.recovering, answer[0])

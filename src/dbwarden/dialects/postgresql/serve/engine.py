@@ -59,28 +59,28 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
         opened: Receives every driver connection.
     """
     url = config.url
-    given = dict(config.engine_options)
+    engine_options = dict(config.engine_options)
     # SQLAlchemy's frames hold these arguments, so they must not include a password.
-    connect_args = {**_cache_size(url), **_without_place(given.pop("connect_args", {}))}
+    connect_args = {**_cache_size(url), **_without_place(engine_options.pop("connect_args", {}))}
     options: dict[str, Any] = {
         "pool_size": config.pool_size,
         "max_overflow": config.max_overflow,
         "pool_timeout": config.pool_timeout,
         "pool_recycle": config.pool_recycle,
-        **given,
+        **engine_options,
     }
 
-    async def opening(*_: object, **arguments: Any) -> Any:
+    async def open_one(*_: object, **arguments: Any) -> Any:
         connection = await open_connection(config, _without_place(arguments))
         opened.add(connection)
         return connection
 
     shown = URL.create(**url.engine_parts()) if url else URL.create("postgresql+asyncpg")
     engine = create_async_engine(
-        shown, connect_args={**connect_args, "async_creator_fn": opening}, **options
+        shown, connect_args={**connect_args, "async_creator_fn": open_one}, **options
     )
     _introduce_in_one_flight(engine, config)
-    if config.pool_pre_ping and "poolclass" not in given:
+    if config.pool_pre_ping and "poolclass" not in engine_options:
         _ask_before_use(engine, config.connect_timeout)
     return engine
 
@@ -102,24 +102,24 @@ def _introduce_in_one_flight(engine: AsyncEngine, config: DatabaseConfig) -> Non
     replaced methods are those that third-party dialects override.
     """
     dialect: Any = engine.sync_engine.dialect
-    learnt: dict[str, str | None] = {}
+    facts: dict[str, str | None] = {}
 
     def version(connection: Any) -> tuple[int, ...]:
         raw = connection.connection.dbapi_connection
         asked = raw.run_async(lambda driver: _introduction(driver, config))
-        learnt["namespace"], learnt["isolation"] = asked
-        found = raw.driver_connection.get_server_version()
-        return (found.major, found.micro)  # 18.6: asyncpg has a zero between them
+        facts["namespace"], facts["isolation"] = asked
+        version_info = raw.driver_connection.get_server_version()
+        return (version_info.major, version_info.micro)  # 18.6: asyncpg has a zero between them
 
     def isolation(_: Any) -> str:
-        return (learnt["isolation"] or "").upper()
+        return (facts["isolation"] or "").upper()
 
     def escapes(connection: Any) -> None:
         settings = connection.connection.driver_connection.get_settings()
         dialect._backslash_escapes = settings.standard_conforming_strings == "off"
 
     dialect._get_server_version_info = version
-    dialect._get_default_schema_name = lambda _: learnt["namespace"]
+    dialect._get_default_schema_name = lambda _: facts["namespace"]
     dialect.get_default_isolation_level = isolation
     dialect._set_backslash_escapes = escapes
 
@@ -191,9 +191,11 @@ def _arguments(
     name = settings.get("application_name") or application_name(
         config.database_name, Writer.this_process()
     )
-    wanted = {"application_name": name} if plain else {**settings, "application_name": name}
+    server_settings = (
+        {"application_name": name} if plain else {**settings, "application_name": name}
+    )
     # The caller's time limit also covers the URL's function and the second try.
-    return {**arguments, "server_settings": wanted, "timeout": None}
+    return {**arguments, "server_settings": server_settings, "timeout": None}
 
 
 def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
@@ -272,16 +274,16 @@ def unavailable(error: BaseException, *, closed: bool) -> DBWardenError | None:
         closed: The connection is closed.
     """
     sqlstate = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
-    said = redact(str(error)).partition("\n")[0] or type(error).__name__
+    message = redact(str(error)).partition("\n")[0] or type(error).__name__
     match sqlstate:
         case "53300":
-            return TooManyConnections(said)
+            return TooManyConnections(message)
         case "57014" | "55P03" | "25P03" | "25P04":  # a time limit of the server's ended it
-            return TimedOut(said)
+            return TimedOut(message)
         case "57P01" | "57P02" | "57P03" | "57P05":
-            return ConnectionLost(said)
+            return ConnectionLost(message)
     if closed or isinstance(error, OSError) or (sqlstate or "").startswith("08"):
-        return ConnectionLost(said)
+        return ConnectionLost(message)
     return None
 
 

@@ -94,7 +94,7 @@ class SQLiteConnection:
 
     async def _take(self, lock: LockFile) -> None:
         name, seconds = self._config.database_name, self._config.migration_lock_timeout
-        end, told = time.monotonic() + seconds, False
+        end, reported = time.monotonic() + seconds, False
         for pause in pauses():
             try:
                 taken = await run_uninterrupted(lock.take)
@@ -102,14 +102,14 @@ class SQLiteConnection:
                 raise failures.lock_failed(name, lock.path, error) from error
             if taken:
                 return
-            over = time.monotonic() >= end
+            expired = time.monotonic() >= end
             # A reader holds it only briefly, and then there is no holder any more.
-            holder = await run_uninterrupted(lock.holder) if over or not told else None
-            if holder is not None and over:
+            holder = await run_uninterrupted(lock.holder) if expired or not reported else None
+            if holder is not None and expired:
                 raise failures.migrator_busy(name, seconds, holder)
             if holder is not None:
                 telemetry.emit("waiting_for_lock", holder=str(holder))
-                told = True
+                reported = True
             await anyio.sleep(min(pause, max(0.001, end - time.monotonic())))
 
     async def create_ledger(self) -> None:

@@ -248,20 +248,20 @@ class Ledger:
 
     def delete(self, entry: Entry) -> None:
         """Delete a row."""
-        gone = self._database.execute(
+        deleted = self._database.execute(
             f"DELETE FROM main.{self._table} WHERE {_AS_READ}", _as_read(entry)
         )
-        if gone.rowcount != 1:
+        if deleted.rowcount != 1:
             raise self._changed(entry.id)
 
     def _insert(self, fields: Mapping[str, Any]) -> int:
         marks = ", ".join("?" * len(fields))
-        made = self._database.execute(
+        inserted = self._database.execute(
             f"INSERT INTO main.{self._table} ({', '.join(fields)}) VALUES ({marks})",
             tuple(fields.values()),
         )
-        assert made.lastrowid is not None
-        return made.lastrowid
+        assert inserted.lastrowid is not None
+        return inserted.lastrowid
 
     def _update(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         changes = ", ".join(f"{name} = ?" for name in fields)

@@ -46,12 +46,12 @@ class Target:
     def file_uri(self, mode: str, **flags: bool) -> str:
         """Return SQLite's URI of the file with *mode* and *flags*."""
         passed_on = {name: value for name, value in self.parameters if name in _PASSED_ON}
-        given = {
+        parameters = {
             **passed_on,
             "mode": mode,
             **{name: str(int(on)) for name, on in flags.items()},
         }
-        query = "&".join(f"{name}={quote(value)}" for name, value in given.items())
+        query = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
         path = quote(os.fsencode(Path(self.path or "").as_posix()))
         return f"file:{path if path.startswith('/') else '/' + path}?{query}"
 

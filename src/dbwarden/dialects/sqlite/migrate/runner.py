@@ -69,9 +69,9 @@ class Run:
         self._entry = Entry.of(pending.row) if pending.row is not None else None
         self._first = not pending.resumed
         self._prepared = False
-        self._carried_out = 0
+        self._completed_step = 0
         self._since = datetime.now(UTC)
-        self._lap = time.perf_counter()
+        self._lap_start = time.perf_counter()
 
     @property
     def remaining(self) -> tuple[Step, ...]:
@@ -111,7 +111,7 @@ class Run:
 
     def _run_in_transaction(self, step: Step) -> None:
         def body() -> Entry:
-            self._lap = time.perf_counter()
+            self._lap_start = time.perf_counter()
             self._run_checking_keys(step)
             return self._write(progress_after(self._pending, step.number))
 
@@ -158,22 +158,22 @@ class Run:
     def _write(self, progress: Progress) -> Entry:
         """Write the row inside a transaction; the caller stores the entry after the commit."""
         now = time.perf_counter()
-        spent = Spent(since=self._since, ms=round((now - self._lap) * 1000, 3))
+        spent = Spent(since=self._since, ms=round((now - self._lap_start) * 1000, 3))
         ledger = self._session.ledger
         return ledger.write(self._pending, self._entry, progress, spent, first=self._first)
 
     # -- outside of any transaction ---------------------------------------------------------
 
     def _run_outside_transaction(self, step: Step) -> None:
-        if self._carried_out != step.number:  # else only the row is missing
+        if self._completed_step != step.number:  # else only the row is missing
             statement, first = step.statements[0], self._first
-            earlier = self._announce(step, statement)
+            saved_row = self._announce(step, statement)
             try:
                 self._execute(statement, retry_while_busy=True)
             except Exception:
-                self._forget(earlier, first)
+                self._forget(saved_row, first)
                 raise
-            self._carried_out = step.number
+            self._completed_step = step.number
         self._record(progress_after(self._pending, step.number))
 
     def _announce(self, step: Step, statement: Statement) -> Fields | None:
@@ -181,32 +181,32 @@ class Run:
 
         def body() -> tuple[Fields | None, Entry]:
             entry = self._entry
-            earlier = self._session.ledger.read_fields(entry.id) if entry is not None else None
-            return earlier, self._write(
+            saved_row = self._session.ledger.read_fields(entry.id) if entry is not None else None
+            return saved_row, self._write(
                 progress_before(self._pending, step.number - 1, statement.text)
             )
 
-        self._lap = time.perf_counter()
-        earlier, self._entry = self._transaction(body)
+        self._lap_start = time.perf_counter()
+        saved_row, self._entry = self._transaction(body)
         self._first = False
-        self._lap = time.perf_counter()
-        return earlier
+        self._lap_start = time.perf_counter()
+        return saved_row
 
-    def _forget(self, earlier: Fields | None, first: bool) -> None:
+    def _forget(self, saved_row: Fields | None, first: bool) -> None:
         """Revert the row, because the announced statement failed. If that fails too, the next run
         treats the statement as interrupted and repeats it."""
 
         def body() -> None:
             assert self._entry is not None
-            if earlier is not None:
-                self._session.ledger.restore(self._entry, {**earlier, "running": None})
+            if saved_row is not None:
+                self._session.ledger.restore(self._entry, {**saved_row, "running": None})
             else:
                 self._session.ledger.delete(self._entry)
 
         with contextlib.suppress(DBWardenError, Stopped), self._session.uninterruptible():
             self._session.transaction(body)
             self._first = first
-            self._entry = entry_of(earlier) if earlier is not None else None
+            self._entry = entry_of(saved_row) if saved_row is not None else None
 
     # -- statements -------------------------------------------------------------------------
 

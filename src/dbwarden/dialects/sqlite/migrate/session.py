@@ -24,7 +24,7 @@ from dbwarden.history import LedgerExcerpt, LockHolder, Reading
 
 T = TypeVar("T")
 
-_WATCHED = 50_000
+_CHECK_INTERVAL = 50_000
 """Steps of SQLite's virtual machine between two checks of the clock, about a millisecond. Each
 check needs Python's global lock, so it should not be more frequent."""
 
@@ -62,7 +62,7 @@ class Session:
         self._database: sqlite3.Connection | None = None
         self._file_state: FileState | None = None
         self._limit: float | None = None
-        self._clearing = False
+        self._uninterruptible = False
 
     # -- opening and closing ----------------------------------------------------------------
 
@@ -91,17 +91,17 @@ class Session:
 
     def _open(self) -> None:
         if self.read_only:
-            made, self._file_state = open_reading(self.target)
+            database, self._file_state = open_reading(self.target)
         else:
-            made = open_writing(self.target)
+            database = open_writing(self.target)
         with self._turn:
-            self._database = made
+            self._database = database
         if self._stop.is_set():  # the caller was cancelled
             self.close()
             raise Stopped
         if self.config.statement_timeout:
-            made.set_progress_handler(self._watch, _WATCHED)
-        made.execute("PRAGMA foreign_keys = OFF")
+            database.set_progress_handler(self._check_time, _CHECK_INTERVAL)
+        database.execute("PRAGMA foreign_keys = OFF")
 
     def _first_read(self) -> None:
         """Read from the database; a locked database is accepted."""
@@ -150,7 +150,7 @@ class Session:
         """
         self._stop.set()
         with self._turn:
-            if self._database is not None and not self._clearing:
+            if self._database is not None and not self._uninterruptible:
                 self._database.interrupt()
 
     def rearm(self) -> None:
@@ -172,7 +172,7 @@ class Session:
         if self.lock is not None:
             self.lock.write_statement(statement)
 
-    def _watch(self) -> bool:
+    def _check_time(self) -> bool:
         """Return true, which stops SQLite, if the statement took too long. SQLite calls this."""
         self.timed_out = self._limit is not None and time.monotonic() > self._limit
         return self.timed_out
@@ -181,12 +181,12 @@ class Session:
     def uninterruptible(self) -> Iterator[None]:
         """Prevent interrupts inside the block, which is short and reverts what was begun."""
         with self._turn:
-            self._clearing = True
+            self._uninterruptible = True
         try:
             yield
         finally:
             with self._turn:
-                self._clearing = False
+                self._uninterruptible = False
 
     def check_stop(self) -> None:
         """Raise if :meth:`halt` was called.
@@ -222,7 +222,7 @@ class Session:
     def _query_history(self, question: Callable[[Ledger], T]) -> T | None:
         """Run *question* in one read transaction; return ``None`` if there is no ledger."""
 
-        def look() -> T | None:
+        def query() -> T | None:
             self.database.execute("BEGIN")
             try:
                 return question(self.ledger) if self.ledger.exists() else None
@@ -230,22 +230,22 @@ class Session:
                 self._rollback()
 
         try:
-            return self.read_consistent(look)
+            return self.read_consistent(query)
         except sqlite3.Error as error:
             raise self.error_for(error) from error
 
-    def read_consistent(self, look: Callable[[], T]) -> T:
-        """Return the result of *look*; repeat it if the file is locked or changed meanwhile.
+    def read_consistent(self, query: Callable[[], T]) -> T:
+        """Return the result of *query*; repeat it if the file is locked or changed meanwhile.
 
         Raises:
             sqlite3.Error: The database cannot be read.
         """
         while True:
-            seen = self.retry_while_busy(look)
+            result = self.retry_while_busy(query)
             if self._file_state is None or self.target.path is None:
-                return seen
+                return result
             if FileState.of(self.target.path) == self._file_state:
-                return seen
+                return result
             self.reopen()
 
     def other_holder(self) -> LockHolder | None:

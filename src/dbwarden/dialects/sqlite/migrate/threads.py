@@ -24,9 +24,9 @@ def limiter() -> anyio.CapacityLimiter:
     try:
         return _limiters.get()
     except LookupError:
-        made = anyio.CapacityLimiter(THREADS)
-        _limiters.set(made)
-        return made
+        created = anyio.CapacityLimiter(THREADS)
+        _limiters.set(created)
+        return created
 
 
 class Halting(Protocol):

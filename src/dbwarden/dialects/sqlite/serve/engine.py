@@ -39,15 +39,15 @@ def read_only_engine(config: DatabaseConfig, url: DatabaseURL, engine: AsyncEngi
     """
     if url.file is None:
         return engine
-    made = make_engine(config, url)
+    read_only = make_engine(config, url)
 
-    @event.listens_for(made.sync_engine, "connect")
+    @event.listens_for(read_only.sync_engine, "connect")
     def guard(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA query_only = ON")
         cursor.close()
 
-    return made
+    return read_only
 
 
 def unavailable(error: BaseException) -> DBWardenError | None:
@@ -83,10 +83,10 @@ async def read(connection: AsyncConnection | None, config: DatabaseConfig) -> Re
         config: The database.
     """
     if connection is None:
-        async with DIALECT.connect(config, read_only=True) as own:
-            return await own.read()
+        async with DIALECT.connect(config, read_only=True) as connected:
+            return await connected.read()
 
-    def look(inside: Connection) -> Reading:
+    def query(inside: Connection) -> Reading:
         database = cast(sqlite3.Connection, _Driver(inside))
         ledger = Ledger(database, config.ledger_table, Writer.this_process())
         return Reading(
@@ -97,4 +97,4 @@ async def read(connection: AsyncConnection | None, config: DatabaseConfig) -> Re
             read_only=False,
         )
 
-    return await connection.run_sync(look)
+    return await connection.run_sync(query)
