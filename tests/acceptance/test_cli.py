@@ -669,7 +669,7 @@ def test_a_replica_that_is_not_there_is_made_by_migrating_its_primary(
             'database_config(database_name="replica", replica_of="primary", '
             'database_url="sqlite:///file:primary.db?mode=ro&uri=true")\n'
         )
-    assert "Make it with: dbwarden migrate -d primary\n" in cli("check", "-d", "replica").err
+    assert "Create it with: dbwarden migrate -d primary\n" in cli("check", "-d", "replica").err
 
 
 def test_an_sqlite_file_that_may_only_be_read_is_no_server(project: Path, cli: Cli) -> None:
@@ -707,7 +707,7 @@ def test_a_ledger_that_makes_no_sense_is_one_of_a_database(project: Path, cli: C
     ran = cli("status")
 
     assert ran.code == 1
-    assert "error: primary: row 1 of dbwarden_ledger makes no sense" in ran.err
+    assert "error: primary: row 1 of dbwarden_ledger is invalid" in ran.err
 
 
 def test_who_migrates_what_is_there_already_is_told_of_baseline(project: Path, cli: Cli) -> None:

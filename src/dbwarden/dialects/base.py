@@ -50,7 +50,7 @@ class Step:
 def suggest_baseline(database: DatabaseName) -> str:
     """Return the advice to run ``baseline`` for an object that already exists."""
     return (
-        "Or was it there before dbwarden? Then mark what it has as applied: "
+        "If it existed before dbwarden, mark its migrations as applied: "
         f"dbwarden baseline -d {database} --to VERSION"
     )
 

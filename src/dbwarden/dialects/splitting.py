@@ -116,7 +116,7 @@ def misplaced_marker(source: Source, offset: int) -> Exception:
     """Return the error for a marker inside or after a statement."""
     return source.error(
         offset,
-        "@dbwarden:autocommit must stand on a line of its own, before the statement",
+        "@dbwarden:autocommit must be on a line of its own, before the statement",
         "Move it to the line before the statement that it is for.",
     )
 

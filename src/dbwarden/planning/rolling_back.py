@@ -140,7 +140,7 @@ def _rows_after(history: History, rows: Sequence[LedgerRow], to: Version) -> lis
         raise UsageError(
             f"{format_version(to)} is not applied; {newest}",
             database=history.database,
-            next_step="Give an applied version that should stay, or 0 to take back everything.",
+            next_step="Pass the applied version to roll back to, or 0 to roll back everything.",
         )
     order = {version: place for place, version in enumerate(files_of(history))}
 
@@ -165,7 +165,7 @@ def _no_file_error(history: History, row: LedgerRow) -> HistoryError:
 def _never_ran_error(history: History, row: LedgerRow) -> RollbackImpossible:
     return RollbackImpossible(
         f"{display_name(row)} was marked as applied by baseline and never ran here: its rollback "
-        "would take away what was there before",
+        "would remove what existed before",
         database=history.database,
         next_step=f"Look at it with: {command_line(history, 'rollback', '--marked', '--dry-run')}; "
         "without --dry-run it runs.",
@@ -179,7 +179,7 @@ def _check_reversible(history: History, item: Applied) -> None:
             f"{display_name(row)} is marked irreversible",
             database=history.database,
             location=migration.at(),
-            next_step="Write a new migration that leads to where you want to be.",
+            next_step="Write a new migration that makes the opposite change.",
         )
     if rollback_edited(migration, row):
         section = migration.rollback
@@ -197,7 +197,7 @@ def _check_reversible(history: History, item: Applied) -> None:
             f"{display_name(row)} {what}",
             database=history.database,
             location=migration.at(migration.rollback.line if migration.rollback else None),
-            next_step="Write the SQL that takes it back below -- rollback, or mark the file with "
+            next_step="Write the SQL that reverts it below -- rollback, or mark the file with "
             "-- dbwarden: irreversible.",
         )
 
@@ -213,5 +213,5 @@ def _check_dependants(history: History, rows: Sequence[LedgerRow], chosen: set[V
                 "and would stay applied",
                 database=history.database,
                 location=files[version].at(),
-                next_step="Take it back too: choose with --to or --count.",
+                next_step="Roll it back too, with --to or --count.",
             )

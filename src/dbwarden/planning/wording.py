@@ -66,7 +66,7 @@ def check_amount(to: str | None, count: int | None) -> None:
         UsageError: Both are given, or *count* is not positive.
     """
     if to is not None and count is not None:
-        raise UsageError("--to and --count say different things", next_step="Give one of the two.")
+        raise UsageError("--to and --count cannot be combined", next_step="Pass only one of them.")
     if count is not None and count < 1:
         raise UsageError(
             f"--count {count} is not a number of migrations", next_step="Give 1 or more."

@@ -94,7 +94,8 @@ async def test_a_wrong_password(strict_server: EmbeddedServer, make_config: Make
     error = await refusal(make_config(url_of(strict_server, "app", SECRET + "x")))
 
     assert isinstance(error, AccessDenied)
-    assert error.message == f"127.0.0.1:{strict_server.port} refused the password of app"
+    server = f"127.0.0.1:{strict_server.port}"
+    assert error.message == f'password authentication failed on {server} for user "app"'
     assert "password" in (error.next_step or "")
 
 
@@ -104,7 +105,7 @@ async def test_a_missing_password(strict_server: EmbeddedServer, make_config: Ma
     error = await refusal(make_config(url))
 
     assert isinstance(error, AccessDenied)
-    assert error.message.endswith("refused the password of app, and database_url has none")
+    assert error.message.endswith('for user "app", and database_url has none')
     assert "PGPASSWORD" in (error.next_step or "")
 
 
@@ -134,7 +135,7 @@ async def test_a_missing_database(postgres_server: EmbeddedServer, make_config: 
 
     assert isinstance(error, DatabaseMissing)
     assert error.message == f"127.0.0.1:{postgres_server.port} has no database 'nowhere'"
-    assert error.next_step == "Make it with: dbwarden create-database -d primary"
+    assert error.next_step == "Create it with: dbwarden create-database -d primary"
 
 
 async def test_an_unknown_host(make_config: MakeConfig) -> None:

@@ -181,7 +181,7 @@ async def test_who_may_not_make_the_ledger_is_told_and_holds_nothing(
         await other.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as from 15 on
         config = make_config(postgres_url.replace("postgres@", f"{role}@"))
         write(config, 1, "SELECT 1;")
-        with pytest.raises(LedgerError, match="cannot be made"):
+        with pytest.raises(LedgerError, match="cannot be created"):
             await dbwarden.migrate(config)
         assert await left_behind(postgres_url) == []
         await other.execute(f"DROP ROLE {role}")

@@ -54,7 +54,9 @@ async def test_what_has_the_ledgers_name_and_is_none_is_told(
 ) -> None:
     async with admin(postgres_url) as connection:
         await connection.execute(f"CREATE {what.format('dbwarden_ledger')}")
-    with pytest.raises(LedgerError, match='"dbwarden_ledger" is something else there') as caught:
+    with pytest.raises(
+        LedgerError, match='"dbwarden_ledger" is not a ledger of dbwarden'
+    ) as caught:
         await read(postgres_config)
     assert "ledger_table=" in str(caught.value.next_step)
 
@@ -133,7 +135,7 @@ async def test_a_role_without_rights_reads_an_empty_database_too(
         assert (await read(make_config(url))).rows is None
         async with admin(postgres_url) as connection:
             await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as from 15 on
-        with pytest.raises(LedgerError, match="cannot be made: permission denied") as caught:
+        with pytest.raises(LedgerError, match="cannot be created: permission denied") as caught:
             async with migrator(make_config(url)):
                 pass
 
@@ -440,7 +442,7 @@ async def test_a_row_that_changed_since_it_was_read_is_not_written(
             connection.run([work(1, *files, direction="rollback", row=row)], Done()),
             connection.run([work(1, *slow, direction="rollback", row=row)], Done()),
         ):
-            with pytest.raises(LedgerError, match="a row is no longer as it was read") as caught:
+            with pytest.raises(LedgerError, match="a row has changed since it was read") as caught:
                 await call
             assert "dbwarden history -d primary" in (caught.value.next_step or "")
 

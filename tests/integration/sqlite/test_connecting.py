@@ -173,13 +173,13 @@ def test_a_file_that_may_not_be_read_is_named(open_folder: Path) -> None:
 def test_a_folder_that_may_not_be_written_is_named(open_folder: Path) -> None:
     os.chmod(open_folder, 0o555)
     told = as_nobody(open_folder, "anyio.run(told)")
-    assert told.strip() == f"AccessDenied this user may not make {open_folder / 'app.db'}"
+    assert told.strip() == f"AccessDenied this user may not create {open_folder / 'app.db'}"
 
 
 def test_a_folder_that_may_not_be_entered_is_named(open_folder: Path) -> None:
     os.chmod(open_folder, 0)
     told = as_nobody(open_folder, "anyio.run(told, True)")
-    assert told.startswith(f"AccessDenied {open_folder / 'app.db'} cannot be looked at: Permission")
+    assert told.startswith(f"AccessDenied {open_folder / 'app.db'} cannot be accessed: Permission")
 
 
 def test_a_file_that_may_only_be_read_is_read_and_called_read_only(open_folder: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_file_that_may_only_be_read_is_read_and_called_read_only(open_folder: 
     os.chmod(open_folder, 0o555)
     told = as_nobody(open_folder, "anyio.run(told, True)").splitlines()
     assert told[0] == "read_only True"
-    assert told[1].startswith("AccessDenied this user may not make the lock file")
+    assert told[1].startswith("AccessDenied this user may not create the lock file")
 
 
 async def test_sqlite_itself_refuses_writes_on_a_read_only_connection(project: Any) -> None:

@@ -239,7 +239,7 @@ async def test_a_table_of_somebody_elses_is_no_ledger(project: Any) -> None:
     with project.application() as app:
         app.execute("CREATE TABLE dbwarden_ledger (id, key)")
     async with project.connect(read_only=True) as connection:
-        with pytest.raises(LedgerError, match="is no ledger of dbwarden") as caught:
+        with pytest.raises(LedgerError, match="is not a ledger of dbwarden") as caught:
             await connection.read()
     assert "ledger_table=" in str(caught.value.next_step)
 
@@ -251,7 +251,7 @@ async def test_a_row_that_makes_no_sense_is_named(project: Any, change: str) -> 
     project.write("0001", "CREATE TABLE t (a);")
     await project.upgrade()
     project.query(f"UPDATE dbwarden_ledger SET {change}")
-    with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger makes no sense"):
+    with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger is invalid"):
         await project.rows()
 
 
@@ -282,7 +282,7 @@ async def test_a_row_that_changed_since_it_was_read_is_not_written(
             runner(connection, [project.work(project.files[0], "rollback", row=one)]),
             runner(connection, [project.work(project.files[1], "rollback", row=two)]),
         ):
-            with pytest.raises(LedgerError, match="dbwarden_ledger is no longer as it was read"):
+            with pytest.raises(LedgerError, match="dbwarden_ledger has changed since it was read"):
                 await call
     assert project.tables() == []
     assert await project.rows() == before
@@ -310,7 +310,7 @@ async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -
         assert row.finished_at is not None
         await connection.delete_row(row)
         assert (await connection.read()).rows == ()
-        with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger is no longer"):
+        with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger has changed"):
             await connection.delete_row(row)
         with pytest.raises(LedgerError, match="is no longer"):
             await runner(connection, [project.work(project.files[0], row=row, fake=True)])

@@ -132,7 +132,9 @@ async def test_an_unknown_template_owner_or_encoding_is_a_mistake_of_the_call(
 
 
 async def test_what_else_the_server_refuses_is_told_in_its_words(absent: DatabaseConfig) -> None:
-    with pytest.raises(StatementFailed, match="the database cannot be made: new encoding") as told:
+    with pytest.raises(
+        StatementFailed, match="the database cannot be created: new encoding"
+    ) as told:
         await create_database(absent, template="template1", encoding="LATIN1")
     assert told.value.sqlstate == "22023"
 

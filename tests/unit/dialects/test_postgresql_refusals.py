@@ -61,7 +61,7 @@ def test_the_setting_that_holds_the_url_is_named(setting: str) -> None:
 
     assert f"Check user and password in {setting}." in told("28P01")
     assert ("dbwarden create-database" in told("3D000")) is (setting != "scratch")
-    assert ("one that is there in scratch" in told("3D000")) is (setting == "scratch")
+    assert ("Set scratch to an existing database" in told("3D000")) is (setting == "scratch")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_setting_that_holds_the_url_is_named(setting: str) -> None:
         (TimeoutError(errno.ETIMEDOUT, "too late"), "cannot be reached"),
         (OSError("Multiple exceptions: [Errno 111] x, [Errno 111] y"), "nothing listens"),
         (ConnectionResetError(errno.ECONNRESET, "reset"), "closed the connection"),
-        (PermissionError(errno.EACCES, "no"), "may not use the server's socket"),
+        (PermissionError(errno.EACCES, "no"), "permission denied for the server's socket"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"), "TLS with db.example:5432 failed"),
         (asyncpg.InterfaceError("bad password=Pa55word option"), "the driver cannot use the URL"),
         (ValueError("odd"), "connecting to db.example:5432 failed: odd"),

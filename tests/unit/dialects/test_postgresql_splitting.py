@@ -184,7 +184,7 @@ def test_a_carriage_return_stays_in_the_text() -> None:
         ("SAVEPOINT a", "1:1", "SAVEPOINT controls the transaction"),
         ("RELEASE a", "1:1", "RELEASE controls the transaction"),
         ("PREPARE TRANSACTION 'a'", "1:1", "PREPARE TRANSACTION controls the transaction"),
-        ("\n DISCARD ALL", "2:2", "DISCARD ALL would give up the lock"),
+        ("\n DISCARD ALL", "2:2", "DISCARD ALL would release the lock"),
         ("\\connect other\nSELECT 1;", "1:1", "\\connect is a command of psql"),
         ("SELECT 1 \\gexec", "1:10", "\\gexec is a command of psql"),
         ("\\5", "1:1", "\\ is a command of psql"),

@@ -73,7 +73,7 @@ def connect_failure(
     """
     kind, message, next_step = _explain(error, url)
     if kind is DatabaseMissing and setting != SCRATCH:
-        next_step = f"Make it with: dbwarden create-database -d {database}"
+        next_step = f"Create it with: dbwarden create-database -d {database}"
     raised = kind(
         message.replace(_USUAL, setting),
         database=database,
@@ -123,7 +123,9 @@ def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Exp
     user = url.user or "the user that runs dbwarden"
     match error.sqlstate:
         case "28P01":
-            return AccessDenied, *_password(url, f"{where} refused the password of {user}")
+            role = f'user "{url.user}"' if url.user else user
+            failure = f"password authentication failed on {where} for {role}"
+            return AccessDenied, *_password(url, failure)
         case "28000":
             return AccessDenied, f"{where} refused {user}: {message}", _login_advice(message)
         case "42501":
@@ -148,7 +150,7 @@ def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Exp
             return (
                 ConnectError,
                 f"the pooler at {where} refused a setting of the URL's options: {message}",
-                "Let it pass with ignore_startup_parameters in the pooler, or set it for the role: "
+                "Allow it with ignore_startup_parameters in the pooler, or set it for the role: "
                 "ALTER ROLE ... SET ...",
             )
         case "08P01" if "no more connections allowed" in message:  # as PgBouncer says it
@@ -162,7 +164,7 @@ def _too_many_connections(where: str, message: str) -> Explanation:
     return (
         TooManyConnections,
         f"{where} takes no more connections: {message}",
-        "Use fewer at once with --per-server, or raise the server's max_connections.",
+        "Use fewer connections with --per-server, or raise the server's max_connections.",
     )
 
 
@@ -171,7 +173,7 @@ def _database_missing(url: DatabaseURL) -> Explanation:
     return (
         DatabaseMissing,
         f"{place_of(url)} has no database {name!r}",
-        f"Name one that is there in {_USUAL}.",
+        f"Set {_USUAL} to an existing database.",
     )
 
 
@@ -180,7 +182,7 @@ def _login_advice(message: str) -> str:
         return "Check the user in database_url, or create the role with LOGIN."
     advice = "Check the server's pg_hba.conf for this user, database and address"
     if "no pg_hba.conf entry" in message and ("no encryption" in message or "SSL off" in message):
-        return f"{advice}; if it lets in with TLS only, add ?sslmode=require to database_url."
+        return f"{advice}; if it accepts only TLS, add ?sslmode=require to database_url."
     return f"{advice}."
 
 
@@ -217,7 +219,7 @@ def _network(error: Exception, url: DatabaseURL) -> Explanation:
             "Start the server, or correct host and port in database_url.",
         )
     if isinstance(error, PermissionError):
-        return ConnectError, f"we may not use the server's socket in {where}", None
+        return ConnectError, f"permission denied for the server's socket in {where}", None
     if numbers & _UNREACHABLE:
         return ConnectError, f"{where} cannot be reached", "Check the network and the firewall."
     if "SSL" in str(error):

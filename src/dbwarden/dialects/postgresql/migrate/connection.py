@@ -182,7 +182,7 @@ class PostgresConnection:
             await self._create(known)
         except ServerRefused as refused:
             if refused.sqlstate not in CREATED_CONCURRENTLY:
-                raise ledger_failed(refused, "cannot be made", self._name) from refused
+                raise ledger_failed(refused, "cannot be created", self._name) from refused
             # Another migrator with another ledger created the same namespace concurrently.
             if (await self.read()).rows is None:
                 await self._create(await self._last_status())
@@ -226,7 +226,7 @@ class PostgresConnection:
             refused = opened.refused
             if refused.sqlstate in (*CREATED_CONCURRENTLY, DIVISION_BY_ZERO):
                 raise LedgerAppeared from refused
-            raise ledger_failed(refused, "cannot be made", self._name) from refused
+            raise ledger_failed(refused, "cannot be created", self._name) from refused
         self._mark_ledger_created(known)
 
     async def run(self, migrations: Sequence[PendingMigration], on_done: OnDone) -> None:

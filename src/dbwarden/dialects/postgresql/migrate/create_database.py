@@ -86,21 +86,21 @@ def _refused(
         case "42501":
             user = url.user or "the user that runs dbwarden"
             return AccessDenied(
-                f"{user} may not do that: {refused.message}",
+                f"{user} may not create the database: {refused.message}",
                 database=name,
-                next_step=f'Grant it: ALTER ROLE "{user}" CREATEDB; or give a migration_url of '
-                "somebody who may.",
+                next_step=f'Grant it: ALTER ROLE "{user}" CREATEDB; or set migration_url '
+                "to a user that may create databases.",
             )
         case "55006":
             return StatementFailed(
                 f"the template cannot be copied now: {refused.message}",
                 database=name,
                 detail=refused.detail,
-                next_step=f'Nobody may be connected to it: ALTER DATABASE "{new.template}" '
+                next_step=f'Close all connections to it: ALTER DATABASE "{new.template}" '
                 "ALLOW_CONNECTIONS false, and end its sessions.",
             )
     error = StatementFailed(
-        f"the database cannot be made: {refused.message}",
+        f"the database cannot be created: {refused.message}",
         database=name,
         detail=refused.detail,
         hint=refused.hint,

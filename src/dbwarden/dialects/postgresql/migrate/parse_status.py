@@ -90,7 +90,7 @@ def parse_status_lines(
         greeting: The facts that the query omitted.
 
     Raises:
-        LedgerError: A row of *database*'s ledger makes no sense.
+        LedgerError: A row of *database*'s ledger is invalid.
     """
     pid, version, recovering, read_only, there, namespace, held, also = lines[0][:_STATUS_COLUMNS]
     if greeting is not None:
@@ -119,7 +119,7 @@ def parse_history(lines: Lines, database: DatabaseName) -> LedgerExcerpt:
     """Parse the result of :func:`history_sql`.
 
     Raises:
-        LedgerError: A row of *database*'s ledger makes no sense.
+        LedgerError: A row of *database*'s ledger is invalid.
     """
     if not lines:
         return LedgerExcerpt()
@@ -145,7 +145,7 @@ def _rows(lines: Lines, database: DatabaseName | None) -> tuple[LedgerRow, ...]:
         return tuple(sorted([_row(line) for line in lines], key=_id))
     except (ValueError, TypeError) as error:
         raise LedgerError(
-            f"a row of the ledger makes no sense: {error}",
+            f"a row of the ledger is invalid: {error}",
             database=database,
             next_step="A newer dbwarden may have written it: update dbwarden. Otherwise correct "
             "that row by hand.",

@@ -42,9 +42,9 @@ async def shares_sessions(session: Session) -> bool:
 def pooler_detected(database: DatabaseName) -> PoolerDetected:
     """Return the error for migrating through a transaction pooler."""
     return PoolerDetected(
-        "a connection pooler in transaction mode stands between: its sessions are shared, and "
-        "the lock that keeps other migrators out would be shared too",
+        "the connection goes through a pooler in transaction mode, which would share the "
+        "migration lock with other clients",
         database=database,
-        next_step="Give the way past it as migration_url= in its database_config; reading "
+        next_step="Set migration_url= in its database_config to the server itself; reading "
         "(status, check, health) works through the pooler.",
     )

@@ -138,7 +138,7 @@ class Session:
         return ConnectionLost(
             f"the connection broke: {cause}",
             database=self._database,
-            next_step="Run the command again: it looks up what was done, and does the rest.",
+            next_step="Run the command again: it detects what was applied and continues.",
         )
 
     def _on_notice(self, _: Any, message: Any) -> None:

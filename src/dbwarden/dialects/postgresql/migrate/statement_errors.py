@@ -71,23 +71,23 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
     match refused.sqlstate:
         case "55P03":
             return (
-                "Somebody else holds a lock on this table. Run it again when it is quiet, or give "
-                "it longer with lock_timeout= or lock_retries= in its database_config."
+                "Another session holds a lock on this table. Run the command again, or wait "
+                "longer with lock_timeout= or lock_retries= in its database_config."
             )
         case "57014" if "statement timeout" in refused.message:
-            return "Give it longer with statement_timeout= in its database_config."
+            return "Raise statement_timeout= in its database_config."
         case "57014":
-            return "Somebody cancelled it on the server. Run the command again."
+            return "Another session cancelled it on the server. Run the command again."
         case "25001":
             return "Put -- @dbwarden:autocommit on the line before this statement."
         case "42501":
             return "Grant it to the user of database_url, or give a migration_url of its owner."
         case "40P01" | "40001":
-            return "Run the command again: another session was in the way."
+            return "Another session caused a conflict. Run the command again."
     if statement is None:
-        return "Look for deferred constraints that this migration leaves violated."
+        return "Check for deferred constraints that this migration violates."
     left = (
-        "what stands before this step stays done, and the next run goes on here"
+        "earlier steps remain applied, and the next run continues here"
         if steps_done
         else "it left nothing behind"
     )
@@ -104,7 +104,7 @@ def read_only(
 ) -> ReadOnlyDatabase:
     """Return the error for a read-only server."""
     return ReadOnlyDatabase(
-        f"the server takes no writes: {refused.message}",
+        f"the server is read-only: {refused.message}",
         database=database,
         location=location,
         next_step="If this is a replica, migrate its primary, and declare it with replica_of= in "
@@ -135,16 +135,16 @@ def ledger_failed(
         case "42501":
             step = "Grant the privilege, or use the user that migrates."
         case "42703" | "42809":
-            message = f"{table} is something else there ({message})"
+            message = f"{table} is not a ledger of dbwarden ({message})"
             step = (
                 "Give the ledger another name or place with ledger_table= or ledger_schema= in "
                 "its database_config, or rename what is there."
             )
         case "22012":
             return LedgerError(
-                f"the ledger {doing}: a row is no longer as it was read",
+                f"the ledger {doing}: a row has changed since it was read",
                 database=database,
-                next_step="Something else changed the ledger meanwhile. Look at it with: "
+                next_step="Another process changed the ledger. Inspect it with: "
                 f"dbwarden history -d {database}; then run the command again.",
             )
     return LedgerError(

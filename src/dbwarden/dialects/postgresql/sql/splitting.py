@@ -173,7 +173,7 @@ def _copy_end(source: Source, start: int) -> Ending:
     if ("to", "stdout") in pairs:
         raise source.error(
             start,
-            "COPY ... TO stdout sends rows that nobody reads",
+            "COPY ... TO stdout sends rows that dbwarden does not read",
             "Remove it, or COPY to a file of the server.",
         )
     return ending
@@ -192,7 +192,7 @@ def _allowed(source: Source, span: Span) -> Span:
         case ["discard", "all"]:
             raise source.error(
                 span.start,
-                "DISCARD ALL would give up the lock that keeps other migrators out",
+                "DISCARD ALL would release the lock that keeps other migrators out",
                 "Remove it, or use RESET ALL.",
             )
     return span
@@ -201,7 +201,7 @@ def _allowed(source: Source, span: Span) -> Span:
 def _control(source: Source, span: Span, words: str) -> Exception:
     return source.error(
         span.start,
-        f"{words.upper()} controls the transaction, which dbwarden does itself",
+        f"{words.upper()} controls the transaction, which dbwarden manages",
         "Remove it: a migration and its ledger row are one transaction. Statements that refuse "
         "one are marked with -- @dbwarden:autocommit.",
     )

@@ -33,7 +33,7 @@ async def create_database(config: DatabaseConfig, new: NewDatabase) -> bool:
 def _create_file(name: DatabaseName, target: Target) -> bool:
     path = target.path
     if path is None:
-        raise UsageError("a database in memory cannot be made beforehand", database=name)
+        raise UsageError("a database in memory cannot be created beforehand", database=name)
     try:
         if path.exists():
             return False

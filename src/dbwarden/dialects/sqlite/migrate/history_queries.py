@@ -163,7 +163,7 @@ class Ledger:
         missing = _COLUMNS.keys() - {name for (name,) in found.fetchall()}
         if missing:
             raise LedgerError(
-                f"the table {self._name} is no ledger of dbwarden: it has no column "
+                f"the table {self._name} is not a ledger of dbwarden: it has no column "
                 f"{', '.join(sorted(missing))}",
                 next_step="Give the ledger another name with ledger_table= in database_config.",
             )
@@ -181,7 +181,7 @@ class Ledger:
             return LedgerRow(**values)
         except (ValueError, TypeError) as error:
             raise LedgerError(
-                f"row {row['id']} of {self._name} makes no sense: {error}",
+                f"row {row['id']} of {self._name} is invalid: {error}",
                 next_step="A newer dbwarden may have written it: update dbwarden. Otherwise "
                 "correct that row by hand.",
             ) from error
@@ -281,8 +281,8 @@ class Ledger:
 
     def _changed(self, row_id: int) -> LedgerError:
         return LedgerError(
-            f"row {row_id} of {self._name} is no longer as it was read",
-            next_step="Something else changed the ledger meanwhile. Look at it with: "
+            f"row {row_id} of {self._name} has changed since it was read",
+            next_step="Another process changed the ledger. Inspect it with: "
             "dbwarden history; then run the command again.",
         )
 

@@ -78,7 +78,7 @@ def check_file(
         return _missing(name, path, create=create, owner=owner or name)
     except OSError as error:
         return AccessDenied(
-            f"{path} cannot be looked at: {error.strerror}",
+            f"{path} cannot be accessed: {error.strerror}",
             database=name,
             next_step="Give this user access to that folder, or correct database_url.",
         )
@@ -105,24 +105,25 @@ def _missing(
         return DatabaseMissing(
             f"the folder {path.parent} of the database does not exist",
             database=name,
-            next_step=f"Make folder and database with: dbwarden create-database -d {owner} (or "
+            next_step=f"Create folder and database with: dbwarden create-database -d {owner} (or "
             f"mkdir -p {path.parent}); or correct database_url.",
         )
     if path.is_symlink():
         return DatabaseMissing(
             f"{path} is a link to {os.path.realpath(path)}, which does not exist",
             database=name,
-            next_step="No database is made through a link. Correct database_url, or remove it.",
+            next_step="dbwarden creates no database through a link. Correct database_url, or "
+            "remove the link.",
         )
     if not create:
         return DatabaseMissing(
             f"the database {path} does not exist yet",
             database=name,
-            next_step=f"Make it with: dbwarden migrate -d {owner}",
+            next_step=f"Create it with: dbwarden migrate -d {owner}",
         )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         return AccessDenied(
-            f"this user may not make {path}",
+            f"this user may not create {path}",
             database=name,
             next_step=f"Give this user write access to {path.parent}, or correct database_url.",
         )
@@ -134,7 +135,7 @@ def too_slow(name: DatabaseName, path: Path | None, seconds: float) -> ConnectEr
     return ConnectError(
         f"{path or 'the database'} could not be opened within {seconds:g} s (connect_timeout)",
         database=name,
-        next_step="Does its disk or network mount answer?",
+        next_step="Check that its disk or network mount responds.",
     )
 
 
@@ -142,7 +143,7 @@ def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError
     """Return the error for a lock file that cannot be created."""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return AccessDenied(
-            f"this user may not make the lock file {path}: {error.strerror}",
+            f"this user may not create the lock file {path}: {error.strerror}",
             database=name,
             next_step=f"Give this user write access to {path.parent}: SQLite makes its journal "
             "there too.",
@@ -154,9 +155,9 @@ def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError
             next_step="dbwarden did not make it. Find out who did, then remove it.",
         )
     return ConnectError(
-        f"the lock file {path} cannot be made: {error.strerror}",
+        f"the lock file {path} cannot be created: {error.strerror}",
         database=name,
-        next_step="Look after the disk, then run the command again.",
+        next_step="Check the disk, then run the command again.",
     )
 
 
@@ -186,8 +187,8 @@ def database_failed(
                 f"the disk that holds {where} is full, or the database has reached its size limit",
                 database=name,
                 detail=detail,
-                next_step="Free some space and run the command again: what was not finished was "
-                "taken back.",
+                next_step="Free some space and run the command again: unfinished work was rolled "
+                "back.",
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return ConnectError(
@@ -204,12 +205,12 @@ def database_failed(
                 f"{where} could not be read or written: {error}",
                 database=name,
                 detail=detail,
-                next_step="Look after its disk or network mount, then run the command again: it "
+                next_step="Check its disk or network mount, then run the command again: it "
                 "finds out what was done.",
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return AccessDenied(
-                f"{where}, or the journal beside it, cannot be opened: {error}",
+                f"{where} or its journal cannot be opened: {error}",
                 database=name,
                 detail=detail,
                 next_step="Give this user write access to the file and to its folder, where "
@@ -231,13 +232,13 @@ def _read_only(name: DatabaseName, where: str, error: BaseException) -> DBWarden
     if code in (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY):
         return ConnectError(
             f"a process that was killed left {where} in the middle of a transaction, which a "
-            "read-only look cannot take back",
+            "read-only connection cannot roll back",
             database=name,
             detail=code_name(error),
-            next_step=f"Let a writing connection do it: dbwarden migrate -d {name}",
+            next_step=f"Roll it back with: dbwarden migrate -d {name}",
         )
     return ReadOnlyDatabase(
-        f"{where} takes no writes: {error}",
+        f"{where} is read-only: {error}",
         database=name,
         detail=code_name(error),
         next_step="Give this user write access to the file and its folder, or correct "
@@ -288,7 +289,7 @@ def statement_failed(
     message, next_step = str(error), "Correct the file"
     if timeout is not None:
         message = f"the statement was stopped after {timeout:g} s (statement_timeout)"
-        next_step = "Give it longer with statement_timeout= in its database_config"
+        next_step = "Raise statement_timeout= in its database_config"
     name = pending.migration.database
     return StatementFailed(
         message,

@@ -112,7 +112,7 @@ def _allowed(source: Source, span: Span) -> Span:
     if found and found[0].lower() in _CONTROL:
         raise source.error(
             span.start,
-            f"{found[0].upper()} controls the transaction, which dbwarden does itself",
+            f"{found[0].upper()} controls the transaction, which dbwarden manages",
             "Remove it: a migration and its ledger row are one transaction. Statements that "
             "refuse one are marked with -- @dbwarden:autocommit.",
         )
