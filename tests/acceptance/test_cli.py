@@ -732,7 +732,7 @@ def test_what_nobody_foresaw_is_an_error_with_its_traceback_and_no_secret(
         1,
         "LookupError: postgresql://app:***@localhost/app",
     )
-    assert "please report it" in ran.err
+    assert "Please report it" in ran.err
     assert "test_cli.py" in ran.err
     assert "secret" not in ran.out + ran.err
 
