@@ -312,7 +312,7 @@ async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -
         assert (await connection.read()).rows == ()
         with pytest.raises(LedgerError, match="row 1 of dbwarden_ledger has changed"):
             await connection.delete_row(row)
-        with pytest.raises(LedgerError, match="is no longer"):
+        with pytest.raises(LedgerError, match="has changed"):
             await runner(connection, [project.work(project.files[0], row=row, fake=True)])
 
 
