@@ -43,6 +43,9 @@ check: .venv/.dev  ## formatting, lint, types, arrows, sizes
 mutants: .venv/.dev  ## plant faults in copies of src, and see that the tests catch each
 	$(BIN)/python tests/mutants.py
 
+cases: .venv/.dev  ## every acceptance case through the commands (half an hour)
+	DBWARDEN_ALL_CASES=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal tests/acceptance/test_cases_by_command.py
+
 bench: .venv/.dev  ## the figures, as ratios in one run
 	$(BIN)/python -m benchmarks
 

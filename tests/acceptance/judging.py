@@ -23,8 +23,11 @@ from dbwarden.dialects.postgresql.ddl import render
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.diff import diff
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import Namespace, Schema
+from dbwarden.schema import Namespace, QualifiedName, Schema
+from tests.acceptance.cases import Case
+from tests.acceptance.project import Project
 
+LEDGER = QualifiedName("public", "dbwarden_ledger")
 NUMBERS = itertools.count()
 USES = 25
 """How many cases a database serves: what they leave in its catalogs makes it slow."""
@@ -62,7 +65,9 @@ class Database:
         """What is in it."""
         version = int(self.connection.get_server_version().major * 10000)
         prepare = partial(self.connection.prepare, name="")
-        return await read_schema(prepare, server_version=version, privileges=privileges)
+        return await read_schema(
+            prepare, server_version=version, exclude=[LEDGER], privileges=privileges
+        )
 
     async def run(self, statements: Iterable[PlannedStatement]) -> None:
         """Run *statements* as a migration would: in a transaction, those that refuse one alone."""
@@ -112,6 +117,7 @@ class Judge:
         self.settled: dict[Schema, Schema] = {}
         self.dumps: dict[str, str] = {}
         self.built: set[str] = set()
+        self.first: dict[tuple[str, bool], str | None] = {}
 
     @property
     def version(self) -> int:
@@ -166,6 +172,10 @@ class Judge:
                 await made.run_text(text)
                 self.sides[key] = await made.read(privileges=privileges), await made.dump()
         return self.sides[key]
+
+    def project(self, root: Path, folder: Path, database: Database, case: Case) -> Project:
+        """Return a project in *folder* on *database*, with its cache in *root*."""
+        return Project(root, folder, "postgresql", database.url, self.url, case.privileges)
 
     async def settle(self, schema: Schema) -> Schema:
         """*schema* after it was printed, run and read again; done once.
@@ -250,7 +260,7 @@ def pg_dump() -> str:
 def dump(url: str) -> str:
     """``pg_dump --schema-only``."""
     done = subprocess.run(
-        [pg_dump(), "--schema-only", "--no-owner", url],
+        [pg_dump(), "--schema-only", "--no-owner", "--exclude-table=dbwarden_ledger", url],
         capture_output=True,
         text=True,
         check=True,

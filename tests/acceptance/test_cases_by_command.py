@@ -1,0 +1,98 @@
+"""Run cases as a user does: schema file, make-migrations, migrate, rollback, with a warm cache.
+
+``test_cases.py`` runs every case through the generator. This runner takes the path of the user,
+which costs several times as much, so it runs a share of the cases: all of them with
+``DBWARDEN_ALL_CASES=1`` (``make cases``).
+"""
+
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from tests.acceptance.cases import Case
+from tests.acceptance.judging import Database, Judge, comparable, judging
+from tests.acceptance.project import Project
+from tests.acceptance.test_cases import CASES
+
+SHARE = 1 if os.environ.get("DBWARDEN_ALL_CASES") else 8
+"""One case in so many runs."""
+CHOSEN = [case for case in CASES if crc32(str(case.id).encode()) % SHARE == 0]
+ONLINE = ("indexes", "constraints", "columns", "combinations")
+"""The modules whose cases are also written in the forms that do not block."""
+ROWS = re.compile(r"INSERT INTO \w+ (?:VALUES|DEFAULT)[^;]*;")
+"""The rows that the old schema of a case has."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for the module: the judge keeps its connections."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def judge(cases_url: str, anyio_backend: str) -> AsyncIterator[Judge]:
+    """Databases to judge in, shared by all cases."""
+    async with judging(cases_url) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the cache that all cases share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+async def assert_dumps_alike(judge: Judge, database: Database, sql: str) -> None:
+    """Assert that pg_dump sees no difference between *database* and what *sql* builds."""
+    dumped, (_, wanted) = await database.dump(), await judge.side(sql, privileges=False)
+    if comparable(dumped) == comparable(wanted):
+        return
+    first, second = await judge.restored(dumped), await judge.restored(wanted)
+    assert comparable(first) == comparable(second)
+
+
+@pytest.mark.parametrize("case", CHOSEN)
+async def test_the_commands_lead_exactly_there_and_exactly_back(
+    case: Case, judge: Judge, root: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if judge.version < case.since:
+        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
+    options = {
+        "renames": [text.rpartition(" ")[2] for text in case.renames],
+        "using": case.using,
+        "fills": case.fills,
+    }
+    async with judge.database() as database:
+        project = judge.project(root, tmp_path, database, case)
+        await write_first_migration(judge, project, case)
+        await project.migrate()
+        await database.run_text("".join(ROWS.findall(case.old)))
+        result = await project.made(case.new, **options)
+        upgrade = project.upgrade_of(result)
+        assert all(word in upgrade for word in case.contains)
+        assert not any(word in upgrade for word in case.lacks)
+        await project.migrate()
+        await assert_dumps_alike(judge, database, case.new)
+        await project.rollback()
+        await assert_dumps_alike(judge, database, case.old)
+        if request.node.callspec.id.startswith(ONLINE):
+            assert result.path is not None
+            result.path.unlink()
+            await project.made(case.new, online=True, **options)
+            await project.migrate()
+            await assert_dumps_alike(judge, database, case.new)
+
+
+async def write_first_migration(judge: Judge, project: Project, case: Case) -> None:
+    """Write the migration that leads to the old schema; dbwarden makes it once per schema."""
+    key = (case.old, case.privileges)
+    if key not in judge.first:
+        result = await project.make(case.old)
+        assert result.proven
+        judge.first[key] = None if result.path is None else result.sql
+    elif (text := judge.first[key]) is not None:
+        project.write("primary__0001_old.sql", text)
