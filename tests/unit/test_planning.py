@@ -21,7 +21,7 @@ from dbwarden.errors import (
 )
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import HistoryKind, LedgerRow, State
+from dbwarden.migration_history import HistoryKind, LedgerRow, State
 from dbwarden.planning import Applied, History, RollbackPlan, compare, plan_rollback, plan_upgrade
 from dbwarden.types import Checksum, DatabaseName, Version, format_version
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dbwarden.errors import ConnectError
-from dbwarden.history import HistoryKind, LedgerRow, Reading, ReplicaState, State
+from dbwarden.migration_history import HistoryKind, LedgerRow, Reading, ReplicaState, State
 from dbwarden.operations.check import findings_of
 from dbwarden.operations.health import diagnose
 from dbwarden.operations.replicas import ReplicaStatus, compare_with_primary, differing_keys

@@ -11,7 +11,7 @@ from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Requirement, Section
 from dbwarden.fleet.requirements import plan_stages
 from dbwarden.fleet.sharding import Shard
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
 Needs = Mapping[int, Sequence[tuple[str, int]]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dbwarden.config.embedded import embedded_url
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
-from dbwarden.history import DEFAULT_TABLE
+from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.secrets import Secret, as_secret, clean_cause, describe_error
 from dbwarden.types import DatabaseName, DialectName
 

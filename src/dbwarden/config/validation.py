@@ -20,7 +20,7 @@ from dbwarden.config.project import Declared
 from dbwarden.config.registry import Declaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
 from dbwarden.config.urls import DatabaseURL, read_url
-from dbwarden.history import DEFAULT_TABLE
+from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.types import Location
 
 _CONNECT_TIMEOUT = next(

@@ -17,7 +17,7 @@ from dbwarden.errors import UsageError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, DialectName, Location
 

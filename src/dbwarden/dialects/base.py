@@ -13,7 +13,7 @@ from typing import Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.engines.served import Served, read_postgresql, read_sqlite, serve
 from dbwarden.errors import PoolExhausted
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 
 MAX_OPEN_ENGINES = 100
 """Maximum number of open engines in one event loop."""

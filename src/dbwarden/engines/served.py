@@ -17,7 +17,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.engines.failures import mark_errors
 from dbwarden.errors import ConnectError, ConnectionLost, PoolExhausted
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 
 CLOSED_WITHIN = 5.0
 """Seconds to close the connections of all engines; after that their sockets are closed."""

@@ -24,7 +24,7 @@ from dbwarden.errors import (
 )
 from dbwarden.fastapi.tracing import span
 from dbwarden.files.migration import Migration
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
 from dbwarden.operations.operation import migration_files, read_status
 from dbwarden.operations.replicas import read_with_primary

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbwarden.files.lexing import has_code
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import Checksum, DatabaseName, Location, Version, format_version
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dbwarden.errors import MigrationFileError, UsageError
 from dbwarden.files.spelling import closest
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Location, Version, format_version
 
 _LONGEST_SLUG = 60

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.pending import fresh_migrations

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.history import LedgerRow
+from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import dialect_of, operation
 from dbwarden.types import DatabaseName
 

@@ -11,7 +11,7 @@ from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
 from dbwarden.files.directives import failing_note
 from dbwarden.files.migration import Migration
-from dbwarden.history import LedgerRow, Reading
+from dbwarden.migration_history import LedgerRow, Reading
 from dbwarden.operations.operation import (
     StepSplitter,
     cached_splitter,

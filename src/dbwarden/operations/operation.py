@@ -20,8 +20,8 @@ from dbwarden.dialects.base import Connection, Dialect, Step
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import Reading
 from dbwarden.kinds import dialect_for
+from dbwarden.migration_history import Reading
 from dbwarden.types import DatabaseName, DialectName
 
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.errors import PartialMigration
 from dbwarden.files.migration import Migration
-from dbwarden.history import LedgerRow
+from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import StepSplitter
 from dbwarden.types import Direction
 

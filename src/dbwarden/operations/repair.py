@@ -9,7 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, Step, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
-from dbwarden.history import LedgerRow, Reading, State
+from dbwarden.migration_history import LedgerRow, Reading, State
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.planning import History, compare

@@ -7,7 +7,7 @@ import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError
-from dbwarden.history import LedgerRow, Reading
+from dbwarden.migration_history import LedgerRow, Reading
 from dbwarden.operations.operation import read_status
 from dbwarden.types import DatabaseName
 

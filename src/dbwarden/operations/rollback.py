@@ -9,7 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Dialect, PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
 from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.pending import resume_migration, rollback_migration

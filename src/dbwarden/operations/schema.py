@@ -16,7 +16,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_folder, write_migration
 from dbwarden.files.parsing import parse
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 from dbwarden.operations.baseline import baseline
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.operation import forget_files, migration_files, operation, read_status

@@ -7,8 +7,8 @@ from typing import Literal
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
-from dbwarden.history import LedgerRow, LockHolder, Reading, State
 from dbwarden.kinds import dialect_for
+from dbwarden.migration_history import LedgerRow, LockHolder, Reading, State
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.pending import resume_migration
 from dbwarden.operations.replicas import ReplicaStatus, read_status_with_primary

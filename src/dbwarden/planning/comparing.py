@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from dbwarden.files.checksum import NOTHING
 from dbwarden.files.migration import Migration
 from dbwarden.files.order import sort_migrations
-from dbwarden.history import HistoryKind, LedgerRow, State
+from dbwarden.migration_history import HistoryKind, LedgerRow, State
 from dbwarden.types import DatabaseName, Version, format_version
 
 

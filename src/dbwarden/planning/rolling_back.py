@@ -13,7 +13,7 @@ from dbwarden.errors import (
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
-from dbwarden.history import LedgerRow, State
+from dbwarden.migration_history import LedgerRow, State
 from dbwarden.planning.comparing import (
     Applied,
     History,

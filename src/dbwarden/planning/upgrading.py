@@ -6,7 +6,7 @@ from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, Usag
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
-from dbwarden.history import HistoryKind, LedgerRow, State
+from dbwarden.migration_history import HistoryKind, LedgerRow, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
 from dbwarden.planning.wording import (
     advise_on_edit,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dbwarden.errors import MissingMigration, PartialMigration, UsageError
 from dbwarden.files.order import format_versions
-from dbwarden.history import LedgerRow
+from dbwarden.migration_history import LedgerRow
 from dbwarden.planning.comparing import History, version_of
 
 

@@ -11,7 +11,7 @@ import pytest
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.errors import TimedOut
-from dbwarden.history import State
+from dbwarden.migration_history import State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

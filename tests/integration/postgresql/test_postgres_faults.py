@@ -11,7 +11,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import ConnectError, ConnectionLost
-from dbwarden.history import State
+from dbwarden.migration_history import State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

@@ -9,7 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import LockTimeout, PartialMigration, ReadOnlyDatabase, StatementFailed
-from dbwarden.history import LedgerRow, State
+from dbwarden.migration_history import LedgerRow, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     OURS,

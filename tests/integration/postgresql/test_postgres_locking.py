@@ -9,7 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate import lock as locks
 from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.errors import LedgerError, MigratorBusy
-from dbwarden.history import LockHolder
+from dbwarden.migration_history import LockHolder
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

@@ -13,7 +13,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
-from dbwarden.history import Reading, ReplicaState, State
+from dbwarden.migration_history import Reading, ReplicaState, State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

@@ -7,7 +7,7 @@ from dbwarden.dialects.postgresql.migrate import batching as messages
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
-from dbwarden.history import State
+from dbwarden.migration_history import State
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,

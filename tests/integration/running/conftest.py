@@ -11,8 +11,8 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect
 from dbwarden.files.migration import Migration
-from dbwarden.history import LedgerRow
 from dbwarden.kinds import dialect_for
+from dbwarden.migration_history import LedgerRow
 from dbwarden.operations.operation import migration_files
 from dbwarden.operations.pending import fresh_migrations, resume_migration, rollback_migration
 from tests.conftest import MakeConfig

@@ -5,7 +5,7 @@ import pytest
 import dbwarden
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import HistoryError, StatementFailed, UsageError
-from dbwarden.history import State
+from dbwarden.migration_history import State
 from dbwarden.operations.lock import unlock
 from tests.integration.running.conftest import (
     another_migrator,

@@ -23,8 +23,8 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.files.folder import read_folder
 from dbwarden.files.migration import Migration
-from dbwarden.history import LedgerRow, LockHolder
 from dbwarden.kinds import dialect_for
+from dbwarden.migration_history import LedgerRow, LockHolder
 from dbwarden.types import DatabaseName, Direction
 
 NAME = DatabaseName("app")

@@ -15,7 +15,7 @@ from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import StatementFailed
-from dbwarden.history import State
+from dbwarden.migration_history import State
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "

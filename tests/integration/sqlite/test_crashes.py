@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from dbwarden.errors import AccessDenied, ConnectError, ConnectionLost, StatementFailed
-from dbwarden.history import State
+from dbwarden.migration_history import State
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "

@@ -25,7 +25,7 @@ from dbwarden.errors import (
     MigratorBusy,
     StatementFailed,
 )
-from dbwarden.history import LockHolder
+from dbwarden.migration_history import LockHolder
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "

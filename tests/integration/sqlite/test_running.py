@@ -12,7 +12,7 @@ from dbwarden import telemetry
 from dbwarden.dialects.base import steps_checksum
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.errors import DBWardenError, LedgerError, LockTimeout, StatementFailed
-from dbwarden.history import State
+from dbwarden.migration_history import State
 
 SLOW = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 100000000) {}"
 

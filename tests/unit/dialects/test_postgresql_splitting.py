@@ -13,7 +13,7 @@ from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 from tests.unit.dialects.postgresql_statements import (
     ACCEPTED,

@@ -18,7 +18,7 @@ from dbwarden.dialects.sqlite.sql.splitting import (
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
 PATH = Path("migrations/logging/logging__0003_x.sql")

@@ -15,7 +15,7 @@ from dbwarden.files.migration import Migration, Section
 from dbwarden.files.naming import parse_name, parse_version
 from dbwarden.files.order import cycle_of, format_cycle, sort_migrations
 from dbwarden.files.spelling import closest, distance
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
 PRIMARY = DatabaseName("primary")

@@ -12,7 +12,7 @@ from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Migration, Requirement, Section
 from dbwarden.files.parsing import decode, parse
 from dbwarden.files.template import empty_migration
-from dbwarden.history import HistoryKind
+from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, DialectName, Version
 
 PRIMARY = DatabaseName("primary")

@@ -20,7 +20,7 @@ from dbwarden.cli.run import (
     warn_cell,
 )
 from dbwarden.cli.style import Cell, duration, pluralize, shorten
-from dbwarden.history import LedgerRow, State
+from dbwarden.migration_history import LedgerRow, State
 from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
 from dbwarden.operations.health import DatabaseHealth, overall, unwell

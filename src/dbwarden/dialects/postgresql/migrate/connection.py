@@ -33,7 +33,7 @@ from dbwarden.dialects.postgresql.migrate.status_query import find_holder, read_
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import AccessDenied, LedgerError
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName
 
 if TYPE_CHECKING:

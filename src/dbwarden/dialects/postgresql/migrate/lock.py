@@ -19,7 +19,7 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.errors import ConnectionLost, MigratorBusy
-from dbwarden.history import LockHolder
+from dbwarden.migration_history import LockHolder
 from dbwarden.types import DatabaseName
 
 FIRST_PAUSE = 0.025

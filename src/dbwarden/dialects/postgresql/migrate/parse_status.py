@@ -10,7 +10,7 @@ from typing import Any
 
 from dbwarden.dialects.postgresql.migrate.history_queries import MESSAGE_BEGIN
 from dbwarden.errors import LedgerError
-from dbwarden.history import (
+from dbwarden.migration_history import (
     HistoryKind,
     LedgerExcerpt,
     LedgerRow,

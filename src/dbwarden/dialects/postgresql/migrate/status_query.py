@@ -25,7 +25,7 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     UNDEFINED_TABLE,
     ledger_failed,
 )
-from dbwarden.history import LedgerExcerpt, LockHolder, Reading
+from dbwarden.migration_history import LedgerExcerpt, LockHolder, Reading
 from dbwarden.types import DatabaseName
 
 Ask = Callable[[str], Awaitable[Lines]]

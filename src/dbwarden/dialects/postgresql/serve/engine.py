@@ -35,7 +35,7 @@ from dbwarden.dialects.postgresql.migrate.session import ServerRefused
 from dbwarden.dialects.postgresql.migrate.status_query import read_status
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectionLost, DBWardenError, TimedOut, TooManyConnections
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 from dbwarden.secrets import redact
 
 PING_AFTER = 1.0

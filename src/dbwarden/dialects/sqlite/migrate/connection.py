@@ -35,7 +35,7 @@ from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, LockTimeout
 from dbwarden.files.migration import Migration, Section
-from dbwarden.history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DialectName
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from typing import Any
 from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError
-from dbwarden.history import HistoryKind, LedgerExcerpt, LedgerRow, State
+from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State
 
 FINAL_STATES = (State.APPLIED, State.ROLLED_BACK)
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from dbwarden.files.disk import open_private
-from dbwarden.history import LockHolder
+from dbwarden.migration_history import LockHolder
 
 SUFFIX = ".dbwarden-lock"
 

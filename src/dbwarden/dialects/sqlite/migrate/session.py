@@ -20,7 +20,7 @@ from dbwarden.dialects.sqlite.migrate.opening import FileState, Target, open_rea
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
-from dbwarden.history import LedgerExcerpt, LockHolder, Reading
+from dbwarden.migration_history import LedgerExcerpt, LockHolder, Reading
 
 T = TypeVar("T")
 

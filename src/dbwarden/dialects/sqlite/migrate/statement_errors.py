@@ -19,7 +19,7 @@ from dbwarden.errors import (
     ReadOnlyDatabase,
     StatementFailed,
 )
-from dbwarden.history import LockHolder
+from dbwarden.migration_history import LockHolder
 from dbwarden.types import DatabaseName, Location
 
 

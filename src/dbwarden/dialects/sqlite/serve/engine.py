@@ -14,7 +14,7 @@ from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError, DBWardenError, TimedOut
-from dbwarden.history import Reading
+from dbwarden.migration_history import Reading
 
 
 def make_engine(config: DatabaseConfig, url: DatabaseURL) -> AsyncEngine:
