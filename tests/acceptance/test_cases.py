@@ -146,6 +146,13 @@ ALIKE = {
         BARELY + CHILDREN.format(""),
         "CREATE TABLE b (a int);" + CHILDREN.format("x int CONSTRAINT k CHECK (x > 0), "),
     ),
+    "a child of a child keeps what its parents lose": (
+        "CREATE TABLE b (x int); ALTER TABLE b ADD CONSTRAINT k CHECK (x > 0) NOT VALID;"
+        "CREATE TABLE c () INHERITS (b); CREATE TABLE d () INHERITS (c);",
+        "CREATE TABLE b (x int); CREATE TABLE c () INHERITS (b);"
+        "CREATE TABLE d (CONSTRAINT k CHECK (x > 0)) INHERITS (c);"
+        "COMMENT ON CONSTRAINT k ON d IS 'own';",
+    ),
     "a table joins a parent that is new": (
         "CREATE TABLE c (a int);",
         "CREATE TABLE b (a int CHECK (a > 0), v text); CREATE TABLE c () INHERITS (b);",

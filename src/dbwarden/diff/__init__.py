@@ -8,6 +8,7 @@ from dbwarden.diff.circles import break_cycles
 from dbwarden.diff.compare import compare
 from dbwarden.diff.moved_objects import apply_followed
 from dbwarden.diff.order import order
+from dbwarden.diff.partitions import with_detached
 from dbwarden.diff.privileges import with_default_privileges
 from dbwarden.diff.rebuild import add_rebuilds
 from dbwarden.diff.renames import apply_renames, renamed_sequences
@@ -69,6 +70,7 @@ def _diff(
     old = links(base)
     changes = break_rename_cycles(add_rebuilds(found, base, desired, old), base, desired)
     changes, came, went = break_cycles(changes, base, desired)
+    changes = with_detached(changes, base, desired)
     changes, granted = with_default_privileges(changes, base, desired)
     new = links(replace(granted, existing_grants=base.existing_grants or desired.existing_grants))
     first, rest = _namespaces_first(changes, asked)

@@ -17,6 +17,7 @@ from dbwarden.schema import (
     Enum,
     Index,
     ObjectKind,
+    PartitionOf,
     QualifiedName,
     Ref,
     SchemaObject,
@@ -84,10 +85,11 @@ class AddConstraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropConstraint:
-    """The removal of a constraint."""
+    """The removal of a constraint; child tables keep theirs as their own if ``only`` is set."""
 
     table: QualifiedName
     constraint: Constraint
+    only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +111,15 @@ class AddIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropIndex:
-    """The removal of an index."""
+    """The removal of an index.
+
+    ``detached`` are partitions whose own key is part of the index. They are detached meanwhile,
+    because the server drops an index only together with its parts.
+    """
 
     table: QualifiedName
     index: Index
+    detached: tuple[tuple[QualifiedName, PartitionOf], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from dbwarden.diff.changes import (
     index_ref,
 )
 from dbwarden.diff.inheritance import (
+    check_kept_below,
     checks_valid_in_child,
     compared_items,
     is_from_other_parents,
@@ -170,11 +171,15 @@ def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Ch
     yield from compare_inherited(both.current, both.desired, before, after)
     for check, valid in checks_valid_in_child(both.current, both.desired, before, after):
         yield AlterConstraint(table=after.name, before=check, after=valid)
-    old, new = compared_items(both.desired, before, after, lambda table: table.constraints)
-    yield from _compare_constraints(after.name, old, new)
-    old_indexes, new_indexes = compared_items(
-        both.desired, before, after, lambda table: table.indexes
-    )
+    schemas = both.current, both.desired
+    old, new = compared_items(schemas, before, after, lambda table: table.constraints)
+    for change in _compare_constraints(after.name, old, new):
+        match change:
+            case DropConstraint(constraint=gone) if check_kept_below(*schemas, after, gone):
+                yield replace(change, only=True)
+            case _:
+                yield change
+    old_indexes, new_indexes = compared_items(schemas, before, after, lambda table: table.indexes)
     yield from _compare_indexes(after.name, old_indexes, new_indexes)
 
 

@@ -232,6 +232,10 @@ def order_partition_parts(graph: Graph, changes: Sequence[Change], new: Links) -
                 dropped[table].append(number)
             case _:
                 pass
+    for number, change in enumerate(changes):
+        for partition, _ in change.detached if isinstance(change, DropIndex) else ():
+            for other in dropped[partition]:
+                graph.prefer(number, other)
     for table, numbers in tuple(added.items()):
         above = {ref.table for ref in new.needs.get(parentage(table), ())} - {table}
         for parent in above & (added.keys() | dropped.keys()):

@@ -18,16 +18,21 @@ def parents(table: Table) -> tuple[QualifiedName, ...]:
 
 
 def compared_items(
-    desired: Schema, before: Table, after: Table, items: Callable[[Table], Sequence[P]]
+    both: tuple[Schema, Schema], before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> tuple[list[P], list[P]]:
     """Return the constraints or indexes to compare: those that no parent manages.
 
-    Inherited items are left to the parent, unless the table leaves it and keeps them as its own.
-    Items that the table has and the parent will add are merged by the server. Checks of a new
-    parent must exist before the table joins it.
+    Inherited items are left to the parent. They become the table's own if it leaves the parent, or
+    if the parent loses a check that a child keeps. Items that the table has and the parent will
+    add are merged by the server. Checks of a new parent must exist before the table joins it.
     """
+    current, desired = both
     left = set(parents(before)) - set(parents(after))
-    old = [_as_local(item) for item in items(before) if left or not item.inherited]
+    old = [
+        _as_local(item)
+        for item in items(before)
+        if left or not item.inherited or _check_left(current, desired, after, item)
+    ]
     new = [item for item in items(after) if not item.inherited]
     brought = [_as_local(item) for item in items(after) if item.inherited]
     kept = [item for item in old if not any(_equal_but_name(item, other) for other in brought)]
@@ -35,6 +40,41 @@ def compared_items(
     joining = [item for item in checks if _from_new_parents(desired, before, after, item)]
     missing = [item for item in joining if not any(_equal_but_name(item, other) for other in old)]
     return kept, [*new, *missing]
+
+
+def check_kept_below(
+    current: Schema, desired: Schema, table: Table, item: Constraint | Index
+) -> bool:
+    """Return whether a child keeps, as its own, an inherited check that *table* loses."""
+    if not isinstance(item, Check) or any(
+        _equal_but_name(_as_local(item), _as_local(it)) for it in table.checks
+    ):
+        return False
+    for child in desired.tables:
+        was = current.table(child.name) if table.name in child.inherits else None
+        if was is None or table.name not in was.inherits:
+            continue
+        for check in was.checks:
+            if not check.inherited or check.name != item.name:
+                continue
+            keeps = any(not it.inherited and _alters(_as_local(check), it) for it in child.checks)
+            if keeps or check_kept_below(current, desired, child, check):
+                return True
+    return False
+
+
+def _alters(was: Check, now: Check) -> bool:
+    return was == now or (was.name == now.name and constraint_alters(was, now))
+
+
+def _check_left(current: Schema, desired: Schema, child: Table, item: Constraint | Index) -> bool:
+    """Return whether parents lose a check of *child* in a way that leaves it there."""
+    for name in child.inherits:
+        was, parent = current.table(name), desired.table(name)
+        there = next((it for it in was.checks if it.name == item.name), None) if was else None
+        if there and parent and check_kept_below(current, desired, parent, there):
+            return True
+    return False
 
 
 def _from_new_parents(desired: Schema, before: Table, after: Table, check: Check) -> bool:

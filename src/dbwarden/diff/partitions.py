@@ -1,7 +1,8 @@
 """Compare what a partition inherits from its parent: it has names of its own. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from dbwarden.diff.changes import (
     AlterConstraint,
     AlterIndex,
     Change,
+    DropIndex,
     Rename,
     constraint_ref,
     index_ref,
@@ -22,7 +24,10 @@ from dbwarden.schema import (
     Exclusion,
     ForeignKey,
     Index,
+    IndexColumn,
+    PartitionOf,
     PrimaryKey,
+    QualifiedName,
     Schema,
     Table,
     Unique,
@@ -120,6 +125,57 @@ def _shape(item: Item) -> Item:
             return replace(key, valid=True, parameters=(), clustered=False)
         case other:
             return other
+
+
+def with_detached(
+    changes: Iterable[Change], current: Schema, desired: Schema
+) -> tuple[Change, ...]:
+    """Return *changes* with the partitions to detach while an index of their table is dropped."""
+    below: defaultdict[QualifiedName, list[Table]] = defaultdict(list)
+    for table in current.tables:
+        after = desired.table(table.name) if table.partition_of is not None else None
+        if table.partition_of and after and after.partition_of == table.partition_of:
+            below[table.partition_of.parent].append(table)
+
+    def holders(parent: QualifiedName, index: Index) -> Iterator[tuple[QualifiedName, PartitionOf]]:
+        for table in below[parent]:
+            if table.partition_of is not None and _holds_by_key(table, index):
+                yield table.name, table.partition_of
+            else:
+                yield from holders(table.name, index)
+
+    return tuple(
+        replace(change, detached=tuple(holders(change.table, change.index)))
+        if isinstance(change, DropIndex) and change.index.unique
+        else change
+        for change in changes
+    )
+
+
+def _holds_by_key(table: Table, index: Index) -> bool:
+    """Return whether the part of a unique *index* in a partition is a key of the partition."""
+    keys = [*((table.primary_key,) if table.primary_key else ()), *table.uniques]
+    own = (key for key in keys if not key.inherited)
+    parts = (item for item in table.indexes if item.inherited)
+    wanted = _uniqueness(index)
+    return any(_uniqueness(key) == wanted for key in own) and not any(
+        _uniqueness(part) == wanted for part in parts
+    )
+
+
+def _uniqueness(item: Index | PrimaryKey | Unique) -> tuple[object, ...]:
+    """Return what the server compares before it makes an index part of another."""
+    if isinstance(item, Index):
+        keys = [
+            replace(key, statistics=None, descending=False, nulls_first=False)
+            for key in item.columns
+        ]
+        method = (item.unique, item.method, item.where)
+        return (*keys, item.include, *method, item.nulls_not_distinct)
+    keys = [IndexColumn(column=name) for name in item.columns]
+    nulls = isinstance(item, Unique) and item.nulls_not_distinct
+    method = (True, "gist" if item.without_overlaps else "btree", None)
+    return (*keys, item.include, *method, nulls)
 
 
 def with_valid_keys(before: Table, after: Table) -> Table:

@@ -55,6 +55,19 @@ TWO_LEVELS = (
     " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a') PARTITION BY LIST (id);"
     " CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (1);"
 )
+KEYED_PART = f"{KEY_PARTS} ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id);"
+USED_KEY = (
+    f"{KEYED_PART} CREATE TABLE r (x int REFERENCES m1);"
+    " CREATE VIEW w AS SELECT m1 FROM m1 GROUP BY id;"
+)
+KEYED_BELOW = (
+    "CREATE TABLE m (id int NOT NULL, v int NOT NULL) PARTITION BY LIST (id);"
+    " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1) PARTITION BY LIST (v);"
+    " CREATE TABLE m11 PARTITION OF m1 FOR VALUES IN (2);"
+    " CREATE TABLE m12 PARTITION OF m1 DEFAULT;"
+    " ALTER TABLE m11 ADD CONSTRAINT k1 UNIQUE (id, v);"
+    " ALTER TABLE m12 ADD CONSTRAINT k2 PRIMARY KEY (id, v);"
+)
 INDEXES_APART = (
     "CREATE INDEX i ON ONLY m (id); CREATE INDEX i1 ON ONLY m1 (id); CREATE INDEX i11 ON m11 (id);"
 )
@@ -481,6 +494,34 @@ CASES = [
         " ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);"
         " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id); ALTER INDEX k ATTACH PARTITION k1;",
         since=110000,
+    ),
+    *(
+        Case(
+            name=f"a unique index over a partition's own key{name}",
+            old=old,
+            new=new,
+            since=110000,
+            whole=False,
+        )
+        for name, old, new in (
+            ("", KEYED_PART, f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id DESC);"),
+            (" in use", USED_KEY, f"{USED_KEY} CREATE UNIQUE INDEX u ON m (id);"),
+            (
+                " two levels below",
+                KEYED_BELOW,
+                f"{KEYED_BELOW} CREATE UNIQUE INDEX u ON m (id, v);",
+            ),
+            (
+                ", both new",
+                KEY_PARTS,
+                f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id);",
+            ),
+            (
+                " and a check",
+                f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id);",
+                f"{KEYED_PART} ALTER TABLE m ADD CONSTRAINT c CHECK (id > 0);",
+            ),
+        )
     ),
     *(
         Case(

@@ -636,3 +636,33 @@ async def test_a_rollback_restores_the_words_of_earlier_files(project: Project) 
         row for row in before if "q" not in row["text"]
     ]
     assert (await project.make("again", allow_drop=["T.big"], sql=True)).proven
+
+
+PARENT_HAS_IT = """
+CREATE TABLE b (a int, x int, CONSTRAINT k CHECK (x > 0));
+CREATE TABLE c (y int) INHERITS (b);
+CREATE TABLE d () INHERITS (b);
+"""
+CHILD_KEEPS_IT = """
+CREATE TABLE b (a int);
+CREATE TABLE c (x int CONSTRAINT k CHECK (x > 0), y int) INHERITS (b);
+CREATE TABLE d () INHERITS (b);
+"""
+
+
+async def test_a_child_keeps_the_column_and_check_that_its_parent_loses(project: Project) -> None:
+    """The upgrade runs again after the rollback, which leaves both declared in the child."""
+    project.migration(1, "-- upgrade\n" + PARENT_HAS_IT)
+    schema = project.file("schema.sql", CHILD_KEEPS_IT)
+    project = project.with_options(schema_paths=(schema,))
+    await project.migrate()
+    text = await project.made("lose", allow_drop=["b.x", "d.x"])
+    assert "ALTER TABLE ONLY b DROP CONSTRAINT k" in text and "-- Verdict: loses b.x, d.x" in text
+    for _ in range(2):
+        await rollback(project.config)
+        await project.migrate()
+    checks = "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = 'k'"
+    assert [row["conrelid"] for row in await project.fetch(checks)] == ["c"]
+    schema.write_text(PARENT_HAS_IT, encoding="utf-8")
+    text = await project.made("gain")
+    assert "ADD CONSTRAINT k" in text and "-- Verdict: exact" in text

@@ -3,6 +3,7 @@
 import pytest
 
 from dbwarden.operations.diff import check_models, drift
+from dbwarden.operations.rollback import rollback
 from dbwarden.operations.schema import adopt
 from dbwarden.operations.verify import verify
 from tests.commands import dbwarden
@@ -142,3 +143,36 @@ async def test_all_partitions_are_compared_where_that_is_asked_for(project: Proj
     found = await check_models(project.config)
     assert [item.what for item in found.differences] == ["table ev_2025"]
     assert not found.left_out
+
+
+KEYED = """
+CREATE TABLE m (id int NOT NULL, v text) PARTITION BY LIST (id);
+CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);
+ALTER TABLE m1 ADD CONSTRAINT m1_pkey PRIMARY KEY (id);
+CREATE TABLE r (x int REFERENCES m1);
+"""
+INDEX = "CREATE UNIQUE INDEX u ON m (id);"
+
+
+async def test_a_unique_index_over_a_partitions_own_key_is_created_and_dropped(
+    project: Project,
+) -> None:
+    """The partition keeps its key, rows and the foreign keys on it in both directions."""
+    project.needs(11)
+    project.migration(1, "-- upgrade\n" + KEYED)
+    await project.migrate()
+    await project.execute("INSERT INTO m VALUES (1, 'a'); INSERT INTO r VALUES (1)")
+    schema = project.file("schema.sql", KEYED + INDEX)
+    project = project.with_options(schema_paths=(schema,))
+    text = await project.made("index")
+    assert "CREATE UNIQUE INDEX u" in text and "-- Verdict: exact" in text
+    await rollback(project.config)
+    keys = "SELECT conname FROM pg_constraint WHERE conname IN ('m1_pkey', 'r_x_fkey') ORDER BY 1"
+    assert [row["conname"] for row in await project.fetch(keys)] == ["m1_pkey", "r_x_fkey"]
+    assert not await project.fetch("SELECT FROM pg_class WHERE relname = 'u'")
+    await project.migrate()
+    schema.write_text(KEYED, encoding="utf-8")
+    text = await project.made("no index")
+    assert "DROP INDEX u" in text and "m1_pkey" not in text and "-- Verdict: exact" in text
+    assert (await drift(project.config)).clean
+    assert [tuple(row) for row in await project.fetch("TABLE m")] == [(1, "a")]

@@ -33,6 +33,7 @@ from dbwarden.schema import (
 Statements = Iterator[PlannedStatement]
 KEYS = (PrimaryKey, Unique, Exclusion)
 """The constraints that have an index."""
+KEPT = "The partition keeps its own key, which is part of the index."
 
 
 def parameters(items: Parameters) -> str:
@@ -166,7 +167,8 @@ def add_constraint(ctx: Context, change: AddConstraint) -> Statements:
 def drop_constraint(ctx: Context, change: DropConstraint) -> Statements:
     """Drop a constraint."""
     name = quote(change.constraint.name or "")
-    yield statement(change, f"ALTER TABLE {ctx.name(change.table)} DROP CONSTRAINT {name}")
+    only = "ONLY " if change.only else ""
+    yield statement(change, f"ALTER TABLE {only}{ctx.name(change.table)} DROP CONSTRAINT {name}")
 
 
 def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
@@ -297,8 +299,14 @@ def _statistics_targets(
 
 
 def drop_index(ctx: Context, change: DropIndex) -> Statements:
-    """Drop an index."""
+    """Drop an index, while the partitions whose own key is part of it are detached."""
+    for partition, of in change.detached:
+        text = f"ALTER TABLE {ctx.name(of.parent)}\n    DETACH PARTITION {ctx.name(partition)}"
+        yield statement(change, text, why=KEPT)
     yield statement(change, f"DROP INDEX {ctx.index(change.table, change.index.name)}")
+    for partition, of in change.detached:
+        text = f"ATTACH PARTITION {ctx.name(partition)}\n    {of.bound}"
+        yield statement(change, f"ALTER TABLE {ctx.name(of.parent)}\n    {text}")
 
 
 def alter_index(ctx: Context, change: AlterIndex) -> Statements:
