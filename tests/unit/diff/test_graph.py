@@ -13,7 +13,7 @@ def graph(hard: list[tuple[int, int]], soft: list[tuple[int, int]]) -> Graph:
     for first, second in hard:
         made.before(first, second)
     for first, second in soft:
-        made.wish(first, second)
+        made.prefer(first, second)
     return made
 
 
