@@ -523,7 +523,7 @@ def test_a_fresh_project_passes_strict_type_checks_and_runs(tmp_path: Path, cli:
     assert "TypedDict(dbwarden.config.registry.DatabaseOptions" in checked.stdout
     assert 'Revealed type is "Any"' not in checked.stdout
     ran = cli("databases", "--config", str(tmp_path / "dbwarden.py"), "--json")
-    assert [item["database"] for item in ran.json["databases"]] == ["primary"]
+    assert [item["database_name"] for item in ran.json["databases"]] == ["primary"]
 
 
 def test_init_never_overwrites(project: Path, cli: Cli) -> None:

@@ -209,7 +209,7 @@ async def test_a_migration_that_fails_leaves_the_database_for_the_next_run(
 
 async def test_a_replica_is_not_made_here(absent: DatabaseConfig) -> None:
     replica = replace(absent, replica_of=absent.database_name)
-    with pytest.raises(UsageError, match="made by the server's replication"):
+    with pytest.raises(UsageError, match="created by the server's replication"):
         await create_database(replica)
 
 
