@@ -52,7 +52,7 @@ def postgresql(names: Sequence[str]) -> Iterator[str]:
 
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(embedded_server()) as server,
+        portal.wrap_async_context_manager(embedded_server(tcp=True)) as server,
     ):
         for name in names:
             portal.call(server.create_database, name)

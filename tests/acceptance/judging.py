@@ -209,7 +209,7 @@ class Judge:
 @asynccontextmanager
 async def judging(url: str) -> AsyncIterator[Judge]:
     """A judge on the server at *url*."""
-    owner = f"judge_{os.getpid()}"
+    owner = f"judge_{os.getpid()}_{next(NUMBERS)}"
     server = await asyncpg.connect(url)
     await server.execute(f"CREATE ROLE {owner} SUPERUSER LOGIN")
     parts = urlsplit(url)

@@ -80,7 +80,7 @@ async def test_the_manifest_holds_every_one_of_two_thousand_and_the_second_run_d
 
     lines = ran.err.splitlines()
     counted = [line for line in lines if line.endswith("databases done, 1 failed")]
-    assert counted[-1].startswith(f"{TENANTS} of {TENANTS} ")
+    assert counted[-1].startswith(f"{TENANTS}/{TENANTS} ")
     assert len(lines) <= 20
     assert lines[-1] == f"  dbwarden migrate -d tenant_{BROKEN}"
 

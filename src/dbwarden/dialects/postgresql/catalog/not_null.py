@@ -11,7 +11,9 @@ NAMED: tuple[LiteralString, LiteralString] = (
                            CASE WHEN k.connoinherit THEN 'NO INHERIT' END)
             ELSE '' END AS not_null_state,
        CASE WHEN k.coninhcount = 0 AND (NOT k.convalidated OR k.connoinherit
-                 OR k.conname <> concat(c.relname, '_', a.attname, '_not_null'))
+                 OR k.conname <> concat(c.relname, '_', a.attname, '_not_null')
+                    -- The server shortens a name of more than 63 bytes.
+                    AND octet_length(concat(c.relname, '_', a.attname, '_not_null')) <= 63)
             THEN k.conname::text END AS not_null_name""",
     """
 LEFT JOIN pg_constraint k
