@@ -282,8 +282,8 @@ async def test_no_error_of_connecting_holds_a_password(
 ) -> None:
     with pytest.raises(Exception) as caught:  # each way has its own
         await operation()
-    nonsense = isinstance(caught.value, ConfigurationError)
-    assert nonsense == (way == "function with nonsense"), caught.value
+    # A configuration that cannot be read would never reach the driver and its frames.
+    assert not isinstance(caught.value, ConfigurationError), caught.value
     judge(caught.value)
 
 

@@ -225,7 +225,7 @@ def test_what_is_no_folder_of_ours_is_not_swept_up(tmp_path: Path) -> None:
 SWEPT = """
 import os, sys
 from pathlib import Path
-from dbwarden.dialects.postgresql import folders
+from dbwarden.dialects.postgresql.scratch import server_folders as folders
 while True:
     folder, owner = folders.owned_folder(Path(sys.argv[1]))
     (folder / "file").touch()
