@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         name="two edges of the order of changes swapped",
         file="diff/order.py",
-        old="                    graph.before(number, other)  # a name for the time being: it is "
-        "given up later\n                else:\n                    graph.before(other, number)\n",
+        old="                    graph.before(number, other)  # a temporary name, released later\n"
+        "                else:\n                    graph.before(other, number)\n",
         new="                    graph.before(other, number)\n"
         "                else:\n                    graph.before(number, other)\n",
         tests=("tests/unit/diff/test_diff.py", "tests/unit/diff/test_renames.py"),
