@@ -148,7 +148,9 @@ from dbwarden import database_config
 
 database_config(database_name="primary", database_url="{servers.primary.database_url.reveal()}")
 database_config(
-    database_name="replica", database_url="{servers.replica.database_url.reveal()}", replica_of="primary"
+    database_name="replica",
+    database_url="{servers.replica.database_url.reveal()}",
+    replica_of="primary",
 )
 """
         await anyio.Path(servers.root / "dbwarden.py").write_text(text)

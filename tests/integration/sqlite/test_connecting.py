@@ -194,7 +194,7 @@ def test_a_file_that_may_only_be_read_is_read_and_called_read_only(open_folder: 
 async def test_sqlite_itself_refuses_writes_on_a_read_only_connection(project: Any) -> None:
     filled(project.file)
     async with project.connect(read_only=True) as connection:
-        with pytest.raises(ReadOnlyDatabase, match="takes no writes"):
+        with pytest.raises(ReadOnlyDatabase, match="is read-only"):
             await connection.create_ledger()
     assert project.tables() == ["t"]
 
