@@ -275,7 +275,7 @@ async def test_a_journal_that_cannot_be_made_is_named(project: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     async with project.connect() as connection, connection.lock():
         (project.root / "app.db-journal").mkdir()
-        with pytest.raises(AccessDenied, match="or the journal beside it, cannot be opened"):
+        with pytest.raises(AccessDenied, match="or its journal cannot be opened"):
             await connection.create_ledger()
         (project.root / "app.db-journal").rmdir()
 
