@@ -18,9 +18,11 @@ from tests.acceptance.judging import Database, Judge, comparable, judging
 from tests.acceptance.project import Project
 from tests.acceptance.test_cases import CASES
 
-SHARE = 1 if os.environ.get("DBWARDEN_ALL_CASES") else 8
+SHARE = 1 if os.environ.get("DBWARDEN_ALL_CASES") else 40
 """One case in so many runs."""
 CHOSEN = [case for case in CASES if crc32(str(case.id).encode()) % SHARE == 0]
+if SHARE > 1:
+    CHOSEN = [case for case in CHOSEN if not str(case.id).startswith("columns")]
 ONLINE = ("indexes", "constraints", "columns", "combinations")
 """The modules whose cases are also written in the forms that do not block."""
 ROWS = re.compile(r"INSERT INTO \w+ (?:VALUES|DEFAULT)[^;]*;")
