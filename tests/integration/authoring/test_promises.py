@@ -85,7 +85,7 @@ async def test_what_could_not_be_proven_is_written_on_demand_and_says_so(project
     using = {"users.nick": "no_such_thing"}
     with pytest.raises(StatementFailed, match="was not written") as caught:
         await project.make("after", allow_drop=["users.nick"], using=using)
-    assert "--unproven writes it as it is" in str(caught.value.next_step)
+    assert "--unproven alone writes it unproven" in str(caught.value.next_step)
     assert len(list(project.config.migrations_dir.iterdir())) == 1
 
     made = await project.make("after", allow_drop=["users.nick"], using=using, unproven=True)
