@@ -43,7 +43,12 @@ from dbwarden.diff.inheritance import (
     parts_to_rename,
     with_parent_changes,
 )
-from dbwarden.diff.partitions import compare_inherited, unattached_partition, with_valid_keys
+from dbwarden.diff.partitions import (
+    compare_inherited,
+    parts_to_exchange,
+    unattached_partition,
+    with_valid_keys,
+)
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
     Column,
@@ -157,7 +162,8 @@ def _drop(table: Table) -> Iterator[Change]:
 
 
 def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
-    stages = _stages(table_properties(before), table_properties(after))
+    leaves, replaced = parts_to_exchange(both.current, both.desired, before, after)
+    stages = _stages(table_properties(before), table_properties(after), leaves=leaves)
     for was, now in pairwise(stages):
         if was != now:
             yield AlterTable(before=was, after=now)
@@ -180,16 +186,18 @@ def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Ch
             case _:
                 yield change
     old_indexes, new_indexes = compared_items(schemas, before, after, lambda table: table.indexes)
-    yield from _compare_indexes(after.name, old_indexes, new_indexes)
+    yield from _compare_indexes(after.name, [*old_indexes, *replaced], new_indexes)
 
 
-def _stages(before: Table, after: Table) -> tuple[Table, ...]:
+def _stages(before: Table, after: Table, *, leaves: bool) -> tuple[Table, ...]:
     """Return the states that a table passes through: it leaves old parents first, joins new ones
     later, and gets its replica identity last.
 
-    Parent order is not significant; new parents are appended.
+    Parent order is not significant; new parents are appended. A partition that *leaves* its parent
+    joins it again.
     """
-    remaining_parent = before.partition_of if before.partition_of == after.partition_of else None
+    stays = before.partition_of == after.partition_of and not leaves
+    remaining_parent = before.partition_of if stays else None
     remaining_parents = tuple(parent for parent in before.inherits if parent in after.inherits)
     new_parents = tuple(parent for parent in after.inherits if parent not in remaining_parents)
     after = replace(after, inherits=(*remaining_parents, *new_parents))

@@ -154,13 +154,40 @@ def with_detached(
 
 def _holds_by_key(table: Table, index: Index) -> bool:
     """Return whether the part of a unique *index* in a partition is a key of the partition."""
+    return isinstance(_part_of(table, index), PrimaryKey | Unique)
+
+
+def _part_of(table: Table, index: Index) -> Index | PrimaryKey | Unique | None:
+    """Return the part of a unique *index* in a partition: an index, or else a key of its own."""
     keys = [*((table.primary_key,) if table.primary_key else ()), *table.uniques]
-    own = (key for key in keys if not key.inherited)
-    parts = (item for item in table.indexes if item.inherited)
+    parts = [item for item in table.indexes if item.inherited]
     wanted = _uniqueness(index)
-    return any(_uniqueness(key) == wanted for key in own) and not any(
-        _uniqueness(part) == wanted for part in parts
-    )
+    candidates = (*parts, *(key for key in keys if not key.inherited))
+    return next((item for item in candidates if _uniqueness(item) == wanted), None)
+
+
+def parts_to_exchange(
+    current: Schema, desired: Schema, before: Table, after: Table
+) -> tuple[bool, tuple[Index, ...]]:
+    """Return whether a partition must leave its parent to exchange a key that is part of an index
+    of the parent, and the indexes to drop because a key replaces them.
+
+    The server refuses to drop such a key, and takes a new one as the part only on attaching.
+    """
+    old, new = _side(current, before), _side(desired, after)
+    if old.parent is None or new.parent is None or old.parent.name != new.parent.name:
+        return False, ()
+    remaining = {index.name: index for index in new.parent.indexes if index.unique}
+    exchanged: list[Index | PrimaryKey | Unique] = []
+    for index in old.parent.indexes:
+        if index.name not in remaining or _uniqueness(remaining[index.name]) != _uniqueness(index):
+            continue
+        was, now = _part_of(before, index), _part_of(after, index)
+        both_indexes = isinstance(was, Index) and isinstance(now, Index)
+        if was is not None and now is not None and not both_indexes and not _alike(was, now):
+            exchanged.append(was)
+    leaves = bool(exchanged) and old.parent.columns == new.parent.columns
+    return leaves, tuple(item for item in exchanged if isinstance(item, Index))
 
 
 def _uniqueness(item: Index | PrimaryKey | Unique) -> tuple[object, ...]:
@@ -217,7 +244,9 @@ def unattached_partition(desired: Schema, table: Table) -> Table | None:
     if table.partition_of is None:
         return None
     side = _side(desired, table)
-    if all(_is_default(side, item) for item in side.items):
+    indexes = side.parent.indexes if side.parent is not None else ()
+    held = any(index.unique and _holds_by_key(table, index) for index in indexes)
+    if not held and all(_is_default(side, item) for item in side.items):
         return None
     columns = tuple(replace(item, inherited=False, identity=None) for item in table.columns)
     return replace(

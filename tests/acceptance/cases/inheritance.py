@@ -46,10 +46,8 @@ FEW_PARTS = (
     "CREATE TABLE m (id int, k text) PARTITION BY LIST (k);"
     " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a');"
 )
-KEY_PARTS = (
-    "CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
-    " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
-)
+KEYED_PARENT = "CREATE TABLE m (id int NOT NULL) PARTITION BY LIST (id);"
+KEY_PARTS = f"{KEYED_PARENT} CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
 TWO_LEVELS = (
     "CREATE TABLE m (id int, k text) PARTITION BY LIST (k);"
     " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a') PARTITION BY LIST (id);"
@@ -501,7 +499,6 @@ CASES = [
             old=old,
             new=new,
             since=110000,
-            whole=False,
         )
         for name, old, new in (
             ("", KEYED_PART, f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id DESC);"),
@@ -520,6 +517,23 @@ CASES = [
                 " and a check",
                 f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id);",
                 f"{KEYED_PART} ALTER TABLE m ADD CONSTRAINT c CHECK (id > 0);",
+            ),
+            (
+                " in a new partition",
+                f"{KEYED_PARENT} CREATE UNIQUE INDEX u ON m (id);",
+                f"{KEYED_PARENT} CREATE UNIQUE INDEX u ON m (id);"
+                " CREATE TABLE m1 (id int NOT NULL, CONSTRAINT k1 PRIMARY KEY (id));"
+                " ALTER TABLE m ATTACH PARTITION m1 FOR VALUES IN (1);",
+            ),
+            (
+                " instead of an index",
+                f"{KEY_PARTS} CREATE UNIQUE INDEX u ON m (id);",
+                f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id);",
+            ),
+            (
+                " of another kind",
+                f"{KEYED_PART.replace('PRIMARY KEY', 'UNIQUE')} CREATE UNIQUE INDEX u ON m (id);",
+                f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id);",
             ),
         )
     ),
