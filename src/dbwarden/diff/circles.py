@@ -2,7 +2,8 @@
 
 PostgreSQL records the objects that an expression reads. A table whose default calls a function that
 reads the table cannot be created in one statement, nor can two tables whose policies read each
-other be dropped in two. A cycle is broken at a default, check or policy.
+other be dropped in two. A cycle is broken at a default, check or policy. A view that a function
+reads and that calls the function exists without its query meanwhile, as in a dump.
 """
 
 from collections import defaultdict
@@ -32,6 +33,8 @@ from dbwarden.schema import (
     Schema,
     Table,
     Trigger,
+    View,
+    ViewColumn,
     ref_of,
 )
 
@@ -57,8 +60,8 @@ def dropped_before_table(schema: Schema) -> frozenset[Ref]:
 def break_cycles(
     changes: Iterable[Change], current: Schema, desired: Schema
 ) -> tuple[tuple[Change, ...], frozenset[Ref], frozenset[Ref]]:
-    """Return *changes* with separate changes for the defaults, computed columns and domain checks
-    that close a cycle, and the created and the dropped domains without their checks."""
+    """Return *changes* with separate changes for the defaults, computed columns, domain checks and
+    queries that close a cycle, and the objects created and dropped without them."""
     came, went = _Cycles(desired), _Cycles(current)
     found: list[Change] = []
     for change in changes:
@@ -69,17 +72,35 @@ def break_cycles(
                 found += went.drop(change)
             case AlterColumn(before=before, after=after):
                 found += _alter(change, went.has_cyclic_default(change.table, before), came, after)
-            case Create(obj=Domain() as domain) if came.is_cyclic(domain.ref):
-                bare = replace(domain, checks=(), default=None)
-                found += [Create(obj=bare), Alter(before=bare, after=domain)]
-                came.bare.add(domain.ref)
-            case Drop(obj=Domain() as domain) if went.is_cyclic(domain.ref):
-                bare = replace(domain, checks=(), default=None)
-                found += [Alter(before=domain, after=bare), Drop(obj=bare)]
-                went.bare.add(domain.ref)
+            case Create(obj=Domain() | View() as obj) if came.is_cyclic(obj.ref):
+                bare = without_expressions(obj)
+                found += [Create(obj=bare), Alter(before=bare, after=obj)]
+                came.bare.add(obj.ref)
+            case Drop(obj=Domain() | View() as obj) if went.is_cyclic(obj.ref):
+                bare = without_expressions(obj)
+                found += [Alter(before=obj, after=bare), Drop(obj=bare)]
+                went.bare.add(obj.ref)
             case _:
                 found.append(change)
     return tuple(found), frozenset(came.bare), frozenset(went.bare)
+
+
+def without_expressions(obj: Domain | View) -> Domain | View:
+    """Return *obj* with its columns, but without expressions that could close a cycle."""
+    if isinstance(obj, Domain):
+        return replace(obj, checks=(), default=None)
+    columns = tuple(
+        ViewColumn(name=it.name, type=it.type, collation=it.collation) for it in obj.columns
+    )
+    return View(
+        name=obj.name, definition=f"SELECT {', '.join(map(_null, columns))}", columns=columns
+    )
+
+
+def _null(column: ViewColumn) -> str:
+    collate = f" COLLATE {column.collation}" if column.collation is not None else ""
+    name = column.name.replace('"', '""')
+    return f'NULL::{column.type}{collate} AS "{name}"'
 
 
 class _Cycles:
@@ -89,10 +110,16 @@ class _Cycles:
         self._schema = schema
         self._needs: Needs | None = None
         self._parts_by_table: PartsByTable = {}
+        self._functions_read_views = any(
+            user.kind is ObjectKind.ROUTINE and needed.kind is ObjectKind.VIEW
+            for user, needed in schema.dependencies
+        )
         self.bare: set[Ref] = set()
 
     def is_cyclic(self, ref: Ref) -> bool:
         """Return whether the dependencies of *ref* lead back to it."""
+        if ref.kind is ObjectKind.VIEW and not self._functions_read_views:
+            return False
         if self._needs is None:
             self._needs, self._parts_by_table = self._schema.needs(), _parts_by_table(self._schema)
         return _leads_back(self._needs, self._parts_by_table, ref)

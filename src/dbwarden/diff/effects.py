@@ -29,6 +29,7 @@ from dbwarden.diff.changes import (
     index_ref,
     subject,
 )
+from dbwarden.diff.circles import without_expressions
 from dbwarden.diff.structure import expressions, ownership, parentage, replica_identity
 from dbwarden.schema import (
     Column,
@@ -37,8 +38,10 @@ from dbwarden.schema import (
     ObjectKind,
     QualifiedName,
     Ref,
+    SchemaObject,
     Sequence,
     Table,
+    View,
     ref_of,
 )
 
@@ -99,9 +102,9 @@ def effects(change: Change) -> Effects:
                 makes=frozenset({ownership(now.ref)}) if was.owned_by is None else NONE,
                 removes=frozenset({ownership(now.ref)}) if now.owned_by is None else NONE,
             )
-        case Alter(before=Domain() as less, after=Domain() as more) if _only_gains(less, more):
+        case Alter(before=less, after=more) if _only_gains(less, more):
             return Effects(makes=frozenset({expressions(more.ref)}))
-        case Alter(before=Domain() as more, after=Domain() as less) if _only_gains(less, more):
+        case Alter(before=more, after=less) if _only_gains(less, more):
             return Effects(removes=frozenset({expressions(less.ref)}))
         case AlterTable(before=before, after=after):
             return Effects(touches=_touched(before, after))
@@ -111,10 +114,16 @@ def effects(change: Change) -> Effects:
             assert_never(change)
 
 
-def _only_gains(less: Domain, more: Domain) -> bool:
-    """Return whether a domain only gains checks or a default."""
-    keeps_checks = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
-    return keeps_checks and replace(less, checks=more.checks, default=more.default) == more
+def _only_gains(less: SchemaObject, more: SchemaObject) -> bool:
+    """Return whether a domain only gains checks or a default, or a view its query."""
+    match less, more:
+        case Domain(), Domain():
+            keeps = set(less.checks) <= set(more.checks) and less.default in (None, more.default)
+            return keeps and replace(less, checks=more.checks, default=more.default) == more
+        case View(), View():
+            return less != more and less == without_expressions(more)
+        case _:
+            return False
 
 
 def _touched(before: Table, after: Table) -> Refs:

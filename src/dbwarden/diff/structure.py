@@ -47,16 +47,18 @@ class Links:
     parts: Mapping[QualifiedName, tuple[Ref, ...]]
 
 
-def without_checks(all_links: Links, domains: Collection[Ref]) -> Links:
-    """Return *all_links* without the routines that *domains* need: checks change separately."""
+def without_checks(all_links: Links, bare: Collection[Ref]) -> Links:
+    """Return *all_links* without the routines that *bare* domains and views need: their expressions
+    change separately."""
     needs = {
-        ref: tuple(need for need in found if need.kind not in _CODE) if ref in domains else found
+        ref: tuple(need for need in found if need.kind not in _CODE) if ref in bare else found
         for ref, found in all_links.needs.items()
     }
-    return replace(all_links, needs=needs) if domains else all_links
+    return replace(all_links, needs=needs) if bare else all_links
 
 
 _CODE = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
+_WITH_EXPRESSIONS = (ObjectKind.DOMAIN, ObjectKind.VIEW)
 
 
 def ownership(sequence: Ref) -> Ref:
@@ -64,9 +66,10 @@ def ownership(sequence: Ref) -> Ref:
     return replace(sequence, part="ownership")
 
 
-def expressions(domain: Ref) -> Ref:
-    """Return the identity of a domain's checks and default; they can change while it is in use."""
-    return replace(domain, part="expressions")
+def expressions(ref: Ref) -> Ref:
+    """Return the identity of the checks and default of a domain, or of the query of a view; they
+    can change while it is in use."""
+    return replace(ref, part="expressions")
 
 
 def replica_identity(table: QualifiedName) -> Ref:
@@ -85,7 +88,7 @@ def links(schema: Schema) -> Links:
     needed_by: defaultdict[Ref, list[Ref]] = defaultdict(list)
     # SQLite resolves names in views and triggers at run time, so these need not exist before.
     recorded = () if schema.dialect == "sqlite" else schema.dependencies
-    inside = ((expressions(user), ref) for user, ref in recorded if user.kind is ObjectKind.DOMAIN)
+    inside = ((expressions(user), ref) for user, ref in recorded if user.kind in _WITH_EXPRESSIONS)
     for user, needed in (*recorded, *inside, *_structural(schema)):
         if user != needed:
             needs[user].append(needed)

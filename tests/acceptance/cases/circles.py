@@ -19,6 +19,16 @@ SUM_OF_B = atomic("fb()", "SELECT coalesce(max(n), 0) + 1 FROM b")
 ROW = "CREATE TABLE t (id int, n int);" + atomic("f(t)", "SELECT ($1).n + 1", kind="IMMUTABLE")
 PURE = atomic("f(i int)", "SELECT i + count(*)::int FROM t", kind="IMMUTABLE")
 
+VIEWED = 'CREATE TABLE t (id int, "w X" text COLLATE "C");'
+VIEW = (
+    "CREATE FUNCTION f() RETURNS {0} LANGUAGE sql STABLE AS 'SELECT 1';"
+    'CREATE VIEW v WITH (security_barrier) AS SELECT id, f() AS n, "w X" FROM t;'
+)
+READS_VIEW = (
+    "CREATE OR REPLACE FUNCTION f() RETURNS {0} LANGUAGE sql STABLE"
+    " BEGIN ATOMIC SELECT count(*)::{0} FROM {1}; END;"
+)
+
 # What comes with the first text alone, and goes again.
 CIRCLES = {
     "policies that read the other's table": (AB + BOTH, 100000),
@@ -115,6 +125,24 @@ CIRCLES = {
     ),
 }
 
+CIRCLES |= {
+    "a view and a function that read each other": (
+        VIEWED
+        + VIEW.format("int")
+        + READS_VIEW.format("int", "v")
+        + "COMMENT ON VIEW v IS 'x'; COMMENT ON COLUMN v.n IS 'n'; ALTER VIEW v ALTER id SET"
+        " DEFAULT 3;",
+        140000,
+    ),
+    "a function reads a view of the view that calls it": (
+        VIEWED
+        + VIEW.format("int")
+        + "CREATE VIEW w AS SELECT n FROM v;"
+        + READS_VIEW.format("int", "w"),
+        140000,
+    ),
+}
+
 CASES = [
     *(
         Case(name=name, old="CREATE TABLE other (id int);", new=new, since=since)
@@ -145,5 +173,17 @@ CASES = [
         + atomic("f()", "SELECT count(n) FROM t", returns="bigint")
         + "ALTER TABLE t ALTER n SET DEFAULT f();",
         since=140000,
+    ),
+    *(
+        Case(
+            name=f"a view and a function that read each other, of another {name}",
+            old=VIEWED + VIEW.format("int") + READS_VIEW.format("int", "v"),
+            new=table + VIEW.format(returns) + READS_VIEW.format(returns, "v"),
+            since=140000,
+        )
+        for name, table, returns in (
+            ("column type", VIEWED.replace("id int", "id bigint"), "int"),
+            ("result type", VIEWED, "bigint"),
+        )
     ),
 ]
