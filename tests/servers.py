@@ -20,13 +20,6 @@ PGBOUNCER = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/s
 NO_PGBOUNCER = "pgbouncer is not installed here (Debian: apt-get install pgbouncer)"
 
 
-def needs(server: EmbeddedServer, major: int) -> None:
-    """Skip the test where *server* is older than it can be."""
-    assert server.binaries is not None
-    if server.binaries.major < major:
-        pytest.skip(f"needs PostgreSQL {major}")
-
-
 @contextmanager
 def open_folder() -> Generator[Path]:
     """A temporary folder that belongs to the user who runs servers."""

@@ -27,10 +27,10 @@ class Refusal:
     old: str
     new: str
     names: str
-    since: int = 100000
+    since: int = 140000
 
 
-def changed(old: str, new: str, names: str, since: int = 100000) -> Refusal:
+def changed(old: str, new: str, names: str, since: int = 140000) -> Refusal:
     return Refusal(old=old, new=new, names=names, since=since)
 
 
@@ -79,7 +79,7 @@ REFUSALS = [
     changed(
         "CREATE TYPE k AS (a int);", "CREATE TYPE k AS (a int); CREATE TABLE t OF k;", "public.t"
     ),
-    changed(TR + PARTS, TR + PARTS + "ALTER TABLE p1 DISABLE TRIGGER g;", "g on p1", since=130000),
+    changed(TR + PARTS, TR + PARTS + "ALTER TABLE p1 DISABLE TRIGGER g;", "g on p1"),
     changed(T, T.rstrip(";") + "PARTITION BY RANGE (id);", "partition key of table t"),
     changed("CREATE TABLE t (a int);", "CREATE TABLE t (a timestamptz);", "t.a"),
     changed(

@@ -26,7 +26,6 @@ from dbwarden.schema import (
 )
 
 SET_EXPRESSION_VERSION = 170000
-DROP_EXPRESSION_VERSION = 130000
 
 
 def column_alters(desired: Schema, before: Column, after: Column) -> bool:
@@ -37,8 +36,7 @@ def column_alters(desired: Schema, before: Column, after: Column) -> bool:
         same_sort = before.generated.stored == after.generated.stored
         return same_sort and desired.server_version >= SET_EXPRESSION_VERSION
     # A stored value can become a plain one, but not the other way round.
-    stored = before.generated is not None and before.generated.stored
-    return stored and desired.server_version >= DROP_EXPRESSION_VERSION
+    return before.generated is not None and before.generated.stored
 
 
 def differing(before: object, after: object) -> frozenset[str]:

@@ -19,7 +19,7 @@ class Case:
     renames: tuple[str, ...] = ()
     using: dict[str, str] = field(default_factory=dict)
     fills: dict[str, str] = field(default_factory=dict)
-    since: int = 100000
+    since: int = 140000
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     whole: bool = True

@@ -30,7 +30,6 @@ CASES = [
         old="CREATE TABLE x (id int PRIMARY KEY, k int); CREATE TABLE y (x int REFERENCES x);",
         new="CREATE TABLE x (id int, k int, PRIMARY KEY (id) INCLUDE (k));"
         "CREATE TABLE y (x int REFERENCES x);",
-        since=110000,
     ),
     Case(
         name="unique named",
@@ -60,7 +59,6 @@ CASES = [
         name="unique with include and parameters",
         old=t("UNIQUE (a)"),
         new=t("UNIQUE (a) INCLUDE (b) WITH (fillfactor=70)"),
-        since=110000,
     ),
     Case(
         name="unique parameters in place",

@@ -13,12 +13,12 @@ S = "CREATE STATISTICS s ON a, b FROM t;"
 A = "CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int{});"
 
 
-def on(base: str, more: str, name: str, since: int = 100000, **fields: object) -> Case:
+def on(base: str, more: str, name: str, since: int = 140000, **fields: object) -> Case:
     """*base* without and with *more*."""
     return Case(name=name, old=base, new=base + more, since=since, **fields)  # type: ignore[arg-type]  # its fields
 
 
-def swapped(base: str, old: str, new: str, name: str, since: int = 100000) -> Case:
+def swapped(base: str, old: str, new: str, name: str, since: int = 140000) -> Case:
     """*base*, followed by *old* or by *new*."""
     return Case(name=name, old=base + old, new=base + new, since=since)
 
@@ -81,7 +81,7 @@ CASES = [
         "policy comment",
     ),
     on(T + S, "COMMENT ON STATISTICS s IS 'x';", "statistics comment"),
-    on(T + S, "ALTER STATISTICS s SET STATISTICS 7;", "statistics target", since=130000),
+    on(T + S, "ALTER STATISTICS s SET STATISTICS 7;", "statistics target"),
     swapped(
         T,
         "CREATE STATISTICS s (ndistinct) ON a, b FROM t;",
@@ -117,14 +117,12 @@ CASES = [
         "CREATE PROCEDURE f(x int) LANGUAGE plpgsql AS $$ BEGIN NULL; END $$;"
         "COMMENT ON PROCEDURE f(int) IS 'x';",
         "procedure body and comment",
-        since=110000,
     ),
     swapped(
         "",
         "CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT 1';",
         "CREATE PROCEDURE f(x int) LANGUAGE sql AS 'SELECT 1';",
         "function becomes a procedure",
-        since=110000,
     ),
     on(
         F.replace("x int", "x int, y int"),

@@ -96,7 +96,6 @@ CASES = [
         name="default partition",
         old=PARENT,
         new=PARENT + "CREATE TABLE m0 PARTITION OF m DEFAULT;",
-        since=110000,
     ),
     Case(
         name="partitions of a partition",
@@ -111,7 +110,6 @@ CASES = [
         old="",
         new="CREATE TABLE h (id int) PARTITION BY HASH (id);"
         "CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0);",
-        since=110000,
     ),
     Case(
         name="attach",
@@ -128,7 +126,6 @@ CASES = [
         new="CREATE TABLE m (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);"
         "CREATE INDEX mi ON m (id);"
         "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');",
-        since=110000,
         lacks=("DROP",),
     ),
     Case(
@@ -146,7 +143,6 @@ CASES = [
         name="key and index of the parent",
         old=PARENT + ONE,
         new=PARENT.replace("'x')", "'x', PRIMARY KEY (id, at))") + ONE + "CREATE INDEX i ON m (v);",
-        since=110000,
     ),
     Case(
         name="foreign key and check of the parent",
@@ -154,7 +150,6 @@ CASES = [
         new=PARENT.replace("'x')", "'x', CHECK (id > 0))")
         + ONE
         + "CREATE TABLE p (id int PRIMARY KEY); ALTER TABLE m ADD FOREIGN KEY (id) REFERENCES p;",
-        since=110000,
     ),
     Case(
         name="own default and own index of a partition",
@@ -174,7 +169,6 @@ CASES = [
         + ONE
         + "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;"
         "CREATE TRIGGER g AFTER INSERT ON m FOR EACH ROW EXECUTE PROCEDURE f();",
-        since=130000,
     ),
     Case(
         name="foreign key to a partitioned table",
@@ -183,7 +177,6 @@ CASES = [
         new="CREATE TABLE m (id int PRIMARY KEY) PARTITION BY RANGE (id);"
         "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (9);"
         "CREATE TABLE t (m int REFERENCES m);",
-        since=120000,
     ),
     Case(
         name="inheritance",
@@ -251,7 +244,6 @@ CASES = [
         name="name of a partition's index",
         old=KEYED + ONE,
         new=KEYED + ONE + OTHER,
-        since=110000,
         lacks=("DROP", "CREATE"),
     ),
     Case(
@@ -260,7 +252,6 @@ CASES = [
         new=PARENT
         + ONE
         + "CREATE INDEX mi ON m (lower(v)); ALTER INDEX m1_lower_idx RENAME TO other;",
-        since=110000,
     ),
     Case(
         name="name of a partition's key",
@@ -268,39 +259,33 @@ CASES = [
         new=PARENT
         + ONE
         + "ALTER TABLE m ADD PRIMARY KEY (id, at); ALTER TABLE m1 RENAME CONSTRAINT m1_pkey TO k;",
-        since=110000,
     ),
     Case(
         name="name and comment of a partition's foreign key",
         old=FK,
         new=FK + "ALTER TABLE m1 RENAME CONSTRAINT mf TO k; COMMENT ON CONSTRAINT k ON m1 IS 'x';",
-        since=110000,
     ),
     Case(
         name="names of the indexes of two partitions change places",
         old=KEYED + ONE + TWO,
         new=KEYED + ONE + TWO + "ALTER INDEX m1_id_idx RENAME TO x;"
         "ALTER INDEX m2_id_idx RENAME TO m1_id_idx; ALTER INDEX x RENAME TO m2_id_idx;",
-        since=110000,
     ),
     Case(
         name="comment and parameters of a partition's index, and its rows in its order",
         old=KEYED + ONE,
         new=KEYED + ONE + "COMMENT ON INDEX m1_id_idx IS 'x';"
         "ALTER INDEX m1_id_idx SET (fillfactor = 60); ALTER TABLE m1 CLUSTER ON m1_id_idx;",
-        since=110000,
     ),
     Case(
         name="a new index with another name on the partition",
         old=PARENT + ONE,
         new=KEYED + ONE + OTHER,
-        since=110000,
     ),
     Case(
         name="an index that changes, and keeps its name on the partition",
         old=KEYED + ONE + OTHER,
         new=KEYED.replace("(id)", "(id DESC)") + ONE + OTHER,
-        since=110000,
     ),
     Case(
         name="new keys with another name and a comment on the partition",
@@ -309,19 +294,16 @@ CASES = [
         + ONE
         + "ALTER TABLE m ADD PRIMARY KEY (id, at), ADD UNIQUE (at, id);"
         + "ALTER TABLE m1 RENAME CONSTRAINT m1_pkey TO k; COMMENT ON INDEX m1_at_id_key IS 'x';",
-        since=110000,
     ),
     Case(
         name="a new foreign key with another name on the partition",
         old="CREATE TABLE r (id int PRIMARY KEY);" + PARENT + ONE,
         new=FK + "ALTER TABLE m1 RENAME CONSTRAINT mf TO k;",
-        since=120000,
     ),
     Case(
         name="a new partition whose index has a name of its own",
         old=KEYED,
         new=KEYED + ONE + OTHER + "ALTER TABLE m1 ALTER v SET DEFAULT 'z';",
-        since=110000,
         contains=("ATTACH PARTITION",),
     ),
     Case(
@@ -334,20 +316,17 @@ CASES = [
         name="names of indexes two levels down",
         old=KEYED + DEEP,
         new=KEYED + DEEP + "ALTER INDEX m1_id_idx RENAME TO a; ALTER INDEX m11_id_idx RENAME TO b;",
-        since=110000,
     ),
     Case(
         name="new partitions two levels down with names of their own",
         old="",
         new=KEYED + DEEP + "ALTER INDEX m1_id_idx RENAME TO a; ALTER INDEX m11_id_idx RENAME TO b;",
-        since=110000,
     ),
     # A function is made anew that parent and child call.
     Case(
         name="index with its own name on a partition whose function changes",
         old=F + CALLING,
         new=G + CALLING,
-        since=110000,
     ),
     Case(
         name="default of a partition whose function changes",
@@ -374,7 +353,6 @@ CASES = [
         old=KEYED + "CREATE TABLE m1 (id int, at date, PRIMARY KEY (id, at));"
         " CREATE INDEX m1_id_idx ON m1 (id);",
         new=PARENT.replace(") PARTITION", ", w text) PARTITION") + ONE,
-        since=110000,
     ),
     Case(
         name="identity and key of a table go when it gets a child",
@@ -389,7 +367,6 @@ CASES = [
         + "CREATE INDEX mi ON m (f(id));"
         + ONE
         + "ALTER INDEX m1_f_idx RENAME TO other;",
-        since=110000,
     ),
     *(
         Case(
@@ -397,7 +374,6 @@ CASES = [
             old=f"{FEW_PARTS} {own}",
             new="CREATE TABLE m (k text) PARTITION BY LIST (k);"
             " CREATE TABLE m1 PARTITION OF m FOR VALUES IN ('a');",
-            since=110000,
         )
         for name, own in {
             "index": "CREATE INDEX i ON m1 (id);",
@@ -414,9 +390,7 @@ CASES = [
         new="CREATE TABLE b (k text); CREATE TABLE c (x int) INHERITS (b);",
     ),
     *(
-        Case(
-            name=f"{name} of a partition", old=old, new=new, since=110000, whole=whole, lacks=lacks
-        )
+        Case(name=f"{name} of a partition", old=old, new=new, whole=whole, lacks=lacks)
         for name, old, new, whole, lacks in (
             (
                 "attach the index",
@@ -491,14 +465,12 @@ CASES = [
         " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);"
         " ALTER TABLE ONLY m ADD CONSTRAINT k PRIMARY KEY (id);"
         " ALTER TABLE m1 ADD CONSTRAINT k1 PRIMARY KEY (id); ALTER INDEX k ATTACH PARTITION k1;",
-        since=110000,
     ),
     *(
         Case(
             name=f"a unique index over a partition's own key{name}",
             old=old,
             new=new,
-            since=110000,
         )
         for name, old, new in (
             ("", KEYED_PART, f"{KEYED_PART} CREATE UNIQUE INDEX u ON m (id DESC);"),
@@ -542,7 +514,6 @@ CASES = [
             name=f"a NOT VALID check of {what} goes, which its younger one has as a valid one",
             old=f"{table} ALTER TABLE m ADD CONSTRAINT c CHECK (id > 0) NOT VALID; {child}",
             new=f"{table} {child}",
-            since=110000,
             whole=False,
         )
         for what, table, child in (
@@ -560,6 +531,5 @@ CASES = [
         new="CREATE TABLE m (id int) PARTITION BY LIST (id);"
         " ALTER TABLE m ADD CONSTRAINT c CHECK (id > 0) NOT VALID;"
         " CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1);",
-        since=110000,
     ),
 ]

@@ -6,7 +6,7 @@ T = "CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
 TR = "CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;"
 
 
-def renamed(name: str, text: str, *renames: str, since: int = 100000, **more: object) -> Case:
+def renamed(name: str, text: str, *renames: str, since: int = 140000, **more: object) -> Case:
     """*text* with ``OLD`` in it, which becomes ``new``."""
     return Case(
         name=name,
@@ -38,7 +38,6 @@ CASES = [
         "domain in use",
         "CREATE DOMAIN OLD AS int CHECK (VALUE > 0); CREATE TABLE t (a OLD, b OLD[]);",
         "domain old:new",
-        since=110000,  # arrays of domains
         contains=("RENAME TO",),
         lacks=("DROP DOMAIN", "COLUMN"),
     ),
@@ -46,7 +45,6 @@ CASES = [
         "check of a domain of which there is an array",
         "CREATE DOMAIN d AS int CONSTRAINT OLD CHECK (VALUE > 0) CHECK (VALUE > 1);"
         "COMMENT ON CONSTRAINT OLD ON DOMAIN d IS 'x'; CREATE TABLE t (a d, b d[]);",
-        since=110000,
         contains=("RENAME CONSTRAINT",),
         lacks=("DROP",),
     ),
@@ -81,7 +79,6 @@ CASES = [
         "CREATE TABLE OLD_1 PARTITION OF OLD FOR VALUES FROM (0) TO (10);",
         "table old:new",
         "table old_1:new_1",
-        since=110000,
         lacks=("DROP TABLE",),
     ),
     renamed("index", T + "CREATE INDEX OLD ON t (a); COMMENT ON INDEX OLD IS 'x';"),
@@ -106,7 +103,7 @@ CASES = [
         "CREATE FUNCTION OLD() RETURNS int LANGUAGE sql AS 'SELECT 1';"
         "CREATE TABLE t (a int DEFAULT OLD(), CHECK (a > OLD())); CREATE VIEW v AS SELECT OLD();",
     ),
-    renamed("procedure", "CREATE PROCEDURE OLD() LANGUAGE sql AS 'SELECT 1';", since=110000),
+    renamed("procedure", "CREATE PROCEDURE OLD() LANGUAGE sql AS 'SELECT 1';"),
     renamed("aggregate", "CREATE AGGREGATE OLD(int) (SFUNC = int4pl, STYPE = int);"),
     renamed(
         "event trigger",

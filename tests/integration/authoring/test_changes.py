@@ -403,7 +403,6 @@ async def test_what_is_said_of_a_column_that_is_not_there_is_an_error(
 
 
 async def test_an_extension_that_cannot_go_back_has_no_way_back(project: Project) -> None:
-    project.needs(13)
     event = 'event.listen(Base.metadata, "before_create", DDL("CREATE EXTENSION pg_trgm{}"))\n'
     project.models(f"{HEAD}{event.format(chr(32) + 'VERSION ' + repr('1.3'))}")
     await project.made("before")

@@ -50,7 +50,6 @@ class Audit(Base):
 
 
 async def test_a_first_migration_builds_the_models_and_a_second_is_empty(project: Project) -> None:
-    project.needs(12)  # computed columns
     project.models(SHOP)
     text = await project.made("create the shop")
     assert "-- Verdict: exact" in text
@@ -64,7 +63,6 @@ async def test_a_first_migration_builds_the_models_and_a_second_is_empty(project
 
 
 async def test_what_a_changed_model_needs_is_written_with_its_way_back(project: Project) -> None:
-    project.needs(12)  # computed columns
     project.models(SHOP)
     await project.made("create the shop")
     project.models(SHOP.replace("String(50)", "String(80)").replace("total * 0.2", "total * 0.3"))

@@ -35,7 +35,7 @@ class Case:
     verdict: str = "exact"
     notes: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
-    since: int = 10
+    since: int = 14
 
 
 def enum(columns: str, **more: Any) -> Case:
@@ -115,7 +115,6 @@ CASES = {
         new=T.format("a int4range NOT NULL, b daterange CHECK (NOT isempty(b)), c tsmultirange")
         + "ALTER TABLE t ADD EXCLUDE USING gist (a WITH &&), ADD EXCLUDE USING gist (b WITH &&),"
         " ADD CHECK (NOT isempty(c));",
-        since=14,
     ),
     # times and zones
     "a timestamp gets a zone": typed("timestamp", "timestamptz"),

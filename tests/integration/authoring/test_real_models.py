@@ -116,7 +116,6 @@ CHANGES = (
 
 
 async def test_everything_at_once_is_built_changed_and_taken_back(project: Project) -> None:
-    project.needs(12)  # computed columns
     project.models(REAL)
     first = await project.made("all")
     assert "-- Verdict: exact" in first

@@ -51,7 +51,6 @@ users = Table(
 
 @pytest.fixture
 async def supabase(project: Project) -> Project:
-    project.needs(13)  # gen_random_uuid
     project.options["scratch_setup"] = project.file("setup.sql", SETUP)
     for statement in filter(str.strip, SUPABASE.split(";\n")):
         await project.fetch(statement)

@@ -25,7 +25,6 @@ from tests.integration.postgresql.helpers import (
     value,
     work,
 )
-from tests.servers import needs
 
 TABLE = "CREATE TABLE a AS SELECT g AS id, g % 2 AS twice FROM generate_series(1, 100) g;\n"
 INDEX = "CREATE INDEX CONCURRENTLY a_id ON a (id);\n"
@@ -318,7 +317,6 @@ async def test_an_interrupted_drop_of_an_index_is_done_when_it_is_gone(
 async def test_leftovers_of_a_reindex_are_dropped(
     postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
-    needs(postgres_server, 12)
     text = TABLE + "CREATE INDEX a_id ON a (id);\nREINDEX TABLE CONCURRENTLY a;"
     async with admin(postgres_url) as connection:
         await connection.execute(TABLE + "CREATE INDEX a_id ON a (id);")
@@ -347,7 +345,6 @@ async def test_a_reindex_drops_the_leftovers_of_what_it_builds_again(
     statement: str,
     dropped: set[str],
 ) -> None:
-    needs(postgres_server, 12)
     text = TABLE + statement.format(database=postgres_url.rsplit("/", 1)[1])
     async with admin(postgres_url) as connection:
         await connection.execute(TABLE + "CREATE SCHEMA other; CREATE INDEX a_id ON a (id);")
@@ -365,7 +362,6 @@ async def test_a_reindex_that_fails_leaves_no_new_index_behind(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     """Its second part waits for a reader, and is cut there."""
-    needs(postgres_server, 12)
     config = make_config(postgres_url, statement_timeout=0.3)
     await apply(config, work(9, TABLE + "CREATE INDEX a_id ON a (id);"))
     async with admin(postgres_url) as writer:
@@ -397,7 +393,6 @@ async def test_an_interrupted_detach_is_brought_to_its_end(
     postgres_url: str,
     state: str,
 ) -> None:
-    needs(postgres_server, 14)
     detach = "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"
     text = PARTITIONS + detach + ";"
     async with admin(postgres_url) as connection:
@@ -428,7 +423,6 @@ async def leave_pending(url: str, detach: str) -> None:
 async def test_a_detach_that_failed_half_way_is_finalized_by_the_next_run(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
-    needs(postgres_server, 14)
     config = make_config(postgres_url, statement_timeout=0.2)
     text = "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"
     await apply(config, work(9, PARTITIONS))
@@ -597,7 +591,6 @@ async def test_a_marked_statement_that_the_server_wants_alone_runs_alone(
     postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     """Nobody sees from its text that REINDEX of a partitioned table refuses a transaction."""
-    needs(postgres_server, 11)
     text = PARTITIONS + (
         "CREATE INDEX p_id ON p (id);\n-- @dbwarden:autocommit\nREINDEX TABLE p;\nSELECT 1;"
     )
@@ -610,7 +603,6 @@ async def test_a_marked_statement_that_the_server_wants_alone_runs_alone(
 async def test_a_statement_that_refuses_a_transaction_unmarked_says_how_to_mark_it(
     postgres_server: EmbeddedServer, postgres_config: DatabaseConfig
 ) -> None:
-    needs(postgres_server, 14)
     with pytest.raises(StatementFailed, match="transaction block") as caught:
         await apply(postgres_config, work(1, PARTITIONS + "REINDEX TABLE p;"))
 
@@ -655,7 +647,6 @@ async def test_lock_timeout_does_cut_what_only_waits_for_a_table(
 async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_user(
     postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str, kind: str
 ) -> None:
-    needs(postgres_server, 11)
     body = "BEGIN INSERT INTO a VALUES (0, 0); COMMIT; PERFORM 1/0; END"
     await apply(
         postgres_config,
@@ -677,7 +668,6 @@ async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_us
 async def test_what_may_have_committed_a_part_is_not_tried_again_where_it_met_a_lock(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig, events: list[Any]
 ) -> None:
-    needs(postgres_server, 11)
     config = make_config(postgres_url, lock_timeout=0.05)
     await apply(config, work(9, TABLE))
     text = "-- @dbwarden:autocommit\nDO $$ BEGIN CREATE TABLE part (); COMMIT; LOCK TABLE a; END $$"

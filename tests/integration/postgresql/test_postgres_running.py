@@ -19,7 +19,6 @@ from tests.integration.postgresql.helpers import (
     value,
     work,
 )
-from tests.servers import needs
 
 TRIGGER = r"""
 CREATE TABLE notes (id int PRIMARY KEY, body text, extra jsonb);
@@ -479,7 +478,6 @@ async def test_a_read_only_server_is_told_as_that(
 async def test_statement_timeout_ends_a_statement_and_says_so(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
-    needs(postgres_server, 11)
     config = make_config(postgres_url, statement_timeout=0.05)
 
     with pytest.raises(StatementFailed, match="statement timeout") as caught:
@@ -492,7 +490,6 @@ async def test_statement_timeout_ends_a_statement_and_says_so(
 async def test_a_role_with_a_short_statement_timeout_can_migrate(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
-    needs(postgres_server, 11)
     config = make_config(postgres_url + "?options=-c%20statement_timeout%3D300")
 
     async with migrator(config) as connection:

@@ -330,6 +330,18 @@ def test_pg_config_and_the_usual_folders_are_looked_at(
     assert binaries._binaries(tmp_path) == Binaries(bindir=tmp_path, version="14.2")
 
 
+def test_programs_that_are_too_old_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.22'\n")
+    (tmp_path / "postgres").chmod(0o755)
+    (tmp_path / "initdb").touch()
+    monkeypatch.setenv(binaries.BIN_VARIABLE, str(tmp_path))
+
+    with pytest.raises(UsageError, match=r"holds PostgreSQL 13\.22, but dbwarden needs 14"):
+        find_binaries()
+
+
 def test_the_newest_version_of_the_system_comes_first() -> None:
     folders = [Path(f"/usr/lib/postgresql/{n}/bin") for n in (9, 15, 18)]
 

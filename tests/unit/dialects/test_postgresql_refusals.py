@@ -9,7 +9,11 @@ import pytest
 
 from dbwarden.config.urls import parse_url
 from dbwarden.dialects import postgresql
-from dbwarden.dialects.postgresql.migrate.connect_errors import connect_failure, place_of
+from dbwarden.dialects.postgresql.migrate.connect_errors import (
+    connect_failure,
+    place_of,
+    server_too_old,
+)
 from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
 from dbwarden.errors import AccessDenied, ConnectError, MissingDriver
 from dbwarden.types import DatabaseName
@@ -129,3 +133,13 @@ def test_names_and_values_become_sql() -> None:
     for quote in (identifier, literal):
         with pytest.raises(ValueError, match="NUL"):
             quote("a\0b")
+
+
+def test_a_server_past_its_end_of_life_is_refused() -> None:
+    assert server_too_old(14, URL, DatabaseName("primary")) is None
+    refused = server_too_old(13, URL, DatabaseName("primary"))
+    assert refused is not None
+    assert str(refused).startswith(
+        f"primary: {place_of(URL)} runs PostgreSQL 13, but dbwarden needs 14 or newer"
+    )
+    assert refused.next_step == "Upgrade the server (pg_upgrade) to PostgreSQL 14 or newer."

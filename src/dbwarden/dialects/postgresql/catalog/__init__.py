@@ -1,4 +1,4 @@
-"""Read a :class:`~dbwarden.schema.Schema` from PostgreSQL 10 to 18."""
+"""Read a :class:`~dbwarden.schema.Schema` from PostgreSQL 14 to 18."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial

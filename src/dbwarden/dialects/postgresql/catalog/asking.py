@@ -38,10 +38,10 @@ def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Iterator[Plan
     (present,) = rows.frequent
     members = present["extensions"] or present["members"]
     yield PlannedQuery(field="comments", sql=queries.COMMENTS)
-    yield PlannedQuery(field="relations", sql=queries.relations(version, members=members))
+    yield PlannedQuery(field="relations", sql=queries.relations(members=members))
     yield PlannedQuery(field="constraints", sql=queries.constraints(version), ready="relations")
     if present["types"] or any(row["kind"] == "c" for row in rows.relations):
-        yield PlannedQuery(field="types", sql=queries.types(version))
+        yield PlannedQuery(field="types", sql=queries.TYPES)
     if present["indexes"]:
         yield PlannedQuery(field="operator_classes", sql=queries.OPERATOR_CLASSES)
         yield PlannedQuery(field="index_collations", sql=queries.INDEX_COLLATIONS)
@@ -63,7 +63,7 @@ def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Iterator[Plan
         yield PlannedQuery(field="members", sql=queries.MEMBERS)
     yield from _rare(rows, version)
     if privileges or _granted(rows):
-        yield PlannedQuery(field="grants", sql=privilege_queries.grants(version))
+        yield PlannedQuery(field="grants", sql=privilege_queries.GRANTS)
     if privileges:
         yield PlannedQuery(field="default_privileges", sql=privilege_queries.DEFAULT_PRIVILEGES)
 
@@ -71,14 +71,14 @@ def plan_queries(rows: Rows, version: int, *, privileges: bool) -> Iterator[Plan
 def _rare(rows: Rows, version: int) -> Iterator[PlannedQuery]:
     (present,) = rows.rare
     if present["routines"]:
-        yield PlannedQuery(field="routines", sql=queries.routines(version))
-        yield PlannedQuery(field="aggregates", sql=queries.aggregates(version))
+        yield PlannedQuery(field="routines", sql=queries.ROUTINES)
+        yield PlannedQuery(field="aggregates", sql=queries.AGGREGATES)
     rare: Mapping[str, LiteralString] = {
-        "triggers": queries.triggers(version),
+        "triggers": queries.TRIGGERS,
         "event_triggers": queries.EVENT_TRIGGERS,
         "rules": queries.RULES,
         "policies": queries.POLICIES,
-        "statistics": queries.statistics(version),
+        "statistics": queries.STATISTICS,
         "others": others(version),
     }
     yield from (PlannedQuery(field=name, sql=sql) for name, sql in rare.items() if present[name])

@@ -95,14 +95,13 @@ SELECT 'transform', 'pg_transform'::regclass, t.oid, NULL,
 FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
 """
 
-# Without secrets and without the columns that only superusers may read. Before PostgreSQL 12 the
-# OID of a subscription was one of them.
+# Without secrets and without the columns that only superusers may read.
 _CONNECTIONS: LiteralString = """
 SELECT 'user mapping', 'pg_user_mapping'::regclass, m.umid, NULL::oid,
        format('%s on server %s', coalesce(m.usename, 'public'), m.srvname), ''
 FROM pg_user_mappings m
 UNION ALL
-SELECT 'subscription', 'pg_subscription'::regclass, 16384::oid, NULL, s.subname::text,
+SELECT 'subscription', 'pg_subscription'::regclass, s.oid, NULL, s.subname::text,
        array_to_string(s.subpublications, ', ')
 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
 WHERE d.datname = current_database()
@@ -155,8 +154,7 @@ def others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
         *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
-        _publications(version),
-        *((_TRIGGERS,) if version >= 130000 else ()),
+        *(_publications(version), _TRIGGERS),
     )
     return f"""
 SELECT o.class::oid::int8 AS class, o.number::int8 AS oid, o.kind,

@@ -4,11 +4,8 @@ from typing import LiteralString
 
 from dbwarden.dialects.postgresql.catalog.queries import SYSTEM
 
-
-def grants(version: int) -> LiteralString:
-    """Return the query for privileges that differ from the server's defaults."""
-    routine: LiteralString = "ROUTINE" if version >= 110000 else "FUNCTION"
-    return f"""
+# Privileges that differ from the server's defaults.
+GRANTS: LiteralString = f"""
 WITH o AS (
   SELECT 'pg_class'::regclass AS class, c.oid, n.nspname, c.relacl AS acl, c.relowner AS owner,
          (CASE WHEN c.relkind = 'S' THEN 's' ELSE 'r' END)::"char" AS kind, '' AS suffix,
@@ -22,7 +19,7 @@ WITH o AS (
   JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.attacl IS NOT NULL
   UNION ALL
   SELECT 'pg_proc'::regclass, p.oid, n.nspname, p.proacl, p.proowner, 'f'::"char", '',
-         format('{routine} %I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))
+         format('ROUTINE %I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   UNION ALL
   SELECT 'pg_type'::regclass, t.oid, n.nspname, t.typacl, t.typowner, 'T'::"char", '',

@@ -1,4 +1,4 @@
-"""Catalog queries: few, each for the whole database, for PostgreSQL 10 to 18.
+"""Catalog queries: few, each for the whole database, for PostgreSQL 14 to 18.
 
 Queries that depend on the server version (``server_version_num``) are functions of it. Printing
 functions follow the connection's search_path, so names in the default namespace print unqualified.
@@ -7,7 +7,6 @@ functions follow the connection's search_path, so names in the default namespace
 from typing import LiteralString
 
 from dbwarden.dialects.postgresql.catalog import not_null
-from dbwarden.dialects.postgresql.catalog.ranges import MULTIRANGE
 
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
@@ -55,10 +54,8 @@ FROM pg_depend d WHERE d.deptype = 'e' AND d.refobjid >= 16384
 """
 
 
-def types(version: int) -> LiteralString:
-    """Return the query for enums, domains, composite, range and base types."""
-    multi: LiteralString = MULTIRANGE if version >= 140000 else "NULL::int8[]"
-    return f"""
+# Enums, domains, composite, range and base types.
+TYPES: LiteralString = f"""
 SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name,
        t.typtype::text AS kind, t.typarray::int8 AS array_oid, t.typrelid::int8 AS relation,
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base,
@@ -71,7 +68,9 @@ SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name
        (SELECT concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname,
                          {_collation("r.rngcollation")}, r.rngcanonical, r.rngsubdiff)
         FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc WHERE r.rngtypid = t.oid)
-       AS definition, {multi} AS multirange
+       AS definition,
+       (SELECT ARRAY[r.rngmultitypid::int8, m.typarray::int8] FROM pg_range r
+        JOIN pg_type m ON m.oid = r.rngmultitypid WHERE r.rngtypid = t.oid) AS multirange
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type b ON b.oid = t.typbasetype
@@ -85,19 +84,11 @@ WHERE {SYSTEM} AND (t.typtype IN ('e', 'd', 'r') OR c.relkind IN ('c')
 _OF_NO_EXTENSION: LiteralString = f"NOT {_is_extension_owned('pg_class', 'c.oid')}"
 
 
-def relations(version: int, *, members: bool) -> LiteralString:
+def relations(*, members: bool) -> LiteralString:
     """Return the query for pg_class, except indexes and sequences.
 
-    Args:
-        version: ``server_version_num``.
-        members: Whether any object belongs to an extension.
+    *members* tells whether any object belongs to an extension.
     """
-    method: LiteralString = (
-        "(SELECT m.amname::text FROM pg_am m WHERE m.oid = c.relam"
-        " AND m.amname <> current_setting('default_table_access_method'))"
-        if version >= 120000
-        else "NULL::text"
-    )
     return f"""
 SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name,
        c.relkind::text AS kind, c.relpersistence::text AS persistence, c.reltype::int8 AS row_type,
@@ -107,7 +98,9 @@ SELECT c.oid::int8 AS oid, n.nspname::text AS namespace, c.relname::text AS name
        c.reloftype::int8 AS of_type, c.relacl IS NOT NULL AS granted,
        CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS bound,
        CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END AS partition_by,
-       CASE WHEN c.relkind IN ('r', 'm', 'p') THEN {method} END AS access_method,
+       CASE WHEN c.relkind IN ('r', 'm', 'p') THEN
+         (SELECT m.amname::text FROM pg_am m WHERE m.oid = c.relam
+          AND m.amname <> current_setting('default_table_access_method')) END AS access_method,
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS definition
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -122,8 +115,6 @@ def columns(version: int) -> LiteralString:
 
     It includes index columns with options or a statistics target.
     """
-    generated: LiteralString = "a.attgenerated::text" if version >= 120000 else "''"
-    compression: LiteralString = "a.attcompression::text" if version >= 140000 else "''"
     named, joined = not_null.NAMED if version >= 180000 else not_null.NONE
     return f"""
 SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
@@ -131,8 +122,8 @@ SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text A
        a.attcollation::int8 AS collation_oid,
        CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
             THEN {_collation("a.attcollation")} END AS collation,
-       a.attidentity::text AS identity, {generated} AS generated,
-       a.attstattarget::int4 AS statistics, {compression} AS compression,
+       a.attidentity::text AS identity, a.attgenerated::text AS generated,
+       a.attstattarget::int4 AS statistics, a.attcompression::text AS compression,
        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
        a.attoptions AS options, a.attidentity <> '' OR a.attoptions IS NOT NULL AS peculiar,
        a.attinhcount > 0 AND NOT a.attislocal AS inherited,
@@ -159,13 +150,6 @@ FROM pg_attrdef d WHERE d.adrelid >= 16384
 
 def constraints(version: int) -> LiteralString:
     """Return the query for the constraints of tables and domains."""
-    parent: LiteralString = (
-        "k.conparentid <> 0 AND EXISTS (SELECT FROM pg_constraint o"
-        " WHERE o.oid = k.conparentid AND o.conrelid = k.conrelid)"
-        if version >= 110000
-        else "false"
-    )
-    cloned: LiteralString = "k.conparentid <> 0 OR" if version >= 110000 else ""
     set_columns: LiteralString = "k.confdelsetcols::text" if version >= 150000 else "NULL::text"
     newest: LiteralString = (
         "k.conenforced AS enforced, k.conperiod AS period"
@@ -173,7 +157,6 @@ def constraints(version: int) -> LiteralString:
         else "true AS enforced, false AS period"
     )
     nulls: LiteralString = "i.indnullsnotdistinct" if version >= 150000 else "false"
-    keys: LiteralString = "i.indnkeyatts" if version >= 110000 else "i.indnatts"
     return f"""
 SELECT k.oid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind,
        k.conrelid::int8 AS relation, k.contypid::int8 AS domain, k.conindid::int8 AS index,
@@ -183,36 +166,37 @@ SELECT k.oid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind,
        {set_columns} AS on_delete_columns, k.confmatchtype::text AS match,
        k.condeferrable AS deferrable, k.condeferred AS deferred, k.convalidated AS validated,
        k.connoinherit AS no_inherit, {newest},
-       {cloned} (k.coninhcount > 0 AND NOT k.conislocal) AS inherited,
+       k.conparentid <> 0 OR (k.coninhcount > 0 AND NOT k.conislocal) AS inherited,
        CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
        CASE WHEN k.contype = 'x' THEN pg_get_constraintdef(k.oid) END AS definition,
        CASE WHEN k.contype IN ('p', 'u') THEN i.indkey::text END AS index_columns,
-       {keys}::int4 AS key_count, {nulls} AS nulls_not_distinct,
+       i.indnkeyatts::int4 AS key_count, {nulls} AS nulls_not_distinct,
        i.indisclustered AS clustered, i.indisreplident AS replica_identity,
        i.indisvalid AS valid, x.reloptions AS options
 FROM pg_constraint k
 JOIN pg_namespace n ON n.oid = k.connamespace
 LEFT JOIN pg_index i ON k.contype IN ('p', 'u', 'x') AND i.indexrelid = k.conindid
 LEFT JOIN pg_class x ON x.oid = i.indexrelid
-WHERE {SYSTEM} AND k.contype IN ('p', 'u', 'f', 'c', 'x') AND NOT ({parent})
+WHERE {SYSTEM} AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+  AND NOT (k.conparentid <> 0 AND EXISTS (SELECT FROM pg_constraint o
+           WHERE o.oid = k.conparentid AND o.conrelid = k.conrelid))
 """
 
 
 def indexes(version: int) -> LiteralString:
     """Return the query for indexes that belong to no constraint."""
     nulls: LiteralString = "i.indnullsnotdistinct" if version >= 150000 else "false"
-    keys: LiteralString = "i.indnkeyatts" if version >= 110000 else "i.indnatts"
     return f"""
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, x.relname::text AS name,
        x.relkind::text AS kind, m.amname::text AS method, i.indisunique AS "unique",
-       i.indkey::text AS columns, {keys}::int4 AS key_count,
+       i.indkey::text AS columns, i.indnkeyatts::int4 AS key_count,
        i.indclass::text AS classes, i.indcollation::text AS collations,
        i.indoption::text AS flags, i.indisvalid AS valid, i.indisclustered AS clustered,
        i.indisreplident AS replica_identity, {nulls} AS nulls_not_distinct,
        x.reloptions AS options, p.inhparent IS NOT NULL AS inherited,
        CASE WHEN i.indexprs IS NOT NULL THEN
          ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, false)
-               FROM generate_series(1, {keys}::int4) k ORDER BY k) END AS expressions,
+               FROM generate_series(1, i.indnkeyatts::int4) k ORDER BY k) END AS expressions,
        pg_get_expr(i.indpred, i.indrelid) AS "where"
 FROM pg_index i
 JOIN pg_class x ON x.oid = i.indexrelid
@@ -265,31 +249,20 @@ WHERE {SYSTEM} AND c.relpersistence <> 't' AND {_OF_NO_EXTENSION if members else
 """
 
 
-def routines(version: int) -> LiteralString:
-    """Return the query for functions and procedures."""
-    kind: LiteralString = "p.prokind::text" if version >= 110000 else "'f'::text"
-    plain: LiteralString = "p.prokind <> 'a'" if version >= 110000 else "NOT p.proisagg"
-    return f"""
-SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name, {kind} AS kind,
-       oidvectortypes(p.proargtypes) AS identity, pg_get_function_arguments(p.oid) AS arguments,
-       pg_get_function_result(p.oid) AS returns, pg_get_functiondef(p.oid) AS definition,
+# Functions and procedures.
+ROUTINES: LiteralString = f"""
+SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name,
+       p.prokind::text AS kind, oidvectortypes(p.proargtypes) AS identity,
+       pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS returns,
+       pg_get_functiondef(p.oid) AS definition,
        p.proacl IS NOT NULL AS granted
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND {plain} AND NOT {_is_internal("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND p.prokind <> 'a' AND NOT {_is_internal("pg_proc", "p.oid")}
 """
 
 
-def aggregates(version: int) -> LiteralString:
-    """Return the query for aggregate functions, with the options of ``CREATE AGGREGATE``."""
-    modify: LiteralString = (
-        "nullif(a.aggfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text"
-        " AS finalfunc_modify,"
-        " nullif(a.aggmfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text"
-        " AS mfinalfunc_modify"
-        if version >= 110000
-        else "NULL::text AS finalfunc_modify, NULL::text AS mfinalfunc_modify"
-    )
-    return f"""
+# Aggregate functions, with the options of ``CREATE AGGREGATE``.
+AGGREGATES: LiteralString = f"""
 SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name,
        oidvectortypes(p.proargtypes) AS identity, pg_get_function_arguments(p.oid) AS arguments,
        a.aggtransfn::regproc::text AS sfunc, format_type(a.aggtranstype, NULL) AS stype,
@@ -309,7 +282,11 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
        a.aggminitval AS minitcond,
        CASE WHEN a.aggsortop <> 0 THEN a.aggsortop::regoperator::text END AS sortop,
        nullif(p.proparallel, 'u')::text AS parallel, a.aggkind = 'h' AS hypothetical,
-       p.proacl IS NOT NULL AS granted, {modify}
+       p.proacl IS NOT NULL AS granted,
+       nullif(a.aggfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text
+       AS finalfunc_modify,
+       nullif(a.aggmfinalmodify, CASE WHEN a.aggkind = 'n' THEN 'r' ELSE 'w' END)::text
+       AS mfinalfunc_modify
 FROM pg_aggregate a
 JOIN pg_proc p ON p.oid = a.aggfnoid
 JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -317,16 +294,14 @@ WHERE {SYSTEM} AND NOT {_is_extension_owned("pg_proc", "p.oid")}
 """
 
 
-def triggers(version: int) -> LiteralString:
-    """Return the query for user triggers, without their copies on partitions."""
-    clone: LiteralString = "AND g.tgparentid = 0" if version >= 130000 else ""
-    return f"""
+# User triggers, without their copies on partitions.
+TRIGGERS: LiteralString = f"""
 SELECT g.oid::int8 AS oid, g.tgrelid::int8 AS relation, g.tgname::text AS name,
        g.tgenabled::text AS enabled, pg_get_triggerdef(g.oid) AS definition
 FROM pg_trigger g
 JOIN pg_class c ON c.oid = g.tgrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {SYSTEM} AND NOT g.tgisinternal {clone}
+WHERE {SYSTEM} AND NOT g.tgisinternal AND g.tgparentid = 0
 """
 
 
@@ -357,12 +332,10 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {SYSTEM}
 """
 
 
-def statistics(version: int) -> LiteralString:
-    """Return the query for extended statistics."""
-    target: LiteralString = "s.stxstattarget::int4" if version >= 130000 else "NULL::int4"
-    return f"""
+# Extended statistics.
+STATISTICS: LiteralString = f"""
 SELECT s.oid::int8 AS oid, n.nspname::text AS namespace, s.stxname::text AS name,
-       s.stxrelid::int8 AS relation, {target} AS target,
+       s.stxrelid::int8 AS relation, s.stxstattarget::int4 AS target,
        pg_get_statisticsobjdef(s.oid) AS definition,
        (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
         WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)) AS columns,

@@ -80,7 +80,7 @@ def render(
     loose = routines_to_leave_unchecked(changes)
     if loose:
         found = list(with_unchecked_bodies(found, loose))
-    return commit_new_values(tuple(found), desired.server_version)
+    return commit_new_values(tuple(found))
 
 
 def _statements(ctx: Context, change: Change) -> list[PlannedStatement]:

@@ -23,7 +23,7 @@ KEYWORDS = frozenset(
     xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
     """.split()  # noqa: SIM905  # a list of words is easier to read as text
 )
-"""The words that PostgreSQL 10 to 18 does not accept as a plain name everywhere."""
+"""The words that PostgreSQL 14 to 18 does not accept as a plain name everywhere."""
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 

@@ -30,7 +30,6 @@ from dbwarden.schema import (
 Statements = Iterator[PlannedStatement]
 BUILT_CONCURRENTLY = "Built without blocking writes; cannot run in a transaction."
 VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
-VALIDATED_CHECK_VERSION = 120000
 
 
 def online(ctx: Context, change: Change) -> Statements | None:
@@ -119,7 +118,7 @@ def with_checked_not_null(
     """Yield *statements* with a check, validated without blocking, before each SET NOT NULL."""
     own, name = ctx.name(table), quote(column)
     check = quote(f"{table.name[:25]}_{column[:25]}_filled")
-    usable = ctx.desired.server_version >= VALIDATED_CHECK_VERSION and _may_have_rows(ctx, table)
+    usable = _may_have_rows(ctx, table)
     for item in statements:
         if not usable or not item.text.endswith(" SET NOT NULL"):
             yield item

@@ -21,6 +21,9 @@ from dbwarden.errors import (
 from dbwarden.secrets import clean_cause, redact
 from dbwarden.types import DatabaseName
 
+OLDEST = 14
+"""The oldest supported major version of PostgreSQL."""
+
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.EHOSTDOWN}
 _TRY_LATER = "Wait until it is ready with: dbwarden wait"
 _USUAL = "database_url"
@@ -60,6 +63,17 @@ def timed_out(seconds: float, url: DatabaseURL | None, database: DatabaseName) -
         database=database,
         next_step="Check host, port and firewall; a slow network needs a longer connect_timeout= "
         "in its database_config.",
+    )
+
+
+def server_too_old(major: int, url: DatabaseURL, database: DatabaseName) -> ConnectError | None:
+    """Return the error for a server of version *major* that dbwarden does not support."""
+    if major >= OLDEST:
+        return None
+    return ConnectError(
+        f"{place_of(url)} runs PostgreSQL {major}, but dbwarden needs {OLDEST} or newer",
+        database=database,
+        next_step=f"Upgrade the server (pg_upgrade) to PostgreSQL {OLDEST} or newer.",
     )
 
 

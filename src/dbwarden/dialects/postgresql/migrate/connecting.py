@@ -12,7 +12,11 @@ import asyncpg
 from dbwarden.config.libpq import asyncpg_arguments, unreadable_files
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.dialects.postgresql.migrate.connect_errors import connect_failure, timed_out
+from dbwarden.dialects.postgresql.migrate.connect_errors import (
+    connect_failure,
+    server_too_old,
+    timed_out,
+)
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.migrate.session import Session
 from dbwarden.dialects.postgresql.sql.quoting import NAME_LIMIT, plain_name
@@ -92,11 +96,26 @@ async def open_session(config: DatabaseConfig, *, read_only: bool) -> Session:
 
 async def _connect(url: DatabaseURL, config: DatabaseConfig, setting: str) -> Any:
     try:
-        return await connect(connect_arguments(url, config))
+        raw = await connect(connect_arguments(url, config))
     except CONNECT_FAILURES as error:
         files = await anyio.to_thread.run_sync(unreadable_files, url)
         failure = connect_failure(error, url, config.database_name, setting)
+    else:
+        return refuse_old_server(raw, url, config)
     raise _unreadable(files, config, setting) if files else failure
+
+
+def refuse_old_server(raw: Any, url: DatabaseURL, config: DatabaseConfig) -> Any:
+    """Return *raw*, or close it and raise if its server is too old.
+
+    Raises:
+        ConnectError: dbwarden does not support the server's version.
+    """
+    refused = server_too_old(raw.get_server_version().major, url, config.database_name)
+    if refused is None:
+        return raw
+    raw.terminate()
+    raise refused
 
 
 async def connect(arguments: Mapping[str, Any]) -> Any:

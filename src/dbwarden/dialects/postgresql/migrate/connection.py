@@ -352,7 +352,7 @@ def _same(now: LockHolder | None, holder: LockHolder) -> bool:
 
 
 class PostgresDialect:
-    """PostgreSQL 10 and newer; see ``Dialect``."""
+    """PostgreSQL 14 and newer; see ``Dialect``."""
 
     name: DialectName = "postgresql"
 

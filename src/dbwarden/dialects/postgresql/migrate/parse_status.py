@@ -33,7 +33,7 @@ Lines = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """The facts that a server of version 14 or newer reports when a client connects.
+    """The facts that a server reports when a client connects.
 
     ``read_only`` is the default of transactions. Times are in ISO 8601. A pooler may pass on an old
     greeting of another server process, which ``backend_pid`` reveals.

@@ -55,8 +55,7 @@ async def before(session: Session, probe: Probe) -> Effect:
     """
     if isinstance(probe, IndexBuilt) and probe.index is not None:
         await drop_invalid_indexes(session, _index_of(probe.table, probe.index))
-    # Older servers refuse the statement with a clear message.
-    if isinstance(probe, PartitionDetached) and session.server_version >= 14:
+    if isinstance(probe, PartitionDetached):
         return "done" if await _finalize_detach(session, probe) else "not done"
     return "not done"
 
@@ -120,7 +119,7 @@ async def clean_up(session: Session, probe: Probe, known: frozenset[str]) -> boo
             names = ", ".join(f"to_regclass({_name(name)})" for name in indexes)
             half = f"SELECT FROM {_INDEXES} AND NOT x.indisvalid AND x.indexrelid IN ({names})"
             return await _query_effect(session, half) == "not done"
-        case PartitionDetached() if session.server_version >= 14:
+        case PartitionDetached():
             return await _query_effect(session, f"SELECT FROM {_pending(probe)}") == "not done"
     return True
 

@@ -55,7 +55,6 @@ class Session:
             grace: Seconds that stopping a statement on the server may take.
         """
         self.backend_pid: int = raw.get_server_pid()
-        self.server_version: int = raw.get_server_version().major
         self.grace = grace
         self._raw = raw
         self._database = database

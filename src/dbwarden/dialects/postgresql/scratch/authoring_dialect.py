@@ -20,6 +20,7 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
     CONNECT_FAILURES,
     connect,
     connect_arguments,
+    refuse_old_server,
 )
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
@@ -181,9 +182,11 @@ async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, set
     async def dial() -> Any:
         try:
             with anyio.fail_after(config.connect_timeout):
-                return await connect(arguments)
+                raw = await connect(arguments)
         except CONNECT_FAILURES as error:
             failure = connect_failure(error, url, config.database_name, setting)
+        else:
+            return refuse_old_server(raw, url, config)
         raise failure
 
     return await while_full(dial)

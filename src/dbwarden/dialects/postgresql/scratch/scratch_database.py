@@ -146,9 +146,9 @@ class PostgresScratchServer:
     async def sweep(self) -> None:
         """Drop scratch databases of our role that a crash left behind."""
         rows = await self._admin.fetch(
-            "SELECT datname FROM pg_catalog.pg_database WHERE left(datname::text, length($1)) = $1"
+            "SELECT datname FROM pg_catalog.pg_database WHERE starts_with(datname::text, $1)"
             " AND pg_catalog.pg_has_role(datdba, 'USAGE')",
-            PREFIX,  # starts_with() came with PostgreSQL 11
+            PREFIX,
         )
         for row in rows:
             stamp = row["datname"].removeprefix(PREFIX).split("_")[0]

@@ -34,7 +34,7 @@ from dbwarden.dialects.postgresql.scratch.server_folders import (
     owned_folder,
     sweep,
 )
-from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
+from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import ConnectError, UsageError
 from dbwarden.files.disk import open_private
 
@@ -226,8 +226,7 @@ class EmbeddedServer:
             self._data.mkdir(parents=True, exist_ok=True)
             self._runner.chown(self._data)
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        if found.major >= 14:
-            options.append("--no-instructions")
+        options.append("--no-instructions")
         archive = template.archive_of(found, options) if self.throw_away else None
         if archive is not None and template.unpack(archive, self.data, self._runner):
             return
@@ -318,14 +317,7 @@ class EmbeddedServer:
 
     async def drop_database(self, name: str) -> None:
         """Drop a database, and terminate its connections."""
-        forces = self.binaries is not None and self.binaries.major >= 13
-        if not forces:  # the server waits for them to leave, for a while
-            await self.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                f" WHERE datname = {literal(name)}"
-            )
-        force = " WITH (FORCE)" if forces else ""
-        await self.execute(f"DROP DATABASE IF EXISTS {identifier(name)}{force}")
+        await self.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
 
     async def execute(self, sql: str) -> None:
         """Run *sql* as the superuser, in the database ``postgres``."""

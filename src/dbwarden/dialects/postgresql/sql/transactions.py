@@ -2,9 +2,8 @@
 
 The list follows the server's own check (PreventInTransactionBlock), as far as the text shows it.
 Partitioned tables (REINDEX, CLUSTER) and functions that commit (CALL, DO) cannot be recognised;
-mark them with ``-- @dbwarden:autocommit``. ``ALTER TYPE ... ADD VALUE`` runs in a transaction,
-which the server accepts since PostgreSQL 12; mark it on 10 and 11, or if the same file uses the
-new value.
+mark them with ``-- @dbwarden:autocommit``. ``ALTER TYPE ... ADD VALUE`` runs in a transaction;
+mark it if the same file uses the new value.
 """
 
 import re
