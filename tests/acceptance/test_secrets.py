@@ -1,23 +1,27 @@
 """No password shows: not in any option, on any channel, nor in the frames of any error."""
 
+import asyncio
 import json
-import sys
-from collections.abc import Callable, Generator, Iterator
+import socket
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import quote
 
 import anyio
 import pytest
 from fastapi import Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 from sqlalchemy import text
 
 import dbwarden
 from dbwarden.cli.app import run
-from dbwarden.config import loading, registry
 from dbwarden.config.libpq import asyncpg_arguments
 from dbwarden.config.registry import DatabaseOptions, TenantOptions
 from dbwarden.config.urls import parse_url
@@ -30,10 +34,8 @@ from dbwarden.fastapi import (
     get_session,
     migration_context,
 )
+from tests.acceptance.canary import CANARY, ENCODED, MARK, configure, everything_in, judge
 
-CANARY = "kanari1 x'kanari2\"%kanari3@:kanari4,;#kanari5"
-MARK = "kanari"
-ENCODED = quote(CANARY, safe="")
 NOBODY = f"postgresql://ann:{ENCODED}@127.0.0.1:1/db"
 RAW = f"postgresql://ann:{CANARY}@127.0.0.1:1/db"
 TENANTS = NOBODY + "_{tenant_id}"
@@ -52,27 +54,6 @@ COMMANDS = (
     ("settings", "--help"),
 )
 """Every channel of the command line: tables, JSON, progress, errors, both formats of the log."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(loading, "_projects", {})
-    monkeypatch.setattr(registry.PROCESS, "declarations", [])
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def configure(folder: Path, call: str, **options: object) -> None:
-    """Write a dbwarden.py; a string that begins with ``=`` is Python code."""
-    written = (
-        f"{name}={value[1:] if isinstance(value, str) and value.startswith('=') else repr(value)}"
-        for name, value in options.items()
-    )
-    lines = ["from dbwarden import database_config, tenant_databases"]
-    lines += ["from pydantic import SecretStr", "from sqlalchemy import make_url"]
-    (folder / "dbwarden.py").write_text("\n".join([*lines, f"{call}({', '.join(written)})"]))
-    loading._projects.clear()
 
 
 # -- every option, on every channel ---------------------------------------------------------------
@@ -168,47 +149,6 @@ def test_a_url_is_no_path(folder: Path, capsys: pytest.CaptureFixture[str], opti
 # -- the frames of every error --------------------------------------------------------------------
 
 
-def everything_in(error: BaseException) -> Iterator[str]:
-    """Yield what an error tracker shows: texts and variables of the chain, but for this file's."""
-    waiting: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        members = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
-        waiting += [each.__cause__, each.__context__, *members]
-        yield f"{each!s} {each!r} {vars(each)!r}"
-        traceback = each.__traceback__
-        while traceback is not None:
-            frame = traceback.tb_frame
-            if frame.f_code.co_filename != __file__:
-                for name, value in frame.f_locals.items():
-                    yield f"{frame.f_code.co_filename}:{traceback.tb_lineno}: {name} = {value!r}"
-            traceback = traceback.tb_next
-
-
-def judge(error: BaseException) -> None:
-    shown = list(everything_in(error))
-    assert shown
-    assert [line for line in shown if MARK in line] == []
-
-
-@pytest.fixture(scope="module")
-def strict(cache_of_the_session: None) -> Generator[EmbeddedServer]:
-    """A server that asks for passwords."""
-    server = EmbeddedServer(tcp=True)
-    server.start()
-    try:
-        (server.data / "pg_hba.conf").write_text("local all all trust\nhost all all all md5\n")
-        anyio.run(server.execute, "CREATE ROLE ann LOGIN PASSWORD 'another'")
-        anyio.run(server.execute, "SELECT pg_reload_conf()")
-        yield server
-    finally:
-        server.stop()
-
-
 def settings(server: EmbeddedServer) -> dict[str, dict[str, object]]:
     """The ways to give a password that a server then refuses, or never gets to see."""
     place = f"127.0.0.1:{server.port}"
@@ -287,24 +227,18 @@ async def test_no_error_of_connecting_holds_a_password(
     judge(caught.value)
 
 
-async def test_a_cancelled_connect_holds_no_password(folder: Path, strict: EmbeddedServer) -> None:
-    async def silent(reader: Any, writer: Any) -> None:
-        connected.set()
-        await reader.read()
-
-    connected = anyio.Event()
-    import asyncio
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    url = f"postgresql://ann:{ENCODED}@127.0.0.1:{port}/db?sslmode=disable"
-    configure(folder, "database_config", database_name="primary", database_url=url)
-    async with server:
+async def test_a_cancelled_connect_holds_no_password(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        port = silent.getsockname()[1]
+        url = f"postgresql://ann:{ENCODED}@127.0.0.1:{port}/db?sslmode=disable"
+        configure(folder, "database_config", database_name="primary", database_url=url)
         task = asyncio.create_task(dbwarden.status("primary"))
-        await connected.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError) as caught:
-            await task
+        connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+        with connection:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
     judge(caught.value)
 
 
@@ -325,7 +259,8 @@ def test_scratch_with_a_wrong_password_shows_none(
     assert MARK not in captured.out + captured.err
 
 
-async def test_health_and_page_show_no_password(way: str) -> None:
+def client() -> AsyncClient:
+    """An application with every route of dbwarden and one of its own."""
     app = FastAPI()
     app.include_router(DBWardenHealthRouter(), prefix="/health")
     app.include_router(DBWardenStatusPage(authorize=lambda request: True), prefix="/page")
@@ -335,10 +270,34 @@ async def test_health_and_page_show_no_password(way: str) -> None:
         await session.execute(text("SELECT 1"))
 
     transport = ASGITransport(app=app, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://test") as client:
+    return AsyncClient(transport=transport, base_url="http://test")
+
+
+async def test_health_and_page_show_no_password(way: str) -> None:
+    async with client() as application:
         for path in ("/health", "/health/primary", "/page", "/page/data", "/route"):
-            answer = await client.get(path)
+            answer = await application.get(path)
             assert MARK not in answer.text + str(answer.headers)
+
+
+async def test_no_span_shows_a_password(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    for operation in (startup, sessions):  # inside a span of the application, which records errors
+        with suppress(Exception), trace.get_tracer("app").start_as_current_span("request"):
+            await operation()
+    async with client() as application:
+        await application.get("/health")
+    spans = exporter.get_finished_spans()
+    names = [span.name for span in spans]
+    assert [names.count(name) for name in ("request", "dbwarden startup")] == [2, 1]
+    assert "dbwarden health" in names
+    recorded = [event for span in spans for event in span.events]
+    assert {(event.attributes or {})["exception.type"] for event in recorded} >= {
+        "dbwarden.errors.StartupFailed"
+    }
+    assert [shown for span in spans if MARK in (shown := span.to_json())] == []
 
 
 def test_a_connection_keeps_no_password(strict: EmbeddedServer) -> None:
