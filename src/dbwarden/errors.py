@@ -209,10 +209,6 @@ class NotProven(DBWardenError):
     """A migration does not lead where it should."""
 
 
-class NotClean(DBWardenError):
-    """A check found something."""
-
-
 # -- the fleet ----------------------------------------------------------------------------------
 
 LINES_SHOWN = 50

@@ -36,7 +36,9 @@ def strict(cache_of_the_session: None) -> Generator[EmbeddedServer]:
     server = EmbeddedServer(tcp=True)
     server.start()
     try:
-        (server.data / "pg_hba.conf").write_text("local all all trust\nhost all all all md5\n")
+        (server.data / "pg_hba.conf").write_text(
+            "local all all trust\nhost all postgres all trust\nhost all all all md5\n"
+        )
         anyio.run(server.execute, "CREATE ROLE ann LOGIN PASSWORD 'another'")
         bea = f"CREATE ROLE bea LOGIN CREATEDB PASSWORD {literal(CANARY)}"
         anyio.run(server.execute, bea)

@@ -13,7 +13,7 @@ import anyio
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.engines import MAX_OPEN_ENGINES
-from dbwarden.errors import DBWardenError, NotClean, StartupFailed, UsageError
+from dbwarden.errors import DBWardenError, StartupFailed, UsageError
 from dbwarden.fastapi.sessions import check_declared
 from dbwarden.fastapi.state import Serving, forget, serving
 from dbwarden.fastapi.tracing import span
@@ -244,7 +244,7 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
             if finding not in serious:
                 telemetry.emit("startup_finding", level="warning", finding=finding.message)
         if serious:
-            raise _not_clean(config, serious)
+            raise _not_ready(config, serious)
         return CheckResult(database=config.database_name, findings=findings, status=probe.status)
 
     return await _on_each(state, startup, "check", chosen, check)
@@ -261,8 +261,8 @@ def is_harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> b
     return finding.code in _HARMLESS
 
 
-def _not_clean(config: DatabaseConfig, findings: Sequence[Finding]) -> NotClean:
-    return NotClean(
+def _not_ready(config: DatabaseConfig, findings: Sequence[Finding]) -> StartupFailed:
+    return StartupFailed(
         "; ".join(finding.message for finding in findings),
         database=config.database_name,
         next_step=findings[0].next_step,
