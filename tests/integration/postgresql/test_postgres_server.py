@@ -140,6 +140,7 @@ async def test_a_cancelled_start_leaves_nothing_behind(monkeypatch: pytest.Monke
     with open_folder() as folder:
         folder.chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        monkeypatch.setenv("TMPDIR", str(folder))
         with anyio.move_on_after(0.05) as scope:
             async with embedded_server(tcp=True) as mine:
                 assert mine.folder.parent == folder
@@ -192,6 +193,7 @@ async def test_a_folder_whose_owner_died_is_swept_up(monkeypatch: pytest.MonkeyP
     with open_folder() as parent:
         parent.chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", str(parent))
+        monkeypatch.setenv("TMPDIR", str(parent))
         forgotten, used, half_gone = (parent / f"{folders.PREFIX}{n}" for n in range(3))
         for folder in (forgotten, used, half_gone):
             folder.mkdir()

@@ -90,7 +90,7 @@ class PostgresAuthoringDialect:
                 yield scratch
             return
         async with (
-            embedded_server(in_memory=True) as server,
+            embedded_server() as server,
             _opened(_embedded_dial(server), "postgres", config, exclusive=True) as scratch,
         ):
             yield scratch

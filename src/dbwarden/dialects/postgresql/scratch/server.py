@@ -94,25 +94,22 @@ class EmbeddedServer:
         data: Path | None = None,
         settings: Mapping[str, str] = MappingProxyType({}),
         tcp: bool = False,
-        in_memory: bool = False,
     ) -> None:
         """Initialize without I/O.
 
         Args:
             data: A folder for persistent databases, created if missing. ``None`` is a temporary
-                server.
+                server, whose files are in memory if there is enough.
             settings: Server settings that override the default ones.
             tcp: Also listen on a free port of 127.0.0.1. Every user of this machine can connect
                 there as superuser without a password. By default the server listens only on
                 a Unix socket in a private folder.
-            in_memory: Keep the files in memory if there is enough.
         """
         self.throw_away = data is None
         self.tcp = tcp
         self.port = 0
         self.binaries: Binaries | None = None
         self._settings = settings
-        self._in_memory = in_memory
         self._data = data
         self._folder: Path | None = None
         self._runner = Runner()
@@ -211,7 +208,7 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         self._runner = find_runner()
         found = find_binaries()
-        parent = (memory_folder() if self._in_memory else None) or open_folder()
+        parent = (memory_folder() if self.throw_away else None) or open_folder()
         sweep(parent)
         self._folder, self._owner = owned_folder(parent)
         self._runner.chown(self._folder)
@@ -338,10 +335,9 @@ async def embedded_server(
     data: Path | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
     tcp: bool = False,
-    in_memory: bool = False,
 ) -> AsyncGenerator[EmbeddedServer]:
     """Run a PostgreSQL server inside the block; arguments as in :class:`EmbeddedServer`."""
-    server = EmbeddedServer(data=data, settings=settings, tcp=tcp, in_memory=in_memory)
+    server = EmbeddedServer(data=data, settings=settings, tcp=tcp)
     try:
         # A start is short. Cancelled halfway, it would leave a partial server behind.
         with anyio.CancelScope(shield=True):
