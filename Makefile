@@ -4,6 +4,8 @@ DB ?= sqlite
 # Processes that share the tests: one more than two cores, since tests wait for servers.
 JOBS ?= 3
 BIN = .venv/bin
+# Without compiled files, each process that a test starts would compile dbwarden first.
+unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 

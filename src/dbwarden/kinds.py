@@ -4,11 +4,13 @@ A kind's package, and with it its driver, is imported when it is first needed: c
 never connect start faster that way.
 """
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.dialects.base import Dialect
 from dbwarden.types import DialectName
+
+if TYPE_CHECKING:  # commands that only read or migrate start without the schema's classes
+    from dbwarden.dialects.authoring import AuthoringDialect
 
 
 def dialect_for(kind: DialectName) -> Dialect:
@@ -26,7 +28,7 @@ def dialect_for(kind: DialectName) -> Dialect:
             assert_never(kind)
 
 
-def authoring_dialect_for(kind: DialectName) -> AuthoringDialect:
+def authoring_dialect_for(kind: DialectName) -> "AuthoringDialect":
     """Return the dialect that writes and proves migrations for databases of *kind*."""
     match kind:
         case "postgresql":
