@@ -2,27 +2,23 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from dbwarden.config.embedded import ADDRESS, address_of, is_listening, url_in
 from dbwarden.config.model import EMBEDDED, DatabaseConfig
-from dbwarden.errors import ConnectError, UsageError
+from dbwarden.errors import UsageError
 from dbwarden.files.disk import open_private, write_private
+from dbwarden.files.locks import wait_for_lock
 
 _SOCKET_PATH_LIMIT = 100
 _OUTSIDE = ADDRESS.with_name("dev-server-folder")
 """The file in the project that names the folder of a server outside of it."""
-
-if TYPE_CHECKING:
-    from dbwarden.dialects.postgresql.scratch.binaries import Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +44,8 @@ async def dev_server_start(root: Path, databases: Sequence[DatabaseConfig]) -> D
         ConnectError: The server did not start; contains the end of its log.
     """
     names = _names(databases)
-    place = await anyio.to_thread.run_sync(_start, root)
-    await _make_databases(place, names)
+    folder = await anyio.to_thread.run_sync(_start, root)
+    await _make_databases(folder, names)
     return await anyio.to_thread.run_sync(_status, root, names)
 
 
@@ -68,30 +64,12 @@ def _names(databases: Sequence[DatabaseConfig]) -> tuple[str, ...]:
     return tuple(item.database_name for item in chosen)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The folders of one project's server."""
-
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log"
-
-
-def _place(root: Path) -> _Place:
-    """Return the folders where the server was started, or where it can run."""
-    folder = address_of(root)
-    return _Place(Path(folder)) if folder else _new_place(root)
-
-
-def _new_place(root: Path) -> _Place:
+def _folder_of(root: Path) -> Path:
+    """Return the folder where the server was started, or where it can run."""
+    if (started := address_of(root)) is not None:
+        return Path(started)
     inside = _inside(root)
-    return _Place(inside if _can_run_in(inside) else _outside(root) or inside)
+    return inside if _can_run_in(inside) else _outside(root) or inside
 
 
 def _inside(root: Path) -> Path:
@@ -123,94 +101,40 @@ def _make_outside(root: Path) -> None:
     write_private(root / _OUTSIDE, os.fsencode(f"{folder}\n"))
 
 
-def _start(root: Path) -> _Place:
+def _start(root: Path) -> Path:
     from dbwarden.authoring.schema_cache import prepared
     from dbwarden.dialects.postgresql.scratch.binaries import runner
+    from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 
-    user = runner()
+    runner()  # refuses Windows and a root without an unprivileged user
     prepared(root)
     with _exclusive(root):
         if not _can_run_in(_inside(root)):
             _make_outside(root)
-        place = _place(root)
-        if not is_listening(place.folder):
-            _start_in(place, user)
-            write_private(root / ADDRESS, os.fsencode(f"{place.folder}\n"))
-    return place
+        folder = _folder_of(root)
+        if not is_listening(folder):
+            EmbeddedServer(folder=folder).start()
+            write_private(root / ADDRESS, os.fsencode(f"{folder}\n"))
+    return folder
 
 
 @contextmanager
 def _exclusive(root: Path) -> Generator[None]:
     """Wait for other processes that start this server."""
-    import fcntl
-
     lock = open_private((root / ADDRESS).with_suffix(".lock"), os.O_CREAT | os.O_RDWR)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_lock(lock)
         yield
     finally:
         os.close(lock)
 
 
-def _start_in(place: _Place, user: "Runner") -> None:
-    from dbwarden.dialects.postgresql.scratch.binaries import find_binaries, readable_copy
-
-    installed = find_binaries()
-    place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    user.refuse_foreign(place.folder)
-    place.folder.chmod(0o700)
-    _forget_stale(place)
-    user.chown(place.folder)
-    copied = place.folder / installed.bindir.parent.parent.name
-    shutil.rmtree(copied, ignore_errors=True)
-    shutil.rmtree(copied.with_name(f"{copied.name}.libs"), ignore_errors=True)
-    binaries = readable_copy(installed, user, place.folder)
-    if not (place.data / "PG_VERSION").exists():
-        options = "-U postgres --auth-local=trust --auth-host=reject -E UTF8 --locale=C"
-        _run([str(binaries.program("initdb")), "-D", str(place.data), *options.split()], user)
-    _run(_pg_ctl(binaries.program("pg_ctl"), place), user, log=place.log)
-
-
-def _pg_ctl(program: Path, place: _Place) -> list[str]:
-    options = (
-        f"-c listen_addresses='' -c unix_socket_directories='{place.folder}' "
-        "-c unix_socket_permissions=0700 -c port=5432"
-    )
-    return [
-        *(str(program), "start", "-w", "-s", "-D", str(place.data)),
-        *("-l", str(place.log), "-o", options),
-    ]
-
-
-def _run(command: list[str], user: object, log: Path | None = None) -> None:
-    arguments = getattr(user, "arguments", {})
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("PG")}
-    done = subprocess.run(
-        command,
-        env={**environment, "LC_ALL": "C", "TZ": "UTC"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,  # a pipe would stay open as long as the server runs
-        stderr=subprocess.DEVNULL if log else subprocess.PIPE,
-        text=True,
-        **arguments,
-    )
-    if done.returncode != 0:
-        message = log.read_text(errors="replace") if log and log.exists() else done.stderr or ""
-        raise ConnectError(
-            "the development server did not start",
-            detail="\n".join(message.strip().splitlines()[-10:]),
-            next_step="See its log, or start over: dbwarden dev-server stop --remove",
-        )
-
-
-async def _make_databases(place: _Place, names: Sequence[str]) -> None:
+async def _make_databases(folder: Path, names: Sequence[str]) -> None:
     import asyncpg
 
     from dbwarden.dialects.postgresql.sql.quoting import identifier
 
-    raw = await asyncpg.connect(
-        host=str(place.folder), port=5432, user="postgres", database="postgres"
-    )
+    raw = await asyncpg.connect(host=str(folder), port=5432, user="postgres", database="postgres")
     try:
         there = {row["datname"] for row in await raw.fetch("SELECT datname FROM pg_database")}
         for name in names:
@@ -222,49 +146,24 @@ async def _make_databases(place: _Place, names: Sequence[str]) -> None:
         raw.terminate()
 
 
-def _forget_stale(place: _Place) -> None:
-    """Remove the pid file of a dead server whose pid now belongs to another process.
-
-    The server would refuse to start.
-    """
-    file = place.data / "postmaster.pid"
-    try:
-        pid = int(file.read_text().splitlines()[0])
-        if "postgres" not in Path("/proc", str(pid), "comm").read_text():
-            file.unlink()
-    except (OSError, ValueError, IndexError):  # no such file or process, or no Linux
-        pass
-
-
 def _stop(root: Path, remove: bool) -> DevServer:
-    from dbwarden.dialects.postgresql.scratch.binaries import find_binaries, readable_copy, runner
+    from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 
-    place = _place(root)
-    if is_listening(place.folder):
-        user = runner()
-        binaries = find_binaries()
-        copied = (
-            place.folder / binaries.bindir.parent.parent.name / binaries.bindir.parent.name / "bin"
-        )
-        program = copied / "pg_ctl" if copied.is_dir() else binaries.program("pg_ctl")
-        if not user.can_run(program):
-            program = readable_copy(binaries, user, place.folder).program("pg_ctl")
-        _run([str(program), "stop", "-w", "-m", "fast", "-D", str(place.data)], user)
+    folder = _folder_of(root)
+    server = EmbeddedServer(folder=folder)
+    server.stop()
     (root / ADDRESS).unlink(missing_ok=True)
     if remove:
-        shutil.rmtree(place.folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         (root / _OUTSIDE).unlink(missing_ok=True)
-    return DevServer(running=False, data=place.data)
+    return DevServer(running=False, data=server.data)
 
 
 def _status(root: Path, names: Sequence[str]) -> DevServer:
-    place = _place(root)
-    folder = address_of(root)
-    if folder is None or not is_listening(folder):
-        return DevServer(running=False, data=place.data)
-    return DevServer(
-        running=True, data=place.data, urls=tuple(url_in(folder, name) for name in names)
-    )
+    folder = _folder_of(root)
+    running = address_of(root) is not None and is_listening(folder)
+    urls = tuple(url_in(str(folder), name) for name in names) if running else ()
+    return DevServer(running=running, data=folder / "data", urls=urls)
 
 
 def require_embedded(databases: Sequence[DatabaseConfig]) -> None:

@@ -208,6 +208,7 @@ def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:
 
 
 def _copy(source: Path, target: Path, runner: Runner) -> None:
+    shutil.rmtree(target, ignore_errors=True)  # of an earlier version
     shutil.copytree(source, target, symlinks=True)
     for folder, _, files in os.walk(target):
         runner.chown(Path(folder))

@@ -13,7 +13,10 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from dbwarden.dialects.postgresql.scratch.binaries import Binaries, Runner
+from dbwarden.files.locks import try_lock, wait_for_lock
 
 KEPT = 3
 """Number of cached archives of 40 MB each; the oldest are deleted first."""
@@ -22,18 +25,10 @@ _PATTERN = "initdb-*.tar"
 _WHOLE = ("PG_VERSION", "global/pg_control", "base/1/PG_VERSION")
 
 
-def cache_folder() -> Path | None:
-    """Return this user's cache folder, as in the XDG Base Directory Specification."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    home = os.path.expanduser("~")
-    folder = named if os.path.isabs(named) else os.path.join(home, ".cache")
-    return Path(folder) / "dbwarden" if os.path.isabs(folder) else None
-
-
 def archive_of(binaries: Binaries, options: Sequence[str]) -> Path | None:
     """Return the path of the archive for *binaries* with these initdb *options*."""
-    folder = cache_folder()
-    if folder is None or shutil.which("tar") is None:
+    folder = user_cache_path("dbwarden", appauthor=False)
+    if not folder.is_absolute() or shutil.which("tar") is None:
         return None
     made_by = binaries.program("initdb").stat()
     parts = (binaries.version, str(binaries.bindir), str(made_by.st_mtime_ns), *options)
@@ -62,8 +57,6 @@ def unpack(archive: Path, data: Path, runner: Runner) -> bool:
 
 def keep(data: Path, archive: Path) -> None:
     """Save the folder *data*, on which no server has run yet, as *archive*."""
-    import fcntl  # missing on Windows, which must reach a clear error instead
-
     draft = archive.with_name(f".{archive.name}.{os.getpid()}")
     try:
         there = next(folder for folder in archive.parents if folder.exists())
@@ -72,7 +65,7 @@ def keep(data: Path, archive: Path) -> None:
         archive.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _forget_drafts(archive.parent)
         with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
-            fcntl.flock(written, fcntl.LOCK_EX)
+            wait_for_lock(written.fileno())
             command = ["tar", "-c", "-f", "-", "-C", str(data), "."]
             packed = subprocess.run(command, stdout=written, stderr=subprocess.DEVNULL, check=False)
         if packed.returncode == 0:
@@ -96,12 +89,10 @@ def _is_private(path: Path) -> bool:
 
 def _forget_drafts(folder: Path) -> None:
     """Remove the drafts of killed processes, whose locks are free."""
-    import fcntl
-
     for draft in folder.glob(f".{_PATTERN}.*"):
         with suppress(OSError), draft.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            draft.unlink()
+            if try_lock(file.fileno()):
+                draft.unlink()
 
 
 def _forget_oldest(folder: Path) -> None:

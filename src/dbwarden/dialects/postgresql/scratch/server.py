@@ -1,8 +1,9 @@
-"""Run an embedded PostgreSQL server that starts quickly and ends with our process.
+"""Run an embedded PostgreSQL server that starts quickly and usually ends with our process.
 
 A small shell script runs the server and holds the reading end of a pipe from us. When our process
 ends for any reason (even ``kill -9``), the pipe closes, and the script stops the server and removes
-its folder. This needs neither ``atexit`` nor a later cleanup.
+its folder. This needs neither ``atexit`` nor a later cleanup. The script of a server that outlives
+us is killed once the server is ready.
 """
 
 import os
@@ -11,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from urllib.parse import quote
 import anyio
 import anyio.to_thread
 
-from dbwarden.dialects.postgresql.scratch import data_folder_cache as template
+from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.dialects.postgresql.scratch.binaries import (
     Binaries,
     Runner,
@@ -28,21 +29,29 @@ from dbwarden.dialects.postgresql.scratch.binaries import (
     readable_copy,
 )
 from dbwarden.dialects.postgresql.scratch.binaries import runner as find_runner
+from dbwarden.dialects.postgresql.scratch.data_folder import (
+    STOPPED_WITHIN,
+    check_data,
+    is_ready,
+    make_data,
+    server_environment,
+    server_pid,
+    signal_process,
+    stop_server,
+)
 from dbwarden.dialects.postgresql.scratch.server_folders import (
+    make_private,
     memory_folder,
     open_folder,
     owned_folder,
     sweep,
 )
 from dbwarden.dialects.postgresql.sql.quoting import identifier
-from dbwarden.errors import ConnectError, UsageError
+from dbwarden.errors import ConnectError
 from dbwarden.files.disk import open_private
 
 READY_WITHIN = 30.0
 """Seconds to wait until a server is ready."""
-
-STOPPED_WITHIN = 10.0
-"""Seconds to wait for a graceful shutdown before the server is killed."""
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -82,6 +91,9 @@ exit $status
 """
 
 
+_DETACHED = '"$@" </dev/null & wait'
+
+
 class EmbeddedServer:
     """A PostgreSQL server on this machine, reachable from this machine only.
 
@@ -92,26 +104,30 @@ class EmbeddedServer:
         self,
         *,
         data: Path | None = None,
+        folder: Path | None = None,
         settings: Mapping[str, str] = MappingProxyType({}),
         tcp: bool = False,
     ) -> None:
         """Initialize without I/O.
 
         Args:
-            data: A folder for persistent databases, created if missing. ``None`` is a temporary
-                server, whose files are in memory if there is enough.
+            data: A folder for persistent databases, created if missing.
+            folder: A folder for everything, created if missing, of a server with persistent
+                databases that outlives our process, on port 5432. Without *data* and *folder* the
+                server is temporary, and its files are in memory if there is enough.
             settings: Server settings that override the default ones.
             tcp: Also listen on a free port of 127.0.0.1. Every user of this machine can connect
                 there as superuser without a password. By default the server listens only on
                 a Unix socket in a private folder.
         """
-        self.throw_away = data is None
+        self.throw_away = data is None and folder is None
         self.tcp = tcp
-        self.port = 0
+        self.port = 0 if folder is None else DEFAULT_PORT
         self.binaries: Binaries | None = None
         self._settings = settings
         self._data = data
-        self._folder: Path | None = None
+        self._folder = folder
+        self._outlives = folder is not None
         self._runner = Runner()
         self._keeper: subprocess.Popen[bytes] | None = None
         self._owner: int | None = None
@@ -148,12 +164,14 @@ class EmbeddedServer:
             UsageError: No PostgreSQL was found, or the data folder has another version.
             ConnectError: It did not start; with the end of its log.
         """
-        if self._folder is None:
+        if self.binaries is None:
             self._prepare()
         for _ in range(5):
             self.port = self.port or _free_port()
             self._launch()
             if self._wait_until_ready():
+                if self._outlives:
+                    self._detach()
                 return
             # Another process took the port before the server did.
             if "Address already in use" not in self.log:
@@ -163,19 +181,19 @@ class EmbeddedServer:
         raise ConnectError("the embedded PostgreSQL did not start", detail=detail)
 
     def stop(self) -> None:
-        """Stop the server and remove the folder of a temporary one. Never raises."""
+        """Stop the server and remove its temporary folder. Never raises if it ends with us."""
         if self.throw_away:
             self.crash()  # the data is discarded, so no checkpoint is needed
         self.halt()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
         if self._owner is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
             os.close(self._owner)
-            self._owner = None
+            self._folder = self._owner = self.binaries = None
 
     def halt(self) -> None:
         """Stop the server and keep its folder, so that ``start`` can resume it."""
+        if self._outlives:
+            stop_server(self.data)
         keeper, self._keeper = self._keeper, None
         if keeper is None or keeper.stdin is None:
             return
@@ -196,9 +214,17 @@ class EmbeddedServer:
             self._end(keeper)
             keeper.stdin.close()
 
+    def _detach(self) -> None:
+        """Kill the script and leave the server running."""
+        keeper, self._keeper = self._keeper, None
+        assert keeper is not None and keeper.stdin is not None
+        keeper.kill()
+        keeper.wait()
+        keeper.stdin.close()
+
     def _end(self, keeper: subprocess.Popen[bytes]) -> None:
-        if (server := self._server_pid()) is not None:
-            _signal(server, signal.SIGQUIT)
+        if (server := server_pid(self.data)) is not None:
+            signal_process(server, signal.SIGQUIT)
         try:
             keeper.wait(STOPPED_WITHIN)
         except subprocess.TimeoutExpired:
@@ -208,56 +234,19 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         self._runner = find_runner()
         found = find_binaries()
-        parent = (memory_folder() if self.throw_away else None) or open_folder()
-        sweep(parent)
-        self._folder, self._owner = owned_folder(parent)
-        self._runner.chown(self._folder)
-        self.binaries = readable_copy(found, self._runner, self._folder)
-        if (self.data / "PG_VERSION").exists():
-            self._check_data()
+        if self._outlives:
+            make_private(self.folder, self._runner)
         else:
-            self._make_data(found)
-
-    def _make_data(self, found: Binaries) -> None:
-        if self._data is not None:
-            self._data.mkdir(parents=True, exist_ok=True)
-            self._runner.chown(self._data)
-        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        options.append("--no-instructions")
-        archive = template.archive_of(found, options) if self.throw_away else None
-        if archive is not None and template.unpack(archive, self.data, self._runner):
-            return
-        self._initdb(options)
-        if archive is not None:
-            template.keep(self.data, archive)
-
-    def _initdb(self, options: Sequence[str]) -> None:
-        assert self.binaries is not None
-        made = subprocess.run(
-            [str(self.binaries.program("initdb")), "-D", str(self.data), *options],
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            **self._runner.arguments,
-        )
-        if made.returncode != 0:
-            raise ConnectError(
-                f"initdb could not make a PostgreSQL data folder in {self.data}",
-                detail=made.stderr.strip(),
-            )
-
-    def _check_data(self) -> None:
-        assert self.binaries is not None
-        made_by = (self.data / "PG_VERSION").read_text().strip()
-        if made_by != str(self.binaries.major):
-            raise UsageError(
-                f"{self.data} was made by PostgreSQL {made_by}, "
-                f"but the server here is {self.binaries.version}",
-                next_step="Remove the folder, or set DBWARDEN_POSTGRES_BIN to that version.",
-            )
-        if (running := self._server_pid()) is not None and _signal(running, 0):
-            raise UsageError(f"a server already runs on {self.data} (pid {running})")
+            parent = (memory_folder() if self.throw_away else None) or open_folder()
+            sweep(parent)
+            self._folder, self._owner = owned_folder(parent)
+            self._runner.chown(self._folder)
+        self.binaries = readable_copy(found, self._runner, self.folder)
+        if (self.data / "PG_VERSION").exists():
+            check_data(self.data, self.binaries)
+        else:
+            cache_of = found if self.throw_away else None
+            make_data(self.data, self.binaries, self._runner, cache_of=cache_of)
 
     def _launch(self) -> None:
         assert self.binaries is not None
@@ -279,8 +268,8 @@ class EmbeddedServer:
         with open(log_file, "wb") as log:
             log.truncate()
             self._keeper = subprocess.Popen(
-                ["/bin/sh", "-c", _KEEPER, removed, *command],
-                env=_environment(),
+                ["/bin/sh", "-c", _DETACHED if self._outlives else _KEEPER, removed, *command],
+                env=server_environment(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -294,16 +283,11 @@ class EmbeddedServer:
         assert self._keeper is not None
         deadline = time.monotonic() + READY_WITHIN
         while self._keeper.poll() is None and time.monotonic() < deadline:
-            lines = _lines(self.data / "postmaster.pid")
-            if len(lines) >= 8 and lines[7].strip() == "ready":
+            if is_ready(self.data):
                 return True
             time.sleep(0.005)
         self.crash()
         return False
-
-    def _server_pid(self) -> int | None:
-        lines = _lines(self.data / "postmaster.pid")
-        return int(lines[0]) if lines else None
 
     async def create_database(self, name: str, *, template: str | None = None) -> str:
         """Create a database, optionally as a copy of *template*, and return its URL."""
@@ -348,31 +332,8 @@ async def embedded_server(
             await anyio.to_thread.run_sync(server.stop)
 
 
-def _environment() -> dict[str, str]:
-    """Return our environment with a fixed locale and time zone, and without PG variables."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def _signal(pid: int, number: int) -> bool:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it exists and belongs to another user
-        return True
-    return True

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dbwarden.dialects.postgresql.scratch.binaries import Runner
 from dbwarden.errors import DBWardenError
 from dbwarden.files.disk import open_private
+from dbwarden.files.locks import try_lock, wait_for_lock
 
 PREFIX = "dbwarden-postgresql-"
 _OWNER = "owner"
@@ -64,11 +66,17 @@ def _free_memory() -> Iterator[int]:
 
 def claim(folder: Path) -> int:
     """Mark *folder* as ours until the returned file descriptor is closed."""
-    import fcntl  # here and below: missing on Windows, which must reach a clear error instead
-
     descriptor = open_private(folder / _OWNER, os.O_CREAT | os.O_RDWR)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    wait_for_lock(descriptor)
     return descriptor
+
+
+def make_private(folder: Path, runner: Runner) -> None:
+    """Create *folder* for *runner*, who alone can enter it; one of another user is refused."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    runner.refuse_foreign(folder)
+    folder.chmod(0o700)
+    runner.chown(folder)
 
 
 def owned_folder(parent: Path) -> tuple[Path, int]:
@@ -91,16 +99,13 @@ def sweep(parent: Path) -> None:
     being created, or its removal was interrupted. The first process that locks the file owns the
     folder; see ``owned_folder``.
     """
-    import fcntl
-
     for folder in parent.glob(f"{PREFIX}*"):
         try:
             descriptor = _owner_of(folder)
         except OSError:  # owned by another user, or removed
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink:
+            if try_lock(descriptor) and os.fstat(descriptor).st_nlink:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError:
             continue

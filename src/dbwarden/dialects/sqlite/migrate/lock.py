@@ -1,9 +1,7 @@
 """Take the migration lock of an SQLite database: a lock of the operating system on a file.
 
 The file ``<database>.dbwarden-lock`` exists while a migrator holds the lock, and names the holder.
-A killed migrator leaves the file behind, but not the lock. The lock is taken with ``flock``, so
-two connections of one process exclude each other too, and the kernel releases it when the process
-ends.
+A killed migrator leaves the file behind, but not the lock.
 
 The holder unlinks the file before it releases the lock. So a migrator that gets the lock compares
 its open file with the one that has the name now, and starts over if they differ.
@@ -17,7 +15,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,43 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from dbwarden.files.disk import open_private
+from dbwarden.files.locks import try_lock, unlock
 from dbwarden.migration_history import LockHolder
 
 SUFFIX = ".dbwarden-lock"
 
 _SHOWN = 300
 """The number of characters of a statement that the lock file shows."""
-
-if sys.platform == "win32":  # pragma: no cover - our machines run Linux
-    import msvcrt
-
-    _FAR = 1 << 30
-    """The locked byte, far after the content, because Windows cannot read locked bytes."""
-
-    def _try_lock(descriptor: int, *, shared: bool) -> bool:
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        os.lseek(descriptor, _FAR, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int, *, shared: bool) -> bool:
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +101,7 @@ class LockFile:
         """
         descriptor = open_private(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if _try_lock(descriptor, shared=False) and has_name(descriptor, self.path):
+            if try_lock(descriptor) and has_name(descriptor, self.path):
                 self._descriptor, descriptor = descriptor, -1
         finally:
             if descriptor >= 0:
@@ -169,7 +136,7 @@ class LockFile:
         try:
             with contextlib.suppress(OSError):  # Windows does not unlink open files
                 os.unlink(self.path)
-            _unlock(descriptor)
+            unlock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -212,8 +179,8 @@ class LockFile:
         except OSError:
             return False, None
         try:
-            if _try_lock(descriptor, shared=True):
-                _unlock(descriptor)
+            if try_lock(descriptor, shared=True):
+                unlock(descriptor)
                 return False, None
             for _ in range(5):
                 mark = Mark.decode(_read(descriptor))
