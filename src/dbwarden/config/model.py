@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dbwarden.config.embedded import embedded_url
+from dbwarden.config.options import EMBEDDED, KEYWORDS, OPTIONS
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.migration_history import DEFAULT_TABLE
@@ -19,11 +20,7 @@ if TYPE_CHECKING:
 UrlSource = str | Secret[Any] | Callable[[], str | Awaitable[str]] | Any
 """A URL, a ``sqlalchemy.URL``, or a plain or async function that returns one at connect time."""
 
-URL_OPTIONS = ("database_url", "migration_url", "dev_database_url", "scratch")
-
-EMBEDDED = "embedded"
-"""The value of ``dev_database_url`` that selects the embedded PostgreSQL server."""
-_WORDS = ("auto", EMBEDDED)
+URL_OPTIONS = tuple(option.name for option in OPTIONS.values() if option.url)
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE, without importing inspect
 
@@ -146,7 +143,7 @@ class DatabaseConfig:
     def display(self, option: str) -> str | None:
         """Return *option*, a URL or a keyword, as text without its password."""
         source = getattr(self, option)
-        if source is None or source in _WORDS:
+        if source is None or source in KEYWORDS:
             return None if source is None else str(source.reveal())
         if callable(source):
             return f"<given by {name_of(source)}>"

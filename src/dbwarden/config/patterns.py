@@ -11,6 +11,7 @@ from typing import Any
 
 from dbwarden.config.checks import Check, Problem, is_url, seconds, shown, text
 from dbwarden.config.names import LONGEST, problem_of_name
+from dbwarden.config.options import OPTIONS
 from dbwarden.config.registry import TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
 from dbwarden.config.urls import DatabaseURL, read_url
@@ -101,7 +102,7 @@ def _url_patterns(given: dict[str, object], problems: Problems) -> Iterator[tupl
     """Take the URLs with the field out of *given*, and yield them."""
     for name in _URLS:
         url = given.get(name)
-        if url in (None, "") or (name == "dev_database_url" and url == "embedded"):
+        if url in (None, "") or (url in OPTIONS[name].keywords):
             continue
         if not isinstance(url, str):
             problems.append((name, f"must be text with {FIELD} in it, not {shown(url)}"))

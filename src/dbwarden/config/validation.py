@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from dbwarden.config.checks import CHECKS, Problem, is_unset
-from dbwarden.config.model import EMBEDDED, DatabaseConfig, contradicting_time
+from dbwarden.config.checks import Problem
+from dbwarden.config.model import DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
+from dbwarden.config.options import EMBEDDED, KEYWORDS, OPTIONS
 from dbwarden.config.patterns import (
     TENANT_OPTIONS,
     PatternDraft,
@@ -141,13 +142,13 @@ def _check_sample(sample: Draft) -> Iterator[tuple[str, str]]:
 
 def _check_options(declaration: Declaration) -> Iterator[tuple[str, str]]:
     for name in declaration.options:
-        if name not in CHECKS:
+        if name not in OPTIONS:
             is_tenants = name in TENANT_OPTIONS
-            hint = " of database_config" if is_tenants else did_you_mean(name, CHECKS)
+            hint = " of database_config" if is_tenants else did_you_mean(name, OPTIONS)
             yield name, f"there is no such option{hint}"
-    for name in ("database_name", "database_url"):
-        if name not in declaration.options:
-            yield name, "is missing"
+    for option in OPTIONS.values():
+        if option.required and option.name not in declaration.options:
+            yield option.name, "is missing"
 
 
 def _read_values(
@@ -155,10 +156,11 @@ def _read_values(
 ) -> Iterator[tuple[str, str]]:
     """Fill *values* with the valid values, and yield the problems of the others."""
     for name, given in declaration.options.items():
-        if name not in CHECKS or is_unset(name, given):
+        option = OPTIONS.get(name)
+        if option is None or option.is_unset(given):
             continue
         try:
-            value = CHECKS[name](given, root)
+            value = option.check(given, root)
         except Problem as problem:
             yield name, str(problem)
         else:
@@ -172,11 +174,11 @@ def _read_urls(
 
     def read(name: str, kind: str, *, infers: bool = False) -> DatabaseURL | None:
         source = values.get(name)
-        if name not in values or callable(source) or (source in _KEYWORDS and name != _URL):
+        if name not in values or callable(source) or (source in KEYWORDS and name != _URL):
             return None
         parsed = read_url(source, root)
         if not isinstance(parsed, DatabaseURL):
-            hint = suggest_keywords(source, _KEYWORDS_OF.get(name, ()))
+            hint = suggest_keywords(source, OPTIONS[name].keywords)
             problems.append((name, parsed + hint))
             return None
         if infers:
@@ -200,8 +202,6 @@ def _read_urls(
 
 
 _URL = "database_url"
-_KEYWORDS = ("auto", EMBEDDED)
-_KEYWORDS_OF = {"scratch": _KEYWORDS, "dev_database_url": (EMBEDDED,)}
 
 
 def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -383,17 +383,11 @@ def _ledger_target(draft: Draft) -> str | None:
 def _build_config(draft: Draft, primary: Draft | None, root: Path, *, only: bool) -> DatabaseConfig:
     """Build a configuration; *only* makes it the default, and a replica inherits from *primary*."""
     shared = primary.values if primary else {}
-    values = {name: shared[name] for name in _SHARED if name in shared} | draft.values
+    inherited = {name: value for name, value in shared.items() if OPTIONS[name].inherited}
+    values = inherited | draft.values
     owner = primary or draft
     values.setdefault("migrations_dir", _default_folder(owner.values["database_name"], root))
     values["default"] = values.get("default", False) or only
     if primary is not None:
         values["primary"] = _build_config(primary, None, root, only=only)
     return DatabaseConfig(root=root, **values)
-
-
-_SHARED = (
-    *("migrations_dir", "ledger_table", "ledger_schema"),
-    *("dev_database_url", "dev_database_type"),
-)
-"""The options that a replica inherits from its primary."""

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from dbwarden.config.checks import CHECKS
+from dbwarden.config import checks
+from dbwarden.config.checks import Problem
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.options import OPTIONS, Option
+from dbwarden.config.patterns import TENANT_OPTIONS
 from dbwarden.config.registry import (
     DatabaseOptions,
     Declaration,
     Registry,
+    TenantOptions,
     collecting,
     database_config,
 )
@@ -70,7 +74,10 @@ def test_every_default_is_the_one_the_model_states() -> None:
 
 def test_every_option_is_typed_checked_and_kept() -> None:
     options = set(typing.get_type_hints(DatabaseOptions))
-    assert options == set(CHECKS)
+    assert options == set(OPTIONS)
+    assert DatabaseOptions.__required_keys__ == {
+        option.name for option in OPTIONS.values() if option.required
+    }
     assert options == {field.name for field in dataclasses.fields(DatabaseConfig)} - {
         "root",
         "dev",
@@ -78,6 +85,26 @@ def test_every_option_is_typed_checked_and_kept() -> None:
         "primary",
         "project",
     }
+
+
+def test_tenants_have_the_options_that_the_table_says() -> None:
+    options = set(typing.get_type_hints(TenantOptions))
+    assert options - set(TENANT_OPTIONS) == {
+        option.name for option in OPTIONS.values() if option.tenants
+    }
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
+def test_the_type_allows_none_where_the_table_does(option: Option) -> None:
+    if option.check is checks.source:
+        return  # its type allows any object
+    hint = typing.get_type_hints(DatabaseOptions)[option.name]
+    try:
+        option.check(None, ROOT)
+        accepted = True
+    except Problem:
+        accepted = option.is_unset(None)
+    assert (type(None) in typing.get_args(hint)) is accepted
 
 
 def test_every_option_reaches_the_configuration() -> None:

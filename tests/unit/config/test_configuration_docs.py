@@ -7,18 +7,21 @@ from pathlib import Path
 import pytest
 
 from dbwarden.config import libpq
-from dbwarden.config.checks import CHECKS
 from dbwarden.config.loading import load_project
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import RESERVED
+from dbwarden.config.options import OPTIONS
 
 TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
-OPTIONS = TEXT.partition("## Options")[2].partition("## URLs")[0]
-ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", OPTIONS, re.MULTILINE))
+TABLE = TEXT.partition("## Options")[2].partition("## URLs")[0]
+ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", TABLE, re.MULTILINE))
 
 
-def test_every_option_has_its_row() -> None:
-    assert sorted(ROWS) == sorted(CHECKS)
+def test_every_option_has_its_row_in_the_order_of_the_table() -> None:
+    assert list(ROWS) == list(OPTIONS)
+    assert [name for name, default in ROWS.items() if default == "required"] == [
+        option.name for option in OPTIONS.values() if option.required
+    ]
 
 
 def test_every_default_is_the_one_that_holds() -> None:
