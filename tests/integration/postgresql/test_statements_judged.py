@@ -10,7 +10,7 @@ from dbwarden.dialects.base import Statement
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
 from tests.integration.postgresql.helpers import admin
-from tests.unit.dialects.postgresql_statements import ACCEPTED, HARD, REFUSED, SETUP
+from tests.unit.dialects.postgresql.migrate.statements import ACCEPTED, HARD, REFUSED, SETUP
 
 NOT_IN_A_TRANSACTION = "25001"
 SYNTAX_ERROR = "42601"

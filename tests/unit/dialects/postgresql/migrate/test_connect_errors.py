@@ -143,3 +143,16 @@ def test_a_server_past_its_end_of_life_is_refused() -> None:
         f"primary: {place_of(URL)} runs PostgreSQL 13, but dbwarden needs 14 or newer"
     )
     assert refused.next_step == "Upgrade the server (pg_upgrade) to PostgreSQL 14 or newer."
+
+
+def test_the_environment_completes_the_host_and_port_of_the_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PGHOST", raising=False)
+    monkeypatch.delenv("PGPORT", raising=False)
+    assert place_of(parse_url("postgresql:///shop")) == "localhost:5432"
+    monkeypatch.setenv("PGHOST", "db.internal")
+    monkeypatch.setenv("PGPORT", "6432")
+    assert place_of(parse_url("postgresql:///shop")) == "db.internal:6432"
+    assert place_of(parse_url("postgresql://h/shop")) == "h:6432"
+    assert place_of(parse_url("postgresql://h:1/shop")) == "h:1"

@@ -15,7 +15,7 @@ from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Version
-from tests.unit.dialects.postgresql_statements import (
+from tests.unit.dialects.postgresql.migrate.statements import (
     ACCEPTED,
     HARD,
     REFUSED,

@@ -12,7 +12,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.names import RESERVED
 from dbwarden.config.options import OPTIONS
 
-TEXT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 TABLE = TEXT.partition("## Options")[2].partition("## URLs")[0]
 ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", TABLE, re.MULTILINE))
 

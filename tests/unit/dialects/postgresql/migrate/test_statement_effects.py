@@ -20,7 +20,7 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     probe_of,
 )
 from dbwarden.dialects.postgresql.sql.lexer import Token, tokens
-from tests.unit.dialects.postgresql_statements import HARD, REFUSED
+from tests.unit.dialects.postgresql.migrate.statements import HARD, REFUSED
 
 
 def name(text: str) -> QualifiedName:

@@ -7,7 +7,7 @@ from dbwarden.dialects.postgresql.sql.splitting import steps
 from dbwarden.files.folder import read_folder
 from dbwarden.types import DatabaseName
 
-PAGE = Path(__file__).parents[3] / "docs" / "migration-files.md"
+PAGE = Path(__file__).parents[2] / "docs" / "migration-files.md"
 
 
 def test_every_file_on_the_page_can_be_read_and_cut_into_steps(tmp_path: Path) -> None:
