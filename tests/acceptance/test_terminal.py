@@ -168,6 +168,16 @@ def test_what_a_command_is_at_is_shown_and_taken_away(project: Path) -> None:
     assert shown[-1].startswith("Wrote migrations/")
 
 
+def test_the_progress_of_each_database_is_shown_and_taken_away(project: Path) -> None:
+    person = AtTerminal(project, "migrate", term="xterm")
+    assert person.ended() == 0
+    shown = person.seen.replace("\r", "")
+    assert f"\x1b[Kprimary  [{' ' * 24}] 0/?  0:00" in shown
+    before, after = shown.rsplit("\x1b[1F\x1b[J", 1)
+    assert "migrated" not in before
+    assert "primary   migrated  0001" in after
+
+
 def test_questions_are_wrapped_between_words(project: Path) -> None:
     person = AtTerminal(project, "make-migrations", "-m", "age")
     person.until("> ")

@@ -1,48 +1,61 @@
-"""Show a line per database, or one bar for many. Imported on a terminal only."""
+"""Show a line per database at the bottom of the terminal, or one line for many."""
 
+import asyncio
+import shutil
+import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
-
+from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
 
 MOST_LINES = 12
-"""More databases than this share one bar."""
+"""More databases than this share one line."""
+
+_REFRESH = 0.1
+"""Seconds between two refreshes. Events do not refresh, because a fleet emits thousands."""
+
+_BAR = 24
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """The progress of one database or of all; ``total`` is ``None`` while it is unknown."""
+
+    label: str
+    total: int | None = None
+    done: int = 0
+    doing: str = ""
+
+    def text(self, seconds: float, label_width: int) -> str:
+        """Return the line to show after *seconds*."""
+        filled = _BAR * self.done // self.total if self.total else 0
+        total = "?" if self.total is None else str(self.total)
+        minutes, rest = divmod(int(seconds), 60)
+        bar = f"[{'#' * filled:<{_BAR}}] {self.done}/{total}"
+        return f"{self.label:<{label_width}}  {bar}  {minutes}:{rest:02}  {self.doing}"
 
 
 class Live:
-    """The progress of each database, on the last lines of the terminal."""
+    """The progress of each database, on the last lines of the terminal, inside a block."""
 
     def __init__(self, databases: Sequence[str]) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[doing]}", style="dim"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._own: dict[str, TaskID] = {}
-        self._all: TaskID | None = None
-        if len(databases) <= MOST_LINES:
-            self._own = {n: self._progress.add_task(n, total=None, doing="") for n in databases}
+        room = min(MOST_LINES, shutil.get_terminal_size().lines - 2)
+        self._own: dict[str, Line] = {}
+        self._all: Line | None = None
+        if len(databases) <= room:
+            self._own = {name: Line(label=on_one_line(name)) for name in databases}
         else:
-            self._all = self._progress.add_task("databases", total=len(databases), doing="")
+            self._all = Line(label="databases", total=len(databases))
+        self._began = time.monotonic()
+        self._shown = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> "Live":
-        self._progress.start()
+        self._tick()
         return self
 
     def __exit__(
@@ -51,24 +64,50 @@ class Live:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._write("\x1b[J")
 
     def on_event(self, event: Event) -> None:
-        """Show *event* on the line of its database."""
+        """Note *event* for the line of its database."""
         database = str(event.fields.get("database", ""))
         if event.name == "outcome" and event.fields["last"] and self._all is not None:
-            self._progress.update(self._all, advance=1, doing=database)
-        task = self._own.get(database)
-        if task is None:
-            return
-        match event.name:
-            case "planned":
-                self._progress.update(task, total=event.fields["migrations"])
-            case "migration_applied" | "migration_rolled_back":
-                self._progress.update(task, advance=1, doing=str(event.fields["version"]))
-            case "waiting_for_lock":
-                self._progress.update(task, doing="waiting for another migrator")
-            case "outcome":
-                self._progress.update(task, total=1, completed=1, doing=event.fields["state"])
-            case _:
-                pass
+            self._all.done += 1
+            self._all.doing = database
+        if (line := self._own.get(database)) is not None:
+            _update(line, event)
+
+    def _tick(self) -> None:
+        self._draw()
+        self._timer = asyncio.get_running_loop().call_later(_REFRESH, self._tick)
+
+    def _draw(self) -> None:
+        lines = [self._all] if self._all is not None else list(self._own.values())
+        width = shutil.get_terminal_size().columns - 1
+        longest = max((len(line.label) for line in lines), default=0)
+        seconds = time.monotonic() - self._began
+        texts = [on_one_line(line.text(seconds, longest))[:width] for line in lines]
+        self._write("".join(f"\x1b[K{text}\n" for text in texts))
+        self._shown = len(texts)
+
+    def _write(self, text: str) -> None:
+        """Write *text* over the lines that are shown."""
+        back = f"\x1b[{self._shown}F" if self._shown else ""
+        with suppress(OSError):  # the terminal was closed
+            sys.stderr.write(back + text)
+            sys.stderr.flush()
+
+
+def _update(line: Line, event: Event) -> None:
+    match event.name:
+        case "planned":
+            line.total = event.fields["migrations"]
+        case "migration_applied" | "migration_rolled_back":
+            line.done += 1
+            line.doing = str(event.fields["version"])
+        case "waiting_for_lock":
+            line.doing = "waiting for another migrator"
+        case "outcome":
+            line.total, line.done, line.doing = 1, 1, event.fields["state"]
+        case _:
+            pass

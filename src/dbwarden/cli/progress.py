@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dbwarden import telemetry
 from dbwarden.cli import output
+from dbwarden.cli.live_display import Live
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
@@ -25,9 +26,7 @@ def show_progress(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Gene
     """Show the progress of *databases* on stderr while the block runs."""
     if not enabled:
         yield
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        from dbwarden.cli.live_display import Live
-
+    elif _has_last_lines():
         live = Live([config.database_name for config in databases])
         with live, telemetry.listening(live.on_event):
             yield
@@ -43,8 +42,7 @@ def show_activity(*, enabled: bool) -> Generator[None]:
 
     Prompts and results first clear that line with :func:`wipe`.
     """
-    dumb = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
-    if not enabled or dumb or telemetry.writes():
+    if not enabled or not _has_last_lines():
         yield
         return
     try:
@@ -52,6 +50,12 @@ def show_activity(*, enabled: bool) -> Generator[None]:
             yield
     finally:
         wipe()
+
+
+def _has_last_lines() -> bool:
+    """Return whether stderr is a terminal whose last lines only progress uses."""
+    dumb = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+    return not dumb and not telemetry.writes()
 
 
 _WIPE = "\r\x1b[K"
