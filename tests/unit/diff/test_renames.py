@@ -20,6 +20,7 @@ from dbwarden.schema import (
     QualifiedName,
     Ref,
     Schema,
+    Sequence,
     Table,
     Unique,
     View,
@@ -27,6 +28,7 @@ from dbwarden.schema import (
 )
 
 USERS, POSTS = QualifiedName("public", "users"), QualifiedName("public", "posts")
+PEOPLE = QualifiedName("public", "people")
 MOOD = QualifiedName("public", "mood")
 KEY = PrimaryKey(name="users_pkey", columns=("nick",))
 SCHEMA = Schema(
@@ -186,3 +188,21 @@ def test_names_that_go_round_through_three_tables_cost_one_more_rename() -> None
     assert [type(change) for change in changes] == [Rename] * 4
     assert sum(change.aside for change in changes if isinstance(change, Rename)) == 1
     assert apply_renames(one, [c for c in changes if isinstance(c, Rename)]) == other
+
+
+def test_the_sequence_behind_a_serial_follows_its_table() -> None:
+    def sequence(owner: QualifiedName) -> Sequence:
+        return Sequence(
+            name=QualifiedName("public", f"{owner.name}_id_seq"),
+            owned_by=Ref(ObjectKind.COLUMN, "public", owner.name, "id"),
+        )
+
+    users = Table(name=USERS, columns=(Column(name="id", type="integer", not_null=True),))
+    people = replace(users, name=PEOPLE)
+    rename = Rename(before=users.ref, after=people.ref)
+    current = Schema(tables=(users,), sequences=(sequence(USERS),))
+    desired = Schema(tables=(people,), sequences=(sequence(PEOPLE),))
+    assert diff(current, desired, [rename]) == (
+        rename,
+        Rename(before=sequence(USERS).ref, after=sequence(PEOPLE).ref),
+    )

@@ -1,24 +1,16 @@
-"""A folder of files becomes an ordered history, or one error with all that is wrong."""
+"""A folder of files becomes an ordered history or one error with all problems."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dbwarden.errors import MigrationFileError, UsageError
-from dbwarden.files.checksum import checksum
-from dbwarden.files.folder import next_version, read_folder, slug, write_migration
-from dbwarden.files.migration import Migration, Section
-from dbwarden.files.naming import parse_name, parse_version
-from dbwarden.files.order import cycle_of, format_cycle, sort_migrations
-from dbwarden.files.spelling import closest, distance
+from dbwarden.errors import MigrationFileError
+from dbwarden.files.folder import next_version, read_folder, write_migration
 from dbwarden.migration_history import HistoryKind
-from dbwarden.types import DatabaseName, Version
-
-PRIMARY = DatabaseName("primary")
+from dbwarden.types import DatabaseName
+from tests.unit.files.migrations import PRIMARY
 
 Write = Callable[..., Path]
 
@@ -181,54 +173,6 @@ def test_a_name_that_does_not_parse_is_an_error_with_a_better_name(
     assert meant in advice(folder)
 
 
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        ("Create users", "create_users"),
-        ("  add   e-mail: unique!  ", "add_e_mail_unique"),
-        ("Größe ändern", "große_andern"),
-        ("__x__", "x"),
-        ("добавить пользователей", "добавить_пользователеи"),
-        ("word " * 30, "word_word_word_word_word_word_word_word_word_word_word_word"),
-        ("w" * 100, "w" * 60),
-    ],
-)
-def test_a_message_becomes_a_name(message: str, expected: str) -> None:
-    assert slug(message) == expected
-
-
-@pytest.mark.parametrize("message", ["", " ", "!?", "__"])
-def test_a_message_without_a_word_is_refused(message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        slug(message)
-    assert caught.value.next_step
-
-
-@given(st.text(max_size=200))
-def test_a_name_made_from_a_message_parses(message: str) -> None:
-    try:
-        name = slug(message)
-    except UsageError:
-        return
-    path = Path(f"primary__0001_{name}.sql")
-    assert parse_name(path, PRIMARY).name == name
-    assert slug(name) == name
-
-
-@pytest.mark.parametrize(("text", "version"), [("7", 7), ("0007", 7), ("0", 0)])
-def test_a_version_is_read_as_people_write_it(text: str, version: int) -> None:
-    assert parse_version(text) == version
-
-
-@pytest.mark.parametrize("text", ["", "x", "-1", "1.0", "٣", "0007_users"])
-def test_what_is_no_version_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--to '"):
-        parse_version(text, "--to")
-
-
-# -- writing ------------------------------------------------------------------------------------
-
-
 def test_a_migration_is_written_with_its_folder_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "primary"
     path = write_migration(folder, "primary__0001_a.sql", "-- é\r\n")
@@ -268,89 +212,6 @@ def test_a_folder_that_takes_no_files_is_an_error(tmp_path: Path, folder: str) -
     with pytest.raises(MigrationFileError, match="cannot be written") as caught:
         write_migration(tmp_path / folder, "primary__0001_a.sql", "x")
     assert caught.value.next_step
-
-
-# -- order --------------------------------------------------------------------------------------
-
-
-def migration(version: int, *needs: int) -> Migration:
-    return Migration(
-        database=PRIMARY,
-        kind=HistoryKind.VERSIONED,
-        version=Version(version),
-        name="x",
-        path=Path(f"primary__{version:04d}_x.sql"),
-        upgrade=Section(text="SELECT 1", line=1, checksum=checksum("SELECT 1")),
-        rollback=None,
-        depends_on=tuple(Version(need) for need in needs),
-    )
-
-
-def test_a_migration_may_depend_on_a_later_one_and_then_runs_behind_it() -> None:
-    files = [
-        migration(3, 5),
-        migration(1),
-        migration(5),
-        migration(2),
-        migration(4),
-        migration(6, 3),
-    ]
-    assert [item.version for item in sort_migrations(files)] == [1, 2, 4, 5, 3, 6]
-    assert cycle_of(files) == ()
-
-
-def test_a_dependency_outside_of_what_is_ordered_is_taken_to_be_there() -> None:
-    assert [item.version for item in sort_migrations([migration(2, 9), migration(1)])] == [1, 2]
-
-
-GRAPHS = st.dictionaries(st.integers(1, 9), st.sets(st.integers(1, 9), max_size=3), max_size=9)
-
-
-@given(GRAPHS)
-def test_the_order_heeds_every_dependency_or_there_is_a_cycle(graph: dict[int, set[int]]) -> None:
-    files = [migration(version, *needs) for version, needs in graph.items()]
-    ordered = [item.version or 0 for item in sort_migrations(files)]
-    cycle = cycle_of(files)
-    assert sorted(set(ordered)) == sorted(ordered)
-    assert (len(ordered) == len(files)) == (not cycle)
-    for place, version in enumerate(ordered):
-        needs = {need for need in graph[version] if need in graph}
-        assert needs <= set(ordered[:place])
-    for item, following in zip(cycle, [*cycle[1:], *cycle[:1]], strict=True):
-        assert following.version in item.depends_on
-    if cycle:
-        assert format_cycle(cycle).endswith(f" -> {cycle[0].key}")
-
-
-@given(st.sets(st.integers(1, 99)))
-def test_without_dependencies_the_order_is_that_of_the_numbers(versions: set[int]) -> None:
-    ordered = sort_migrations([migration(version) for version in versions])
-    assert [item.version for item in ordered] == sorted(versions)
-
-
-# -- spelling -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ("upgrade", "upgrade", 0),
-        ("upgarde", "upgrade", 1),
-        ("upgade", "upgrade", 1),
-        ("uprade", "upgrade", 1),
-        ("updates", "upgrade", 3),
-        ("x", "upgrade", 3),
-        ("ugprdae", "upgrade", 2),
-    ],
-)
-def test_the_distance_counts_letters_up_to_three(one: str, other: str, expected: int) -> None:
-    assert distance(one, other) == distance(other, one) == expected
-
-
-def test_the_closest_known_word_is_suggested_if_it_is_close() -> None:
-    assert closest("Depend_on", ["requires", "depends_on"]) == "depends_on"
-    assert closest("author", ["requires", "depends_on"]) is None
-    assert closest("x", []) is None
 
 
 def test_of_two_files_with_one_number_the_command_that_parts_them_is_named(

@@ -1,37 +1,16 @@
-"""The text of a file becomes a migration, or an error that says where and what to do."""
-
-from pathlib import Path
+"""The text of a migration file becomes a migration or an error with its place."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import NOTHING, checksum
-from dbwarden.files.lexing import has_code
 from dbwarden.files.migration import Migration, Requirement, Section
-from dbwarden.files.parsing import decode, parse
-from dbwarden.files.template import empty_migration
+from dbwarden.files.parsing import decode
 from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, DialectName, Version
-
-PRIMARY = DatabaseName("primary")
-PATH = Path("migrations/primary/primary__0007_create_users.sql")
-
-
-def read(text: str, dialect: DialectName = "postgresql") -> Migration:
-    return parse(text, path=PATH, database=PRIMARY, dialect=dialect)
-
-
-def problems(text: str, dialect: DialectName = "postgresql") -> list[tuple[str, str]]:
-    """Place (line and column) and message of every problem."""
-    with pytest.raises(MigrationFileError) as caught:
-        read(text, dialect)
-    for problem in caught.value.problems:
-        assert problem.database == PRIMARY
-        assert problem.next_step
-    found = [(str(problem.location), problem.message) for problem in caught.value.problems]
-    return [(place.removeprefix(f"{PATH}:"), message) for place, message in found]
+from tests.unit.files.texts import PATH, PRIMARY, UPGRADE, problems, read
 
 
 def advice(text: str) -> str:
@@ -39,9 +18,6 @@ def advice(text: str) -> str:
         read(text)
     (problem,) = caught.value.problems
     return problem.next_step or ""
-
-
-UPGRADE = "-- upgrade\nSELECT 1;\n"
 
 
 def test_a_whole_file_is_read() -> None:
@@ -295,40 +271,6 @@ def test_a_single_problem_is_its_own_error() -> None:
     assert str(caught.value) == f"primary: {PATH}:1:1: its upgrade has no statement"
 
 
-BLANKS = st.sampled_from(["", " ", "\t", "  \r", "\r", "\f"])
-
-
-@given(st.lists(st.tuples(st.text("aß'-;/*$", max_size=5), BLANKS, BLANKS), max_size=6))
-def test_the_checksum_heeds_neither_line_ends_nor_trailing_blanks(
-    lines: list[tuple[str, str, str]],
-) -> None:
-    one = "\n".join(text + blanks for text, blanks, _ in lines)
-    other = "\r\n".join(text + blanks for text, _, blanks in lines)
-    assert checksum(one) == checksum(other) == checksum(f"\n \n{other}\r\n\t\n")
-
-
-@given(st.text("ab \n;'-", max_size=8), st.text("ab \n;'-", max_size=8))
-@example("a b", "ab")
-@example("a\n\nb", "a\nb")
-@example(" a", "a")
-def test_the_checksum_heeds_everything_else(one: str, other: str) -> None:
-    def meaning(text: str) -> str:
-        return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
-
-    assert (checksum(one) == checksum(other)) == (meaning(one) == meaning(other))
-
-
-def test_each_section_has_its_own_checksum_and_headers_have_none() -> None:
-    plain = read(f"{UPGRADE}-- rollback\nSELECT 2;\n")
-    other_rollback = read(f"{UPGRADE}-- rollback\nSELECT 3;\n")
-    described = read(f'-- Why: x\n-- depends_on: ["1"]\n{UPGRADE}\n-- rollback\n\nSELECT 2; \n')
-    assert plain.upgrade.checksum == other_rollback.upgrade.checksum
-    assert plain.rollback and other_rollback.rollback and described.rollback
-    assert plain.rollback.checksum != other_rollback.rollback.checksum
-    assert plain.upgrade.checksum == described.upgrade.checksum
-    assert plain.rollback.checksum == described.rollback.checksum
-
-
 @given(
     st.lists(
         st.sampled_from(
@@ -355,23 +297,6 @@ def test_sections_are_slices_of_the_file_from_the_lines_they_name(
             assert lines[section.line - 1 :][:size] == section.text.split("\n")[:size]
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("", False),
-        (" \r\n\t;;", False),
-        ("-- a\n/* b /* c */ d */;", False),
-        ("/* a /* b */", False),
-        ("/* a /* b */ SELECT 1", True),
-        ("-- a\n'", True),
-        ("/* a", True),
-        ("SELECT 1", True),
-    ],
-)
-def test_code_is_told_from_blanks_and_comments(text: str, code: bool) -> None:
-    assert has_code(text) is code
-
-
 def test_a_byte_order_mark_does_not_count_and_line_ends_stay() -> None:
     data = b"\xef\xbb\xbf-- upgrade\r\nSELECT '\xc3\xa9\r\n';\r\n"
     text = decode(data, path=PATH, database=PRIMARY)
@@ -395,15 +320,3 @@ def test_what_is_not_utf_8_is_an_error_with_the_bytes_place(
         decode(data, path=PATH, database=PRIMARY)
     assert caught.value.message == message
     assert str(caught.value.location) == f"{PATH}:{place}"
-
-
-@given(st.text(max_size=30))
-@example("upgrade")
-@example("rollback")
-@example("requires: x\n-- depends_on: 1")
-def test_a_new_file_says_what_it_is_for_and_asks_for_its_sql(message: str) -> None:
-    text = empty_migration(message)
-    assert [problem for _, problem in problems(text)] == ["its upgrade has no statement"]
-    filled = read(text.replace("-- upgrade\n", "-- upgrade\nSELECT 1;"))
-    assert filled.rollback is not None
-    assert filled.rollback.empty

@@ -1,21 +1,18 @@
-"""What a driver's error means for the user, where no real server can be made to say it."""
+"""Driver errors become errors for the user, also those that no real server reports on demand."""
 
 import errno
 import ssl
-import sys
 
 import asyncpg
 import pytest
 
 from dbwarden.config.urls import parse_url
-from dbwarden.dialects import postgresql
 from dbwarden.dialects.postgresql.migrate.connect_errors import (
     connect_failure,
     place_of,
     server_too_old,
 )
-from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
-from dbwarden.errors import AccessDenied, ConnectError, MissingDriver
+from dbwarden.errors import AccessDenied, ConnectError
 from dbwarden.types import DatabaseName
 
 URL = parse_url("postgresql://app:Pa55word@db.example/shop")
@@ -103,36 +100,6 @@ def test_places_are_written_for_people() -> None:
     assert place_of(parse_url("postgresql:///shop")) == "localhost:5432"
     assert place_of(parse_url("postgresql://a,b:6543/shop")) == "a:5432 or b:6543"
     assert place_of(parse_url("postgresql:///x?host=/run/pg")) == "/run/pg (port 5432)"
-
-
-def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(vars(postgresql), "DIALECT", raising=False)  # somebody asked before
-    monkeypatch.setitem(sys.modules, "asyncpg", None)
-    connection = "dbwarden.dialects.postgresql.migrate.connection"
-    monkeypatch.delitem(sys.modules, connection, raising=False)
-    for name in list(sys.modules):
-        if name.startswith("dbwarden.dialects.postgresql."):
-            monkeypatch.delitem(sys.modules, name)
-
-    with pytest.raises(MissingDriver, match="asyncpg") as caught:
-        _ = postgresql.DIALECT
-
-    assert "pip install asyncpg" in (caught.value.next_step or "")
-
-
-def test_the_package_has_no_other_names() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'ENGINE'"):
-        _ = postgresql.ENGINE  # type: ignore[attr-defined]
-
-
-def test_names_and_values_become_sql() -> None:
-    assert identifier('a"b') == '"a""b"'
-    assert [literal(value) for value in (None, True, False, 3, 1.5, "it's", "a\\b")] == [
-        *("NULL", "true", "false", "3", "1.5", "'it''s'", "E'a\\\\b'")
-    ]
-    for quote in (identifier, literal):
-        with pytest.raises(ValueError, match="NUL"):
-            quote("a\0b")
 
 
 def test_a_server_past_its_end_of_life_is_refused() -> None:

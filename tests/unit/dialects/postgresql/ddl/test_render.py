@@ -1,13 +1,10 @@
-"""SQL of PostgreSQL as a person would write it."""
+"""The SQL of changes."""
 
 from dataclasses import replace
 
 import pytest
 
 from dbwarden.dialects.postgresql.ddl import render
-from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
-from dbwarden.dialects.postgresql.ddl.casts import cast
-from dbwarden.dialects.postgresql.ddl.names import literal, qualified, quote
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
@@ -33,6 +30,8 @@ DROPPED_AND_ADDED = [
     "ALTER TABLE users DROP COLUMN a",
     "ALTER TABLE users ADD COLUMN a integer",
 ]
+
+
 USERS, POSTS = QualifiedName("public", "users"), QualifiedName("blog", "posts")
 
 
@@ -166,111 +165,6 @@ def test_online_long_names_that_begin_alike_make_room_for_each_other() -> None:
     words = [item.text.split()[-1].strip('"') for item in made if "RENAME" in item.text]
     assert len(set(words)) == len(names)
     assert all(len(word.encode()) <= 63 for word in words)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("users", "users"),
-        ("user", '"user"'),
-        ("Users", '"Users"'),
-        ("a b", '"a b"'),
-        ('q"q', '"q""q"'),
-        ("1st", '"1st"'),
-        ("a1$", "a1$"),
-    ],
-)
-def test_names_are_quoted_only_where_they_need_it(name: str, text: str) -> None:
-    assert quote(name) == text
-
-
-def test_names_in_the_default_namespace_stand_alone() -> None:
-    assert qualified(QualifiedName("public", "t"), "public") == "t"
-    assert qualified(QualifiedName("Other", "t"), "public") == '"Other".t'
-    assert qualified(QualifiedName(None, "t"), "public") == "t"
-
-
-def test_quotes_in_strings_are_doubled() -> None:
-    assert literal("it's") == "'it''s'"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "way"),
-    [
-        ("integer", "bigint", "implicit"),
-        ("bigint", "integer", "assignment"),
-        ("text", "integer", "explicit"),
-        ("integer", "text", "assignment"),
-        ("integer", "uuid", None),
-        ("integer[]", "bigint[]", "implicit"),
-        ("integer", "integer[]", None),
-        ("character varying(5)", "character varying(9)", "implicit"),
-        ("numeric(10,4)", "numeric(12,2)", "implicit"),
-        ("timestamp(3) with time zone", "timestamp with time zone", "implicit"),
-    ],
-)
-def test_conversions_are_known(before: str, after: str, way: str | None) -> None:
-    assert cast(before, after) == way
-
-
-KEEPS, REFUSES, CHANGES = Effect.KEEPS, Effect.REFUSES, Effect.CHANGES
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "forth", "back"),
-    [
-        # numbers
-        ("smallint", "integer", KEEPS, REFUSES),
-        ("integer", "bigint", KEEPS, REFUSES),
-        ("integer", "numeric(20,4)", KEEPS, REFUSES | CHANGES),
-        ("smallint", "numeric(10,2)", KEEPS, REFUSES | CHANGES),
-        ("integer", "numeric(10,0)", KEEPS, REFUSES),
-        ("integer", "numeric(9,0)", REFUSES, KEEPS),
-        ("bigint", "numeric", KEEPS, REFUSES | CHANGES),
-        ("integer[]", "numeric(20,4)[]", KEEPS, REFUSES | CHANGES),
-        ("numeric(10,2)", "numeric(12,4)", KEEPS, CHANGES),
-        ("numeric(10,2)", "numeric(12,2)", KEEPS, REFUSES),
-        ("numeric(10,4)", "numeric(12,2)", CHANGES, REFUSES),
-        ("numeric", "numeric(12,2)", REFUSES | CHANGES, KEEPS),
-        ("smallint", "real", KEEPS, REFUSES | CHANGES),
-        ("integer", "real", CHANGES, REFUSES | CHANGES),
-        ("integer", "double precision", KEEPS, REFUSES | CHANGES),
-        ("real", "double precision", KEEPS, REFUSES | CHANGES),
-        ("numeric(12,2)", "double precision", KEEPS, REFUSES | CHANGES),
-        ("numeric(20,2)", "double precision", CHANGES, REFUSES | CHANGES),
-        ("integer", "money", KEEPS, REFUSES | CHANGES),
-        ("money", "numeric(20,2)", KEEPS, REFUSES),
-        # texts and bits
-        ("character varying(5)", "character varying(9)", KEEPS, REFUSES),
-        ("character varying(5)", "text", KEEPS, REFUSES),
-        ("character(5)", "character(9)", KEEPS, REFUSES),
-        ("character(5)", "character varying(5)", KEEPS, CHANGES),
-        ("text", "name", CHANGES, KEEPS),
-        ("text", "citext", KEEPS, KEEPS),
-        ("integer", "character varying(11)", KEEPS, REFUSES | CHANGES),
-        ("integer", "character varying(3)", REFUSES, REFUSES | CHANGES),
-        ("uuid", "text", KEEPS, REFUSES | CHANGES),
-        ("bit(4)", "bit(8)", REFUSES, REFUSES),
-        ("bit varying(4)", "bit varying(8)", KEEPS, REFUSES),
-        # times
-        ("timestamp(3) with time zone", "timestamp with time zone", KEEPS, CHANGES),
-        ("timestamp without time zone", "timestamp with time zone", KEEPS, KEEPS),
-        ("date", "timestamp with time zone", KEEPS, CHANGES),
-        ("time without time zone", "time with time zone", KEEPS, CHANGES),
-        ("tsrange", "tstzrange", KEEPS, KEEPS),
-        ("interval day to second", "interval", KEEPS, CHANGES),
-        # others
-        ("jsonb", "json", KEEPS, CHANGES),
-        ("cidr", "inet", KEEPS, CHANGES),
-        ("macaddr", "macaddr8", KEEPS, REFUSES),
-        ("integer", "uuid", REFUSES | CHANGES, REFUSES | CHANGES),
-        ("vector(3)", "vector(5)", REFUSES | CHANGES, REFUSES | CHANGES),
-    ],
-)
-def test_what_a_type_does_to_values_that_do_not_fit(
-    before: str, after: str, forth: Effect, back: Effect
-) -> None:
-    assert (conversion_effect(before, after), conversion_effect(after, before)) == (forth, back)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""Idioms of generated models."""
+
+import pytest
+
+from dbwarden.authoring.write.models_idioms import bare
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("((a > 0) AND (b > 0))", "(a > 0) AND (b > 0)"),
+        ("(a > 0) AND (b > 0)", "(a > 0) AND (b > 0)"),
+        ("(a <> ')'::text)", "a <> ')'::text"),
+        ('("b)" IS NOT NULL)', '"b)" IS NOT NULL'),
+        ("a", "a"),
+    ],
+)
+def test_generated_models_say_a_check_without_outer_parentheses(given: str, meant: str) -> None:
+    assert bare(given) == meant
