@@ -5,11 +5,12 @@ normalizes each: ``'x'::text`` and ``'x'::character varying`` are the same defau
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from dbwarden.authoring.collect.current import schema_source
+from dbwarden.authoring.compare.definitions import differing_expressions, name_row_columns
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
 from dbwarden.dialects.authoring import Expression
 from dbwarden.errors import StatementFailed, UnsupportedChange
@@ -17,13 +18,15 @@ from dbwarden.schema import (
     Check,
     Column,
     Domain,
+    Exclusion,
     Index,
-    ObjectKind,
     Policy,
     QualifiedName,
-    Ref,
+    Rule,
     Schema,
+    Statistics,
     Table,
+    Trigger,
 )
 
 Pairs = Mapping[Hashable, tuple[Any, Any]]
@@ -65,9 +68,12 @@ class _Context:
 
     types: Mapping[str, str]
     columns: tuple[tuple[str, str], ...] = ()
+    of_rows: bool = False
+    """True if the expressions name columns as ``old.a`` and ``new.a``."""
 
     def expression(self, field: str, text: str) -> Expression:
         """Return *text* with the type of its value and the columns that it names."""
+        text = name_row_columns(text) if self.of_rows else text
         named = {*_WORD.findall(text), *_WORD.findall(text.lower())}  # a domain prints VALUE
         read = tuple(column for column in self.columns if set(_WORD.findall(column[0])) <= named)
         return Expression(text=text, type=self.types.get(field), columns=read)
@@ -83,8 +89,11 @@ def _context(value: Any, table: Table | None) -> _Context | None:
             return _Context(types={"expression": type_}, columns=columns)
         case Domain(type=type_):
             return _Context(types={"default": type_}, columns=(("value", type_),))
-        case Check() | Index() | Policy():
+        case Check() | Exclusion() | Index() | Policy() | Statistics():
             return _Context(types={}, columns=columns)
+        case Rule() | Trigger():
+            rows = ((f"{row}.{name}", type_) for row in ("old", "new") for name, type_ in columns)
+            return _Context(types={}, columns=tuple(rows), of_rows=True)
         case _:
             return None
 
@@ -108,8 +117,9 @@ async def with_same_expressions(
 
     def ask(first: _Context, second: _Context) -> Same:
         def note(field: str, one: str, other: str) -> bool:
-            asked[first.expression(field, one)] = None
-            asked[second.expression(field, other)] = None
+            for before, after in _expressions(field, one, other):
+                asked[first.expression(field, before)] = None
+                asked[second.expression(field, after)] = None
             return False
 
         return note
@@ -123,6 +133,10 @@ async def with_same_expressions(
 
     def answer(first: _Context, second: _Context) -> Same:
         def same(field: str, one: str, other: str) -> bool:
+            pairs = _expressions(field, one, other)
+            return bool(pairs) and all(equal(field, *pair) for pair in pairs)
+
+        def equal(field: str, one: str, other: str) -> bool:
             meaning = meanings[first.expression(field, one)]
             # The planner inlines simple functions, whose bodies may change later.
             calls = [set(_WORD.findall(text)) & routines for text in (one, other)]
@@ -141,6 +155,11 @@ async def with_same_expressions(
     return {**plain, **answered}
 
 
+def _expressions(field: str, one: str, other: str) -> Sequence[tuple[str, str]]:
+    """Return the pairs of expressions that decide whether two texts of *field* are equal."""
+    return differing_expressions(one, other) if field == "definition" else ((one, other),)
+
+
 def _with_not_null_name(old: Any, new: Any) -> Any:
     """Return *new* with the NOT NULL name of *old*, which no other change affects."""
     if isinstance(old, Column) and isinstance(new, Column) and old.not_null and new.not_null:
@@ -157,7 +176,7 @@ def _contexts(
     for key, (old, new) in pairs.items():
         if old == new or (isinstance(old, Column) and old.type != new.type):
             continue
-        name = _table_of(key)
+        name = _table_of(key, new)
         first, second = (
             _context(value, of.get(name) if name is not None else None)
             for value, of in zip((old, new), tables, strict=True)
@@ -167,10 +186,8 @@ def _contexts(
     return found
 
 
-def _table_of(key: Hashable) -> QualifiedName | None:
-    if isinstance(key, Ref):
-        return key.table if key.kind is ObjectKind.POLICY else None
-    return key[0] if isinstance(key, tuple) else None
+def _table_of(key: Hashable, value: Any) -> QualifiedName | None:
+    return key[0] if isinstance(key, tuple) else getattr(value, "table", None)
 
 
 async def _meanings(
