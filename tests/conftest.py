@@ -10,6 +10,7 @@ import anyio
 import pytest
 import structlog  # noqa: F401  # else the first event of a test would import it in the loop
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
@@ -18,6 +19,9 @@ from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.types import DatabaseName
 
 _PARSING = {"_parse_connect_dsn_and_args", "_read_password_file", "_dot_postgresql_path"}
+
+settings.register_profile("dbwarden", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("dbwarden")
 
 MakeConfig = Callable[..., DatabaseConfig]
 

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -279,11 +282,8 @@ def test_dbwarden_lifespan_is_a_lifespan(three: Any, serve: Any) -> None:
         assert client.get("/health").json()["status"] == "ok"
 
 
-def test_ten_workers_that_start_together_migrate_once(
-    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
-) -> None:
-    site.add("primary", postgres_url, default=True, migration_lock_timeout=60.0)
-    site.migration("primary", "0001", "CREATE TABLE users (id integer); SELECT pg_sleep(0.5);")
+def start_worker(folder: Path) -> "subprocess.Popen[str]":
+    """Start an application that migrates, in a process of its own."""
     program = (
         "import anyio\n"
         "from dbwarden.fastapi import migration_context\n"
@@ -292,17 +292,34 @@ def test_ten_workers_that_start_together_migrate_once(
         "        print('started')\n"
         "anyio.run(main)\n"
     )
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            cwd=site.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(10)
-    ]
-    ended = [worker.communicate(timeout=100) for worker in workers]
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def test_ten_workers_that_start_together_migrate_once(site: Any, postgres_url: str) -> None:
+    """The migration cannot end before all of them are connected."""
+    patience = dict.fromkeys(("migration_lock_timeout", "lock_timeout", "connect_timeout"), 100.0)
+    site.add("primary", postgres_url, default=True, timeout=100.0, **patience)
+    site.migration("primary", "0001", "CREATE TABLE users (id integer); LOCK TABLE gate;")
+    connected = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name LIKE 'dbwarden%'"
+    )
+    gate, watching = [await asyncpg.connect(postgres_url) for _ in range(2)]
+    await gate.execute("CREATE TABLE gate ()")
+    async with gate.transaction():
+        await gate.execute("LOCK TABLE gate")
+        workers = [start_worker(site.root) for _ in range(10)]
+        while await watching.fetchval(connected) < len(workers):  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+    ended = [await anyio.to_thread.run_sync(worker.communicate) for worker in workers]
     assert all("started" in out for out, _ in ended), [err for _, err in ended]
-    rows = ask("SELECT key, state FROM dbwarden_ledger", url=postgres_url)
+    rows = await watching.fetch("SELECT key, state FROM dbwarden_ledger")
+    await gate.close()
+    await watching.close()
     assert [tuple(row) for row in rows] == [("0001", "applied")]

@@ -1,26 +1,31 @@
 """The names of the package."""
 
+import subprocess
 import sys
 
 import pytest
 
 from dbwarden.dialects import postgresql
+
+PROGRAM = """
+import sys
+sys.modules["asyncpg"] = None
+from dbwarden.dialects import postgresql
 from dbwarden.errors import MissingDriver
+try:
+    postgresql.DIALECT
+except MissingDriver as error:
+    print(error.message, error.next_step, sep="\\n")
+"""
 
 
-def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(vars(postgresql), "DIALECT", raising=False)  # somebody asked before
-    monkeypatch.setitem(sys.modules, "asyncpg", None)
-    connection = "dbwarden.dialects.postgresql.migrate.connection"
-    monkeypatch.delitem(sys.modules, connection, raising=False)
-    for name in list(sys.modules):
-        if name.startswith("dbwarden.dialects.postgresql."):
-            monkeypatch.delitem(sys.modules, name)
+def test_without_the_driver_it_says_what_to_install() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
 
-    with pytest.raises(MissingDriver, match="asyncpg") as caught:
-        _ = postgresql.DIALECT
-
-    assert "pip install asyncpg" in (caught.value.next_step or "")
+    assert done.stdout.splitlines() == [
+        "asyncpg, the driver for PostgreSQL, is not installed",
+        "Install it with: pip install asyncpg",
+    ], done.stderr
 
 
 def test_the_package_has_no_other_names() -> None:

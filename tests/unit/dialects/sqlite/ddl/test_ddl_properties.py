@@ -193,7 +193,7 @@ def values(
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schemas())
 def test_a_schema_is_built_from_nothing_exactly(wanted: Schema) -> None:
     database = built(script(write(EMPTY_SCHEMA, wanted)))
@@ -203,7 +203,7 @@ def test_a_schema_is_built_from_nothing_exactly(wanted: Schema) -> None:
     assert describe(database) == {}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(schemas(), schemas())
 def test_changes_lead_there_and_back_and_rows_that_stay_are_kept(
     one: Schema, other: Schema
