@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dbwarden.config.embedded import embedded_url
-from dbwarden.config.options import EMBEDDED, KEYWORDS, OPTIONS
+from dbwarden.config.options import EMBEDDED, OPTIONS
 from dbwarden.config.urls import DatabaseURL, read_url, read_url_once
 from dbwarden.errors import ConfigurationError, ConnectError
 from dbwarden.migration_history import DEFAULT_TABLE
@@ -143,7 +143,7 @@ class DatabaseConfig:
     def display(self, option: str) -> str | None:
         """Return *option*, a URL or a keyword, as text without its password."""
         source = getattr(self, option)
-        if source is None or source in KEYWORDS:
+        if source is None or source in OPTIONS[option].keywords:
             return None if source is None else str(source.reveal())
         if callable(source):
             return f"<given by {name_of(source)}>"

@@ -86,5 +86,3 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="scratch_setup", check=checks.path, optional=True),
     )
 }
-
-KEYWORDS = frozenset(word for option in OPTIONS.values() for word in option.keywords)

@@ -9,7 +9,7 @@ from typing import Any
 from dbwarden.config.checks import Problem
 from dbwarden.config.model import DatabaseConfig, contradicting_time
 from dbwarden.config.names import did_you_mean, suggest_keywords
-from dbwarden.config.options import EMBEDDED, KEYWORDS, OPTIONS
+from dbwarden.config.options import EMBEDDED, OPTIONS
 from dbwarden.config.patterns import (
     TENANT_OPTIONS,
     PatternDraft,
@@ -174,7 +174,7 @@ def _read_urls(
 
     def read(name: str, kind: str, *, infers: bool = False) -> DatabaseURL | None:
         source = values.get(name)
-        if name not in values or callable(source) or (source in KEYWORDS and name != _URL):
+        if name not in values or callable(source) or source in OPTIONS[name].keywords:
             return None
         parsed = read_url(source, root)
         if not isinstance(parsed, DatabaseURL):
