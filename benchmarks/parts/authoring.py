@@ -12,7 +12,7 @@ import dbwarden
 from benchmarks.measure import Bar, Figure, Report, Run, Subject, Timing, measure
 from benchmarks.rivals import environment, program, run_process
 from benchmarks.stage import Place, Stage
-from dbwarden.dialects.postgresql.scratch.scratch_database import read_database
+from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.operations.diff import check_models
 from dbwarden.types import DatabaseName
 
@@ -103,7 +103,9 @@ async def _one_size(stage: Stage, report: Report, size: int) -> None:
         ],
         rounds=5,
     )
-    bars = (Bar(subject="dbwarden", beside="three bare queries", limit=2),) if strict else ()
+    bars: tuple[Bar, ...] = (
+        (Bar(subject="dbwarden", beside="three bare queries", limit=2),) if strict else ()
+    )
     report.add(
         Figure(part=PART, case=f"read {size:,} tables of a live schema", timings=timings, bars=bars)
     )

@@ -233,7 +233,7 @@ def unspelled(value: Any) -> Any:
     """*value* without the text of its expressions: what is there, however it is spelled."""
     if isinstance(value, tuple):
         return type(value)(map(unspelled, value))
-    if not is_dataclass(value):
+    if not is_dataclass(value) or isinstance(value, type):
         return value
     changed = {}
     for field in fields(value):

@@ -196,8 +196,8 @@ def test_the_file_itself_can_be_run(installed: Path, project: Path) -> None:
     "command", [("-m", "dbwarden"), ()], ids=["python -m dbwarden", "dbwarden"]
 )
 def test_the_command_line_works(installed: Path, project: Path, command: Sequence[str]) -> None:
-    started = (installed, *command) if command else (installed.parent / "dbwarden",)
-    shown = run(*started, "databases", cwd=project)
+    program = installed if command else installed.parent / "dbwarden"
+    shown = run(program, *command, "databases", cwd=project)
     assert "primary" in shown.stdout
 
 
@@ -250,7 +250,15 @@ def get(address: str) -> httpx.Response:
 
 @pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)], ids=" ".join)
 def test_uvicorn_works(installed: Path, project: Path, options: Sequence[str]) -> None:
-    command = (installed, "-m", "uvicorn", "app.main:app", "--port", "0", *options)
+    command: tuple[str | Path, ...] = (
+        installed,
+        "-m",
+        "uvicorn",
+        "app.main:app",
+        "--port",
+        "0",
+        *options,
+    )
     with serving(*command, cwd=project) as address:
         assert get(address).json() == expected(installed, project)
 

@@ -35,12 +35,13 @@ from dbwarden.fastapi import (
     migration_context,
 )
 from tests.acceptance.canary import CANARY, ENCODED, MARK, configure, everything_in, judge
+from tests.urls import revealed
 
 NOBODY = f"postgresql://ann:{ENCODED}@127.0.0.1:1/db"
 RAW = f"postgresql://ann:{CANARY}@127.0.0.1:1/db"
 TENANTS = NOBODY + "_{tenant_id}"
 
-COMMANDS = (
+COMMANDS: tuple[tuple[str, ...], ...] = (
     ("settings", "--all"),
     ("settings", "--all", "--json"),
     ("databases",),
@@ -133,7 +134,7 @@ def test_the_urls_of_a_configuration_are_shown_without_their_passwords(
         "dev_database_url": f"{shown}_dev",
     }
     config = dbwarden.load_project().default
-    assert config.database_url.reveal() == NOBODY
+    assert revealed(config.database_url) == NOBODY
     assert MARK not in str({each.name: getattr(config, each.name) for each in fields(config)})
 
 

@@ -33,6 +33,7 @@ from tests import commands
 from tests.acceptance.canary import ENCODED, MARK, configure, judge
 from tests.integration.running.conftest import another_migrator, interleaved
 from tests.servers import NO_PGBOUNCER, PGBOUNCER, pgbouncer
+from tests.urls import revealed
 
 Act = Callable[[], Awaitable[object]]
 
@@ -161,7 +162,7 @@ def an_operation_of_the_user_fails(site: Site) -> Iterator[Act]:
 
     async def act() -> None:
         async def operation(config: DatabaseConfig) -> None:
-            raise ValueError(config.database_url.reveal())
+            raise ValueError(revealed(config.database_url))
 
         (outcome,) = await dbwarden.fleet.run(operation, [config])
         assert outcome.error is not None

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,8 @@ from tests.acceptance.judging_sqlite import (
 )
 from tests.acceptance.project import Project
 
-CASES = [
-    pytest.param(case, id=f"{module.name}-{case.name}".replace(" ", "_"))
+CASES: list[tuple[str, SqliteCase]] = [
+    (f"{module.name}-{case.name}".replace(" ", "_"), case)
     for module in pkgutil.iter_modules(package.__path__)
     for case in importlib.import_module(f"{package.__name__}.{module.name}").CASES
 ]
@@ -36,11 +36,11 @@ def do(operation: Callable[..., Awaitable[T]], *args: Any, **options: Any) -> T:
     return anyio.run(partial(operation, *args, **options))
 
 
-def rows(database: sqlite3.Connection, queries: dict[str, Rows]) -> dict[str, Rows]:
+def rows(database: sqlite3.Connection, queries: Mapping[str, Rows]) -> dict[str, Rows]:
     return {query: database.execute(query).fetchall() for query in queries}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES])
 def test_a_change_leads_exactly_there_and_exactly_back(case: SqliteCase, tmp_path: Path) -> None:
     if sqlite3.sqlite_version_info < case.since:
         pytest.skip(f"needs SQLite {'.'.join(map(str, case.since))}")
@@ -67,7 +67,9 @@ def test_a_change_leads_exactly_there_and_exactly_back(case: SqliteCase, tmp_pat
         assert rows(live, case.back) == case.back
 
 
-@pytest.mark.parametrize("case", [item for item in CASES if item.values[0].whole])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=name) for name, case in CASES if case.whole]
+)
 def test_a_schema_is_built_from_nothing_and_taken_down_to_nothing(
     case: SqliteCase, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Cancelled:
         self.waits = 0
 
     def __await__(self) -> Generator[Any, Any, object]:
-        step: Callable[[], Any] = lambda: self._inner.send(None)  # noqa: E731
+        step: Callable[[], Any] = partial(self._inner.send, None)
         while True:
             try:
                 waited_for = step()
@@ -57,9 +58,9 @@ class Cancelled:
             self.waits += 1
             try:
                 yield waited_for
-                step = lambda: self._inner.send(None)  # noqa: E731
+                step = partial(self._inner.send, None)
             except BaseException as error:
-                step = lambda error=error: self._inner.throw(error)  # noqa: E731
+                step = partial(self._inner.throw, error)
 
 
 async def at_each_await(operation: Operation, look: Callable[[], Awaitable[None]]) -> int:

@@ -1,8 +1,9 @@
 """Schema changes on SQLite as data: each is shown in both directions, with rows."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-Rows = list[tuple[object, ...]]
+Rows = Sequence[tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,8 @@ class SqliteCase:
     fills: dict[str, str] = field(default_factory=dict)
     contains: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
-    after: dict[str, Rows] = field(default_factory=dict)
-    back: dict[str, Rows] = field(default_factory=dict)
+    after: Mapping[str, Rows] = field(default_factory=dict)
+    back: Mapping[str, Rows] = field(default_factory=dict)
     loses: tuple[str, ...] = ()
     since: tuple[int, ...] = (3, 35)
     whole: bool = True

@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import pytest
 
+from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
@@ -29,6 +30,13 @@ class Base(DeclarativeBase):
 """
 
 
+class WithLeftOut(Protocol):
+    """A result that lists objects which were not compared or written."""
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]: ...
+
+
 @dataclass
 class Project:
     """A folder with models and migrations of one database on a live server."""
@@ -40,6 +48,7 @@ class Project:
 
     def needs(self, major: int) -> None:
         """Skip the test on a server that is older than that."""
+        assert self.server.binaries is not None
         if self.server.binaries.major < major:
             pytest.skip(f"needs PostgreSQL {major}")
 

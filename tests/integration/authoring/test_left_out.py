@@ -10,7 +10,7 @@ from dbwarden.operations.generate_models import generate_models
 from dbwarden.operations.schema import adopt, schema_sql
 from dbwarden.operations.verify import verify
 from tests.commands import dbwarden
-from tests.integration.authoring.conftest import Project
+from tests.integration.authoring.conftest import Project, WithLeftOut
 
 IMPORTS = """
 from sqlalchemy import Column, Computed, Index, Integer, MetaData, Table, Text
@@ -85,7 +85,7 @@ async def all_kinds(project: Project) -> AsyncGenerator[Project]:
     await project.execute("DROP SUBSCRIPTION sub")
 
 
-def names(result: object) -> set[tuple[str, str]]:
+def names(result: WithLeftOut) -> set[tuple[str, str]]:
     return {(one.kind, one.name) for one in result.left_out}
 
 

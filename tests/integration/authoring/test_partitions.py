@@ -7,7 +7,7 @@ from dbwarden.operations.rollback import rollback
 from dbwarden.operations.schema import adopt
 from dbwarden.operations.verify import verify
 from tests.commands import dbwarden
-from tests.integration.authoring.conftest import Project
+from tests.integration.authoring.conftest import Project, WithLeftOut
 
 EV = """
 CREATE TABLE ev (id int NOT NULL, at date NOT NULL, note text, PRIMARY KEY (id, at))
@@ -45,7 +45,7 @@ SCORE = "    score: Mapped[int | None] = mapped_column(Integer)"
 STEP = 'To compare them, set partitions="all".'
 
 
-def left(result: object) -> list[str]:
+def left(result: WithLeftOut) -> list[str]:
     """Return what *result* lists as left out, as people read it."""
     return [str(item) for item in result.left_out]
 

@@ -768,7 +768,9 @@ async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
         ALTER TABLE n RENAME TO c;
     """
     path = lite.root / "app__0001_x.sql"
-    migration = parse(textwrap.dedent(text), path=path, database="app", dialect="sqlite")
+    migration = parse(
+        textwrap.dedent(text), path=path, database=DatabaseName("app"), dialect="sqlite"
+    )
     async with authoring_dialect_for("sqlite").open(lite.config) as scratch:
         database = await scratch.create()
         await database.execute(

@@ -96,7 +96,7 @@ def use(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
     }
     assert client.get("/enriched-events").json()[0]["user"] == user
     assert client.get("/health/analytics").json()["status"] == "ok"
-    note = {"id": 1, "body": "ours"}
+    note: dict[str, int | str] = {"id": 1, "body": "ours"}
     assert client.post("/tenants/acme/notes", params=note).json() == note
     assert client.get("/data", params={"tenant_id": "acme"}).json() == [note]
     assert client.get("/tenants/globex/notes").json() == []

@@ -212,9 +212,10 @@ def test_tenants_are_listed_a_page_at_a_time(tenants: Any, serve: Any) -> None:
     for name in ids:
         (tenants.root / f"t_{name}.db").touch()
     with serve(app_of()) as client:
-        after, seen = "", []
+        after: str | None = ""
+        seen: list[str] = []
         for size in (10, 10, 5):
-            asked = {"tenants": "all", "limit": 10, "after": after}
+            asked: dict[str, str | int | None] = {"tenants": "all", "limit": 10, "after": after}
             page = client.get("/health", params=asked).json()
             rows = [each["database"] for each in page["databases"]]
             (summed,) = page["tenants"]

@@ -154,7 +154,7 @@ async def cancelled_at(moment: int, operation: Callable[[], Any]) -> None:
                 self._waits += 1
                 try:
                     yield waited_for
-                    step: Callable[[], Any] = functools.partial(inner.send, None)
+                    step = functools.partial(inner.send, None)
                 except BaseException as error:
                     step = functools.partial(inner.throw, error)
 

@@ -1,7 +1,5 @@
 """Statements outside a transaction: in file order, resumed after a crash, no leftovers."""
 
-from typing import Any
-
 import anyio
 import pytest
 
@@ -10,6 +8,7 @@ from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import LockTimeout, PartialMigration, ReadOnlyDatabase, StatementFailed
 from dbwarden.migration_history import LedgerRow, State
+from dbwarden.telemetry import Event
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     OURS,
@@ -260,7 +259,7 @@ async def test_an_invalid_leftover_from_before_us_does_not_count_as_the_index(
 
 
 async def test_an_index_that_somebody_builds_right_now_is_not_dropped(
-    postgres_config: DatabaseConfig, postgres_url: str, events: list[Any]
+    postgres_config: DatabaseConfig, postgres_url: str, events: list[Event]
 ) -> None:
     """Another session's CONCURRENTLY waits for an open transaction; its index is invalid so far."""
     await apply(postgres_config, work(9, TABLE))
@@ -292,7 +291,7 @@ async def until_invalid(url: str) -> None:
     await until(look)
 
 
-async def heard(events: list[Any], name: str) -> None:
+async def heard(events: list[Event], name: str) -> None:
     async def look() -> bool:
         return any(event.name == name for event in events)
 
@@ -666,7 +665,7 @@ async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_us
 
 
 async def test_what_may_have_committed_a_part_is_not_tried_again_where_it_met_a_lock(
-    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig, events: list[Any]
+    postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig, events: list[Event]
 ) -> None:
     config = make_config(postgres_url, lock_timeout=0.05)
     await apply(config, work(9, TABLE))

@@ -10,6 +10,7 @@ from dbwarden.dialects.postgresql.migrate import lock as locks
 from dbwarden.dialects.postgresql.migrate.connection import DIALECT
 from dbwarden.errors import LedgerError, MigratorBusy
 from dbwarden.migration_history import LockHolder
+from dbwarden.telemetry import Event
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -81,7 +82,7 @@ async def test_giving_up_names_the_holder(postgres_url: str, make_config: MakeCo
 
 
 async def test_the_waiting_one_goes_on_when_the_lock_is_free(
-    postgres_config: DatabaseConfig, events: list[Any]
+    postgres_config: DatabaseConfig, events: list[Event]
 ) -> None:
     order: list[str] = []
 
@@ -156,13 +157,13 @@ async def test_a_ledger_found_by_search_path_shares_the_lock_of_one_named(
                 pass
 
 
-async def waiting(events: list[Any], count: int) -> bool:
+async def waiting(events: list[Event], count: int) -> bool:
     """Whether *count* migrators have found that another one holds the lock."""
-    return sum(event.name == "waiting_for_lock" for event in events) >= count
+    return len([event for event in events if event.name == "waiting_for_lock"]) >= count
 
 
 async def test_waiting_for_the_lock_does_not_deadlock_with_concurrently(
-    postgres_config: DatabaseConfig, postgres_url: str, events: list[Any]
+    postgres_config: DatabaseConfig, postgres_url: str, events: list[Event]
 ) -> None:
     """PEERS.md, finding 3: a waiter inside pg_advisory_lock() would be waited for."""
     await apply(postgres_config, work(1, "CREATE TABLE a (id int)"))
@@ -176,7 +177,7 @@ async def test_waiting_for_the_lock_does_not_deadlock_with_concurrently(
 
 
 async def test_a_lock_timeout_of_the_role_does_not_cut_the_wait(
-    postgres_url: str, make_config: MakeConfig, events: list[Any]
+    postgres_url: str, make_config: MakeConfig, events: list[Event]
 ) -> None:
     config = make_config(postgres_url + "?options=-c%20lock_timeout%3D1")
 
@@ -195,7 +196,7 @@ async def test_a_lock_timeout_of_the_role_does_not_cut_the_wait(
 
 
 async def test_a_migration_that_gives_up_the_lock_is_told(
-    postgres_config: DatabaseConfig, events: list[Any]
+    postgres_config: DatabaseConfig, events: list[Event]
 ) -> None:
     await apply(postgres_config, work(1, "SELECT pg_advisory_unlock_all()"))
 

@@ -3,11 +3,13 @@
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.migrate import batching as messages
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
 from dbwarden.migration_history import State
+from dbwarden.telemetry import Event
 from tests.conftest import MakeConfig
 from tests.integration.postgresql.helpers import (
     Done,
@@ -270,7 +272,7 @@ async def test_a_nul_character_is_found_before_anything_runs(
 # -- many in one message --------------------------------------------------------------------------
 
 
-def numbered(count: int, **special: str) -> list:
+def numbered(count: int, **special: str) -> list[PendingMigration]:
     return [work(n, special.get(f"n{n}", f"CREATE TABLE t{n} ()")) for n in range(1, count + 1)]
 
 
@@ -327,7 +329,7 @@ async def test_of_two_broken_migrations_the_first_is_told(
 
 
 async def test_a_text_that_the_server_cannot_even_decode_is_found(
-    postgres_server, make_config: MakeConfig
+    postgres_server: EmbeddedServer, make_config: MakeConfig
 ) -> None:
     """The server refuses the whole message then, and does not say where."""
     await postgres_server.execute(
@@ -497,7 +499,7 @@ async def test_a_role_with_a_short_statement_timeout_can_migrate(
 
 
 async def test_a_locked_table_is_tried_again_and_then_told(
-    postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, events: list
+    postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, events: list[Event]
 ) -> None:
     monkeypatch.setattr(
         "dbwarden.dialects.postgresql.migrate.retrying.retry_pause", lambda tries: 0
@@ -552,7 +554,7 @@ async def test_a_table_that_is_free_again_at_the_next_try_is_migrated(
 
 
 async def test_what_the_server_remarks_is_an_event(
-    postgres_config: DatabaseConfig, events: list
+    postgres_config: DatabaseConfig, events: list[Event]
 ) -> None:
     await apply(
         postgres_config,

@@ -1,5 +1,6 @@
 """The embedded server: ready soon, reachable from here only, and never left behind."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -94,7 +95,7 @@ async def test_a_database_is_made_from_a_template_and_dropped_with_its_guests() 
 
 
 async def closed(connection: asyncpg.Connection) -> bool:
-    return connection.is_closed()
+    return bool(connection.is_closed())
 
 
 async def asyncpg_execute(url: str, sql: str) -> None:
@@ -317,7 +318,7 @@ def test_without_any_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPat
 def test_pg_config_and_the_usual_folders_are_looked_at(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(binaries.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     (tmp_path / "pg_config").write_text(f"#!/bin/sh\necho {tmp_path}/from_pg_config\n")
     (tmp_path / "pg_config").chmod(0o755)
     (tmp_path / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 14.2'\n")

@@ -20,6 +20,7 @@ from dbwarden.types import DatabaseName
 from tests.commands import dbwarden
 from tests.integration.replicas.conftest import MakePair, Servers
 from tests.servers import streaming_replica
+from tests.urls import revealed
 
 
 def codes(result: CheckResult) -> list[str]:
@@ -146,10 +147,10 @@ async def test_the_commands_leave_a_replica_alone_and_tell_of_it(
         text = f"""
 from dbwarden import database_config
 
-database_config(database_name="primary", database_url="{servers.primary.database_url.reveal()}")
+database_config(database_name="primary", database_url="{revealed(servers.primary.database_url)}")
 database_config(
     database_name="replica",
-    database_url="{servers.replica.database_url.reveal()}",
+    database_url="{revealed(servers.replica.database_url)}",
     replica_of="primary",
 )
 """

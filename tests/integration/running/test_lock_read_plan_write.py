@@ -1,5 +1,7 @@
 """What writes decides under the lock: another process gets between its first look and the lock."""
 
+from typing import Any
+
 import pytest
 
 import dbwarden
@@ -24,7 +26,7 @@ async def applied(config: DatabaseConfig) -> None:
 
 @pytest.mark.parametrize("choice", [{"accept": ["0002"]}, {"forget": ["0002"]}])
 async def test_repair_does_not_touch_what_was_rolled_back_meanwhile(
-    config: DatabaseConfig, choice: dict[str, list[str]]
+    config: DatabaseConfig, choice: dict[str, Any]
 ) -> None:
     await applied(config)
     write(config, "0002_t2", "CREATE TABLE t2 (id int); -- edited\nSELECT 1;", "DROP TABLE t2;")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -240,7 +241,8 @@ def until_held_up() -> Callable[[], Awaitable[Any]]:
 
     async def look() -> bool:
         for frame in sys._current_frames().values():
-            inner, outer = "", frame
+            inner = ""
+            outer: FrameType | None = frame
             while outer is not None:
                 if (inner, outer.f_code.co_name) == ("wait", "retry_while_busy"):
                     return True

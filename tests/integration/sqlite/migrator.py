@@ -60,4 +60,4 @@ async def main(folder: str, command: str, *options: str) -> int:
 
 if __name__ == "__main__":
     telemetry.configure()
-    sys.exit(anyio.run(main, *sys.argv[1:]))
+    sys.exit(anyio.run(lambda: main(*sys.argv[1:])))

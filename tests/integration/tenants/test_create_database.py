@@ -5,6 +5,7 @@ import uuid
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import asyncpg
@@ -19,6 +20,7 @@ from dbwarden.operations.status import status
 from tests import commands
 from tests.commands import migration
 from tests.conftest import MakeConfig
+from tests.urls import revealed
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def absent(postgres_server: EmbeddedServer, make_config: MakeConfig) -> Database
 
 
 async def ask(config: DatabaseConfig, query: str) -> object:
-    connection = await asyncpg.connect(config.database_url.reveal())
+    connection = await asyncpg.connect(revealed(config.database_url))
     try:
         return await connection.fetchval(query)
     finally:
@@ -124,7 +126,7 @@ async def test_a_name_is_only_ever_a_name(
     ],
 )
 async def test_an_unknown_template_owner_or_encoding_is_a_mistake_of_the_call(
-    absent: DatabaseConfig, options: dict[str, str], words: str
+    absent: DatabaseConfig, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
         await create_database(absent, **options)
@@ -158,7 +160,7 @@ async def test_a_user_who_may_not_is_told_how_to_get_the_right(
 ) -> None:
     role = f"poor_{uuid.uuid4().hex[:8]}"
     await postgres_server.execute(f"CREATE ROLE {role} LOGIN")
-    url = absent.database_url.reveal().replace("postgres@", f"{role}@")
+    url = revealed(absent.database_url).replace("postgres@", f"{role}@")
     with pytest.raises(AccessDenied) as caught:
         await create_database(replace(absent, database_url=url))
     assert f'ALTER ROLE "{role}" CREATEDB' in str(caught.value.next_step)
@@ -243,8 +245,9 @@ async def test_on_sqlite_folder_and_file_are_made(make_config: MakeConfig, url: 
 async def test_on_sqlite_there_is_nothing_to_choose(make_config: MakeConfig) -> None:
     config = sqlite_config(make_config, "sqlite:///app.db")
     for option in ("template", "owner", "encoding"):
+        choice: dict[str, Any] = {option: "x"}
         with pytest.raises(UsageError, match=f"a SQLite database takes no {option}"):
-            await create_database(config, **{option: "x"})
+            await create_database(config, **choice)
     memory = sqlite_config(make_config, "sqlite://")
     with pytest.raises(UsageError, match="in memory"):
         await create_database(memory)

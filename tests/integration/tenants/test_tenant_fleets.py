@@ -20,6 +20,7 @@ from dbwarden.config.loading import load_project
 from dbwarden.config.project import Project
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.errors import UnknownDatabase
+from dbwarden.files.folder import read_folder
 from dbwarden.operations import operation as target
 from dbwarden.operations.check import check
 from dbwarden.operations.status import status
@@ -237,11 +238,10 @@ async def test_a_thousand_tenants_read_their_folder_once(
     directory.ids = [f"n{number}" for number in range(1000)]
     await project.expand(all_databases=True)
     read: list[Path] = []
-    original = target.read_folder
 
     def counting(path: Path, *more: Any) -> Any:
         read.append(path)
-        return original(path, *more)
+        return read_folder(path, *more)
 
     monkeypatch.setattr(target, "read_folder", counting)
     outcomes = await fleet.run(check, project.databases)

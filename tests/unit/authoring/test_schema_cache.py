@@ -91,9 +91,11 @@ def instances(cls: Any) -> Iterator[Any]:
 def exact(value: Any) -> Any:
     """*value* with its types, and with what is no part of a comparison."""
     if dataclasses.is_dataclass(value):
-        parts = [getattr(value, field.name) for field in dataclasses.fields(value)]
+        parts: tuple[Any, ...] = tuple(
+            getattr(value, field.name) for field in dataclasses.fields(value)
+        )
     else:
-        parts = value if isinstance(value, tuple) else []
+        parts = value if isinstance(value, tuple) else ()
     return type(value), [exact(part) for part in parts] if parts else repr(value)
 
 

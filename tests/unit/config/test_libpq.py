@@ -48,7 +48,10 @@ def judged(given: dict[str, Any]) -> tuple[list[Any], Any]:
         for name, value in given.items()
         if name in known
     }
-    return connect_utils._parse_connect_dsn_and_args(**{**dict.fromkeys(known), **ours})
+    parsed: tuple[list[Any], Any] = connect_utils._parse_connect_dsn_and_args(
+        **{**dict.fromkeys(known), **ours}
+    )
+    return parsed
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from dbwarden.config.urls import parse_url
 
 
 def opened(text: str, root: Path) -> sqlite3.Connection:
-    return sqlite3.connect(**sqlite_arguments(parse_url(text, root=root)))
+    connection: sqlite3.Connection = sqlite3.connect(**sqlite_arguments(parse_url(text, root=root)))
+    return connection
 
 
 def test_a_file_is_opened_in_the_projects_folder(tmp_path: Path) -> None:

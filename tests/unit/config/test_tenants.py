@@ -32,6 +32,7 @@ from dbwarden.config.urls import parse_url
 from dbwarden.config.validation import validate
 from dbwarden.errors import ConfigurationError, ConnectError, UnknownDatabase, UsageError
 from dbwarden.types import Location
+from tests.urls import revealed
 
 ROOT = Path("/project")
 PG = "postgresql://ann:hunter2@h/tenant_{tenant_id}"
@@ -86,7 +87,7 @@ def test_each_tenant_has_a_database_of_its_own_and_shares_the_migrations() -> No
         "tenant_a",
         "tenant_b",
     ]
-    assert second.migration_url.reveal().endswith("direct/tenant_b")
+    assert revealed(second.migration_url).endswith("direct/tenant_b")
     assert first.migrations_dir == second.migrations_dir == ROOT / "migrations" / "tenant"
     assert first.files_of == second.files_of == "tenant"
     assert not first.default
@@ -406,7 +407,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_a_function_is_asked_when_somebody_needs_the_list_and_once(kind: str) -> None:
     source = Tenants("a", "b")
     loaded = project(single("primary"), family(tenants=getattr(source, kind)))
-    assert loaded.names == ("primary",)
+    assert list(loaded.names) == ["primary"]
     await loaded.expand(["primary"])
     await loaded.expand(["prim*"])
     await loaded.find("primary")
@@ -479,7 +480,7 @@ async def test_a_list_can_be_kept_for_good_and_refreshed_by_hand(clock: list[flo
     source.ids.append("b")
     clock[0] += 1e9
     await loaded.expand(all_databases=True)
-    assert loaded.names == ("tenant_a",)
+    assert list(loaded.names) == ["tenant_a"]
     await loaded.refresh()
     assert (loaded.names, source.asked) == (("tenant_a", "tenant_b"), 2)
 

@@ -69,7 +69,7 @@ def test_hosts_are_names_addresses_and_socket_folders(
 
 def test_user_password_and_database_may_stand_in_the_query_and_then_count() -> None:
     url = parse_url("postgresql://x:y@h/z?user=ann&password=s%26t&dbname=shop")
-    assert (url.user, url.password, url.database) == ("ann", "s&t", "shop")
+    assert (url.user, url.password, url.database) == ("ann", Secret("s&t"), "shop")
     assert url.query == ()
 
 
@@ -125,7 +125,7 @@ def test_a_sqlalchemy_url_is_read_without_being_printed() -> None:
         "postgresql+asyncpg", "ann", "p@/?:%", "h", 5433, "a/b?c", {"host": ["h1:1", "h2:2"]}
     )
     url = parse_url(made)
-    assert (url.user, url.password, url.database) == ("ann", "p@/?:%", "a/b?c")
+    assert (url.user, url.password, url.database) == ("ann", Secret("p@/?:%"), "a/b?c")
     assert url.hosts == (("h1", 1), ("h2", 2))
     assert parse_url(sqlalchemy.make_url("sqlite:///x.db"), root=ROOT).database == "/project/x.db"
     assert parse_url(sqlalchemy.URL.create("postgresql", port=5433)).hosts == (("", 5433),)

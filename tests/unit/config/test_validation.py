@@ -34,7 +34,9 @@ def checked(*options: dict[str, Any]) -> tuple[tuple[DatabaseConfig, ...], tuple
         Declaration(options=given, location=Location(path=FILE, line=number))
         for number, given in enumerate(options, 1)
     ]
-    return validate(declarations, ROOT)
+    databases, problems = validate(declarations, ROOT)
+    assert not [each for each in databases if not isinstance(each, DatabaseConfig)]
+    return tuple(each for each in databases if isinstance(each, DatabaseConfig)), problems
 
 
 def good(*options: dict[str, Any]) -> tuple[DatabaseConfig, ...]:
@@ -431,7 +433,7 @@ def test_database_config_notes_where_it_was_called_and_never_raises() -> None:
 def test_the_handle_is_the_name() -> None:
     with collecting(Registry()):
         handle = database_config(database_name="primary", database_url="sqlite://")
-    assert handle == handle.database_name == "primary"
+    assert (handle, handle.database_name) == ("primary", "primary")
 
 
 def test_a_misspelt_word_is_told_with_the_words_that_there_are() -> None:

@@ -138,18 +138,20 @@ def _constraint(table: Table, before: Constraint | None, after: Constraint | Non
     some = after or before
     if isinstance(some, PrimaryKey):
         assert table.primary_key == before
-        return replace(table, primary_key=after)  # type: ignore[arg-type]  # a key or none
-    return _swap(table, FIELDS[type(some)], before, after)  # type: ignore[index]  # one of the four
+        assert after is None or isinstance(after, PrimaryKey)
+        return replace(table, primary_key=after)
+    return _swap(table, FIELDS[type(some)], before, after)
 
 
 def _swap(table: Table, field: str, before: object, after: object) -> Table:
-    items = list(getattr(table, field))
+    items: list[object] = list(getattr(table, field))
     if before is not None:
         assert before in items, f"{before} is not in {table.name}"
         items.remove(before)
     if after is not None:
         items.append(after)
-    return replace(table, **{field: tuple(items)})
+    changes: dict[str, Any] = {field: tuple(items)}
+    return replace(table, **changes)
 
 
 def _edit(schema: Schema, name: QualifiedName, edit: Any) -> Schema:
@@ -166,7 +168,8 @@ def _objects(schema: Schema, before: SchemaObject | None, after: SchemaObject | 
         items.remove(before)
     if after is not None:
         items.append(after)
-    return replace(schema, **{field: tuple(items)})
+    changes: dict[str, Any] = {field: tuple(items)}
+    return replace(schema, **changes)
 
 
 def _field_of(kind: type) -> str:

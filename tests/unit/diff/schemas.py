@@ -127,8 +127,8 @@ def _routines() -> st.SearchStrategy[Routine]:
 def _with_keys(draw: Draw, table: Table, others: list[Table]) -> Table:
     keys = []
     for other in others:
-        targets = [*other.uniques, *([other.primary_key] if other.primary_key else [])]
-        if targets and draw(st.booleans()):
+        targets = _keys(other)
+        if bool(targets) and draw(st.booleans()):
             target = draw(st.sampled_from(targets))
             own = draw(st.sampled_from([column.name for column in table.columns]))
             keys.append(
@@ -145,14 +145,17 @@ def _with_keys(draw: Draw, table: Table, others: list[Table]) -> Table:
 
 @st.composite
 def _with_code(draw: Draw, schema: Schema) -> Schema:
-    views, triggers, policies, sequences = [], [], [], []
+    views: list[View] = []
+    triggers: list[Trigger] = []
+    policies: list[Policy] = []
+    sequences: list[Sequence] = []
     for table in schema.tables:
         name, column = table.name.name, draw(st.sampled_from(table.columns))
         if draw(st.booleans()):
             shown = ViewColumn(name=column.name, type=column.type)
             text = f"SELECT {column.name} FROM {name}"
             views.append(View(name=named(f"v_{name}"), definition=text, columns=(shown,)))
-        if schema.routines and draw(st.booleans()):
+        if bool(schema.routines) and draw(st.booleans()):
             triggers.append(Trigger(name="g", table=table.name, definition=f"{column.name} calc"))
         if draw(st.booleans()):
             policies.append(Policy(name="p", table=table.name, using=f"({column.name} > 0)"))
@@ -187,17 +190,23 @@ def _dependencies(schema: Schema) -> list[tuple[Ref, Ref]]:
         found.append((view.ref, ref_of(ObjectKind.COLUMN, base, view.columns[0].name)))
     for trigger in schema.triggers:
         found.append((trigger.ref, calc))
-        column = trigger.definition.partition(" ")[0]
-        found.append((trigger.ref, ref_of(ObjectKind.COLUMN, trigger.table, column)))
+        read = trigger.definition.partition(" ")[0]
+        found.append((trigger.ref, ref_of(ObjectKind.COLUMN, trigger.table, read)))
     for policy in schema.policies:
-        column = (policy.using or "")[1:2]
-        found.append((policy.ref, ref_of(ObjectKind.COLUMN, policy.table, column)))
+        checked = (policy.using or "")[1:2]
+        found.append((policy.ref, ref_of(ObjectKind.COLUMN, policy.table, checked)))
     return found
+
+
+def _keys(table: Table) -> list[Unique | PrimaryKey]:
+    keys: list[Unique | PrimaryKey] = [*table.uniques]
+    if table.primary_key is not None:
+        keys.append(table.primary_key)
+    return keys
 
 
 def _target(schema: Schema, key: ForeignKey) -> Ref:
     table = schema.table(key.references)
     assert table is not None
-    candidates = [*table.uniques, *([table.primary_key] if table.primary_key else [])]
-    target = next(item for item in candidates if item.columns == key.referred_columns)
+    target = next(item for item in _keys(table) if item.columns == key.referred_columns)
     return constraint_ref(table.name, target)

@@ -50,7 +50,10 @@ def test_a_new_name_without_a_namespace_is_where_the_models_have_it() -> None:
         )
     )
     within = parse_rename("audit.users:people", audit, both)
-    assert within.after == Ref(ObjectKind.TABLE, "audit", "people")  # type: ignore[union-attr]  # a Rename
+    assert within == Rename(
+        before=Ref(ObjectKind.TABLE, "audit", "users"),
+        after=Ref(ObjectKind.TABLE, "audit", "people"),
+    )
 
 
 @pytest.mark.parametrize("text", ["users.nick", ":new", "users:", "users.gone:new", "no.thing:x"])

@@ -30,4 +30,4 @@ def test_without_the_driver_it_says_what_to_install() -> None:
 
 def test_the_package_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="no attribute 'ENGINE'"):
-        _ = postgresql.ENGINE  # type: ignore[attr-defined]
+        _ = postgresql.ENGINE

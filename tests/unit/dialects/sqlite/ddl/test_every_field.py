@@ -204,7 +204,7 @@ def variants() -> list[Any]:
             if part == "primary_key":
                 one, other = (replace(plain, primary_key=item) for item in both)
             else:
-                one, other = (replace(plain, **{part: (item,)}) for item in both)
+                one, other = (_with_part(plain, part, item) for item in both)
             add(part, field, *tables(one, other), has=has)
     index = TABLE["indexes"][0]
     for field, value in INDEX_KEYS.items():
@@ -218,10 +218,15 @@ def variants() -> list[Any]:
         )
     for part, (obj, values) in THINGS.items():
         for field, value in values.items():
-            one = schema(tables=(plain,), **{part: (obj,)})
-            other_schema = schema(tables=(plain,), **{part: (replace(obj, **{field: value}),)})
-            add(part, field, one, other_schema, has=field not in LACKS)
+            before = schema(tables=(plain,), **{part: (obj,)})
+            after = schema(tables=(plain,), **{part: (replace(obj, **{field: value}),)})
+            add(part, field, before, after, has=field not in LACKS)
     return found
+
+
+def _with_part(table: Table, name: str, part: object) -> Table:
+    parts: dict[str, Any] = {name: (part,)}
+    return replace(table, **parts)
 
 
 @pytest.mark.parametrize(("one", "other", "has"), variants())
