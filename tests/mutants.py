@@ -70,7 +70,7 @@ MUTANTS = (
         old='f"SELECT pg_terminate_backend({self.backend_pid})"',
         new='f"SELECT {self.backend_pid}"',
         tests=(
-            "tests/integration/postgresql/test_postgres_cancelling.py"
+            "tests/integration/postgresql/test_cancelling.py"
             "::test_a_server_that_ignores_the_cancel_request_is_left_by_ending_the_session",
         ),
     ),

@@ -4,15 +4,12 @@ Only the addresses of its databases are ours, and what it leaves out with "...".
 """
 
 import json
-import os
-import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+
+from tests.integration.fastapi.programs import run, uvicorn
 
 CONFIGURATION = """
 # dbwarden.py
@@ -300,40 +297,6 @@ def write(root: Path, urls: dict[str, str], *, more: str = "", routes: str = "")
         (root / "app" / "models" / f"{name}.py").write_text(BASE + text)
     (root / "app" / "dependencies.py").write_text(DEPENDENCIES)
     (root / "app" / "main.py").write_text(IMPORTS + LIFESPAN + APPLICATION + HEALTH + routes)
-
-
-def run(root: Path, command: str) -> None:
-    words = re.findall(r'"[^"]*"|\S+', command)
-    done = subprocess.run(
-        [sys.executable, "-m", *(word.strip('"') for word in words)],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-
-
-@contextmanager
-def uvicorn(root: Path) -> Iterator[httpx.Client]:
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}  # .dict() is pydantic 1's
-    process = subprocess.Popen(
-        command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    said = ""
-    try:
-        for line in process.stderr:
-            said += line
-            if found := re.search(r"running on (http://[\d.]+:\d+)", line):
-                with httpx.Client(base_url=found[1], timeout=30) as client:
-                    yield client
-                return
-        raise AssertionError(said)
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
 
 
 def test_every_block_of_the_page_runs_as_shown(

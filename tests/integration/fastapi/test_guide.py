@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.fastapi.test_api_specification import run, uvicorn
+from tests.integration.fastapi.programs import run, uvicorn
 
 DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"^```python([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
