@@ -6,6 +6,7 @@ field contains a password.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from dbwarden.types import DatabaseName, Location
 
@@ -54,6 +55,13 @@ class DBWardenError(Exception):
 
 class UsageError(DBWardenError):
     """The command or call does not fit together."""
+
+    def __init__(
+        self, message: str | None = None, *, option: str | None = None, **more: object
+    ) -> None:
+        """Store the *option* whose value does not fit the database, if any."""
+        super().__init__(message, **more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        self.option = option
 
 
 class ConfigurationError(UsageError):
@@ -150,6 +158,33 @@ class StatementFailed(DBWardenError):
     sqlstate: str | None = None
 
 
+RefusalCause = Literal["duplicate row", "missing value", "missing object", "no update path"]
+
+
+class ScratchRefused(StatementFailed):
+    """A scratch database refused a statement."""
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        cause: RefusalCause | None = None,
+        sqlstate: str | None = None,
+        **more: object,
+    ) -> None:
+        """Store the server's message as *reason*, and the *cause* if dbwarden handles it."""
+        super().__init__(**more)  # type: ignore[arg-type]  # the fields of DBWardenError
+        self.reason = reason
+        self.cause = cause
+        self.sqlstate = sqlstate
+        self.name_subject("")
+
+    def name_subject(self, subject: str) -> None:
+        """Name the part of the models that the statement comes from in the message."""
+        self.message = " ".join(f"the scratch database refused {subject}".split())
+        self.message += f": {self.reason}"
+
+
 class LockTimeout(StatementFailed):
     """A table lock was not granted in time."""
 
@@ -202,7 +237,12 @@ class RollbackImpossible(HistoryError):
 
 
 class UnsupportedChange(DBWardenError):
-    """A difference between two schemas cannot be expressed as SQL."""
+    """A difference between two schemas cannot be expressed as SQL.
+
+    ``unconverted`` is the column whose values need an expression that converts them, if any.
+    """
+
+    unconverted: str | None = None
 
 
 class NotProven(DBWardenError):

@@ -100,7 +100,7 @@ class ScratchDatabase(Protocol):
         """Run SQL that is not from a file, such as the SQL of models.
 
         Raises:
-            StatementFailed: With the statement that the server refused.
+            ScratchRefused: With the statement that the server refused.
         """
         ...
 
@@ -108,7 +108,7 @@ class ScratchDatabase(Protocol):
         """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
-            StatementFailed: With file, line and column.
+            ScratchRefused: With file, line and column.
         """
         ...
 
@@ -138,7 +138,7 @@ class ScratchDatabase(Protocol):
         """Return a digest of the values of each column, by names such as ``users.email``.
 
         Raises:
-            StatementFailed: A column does not exist.
+            ScratchRefused: A column does not exist.
         """
         ...
 

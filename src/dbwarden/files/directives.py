@@ -1,18 +1,20 @@
-"""Parse the directives in comments of a migration file. Pure.
+"""Parse and write the directives in comments of a migration file. Pure.
 
 Headers come before the first section::
 
     -- depends_on: ["0003"]
     -- requires: primary@0042, analytics@0007
     -- dbwarden: irreversible
+    -- dbwarden: loses users.email, users.phone
 
 A marker comes before its statement: ``-- @dbwarden:autocommit``. Any other comment is ignored,
 unless it resembles a directive so closely that it is probably a mistake.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from dbwarden.files.migration import Requirement
 from dbwarden.files.spelling import closest
@@ -36,7 +38,16 @@ _SECTIONS = {
 }  # fmt: skip
 _HEADERS = ("depends_on", "requires", "dbwarden")
 _MARKER = "-- @dbwarden:autocommit"
-_IRREVERSIBLE = "-- dbwarden: irreversible"
+_WIDTH = 100
+
+Fact = Literal[
+    "irreversible", "generated", "loses", "fails-on-rows", "rollback-fails-on-rows", "untried"
+]
+_FACTS: dict[str, Fact] = {fact: fact for fact in get_args(Fact)}
+_WITH_NAMES: tuple[Fact, ...] = ("loses", "untried")
+_PLAIN = r'[^\s",]+'
+_ITEM = rf'(?:"(?:[^"]|"")*"|{_PLAIN})'
+_ITEMS = re.compile(rf"{_ITEM}(?:[ \t]*,[ \t]*{_ITEM})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +72,11 @@ class Requires:
 
 
 @dataclass(frozen=True, slots=True)
-class Irreversible:
-    """The migration cannot be reverted."""
+class Declaration:
+    """A fact about the file, with the names of the tables and columns that it is about."""
+
+    fact: Fact
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ class Fault:
     next_step: str
 
 
-Directive = SectionMark | DependsOn | Requires | Irreversible | Fault
+Directive = SectionMark | DependsOn | Requires | Declaration | Fault
 
 
 def directive_of(comment: str, *, in_header: bool, on_separate_line: bool) -> Directive | None:
@@ -115,7 +129,8 @@ def _check_marker(content: str, in_header: bool) -> Fault | None:
         return _marker_too_early() if in_header else None
     if closest(name, ["dbwarden"]) is None:
         return _fault(content, _MARKER) if closest(name, ["autocommit"]) else None
-    return _fault(content, _IRREVERSIBLE if closest(value, ["irreversible"]) else _MARKER)
+    fact = closest(value.partition(" ")[0], _FACTS)
+    return _fault(content, f"-- dbwarden: {fact}" if fact else _MARKER)
 
 
 def _marker_too_early() -> Fault:
@@ -143,12 +158,10 @@ def _parse_header(content: str, name: str, value: str) -> Directive | None:
             return _parse_depends_on(content, value)
         case "requires":
             return _parse_requires(content, value)
-        case "dbwarden" if value.strip().lower() == "irreversible":
-            return Irreversible()
         case "dbwarden" if closest(value, ["autocommit"]):
             return _marker_too_early()
         case "dbwarden":
-            return _fault(content, _IRREVERSIBLE)
+            return _parse_declaration(content, value.strip())
     header = closest(re.sub("[- \t]", "_", name), _HEADERS)
     return _fault(content, f"-- {header}: {value}") if header else None
 
@@ -178,6 +191,42 @@ def _parse_requires(content: str, value: str) -> Requires | Fault:
     )
 
 
+def _parse_declaration(content: str, value: str) -> Declaration | Fault:
+    word, _, names = value.partition(" ")
+    fact = _FACTS.get(word.lower())
+    if fact is None:
+        meant = closest(word, _FACTS) or "irreversible"
+        return _fault(content, f"-- dbwarden: {meant} {names}".rstrip())
+    if fact not in _WITH_NAMES:
+        return _fault(content, f"-- dbwarden: {fact}") if names else Declaration(fact)
+    if not _ITEMS.fullmatch(names.strip()):
+        return Fault(
+            f"'{content}' does not name tables and columns",
+            f"Write it as -- dbwarden: {fact} users.email, orders.",
+        )
+    return Declaration(fact, tuple(map(_unquote, re.findall(_ITEM, names))))
+
+
+def _unquote(item: str) -> str:
+    return item[1:-1].replace('""', '"') if item[0] == '"' else item
+
+
+def _quote(name: str) -> str:
+    plain = " ".join(name.split())
+    return plain if re.fullmatch(_PLAIN, plain) else '"' + plain.replace('"', '""') + '"'
+
+
+def declare(fact: Fact, names: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the header lines that declare *fact* about *names*."""
+    start = line = f"-- dbwarden: {fact}"
+    for item in map(_quote, names):
+        if line is not start and len(line) + len(item) + 2 > _WIDTH:
+            yield line
+            line = start
+        line += f"{',' if line is not start else ''} {item}"
+    yield line
+
+
 def _check_misplaced(content: str, name: str, value: str) -> Fault | None:
     """Report a header inside a section, where it has no effect."""
     match name:
@@ -192,14 +241,3 @@ def _check_misplaced(content: str, name: str, value: str) -> Fault | None:
         case _:
             return None
     return Fault(f"the header '{content}' is inside a section", "Move it above -- upgrade.")
-
-
-_FAILING = re.compile(
-    r"^--[ \t]*(fails where tables have rows\b.*(?:\n--[ \t]{2,}.*)*)", re.I | re.M
-)
-
-
-def failing_note(text: str) -> str | None:
-    """Return the note in the header of *text* about rows on which the upgrade fails."""
-    match = _FAILING.search(text)
-    return " ".join(match[1].replace("\n--", " ").split()).rstrip(".") if match else None

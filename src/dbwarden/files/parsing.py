@@ -7,18 +7,20 @@ from typing import assert_never
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import NOTHING, checksum
 from dbwarden.files.directives import (
+    Declaration,
     DependsOn,
     Directive,
+    Fact,
     Fault,
-    Irreversible,
     Requires,
     SectionMark,
     SectionName,
     directive_of,
 )
 from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
-from dbwarden.files.migration import Migration, Requirement, Section
+from dbwarden.files.migration import Declarations, Migration, Requirement, Section
 from dbwarden.files.naming import FileName, parse_name
+from dbwarden.files.old_headers import old_declarations
 from dbwarden.types import DatabaseName, DialectName, Location, Version
 
 _BOM = b"\xef\xbb\xbf"
@@ -35,14 +37,20 @@ class _Mark:
 
 @dataclass(slots=True)
 class _Reading:
-    """The state of parsing one file."""
+    """The state of parsing one file.
+
+    ``remark`` is the last comment of the header that is not a directive, ``reasons`` are the
+    remarks that explain why the upgrade fails on rows.
+    """
 
     source: Source
     lexis: Lexis
     marks: list[_Mark] = field(default_factory=list)
     depends_on: list[Version] = field(default_factory=list)
     requires: list[Requirement] = field(default_factory=list)
-    irreversible: bool = False
+    facts: dict[Fact, list[str]] = field(default_factory=dict)
+    remark: str = ""
+    reasons: list[str] = field(default_factory=list)
     problems: list[MigrationFileError] = field(default_factory=list)
 
     def problem(self, offset: int, message: str, next_step: str) -> None:
@@ -84,9 +92,10 @@ def parse(
         path=path,
         upgrade=sections["upgrade"],
         rollback=sections.get("rollback"),
-        irreversible=reading.irreversible,
+        irreversible="irreversible" in reading.facts,
         depends_on=tuple(dict.fromkeys(reading.depends_on)),
         requires=tuple(dict.fromkeys(reading.requires)),
+        declares=_declarations(reading),
     )
 
 
@@ -110,6 +119,10 @@ def _read_comments(reading: _Reading) -> None:
         )
         if directive is not None:
             _apply(reading, directive, start, line_start, end)
+        elif not reading.marks:
+            remark = text[start:end].removeprefix("--")
+            whole = f"{reading.remark} {remark}" if remark.startswith("  ") else remark
+            reading.remark = " ".join(whole.split())
 
 
 def _apply(reading: _Reading, directive: Directive, start: int, line_start: int, end: int) -> None:
@@ -122,12 +135,30 @@ def _apply(reading: _Reading, directive: Directive, start: int, line_start: int,
             reading.depends_on.extend(versions)
         case Requires(requirements):
             _add_requirements(reading, requirements, start)
-        case Irreversible():
-            reading.irreversible = True
+        case Declaration(fact, names):
+            reading.facts.setdefault(fact, []).extend(names)
+            if fact == "fails-on-rows":
+                reading.reasons.append(reading.remark)
+            reading.remark = ""
         case Fault(message, next_step):
             reading.problem(start, message, next_step)
         case _:
             assert_never(directive)
+
+
+def _declarations(reading: _Reading) -> Declarations:
+    facts = reading.facts
+    if not facts.keys() - {"irreversible"}:
+        text = reading.source.text
+        return old_declarations(text[: min(mark.start for mark in reading.marks)])
+    return Declarations(
+        generated="generated" in facts,
+        loses=tuple(facts.get("loses", ())),
+        untried=tuple(facts.get("untried", ())),
+        fails_on_rows="fails-on-rows" in facts,
+        rollback_fails_on_rows="rollback-fails-on-rows" in facts,
+        reason=". ".join(filter(None, reading.reasons)),
+    )
 
 
 def _add_requirements(reading: _Reading, requirements: tuple[Requirement, ...], start: int) -> None:
@@ -184,7 +215,7 @@ def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
             "its rollback section precedes its upgrade section",
             "Put the upgrade section first.",
         )
-    if reading.irreversible and not sections["rollback"].empty:
+    if "irreversible" in reading.facts and not sections["rollback"].empty:
         reading.problem(
             at["rollback"],
             "it is marked irreversible, but has a rollback",

@@ -23,14 +23,19 @@ from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
 from dbwarden.authoring.prove.proof import Proof, prove, untried_except, verdict
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
-from dbwarden.authoring.write.header_notes import failing, failures, find_changed_values, losses
+from dbwarden.authoring.write.header_notes import (
+    failing,
+    find_changed_values,
+    losses_before_renames,
+    notes_of,
+)
 from dbwarden.authoring.write.migration_text import Header, lock_lines, migration_text
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
 from dbwarden.errors import (
     DBWardenError,
     NotProven,
-    StatementFailed,
+    ScratchRefused,
     UsageError,
 )
 from dbwarden.files.folder import next_version, read_names, slug, write_migration
@@ -129,7 +134,7 @@ async def make_migrations(
         UsageError: A replica; nothing to compare; an undecided rename, drop or fill.
         ConfigurationError: The models cannot be read.
         UnsupportedChange: A difference that cannot be expressed.
-        NotProven, StatementFailed: The proof failed; nothing was written.
+        NotProven, ScratchRefused: The proof failed; nothing was written.
     """
     _refuse_replica(config)
     answers = Answers(
@@ -236,7 +241,7 @@ async def _proven_plan(
     task = replace(task, answers=silent, decided=planned.decisions)
     try:
         return planned, await _prove(session, files, options, comparison, planned)
-    except (NotProven, StatementFailed) as error:
+    except (NotProven, ScratchRefused) as error:
         if (forward := _as_irreversible(planned, error)) is not None:
             return forward, await _prove(session, files, options, comparison, forward)
         async for other in _alternatives(session, task):
@@ -245,20 +250,23 @@ async def _proven_plan(
                 continue
             try:
                 return other_plan, await _prove(session, files, options, comparison, other_plan)
-            except (NotProven, StatementFailed):
+            except (NotProven, ScratchRefused):
                 pass
         if options.unproven:
-            why = error.message.removeprefix("the scratch database refused: ")
-            return replace(planned, not_proven=why), None
+            return replace(planned, not_proven=_reason_of(error)), None
         raise _unproven_error(error) from error
 
 
-def _as_irreversible(planned: Plan, error: NotProven | StatementFailed) -> Plan | None:
+def _as_irreversible(planned: Plan, error: NotProven | ScratchRefused) -> Plan | None:
     """Return *planned* as irreversible, if only the server knows that there is no way back."""
-    if planned.rollback is None or "has no update path from" not in error.message:
+    refused = isinstance(error, ScratchRefused) and error.cause == "no update path"
+    if planned.rollback is None or not refused:
         return None
-    why = error.message.removeprefix("the scratch database refused: ")
-    return replace(planned, rollback=None, no_way_back=f"{why}.")
+    return replace(planned, rollback=None, no_way_back=f"{_reason_of(error)}.")
+
+
+def _reason_of(error: NotProven | ScratchRefused) -> str:
+    return error.reason if isinstance(error, ScratchRefused) else error.message
 
 
 async def _alternatives(session: ScratchSession, task: Task) -> AsyncIterator[Task]:
@@ -276,7 +284,7 @@ async def _replan(session: ScratchSession, task: Task) -> Plan | None:
         return None
 
 
-def _unproven_error(error: NotProven | StatementFailed) -> DBWardenError:
+def _unproven_error(error: NotProven | ScratchRefused) -> DBWardenError:
     error.message = f"the migration could not be proven and was not written: {error.message}"
     error.next_step = (
         error.next_step or "See it with --sql --unproven. --unproven alone writes it unproven."
@@ -333,11 +341,11 @@ def _render(
         loses=loses,
         with_rows=not (untried or fails),
     )
-    notes = tuple(losses(planned, changed, untried))
-    notes += tuple(failures(planned, proof, comparison.desired))
+    notes = tuple(notes_of(planned, proof, changed, untried, comparison.desired))
     header = Header(
         purpose=options.message,
         verdict=word,
+        loses=losses_before_renames(planned, changed, comparison.current),
         server=proof.server if proof else None,
         notes=notes,
         locks=proof.locks if proof else (),
@@ -348,7 +356,7 @@ def _render(
         "proven": proof is not None,
         "loses": loses,
         "destroys": planned.up.to_allow,
-        "notes": notes,
+        "notes": tuple(note.text for note in notes),
         "locks": lock_lines(header.locks),
         "server": header.server,
     }

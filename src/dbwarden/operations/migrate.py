@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import anyio
-
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
-from dbwarden.files.directives import failing_note
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading
 from dbwarden.operations.operation import (
@@ -110,21 +107,19 @@ async def migrate(
         try:
             return await _migrate(config, limits, dry_run=dry_run)
         except StatementFailed as error:
-            await _repeat_header(error)
+            _quote_header(error, await migration_files(config))
             raise
 
 
-async def _repeat_header(error: StatementFailed) -> None:
-    """Add the note of the file's header about tables with rows to *error*."""
+def _quote_header(error: StatementFailed, files: Sequence[Migration]) -> None:
+    """Add the reason why the upgrade fails on rows, from the file's header, to *error*."""
     about_rows = error.sqlstate is None or error.sqlstate[:2] in (DATA_EXCEPTION, CONSTRAINT)
     if error.location is None or isinstance(error, LockTimeout) or not about_rows:
         return
-    try:
-        text = await anyio.Path(error.location.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):  # the error itself matters more
-        return
-    if note := failing_note(text):
-        error.next_step = f"{error.next_step or ''} The header of the file says: {note}.".lstrip()
+    for migration in files:
+        if migration.path == error.location.path and (reason := migration.declares.reason):
+            advice = f"{error.next_step or ''} The header of the file says: {reason.rstrip('.')}."
+            error.next_step = advice.lstrip()
 
 
 async def _migrate(

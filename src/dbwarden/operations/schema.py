@@ -11,7 +11,7 @@ from dbwarden.authoring.compare.left_out import LeftOut, buildable, names_of, un
 from dbwarden.authoring.generate.plan import Plan, Task, plan
 from dbwarden.authoring.prove.proof import prove
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
-from dbwarden.authoring.write.migration_text import Header, migration_text, section_lines
+from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import read_folder, write_migration
@@ -150,7 +150,7 @@ async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tupl
             purpose=message,
             verdict="exact",
             server=await session.server_version(),
-            notes=tuple(f"Left out: {item}" for item in adopted.left_out),
+            notes=tuple(Note(f"Left out: {item}") for item in adopted.left_out),
         )
         text = migration_text(header, planned, empty.default_namespace)
         name = f"{config.files_of}__{FIRST}_baseline.sql"

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import anyio.to_thread
-
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.labels import display_name, shorten
@@ -12,20 +10,16 @@ from dbwarden.authoring.prove.proof import differences
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
-    declares_failing,
-    declares_untried,
     fails_on_any_row,
-    header_of,
     narrowed,
     try_rows,
-    undeclared_losses,
 )
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import subject
-from dbwarden.errors import StatementFailed
-from dbwarden.files.migration import Migration
+from dbwarden.errors import ScratchRefused
+from dbwarden.files.migration import Migration, covers
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
@@ -96,7 +90,7 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
         try:
             seen = await _try_with_rows(session, database, before, migration)
             await database.replay(migration, migration.upgrade)
-        except StatementFailed as error:
+        except ScratchRefused as error:
             return [*results, _result(migration, "fails", f"upgrade: {_message_of(error)}")]
         after = await database.read()
         problem = await _prove_rollback(session, database, migration, before, after)
@@ -109,7 +103,8 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
             less = (
                 narrowed(session.authoring_dialect, before, after, migration) if back else NOTHING
             )
-            results.append(await _judge_by_header(migration, _with_type_changes(seen, less)))
+            seen = _with_type_changes(seen, less)
+            results.append(judge(migration, seen))
         before = after
     return results
 
@@ -144,41 +139,35 @@ async def _prove_rollback(
         await database.replay(migration, migration.upgrade)
         if left := await _describe_differences(session, await database.read(), after):
             return f"a second upgrade leads elsewhere: {left}"
-    except StatementFailed as error:
+    except ScratchRefused as error:
         return f"rollback or second upgrade: {_message_of(error)}"
     return None
 
 
-async def _judge_by_header(migration: Migration, seen: RowTrial) -> Verified:
-    """Return the verdict on a reversible file, based on its rows and header."""
-    if seen == NOTHING:
-        return _result(migration, _verdict(migration), None)
-    header = await anyio.to_thread.run_sync(header_of, migration)
-    return judge(migration, seen, header)
-
-
-def judge(migration: Migration, seen: RowTrial, header: str) -> Verified:
-    """Return the verdict on a file whose *header* may declare effects on rows. Pure."""
+def judge(migration: Migration, seen: RowTrial) -> Verified:
+    """Return the verdict on a reversible file, whose header may declare effects on rows. Pure."""
+    declared = migration.declares
     findings = []
-    upgrade = seen.fails or seen.collides
-    for error, rollback in ((upgrade, False), (seen.back_fails, True)):
-        if error is None or declares_failing(header, rollback=rollback):
+    for error, way, expected in (
+        (seen.fails or seen.collides, "fails", declared.fails_on_rows),
+        (seen.back_fails, "the rollback fails", declared.rollback_fails_on_rows),
+    ):
+        if error is None or expected:
             continue
-        way = "the rollback fails" if rollback else "fails"
-        message = _message_of(error).replace("the scratch database refused: ", "")
+        message = f"{_place_of(error)}{error.reason}"
         if fails_on_any_row(error):
             problem = f"{way} where tables have rows: {message}"
             return _result(migration, "fails", problem)
         findings.append(f"{way} on generated rows: {message}")
     # Earlier versions reported refused values as a loss.
-    refuses = [text for name, text in seen.refuses if undeclared_losses(header, [name])]
-    if refuses and not declares_failing(header, rollback=False):
+    refuses = [text for name, text in seen.refuses if not covers(declared.loses, name)]
+    if refuses and not declared.fails_on_rows:
         findings.append(f"fails on rows where {shorten(refuses)}")
     untried = tuple(name for name in seen.untried if name not in seen.loses)
-    if untried and not declares_untried(header):
-        findings.append(f"no values could be generated for {shorten(untried)}")
-    if silent := undeclared_losses(header, seen.loses):
-        findings.append(f"its header does not say that it loses {shorten(silent)}")
+    if silent := [name for name in untried if not covers(declared.untried, name)]:
+        findings.append(f"no values could be generated for {shorten(silent)}")
+    if silent := [name for name in seen.loses if not covers(declared.loses, name)]:
+        findings.append(f"its header does not declare -- dbwarden: loses {shorten(silent)}")
     word = f"loses {shorten(seen.loses)}" if seen.loses else _verdict(migration)
     if word == "exact" and (seen.fails or seen.back_fails or untried):
         word = "exact without rows"
@@ -191,11 +180,15 @@ def judge(migration: Migration, seen: RowTrial, header: str) -> Verified:
     )
 
 
-def _message_of(error: StatementFailed) -> str:
-    """Return the message of *error* with its place, without database and folder."""
+def _message_of(error: ScratchRefused) -> str:
+    return f"{_place_of(error)}{error.message}"
+
+
+def _place_of(error: ScratchRefused) -> str:
+    """Return the place of *error* without its folder, as the beginning of a line."""
     at = error.location
-    where = at and f"{':'.join(str(part) for part in (at.path.name, at.line, at.column) if part)}: "
-    return f"{where or ''}{error.message}"
+    parts = (at.path.name, at.line, at.column) if at is not None else ()
+    return "".join(f"{part}:" for part in parts if part) + " " * bool(parts)
 
 
 async def _describe_differences(
@@ -245,7 +238,7 @@ async def _prove_all(
         for migration in going:
             await database.replay(migration, migration.upgrade)
         left = await _describe_differences(session, await database.read(), wanted)
-    except StatementFailed as error:
+    except ScratchRefused as error:
         return [
             *results[:-1],
             _result(going[-1], "fails", f"all the way down and up: {_message_of(error)}"),

@@ -113,7 +113,7 @@ async def test_with_keep_going_the_rest_is_compared_and_written(project: Project
             "table orders",
         ]
         assert sorted(_named(found)) == [
-            "(in table 'untyped', column 'what')",
+            "untyped.what",
             "a DDL event of table checked",
             "index ix_gin of table docs",
             "index ix_status of table orders",

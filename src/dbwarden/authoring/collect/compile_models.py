@@ -137,6 +137,8 @@ class _Builder:
                     return self._create_all()
                 except _Refusal as refusal:
                     if not self._keep_going or not refusal.origin.refs:
+                        if refusal.origin.refs:
+                            refusal.error.next_step = f"{refusal.error.next_step} {KEEP_GOING}"
                         raise refusal.error from refusal.error.__cause__
                     self._leave_out(refusal)
 
@@ -210,7 +212,7 @@ def _failure(
 ) -> ConfigurationError:
     place = place_of(config.root, error, own=True) or (origin.location if origin else None)
     if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
-        message = f"the models cannot be written as SQL: {_describe(error, item, dialect)}"
+        message = f"the models cannot be written as SQL: {_describe(error, item, dialect, origin)}"
         advice = "Correct the table, type or event that the message names."
     else:
         said = describe_error(error)
@@ -226,19 +228,17 @@ def _failure(
     return failure
 
 
-def _describe(error: SQLAlchemyError, item: OwnedMetadata, dialect: Any) -> str:
-    """Return SQLAlchemy's message, with the column or table if it does not name them."""
+def _describe(
+    error: SQLAlchemyError, item: OwnedMetadata, dialect: Any, origin: Origin | None
+) -> str:
+    """Return SQLAlchemy's message with the column, or else the table, that it is about."""
     for table in item.tables:
         for column in table.columns:
             try:
                 column.type.compile(dialect=dialect)
             except SQLAlchemyError:
-                is_named = f"column '{column.name}'" in str(error)
-                return str(error) if is_named else f"{table.fullname}.{column.name}: {error}"
-        parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
-        if any(f"'{part.name}'" in str(error) for part in parts):
-            return f"table {table.fullname}: {error}"
-    return str(error)
+                return f"{table.fullname}.{column.name}: {error}"
+    return f"{origin.what}: {error}" if origin is not None else str(error)
 
 
 def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None:
@@ -258,7 +258,7 @@ def _check_names(config: DatabaseConfig, table: Table, origins: Origins) -> None
             message,
             database=config.database_name,
             location=origin.location,
-            next_step=f"{advice} {KEEP_GOING}",
+            next_step=advice,
         )
         raise _Refusal(failure, origin, index)
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
+from dbwarden.authoring.collect.refused import Refused, name_origin, without
 from dbwarden.authoring.collect.set_up import SetUp
 from dbwarden.authoring.scratch_session import Source
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.threads import in_own_thread
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, as_migration
-from dbwarden.errors import ConfigurationError, StatementFailed, UsageError
+from dbwarden.errors import ConfigurationError, ScratchRefused, UsageError
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
@@ -24,7 +25,6 @@ from dbwarden.types import Location
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.25 s to import
     from dbwarden.authoring.collect.origins import Origin
-    from dbwarden.authoring.collect.refused import Refused
 
 ONE_AT_A_TIME = threading.Lock()
 """Databases share modules and MetaData. This lock keeps one from reading models that another is
@@ -42,7 +42,7 @@ class DesiredState:
     files: tuple[Migration, ...] = ()
     hints: Hints = field(default_factory=lambda: NO_HINTS)
     origins: Mapping[str, "Origin"] = field(default_factory=dict)
-    refused: tuple["Refused", ...] = ()
+    refused: tuple[Refused, ...] = ()
 
     @property
     def source(self) -> Source:
@@ -55,21 +55,17 @@ class DesiredState:
                 return
             try:
                 await database.execute(self.statements)
-            except StatementFailed as error:
+            except ScratchRefused as error:
                 raise await self._named(error) from error.__cause__
 
         texts = tuple(file.upgrade.text for file in self.files)
         return Source(parts=("wanted", *texts, "models", *self.statements), build=build)
 
-    async def _named(self, error: StatementFailed) -> StatementFailed:
-        from dbwarden.authoring.collect.refused import name_origin
-
+    async def _named(self, error: ScratchRefused) -> ScratchRefused:
         return await anyio.to_thread.run_sync(name_origin, error, self.origins)
 
-    async def without(self, error: StatementFailed) -> "DesiredState | None":
+    async def without(self, error: ScratchRefused) -> "DesiredState | None":
         """Return the state without the part that caused *error*, ``None`` if it is unknown."""
-        from dbwarden.authoring.collect.refused import without
-
         left = await anyio.to_thread.run_sync(without, self.statements, self.origins, error)
         if left is None:
             return None

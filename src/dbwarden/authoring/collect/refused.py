@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dbwarden.authoring.collect.origins import Origin
-from dbwarden.errors import ConfigurationError, DBWardenError, StatementFailed
+from dbwarden.errors import ConfigurationError, DBWardenError, ScratchRefused
 from dbwarden.schema import QualifiedName, Ref
 from dbwarden.types import DatabaseName
+
+if TYPE_CHECKING:  # SQLAlchemy takes 0.25 s to import
+    from dbwarden.authoring.collect.origins import Origin
 
 KEEP_GOING = "To compare the rest without it, pass --keep-going."
 
@@ -22,25 +25,20 @@ class Refused:
     error: DBWardenError
     refs: tuple[Ref, ...]
 
-    def __post_init__(self) -> None:
-        """Remove the advice to pass --keep-going, which was followed."""
-        self.error.next_step = (self.error.next_step or "").removesuffix(KEEP_GOING).strip()
 
-
-def name_origin(error: StatementFailed, origins: Mapping[str, Origin]) -> StatementFailed:
+def name_origin(error: ScratchRefused, origins: Mapping[str, "Origin"]) -> ScratchRefused:
     """Return *error* with the model that its statement comes from. Blocking: reads the module."""
     origin = origins.get(error.statement or "")
     if origin is None or error.location is not None:
         return error
     error.location = origin.location
-    error.message = error.message.replace(" refused: ", f" refused {origin.what}: ", 1)
-    advice = error.next_step or f"Correct {origin.what}."
-    error.next_step = f"{advice} {KEEP_GOING}" if origin.refs else advice
+    error.name_subject(origin.what)
+    error.next_step = error.next_step or f"Correct {origin.what}."
     return error
 
 
 def without(
-    statements: Sequence[str], origins: Mapping[str, Origin], error: StatementFailed
+    statements: Sequence[str], origins: Mapping[str, "Origin"], error: ScratchRefused
 ) -> tuple[tuple[str, ...], tuple[Refused, ...]] | None:
     """Return *statements* without the refused one and its dependents, and the refused objects.
 
@@ -63,10 +61,10 @@ def without(
 
 def _users(
     statements: Sequence[str],
-    origins: Mapping[str, Origin],
+    origins: Mapping[str, "Origin"],
     missing: AbstractSet[QualifiedName],
     dropped: AbstractSet[str],
-) -> Iterator[tuple[str, Origin]]:
+) -> Iterator[tuple[str, "Origin"]]:
     for sql in statements:
         origin = origins.get(sql)
         if origin is None or sql in dropped:
@@ -75,7 +73,7 @@ def _users(
             yield sql, origin
 
 
-def needs_refused(database: DatabaseName | None, origin: Origin) -> Refused:
+def needs_refused(database: DatabaseName | None, origin: "Origin") -> Refused:
     """Return the refusal of *origin*, whose foreign key leads to an object that was left out."""
     error = ConfigurationError(
         f"{origin.what} was left out too, because its foreign key needs a table that was left out",

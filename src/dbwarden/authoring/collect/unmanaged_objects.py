@@ -23,14 +23,6 @@ KINDS = (
 )
 ON_TABLES = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY)
 """Kinds whose names are unique only within a table."""
-MARK = "-- Verdict: "
-"""The header line of a migration that make-migrations wrote."""
-
-
-def is_generated(text: str) -> bool:
-    """Return whether make-migrations wrote *text*, a whole migration file."""
-    head = text.partition("-- upgrade")[0]
-    return any(line.startswith(MARK) for line in head.splitlines())
 
 
 async def preserve_unmanaged(

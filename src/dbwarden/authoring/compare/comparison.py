@@ -5,19 +5,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import anyio
-import anyio.to_thread
-
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source, schema_source
 from dbwarden.authoring.collect.desired import DesiredState, import_desired
 from dbwarden.authoring.collect.foreign_histories import with_ledgers, without_ledgers
 from dbwarden.authoring.collect.hints import NO_HINTS, Hints
 from dbwarden.authoring.collect.other_databases import read_live
+from dbwarden.authoring.collect.refused import KEEP_GOING
 from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import (
     KINDS,
-    is_generated,
     preserve_unmanaged,
     with_virtual_tables,
 )
@@ -38,14 +35,11 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Renaming, index_ref
 from dbwarden.diff.renames import apply_renames
-from dbwarden.errors import DBWardenError, StatementFailed, UnsupportedChange
+from dbwarden.errors import DBWardenError, ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import ObjectKind, Ref, Schema
 
 T = TypeVar("T")
-
-_SOMETHING_MISSING = ("42704", "42883", "3F000", "42P01")
-"""SQLSTATEs of a missing type, role or extension; function; namespace; table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +127,7 @@ async def floor_of(scratch: ScratchSession, files: Sequence[Migration]) -> Floor
     try:
         source = await _support(scratch, source, schema)
         return Floor(source=source, schema=await scratch.schema(source), made=schema)
-    except (StatementFailed, UnsupportedChange):  # some of them need tables
+    except (ScratchRefused, UnsupportedChange):  # some of them need tables
         return await empty_floor(scratch, schema)
 
 
@@ -154,12 +148,12 @@ async def compare_with_models(
 
     Raises:
         ConfigurationError: The models cannot be read.
-        StatementFailed: Files or models do not run in an empty database.
+        ScratchRefused: Files or models do not run in an empty database.
     """
     config, dialect = scratch.config, scratch.authoring_dialect
     build_accepted = partial(_build_accepted, keep_going=keep_going)
 
-    async def models() -> tuple[DesiredState, Schema | StatementFailed]:
+    async def models() -> tuple[DesiredState, Schema | ScratchRefused]:
         telemetry.doing("reading the models")
         setup = await set_up_of(scratch)
         asked = await import_desired(config, dialect, setup, keep_going=keep_going)
@@ -205,7 +199,7 @@ async def _preserve(
     """Return *desired* with the objects of handwritten *files*, and those objects."""
     if scratch.config.schema_paths:
         return desired, frozenset()
-    handwritten = await anyio.to_thread.run_sync(_handwritten, tuple(files))
+    handwritten = [migration for migration in files if not migration.declares.generated]
     return await preserve_unmanaged(scratch, files, handwritten, desired)
 
 
@@ -280,20 +274,12 @@ def keep_unmanaged_tables(config: DatabaseConfig, current: Schema, desired: Sche
     return with_ledgers(current, virtual, config.ledger_schema)
 
 
-def _handwritten(files: Sequence[Migration]) -> tuple[Migration, ...]:
-    return tuple(
-        migration
-        for migration in files
-        if not is_generated(migration.path.read_text("utf-8", errors="replace"))
-    )
-
-
-async def _try_source(scratch: ScratchSession, source: Source) -> Schema | StatementFailed:
+async def _try_source(scratch: ScratchSession, source: Source) -> Schema | ScratchRefused:
     """Return the schema of *source* in an empty database, or the error for a missing object."""
     try:
         return await scratch.schema(source)
-    except StatementFailed as error:
-        if error.sqlstate not in _SOMETHING_MISSING:
+    except ScratchRefused as error:
+        if error.cause != "missing object":
             raise
         return error
 
@@ -305,9 +291,11 @@ async def _build_accepted(
     while True:
         try:
             return asked, await build(asked)
-        except StatementFailed as error:
-            rest = await asked.without(error) if keep_going else None
-            if rest is None:
+        except ScratchRefused as error:
+            rest = await asked.without(error)
+            if rest is not None and not keep_going:
+                error.next_step = f"{error.next_step} {KEEP_GOING}"
+            if rest is None or not keep_going:
                 raise
             asked = rest
 
@@ -318,14 +306,14 @@ async def _build_on_top(
     source: Source,
     current: Schema,
     *,
-    found: Schema | StatementFailed,
+    found: Schema | ScratchRefused,
 ) -> Schema:
     """Return *found*, or build models and schema files on top of the migrations' objects."""
     if isinstance(found, Schema):
         return found
     try:
         support = await _support(scratch, source, current)
-    except (StatementFailed, UnsupportedChange):
+    except (ScratchRefused, UnsupportedChange):
         support = EMPTY
     if not support.parts:
         return await scratch.schema(asked.source)

@@ -10,10 +10,8 @@ from dbwarden.authoring.labels import columns_by_label
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.errors import StatementFailed, UsageError
+from dbwarden.errors import ScratchRefused, UsageError
 from dbwarden.schema import Schema
-
-REFUSED = "the scratch database refused: "
 
 
 async def decide_fills(
@@ -95,6 +93,7 @@ async def _refuse_wrong(
         if wrong := await _refusal(scratch, source, task, so_far, (name, value)):
             raise UsageError(
                 f"--fill {name}: {wrong}",
+                option="--fill",
                 next_step=f"Give an SQL expression, such as {flag(name, task.desired)}",
             )
         so_far = replace(decisions, fills={**so_far.fills, name: value})
@@ -126,8 +125,8 @@ async def _try_upgrade(
     database = await scratch.copy(source)
     try:
         await database.execute([statement.text for statement in upgrade])
-    except StatementFailed as error:
-        return error.message.removeprefix(REFUSED)
+    except ScratchRefused as error:
+        return error.reason
     finally:
         await (await scratch.scratch_server()).discard(database)
     return None

@@ -53,6 +53,7 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     if not colon or not old or not new:
         raise UsageError(
             f"--rename {text!r} has no old or no new name",
+            option="--rename",
             next_step="Write it as --rename users.nick:nickname or --rename users:people.",
         )
     column = columns_by_label(current).get(old)
@@ -76,6 +77,7 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     raise UsageError(
         f"--rename {text!r}: there is no {old} in the migrations so far"
         + (f"; did you mean {near[0]}?" if near else ""),
+        option="--rename",
         next_step="Name an existing table, column (users.nick) or enum value (status.old); the "
         "new name follows the colon.",
     )
@@ -111,6 +113,7 @@ def refuse_unknown_renames(
             called = _other_capitals(new, desired)
             raise UsageError(
                 f"--rename {text!r}: there is no {new} in the models",
+                option="--rename",
                 next_step="Correct the new name in the flag or in the models."
                 if called is None
                 else f"To SQLite {new} and {called}, which is there now, are the same name, "

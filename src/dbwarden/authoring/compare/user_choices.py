@@ -136,6 +136,7 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
                 raise UsageError(
                     f"{flag} {name}: there is no such column {where}"
                     + (f"; did you mean {near[0]}?" if near else ""),
+                    option=flag,
                     next_step=f"Name table and column: {flag} users.email=EXPRESSION.",
                 )
 

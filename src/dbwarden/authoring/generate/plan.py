@@ -193,8 +193,10 @@ def _defined_elsewhere(hints: Hints) -> dict[str, str]:
 
 def _why(error: UnsupportedChange) -> str:
     """Return the reason why there is no rollback, and the flag that would add one."""
-    advice = (error.next_step or "").replace("--using", "--rollback-using")
-    return f"{error.message} {advice}" if "--rollback-using" in advice else error.message
+    if error.unconverted is None:
+        return error.message
+    option = f"--rollback-using {error.unconverted}='<expression>'"
+    return f"{error.message} Pass the conversion: {option}."
 
 
 def render(

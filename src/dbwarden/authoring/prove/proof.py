@@ -14,7 +14,7 @@ from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Change, subject
-from dbwarden.errors import NotProven, StatementFailed
+from dbwarden.errors import NotProven, ScratchRefused
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import Ref, Schema
 
@@ -70,7 +70,7 @@ async def prove(
         left: Objects that are not compared; neither schema has them.
 
     Raises:
-        StatementFailed: The server refused a statement.
+        ScratchRefused: The server refused a statement.
         NotProven: The migration ran, but built another schema; names the differences.
     """
 
@@ -187,8 +187,8 @@ async def _run_section(
 ) -> str | None:
     try:
         await database.replay(migration, section)
-    except StatementFailed as error:
-        return error.message.removeprefix("the scratch database refused: ")
+    except ScratchRefused as error:
+        return error.reason
     return None
 
 

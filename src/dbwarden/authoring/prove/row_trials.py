@@ -1,7 +1,7 @@
 """Try the effect of an existing migration on a few generated rows."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, ScratchServer
 from dbwarden.diff.changes import AlterColumn
 from dbwarden.diff.inheritance import parents
-from dbwarden.errors import StatementFailed, UnsupportedChange
+from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import QualifiedName, Schema, Table
 
@@ -18,8 +18,6 @@ _INTO = re.compile(r"\s*insert\s+(?:or\s+\w+\s+)?into\s+([^\s(]+)", re.IGNORECAS
 _ADDS_NOT_NULL = re.compile(r"\badd\b(?!\s+(?:constraint|primary)\b).*\bnot\s+null\b", re.I | re.S)
 _SETS_NOT_NULL = re.compile(r"\bset\s+not\s+null\b", re.IGNORECASE)
 _UNIQUE = re.compile(r"\b(?:unique|primary\s+key)\b", re.IGNORECASE)
-_NOT_NULL = "23502"
-_DUPLICATE = "23505"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +30,9 @@ class RowTrial:
     """
 
     loses: tuple[str, ...] = ()
-    fails: StatementFailed | None = None
-    back_fails: StatementFailed | None = None
-    collides: StatementFailed | None = None
+    fails: ScratchRefused | None = None
+    back_fails: ScratchRefused | None = None
+    collides: ScratchRefused | None = None
     untried: tuple[str, ...] = ()
     refuses: tuple[tuple[str, str], ...] = ()
 
@@ -63,7 +61,7 @@ async def try_rows(
     trial = await _try(server, database, schema, migration, back=back, duplicate=False)
     if trial.fails is None and schema.tables and _UNIQUE.search(migration.upgrade.text):
         again = await _try(server, database, schema, migration, back=False, duplicate=True)
-        if again.fails is not None and _is_duplicate(again.fails):
+        if again.fails is not None and again.fails.cause == "duplicate row":
             return replace(trial, collides=again.fails)
     return trial
 
@@ -123,17 +121,17 @@ async def _in_copy(
         return tried
     try:
         await database.replay(migration, migration.upgrade)
-    except StatementFailed as error:
+    except ScratchRefused as error:
         return replace(tried, fails=error)
     if not back or migration.rollback is None:
         return tried
     try:
         await database.replay(migration, migration.rollback)
-    except StatementFailed as error:
+    except ScratchRefused as error:
         return replace(tried, back_fails=error)
     try:
         return replace(tried, loses=lost(schema, before, await database.fingerprint(schema)))
-    except StatementFailed:  # the rollback does not restore the schema
+    except ScratchRefused:  # the rollback does not restore the schema
         return tried
 
 
@@ -194,7 +192,7 @@ def without_collision(schema: Schema, trial: RowTrial) -> Schema | None:
     Such a collision is no fault of the migration. Return ``None`` for any other error.
     """
     error = trial.fails or trial.back_fails
-    if error is None or not _is_duplicate(error):
+    if error is None or error.cause != "duplicate row":
         return None
     into = _INTO.match(error.statement or "")
     target = _words(into[1].rpartition(".")[2]) if into else set()
@@ -213,19 +211,11 @@ def _without(tables: Sequence[Table], removed: AbstractSet[QualifiedName]) -> tu
     return left if more == removed else _without(left, more)
 
 
-def _is(error: StatementFailed, sqlstate: str, said: str) -> bool:
-    return error.sqlstate == sqlstate or (error.sqlstate is None and said in error.message)
-
-
-def _is_duplicate(error: StatementFailed) -> bool:
-    return _is(error, _DUPLICATE, "UNIQUE constraint failed")
-
-
-def fails_on_any_row(error: StatementFailed) -> bool:
+def fails_on_any_row(error: ScratchRefused) -> bool:
     """Return whether any single row, regardless of its values, causes this error."""
     statement = error.statement or ""
     adds = _ADDS_NOT_NULL.search(statement) and not _SETS_NOT_NULL.search(statement)
-    return bool(adds) and _is(error, _NOT_NULL, "NOT NULL column")
+    return bool(adds) and error.cause == "missing value"
 
 
 EMPTY = "0:"
@@ -262,14 +252,20 @@ def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> t
 
 def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Return the columns whose values changed; the table alone if all its columns did."""
-    changed = [name for name in before if before[name] != after.get(name)]
+    return by_table(schema, [name for name in before if before[name] != after.get(name)])
+
+
+def by_table(schema: Schema, names: Collection[str]) -> tuple[str, ...]:
+    """Return *names*, with a table's name instead of those of all its columns."""
     found: list[str] = []
+    known: set[str] = set()
     for table in schema.tables:
         whole = label(table.name, schema.default_namespace)
-        names = [f"{whole}.{column.name}" for column in table.columns]
-        names = [name for name in names if name in changed]
-        found += [whole] if len(names) == len(table.columns) > 1 else names
-    return tuple(found)
+        columns = [f"{whole}.{column.name}" for column in table.columns]
+        known.update(columns)
+        columns = [name for name in columns if name in names]
+        found += [whole] if len(columns) == len(table.columns) > 1 else columns
+    return (*(name for name in names if name not in known), *found)
 
 
 def narrowed(
@@ -313,46 +309,3 @@ def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
                 # only the type: other effects are measured on rows
                 retyped = replace(column, type=now.type)
                 yield AlterColumn(table=old.name, before=column, after=retyped)
-
-
-# -- declarations in the file's header -------------------------------------------------------------
-
-_LOSES = re.compile(r"^--\s*(?:verdict:\s*)?loses\b", re.IGNORECASE | re.MULTILINE)
-_MORE = re.compile(r"\band \d+ more\b")
-FAILS = "fails (?:where tables have rows|on rows where)"
-UNTRIED = "No values could be generated for"
-
-
-def undeclared_losses(header: str, loses: Sequence[str]) -> tuple[str, ...]:
-    """Return the *loses* that *header*, the comments above the sections, does not declare."""
-    found = _LOSES.search(header)
-    if found is None:
-        return tuple(loses)
-    said = header[found.end() :]
-    return () if _MORE.search(said) else tuple(name for name in loses if not _declares(said, name))
-
-
-def _declares(said: str, name: str) -> bool:
-    """Return whether *said* names the table or the column of *name*, or both."""
-    table, _, column = name.rpartition(".")
-    words = [rf"(?<![\w.]){re.escape(table or column)}(?!\.?\w)"]
-    words += [rf"\b{re.escape(column)}\b"] if table else []
-    return any(re.search(word, said) for word in words)
-
-
-def declares_failing(header: str, *, rollback: bool) -> bool:
-    """Return whether *header* declares that the upgrade, or the *rollback*, fails on rows."""
-    start = "the rollback " if rollback else ""
-    return re.search(rf"^--\s*{start}{FAILS}", header, re.IGNORECASE | re.MULTILINE) is not None
-
-
-def declares_untried(header: str) -> bool:
-    """Return whether *header* declares that some values could not be generated."""
-    return re.search(rf"^--\s*{UNTRIED}\b", header, re.IGNORECASE | re.MULTILINE) is not None
-
-
-def header_of(migration: Migration) -> str:
-    """Read the comments above the sections. Blocking."""
-    sections = [it for it in (migration.upgrade, migration.rollback) if it is not None]
-    lines = migration.path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(lines[: min(section.line for section in sections) - 1])

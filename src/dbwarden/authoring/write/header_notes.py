@@ -1,6 +1,6 @@
 """Write the header notes of a migration: destroyed and changed values, and failures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dbwarden.authoring.compare.fills import flag, unfilled_of
 from dbwarden.authoring.compare.renames import new_labels
@@ -8,7 +8,9 @@ from dbwarden.authoring.compare.user_choices import by_new_names
 from dbwarden.authoring.generate.plan import Plan
 from dbwarden.authoring.labels import label, shorten
 from dbwarden.authoring.prove.proof import Proof
-from dbwarden.authoring.prove.row_trials import UNTRIED
+from dbwarden.authoring.prove.row_trials import by_table
+from dbwarden.authoring.write.migration_text import Note
+from dbwarden.files.directives import declare
 from dbwarden.schema import Schema
 
 
@@ -27,39 +29,49 @@ def find_changed_values(proof: Proof, planned: Plan, current: Schema) -> tuple[s
     return tuple(name for name, new in now.items() if name not in whole and new not in gone)
 
 
-def losses(planned: Plan, changed: Sequence[str], untried: Sequence[str]) -> list[str]:
-    """Return notes on the values that each direction destroys, changes, refuses or did not try."""
+def losses_before_renames(
+    planned: Plan, changed: Sequence[str], current: Schema
+) -> tuple[str, ...]:
+    """Return the losses of the upgrade under the names that they have in *current*."""
+    moves = new_labels(planned.decisions.renames, current.default_namespace)
+    olds = {new: old for old, new in moves.items()}
+    names = dict.fromkeys((*by_new_names(planned.up.loses, olds).values(), *changed))
+    return by_table(current, names)
+
+
+def notes_of(
+    planned: Plan,
+    proof: Proof | None,
+    changed: Sequence[str],
+    untried: Sequence[str],
+    desired: Schema,
+) -> Iterator[Note]:
+    """Yield the notes on values that each direction destroys, changes, refuses or did not try."""
     up, down = planned.up, planned.down
-    notes = []
+    fails, back_fails = tuple(declare("fails-on-rows")), tuple(declare("rollback-fails-on-rows"))
     if up.destroys:
-        notes.append(f"Destroys {', '.join(up.destroys)}; a rollback brings back no values")
+        yield Note(f"Destroys {', '.join(up.destroys)}; a rollback brings back no values")
     if values := [*up.converts, *changed]:
-        notes.append(f"Changes values of {', '.join(values)}; a rollback leaves them changed")
+        yield Note(f"Changes values of {', '.join(values)}; a rollback leaves them changed")
     if up.refuses:
-        notes.append(f"Fails on rows where {shorten(up.refuses)}")
+        yield Note(f"Fails on rows where {shorten(up.refuses)}", fails)
+    if why := failing(planned, proof, desired):
+        yield Note(f"Fails where tables have rows: {why}", fails)
     if down.destroys:
-        notes.append(f"The rollback destroys {shorten(down.destroys)}")
+        yield Note(f"The rollback destroys {shorten(down.destroys)}")
     if down.converts:
-        notes.append(f"The rollback changes values of {shorten(down.converts)} written meanwhile")
+        yield Note(f"The rollback changes values of {shorten(down.converts)} written meanwhile")
     if down.refuses:
-        notes.append(f"The rollback fails on rows where {shorten(down.refuses)}")
+        yield Note(f"The rollback fails on rows where {shorten(down.refuses)}", back_fails)
+    if proof is not None and (why := proof.back_fails_on_rows):
+        yield Note(f"The rollback fails where tables have rows: {why}", back_fails)
     if untried:
-        notes.append(f"{UNTRIED} {shorten(untried)}")
+        names = tuple(declare("untried", untried))
+        yield Note(f"No values could be generated for {shorten(untried)}", names)
     if planned.not_proven is not None:
-        notes.append(f"Not proven: {planned.not_proven}")
+        yield Note(f"Not proven: {planned.not_proven}")
     if planned.no_way_back is not None:
-        notes.append(f"There is no way back: {planned.no_way_back}")
-    return notes
-
-
-def failures(planned: Plan, proof: Proof | None, desired: Schema) -> list[str]:
-    """Return why each direction fails on the rows that it was tried with."""
-    notes = []
-    if fails := failing(planned, proof, desired):
-        notes.append(f"Fails where tables have rows: {fails}")
-    if proof is not None and proof.back_fails_on_rows:
-        notes.append(f"The rollback fails where tables have rows: {proof.back_fails_on_rows}")
-    return notes
+        yield Note(f"There is no way back: {planned.no_way_back}")
 
 
 def failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 
-from dbwarden.authoring.collect.unmanaged_objects import MARK
 from dbwarden.authoring.generate.plan import Plan
 from dbwarden.authoring.labels import group_of
 from dbwarden.dialects.authoring import TableLock, TracedStatement
 from dbwarden.diff.changes import Drop, DropTable
 from dbwarden.diff.statements import PlannedStatement
+from dbwarden.files.directives import declare
 
 _WIDTH = 100
 _MANY = 5
@@ -18,17 +18,27 @@ _MANY = 5
 _AUTOCOMMIT = "-- @dbwarden:autocommit"
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A comment of the header for people, and the lines in which dbwarden reads it back."""
+
+    text: str
+    directives: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """The comments above the sections, one sentence per line.
 
-    ``verdict`` is ``exact``, ``loses ...``, ``irreversible`` or ``not proven``.
+    ``verdict`` is ``exact``, ``loses ...``, ``irreversible`` or ``not proven``. ``loses`` are the
+    names of its directive.
     """
 
     purpose: str
     verdict: str
+    loses: tuple[str, ...] = ()
     server: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     locks: tuple[TracedStatement, ...] = ()
 
 
@@ -49,13 +59,18 @@ def migration_text(header: Header, plan: Plan, default_namespace: str | None) ->
 def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
     yield f"-- Purpose: {' '.join(header.purpose.split())}"
     tried = f" (tried on {header.server})" if header.server else ""
-    yield from _wrapped(f"{MARK.removeprefix('-- ')}{header.verdict}{tried}")
-    for note in header.notes:
-        yield from _wrapped(note)
+    yield from _wrapped(f"Verdict: {header.verdict}{tried}")
+    yield from declare("generated")
+    if header.loses:
+        yield from declare("loses", header.loses)
+    for note, following in zip_longest(header.notes, header.notes[1:]):
+        yield from _wrapped(note.text)
+        if following is None or following.directives != note.directives:
+            yield from note.directives
     for lock in lock_lines(header.locks):
         yield from _wrapped(lock)
     if irreversible:
-        yield "-- dbwarden: irreversible"
+        yield from declare("irreversible")
 
 
 def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:

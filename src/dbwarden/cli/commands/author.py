@@ -140,9 +140,9 @@ async def _make_each(
             with show_activity(enabled=not options.json):
                 result = await make(config, asker=Terminal(about) if patient else None)
         except DBWardenError as error:
-            if about is not None and error.message.startswith("--"):
+            if about is not None and isinstance(error, UsageError) and error.option:
                 error.next_step = (
-                    f"Pass this option with -d DATABASE; it does not apply to {about}."
+                    f"Pass {error.option} with -d DATABASE; it does not apply to {about}."
                 )
             if options.json and results:
                 return _report_stopped(error, results)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from dbwarden.authoring.collect.unmanaged_objects import is_generated
 from dbwarden.authoring.generate.plan import Plan
 from dbwarden.authoring.write.migration_text import (
     Header,
@@ -14,6 +13,7 @@ from dbwarden.authoring.write.migration_text import (
 from dbwarden.dialects.authoring import TableLock, TracedStatement
 from dbwarden.diff.changes import AddColumn, AddIndex, DropColumn, DropTable, RenameValue
 from dbwarden.diff.statements import PlannedStatement
+from dbwarden.files.migration import Declarations
 from dbwarden.files.parsing import parse
 from dbwarden.schema import Index, QualifiedName
 from dbwarden.types import DatabaseName
@@ -40,11 +40,10 @@ def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
     assert text.startswith("-- Purpose: add nicks\n-- Verdict: exact (tried on PostgreSQL 18.6)\n")
     assert "-- Built without blocking.\n-- @dbwarden:autocommit\nCREATE INDEX" in text
     assert text.count("-- table users") == 2  # one heading a section, not one a statement
-    assert is_generated(text)
-    assert not is_generated("-- upgrade\n-- Verdict: exact\nSELECT 1;\n")
     read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
     assert read.rollback is not None
     assert not read.irreversible
+    assert read.declares == Declarations(generated=True)
 
 
 def test_what_only_goes_needs_no_heading() -> None:

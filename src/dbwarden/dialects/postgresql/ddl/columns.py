@@ -265,10 +265,12 @@ def conversion(ctx: Context, label: str, before: Column, after: Column) -> str |
     if _is_user_type(before.type) and _is_user_type(after.type):
         array = "[]" if after.type.endswith("[]") else ""
         return f"{name}::text{array}::{after.type}"
-    raise UnsupportedChange(
+    error = UnsupportedChange(
         f"PostgreSQL has no conversion of {label} from {before.type} to {after.type}.",
         next_step=f"Pass the conversion: --using {label}='<expression>'.",
     )
+    error.unconverted = label
+    raise error
 
 
 def _is_user_type(type_: str) -> bool:

@@ -4,12 +4,20 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Iterable
 
 import asyncpg
 
 from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.postgresql.sql.error_texts import (
+    errnos,
+    reports_connection_limit,
+    reports_missing_database,
+    reports_missing_encryption,
+    reports_missing_login,
+    reports_startup_parameter,
+    reports_tls,
+)
 from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import (
     AccessDenied,
@@ -51,7 +59,7 @@ def is_startup_refusal(error: Exception) -> bool:
     return (
         isinstance(error, asyncpg.PostgresError)
         and error.sqlstate == "08P01"
-        and "unsupported startup parameter" in str(error)
+        and reports_startup_parameter(str(error))
     )
 
 
@@ -160,16 +168,16 @@ def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Exp
                 f"{url.database!r} on {where} takes no connections: {message}",
                 None,
             )
-        case "08P01" if "unsupported startup parameter" in message:
+        case "08P01" if reports_startup_parameter(message):
             return (
                 ConnectError,
                 f"the pooler at {where} refused a setting of the URL's options: {message}",
                 "Allow it with ignore_startup_parameters in the pooler, or set it for the role: "
                 "ALTER ROLE ... SET ...",
             )
-        case "08P01" if "no more connections allowed" in message:  # as PgBouncer says it
+        case "08P01" if reports_connection_limit(message):
             return _too_many_connections(where, message)
-        case "08P01" if "no such database" in message or message.endswith("does not exist"):
+        case "08P01" if reports_missing_database(message):
             return _database_missing(url)
     return ConnectError, f"{where} refused the connection: {message}", None
 
@@ -192,10 +200,10 @@ def _database_missing(url: DatabaseURL) -> Explanation:
 
 
 def _login_advice(message: str) -> str:
-    if "does not exist" in message or "not permitted to log in" in message:
+    if reports_missing_login(message):
         return "Check the user in database_url, or create the role with LOGIN."
     advice = "Check the server's pg_hba.conf for this user, database and address"
-    if "no pg_hba.conf entry" in message and ("no encryption" in message or "SSL off" in message):
+    if reports_missing_encryption(message):
         return f"{advice}; if it accepts only TLS, add ?sslmode=require to database_url."
     return f"{advice}."
 
@@ -216,7 +224,7 @@ _TLS_ADVICE = "Check sslmode= in database_url: the server may offer no TLS, or a
 
 def _network(error: Exception, url: DatabaseURL) -> Explanation:
     where = place_of(url)
-    numbers = set(_errnos(error))
+    numbers = set(errnos(error))
     if isinstance(error, socket.gaierror):
         names = " or ".join(name for name, _ in url.hosts)
         return ConnectError, f"the host {names} is not known", "Check the host in database_url."
@@ -236,25 +244,13 @@ def _network(error: Exception, url: DatabaseURL) -> Explanation:
         return ConnectError, f"permission denied for the server's socket in {where}", None
     if numbers & _UNREACHABLE:
         return ConnectError, f"{where} cannot be reached", "Check the network and the firewall."
-    if "SSL" in str(error):
+    if reports_tls(error):
         return ConnectError, f"{where} refused TLS", _TLS_ADVICE
     return (
         ConnectError,
         f"{where} closed the connection before it was usable: {redact(str(error))}",
         "Check that it is a PostgreSQL server, and its log.",
     )
-
-
-def _errnos(error: BaseException | None) -> Iterable[int]:
-    """Yield every errno in *error*; asyncio joins those of several addresses into one text."""
-    while error is not None:
-        if isinstance(error, OSError):
-            if error.errno is not None:
-                yield error.errno
-            for number in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH):
-                if f"[Errno {number}]" in str(error):
-                    yield number
-        error = error.__cause__
 
 
 def may_not_create(role: str, error: asyncpg.PostgresError, database: DatabaseName) -> UsageError:

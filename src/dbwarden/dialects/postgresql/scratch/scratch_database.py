@@ -26,11 +26,12 @@ from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
 from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerprint, rehearse
-from dbwarden.dialects.postgresql.scratch.scratch_errors import advice, statement_at
+from dbwarden.dialects.postgresql.scratch.scratch_errors import advice, cause_of, statement_at
 from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
+from dbwarden.dialects.postgresql.sql.error_texts import missing_role
 from dbwarden.dialects.postgresql.sql.quoting import identifier
-from dbwarden.errors import DBWardenError, StatementFailed
+from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import Schema
 from dbwarden.types import Location
@@ -44,7 +45,6 @@ AT_ONCE = 250
 transaction."""
 
 _ROLE_STATEMENT = re.compile(r"\s*(create|drop)\s+(role|user(?!\s+mapping)|group)\b", re.IGNORECASE)
-_MISSING_ROLE = re.compile(r'role "(.+)" does not exist')
 
 Dial = Callable[[str], Awaitable[Any]]
 """Connects to the named database."""
@@ -112,10 +112,10 @@ class PostgresScratchServer:
 
     async def make_role(self, error: asyncpg.PostgresError) -> bool:
         """Create the role that *error* reports as missing; return whether that was possible."""
-        missing = _MISSING_ROLE.search(error.args[0] if error.args else "")
-        if not self.exclusive or missing is None:
+        role = missing_role(error)
+        if not self.exclusive or role is None:
             return False
-        made = f"CREATE ROLE {identifier(missing[1])} NOLOGIN"
+        made = f"CREATE ROLE {identifier(role)} NOLOGIN"
         # Another scratch database may create it concurrently.
         await self._ask(
             f"DO $dbwarden$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
@@ -221,7 +221,7 @@ class PostgresScratchDatabase:
         """Run SQL that is not from a file, in few messages where possible.
 
         Raises:
-            StatementFailed: With the statement that the server refused.
+            ScratchRefused: With the statement that the server refused.
         """
         await self._start()
         for start in range(0, len(statements), AT_ONCE):
@@ -248,7 +248,7 @@ class PostgresScratchDatabase:
         """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
-            StatementFailed: With file, line and column.
+            ScratchRefused: With file, line and column.
         """
         whole = splitting.steps(migration, section)
         raw = await self._start(whole)
@@ -285,7 +285,7 @@ class PostgresScratchDatabase:
 
     def _failed_at(
         self, error: asyncpg.PostgresError, migration: Migration, step: Step, offset: int
-    ) -> DBWardenError:
+    ) -> ScratchRefused:
         statement, location = locate_offset(migration, step, offset)
         return self._failed(error, statement.text if statement is not None else None, location)
 
@@ -351,7 +351,7 @@ class PostgresScratchDatabase:
         """Return a digest of the values of each column, by names such as ``users.email``.
 
         Raises:
-            StatementFailed: A column does not exist.
+            ScratchRefused: A column does not exist.
         """
         try:
             return await fingerprint(await self.fresh(), schema)
@@ -372,18 +372,18 @@ class PostgresScratchDatabase:
 
     def _failed(
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
-    ) -> DBWardenError:
-        failed = StatementFailed(
-            f"the scratch database refused: {error.args[0]}",
+    ) -> ScratchRefused:
+        return ScratchRefused(
+            str(error.args[0]),
+            cause=cause_of(error, statement),
+            sqlstate=error.sqlstate,
             database=self._config.database_name,
             location=location,
             statement=statement,
             detail=getattr(error, "detail", None),
             hint=getattr(error, "hint", None),
-            next_step=advice(error),
+            next_step=advice(error, statement),
         )
-        failed.sqlstate = error.sqlstate
-        return failed
 
 
 def _makes_roles(step: Step) -> bool:

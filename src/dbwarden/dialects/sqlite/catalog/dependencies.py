@@ -1,11 +1,11 @@
 """Find what views and triggers read and write, as reported by SQLite's compiler."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from dbwarden.dialects.sqlite.sql.error_texts import reports_missing_column
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.schema import ObjectKind, Ref, Schema, ref_of
 
@@ -14,12 +14,6 @@ _DELETE, _INSERT, _READ, _UPDATE = 9, 18, 20, 23
 
 Access = tuple[str, str, str]
 """A view or trigger, the table or view that it uses, and the column ("" for none)."""
-
-
-_BROKEN = re.compile(
-    r"no such (?:table|column): |table .* (?:has no column named|has \d+ columns but \d+ values) "
-)
-"""SQLite's messages about missing tables and columns; the application defines functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ def _compile(database: sqlite3.Connection, statement: str) -> str | None:
     try:
         database.execute(f"EXPLAIN {statement}").close()
     except sqlite3.Error as error:
-        return str(error) if _BROKEN.match(str(error)) else None
+        return str(error) if reports_missing_column(error) else None
     return None
 
 

@@ -50,11 +50,6 @@ def violations_before(database: sqlite3.Connection) -> Violations | None:
         return None
 
 
-def is_mismatch(error: sqlite3.Error) -> bool:
-    """Return whether *error* reports a key that refers to columns that are not unique."""
-    return str(error).startswith("foreign key mismatch")
-
-
 def describe(database: sqlite3.Connection, new: Violations) -> str:
     """Describe some rows of *new*: ``orders (rowid 3) refers to no row of users``."""
     shown: list[str] = []

@@ -8,6 +8,12 @@ import stat
 from pathlib import Path
 
 from dbwarden.dialects.base import PendingMigration, Statement, suggest_baseline
+from dbwarden.dialects.sqlite.sql.error_texts import (
+    reports_duplicate_object,
+    reports_output_file,
+    reports_parameter,
+    word_of_syntax_error,
+)
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
@@ -294,17 +300,14 @@ def statement_failed(
     return StatementFailed(
         message,
         database=name,
-        location=locate_error(pending, statement, message),
+        location=locate_error(pending, statement, error),
         statement=statement.text,
         detail=code_name(error),
         hint=_hint(error),
         next_step=f"{next_step} and run again: {retry_command(pending)} -d {name}. "
         + describe_kept(pending)
-        + (f" {suggest_baseline(name)}" if _THERE_ALREADY.search(message) else ""),
+        + (f" {suggest_baseline(name)}" if reports_duplicate_object(error) else ""),
     )
-
-
-_THERE_ALREADY = re.compile(r"already exists$|^duplicate column name")
 
 
 def broken_keys(pending: PendingMigration, statement: Statement, rows: str) -> StatementFailed:
@@ -367,20 +370,17 @@ def retry_command(pending: PendingMigration) -> str:
 
 
 def _hint(error: BaseException) -> str | None:
-    if "output file already exists" in str(error):
+    if reports_output_file(error):
         return "If an earlier run was interrupted while it wrote that file, delete it."
-    if isinstance(error, sqlite3.ProgrammingError) and "bindings" in str(error):
+    if reports_parameter(error):
         return "A ?, :name, @name or $name outside of quotes is a parameter; a migration has none."
     return None
 
 
-_NEAR = re.compile(r'near "(.+)": syntax error', re.DOTALL)
-
-
-def locate_error(pending: PendingMigration, statement: Statement, message: str) -> Location:
-    """Return the location of the word that SQLite names in *message*, or of *statement*."""
-    near = _NEAR.fullmatch(message)
-    words = list(re.finditer(rf"(?<!\w){re.escape(near[1])}(?!\w)", statement.text)) if near else []
+def locate_error(pending: PendingMigration, statement: Statement, error: Exception) -> Location:
+    """Return the location of the word that *error* names, or of *statement*."""
+    word = word_of_syntax_error(error)
+    words = list(re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", statement.text)) if word else []
     if len(words) != 1:
         return pending.migration.at(statement.line, statement.column)
     before = statement.text[: words[0].start()]

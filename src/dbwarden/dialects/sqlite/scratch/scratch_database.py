@@ -27,14 +27,17 @@ from dbwarden.dialects.sqlite.scratch.sample_rows import add_rows, fingerprint
 from dbwarden.dialects.sqlite.scratch.synonyms import normalize
 from dbwarden.dialects.sqlite.scratch.tracing import Tracer
 from dbwarden.dialects.sqlite.sql import splitting
+from dbwarden.dialects.sqlite.sql.error_texts import (
+    reports_missing_object,
+    reports_required_column,
+)
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import DBWardenError, StatementFailed
+from dbwarden.errors import RefusalCause, ScratchRefused, StatementFailed
 from dbwarden.files.migration import Migration, Section
 from dbwarden.schema import Schema
 
 T = TypeVar("T")
 
-REFUSED = "the scratch database refused: "
 _IN_MEMORY = Target(path=None, database=":memory:", uri=False)
 _FIRST_WORD = re.compile(r"[A-Za-z]+")
 
@@ -174,7 +177,7 @@ class SQLiteScratchDatabase:
         """Run SQL that is not from a file.
 
         Raises:
-            StatementFailed: With the statement that SQLite refused.
+            ScratchRefused: With the statement that SQLite refused.
         """
         await self._call(lambda: self._each(statements))
 
@@ -196,18 +199,16 @@ class SQLiteScratchDatabase:
         try:
             self._session.execute(text)
         except sqlite3.Error as error:
-            raise StatementFailed(
-                f"{REFUSED}{error}",
-                database=self._config.database_name,
-                statement=statement,
-                next_step=_advice(error),
-            ) from error
+            failed = StatementFailed(
+                str(error), database=self._config.database_name, statement=statement
+            )
+            raise _in_scratch(failed, error) from error
 
     async def replay(self, migration: Migration, section: Section) -> None:
         """Run a section of a migration step by step, as ``migrate`` does; without a history.
 
         Raises:
-            StatementFailed: With file, line and column; also if foreign keys are violated.
+            ScratchRefused: With file, line and column; also if foreign keys are violated.
         """
         await self._replay(migration, section, None)
 
@@ -227,7 +228,7 @@ class SQLiteScratchDatabase:
         try:
             await self._call(lambda: self._run(work, tracer))
         except StatementFailed as error:
-            raise _in_scratch(error) from error
+            raise _in_scratch(error, error.__cause__) from error
 
     def _run(self, work: PendingMigration, tracer: Tracer | None) -> None:
         if tracer is not None:
@@ -252,14 +253,13 @@ class SQLiteScratchDatabase:
         """Return a digest of the values of each column, by names such as ``users.email``.
 
         Raises:
-            StatementFailed: A column does not exist.
+            ScratchRefused: A column does not exist.
         """
         try:
             return await self._call(lambda: fingerprint(self._fresh(), schema))
         except sqlite3.OperationalError as error:
-            raise StatementFailed(
-                f"{REFUSED}{error}", database=self._config.database_name
-            ) from error
+            failed = StatementFailed(str(error), database=self._config.database_name)
+            raise _in_scratch(failed, error) from error
 
     async def rehearse(
         self, schema: Schema, migration: Migration, sections: Sequence[Section], *, duplicate: bool
@@ -271,19 +271,34 @@ class SQLiteScratchDatabase:
         return await run_interruptible(work, self._session)
 
 
-def _in_scratch(error: StatementFailed) -> DBWardenError:
-    """Adapt *error* to scratch, where its advice to run again does not apply."""
-    error.message = f"{REFUSED}{error.message}"
-    error.next_step = _advice(error)
-    return error
+_DUPLICATES = (
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+)
 
 
-def _advice(error: Exception) -> str | None:
-    said = str(error)
-    if "no such table" in said or "no such module" in said or "no such collation" in said:
-        return (
-            "Create the missing object first: in a migration, a DDL event of the models, "
-            "schema_paths, or (if it exists outside dbwarden) a scratch_setup file. Attached "
-            "databases are empty in scratch databases."
-        )
-    return None
+def _in_scratch(failed: StatementFailed, error: BaseException | None) -> ScratchRefused:
+    """Adapt *failed*, which *error* caused, to scratch, where it is no use to run again."""
+    cause: RefusalCause | None = None
+    if getattr(error, "sqlite_errorcode", None) in _DUPLICATES:
+        cause = "duplicate row"
+    elif reports_required_column(error):
+        cause = "missing value"
+    return ScratchRefused(
+        failed.message,
+        cause=cause,
+        database=failed.database,
+        location=failed.location,
+        statement=failed.statement,
+        detail=failed.detail,
+        hint=failed.hint,
+        next_step=_CREATE_IT_FIRST if reports_missing_object(error) else None,
+    )
+
+
+_CREATE_IT_FIRST = (
+    "Create the missing object first: in a migration, a DDL event of the models, schema_paths, or "
+    "(if it exists outside dbwarden) a scratch_setup file. Attached databases are empty in scratch "
+    "databases."
+)
