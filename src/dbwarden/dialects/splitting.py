@@ -1,11 +1,14 @@
 """Split SQL into statements and steps, for every database kind. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.files.lexing import Lexis, Source
+from dbwarden.files.migration import Migration, Section
+from dbwarden.types import DatabaseName
 
 _BLANKS = " \t\n\r\f\v"
 _MARKER = re.compile(r"--[ \t]*@dbwarden[ \t]*:[ \t]*autocommit[ \t]*\r?$", re.IGNORECASE)
@@ -47,23 +50,64 @@ class Cursor:
         return self._line, offset - self._line_start + 1
 
 
-EndOf = Callable[[Source, int], Ending]
-"""Finds the end of the statement that begins at an offset."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splitter:
+    """The rules of one database kind.
+
+    ``end_of`` returns the end of the statement that begins at an offset, ``check`` raises if
+    dbwarden does not allow a statement, and ``refuses_transaction`` returns whether it must run
+    alone.
+    """
+
+    lexis: Lexis
+    end_of: Callable[[Source, int], Ending]
+    check: Callable[[Source, Span], None]
+    refuses_transaction: Callable[[Statement], bool]
+
+    def split(
+        self, text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
+    ) -> tuple[Statement, ...]:
+        """Split *text*, which begins on *line* of the file at *path*, into its statements.
+
+        Raises:
+            MigrationFileError: A quote or comment is never closed, or the text has something that
+                the server does not accept; has file, line and column.
+        """
+        source = Source(text=text, path=path, line=line, database=database)
+        return tuple(span.statement for span in spans(source, self))
+
+    def steps(self, migration: Migration, section: Section) -> tuple[Step, ...]:
+        """Split *section* of *migration* into steps.
+
+        Consecutive transactional statements are one step. Each statement that cannot run in a
+        transaction, or is marked ``-- @dbwarden:autocommit``, is its own step.
+
+        Raises:
+            MigrationFileError: As for ``split``, and for transaction control.
+        """
+        source = Source(
+            text=section.text, path=migration.path, line=section.line, database=migration.database
+        )
+        found: list[Span] = []
+        for span in spans(source, self):
+            self.check(source, span)
+            found.append(span)
+        return group(source, found, self.refuses_transaction)
 
 
-def spans(source: Source, lexis: Lexis, end_of: EndOf) -> Iterator[Span]:
+def spans(source: Source, splitter: Splitter) -> Iterator[Span]:
     """Yield the statements of *source* in order, without empty ones."""
     text, position = source.text, 0
     cursor = Cursor(source)
     marker: int | None = None
     while True:
-        start, marker = _next_code(source, lexis, position, marker)
+        start, marker = _next_code(source, splitter.lexis, position, marker)
         if start == len(text):
             break
         if text[start] == ";":
             position = start + 1
             continue
-        ending = end_of(source, start)
+        ending = splitter.end_of(source, start)
         line, column = cursor.place(start)
         statement = Statement(
             text=text[start : ending.code], line=line, column=column, marked=marker is not None
@@ -99,21 +143,19 @@ def _marker_between(source: Source, start: int, end: int) -> int | None:
     position = start
     for line in source.text[start:end].split("\n"):
         at = position + line.find("--")
-        if at >= position and is_marker(line[at - position :]):
+        if at >= position and _is_marker(line[at - position :]):
             if source.text[source.text.rfind("\n", 0, at) + 1 : at].strip(" \t"):
-                raise misplaced_marker(source, at)
+                raise _misplaced_marker(source, at)
             marker = at
         position += len(line) + 1
     return marker
 
 
-def is_marker(comment: str) -> bool:
-    """Return whether *comment* is ``-- @dbwarden:autocommit``."""
+def _is_marker(comment: str) -> bool:
     return _MARKER.match(comment) is not None
 
 
-def misplaced_marker(source: Source, offset: int) -> Exception:
-    """Return the error for a marker inside or after a statement."""
+def _misplaced_marker(source: Source, offset: int) -> Exception:
     return source.error(
         offset,
         "@dbwarden:autocommit must be on a line of its own, before the statement",
@@ -144,6 +186,30 @@ def close(source: Source, lexis: Lexis, start: int) -> int:
     return end
 
 
+def skip(source: Source, lexis: Lexis, at: int, comments: list[tuple[int, int]]) -> int:
+    """Return the end of the quote or comment that opens at *at*; add a comment to *comments*.
+
+    Raises:
+        MigrationFileError: It is never closed, or it is a marker inside a statement.
+    """
+    end = close(source, lexis, at)
+    if source.text[at] in "-/":
+        if _is_marker(source.text[at:end]):
+            raise _misplaced_marker(source, at)
+        comments.append((at, end))
+    return end
+
+
+def transaction_control(source: Source, span: Span, words: str) -> Exception:
+    """Return the error for a statement that begins or ends a transaction."""
+    return source.error(
+        span.start,
+        f"{words.upper()} controls the transaction, which dbwarden manages",
+        "Remove it: a migration and its ledger row are one transaction. Statements that refuse "
+        "one are marked with -- @dbwarden:autocommit.",
+    )
+
+
 def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -> int:
     """Return the end of the code of ``text[start:end]``, without trailing blanks and *comments*.
 
@@ -159,7 +225,7 @@ def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -
 
 
 def group(
-    source: Source, found: Iterable[Span], refuses: Callable[[Statement], bool]
+    source: Source, found: Sequence[Span], refuses: Callable[[Statement], bool]
 ) -> tuple[Step, ...]:
     """Group consecutive transactional statements into one step; each other one is its own step.
 

@@ -113,13 +113,13 @@ async def test_with_keep_going_the_rest_is_compared_and_written(project: Project
             "table orders",
         ]
         assert sorted(_named(found)) == [
-            "untyped.what",
             "a DDL event of table checked",
             "index ix_gin of table docs",
             "index ix_status of table orders",
             "table bad",
             "table child",
             "the index ix_none of table nothing",
+            "untyped.what",
         ]
         assert all("--keep-going" not in (error.next_step or "") for error in found.refused)
     made = await project.make("rest", keep_going=True)

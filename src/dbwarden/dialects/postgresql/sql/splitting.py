@@ -5,16 +5,12 @@ Assumes that ``standard_conforming_strings`` is on, which is the default.
 
 import re
 from itertools import pairwise
-from pathlib import Path
 
 from dbwarden.dialects import splitting as common
-from dbwarden.dialects.base import Statement, Step
 from dbwarden.dialects.postgresql.sql.lexer import leading_words, tokens, words_of
 from dbwarden.dialects.postgresql.sql.transactions import refuses_transaction
 from dbwarden.dialects.splitting import Ending, Span
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START, POSTGRESQL, Source
-from dbwarden.files.migration import Migration, Section
-from dbwarden.types import DatabaseName
 
 # The parts of a statement that need no closer inspection, matched in one go. A quote after an "e"
 # may open an escape string, so it is inspected. The engine stores each repetition, hence the limit.
@@ -35,37 +31,9 @@ _PLAIN_CREATE = re.compile(
 _FORBIDDEN = re.compile(
     "begin|commit|end|rollback|abort|savepoint|release|start|prepare|discard", re.IGNORECASE
 )
+_CONTROL = {"begin", "commit", "end", "rollback", "abort", "savepoint", "release"}
 _ATOMIC = re.compile("atomic", re.IGNORECASE)
 _SEMICOLONS_INSIDE = {"function", "procedure", "rule"}
-
-
-def split(
-    text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
-) -> tuple[Statement, ...]:
-    """Split *text*, which begins on *line* of the file at *path*, into its statements.
-
-    Raises:
-        MigrationFileError: A quote or comment is never closed, or the text has a command of psql;
-            has file, line and column.
-    """
-    source = Source(text=text, path=path, line=line, database=database)
-    return tuple(span.statement for span in common.spans(source, POSTGRESQL, _end_of))
-
-
-def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
-    """Split *section* of *migration* into steps.
-
-    Consecutive transactional statements are one step. Each statement that cannot run in a
-    transaction, or is marked ``-- @dbwarden:autocommit``, is its own step.
-
-    Raises:
-        MigrationFileError: As for ``split``, and for transaction control.
-    """
-    source = Source(
-        text=section.text, path=migration.path, line=section.line, database=migration.database
-    )
-    found = [_allowed(source, span) for span in common.spans(source, POSTGRESQL, _end_of)]
-    return common.group(source, found, refuses_transaction)
 
 
 def _end_of(source: Source, start: int) -> Ending:
@@ -101,15 +69,9 @@ def _create_end(source: Source, start: int, *, is_rule: bool) -> Ending:
 
 
 def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
-    char = source.text[at]
-    if char == "\\":
+    if source.text[at] == "\\":
         raise _psql(source, at)
-    end = common.close(source, POSTGRESQL, at)
-    if char == "-" or char == "/":
-        if common.is_marker(source.text[at:end]):
-            raise common.misplaced_marker(source, at)
-        comments.append((at, end))
-    return end
+    return common.skip(source, POSTGRESQL, at, comments)
 
 
 def _psql(source: Source, at: int) -> Exception:
@@ -179,29 +141,23 @@ def _copy_end(source: Source, start: int) -> Ending:
     return ending
 
 
-def _allowed(source: Source, span: Span) -> Span:
+def _check(source: Source, span: Span) -> None:
     if not _FORBIDDEN.match(source.text, span.start):
-        return span
+        return
     match leading_words(source.text, span.start, 2):
-        case [("begin" | "commit" | "end" | "rollback" | "abort") as word, *_]:
-            raise _control(source, span, word)
-        case [("savepoint" | "release") as word, *_]:
-            raise _control(source, span, word)
+        case [word, *_] if word in _CONTROL:
+            raise common.transaction_control(source, span, word)
         case [("start" | "prepare") as word, "transaction"]:
-            raise _control(source, span, f"{word} transaction")
+            raise common.transaction_control(source, span, f"{word} transaction")
         case ["discard", "all"]:
             raise source.error(
                 span.start,
                 "DISCARD ALL would release the lock that keeps other migrators out",
                 "Remove it, or use RESET ALL.",
             )
-    return span
 
 
-def _control(source: Source, span: Span, words: str) -> Exception:
-    return source.error(
-        span.start,
-        f"{words.upper()} controls the transaction, which dbwarden manages",
-        "Remove it: a migration and its ledger row are one transaction. Statements that refuse "
-        "one are marked with -- @dbwarden:autocommit.",
-    )
+SPLITTER = common.Splitter(
+    lexis=POSTGRESQL, end_of=_end_of, check=_check, refuses_transaction=refuses_transaction
+)
+split, steps = SPLITTER.split, SPLITTER.steps

@@ -1,15 +1,12 @@
 """Split SQLite text into statements, as the standard library does, and into steps. Pure."""
 
 import re
-from pathlib import Path
 from sqlite3 import complete_statement
 
 from dbwarden.dialects import splitting as common
-from dbwarden.dialects.base import Statement, Step
+from dbwarden.dialects.base import Statement
 from dbwarden.dialects.splitting import Ending, Span
 from dbwarden.files.lexing import SQLITE, Source, skip_gap
-from dbwarden.files.migration import Migration, Section
-from dbwarden.types import DatabaseName
 
 _STOPS = re.compile(r";|'|\"|`|\[|--|/\*")
 _WORD = re.compile(r"[A-Za-z_]+")
@@ -33,34 +30,6 @@ _OUTSIDE = {
 """PRAGMAs that SQLite refuses or ignores inside a transaction."""
 
 
-def split(
-    text: str, *, path: Path, line: int = 1, database: DatabaseName | None = None
-) -> tuple[Statement, ...]:
-    """Split *text*, which begins on *line* of the file at *path*, into its statements.
-
-    Raises:
-        MigrationFileError: A quote, comment or trigger is never closed; has file, line and column.
-    """
-    source = Source(text=text, path=path, line=line, database=database)
-    return tuple(span.statement for span in common.spans(source, SQLITE, _end_of))
-
-
-def steps(migration: Migration, section: Section) -> tuple[Step, ...]:
-    """Split *section* of *migration* into steps.
-
-    Consecutive transactional statements are one step. Each statement that cannot run in a
-    transaction, or is marked ``-- @dbwarden:autocommit``, is its own step.
-
-    Raises:
-        MigrationFileError: As for ``split``, and for transaction control.
-    """
-    source = Source(
-        text=section.text, path=migration.path, line=section.line, database=migration.database
-    )
-    found = [_allowed(source, span) for span in common.spans(source, SQLITE, _end_of)]
-    return common.group(source, found, refuses_transaction)
-
-
 def _end_of(source: Source, start: int) -> Ending:
     """Return the first semicolon that completes the statement.
 
@@ -75,7 +44,7 @@ def _end_of(source: Source, start: int) -> Ending:
     while found := search(text, position):
         at = found.start()
         if text[at] != ";":
-            position = _skip(source, at, comments)
+            position = common.skip(source, SQLITE, at, comments)
             continue
         if trigger is None:
             trigger = not complete_statement(text[start : at + 1])
@@ -98,25 +67,10 @@ def _is_end(text: str, start: int, semicolon: int) -> bool:
     return text[word : word + 3].lower() == "end" and skip_gap(SQLITE, text, word + 3) == semicolon
 
 
-def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
-    end = common.close(source, SQLITE, at)
-    if source.text[at] in "-/":
-        if common.is_marker(source.text[at:end]):
-            raise common.misplaced_marker(source, at)
-        comments.append((at, end))
-    return end
-
-
-def _allowed(source: Source, span: Span) -> Span:
+def _check(source: Source, span: Span) -> None:
     found = _WORD.match(source.text, span.start)
     if found and found[0].lower() in _CONTROL:
-        raise source.error(
-            span.start,
-            f"{found[0].upper()} controls the transaction, which dbwarden manages",
-            "Remove it: a migration and its ledger row are one transaction. Statements that "
-            "refuse one are marked with -- @dbwarden:autocommit.",
-        )
-    return span
+        raise common.transaction_control(source, span, found[0])
 
 
 def refuses_transaction(statement: Statement) -> bool:
@@ -144,3 +98,9 @@ def pragma_of(statement: Statement) -> str | None:
 def _first_word(text: str) -> str:
     found = _WORD.match(text)
     return found[0].lower() if found else ""
+
+
+SPLITTER = common.Splitter(
+    lexis=SQLITE, end_of=_end_of, check=_check, refuses_transaction=refuses_transaction
+)
+split, steps = SPLITTER.split, SPLITTER.steps
