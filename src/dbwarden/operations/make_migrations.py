@@ -334,7 +334,7 @@ def _render(
     changed = find_changed_values(proof, planned, comparison.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
     untried = untried_except(proof, loses) if proof else ()
-    fails = failing(planned, proof, comparison.desired) or (proof and proof.back_fails_on_rows)
+    fails = failing(planned, proof, comparison.desired) or (proof and proof.rows.back_fails)
     word = verdict(
         proven=proof is not None,
         reversible=planned.rollback is not None,

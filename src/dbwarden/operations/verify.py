@@ -10,6 +10,7 @@ from dbwarden.authoring.prove.proof import differences
 from dbwarden.authoring.prove.row_trials import (
     NOTHING,
     RowTrial,
+    by_table,
     fails_on_any_row,
     narrowed,
     try_rows,
@@ -103,7 +104,8 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
             less = (
                 narrowed(session.authoring_dialect, before, after, migration) if back else NOTHING
             )
-            seen = _with_type_changes(seen, less)
+            loses = by_table(before, (*seen.loses, *less.loses))
+            seen = replace(seen, loses=loses, refuses=less.refuses)
             results.append(judge(migration, seen))
         before = after
     return results
@@ -114,12 +116,6 @@ async def _try_with_rows(
 ) -> RowTrial:
     back = _reversible(migration)
     return await try_rows(await session.scratch_server(), database, before, migration, back=back)
-
-
-def _with_type_changes(seen: RowTrial, types: RowTrial) -> RowTrial:
-    """Add the losses and refusals of changed types to *seen*."""
-    loses = tuple(dict.fromkeys((*seen.loses, *types.loses)))
-    return replace(seen, loses=loses, refuses=types.refuses)
 
 
 async def _prove_rollback(
@@ -163,7 +159,7 @@ def judge(migration: Migration, seen: RowTrial) -> Verified:
     refuses = [text for name, text in seen.refuses if not covers(declared.loses, name)]
     if refuses and not declared.fails_on_rows:
         findings.append(f"fails on rows where {shorten(refuses)}")
-    untried = tuple(name for name in seen.untried if name not in seen.loses)
+    untried = tuple(name for name in seen.untried if not covers(seen.loses, name))
     if silent := [name for name in untried if not covers(declared.untried, name)]:
         findings.append(f"no values could be generated for {shorten(silent)}")
     if silent := [name for name in seen.loses if not covers(declared.loses, name)]:

@@ -9,13 +9,18 @@ from dbwarden.authoring.compare.left_out import without
 from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.labels import display_name, shorten
-from dbwarden.authoring.prove.row_trials import untried, with_touched_tables
+from dbwarden.authoring.prove.row_trials import (
+    NOTHING,
+    RowTrial,
+    try_filled,
+    with_touched_tables,
+)
 from dbwarden.authoring.scratch_session import ScratchSession, Source
-from dbwarden.dialects.authoring import ScratchDatabase, TracedStatement
+from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Change, subject
-from dbwarden.errors import NotProven, ScratchRefused
-from dbwarden.files.migration import Migration, Section
+from dbwarden.errors import NotProven
+from dbwarden.files.migration import Migration, covers
 from dbwarden.schema import Ref, Schema
 
 SHOWN = 5
@@ -25,30 +30,14 @@ SHOWN = 5
 class Proof:
     """The observations of a migration that ran in scratch databases.
 
-    ``after`` is the schema after the upgrade. ``changed`` are the columns whose values differed
-    after upgrade and rollback. ``fails_on_rows`` is the error of the upgrade in tables with rows,
-    ``back_fails_on_rows`` that of the rollback. ``untried`` are columns, or whole tables, that the
-    migration mentions and for which no values could be generated.
+    ``after`` is the schema after the upgrade. ``rows`` are the effects on a few generated rows.
     """
 
     server: str
     reversible: bool
     after: Schema = field(repr=False)
     locks: tuple[TracedStatement, ...] = ()
-    changed: tuple[str, ...] = ()
-    fails_on_rows: str | None = None
-    back_fails_on_rows: str | None = None
-    untried: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
-    """The effects on rows; see :class:`Proof`."""
-
-    changed: tuple[str, ...] = ()
-    fails: str | None = None
-    back_fails: str | None = None
-    untried: tuple[str, ...] = ()
+    rows: RowTrial = NOTHING
 
 
 async def prove(
@@ -77,7 +66,7 @@ async def prove(
     async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
         return await _without_rows(scratch, source, _Ends(current, desired, left), migration)
 
-    async def filled() -> _Rows:
+    async def filled() -> RowTrial:
         return await _with_rows(scratch, source, current, migration)
 
     telemetry.doing("proving the migration: up, down and up again")
@@ -89,10 +78,7 @@ async def prove(
         reversible=reversible,
         after=after,
         locks=locks,
-        changed=rows.changed,
-        fails_on_rows=rows.fails,
-        back_fails_on_rows=rows.back_fails,
-        untried=rows.untried,
+        rows=rows,
     )
 
 
@@ -160,36 +146,12 @@ async def differences(
 
 async def _with_rows(
     scratch: ScratchSession, source: Source, current: Schema, migration: Migration
-) -> _Rows:
-    """Return the effects on rows: changed columns, and the error of each direction."""
+) -> RowTrial:
     schema = with_touched_tables(current, migration)
     if not schema.tables:
-        return _Rows()
-    database = await scratch.copy(source)
-    filled = await database.add_rows(schema)
-    before = await database.fingerprint(schema)
-    empty = untried(schema, before, migration)
-    if not filled:
-        return _Rows(untried=empty)
-    if problem := await _run_section(database, migration, migration.upgrade):
-        return _Rows(fails=problem, untried=empty)
-    if migration.rollback is None or migration.irreversible:
-        return _Rows(untried=empty)
-    if problem := await _run_section(database, migration, migration.rollback):
-        return _Rows(back_fails=problem, untried=empty)
-    after = await database.fingerprint(schema)
-    changed = sorted(name for name in before if before[name] != after.get(name))
-    return _Rows(changed=tuple(changed), untried=empty)
-
-
-async def _run_section(
-    database: ScratchDatabase, migration: Migration, section: Section
-) -> str | None:
-    try:
-        await database.replay(migration, section)
-    except ScratchRefused as error:
-        return error.reason
-    return None
+        return NOTHING
+    back = not migration.irreversible
+    return await try_filled(await scratch.copy(source), schema, migration, back=back)
 
 
 def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: bool = True) -> str:
@@ -213,9 +175,4 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
 
 def untried_except(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
     """Return the columns and tables that were tried without values, except the lost ones."""
-    tables = {name.rpartition(".")[0] for name in proof.untried if "." in name} & set(loses)
-    return tuple(
-        name
-        for name in proof.untried
-        if name not in loses and name.rpartition(".")[0] not in tables
-    )
+    return tuple(name for name in proof.rows.untried if not covers(loses, name))

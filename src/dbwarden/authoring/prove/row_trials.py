@@ -22,7 +22,7 @@ _UNIQUE = re.compile(r"\b(?:unique|primary\s+key)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowTrial:
-    """The effects on rows: columns that a rollback did not restore, and errors.
+    """The effects on rows: columns that a rollback did not restore, and the error of a direction.
 
     ``collides`` is the error for duplicate rows where distinct rows are accepted. ``untried`` are
     columns and tables for which no values could be generated. ``refuses`` pairs columns with the
@@ -79,7 +79,7 @@ async def _try(
         trial = await _rehearse(database, schema, migration, back=back, duplicate=duplicate)
         if trial is None:
             copy = await server.create(copy_of=database)
-            trial = await _in_copy(copy, schema, migration, back=back, duplicate=duplicate)
+            trial = await try_filled(copy, schema, migration, back=back, duplicate=duplicate)
             await server.discard(copy)
         less = without_collision(schema, trial)
         if less is None:
@@ -103,17 +103,26 @@ async def _rehearse(
     if found is None:
         return None
     empty = untried(schema, found[0], migration)
-    return RowTrial(loses=lost(schema, *found) if back else (), untried=empty)
+    return RowTrial(loses=_lost(*found) if back else (), untried=empty)
 
 
-async def _in_copy(
+async def try_filled(
     database: ScratchDatabase,
     schema: Schema,
     migration: Migration,
     *,
     back: bool,
-    duplicate: bool,
+    duplicate: bool = False,
 ) -> RowTrial:
+    """Run *migration* in *database* with a few rows in the tables of *schema*.
+
+    Args:
+        database: A copy in the state before the migration, which this changes.
+        schema: The tables to fill.
+        migration: A file that was already tried in empty tables.
+        back: Whether to run its rollback too.
+        duplicate: Whether to add rows that equal others where they may.
+    """
     filled = await database.add_rows(schema, duplicate=duplicate)
     before = await database.fingerprint(schema)
     tried = RowTrial(untried=untried(schema, before, migration))
@@ -130,7 +139,7 @@ async def _in_copy(
     except ScratchRefused as error:
         return replace(tried, back_fails=error)
     try:
-        return replace(tried, loses=lost(schema, before, await database.fingerprint(schema)))
+        return replace(tried, loses=_lost(before, await database.fingerprint(schema)))
     except ScratchRefused:  # the rollback does not restore the schema
         return tried
 
@@ -250,9 +259,8 @@ def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> t
     return tuple(names)
 
 
-def lost(schema: Schema, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the columns whose values changed; the table alone if all its columns did."""
-    return by_table(schema, [name for name in before if before[name] != after.get(name)])
+def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(name for name in before if before[name] != after.get(name))
 
 
 def by_table(schema: Schema, names: Collection[str]) -> tuple[str, ...]:

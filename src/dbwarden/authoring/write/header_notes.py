@@ -6,27 +6,21 @@ from dbwarden.authoring.compare.fills import flag, unfilled_of
 from dbwarden.authoring.compare.renames import new_labels
 from dbwarden.authoring.compare.user_choices import by_new_names
 from dbwarden.authoring.generate.plan import Plan
-from dbwarden.authoring.labels import label, shorten
+from dbwarden.authoring.labels import shorten
 from dbwarden.authoring.prove.proof import Proof
 from dbwarden.authoring.prove.row_trials import by_table
 from dbwarden.authoring.write.migration_text import Note
 from dbwarden.files.directives import declare
+from dbwarden.files.migration import covers
 from dbwarden.schema import Schema
 
 
 def find_changed_values(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
-    """Return the columns whose values change, without those of tables that are destroyed."""
-    default = current.default_namespace
-    whole = {
-        label(table.name, default, column.name)
-        for table in current.tables
-        if label(table.name, default) in planned.up.destroys
-        for column in table.columns
-    }
-    # Dropped objects are listed under their new name, if they have one.
-    now = by_new_names(proof.changed, new_labels(planned.decisions.renames, default))
-    gone = planned.up.loses
-    return tuple(name for name, new in now.items() if name not in whole and new not in gone)
+    """Return the columns whose values change, without the losses that the plan knows."""
+    moves = new_labels(planned.decisions.renames, current.default_namespace)
+    now = by_new_names(proof.rows.loses, moves)
+    known = planned.up.loses
+    return tuple(name for name, new in now.items() if new not in known and not covers(known, name))
 
 
 def losses_before_renames(
@@ -63,8 +57,8 @@ def notes_of(
         yield Note(f"The rollback changes values of {shorten(down.converts)} written meanwhile")
     if down.refuses:
         yield Note(f"The rollback fails on rows where {shorten(down.refuses)}", back_fails)
-    if proof is not None and (why := proof.back_fails_on_rows):
-        yield Note(f"The rollback fails where tables have rows: {why}", back_fails)
+    if proof is not None and (refused := proof.rows.back_fails):
+        yield Note(f"The rollback fails where tables have rows: {refused.reason}", back_fails)
     if untried:
         names = tuple(declare("untried", untried))
         yield Note(f"No values could be generated for {shorten(untried)}", names)
@@ -76,7 +70,7 @@ def notes_of(
 
 def failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
     """Return why the upgrade fails on rows, and the flags that prevent it."""
-    said = proof.fails_on_rows if proof is not None else None
+    said = proof.rows.fails.reason if proof is not None and proof.rows.fails else None
     unfilled = unfilled_of(planned.upgrade)
     if not unfilled:
         return said
