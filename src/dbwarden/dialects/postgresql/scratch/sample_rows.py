@@ -7,19 +7,8 @@ from typing import Any
 import asyncpg
 
 from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.dialects.sample_rows import ROWS, SampleRows
 from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
-
-ROWS = 2
-ALIKE = 3
-"""The number of the row that duplicates the first."""
-MOST = 60
-"""The maximum number of extra rows for the values of an enum or a check."""
-BARE = "bare"
-FIRST = ((True, False), (False, False), (False, True), (True, BARE))
-TRIES = {2: ((False, False), (True, False), (False, True), (False, BARE))}
-"""For some rows, the attempts to insert them: whether columns with a default use it, and whether
-columns use the values in checks (``BARE``: NULL where allowed). A row with another value than the
-default shows that a column was dropped and added again. All rows but the second use FIRST."""
 
 _RANGES = {
     **{name: f"{name}range({{n}}0, {{n}}1)" for name in ("int4", "int8", "num")},
@@ -91,25 +80,19 @@ async def add_rows(raw: Any, schema: Schema, *, duplicate: bool = False) -> tupl
     except asyncpg.PostgresError:
         return ()
     tables = [table for table in schema.tables if table.partition_by is None]
-    rows = ROWS + duplicate
     values = Values(schema, await _guesses(raw, schema))
-    counts = {table.name: await _fill(raw, values, table, rows) for table in tables}
-    await _take_back_strays(raw, tables, counts, rows)
+    counts: dict[QualifiedName, int] = {}
+    for table in tables:
+        numbers = values.numbers(table, duplicate=duplicate)
+        added = [number for number in numbers if await _add_row(raw, values, table, number)]
+        counts[table.name] = sum(number <= ROWS + duplicate for number in added)
+    await _take_back_strays(raw, tables, counts, ROWS + duplicate)
     await raw.execute("RESET session_replication_role")
     return tuple([str(name) for name, count in counts.items() if count or await _any(raw, name)])
 
 
 async def _any(raw: Any, name: QualifiedName) -> bool:
     return bool(await raw.fetchval(f"SELECT EXISTS (SELECT FROM {_sql(name)})"))
-
-
-async def _fill(raw: Any, values: "Values", table: Table, rows: int) -> int:
-    """Insert *rows* into a table, and extra rows for the values of its enums and checks."""
-    count = sum([await _add_row(raw, values, table, number) for number in range(1, rows + 1)])
-    more = min(values.choices(table), MOST)
-    for number in range(ALIKE + 1, ALIKE + 1 + more if more > 1 else 0):
-        await _add_row(raw, values, table, number)
-    return count
 
 
 async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
@@ -134,10 +117,7 @@ async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
 
 
 async def _add_row(raw: Any, values: "Values", table: Table, number: int) -> bool:
-    for defaults, allowed in TRIES.get(number, FIRST):
-        sql = insert(values, table, number, defaults=defaults, allowed=allowed)
-        if sql is None:
-            return False
+    for sql in values.inserts(table, number):
         try:
             await _try(raw, sql)
         except asyncpg.PostgresError:
@@ -183,67 +163,11 @@ def _strays(table: Table, key: ForeignKey) -> str:
     )
 
 
-def insert(
-    values_of: "Values", table: Table, number: int, *, defaults: bool, allowed: bool | str = False
-) -> str | None:
-    """Return the INSERT for a row; ``None`` if no value for a required column is known.
-
-    Args:
-        values_of: Generates values.
-        table: The table.
-        number: The number of the row, from 1.
-        defaults: Whether columns with a default use it.
-        allowed: Whether columns use the values in checks, or NULL (``BARE``).
-    """
-    keys = _unique_columns(table) if number >= ALIKE else _key_columns(table)
-    referring = {name for key in table.foreign_keys for name in key.columns}
-    names, values = [], []
-    for column in table.columns:
-        if column.generated is not None:
-            continue
-        plain = column.name not in keys
-        like_first = plain and (number == ALIKE or (number > ALIKE and column.name in referring))
-        own = 1 if like_first else number
-        limited = allowed == BARE and values_of.limited(table, column)
-        empty = limited or (own == ROWS and plain)
-        value = values_of.allowed(table, column, own) if allowed is True else None
-        value = value or values_of.of_type(column.type, own)
-        if defaults and plain and column.default is not None and number <= ALIKE:
-            value = "DEFAULT"
-        elif own == ROWS and plain and column.default is not None and column.type == "boolean":
-            value = f"NOT ({column.default})"
-        elif not column.not_null and empty:
-            value = "NULL"
-        if value is None:
-            if column.not_null and column.default is None:
-                return None
-            continue
-        names.append(identifier(column.name))
-        values.append(value)
-    where = f"INSERT INTO {_sql(table.name)}"
-    if not names:
-        return f"{where} DEFAULT VALUES"
-    return f"{where} ({', '.join(names)}) OVERRIDING SYSTEM VALUE VALUES ({', '.join(values)})"
-
-
-def _key_columns(table: Table) -> set[str]:
-    """Return the columns in unique or foreign keys."""
-    return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
-
-
-def _unique_columns(table: Table) -> set[str]:
-    """Return the columns in unique keys."""
-    keys = set(table.primary_key.columns if table.primary_key else ())
-    for unique in table.uniques:
-        keys.update(unique.columns)
-    for index in table.indexes:
-        if index.unique:
-            keys.update(column.column for column in index.columns if column.column)
-    return keys
-
-
-class Values:
+class Values(SampleRows):
     """Values for the columns of one schema, as SQL."""
+
+    default = "DEFAULT"
+    most = 60
 
     def __init__(self, schema: Schema, guesses: Mapping[str, str]) -> None:
         """Store the *schema* with its types, and literals of other types."""
@@ -253,6 +177,18 @@ class Values:
         self._composites = {
             name: it for it in schema.composite_types for name in _names(schema, it.name)
         }
+
+    def insert(self, table: Table, columns: Sequence[str], values: Sequence[str]) -> str:
+        """Return the INSERT of a row, which may have no columns."""
+        into = f"INSERT INTO {_sql(table.name)}"
+        if not columns:
+            return f"{into} DEFAULT VALUES"
+        names = ", ".join(map(identifier, columns))
+        return f"{into} ({names}) OVERRIDING SYSTEM VALUE VALUES ({', '.join(values)})"
+
+    def value(self, table: Table, column: Column, number: int) -> str | None:
+        """Return the value of row *number*; ``None`` if none is known."""
+        return self.of_type(column.type, number)
 
     def of_type(self, type_: str, number: int, depth: int = 0) -> str | None:
         """Return the value of row *number* in *type_*; ``None`` if none is known."""
@@ -277,10 +213,9 @@ class Values:
 
     def choices(self, table: Table) -> int:
         """Return the length of the longest list of values for a column of *table*."""
-        columns = [column for column in table.columns if column.generated is None]
-        found = [self._enum_size(column.type) for column in columns]
-        found += [len(self._listed(table, column)) for column in columns]
-        return max(found, default=0)
+        columns = (column for column in table.columns if column.generated is None)
+        sizes = (self._enum_size(column.type) for column in columns)
+        return max(super().choices(table), *sizes, 0)
 
     def _enum_size(self, type_: str, depth: int = 0) -> int:
         type_ = type_.removesuffix("[]")
@@ -293,17 +228,13 @@ class Values:
             return max(sizes, default=0)
         return 0
 
-    def allowed(self, table: Table, column: Column, number: int) -> str | None:
-        """Return one of the values in a check on *column* or its domain."""
-        found = self._listed(table, column)
-        return found[(number - 1) % len(found)] if found else None
-
     def limited(self, table: Table, column: Column) -> bool:
         """Return whether a check limits the values of *column*."""
-        checked = any(column.name in check.columns for check in table.checks)
+        checked = super().limited(table, column)
         return checked or column.type in self._domains or column.type in self._guesses
 
-    def _listed(self, table: Table, column: Column) -> list[str]:
+    def listed(self, table: Table, column: Column) -> list[str]:
+        """Return the values in a check on *column* or its domain."""
         domain = self._domains.get(column.type)
         checks = [it.expression for it in table.checks if column.name in it.columns]
         checks += [it.expression for it in domain.checks] if domain is not None else []

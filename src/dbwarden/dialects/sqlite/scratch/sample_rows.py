@@ -4,20 +4,11 @@ import sqlite3
 from collections.abc import Sequence
 from hashlib import sha256
 
+from dbwarden.dialects.sample_rows import SampleRows
 from dbwarden.dialects.sqlite.catalog.tokens import tokens
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.schema import Column, Schema, Table
 
-ROWS = 2
-ALIKE = 3
-"""The number of the row that duplicates the first."""
-MOST = 20
-"""The maximum number of extra rows for the values that a check lists."""
-FIRST = ((True, False), (False, False), (False, True))
-TRIES = {ROWS: ((False, False), (True, False), (False, True))}
-"""For some rows, the attempts to insert them: whether columns with a default use it, and whether
-columns use the values in checks. A row with another value than the default shows that a column was
-dropped and added again. All rows but the second use FIRST."""
 _DEPTH = 10
 """The maximum number of tables through which a foreign key's value is followed."""
 
@@ -49,12 +40,10 @@ def add_rows(
     a third row equals the first in all columns that may be equal.
     """
     tables = [table for table in schema.tables if table.virtual is None]
+    values = Values(schema)
     for table in tables:
-        listed = (len(_listed(table, column)) for column in table.columns)
-        more = min(max(listed, default=0), MOST)
-        others = range(ALIKE + 1, ALIKE + 1 + more if more > 1 else 0)
-        for number in (*range(1, ROWS + duplicate + 1), *others):
-            _fill(database, schema, table, number)
+        for number in values.numbers(table, duplicate=duplicate):
+            _add_row(database, values, table, number)
     _take_back_strays(database)
     return tuple(
         table.name.name
@@ -63,10 +52,10 @@ def add_rows(
     )
 
 
-def _fill(database: sqlite3.Connection, schema: Schema, table: Table, number: int) -> None:
-    for defaults, allowed in TRIES.get(number, FIRST):
+def _add_row(database: sqlite3.Connection, values: "Values", table: Table, number: int) -> None:
+    for sql in values.inserts(table, number):
         try:
-            database.execute(insert(schema, table, number, defaults=defaults, allowed=allowed))
+            database.execute(sql)
         except sqlite3.Error:
             continue  # the next values may satisfy the constraints
         return
@@ -87,88 +76,45 @@ def _take_back_strays(database: sqlite3.Connection) -> None:
             database.execute(f"DELETE FROM main.{quoted}{where}")
 
 
-def insert(schema: Schema, table: Table, number: int, *, defaults: bool, allowed: bool) -> str:
-    """Return the INSERT for row *number*.
+class Values(SampleRows):
+    """Values for the columns of one schema, as SQL."""
 
-    Args:
-        schema: The schema with the targets of foreign keys.
-        table: The table.
-        number: The number of the row, from 1.
-        defaults: Whether columns with a default use it.
-        allowed: Whether columns use the values in checks.
-    """
-    keys = _unique_columns(table) if number >= ALIKE else _key_columns(table)
-    referring = {name for key in table.foreign_keys for name in key.columns}
-    names, values = [], []
-    for column in table.columns:
-        if column.generated is not None:
-            continue
-        plain = column.name not in keys
-        if defaults and plain and column.default is not None and number <= ALIKE:
-            continue
-        like_first = plain and (number == ALIKE or (number > ALIKE and column.name in referring))
-        own = 1 if like_first else number
-        value = _value(schema, table, column, own)
-        if plain and own == ROWS and column.default is not None and "BOOL" in column.type.upper():
-            value = f"NOT ({column.default})"
-        elif plain and own == ROWS and not column.not_null:
-            value = "NULL"
-        elif allowed:
-            value = _allowed(table, column, own) or value
-        names.append(identifier(column.name))
-        values.append(value)
-    if not names:
-        return f"INSERT INTO main.{_sql(table)} DEFAULT VALUES"
-    return f"INSERT INTO main.{_sql(table)} ({', '.join(names)}) VALUES ({', '.join(values)})"
+    most = 20
 
+    def __init__(self, schema: Schema) -> None:
+        """Store the *schema* with the targets of foreign keys."""
+        self._schema = schema
 
-def _key_columns(table: Table) -> set[str]:
-    """Return the columns in unique or foreign keys."""
-    return _unique_columns(table).union(*(key.columns for key in table.foreign_keys))
+    def insert(self, table: Table, columns: Sequence[str], values: Sequence[str]) -> str:
+        """Return the INSERT of a row, which may have no columns."""
+        into = f"INSERT INTO main.{_sql(table)}"
+        if not columns:
+            return f"{into} DEFAULT VALUES"
+        return f"{into} ({', '.join(map(identifier, columns))}) VALUES ({', '.join(values)})"
 
+    def value(self, table: Table, column: Column, number: int, depth: int = 0) -> str:
+        """Return the value of row *number*, taken from the target column of a foreign key."""
+        for key in table.foreign_keys:
+            parent = self._schema.table(key.references)
+            if column.name not in key.columns or parent is None or depth > _DEPTH:
+                continue
+            pairs = dict(zip(key.columns, key.referred_columns, strict=False))
+            target = parent.column(pairs.get(column.name, ""))
+            if target is not None and target is not column:
+                return self.value(parent, target, number, depth + 1)
+        type_ = column.type.upper()
+        template = next((value for part, value in _VALUES if part in type_), "{n}")
+        return template.format(n=number)
 
-def _unique_columns(table: Table) -> set[str]:
-    """Return the columns in unique keys."""
-    keys = set(table.primary_key.columns if table.primary_key else ())
-    for unique in table.uniques:
-        keys.update(unique.columns)
-    for index in table.indexes:
-        if index.unique:
-            keys.update(column.column for column in index.columns if column.column)
-    return keys
-
-
-def _value(schema: Schema, table: Table, column: Column, number: int, depth: int = 0) -> str:
-    """Return the value of row *number*, taken from the target column of a foreign key."""
-    for key in table.foreign_keys:
-        parent = schema.table(key.references)
-        if column.name not in key.columns or parent is None or depth > _DEPTH:
-            continue
-        pairs = dict(zip(key.columns, key.referred_columns, strict=False))
-        target = parent.column(pairs.get(column.name, ""))
-        if target is not None and target is not column:
-            return _value(schema, parent, target, number, depth + 1)
-    type_ = column.type.upper()
-    template = next((value for part, value in _VALUES if part in type_), "{n}")
-    return template.format(n=number)
-
-
-def _allowed(table: Table, column: Column, number: int) -> str | None:
-    """Return one of the values in a check on *column*."""
-    found = _listed(table, column)
-    return found[(number - 1) % len(found)] if found else None
-
-
-def _listed(table: Table, column: Column) -> list[str]:
-    """Return the values in a check on *column*."""
-    for check in table.checks:
-        if column.name not in check.columns:
-            continue
-        found = [token.text for token in tokens(check.expression) if token.kind == "string"]
-        found = found or [t.text for t in tokens(check.expression) if t.kind == "number"]
-        if found:
-            return found
-    return []
+    def listed(self, table: Table, column: Column) -> list[str]:
+        """Return the values in a check on *column*."""
+        for check in table.checks:
+            if column.name in check.columns:
+                words = tokens(check.expression)
+                found = [token.text for token in words if token.kind == "string"]
+                if found := found or [token.text for token in words if token.kind == "number"]:
+                    return found
+        return []
 
 
 def fingerprint(database: sqlite3.Connection, schema: Schema) -> dict[str, str]:
