@@ -1,12 +1,12 @@
 """Parse the command line, and describe its errors."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from inspect import BoundArguments
 from typing import Any
 
 from cyclopts import App, CycloptsError
 
+from dbwarden.config.names import did_you_mean
 from dbwarden.errors import UsageError
 
 COUNTERPARTS = {
@@ -72,6 +72,5 @@ def unknown_command(word: str, known: Sequence[str]) -> UsageError:
         )
     if (here := COUNTERPARTS.get(word)) is not None:
         return UsageError(f"there is no command {word!r}; use {here!r}", next_step=next_step)
-    close = difflib.get_close_matches(word, known, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
+    meant = did_you_mean(word, known)
     return UsageError(f"there is no command {word!r}{meant}", next_step=next_step)

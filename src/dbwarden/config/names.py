@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 RESERVED = frozenset({"all", "liveness", "metrics", "readiness", "startup", "tenants", "ui"})
 """Words that commands and paths of health endpoints accept in place of a database name."""
@@ -21,6 +22,15 @@ def problem_of_name(name: str) -> str | None:
     proposal = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789")
     hint = f", such as {proposal!r}" if _NAME.fullmatch(proposal) else ""
     return f"{name!r}: a name has small letters, digits and single underscores between them{hint}"
+
+
+@lru_cache(maxsize=1024)
+def closest(word: str, known: tuple[str, ...]) -> str | None:
+    """Return the known word that *word* probably misspells, or ``None``."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), known, n=1, cutoff=0.85)
+    return near[0] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from dbwarden.config.names import closest
 from dbwarden.files.migration import Requirement
-from dbwarden.files.spelling import closest
 from dbwarden.types import DatabaseName, Version
 
 SectionName = Literal["upgrade", "rollback"]
@@ -127,9 +127,9 @@ def _check_marker(content: str, in_header: bool) -> Fault | None:
     name, value = (match[1].lower(), match[2].strip().lower()) if match else ("", "")
     if name == "dbwarden" and value == "autocommit" and ":" in content:
         return _marker_too_early() if in_header else None
-    if closest(name, ["dbwarden"]) is None:
-        return _fault(content, _MARKER) if closest(name, ["autocommit"]) else None
-    fact = closest(value.partition(" ")[0], _FACTS)
+    if closest(name, ("dbwarden",)) is None:
+        return _fault(content, _MARKER) if closest(name, ("autocommit",)) else None
+    fact = closest(value.partition(" ")[0], tuple(_FACTS))
     return _fault(content, f"-- dbwarden: {fact}" if fact else _MARKER)
 
 
@@ -158,7 +158,7 @@ def _parse_header(content: str, name: str, value: str) -> Directive | None:
             return _parse_depends_on(content, value)
         case "requires":
             return _parse_requires(content, value)
-        case "dbwarden" if closest(value, ["autocommit"]):
+        case "dbwarden" if closest(value, ("autocommit",)):
             return _marker_too_early()
         case "dbwarden":
             return _parse_declaration(content, value.strip())
@@ -195,7 +195,7 @@ def _parse_declaration(content: str, value: str) -> Declaration | Fault:
     word, _, names = value.partition(" ")
     fact = _FACTS.get(word.lower())
     if fact is None:
-        meant = closest(word, _FACTS) or "irreversible"
+        meant = closest(word, tuple(_FACTS)) or "irreversible"
         return _fault(content, f"-- dbwarden: {meant} {names}".rstrip())
     if fact not in _WITH_NAMES:
         return _fault(content, f"-- dbwarden: {fact}") if names else Declaration(fact)
@@ -230,13 +230,13 @@ def declare(fact: Fact, names: Iterable[str] = ()) -> Iterator[str]:
 def _check_misplaced(content: str, name: str, value: str) -> Fault | None:
     """Report a header inside a section, where it has no effect."""
     match name:
-        case "dbwarden" if closest(value, ["autocommit"]):
+        case "dbwarden" if closest(value, ("autocommit",)):
             return _fault(content, _MARKER)
         case "depends_on" | "dbwarden":
             pass
         case "requires" if _REQUIREMENT.search(value):
             pass
-        case _ if closest(name, ["dbwarden"]):
+        case _ if closest(name, ("dbwarden",)):
             return _fault(content, _MARKER)
         case _:
             return None

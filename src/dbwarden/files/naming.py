@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbwarden.config.names import closest
 from dbwarden.errors import MigrationFileError, UsageError
-from dbwarden.files.spelling import closest
 from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Location, Version, format_version
 
@@ -51,7 +51,7 @@ def _advice(name: str, database: DatabaseName) -> str:
     if match is None:
         return f"Name it like {pattern} or {database}__ROC__views.sql, or move it elsewhere."
     owner, number, kind, words = match.groups()
-    if owner is not None and owner != database and closest(owner, [database]) is None:
+    if owner is not None and owner != database and closest(owner, (database,)) is None:
         return f"Move it to the folder of {owner}, or rename it to {_correct(match, database)}."
     if number is not None and not int(number):
         return f"Versions begin with 0001: name it like {pattern}."

@@ -395,7 +395,7 @@ async def test_what_is_said_of_a_column_that_is_not_there_is_an_error(
     project.models(HEAD + "    nick: Mapped[str]\n")
     await project.made("before")
     project.models(HEAD + "    nick: Mapped[str]\n    born: Mapped[str]\n")
-    words = r"users\.nikc: there is no such column .*; did you mean users\.nick\?"
+    words = r"users\.nikc: there is no such column .*; did you mean .users\.nick.\?"
     with pytest.raises(UsageError, match=words) as caught:
         await project.make("after", **{option: {"users.nikc": "''"}})
     assert caught.value.message.startswith(f"--{option.rstrip('s').replace('_', '-')} ")

@@ -1,6 +1,6 @@
 import pytest
 
-from dbwarden.config.names import LONGEST, RESERVED, did_you_mean, problem_of_name
+from dbwarden.config.names import LONGEST, RESERVED, closest, did_you_mean, problem_of_name
 
 
 @pytest.mark.parametrize("name", ["primary", "a", "db2", "tenant_01", "a_b_c", "x" * LONGEST])
@@ -38,3 +38,13 @@ def test_health_paths_and_commands_keep_their_words() -> None:
 def test_a_near_word_is_proposed_and_a_far_one_is_not() -> None:
     assert did_you_mean("primry", ["primary", "logging"]) == "; did you mean 'primary'?"
     assert did_you_mean("xyz", ["primary", "logging"]) == ""
+
+
+def test_the_closest_known_word_is_suggested_if_it_is_close() -> None:
+    known = ("requires", "depends_on", "upgrade", "rollback")
+    assert closest("Depend_on", known) == "depends_on"
+    assert [closest(word, known) for word in ("upgarde", "ugprade", "rolback")] == [
+        "upgrade", "upgrade", "rollback",
+    ]  # fmt: skip
+    assert [closest(word, known) for word in ("author", "updates", "depends", "x")] == [None] * 4
+    assert closest("x", ()) is None

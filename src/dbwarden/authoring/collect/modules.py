@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.names import did_you_mean
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import Location
@@ -71,10 +72,9 @@ def _leave_out(config: DatabaseConfig, path: str, found: dict[str, ModuleSource]
         or (source.path is not None and source.path.is_relative_to(Path(config.root, path)))
     ]
     if not excluded:
-        near = get_close_matches(path, list(found), n=1)
         raise ConfigurationError(
             f"model_paths excludes {path}, which is not among its modules"
-            + (f"; did you mean {near[0]!r}?" if near else ""),
+            f"{did_you_mean(path, found)}",
             database=config.database_name,
             next_step="Correct or remove the entry that begins with '!'.",
         )

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from shlex import quote
 
 from dbwarden.authoring.collect.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, objects_by_label
+from dbwarden.config.names import did_you_mean
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
 from dbwarden.errors import UsageError
 from dbwarden.schema import Column, Enum, ObjectKind, QualifiedName, Ref, Schema, Table, ref_of
@@ -73,10 +73,8 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
         for word in found.values
     }
     known = (*columns_by_label(current), *objects_by_label(current), *values)
-    near = get_close_matches(old, known, n=1)
     raise UsageError(
-        f"--rename {text!r}: there is no {old} in the migrations so far"
-        + (f"; did you mean {near[0]}?" if near else ""),
+        f"--rename {text!r}: there is no {old} in the migrations so far" + did_you_mean(old, known),
         option="--rename",
         next_step="Name an existing table, column (users.nick) or enum value (status.old); the "
         "new name follows the colon.",

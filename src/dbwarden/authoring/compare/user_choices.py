@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from shlex import quote
 from types import MappingProxyType
 from typing import Protocol
@@ -23,6 +22,7 @@ from dbwarden.authoring.compare.renames import (
     whole_moves,
 )
 from dbwarden.authoring.labels import columns_by_label
+from dbwarden.config.names import did_you_mean
 from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.temporary_names import add_temporary_renames
@@ -132,10 +132,8 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
     ):
         for name in said:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
                 raise UsageError(
-                    f"{flag} {name}: there is no such column {where}"
-                    + (f"; did you mean {near[0]}?" if near else ""),
+                    f"{flag} {name}: there is no such column {where}" + did_you_mean(name, known),
                     option=flag,
                     next_step=f"Name table and column: {flag} users.email=EXPRESSION.",
                 )
