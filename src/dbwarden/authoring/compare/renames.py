@@ -1,8 +1,9 @@
 """Find drops and adds that are one rename: declared by the author, or to be asked. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
+from typing import TypeVar
 
 from dbwarden.authoring.collect.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, objects_by_label
@@ -169,75 +170,73 @@ def _qualify(name: QualifiedName, default: str | None) -> QualifiedName:
 
 def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
     """Return dropped and added objects that may be renames; each name is in at most one pair."""
+    default = current.default_namespace
+    wanted = {table.name: table for table in desired.tables}
     return (
-        *_tables(current, desired),
+        *_wholes(_pairs(current.tables, desired.tables, _table_reasons), default),
         *(
             found
-            for before, after in _both(current, desired)
-            for found in _columns(before, after, current.default_namespace)
+            for table in current.tables
+            if table.name in wanted
+            for found in _columns(table, wanted[table.name], default)
         ),
-        *_enums(current, desired),
+        *_wholes(_enums(current, desired), default),
         *_values(current, desired),
     )
 
 
-def _both(current: Schema, desired: Schema) -> Iterator[tuple[Table, Table]]:
-    wanted = {table.name: table for table in desired.tables}
-    for table in current.tables:
-        if table.name in wanted:
-            yield table, wanted[table.name]
+Named = TypeVar("Named", Table, Enum, Column)
+Reasons = tuple[str, ...]
+Rating = tuple[float, Reasons]
+"""How alike two objects are, and why; 0 if they cannot be the same."""
 
 
-def _tables(current: Schema, desired: Schema) -> Iterator[Candidate]:
-    names = {table.name for table in current.tables}
-    kept = {table.name for table in desired.tables}
-    dropped = [table for table in current.tables if table.name not in kept]
-    added = [table for table in desired.tables if table.name not in names]
-    default = current.default_namespace
-    pairs = sorted(
-        ((_alike(old, new), old, new) for old in dropped for new in added),
-        key=lambda item: (-item[0], str(item[1].name), str(item[2].name)),
-    )
-    taken: set[QualifiedName] = set()
-    for share, old, new in pairs:
-        if share < ALIKE or old.name in taken or new.name in taken:
-            continue
-        taken |= {old.name, new.name}
-        same = sum(1 for column in old.columns if _same_column(column, new.column(column.name)))
+def _pairs(
+    before: Iterable[Named], after: Iterable[Named], rate: Callable[[Named, Named], Rating]
+) -> Iterator[tuple[Named, Named, Reasons]]:
+    """Yield the most alike pairs of dropped and added objects, each object once."""
+    olds, news = ({item.name: item for item in items} for items in (before, after))
+    rated = [
+        (rate(old, new), old, new)
+        for old in (olds[name] for name in olds.keys() - news.keys())
+        for new in (news[name] for name in news.keys() - olds.keys())
+    ]
+    taken: set[tuple[str, object]] = set()
+    for (score, reasons), old, new in sorted(
+        rated, key=lambda item: (-item[0][0], str(item[1].name), str(item[2].name))
+    ):
+        ends = {("old", old.name), ("new", new.name)}
+        if score and not ends & taken:
+            taken |= ends
+            yield old, new, reasons
+
+
+def _wholes(
+    pairs: Iterable[tuple[Table, Table, Reasons] | tuple[Enum, Enum, Reasons]], default: str | None
+) -> Iterator[Candidate]:
+    for old, new, reasons in pairs:
         yield Candidate(
             renaming=Rename(before=old.ref, after=new.ref),
             old=label(old.name, default),
             new=label(new.name, default),
-            reasons=(f"{same} of {len(old.columns)} columns are the same",),
+            reasons=reasons,
         )
 
 
-def _alike(old: Table, new: Table) -> float:
-    same = sum(1 for column in old.columns if _same_column(column, new.column(column.name)))
-    return same / max(len(old.columns), len(new.columns), 1)
-
-
-def _same_column(one: Column, other: Column | None) -> bool:
-    return other is not None and one.type == other.type
+def _table_reasons(old: Table, new: Table) -> Rating:
+    types = {column.name: column.type for column in new.columns}
+    same = sum(types.get(column.name) == column.type for column in old.columns)
+    share = same / max(len(old.columns), len(new.columns), 1)
+    reasons = (f"{same} of {len(old.columns)} columns are the same",)
+    return (share if share >= ALIKE else 0, reasons)
 
 
 def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candidate]:
-    dropped = [c for c in before.columns if after.column(c.name) is None and not c.inherited]
-    added = [c for c in after.columns if before.column(c.name) is None and not c.inherited]
-    pairs = sorted(
-        (
-            (reasons, old, new)
-            for old in dropped
-            for new in added
-            if (reasons := _column_reasons(before, after, old, new))
-        ),
-        key=lambda item: (-len(item[0]), item[1].name, item[2].name),
-    )
-    taken: set[str] = set()
-    for reasons, old, new in pairs:
-        if old.name in taken or f"+{new.name}" in taken:
-            continue
-        taken |= {old.name, f"+{new.name}"}
+    def rate(old: Column, new: Column) -> Rating:
+        reasons = _column_reasons(before, after, old, new)
+        return len(reasons), reasons
+
+    for old, new, reasons in _pairs(before.columns, after.columns, rate):
         ref = before.column_ref(old.name)
         yield Candidate(
             renaming=Rename(before=ref, after=replace(ref, part=new.name)),
@@ -247,9 +246,9 @@ def _columns(before: Table, after: Table, default: str | None) -> Iterator[Candi
         )
 
 
-def _column_reasons(before: Table, after: Table, old: Column, new: Column) -> tuple[str, ...]:
+def _column_reasons(before: Table, after: Table, old: Column, new: Column) -> Reasons:
     """Return the reasons why *new* may be *old*; none if their types differ."""
-    if old.type != new.type:
+    if old.type != new.type or old.inherited or new.inherited:
         return ()
     reasons = [f"same type, {old.type}"]
     if before.columns.index(old) == after.columns.index(new):
@@ -269,29 +268,20 @@ def _keys(table: Table, column: str) -> int:
     return constraints + 100 * indexes
 
 
-def _enums(current: Schema, desired: Schema) -> Iterator[Candidate]:
+def _enums(current: Schema, desired: Schema) -> Iterator[tuple[Enum, Enum, Reasons]]:
     """Yield dropped enums that similar enums replace in the same column."""
-    dropped = [
-        enum for enum in current.enums if enum.name not in {new.name for new in desired.enums}
-    ]
-    added = [enum for enum in desired.enums if enum.name not in {old.name for old in current.enums}]
-    if not dropped or not added:
+    if {enum.name for enum in current.enums} <= {enum.name for enum in desired.enums}:
         return
     before, after = current.needed_by(), desired.needed_by()
-    default = current.default_namespace
-    for old in dropped:
-        for new in added:
-            same = len({*old.values} & {*new.values})
-            alike = same >= ALIKE * max(len(old.values), len(new.values))
-            if alike and {*before.get(old.ref, ())} & {*after.get(new.ref, ())}:
-                yield Candidate(
-                    renaming=Rename(before=old.ref, after=new.ref),
-                    old=label(old.name, default),
-                    new=label(new.name, default),
-                    reasons=(f"same column, {same} of {len(old.values)} values are the same",),
-                )
-                added.remove(new)
-                break
+
+    def rate(old: Enum, new: Enum) -> Rating:
+        same = len({*old.values} & {*new.values})
+        if not {*before.get(old.ref, ())} & {*after.get(new.ref, ())}:
+            return 0, ()
+        alike = same >= ALIKE * max(len(old.values), len(new.values))
+        return same * alike, (f"same column, {same} of {len(old.values)} values are the same",)
+
+    yield from _pairs(current.enums, desired.enums, rate)
 
 
 def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
