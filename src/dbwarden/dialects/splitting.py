@@ -128,8 +128,8 @@ def _next_code(
     """Return the start of the code at or after *position*, and the marker before it."""
     text = source.text
     while True:
-        found = lexis.gap.match(text, position)
-        end = found.end() if found else position
+        match = lexis.gap.match(text, position)
+        end = match.end() if match else position
         if end > position and "@" in text[position:end]:
             found_marker = _marker_between(source, position, end)
             marker = marker if found_marker is None else found_marker

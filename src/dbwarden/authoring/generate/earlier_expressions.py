@@ -40,25 +40,25 @@ def find_expressions(texts: Iterable[str], default_namespace: str | None) -> Hin
     for text in texts:
         shape = _OPAQUE.sub(_masked, text)
         owner: QualifiedName | None = None
-        for found in _OWNER.finditer(shape):
-            if found["end"] is not None:
+        for match in _OWNER.finditer(shape):
+            if match["end"] is not None:
                 owner = None
-            elif found["owner"] is not None:
-                owner = _qualified(text[slice(*found.span("owner"))], default_namespace)
-            elif owner is not None and (inside := _inside(text, shape, found.end())):
-                kind, kept = ("check", checks) if found["check"] else ("column", generated)
-                kept[owner, _plain(text[slice(*found.span(kind))])] = inside
-        for found in _INDEX.finditer(shape):
-            table = _qualified(text[slice(*found.span("table"))], default_namespace)
-            where = text[slice(*found.span("where"))].strip()
-            name = _plain(text[slice(*found.span("name"))])
+            elif match["owner"] is not None:
+                owner = _qualified(text[slice(*match.span("owner"))], default_namespace)
+            elif owner is not None and (inside := _inside(text, shape, match.end())):
+                kind, kept = ("check", checks) if match["check"] else ("column", generated)
+                kept[owner, _plain(text[slice(*match.span(kind))])] = inside
+        for match in _INDEX.finditer(shape):
+            table = _qualified(text[slice(*match.span("table"))], default_namespace)
+            where = text[slice(*match.span("where"))].strip()
+            name = _plain(text[slice(*match.span("name"))])
             indexes[table, name] = IndexExpressions(keys=(), where=where)
     return Hints(checks=checks, generated=generated, indexes=indexes)
 
 
-def _masked(found: re.Match[str]) -> str:
+def _masked(match: re.Match[str]) -> str:
     """Return a meaningless text of the same length as the match."""
-    text = found[0]
+    text = match[0]
     return f'"{"x" * (len(text) - 2)}"' if text.startswith('"') else "'" * len(text)
 
 

@@ -44,14 +44,14 @@ def code_type(type_: str) -> CodeType:
         expression, annotation, needed = _PLAIN[type_]
         imports = ((_SQL, expression), *((needed,) if needed else ()))
         return CodeType(expression=expression, annotation=annotation, imports=imports)
-    found = _SIZED.fullmatch(type_)
-    if found is None or ("," in found[2] and found[1] not in ("NUMERIC", "DECIMAL")):
+    match = _SIZED.fullmatch(type_)
+    if match is None or ("," in match[2] and match[1] not in ("NUMERIC", "DECIMAL")):
         return raw(type_)
-    name = {"VARCHAR": "String", "NUMERIC": "Numeric"}.get(found[1], found[1])
-    number = found[1] in ("NUMERIC", "DECIMAL")
+    name = {"VARCHAR": "String", "NUMERIC": "Numeric"}.get(match[1], match[1])
+    number = match[1] in ("NUMERIC", "DECIMAL")
     imports = ((_SQL, name), *((_DECIMAL,) if number else ()))
     annotation = "Decimal" if number else "str"
-    return CodeType(expression=f"{name}({found[2]})", annotation=annotation, imports=imports)
+    return CodeType(expression=f"{name}({match[2]})", annotation=annotation, imports=imports)
 
 
 def type_of(column: Column) -> CodeType:

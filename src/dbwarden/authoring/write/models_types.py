@@ -80,10 +80,10 @@ def code_type(type_: str, schema: Schema) -> CodeType:
 
 
 def _time(type_: str) -> CodeType | None:
-    found = _TIMES.fullmatch(type_)
-    if found is None:
+    match = _TIMES.fullmatch(type_)
+    if match is None:
         return None
-    word, precision, zone = found.groups()
+    word, precision, zone = match.groups()
     annotation = "datetime.datetime" if word == "timestamp" else "datetime.time"
     if precision is None:
         name = "DateTime" if word == "timestamp" else "Time"
@@ -96,14 +96,14 @@ def _time(type_: str) -> CodeType | None:
 
 
 def _sized(type_: str) -> CodeType | None:
-    found = _SIZED.fullmatch(type_)
-    if found is None or found[1].startswith("bit"):
+    match = _SIZED.fullmatch(type_)
+    if match is None or match[1].startswith("bit"):
         return None
-    numbers = found[2].replace(",", ", ")
-    if found[1] == "numeric":
+    numbers = match[2].replace(",", ", ")
+    if match[1] == "numeric":
         imports = ((_SQL, "Numeric"), ("decimal", "Decimal"))
         return CodeType(expression=f"Numeric({numbers})", annotation="Decimal", imports=imports)
-    name = "String" if found[1] == "character varying" else "CHAR"
+    name = "String" if match[1] == "character varying" else "CHAR"
     return CodeType(expression=f"{name}({numbers})", annotation="str", imports=((_SQL, name),))
 
 

@@ -177,8 +177,8 @@ def _binaries(folder: Path) -> Binaries | None:
         said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
     except OSError:
         return None
-    found = re.search(r"\d+(\.\d+)*", said.stdout)
-    return Binaries(bindir=folder, version=found[0]) if found else None
+    match = re.search(r"\d+(\.\d+)*", said.stdout)
+    return Binaries(bindir=folder, version=match[0]) if match else None
 
 
 def readable_copy(binaries: Binaries, runner: Runner, folder: Path) -> Binaries:

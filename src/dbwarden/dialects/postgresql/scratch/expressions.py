@@ -59,11 +59,11 @@ def replace_synonyms(text: str) -> str:
     return _SYNONYM.sub(_meaning, text)
 
 
-def _meaning(found: re.Match[str]) -> str:
-    name = (found["word"] or found["call"] or "").strip('"').lower()
+def _meaning(match: re.Match[str]) -> str:
+    name = (match["word"] or match["call"] or "").strip('"').lower()
     if not name:
-        return found[0]
-    precision = f"({found['precision']})" if found["precision"] else ""
+        return match[0]
+    precision = f"({match['precision']})" if match["precision"] else ""
     if name == "current_timestamp" and not precision:
         return "now()"
     return _MEANING[name].format(precision)

@@ -299,10 +299,10 @@ class PostgresScratchDatabase:
 
     def without_roles(self, statement: str) -> str:
         """Return *statement*, or its replacement if it creates or drops a role."""
-        found = _ROLE_STATEMENT.match(statement)
-        if found is None:
+        match = _ROLE_STATEMENT.match(statement)
+        if match is None:
             return statement
-        if found[1].lower() == "drop" or not self._scratch.exclusive:
+        if match[1].lower() == "drop" or not self._scratch.exclusive:
             return ""
         caught = "EXCEPTION WHEN duplicate_object THEN NULL; END"
         return f"DO $dbwarden$ BEGIN {statement}; {caught} $dbwarden$"

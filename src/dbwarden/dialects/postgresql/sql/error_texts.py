@@ -16,8 +16,8 @@ _MISSING_ROLE = re.compile(r'role "(.+)" does not exist')
 
 def missing_role(error: Exception) -> str | None:
     """Return the role that *error* reports as missing, if any."""
-    found = _MISSING_ROLE.search(str(error.args[0]) if error.args else "")
-    return found[1] if found else None
+    match = _MISSING_ROLE.search(str(error.args[0]) if error.args else "")
+    return match[1] if match else None
 
 
 def reports_statement_timeout(message: str) -> bool:

@@ -36,9 +36,9 @@ class Token(NamedTuple):
 def leading_words(text: str, start: int, count: int) -> list[str]:
     """Return up to *count* unquoted words at the beginning of a statement, in lower case."""
     words: list[str] = []
-    while len(words) < count and (found := _WORD.match(text, start)):
-        words.append(fold(found[0]))
-        start = skip_gap(POSTGRESQL, text, found.end())
+    while len(words) < count and (match := _WORD.match(text, start)):
+        words.append(fold(match[0]))
+        start = skip_gap(POSTGRESQL, text, match.end())
     return words
 
 
@@ -76,15 +76,15 @@ def _token(text: str, start: int) -> tuple[Token, int]:
     char = text[start]
     if char in "'\"" or (char == "$" and POSTGRESQL.close(text, start) > start + 1):
         return _quoted(text, start, start)
-    if found := _WORD.match(text, start):
-        quote = found.end()
-        if fold(found[0]) in _PREFIXES and text.startswith("'", quote):
+    if match := _WORD.match(text, start):
+        quote = match.end()
+        if fold(match[0]) in _PREFIXES and text.startswith("'", quote):
             return _quoted(text, start, quote)
         if char in "uU" and text.startswith(("&'", '&"'), quote) and quote == start + 1:
             return _quoted(text, start, quote + 1)
-        return Token("word", cut(fold(found[0]))), quote
-    if found := _NUMBER.match(text, start):
-        return Token("number", found[0]), found.end()
+        return Token("word", cut(fold(match[0]))), quote
+    if match := _NUMBER.match(text, start):
+        return Token("number", match[0]), match.end()
     return Token("sign", char), start + 1
 
 
@@ -110,12 +110,12 @@ def _close(text: str, quote: int) -> int:
     return end if end > quote else len(text)
 
 
-def _unicode(found: re.Match[str]) -> str:
-    return chr(int(found[1] or found[2], 16)) if found[1] or found[2] else "\\"
+def _unicode(match: re.Match[str]) -> str:
+    return chr(int(match[1] or match[2], 16)) if match[1] or match[2] else "\\"
 
 
-def _c_escape(found: re.Match[str]) -> str:
-    octal, short, four, eight, letter = found.groups()
+def _c_escape(match: re.Match[str]) -> str:
+    octal, short, four, eight, letter = match.groups()
     if letter is not None:
         return _C_LETTERS.get(letter, letter)
     return chr(int(octal, 8) if octal else int(short or four or eight, 16))

@@ -75,8 +75,8 @@ def _skip(source: Source, at: int, comments: list[tuple[int, int]]) -> int:
 
 
 def _psql(source: Source, at: int) -> Exception:
-    found = re.match(r"\\[A-Za-z!?.;]*", source.text[at : at + 40])
-    command = found[0] if found else "\\"
+    match = re.match(r"\\[A-Za-z!?.;]*", source.text[at : at + 40])
+    command = match[0] if match else "\\"
     return source.error(
         at,
         f"{command} is a command of psql, not SQL",
@@ -90,9 +90,9 @@ def _nested_end(source: Source, start: int) -> Ending:
     comments: list[tuple[int, int]] = []
     opened: list[int] = []  # the start of each open "(", BEGIN ATOMIC and CASE
     position = start
-    while found := search(text, position):
-        at, word = found.start(), found[0].lower()
-        position = found.end()
+    while match := search(text, position):
+        at, word = match.start(), match[0].lower()
+        position = match.end()
         match word:
             case ";" if not opened:
                 return Ending(common.trim(text, start, at, comments), at + 1)

@@ -128,8 +128,8 @@ def harmless(statement: str) -> str | None:
 
     An attached database is replaced by an empty one in memory.
     """
-    found = _FIRST_WORD.match(statement)
-    word = found[0].lower() if found else ""
+    match = _FIRST_WORD.match(statement)
+    word = match[0].lower() if match else ""
     if word not in ("vacuum", "attach"):
         return statement
     try:

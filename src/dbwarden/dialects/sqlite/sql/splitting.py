@@ -41,8 +41,8 @@ def _end_of(source: Source, start: int) -> Ending:
     comments: list[tuple[int, int]] = []
     position, last = start, -1
     trigger = None
-    while found := search(text, position):
-        at = found.start()
+    while match := search(text, position):
+        at = match.start()
         if text[at] != ";":
             position = common.skip(source, SQLITE, at, comments)
             continue
@@ -68,9 +68,9 @@ def _is_end(text: str, start: int, semicolon: int) -> bool:
 
 
 def _check(source: Source, span: Span) -> None:
-    found = _WORD.match(source.text, span.start)
-    if found and found[0].lower() in _CONTROL:
-        raise common.transaction_control(source, span, found[0])
+    match = _WORD.match(source.text, span.start)
+    if match and match[0].lower() in _CONTROL:
+        raise common.transaction_control(source, span, match[0])
 
 
 def refuses_transaction(statement: Statement) -> bool:
@@ -96,8 +96,8 @@ def pragma_of(statement: Statement) -> str | None:
 
 
 def _first_word(text: str) -> str:
-    found = _WORD.match(text)
-    return found[0].lower() if found else ""
+    match = _WORD.match(text)
+    return match[0].lower() if match else ""
 
 
 SPLITTER = common.Splitter(
