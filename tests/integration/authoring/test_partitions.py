@@ -51,7 +51,7 @@ def left(result: WithLeftOut) -> list[str]:
 
 
 def of(table: str, count: int, by: str) -> list[str]:
-    return [f"{count} partitions of {table} that no {by} declares were left alone"]
+    return [f"{count} partitions of {table} were left alone: no {by} declares them"]
 
 
 async def test_diff_leaves_them_alone_and_counts_them(project: Project) -> None:

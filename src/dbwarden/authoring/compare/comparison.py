@@ -246,7 +246,7 @@ def _without_refused(
     known = {(item.kind, item.name) for item in names_of(own, *schemas)}
     step = "Correct the models that were refused."
     return found, tuple(
-        replace(item, next_step=step, why="needs what was refused")
+        LeftOut(kind=item.kind, name=item.name, why="needs what was refused", next_step=step)
         for item in names_of(dependents, *schemas)
         if (item.kind, item.name) not in known
     )

@@ -16,7 +16,6 @@ from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.structure import Links, links
 from dbwarden.schema import Grant, MaterializedView, ObjectKind, Ref, Schema, Table
 
-NOT_WRITTEN = "dbwarden does not write this kind"
 WRITE_IT = "To have it, write its SQL into a migration: dbwarden make-migrations --empty -m ..."
 PARTS_OF_TABLES = (
     ObjectKind.COLUMN,
@@ -29,10 +28,7 @@ PARTS_OF_TABLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """An object that was not compared: its kind, its name, the reason, and the next step.
-
-    Partitions are counted; ``name`` is that of their table.
-    """
+    """An object that was not compared: its kind, its name, the reason, and the next step."""
 
     kind: str
     name: str
@@ -42,13 +38,31 @@ class LeftOut:
 
     def __str__(self) -> str:
         """Return a readable text: ``column docs.words (needs ...)``."""
-        if self.kind == "partitions":
-            number = "1 partition" if self.count == 1 else f"{self.count} partitions"
-            verb = "was" if self.count == 1 else "were"
-            return (
-                f"{number} of {self.name} that {self.why.removesuffix(' them')} {verb} left alone"
-            )
-        return f"{self.kind} {self.name}" + ("" if self.why == NOT_WRITTEN else f" ({self.why})")
+        return f"{self.kind} {self.name} ({self.why})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotWritten(LeftOut):
+    """An object of a kind that dbwarden does not write."""
+
+    why: str = "dbwarden does not write this kind"
+
+    def __str__(self) -> str:
+        """Return the kind and the name."""
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndeclaredPartitions(LeftOut):
+    """The partitions of the table *name* that were not compared; ``count`` is their number."""
+
+    kind: str = "partitions"
+
+    def __str__(self) -> str:
+        """Return a readable text: ``3 partitions of t were left alone: no model declares them``."""
+        number = "1 partition" if self.count == 1 else f"{self.count} partitions"
+        verb = "was" if self.count == 1 else "were"
+        return f"{number} of {self.name} {verb} left alone: {self.why}"
 
 
 def unclaimed(tables: Mapping[str, str]) -> tuple[LeftOut, ...]:
@@ -99,18 +113,19 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
     }
     default = schemas[0].default_namespace if schemas else None
     needs = [links(schema).needs for schema in schemas]
-    found = []
+    found: list[LeftOut] = []
     for ref in sorted(left, key=lambda ref: (ref.kind is not ObjectKind.OTHER, *ref.sort_key)):
         if ref.kind in (ObjectKind.DEFAULT, ObjectKind.GRANT):
             continue
         if ref.kind in PARTS_OF_TABLES and ref.table in tables:
             continue
-        why = NOT_WRITTEN
-        if ref.kind is not ObjectKind.OTHER:
-            needed = next((it for each in needs for it in each.get(ref, ()) if it in left), None)
-            why = f"needs {display_name(needed, default)}" if needed else "needs what was left out"
         kind = ref.part if ref.kind is ObjectKind.OTHER and ref.part else ref.kind.value
         name = display_name(ref, default).removeprefix(f"{kind} ")
+        if ref.kind is ObjectKind.OTHER:
+            found.append(NotWritten(kind=kind, name=name))
+            continue
+        needed = next((it for each in needs for it in each.get(ref, ()) if it in left), None)
+        why = f"needs {display_name(needed, default)}" if needed else "needs what was left out"
         found.append(LeftOut(kind=kind, name=name, why=why))
     return tuple(found)
 

@@ -7,7 +7,7 @@ each table. A partition is dropped with its table.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from dbwarden.authoring.compare.left_out import LeftOut
+from dbwarden.authoring.compare.left_out import LeftOut, UndeclaredPartitions
 from dbwarden.authoring.labels import label
 from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.schema import (
@@ -53,8 +53,7 @@ def counted(
 ) -> Iterator[LeftOut]:
     """Yield the number of partitions in *found* for each table; no *by* declares them."""
     for parent, count in sorted(Counter(found.values()).items()):
-        yield LeftOut(
-            kind="partitions",
+        yield UndeclaredPartitions(
             name=label(parent, default),
             why=f"no {by} declares them",
             next_step=COMPARE_THEM,
