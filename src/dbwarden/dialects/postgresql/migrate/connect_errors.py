@@ -9,15 +9,7 @@ import asyncpg
 
 from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.config.urls import DatabaseURL
-from dbwarden.dialects.postgresql.sql.error_texts import (
-    errnos,
-    reports_connection_limit,
-    reports_missing_database,
-    reports_missing_encryption,
-    reports_missing_login,
-    reports_startup_parameter,
-    reports_tls,
-)
+from dbwarden.dialects.postgresql.sql.error_texts import PgBouncerText, PostgresText, errnos
 from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import (
     AccessDenied,
@@ -59,7 +51,7 @@ def is_startup_refusal(error: Exception) -> bool:
     return (
         isinstance(error, asyncpg.PostgresError)
         and error.sqlstate == "08P01"
-        and reports_startup_parameter(str(error))
+        and PgBouncerText.STARTUP_PARAMETER.is_in(error)
     )
 
 
@@ -168,16 +160,16 @@ def _explain_server_error(error: asyncpg.PostgresError, url: DatabaseURL) -> Exp
                 f"{url.database!r} on {where} takes no connections: {message}",
                 None,
             )
-        case "08P01" if reports_startup_parameter(message):
+        case "08P01" if PgBouncerText.STARTUP_PARAMETER.is_in(message):
             return (
                 ConnectError,
                 f"the pooler at {where} refused a setting of the URL's options: {message}",
                 "Allow it with ignore_startup_parameters in the pooler, or set it for the role: "
                 "ALTER ROLE ... SET ...",
             )
-        case "08P01" if reports_connection_limit(message):
+        case "08P01" if PgBouncerText.CONNECTION_LIMIT.is_in(message):
             return _too_many_connections(where, message)
-        case "08P01" if reports_missing_database(message):
+        case "08P01" if PgBouncerText.MISSING_DATABASE.is_in(message):
             return _database_missing(url)
     return ConnectError, f"{where} refused the connection: {message}", None
 
@@ -200,10 +192,10 @@ def _database_missing(url: DatabaseURL) -> Explanation:
 
 
 def _login_advice(message: str) -> str:
-    if reports_missing_login(message):
+    if PostgresText.LOGIN_MISSING.is_in(message):
         return "Check the user in database_url, or create the role with LOGIN."
     advice = "Check the server's pg_hba.conf for this user, database and address"
-    if reports_missing_encryption(message):
+    if PostgresText.NO_ENCRYPTION.is_in(message):
         return f"{advice}; if it accepts only TLS, add ?sslmode=require to database_url."
     return f"{advice}."
 
@@ -244,7 +236,7 @@ def _network(error: Exception, url: DatabaseURL) -> Explanation:
         return ConnectError, f"permission denied for the server's socket in {where}", None
     if numbers & _UNREACHABLE:
         return ConnectError, f"{where} cannot be reached", "Check the network and the firewall."
-    if reports_tls(error):
+    if PostgresText.TLS_REFUSED.is_in(error):
         return ConnectError, f"{where} refused TLS", _TLS_ADVICE
     return (
         ConnectError,

@@ -2,7 +2,7 @@
 
 from dbwarden.dialects.base import Statement, suggest_baseline
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
-from dbwarden.dialects.postgresql.sql.error_texts import reports_statement_timeout
+from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
 from dbwarden.errors import (
     DBWardenError,
     LedgerError,
@@ -75,7 +75,7 @@ def _next_step(refused: ServerRefused, statement: Statement | None, steps_done: 
                 "Another session holds a lock on this table. Run the command again, or wait "
                 "longer with lock_timeout= or lock_retries= in its database_config."
             )
-        case "57014" if reports_statement_timeout(refused.message):
+        case "57014" if PostgresText.STATEMENT_TIMEOUT.is_in(refused.message):
             return "Raise statement_timeout= in its database_config."
         case "57014":
             return "Another session cancelled it on the server. Run the command again."

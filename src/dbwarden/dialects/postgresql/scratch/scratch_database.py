@@ -29,7 +29,7 @@ from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerpri
 from dbwarden.dialects.postgresql.scratch.scratch_errors import advice, cause_of, statement_at
 from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
-from dbwarden.dialects.postgresql.sql.error_texts import missing_role
+from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
 from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration, Section
@@ -112,7 +112,7 @@ class PostgresScratchServer:
 
     async def make_role(self, error: asyncpg.PostgresError) -> bool:
         """Create the role that *error* reports as missing; return whether that was possible."""
-        role = missing_role(error)
+        role = PostgresText.MISSING_ROLE.name_in(error)
         if not self.exclusive or role is None:
             return False
         made = f"CREATE ROLE {identifier(role)} NOLOGIN"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dbwarden.dialects.sqlite.sql.error_texts import reports_missing_column
+from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.schema import ObjectKind, Ref, Schema, ref_of
 
@@ -75,7 +75,7 @@ def _compile(database: sqlite3.Connection, statement: str) -> str | None:
     try:
         database.execute(f"EXPLAIN {statement}").close()
     except sqlite3.Error as error:
-        return str(error) if reports_missing_column(error) else None
+        return str(error) if SQLiteText.MISSING_REFERENCE.is_in(error) else None
     return None
 
 

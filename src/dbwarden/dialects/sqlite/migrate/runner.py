@@ -29,7 +29,7 @@ from dbwarden.dialects.sqlite.migrate.history_queries import (
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.sqlite.sql import splitting
-from dbwarden.dialects.sqlite.sql.error_texts import reports_key_mismatch
+from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.errors import DBWardenError
 
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class Run:
             new = foreign_keys.violations(database) - before
             rows = foreign_keys.describe(database, new)
         except sqlite3.Error as error:
-            if not reports_key_mismatch(error):
+            if not SQLiteText.KEY_MISMATCH.is_in(error):
                 raise self._refused(risky, error) from error
             if self._pending.direction == "rollback":
                 return  # it was like this before the upgrade

@@ -8,12 +8,7 @@ import stat
 from pathlib import Path
 
 from dbwarden.dialects.base import PendingMigration, Statement, suggest_baseline
-from dbwarden.dialects.sqlite.sql.error_texts import (
-    reports_duplicate_object,
-    reports_output_file,
-    reports_parameter,
-    word_of_syntax_error,
-)
+from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
@@ -306,7 +301,7 @@ def statement_failed(
         hint=_hint(error),
         next_step=f"{next_step} and run again: {retry_command(pending)} -d {name}. "
         + describe_kept(pending)
-        + (f" {suggest_baseline(name)}" if reports_duplicate_object(error) else ""),
+        + (f" {suggest_baseline(name)}" if SQLiteText.DUPLICATE_OBJECT.is_in(error) else ""),
     )
 
 
@@ -370,16 +365,16 @@ def retry_command(pending: PendingMigration) -> str:
 
 
 def _hint(error: BaseException) -> str | None:
-    if reports_output_file(error):
+    if SQLiteText.OUTPUT_FILE_EXISTS.is_in(error):
         return "If an earlier run was interrupted while it wrote that file, delete it."
-    if reports_parameter(error):
+    if isinstance(error, sqlite3.ProgrammingError) and SQLiteText.PARAMETER.is_in(error):
         return "A ?, :name, @name or $name outside of quotes is a parameter; a migration has none."
     return None
 
 
 def locate_error(pending: PendingMigration, statement: Statement, error: Exception) -> Location:
     """Return the location of the word that *error* names, or of *statement*."""
-    word = word_of_syntax_error(error)
+    word = SQLiteText.SYNTAX_ERROR.name_in(error)
     words = list(re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", statement.text)) if word else []
     if len(words) != 1:
         return pending.migration.at(statement.line, statement.column)

@@ -27,10 +27,7 @@ from dbwarden.dialects.sqlite.scratch.sample_rows import add_rows, fingerprint
 from dbwarden.dialects.sqlite.scratch.synonyms import normalize
 from dbwarden.dialects.sqlite.scratch.tracing import Tracer
 from dbwarden.dialects.sqlite.sql import splitting
-from dbwarden.dialects.sqlite.sql.error_texts import (
-    reports_missing_object,
-    reports_required_column,
-)
+from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import RefusalCause, ScratchRefused, StatementFailed
 from dbwarden.files.migration import Migration, Section
@@ -283,7 +280,7 @@ def _in_scratch(failed: StatementFailed, error: BaseException | None) -> Scratch
     cause: RefusalCause | None = None
     if getattr(error, "sqlite_errorcode", None) in _DUPLICATES:
         cause = "duplicate row"
-    elif reports_required_column(error):
+    elif SQLiteText.REQUIRED_COLUMN.is_in(error):
         cause = "missing value"
     return ScratchRefused(
         failed.message,
@@ -293,7 +290,7 @@ def _in_scratch(failed: StatementFailed, error: BaseException | None) -> Scratch
         statement=failed.statement,
         detail=failed.detail,
         hint=failed.hint,
-        next_step=_CREATE_IT_FIRST if reports_missing_object(error) else None,
+        next_step=_CREATE_IT_FIRST if SQLiteText.MISSING_OBJECT.is_in(error) else None,
     )
 
 

@@ -1,57 +1,23 @@
 """Recognize errors for which SQLite has no code, only an English text.
 
 SQLite reports all of them as SQLITE_ERROR, and Python's driver as ProgrammingError. The texts are
-not translated. Every decision on the text of an error of SQLite is in this module; all others use
-the error's code.
+not translated. All other decisions use the error's code.
 """
 
-import re
-import sqlite3
-
-_MISSING = re.compile(r"no such (?:table|module|collation sequence)\b")
-_UNREADABLE = re.compile(
-    r"no such (?:table|column): |table .* (?:has no column named|has \d+ columns but \d+ values) "
-)
-_DUPLICATE = re.compile(r"already exists$|^duplicate column name")
-_NEAR = re.compile(r'near "(.+)": syntax error', re.DOTALL)
+from dbwarden.dialects.error_texts import ErrorText
 
 
-def reports_missing_object(error: BaseException | None) -> bool:
-    """Return whether *error* reports a missing table, module or collation."""
-    return isinstance(error, sqlite3.Error) and _MISSING.search(str(error)) is not None
+class SQLiteText(ErrorText):
+    """The texts of SQLite 3.31 and later, and of Python's driver."""
 
-
-def reports_missing_column(error: sqlite3.Error) -> bool:
-    """Return whether *error* reports a missing table or column that a view or trigger uses."""
-    return _UNREADABLE.match(str(error)) is not None
-
-
-def reports_duplicate_object(error: BaseException) -> bool:
-    """Return whether *error* reports that a table, index or column exists already."""
-    return _DUPLICATE.search(str(error)) is not None
-
-
-def reports_required_column(error: BaseException | None) -> bool:
-    """Return whether *error* reports that rows have no value for a new NOT NULL column."""
-    return isinstance(error, sqlite3.Error) and "Cannot add a NOT NULL column" in str(error)
-
-
-def reports_key_mismatch(error: sqlite3.Error) -> bool:
-    """Return whether *error* reports a key that refers to columns that are not unique."""
-    return str(error).startswith("foreign key mismatch")
-
-
-def reports_output_file(error: BaseException) -> bool:
-    """Return whether *error* reports that the file of a VACUUM INTO exists already."""
-    return "output file already exists" in str(error)
-
-
-def reports_parameter(error: BaseException) -> bool:
-    """Return whether *error* reports that a statement contains a parameter."""
-    return isinstance(error, sqlite3.ProgrammingError) and "bindings" in str(error)
-
-
-def word_of_syntax_error(error: BaseException) -> str | None:
-    """Return the word that a syntax error names, ``None`` for other errors."""
-    near = _NEAR.fullmatch(str(error))
-    return near[1] if near else None
+    MISSING_OBJECT = r"no such (?:table|module|collation sequence)\b"
+    MISSING_REFERENCE = (  # the application defines functions, so that they are no fault
+        r"^(?:no such (?:table|column): "
+        r"|table .* (?:has no column named|has \d+ columns but \d+ values) )"
+    )
+    DUPLICATE_OBJECT = r"already exists$|^duplicate column name"
+    REQUIRED_COLUMN = r"Cannot add a NOT NULL column"
+    KEY_MISMATCH = r"^foreign key mismatch"
+    OUTPUT_FILE_EXISTS = r"output file already exists"
+    PARAMETER = r"bindings"
+    SYNTAX_ERROR = r'(?s)^near "(.+)": syntax error$'
