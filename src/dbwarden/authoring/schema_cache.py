@@ -70,10 +70,10 @@ def load(root: Path, key: str) -> bytes | None:
     """Return the entry kept under *key*, ``None`` if there is no readable one. Blocking."""
     path = _path_of(root, key)
     with contextlib.suppress(OSError):
-        found = path.read_bytes()
+        content = path.read_bytes()
         with contextlib.suppress(OSError):  # readable, but owned by another user
             os.utime(path)
-        return found
+        return content
     return None
 
 
@@ -104,8 +104,8 @@ def prepared(root: Path) -> Path:
 
 
 def _forget_oldest(folder: Path) -> None:
-    kept = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[KEPT:]:
+    entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in entries[KEPT:]:
         path.unlink(missing_ok=True)
 
 

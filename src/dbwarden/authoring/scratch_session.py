@@ -82,11 +82,11 @@ class ScratchSession:
         async with self._starting:
             if self._scratch is None:
                 telemetry.doing("starting a scratch server")
-                with telemetry.step("scratch_started") as found:
+                with telemetry.step("scratch_started") as results:
                     self._scratch = await self._stack.enter_async_context(
                         self.authoring_dialect.open(self.config)
                     )
-                    found["server"] = self._scratch.version
+                    results["server"] = self._scratch.version
             return self._scratch
 
     async def prepare(self, source: Source) -> None:
@@ -105,11 +105,11 @@ class ScratchSession:
         """Return the scratch database that *source* builds. It is shared: do not change it."""
         async with self._building[source.parts]:
             if source.parts not in self._databases:
-                made = await (await self.scratch_server()).create()
+                database = await (await self.scratch_server()).create()
                 if source.parts:
                     telemetry.doing("building a scratch database")
-                await source.build(made)
-                self._databases[source.parts] = made
+                await source.build(database)
+                self._databases[source.parts] = database
             return self._databases[source.parts]
 
     async def normalize(
@@ -135,8 +135,8 @@ class ScratchSession:
         if not self.use_cache:
             return await (await self.database(source)).read()
         key = await self._key(source)
-        kept = await anyio.to_thread.run_sync(cache.load, self.config.root, key)
-        if kept is not None and (known := await self._parsed(kept)) is not None:
+        content = await anyio.to_thread.run_sync(cache.load, self.config.root, key)
+        if content is not None and (known := await self._parsed(content)) is not None:
             return known
         schema = await (await self.database(source)).read()
         return await self._save(key, schema)

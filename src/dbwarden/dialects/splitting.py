@@ -88,11 +88,11 @@ class Splitter:
         source = Source(
             text=section.text, path=migration.path, line=section.line, database=migration.database
         )
-        found: list[Span] = []
+        found_spans: list[Span] = []
         for span in spans(source, self):
             self.check(source, span)
-            found.append(span)
-        return group(source, found, self.refuses_transaction)
+            found_spans.append(span)
+        return group(source, found_spans, self.refuses_transaction)
 
 
 def spans(source: Source, splitter: Splitter) -> Iterator[Span]:
@@ -225,7 +225,7 @@ def trim(text: str, start: int, end: int, comments: Sequence[tuple[int, int]]) -
 
 
 def group(
-    source: Source, found: Sequence[Span], refuses: Callable[[Statement], bool]
+    source: Source, spans: Sequence[Span], refuses: Callable[[Statement], bool]
 ) -> tuple[Step, ...]:
     """Group consecutive transactional statements into one step; each other one is its own step.
 
@@ -233,7 +233,7 @@ def group(
     It includes the comments before and between statements, but not the closing semicolon.
     """
     runs: list[tuple[bool, list[Span]]] = []
-    for span in found:
+    for span in spans:
         transactional = not (span.statement.marked or refuses(span.statement))
         if transactional and runs and runs[-1][0]:
             runs[-1][1].append(span)

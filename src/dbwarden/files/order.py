@@ -51,11 +51,11 @@ def cycle_of(migrations: Sequence[Migration]) -> tuple[Migration, ...]:
     if not stuck:
         return ()
     # Each stuck migration depends on another stuck one, so this walk reaches a cycle.
-    version, seen = min(stuck), dict[Version, int]()
-    while version not in seen:
-        seen[version] = len(seen)
+    version, places = min(stuck), dict[Version, int]()
+    while version not in places:
+        places[version] = len(places)
         version = next(need for need in stuck[version].depends_on if need in stuck)
-    return tuple(stuck[member] for member in list(seen)[seen[version] :])
+    return tuple(stuck[member] for member in list(places)[places[version] :])
 
 
 def format_cycle(cycle: Sequence[Migration]) -> str:
@@ -66,5 +66,5 @@ def format_cycle(cycle: Sequence[Migration]) -> str:
 
 def format_versions(versions: Sequence[Version]) -> str:
     """Format versions as ``0003, 0004 and 12 more``."""
-    shown = ", ".join(format_version(version) for version in versions[:5])
-    return shown if len(versions) <= 5 else f"{shown} and {len(versions) - 5} more"
+    listed = ", ".join(format_version(version) for version in versions[:5])
+    return listed if len(versions) <= 5 else f"{listed} and {len(versions) - 5} more"

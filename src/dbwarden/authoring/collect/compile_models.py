@@ -58,36 +58,36 @@ def build(
         ConfigurationError: The models cannot be written as SQL, or a DDL event needs a database.
     """
     spaces = sorted({space for item in owned for space in _namespaces(item)})
-    found = [sql for space in spaces if (sql := namespace(space))]
+    statements = [sql for space in spaces if (sql := namespace(space))]
     origins: dict[str, Origin] = {}
     refused: list[Refused] = []
     for item in owned:
-        made = _Builder(config, item, url, setup, keep_going=keep_going)
-        for sql, origin in made.run():
+        builder = _Builder(config, item, url, setup, keep_going=keep_going)
+        for sql, origin in builder.run():
             if not _only_creates_namespace(sql, spaces):
-                found.append(sql)
+                statements.append(sql)
                 origins.setdefault(sql, origin)
-        refused += made.refused
+        refused += builder.refused
     return Built(
-        statements=tuple(_unique_statements(found)), origins=origins, refused=tuple(refused)
+        statements=tuple(_unique_statements(statements)), origins=origins, refused=tuple(refused)
     )
 
 
-def _unique_statements(found: Iterable[str]) -> Iterator[str]:
+def _unique_statements(statements: Iterable[str]) -> Iterator[str]:
     """Yield each statement once, or again after a DROP. Several tables may share a type."""
-    said: set[str] = set()
-    for statement in found:
+    known: set[str] = set()
+    for statement in statements:
         if _DROP.match(statement):
-            said.clear()
-        if statement not in said:
-            said.add(statement)
+            known.clear()
+        if statement not in known:
+            known.add(statement)
             yield statement
 
 
 def _only_creates_namespace(sql: str, spaces: Sequence[str]) -> bool:
     """Return whether *sql* of a DDL event only creates a namespace that already exists."""
-    made = _CREATE_SCHEMA.fullmatch(sql)
-    return made is not None and (made[1] or made[2].lower()) in spaces
+    match = _CREATE_SCHEMA.fullmatch(sql)
+    return match is not None and (match[1] or match[2].lower()) in spaces
 
 
 def _namespaces(item: OwnedMetadata) -> Iterable[str]:
@@ -157,13 +157,13 @@ class _Builder:
         self._item.tables = [t for t in self._item.tables if name_of(t) not in missing]
 
     def _create_all(self) -> list[tuple[str, Origin]]:
-        item, found = self._item, list[tuple[str, Origin]]()
+        item, statements = self._item, list[tuple[str, Origin]]()
 
         def take(element: Any, parameters: object = None) -> None:
             for values in parameters if isinstance(parameters, list | tuple) else [parameters]:
                 text = _text(element, values, engine.dialect, item, self._setup)
                 if text is not None:
-                    found.append((text, self._origins.of(element)))
+                    statements.append((text, self._origins.of(element)))
 
         engine = _Recorder(create_mock_engine(self._url, take).dialect, take)
         try:
@@ -173,7 +173,7 @@ class _Builder:
             origin, index = self._guilty(engine.dialect)
             failure = _failure(self._config, error, item, engine.dialect, origin)
         else:
-            return found
+            return statements
         raise _Refusal(failure, origin or Origin(what="a DDL event"), index)
 
     def _guilty(self, dialect: Any) -> tuple[Origin | None, Index | None]:
@@ -215,8 +215,8 @@ def _failure(
         message = f"the models cannot be written as SQL: {_describe(error, item, dialect, origin)}"
         advice = "Correct the table, type or event that the message names."
     else:
-        said = describe_error(error)
-        message = f"a DDL event of the models cannot run without a database: {said}"
+        description = describe_error(error)
+        message = f"a DDL event of the models cannot run without a database: {description}"
         advice = (
             "Let it only execute DDL: event.listen(metadata, 'after_create', DDL(...)). Write SQL "
             "that depends on the database's state into a migration by hand."
@@ -277,8 +277,8 @@ def _restoring_models(metadata: MetaData) -> Iterator[None]:
     try:
         yield
     finally:
-        for column, was in columns:
-            column.type = was
+        for column, type_before in columns:
+            column.type = type_before
         for type_, values in types:
             for name in ("name", "schema"):
                 if name in values:
@@ -295,9 +295,9 @@ def _text(
     if isinstance(element, str):
         return element.strip().rstrip(";")
     if isinstance(element, TextClause):
-        given = dict(values) if isinstance(values, Mapping) else {}
-        element.compile(dialect=dialect).construct_params(given)  # refuses what has no value
-        bound = element.bindparams(**given)
+        arguments = dict(values) if isinstance(values, Mapping) else {}
+        element.compile(dialect=dialect).construct_params(arguments)  # refuses what has no value
+        bound = element.bindparams(**arguments)
         literal = bound.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
         return str(literal).strip().rstrip(";")
     if not isinstance(element, ExecutableDDLElement):

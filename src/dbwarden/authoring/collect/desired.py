@@ -133,7 +133,7 @@ def _read_desired(
     with garbage_collection_disabled():
         owned = owned_tables(config, config.siblings, setup)
         url = authoring_dialect.sqlalchemy_url
-        made = build(
+        models = build(
             config,
             owned,
             url=url,
@@ -142,28 +142,28 @@ def _read_desired(
             keep_going=keep_going,
         )
         return DesiredState(
-            statements=made.statements,
+            statements=models.statements,
             files=files,
             hints=hints(owned, url),
-            origins=made.origins,
-            refused=made.refused,
+            origins=models.origins,
+            refused=models.refused,
         )
 
 
 def _schema_files(config: DatabaseConfig) -> list[Path]:
-    found: list[Path] = []
+    files: list[Path] = []
     for path in config.schema_paths:
         if path.is_dir():
-            found += sorted(path.rglob("*.sql"))
+            files += sorted(path.rglob("*.sql"))
         elif path.exists():
-            found.append(path)
+            files.append(path)
         else:
             raise ConfigurationError(
                 f"schema_paths names {path}, which does not exist",
                 database=config.database_name,
                 next_step="Relative paths count from the folder of the configuration file.",
             )
-    return found
+    return files
 
 
 def _schema_file(config: DatabaseConfig, path: Path) -> Migration:

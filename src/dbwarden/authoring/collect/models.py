@@ -134,8 +134,8 @@ def _collect_value(value: object, module: str, collected: _Collected, *, own: bo
     elif isinstance(value, type):
         for mapper in _mappers(value, collected):
             _collect_mapper(mapper, collected)
-        if own and isinstance(found := getattr(value, "metadata", None), MetaData):
-            collected.metadata.setdefault(id(found), found)
+        if own and isinstance(metadata := getattr(value, "metadata", None), MetaData):
+            collected.metadata.setdefault(id(metadata), metadata)
     elif isinstance(value, SchemaType) and own:
         collected.types.add(value)
     elif isinstance(value, SQLSequence) and own:
@@ -148,8 +148,8 @@ def _collect_value(value: object, module: str, collected: _Collected, *, own: bo
 
 def _mappers(class_: type, collected: _Collected) -> Iterator[Mapper[object]]:
     """Yield the mappers in the registry of *class_*, a mapped class or a base, only once."""
-    found: Any = inspect(class_, raiseerr=False)
-    registry: Any = found.registry if isinstance(found, Mapper) else None
+    mapper: Any = inspect(class_, raiseerr=False)
+    registry: Any = mapper.registry if isinstance(mapper, Mapper) else None
     for attribute in ("registry", "_sa_registry"):
         registry = registry if registry is not None else getattr(class_, attribute, None)
     if hasattr(registry, "mappers") and id(registry) not in collected.registries:
@@ -177,15 +177,15 @@ def _claim_secondary(table: Table, module: str, collected: _Collected) -> None:
 
 def _homes() -> dict[int, str]:
     """Return the first module that assigns each table at its top level."""
-    found: dict[int, str] = {}
+    homes: dict[int, str] = {}
     for name, module in list(sys.modules.items()):
         values = dict(getattr(module, "__dict__", None) or {})
         tables = [(key, value) for key, value in values.items() if isinstance(value, Table)]
         assigned = names_assigned(module) if tables else None
         for key, table in tables:
             if assigned is None or key in assigned:
-                found.setdefault(id(table), name)
-    return found
+                homes.setdefault(id(table), name)
+    return homes
 
 
 def _claim_remaining(collected: _Collected) -> None:
@@ -234,12 +234,12 @@ def _home(table: Table, collected: _Collected) -> Home | None:
 def _unclaimed(
     metadata: MetaData, collected: _Collected, claimed: set[str], setup: SetUp | None
 ) -> dict[str, str]:
-    found = {
+    modules = {
         table.fullname: collected.others[id(table)]
         for table in metadata.tables.values()
         if id(table) in collected.others and not _is_in_setup(setup, table.fullname)
     }
-    return {table: module for table, module in found.items() if module not in claimed}
+    return {table: module for table, module in modules.items() if module not in claimed}
 
 
 def _types_of(tables: Iterable[Table]) -> Iterator[SchemaType]:
@@ -339,8 +339,10 @@ def _check_foreign_keys(
         if (name := target_of(key, item.metadata)) not in mine and not _is_in_setup(setup, name)
     ]
     if leaving:
-        met = (collected.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving)
-        raise _leaving_key_error(config, *leaving[0], sorted({home for home in met if home}))
+        homes = (
+            collected.others.get(id(metadata.tables.get(name))) for _, name, metadata in leaving
+        )
+        raise _leaving_key_error(config, *leaving[0], sorted({home for home in homes if home}))
 
 
 def _is_in_setup(setup: SetUp | None, name: str) -> bool:

@@ -49,37 +49,37 @@ def find_modules(config: DatabaseConfig) -> tuple[ModuleSource, ...]:
         ConfigurationError: A path leads to no module.
     """
     _make_importable(config.root)
-    found: dict[str, ModuleSource] = {}
+    sources: dict[str, ModuleSource] = {}
     for path in config.model_paths:
         for source in () if path.startswith(NOT) else _of_path(config, path):
-            found.setdefault(source.name, source)
+            sources.setdefault(source.name, source)
     for path in config.model_paths:
         if path.startswith(NOT):
-            _leave_out(config, path.removeprefix(NOT), found)
-    return tuple(found.values())
+            _leave_out(config, path.removeprefix(NOT), sources)
+    return tuple(sources.values())
 
 
-def _leave_out(config: DatabaseConfig, path: str, found: dict[str, ModuleSource]) -> None:
-    """Remove the module, file or folder at *path* and its contents from *found*.
+def _leave_out(config: DatabaseConfig, path: str, sources: dict[str, ModuleSource]) -> None:
+    """Remove the module, file or folder at *path* and its contents from *sources*.
 
     Raises:
-        ConfigurationError: *found* has no such module.
+        ConfigurationError: *sources* has no such module.
     """
     excluded = [
         name
-        for name, source in found.items()
+        for name, source in sources.items()
         if f"{name}.".startswith(f"{path}.")
         or (source.path is not None and source.path.is_relative_to(Path(config.root, path)))
     ]
     if not excluded:
         raise ConfigurationError(
             f"model_paths excludes {path}, which is not among its modules"
-            f"{did_you_mean(path, found)}",
+            f"{did_you_mean(path, sources)}",
             database=config.database_name,
             next_step="Correct or remove the entry that begins with '!'.",
         )
     for name in excluded:
-        del found[name]
+        del sources[name]
 
 
 def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
     This imports nothing, and only asks the finders of ``import`` for files.
     """
     _make_importable(config.root)
-    found = []
+    problems = []
     for path in (entry.removeprefix(NOT) for entry in config.model_paths):
         if _is_path(path):
             exists = Path(config.root, path).exists()
@@ -96,11 +96,11 @@ def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
             exists = _is_module(path.removesuffix(ALONE))
         if not exists:
             meant = None if _is_path(path) else nearest(config.root, path)
-            found.append(
+            problems.append(
                 f"model_paths names {path}, but there is no such {_word(path)}"
                 + (f"; did you mean {meant!r}?" if meant else "")
             )
-    return tuple(found)
+    return tuple(problems)
 
 
 def _word(path: str) -> str:
@@ -127,10 +127,10 @@ def _spec(name: str) -> ModuleSpec | None:
     for end in range(1, len(parts) + 1):
         whole = ".".join(parts[:end])
         specs = (finder.find_spec(whole, folders) for finder in sys.meta_path)
-        found = next((item for item in specs if item is not None), None)
-        if found is None:
+        next_spec = next((item for item in specs if item is not None), None)
+        if next_spec is None:
             return spec if spec is not None and _makes_its_path(spec) else None
-        spec, folders = found, found.submodule_search_locations
+        spec, folders = next_spec, next_spec.submodule_search_locations
         if folders is None and end < len(parts):
             return None
     return spec
@@ -197,17 +197,17 @@ def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
 
 def nearest(root: Path, path: str) -> str | None:
     """Return a module below *root* with a name similar to *path*, or one that contains it."""
-    folder, found = root, list[str]()
+    folder, names = root, list[str]()
     for part in path.split("."):
         entries = [item for item in folder.iterdir() if item.suffix == ".py" or item.is_dir()]
         near = get_close_matches(part, [item.stem for item in entries], n=1)
         if not near:
             return None
-        found += near
+        names += near
         folder = folder / near[0]
         if not folder.is_dir():
             break
-    meant = ".".join(found)
+    meant = ".".join(names)
     return meant if meant != path else None
 
 
@@ -354,8 +354,8 @@ def _with_models(package: str) -> str:
     """Return the modules of *package* whose text defines models, without importing them."""
     spec = _spec(package)
     folders = (spec.submodule_search_locations if spec is not None else None) or ()
-    found = [source for folder in folders for source in _inside(Path(folder), package)]
-    names = [s.name for s in found if s.path is not None and _MODEL.search(s.path.read_bytes())]
+    sources = [source for folder in folders for source in _inside(Path(folder), package)]
+    names = [s.name for s in sources if s.path is not None and _MODEL.search(s.path.read_bytes())]
     return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 

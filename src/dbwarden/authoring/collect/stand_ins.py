@@ -34,15 +34,15 @@ def stand_ins(item: OwnedMetadata, setup: SetUp | None) -> Iterator[None]:
         if target not in item.metadata.tables
         if (known := setup.table(*_parts(target))) is not None
     }
-    made = []
+    tables = []
     for target, known in missing.items():
         namespace, name = _parts(target)
         columns = [Column(column.name, _Named(column.type)) for column in known.columns]
-        made.append(Table(name, item.metadata, *columns, schema=namespace))
+        tables.append(Table(name, item.metadata, *columns, schema=namespace))
     try:
         yield
     finally:
-        for table in made:
+        for table in tables:
             item.metadata.remove(table)
 
 

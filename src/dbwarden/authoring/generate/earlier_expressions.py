@@ -46,8 +46,8 @@ def find_expressions(texts: Iterable[str], default_namespace: str | None) -> Hin
             elif match["owner"] is not None:
                 owner = _qualified(text[slice(*match.span("owner"))], default_namespace)
             elif owner is not None and (inside := _inside(text, shape, match.end())):
-                kind, kept = ("check", checks) if match["check"] else ("column", generated)
-                kept[owner, _plain(text[slice(*match.span(kind))])] = inside
+                kind, texts_by_name = ("check", checks) if match["check"] else ("column", generated)
+                texts_by_name[owner, _plain(text[slice(*match.span(kind))])] = inside
         for match in _INDEX.finditer(shape):
             table = _qualified(text[slice(*match.span("table"))], default_namespace)
             where = text[slice(*match.span("where"))].strip()

@@ -208,13 +208,13 @@ def render(
     """Return the statements for *changes*, with the models' expressions where they have some."""
     words = (task.hints, task.desired.default_namespace)
     worded = use_model_expressions(changes, *words)
-    found = authoring_dialect.render(
+    statements = authoring_dialect.render(
         worded, current=task.current, desired=task.desired, options=options
     )
     if task.hints is NO_HINTS:
-        return merge_statements(found)
+        return merge_statements(statements)
     return merge_statements(
-        replace(item, text=restore_types(item.text, item.change, *words)) for item in found
+        replace(item, text=restore_types(item.text, item.change, *words)) for item in statements
     )
 
 
@@ -228,7 +228,7 @@ def _rollback(
     # The USING expressions of the upgrade do not apply to the rollback.
     options = replace(options, using=task.answers.rollback_using)
     worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)
-    found = authoring_dialect.render(
+    statements = authoring_dialect.render(
         worded, current=task.desired, desired=task.current, options=options
     )
-    return merge_statements(found)
+    return merge_statements(statements)

@@ -18,9 +18,11 @@ from dbwarden.schema import Schema
 def find_changed_values(proof: Proof, planned: Plan, current: Schema) -> tuple[str, ...]:
     """Return the columns whose values change, without the losses that the plan knows."""
     moves = new_labels(planned.decisions.renames, current.default_namespace)
-    now = by_new_names(proof.rows.loses, moves)
+    new_names = by_new_names(proof.rows.loses, moves)
     known = planned.up.loses
-    return tuple(name for name, new in now.items() if new not in known and not covers(known, name))
+    return tuple(
+        name for name, new in new_names.items() if new not in known and not covers(known, name)
+    )
 
 
 def losses_before_renames(
@@ -70,10 +72,10 @@ def notes_of(
 
 def failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
     """Return why the upgrade fails on rows, and the flags that prevent it."""
-    said = proof.rows.fails.reason if proof is not None and proof.rows.fails else None
+    reason = proof.rows.fails.reason if proof is not None and proof.rows.fails else None
     unfilled = unfilled_of(planned.upgrade)
     if not unfilled:
-        return said
+        return reason
     flags = " ".join(flag(name, desired) for name in unfilled)
-    why = said or f"no value for {shorten(unfilled)}"
+    why = reason or f"no value for {shorten(unfilled)}"
     return f"{why}; fill them first, or make it again with {flags}"

@@ -78,12 +78,12 @@ def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
 
     Each table has a line. Many tables with the same lock share one.
     """
-    met: dict[str, list[TableLock]] = {}
+    locks_by_table: dict[str, list[TableLock]] = {}
     for statement in traced:
         for lock in statement.locks:
-            met.setdefault(lock.table, []).append(lock)
+            locks_by_table.setdefault(lock.table, []).append(lock)
     alike: dict[tuple[str, str], list[str]] = {}
-    for table, locks in sorted(met.items()):
+    for table, locks in sorted(locks_by_table.items()):
         alike.setdefault(_lock_words(locks), []).append(table)
     lines = []
     for (verb, rest), tables in alike.items():

@@ -72,10 +72,10 @@ class _Module:
 
     def type(self, column: Column) -> CodeType:
         lite = code_sqlite.type_of(column) if self.sqlite else None
-        found = lite or code_type(column.type, self.schema)
-        for home, name in found.imports:
+        code = lite or code_type(column.type, self.schema)
+        for home, name in code.imports:
             self.use(home, name)
-        return found
+        return code
 
     def text(self, sql: str) -> str:
         return f"{self.use('sqlalchemy', 'text')}({escaped(sql)!r})"
@@ -140,9 +140,9 @@ def _table(code: _Module, table: Table) -> Iterator[str]:
     idioms = code.idioms(table)
     yield from _table_args(code, table, idioms)
     yield ""
-    taken: set[str] = set()
+    names: set[str] = set()
     for column in table.columns:
-        yield f"    {_attribute(code, table, column, taken, idioms)}"
+        yield f"    {_attribute(code, table, column, names, idioms)}"
     yield ""
 
 
@@ -164,36 +164,36 @@ def _plain_table(code: _Module, table: Table) -> Iterator[str]:
 
 def _class_name(code: _Module, name: QualifiedName) -> str:
     words = re.findall(r"[A-Za-z0-9]+", name.name) or ["Table"]
-    made = "".join(word[:1].upper() + word[1:] for word in words)
-    return _free(code, made if made[0].isalpha() else f"T{made}", name)
+    name_in_code = "".join(word[:1].upper() + word[1:] for word in words)
+    return _free(code, name_in_code if name_in_code[0].isalpha() else f"T{name_in_code}", name)
 
 
 def _variable(code: _Module, name: QualifiedName) -> str:
-    made = re.sub(r"\W", "_", name.name.lower())
-    return _free(code, f"t_{made}", name)
+    name_in_code = re.sub(r"\W", "_", name.name.lower())
+    return _free(code, f"t_{name_in_code}", name)
 
 
-def _free(code: _Module, made: str, name: QualifiedName) -> str:
-    if made in code.names and name.namespace:
-        made = f"{made}_{re.sub(r'[^A-Za-z0-9]', '_', name.namespace)}"
-    while made in code.names:
-        made += "_"
-    code.names.add(made)
-    return made
+def _free(code: _Module, name_in_code: str, name: QualifiedName) -> str:
+    if name_in_code in code.names and name.namespace:
+        name_in_code = f"{name_in_code}_{re.sub(r'[^A-Za-z0-9]', '_', name.namespace)}"
+    while name_in_code in code.names:
+        name_in_code += "_"
+    code.names.add(name_in_code)
+    return name_in_code
 
 
-def _attribute(code: _Module, table: Table, column: Column, taken: set[str], idioms: Idioms) -> str:
+def _attribute(code: _Module, table: Table, column: Column, names: set[str], idioms: Idioms) -> str:
     name = re.sub(r"\W", "_", column.name)
-    if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED or name in taken:
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED or name in names:
         name = f"c_{name}"
     if name.startswith("__"):
         name = f"c{name}"
-    taken.add(name)
+    names.add(name)
     annotation = code.type(column).annotation
     optional = "" if column.not_null else " | None"
-    said = column.name in (table.primary_key.columns if table.primary_key else ())
+    in_key = column.name in (table.primary_key.columns if table.primary_key else ())
     known = code.idiomatic and (
-        said or (re.fullmatch(r"[\w.]+", annotation) and annotation != "Any")
+        in_key or (re.fullmatch(r"[\w.]+", annotation) and annotation != "Any")
     )
     arguments = _arguments(
         code, table, column, named=name != column.name, idioms=idioms, nullable=not known

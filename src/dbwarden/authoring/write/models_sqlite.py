@@ -56,9 +56,9 @@ def code_type(type_: str) -> CodeType:
 
 def type_of(column: Column) -> CodeType:
     """Return the type of *column*, with its collation where SQLAlchemy's type takes none."""
-    found = code_type(column.type)
-    if column.collation is None or found.expression.startswith(COLLATED):
-        return found
+    code = code_type(column.type)
+    if column.collation is None or code.expression.startswith(COLLATED):
+        return code
     return raw(f"{column.type} COLLATE {identifier(column.collation)}".strip())
 
 

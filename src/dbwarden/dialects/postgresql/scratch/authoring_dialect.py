@@ -59,9 +59,9 @@ class PostgresAuthoringDialect:
         options: RenderOptions = DEFAULT_OPTIONS,
     ) -> tuple[PlannedStatement, ...]:
         """Return the SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
-        found = ddl.render(changes, current=current, desired=desired, options=options)
+        statements = ddl.render(changes, current=current, desired=desired, options=options)
         own = context(changes, current, desired, options).serials
-        return tuple(item for item in found if not _of_serial(item.change, own))
+        return tuple(item for item in statements if not _of_serial(item.change, own))
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of the scratch server without starting it."""
@@ -148,15 +148,13 @@ _WHERE: LiteralString = (
 """Returns no row if the URL sets the search_path."""
 
 
-def _check_default_namespace(
-    config: DatabaseConfig, here: str, found: Sequence[Any] | None
-) -> None:
+def _check_default_namespace(config: DatabaseConfig, here: str, row: Sequence[Any] | None) -> None:
     """Raise if the live database and scratch databases have different default namespaces.
 
     Raises:
         UsageError: The role or the database sets a search_path, which scratch databases lack.
     """
-    there, path = found or (None, "")
+    there, path = row or (None, "")
     if there is not None and there != here:
         raise UsageError(
             f"the live database's default namespace is {there} (its search_path is {path}), but "

@@ -76,8 +76,8 @@ class Runner:
         Raises:
             UsageError: It is a link or a file, or belongs to another user.
         """
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid):
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), self.uid):
             raise UsageError(
                 f"{folder} is a link, or belongs to another user, so no server was started in it",
                 next_step="Find out who made it, then remove it.",
@@ -86,10 +86,10 @@ class Runner:
     def can_run(self, program: Path) -> bool:
         """Return whether this user can read and start *program*."""
         try:
-            asked = subprocess.run([program, "--version"], capture_output=True, **self.arguments)
+            process = subprocess.run([program, "--version"], capture_output=True, **self.arguments)
         except OSError:
             return False
-        return asked.returncode == 0
+        return process.returncode == 0
 
 
 def runner() -> Runner:
@@ -158,8 +158,8 @@ def _candidates() -> Iterator[Path]:
     if spec is not None and spec.origin is not None:
         yield Path(spec.origin).parent / "pginstall" / "bin"
     if (configured := shutil.which("pg_config")) is not None:
-        said = subprocess.run([configured, "--bindir"], capture_output=True, text=True)
-        yield Path(said.stdout.strip())
+        process = subprocess.run([configured, "--bindir"], capture_output=True, text=True)
+        yield Path(process.stdout.strip())
     for pattern in _SYSTEM_FOLDERS:
         yield from sorted(Path("/").glob(pattern), key=_newest_first)
     if (on_path := shutil.which("postgres")) is not None:
@@ -174,10 +174,10 @@ def _binaries(folder: Path) -> Binaries | None:
     if not all((folder / name).is_file() for name in ("postgres", "initdb")):
         return None
     try:
-        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
+        process = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
     except OSError:
         return None
-    match = re.search(r"\d+(\.\d+)*", said.stdout)
+    match = re.search(r"\d+(\.\d+)*", process.stdout)
     return Binaries(bindir=folder, version=match[0]) if match else None
 
 

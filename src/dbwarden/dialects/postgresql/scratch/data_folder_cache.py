@@ -79,11 +79,11 @@ def keep(data: Path, archive: Path) -> None:
 
 def _is_private(path: Path) -> bool:
     """Return whether only we can write *path*. A server would trust its contents."""
-    found = path.lstat()
+    status = path.lstat()
     return (
-        found.st_uid == os.geteuid()
-        and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        and not stat.S_ISLNK(found.st_mode)
+        status.st_uid == os.geteuid()
+        and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        and not stat.S_ISLNK(status.st_mode)
     )
 
 
@@ -96,6 +96,6 @@ def _forget_drafts(folder: Path) -> None:
 
 
 def _forget_oldest(folder: Path) -> None:
-    kept = sorted(folder.glob(_PATTERN), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[KEPT:]:
+    archives = sorted(folder.glob(_PATTERN), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in archives[KEPT:]:
         path.unlink(missing_ok=True)

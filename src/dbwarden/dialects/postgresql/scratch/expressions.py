@@ -77,9 +77,9 @@ async def normalize(
     This uses ``EXPLAIN`` and executes nothing.
     """
     await raw.execute(f"SET search_path TO {identifier(namespace)}")
-    found = [await _normalized(raw, expression) for expression in expressions]
+    forms = [await _normalized(raw, expression) for expression in expressions]
     await raw.execute("RESET search_path")
-    return tuple(found)
+    return tuple(forms)
 
 
 async def _normalized(raw: Any, expression: Expression) -> str | None:

@@ -98,7 +98,7 @@ async def _any(raw: Any, name: QualifiedName) -> bool:
 async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
     """Return a literal that the server accepts for each otherwise unknown type."""
     types = {column.type for table in schema.tables for column in table.columns}
-    found: dict[str, str] = {}
+    literals: dict[str, str] = {}
     values = Values(schema, {})
     for type_ in sorted(types):
         if values.of_type(type_, 1) is not None:
@@ -111,9 +111,9 @@ async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
                 await _try(raw, f"SELECT {literal}::{type_}")
             except asyncpg.PostgresError:
                 continue
-            found[type_] = literal
+            literals[type_] = literal
             break
-    return found
+    return literals
 
 
 async def _add_row(raw: Any, values: "Values", table: Table, number: int) -> bool:
@@ -147,8 +147,8 @@ async def _take_back_strays(
         keys = [(it, key) for it in tables for key in it.foreign_keys if key.references in wanting]
         wanting = set()
         for table, key in keys:
-            gone = await raw.execute(_strays(table, key))
-            if count := int(gone.rpartition(" ")[2]):
+            status = await raw.execute(_strays(table, key))
+            if count := int(status.rpartition(" ")[2]):
                 counts[table.name] -= count
                 wanting.add(table.name)
 
@@ -240,9 +240,9 @@ class Values(SampleRows):
         checks += [it.expression for it in domain.checks] if domain is not None else []
         for expression in checks:
             texts = re.findall(r"'(?:[^']|'')*'", expression)
-            found = texts or re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", expression)
-            if found:
-                return [str(text) for text in found]
+            values = texts or re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", expression)
+            if values:
+                return [str(text) for text in values]
         return []
 
 
@@ -261,7 +261,7 @@ def _names(schema: Schema, name: QualifiedName) -> tuple[str, ...]:
 
 async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
     """Return a digest of the values of each column, by names such as ``users.email``."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for table in schema.tables:
         columns = [column.name for column in table.columns]
         if not columns:
@@ -269,8 +269,8 @@ async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
         row = await raw.fetchrow(_digest(table.name, columns))
         plain = table.name.namespace == schema.default_namespace
         label = table.name.name if plain else str(table.name)
-        found.update((f"{label}.{name}", row[place]) for place, name in enumerate(columns))
-    return found
+        digests.update((f"{label}.{name}", row[place]) for place, name in enumerate(columns))
+    return digests
 
 
 async def rehearse(

@@ -90,8 +90,8 @@ class PostgresScratchServer:
                 await copy_of.hang_up()
                 template = copy_of.name
             name = f"{self._stamp}_{len(self._made)}"
-            made = PostgresScratchDatabase(name, self, self._dial, self._config)
-            self._made.append(made)
+            database = PostgresScratchDatabase(name, self, self._dial, self._config)
+            self._made.append(database)
             await self._create(
                 f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
             )
@@ -99,8 +99,8 @@ class PostgresScratchServer:
                 path = ", ".join(identifier(name) for name in self._path)
                 await self._ask(f"ALTER DATABASE {identifier(name)} SET search_path TO {path}")
             if copy_of is None:
-                await made.set_up()  # may create roles, which databases share
-        return made
+                await database.set_up()  # may create roles, which databases share
+        return database
 
     async def _create(self, sql: str) -> None:
         """Create a database with *sql*; raise a UsageError where the role may not."""
@@ -115,10 +115,11 @@ class PostgresScratchServer:
         role = PostgresText.MISSING_ROLE.name_in(error)
         if not self.exclusive or role is None:
             return False
-        made = f"CREATE ROLE {identifier(role)} NOLOGIN"
+        create = f"CREATE ROLE {identifier(role)} NOLOGIN"
         # Another scratch database may create it concurrently.
         await self._ask(
-            f"DO $dbwarden$ BEGIN {made}; EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
+            f"DO $dbwarden$ BEGIN {create}; "
+            "EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
         )
         return True
 
@@ -136,11 +137,11 @@ class PostgresScratchServer:
 
     async def close(self) -> None:
         """Drop the databases, unless the server is ours and ends with us."""
-        for made in self._made:
-            made.cut()
+        for database in self._made:
+            database.cut()
         if not self.exclusive:
-            for made in self._made:
-                await self._drop(made.name)
+            for database in self._made:
+                await self._drop(database.name)
         self._admin.terminate()
 
     async def sweep(self) -> None:

@@ -233,7 +233,7 @@ class EmbeddedServer:
 
     def _prepare(self) -> None:
         self._runner = find_runner()
-        found = find_binaries()
+        binaries = find_binaries()
         if self._outlives:
             make_private(self.folder, self._runner)
         else:
@@ -241,11 +241,11 @@ class EmbeddedServer:
             sweep(parent)
             self._folder, self._owner = owned_folder(parent)
             self._runner.chown(self._folder)
-        self.binaries = readable_copy(found, self._runner, self.folder)
+        self.binaries = readable_copy(binaries, self._runner, self.folder)
         if (self.data / "PG_VERSION").exists():
             check_data(self.data, self.binaries)
         else:
-            cache_of = found if self.throw_away else None
+            cache_of = binaries if self.throw_away else None
             make_data(self.data, self.binaries, self._runner, cache_of=cache_of)
 
     def _launch(self) -> None:

@@ -44,13 +44,13 @@ def memory_folder() -> Path | None:
     if any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")):
         return None
     try:
-        found = os.statvfs(MEMORY)
-        free = min(found.f_bavail * found.f_frsize, *_free_memory())
+        status = os.statvfs(MEMORY)
+        free = min(status.f_bavail * status.f_frsize, *_free_memory())
         enterable = MEMORY.stat().st_mode & 0o003 == 0o003
     except (OSError, ValueError, KeyError, AttributeError):  # no such folder, or not Linux
         return None
     # Root may have to copy the server's programs there and start them.
-    startable = not found.f_flag & os.ST_NOEXEC
+    startable = not status.f_flag & os.ST_NOEXEC
     return MEMORY if free >= ROOM and enterable and startable else None
 
 

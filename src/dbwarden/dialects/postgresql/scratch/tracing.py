@@ -72,7 +72,7 @@ async def trace_statements(
     rows = await raw.fetch(_TABLES)
     names = {row["oid"]: _named(row, default_namespace) for row in rows}
     files = {row["oid"]: row["file"] for row in rows}
-    found = []
+    traced = []
     for step in steps:
         sent = [(statement, spelled(statement.text)) for statement in step.statements]
         sent = [(statement, text) for statement, text in sent if text]
@@ -88,8 +88,8 @@ async def trace_statements(
             except asyncpg.PostgresError as error:
                 raise Refused(error, statement) from error
             if locks:
-                found.append(_traced(statement, locks))
-    return tuple(found)
+                traced.append(_traced(statement, locks))
+    return tuple(traced)
 
 
 def _named(row: Mapping[str, Any], default_namespace: str) -> str:
@@ -105,9 +105,9 @@ async def _trace_one(
             await raw.execute(_ABROAD)
         await raw.execute(text)
         held = await raw.fetch(_LOCKS)
-    now = {row["oid"]: row["file"] for row in held if row["file"] is not None}
-    rewritten = {oid for oid, file in now.items() if files.get(oid, file) != file}
-    files.update((oid, file) for oid, file in now.items() if oid in files)
+    files_after = {row["oid"]: row["file"] for row in held if row["file"] is not None}
+    rewritten = {oid for oid, file in files_after.items() if files.get(oid, file) != file}
+    files.update((oid, file) for oid, file in files_after.items() if oid in files)
     return strongest([(row["oid"], row["mode"]) for row in held], names, rewritten)
 
 

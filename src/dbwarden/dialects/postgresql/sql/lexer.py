@@ -121,6 +121,6 @@ def _c_escape(match: re.Match[str]) -> str:
     return chr(int(octal, 8) if octal else int(short or four or eight, 16))
 
 
-def words_of(found: Sequence[Token]) -> tuple[str, ...]:
+def words_of(some_tokens: Sequence[Token]) -> tuple[str, ...]:
     """Return keywords and signs as text for matching; names and literals become ``""``."""
-    return tuple(token.value if token.kind in ("word", "sign") else "" for token in found)
+    return tuple(token.value if token.kind in ("word", "sign") else "" for token in some_tokens)

@@ -65,12 +65,12 @@ def _take_back_strays(database: sqlite3.Connection) -> None:
     """Delete rows that reference a refused row."""
     for _ in range(_DEPTH):
         try:
-            found = database.execute("PRAGMA main.foreign_key_check").fetchall()
+            violations = database.execute("PRAGMA main.foreign_key_check").fetchall()
         except sqlite3.Error:
             return  # a foreign key to columns that are not unique, which SQLite does not check
-        if not found:
+        if not violations:
             return
-        for name, rowid, *_rest in found:
+        for name, rowid, *_rest in violations:
             quoted = identifier(name)
             where = f" WHERE rowid = {int(rowid)}" if rowid is not None else ""
             database.execute(f"DELETE FROM main.{quoted}{where}")
@@ -111,19 +111,19 @@ class Values(SampleRows):
         for check in table.checks:
             if column.name in check.columns:
                 words = tokens(check.expression)
-                found = [token.text for token in words if token.kind == "string"]
-                if found := found or [token.text for token in words if token.kind == "number"]:
-                    return found
+                values = [token.text for token in words if token.kind == "string"]
+                if values := values or [token.text for token in words if token.kind == "number"]:
+                    return values
         return []
 
 
 def fingerprint(database: sqlite3.Connection, schema: Schema) -> dict[str, str]:
     """Return a digest of each column's values, by names such as ``users.email``. Blocking."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for table in schema.tables:
         if table.virtual is None and table.columns:
-            found.update(_digests(database, table))
-    return found
+            digests.update(_digests(database, table))
+    return digests
 
 
 def _digests(database: sqlite3.Connection, table: Table) -> dict[str, str]:

@@ -54,14 +54,14 @@ class SQLiteScratchServer:
 
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> "SQLiteScratchDatabase":
         """Create a database: empty except for ``scratch_setup``, or a copy of another."""
-        made = SQLiteScratchDatabase(self._config)
-        self._made.append(made)
+        database = SQLiteScratchDatabase(self._config)
+        self._made.append(database)
         if copy_of is None:
-            await made.set_up()
+            await database.set_up()
         else:
             assert isinstance(copy_of, SQLiteScratchDatabase)
-            await made.take_over(copy_of)
-        return made
+            await database.take_over(copy_of)
+        return database
 
     async def discard(self, database: ScratchDatabase) -> None:
         """Close *database*."""
@@ -71,8 +71,8 @@ class SQLiteScratchServer:
 
     async def close(self) -> None:
         """Close all databases."""
-        for made in self._made:
-            await made.close()
+        for database in self._made:
+            await database.close()
 
 
 def version() -> str:

@@ -44,12 +44,12 @@ def normalize(expression: Expression) -> str | None:
 
 def _is_literal(expression: Expression) -> bool:
     try:
-        found = tokens(expression.text)
+        words = tokens(expression.text)
     except Unreadable:
         return False
     return all(
         token.kind in ("string", "blob", "number")
         or token.is_("+", "-", "(", ")")
         or (token.kind == "word" and token.is_(*_LITERAL_WORDS))
-        for token in found
+        for token in words
     )

@@ -21,10 +21,10 @@ _CHANGES_SCHEMA = ("alter", "create", "drop")
 
 
 @dataclass(slots=True)
-class _Tracked:
-    """A table that existed before: its old name, its name now, and its root page."""
+class _TrackedTable:
+    """A table that existed before: its old name, its present name, and its root page."""
 
-    was: str
+    old_name: str
     name: str
     page: int | None
 
@@ -36,12 +36,12 @@ class Tracer:
         """Store the connection on which they run."""
         self.found: list[TracedStatement] = []
         self._session = session
-        self._tracked: list[_Tracked] = []
+        self._tracked: list[_TrackedTable] = []
         self._purged: str | None = None
 
     def begin(self) -> None:
         """Record the existing tables and their root pages."""
-        self._tracked = [_Tracked(name, name, page) for name, page in self._look().items()]
+        self._tracked = [_TrackedTable(name, name, page) for name, page in self._look().items()]
 
     def _look(self) -> dict[str, int]:
         return dict(self._session.database.execute(_PAGES).fetchall())
@@ -55,13 +55,13 @@ class Tracer:
         word = statement.text[:6].lower()
         if not self._tracked or not word.startswith((*_CHANGES_SCHEMA, "vacuum")):
             return
-        now = self._look()
+        pages = self._look()
         if word == "vacuum":  # moves every table, and renames none
             for table in self._tracked:
-                table.page = now.get(table.name)
+                table.page = pages.get(table.name)
             return
-        rewritten = followed(self._tracked, now)
-        rewritten |= {table.was for table in self._tracked if table.name == self._purged}
+        rewritten = follow_tables(self._tracked, pages)
+        rewritten |= {table.old_name for table in self._tracked if table.name == self._purged}
         locks = tuple(
             TableLock(table=name, mode=NO_LOCK, rewrites=True) for name in sorted(rewritten)
         )
@@ -70,24 +70,24 @@ class Tracer:
             self.found.append(traced)
 
 
-def followed(tracked: Sequence[_Tracked], now: Mapping[str, int]) -> set[str]:
-    """Update *tracked* with the tables that exist *now*, and return the rewritten ones.
+def follow_tables(tracked: Sequence[_TrackedTable], pages: Mapping[str, int]) -> set[str]:
+    """Update *tracked* with the root *pages* of the tables, and return the rewritten ones.
 
     A table with the same root page was at most renamed. One without a page was dropped, and was
     rewritten if a new table has its name.
     """
-    names = {page: name for name, page in now.items()}
-    taken = set()
+    names = {page: name for name, page in pages.items()}
+    new_names = set()
     for table in tracked:
         if table.page in names:
             table.name = names[table.page]
-            taken.add(table.name)
+            new_names.add(table.name)
     rewritten = set()
     for table in tracked:
         if table.page not in names:
-            arrived = table.name in now and table.name not in taken
-            table.page = now[table.name] if arrived else None
-            rewritten |= {table.was} if arrived else set()
+            arrived = table.name in pages and table.name not in new_names
+            table.page = pages[table.name] if arrived else None
+            rewritten |= {table.old_name} if arrived else set()
     return rewritten
 
 
@@ -104,10 +104,10 @@ def purged_table(database: sqlite3.Connection, statement: str) -> str | None:
         return None
     if len(words) < 5 or not words[-2].is_("DROP"):
         return None
-    found = database.execute(
+    row = database.execute(
         "SELECT m.name FROM main.sqlite_master m, pragma_table_xinfo(m.name) c "
         "WHERE m.type = 'table' AND lower(m.name) = lower(?) AND lower(c.name) = lower(?) "
         "AND c.hidden <> 2",
         (words[-3].name, words[-1].name),
     ).fetchone()
-    return found[0] if found else None
+    return row[0] if row else None
