@@ -1,10 +1,11 @@
 """Define the values of a migration: its file, name and sections."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbwarden.files.declarations import Declarations
 from dbwarden.files.lexing import has_code
+from dbwarden.files.old_headers import old_declarations
 from dbwarden.migration_history import HistoryKind
 from dbwarden.types import Checksum, DatabaseName, Location, Version, format_version
 
@@ -32,41 +33,12 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declarations:
-    """The facts that the header of a file declares, as in ``-- dbwarden: loses users.email``.
-
-    ``generated`` is true for a file that make-migrations wrote. ``loses`` names the tables and
-    columns whose values a rollback does not restore, ``untried`` those for which no values could
-    be generated; both as they are called before the upgrade. ``reason`` is the comment that
-    explains why the upgrade fails on rows.
-    """
-
-    generated: bool = False
-    loses: tuple[str, ...] = ()
-    untried: tuple[str, ...] = ()
-    fails_on_rows: bool = False
-    rollback_fails_on_rows: bool = False
-    reason: str = ""
-
-
-NO_DECLARATIONS = Declarations()
-
-
-def covers(declared: Iterable[str], name: str) -> bool:
-    """Return whether one of the *declared* names is *name*, its table, or a pattern for it.
-
-    ``*`` stands for everything and ``*.email`` for a column of any table.
-    """
-    table, _, column = name.rpartition(".")
-    return not {name, table, f"*.{column}", "*"}.isdisjoint(declared)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One migration file.
 
     ``version`` is ``None`` for repeatable migrations; ``key`` identifies it in the ledger.
-    ``rollback`` is ``None`` if the file has no such section.
+    ``rollback`` is ``None`` if the file has no such section. ``header`` is the text above the
+    sections, ``declarations`` are those of its directives, if it has any.
     """
 
     database: DatabaseName
@@ -79,7 +51,8 @@ class Migration:
     irreversible: bool = False
     depends_on: tuple[Version, ...] = ()
     requires: tuple[Requirement, ...] = ()
-    declares: Declarations = NO_DECLARATIONS
+    header: str = ""
+    declarations: Declarations | None = None
 
     @property
     def key(self) -> str:
@@ -95,6 +68,11 @@ class Migration:
     def description(self) -> str:
         """The name with spaces instead of underscores."""
         return self.name.replace("_", " ")
+
+    @property
+    def declares(self) -> Declarations:
+        """The declarations of the header, which earlier files have in English comments."""
+        return self.declarations or old_declarations(self.header)
 
     def section(self, direction: str) -> Section | None:
         """Return the section of *direction* (``"upgrade"`` or ``"rollback"``)."""

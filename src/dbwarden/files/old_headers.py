@@ -7,7 +7,7 @@ are read in this way.
 
 import re
 
-from dbwarden.files.migration import Declarations
+from dbwarden.files.declarations import Declarations
 
 _GENERATED = re.compile(r"^-- Verdict: ", re.MULTILINE)
 _LOSES = re.compile(r"^--\s*(?:verdict:\s*)?loses\b", re.IGNORECASE | re.MULTILINE)

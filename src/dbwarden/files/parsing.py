@@ -6,6 +6,7 @@ from typing import assert_never
 
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import NOTHING, checksum
+from dbwarden.files.declarations import Declarations
 from dbwarden.files.directives import (
     Declaration,
     DependsOn,
@@ -18,9 +19,8 @@ from dbwarden.files.directives import (
     directive_of,
 )
 from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
-from dbwarden.files.migration import Declarations, Migration, Requirement, Section
+from dbwarden.files.migration import Migration, Requirement, Section
 from dbwarden.files.naming import FileName, parse_name
-from dbwarden.files.old_headers import old_declarations
 from dbwarden.types import DatabaseName, DialectName, Location, Version
 
 _BOM = b"\xef\xbb\xbf"
@@ -95,7 +95,8 @@ def parse(
         irreversible="irreversible" in reading.facts,
         depends_on=tuple(dict.fromkeys(reading.depends_on)),
         requires=tuple(dict.fromkeys(reading.requires)),
-        declares=_declarations(reading),
+        header=reading.source.text[: min(mark.start for mark in reading.marks)],
+        declarations=_declarations(reading),
     )
 
 
@@ -146,11 +147,10 @@ def _apply(reading: _Reading, directive: Directive, start: int, line_start: int,
             assert_never(directive)
 
 
-def _declarations(reading: _Reading) -> Declarations:
+def _declarations(reading: _Reading) -> Declarations | None:
     facts = reading.facts
     if not facts.keys() - {"irreversible"}:
-        text = reading.source.text
-        return old_declarations(text[: min(mark.start for mark in reading.marks)])
+        return None
     return Declarations(
         generated="generated" in facts,
         loses=tuple(facts.get("loses", ())),

@@ -20,7 +20,8 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import subject
 from dbwarden.errors import ScratchRefused
-from dbwarden.files.migration import Migration, covers
+from dbwarden.files.declarations import covers
+from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName

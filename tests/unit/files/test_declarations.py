@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbwarden.errors import MigrationFileError
+from dbwarden.files.declarations import Declarations, covers
 from dbwarden.files.directives import declare
-from dbwarden.files.migration import Declarations, covers
-from tests.unit.files.test_parsing import UPGRADE, advice, read
+from tests.unit.files.texts import UPGRADE, advice, read
 
 
 def declarations(header: str) -> Declarations:

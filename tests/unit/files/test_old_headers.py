@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.files.migration import Declarations, covers
+from dbwarden.files.declarations import Declarations, covers
 from dbwarden.files.old_headers import old_declarations
 
 WRITTEN = """\

@@ -29,3 +29,10 @@ def problems(text: str, dialect: DialectName = "postgresql") -> list[tuple[str, 
 
 
 UPGRADE = "-- upgrade\nSELECT 1;\n"
+
+
+def advice(text: str) -> str:
+    with pytest.raises(MigrationFileError) as caught:
+        read(text)
+    (problem,) = caught.value.problems
+    return problem.next_step or ""

@@ -20,7 +20,8 @@ from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Change, subject
 from dbwarden.errors import NotProven
-from dbwarden.files.migration import Migration, covers
+from dbwarden.files.declarations import covers
+from dbwarden.files.migration import Migration
 from dbwarden.schema import Ref, Schema
 
 SHOWN = 5

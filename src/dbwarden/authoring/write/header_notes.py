@@ -10,8 +10,8 @@ from dbwarden.authoring.labels import shorten
 from dbwarden.authoring.prove.proof import Proof
 from dbwarden.authoring.prove.row_trials import by_table
 from dbwarden.authoring.write.migration_text import Note
+from dbwarden.files.declarations import covers
 from dbwarden.files.directives import declare
-from dbwarden.files.migration import covers
 from dbwarden.schema import Schema
 
 

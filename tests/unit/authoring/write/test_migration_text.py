@@ -13,7 +13,7 @@ from dbwarden.authoring.write.migration_text import (
 from dbwarden.dialects.authoring import TableLock, TracedStatement
 from dbwarden.diff.changes import AddColumn, AddIndex, DropColumn, DropTable, RenameValue
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.files.migration import Declarations
+from dbwarden.files.declarations import Declarations
 from dbwarden.files.parsing import parse
 from dbwarden.schema import Index, QualifiedName
 from dbwarden.types import DatabaseName

@@ -26,7 +26,7 @@ from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
 from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerprint, rehearse
-from dbwarden.dialects.postgresql.scratch.scratch_errors import advice, cause_of, statement_at
+from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal, statement_at, unless_exists
 from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
@@ -115,12 +115,8 @@ class PostgresScratchServer:
         role = PostgresText.MISSING_ROLE.name_in(error)
         if not self.exclusive or role is None:
             return False
-        create = f"CREATE ROLE {identifier(role)} NOLOGIN"
         # Another scratch database may create it concurrently.
-        await self._ask(
-            f"DO $dbwarden$ BEGIN {create}; "
-            "EXCEPTION WHEN duplicate_object THEN NULL; END $dbwarden$"
-        )
+        await self._ask(unless_exists(f"CREATE ROLE {identifier(role)} NOLOGIN"))
         return True
 
     async def discard(self, database: ScratchDatabase) -> None:
@@ -305,8 +301,7 @@ class PostgresScratchDatabase:
             return statement
         if match[1].lower() == "drop" or not self._scratch.exclusive:
             return ""
-        caught = "EXCEPTION WHEN duplicate_object THEN NULL; END"
-        return f"DO $dbwarden$ BEGIN {statement}; {caught} $dbwarden$"
+        return unless_exists(statement)
 
     async def _send(self, sql: str) -> None:
         raw = await self.connection()
@@ -374,17 +369,7 @@ class PostgresScratchDatabase:
     def _failed(
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
     ) -> ScratchRefused:
-        return ScratchRefused(
-            str(error.args[0]),
-            cause=cause_of(error, statement),
-            sqlstate=error.sqlstate,
-            database=self._config.database_name,
-            location=location,
-            statement=statement,
-            detail=getattr(error, "detail", None),
-            hint=getattr(error, "hint", None),
-            next_step=advice(error, statement),
-        )
+        return refusal(error, self._config.database_name, statement, location)
 
 
 def _makes_roles(step: Step) -> bool:

@@ -1,11 +1,12 @@
-"""Explain the errors of a scratch database."""
+"""Explain and prevent the errors of a scratch database."""
 
 import re
 from collections.abc import Sequence
 
 import asyncpg
 
-from dbwarden.errors import RefusalCause
+from dbwarden.errors import RefusalCause, ScratchRefused
+from dbwarden.types import DatabaseName, Location
 
 _CAUSES: dict[str | None, RefusalCause] = {
     "23502": "missing value",
@@ -25,15 +26,33 @@ _CREATES_INDEX = re.compile(r"\s*create\s+(?:unique\s+)?index\b", re.IGNORECASE)
 _UPDATES_EXTENSION = re.compile(r"\s*alter\s+extension\b.*\bupdate\b", re.IGNORECASE | re.DOTALL)
 
 
-def cause_of(error: asyncpg.PostgresError, statement: str | None) -> RefusalCause | None:
-    """Return the cause of *error* that authoring handles, if any."""
+def refusal(
+    error: asyncpg.PostgresError,
+    database: DatabaseName,
+    statement: str | None,
+    location: Location | None,
+) -> ScratchRefused:
+    """Return *error* of *statement* as the error of a scratch database."""
+    return ScratchRefused(
+        str(error.args[0]),
+        cause=_cause_of(error, statement),
+        sqlstate=error.sqlstate,
+        database=database,
+        location=location,
+        statement=statement,
+        detail=getattr(error, "detail", None),
+        hint=getattr(error, "hint", None),
+        next_step=_advice(error, statement),
+    )
+
+
+def _cause_of(error: asyncpg.PostgresError, statement: str | None) -> RefusalCause | None:
     if error.sqlstate == _INVALID_PARAMETER and _UPDATES_EXTENSION.match(statement or ""):
         return "no update path"
     return _CAUSES.get(error.sqlstate)
 
 
-def advice(error: asyncpg.PostgresError, statement: str | None) -> str | None:
-    """Return what to do about *error* of *statement* in a scratch database."""
+def _advice(error: asyncpg.PostgresError, statement: str | None) -> str | None:
     match error.sqlstate:
         case state if state in _UNAVAILABLE_EXTENSION and _CREATES_EXTENSION.match(statement or ""):
             return (
@@ -71,3 +90,9 @@ def statement_at(statements: Sequence[str], error: asyncpg.PostgresError) -> str
         if position <= 0:
             return statement
     return None
+
+
+def unless_exists(statement: str) -> str:
+    """Return *statement* so that it does nothing if its object exists."""
+    caught = "EXCEPTION WHEN duplicate_object THEN NULL; END"
+    return f"DO $dbwarden$ BEGIN {statement}; {caught} $dbwarden$"
