@@ -13,8 +13,8 @@ from anyio import to_thread
 
 from dbwarden.errors import UsageError
 from dbwarden.operations.dev_server import dev_server_start, dev_server_status, dev_server_stop
+from tests.integration.authoring.commands import configure, run
 from tests.integration.authoring.conftest import Project
-from tests.integration.authoring.test_other_operations import configure, run
 from tests.servers import open_folder
 
 

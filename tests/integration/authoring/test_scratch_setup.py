@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import ConfigurationError
+from dbwarden.errors import ConfigurationError, StatementFailed, UsageError
 from dbwarden.operations.diff import check_models, drift
 from dbwarden.operations.generate_models import generate_models
 from dbwarden.operations.make_migrations import make_migrations
@@ -14,6 +14,7 @@ from dbwarden.operations.migrate import migrate
 from dbwarden.operations.schema import adopt, schema_sql
 from dbwarden.types import DatabaseName
 from tests.integration.authoring.conftest import IMPORTS, Project
+from tests.integration.authoring.user_model import USER_MODEL
 
 SETUP = """
 CREATE SCHEMA auth;
@@ -157,3 +158,39 @@ class Profile(Base):
     assert (await drift(config)).clean
     code = (await generate_models(config)).code
     assert "accounts" in code
+
+
+async def test_what_scratch_setup_makes_is_there_on_both_sides(project: Project) -> None:
+    setup = "CREATE FUNCTION shared() RETURNS int LANGUAGE sql AS 'SELECT 7'"
+    project.options["scratch_setup"] = project.file("scratch.sql", f"{setup};\n")
+    await project.fetch(setup)
+    project.models(
+        USER_MODEL.replace("[str | None]", "[int] = mapped_column(server_default=text('shared()'))")
+    )
+    text = await project.made("users")
+    assert "DEFAULT shared()" in text
+    assert "CREATE FUNCTION" not in text
+
+
+async def test_scratch_setup_may_make_roles_and_is_named_where_it_fails(project: Project) -> None:
+    project.options["scratch"] = "embedded"
+    setup = project.file("scratch.sql", "CREATE ROLE app_owner;\nCREATE SCHEMA ours;\n")
+    project.options["scratch_setup"] = setup
+    project.models(
+        USER_MODEL
+        + """
+event.listen(Base.metadata, "after_create", DDL("CREATE POLICY p ON users TO app_owner"))
+"""
+    )
+    result = await project.make("users")
+    assert "CREATE POLICY p ON users" in (result.sql or "")
+    assert "SCHEMA" not in (result.sql or "")
+    setup.write_text("SELECT 1;\nCREATE TABL odd();\n")
+    with pytest.raises(StatementFailed, match="syntax error") as caught:
+        await project.make("more")
+    place = caught.value.location
+    assert place is not None and (place.path, place.line) == (setup, 2)
+    setup.unlink()
+    with pytest.raises(UsageError, match="scratch_setup cannot be read: No such file") as missing:
+        await project.make("more")
+    assert missing.value.next_step

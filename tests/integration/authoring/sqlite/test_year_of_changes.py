@@ -7,9 +7,7 @@ from typing import Any
 from dbwarden.operations.migrate import migrate
 from dbwarden.operations.rollback import rollback
 from dbwarden.operations.verify import verify
-from tests.integration.authoring.test_sqlite_authoring import Lite, lite
-
-__all__ = ["lite"]
+from tests.integration.authoring.lite import Lite
 
 MODELS = """
 class Color(enum.Enum):

@@ -10,8 +10,8 @@ from dbwarden.operations.generate_models import generate_models
 from dbwarden.operations.migrate import migrate
 from dbwarden.operations.schema import schema_sql
 from dbwarden.operations.verify import verify
+from tests.integration.authoring.commands import run
 from tests.integration.authoring.conftest import Project
-from tests.integration.authoring.test_other_operations import run
 
 USERS = "CREATE TABLE users (id int PRIMARY KEY);"
 

@@ -1,0 +1,8 @@
+"""A module with one table."""
+
+USER_MODEL = """
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str | None]
+"""

@@ -1,0 +1,17 @@
+"""Parts that change in place."""
+
+from dataclasses import replace
+
+from dbwarden.diff.alterable import constraint_alters
+from dbwarden.schema import (
+    Exclusion,
+    Unique,
+)
+
+
+def test_an_exclusion_changes_in_place_in_its_comments_only() -> None:
+    key = Exclusion(name="x", definition="EXCLUDE USING gist (r WITH &&)")
+
+    assert constraint_alters(key, replace(key, comment="said", index_comment="more"))
+    assert not constraint_alters(key, replace(key, deferrable="deferred"))
+    assert not constraint_alters(key, Unique(name="u", columns=("a",)))

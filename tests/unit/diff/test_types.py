@@ -1,0 +1,49 @@
+"""Types that columns use."""
+
+from dataclasses import replace
+
+import pytest
+
+from dbwarden.diff import diff
+from dbwarden.diff.changes import (
+    AlterColumn,
+    Drop,
+)
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import (
+    Column,
+    Domain,
+    Enum,
+    QualifiedName,
+    Schema,
+    Table,
+)
+
+T = QualifiedName("public", "t")
+A = Column(name="a", type="integer")
+
+
+def test_a_column_leaves_the_domain_that_goes() -> None:
+    domain = Domain(name=QualifiedName("public", "age"), type="integer")
+    used = Table(name=T, columns=(replace(A, type="age"),))
+    needs = ((used.column_ref("a"), domain.ref),)
+    current = Schema(domains=(domain,), tables=(used,), dependencies=needs)
+    desired = Schema(tables=(Table(name=T, columns=(A,)),))
+
+    assert [type(change) for change in diff(current, desired)] == [AlterColumn, Drop]
+
+
+def test_a_type_that_becomes_one_of_another_kind_while_a_column_uses_it_is_an_error() -> None:
+    name = QualifiedName("public", "age")
+    used = Table(name=T, columns=(replace(A, type="age"),))
+
+    def schema(**types: tuple[Enum, ...] | tuple[Domain, ...]) -> Schema:
+        ((type_,),) = types.values()
+        return replace(
+            Schema(tables=(used,), dependencies=((used.column_ref("a"), type_.ref),)),
+            **types,  # type: ignore[arg-type]  # fields of Schema
+        )
+
+    current = schema(enums=(Enum(name=name, values=("1",)),))
+    with pytest.raises(UnsupportedChange, match=r"enum public\.age .* column public\.t\.a"):
+        diff(current, schema(domains=(Domain(name=name, type="integer"),)))

@@ -1,0 +1,47 @@
+"""The findings and the health of a replica."""
+
+from dbwarden.operations.check import findings_of
+from dbwarden.operations.health import diagnose
+from tests.unit.operations.statuses import replica_status, status
+
+
+def test_a_replica_that_is_as_its_primary_is_well() -> None:
+    found = status(replica_status(lag_seconds=7.0))
+    assert found.clean and findings_of(found) == ()
+    assert (diagnose(found).status, diagnose(found).error) == ("ok", None)
+
+
+def test_what_is_on_its_way_is_told_as_one_finding() -> None:
+    behind = replica_status(caught_up=False, behind=("0002", "0003"), lag_seconds=2.04)
+    found = status(behind, pending=("0002", "0003"), missing=("0003",))
+    (finding,) = findings_of(found)
+    assert finding.code == "replica_behind"
+    assert finding.message == "2 not here yet: 0002, 0003 (behind primary, 2.0 s late)"
+    health = diagnose(status(behind, pending=("0002", "0003")))
+    assert (health.status, health.pending_migrations) == ("degraded", 2)
+    assert health.error == "replica: 2 migrations behind"
+    assert not found.clean
+
+
+def test_what_the_primary_lacks_too_is_pending_and_applied_there() -> None:
+    behind = replica_status(caught_up=False, behind=("0002",))
+    pending, late = findings_of(status(behind, pending=("0002", "0003")))
+    assert (pending.code, pending.message) == ("pending", "1 pending: 0003")
+    assert pending.next_step == "Apply with: dbwarden migrate -d primary"
+    assert late.message == "1 not here yet: 0002 (behind primary)"
+
+
+def test_a_replica_that_takes_writes_is_a_finding() -> None:
+    found = status(replica_status(writable=True))
+    (finding,) = findings_of(found)
+    assert finding.code == "replica_writable"
+    assert "not (or no longer) a replica of primary" in finding.message
+    assert not found.clean
+    health = diagnose(found)
+    assert (health.status, health.error) == ("degraded", "replica: accepts writes")
+
+
+def test_faults_of_the_migrations_and_of_the_replica_are_both_told() -> None:
+    found = diagnose(status(replica_status(writable=True), changed=("0001",)))
+    assert found.error == "migrations: 1 changed; replica: accepts writes"
+    assert diagnose(status(None, changed=("0001",))).error == "migrations: 1 changed"
