@@ -82,14 +82,19 @@ async def test_a_column_that_comes_back_without_its_values_is_lost(
     assert found.clean
     assert [item.verdict for item in found.migrations] == ["exact", "loses users.amount"]
     assert found.migrations[1].loses == ("users.amount",)
-    assert found.migrations[1].findings == ("its header does not say that it loses users.amount",)
+    assert found.migrations[1].findings == (
+        "its header does not declare -- dbwarden: loses users.amount",
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_file_that_says_what_it_loses_agrees_with_it(
-    kind: str, files_of: Callable[[str], Files]
+@pytest.mark.parametrize(
+    "header", ["-- dbwarden: loses users.amount", "-- Loses users.amount: nobody reads it"]
+)
+async def test_a_file_that_declares_its_loss_has_no_finding(
+    kind: str, header: str, files_of: Callable[[str], Files]
 ) -> None:
-    last = await files_of(kind).last(f"-- Loses users.amount: nobody reads it\n{DROPS}")
+    last = await files_of(kind).last(f"{header}\n{DROPS}")
     assert (last.verdict, last.findings) == ("loses users.amount", ())
 
 
@@ -121,6 +126,8 @@ REFUSES = "fails on rows where users.email does not fit character varying(20)"
     ("header", "findings"),
     [
         ("-- Shorter.", (REFUSES,)),
+        ("-- dbwarden: fails-on-rows", ()),
+        ("-- dbwarden: rollback-fails-on-rows", (REFUSES,)),
         ("-- Fails on rows where users.email does not fit character varying(20)", ()),
         ("-- Verdict: loses users.email (tried on PostgreSQL 18.6)", ()),  # of earlier versions
     ],
@@ -144,6 +151,8 @@ CODE = there_and_back(
     [
         ("-- Text.", ("no values could be generated for users",)),
         ("-- No values could be generated for users", ()),
+        ("-- dbwarden: untried users", ()),
+        ("-- dbwarden: untried orders", ("no values could be generated for users",)),
     ],
 )
 async def test_what_no_values_could_be_generated_for_is_named_unless_the_header_says_so(
@@ -220,12 +229,14 @@ async def test_a_column_that_no_row_can_have_fails(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_file_that_says_that_it_fails_on_rows_agrees_with_it(
-    kind: str, files_of: Callable[[str], Files]
+@pytest.mark.parametrize(
+    "header",
+    ["-- dbwarden: fails-on-rows", "-- Fails where tables have rows: users is empty by then"],
+)
+async def test_a_file_that_declares_that_it_fails_on_rows_has_no_finding(
+    kind: str, header: str, files_of: Callable[[str], Files]
 ) -> None:
-    found = await files_of(kind).verified(
-        USERS, f"-- Fails where tables have rows: users is empty by then\n{NOT_NULL}"
-    )
+    found = await files_of(kind).verified(USERS, f"{header}\n{NOT_NULL}")
     assert found.clean
     assert found.migrations[-1].findings == ()
 
