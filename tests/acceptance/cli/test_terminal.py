@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.test_cli import USERS, write
+from tests.acceptance.cli.projects import USERS, write
 
 pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
 

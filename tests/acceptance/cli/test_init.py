@@ -1,0 +1,111 @@
+"""init and new begin a project."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.acceptance.cli.projects import CONFIGURATION, USERS, Cli
+
+
+def test_init_and_new_lead_to_a_project_that_migrates(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    begun = cli("init")
+    assert begun.code == 0
+    # Both ways to go on: SQL by hand, and from models.
+    following, _, other = begun.out.partition("\nNext:\n")[2].partition("\n\n")
+    assert other == "Does the database already have tables? Start with: dbwarden baseline\n"
+    commands = [line.partition("#")[0].split() for line in following.splitlines()]
+    assert [words[:2] for words in commands] == [
+        ["dbwarden", "new"],
+        ["dbwarden", "make-migrations"],
+        ["dbwarden", "migrate"],
+    ]
+    ran = cli("make-migrations", "-m", "create users")
+    assert ran.code == 2
+    assert "its model_paths name no module" in ran.err
+    assert "model_paths=['app.models']" in ran.err
+
+    made = cli("new", "-m", "Create users!", "--json")
+    path = Path(made.json["path"])
+    assert path.name == "primary__0001_create_users.sql"
+    path.write_text(USERS, encoding="utf-8")
+    assert cli("migrate").code == 0
+    assert (tmp_path / "app.db").exists()
+
+
+@pytest.mark.timeout(300)  # mypy reads its first project without a cache
+def test_a_fresh_project_passes_strict_type_checks_and_runs(tmp_path: Path, cli: Cli) -> None:
+    """dbwarden.py has the name of the package, which a type checker takes for the file."""
+    assert cli("init", "--folder", str(tmp_path)).code == 0
+    (tmp_path / "app.py").write_text(
+        "from dbwarden.config import database_config, tenant_databases\n"
+        "reveal_type(database_config)\nreveal_type(tenant_databases)\n"
+    )
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "dbwarden.py", "app.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "TypedDict(dbwarden.config.registry.DatabaseOptions" in checked.stdout
+    assert 'Revealed type is "Any"' not in checked.stdout
+    ran = cli("databases", "--config", str(tmp_path / "dbwarden.py"), "--json")
+    assert [item["database_name"] for item in ran.json["databases"]] == ["primary"]
+
+
+def test_init_never_overwrites(project: Path, cli: Cli) -> None:
+    ran = cli("init")
+
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert (project / "dbwarden.py").read_text(encoding="utf-8") == CONFIGURATION
+
+
+@pytest.mark.parametrize("name", ["my db", 'a"b', "../outside", "all"])
+def test_init_takes_no_name_that_a_configuration_would_refuse(
+    tmp_path: Path, cli: Cli, name: str
+) -> None:
+    ran = cli("init", "--folder", str(tmp_path / "new"), "--name", name)
+
+    assert ran.code == 2
+    assert repr(name) in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_writes_a_url_that_python_reads_as_it_was(tmp_path: Path, cli: Cli) -> None:
+    url = 'sqlite:///it\'s "here" {x}.db'
+    assert cli("init", "--folder", str(tmp_path), "--url", url).code == 0
+    ran = cli("databases", "--config", str(tmp_path / "dbwarden.py"), "--json")
+    assert ran.code == 0, ran.err
+    assert unquote(ran.json["databases"][0]["database_url"]).endswith('it\'s "here" {x}.db')
+
+
+def test_init_writes_no_password_down(tmp_path: Path, cli: Cli) -> None:
+    ran = cli("init", "--folder", str(tmp_path), "--url", "postgresql://me:hunter2@db/app")
+
+    assert ran.code == 2
+    assert "hunter2" not in ran.out + ran.err
+    assert not (tmp_path / "dbwarden.py").exists()
+
+
+def test_two_empty_migrations_can_be_made_in_a_row(project: Path, cli: Cli) -> None:
+    assert cli("new", "-m", "one").code == 0
+    assert cli("new", "-m", "two", "--json").json["version"] == "0004"
+    assert cli("make-migrations", "-m", "three", "--empty").code == 0
+
+
+def test_init_takes_whatever_kind_the_environment_names(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@localhost/app")
+    assert cli("init").code == 0
+    assert cli("settings", "--json").json["databases"][0]["database_type"] == "postgresql"
