@@ -17,11 +17,11 @@ from typing import Any
 
 import dbwarden.schema
 from dbwarden import __version__
-from dbwarden.files.disk import write_private
+from dbwarden.files.disk import keep_newest, write_private
 from dbwarden.schema import Schema
 from dbwarden.schema.garbage import garbage_collection_disabled
 
-KEPT = 50
+ENTRIES = 50
 """Number of cached schemas; the oldest are deleted first."""
 
 _NOT_OURS = (ValueError, KeyError, TypeError, IndexError)
@@ -62,12 +62,12 @@ def key_of(parts: Iterable[str]) -> str:
 
 
 def has(root: Path, key: str) -> bool:
-    """Return whether an entry is kept under *key*. Blocking."""
+    """Return whether there is an entry for *key*. Blocking."""
     return os.path.exists(_path_of(root, key))
 
 
 def load(root: Path, key: str) -> bytes | None:
-    """Return the entry kept under *key*, ``None`` if there is no readable one. Blocking."""
+    """Return the entry of *key*, ``None`` if there is no readable one. Blocking."""
     path = _path_of(root, key)
     with contextlib.suppress(OSError):
         content = path.read_bytes()
@@ -78,7 +78,7 @@ def load(root: Path, key: str) -> bytes | None:
 
 
 def save(root: Path, key: str, content: bytes) -> None:
-    """Keep *content* under *key*, if the folder can be written. Blocking."""
+    """Store *content* as the entry of *key*, if the folder can be written. Blocking."""
     folder = prepared(root) / "cache"
     draft = folder / f".{key}.{os.getpid()}"
     try:
@@ -86,7 +86,7 @@ def save(root: Path, key: str, content: bytes) -> None:
         draft.unlink(missing_ok=True)
         write_private(draft, content)
         draft.replace(folder / f"{key}.json")
-        _forget_oldest(folder)
+        keep_newest(folder, "*.json", ENTRIES)
     except OSError:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -101,12 +101,6 @@ def prepared(root: Path) -> Path:
         if not ignore.exists():
             write_private(ignore, b"*\n")
     return folder
-
-
-def _forget_oldest(folder: Path) -> None:
-    entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[KEPT:]:
-        path.unlink(missing_ok=True)
 
 
 def dump(schema: Schema) -> bytes:
@@ -131,11 +125,11 @@ def parse(content: bytes) -> Schema | None:
     checksum, _, text = content.partition(b"\n")
     if sha256(text).hexdigest().encode() != checksum:
         return None
-    made: list[Any] = []
+    values: list[Any] = []
     with garbage_collection_disabled(), contextlib.suppress(*_NOT_OURS):
-        for name, *values in json.loads(text):
-            made.append(_made(name, [made[v[0]] if type(v) is list else v for v in values]))
-        return made[-1] if isinstance(made[-1], Schema) else None
+        for name, *parts in json.loads(text):
+            values.append(_build(name, [values[p[0]] if type(p) is list else p for p in parts]))
+        return values[-1] if isinstance(values[-1], Schema) else None
     return None
 
 
@@ -163,8 +157,8 @@ def _parts(kind: type, value: Any) -> Sequence[Any]:
     return (value.value,) if isinstance(value, Enum) else value
 
 
-def _made(name: str, values: list[Any]) -> Any:
-    made = _TYPES[name]
+def _build(name: str, parts: list[Any]) -> Any:
+    kind = _TYPES[name]
     if name in _BY_NAME:
-        return made(**dict(zip(_FIELDS[name], values, strict=True)))
-    return made(values) if issubclass(made, tuple) else made(*values)
+        return kind(**dict(zip(_FIELDS[name], parts, strict=True)))
+    return kind(parts) if issubclass(kind, tuple) else kind(*parts)

@@ -90,3 +90,10 @@ def write_private(path: Path, content: bytes) -> None:
     with open(open_private(path, os.O_CREAT | os.O_WRONLY, 0o644), "wb") as file:
         file.truncate()
         file.write(content)
+
+
+def keep_newest(folder: Path, pattern: str, number: int) -> None:
+    """Delete the files of *folder* that match *pattern*, except the *number* newest ones."""
+    files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files[number:]:
+        path.unlink(missing_ok=True)

@@ -124,9 +124,9 @@ def test_a_cache_in_the_way_is_no_cache(tmp_path: Path, name: str) -> None:
 
 
 def test_the_oldest_entries_go(tmp_path: Path) -> None:
-    for number in range(cache.KEPT + 3):
+    for number in range(cache.ENTRIES + 3):
         cache.save(tmp_path, f"key{number}", b"{}")
-    assert len(list((tmp_path / ".dbwarden" / "cache").iterdir())) == cache.KEPT
+    assert len(list((tmp_path / ".dbwarden" / "cache").iterdir())) == cache.ENTRIES
 
 
 def test_the_key_depends_on_every_part() -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from dbwarden.dialects.postgresql.scratch.binaries import Binaries, Runner
+from dbwarden.files.disk import keep_newest
 from dbwarden.files.locks import try_lock, wait_for_lock
 
-KEPT = 3
+ARCHIVES = 3
 """Number of cached archives of 40 MB each; the oldest are deleted first."""
 
 _PATTERN = "initdb-*.tar"
@@ -70,7 +71,7 @@ def keep(data: Path, archive: Path) -> None:
             packed = subprocess.run(command, stdout=written, stderr=subprocess.DEVNULL, check=False)
         if packed.returncode == 0:
             draft.replace(archive)
-            _forget_oldest(archive.parent)
+            keep_newest(archive.parent, _PATTERN, ARCHIVES)
     except OSError:  # the home is not writable
         pass
     with suppress(OSError):
@@ -93,9 +94,3 @@ def _forget_drafts(folder: Path) -> None:
         with suppress(OSError), draft.open("rb") as file:
             if try_lock(file.fileno()):
                 draft.unlink()
-
-
-def _forget_oldest(folder: Path) -> None:
-    archives = sorted(folder.glob(_PATTERN), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in archives[KEPT:]:
-        path.unlink(missing_ok=True)
