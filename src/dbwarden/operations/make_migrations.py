@@ -21,10 +21,10 @@ from dbwarden.authoring.compare.track_renames import follow_renames
 from dbwarden.authoring.compare.user_choices import Answers, Asker
 from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
-from dbwarden.authoring.prove.proof import Proof, prove, untried_except, verdict
+from dbwarden.authoring.prove.proof import Proof, prove, untried_without_losses, verdict
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.authoring.write.header_notes import (
-    failing,
+    failure_on_rows,
     find_changed_values,
     losses_before_renames,
     notes_of,
@@ -333,8 +333,8 @@ def _render(
 ) -> tuple[str, dict[str, object]]:
     changed = find_changed_values(proof, planned, comparison.current) if proof else ()
     loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
-    untried = untried_except(proof, loses) if proof else ()
-    fails = failing(planned, proof, comparison.desired) or (proof and proof.rows.back_fails)
+    untried = untried_without_losses(proof, loses) if proof else ()
+    fails = failure_on_rows(planned, proof, comparison.desired) or (proof and proof.rows.back_fails)
     word = verdict(
         proven=proof is not None,
         reversible=planned.rollback is not None,

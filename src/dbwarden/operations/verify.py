@@ -12,8 +12,8 @@ from dbwarden.authoring.prove.row_trials import (
     RowTrial,
     by_table,
     fails_on_any_row,
-    narrowed,
     try_rows,
+    type_change_effects,
 )
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
@@ -101,10 +101,9 @@ async def _prove_each(session: ScratchSession, files: Sequence[Migration]) -> li
             database = await scratch.create()
             await files_source(files[: number + 1]).build(database)
         else:
-            back = _reversible(migration)
-            less = (
-                narrowed(session.authoring_dialect, before, after, migration) if back else NOTHING
-            )
+            less = NOTHING
+            if _reversible(migration):
+                less = type_change_effects(session.authoring_dialect, before, after, migration)
             loses = by_table(before, (*seen.loses, *less.loses))
             seen = replace(seen, loses=loses, refuses=less.refuses)
             results.append(judge(migration, seen))

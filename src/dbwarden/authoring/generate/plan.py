@@ -119,7 +119,7 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
     decisions = task.decided or await decide(task)
     renames = decisions.renames
     changes, upgrade = upgrade_of(authoring_dialect, task, decisions)
-    converted = _converted(task, changes)
+    converted = _type_changes(task, changes)
     reasons = {**converted, **_defined_elsewhere(task.hints)}
     default = task.desired.default_namespace
     moves = new_labels(renames, default)
@@ -172,7 +172,7 @@ async def decide(task: Task) -> Decisions:
     return Decisions(renames=renames, fills=task.answers.fills)
 
 
-def _converted(task: Task, changes: Sequence[Change]) -> dict[str, str]:
+def _type_changes(task: Task, changes: Sequence[Change]) -> dict[str, str]:
     """Return the type changes of columns, by column name."""
     return {
         label(change.table, task.desired.default_namespace, change.after.name): (

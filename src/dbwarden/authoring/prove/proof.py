@@ -174,6 +174,6 @@ def verdict(*, proven: bool, reversible: bool, loses: Sequence[str], with_rows: 
     return "exact" if with_rows else "exact without rows"
 
 
-def untried_except(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
+def untried_without_losses(proof: Proof, loses: Sequence[str]) -> tuple[str, ...]:
     """Return the columns and tables that were tried without values, except the lost ones."""
     return tuple(name for name in proof.rows.untried if not covers(loses, name))

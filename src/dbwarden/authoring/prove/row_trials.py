@@ -276,7 +276,7 @@ def by_table(schema: Schema, names: Collection[str]) -> tuple[str, ...]:
     return (*(name for name in names if name not in known), *found)
 
 
-def narrowed(
+def type_change_effects(
     authoring_dialect: AuthoringDialect, before: Schema, after: Schema, migration: Migration
 ) -> RowTrial:
     """Return the effect of narrower column types on existing values.

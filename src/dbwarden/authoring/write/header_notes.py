@@ -51,7 +51,7 @@ def notes_of(
         yield Note(f"Changes values of {', '.join(values)}; a rollback leaves them changed")
     if up.refuses:
         yield Note(f"Fails on rows where {shorten(up.refuses)}", fails)
-    if why := failing(planned, proof, desired):
+    if why := failure_on_rows(planned, proof, desired):
         yield Note(f"Fails where tables have rows: {why}", fails)
     if down.destroys:
         yield Note(f"The rollback destroys {shorten(down.destroys)}")
@@ -70,7 +70,7 @@ def notes_of(
         yield Note(f"There is no way back: {planned.no_way_back}")
 
 
-def failing(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
+def failure_on_rows(planned: Plan, proof: Proof | None, desired: Schema) -> str | None:
     """Return why the upgrade fails on rows, and the flags that prevent it."""
     reason = proof.rows.fails.reason if proof is not None and proof.rows.fails else None
     unfilled = unfilled_of(planned.upgrade)

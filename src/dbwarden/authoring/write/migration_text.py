@@ -59,16 +59,16 @@ def migration_text(header: Header, plan: Plan, default_namespace: str | None) ->
 def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
     yield f"-- Purpose: {' '.join(header.purpose.split())}"
     tried = f" (tried on {header.server})" if header.server else ""
-    yield from _wrapped(f"Verdict: {header.verdict}{tried}")
+    yield from _wrap(f"Verdict: {header.verdict}{tried}")
     yield from declare("generated")
     if header.loses:
         yield from declare("loses", header.loses)
     for note, following in zip_longest(header.notes, header.notes[1:]):
-        yield from _wrapped(note.text)
+        yield from _wrap(note.text)
         if following is None or following.directives != note.directives:
             yield from note.directives
     for lock in lock_lines(header.locks):
-        yield from _wrapped(lock)
+        yield from _wrap(lock)
     if irreversible:
         yield from declare("irreversible")
 
@@ -105,7 +105,7 @@ def _lock_words(locks: Sequence[TableLock]) -> tuple[str, str]:
     return "Locks", f": {strongest.mode}{rewriting}{count}"
 
 
-def _wrapped(text: str) -> Iterable[str]:
+def _wrap(text: str) -> Iterable[str]:
     """Wrap *text* into comment lines."""
     line = "--"
     for word in text.split():
@@ -144,7 +144,7 @@ def _is_single_drop(members: Sequence[PlannedStatement]) -> bool:
 
 def statement_lines(statement: PlannedStatement) -> list[str]:
     """Return one statement with its reason, its marker and its semicolon."""
-    lines = list(_wrapped(statement.why)) if statement.why else []
+    lines = list(_wrap(statement.why)) if statement.why else []
     if not statement.transactional:
         lines.append(_AUTOCOMMIT)
     return [*lines, statement.text.rstrip().rstrip(";") + ";"]

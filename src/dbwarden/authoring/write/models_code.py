@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from dbwarden.authoring.write import models_sqlite as code_sqlite
 from dbwarden.authoring.write import models_types as code_types
-from dbwarden.authoring.write.models_idioms import NO_IDIOMS, Idioms, bare, circles_of, idioms_of
+from dbwarden.authoring.write.models_idioms import (
+    NO_IDIOMS,
+    Idioms,
+    circles_of,
+    idioms_of,
+    strip_parentheses,
+)
 from dbwarden.authoring.write.models_types import CodeType, code_type, import_lines, with_collation
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.schema import (
@@ -30,19 +36,6 @@ _RESERVED = {"metadata", "registry", "id_", "type_"}
 # A column with such a name would shadow a name that later columns use.
 _RESERVED |= {"text", "datetime", "uuid", "mapped_column", "Mapped", "Raw", "Any", "Decimal"}
 _RESERVED |= {"Identity", "Computed", "ARRAY", "Enum"} | code_types.NAMES | code_sqlite.NAMES
-_RAW = '''
-class Raw(UserDefinedType[Any]):
-    """A type of the database that SQLAlchemy has no name for."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: Any) -> str:
-        return self.name
-
-'''
 
 
 @dataclass(slots=True)
@@ -78,10 +71,10 @@ class _Module:
         return code
 
     def text(self, sql: str) -> str:
-        return f"{self.use('sqlalchemy', 'text')}({escaped(sql)!r})"
+        return f"{self.use('sqlalchemy', 'text')}({escape_text(sql)!r})"
 
 
-def escaped(sql: str) -> str:
+def escape_text(sql: str) -> str:
     """Escape *sql* for ``text()``, which treats ``:name`` as a parameter."""
     return re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql)
 
@@ -116,7 +109,7 @@ def module(
         code.use("typing", "Any")
     head = ['"""Models of an existing database."""', "", *import_lines(code.imports)]
     base = ["", "", "class Base(DeclarativeBase):", '    """Base class of all models."""', ""]
-    raw = _RAW.splitlines() if code.raw else []
+    raw = code_types.RAW_CLASS.splitlines() if code.raw else []
     return "\n".join([*head, *base, *raw, *body]).rstrip("\n") + "\n"
 
 
@@ -236,7 +229,7 @@ def _computed(code: _Module, table: Table, column: Column) -> Iterator[str]:
     if column.identity is not None:
         yield f"{code.use('sqlalchemy', 'Identity')}(always={column.identity.always})"
     elif column.generated is not None:
-        text = escaped(column.generated.expression)
+        text = escape_text(column.generated.expression)
         stored = column.generated.stored
         yield f"{code.use('sqlalchemy', 'Computed')}({text!r}, persisted={stored})"
     elif is_serial(table, column):
@@ -302,7 +295,7 @@ def _items(code: _Module, table: Table, idioms: Idioms) -> Iterator[str]:
             yield _unique(code, unique)
     for check in table.checks:
         name = code.use("sqlalchemy", "CheckConstraint")
-        yield f"{name}({escaped(bare(check.expression))!r}, name={check.name!r})"
+        yield f"{name}({escape_text(strip_parentheses(check.expression))!r}, name={check.name!r})"
     for foreign in table.foreign_keys:
         if foreign in idioms.foreign_keys.values():
             continue

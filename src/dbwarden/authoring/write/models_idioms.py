@@ -135,7 +135,7 @@ def _plain_link(schema: Schema, table: Table, key: ForeignKey) -> ForeignKey | N
     return plain if _fits(name) else None
 
 
-def bare(expression: str) -> str:
+def strip_parentheses(expression: str) -> str:
     """Return *expression* without outer parentheses."""
     depth, quote = 0, ""
     for place, sign in enumerate(expression):

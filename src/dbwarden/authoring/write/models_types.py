@@ -135,6 +135,21 @@ def raw(type_: str) -> CodeType:
     return CodeType(expression=f"Raw({type_!r})", annotation="Any", imports=(_ANY, ("", "Raw")))
 
 
+RAW_CLASS = '''
+class Raw(UserDefinedType[Any]):
+    """A type of the database that SQLAlchemy has no name for."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+'''
+
+
 def import_lines(imports: dict[str, set[str]]) -> Iterator[str]:
     """Yield the import statements for names by module; SQLAlchemy's come last."""
     ours = {home for home in imports if home.startswith("sqlalchemy")}

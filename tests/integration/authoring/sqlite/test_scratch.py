@@ -6,7 +6,7 @@ import textwrap
 import anyio
 import pytest
 
-from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchDatabase, harmless
+from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchDatabase, make_harmless
 from dbwarden.errors import (
     NotProven,
     StatementFailed,
@@ -67,10 +67,10 @@ async def test_scratch_opens_and_makes_no_file(lite: Lite, monkeypatch: pytest.M
     before = sorted(os.listdir(lite.root))
     assert (await verify(lite.config)).clean
     assert sorted(set(os.listdir(lite.root)) - {".dbwarden"}) == before
-    assert harmless("attach database 'a as b' as [x y]") == "ATTACH ':memory:' AS [x y]"
-    assert harmless("VACUUM main INTO 'f'") is None
-    assert harmless("ATTACH nonsense") == "ATTACH nonsense"
-    assert harmless("ATTACH 'f") == "ATTACH 'f"
+    assert make_harmless("attach database 'a as b' as [x y]") == "ATTACH ':memory:' AS [x y]"
+    assert make_harmless("VACUUM main INTO 'f'") is None
+    assert make_harmless("ATTACH nonsense") == "ATTACH nonsense"
+    assert make_harmless("ATTACH 'f") == "ATTACH 'f"
 
 
 async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:

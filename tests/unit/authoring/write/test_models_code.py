@@ -1,8 +1,8 @@
 """Text of generated models."""
 
-from dbwarden.authoring.write.models_code import escaped
+from dbwarden.authoring.write.models_code import escape_text
 
 
 def test_colons_are_kept_from_becoming_parameters() -> None:
-    assert escaped("'{\"a\":1}'::jsonb") == "'{\"a\"\\:1}'::jsonb"
-    assert escaped("x::text") == "x::text"
+    assert escape_text("'{\"a\":1}'::jsonb") == "'{\"a\"\\:1}'::jsonb"
+    assert escape_text("x::text") == "x::text"

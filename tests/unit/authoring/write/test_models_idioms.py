@@ -2,7 +2,7 @@
 
 import pytest
 
-from dbwarden.authoring.write.models_idioms import bare
+from dbwarden.authoring.write.models_idioms import strip_parentheses
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from dbwarden.authoring.write.models_idioms import bare
     ],
 )
 def test_generated_models_say_a_check_without_outer_parentheses(given: str, meant: str) -> None:
-    assert bare(given) == meant
+    assert strip_parentheses(given) == meant

@@ -68,7 +68,8 @@ class PostgresScratchServer:
         self._dial = dial
         self._admin = admin
         self._config = config
-        self._made: list[PostgresScratchDatabase] = []
+        self._databases: list[PostgresScratchDatabase] = []
+        self._numbers = itertools.count()
         self._making = anyio.Lock()
         self._asking = anyio.Lock()
         self._stamp = f"{PREFIX}{int(time.time())}_{os.getpid()}_{os.urandom(2).hex()}"
@@ -89,9 +90,9 @@ class PostgresScratchServer:
                 assert isinstance(copy_of, PostgresScratchDatabase)
                 await copy_of.hang_up()
                 template = copy_of.name
-            name = f"{self._stamp}_{len(self._made)}"
+            name = f"{self._stamp}_{next(self._numbers)}"
             database = PostgresScratchDatabase(name, self, self._dial, self._config)
-            self._made.append(database)
+            self._databases.append(database)
             await self._create(
                 f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
             )
@@ -122,7 +123,7 @@ class PostgresScratchServer:
     async def discard(self, database: ScratchDatabase) -> None:
         """Drop *database*."""
         assert isinstance(database, PostgresScratchDatabase)
-        self._made.remove(database)
+        self._databases.remove(database)
         await database.hang_up()
         async with self._asking:
             await self._drop(database.name)
@@ -133,10 +134,10 @@ class PostgresScratchServer:
 
     async def close(self) -> None:
         """Drop the databases, unless the server is ours and ends with us."""
-        for database in self._made:
+        for database in self._databases:
             database.cut()
         if not self.exclusive:
-            for database in self._made:
+            for database in self._databases:
                 await self._drop(database.name)
         self._admin.terminate()
 

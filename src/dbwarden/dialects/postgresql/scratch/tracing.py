@@ -108,10 +108,10 @@ async def _trace_one(
     files_after = {row["oid"]: row["file"] for row in held if row["file"] is not None}
     rewritten = {oid for oid, file in files_after.items() if files.get(oid, file) != file}
     files.update((oid, file) for oid, file in files_after.items() if oid in files)
-    return strongest([(row["oid"], row["mode"]) for row in held], names, rewritten)
+    return strongest_locks([(row["oid"], row["mode"]) for row in held], names, rewritten)
 
 
-def strongest(
+def strongest_locks(
     held: Sequence[tuple[int, str]], names: Mapping[int, str], rewritten: set[int]
 ) -> tuple[TableLock, ...]:
     """Return the strongest lock on each named table, without those that only read."""

@@ -45,7 +45,7 @@ class SQLiteScratchServer:
     def __init__(self, config: DatabaseConfig) -> None:
         """Initialize without I/O."""
         self._config = config
-        self._made: list[SQLiteScratchDatabase] = []
+        self._databases: list[SQLiteScratchDatabase] = []
 
     @property
     def version(self) -> str:
@@ -55,7 +55,7 @@ class SQLiteScratchServer:
     async def create(self, *, copy_of: ScratchDatabase | None = None) -> "SQLiteScratchDatabase":
         """Create a database: empty except for ``scratch_setup``, or a copy of another."""
         database = SQLiteScratchDatabase(self._config)
-        self._made.append(database)
+        self._databases.append(database)
         if copy_of is None:
             await database.set_up()
         else:
@@ -66,12 +66,12 @@ class SQLiteScratchServer:
     async def discard(self, database: ScratchDatabase) -> None:
         """Close *database*."""
         assert isinstance(database, SQLiteScratchDatabase)
-        self._made.remove(database)
+        self._databases.remove(database)
         await database.close()
 
     async def close(self) -> None:
         """Close all databases."""
-        for database in self._made:
+        for database in self._databases:
             await database.close()
 
 
@@ -110,7 +110,7 @@ class _Replay(Run):
         self._execute(step.statements[0], retry_while_busy=True)
 
     def _execute(self, statement: Statement, *, retry_while_busy: bool = False) -> None:
-        text = harmless(statement.text)
+        text = make_harmless(statement.text)
         if text is None:
             return
         if self._tracer is not None:
@@ -120,7 +120,7 @@ class _Replay(Run):
             self._tracer.after(statement)
 
 
-def harmless(statement: str) -> str | None:
+def make_harmless(statement: str) -> str | None:
     """Return *statement*, or its replacement if it opens a file; ``None`` for nothing.
 
     An attached database is replaced by an empty one in memory.
@@ -190,7 +190,7 @@ class SQLiteScratchDatabase:
             self._one(statement)
 
     def _one(self, statement: str) -> None:
-        text = harmless(statement)
+        text = make_harmless(statement)
         if text is None:
             return
         try:
