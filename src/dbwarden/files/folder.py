@@ -144,7 +144,7 @@ def _check_dependencies(
 
 def _find_header(migration: Migration) -> Location:
     """Return the location of the first ``-- depends_on`` in the file of *migration*."""
-    lines = enumerate(_read_text(migration.path, migration.database).split("\n"), start=1)
+    lines = enumerate(migration.header.split("\n"), start=1)
     headers = (at for at, line in lines if line.lstrip("- \t").lower().startswith("depends_on"))
     return migration.at(next(headers, None))
 
