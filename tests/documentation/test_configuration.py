@@ -24,7 +24,7 @@ def test_every_option_has_its_row_in_the_order_of_the_table() -> None:
     ]
 
 
-def test_every_default_is_the_one_that_holds() -> None:
+def test_every_documented_default_is_true() -> None:
     for field in dataclasses.fields(DatabaseConfig):
         if field.name not in ROWS or not re.fullmatch("`.*`", ROWS[field.name]):
             continue
@@ -38,7 +38,7 @@ def test_every_default_is_the_one_that_holds() -> None:
             assert told == (f"{default:g}" if type(default) is float else str(default)), field.name
 
 
-def test_every_parameter_of_a_postgresql_url_is_told() -> None:
+def test_every_parameter_of_a_postgresql_url_is_documented() -> None:
     silent = {name for name in libpq._KNOWN if not re.search(rf"`{name}`", TEXT)}
     # Told as a family.
     assert {name for name in silent if not name.startswith(("keepalives_", "oauth_"))} <= {
@@ -46,7 +46,7 @@ def test_every_parameter_of_a_postgresql_url_is_told() -> None:
     }
 
 
-def test_every_reserved_name_is_told() -> None:
+def test_every_reserved_name_is_documented() -> None:
     assert all(f"`{name}`" in TEXT for name in RESERVED)
 
 

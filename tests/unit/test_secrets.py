@@ -39,7 +39,7 @@ def test_a_secret_shows_only_when_it_is_revealed() -> None:
         pickle.dumps(secret)
 
 
-def test_a_secret_is_equal_to_its_value_and_a_key() -> None:
+def test_a_secret_equals_its_value_and_is_hashable() -> None:
     assert Secret("a") == Secret("a") == "a"
     assert Secret("a") != "b"
     assert {Secret("a"): 1}[Secret("a")] == 1
@@ -68,7 +68,7 @@ def test_the_passphrase_of_a_key_is_known_too() -> None:
 
 
 @pytest.mark.parametrize("word", ["password", "user", "x", "abc"])
-def test_a_password_that_is_a_word_garbles_no_message(word: str) -> None:
+def test_a_password_that_is_a_common_word_does_not_garble_messages(word: str) -> None:
     parse_url(f"postgresql://user:{word}@localhost/myapp")
     text = 'password authentication failed for user "ann": x of abc'
     assert redact(text) == text

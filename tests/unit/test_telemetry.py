@@ -40,7 +40,7 @@ def test_as_a_library_events_go_to_the_standard_librarys_logging(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_program_that_uses_structlog_without_configuring_it_prints_nothing_of_ours(
+def test_a_program_with_unconfigured_structlog_prints_no_events_of_dbwarden(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     telemetry.emit("health", database="primary")
@@ -147,7 +147,7 @@ def test_operations_inside_a_run_share_its_id() -> None:
     assert len(run) == 8
 
 
-def test_listeners_hear_what_is_below_the_level_of_the_log() -> None:
+def test_listeners_receive_events_below_the_level_of_the_log() -> None:
     heard: list[Any] = []
     telemetry.configure(level="error")
 
@@ -247,7 +247,7 @@ structlog.configure(processors=[shown])"""
     ],
     ids=["nothing", "logging", "silenced", "structlog"],
 )
-def test_what_a_program_writes_that_uses_the_library(
+def test_a_program_that_uses_the_library_writes_its_own_log_format(
     setup: str, loaded: bool, stdout: list[str], stderr: list[str]
 ) -> None:
     code = PROGRAM.format(setup=setup, loaded=loaded)
@@ -260,7 +260,7 @@ def test_what_a_program_writes_that_uses_the_library(
         assert all(one.startswith(two) for one, two in zip(lines, expected, strict=True)), found
 
 
-def test_structlog_is_not_imported_for_events_that_nobody_wants() -> None:
+def test_structlog_is_not_imported_for_events_without_a_listener() -> None:
     code = (
         "import sys\n"
         "from dbwarden import telemetry\n"

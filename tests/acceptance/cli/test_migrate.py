@@ -82,7 +82,7 @@ def test_fail_fast_starts_nothing_after_a_failure(project: Path, cli: Cli) -> No
     assert ran.json["summary"] == {"failed": 1, "not_started": 2}
 
 
-def test_nobody_follows_a_canary_that_failed(project: Path, cli: Cli) -> None:
+def test_no_database_runs_after_a_failed_canary(project: Path, cli: Cli) -> None:
     write(project, "analytics", "0002_broken", "-- upgrade\nSELEC 1;\n")
     ran = cli("migrate", "--all", "--canary", "analytics", "--json")
 

@@ -55,7 +55,7 @@ def test_without_standard_output_a_command_works(project: Path) -> None:
     assert done.stdout == "2\n"
 
 
-def test_of_thousands_of_problems_the_first_are_shown(project: Path) -> None:
+def test_thousands_of_problems_are_shortened_to_the_first(project: Path) -> None:
     config = project / "dbwarden.py"
     config.write_text(config.read_text().replace("{number}.db", "app.db"))
     done = shell(project, f"{COMMAND} databases; echo $?")

@@ -7,7 +7,7 @@ import pytest
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 
 
-async def test_two_pieces_of_work_go_on_side_by_side_unless_they_may_not() -> None:
+async def test_two_tasks_run_concurrently_unless_they_share_state() -> None:
     seen: list[str] = []
 
     async def work(name: str) -> str:
@@ -24,7 +24,7 @@ async def test_two_pieces_of_work_go_on_side_by_side_unless_they_may_not() -> No
     assert seen == ["a begins", "a ends", "b begins", "b ends"]
 
 
-async def test_the_first_failure_is_told_and_nobody_is_cut_off() -> None:
+async def test_the_first_failure_is_raised_and_the_other_task_finishes() -> None:
     ended = anyio.Event()
 
     async def fails(name: str) -> None:

@@ -22,7 +22,7 @@ NICK = Column(name="nick", type="text")
 SMALL = Schema(tables=(Table(name=NAME, columns=(NICK,)),))
 
 
-def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
+def test_a_stored_schema_is_loaded_unchanged(tmp_path: Path) -> None:
     cache.save(tmp_path, "key", cache.dump(SMALL))
     kept = cache.load(tmp_path, "key")
     assert kept is not None
@@ -30,7 +30,7 @@ def test_what_is_kept_comes_back_the_same(tmp_path: Path) -> None:
     assert (tmp_path / ".dbwarden" / ".gitignore").read_text() == "*\n"
 
 
-def test_what_many_tables_have_is_kept_once(tmp_path: Path) -> None:
+def test_values_shared_by_many_tables_are_stored_once(tmp_path: Path) -> None:
     names = [QualifiedName("public", f"table_{number}") for number in range(10)]
     schema = Schema(tables=tuple(Table(name=name, columns=(NICK,)) for name in names))
     content = cache.dump(schema)
@@ -38,7 +38,7 @@ def test_what_many_tables_have_is_kept_once(tmp_path: Path) -> None:
     assert cache.parse(content) == schema
 
 
-def test_a_broken_or_missing_entry_is_no_entry(tmp_path: Path) -> None:
+def test_a_broken_entry_counts_as_missing(tmp_path: Path) -> None:
     assert cache.load(tmp_path, "key") is None
     for broken in (b'{"Schema": [1]}', b"", b"\xff", b'{"again": 3}', b"7"):
         assert cache.parse(broken) is None
@@ -108,13 +108,13 @@ def test_every_object_kind_and_field_is_kept(tmp_path: Path) -> None:
     assert kept > len(dataclasses.fields(Schema))
 
 
-def test_what_cannot_be_kept_is_an_error_of_the_cache() -> None:
+def test_an_unknown_type_is_an_error_of_the_cache() -> None:
     with pytest.raises(TypeError, match="PurePosixPath is not exported"):
         cache.dump(Schema(views=(PurePosixPath("/"),)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", [".dbwarden", ".dbwarden/cache", ".dbwarden/cache/key.json"])
-def test_a_cache_in_the_way_is_no_cache(tmp_path: Path, name: str) -> None:
+def test_a_file_in_place_of_the_cache_folder_disables_the_cache(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir() if path.suffix == ".json" else path.write_text("in the way")
@@ -123,7 +123,7 @@ def test_a_cache_in_the_way_is_no_cache(tmp_path: Path, name: str) -> None:
     assert cache.has(tmp_path, "key") == path.is_dir()
 
 
-def test_the_oldest_entries_go(tmp_path: Path) -> None:
+def test_the_oldest_entries_are_deleted(tmp_path: Path) -> None:
     for number in range(cache.ENTRIES + 3):
         cache.save(tmp_path, f"key{number}", b"{}")
     assert len(list((tmp_path / ".dbwarden" / "cache").iterdir())) == cache.ENTRIES

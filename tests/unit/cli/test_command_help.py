@@ -24,7 +24,7 @@ def test_an_example_can_be_typed(example: str) -> None:
 
 
 @pytest.mark.parametrize("word", sorted(set(COUNTERPARTS.values())))
-def test_what_stands_for_commands_of_other_tools_is_there(word: str) -> None:
+def test_commands_of_other_tools_map_to_existing_commands(word: str) -> None:
     command, _ = parse(
         build(), [*word.split(), *(["-m", "x"] if word in ("new", "make-migrations") else [])]
     )

@@ -33,7 +33,7 @@ def test_different_errors_stay_apart_and_in_order(capsys: pytest.CaptureFixture[
     ]
 
 
-def test_the_command_to_run_names_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_suggested_command_names_all_databases(capsys: pytest.CaptureFixture[str]) -> None:
     output.note_errors([refused("a"), refused("b")])
     assert "next: Look: dbwarden status -d a -d b\n" in capsys.readouterr().err
 

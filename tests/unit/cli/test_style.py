@@ -20,5 +20,5 @@ from dbwarden.cli.style import wrap
         ),
     ],
 )
-def test_lines_are_cut_between_words_and_commands_are_not(text: str, lines: list[str]) -> None:
+def test_lines_wrap_between_words_and_commands_do_not_wrap(text: str, lines: list[str]) -> None:
     assert wrap(text, 16) == lines

@@ -69,7 +69,7 @@ def test_without_any_mark_only_the_folder_itself_is_searched(project: Path) -> N
     assert "above" not in str(caught.value)
 
 
-def test_a_pyproject_goes_before_the_file_beside_it(repository: Path) -> None:
+def test_a_pyproject_precedes_the_file_next_to_it(repository: Path) -> None:
     file(repository / "dbwarden.py")
     expected = file(repository / "conf" / "databases.py")
     file(repository / "pyproject.toml", '[tool.dbwarden]\nconfig = "conf/databases.py"')
@@ -94,7 +94,7 @@ def test_a_pyproject_that_names_no_file_does_not_count(repository: Path, text: s
         ("[tool.dbwarden\n", "not valid TOML"),
     ],
 )
-def test_a_pyproject_that_is_wrong_is_told(repository: Path, text: str, words: str) -> None:
+def test_an_invalid_pyproject_is_an_error(repository: Path, text: str, words: str) -> None:
     file(repository / "dbwarden.py")
     file(repository / "pyproject.toml", text)
     with pytest.raises(ConfigurationError) as caught:
@@ -102,7 +102,7 @@ def test_a_pyproject_that_is_wrong_is_told(repository: Path, text: str, words: s
     assert words in str(caught.value)
 
 
-def test_a_named_file_goes_before_the_variable_and_that_before_all_else(
+def test_a_named_file_precedes_the_variable_and_the_search(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("dbwarden.py", "by_variable.py", "by_name.py"):
@@ -112,7 +112,7 @@ def test_a_named_file_goes_before_the_variable_and_that_before_all_else(
     assert find_config(explicit="by_name.py") == project / "by_name.py"
 
 
-def test_a_named_file_that_is_not_there_is_told_with_who_named_it(
+def test_a_missing_named_file_is_reported_with_its_origin(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file(project / "dbwarden.py")

@@ -83,7 +83,7 @@ def test_address_and_login_are_what_asyncpg_takes() -> None:
     assert (parameters.user, parameters.database, parameters.password) == ("ann", "shop", "pw")
 
 
-def test_what_the_url_leaves_out_is_left_to_asyncpg() -> None:
+def test_parts_missing_in_the_url_are_left_to_asyncpg() -> None:
     assert arguments("", "") == {}
     assert arguments("", ":5433") == {"port": 5433}
 
@@ -106,7 +106,7 @@ def test_a_password_has_no_readable_repr() -> None:
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require"])
 @pytest.mark.parametrize("name", ["sslmode", "ssl"])
-def test_tls_modes_mean_to_asyncpg_what_they_mean_to_libpq(name: str, mode: str) -> None:
+def test_tls_modes_mean_the_same_to_asyncpg_and_libpq(name: str, mode: str) -> None:
     parameters = judged(arguments(f"{name}={mode}"))[1]
     assert parameters.sslmode is SSLMode.parse(mode)
 
@@ -190,12 +190,12 @@ def test_the_application_is_named_to_the_server() -> None:
 
 
 @pytest.mark.parametrize("which", ["any", "read-write", "read-only", "primary", "prefer-standby"])
-def test_asyncpg_is_told_which_server_is_wanted(which: str) -> None:
+def test_the_wanted_server_reaches_asyncpg(which: str) -> None:
     parameters = judged(arguments(f"target_session_attrs={which}", "ann@h1,h2/db"))[1]
     assert parameters.target_session_attrs.value == which
 
 
-def test_the_time_to_connect_is_in_seconds() -> None:
+def test_the_connect_timeout_is_in_seconds() -> None:
     assert arguments("connect_timeout=3")["timeout"] == 3.0
 
 
@@ -204,7 +204,7 @@ def test_kerberos_is_passed_on() -> None:
     assert (parameters.krbsrvname, parameters.gsslib) == ("pg", "sspi")
 
 
-def test_either_name_of_the_statement_cache_counts_for_both_ways_in() -> None:
+def test_both_names_of_the_statement_cache_reach_both_drivers() -> None:
     for name in ("statement_cache_size", "prepared_statement_cache_size"):
         url = parse_url(f"postgresql://h/db?{name}=0")
         assert asyncpg_arguments(url)["statement_cache_size"] == 0
@@ -225,7 +225,7 @@ def test_either_name_of_the_statement_cache_counts_for_both_ways_in() -> None:
         "sslsni=1",
     ],
 )
-def test_what_asyncpg_does_anyway_may_be_asked_for(query: str) -> None:
+def test_parameters_for_asyncpgs_own_behaviour_are_accepted(query: str) -> None:
     assert arguments(query) == arguments("")
 
 
@@ -255,7 +255,9 @@ def test_what_asyncpg_does_anyway_may_be_asked_for(query: str) -> None:
         ("sslrootcert=system&sslcert=c.pem", "sslcert cannot be combined"),
     ],
 )
-def test_what_asyncpg_cannot_do_is_refused_with_the_way_out(query: str, words: str) -> None:
+def test_parameters_without_support_in_asyncpg_are_refused_with_a_next_step(
+    query: str, words: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_url(f"postgresql://ann:hunter2@h/db?{query}")
     assert words in str(caught.value)

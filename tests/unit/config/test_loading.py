@@ -80,16 +80,14 @@ def test_a_file_is_run_once_and_again_on_request(write_config: WriteConfig, proj
     assert (project / "runs").read_text() == "xx"
 
 
-def test_a_reload_sees_what_was_edited_a_moment_ago(write_config: WriteConfig) -> None:
+def test_a_reload_sees_a_recent_edit(write_config: WriteConfig) -> None:
     write_config(ONE)
     assert load_project().names == ("primary",)
     write_config(ONE.replace("primary", "another"))
     assert load_project(reload=True).names == ("another",)
 
 
-def test_threads_that_ask_first_together_get_one_project(
-    write_config: WriteConfig, project: Path
-) -> None:
+def test_concurrent_threads_load_one_project(write_config: WriteConfig, project: Path) -> None:
     write_config("import time; time.sleep(0.05)" + COUNTED + ONE)
     start = threading.Barrier(8)
     loaded: list[Project] = []
@@ -108,9 +106,7 @@ def test_threads_that_ask_first_together_get_one_project(
     assert (project / "runs").read_text() == "x"
 
 
-async def test_tasks_that_ask_first_together_get_one_project(
-    write_config: WriteConfig, project: Path
-) -> None:
+async def test_concurrent_tasks_load_one_project(write_config: WriteConfig, project: Path) -> None:
     write_config(COUNTED + ONE)
     loaded: list[Project] = []
 
@@ -150,7 +146,7 @@ def test_a_folder_that_is_importable_already_keeps_its_place(
     assert sys.path == before
 
 
-def test_the_file_never_takes_the_packages_place(write_config: WriteConfig) -> None:
+def test_the_file_never_replaces_the_package(write_config: WriteConfig) -> None:
     write_config("import dbwarden\nassert dbwarden.database_config is database_config\n" + ONE)
     load_project()
     assert sys.modules["dbwarden"] is dbwarden
@@ -176,7 +172,7 @@ def test_a_program_without_a_file_configures_itself(project: Path) -> None:
     assert loaded.default.database_url == "sqlite:///a.db"
 
 
-def test_a_file_goes_before_what_the_program_says(write_config: WriteConfig) -> None:
+def test_a_file_takes_precedence_over_the_program(write_config: WriteConfig) -> None:
     registry.database_config(database_name="other", database_url="sqlite:///a.db")
     write_config(ONE)
     assert load_project().names == ("primary",)
@@ -194,7 +190,7 @@ def test_no_file_anywhere_says_what_to_do(project: Path) -> None:
         load_project()
 
 
-def test_problems_are_told_together_and_the_next_try_reads_the_file_again(
+def test_problems_are_reported_together_and_the_next_load_reads_again(
     write_config: WriteConfig,
 ) -> None:
     path = write_config('database_config(database_name="ui", database_url="", timeout=0)')
@@ -209,12 +205,12 @@ def test_problems_are_told_together_and_the_next_try_reads_the_file_again(
     assert load_project().names == ("primary",)
 
 
-def test_a_file_without_any_database_is_told(write_config: WriteConfig) -> None:
+def test_a_file_without_any_database_is_an_error(write_config: WriteConfig) -> None:
     write_config("")
     assert "configures no database" in str(failure())
 
 
-def test_an_exception_is_told_with_its_line_and_cause(write_config: WriteConfig) -> None:
+def test_an_exception_is_reported_with_its_line_and_cause(write_config: WriteConfig) -> None:
     path = write_config('import os\nos.environ["NO_SUCH_VARIABLE"]\n')
     error = failure()
     assert "KeyError: 'NO_SUCH_VARIABLE'" in str(error)
@@ -224,7 +220,7 @@ def test_an_exception_is_told_with_its_line_and_cause(write_config: WriteConfig)
     assert "environment variable" in str(error.next_step)
 
 
-def test_an_exception_without_words_is_told_by_its_kind(write_config: WriteConfig) -> None:
+def test_an_exception_without_a_message_is_reported_by_its_type(write_config: WriteConfig) -> None:
     write_config("raise RuntimeError")
     assert str(failure()).endswith("RuntimeError")
 
@@ -241,7 +237,7 @@ def test_an_exception_in_another_module_names_both_places(
     assert error.location.line == 2
 
 
-def test_a_missing_module_says_where_it_was_looked_for(
+def test_a_missing_module_is_reported_with_the_searched_path(
     write_config: WriteConfig, project: Path
 ) -> None:
     write_config("import no_such_module_anywhere\n")
@@ -263,7 +259,7 @@ def test_a_failed_file_leaves_nothing_behind(write_config: WriteConfig, project:
     ("text", "line"),
     [("x = [\n", 2), ("\n\n  indented\n", 4), ('x = "\\N{no}"', 2)],
 )
-def test_a_syntax_error_is_told_with_its_line(
+def test_a_syntax_error_is_reported_with_its_line(
     write_config: WriteConfig, text: str, line: int
 ) -> None:
     (write_config("")).write_text("from dbwarden import database_config\n" + text)
@@ -274,7 +270,7 @@ def test_a_syntax_error_is_told_with_its_line(
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00", b"x = 1\0"])
-def test_a_file_that_is_no_text_is_told(project: Path, raw: bytes) -> None:
+def test_a_file_that_is_no_text_is_an_error(project: Path, raw: bytes) -> None:
     (project / "dbwarden.py").write_bytes(raw)
     assert str(project / "dbwarden.py") in str(failure())
 
@@ -290,7 +286,7 @@ def test_a_syntax_error_in_an_imported_module_is_not_blamed_on_the_file(
     assert error.location.line == 2
 
 
-def test_a_file_that_cannot_be_read_is_told(
+def test_an_unreadable_file_is_reported(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_config(ONE)
@@ -303,7 +299,7 @@ def test_a_file_that_cannot_be_read_is_told(
     assert str(failure(path)) == f"{path}: the file cannot be read: Permission denied"
 
 
-def test_a_file_that_asks_for_its_own_project_is_told(write_config: WriteConfig) -> None:
+def test_a_file_that_loads_its_own_project_is_an_error(write_config: WriteConfig) -> None:
     write_config("import dbwarden\ndbwarden.load_project()\n" + ONE)
     error = failure()
     assert "being loaded already" in str(error)
@@ -362,12 +358,12 @@ def test_without_a_default_a_command_must_name_a_database(three: Project) -> Non
     assert "--all" in str(caught.value.next_step)
 
 
-def test_all_and_single_ones_exclude_each_other(three: Project) -> None:
+def test_all_and_single_names_exclude_each_other(three: Project) -> None:
     with pytest.raises(UsageError, match="at the same time"):
         three.select(["primary"], all_databases=True)
 
 
-def test_an_unknown_name_is_told_with_the_known_ones(three: Project) -> None:
+def test_an_unknown_name_is_reported_with_the_known_ones(three: Project) -> None:
     assert three.database("primary").database_name == "primary"
     with pytest.raises(UnknownDatabase, match="did you mean 'primary'") as caught:
         three.database("primry")
@@ -376,7 +372,7 @@ def test_an_unknown_name_is_told_with_the_known_ones(three: Project) -> None:
         three.select(["primary", "other_*"])
 
 
-def test_of_many_databases_not_all_are_listed(write_config: WriteConfig) -> None:
+def test_a_long_list_of_databases_is_shortened(write_config: WriteConfig) -> None:
     write_config("""
         for number in range(30):
             database_config(database_name=f"db_{number}", database_url=f"sqlite:///{number}.db")

@@ -56,7 +56,7 @@ async def test_a_url_is_resolved_from_the_projects_folder() -> None:
     assert url.file == ROOT / "a.db"
 
 
-async def test_a_plain_function_is_asked_anew_in_a_worker_thread() -> None:
+async def test_a_plain_function_is_called_again_in_a_worker_thread() -> None:
     threads = []
 
     def give() -> str:
@@ -73,12 +73,12 @@ async def test_an_async_function_is_awaited(give: Any) -> None:
     assert (await config(database_url=give).resolve_url()).password == "hunter2"
 
 
-async def test_a_function_may_give_a_sqlalchemy_url() -> None:
+async def test_a_function_may_return_a_sqlalchemy_url() -> None:
     url = await config(database_url=lambda: sqlalchemy.make_url(SECRET)).resolve_url()
     assert url.password == "hunter2"
 
 
-async def test_a_function_that_waits_for_ever_is_left_when_time_is_over() -> None:
+async def test_a_function_that_waits_forever_times_out() -> None:
     waiting = threading.Event()
     database = config(database_url=waiting.wait)
     try:
@@ -89,7 +89,7 @@ async def test_a_function_that_waits_for_ever_is_left_when_time_is_over() -> Non
         waiting.set()
 
 
-async def test_migrations_go_the_direct_way_where_there_is_one() -> None:
+async def test_migrations_use_the_migration_url() -> None:
     pooled = config(migration_url="postgresql://direct/shop")
     assert (await pooled.resolve_url(migrating=True)).hosts == (("direct", None),)
     assert (await pooled.resolve_url()).hosts == (("h", None),)
@@ -107,7 +107,7 @@ async def test_a_failing_function_is_named_with_its_database() -> None:
     assert isinstance(caught.value.__cause__, LookupError)
 
 
-async def test_a_failing_function_tells_no_password() -> None:
+async def test_a_failing_function_shows_no_password() -> None:
     def get_url() -> str:
         raise LookupError(f"cannot use {SECRET}")
 
@@ -125,7 +125,7 @@ async def test_a_failing_function_tells_no_password() -> None:
         ("postgresql://ann:hunter2@h:x/db", "database_url: the port is not a number"),
     ],
 )
-async def test_a_function_that_gives_nonsense_is_told_without_password(
+async def test_an_invalid_url_of_a_function_is_reported_without_password(
     given: Any, words: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -142,7 +142,7 @@ def test_the_server_groups_databases_that_share_connections() -> None:
     assert config(database_url=give_secret).server == "server of primary"
 
 
-def test_a_url_that_a_function_gives_is_shown_by_its_name() -> None:
+def test_a_function_as_url_is_shown_by_its_name() -> None:
     assert config(database_url=give_secret).display_url == f"<given by {__name__}.give_secret()>"
     assert config(database_url=give_secret).url is None
     assert config(database_url="nonsense").display_url == "<not a usable URL>"
@@ -163,7 +163,7 @@ def test_functions_are_named_as_their_author_knows_them() -> None:
 # -- development --------------------------------------------------------------------------------
 
 
-def test_the_development_twin_has_its_own_url_and_no_other_way_in() -> None:
+def test_the_development_database_has_only_its_own_url() -> None:
     twin = config(
         dev_database_url="postgresql://dev/shop", migration_url="postgresql://direct/shop"
     ).for_dev()
@@ -174,20 +174,20 @@ def test_the_development_twin_has_its_own_url_and_no_other_way_in() -> None:
     assert twin.for_dev() is twin
 
 
-def test_without_a_development_url_there_is_no_twin() -> None:
+def test_without_a_development_url_there_is_no_development_database() -> None:
     with pytest.raises(ConfigurationError, match="no development database") as caught:
         config().for_dev()
     assert "dev_database_url" in str(caught.value.next_step)
 
 
-def test_a_development_database_of_another_kind_is_refused_with_the_way_out() -> None:
+def test_a_development_database_of_another_kind_is_refused_with_a_next_step() -> None:
     other = config(dev_database_type="sqlite", dev_database_url="sqlite:///dev.db")
     with pytest.raises(ConfigurationError, match="cannot run the SQL of a postgresql") as caught:
         other.for_dev()
     assert "dev_database_url='embedded'" in str(caught.value.next_step)
 
 
-async def test_the_embedded_server_is_asked_for_when_connecting(tmp_path: Path) -> None:
+async def test_the_embedded_server_starts_on_connect(tmp_path: Path) -> None:
     twin = config(dev_database_url="embedded", root=tmp_path).for_dev()
     with pytest.raises(ConnectError, match="development server does not run") as caught:
         await twin.resolve_url()

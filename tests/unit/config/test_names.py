@@ -4,7 +4,7 @@ from dbwarden.config.names import LONGEST, RESERVED, closest, did_you_mean, prob
 
 
 @pytest.mark.parametrize("name", ["primary", "a", "db2", "tenant_01", "a_b_c", "x" * LONGEST])
-def test_a_plain_name_is_good(name: str) -> None:
+def test_a_plain_name_is_valid(name: str) -> None:
     assert problem_of_name(name) is None
 
 

@@ -28,12 +28,12 @@ def test_an_id_that_could_mean_something_else_is_refused_and_named(bad: str) -> 
 
 
 @pytest.mark.parametrize("bad", INJECTIONS)
-def test_no_id_pattern_lets_such_an_id_in(bad: str) -> None:
+def test_no_id_pattern_accepts_such_an_id(bad: str) -> None:
     assert repr(bad) in problems(family(tenants=[bad], id_pattern="(?s).*"))
 
 
 @pytest.mark.parametrize("bad", INJECTIONS)
-async def test_such_a_name_is_no_database_even_to_make(bad: str) -> None:
+async def test_an_invalid_tenant_name_cannot_be_created(bad: str) -> None:
     loaded = project(family())
     for call in (loaded.database, lambda name: loaded.database(name, unlisted=True)):
         with pytest.raises(UnknownDatabase):
@@ -43,7 +43,7 @@ async def test_such_a_name_is_no_database_even_to_make(bad: str) -> None:
 
 
 @given(st.text(max_size=70))
-def test_whatever_an_id_is_it_changes_nothing_but_the_databases_name(text: str) -> None:
+def test_any_id_changes_only_the_database_name(text: str) -> None:
     pattern = only(project(family())).pattern
     if pattern.problem_of(text) is None:
         url = parse_url(PG.replace("{tenant_id}", text))
@@ -58,7 +58,7 @@ def test_several_bad_ids_are_named_and_the_rest_counted() -> None:
     assert "and 3 more" in told
 
 
-def test_an_id_is_there_once() -> None:
+def test_an_id_is_listed_once() -> None:
     assert "'a' is there twice" in problems(family(tenants=["a", "a"]))
     assert "differ in case only" in problems(family(tenants=["Ab", "aB"], id_pattern="[A-Za-z]+"))
 
@@ -76,7 +76,7 @@ def test_ids_may_be_narrowed_or_widened() -> None:
     assert r"it does not match id_pattern='\\d+'" in told
 
 
-def test_no_name_is_so_long_that_postgresql_would_cut_it() -> None:
+def test_no_database_name_exceeds_63_bytes() -> None:
     loaded = project(family(tenants=["a" * 56]))
     assert len(loaded.names[0]) == 63
     assert "more than 56 characters" in problems(family(tenants=["a" * 57]))
@@ -132,15 +132,13 @@ def test_an_id_does_not_make_a_reserved_name() -> None:
         ({"ledger_schema": "x", "database_url": SQLITE}, "ledger_schema: SQLite has no"),
     ],
 )
-def test_what_is_wrong_is_told_by_the_names_that_the_user_wrote(
-    options: dict[str, Any], words: str
-) -> None:
+def test_problems_use_the_names_of_the_declaration(options: dict[str, Any], words: str) -> None:
     told = problems(family(**options))
     assert words in told
     assert "tenant0id" not in told
 
 
-def test_an_option_of_tenants_is_none_of_a_database() -> None:
+def test_an_option_of_tenants_is_refused_for_a_database() -> None:
     told = problems(single("primary", tenants=["a"]))
     assert "primary.tenants: there is no such option of database_config" in told
 
@@ -171,7 +169,9 @@ def test_an_option_of_tenants_is_none_of_a_database() -> None:
         ),
     ],
 )
-def test_tenants_and_other_databases_are_told_apart(others: list[Declaration], words: str) -> None:
+def test_tenants_and_other_databases_must_not_collide(
+    others: list[Declaration], words: str
+) -> None:
     told = problems(family(), *others)
     assert words in told
     assert "tenant0id" not in told
@@ -182,7 +182,7 @@ def test_the_template_database_of_the_tenants_may_be_configured_too() -> None:
     assert loaded.names == ("tenant_a", "tenant_b", "template")
 
 
-async def test_a_list_that_takes_another_databases_place_is_refused_when_it_is_given() -> None:
+async def test_a_list_with_the_database_of_another_is_refused() -> None:
     loaded = project(
         family(tenants=lambda: ["a", "template"]),
         single("template", database_url="postgresql://h/tenant_template"),
@@ -193,7 +193,7 @@ async def test_a_list_that_takes_another_databases_place_is_refused_when_it_is_g
         loaded.database("tenant_template", unlisted=True)
 
 
-def test_families_with_different_ends_are_told_apart() -> None:
+def test_families_with_different_suffixes_do_not_overlap() -> None:
     other = family(name="{tenant_id}_shop", database_url=SQLITE)
     told = problems(family(), other)  # tenant_x_shop could be either's
     assert "its names may be those of" in told

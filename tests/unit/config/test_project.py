@@ -23,7 +23,7 @@ def test_patterns_and_all_take_tenants_too() -> None:
     assert chosen(loaded, DatabaseHandle("primary")) == ["primary"]
 
 
-def test_a_pattern_that_fits_no_tenant_is_a_mistake_unless_there_is_none() -> None:
+def test_a_pattern_without_a_match_is_an_error_unless_there_are_no_tenants() -> None:
     with pytest.raises(UnknownDatabase):
         chosen(project(family()), "tenant_x*")
     nobody = project(single("primary"), family(tenants=[]))
@@ -32,7 +32,7 @@ def test_a_pattern_that_fits_no_tenant_is_a_mistake_unless_there_is_none() -> No
         chosen(nobody, "shop_*")
 
 
-def test_a_tenant_that_is_not_listed_yet_can_be_named_where_that_is_meant() -> None:
+def test_an_unlisted_tenant_can_be_named_where_allowed() -> None:
     loaded = project(family())
     with pytest.raises(UnknownDatabase, match="'tenant_new'") as caught:
         chosen(loaded, "tenant_new")
@@ -41,14 +41,14 @@ def test_a_tenant_that_is_not_listed_yet_can_be_named_where_that_is_meant() -> N
     assert chosen(loaded, "tenant_a", unlisted=True) == ["tenant_a"]
 
 
-async def test_who_is_unknown_before_anybody_asked_is_told_so() -> None:
+async def test_an_unknown_tenant_is_reported_before_the_list_is_read() -> None:
     loaded = project(family(tenants=Tenants("a").plain))
     with pytest.raises(UnknownDatabase) as caught:
         loaded.database("tenant_a")
     assert "was not asked for yet" in str(caught.value.next_step)
 
 
-def test_a_name_that_cannot_be_a_tenants_is_told_why() -> None:
+def test_an_impossible_tenant_name_is_refused_with_the_reason() -> None:
     with pytest.raises(UnknownDatabase, match="an id has small letters"):
         project(family()).database("tenant_Acme")
     with pytest.raises(UnknownDatabase, match="did you mean 'primary'"):

@@ -30,7 +30,7 @@ def test_a_file_uri_is_opened_with_its_parameters(tmp_path: Path) -> None:
         read_only.execute("CREATE TABLE u (x)")
 
 
-def test_a_file_uri_without_parameters_is_one_too(tmp_path: Path) -> None:
+def test_a_file_uri_without_parameters_is_opened(tmp_path: Path) -> None:
     assert sqlite_arguments(parse_url("sqlite:///file:a.db?uri=true", root=tmp_path)) == {
         "database": f"file:{tmp_path}/a.db",
         "uri": True,

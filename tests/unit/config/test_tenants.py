@@ -44,7 +44,7 @@ def test_each_tenant_has_a_database_of_its_own_and_shares_the_migrations() -> No
         ("t{tenant_id}", "t"),
     ],
 )
-def test_files_are_named_after_the_pattern_without_the_id(name: str, files: str) -> None:
+def test_files_take_the_name_of_the_pattern_without_the_id(name: str, files: str) -> None:
     loaded = project(family(name=name))
     assert only(loaded).name == files
     assert loaded.databases[0].migrations_dir == ROOT / "migrations" / files
@@ -77,7 +77,7 @@ def test_a_pattern_may_give_each_tenant_a_namespace_of_one_database() -> None:
     assert config.url is not None and config.url.search_path == "tenant_a"
 
 
-def test_a_database_beside_tenants_is_not_the_default_by_itself() -> None:
+def test_a_database_next_to_tenants_is_not_the_default() -> None:
     loaded = project(single("primary"), family())
     with pytest.raises(UsageError) as caught:
         _ = loaded.default
@@ -102,7 +102,7 @@ def test_tenant_databases_is_importable_and_loads_from_the_file(
 
 
 @pytest.mark.usefixtures("project")
-async def test_a_program_without_a_file_asks_once_too() -> None:
+async def test_a_program_without_a_file_calls_the_list_function_once() -> None:
     asked: list[int] = []
 
     def who() -> list[str]:
@@ -134,7 +134,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", ["plain", "slow"])
-async def test_a_function_is_asked_when_somebody_needs_the_list_and_once(kind: str) -> None:
+async def test_the_list_function_is_called_once_when_it_is_needed(kind: str) -> None:
     source = Tenants("a", "b")
     loaded = project(single("primary"), family(tenants=getattr(source, kind)))
     assert list(loaded.names) == ["primary"]
@@ -150,7 +150,7 @@ async def test_a_function_is_asked_when_somebody_needs_the_list_and_once(kind: s
     assert source.asked == 1
 
 
-async def test_all_who_ask_at_the_same_time_get_one_answer() -> None:
+async def test_concurrent_callers_share_one_call() -> None:
     source = Tenants("a")
     loaded = project(family(tenants=source.slow))
     async with anyio.create_task_group() as group:
@@ -159,7 +159,7 @@ async def test_all_who_ask_at_the_same_time_get_one_answer() -> None:
     assert source.asked == 1
 
 
-async def test_one_tenant_is_found_without_making_the_others() -> None:
+async def test_one_tenant_is_found_without_creating_the_others() -> None:
     loaded = project(family(tenants=Tenants(*map(str, range(1000))).plain))
     config = await loaded.find("tenant_42")
     assert config.database_name == "tenant_42"
@@ -168,7 +168,7 @@ async def test_one_tenant_is_found_without_making_the_others() -> None:
     assert configs is not None and [name for name, made in configs.items() if made] == ["42"]
 
 
-async def test_a_new_tenant_is_known_at_once_and_strangers_cost_a_question_a_second(
+async def test_a_new_tenant_is_found_at_once_and_unknown_ids_ask_once_a_second(
     clock: list[float],
 ) -> None:
     source = Tenants("a")
@@ -189,7 +189,7 @@ async def test_a_new_tenant_is_known_at_once_and_strangers_cost_a_question_a_sec
     assert source.asked == 3
 
 
-async def test_an_old_list_is_asked_for_again(clock: list[float]) -> None:
+async def test_an_old_list_is_refreshed(clock: list[float]) -> None:
     source = Tenants("a", "gone")
     loaded = project(family(tenants=source.plain, refresh_after=60))
     await loaded.find("tenant_gone")
@@ -203,7 +203,7 @@ async def test_an_old_list_is_asked_for_again(clock: list[float]) -> None:
     assert (loaded.names, source.asked) == (("tenant_a",), 2)
 
 
-async def test_a_list_can_be_kept_for_good_and_refreshed_by_hand(clock: list[float]) -> None:
+async def test_a_list_can_be_kept_forever_and_refreshed_on_demand(clock: list[float]) -> None:
     source = Tenants("a")
     loaded = project(family(tenants=source.plain, refresh_after=None))
     await loaded.expand(all_databases=True)
@@ -215,7 +215,7 @@ async def test_a_list_can_be_kept_for_good_and_refreshed_by_hand(clock: list[flo
     assert (loaded.names, source.asked) == (("tenant_a", "tenant_b"), 2)
 
 
-async def test_a_list_that_cannot_be_had_again_stays_and_the_log_says_so(
+async def test_a_failed_refresh_keeps_the_list_and_is_logged(
     clock: list[float],
 ) -> None:
     source = Tenants("a")
@@ -235,7 +235,7 @@ async def test_a_list_that_cannot_be_had_again_stays_and_the_log_says_so(
     assert loaded.names == ("tenant_a",)
 
 
-async def test_a_list_that_cannot_be_had_is_an_error_with_the_functions_name(
+async def test_a_failed_first_list_is_an_error_with_the_functions_name(
     clock: list[float],
 ) -> None:
     source = Tenants()
@@ -254,7 +254,7 @@ async def test_a_list_that_cannot_be_had_is_an_error_with_the_functions_name(
     assert (await loaded.find("tenant_a")).database_name == "tenant_a"
 
 
-async def test_a_function_that_hangs_is_given_up_within_the_time_limit() -> None:
+async def test_a_hanging_function_is_abandoned_after_the_time_limit() -> None:
     loaded = project(family(tenants=Tenants().forever, timeout=0.01))
     with pytest.raises(ConnectError, match=r"it did not end within 0\.01 s"):
         await loaded.expand(all_databases=True)

@@ -16,20 +16,20 @@ pytestmark = pytest.mark.anyio
 WORD = contextvars.ContextVar("WORD", default="nothing")
 
 
-async def test_nobody_waits_for_its_thread_when_the_process_ends() -> None:
+async def test_the_process_ends_without_waiting_for_the_thread() -> None:
     thread = await in_own_thread(threading.current_thread)
 
     assert thread.daemon
     assert thread is not threading.current_thread()
 
 
-async def test_what_is_known_in_the_task_is_known_there() -> None:
+async def test_context_variables_reach_the_thread() -> None:
     WORD.set("something")
 
     assert await in_own_thread(WORD.get) == "something"
 
 
-async def test_what_it_raises_is_raised_where_it_is_awaited() -> None:
+async def test_an_exception_of_the_thread_reaches_the_awaiting_task() -> None:
     def fail() -> None:
         raise LookupError("gone")
 

@@ -67,7 +67,7 @@ def test_hosts_are_names_addresses_and_socket_folders(
     assert parse_url(text).hosts == hosts
 
 
-def test_user_password_and_database_may_stand_in_the_query_and_then_count() -> None:
+def test_user_password_and_database_of_the_query_take_precedence() -> None:
     url = parse_url("postgresql://x:y@h/z?user=ann&password=s%26t&dbname=shop")
     assert (url.user, url.password, url.database) == ("ann", Secret("s&t"), "shop")
     assert url.query == ()
@@ -188,7 +188,7 @@ def test_blanks_around_a_url_do_not_count() -> None:
         ("sqlite:///app.db?timeout=1&timeout=2", "given twice"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_its_reason(url: object, words: str) -> None:
+def test_an_unusable_url_is_refused_with_the_reason(url: object, words: str) -> None:
     assert words in problem_of(url)
 
 
@@ -201,7 +201,7 @@ MARK = "hunter2"
     before=st.text(alphabet=":/@?#%&=[],+ a1", max_size=5),
     after=st.text(alphabet=":/@?#%&=[],+ a1", max_size=5),
 )
-def test_a_password_never_shows_however_it_is_written(before: str, after: str) -> None:
+def test_a_password_is_masked_in_every_spelling(before: str, after: str) -> None:
     text = f"postgresql://user:{before}{MARK}{after}@host/db"
     try:
         url = parse_url(text)
@@ -222,7 +222,7 @@ def test_the_passphrase_of_a_key_does_not_show() -> None:
     assert MARK not in repr(url)
 
 
-def test_the_url_that_people_see_has_no_driver_and_no_password() -> None:
+def test_the_displayed_url_has_no_driver_and_no_password() -> None:
     assert str(parse_url("postgres+psycopg2://ann:x@h1:1,[::1]:2/a%20b")) == (
         "postgresql://ann:***@h1:1,[::1]:2/a%20b"
     )
@@ -261,7 +261,9 @@ def test_a_rendered_sqlite_url_reads_as_the_same_file(name: str) -> None:
 
 
 @given(user=names, password=names, database=names)
-def test_sqlalchemy_reads_a_rendered_url_as_we_do(user: str, password: str, database: str) -> None:
+def test_sqlalchemy_reads_a_rendered_url_in_the_same_way(
+    user: str, password: str, database: str
+) -> None:
     url = DatabaseURL(
         dialect="postgresql",
         user=user,
@@ -366,16 +368,16 @@ def test_databases_of_one_server_share_its_key(text: str, server: str) -> None:
         "DB_PASSWORD: hunter2",
     ],
 )
-def test_passwords_in_the_words_of_others_are_taken_out(text: str) -> None:
+def test_passwords_in_texts_of_drivers_are_masked(text: str) -> None:
     assert MARK not in redact(text)
 
 
-def test_harmless_words_of_others_stay_as_they_are() -> None:
+def test_harmless_texts_of_drivers_stay_unchanged() -> None:
     text = 'password authentication failed for user "ann" at postgresql://ann@h/db'
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("text", ["${SHOP_URL}", "$SHOP_URL", "{SHOP_URL}", "{env:SHOP_URL}"])
-def test_a_variable_that_another_tool_would_fill_in_is_told_of_os_environ(text: str) -> None:
+def test_a_placeholder_of_another_tool_suggests_os_environ(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r'write os\.environ\["SHOP_URL"\]'):
         parse_url(text)

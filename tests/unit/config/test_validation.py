@@ -89,7 +89,7 @@ def test_every_option_is_typed_checked_and_kept() -> None:
     }
 
 
-def test_tenants_have_the_options_that_the_table_says() -> None:
+def test_tenants_have_the_options_of_the_table() -> None:
     options = set(typing.get_type_hints(TenantOptions))
     assert options - set(TENANT_OPTIONS) == {
         option.name for option in OPTIONS.values() if option.tenants
@@ -155,7 +155,7 @@ def test_every_option_reaches_the_configuration() -> None:
         assert getattr(config, name) == value, name
 
 
-def test_none_means_left_out_where_it_may_come_from_the_environment() -> None:
+def test_none_means_left_out_for_options_of_the_environment() -> None:
     assert good(GOOD) == good(
         {
             **GOOD,
@@ -171,7 +171,7 @@ def test_none_means_left_out_where_it_may_come_from_the_environment() -> None:
     )
 
 
-def test_a_development_type_without_url_is_no_problem_until_it_is_asked_for() -> None:
+def test_a_development_type_without_url_is_refused_only_when_used() -> None:
     (config,) = good({**GOOD, "dev_database_type": "postgresql", "dev_database_url": None})
     assert config.dev_database_url is None
 
@@ -182,7 +182,7 @@ def test_the_only_database_that_is_no_replica_is_the_default() -> None:
     assert not replica.default
 
 
-def test_of_several_databases_none_need_be_the_default() -> None:
+def test_several_databases_need_no_default() -> None:
     assert [config.default for config in good(database("a"), database("b"))] == [False, False]
     assert [config.default for config in good(database("a"), database("b", default=True))] == [
         False,
@@ -190,7 +190,7 @@ def test_of_several_databases_none_need_be_the_default() -> None:
     ]
 
 
-def test_a_replica_has_the_migrations_the_ledger_and_the_development_of_its_primary() -> None:
+def test_a_replica_takes_migrations_history_and_development_from_its_primary() -> None:
     shared = {
         "migrations_dir": "sql",
         "ledger_table": "ledger",
@@ -210,7 +210,7 @@ def test_a_replica_may_share_target_and_folder_with_its_primary() -> None:
     assert len(good(primary, replica)) == 2
 
 
-def test_the_time_to_connect_may_stand_in_the_url() -> None:
+def test_the_connect_timeout_may_come_from_the_url() -> None:
     (config,) = good({**GOOD, "database_url": "postgresql://h/db?connect_timeout=3"})
     assert config.connect_timeout == 3.0
     (config,) = good(
@@ -239,7 +239,7 @@ def test_databases_in_memory_are_all_different() -> None:
     assert good(database("a", database_url="sqlite://"), database("b", database_url="sqlite://"))
 
 
-def test_the_embedded_server_and_automatic_scratch_are_words_not_urls() -> None:
+def test_the_embedded_server_and_automatic_scratch_are_keywords() -> None:
     (config,) = good({**GOOD, "dev_database_url": "embedded", "scratch": "auto"})
     assert config.dev_database_url == "embedded"
     assert config.dev_database_type is None
@@ -248,7 +248,7 @@ def test_the_embedded_server_and_automatic_scratch_are_words_not_urls() -> None:
 # -- wrong --------------------------------------------------------------------------------------
 
 
-def test_every_problem_of_every_database_is_told_at_once_with_its_place() -> None:
+def test_all_problems_of_all_databases_are_reported_with_their_places() -> None:
     found = problems(
         database("primary", default=True, timeout="60"),
         database("ui", databse_type="sqlite", default=True),
@@ -330,7 +330,7 @@ def test_a_problem_outside_the_project_shows_the_whole_path() -> None:
     assert all(problem.endswith("(/else/x.py:3)") for problem in found)
 
 
-def test_a_function_needs_a_type_beside_it() -> None:
+def test_a_function_needs_a_type_next_to_it() -> None:
     (found,) = problems({"database_name": "primary", "database_url": lambda: "sqlite://"})
     assert found.startswith("primary.database_type: is missing")
 
@@ -346,7 +346,7 @@ def test_sqlite_has_no_namespace_and_no_embedded_server() -> None:
     assert "the embedded server is for PostgreSQL" in second
 
 
-def test_two_times_to_connect_contradict_each_other() -> None:
+def test_two_connect_timeouts_contradict_each_other() -> None:
     url = "postgresql://h/db?connect_timeout=3"
     (found,) = problems({**GOOD, "database_url": url, "connect_timeout": 4})
     assert "database_url: connect_timeout is 3 in the URL and 4 for the database" in found
@@ -363,7 +363,7 @@ def test_a_name_is_given_once() -> None:
     assert "a.database_name: 'a' is configured already, on line 1 (dbwarden.py:2)" in found
 
 
-def test_two_databases_that_are_one_target_are_told() -> None:
+def test_two_databases_with_one_target_are_an_error() -> None:
     (found,) = problems(
         database("a", database_url="postgresql://ann:hunter2@localhost/db"),
         database("b", database_url="postgres://127.0.0.1:5432/db", ledger_schema="public"),
@@ -373,21 +373,21 @@ def test_two_databases_that_are_one_target_are_told() -> None:
     assert "ledger_schema" in found
 
 
-def test_two_development_databases_that_are_one_target_are_told() -> None:
+def test_two_development_databases_with_one_target_are_an_error() -> None:
     dev = {"dev_database_url": "sqlite:///dev.db"}
     (found,) = problems(database("a", **dev), database("b", **dev))
     assert found.startswith("b.dev_database_url: is the same database as 'a'")
     assert "replica_of" not in found
 
 
-def test_two_databases_with_one_folder_are_told() -> None:
+def test_two_databases_with_one_folder_are_an_error() -> None:
     (found,) = problems(
         database("a", migrations_dir="sql"), database("b", migrations_dir="./x/../sql")
     )
     assert found.startswith("b.migrations_dir: is the folder of 'a' already")
 
 
-def test_a_default_folder_can_be_taken_too() -> None:
+def test_a_default_folder_can_collide_too() -> None:
     (found,) = problems(database("a"), database("b", migrations_dir="migrations/a"))
     assert "migrations_dir: is the folder of" in found
 
@@ -408,7 +408,7 @@ def test_a_replica_cannot_be_the_default() -> None:
     assert "b.default: a replica takes no migrations" in found
 
 
-def test_a_replica_of_an_unusable_primary_is_no_second_problem() -> None:
+def test_a_replica_of_an_invalid_primary_is_not_a_second_problem() -> None:
     (found,) = problems(database("a", database_url="nonsense"), database("b", replica_of="a"))
     assert found.startswith("a.database_url")
 
@@ -436,7 +436,7 @@ def test_the_handle_is_the_name() -> None:
     assert (handle, handle.database_name) == ("primary", "primary")
 
 
-def test_a_misspelt_word_is_told_with_the_words_that_there_are() -> None:
+def test_a_misspelled_word_is_reported_with_the_accepted_words() -> None:
     scratch, dev = problems(database("a", scratch="embeded"), database("b", dev_database_url="em"))
     assert "; or say 'auto' or 'embedded'; did you mean 'embedded'?" in scratch
     assert "sqlite:///; or say 'embedded' (" in dev

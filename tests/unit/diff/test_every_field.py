@@ -404,14 +404,14 @@ def test_no_field_is_forgotten() -> None:
         assert named - tested == set() or named - tested <= {"Identity.options"}
 
 
-def test_every_kind_of_thing_of_a_schema_is_here() -> None:
+def test_every_object_kind_of_a_schema_is_tried() -> None:
     apart = {"dialect", "default_namespace", "server_version", "tables"}
     apart |= {"dependencies", "existing_grants", "broken"}
 
     assert {field.name for field in fields(Schema)} - apart == set(THINGS)
 
 
-def test_what_cannot_be_changed_is_an_error_that_names_it() -> None:
+def test_an_unsupported_change_is_an_error_that_names_the_object() -> None:
     cast = Schema(others=(Other(kind="cast", name=QualifiedName(None, "a AS b")),))
 
     for current, desired in ((Schema(), cast), (cast, Schema())):

@@ -40,28 +40,28 @@ def test_the_smallest_priority_comes_first_where_nothing_else_decides() -> None:
     assert sort(graph([(3, 0)], [])) == ([1, 2, 3, 0, 4, 5, 6, 7], [])
 
 
-def test_wishes_are_granted_where_they_run_in_no_circle() -> None:
+def test_soft_edges_outside_cycles_are_kept() -> None:
     assert sort(graph([], [(7, 0)]))[0] == [1, 2, 3, 4, 5, 6, 7, 0]
 
 
-def test_of_a_circle_of_wishes_as_few_as_possible_are_broken() -> None:
+def test_as_few_soft_edges_as_possible_are_broken_in_a_cycle() -> None:
     order, circle = sort(graph([], [(0, 1), (1, 0)]))
 
     assert (sorted(order), circle) == (list(range(8)), [])
 
 
-def test_a_circle_of_hard_edges_is_named() -> None:
+def test_a_cycle_of_hard_edges_is_named() -> None:
     assert sort(graph([(0, 1), (1, 2), (2, 1)], [])) == ([0, 3, 4, 5, 6, 7], [1, 2])
 
 
-def test_what_stands_behind_a_circle_of_wishes_waits_for_it() -> None:
+def test_nodes_after_a_cycle_of_soft_edges_wait_for_it() -> None:
     order, _ = sort(graph([], [(6, 7), (7, 6), (5, 6), (7, 0), (0, 1)]))
 
     assert order == [2, 3, 4, 5, 6, 7, 0, 1]
 
 
 @given(EDGES)
-def test_only_wishes_inside_circles_are_broken(wishes: list[tuple[int, int]]) -> None:
+def test_only_soft_edges_inside_cycles_are_broken(wishes: list[tuple[int, int]]) -> None:
     order, _ = sort(graph([], wishes))
     reach = [{node} for node in range(8)]
     for _ in range(8):

@@ -11,7 +11,7 @@ from dbwarden.schema import (
 )
 
 
-def test_things_that_need_one_another_are_an_error_that_names_them() -> None:
+def test_objects_that_need_each_other_are_an_error_that_names_them() -> None:
     views = [View(name=QualifiedName("public", name), definition="SELECT 1") for name in "vw"]
     one, other = views[0].ref, views[1].ref
     desired = Schema(views=tuple(views), dependencies=((one, other), (other, one)))

@@ -170,7 +170,7 @@ def test_an_index_is_renamed_in_its_table_or_materialized_view_of_that_namespace
     assert there.table(tables[-1].name) == tables[-1]
 
 
-def test_names_that_go_round_through_three_tables_cost_one_more_rename() -> None:
+def test_a_cycle_of_three_names_needs_one_temporary_name() -> None:
     def schema(*names: str) -> Schema:
         tables = tuple(
             Table(

@@ -5,7 +5,7 @@ from dbwarden.diff.statements import PlannedStatement, merge_statements
 from dbwarden.schema import Column, QualifiedName
 
 
-def test_statements_that_begin_alike_are_one_where_they_may_be() -> None:
+def test_statements_of_one_table_are_merged_where_allowed() -> None:
     change = AddColumn(
         table=QualifiedName("public", "users"), column=Column(name="nick", type="text")
     )

@@ -25,7 +25,7 @@ from dbwarden.schema import (
         ObjectKind.COLUMN,
     ],
 )
-def test_a_user_that_the_schema_does_not_know_is_left_alone(kind: ObjectKind) -> None:
+def test_an_unknown_dependent_is_left_alone(kind: ObjectKind) -> None:
     part = None if kind in (ObjectKind.INDEX, ObjectKind.VIEW) else "unknown"
     routine = Routine(
         name=QualifiedName("public", "f"),

@@ -23,7 +23,7 @@ T = QualifiedName("public", "t")
 A = Column(name="a", type="integer")
 
 
-def test_a_column_leaves_the_domain_that_goes() -> None:
+def test_a_column_leaves_a_dropped_domain() -> None:
     domain = Domain(name=QualifiedName("public", "age"), type="integer")
     used = Table(name=T, columns=(replace(A, type="age"),))
     needs = ((used.column_ref("a"), domain.ref),)

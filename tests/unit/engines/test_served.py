@@ -10,7 +10,7 @@ def served(users: int) -> Served:
     return Served(config=nothing, engine=nothing, url=None, users=users)
 
 
-def test_unused_engines_are_closed_oldest_first_and_used_ones_never() -> None:
+def test_unused_engines_are_closed_oldest_first() -> None:
     oldest, used, newer = served(0), served(1), served(0)
     everybody = (oldest, used, newer)
     assert closable(everybody, 1) == (oldest,)

@@ -25,7 +25,7 @@ from dbwarden.operations.check import Finding
         (Startup(), "missing", None, False),
     ],
 )
-def test_which_findings_keep_an_application_from_starting(
+def test_findings_keep_an_application_from_starting_by_their_kind(
     startup: Startup, code: str, replica: str | None, starts: bool
 ) -> None:
     class Config:

@@ -16,7 +16,7 @@ from dbwarden.operations.health import Health, HealthStatus
         ("error", 2, 5, "error"),
     ],
 )
-def test_only_the_illness_of_all_tenants_degrades(
+def test_only_the_failure_of_all_checked_tenants_degrades(
     own: HealthStatus, error: int, total: int | None, status: str
 ) -> None:
     tenants = TenantsHealth(

@@ -28,7 +28,7 @@ def test_a_field_names_its_header() -> None:
 
 
 @pytest.mark.parametrize("tenant_id", [None, "", "..", "a/b", "a b", "-a", "a\n", "x" * 64, "{x}"])
-def test_nonsense_is_no_tenant(tenant_id: str | None) -> None:
+def test_an_invalid_id_is_no_tenant(tenant_id: str | None) -> None:
     assert name_of_tenant("t_{x}", "x", tenant_id) is None
 
 

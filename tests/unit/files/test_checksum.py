@@ -10,7 +10,7 @@ BLANKS = st.sampled_from(["", " ", "\t", "  \r", "\r", "\f"])
 
 
 @given(st.lists(st.tuples(st.text("aß'-;/*$", max_size=5), BLANKS, BLANKS), max_size=6))
-def test_the_checksum_heeds_neither_line_ends_nor_trailing_blanks(
+def test_the_checksum_ignores_line_ends_and_trailing_blanks(
     lines: list[tuple[str, str, str]],
 ) -> None:
     one = "\n".join(text + blanks for text, blanks, _ in lines)
@@ -22,7 +22,7 @@ def test_the_checksum_heeds_neither_line_ends_nor_trailing_blanks(
 @example("a b", "ab")
 @example("a\n\nb", "a\nb")
 @example(" a", "a")
-def test_the_checksum_heeds_everything_else(one: str, other: str) -> None:
+def test_the_checksum_changes_with_every_other_character(one: str, other: str) -> None:
     def meaning(text: str) -> str:
         return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 

@@ -82,7 +82,7 @@ def test_a_database_name_may_hold_underscores(tmp_path: Path) -> None:
     assert (found.version, found.name) == (1, "a")
 
 
-def test_other_files_are_none_of_ours(folder: Path, write: Write) -> None:
+def test_other_files_are_ignored(folder: Path, write: Write) -> None:
     for name in ("README.md", ".gitkeep", ".primary__0001_a.sql.x.draft", ".hidden.sql", "a.sql~"):
         write(name, b"\xff")
     (folder / "old.sql").mkdir()
@@ -94,7 +94,7 @@ def test_a_folder_that_does_not_exist_has_no_migrations(tmp_path: Path) -> None:
     assert read_folder(tmp_path / "nowhere", PRIMARY) == ()
 
 
-def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("")
     with pytest.raises(MigrationFileError, match="folder cannot be read: Not a directory"):
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_is_an_error(folder: Path) -> None:
     ]
 
 
-def test_every_problem_of_a_folder_is_said_at_once(folder: Path, write: Write) -> None:
+def test_all_problems_of_a_folder_are_reported_together(folder: Path, write: Write) -> None:
     write("primary__0001_a.sql", "-- upgrade\n")
     write("primary__0002_b.sql", b"-- upgrade\nSELECT '\xe9';")
     write("primary__0002_c.sql", '\n-- depends_on: ["0009"]\n-- upgrade\nSELECT 1;')
@@ -130,7 +130,7 @@ def test_every_problem_of_a_folder_is_said_at_once(folder: Path, write: Write) -
     assert caught.value.message == f"the folder {folder} has problems (7)"
 
 
-def test_a_circle_of_dependencies_is_named_in_full(folder: Path, write: Write) -> None:
+def test_a_cycle_of_dependencies_is_named_in_full(folder: Path, write: Write) -> None:
     for version, needs in ((1, ""), (2, '"0004"'), (3, '"0002"'), (4, '"0001", "0003"')):
         write(f"primary__000{version}_x.sql", f"-- depends_on: [{needs}]\n-- upgrade\nSELECT 1;")
     assert problems(folder) == [
@@ -191,7 +191,7 @@ def test_a_migration_never_overwrites_another(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_where_links_are_not_possible_nothing_is_overwritten_either(
+def test_without_hard_links_nothing_is_overwritten_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_links(*_: object) -> None:
@@ -214,9 +214,7 @@ def test_a_folder_that_takes_no_files_is_an_error(tmp_path: Path, folder: str) -
     assert caught.value.next_step
 
 
-def test_of_two_files_with_one_number_the_command_that_parts_them_is_named(
-    folder: Path, write: Write
-) -> None:
+def test_two_files_with_one_number_suggest_renumber(folder: Path, write: Write) -> None:
     write("primary__0001_a.sql")
     write("primary__0001_b.sql")
     assert advice(folder).endswith("this one with: dbwarden renumber -d primary --move 0001_b")
@@ -230,7 +228,7 @@ def test_of_two_files_with_one_number_the_command_that_parts_them_is_named(
         (lambda path: path.symlink_to("/dev/null"), "a device"),
     ],
 )
-def test_what_is_no_regular_file_holds_up_nobody(
+def test_a_named_pipe_does_not_block_the_reader(
     folder: Path, make: Callable[[Path], object], what: str
 ) -> None:
     make(folder / "primary__0001_a.sql")

@@ -52,6 +52,6 @@ def test_a_version_is_read_as_people_write_it(text: str, version: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.0", "٣", "0007_users"])
-def test_what_is_no_version_is_refused(text: str) -> None:
+def test_an_invalid_version_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--to '"):
         parse_version(text, "--to")

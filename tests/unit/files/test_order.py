@@ -7,7 +7,7 @@ from dbwarden.files.order import cycle_of, format_cycle, sort_migrations
 from tests.unit.files.migrations import migration
 
 
-def test_a_migration_may_depend_on_a_later_one_and_then_runs_behind_it() -> None:
+def test_a_migration_that_depends_on_a_later_one_runs_after_it() -> None:
     files = [
         migration(3, 5),
         migration(1),
@@ -20,7 +20,7 @@ def test_a_migration_may_depend_on_a_later_one_and_then_runs_behind_it() -> None
     assert cycle_of(files) == ()
 
 
-def test_a_dependency_outside_of_what_is_ordered_is_taken_to_be_there() -> None:
+def test_a_dependency_outside_the_ordered_files_is_assumed_to_exist() -> None:
     assert [item.version for item in sort_migrations([migration(2, 9), migration(1)])] == [1, 2]
 
 
@@ -28,7 +28,7 @@ GRAPHS = st.dictionaries(st.integers(1, 9), st.sets(st.integers(1, 9), max_size=
 
 
 @given(GRAPHS)
-def test_the_order_heeds_every_dependency_or_there_is_a_cycle(graph: dict[int, set[int]]) -> None:
+def test_the_order_respects_every_dependency_or_reports_a_cycle(graph: dict[int, set[int]]) -> None:
     files = [migration(version, *needs) for version, needs in graph.items()]
     ordered = [item.version or 0 for item in sort_migrations(files)]
     cycle = cycle_of(files)

@@ -97,7 +97,7 @@ def test_a_missing_or_empty_rollback_can_be_read() -> None:
     assert rollback.checksum == NOTHING
 
 
-def test_irreversible_is_a_header_that_goes_with_a_missing_or_empty_rollback() -> None:
+def test_irreversible_needs_a_missing_or_empty_rollback() -> None:
     assert read(f"-- dbwarden: irreversible\n{UPGRADE}").irreversible
     assert read(f"-- DBWarden:Irreversible\r\n{UPGRADE}-- rollback\n").irreversible
     assert not read(UPGRADE).irreversible
@@ -185,7 +185,9 @@ def test_a_marker_in_a_section_is_left_for_the_splitting() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(text: str, expected: list[tuple[str, str]]) -> None:
+def test_each_problem_is_reported_with_its_place(
+    text: str, expected: list[tuple[str, str]]
+) -> None:
     assert problems(text) == expected
 
 
@@ -248,7 +250,7 @@ def test_a_misspelled_marker_in_a_section_is_an_error_with_a_suggestion(
     assert meant in advice(f"{UPGRADE}{comment}\nSELECT 2;\n")
 
 
-def test_several_problems_make_one_error_that_lists_them_with_their_places() -> None:
+def test_several_problems_become_one_error_with_all_places() -> None:
     with pytest.raises(MigrationFileError) as caught:
         read("-- depend_on: [1]\nSELECT 1;\n-- upgrade\n")
     text = str(caught.value)
@@ -308,9 +310,7 @@ def test_a_byte_order_mark_does_not_count_and_line_ends_stay() -> None:
         (b"a\n\xc3\xa9\x00", "2:2", "the text contains a zero byte"),
     ],
 )
-def test_what_is_not_utf_8_is_an_error_with_the_bytes_place(
-    data: bytes, place: str, message: str
-) -> None:
+def test_invalid_utf_8_is_an_error_with_its_position(data: bytes, place: str, message: str) -> None:
     with pytest.raises(MigrationFileError) as caught:
         decode(data, path=PATH, database=PRIMARY)
     assert caught.value.message == message

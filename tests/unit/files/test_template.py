@@ -11,7 +11,7 @@ from tests.unit.files.texts import problems, read
 @example("upgrade")
 @example("rollback")
 @example("requires: x\n-- depends_on: 1")
-def test_a_new_file_says_what_it_is_for_and_asks_for_its_sql(message: str) -> None:
+def test_a_new_file_states_its_purpose_and_asks_for_sql(message: str) -> None:
     text = empty_migration(message)
     assert [problem for _, problem in problems(text)] == ["its upgrade has no statement"]
     filled = read(text.replace("-- upgrade\n", "-- upgrade\nSELECT 1;"))

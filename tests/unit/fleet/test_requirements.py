@@ -53,7 +53,7 @@ def test_without_requirements_each_database_is_one_stage() -> None:
     assert planned(found) == [("a", 0, None), ("b", 0, None)]
 
 
-def test_what_requires_another_comes_one_level_later() -> None:
+def test_a_dependent_database_runs_one_stage_later() -> None:
     found = files(a=migrations("a", 3, {2: [("b", 1)]}), b=migrations("b", 2))
 
     assert planned(found) == [("a", 0, 1), ("a", 1, None), ("b", 0, None)]
@@ -76,7 +76,7 @@ def test_a_first_migration_may_require_another_database() -> None:
     assert planned(found) == [("a", 1, None), ("b", 0, None)]
 
 
-def test_a_ring_is_an_error_that_names_it() -> None:
+def test_a_cycle_of_requirements_is_named() -> None:
     found = files(
         a=migrations("a", 2, {1: [("b", 2)]}),
         b=migrations("b", 2, {2: [("a", 1)]}),
@@ -86,7 +86,7 @@ def test_a_ring_is_an_error_that_names_it() -> None:
         plan_stages(found, list(found))
 
 
-def test_a_ring_through_the_order_of_the_files_is_found_too() -> None:
+def test_a_cycle_through_the_order_of_the_files_is_found() -> None:
     found = files(
         a=migrations("a", 2, {1: [("b", 2)]}),
         b=migrations("b", 2, {1: [("a", 2)]}),
@@ -103,7 +103,9 @@ def test_a_ring_through_the_order_of_the_files_is_found_too() -> None:
         (("b", 9), "requires b@0009, but b has no such migration"),
     ],
 )
-def test_what_does_not_exist_is_an_error_with_its_file(need: tuple[str, int], said: str) -> None:
+def test_a_requirement_that_does_not_exist_is_an_error_with_its_file(
+    need: tuple[str, int], said: str
+) -> None:
     found = files(a=migrations("a", 1, {1: [need]}), b=migrations("b", 1))
 
     with pytest.raises(MigrationFileError, match=said) as caught:
@@ -112,7 +114,7 @@ def test_what_does_not_exist_is_an_error_with_its_file(need: tuple[str, int], sa
     assert caught.value.location.path.name == "a__0001_m.sql"
 
 
-def test_only_the_chosen_databases_have_stages_but_all_are_known() -> None:
+def test_only_chosen_databases_have_stages() -> None:
     found = files(a=migrations("a", 1, {1: [("b", 1)]}), b=migrations("b", 1))
 
     (stage,) = plan_stages(found, [DatabaseName("a")])
@@ -171,6 +173,6 @@ def test_one_more_tenant_moves_no_other() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "3", "0/8", "9/8", "a/b", "1/0", "-1/4", "1/2/3"])
-def test_a_shard_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_shard_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--shard takes I/N"):
         Shard.parse(text)

@@ -145,7 +145,7 @@ async def test_fail_fast_cancels_what_runs_and_starts_nothing_new() -> None:
     assert isinstance(outcomes[2].error, NotStarted)
 
 
-async def test_the_next_in_line_does_not_start_when_the_one_before_it_fails() -> None:
+async def test_a_task_does_not_start_when_its_predecessor_fails() -> None:
     begun: list[str] = []
 
     async def operation(config: DatabaseConfig) -> None:
@@ -159,7 +159,7 @@ async def test_the_next_in_line_does_not_start_when_the_one_before_it_fails() ->
     assert states(outcomes) == [FAILED, *[NOT_STARTED] * 5]
 
 
-async def test_max_failures_stops_at_that_many() -> None:
+async def test_max_failures_stops_after_that_number() -> None:
     outcomes = await run(failing(*"abc"), databases(*"abcd"), max_failures=2, concurrency=1)
 
     assert states(outcomes) == [FAILED, FAILED, NOT_STARTED, NOT_STARTED]
@@ -210,14 +210,14 @@ async def test_the_canary_goes_first_and_alone() -> None:
     assert states(outcomes) == [SUCCEEDED] * 3
 
 
-async def test_nobody_follows_a_canary_that_failed() -> None:
+async def test_no_database_runs_after_a_failed_canary() -> None:
     outcomes = await run(failing("b"), databases("a", "b", "c"), canary="b")
 
     assert states(outcomes) == [NOT_STARTED, FAILED, NOT_STARTED]
     assert str(outcomes[0].error) == "a: not started: b must succeed first, but it failed"
 
 
-async def test_tasks_wait_for_what_they_come_after() -> None:
+async def test_tasks_wait_for_their_predecessors() -> None:
     ended: list[str] = []
 
     async def operation(config: DatabaseConfig) -> None:
@@ -294,7 +294,9 @@ async def test_an_empty_fleet_has_no_outcomes() -> None:
         (NOT_STARTED, "was not started"),
     ],
 )
-def test_what_is_said_of_one_that_had_to_come_first(state: OutcomeState, said: str) -> None:
+def test_a_database_not_started_names_its_failed_predecessor(
+    state: OutcomeState, said: str
+) -> None:
     first, second = databases("first", "second")
     task = Task(key="second", config=second, operation=failing(), after=frozenset({"first"}))
     outcome: fleet.Outcome[Any] = fleet.Outcome(database=first.database_name, state=state)

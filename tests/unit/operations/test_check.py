@@ -5,13 +5,13 @@ from dbwarden.operations.health import diagnose
 from tests.unit.operations.statuses import replica_status, status
 
 
-def test_a_replica_that_is_as_its_primary_is_well() -> None:
+def test_a_replica_equal_to_its_primary_is_healthy() -> None:
     found = status(replica_status(lag_seconds=7.0))
     assert found.clean and findings_of(found) == ()
     assert (diagnose(found).status, diagnose(found).error) == ("ok", None)
 
 
-def test_what_is_on_its_way_is_told_as_one_finding() -> None:
+def test_migrations_on_their_way_to_the_replica_are_one_finding() -> None:
     behind = replica_status(caught_up=False, behind=("0002", "0003"), lag_seconds=2.04)
     found = status(behind, pending=("0002", "0003"), missing=("0003",))
     (finding,) = findings_of(found)
@@ -23,7 +23,7 @@ def test_what_is_on_its_way_is_told_as_one_finding() -> None:
     assert not found.clean
 
 
-def test_what_the_primary_lacks_too_is_pending_and_applied_there() -> None:
+def test_migrations_that_the_primary_lacks_are_pending_on_the_primary() -> None:
     behind = replica_status(caught_up=False, behind=("0002",))
     pending, late = findings_of(status(behind, pending=("0002", "0003")))
     assert (pending.code, pending.message) == ("pending", "1 pending: 0003")
@@ -41,7 +41,7 @@ def test_a_replica_that_takes_writes_is_a_finding() -> None:
     assert (health.status, health.error) == ("degraded", "replica: accepts writes")
 
 
-def test_faults_of_the_migrations_and_of_the_replica_are_both_told() -> None:
+def test_problems_of_migrations_and_of_the_replica_are_both_reported() -> None:
     found = diagnose(status(replica_status(writable=True), changed=("0001",)))
     assert found.error == "migrations: 1 changed; replica: accepts writes"
     assert diagnose(status(None, changed=("0001",))).error == "migrations: 1 changed"

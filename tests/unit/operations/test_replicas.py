@@ -25,18 +25,18 @@ from tests.unit.operations.statuses import GONE, ONE, PRIMARY, TWO, reading
         ((ONE, TWO), (replace(TWO, running="x"), ONE), ("0002",)),
     ],
 )
-def test_what_is_not_the_same_in_both_ledgers_is_behind(
+def test_rows_that_differ_between_the_histories_are_behind(
     there: tuple[LedgerRow, ...], here: tuple[LedgerRow, ...], found: tuple[str, ...]
 ) -> None:
     assert differing_keys(there, here) == found
 
 
-def test_a_repeatable_and_a_version_of_the_same_key_are_two() -> None:
+def test_a_repeatable_and_a_version_with_the_same_key_differ() -> None:
     repeatable = replace(ONE, kind=HistoryKind.ALWAYS)
     assert differing_keys((ONE, repeatable), (ONE,)) == ("0001",)
 
 
-def test_no_answer_of_the_primary_leaves_it_open_whether_it_is_behind() -> None:
+def test_without_an_answer_of_the_primary_the_lag_is_unknown() -> None:
     found = compare_with_primary(PRIMARY, reading(ONE, lag=3.0), ConnectError("nothing listens"))
     assert found.caught_up is None and found.behind == ()
     assert (found.primary_error, found.lag_seconds) == ("nothing listens", 3.0)

@@ -36,18 +36,18 @@ def test_without_a_row_everything_is_pending_in_order(ledger: Sequence[LedgerRow
     assert history.version is None
 
 
-def test_nothing_and_nothing_is_nothing() -> None:
+def test_no_files_and_no_history_compare_to_nothing() -> None:
     assert compare([], None) == History()
 
 
-def test_what_is_applied_is_not_pending() -> None:
+def test_an_applied_migration_is_not_pending() -> None:
     history = compare([ONE, TWO, THREE], rows(ONE, TWO))
     assert keys(history.applied) == ["0001", "0002"]
     assert keys(history.pending) == ["0003"]
     assert history.version == "0002"
 
 
-def test_what_was_rolled_back_is_pending_again() -> None:
+def test_a_migration_that_was_rolled_back_is_pending() -> None:
     history = compare([ONE], [row(ONE, state=State.ROLLED_BACK)])
     assert history == History(database=PRIMARY, pending=(ONE,))
 
@@ -66,7 +66,7 @@ def test_a_wider_version_is_the_same_version() -> None:
         replace(TWO, rollback=None),
     ],
 )
-def test_an_edited_file_is_changed_whichever_section_was_edited(edited: Migration) -> None:
+def test_an_edit_of_either_section_is_a_change(edited: Migration) -> None:
     history = compare([ONE, edited], rows(ONE, TWO))
     assert history.changed == (Applied(migration=edited, row=row(TWO)),)
     assert keys(history.applied) == ["0001"]
@@ -75,19 +75,19 @@ def test_an_edited_file_is_changed_whichever_section_was_edited(edited: Migratio
 
 
 @pytest.mark.parametrize("before", [None, ""])
-def test_a_rollback_written_where_there_was_none_is_no_edit(before: str | None) -> None:
+def test_a_rollback_added_later_is_no_edit(before: str | None) -> None:
     history = compare([ONE], rows(file(1, rollback=before)))
     assert keys(history.applied) == ["0001"]
 
 
-def test_a_row_newer_than_any_file_is_ahead_and_one_between_files_is_missing() -> None:
+def test_a_row_newer_than_all_files_is_ahead_and_an_older_one_is_missing() -> None:
     history = compare([ONE, THREE], rows(ONE, TWO, THREE, FOUR, FIVE))
     assert keys(history.missing) == ["0002"]
     assert keys(history.ahead) == ["0004", "0005"]
     assert history.version == "0005"
 
 
-def test_without_any_file_no_row_is_taken_for_a_newer_apps() -> None:
+def test_without_any_file_no_row_counts_as_ahead() -> None:
     history = compare([], rows(ONE, TWO))
     assert keys(history.missing) == ["0001", "0002"]
     assert history.ahead == ()
@@ -127,21 +127,21 @@ def test_an_edited_repeatable_is_pending_and_its_row_superseded(kind: HistoryKin
     assert (history.pending, history.applied, history.changed) == ((new,), (), ())
 
 
-def test_an_unchanged_repeatable_is_not_pending_whatever_its_rollback_says() -> None:
+def test_an_unchanged_repeatable_is_not_pending_after_an_edit_of_its_rollback() -> None:
     view = repeatable("v")
     history = compare([view], [replace(row(view), rollback_checksum=Checksum("x"))])
     assert keys(history.applied) == ["v"]
     assert history.pending == ()
 
 
-def test_a_repeatable_without_a_file_is_retired_and_no_fault() -> None:
+def test_a_repeatable_without_a_file_is_retired() -> None:
     history = compare([ONE], rows(ONE, repeatable("old")))
     assert keys(history.retired) == ["old"]
     assert plan_upgrade(history) == ()
 
 
 @pytest.mark.parametrize("state", [State.UPGRADING, State.ROLLING_BACK])
-def test_what_stands_between_two_steps_is_partial_with_or_without_its_file(state: State) -> None:
+def test_a_migration_between_two_steps_is_partial_with_or_without_its_file(state: State) -> None:
     half = row(TWO, state=state)
     assert compare([ONE, TWO, THREE], [half]).partial == ((half, TWO),)
     without = compare([ONE, THREE], [half])

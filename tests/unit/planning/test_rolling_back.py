@@ -54,7 +54,7 @@ def test_a_rollback_takes_the_newest_first_and_never_a_repeatable(
     assert keys(plan_rollback(history, **choice).fresh) == expected  # type: ignore[arg-type]
 
 
-def test_the_newest_is_what_was_applied_last_and_not_what_has_the_highest_number() -> None:
+def test_the_newest_migration_is_the_last_applied_one() -> None:
     history = compare([ONE, TWO, THREE], rows(ONE, THREE, TWO))
     assert keys(plan_rollback(history).fresh) == ["0002"]
     assert keys(plan_rollback(history, count=2).fresh) == ["0002", "0003"]
@@ -62,14 +62,14 @@ def test_the_newest_is_what_was_applied_last_and_not_what_has_the_highest_number
     assert keys(plan_rollback(history, to="2").fresh) == ["0003"]
 
 
-def test_going_back_to_a_version_heeds_the_order_in_which_migrations_run() -> None:
+def test_a_rollback_to_a_version_respects_the_order_of_the_run() -> None:
     late = file(2, 3)
     history = compare([ONE, late, THREE], rows(ONE, THREE, late))
     assert keys(plan_rollback(history, to="3").fresh) == ["0002"]
     assert keys(plan_rollback(history, to="2").fresh) == []
 
 
-def test_with_nothing_applied_there_is_nothing_to_take_back() -> None:
+def test_with_nothing_applied_a_rollback_is_empty() -> None:
     assert plan_rollback(compare([ONE], None)) == RollbackPlan()
     assert plan_rollback(compare([ONE], None), to="0") == RollbackPlan()
 
@@ -82,7 +82,7 @@ def test_with_nothing_applied_there_is_nothing_to_take_back() -> None:
         (file(2, rollback="\n-- nothing\n"), "has an empty rollback", ":5"),
     ],
 )
-def test_what_cannot_be_taken_back_stops_the_whole_rollback(
+def test_one_irreversible_migration_stops_the_whole_rollback(
     newest: Migration, message: str, line: str
 ) -> None:
     error = rollback_error([ONE, newest, THREE], rows(ONE, newest, THREE), to="0")
@@ -94,7 +94,7 @@ def test_what_cannot_be_taken_back_stops_the_whole_rollback(
     ]
 
 
-def test_a_rollback_edited_since_is_refused_but_an_edited_upgrade_can_be_taken_back() -> None:
+def test_an_edited_rollback_is_refused_but_an_edited_upgrade_can_be_rolled_back() -> None:
     edited = replace(TWO, rollback=section("DROP 22", 5))
     error = rollback_error([ONE, edited], rows(ONE, TWO))
     assert isinstance(error, ChangedMigration)
@@ -106,7 +106,7 @@ def test_a_rollback_edited_since_is_refused_but_an_edited_upgrade_can_be_taken_b
     assert keys(plan_rollback(history).fresh) == ["0002"]
 
 
-def test_what_a_newer_app_applied_can_only_be_taken_back_with_its_files() -> None:
+def test_migrations_of_a_newer_application_need_their_files_for_a_rollback() -> None:
     error = rollback_error([ONE], rows(ONE, TWO))
     assert isinstance(error, RollbackImpossible)
     assert error.message == (
@@ -114,13 +114,13 @@ def test_what_a_newer_app_applied_can_only_be_taken_back_with_its_files() -> Non
     )
 
 
-def test_what_has_lost_its_file_cannot_be_taken_back() -> None:
+def test_a_migration_without_its_file_cannot_be_rolled_back() -> None:
     error = rollback_error([ONE, THREE], rows(ONE, THREE, TWO))
     assert isinstance(error, MissingMigration)
     assert error.message == "the file of 0002 (step 2) is gone"
 
 
-def test_what_another_one_depends_on_stays_while_that_one_stays() -> None:
+def test_a_dependency_stays_applied_while_its_dependent_is() -> None:
     needing = file(3, 2)
     error = rollback_error([ONE, TWO, needing], rows(ONE, needing, TWO))
     assert isinstance(error, RollbackImpossible)
@@ -130,13 +130,13 @@ def test_what_another_one_depends_on_stays_while_that_one_stays() -> None:
     assert keys(plan_rollback(history, count=2).fresh) == ["0002", "0003"]
 
 
-def test_a_file_that_is_not_here_is_not_asked_what_it_depends_on() -> None:
+def test_a_missing_file_has_no_dependencies() -> None:
     history = compare([ONE, TWO], rows(ONE, FIVE, TWO))
     assert keys(plan_rollback(history).fresh) == ["0002"]
     assert keys(plan_rollback(history, to="5").fresh) == []
 
 
-def test_an_upgrade_that_is_half_done_is_finished_before_anything_is_taken_back() -> None:
+def test_a_half_done_upgrade_must_be_finished_before_a_rollback() -> None:
     error = rollback_error([ONE, TWO], [row(ONE), row(TWO, state=State.UPGRADING)])
     assert isinstance(error, PartialMigration)
     assert error.message == "the upgrade of 0002 (step 2) stopped after step 1"
@@ -144,7 +144,7 @@ def test_an_upgrade_that_is_half_done_is_finished_before_anything_is_taken_back(
 
 
 @pytest.mark.parametrize("state", [State.UPGRADING, State.ROLLING_BACK])
-def test_what_is_half_done_and_has_lost_its_file_stops_a_rollback(state: State) -> None:
+def test_a_half_done_migration_without_its_file_stops_a_rollback(state: State) -> None:
     error = rollback_error([ONE], [row(ONE), row(TWO, state=state)])
     assert isinstance(error, PartialMigration)
     assert error.message.endswith("its file is gone")
@@ -165,7 +165,7 @@ HALF_BACK = compare([ONE, TWO, THREE], [row(ONE), row(TWO), row(THREE, state=Sta
         ({"to": "0"}, ["0002", "0001"]),
     ],
 )
-def test_a_rollback_that_stopped_half_way_is_finished_and_then_the_rest_is_taken_back(
+def test_a_half_done_rollback_is_finished_before_the_others(
     choice: dict[str, object], expected: list[str]
 ) -> None:
     plan = plan_rollback(HALF_BACK, **choice)  # type: ignore[arg-type]
@@ -173,13 +173,13 @@ def test_a_rollback_that_stopped_half_way_is_finished_and_then_the_rest_is_taken
     assert keys(plan.fresh) == expected
 
 
-def test_what_is_half_rolled_back_cannot_stay() -> None:
+def test_a_half_done_rollback_must_be_finished() -> None:
     with pytest.raises(PartialMigration, match=r"of 0003 .* so it cannot stay") as caught:
         plan_rollback(HALF_BACK, to="3")
     assert "dbwarden rollback -d primary" in (caught.value.next_step or "")
 
 
-def test_nothing_is_resumed_where_the_rest_cannot_be_taken_back() -> None:
+def test_nothing_is_resumed_when_another_migration_cannot_be_rolled_back() -> None:
     """Alone it can be."""
     history = compare(
         [ONE, replace(TWO, rollback=None), THREE],
@@ -200,14 +200,14 @@ def test_nothing_is_resumed_where_the_rest_cannot_be_taken_back() -> None:
         ({"to": "3"}, ["0003"]),
     ],
 )
-def test_an_upgrade_that_stopped_half_way_is_one_of_those_that_were_asked_for(
+def test_a_half_done_upgrade_counts_as_one_of_the_requested_ones(
     choice: dict[str, object], expected: list[str]
 ) -> None:
     history = compare([ONE, TWO, THREE, FOUR], [row(ONE), row(TWO, state=State.UPGRADING)])
     assert keys(plan_upgrade(history, **choice)) == expected  # type: ignore[arg-type]
 
 
-def test_an_upgrade_that_stopped_half_way_is_not_finished_where_it_goes_too_far() -> None:
+def test_a_half_done_upgrade_beyond_the_target_is_not_finished() -> None:
     ledger = [row(ONE), row(THREE, state=State.UPGRADING)]
     error = upgrade_error([ONE, TWO, THREE], ledger, to="2", out_of_order=True)
     assert isinstance(error, PartialMigration)
@@ -225,7 +225,7 @@ def test_an_upgrade_that_stopped_half_way_is_not_finished_where_it_goes_too_far(
         ([], "1", "0001 is not applied; nothing is applied"),
     ],
 )
-def test_going_back_to_what_is_not_applied_is_refused(
+def test_a_rollback_to_an_unapplied_version_is_refused(
     ledger: list[LedgerRow], to: str, message: str
 ) -> None:
     error = rollback_error([ONE, TWO, THREE], ledger, to=to)
@@ -234,9 +234,7 @@ def test_going_back_to_what_is_not_applied_is_refused(
 
 
 @given(st.permutations([1, 2, 3, 4, 5]), st.integers(0, 5), st.integers(1, 6))
-def test_upgrade_and_rollback_plans_lead_where_they_say(
-    applied_in: list[int], applied: int, count: int
-) -> None:
+def test_plans_lead_to_their_target(applied_in: list[int], applied: int, count: int) -> None:
     files = [ONE, TWO, THREE, FOUR, FIVE]
     done = [file(version) for version in applied_in[:applied]]
     history = compare(files, rows(*done))

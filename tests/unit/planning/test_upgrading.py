@@ -44,14 +44,14 @@ from tests.unit.planning.histories import (
         ({"count": 9}, ["0002", "0003", "0004", "0005", "v"]),
     ],
 )
-def test_an_upgrade_runs_what_was_chosen_and_repeatables_when_nothing_stays_pending(
+def test_an_upgrade_runs_repeatables_after_the_last_pending_version(
     choice: dict[str, object], expected: list[str]
 ) -> None:
     history = compare(ALL, rows(ONE))
     assert keys(plan_upgrade(history, **choice)) == expected  # type: ignore[arg-type]
 
 
-def test_an_upgrade_up_to_a_version_takes_what_that_version_needs() -> None:
+def test_an_upgrade_to_a_version_includes_its_dependencies() -> None:
     history = compare([ONE, file(2, 4), THREE, FOUR, FIVE], rows(ONE))
     assert keys(plan_upgrade(history, to="2")) == ["0003", "0004", "0002"]
     assert keys(plan_upgrade(history, to="4")) == ["0003", "0004"]
@@ -74,7 +74,7 @@ def test_being_ahead_is_fine_when_nothing_is_pending() -> None:
         ("new", "--to 'new' is not a version", "Give the number in the file's name, as in 0007."),
     ],
 )
-def test_an_upgrade_to_where_it_cannot_go_says_what_can_be_done(
+def test_an_upgrade_to_an_impossible_version_names_a_next_step(
     to: str, message: str, next_step: str
 ) -> None:
     error = upgrade_error(ALL, rows(ONE, TWO), to=to)
@@ -82,21 +82,21 @@ def test_an_upgrade_to_where_it_cannot_go_says_what_can_be_done(
     assert (error.message, error.next_step) == (message, next_step)
 
 
-def test_an_upgrade_to_a_version_where_there_is_no_file_says_so() -> None:
+def test_an_upgrade_to_an_unknown_version_is_refused() -> None:
     error = upgrade_error([], [], to="1")
     assert error.message == "there is no migration 0001 here; there are none"
     assert error.next_step == "Check migrations_dir in the configuration."
 
 
 @pytest.mark.parametrize("choice", [{"to": "1", "count": 1}, {"count": 0}, {"count": -1}])
-def test_a_choice_that_makes_no_sense_is_refused_in_both_directions(
+def test_a_contradictory_choice_is_refused_in_both_directions(
     choice: dict[str, object],
 ) -> None:
     assert isinstance(upgrade_error([ONE], [], **choice), UsageError)
     assert isinstance(rollback_error([ONE], rows(ONE), **choice), UsageError)
 
 
-def test_an_upgrade_refuses_what_was_edited_and_says_where_and_what_to_do() -> None:
+def test_an_upgrade_refuses_edited_files_with_their_place_and_a_next_step() -> None:
     edited = replace(TWO, upgrade=section("CREATE 22"))
     error = upgrade_error([ONE, edited, THREE], rows(ONE, TWO))
     assert isinstance(error, ChangedMigration)
@@ -111,7 +111,7 @@ def test_an_upgrade_refuses_what_was_edited_and_says_where_and_what_to_do() -> N
     )
 
 
-def test_an_edited_rollback_is_told_from_an_edited_upgrade_and_all_edits_are_named() -> None:
+def test_edited_upgrades_and_rollbacks_are_named_separately() -> None:
     edited = [replace(item, rollback=section("DROP 9", 5)) for item in (ONE, TWO, THREE)]
     error = upgrade_error(edited, rows(ONE, TWO, THREE))
     assert error.message == (
@@ -137,7 +137,7 @@ def test_an_upgrade_refuses_a_missing_file() -> None:
     assert error.message == "the file of 0002 (step 2) is gone"
 
 
-def test_without_any_file_the_folder_is_suspected_first() -> None:
+def test_without_any_file_the_error_suspects_the_folder() -> None:
     many = [file(version) for version in range(1, 9)]
     error = upgrade_error([], rows(*many))
     assert isinstance(error, MissingMigration)
@@ -148,7 +148,7 @@ def test_without_any_file_the_folder_is_suspected_first() -> None:
     assert "migrations_dir" in (error.next_step or "")
 
 
-def test_a_half_done_upgrade_does_not_stand_in_the_way_of_the_rest() -> None:
+def test_a_half_done_upgrade_does_not_block_the_others() -> None:
     history = compare([ONE, TWO, THREE], [row(ONE), row(TWO, state=State.UPGRADING)])
     assert keys(plan_upgrade(history)) == ["0003"]
     assert keys(plan_upgrade(history, to="2")) == []
@@ -169,7 +169,7 @@ def test_an_upgrade_refuses_a_half_done_rollback() -> None:
     assert str(error.location) == str(TWO.path)
 
 
-def test_out_of_order_is_refused_unless_it_is_asked_for() -> None:
+def test_out_of_order_migrations_need_a_flag() -> None:
     error = upgrade_error([ONE, TWO, THREE, FOUR], rows(ONE, THREE))
     assert isinstance(error, OutOfOrder)
     assert error.message == "0002 is older than what is applied (the newest is 0003)"

@@ -28,7 +28,7 @@ T = QualifiedName("public", "t")
         (Ref(ObjectKind.EXTENSION, None, "citext"), "extension citext"),
     ],
 )
-def test_a_thing_is_named_as_a_person_would(ref: Ref, text: str) -> None:
+def test_an_object_has_a_readable_name(ref: Ref, text: str) -> None:
     assert str(ref) == text
 
 

@@ -255,7 +255,7 @@ def after(table, connection, **kw):
     """
 
 
-def test_an_event_may_execute_in_every_way_that_asks_nothing(package: Package) -> None:
+def test_an_event_may_execute_statements_without_results(package: Package) -> None:
     package.file(
         "talking",
         EVENTS
@@ -289,7 +289,7 @@ for kind in ("postgresql", "sqlite"):
         ("connection.execute(text('SELECT :x'))", "value is required for bind parameter 'x'"),
     ],
 )
-def test_an_event_that_asks_the_database_is_told_with_its_line(
+def test_an_event_that_queries_the_database_is_reported_with_its_line(
     package: Package, asks: str, words: str
 ) -> None:
     package.file("asking", EVENTS + asks)
@@ -341,7 +341,7 @@ def suit(table, connection, **kw):
     assert sql(package.config("suited")) == first
 
 
-def test_an_enum_without_a_name_is_told_with_its_table_and_column(package: Package) -> None:
+def test_an_enum_without_a_name_is_reported_with_its_table_and_column(package: Package) -> None:
     package.file(
         "unnamed",
         """
@@ -354,7 +354,7 @@ keys = Table("keys", metadata, Column("a", Integer), Column("sort", Enum("x", "y
         sql(package.config("unnamed"))
 
 
-def test_an_index_without_a_name_is_told_with_its_table_and_columns(package: Package) -> None:
+def test_an_index_without_a_name_is_reported_with_its_table_and_columns(package: Package) -> None:
     package.file(
         "nameless",
         """
@@ -455,7 +455,7 @@ def test_a_foreign_key_cannot_leave_the_database(package: Package) -> None:
         owned_tables(package.config("three"))
 
 
-def test_all_modules_to_which_foreign_keys_lead_are_named_at_once(package: Package) -> None:
+def test_all_missing_modules_of_foreign_keys_are_named_together(package: Package) -> None:
     for name in ("one", "two"):
         package.file(
             name,
@@ -476,7 +476,7 @@ def test_all_modules_to_which_foreign_keys_lead_are_named_at_once(package: Packa
     )
 
 
-def test_an_index_without_columns_is_told_by_its_name(package: Package) -> None:
+def test_an_index_without_columns_is_reported_by_its_name(package: Package) -> None:
     package.file(
         "one",
         "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n"
@@ -486,7 +486,7 @@ def test_an_index_without_columns_is_told_by_its_name(package: Package) -> None:
         sql(package.config("one"))
 
 
-def test_a_name_that_is_too_long_is_told_with_its_table(package: Package) -> None:
+def test_a_name_that_is_too_long_is_reported_with_its_table(package: Package) -> None:
     package.file(
         "one",
         "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n"
@@ -525,7 +525,7 @@ def test_an_import_error_names_file_line_and_cause(package: Package) -> None:
         owned_tables(package.config("missing"))
 
 
-def test_a_module_met_on_the_way_through_a_package_can_be_left_out(package: Package) -> None:
+def test_a_module_of_a_package_can_be_left_out(package: Package) -> None:
     package.file("broken", "1 / 0\n")
     with pytest.raises(ConfigurationError, match="ZeroDivisionError") as caught:
         owned_tables(package.at(package.name))
@@ -542,7 +542,7 @@ def test_a_module_met_on_the_way_through_a_package_can_be_left_out(package: Pack
         owned_tables(package.at(package.name, f"!{package.name}.brokn"))
 
 
-def test_a_package_alone_is_its_own_module_without_what_is_inside(package: Package) -> None:
+def test_a_package_alone_is_one_module_without_its_contents(package: Package) -> None:
     table = "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = '{}'\n"
     package.file("inner.__init__", table.format("own"))
     package.file("inner.other", table.replace("class A", "class B").format("other"))
@@ -565,7 +565,7 @@ def test_paths_that_lead_to_no_module_are_found_without_importing_any(package: P
     assert not [name for name in sys.modules if name.startswith(f"{package.name}.dynamic")]
 
 
-def test_modules_that_only_import_models_say_where_they_are(package: Package) -> None:
+def test_modules_that_only_import_models_name_the_defining_modules(package: Package) -> None:
     package.file("one", "from PACKAGE.base import *\nclass A(Thing):\n    __tablename__ = 'a'\n")
     package.file("all", "from PACKAGE.one import A\n")
     with pytest.raises(ConfigurationError, match="define no model") as caught:
@@ -582,15 +582,13 @@ def test_modules_that_only_import_models_say_where_they_are(package: Package) ->
         "from sqlalchemy import MetaData\nmetadata = MetaData()\n",
     ],
 )
-def test_a_module_of_models_without_a_table_is_one_all_the_same(
-    package: Package, text: str
-) -> None:
+def test_a_module_of_models_without_a_table_is_accepted(package: Package, text: str) -> None:
     package.file("empty", text)
     assert names(owned_tables(package.config("empty"))) == set()
 
 
 @pytest.mark.parametrize("text", ["", "def create_app(): ...\n", "import sqlalchemy\n"])
-def test_a_module_without_anything_of_sqlalchemy_is_refused(package: Package, text: str) -> None:
+def test_a_module_without_sqlalchemy_objects_is_refused(package: Package, text: str) -> None:
     package.file("app", text)
     with pytest.raises(ConfigurationError, match="define no model"):
         owned_tables(package.config("app"))
@@ -617,7 +615,7 @@ def test_an_alembic_environment_inside_a_package_is_no_model(package: Package) -
         ("zzz", None),
     ],
 )
-def test_a_module_that_is_misspelt_or_a_class_in_it_leads_to_the_module(
+def test_a_misspelled_module_or_a_class_suggests_the_module(
     tmp_path: Path, written: str, meant: str | None
 ) -> None:
     (tmp_path / "app").mkdir()

@@ -36,7 +36,7 @@ def test_a_rename_flag_names_a_column_a_table_or_a_value(text: str, meant: objec
     assert parse_rename(text, CURRENT, CURRENT) == meant
 
 
-def test_a_new_name_without_a_namespace_is_where_the_models_have_it() -> None:
+def test_a_new_name_without_a_namespace_takes_that_of_the_models() -> None:
     audit = Schema(tables=(table(QualifiedName("audit", "users"), ID),))
     to_public = parse_rename("audit.users:users", audit, CURRENT)
     assert to_public == Rename(
@@ -57,7 +57,7 @@ def test_a_new_name_without_a_namespace_is_where_the_models_have_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["users.nick", ":new", "users:", "users.gone:new", "no.thing:x"])
-def test_a_rename_flag_that_means_nothing_is_refused(text: str) -> None:
+def test_a_meaningless_rename_flag_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_rename(text, CURRENT, CURRENT)
     assert caught.value.next_step
@@ -75,7 +75,7 @@ def test_a_rename_flag_that_means_nothing_is_refused(text: str) -> None:
         (["mood.ok:splendid"], "there is no splendid in the models"),
     ],
 )
-def test_a_rename_leads_to_what_models_have(texts: list[str], refused: str | None) -> None:
+def test_a_rename_must_lead_to_a_name_of_the_models(texts: list[str], refused: str | None) -> None:
     name = Column(name="name", type="text")
     moods = [Enum(name=QualifiedName("public", "mood"), values=("sad", "fine"))]
     moods.append(Enum(name=QualifiedName("public", "temper"), values=()))
@@ -88,7 +88,7 @@ def test_a_rename_leads_to_what_models_have(texts: list[str], refused: str | Non
         refuse_unknown_renames(texts, said, said, desired)
 
 
-def test_a_rename_to_other_capitals_says_what_they_mean_to_sqlite() -> None:
+def test_a_rename_that_changes_only_capitals_is_explained_for_sqlite() -> None:
     desired = Schema(dialect="sqlite", tables=(table(QualifiedName(None, "Users"), ID),))
     said = [parse_rename("Users:users", desired, desired)]
     with pytest.raises(UsageError) as caught:
@@ -96,7 +96,7 @@ def test_a_rename_to_other_capitals_says_what_they_mean_to_sqlite() -> None:
     assert "users and Users, which is there now, are the same name" in str(caught.value.next_step)
 
 
-def test_what_goes_and_comes_alike_may_be_a_rename() -> None:
+def test_similar_dropped_and_added_objects_may_be_renames() -> None:
     desired = Schema(
         tables=(table(PEOPLE, ID, NICK),),
         enums=(Enum(name=QualifiedName("public", "mood"), values=("sad", "fine")),),

@@ -15,7 +15,7 @@ from dbwarden.authoring.prove.proof import verdict
         (False, True, (), "not proven"),
     ],
 )
-def test_the_verdict_says_the_worst(
+def test_the_verdict_names_the_worst_result(
     proven: bool, reversible: bool, loses: tuple[str, ...], word: str
 ) -> None:
     assert verdict(proven=proven, reversible=reversible, loses=loses) == word

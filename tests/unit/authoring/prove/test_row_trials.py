@@ -55,7 +55,7 @@ SCHEMA = Schema(
         ("ALTER TYPE mood RENAME VALUE 'good' TO 'fine';", ["lines"]),
     ],
 )
-def test_only_tables_that_a_migration_is_about_get_rows(sql: str, tables: list[str]) -> None:
+def test_only_tables_that_a_migration_touches_get_rows(sql: str, tables: list[str]) -> None:
     path = Path("app__0002_x.sql")
     migration = parse(
         f"-- upgrade\n{sql}\n", path=path, database=DatabaseName("app"), dialect="postgresql"

@@ -46,7 +46,7 @@ def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
     assert read.declares == Declarations(generated=True)
 
 
-def test_what_only_goes_needs_no_heading() -> None:
+def test_dropped_tables_need_no_heading() -> None:
     tables = [
         PlannedStatement(
             text=f"DROP TABLE {name}",
@@ -66,13 +66,13 @@ def test_what_only_goes_needs_no_heading() -> None:
     )
 
 
-def test_a_renamed_value_stands_under_its_enum() -> None:
+def test_a_renamed_value_is_written_under_its_enum() -> None:
     renamed = RenameValue(enum=QualifiedName("public", "mood"), before="ok", after="fine")
     statement = PlannedStatement(text="ALTER TYPE mood ...", change=renamed)
     assert section_lines([statement], "public")[0] == "-- enum mood"
 
 
-def test_a_file_without_a_way_back_is_marked_irreversible() -> None:
+def test_a_file_without_a_rollback_is_marked_irreversible() -> None:
     add = AddColumn(table=USERS, column=NICK)
     statement = PlannedStatement(text="SELECT 1", change=add)
     plan = Plan(upgrade=(statement,), rollback=None, no_way_back="x")
@@ -82,7 +82,7 @@ def test_a_file_without_a_way_back_is_marked_irreversible() -> None:
     assert read.rollback is None
 
 
-def test_of_the_locks_on_a_table_the_strongest_is_told_once() -> None:
+def test_the_strongest_lock_on_a_table_is_listed_once() -> None:
     weak = TableLock(table="users", mode="ShareLock", strength=4)
     strong = TableLock(table="users", mode="AccessExclusiveLock", strength=7)
     rewriting = replace(strong, rewrites=True)
@@ -98,7 +98,7 @@ def test_of_the_locks_on_a_table_the_strongest_is_told_once() -> None:
     assert _lines(replace(rewriting, mode="")) == ("Rewrites users",)
 
 
-def test_many_tables_with_the_same_lock_are_told_in_one_line() -> None:
+def test_many_tables_with_the_same_lock_share_one_line() -> None:
     rewriting = TableLock(table="x", mode="AccessExclusiveLock", strength=7, rewrites=True)
     many = [replace(rewriting, table=name) for name in "abcdef"]
     other = replace(rewriting, table="aa", rewrites=False)

@@ -15,5 +15,5 @@ from dbwarden.authoring.write.models_idioms import strip_parentheses
         ("a", "a"),
     ],
 )
-def test_generated_models_say_a_check_without_outer_parentheses(given: str, meant: str) -> None:
+def test_generated_models_write_a_check_without_outer_parentheses(given: str, meant: str) -> None:
     assert strip_parentheses(given) == meant

@@ -3,7 +3,7 @@
 from dbwarden.authoring.write.models_types import import_lines
 
 
-def test_generated_imports_stand_in_the_order_of_linters() -> None:
+def test_generated_imports_are_in_the_order_of_linters() -> None:
     found = import_lines(
         {
             "uuid": {""},

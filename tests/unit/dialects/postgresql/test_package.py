@@ -19,7 +19,7 @@ except MissingDriver as error:
 """
 
 
-def test_without_the_driver_it_says_what_to_install() -> None:
+def test_without_the_driver_the_error_names_the_package_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
 
     assert done.stdout.splitlines() == [

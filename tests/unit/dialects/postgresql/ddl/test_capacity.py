@@ -58,7 +58,7 @@ KEEPS, REFUSES, CHANGES = Effect.KEEPS, Effect.REFUSES, Effect.CHANGES
         ("vector(3)", "vector(5)", REFUSES | CHANGES, REFUSES | CHANGES),
     ],
 )
-def test_what_a_type_does_to_values_that_do_not_fit(
+def test_values_that_do_not_fit_a_type_are_rounded_cut_or_refused(
     before: str, after: str, forth: Effect, back: Effect
 ) -> None:
     assert (conversion_effect(before, after), conversion_effect(after, before)) == (forth, back)

@@ -18,11 +18,11 @@ from dbwarden.schema import QualifiedName
         ("a1$", "a1$"),
     ],
 )
-def test_names_are_quoted_only_where_they_need_it(name: str, text: str) -> None:
+def test_names_are_quoted_only_where_necessary(name: str, text: str) -> None:
     assert quote(name) == text
 
 
-def test_names_in_the_default_namespace_stand_alone() -> None:
+def test_names_in_the_default_namespace_are_unqualified() -> None:
     assert qualified(QualifiedName("public", "t"), "public") == "t"
     assert qualified(QualifiedName("Other", "t"), "public") == '"Other".t'
     assert qualified(QualifiedName(None, "t"), "public") == "t"

@@ -46,7 +46,7 @@ def sql(current: Schema, desired: Schema, **options: object) -> tuple[PlannedSta
     return render(diff(current, desired), current=current, desired=desired, options=given)
 
 
-def test_a_table_has_one_clause_a_line_and_its_namespace_where_it_is_not_the_default() -> None:
+def test_a_table_has_one_clause_per_line_and_its_namespace_unless_default() -> None:
     posts = Table(
         name=POSTS,
         columns=(Column(name="author", type="integer", default="1"),),
@@ -71,7 +71,7 @@ def test_a_table_has_one_clause_a_line_and_its_namespace_where_it_is_not_the_def
     ]
 
 
-def test_what_is_destroyed_is_named_as_the_command_line_takes_it() -> None:
+def test_destroyed_objects_are_named_as_the_command_line_accepts_them() -> None:
     column = Column(name="email", type="text")
 
     (statement,) = sql(users(column), users())
@@ -82,7 +82,7 @@ def test_what_is_destroyed_is_named_as_the_command_line_takes_it() -> None:
     )
 
 
-def test_what_steps_aside_and_goes_is_named_as_it_was_called() -> None:
+def test_a_dropped_object_with_a_temporary_name_keeps_its_name_in_reports() -> None:
     other = QualifiedName("public", "members")
     column, nick = Column(name="a", type="date"), Column(name="b", type="text")
     current = Schema(tables=(*users(column, nick).tables, Table(name=other, columns=(column,))))
@@ -108,7 +108,7 @@ def test_what_steps_aside_and_goes_is_named_as_it_was_called() -> None:
         ("numeric", "integer", ("users.n",), ("users.n does not fit integer",)),
     ],
 )
-def test_a_narrower_type_says_what_it_does_to_values_and_a_wider_one_says_nothing(
+def test_a_narrower_type_notes_its_effect_on_values(
     wide: str, narrow: str, converts: tuple[str, ...], refuses: tuple[str, ...]
 ) -> None:
     more, less = users(Column(name="n", type=wide)), users(Column(name="n", type=narrow))
@@ -119,7 +119,7 @@ def test_a_narrower_type_says_what_it_does_to_values_and_a_wider_one_says_nothin
     assert [(s.converts, s.refuses, s.destroys) for s in sql(less, more)] == [((), (), ())]
 
 
-def test_a_required_column_without_a_value_says_that_it_fails_on_rows() -> None:
+def test_a_required_column_without_a_value_notes_that_it_fails_on_rows() -> None:
     (statement,) = sql(users(), users(Column(name="n", type="text", not_null=True)))
 
     assert statement.why == "Fails where the table has rows: give a default, or --fill."
@@ -140,7 +140,7 @@ def test_an_enum_value_that_is_used_is_committed_first() -> None:
     assert [s.transactional for s in unused] == [True]
 
 
-def test_online_a_changed_index_is_there_at_every_moment() -> None:
+def test_online_a_changed_index_exists_at_every_moment() -> None:
     def schema(column: str) -> Schema:
         return users(
             Column(name="a", type="integer"),
@@ -155,7 +155,7 @@ def test_online_a_changed_index_is_there_at_every_moment() -> None:
     ]
 
 
-def test_online_long_names_that_begin_alike_make_room_for_each_other() -> None:
+def test_online_long_names_with_the_same_beginning_do_not_collide() -> None:
     names = ["i" * 62 + "1", "i" * 62 + "2", "é" * 31]
     kept = tuple(Index(name=name, columns=(IndexColumn(column="id"),)) for name in names)
     changed = tuple(replace(index, unique=True) for index in kept)
@@ -192,7 +192,7 @@ def test_online_long_names_that_begin_alike_make_room_for_each_other() -> None:
         ),
     ],
 )
-def test_a_rename_says_what_is_renamed_and_moves_it_where_the_namespace_is_another(
+def test_a_rename_across_namespaces_also_moves_the_object(
     before: Ref, after: Ref, text: str
 ) -> None:
     change = Rename(before=before, after=after)
@@ -200,7 +200,7 @@ def test_a_rename_says_what_is_renamed_and_moves_it_where_the_namespace_is_anoth
     assert "; ".join(item.text for item in found) == text
 
 
-def test_what_cannot_be_renamed_is_an_error_that_names_it() -> None:
+def test_an_unsupported_rename_is_an_error_that_names_the_object() -> None:
     change = Rename(
         before=Ref(ObjectKind.NAMESPACE, None, "a"), after=Ref(ObjectKind.NAMESPACE, None, "b")
     )
@@ -208,7 +208,7 @@ def test_what_cannot_be_renamed_is_an_error_that_names_it() -> None:
         render([change], current=Schema(), desired=Schema())
 
 
-def test_an_extension_is_made_and_updated_in_its_version() -> None:
+def test_an_extension_is_created_and_updated_in_its_version() -> None:
     def schema(version: str | None) -> Schema:
         return Schema(extensions=(Extension(name="hstore", namespace="public", version=version),))
 
@@ -222,7 +222,7 @@ def test_a_check_keeps_one_pair_of_parentheses_around_it_all() -> None:
     assert added.text.endswith("ADD CONSTRAINT k CHECK ((a > 0) OR (b = ')'))")
 
 
-def test_a_table_is_made_with_its_access_method_and_parameters() -> None:
+def test_a_table_is_created_with_its_access_method_and_parameters() -> None:
     table = Table(name=USERS, access_method="columnar", parameters=(("fillfactor", "70"),))
     (made,) = sql(Schema(), Schema(tables=(table,)))
     assert made.text == "CREATE TABLE users ()\nUSING columnar\nWITH (fillfactor = 70)"
@@ -256,7 +256,7 @@ def test_a_type_goes_to_another_of_its_own_kind_through_its_text() -> None:
         (False, DROPPED_AND_ADDED, ("users.a",)),
     ],
 )
-def test_a_computed_column_becomes_a_plain_one_and_says_where_its_values_go(
+def test_a_computed_column_becomes_a_plain_one_with_a_note_about_its_values(
     stored: bool, texts: list[str], destroys: tuple[str, ...]
 ) -> None:
     def schema(generated: Generated | None) -> Schema:

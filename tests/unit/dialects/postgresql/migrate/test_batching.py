@@ -81,13 +81,13 @@ def test_settings_of_earlier_steps_come_after_our_own() -> None:
     assert position(message, "SET lock_timeout = 1") < position(message, "SELECT 1")
 
 
-def test_a_record_alone_is_a_transaction_without_anything_else() -> None:
+def test_a_record_alone_is_its_own_transaction() -> None:
     message = render([replace(unit(3, "SELECT 1"), step=None)], LIMITS)
 
     assert message.text == ("BEGIN;RECORD 3;SELECT set_config('dbwarden.done','3',false);COMMIT;")
 
 
-def test_markers_stand_between_statements_and_not_before_the_first() -> None:
+def test_markers_separate_statements() -> None:
     text = "A;\n/* ; */ B; -- c;\nC -- end"
     message = render([unit(7, text)], LIMITS)
 
@@ -99,7 +99,7 @@ def test_markers_stand_between_statements_and_not_before_the_first() -> None:
     "setting",
     ["SET TRANSACTION READ WRITE", "set  local transaction_isolation = 'serializable'"],
 )
-def test_no_marker_stands_before_a_setting_of_the_transaction(setting: str) -> None:
+def test_no_marker_precedes_a_setting_of_the_transaction(setting: str) -> None:
     message = render([unit(1, f"SELECT 1; {setting}; SELECT 2; SELECT 3")], LIMITS)
 
     assert f"SELECT 1; {setting}; {MARKER}SELECT 2; {MARKER}SELECT 3" in message.text
@@ -107,7 +107,7 @@ def test_no_marker_stands_before_a_setting_of_the_transaction(setting: str) -> N
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(None, 0), (0.0001, 1), (0.25, 250), (5, 5000)])
-def test_a_time_limit_is_never_rounded_to_none(seconds: float | None, expected: int) -> None:
+def test_a_time_limit_is_never_rounded_to_zero(seconds: float | None, expected: int) -> None:
     assert milliseconds(seconds) == expected
 
 
@@ -126,7 +126,7 @@ def test_the_application_name_keeps_the_version_within_63_bytes() -> None:
 # -- what travels together ------------------------------------------------------------------------
 
 
-def test_a_message_holds_so_many_migrations_at_most() -> None:
+def test_a_message_holds_a_limited_number_of_migrations() -> None:
     units = [unit(n, "SELECT 1") for n in range(1, messages.MOST_UNITS * 2 + 2)]
 
     assert [len(batch) for batch in batches(units)] == [messages.MOST_UNITS] * 2 + [1]
@@ -170,7 +170,7 @@ def test_a_position_in_a_later_migration_means_that_nothing_ran() -> None:
     assert verdict.failed.location.line == 3
 
 
-def test_without_a_position_the_last_marker_tells_the_statement() -> None:
+def test_without_a_position_the_last_marker_identifies_the_statement() -> None:
     message = render(TWO, LIMITS)
 
     second = find_failure(message, trace(done=0, marks=1))
@@ -182,7 +182,7 @@ def test_without_a_position_the_last_marker_tells_the_statement() -> None:
     assert (first.unit, first.statement.text) == (TWO[1], "SELECT c")
 
 
-def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
+def test_an_error_after_the_last_marker_is_the_end_of_the_transaction() -> None:
     message = render(TWO, LIMITS)
 
     failed = find_failure(message, trace(done=1, marks=4))
@@ -192,7 +192,7 @@ def test_after_the_last_marker_it_is_the_end_of_the_transaction() -> None:
     assert failed.location.line == 2
 
 
-def test_a_position_in_our_own_part_is_none_in_the_file() -> None:
+def test_a_position_outside_the_files_text_has_no_location() -> None:
     message = render(TWO, LIMITS)
 
     failed = find_failure(message, trace(position(message, "RECORD 2"), done=1, marks=4))
@@ -201,7 +201,7 @@ def test_a_position_in_our_own_part_is_none_in_the_file() -> None:
     assert (failed.unit, failed.statement) == (TWO[1], None)
 
 
-def test_a_record_alone_that_fails_has_its_file_for_a_place() -> None:
+def test_a_failing_record_is_located_at_its_file() -> None:
     alone = replace(unit(1, "SELECT 1"), step=None)
 
     failed = find_failure(render([alone], LIMITS), trace())
@@ -210,7 +210,7 @@ def test_a_record_alone_that_fails_has_its_file_for_a_place() -> None:
     assert (failed.statement, failed.location.line) == (None, None)
 
 
-def test_what_is_missing_at_the_end_is_missed_at_the_end() -> None:
+def test_an_error_at_the_end_is_located_at_the_end() -> None:
     message = render([unit(1, "SELECT (")], LIMITS)
 
     failed = find_failure(message, trace(position(message, f";{MARKER}"), sqlstate="42601"))
@@ -219,7 +219,7 @@ def test_what_is_missing_at_the_end_is_missed_at_the_end() -> None:
     assert (failed.location.line, failed.location.column) == (2, 9)
 
 
-def test_a_message_that_the_server_could_not_read_and_does_not_say_why_is_sent_apart() -> None:
+def test_a_message_refused_without_a_position_is_sent_in_parts() -> None:
     message = render(TWO, LIMITS)
 
     assert isinstance(find_failure(message, trace(sqlstate="22021")), SendSeparately)
@@ -244,7 +244,7 @@ gaps = st.sampled_from([";", ";\n", " ;\r\n", "; -- and; so on\n", ";/* ;\n */ "
 
 
 @given(st.lists(st.tuples(statements, gaps, gaps), min_size=1, max_size=4), st.data())
-def test_every_character_of_every_file_is_found_again(
+def test_every_position_maps_back_to_its_character(
     files: list[tuple[list[str], str, str]], data: st.DataObject
 ) -> None:
     units = [unit(n, gap.join(texts) + end) for n, (texts, gap, end) in enumerate(files, start=1)]
@@ -275,7 +275,7 @@ def in_message(message: Message, chosen: Unit, offset: int) -> int:
 
 
 @given(st.lists(st.tuples(statements, gaps, gaps), min_size=1, max_size=4))
-def test_the_files_travel_as_they_are_written(files: list[tuple[list[str], str, str]]) -> None:
+def test_the_text_of_files_is_sent_unchanged(files: list[tuple[list[str], str, str]]) -> None:
     units = [unit(n, gap.join(texts) + end) for n, (texts, gap, end) in enumerate(files, start=1)]
 
     message = render(units, LIMITS)
@@ -290,7 +290,7 @@ def test_the_files_travel_as_they_are_written(files: list[tuple[list[str], str, 
 
 
 @given(statements, gaps, gaps)
-def test_statements_begin_where_they_say(texts: list[str], gap: str, end: str) -> None:
+def test_statements_begin_at_their_reported_places(texts: list[str], gap: str, end: str) -> None:
     for step in steps_of_text(gap.join(texts) + end):
         for statement, offset in zip(step.statements, statement_offsets(step), strict=True):
             assert step.text.startswith(statement.text, offset)
@@ -308,7 +308,7 @@ MAKES = (
 )
 
 
-def test_what_only_makes_things_can_be_cut_into_pieces_that_know_their_places() -> None:
+def test_a_long_list_of_creates_can_be_split_into_located_pieces() -> None:
     only = unit(1, "\n".join(MAKES))
     assert only.step is not None
     pieces = split_step(only.step, 2)
@@ -334,7 +334,7 @@ def test_what_only_makes_things_can_be_cut_into_pieces_that_know_their_places() 
         "DO $$ BEGIN END $$;",
     ],
 )
-def test_what_may_mean_something_else_in_another_transaction_is_not_cut(other: str) -> None:
+def test_statements_that_depend_on_their_transaction_are_not_split(other: str) -> None:
     step = unit(1, "\n".join((*MAKES, other))).step
     assert step is not None
     assert split_step(step, 2) == (step,)

@@ -45,7 +45,9 @@ def said(sqlstate: str, message: str) -> asyncpg.PostgresError:
         ("XX000", "something new", "refused the connection: something new", ""),
     ],
 )
-def test_what_the_server_says(sqlstate: str, message: str, words: str, advice: str) -> None:
+def test_refusals_of_the_server_are_explained(
+    sqlstate: str, message: str, words: str, advice: str
+) -> None:
     error = refusal(said(sqlstate, message))
 
     assert words in error.message
@@ -78,11 +80,11 @@ def test_the_setting_that_holds_the_url_is_named(setting: str) -> None:
         (ValueError("odd"), "connecting to db.example:5432 failed: odd"),
     ],
 )
-def test_what_the_network_says(error: Exception, words: str) -> None:
+def test_network_errors_are_explained(error: Exception, words: str) -> None:
     assert words in refusal(error).message
 
 
-def test_a_certificate_that_is_not_trusted() -> None:
+def test_an_untrusted_certificate_is_explained() -> None:
     error = ssl.SSLCertVerificationError(1, "verify failed")
     error.verify_message = "self-signed certificate"
 

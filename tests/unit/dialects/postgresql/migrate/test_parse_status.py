@@ -18,19 +18,19 @@ ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t
 ESCAPES["\v"] = "\\v"
 
 
-def test_a_greeting_says_what_need_not_be_asked() -> None:
+def test_a_greeting_answers_some_questions_in_advance() -> None:
     assert Greeting.of(7, SimpleNamespace(**TOLD)) == Greeting(
         backend_pid=7, server_version="18.6", recovering=False, read_only=True
     )
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_a_server_that_leaves_something_out_is_asked_for_all(name: str) -> None:
+def test_an_incomplete_greeting_leads_to_a_full_query(name: str) -> None:
     less = {key: value for key, value in TOLD.items() if key != name}
     assert Greeting.of(7, SimpleNamespace(**less)) is None
 
 
-def test_times_of_another_style_are_asked_for_in_json() -> None:
+def test_times_in_another_style_are_queried_as_json() -> None:
     assert Greeting.of(7, SimpleNamespace(**{**TOLD, "DateStyle": "German, DMY"})) is None
 
 
@@ -45,10 +45,10 @@ VALUES = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_ch
 
 
 @given(st.lists(st.lists(VALUES, min_size=2, max_size=2)))
-def test_whatever_was_copied_comes_back(rows: list[list[str | None]]) -> None:
+def test_copied_rows_are_parsed_unchanged(rows: list[list[str | None]]) -> None:
     sent = "".join("\t".join(map(copied, row)) + "\n" for row in rows)
     assert copied_lines(sent.encode()) == rows
 
 
-def test_a_backslash_before_an_n_is_not_taken_for_null() -> None:
+def test_a_backslash_before_n_is_not_null() -> None:
     assert copied_lines(b"\\\\N\t\\N\n") == [["\\N", None]]

@@ -128,18 +128,18 @@ def test_each_statement_says_how_its_effect_is_found(text: str, expected: Probe)
     assert probe(text) == expected
 
 
-def test_a_long_name_is_cut_as_the_catalog_cuts_it() -> None:
+def test_a_long_name_is_truncated_like_in_the_catalog() -> None:
     long = "é" * 40
     assert probe(f"CREATE INDEX CONCURRENTLY {long} ON t (a)") == IndexBuilt("é" * 31, name("t"))
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_no_statement_that_refuses_a_transaction_is_taken_for_one_that_does_not(text: str) -> None:
+def test_no_statement_that_refuses_a_transaction_is_overlooked(text: str) -> None:
     assert probe(text) not in (Transactional(), SessionSetting(), Unknown())
 
 
 @pytest.mark.parametrize("text", HARD)
-def test_the_words_of_a_hard_statement_hold_all_of_its_text(text: str) -> None:
+def test_the_tokens_of_a_hard_statement_cover_its_text(text: str) -> None:
     found = tokens(text)
     assert found
     assert all(token.value in text for token in found if token.kind in ("number", "sign"))
@@ -150,7 +150,7 @@ def test_an_unclosed_quote_ends_with_the_text(text: str) -> None:
     assert tokens(text)
 
 
-def test_words_are_told_apart() -> None:
+def test_tokens_are_recognized() -> None:
     assert tokens(
         "SELECT a$1, $2, \"B\"\"c\", 'x''y', N'n', b'01', 1.5e3, t.* /* x */ <> $$z$$"
     ) == (

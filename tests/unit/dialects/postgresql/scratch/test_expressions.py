@@ -40,7 +40,7 @@ def test_a_value_of_several_names_has_one_spelling(text: str, meaning: str) -> N
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE)
-def test_what_only_looks_like_such_a_value_is_left_alone(text: str) -> None:
+def test_similar_looking_values_are_left_alone(text: str) -> None:
     assert replace_synonyms(text) == text
 
 
@@ -60,6 +60,6 @@ def test_a_value_is_cast_as_its_column_would(type_: str | None, casts: str) -> N
     assert (query_of(Expression(text="a", type=type_)) or "").startswith(f"SELECT (a){casts}")
 
 
-def test_what_has_a_subquery_is_not_asked_for() -> None:
+def test_an_expression_with_a_subquery_is_not_queried() -> None:
     assert query_of(Expression(text="(id = (SELECT 1))")) is None
     assert query_of(Expression(text="'SELECT'")) is not None

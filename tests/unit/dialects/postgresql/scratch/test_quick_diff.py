@@ -19,7 +19,9 @@ from tests.unit.authoring.schemas import USERS
         ),
     ],
 )
-def test_what_has_one_print_only_is_not_asked_of_the_server(one: object, other: object) -> None:
+def test_clearly_different_expressions_are_not_sent_to_the_server(
+    one: object, other: object
+) -> None:
     assert surely_differ(one, other)
 
 
@@ -34,5 +36,5 @@ def test_what_has_one_print_only_is_not_asked_of_the_server(one: object, other: 
         ),
     ],
 )
-def test_expressions_have_more_than_one_print(one: object, other: object) -> None:
+def test_equal_expressions_may_have_different_texts(one: object, other: object) -> None:
     assert not surely_differ(one, other)

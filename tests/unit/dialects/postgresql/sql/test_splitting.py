@@ -82,7 +82,7 @@ SEPARATORS = (";", " ;\n", ";;\n\n", "; -- it's; $$\n", ";/* a /* ; */ ' */", "\
 
 
 @given(st.lists(st.tuples(st.sampled_from(HARD), st.sampled_from(SEPARATORS)), max_size=8))
-def test_any_order_of_hard_statements_is_cut_where_they_were_joined(
+def test_hard_statements_in_any_order_are_split_where_they_were_joined(
     parts: list[tuple[str, str]],
 ) -> None:
     text = "".join(statement + separator for statement, separator in parts)
@@ -99,7 +99,7 @@ FRAGMENTS = (
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join))
 @example("create function begin atomic ; end ; a")
 @example("a -- b\n; c /* d */ ; e --")
-def test_whatever_is_cut_is_found_again_in_its_place_and_nothing_is_lost(text: str) -> None:
+def test_splitting_loses_no_text_and_reports_true_places(text: str) -> None:
     try:
         found = list(cut(text))
     except MigrationFileError as error:
@@ -134,7 +134,7 @@ def test_steps_cover_every_statement_once_and_lose_no_text(parts: list[str]) -> 
 
 
 @given(st.lists(st.sampled_from([*HARD, "-- c", "/* c */"]), min_size=1, max_size=6))
-def test_what_a_step_sends_can_be_followed_by_another_statement(parts: list[str]) -> None:
+def test_a_step_can_be_followed_by_another_statement(parts: list[str]) -> None:
     text = "\n;".join(parts) + " -- the end"
     for step in steps_of(text):
         assert texts(f"{step.text};INSERT INTO ledger") == [
@@ -148,12 +148,12 @@ def test_a_statement_of_thousands_of_strings_stays_whole() -> None:
     assert texts(f"{rows}; SELECT 1") == [rows, "SELECT 1"]
 
 
-def test_what_only_the_server_can_judge_is_left_to_it() -> None:
+def test_syntax_that_only_the_server_can_check_is_passed_on() -> None:
     text = "CREATE RULE r AS ON INSERT TO a DO NOTHING ) ; SELECT 1 ) ("
     assert texts(text) == ["CREATE RULE r AS ON INSERT TO a DO NOTHING )", "SELECT 1 ) ("]
 
 
-def test_lines_and_columns_count_from_where_the_text_begins_in_its_file() -> None:
+def test_lines_and_columns_count_from_the_start_of_the_file() -> None:
     found = cut("\n\n  SELECT 1;\tSELECT 2;\nSELECT 'é'; SELECT 3", line=10)
     places = [(statement.line, statement.column) for statement in found]
     assert places == [(12, 3), (12, 13), (13, 1), (13, 13)]
@@ -193,9 +193,7 @@ def test_a_carriage_return_stays_in_the_text() -> None:
         ("COPY (SELECT 1) TO STDOUT", "1:1", "COPY ... TO stdout sends rows"),
     ],
 )
-def test_what_cannot_run_is_an_error_that_points_to_where_it_begins(
-    text: str, place: str, words: str
-) -> None:
+def test_an_invalid_statement_is_an_error_with_its_start(text: str, place: str, words: str) -> None:
     error = failure(text)
     assert words in error.message
     assert str(error.location) == f"{PATH}:{place}"
@@ -207,7 +205,7 @@ def test_what_cannot_run_is_an_error_that_points_to_where_it_begins(
     "text",
     ["PREPARE x AS SELECT 1", "DISCARD PLANS", "SELECT 'BEGIN'", "COPY t FROM '/tmp/stdin'"],
 )
-def test_what_only_looks_like_transaction_control_runs(text: str) -> None:
+def test_texts_that_resemble_transaction_control_run(text: str) -> None:
     assert [step.text for step in steps_of(text)] == [text]
 
 
@@ -252,7 +250,7 @@ def test_a_marker_reaches_its_statement_over_blank_lines_comments_and_empty_stat
     assert statement.marked
 
 
-def test_a_marker_in_a_comment_or_string_marks_nothing() -> None:
+def test_a_marker_in_a_comment_or_string_has_no_effect() -> None:
     text = "/*\n-- @dbwarden:autocommit\n*/ SELECT '\n-- @dbwarden:autocommit\n'; SELECT 2"
     assert [statement.marked for statement in cut(text)] == [False, False]
 
@@ -265,7 +263,7 @@ def test_a_marker_in_a_comment_or_string_marks_nothing() -> None:
         ("SELECT\n-- @dbwarden:autocommit\n1", "2:1", "on a line of its own"),
     ],
 )
-def test_a_marker_that_marks_nothing_is_an_error(text: str, place: str, words: str) -> None:
+def test_a_marker_without_a_statement_is_an_error(text: str, place: str, words: str) -> None:
     error = failure(text)
     assert words in error.message
     assert str(error.location) == f"{PATH}:{place}"

@@ -34,7 +34,7 @@ def test_names_that_differ_in_capitals_only_are_the_same_names() -> None:
     assert set(found.dependencies) == set(one.dependencies)
 
 
-def test_a_name_that_is_there_in_these_capitals_is_not_another() -> None:
+def test_an_exact_match_of_capitals_wins() -> None:
     here = read(
         "CREATE TABLE t (a INT CONSTRAINT x CHECK (a > 0), b INT CONSTRAINT X CHECK (b > 0))"
     )

@@ -25,7 +25,7 @@ from tests.unit.dialects.sqlite.catalog.reading import COLUMNS, read
         ('"Lower"(name)', "lower(name)"),
     ],
 )
-def test_spelling_tells_no_expressions_apart(one: str, other: str) -> None:
+def test_expressions_that_differ_in_spelling_are_equal(one: str, other: str) -> None:
     assert expression(tokens(one), COLUMNS) == expression(tokens(other), COLUMNS)
 
 
@@ -40,11 +40,11 @@ def test_spelling_tells_no_expressions_apart(one: str, other: str) -> None:
         ("age + 1", "age + 2"),
     ],
 )
-def test_what_is_more_than_spelling_tells_expressions_apart(one: str, other: str) -> None:
+def test_expressions_with_another_meaning_differ(one: str, other: str) -> None:
     assert expression(tokens(one), COLUMNS) != expression(tokens(other), COLUMNS)
 
 
-def test_views_and_triggers_are_alike_however_they_are_written() -> None:
+def test_views_and_triggers_are_equal_in_any_spelling() -> None:
     one = read(
         "CREATE TABLE users (name TEXT)",
         "CREATE VIEW v AS SELECT name FROM users",
@@ -65,7 +65,7 @@ def test_views_and_triggers_are_alike_however_they_are_written() -> None:
     assert spelled_alike(one.tables[0], one.tables[0])
 
 
-def test_virtual_tables_are_alike_by_their_statement() -> None:
+def test_virtual_tables_are_compared_by_their_statement() -> None:
     one, other = (
         read(f"CREATE VIRTUAL TABLE d {text}").tables[0]
         for text in ("USING fts5(a, b)", "using fts5( a,b )")

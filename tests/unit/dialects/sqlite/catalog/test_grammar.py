@@ -87,7 +87,7 @@ def _constraint(draw: st.DrawFn, names: Sequence[str]) -> str:
 
 
 @given(create_table())
-def test_any_table_that_sqlite_takes_is_read_as_its_pragmas_tell(text: str) -> None:
+def test_any_table_of_sqlite_is_read_like_its_pragmas_report(text: str) -> None:
     with closing(sqlite3.connect(":memory:")) as database:
         try:
             database.execute(text)
@@ -104,7 +104,7 @@ def test_any_table_that_sqlite_takes_is_read_as_its_pragmas_tell(text: str) -> N
 
 
 @given(create_table())
-def test_any_table_that_was_read_is_written_so_that_it_reads_the_same(text: str) -> None:
+def test_any_table_that_was_read_is_written_and_read_again_the_same(text: str) -> None:
     with closing(sqlite3.connect(":memory:")) as database:
         try:
             database.execute(text)
@@ -171,7 +171,7 @@ WORDS = st.sampled_from((*NAMED, *VALUES, *SIGNS, *OPERATORS))
 
 
 @given(st.lists(WORDS, max_size=12).map(" ".join))
-def test_the_one_spelling_is_spelled_as_itself_and_holds_the_same_tokens(text: str) -> None:
+def test_normalizing_twice_changes_nothing_and_keeps_the_tokens(text: str) -> None:
     try:
         found = tokens(text)
         once = expression(found, COLUMNS)

@@ -39,7 +39,7 @@ def test_indexes_are_read_with_expressions_collations_order_and_condition() -> N
     )
 
 
-def test_views_and_triggers_are_read_with_what_sqlite_says_they_use() -> None:
+def test_views_and_triggers_are_read_with_their_dependencies() -> None:
     found = read(
         "CREATE TABLE t (a INT, b INT)",
         "CREATE VIEW v (x) AS SELECT a FROM t",
@@ -68,7 +68,7 @@ def test_views_and_triggers_are_read_with_what_sqlite_says_they_use() -> None:
     assert found.broken == ((Ref(K.VIEW, None, "broken"), "no such table: main.gone"),)
 
 
-def test_virtual_tables_are_seen_and_what_is_behind_them_or_sqlites_own_is_not() -> None:
+def test_virtual_tables_are_read_without_shadow_and_internal_tables() -> None:
     found = read(
         "CREATE TABLE ledger (a INT UNIQUE)",
         "CREATE INDEX of_ledger ON ledger (a)",
@@ -81,7 +81,7 @@ def test_virtual_tables_are_seen_and_what_is_behind_them_or_sqlites_own_is_not()
     assert found.tables[0].virtual == "CREATE VIRTUAL TABLE docs USING fts5(body)"
 
 
-def test_the_tables_behind_a_virtual_one_are_known_on_an_old_sqlite_too(
+def test_the_shadow_tables_of_a_virtual_table_are_known_on_old_sqlite(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
@@ -89,7 +89,7 @@ def test_the_tables_behind_a_virtual_one_are_known_on_an_old_sqlite_too(
     assert [str(item.name) for item in found.tables] == ["docs", "docs_mine"]
 
 
-def test_what_is_not_understood_is_an_error_that_names_the_table() -> None:
+def test_an_unreadable_table_is_an_error_that_names_it() -> None:
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute("CREATE TABLE odd (a INT)")
         database.execute("PRAGMA writable_schema = ON")
@@ -122,7 +122,7 @@ def test_what_is_not_understood_is_an_error_that_names_the_table() -> None:
         "CREATE TABLE t (a INT DEFAULT",
     ],
 )
-def test_no_text_that_is_not_understood_is_taken_silently(text: str) -> None:
+def test_no_text_is_ignored_silently(text: str) -> None:
     with pytest.raises(Unreadable):
         parse_table(text)
 
@@ -132,7 +132,7 @@ def test_an_index_that_is_not_understood_is_an_error_too() -> None:
         index("CREATE INDEX i ON t (a) USING magic", Table(name=QualifiedName(None, "t")))
 
 
-def test_names_are_quoted_only_where_they_have_to_be() -> None:
+def test_names_are_quoted_only_where_required() -> None:
     assert [identifier(name) for name in ("users", "order", 'a"b', "größe")] == [
         "users",
         '"order"',

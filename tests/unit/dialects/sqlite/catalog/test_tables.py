@@ -51,7 +51,7 @@ def test_a_default_is_read_in_one_spelling(written: str, default: str) -> None:
     assert column(f"b TEXT DEFAULT {written}").default == default
 
 
-def test_everything_that_a_column_can_say_is_read() -> None:
+def test_all_clauses_of_a_column_are_read() -> None:
     found = column(
         "b TEXT CONSTRAINT must NOT NULL ON CONFLICT ignore COLLATE nocase DEFAULT 'x' "
         "CONSTRAINT short CHECK (length(b) < 9) UNIQUE ON CONFLICT REPLACE"
@@ -66,7 +66,7 @@ def test_everything_that_a_column_can_say_is_read() -> None:
     )
 
 
-def test_a_column_may_say_that_it_takes_null_or_where_its_deferral_stands_alone() -> None:
+def test_an_explicit_null_and_a_separate_deferral_are_read() -> None:
     assert not column("b INT NULL").not_null
     made = table("CREATE TABLE t (a INT REFERENCES o NOT NULL DEFERRABLE INITIALLY IMMEDIATE)")
     assert made.foreign_keys[0].deferrable == "immediate"
@@ -96,7 +96,7 @@ def test_computed_columns_are_read_stored_or_not() -> None:
         ("CREATE TABLE t (k INTEGER, l INTEGER, PRIMARY KEY (k, l))", False),
     ],
 )
-def test_a_key_that_takes_no_null_says_so_and_does_not_take_one(text: str, not_null: bool) -> None:
+def test_a_not_null_key_is_read_as_sqlite_enforces_it(text: str, not_null: bool) -> None:
     made = table(text)
     assert made.columns[0].not_null is not_null
     with closing(sqlite3.connect(":memory:")) as database:
@@ -110,7 +110,7 @@ def test_a_key_that_takes_no_null_says_so_and_does_not_take_one(text: str, not_n
     assert refused is not_null
 
 
-def test_keys_are_the_same_at_the_column_and_in_the_list() -> None:
+def test_keys_of_columns_and_of_the_table_are_equal() -> None:
     inline = table("CREATE TABLE t (a INTEGER CONSTRAINT pk PRIMARY KEY, b TEXT UNIQUE)")
     listed = table("CREATE TABLE t (a INTEGER, b TEXT, CONSTRAINT pk PRIMARY KEY (a), UNIQUE (b))")
     assert inline == listed
@@ -141,7 +141,7 @@ def test_autoincrement_strict_and_without_rowid_are_read() -> None:
     assert (both.without_rowid, both.strict, both.autoincrement) == (True, True, False)
 
 
-def test_foreign_keys_are_read_with_all_that_they_say() -> None:
+def test_foreign_keys_are_read_with_all_their_clauses() -> None:
     made = table(
         "CREATE TABLE Parent (Id INTEGER PRIMARY KEY, x INT, y INT, UNIQUE (x, y))",
         "CREATE TABLE t (a INT REFERENCES parent ON DELETE SET NULL NOT DEFERRABLE, "
@@ -195,7 +195,7 @@ def test_checks_are_read_by_expression_with_the_columns_that_they_read() -> None
     )
 
 
-def test_of_two_constraints_with_one_name_the_second_counts_as_unnamed() -> None:
+def test_a_second_constraint_with_the_same_name_counts_as_unnamed() -> None:
     made = table("CREATE TABLE t (a INT CONSTRAINT c CHECK (a > 0), CONSTRAINT c UNIQUE (a))")
     assert [(type(item).__name__, item.name) for item in made.constraints] == [
         ("Unique", None),
@@ -210,7 +210,7 @@ def test_of_two_constraints_with_one_name_the_second_counts_as_unnamed() -> None
         "CREATE TABLE t (a TEXT UNIQUE, UNIQUE (a COLLATE NOCASE))",
     ],
 )
-def test_two_constraints_that_nothing_tells_apart_are_an_error(text: str) -> None:
+def test_two_identical_constraints_are_an_error(text: str) -> None:
     with pytest.raises(
         UnsupportedChange, match=r"the table t has two constraints .* distinguished"
     ) as caught:

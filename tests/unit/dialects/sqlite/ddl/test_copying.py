@@ -21,7 +21,7 @@ def cascading() -> str:
     return script(write(current, read(built(CASCADE.replace("name TEXT", "name TEXT UNIQUE")))))
 
 
-def test_rows_that_cascade_survive_their_parent_being_built_anew() -> None:
+def test_cascading_rows_survive_when_their_parent_is_recreated() -> None:
     database = built(CASCADE)
     database.executescript(f"BEGIN; {cascading()} COMMIT;")
     assert database.execute("SELECT * FROM c").fetchall() == [(1, 1), (2, 2), (3, 2)]
@@ -31,7 +31,7 @@ def test_rows_that_cascade_survive_their_parent_being_built_anew() -> None:
 
 
 @pytest.mark.parametrize("own", [CASCADE, CASCADE.replace("CASCADE", "SET DEFAULT")])
-def test_where_foreign_keys_are_enforced_nothing_is_dropped(own: str) -> None:
+def test_nothing_is_dropped_while_foreign_keys_are_enforced(own: str) -> None:
     database = built(own)
     database.execute("PRAGMA foreign_keys = ON")
     with pytest.raises(sqlite3.Error, match="integer overflow"):
@@ -41,7 +41,7 @@ def test_where_foreign_keys_are_enforced_nothing_is_dropped(own: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["RESTRICT", "NO ACTION"])
-def test_enforced_keys_without_an_action_stop_the_drop_by_themselves(action: str) -> None:
+def test_enforced_keys_without_an_action_stop_the_drop(action: str) -> None:
     own = CASCADE.replace("CASCADE", action)
     current = read(built(own))
     text = script(write(current, read(built(own.replace("name TEXT", "name TEXT UNIQUE")))))
@@ -53,7 +53,7 @@ def test_enforced_keys_without_an_action_stop_the_drop_by_themselves(action: str
 
 
 @pytest.mark.skipif(which("sqlite3") is None, reason="needs the program sqlite3")
-def test_the_file_runs_in_the_sqlite3_program_as_it_is(tmp_path: Path) -> None:
+def test_the_file_runs_unchanged_in_the_sqlite3_program(tmp_path: Path) -> None:
     program = which("sqlite3") or ""
 
     def shell(sql: str) -> str:
@@ -73,7 +73,7 @@ def test_the_file_runs_in_the_sqlite3_program_as_it_is(tmp_path: Path) -> None:
     assert shell("SELECT count(*) FROM c") == "3\n"
 
 
-def test_a_new_column_that_rows_cannot_have_says_so() -> None:
+def test_a_new_column_that_fails_on_rows_has_a_note() -> None:
     one, other = (schema(tables=(table(),)), schema(tables=(table(),)))
     required = replace(table(), columns=(A, B, Column(name="c", type="TEXT", not_null=True)))
     other = schema(tables=(required,))
@@ -131,7 +131,7 @@ def test_long_lists_take_several_lines() -> None:
     assert " ".join(line.strip() for line in lines) == ", ".join(names)
 
 
-def test_a_table_with_nothing_to_copy_says_what_it_loses() -> None:
+def test_a_table_without_common_columns_states_its_losses() -> None:
     one = "CREATE TABLE t (a TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO t VALUES ('x');"
     other = "CREATE TABLE t (b TEXT PRIMARY KEY) WITHOUT ROWID;"
     found = write(read(built(one)), read(built(other)))
@@ -149,7 +149,7 @@ def test_a_table_with_nothing_to_copy_says_what_it_loses() -> None:
         "a UNIQUE ON CONFLICT ROLLBACK",
     ],
 )
-def test_a_row_in_conflict_stops_the_copy_and_is_not_left_out(column: str) -> None:
+def test_a_conflicting_row_stops_the_copy(column: str) -> None:
     database = built("CREATE TABLE t (a); INSERT INTO t VALUES (1), (1), (NULL);")
     found = write(read(database), read(built(f"CREATE TABLE t ({column})")))
     with pytest.raises(sqlite3.IntegrityError):

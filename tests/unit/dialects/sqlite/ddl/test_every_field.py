@@ -230,7 +230,7 @@ def _with_part(table: Table, name: str, part: object) -> Table:
 
 
 @pytest.mark.parametrize(("one", "other", "has"), variants())
-def test_every_field_yields_sql_or_an_error_that_names_the_thing(
+def test_every_field_yields_sql_or_an_error_that_names_the_object(
     one: Schema, other: Schema, has: bool
 ) -> None:
     changes = diff(one, other)
@@ -274,7 +274,7 @@ ENUM = Enum(name=O, values=("a",))
         (Create(obj=View(name=QualifiedName("n", "v"), definition="")), "view n.v"),
     ],
 )
-def test_what_sqlite_does_not_have_is_named(change: Change, named: str) -> None:
+def test_features_that_sqlite_lacks_are_named(change: Change, named: str) -> None:
     with pytest.raises(UnsupportedChange) as raised:
         render((change,), current=EMPTY_SCHEMA, desired=EMPTY_SCHEMA)
     assert named in raised.value.message

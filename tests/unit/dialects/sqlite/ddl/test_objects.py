@@ -19,7 +19,7 @@ def test_a_virtual_table_is_left_alone() -> None:
         write(one, other)
 
 
-def test_a_renamed_view_or_trigger_is_made_anew_under_its_new_name() -> None:
+def test_a_renamed_view_or_trigger_is_recreated_under_its_new_name() -> None:
     own = "CREATE TABLE t (a); CREATE VIEW {v} AS SELECT a FROM t;"
     own += "CREATE TRIGGER {g} AFTER INSERT ON t BEGIN SELECT 1; END;"
     database = built(own.format(v="v", g="g"))
@@ -34,7 +34,7 @@ def test_a_renamed_view_or_trigger_is_made_anew_under_its_new_name() -> None:
     assert unlike(read(database), other) == []
 
 
-def test_views_that_read_one_another_in_a_circle_are_made_all_the_same() -> None:
+def test_views_that_read_each_other_are_created() -> None:
     own = "CREATE VIEW v AS SELECT * FROM w; CREATE VIEW w AS SELECT * FROM v;"
     database, wanted = built(), read(built(own))
     run(database, write(EMPTY_SCHEMA, wanted))

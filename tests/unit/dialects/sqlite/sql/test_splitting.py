@@ -87,7 +87,7 @@ SEPARATORS = (";", " ;\n", ";;\n\n", "; -- it's; [\n", ";/* a ; ' */", "\t--x\n;
 
 
 @given(st.lists(st.tuples(st.sampled_from(HARD), st.sampled_from(SEPARATORS)), max_size=8))
-def test_any_order_of_hard_statements_is_cut_where_they_were_joined(
+def test_hard_statements_in_any_order_are_split_where_they_were_joined(
     parts: list[tuple[str, str]],
 ) -> None:
     text = "".join(statement + separator for statement, separator in parts)
@@ -145,9 +145,7 @@ def test_every_statement_ends_where_the_standard_library_says_it_does(text: str)
         ("-- @dbwarden:autocommit\n", "3:1", "no statement follows"),
     ],
 )
-def test_what_cannot_run_is_an_error_that_points_to_where_it_begins(
-    text: str, place: str, words: str
-) -> None:
+def test_an_invalid_statement_is_an_error_with_its_start(text: str, place: str, words: str) -> None:
     with pytest.raises(MigrationFileError) as caught:
         steps_of(text)
     assert words in caught.value.message
@@ -170,7 +168,7 @@ ALONE = (
 
 
 @pytest.mark.parametrize("text", ALONE)
-def test_what_sqlite_refuses_or_ignores_in_a_transaction_is_a_step_of_its_own(text: str) -> None:
+def test_statements_outside_transactions_are_their_own_step(text: str) -> None:
     found = steps_of(f"SELECT 1;\n{text};\nSELECT 2")
     assert [(step.transactional, step.text) for step in found] == [
         (True, "SELECT 1"),
@@ -189,7 +187,7 @@ def test_what_sqlite_refuses_or_ignores_in_a_transaction_is_a_step_of_its_own(te
         "'vacuum'",
     ],
 )
-def test_what_belongs_in_a_transaction_stays_in_it(text: str) -> None:
+def test_transactional_statements_stay_in_one_step(text: str) -> None:
     assert not refuses_transaction(Statement(text=text, line=1, column=1))
 
 
@@ -235,5 +233,5 @@ def test_a_pragma_is_known_by_its_name(text: str, name: str | None) -> None:
         ("SELECT 1", False),
     ],
 )
-def test_what_lives_in_the_connection_is_known(text: str, setting: bool) -> None:
+def test_settings_of_the_connection_are_recognized(text: str, setting: bool) -> None:
     assert is_connection_setting(Statement(text=text, line=1, column=1)) is setting
