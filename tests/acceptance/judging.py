@@ -24,8 +24,6 @@ from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.diff import diff
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Namespace, QualifiedName, Schema
-from tests.acceptance.cases import Case
-from tests.acceptance.project import Project
 
 LEDGER = QualifiedName("public", "dbwarden_ledger")
 NUMBERS = itertools.count()
@@ -117,7 +115,7 @@ class Judge:
         self.settled: dict[Schema, Schema] = {}
         self.dumps: dict[str, str] = {}
         self.built: set[str] = set()
-        self.first: dict[tuple[str, bool], str | None] = {}
+        self.dumps_of: dict[str, str] = {}
 
     @property
     def version(self) -> int:
@@ -173,9 +171,13 @@ class Judge:
                 self.sides[key] = await made.read(privileges=privileges), await made.dump()
         return self.sides[key]
 
-    def project(self, root: Path, folder: Path, database: Database, case: Case) -> Project:
-        """Return a project in *folder* on *database*, with its cache in *root*."""
-        return Project(root, folder, "postgresql", database.url, self.url, case.privileges)
+    async def dump(self, text: str) -> str:
+        """Return the dump of what *text* builds; built once."""
+        if text not in self.dumps_of:
+            async with self.database() as made:
+                await made.run_text(text)
+                self.dumps_of[text] = await made.dump()
+        return self.dumps_of[text]
 
     async def settle(self, schema: Schema) -> Schema:
         """*schema* after it was printed, run and read again; done once.
