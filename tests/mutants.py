@@ -35,7 +35,7 @@ MUTANTS = (
         new="        if connection:\n",
         tests=(
             "tests/integration/running/test_lock_read_plan_write.py"
-            "::test_a_migrate_applies_what_is_left",
+            "::test_a_migrate_applies_the_remaining_migrations",
         ),
     ),
     Mutant(

@@ -127,7 +127,7 @@ async def assert_built_from_nothing(judge: Judge, wanted: tuple[Schema, str]) ->
         assert diff(await made.read(privileges=privileges), nothing) == ()
 
 
-async def test_what_is_written_runs_statement_by_statement_as_psql_does(judge: Judge) -> None:
+async def test_written_files_run_statement_by_statement_like_in_psql(judge: Judge) -> None:
     desired = await judge.side(CIRCLE, privileges=False)
     before = empty(desired[0])
     async with judge.database() as database:
@@ -187,7 +187,7 @@ async def test_a_change_leads_to_what_reads_alike(judge: Judge, name: str) -> No
         assert diff(await database.read(), current) == ()
 
 
-async def test_names_that_the_server_made_up_are_alike(judge: Judge) -> None:
+async def test_names_generated_by_the_server_are_equal(judge: Judge) -> None:
     """Which of two gets the number depends on which was made first: that is nobody's wish."""
     table = "CREATE TABLE m (id int) PARTITION BY RANGE (id);"
     part = "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (9);"
@@ -200,7 +200,7 @@ async def test_names_that_the_server_made_up_are_alike(judge: Judge) -> None:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda item: item.names)
-async def test_what_cannot_be_expressed_is_an_error_that_names_it(
+async def test_an_unsupported_schema_is_an_error_that_names_the_object(
     refusal: Refusal, judge: Judge
 ) -> None:
     if judge.version < refusal.since:
@@ -221,7 +221,7 @@ ONLINE = [
 
 
 @pytest.mark.parametrize("case", ONLINE)
-async def test_the_forms_that_do_not_block_lead_to_the_same(case: Case, judge: Judge) -> None:
+async def test_non_blocking_changes_lead_to_the_same_schema(case: Case, judge: Judge) -> None:
     if judge.version < case.since:
         pytest.skip(f"needs PostgreSQL {case.since // 10000}")
     current, _ = await judge.side(case.old, privileges=case.privileges)

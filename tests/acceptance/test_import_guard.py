@@ -282,7 +282,7 @@ def test_a_package_earlier_on_the_path_still_comes_first(installed: Path, projec
     assert shown == str(other / "__init__.py")
 
 
-def test_a_bare_folder_of_that_name_is_passed_over(installed: Path, project: Path) -> None:
+def test_an_empty_folder_of_that_name_is_skipped(installed: Path, project: Path) -> None:
     (project / "dbwarden.py").unlink()
     (project / "dbwarden").mkdir()
     script = "import dbwarden; print(dbwarden.__file__)"
@@ -305,7 +305,7 @@ def test_half_an_uninstallation_breaks_no_start_of_python(
     assert (shown.stdout, shown.stderr) == ("1\n", "")
 
 
-def test_where_there_is_no_package_the_name_is_looked_for_as_ever(
+def test_without_the_package_the_name_is_searched_as_usual(
     own_environment: Path, tmp_path: Path
 ) -> None:
     (site_packages(own_environment) / "dbwarden").rename(tmp_path / "gone")

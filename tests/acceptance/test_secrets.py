@@ -139,7 +139,9 @@ def test_the_urls_of_a_configuration_are_shown_without_their_passwords(
 
 
 @pytest.mark.parametrize("option", ["migrations_dir", "scratch_setup", "schema_paths"])
-def test_a_url_is_no_path(folder: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+def test_a_url_in_place_of_a_path_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
     value = [NOBODY] if option == "schema_paths" else NOBODY
     options = {**BASE[DatabaseOptions], option: value}
     configure(folder, "database_config", **options)

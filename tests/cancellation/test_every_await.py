@@ -197,7 +197,7 @@ async def test_a_rollback(postgres_url: str, postgres_config: DatabaseConfig) ->
 
 
 @pytest.mark.parametrize("name", ["status", "check", "health", "lock_status", "wait", "history"])
-async def test_what_only_looks(
+async def test_commands_that_only_read(
     postgres_url: str, postgres_config: DatabaseConfig, name: str
 ) -> None:
     write(postgres_config, {"0001_table": MIGRATIONS["0001_table"]})

@@ -31,7 +31,7 @@ async def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
 )
-async def test_a_signal_rolls_back_on_the_server_and_says_what_is_left(
+async def test_a_signal_rolls_back_on_the_server_and_reports_the_remaining_migrations(
     postgres_url: str, make_project: MakeProject, number: int, code: int
 ) -> None:
     project = make_project(postgres_url)
@@ -105,7 +105,7 @@ async def test_a_concurrent_index_is_left_to_finish_by_fail_fast(
     assert await ask(building, MIGRATORS) == []
 
 
-async def test_the_time_limit_of_one_database_leaves_the_other(
+async def test_the_time_limit_of_one_database_does_not_affect_another(
     postgres_server: EmbeddedServer, make_project: MakeProject, request: Any
 ) -> None:
     slow, quick = await two(postgres_server, request)

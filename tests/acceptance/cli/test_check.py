@@ -18,7 +18,7 @@ def test_check_exits_3_when_something_is_pending_and_0_when_clean(project: Path,
     assert cli("check", "--all").code == 0
 
 
-def test_model_paths_that_lead_nowhere_are_reported_by_commands_that_need_no_models(
+def test_missing_model_paths_are_reported_by_commands_without_models(
     project: Path, cli: Cli
 ) -> None:
     (project / "shop_models").mkdir()
@@ -38,14 +38,14 @@ def test_model_paths_that_lead_nowhere_are_reported_by_commands_that_need_no_mod
         )
 
 
-def test_looking_never_creates_a_database_or_a_ledger(project: Path, cli: Cli) -> None:
+def test_reading_never_creates_a_database_or_a_history(project: Path, cli: Cli) -> None:
     for command in ("status", "check", "history", "health", "wait"):
         cli(command, "--all")
 
     assert sorted(path.name for path in project.glob("*.db*")) == []
 
 
-def test_a_database_that_is_ahead_is_fine_and_said(project: Path, cli: Cli) -> None:
+def test_a_database_that_is_ahead_is_reported_without_error(project: Path, cli: Cli) -> None:
     cli("migrate")
     (project / "migrations/primary/primary__0002_create_orders.sql").unlink()
     ran = cli("check")
@@ -54,9 +54,7 @@ def test_a_database_that_is_ahead_is_fine_and_said(project: Path, cli: Cli) -> N
     assert "ahead of the files" in ran.out
 
 
-def test_the_command_that_is_named_for_two_files_of_one_number_works(
-    project: Path, cli: Cli
-) -> None:
+def test_the_suggested_renumber_works(project: Path, cli: Cli) -> None:
     write(project, "primary", "0002_create_tags", ORDERS.replace("orders", "tags"))
     ran = cli("status")
     assert ran.code == 2
@@ -68,7 +66,7 @@ def test_the_command_that_is_named_for_two_files_of_one_number_works(
     assert cli("status").code == 0
 
 
-def test_an_edited_migration_is_told_with_the_right_way_first(project: Path, cli: Cli) -> None:
+def test_an_edited_migration_suggests_a_new_migration_first(project: Path, cli: Cli) -> None:
     cli("migrate")
     path = project / "migrations" / "primary" / "primary__0001_create_users.sql"
     edited = path.read_text().replace("email TEXT NOT NULL", "email TEXT NOT NULL, age INTEGER")
@@ -87,7 +85,7 @@ def _both(ran: Ran) -> str:
     return ran.out + ran.err
 
 
-def test_files_that_are_gone_are_counted_as_people_do(project: Path, cli: Cli) -> None:
+def test_missing_files_are_counted(project: Path, cli: Cli) -> None:
     cli("migrate", "--to", "1")
     for path in (project / "migrations" / "primary").iterdir():
         path.unlink()

@@ -29,7 +29,7 @@ from tests.acceptance.cli.projects import Cli, write
         (("repair", "--at", "0001"), "KEY=STEP"),
     ],
 )
-def test_bad_input_is_a_sentence_and_exit_2(
+def test_invalid_input_is_a_sentence_and_exit_2(
     project: Path, cli: Cli, arguments: Sequence[str], said: str
 ) -> None:
     ran = cli(*arguments)
@@ -40,7 +40,7 @@ def test_bad_input_is_a_sentence_and_exit_2(
 
 
 @pytest.mark.parametrize("arguments", [("migrat",), ("migrate", "--bogus"), ("new",), ("x", "y")])
-def test_a_command_line_that_cannot_be_read_is_a_json_document_too(
+def test_an_invalid_command_line_is_a_json_document_too(
     project: Path, cli: Cli, arguments: Sequence[str]
 ) -> None:
     ran = cli(*arguments, "--json")
@@ -61,7 +61,7 @@ def test_the_exit_code_in_a_document_is_that_of_the_process(project: Path, cli: 
         assert ran.json["exit_code"] == ran.code, command
 
 
-def test_what_the_configuration_prints_goes_to_stderr(project: Path, cli: Cli) -> None:
+def test_output_of_the_configuration_goes_to_stderr(project: Path, cli: Cli) -> None:
     file = project / "dbwarden.py"
     file.write_text("print('loading')\n" + file.read_text())
     ran = cli("status", "--json")
@@ -78,7 +78,7 @@ def test_a_configuration_that_exits_is_an_error_with_its_line(project: Path, cli
     assert "dbwarden.py:3: the configuration file fails: SystemExit: DATABASE_URL" in ran.err
 
 
-def test_what_nobody_foresaw_is_an_error_with_its_traceback_and_no_secret(
+def test_an_unexpected_error_shows_its_traceback_and_no_secret(
     project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:

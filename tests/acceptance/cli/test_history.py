@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.acceptance.cli.projects import Cli, results
 
 
-def test_history_tells_who_did_what_rollbacks_included(project: Path, cli: Cli) -> None:
+def test_history_shows_user_and_action_including_rollbacks(project: Path, cli: Cli) -> None:
     cli("migrate")
     cli("rollback")
     ran = cli("history")

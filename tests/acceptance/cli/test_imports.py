@@ -25,7 +25,7 @@ def test_help_and_version_load_nothing_heavy(project: Path, arguments: Sequence[
 
 
 @pytest.mark.parametrize("command", ["status", "check", "migrate"])
-def test_looking_and_migrating_never_load_sqlalchemy_or_fastapi(
+def test_reading_and_migrating_never_load_sqlalchemy_or_fastapi(
     project: Path, command: str
 ) -> None:
     assert not {"sqlalchemy", "fastapi", "structlog", "rich.table"} & loaded_by(command, "--all")

@@ -70,7 +70,7 @@ def test_init_never_overwrites(project: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("name", ["my db", 'a"b', "../outside", "all"])
-def test_init_takes_no_name_that_a_configuration_would_refuse(
+def test_init_refuses_names_that_a_configuration_would_refuse(
     tmp_path: Path, cli: Cli, name: str
 ) -> None:
     ran = cli("init", "--folder", str(tmp_path / "new"), "--name", name)
@@ -88,7 +88,7 @@ def test_init_writes_a_url_that_python_reads_as_it_was(tmp_path: Path, cli: Cli)
     assert unquote(ran.json["databases"][0]["database_url"]).endswith('it\'s "here" {x}.db')
 
 
-def test_init_writes_no_password_down(tmp_path: Path, cli: Cli) -> None:
+def test_init_writes_no_password(tmp_path: Path, cli: Cli) -> None:
     ran = cli("init", "--folder", str(tmp_path), "--url", "postgresql://me:hunter2@db/app")
 
     assert ran.code == 2
@@ -102,7 +102,7 @@ def test_two_empty_migrations_can_be_made_in_a_row(project: Path, cli: Cli) -> N
     assert cli("make-migrations", "-m", "three", "--empty").code == 0
 
 
-def test_init_takes_whatever_kind_the_environment_names(
+def test_init_uses_the_kind_of_the_environment(
     tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.cli.projects import USERS, Cli, states, write
 
 
-def test_a_log_format_of_the_environment_that_is_none_is_told(
+def test_an_invalid_log_format_of_the_environment_is_reported(
     project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DBWARDEN_LOG_FORMAT", "xml")
@@ -37,7 +37,7 @@ def test_logs_go_to_stderr_as_json_while_stdout_stays_one_document(project: Path
 
 
 @pytest.mark.parametrize("command", [("migrate",), ("status",), ("repair", "--forget", "0001")])
-def test_all_lines_of_one_run_share_an_id_and_tell_when_each_database_began_and_ended(
+def test_all_log_lines_of_a_run_share_an_id_and_record_begin_and_end(
     project: Path, cli: Cli, command: Sequence[str]
 ) -> None:
     for name in ("analytics", "logging"):

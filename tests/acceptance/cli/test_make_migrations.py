@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.cli.projects import Cli, states
 
 
-def test_what_was_written_before_a_failure_is_told(project: Path, cli: Cli) -> None:
+def test_files_written_before_a_failure_are_reported(project: Path, cli: Cli) -> None:
     file = project / "dbwarden.py"
     models = 'model_paths=[f"{name}_models.py"] if name != "logging" else []'
     text = file.read_text()
@@ -35,7 +35,7 @@ def test_what_was_written_before_a_failure_is_told(project: Path, cli: Cli) -> N
     assert "next: Pass this option with -d DATABASE; it does not apply to primary.\n" in again.err
 
 
-def test_all_leaves_out_databases_that_have_no_models(
+def test_all_skips_databases_without_models(
     project: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = project / "dbwarden.py"

@@ -40,7 +40,7 @@ def test_a_second_migrate_has_nothing_to_do(project: Path, cli: Cli) -> None:
     assert [result["applied"] for result in results(ran).values()] == [[], [], []]
 
 
-def test_to_and_count_say_how_far(project: Path, cli: Cli) -> None:
+def test_to_and_count_limit_the_run(project: Path, cli: Cli) -> None:
     assert results(cli("migrate", "--to", "1", "--json"))["primary"]["version"] == "0001"
     assert results(cli("migrate", "--count", "1", "--json"))["primary"]["version"] == "0002"
 
@@ -54,7 +54,7 @@ def test_a_dry_run_prints_the_sql_in_order_and_writes_nothing(project: Path, cli
     assert not (project / "primary.db").exists()
 
 
-def test_a_failing_migration_is_reported_with_its_place_and_the_rest_goes_on(
+def test_a_failing_migration_is_reported_with_its_place_and_other_databases_continue(
     project: Path, cli: Cli
 ) -> None:
     write(project, "primary", "0003_broken", "-- upgrade\nCREATE TABLE t (id INT);\n  SELEC 1;\n")
@@ -102,7 +102,7 @@ def test_a_broken_file_stops_everything_before_anything_runs(project: Path, cli:
     assert not (project / "primary.db").exists()
 
 
-def test_out_of_order_is_refused_unless_asked_for(project: Path, cli: Cli) -> None:
+def test_out_of_order_is_refused_without_the_flag(project: Path, cli: Cli) -> None:
     (project / "migrations/primary/primary__0001_create_users.sql").rename(project / "later")
     cli("migrate")
     (project / "later").rename(project / "migrations/primary/primary__0001_create_users.sql")
@@ -113,7 +113,7 @@ def test_out_of_order_is_refused_unless_asked_for(project: Path, cli: Cli) -> No
     assert cli("migrate", "--out-of-order").code == 0
 
 
-def test_an_edited_migration_is_applied_all_the_same(project: Path, cli: Cli) -> None:
+def test_an_edited_migration_counts_as_applied(project: Path, cli: Cli) -> None:
     cli("migrate")
     write(project, "primary", "0002_create_orders", ORDERS.replace("id", "number"))
     assert results(cli("status", "--json"))["primary"]["version"] == "0002"
@@ -127,9 +127,7 @@ def test_an_empty_new_migration_is_refused_by_migrate(project: Path, cli: Cli) -
     assert "logging__0001_later.sql" in ran.err
 
 
-def test_a_replica_that_is_not_there_is_made_by_migrating_its_primary(
-    project: Path, cli: Cli
-) -> None:
+def test_a_missing_replica_is_created_by_migrating_its_primary(project: Path, cli: Cli) -> None:
     with (project / "dbwarden.py").open("a") as file:
         file.write(
             'database_config(database_name="replica", replica_of="primary", '
@@ -138,7 +136,7 @@ def test_a_replica_that_is_not_there_is_made_by_migrating_its_primary(
     assert "Create it with: dbwarden migrate -d primary\n" in cli("check", "-d", "replica").err
 
 
-def test_a_ledger_that_makes_no_sense_is_one_of_a_database(project: Path, cli: Cli) -> None:
+def test_an_invalid_history_is_an_error_of_its_database(project: Path, cli: Cli) -> None:
     cli("migrate")
     with closing(sqlite3.connect("primary.db", isolation_level=None)) as database:
         database.execute("UPDATE dbwarden_ledger SET state = 'novel'")
@@ -148,7 +146,7 @@ def test_a_ledger_that_makes_no_sense_is_one_of_a_database(project: Path, cli: C
     assert "error: primary: row 1 of dbwarden_ledger is invalid" in ran.err
 
 
-def test_who_migrates_what_is_there_already_is_told_of_baseline(project: Path, cli: Cli) -> None:
+def test_migrating_existing_tables_suggests_baseline(project: Path, cli: Cli) -> None:
     with closing(sqlite3.connect("primary.db", isolation_level=None)) as database:
         database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY)")
     ran = cli("migrate")
@@ -157,7 +155,7 @@ def test_who_migrates_what_is_there_already_is_told_of_baseline(project: Path, c
     assert "dbwarden baseline -d primary --to VERSION" in ran.err
 
 
-def test_shards_together_are_the_whole_fleet(project: Path, cli: Cli) -> None:
+def test_all_shards_together_are_the_whole_fleet(project: Path, cli: Cli) -> None:
     ran = [cli("status", "--all", "--shard", f"{i}/2", "--json") for i in (1, 2)]
 
     assert sorted(name for one in ran for name in states(one)) == [

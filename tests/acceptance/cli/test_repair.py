@@ -23,7 +23,7 @@ def test_check_finds_a_changed_file_and_repair_accepts_it(project: Path, cli: Cl
     assert cli("check").code == 0
 
 
-def test_repair_forgets_a_row_whose_file_is_gone(project: Path, cli: Cli) -> None:
+def test_repair_forgets_a_row_without_its_file(project: Path, cli: Cli) -> None:
     cli("migrate")
     (project / "migrations/primary/primary__0001_create_users.sql").unlink()
     assert "missing" in cli("check").out
@@ -33,7 +33,7 @@ def test_repair_forgets_a_row_whose_file_is_gone(project: Path, cli: Cli) -> Non
     assert cli("check").code == 0
 
 
-def test_repair_refuses_what_is_not_so(project: Path, cli: Cli) -> None:
+def test_repair_refuses_migrations_in_another_state(project: Path, cli: Cli) -> None:
     cli("migrate")
     ran = cli("repair", "--accept", "0001", "--yes")
 

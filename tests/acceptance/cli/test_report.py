@@ -8,7 +8,7 @@ import pytest
 from tests.acceptance.cli.projects import Cli
 
 
-def test_a_report_that_could_not_be_written_is_no_reason_to_begin(project: Path, cli: Cli) -> None:
+def test_an_unwritable_report_stops_the_run_before_it_begins(project: Path, cli: Cli) -> None:
     ran = cli("migrate", "--report", "nowhere/report.json")
 
     assert ran.code == 2
@@ -17,7 +17,7 @@ def test_a_report_that_could_not_be_written_is_no_reason_to_begin(project: Path,
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_report_that_is_lost_does_not_hide_what_was_done(project: Path, cli: Cli) -> None:
+def test_a_lost_report_does_not_hide_the_outcomes(project: Path, cli: Cli) -> None:
     ran = cli("migrate", "--report", "/dev/full")
 
     assert ran.code == 1

@@ -8,9 +8,7 @@ from tests.acceptance.cli.projects import EVENTS, Cli, results, states, versions
 NEEDS_USERS = "-- requires: primary@0001\n\n" + EVENTS.replace("events", "visits")
 
 
-def test_a_migration_waits_for_what_it_requires_in_another_database(
-    project: Path, cli: Cli
-) -> None:
+def test_a_migration_waits_for_its_requirement_in_another_database(project: Path, cli: Cli) -> None:
     write(project, "analytics", "0002_visits", NEEDS_USERS)
     ran = cli("migrate", "--all", "--json", "--log-format", "json")
 
@@ -21,9 +19,7 @@ def test_a_migration_waits_for_what_it_requires_in_another_database(
     assert [item["key"] for item in results(ran)["analytics"]["applied"]] == ["0001", "0002"]
 
 
-def test_what_requires_a_database_that_failed_is_not_started_and_says_why(
-    project: Path, cli: Cli
-) -> None:
+def test_a_database_with_a_failed_requirement_is_not_started(project: Path, cli: Cli) -> None:
     write(project, "primary", "0001_create_users", "-- upgrade\nSELEC 1;\n")
     write(project, "analytics", "0002_visits", NEEDS_USERS)
     ran = cli("migrate", "--all", "--json")
@@ -38,7 +34,7 @@ def test_what_requires_a_database_that_failed_is_not_started_and_says_why(
     assert [item["key"] for item in results(ran)["analytics"]["applied"]] == ["0001"]
 
 
-def test_a_requirement_is_met_by_a_ledger_too(project: Path, cli: Cli) -> None:
+def test_a_requirement_is_met_by_the_history_of_a_database(project: Path, cli: Cli) -> None:
     write(project, "analytics", "0002_visits", NEEDS_USERS)
 
     alone = cli("migrate", "-d", "analytics", "--json")

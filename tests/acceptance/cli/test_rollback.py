@@ -23,9 +23,7 @@ def test_rollback_takes_back_one_and_to_zero_everything(project: Path, cli: Cli)
     assert results(cli("rollback", "--json"))["primary"]["rolled_back"] == []
 
 
-def test_a_rollback_that_stopped_half_way_goes_on_to_where_it_was_asked_for(
-    project: Path, cli: Cli
-) -> None:
+def test_a_half_done_rollback_continues_to_its_target(project: Path, cli: Cli) -> None:
     wrong = "DROP TABLE orders;\nVACUUM;\nDROP TABLE more_orders;"
     path = write(project, "primary", "0002_create_orders", ORDERS)
     path.write_text(ORDERS.replace("DROP TABLE orders;", wrong), encoding="utf-8")

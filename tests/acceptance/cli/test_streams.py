@@ -42,7 +42,7 @@ def test_a_reader_that_leaves_early_stops_nothing(project: Path, unbuffered: str
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("arguments", ["databases", "databases --json", "--help"])
-def test_output_that_is_lost_is_a_failure(project: Path, arguments: str) -> None:
+def test_lost_output_is_a_failure(project: Path, arguments: str) -> None:
     done = shell(project, f"{COMMAND} {arguments} > /dev/full; echo $?")
     assert done.stdout == "1\n"
     assert done.stderr == ("error: standard output cannot be written: No space left on device\n")
@@ -64,7 +64,7 @@ def test_thousands_of_problems_are_shortened_to_the_first(project: Path) -> None
     assert done.stderr.endswith("\n  and 2899 more\n")
 
 
-def test_a_working_folder_that_is_gone_is_an_error_in_a_sentence(project: Path) -> None:
+def test_a_deleted_working_folder_is_an_error(project: Path) -> None:
     script = f"mkdir gone; cd gone; rmdir ../gone; {COMMAND} status; {COMMAND} init"
     done = shell(project, script)
     assert "error: the working folder cannot be told: No such file or directory" in done.stderr
@@ -72,7 +72,7 @@ def test_a_working_folder_that_is_gone_is_an_error_in_a_sentence(project: Path) 
     assert "Traceback" not in done.stderr
 
 
-def test_what_a_terminal_cannot_show_is_written_otherwise(project: Path) -> None:
+def test_characters_that_a_terminal_cannot_show_are_replaced(project: Path) -> None:
     folder = project / "s\u00f6 \u540d"
     folder.mkdir()
     (folder / "dbwarden.py").write_text(CONFIGURATION.replace("3000", "1"))

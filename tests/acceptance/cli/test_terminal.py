@@ -87,7 +87,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "migrations" / "primary").iterdir())
 
 
-def test_an_answer_is_taken(project: Path) -> None:
+def test_an_answer_is_used(project: Path) -> None:
     person = AtTerminal(project, "make-migrations", "-m", "age")
     person.until("> ")
     person.type("7\n")
@@ -96,7 +96,7 @@ def test_an_answer_is_taken(project: Path) -> None:
     assert "7" in written
 
 
-def test_a_value_that_the_database_refuses_is_asked_for_again_and_no_answer_is_lost(
+def test_a_refused_value_is_asked_for_again_and_no_answer_is_lost(
     project: Path,
 ) -> None:
     models = MODELS.replace("    email: Mapped[str]", "    mail: Mapped[str] = mapped_column(Text)")
@@ -122,7 +122,7 @@ def test_a_value_that_the_database_refuses_is_asked_for_again_and_no_answer_is_l
     assert "7" in written and "'nobody'" in written
 
 
-def test_an_empty_answer_writes_a_migration_that_says_where_it_fails(project: Path) -> None:
+def test_an_empty_answer_writes_a_migration_that_declares_its_failure(project: Path) -> None:
     person = AtTerminal(project, "make-migrations", "-m", "age")
     person.until("> ")
     person.type("\n")
@@ -156,7 +156,7 @@ def test_no_answer_to_a_question_means_no(project: Path) -> None:
     assert len(files(project)) == 1
 
 
-def test_what_a_command_is_at_is_shown_and_taken_away(project: Path) -> None:
+def test_the_activity_of_a_command_is_shown_and_erased(project: Path) -> None:
     person = AtTerminal(project, "make-migrations", "-m", "age", term="xterm")
     person.until("> ")
     person.type("7\n")
@@ -168,7 +168,7 @@ def test_what_a_command_is_at_is_shown_and_taken_away(project: Path) -> None:
     assert shown[-1].startswith("Wrote migrations/")
 
 
-def test_the_progress_of_each_database_is_shown_and_taken_away(project: Path) -> None:
+def test_the_progress_of_each_database_is_shown_and_erased(project: Path) -> None:
     person = AtTerminal(project, "migrate", term="xterm")
     assert person.ended() == 0
     shown = person.seen.replace("\r", "")
@@ -235,7 +235,7 @@ EVIL = "\x1b]0;owned\x07\u202e\x9b"
 STEERING = set("\x1b\x07\u202e\x9b")
 
 
-def test_no_name_of_a_file_steers_the_terminal_or_forges_a_line(project: Path) -> None:
+def test_no_file_name_controls_the_terminal_or_forges_a_line(project: Path) -> None:
     write(project, "primary", f"0002_{EVIL}\nerror:forged", USERS)
     for arguments in (("status",), ("check", "--log-format", "console")):
         person = AtTerminal(project, *arguments)
@@ -245,7 +245,7 @@ def test_no_name_of_a_file_steers_the_terminal_or_forges_a_line(project: Path) -
         assert not STEERING & set(person.seen)
 
 
-def test_no_text_of_a_database_steers_the_terminal(project: Path) -> None:
+def test_no_text_of_a_database_controls_the_terminal(project: Path) -> None:
     sql = f'CREATE TABLE "{EVIL}" (id);\nINSERT INTO "{EVIL}" VALUES (1, 2);'
     write(project, "primary", "0002_names", f"-- upgrade\n{sql}\n")
     for arguments in (("migrate",), ("migrate", "--json"), ("migrate", "--log-format", "console")):

@@ -45,7 +45,7 @@ async def managed(project: Project) -> Project:
     return project
 
 
-async def test_a_baseline_leaves_them_out_and_nothing_drops_them(project: Project) -> None:
+async def test_tables_of_other_tools_are_left_out_of_a_baseline(project: Project) -> None:
     await managed(project)
     done = await adopt(project.config)
     text = done.path.read_text()
@@ -61,7 +61,7 @@ async def test_a_baseline_leaves_them_out_and_nothing_drops_them(project: Projec
     assert (await generate_models(project.config)).tables == 1
 
 
-async def test_they_stay_too_where_a_migration_file_has_one(project: Project) -> None:
+async def test_tables_of_other_tools_stay_when_a_migration_file_has_one(project: Project) -> None:
     project.migration(1, f"-- upgrade\n{LEDGERS}{USERS}\n")
     await project.migrate()
     project.models(MODELS)
@@ -69,7 +69,7 @@ async def test_they_stay_too_where_a_migration_file_has_one(project: Project) ->
     assert (await project.make()).agree
 
 
-async def test_with_privileges_their_grants_stay(project: Project) -> None:
+async def test_grants_on_tables_of_other_tools_stay(project: Project) -> None:
     await managed(project)
     await project.fetch("GRANT SELECT ON goose_db_version, goose_db_version_id_seq TO PUBLIC")
     project = project.with_options(compare_privileges=True)
@@ -77,7 +77,7 @@ async def test_with_privileges_their_grants_stay(project: Project) -> None:
     assert (await drift(project.config)).clean
 
 
-async def test_one_that_the_models_have_is_a_table_like_any_other(project: Project) -> None:
+async def test_a_table_that_the_models_have_is_managed(project: Project) -> None:
     await managed(project)
     project.models(
         MODELS
@@ -91,13 +91,13 @@ class Version(Base):
     assert "column alembic_version.version_num" in [item.what for item in found.differences]
 
 
-async def test_a_table_that_is_only_called_so_is_one_like_any_other(project: Project) -> None:
+async def test_a_table_with_only_the_name_of_a_tools_is_managed(project: Project) -> None:
     await project.fetch("CREATE TABLE schema_version (id serial PRIMARY KEY, note text)")
     found = await drift(project.config)  # its sequence goes with it, and is not told apart
     assert [item.what for item in found.differences] == ["table schema_version"]
 
 
-async def test_what_was_marked_is_only_rolled_back_when_that_is_said(project: Project) -> None:
+async def test_a_marked_baseline_is_rolled_back_only_on_demand(project: Project) -> None:
     await managed(project)
     await adopt(project.config)
     project.migration(2, "-- upgrade\nCREATE TABLE t (i int);\n-- rollback\nDROP TABLE t;\n")
@@ -112,7 +112,7 @@ async def test_what_was_marked_is_only_rolled_back_when_that_is_said(project: Pr
     assert not await project.fetch("SELECT FROM pg_tables WHERE tablename = 'users'")
 
 
-async def test_a_search_path_that_scratch_has_not_is_said(project: Project) -> None:
+async def test_a_search_path_that_scratch_lacks_is_reported(project: Project) -> None:
     name = project.database
     await project.fetch("CREATE SCHEMA app")
     await project.fetch(f"ALTER DATABASE {name} SET search_path = app, public")
@@ -126,7 +126,7 @@ async def test_a_search_path_that_scratch_has_not_is_said(project: Project) -> N
     assert (await drift(config)).clean
 
 
-async def test_what_the_ledger_needs_is_no_drift(project: Project) -> None:
+async def test_objects_of_the_migration_history_are_no_drift(project: Project) -> None:
     project.migration(1, f"-- upgrade\n{USERS}\n")
     await project.with_options(ledger_table="another_ledger").migrate()
     project = project.with_options(ledger_schema="bookkeeping")

@@ -188,9 +188,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_a_change_is_written_as_its_author_would_and_proven(
-    project: Project, name: str
-) -> None:
+async def test_a_change_is_written_and_proven(project: Project, name: str) -> None:
     case = CASES[name]
     project.models(f"{HEAD}{case.old}\n")
     await project.made("before")
@@ -232,7 +230,7 @@ async def test_a_possible_rename_stops_and_shows_both_flags(project: Project) ->
     assert len(list(project.config.migrations_dir.iterdir())) == 1
 
 
-async def test_a_drop_that_nobody_allowed_stops_and_shows_the_flag(project: Project) -> None:
+async def test_a_drop_without_permission_stops_and_shows_the_flag(project: Project) -> None:
     project.models(HEAD + "    nick: Mapped[str | None]\n")
     await project.made("before")
     project.models(HEAD)
@@ -257,7 +255,7 @@ class Person:
         return self.answers.pop(0)
 
 
-async def test_a_person_is_asked_about_renames_drops_and_fills(project: Project) -> None:
+async def test_the_user_is_asked_about_renames_drops_and_fills(project: Project) -> None:
     project.models(HEAD + "    nick: Mapped[str | None]\n    gone: Mapped[int | None]\n")
     await project.made("before")
     project.models(HEAD + "    nickname: Mapped[str | None]\n    born: Mapped[str]\n")
@@ -272,7 +270,7 @@ async def test_a_person_is_asked_about_renames_drops_and_fills(project: Project)
     assert "loses users.gone" in text
 
 
-async def test_a_person_is_asked_what_rows_get_that_have_no_value_so_far(project: Project) -> None:
+async def test_the_user_is_asked_for_the_value_of_existing_rows(project: Project) -> None:
     project.models(HEAD + "    nick: Mapped[str | None]\n")
     await project.made("before")
     await project.fetch("INSERT INTO users (id) VALUES (1)")
@@ -331,7 +329,7 @@ async def test_a_required_column_without_a_value_for_rows_stops_and_names_the_fl
     await project.made("after", online=online, fills={"users.nick": "''"})
 
 
-async def test_what_gets_a_value_by_itself_needs_none(project: Project) -> None:
+async def test_columns_with_automatic_values_need_no_fill(project: Project) -> None:
     project.migration(
         1,
         "-- upgrade\nCREATE DOMAIN word AS text DEFAULT 'w';\n"
@@ -370,7 +368,7 @@ VALUES = {
 }
 
 
-async def test_the_flag_that_is_named_can_be_pasted_for_every_type(project: Project) -> None:
+async def test_the_suggested_flag_can_be_pasted_for_every_type(project: Project) -> None:
     project.models(HEAD)
     await project.made("before")
     await project.fetch("INSERT INTO users (id) VALUES (1)")
@@ -389,9 +387,7 @@ async def test_the_flag_that_is_named_can_be_pasted_for_every_type(project: Proj
 
 
 @pytest.mark.parametrize("option", ["fills", "using", "rollback_using"])
-async def test_what_is_said_of_a_column_that_is_not_there_is_an_error(
-    project: Project, option: str
-) -> None:
+async def test_an_answer_for_a_missing_column_is_an_error(project: Project, option: str) -> None:
     project.models(HEAD + "    nick: Mapped[str]\n")
     await project.made("before")
     project.models(HEAD + "    nick: Mapped[str]\n    born: Mapped[str]\n")
@@ -402,7 +398,7 @@ async def test_what_is_said_of_a_column_that_is_not_there_is_an_error(
     assert caught.value.database == "primary"
 
 
-async def test_an_extension_that_cannot_go_back_has_no_way_back(project: Project) -> None:
+async def test_an_extension_upgrade_without_a_downgrade_is_irreversible(project: Project) -> None:
     event = 'event.listen(Base.metadata, "before_create", DDL("CREATE EXTENSION pg_trgm{}"))\n'
     project.models(f"{HEAD}{event.format(chr(32) + 'VERSION ' + repr('1.3'))}")
     await project.made("before")
@@ -425,7 +421,7 @@ BEFORE += "    gone: Mapped[str | None] = mapped_column(Text)\n"
 AFTER = MOVED.format(table="people", column="nickname", value="low", enum="feeling")
 
 
-async def test_parts_of_what_is_renamed_go_by_the_names_that_they_have(project: Project) -> None:
+async def test_parts_of_a_renamed_object_keep_their_names(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")
     project.models(AFTER + "    born: Mapped[int | None]\n    size: Mapped[int | None]\n")
@@ -446,7 +442,7 @@ async def test_parts_of_what_is_renamed_go_by_the_names_that_they_have(project: 
     assert "ALTER TABLE users RENAME COLUMN nick TO nickname;" in text
 
 
-async def test_a_person_is_asked_about_parts_of_what_is_renamed(project: Project) -> None:
+async def test_the_user_is_asked_about_parts_of_a_renamed_object(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")
     project.models(AFTER)
@@ -458,7 +454,7 @@ async def test_a_person_is_asked_about_parts_of_what_is_renamed(project: Project
     assert "RENAME VALUE 'sad' TO 'low'" in text
 
 
-async def test_who_says_no_gets_no_file(project: Project) -> None:
+async def test_the_answer_no_writes_no_file(project: Project) -> None:
     project.models(HEAD + "    nick: Mapped[str | None]\n")
     await project.made("before")
     project.models(HEAD)
@@ -466,7 +462,7 @@ async def test_who_says_no_gets_no_file(project: Project) -> None:
         await project.make("after", asker=Person("n"))
 
 
-async def test_a_conversion_that_loses_data_is_told_as_one(project: Project) -> None:
+async def test_a_conversion_that_loses_data_is_reported(project: Project) -> None:
     project.models(HEAD + "    size: Mapped[object] = mapped_column(Numeric(6, 2))\n")
     await project.made("before")
     project.models(HEAD + "    size: Mapped[int] = mapped_column(SmallInteger)\n")
@@ -475,7 +471,7 @@ async def test_a_conversion_that_loses_data_is_told_as_one(project: Project) -> 
     assert str(caught.value.next_step).endswith("--allow-loss users.size")
 
 
-async def test_a_misspelt_drop_is_told_beside_what_there_is_to_drop(project: Project) -> None:
+async def test_a_misspelled_drop_is_reported_with_the_possible_drops(project: Project) -> None:
     project.models(HEAD + "    nick: Mapped[str | None]\n")
     await project.made("before")
     project.models(HEAD)
@@ -488,7 +484,7 @@ async def test_a_misspelt_drop_is_told_beside_what_there_is_to_drop(project: Pro
     assert str(caught.value.next_step).endswith(": --allow-drop users.nick")
 
 
-async def test_an_index_that_is_renamed_stands_in_its_tables_section(project: Project) -> None:
+async def test_a_renamed_index_is_in_its_tables_section(project: Project) -> None:
     index = "    __table_args__ = (Index('{}', 'id'),)\n"
     project.models(HEAD + index.format("before"))
     await project.made("before")
@@ -499,7 +495,7 @@ async def test_an_index_that_is_renamed_stands_in_its_tables_section(project: Pr
     assert "-- index" not in text
 
 
-async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> None:
+async def test_rows_are_lost_only_where_the_header_declares_it(project: Project) -> None:
     project.models(HEAD + "    at: Mapped[object | None] = mapped_column(DateTime)\n")
     await project.made("before")
     project.models(HEAD + "    at: Mapped[object | None] = mapped_column(Date)\n")
@@ -508,7 +504,7 @@ async def test_rows_are_lost_only_where_the_header_says_so(project: Project) -> 
     assert "and rewrites it" in text
 
 
-async def test_a_rewrite_that_only_a_clock_in_utc_saves_is_told(project: Project) -> None:
+async def test_a_rewrite_that_needs_utc_to_be_avoided_is_reported(project: Project) -> None:
     project.models(HEAD + "    at: Mapped[object] = mapped_column(DateTime)\n")
     await project.made("before")
     project.models(HEAD + "    at: Mapped[object] = mapped_column(DateTime(timezone=True))\n")
@@ -516,7 +512,7 @@ async def test_a_rewrite_that_only_a_clock_in_utc_saves_is_told(project: Project
     assert "-- Locks users: AccessExclusiveLock and rewrites it\n" in text
 
 
-async def test_of_a_dropped_table_only_its_name_is_told(project: Project) -> None:
+async def test_a_dropped_table_is_reported_by_its_name_only(project: Project) -> None:
     project.models(
         HEAD
         + """
@@ -533,7 +529,7 @@ class Tag(Base):
     assert "tags.name" not in text.partition("-- upgrade")[0]
 
 
-async def test_enums_change_their_names_and_a_new_sequence_counts_on_behind_the_rows(
+async def test_renamed_enums_and_sequences_continue_after_the_rows(
     project: Project,
 ) -> None:
     project.models("""
@@ -562,7 +558,7 @@ async def test_enums_change_their_names_and_a_new_sequence_counts_on_behind_the_
     assert tuple(row) == (2, "sad", "big")
 
 
-async def test_what_the_server_refuses_without_saying_where_is_named(project: Project) -> None:
+async def test_a_refusal_without_a_position_names_the_object(project: Project) -> None:
     project.models("""
         parts = Table("parts", Base.metadata, Column("a", Integer), Column("b", Integer),
                       postgresql_partition_by="RANGE (a)")
@@ -611,7 +607,7 @@ UNION ALL SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef ORDER BY text
 """
 
 
-async def test_a_rollback_restores_the_words_of_earlier_files(project: Project) -> None:
+async def test_a_rollback_restores_the_expressions_of_earlier_files(project: Project) -> None:
     project.migration(1, BY_HAND)
     project.models("""
         class T(Base):

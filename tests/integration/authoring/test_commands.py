@@ -7,7 +7,7 @@ from tests.integration.authoring.commands import configure, run
 from tests.integration.authoring.conftest import Project
 
 
-async def test_the_commands_make_check_migrate_and_compare(project: Project) -> None:
+async def test_the_commands_write_check_migrate_and_compare(project: Project) -> None:
     configure(project, scratch=project.server.url("postgres"))
     assert (await run(project, "check", "--models"))[0] == 3
     code, out, err = await run(project, "make-migrations", "-d", "primary", "-m", "add users table")

@@ -68,7 +68,7 @@ async def test_a_server_inside_the_project_is_found_again() -> None:
         assert not (started.data / "postmaster.pid").exists()
 
 
-async def test_two_may_start_it_at_once(project: Project) -> None:
+async def test_two_processes_may_start_the_server_together(project: Project) -> None:
     configure(project, dev_database_url="embedded")
     codes = []
 
@@ -84,7 +84,7 @@ async def test_two_may_start_it_at_once(project: Project) -> None:
         await run(project, "dev-server", "stop", "--remove")
 
 
-async def test_a_server_that_is_gone_without_a_word_is_started_again(project: Project) -> None:
+async def test_a_crashed_server_is_started_again(project: Project) -> None:
     """As after a reboot: its number is that of another process, of ours here."""
     configure(project, dev_database_url="embedded")
     try:
@@ -130,7 +130,7 @@ def foreseen_link(root: Path, victim: Path) -> Path:
     return link
 
 
-async def test_a_folder_that_somebody_else_prepared_is_neither_used_nor_given_away(
+async def test_a_folder_of_another_user_is_neither_used_nor_chowned(
     tmp_path: Path,
 ) -> None:
     root, victim, link = tmp_path / "project", tmp_path / "victim", tmp_path / "link"

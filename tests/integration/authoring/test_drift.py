@@ -7,7 +7,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.handwritten import NOT_NULLS, USER, USERS
 
 
-async def test_check_models_finds_what_the_files_lack(project: Project) -> None:
+async def test_check_models_finds_changes_missing_in_the_files(project: Project) -> None:
     project.migration(1, USERS)
     project.models(USER + "    age: Mapped[int | None]\n")
     found = await check_models(project.config)

@@ -156,7 +156,7 @@ def in_other_words(text: str) -> str:
 
 
 @pytest.mark.parametrize("other", [in_other_words, lambda text: text.replace("'{a", "'{b")])
-async def test_expressions_everywhere_are_compared_by_what_they_mean(
+async def test_expressions_everywhere_are_compared_by_their_meaning(
     project: Project, other: object
 ) -> None:
     assert callable(other)

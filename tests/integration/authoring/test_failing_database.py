@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", ["verify", "schema", "diff"])
-async def test_one_that_fails_keeps_none_from_its_turn(root: Path, command: str) -> None:
+async def test_a_failing_database_does_not_stop_the_others(root: Path, command: str) -> None:
     assert (await run(root, "migrate", "-d", "beta", "-d", "gamma"))[0] == 0
     code, out, err = await run(root, command, "--all")
     assert code == 2
@@ -51,7 +51,7 @@ async def test_one_that_fails_keeps_none_from_its_turn(root: Path, command: str)
     assert document["error"] == document["errors"][0]
 
 
-async def test_renumber_goes_on_too_and_says_that_the_order_is_proven(root: Path) -> None:
+async def test_renumber_continues_and_reports_the_proven_order(root: Path) -> None:
     for name in ("alpha", "gamma"):
         text = TABLE.replace(" t", " u")
         (root / f"migrations/{name}/{name}__0001_u.sql").write_text(text, encoding="utf-8")
@@ -62,7 +62,7 @@ async def test_renumber_goes_on_too_and_says_that_the_order_is_proven(root: Path
     assert "error: alpha: " in err
 
 
-async def test_the_only_database_that_fails_is_told_as_ever(root: Path) -> None:
+async def test_a_single_failing_database_is_reported_as_usual(root: Path) -> None:
     code, out, err = await run(root, "verify", "-d", "alpha", "--json")
     assert code == 2
     assert "errors" not in json.loads(out)

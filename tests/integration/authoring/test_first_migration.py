@@ -62,7 +62,7 @@ async def test_a_first_migration_builds_the_models_and_a_second_is_empty(project
     assert await project.fetch("SELECT * FROM log.audit") == []
 
 
-async def test_what_a_changed_model_needs_is_written_with_its_way_back(project: Project) -> None:
+async def test_a_changed_model_is_written_with_its_rollback(project: Project) -> None:
     project.models(SHOP)
     await project.made("create the shop")
     project.models(SHOP.replace("String(50)", "String(80)").replace("total * 0.2", "total * 0.3"))

@@ -50,7 +50,7 @@ async def test_generated_models_lead_back_to_the_database(project: Project) -> N
     assert found.differences == ()
 
 
-async def test_what_calls_functions_that_need_tables_or_enums_is_made_after_them(
+async def test_expressions_are_created_after_the_functions_they_call(
     project: Project,
 ) -> None:
     for statement in (
@@ -67,7 +67,7 @@ async def test_what_calls_functions_that_need_tables_or_enums_is_made_after_them
     assert "ALTER COLUMN mood SET DEFAULT usual()" in made.code
 
 
-async def test_what_people_say_at_a_column_stands_there(project: Project) -> None:
+async def test_comments_and_info_of_a_column_are_generated(project: Project) -> None:
     for statement in (
         "CREATE TABLE users (id serial PRIMARY KEY, email varchar(200) NOT NULL UNIQUE, age int)",
         "CREATE TABLE posts (id int CONSTRAINT own_name PRIMARY KEY, user_id int NOT NULL "

@@ -242,7 +242,7 @@ def prepared(project: Project) -> Prepared:
     return prepare  # type: ignore[return-value]  # its second argument
 
 
-async def test_a_value_that_an_enum_loses_stops_the_file_and_leaves_all_as_it_was(
+async def test_a_lost_enum_value_stops_the_file_and_changes_nothing(
     project: Project, prepared: Callable[..., Any]
 ) -> None:
     await prepared(CASES["an enum, nullable"], "INSERT INTO t VALUES (1, 'gone')")
@@ -276,7 +276,7 @@ ZONES = {
 
 
 @pytest.mark.parametrize("name", ZONES)
-async def test_times_without_a_zone_are_utc_whatever_the_session_says(
+async def test_times_without_a_zone_are_utc_in_any_session(
     name: str, project: Project, prepared: Callable[..., Any]
 ) -> None:
     case, (old, new) = CASES[name], ZONES[name]
@@ -288,7 +288,7 @@ async def test_times_without_a_zone_are_utc_whatever_the_session_says(
     assert await project.fetch(f"SELECT FROM t WHERE v = {old}")
 
 
-async def test_a_person_may_say_another_zone(project: Project) -> None:
+async def test_the_user_may_choose_another_time_zone(project: Project) -> None:
     case = CASES["a timestamp gets a zone"]
     schema = project.file("schema.sql", case.old)
     project.options["schema_paths"] = (schema,)

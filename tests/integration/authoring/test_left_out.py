@@ -117,7 +117,7 @@ async def test_every_kind_is_listed_and_the_rest_is_compared(all_kinds: Project)
         assert names(found) == listed
 
 
-async def test_the_commands_list_what_was_left_out(project: Project) -> None:
+async def test_the_commands_list_objects_that_were_left_out(project: Project) -> None:
     kinds = ("publication", "foreign data wrapper", "foreign server", "user mapping")
     await project.execute(DOCS + "".join(ALL_KINDS[kind] for kind in kinds))
     urls = [project.server.url(name) for name in (project.database, "postgres")]
@@ -146,7 +146,7 @@ async def test_the_commands_list_what_was_left_out(project: Project) -> None:
     assert "hunter2" not in ran.out
 
 
-async def test_made_by_hand_it_is_in_nobodys_way(project: Project) -> None:
+async def test_an_object_made_by_hand_does_not_interfere(project: Project) -> None:
     """A migration file that makes one of each: nothing to say about it, anywhere."""
     sql = [DOCS, *(text for kind, text in ALL_KINDS.items() if kind != "subscription")]
     project.migration(1, "-- upgrade\n" + "\n".join(sql) + "\n")
@@ -171,7 +171,7 @@ async def test_made_by_hand_it_is_in_nobodys_way(project: Project) -> None:
     assert (await drift(project.config)).clean
 
 
-async def test_one_that_only_the_schema_file_has_is_left_out(project: Project) -> None:
+async def test_an_object_only_in_the_schema_file_is_left_out(project: Project) -> None:
     """What it needs to be compared is written by hand; then the rest follows."""
     path = project.file("schema.sql", DOCS + ALL_KINDS["range type"])
     project = project.with_options(schema_paths=(path,))
@@ -187,7 +187,7 @@ async def test_one_that_only_the_schema_file_has_is_left_out(project: Project) -
     assert not (await project.make()).left_out
 
 
-async def test_what_is_different_on_both_sides_is_listed(project: Project) -> None:
+async def test_objects_that_differ_on_both_sides_are_listed(project: Project) -> None:
     project.migration(1, "-- upgrade\n" + DOCS + "CREATE PUBLICATION pub FOR TABLE docs;\n")
     await project.migrate()
     await project.execute("ALTER PUBLICATION pub SET (publish = 'insert')")
@@ -197,7 +197,7 @@ async def test_what_is_different_on_both_sides_is_listed(project: Project) -> No
         assert names(found) == {("publication", "pub")}
 
 
-async def test_an_ordinary_user_reads_them_too(all_kinds: Project) -> None:
+async def test_an_ordinary_user_reads_objects_of_every_kind(all_kinds: Project) -> None:
     """The columns of pg_subscription and pg_user_mapping that hold secrets are not read."""
     project = all_kinds
     role = f"ordinary_{project.database}"

@@ -33,7 +33,7 @@ async def test_a_live_database_becomes_the_first_migration(project: Project) -> 
         await adopt(project.config)
 
 
-async def test_a_database_with_a_history_is_not_described_anew(project: Project) -> None:
+async def test_a_database_with_a_history_is_not_adopted_again(project: Project) -> None:
     path = project.migration(1, USERS)
     await project.migrate()
     path.unlink()
@@ -47,7 +47,7 @@ async def test_a_database_with_a_history_is_not_described_anew(project: Project)
     assert (await adopt(project.config)).marked == ("0001",)
 
 
-async def test_what_takes_no_writes_is_not_described(project: Project) -> None:
+async def test_a_read_only_database_is_not_adopted(project: Project) -> None:
     await project.fetch("CREATE TABLE users (id int)")
     name = project.database
     await project.fetch(f"ALTER DATABASE {name} SET default_transaction_read_only = on")

@@ -9,7 +9,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.models_before_and_after import AFTER, BEFORE
 
 
-async def test_forms_that_do_not_block_go_on_where_rows_stopped_them(project: Project) -> None:
+async def test_non_blocking_changes_continue_where_rows_stopped_them(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")
     await project.fetch("INSERT INTO users (email, nick) VALUES ('a', 'x'), ('a', 'y')")

@@ -29,7 +29,7 @@ def configure(project: Project) -> None:
     )
 
 
-async def test_what_neighbours_have_is_no_drift_and_nobody_drops_it(project: Project) -> None:
+async def test_objects_of_other_databases_are_no_drift(project: Project) -> None:
     configure(project)
     for name in ("tenant_a", "tenant_b", "tenant_gone", "reports"):
         await project.fetch(f"CREATE SCHEMA {name}")
@@ -56,7 +56,7 @@ async def test_what_neighbours_have_is_no_drift_and_nobody_drops_it(project: Pro
     assert named[:2] == (code, out)
 
 
-async def test_every_way_to_name_the_configuration_knows_the_other_databases(
+async def test_every_way_to_name_the_configuration_loads_all_databases(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.file(
@@ -85,7 +85,7 @@ async def test_every_way_to_name_the_configuration_knows_the_other_databases(
     assert await run(project, *make) == refused
 
 
-async def test_a_configuration_that_a_program_made_runs_no_dbwarden_py(
+async def test_a_configuration_of_a_program_runs_no_dbwarden_py(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker = project.root / "it_ran"

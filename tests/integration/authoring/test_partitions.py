@@ -54,7 +54,7 @@ def of(table: str, count: int, by: str) -> list[str]:
     return [f"{count} partitions of {table} were left alone: no {by} declares them"]
 
 
-async def test_diff_leaves_them_alone_and_counts_them(project: Project) -> None:
+async def test_diff_leaves_undeclared_partitions_alone_and_counts_them(project: Project) -> None:
     project.migration(1, "-- upgrade\n" + EV)
     await project.migrate()
     await project.execute(AT_RUN_TIME)
@@ -95,7 +95,7 @@ async def test_other_drift_is_still_found(project: Project) -> None:
 
 
 @pytest.mark.parametrize("adopts", [True, False], ids=["baseline", "by hand"])
-async def test_models_that_declare_none_do_not_drop_them(project: Project, adopts: bool) -> None:
+async def test_models_without_partitions_do_not_drop_them(project: Project, adopts: bool) -> None:
     """Change, rename and drop the table: its partitions stay with it and go with it."""
     if adopts:
         await project.execute(EV + AT_RUN_TIME)
@@ -125,7 +125,9 @@ async def test_models_that_declare_none_do_not_drop_them(project: Project, adopt
     assert not await project.fetch("SELECT FROM pg_class WHERE relname LIKE 'ev%'")
 
 
-async def test_the_live_database_is_brought_to_the_models_around_them(project: Project) -> None:
+async def test_the_live_database_follows_the_models_next_to_its_partitions(
+    project: Project,
+) -> None:
     project.models(MODEL.format(table="ev", more=""))
     project.migration(1, "-- upgrade\n" + EV)
     await project.migrate()
@@ -136,7 +138,7 @@ async def test_the_live_database_is_brought_to_the_models_around_them(project: P
     assert left(result) == of("ev", 5, "model")
 
 
-async def test_all_partitions_are_compared_where_that_is_asked_for(project: Project) -> None:
+async def test_all_partitions_are_compared_on_request(project: Project) -> None:
     project.migration(1, "-- upgrade\n" + EV)
     project = project.with_options(partitions="all")
     project.models(MODEL.format(table="ev", more=""))

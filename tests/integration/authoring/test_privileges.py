@@ -30,7 +30,7 @@ async def may_read(project: Project) -> bool:
     return bool(row[0])
 
 
-async def test_a_grant_of_the_models_is_written_with_its_way_back(compared: Project) -> None:
+async def test_a_grant_of_the_models_is_written_with_its_rollback(compared: Project) -> None:
     compared.models(USERS)
     await compared.made("users")
     assert not await may_read(compared)
@@ -53,7 +53,7 @@ async def test_a_grant_by_hand_stays_when_no_model_mentions_it(compared: Project
     assert (await compared.make("nothing")).agree
 
 
-async def test_grants_are_left_alone_unless_asked_for(project: Project) -> None:
+async def test_grants_are_compared_only_on_request(project: Project) -> None:
     project.models(USERS)
     await project.made("users")
     project.models(GRANTS)

@@ -10,7 +10,7 @@ from tests.integration.authoring.models_before_and_after import AFTER, BEFORE
 
 
 @pytest.mark.parametrize("online", [False, True])
-async def test_psql_runs_each_section_as_it_stands(project: Project, online: bool) -> None:
+async def test_psql_runs_each_section_unchanged(project: Project, online: bool) -> None:
     assert project.server.binaries is not None
     psql = project.server.binaries.program("psql")
     if not psql.exists():

@@ -115,7 +115,7 @@ CHANGES = (
 )
 
 
-async def test_everything_at_once_is_built_changed_and_taken_back(project: Project) -> None:
+async def test_a_rich_schema_is_built_changed_and_rolled_back(project: Project) -> None:
     project.models(REAL)
     first = await project.made("all")
     assert "-- Verdict: exact" in first

@@ -85,7 +85,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_the_server_refuses_is_named_with_its_place(name: str, project: Project) -> None:
+async def test_a_refused_model_is_named_with_its_place(name: str, project: Project) -> None:
     models, begins, said = REFUSED[name]
     project.models(GOOD + models)
     for _ in range(2):
@@ -101,7 +101,7 @@ async def test_what_the_server_refuses_is_named_with_its_place(name: str, projec
         assert error.next_step
 
 
-async def test_with_keep_going_the_rest_is_compared_and_written(project: Project) -> None:
+async def test_keep_going_compares_and_writes_the_other_models(project: Project) -> None:
     project.models(GOOD + STATUS + GIN + NO_COLUMNS + BAD + NO_TYPE + CHECKED)
     for _ in range(2):
         found = await check_models(project.config, keep_going=True)
@@ -131,7 +131,7 @@ async def test_with_keep_going_the_rest_is_compared_and_written(project: Project
     assert live.differences == () and not live.clean
 
 
-async def test_what_the_files_have_of_refused_models_is_not_dropped(project: Project) -> None:
+async def test_tables_of_refused_models_are_not_dropped(project: Project) -> None:
     project.migration(
         1,
         """
@@ -168,13 +168,13 @@ class Stays(Base):
     assert "bad" not in (made.sql or "") and "ix_status" not in (made.sql or "")
 
 
-async def test_what_it_makes_is_not_known_stops_with_keep_going_too(project: Project) -> None:
+async def test_unknown_effects_stop_with_keep_going_too(project: Project) -> None:
     project.models(GOOD + LISTENED)
     with pytest.raises(StatementFailed, match="a DDL event: column"):
         await check_models(project.config, keep_going=True)
 
 
-async def test_the_commands_say_what_was_left_out_and_exit_3(project: Project) -> None:
+async def test_the_commands_list_refused_models_and_exit_3(project: Project) -> None:
     project.file("shop_models.py", IMPORTS + GOOD + STATUS)
     project.file(
         "dbwarden.py",

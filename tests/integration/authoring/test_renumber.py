@@ -8,7 +8,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.handwritten import USERS
 
 
-async def test_two_branches_with_the_same_number_are_told_apart(project: Project) -> None:
+async def test_two_branches_with_the_same_number_are_renumbered(project: Project) -> None:
     project.migration(1, USERS)
     other = project.file(
         "migrations/primary/primary__0001_add_tags.sql",

@@ -104,7 +104,7 @@ async def test_deleted_rows_are_lost(kind: str, files_of: Callable[[str], Files]
     assert last.verdict == "loses users"
 
 
-async def test_a_type_that_holds_less_is_lost(files_of: Callable[[str], Files]) -> None:
+async def test_a_narrower_type_loses_values(files_of: Callable[[str], Files]) -> None:
     last = await files_of("postgresql").last(
         there_and_back(
             "ALTER TABLE users ALTER COLUMN email TYPE varchar(20) USING left(email, 20);",
@@ -132,7 +132,7 @@ REFUSES = "fails on rows where users.email does not fit character varying(20)"
         ("-- Verdict: loses users.email (tried on PostgreSQL 18.6)", ()),  # of earlier versions
     ],
 )
-async def test_a_type_that_refuses_values_is_a_finding_unless_the_header_says_so(
+async def test_a_type_that_refuses_values_is_a_finding_unless_declared(
     header: str, findings: tuple[str, ...], files_of: Callable[[str], Files]
 ) -> None:
     last = await files_of("postgresql").last(f"{header}\n{SHORTER}")
@@ -155,7 +155,7 @@ CODE = there_and_back(
         ("-- dbwarden: untried orders", ("no values could be generated for users",)),
     ],
 )
-async def test_what_no_values_could_be_generated_for_is_named_unless_the_header_says_so(
+async def test_tables_without_sample_rows_are_named_unless_declared(
     header: str, findings: tuple[str, ...], files_of: Callable[[str], Files]
 ) -> None:
     unconstrained = there_and_back(
@@ -182,7 +182,7 @@ async def test_rows_of_earlier_migrations_count_too(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_rollback_that_leads_elsewhere_is_told_as_that(
+async def test_a_rollback_that_leads_elsewhere_is_reported(
     kind: str, files_of: Callable[[str], Files]
 ) -> None:
     last = await files_of(kind).last(
@@ -193,7 +193,7 @@ async def test_a_rollback_that_leads_elsewhere_is_told_as_that(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_comes_back_by_itself_is_exact(
+async def test_values_restored_by_the_rollback_are_exact(
     kind: str, files_of: Callable[[str], Files]
 ) -> None:
     found = await files_of(kind).verified(
@@ -242,7 +242,7 @@ async def test_a_file_that_declares_that_it_fails_on_rows_has_no_finding(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_some_rows_may_stand_in_the_way_of_is_told_and_no_problem(
+async def test_a_step_that_some_rows_may_stop_is_reported_without_failing(
     kind: str, files_of: Callable[[str], Files]
 ) -> None:
     found = await files_of(kind).verified(
@@ -285,7 +285,7 @@ async def test_a_rollback_that_no_row_can_have_fails(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_unique_key_over_what_may_be_there_twice_is_told(
+async def test_a_unique_key_over_possible_duplicates_is_reported(
     kind: str, files_of: Callable[[str], Files]
 ) -> None:
     unique = there_and_back("CREATE UNIQUE INDEX ux ON users (email);", "DROP INDEX ux;")
@@ -298,7 +298,7 @@ async def test_a_unique_key_over_what_may_be_there_twice_is_told(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_rows_that_a_migration_writes_and_generated_ones_are_not_taken_for_duplicates(
+async def test_rows_of_a_migration_do_not_collide_with_generated_ones(
     kind: str, files_of: Callable[[str], Files]
 ) -> None:
     last = await files_of(kind).last(
@@ -317,7 +317,7 @@ class User(Base):
 """
 
 
-async def test_what_make_migrations_writes_agrees_with_verify(project: Project) -> None:
+async def test_files_of_make_migrations_agree_with_verify(project: Project) -> None:
     project.models(USER)
     await project.made()
     project.models(USER.replace("    email: Mapped[str | None]\n", ""))
@@ -336,7 +336,7 @@ async def test_what_make_migrations_writes_agrees_with_verify(project: Project) 
     ]
 
 
-async def test_what_refuses_a_transaction_is_tried_in_a_copy(
+async def test_statements_that_refuse_a_transaction_are_tried_in_a_copy(
     files_of: Callable[[str], Files],
 ) -> None:
     last = await files_of("postgresql").last(

@@ -26,7 +26,7 @@ async def test_rows_satisfy_keys_checks_and_types_where_they_can(project: Projec
     assert set(filled) == {"public.p", "public.c", "public.loop"}
 
 
-async def test_rows_of_a_table_that_refers_to_a_refused_one_are_no_reason_to_fail(
+async def test_rows_that_refer_to_a_refused_table_do_not_fail(
     project: Project,
 ) -> None:
     models = """
@@ -49,7 +49,7 @@ async def test_rows_of_a_table_that_refers_to_a_refused_one_are_no_reason_to_fai
     assert not [note for note in result.notes if "ails where tables have rows" in note]
 
 
-async def test_a_dropped_column_that_was_needed_is_told_for_the_way_back(project: Project) -> None:
+async def test_a_dropped_required_column_is_reported_for_the_rollback(project: Project) -> None:
     models = """
         class Thing(Base):
             __tablename__ = "things"

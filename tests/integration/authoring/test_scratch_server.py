@@ -11,7 +11,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.user_model import USER_MODEL
 
 
-async def test_roles_that_migrations_name_are_made_in_the_embedded_server(
+async def test_roles_of_migrations_are_created_in_the_embedded_server(
     project: Project,
 ) -> None:
     project.options["scratch"] = "embedded"
@@ -50,7 +50,7 @@ async def test_without_programs_the_configured_server_serves_and_stale_databases
 
 
 @pytest.mark.usefixtures("no_binaries")
-async def test_a_stale_database_of_another_role_is_in_nobodys_way(project: Project) -> None:
+async def test_a_stale_database_of_another_role_is_ignored(project: Project) -> None:
     stale, role = "dbwarden_scratch_1000_1_abcd_1", f"maker_of_{project.database}"
     await project.fetch(f"CREATE DATABASE {stale} TEMPLATE template0")
     await project.fetch(f"CREATE ROLE {role} LOGIN CREATEDB")
@@ -67,7 +67,7 @@ async def test_a_stale_database_of_another_role_is_in_nobodys_way(project: Proje
 
 
 @pytest.mark.usefixtures("no_binaries")
-async def test_a_role_that_may_not_create_databases_is_told_the_choices(project: Project) -> None:
+async def test_a_role_without_createdb_is_told_the_choices(project: Project) -> None:
     role = f"poor_of_{project.database}"
     await project.fetch(f"CREATE ROLE {role} LOGIN")
     project.options["scratch"] = "auto"

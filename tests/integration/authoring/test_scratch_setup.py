@@ -59,7 +59,9 @@ async def supabase(project: Project) -> Project:
 
 
 @pytest.mark.parametrize("users", ["", USERS], ids=["not defined", "defined"])
-async def test_foreign_keys_lead_to_what_scratch_setup_makes(users: str, supabase: Project) -> None:
+async def test_foreign_keys_may_refer_to_objects_of_scratch_setup(
+    users: str, supabase: Project
+) -> None:
     supabase.models(users + PROFILE)
     text = await supabase.made("profiles")
     assert "owner uuid" in text.lower() and "REFERENCES auth.users (id) ON DELETE CASCADE" in text
@@ -79,14 +81,14 @@ async def test_a_table_of_another_module_may_be_one_of_scratch_setup(supabase: P
     assert result.left_out == ()
 
 
-async def test_a_misspelt_table_is_still_an_error(supabase: Project) -> None:
+async def test_a_misspelled_table_is_still_an_error(supabase: Project) -> None:
     supabase.models(PROFILE.replace("auth.users", "auth.user"))
     with pytest.raises(ConfigurationError, match=r"leads to auth\.user, which no module") as caught:
         await check_models(supabase.config)
     assert "scratch_setup" in (caught.value.next_step or "")
 
 
-async def test_generated_models_know_it_and_do_not_make_it(supabase: Project) -> None:
+async def test_generated_models_refer_to_objects_of_scratch_setup(supabase: Project) -> None:
     await supabase.fetch(
         "CREATE TABLE profiles (id serial PRIMARY KEY, owner uuid DEFAULT auth.uid() "
         "REFERENCES auth.users, level auth.level)"
@@ -106,7 +108,7 @@ async def test_generated_models_know_it_and_do_not_make_it(supabase: Project) ->
     assert "TABLE auth" not in (result.sql or "")
 
 
-async def test_baseline_and_schema_leave_it_to_its_owner(supabase: Project) -> None:
+async def test_baseline_and_schema_leave_objects_of_scratch_setup_out(supabase: Project) -> None:
     await supabase.fetch("CREATE TABLE profiles (id int PRIMARY KEY)")
     sql = (await schema_sql(supabase.config, live=True)).sql
     assert "profiles" in sql and "auth" not in sql
@@ -115,7 +117,7 @@ async def test_baseline_and_schema_leave_it_to_its_owner(supabase: Project) -> N
     assert (await drift(supabase.config)).clean
 
 
-async def test_what_migrations_put_on_its_tables_is_compared(supabase: Project) -> None:
+async def test_additions_of_migrations_to_its_tables_are_compared(supabase: Project) -> None:
     supabase.migration(
         1,
         """
@@ -133,7 +135,7 @@ async def test_what_migrations_put_on_its_tables_is_compared(supabase: Project) 
     assert not any("welcome" in what or "users" in what or "ours" in what for what in found)
 
 
-async def test_sqlite_leaves_it_alone_too(project: Project, tmp_path: Path) -> None:
+async def test_sqlite_leaves_tables_of_other_tools_alone(project: Project, tmp_path: Path) -> None:
     project.models(
         """
 class Profile(Base):
@@ -160,7 +162,7 @@ class Profile(Base):
     assert "accounts" in code
 
 
-async def test_what_scratch_setup_makes_is_there_on_both_sides(project: Project) -> None:
+async def test_objects_of_scratch_setup_are_on_both_sides(project: Project) -> None:
     setup = "CREATE FUNCTION shared() RETURNS int LANGUAGE sql AS 'SELECT 7'"
     project.options["scratch_setup"] = project.file("scratch.sql", f"{setup};\n")
     await project.fetch(setup)
@@ -172,7 +174,7 @@ async def test_what_scratch_setup_makes_is_there_on_both_sides(project: Project)
     assert "CREATE FUNCTION" not in text
 
 
-async def test_scratch_setup_may_make_roles_and_is_named_where_it_fails(project: Project) -> None:
+async def test_scratch_setup_may_create_roles_and_is_named_in_errors(project: Project) -> None:
     project.options["scratch"] = "embedded"
     setup = project.file("scratch.sql", "CREATE ROLE app_owner;\nCREATE SCHEMA ours;\n")
     project.options["scratch_setup"] = setup

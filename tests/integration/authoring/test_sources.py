@@ -12,7 +12,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.user_model import USER_MODEL
 
 
-async def test_from_live_compares_with_what_the_database_has(project: Project) -> None:
+async def test_from_live_compares_with_the_live_database(project: Project) -> None:
     project.models(USER_MODEL)
     await project.fetch("CREATE TABLE users (id serial PRIMARY KEY)")
     result = await project.make("catch up", from_live=True, sql=True)
@@ -24,7 +24,7 @@ async def test_from_live_compares_with_what_the_database_has(project: Project) -
     assert (result.proven, result.path) == (True, None)
 
 
-async def test_schema_paths_and_models_are_the_whole_truth_together(project: Project) -> None:
+async def test_schema_paths_and_models_are_combined(project: Project) -> None:
     project.models(USER_MODEL)
     folder = project.file(
         "sql/functions.sql",
@@ -38,7 +38,7 @@ async def test_schema_paths_and_models_are_the_whole_truth_together(project: Pro
     assert "DROP FUNCTION" in await project.made("no function")
 
 
-async def test_files_name_no_namespace_that_the_url_says(project: Project) -> None:
+async def test_files_omit_the_namespace_of_the_url(project: Project) -> None:
     project.models(
         USER_MODEL
         + """
@@ -72,7 +72,7 @@ async def test_schema_paths_need_no_models(project: Project) -> None:
     assert "CREATE TABLE plain" in await project.made("plain")
 
 
-async def test_what_models_say_that_the_server_refuses_is_named(project: Project) -> None:
+async def test_a_model_that_the_server_refuses_is_named(project: Project) -> None:
     project.models(
         USER_MODEL
         + """
@@ -115,7 +115,9 @@ async def test_two_databases_of_one_base_each_get_their_own_tables(project: Proj
     assert "CREATE TABLE orders_tags" in (result.sql or "")
 
 
-async def test_a_table_whose_module_is_not_named_is_told_with_it(project: Project) -> None:
+async def test_a_table_of_an_undeclared_module_is_reported_with_the_module(
+    project: Project,
+) -> None:
     name = f"shop_of_{project.database}"
     project.file(f"{name}/__init__.py", "")
     base = "from sqlalchemy import *\nmetadata = MetaData()\n"

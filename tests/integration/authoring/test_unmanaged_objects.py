@@ -9,7 +9,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.handwritten import TRIGGER, USER, USERS
 
 
-async def test_hand_written_functions_and_views_stay_where_models_cannot_say_them(
+async def test_handwritten_functions_and_views_stay(
     project: Project,
 ) -> None:
     project.migration(1, USERS)
@@ -18,7 +18,7 @@ async def test_hand_written_functions_and_views_stay_where_models_cannot_say_the
     assert (await check_models(project.config)).clean
 
 
-async def test_what_was_made_by_hand_follows_what_models_rename(project: Project) -> None:
+async def test_handwritten_objects_follow_renames_of_the_models(project: Project) -> None:
     project.migration(1, USERS)
     project.migration(2, TRIGGER)
     await project.migrate()
@@ -32,7 +32,7 @@ async def test_what_was_made_by_hand_follows_what_models_rename(project: Project
     assert (await verify(project.config)).clean
 
 
-async def test_what_was_made_by_hand_is_in_the_way_of_what_it_reads(project: Project) -> None:
+async def test_handwritten_objects_block_changes_of_the_columns_they_read(project: Project) -> None:
     project.migration(1, USERS)
     project.migration(2, TRIGGER)
     project.models(USER.replace("    email: Mapped[str | None]\n", ""))
@@ -40,7 +40,7 @@ async def test_what_was_made_by_hand_is_in_the_way_of_what_it_reads(project: Pro
         await project.make(allow_drop=["users.email"])
 
 
-async def test_a_trigger_made_by_hand_goes_with_its_table(project: Project) -> None:
+async def test_a_handwritten_trigger_is_dropped_with_its_table(project: Project) -> None:
     project.migration(1, "-- upgrade\nCREATE TABLE users (id serial PRIMARY KEY, email varchar);\n")
     project.migration(2, TRIGGER)
     await project.migrate()

@@ -7,7 +7,7 @@ from tests.integration.authoring.conftest import Project
 from tests.integration.authoring.models_before_and_after import AFTER, BEFORE
 
 
-async def test_what_could_not_be_proven_is_written_on_demand_and_says_so(project: Project) -> None:
+async def test_an_unproven_file_is_written_on_demand_and_marked(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")
     project.models(BEFORE.replace("nick: Mapped[str | None]", "nick: Mapped[int | None]"))

@@ -76,7 +76,7 @@ def test_an_interrupted_demo_leaves_nothing(by: str, code: int) -> None:
     assert left(mark) == []
 
 
-def test_a_demo_that_fails_says_so_and_leaves_nothing() -> None:
+def test_a_failing_demo_reports_it_and_leaves_nothing() -> None:
     mark = uuid.uuid4().hex
     process = start("sqlite", mark, APP_REPLICA="sqlite:///nowhere/app.db")
     said, _ = process.communicate(timeout=60)

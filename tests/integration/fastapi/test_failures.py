@@ -150,7 +150,7 @@ async def test_a_websocket_is_closed_with_try_again_later(site: Any) -> None:
     assert sent[-1]["code"] == 1013
 
 
-def test_an_engine_of_the_applications_own_is_left_alone(site: Any, serve: Any) -> None:
+def test_an_engine_of_the_application_is_left_alone(site: Any, serve: Any) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
     site.add("primary", "sqlite:///primary.db", default=True)

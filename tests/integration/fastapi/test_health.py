@@ -57,7 +57,7 @@ def test_health_is_the_specifications_json_to_the_letter(three: Any, serve: Any)
             assert list(answer.json()["databases"][0]) == list(OK)
 
 
-def test_one_database_is_asked_by_its_name(three: Any, serve: Any) -> None:
+def test_one_database_is_read_by_its_name(three: Any, serve: Any) -> None:
     with serve(health_app()) as client:
         answer = client.get("/health/analytics")
         assert (answer.status_code, answer.json()) == (200, {**OK, "database": "analytics"})
@@ -83,14 +83,14 @@ def test_pending_migrations_degrade(three: Any, serve: Any, code: int) -> None:
         assert states["primary"] == OK
 
 
-def test_files_that_change_are_seen_by_the_next_look(three: Any, serve: Any) -> None:
+def test_changed_files_are_seen_by_the_next_read(three: Any, serve: Any) -> None:
     with serve(health_app()) as client:
         assert client.get("/health").status_code == 200
         three.migration("primary", "0002", "CREATE TABLE extra (id integer);")
         assert client.get("/health/primary").json()["pending_migrations"] == 1
 
 
-def test_the_error_is_a_short_sentence_without_place_or_person(
+def test_the_error_is_a_short_sentence_without_details(
     site: Any, serve: Any, postgres_server: EmbeddedServer
 ) -> None:
     site.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db", default=True)
@@ -150,7 +150,7 @@ async def test_a_pool_that_is_used_up_is_not_a_dead_database(site: Any, postgres
         assert (await client.get("/health/primary")).json() == OK
 
 
-async def test_a_server_without_a_free_connection_says_so(site: Any) -> None:
+async def test_a_server_without_a_free_connection_is_reported(site: Any) -> None:
     async with embedded_server(settings={"max_connections": "8"}, tcp=True) as server:
         site.add("primary", server.url(), default=True, pool_size=1, max_overflow=0)
         app = health_app(probe_timeout=2.0)
@@ -225,7 +225,7 @@ async def test_a_hundred_probes_at_once_cost_one_query(
             assert flights == 1
 
 
-async def test_a_look_through_a_warm_pool_is_one_round_trip(
+async def test_a_read_through_a_warm_pool_is_one_round_trip(
     site: Any, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
@@ -243,7 +243,7 @@ async def test_a_look_through_a_warm_pool_is_one_round_trip(
             assert sum(counts.round_trips for counts in proxy.counts()) - before == 5
 
 
-async def test_a_prober_that_is_cancelled_leaves_the_look_to_the_others(
+async def test_a_cancelled_prober_leaves_the_read_to_the_others(
     site: Any, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
@@ -296,7 +296,7 @@ def test_a_stalled_database_costs_its_time_limit_and_the_others_answer(
             proxy.set_delay(0)
 
 
-async def test_the_deadline_answers_for_whoever_has_not(
+async def test_the_deadline_answers_for_unresponsive_databases(
     site: Any, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
@@ -353,7 +353,7 @@ def test_a_server_that_stops_and_starts_again_while_serving(site: Any, serve: An
         server.stop()
 
 
-async def test_more_databases_than_engines_are_all_looked_at(site: Any) -> None:
+async def test_more_databases_than_engines_are_all_read(site: Any) -> None:
     for number in range(12):
         site.add(f"db_{number}", f"sqlite:///{number}.db", default=number == 0)
         (site.root / f"{number}.db").touch()

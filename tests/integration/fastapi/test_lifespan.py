@@ -27,7 +27,7 @@ from dbwarden.fastapi.state import serving, serving_now
 from tests.proxy import Proxy
 
 
-async def test_a_clean_project_starts_and_its_engines_are_those_that_serve(three: Any) -> None:
+async def test_a_clean_project_starts_with_the_engines_that_serve(three: Any) -> None:
     async with migration_context(mode="check", all_databases=True, fail_fast=True):
         state = await serving()
         looked_at = dict(state.engines.open)
@@ -39,7 +39,7 @@ async def test_a_clean_project_starts_and_its_engines_are_those_that_serve(three
     assert not state.engines.open
 
 
-async def test_pending_migrations_stop_the_start_and_say_what_to_do(three: Any) -> None:
+async def test_pending_migrations_stop_the_start_with_a_next_step(three: Any) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     with pytest.raises(StartupFailed) as raised:
         async with migration_context(mode="check", all_databases=True):
@@ -49,7 +49,7 @@ async def test_pending_migrations_stop_the_start_and_say_what_to_do(three: Any) 
     assert "primary: " in said and "logging: " in said
 
 
-async def test_pending_migrations_are_only_a_warning_when_that_is_said(three: Any) -> None:
+async def test_pending_migrations_are_a_warning_on_request(three: Any) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     events: list[telemetry.Event] = []
     with telemetry.listening(events.append):
@@ -60,7 +60,7 @@ async def test_pending_migrations_are_only_a_warning_when_that_is_said(three: An
 
 
 @pytest.mark.parametrize("mode", ["check", "migrate"])
-async def test_all_lines_of_a_start_share_an_id_and_tell_when_each_database_began_and_ended(
+async def test_all_log_lines_of_a_start_share_an_id_and_record_begin_and_end(
     three: Any, mode: Any
 ) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
@@ -79,7 +79,7 @@ async def test_all_lines_of_a_start_share_an_id_and_tell_when_each_database_bega
             assert found == ["analytics", "logging", "primary"]
 
 
-async def test_only_the_default_database_is_looked_at_when_none_is_named(three: Any) -> None:
+async def test_only_the_default_database_is_read_without_a_name(three: Any) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     async with migration_context():
         assert [name for name, _ in (await serving()).engines.open] == ["primary"]
@@ -103,7 +103,7 @@ async def test_a_database_that_is_ahead_of_this_application_is_fine(three: Any) 
         pass
 
 
-async def test_fail_fast_cancels_the_other_looks(
+async def test_fail_fast_cancels_the_other_reads(
     site: Any, postgres_url: str, postgres_server: Any
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
@@ -118,7 +118,7 @@ async def test_fail_fast_cancels_the_other_looks(
     assert "stopped because broken failed" in raised.value.known[1]
 
 
-async def test_without_fail_fast_all_are_awaited_logged_and_the_application_starts(
+async def test_without_fail_fast_failures_are_logged_and_the_application_starts(
     three: Any,
 ) -> None:
     three.add("broken", "sqlite:///nowhere/app.db")
@@ -145,7 +145,7 @@ async def test_a_migration_that_fails_is_logged_once_where_the_application_start
     ]
 
 
-async def test_migrate_applies_what_is_pending_before_the_first_request(three: Any) -> None:
+async def test_pending_migrations_are_applied_before_the_first_request(three: Any) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
     async with (
         migration_context(mode="migrate", all_databases=True),
@@ -180,13 +180,13 @@ async def test_migrate_refuses_production_unless_it_is_allowed(
     [{"mode": "apply"}, {"on_pending": "ignore"}, {"max_open_engines": 0}],
     ids=lambda options: next(iter(options)),
 )
-async def test_arguments_that_make_no_sense_are_refused(three: Any, options: Any) -> None:
+async def test_contradictory_arguments_are_refused(three: Any, options: Any) -> None:
     with pytest.raises(UsageError):
         async with migration_context(**options):
             raise AssertionError("it started")
 
 
-async def test_the_development_databases_serve_when_that_is_said(site: Any) -> None:
+async def test_the_development_databases_serve_on_request(site: Any) -> None:
     site.add("primary", "sqlite:///real.db", default=True, dev_database_url="sqlite:///dev.db")
     site.add("other", "sqlite:///other.db")
     site.users("primary", "other")
@@ -204,7 +204,7 @@ async def test_the_development_databases_serve_when_that_is_said(site: Any) -> N
     assert (site.root / "dev.db").exists()
 
 
-async def test_dev_sessions_beside_real_ones(three: Any) -> None:
+async def test_development_sessions_work_next_to_real_ones(three: Any) -> None:
     three.add("extra", "sqlite:///extra.db", dev_database_url="sqlite:///extra_dev.db")
     async with migration_context(mode="none"):
         async with get_session("extra", dev=True) as session:
@@ -268,7 +268,7 @@ async def test_two_lifespans_in_one_loop_close_the_engines_when_the_last_ends(th
     assert not state.engines.open
 
 
-async def test_a_project_without_configuration_says_so(site: Any) -> None:
+async def test_a_project_without_configuration_is_reported(site: Any) -> None:
     (site.root / ".git").mkdir()
     with pytest.raises(ConfigurationNotFound):
         async with migration_context():

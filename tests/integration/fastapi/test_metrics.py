@@ -63,7 +63,7 @@ def test_values_of_one_label_are_put_together(gauge: str, value: float) -> None:
     assert combine(gauge, [0.0, 1.0]) == value
 
 
-async def test_startup_and_looks_are_spans_where_opentelemetry_is_set_up(
+async def test_startup_and_reads_are_opentelemetry_spans(
     three: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from opentelemetry import trace

@@ -36,9 +36,7 @@ def page_app(**options: Any) -> FastAPI:
     return app
 
 
-def test_the_page_is_one_document_that_may_load_nothing_from_outside(
-    three: Any, serve: Any
-) -> None:
+def test_the_page_is_one_document_without_external_resources(three: Any, serve: Any) -> None:
     with serve(page_app()) as client:
         for path in ("/dbwarden", "/dbwarden/"):
             answer = client.get(path, follow_redirects=False)
@@ -48,7 +46,7 @@ def test_the_page_is_one_document_that_may_load_nothing_from_outside(
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
-def test_the_pages_data_tells_of_each_database(three: Any, serve: Any) -> None:
+def test_the_pages_data_lists_each_database(three: Any, serve: Any) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
     with serve(page_app(authorize=anyone)) as client:
         data = client.get("/dbwarden/data").json()
@@ -62,7 +60,7 @@ def test_the_pages_data_tells_of_each_database(three: Any, serve: Any) -> None:
         assert client.get("/dbwarden/pending/nobody").status_code == 404
 
 
-def test_who_is_not_authorized_sees_nothing(three: Any, serve: Any) -> None:
+def test_unauthorized_requests_see_nothing(three: Any, serve: Any) -> None:
     def authorize(request: Request) -> bool:
         return request.headers.get("X-Token") == "sesame"
 
@@ -72,7 +70,7 @@ def test_who_is_not_authorized_sees_nothing(three: Any, serve: Any) -> None:
             assert client.get(path, headers={"X-Token": "sesame"}).status_code == 200
 
 
-def test_causes_are_told_only_behind_authorize(site: Any, serve: Any) -> None:
+def test_causes_are_shown_only_behind_authorize(site: Any, serve: Any) -> None:
     site.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db", default=True)
     with serve(page_app()) as client:
         assert "127.0.0.1" not in client.get("/dbwarden/data").text
@@ -81,7 +79,7 @@ def test_causes_are_told_only_behind_authorize(site: Any, serve: Any) -> None:
         assert "127.0.0.1" in told and "hunter2" not in told
 
 
-def test_a_page_for_everybody_hides_sql_and_who_holds_the_lock(
+def test_a_public_page_hides_sql_and_the_lock_holder(
     site: Any, serve: Any, postgres_url: str
 ) -> None:
     site.add("primary", postgres_url, default=True)
@@ -111,7 +109,9 @@ def test_a_page_for_everybody_hides_sql_and_who_holds_the_lock(
             migrator.terminate()
 
 
-def test_a_project_that_cannot_be_loaded_is_told_without_its_words(site: Any, serve: Any) -> None:
+def test_a_project_that_cannot_be_loaded_is_reported_without_its_text(
+    site: Any, serve: Any
+) -> None:
     (site.root / "dbwarden.py").write_text("raise RuntimeError('secret')")
     app = FastAPI()
     app.include_router(DBWardenStatusPage(), prefix="/dbwarden")
@@ -158,7 +158,7 @@ def opened(browser: Any, url: str, **options: Any) -> Any:
     return page
 
 
-def test_a_person_sees_states_and_unfolds_pending_sql_with_the_keyboard(
+def test_the_page_shows_states_and_unfolds_pending_sql_with_the_keyboard(
     broken: Any, running: Any, browser: Any
 ) -> None:
     with running(page_app(authorize=anyone)) as server:
@@ -250,7 +250,7 @@ def test_the_page_fits_a_phone_and_has_contrast(
         assert page.evaluate(CONTRAST) == []
 
 
-def test_an_application_that_stops_is_told_on_the_page(
+def test_a_stopping_application_is_shown_on_the_page(
     broken: Any, running: Any, browser: Any
 ) -> None:
     server = running(page_app())

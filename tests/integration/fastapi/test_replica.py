@@ -82,7 +82,7 @@ def metrics() -> dict[str, float | None]:
     }
 
 
-async def test_a_replica_is_judged_beside_its_primary(replicated: Any, servers: Servers) -> None:
+async def test_a_replica_is_compared_with_its_primary(replicated: Any, servers: Servers) -> None:
     async with migration_context(all_databases=True), asking() as client:
         well = (await client.get("/health/replica")).json()
         assert well == {
@@ -137,7 +137,7 @@ async def starts_only_when_that_is_said() -> None:
     assert "startup_finding" in [event.name for event in events]
 
 
-async def test_a_primary_that_is_down_does_not_make_its_replica_ill(
+async def test_an_unreachable_primary_does_not_degrade_its_replica(
     replicated: Any, servers: Servers
 ) -> None:
     replicated.lines[1] = replicated.lines[1].replace(f":{servers[0].port}/", ":1/")
@@ -161,7 +161,7 @@ async def test_a_database_that_takes_writes_is_no_replica_but_the_application_st
         assert (answer["status"], answer["error"]) == ("degraded", "replica: accepts writes")
 
 
-async def test_a_stand_in_of_a_test_is_not_judged_beside_the_real_primary(
+async def test_a_test_database_is_not_compared_with_the_real_primary(
     replicated: Any, servers: Servers
 ) -> None:
     (replicated.root / "lite.db").touch()

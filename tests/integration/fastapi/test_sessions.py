@@ -75,7 +75,7 @@ def test_each_database_has_its_own_session_and_transaction(three: Any, serve: An
         assert client.get("/dashboard").json() == [1, 0, 1]
 
 
-def test_what_a_failing_request_did_not_commit_is_rolled_back(three: Any, serve: Any) -> None:
+def test_uncommitted_changes_of_a_failing_request_are_rolled_back(three: Any, serve: Any) -> None:
     with serve(spec_app()) as client:
         assert client.post("/crash/1").status_code == 500
         assert client.get("/dashboard").json() == [0, 0, 0]
@@ -95,7 +95,7 @@ def test_a_handle_names_the_same_session_as_its_name() -> None:
     assert dependency is get_session("analytics")
 
 
-def test_a_name_that_nobody_holds_leaves_no_trace() -> None:
+def test_the_name_of_a_missing_holder_leaves_no_trace() -> None:
     from dbwarden.fastapi import sessions
 
     before = len(sessions._sources)
@@ -239,7 +239,7 @@ async def test_all_sessions_of_a_database_in_memory_see_the_same_database(site: 
             assert await count(session) == 1
 
 
-async def test_a_password_that_changes_is_asked_for_at_each_new_connection(
+async def test_a_changing_password_is_read_for_each_new_connection(
     site: Any, postgres_server: Any, databases: Callable[[int], list[str]]
 ) -> None:
     first, second = await anyio.to_thread.run_sync(databases, 2)
@@ -384,7 +384,7 @@ async def test_five_hundred_requests_at_once_over_three_databases(
     assert len(answers) == 500
 
 
-async def test_a_living_connection_is_kept_when_it_was_asked_before_use(
+async def test_a_live_connection_is_kept_after_its_ping(
     site: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dbwarden.dialects.postgresql.serve import engine as postgres_serving
@@ -400,7 +400,7 @@ async def test_a_living_connection_is_kept_when_it_was_asked_before_use(
     assert len(set(pids)) == 1
 
 
-async def test_a_look_survives_connections_that_died_in_the_pool(
+async def test_a_read_survives_connections_that_died_in_the_pool(
     site: Any, postgres_url: str, ask: Callable[..., list[Any]]
 ) -> None:
     site.add("primary", postgres_url, default=True)
@@ -417,7 +417,7 @@ async def test_a_look_survives_connections_that_died_in_the_pool(
         assert await state.engines.read(config) == before
 
 
-async def test_a_look_at_a_pool_that_is_all_in_use_says_so(site: Any, postgres_url: str) -> None:
+async def test_an_exhausted_pool_is_reported(site: Any, postgres_url: str) -> None:
     site.add("primary", postgres_url, default=True, pool_size=1, max_overflow=0, pool_timeout=0.2)
     async with migration_context(mode="none"), get_session() as session:
         await session.execute(text("SELECT 1"))
@@ -426,7 +426,7 @@ async def test_a_look_at_a_pool_that_is_all_in_use_says_so(site: Any, postgres_u
             await state.engines.read(await state.database("primary"))
 
 
-async def test_a_database_that_moves_gets_a_new_engine_and_who_uses_the_old_keeps_it(
+async def test_a_moved_database_gets_a_new_engine_and_open_sessions_keep_the_old_one(
     three: Any,
 ) -> None:
     file = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
@@ -445,7 +445,7 @@ async def test_a_database_that_moves_gets_a_new_engine_and_who_uses_the_old_keep
         assert old not in state.engines.open.values()
 
 
-async def test_a_new_engine_meets_its_server_in_five_flights_and_knows_what_sqlalchemy_asks(
+async def test_a_new_engine_connects_in_five_flights(
     site: Any, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     plain = create_async_engine(postgres_url.replace("postgresql:", "postgresql+asyncpg:"))

@@ -92,7 +92,7 @@ def app_of(**options: Any) -> FastAPI:
     return app
 
 
-def test_the_tenant_is_taken_from_where_it_stands(tenants: Any, serve: Any) -> None:
+def test_the_tenant_is_read_from_its_place_in_the_request(tenants: Any, serve: Any) -> None:
     with serve(app_of()) as client:
         assert client.get("/path/acme").json() == "t_acme.db"
         assert client.get("/header", headers={"X-Tenant-Id": "globex"}).json() == "t_globex.db"
@@ -184,7 +184,7 @@ def test_health_sums_tenants_up_and_lists_them_on_request(tenants: Any, serve: A
         assert client.get("/dbwarden/data").json()["tenants"] == 2
 
 
-async def test_of_many_tenants_those_that_are_served_are_looked_at_and_some_others(
+async def test_health_reads_the_served_tenants_and_a_sample_of_others(
     tenants: Any,
 ) -> None:
     names = [f"n{number:02d}" for number in range(60)]
@@ -278,7 +278,7 @@ async def test_a_list_of_tenants_leaves_connections_to_others(site: Any) -> None
             assert [name for name, _ in state.engines.open] == ["primary"]
 
 
-async def test_a_page_ends_where_the_time_for_it_is_over(site: Any) -> None:
+async def test_a_page_ends_at_its_time_limit(site: Any) -> None:
     names = [f"t{number:02d}" for number in range(60)]
     with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
         url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/{{tenant_id}}?sslmode=disable"
@@ -306,7 +306,7 @@ async def test_a_page_ends_where_the_time_for_it_is_over(site: Any) -> None:
             assert page["next"] == asked[-1]
 
 
-def test_a_list_that_cannot_be_had_degrades(tenants: Any, serve: Any) -> None:
+def test_a_failing_tenant_list_degrades_health(tenants: Any, serve: Any) -> None:
     (tenants.root / "tenants.txt").unlink()
     with serve(app_of()) as client:
         answer = client.get("/health").json()

@@ -96,7 +96,7 @@ def who(address: str) -> dict[str, Any] | None:
     return found
 
 
-def test_four_workers_migrate_once_serve_and_give_everything_back(project: Any, ask: Ask) -> None:
+def test_four_workers_migrate_once_serve_and_release_everything(project: Any, ask: Ask) -> None:
     with uvicorn(project.root, "--workers", "4") as address:
         workers: set[int] = set()
         for _ in range(2000):
@@ -192,7 +192,7 @@ def test_a_client_that_leaves_ends_its_statement_and_gives_the_connection_back(
 
 @pytest.mark.parametrize("mode", ["check", "migrate"])
 @pytest.mark.parametrize("server", [["-m", "uvicorn", "site_main:app"], ["-m", "fastapi", "run"]])
-def test_a_failed_start_is_reported_once_and_what_failed_comes_first(
+def test_a_failed_start_is_reported_once_with_the_failure_first(
     site: Any, server: list[str], mode: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -246,9 +246,7 @@ def test_a_database_that_is_down_is_503_and_one_line_in_the_log(site: Any) -> No
 FAILS = APP.replace("        yield", "        raise RuntimeError('no cache')\n        yield")
 
 
-def test_an_application_that_fails_after_its_databases_gives_them_back(
-    project: Any, ask: Ask
-) -> None:
+def test_an_application_that_fails_later_closes_its_databases(project: Any, ask: Ask) -> None:
     (project.root / "site_main.py").write_text(FAILS)
     command = [sys.executable, "-m", "uvicorn", "site_main:app", "--port", "0"]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)

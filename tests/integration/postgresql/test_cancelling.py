@@ -220,7 +220,7 @@ async def test_a_concurrent_index_is_stopped_at_the_deadline_and_the_next_run_bu
     assert (await ledger_of(postgres_config))["0002"].state is State.APPLIED
 
 
-async def test_a_time_limit_that_is_lifted_meanwhile_still_ends_the_step(
+async def test_a_time_limit_lifted_by_the_step_still_ends_it(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     """The limit that a step began with counts; nobody else is there to say that it is over."""

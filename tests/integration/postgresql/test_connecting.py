@@ -117,7 +117,7 @@ async def test_an_unknown_role(postgres_server: EmbeddedServer, make_config: Mak
     assert "create the role" in (error.next_step or "")
 
 
-async def test_a_user_whom_pg_hba_keeps_out(
+async def test_a_user_refused_by_pg_hba_is_reported(
     strict_server: EmbeddedServer, make_config: MakeConfig
 ) -> None:
     async with admin(strict_server.url()) as connection:
@@ -145,7 +145,7 @@ async def test_an_unknown_host(make_config: MakeConfig) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_port_where_nothing_listens(make_config: MakeConfig, host: str) -> None:
+async def test_a_closed_port_is_reported(make_config: MakeConfig, host: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -170,7 +170,7 @@ async def test_several_hosts_are_all_named(make_config: MakeConfig) -> None:
     assert error.message == f"nothing listens on 127.0.0.1:{port} or 127.0.0.2:{port}"
 
 
-async def test_tls_that_the_server_does_not_offer(
+async def test_missing_tls_of_the_server_is_reported(
     postgres_server: EmbeddedServer, make_config: MakeConfig
 ) -> None:
     error = await refusal(make_config(postgres_server.url() + "?sslmode=require"))
@@ -291,7 +291,7 @@ async def impostor(answer: bytes) -> AsyncGenerator[int]:
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"N"])
 @pytest.mark.parametrize("mode", ["disable", "prefer"])
-async def test_something_that_is_no_postgresql(
+async def test_another_server_than_postgresql_is_reported(
     make_config: MakeConfig, answer: bytes, mode: str
 ) -> None:
     async with impostor(answer) as port:
@@ -303,7 +303,7 @@ async def test_something_that_is_no_postgresql(
     assert f"127.0.0.1:{port}" in error.message
 
 
-async def test_a_url_that_a_slow_function_gives_counts_to_the_timeout(
+async def test_the_time_of_a_slow_url_function_counts_to_the_timeout(
     make_config: MakeConfig,
 ) -> None:
     error = await refusal(make_config(_never, connect_timeout=0.1))
@@ -316,7 +316,7 @@ async def _never() -> str:
     raise AssertionError
 
 
-async def test_a_url_of_a_function_is_asked_at_each_connect(
+async def test_a_url_function_is_called_at_each_connect(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     asked = []
@@ -335,7 +335,7 @@ async def test_a_url_of_a_function_is_asked_at_each_connect(
 # -- how we present ourselves ---------------------------------------------------------------------
 
 
-async def test_the_server_knows_who_we_are(
+async def test_the_server_sees_the_application_name(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     async with DIALECT.connect(postgres_config):
@@ -377,7 +377,7 @@ async def test_read_only_is_enforced_by_the_server(postgres_config: DatabaseConf
             await connection.create_ledger()
 
 
-async def test_read_only_holds_before_the_first_look_too(
+async def test_read_only_applies_before_the_first_read(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     async with DIALECT.connect(postgres_config, read_only=True) as connection:

@@ -157,7 +157,7 @@ async def test_a_concurrent_index_whose_connection_breaks_is_resumed(
     assert (await ledger_of(direct))["0002"].state is State.APPLIED
 
 
-async def test_a_silent_connection_is_given_up_and_its_statement_ended_by_another(
+async def test_a_silent_connection_is_abandoned_and_its_statement_ended_by_another(
     postgres_server: EmbeddedServer,
     postgres_url: str,
     make_config: MakeConfig,
@@ -176,7 +176,7 @@ async def test_a_silent_connection_is_given_up_and_its_statement_ended_by_anothe
     assert await tables(postgres_url) == set()
 
 
-async def test_a_network_that_is_gone_does_not_hold_up_a_cancellation_for_ever(
+async def test_a_lost_network_does_not_block_a_cancellation_forever(
     postgres_server: EmbeddedServer,
     postgres_url: str,
     make_config: MakeConfig,
@@ -203,7 +203,7 @@ async def test_a_server_that_accepts_and_stays_silent_is_an_error_within_the_tim
                 await ledger_of(config)
 
 
-async def test_a_connection_lost_while_reading_is_told_as_that(
+async def test_a_connection_lost_while_reading_is_reported(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     way = proxied(postgres_server, postgres_url, make_config)

@@ -75,7 +75,7 @@ async def test_no_flight_is_wasted(
     assert len(await tables(postgres_url)) == 21
 
 
-async def test_a_ledger_that_appeared_behind_the_look_is_read_again(
+async def test_a_history_created_after_the_first_read_is_read_again(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     works = [work(n, f"CREATE TABLE t{n} ()") for n in (1, 2)]
@@ -97,7 +97,7 @@ async def test_a_ledger_that_appeared_behind_the_look_is_read_again(
     assert await tables(postgres_url) == {"t1", "t2"}
 
 
-async def test_a_look_that_claims_keeps_others_out_until_it_is_closed(
+async def test_a_claiming_read_excludes_others_until_it_closes(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     async with DIALECT.connect(postgres_config) as connection:
@@ -114,7 +114,7 @@ async def test_a_look_that_claims_keeps_others_out_until_it_is_closed(
     assert await value(postgres_url, LOCKS) == 0
 
 
-async def test_a_fault_in_a_first_migrate_leaves_what_came_before_it(
+async def test_a_fault_in_a_first_migrate_leaves_earlier_migrations(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     write(postgres_config, 1, "CREATE TABLE a ();")
@@ -139,7 +139,7 @@ async def test_a_fault_in_a_first_migrate_leaves_what_came_before_it(
         ("DO $$ BEGIN RAISE 'no'; END $$;", "no"),
     ],
 )
-async def test_the_very_first_migration_is_told_where_it_fails_and_not_as_the_ledgers_fault(
+async def test_a_failing_first_migration_is_located_and_not_blamed_on_the_history(
     postgres_config: DatabaseConfig, sql: str, said: str
 ) -> None:
     write(postgres_config, 1, f"CREATE TABLE b ();\n{sql}")
@@ -150,7 +150,7 @@ async def test_the_very_first_migration_is_told_where_it_fails_and_not_as_the_le
     assert (place.path.name, place.line) == ("primary__0001_step.sql", 3)
 
 
-async def test_a_first_migrate_whose_message_cannot_be_read_runs_what_stands_before_the_fault(
+async def test_a_first_message_with_a_fault_runs_the_migrations_before_it(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     write(postgres_config, 1, "CREATE TABLE a ();")
@@ -172,7 +172,7 @@ async def test_a_first_migrate_that_begins_outside_a_transaction(
     assert await value(postgres_url, 'SELECT state FROM "Own Place".dbwarden_ledger') == "applied"
 
 
-async def test_who_may_not_make_the_ledger_is_told_and_holds_nothing(
+async def test_a_user_without_the_right_to_create_the_history_is_told(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with admin(postgres_url) as other:

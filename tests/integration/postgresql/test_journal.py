@@ -72,7 +72,7 @@ async def invalid_index(url: str, unique: bool = True, name: str = "a_id") -> No
     assert (await indexes(url, "a"))[name] is False
 
 
-async def test_steps_run_in_file_order_and_the_ledger_tells_of_all_of_them(
+async def test_steps_run_in_file_order_and_are_recorded(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     file = work(1, MIXED)
@@ -90,7 +90,7 @@ async def test_steps_run_in_file_order_and_the_ledger_tells_of_all_of_them(
     assert await tables(postgres_url) == {"a", "b"}
 
 
-async def test_the_journal_says_before_a_step_what_runs_and_after_it_that_it_is_done(
+async def test_the_journal_records_a_step_before_and_after_it(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     """A trigger on the ledger writes down what the ledger says, in order."""
@@ -122,7 +122,7 @@ async def test_the_journal_says_before_a_step_what_runs_and_after_it_that_it_is_
     ]
 
 
-async def test_a_step_that_fails_leaves_those_before_it_and_the_next_run_goes_on_there(
+async def test_a_failing_step_keeps_earlier_ones_and_the_next_run_continues_there(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     text = TABLE + "CREATE UNIQUE INDEX CONCURRENTLY a_id\n  ON a (twice);\nCREATE TABLE b ();"
@@ -141,7 +141,7 @@ async def test_a_step_that_fails_leaves_those_before_it_and_the_next_run_goes_on
     assert await indexes(postgres_url, "a") == {"a_id": True}
 
 
-async def test_an_error_in_a_statement_alone_is_told_to_the_character(
+async def test_an_error_in_a_single_statement_is_located_to_the_character(
     postgres_config: DatabaseConfig,
 ) -> None:
     with pytest.raises(StatementFailed) as caught:
@@ -210,7 +210,7 @@ async def test_steps_roll_back_in_order_too(
 
 @pytest.mark.parametrize("built", [True, False])
 @pytest.mark.parametrize("option", ["", "IF NOT EXISTS "])
-async def test_an_interrupted_index_is_built_unless_it_is_there(
+async def test_an_interrupted_index_is_built_unless_it_exists(
     postgres_config: DatabaseConfig, postgres_url: str, built: bool, option: str
 ) -> None:
     text = TABLE + f"CREATE INDEX CONCURRENTLY {option}a_id ON a (id);\nCREATE TABLE b ();"
@@ -247,7 +247,7 @@ async def test_an_invalid_leftover_of_an_interrupted_index_is_dropped_and_built_
 
 
 @pytest.mark.parametrize("option", ["", "IF NOT EXISTS "])
-async def test_an_invalid_leftover_from_before_us_does_not_count_as_the_index(
+async def test_an_older_invalid_index_does_not_count_as_the_new_one(
     postgres_config: DatabaseConfig, postgres_url: str, option: str
 ) -> None:
     await apply(postgres_config, work(9, TABLE))
@@ -258,7 +258,7 @@ async def test_an_invalid_leftover_from_before_us_does_not_count_as_the_index(
     assert await indexes(postgres_url, "a") == {"a_id": True}
 
 
-async def test_an_index_that_somebody_builds_right_now_is_not_dropped(
+async def test_an_index_under_construction_is_not_dropped(
     postgres_config: DatabaseConfig, postgres_url: str, events: list[Event]
 ) -> None:
     """Another session's CONCURRENTLY waits for an open transaction; its index is invalid so far."""
@@ -299,7 +299,7 @@ async def heard(events: list[Event], name: str) -> None:
 
 
 @pytest.mark.parametrize("dropped", [True, False])
-async def test_an_interrupted_drop_of_an_index_is_done_when_it_is_gone(
+async def test_an_interrupted_drop_of_an_index_is_done_when_the_index_is_missing(
     postgres_config: DatabaseConfig, postgres_url: str, dropped: bool
 ) -> None:
     text = TABLE + "DROP INDEX CONCURRENTLY a_id;"
@@ -491,7 +491,7 @@ async def test_an_interrupted_vacuum_is_run_again(
         "-- @dbwarden:autocommit\nINSERT INTO a VALUES (0, 0)",
     ],
 )
-async def test_what_nobody_can_tell_is_left_to_the_user(
+async def test_undecidable_states_are_left_to_the_user(
     postgres_config: DatabaseConfig, postgres_url: str, statement: str
 ) -> None:
     text = TABLE + statement
@@ -521,7 +521,7 @@ async def test_an_interrupted_statement_that_was_edited_since_is_left_to_the_use
     assert caught.value.statement == INDEX.strip().rstrip(";")
 
 
-async def test_a_run_whose_last_word_was_lost_is_completed(
+async def test_a_run_whose_last_answer_was_lost_is_completed(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     """All steps are done, only the end was not written (after a repair, say)."""
@@ -599,7 +599,7 @@ async def test_a_marked_statement_that_the_server_wants_alone_runs_alone(
     assert (await row_of(postgres_config)).state is State.APPLIED
 
 
-async def test_a_statement_that_refuses_a_transaction_unmarked_says_how_to_mark_it(
+async def test_an_unmarked_statement_that_refuses_a_transaction_suggests_the_marker(
     postgres_server: EmbeddedServer, postgres_config: DatabaseConfig
 ) -> None:
     with pytest.raises(StatementFailed, match="transaction block") as caught:
@@ -608,7 +608,7 @@ async def test_a_statement_that_refuses_a_transaction_unmarked_says_how_to_mark_
     assert "@dbwarden:autocommit" in (caught.value.next_step or "")
 
 
-async def test_lock_timeout_does_not_cut_concurrently(
+async def test_lock_timeout_does_not_end_concurrently(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     config = make_config(postgres_url, lock_timeout=0.05)
@@ -629,7 +629,7 @@ async def test_lock_timeout_does_not_cut_concurrently(
     assert await indexes(postgres_url, "a") == {"a_id": True}
 
 
-async def test_lock_timeout_does_cut_what_only_waits_for_a_table(
+async def test_lock_timeout_ends_a_wait_for_a_table(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     config = make_config(postgres_url, lock_timeout=0.05, lock_retries=0)
@@ -643,7 +643,7 @@ async def test_lock_timeout_does_cut_what_only_waits_for_a_table(
 
 
 @pytest.mark.parametrize("kind", ["DO", "CALL"])
-async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_user(
+async def test_a_possibly_half_committed_statement_is_left_to_the_user(
     postgres_server: EmbeddedServer, postgres_config: DatabaseConfig, postgres_url: str, kind: str
 ) -> None:
     body = "BEGIN INSERT INTO a VALUES (0, 0); COMMIT; PERFORM 1/0; END"
@@ -664,7 +664,7 @@ async def test_what_may_have_committed_a_part_before_it_failed_is_left_to_the_us
         await resume(postgres_config, row, text)
 
 
-async def test_what_may_have_committed_a_part_is_not_tried_again_where_it_met_a_lock(
+async def test_a_possibly_half_committed_statement_is_not_retried_after_a_lock(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig, events: list[Event]
 ) -> None:
     config = make_config(postgres_url, lock_timeout=0.05)
@@ -703,7 +703,7 @@ async def test_a_leftover_that_cannot_be_dropped_now_is_dropped_by_the_next_run(
     assert await indexes(postgres_url, "a") == {"a_id": True}
 
 
-async def test_the_journal_that_cannot_be_written_is_told_as_that(
+async def test_an_unwritable_journal_is_reported(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     await apply(make_config(postgres_url), work(9, TABLE))

@@ -81,7 +81,7 @@ async def test_giving_up_names_the_holder(postgres_url: str, make_config: MakeCo
     assert "unlock --force" in (caught.value.next_step or "")
 
 
-async def test_the_waiting_one_goes_on_when_the_lock_is_free(
+async def test_a_waiting_migrator_continues_when_the_lock_is_free(
     postgres_config: DatabaseConfig, events: list[Event]
 ) -> None:
     order: list[str] = []
@@ -145,7 +145,7 @@ async def test_ledgers_in_different_namespaces_have_different_locks(
                 pass
 
 
-async def test_a_ledger_found_by_search_path_shares_the_lock_of_one_named(
+async def test_a_history_found_by_search_path_shares_the_lock_of_a_named_one(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     found = make_config(postgres_url, migration_lock_timeout=0.1)
@@ -195,7 +195,7 @@ async def test_a_lock_timeout_of_the_role_does_not_cut_the_wait(
     assert set(await ledger_of(config)) == {"0001"}
 
 
-async def test_a_migration_that_gives_up_the_lock_is_told(
+async def test_a_migration_that_releases_the_lock_is_reported(
     postgres_config: DatabaseConfig, events: list[Event]
 ) -> None:
     await apply(postgres_config, work(1, "SELECT pg_advisory_unlock_all()"))
@@ -203,7 +203,7 @@ async def test_a_migration_that_gives_up_the_lock_is_told(
     assert [event.level for event in events if event.name == "lock_was_lost"] == ["error"]
 
 
-async def test_the_holder_can_be_ended(postgres_url: str, make_config: MakeConfig) -> None:
+async def test_the_holder_can_be_terminated(postgres_url: str, make_config: MakeConfig) -> None:
     config = make_config(postgres_url, migration_lock_timeout=0.1)
     async with migrator(config):
         holder = await holder_of(config)
@@ -230,7 +230,7 @@ async def test_the_lock_of_a_killed_connection_is_free(
             pass
 
 
-async def test_without_a_namespace_there_is_no_place_for_the_ledger(
+async def test_without_a_namespace_the_history_cannot_be_created(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     async with admin(postgres_url) as connection:

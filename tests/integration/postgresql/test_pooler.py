@@ -70,7 +70,7 @@ async def test_a_transaction_pooler_is_detected_before_anything_is_done(
         assert await value(postgres_url, "SELECT to_regclass('dbwarden_ledger')") is None
 
 
-async def test_migration_url_is_the_way_past_it(
+async def test_migration_url_bypasses_the_pooler(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with pgbouncer(postgres_server, "transaction") as port:
@@ -92,7 +92,7 @@ async def test_a_session_pooler_can_migrate(
     assert await tables(postgres_url) == {"a"}
 
 
-async def test_nothing_that_we_set_leaks_to_others_of_the_pool(
+async def test_no_setting_leaks_to_other_sessions_of_the_pool(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with pgbouncer(postgres_server, "transaction", default_pool_size=1) as port:
@@ -110,7 +110,7 @@ async def test_nothing_that_we_set_leaks_to_others_of_the_pool(
     assert {row["state"] for row in rows} <= {"idle"}
 
 
-async def test_a_setting_of_the_url_that_the_pooler_refuses_is_told_and_not_dropped(
+async def test_a_setting_of_the_url_that_the_pooler_refuses_is_reported(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with pgbouncer(postgres_server, "transaction") as port:
@@ -122,7 +122,7 @@ async def test_a_setting_of_the_url_that_the_pooler_refuses_is_told_and_not_drop
     assert "ignore_startup_parameters" in (caught.value.next_step or "")
 
 
-async def test_a_look_through_the_pool_makes_nobody_elses_session_read_only(
+async def test_a_read_through_the_pool_leaves_other_sessions_writable(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with pgbouncer(postgres_server, "transaction", default_pool_size=1) as port:
@@ -134,7 +134,7 @@ async def test_a_look_through_the_pool_makes_nobody_elses_session_read_only(
     assert await tables(postgres_url) == {"a"}
 
 
-async def test_a_missing_database_is_told_through_the_pooler_too(
+async def test_a_missing_database_is_reported_through_the_pooler_too(
     postgres_server: EmbeddedServer, make_config: MakeConfig
 ) -> None:
     async with pgbouncer(postgres_server, "session") as port:

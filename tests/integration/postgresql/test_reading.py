@@ -49,7 +49,7 @@ async def role(server: EmbeddedServer, url: str, *grants: str) -> AsyncGenerator
 @pytest.mark.parametrize(
     "what", ["VIEW {} AS SELECT 1 AS x", "SEQUENCE {}", "TABLE t (a int); CREATE INDEX {} ON t (a)"]
 )
-async def test_what_has_the_ledgers_name_and_is_none_is_told(
+async def test_a_foreign_table_with_the_historys_name_is_reported(
     postgres_config: DatabaseConfig, postgres_url: str, what: str
 ) -> None:
     async with admin(postgres_url) as connection:
@@ -61,7 +61,7 @@ async def test_what_has_the_ledgers_name_and_is_none_is_told(
     assert "ledger_table=" in str(caught.value.next_step)
 
 
-async def test_an_empty_database_has_no_ledger_and_gets_none(
+async def test_reading_an_empty_database_creates_no_history(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     for read_only in (True, False):
@@ -75,7 +75,7 @@ async def test_an_empty_database_has_no_ledger_and_gets_none(
     assert await value(postgres_url, "SELECT to_regclass('dbwarden_ledger')") is None
 
 
-async def test_the_servers_version_is_told(
+async def test_the_servers_version_is_reported(
     postgres_config: DatabaseConfig, postgres_server: EmbeddedServer
 ) -> None:
     assert postgres_server.binaries is not None
@@ -142,7 +142,7 @@ async def test_a_role_without_rights_reads_an_empty_database_too(
     assert "Grant" in (caught.value.next_step or "")
 
 
-async def test_a_ledger_that_may_not_be_read_is_an_error_and_not_an_empty_one(
+async def test_an_unreadable_history_is_an_error_and_not_empty(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
@@ -153,7 +153,7 @@ async def test_a_ledger_that_may_not_be_read_is_an_error_and_not_an_empty_one(
     assert caught.value.database == "primary"
 
 
-async def test_a_role_that_may_not_look_at_others_still_sees_who_holds_the_lock(
+async def test_a_role_without_monitoring_rights_still_sees_the_lock_holder(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     config = make_config(postgres_url)
@@ -170,7 +170,7 @@ async def test_a_role_that_may_not_look_at_others_still_sees_who_holds_the_lock(
                 await connection.terminate_holder(holder)
 
 
-async def test_a_table_of_another_tool_is_not_taken_for_the_ledger(
+async def test_a_table_of_another_tool_is_not_the_history(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     async with admin(postgres_url) as connection:
@@ -185,7 +185,7 @@ async def test_a_table_of_another_tool_is_not_taken_for_the_ledger(
 # -- where the ledger lies ------------------------------------------------------------------------
 
 
-async def test_a_ledger_in_a_namespace_of_its_own(
+async def test_the_history_may_have_its_own_namespace(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     config = make_config(postgres_url, ledger_schema='My "Ops"', ledger_table="done; --")
@@ -200,7 +200,7 @@ async def test_a_ledger_in_a_namespace_of_its_own(
     assert await read(make_config(postgres_url)) != await read(config)
 
 
-async def test_a_namespace_that_exists_needs_no_right_to_make_namespaces(
+async def test_an_existing_namespace_needs_no_create_privilege(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with admin(postgres_url) as connection:
@@ -211,7 +211,7 @@ async def test_a_namespace_that_exists_needs_no_right_to_make_namespaces(
             await apply(make_config(url, ledger_schema="nope"), work(1, "SELECT 1"))
 
 
-async def test_the_ledger_is_found_along_the_search_path_and_made_at_its_head(
+async def test_the_history_is_found_along_the_search_path_and_created_at_its_head(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with admin(postgres_url) as connection:
@@ -230,7 +230,7 @@ async def test_the_ledger_is_found_along_the_search_path_and_made_at_its_head(
     assert await value(postgres_url, "SELECT count(*) FROM app.dbwarden_ledger") == 1
 
 
-async def test_two_owners_of_one_new_namespace_make_their_ledgers_at_once(
+async def test_two_owners_of_one_new_namespace_create_their_histories_together(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     configs = [
@@ -248,7 +248,7 @@ async def test_two_owners_of_one_new_namespace_make_their_ledgers_at_once(
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-async def test_a_database_that_is_read_only_by_its_settings_says_so(
+async def test_a_database_with_read_only_settings_is_reported(
     postgres_config: DatabaseConfig, postgres_url: str, read_only: bool
 ) -> None:
     async with admin(postgres_url) as connection:
@@ -258,7 +258,7 @@ async def test_a_database_that_is_read_only_by_its_settings_says_so(
     assert (await read(postgres_config, read_only=read_only)).read_only
 
 
-async def test_a_role_that_is_read_only_says_so(
+async def test_a_read_only_role_is_reported(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with role(postgres_server, postgres_url) as url:
@@ -269,7 +269,7 @@ async def test_a_role_that_is_read_only_says_so(
         assert not (await read(make_config(postgres_url))).read_only
 
 
-async def test_a_replica_that_refuses_to_tell_its_lag_is_read_all_the_same(
+async def test_a_replica_that_hides_its_lag_is_read_anyway(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     """As Aurora's do; here functions of the same names stand before the server's own.
@@ -300,7 +300,7 @@ ODD = "a\ttab, a \\ and \\N, a\nnew line, 'quotes' and ünïcödé"
 @pytest.mark.parametrize(
     "settings", ["", "?options=-c%20datestyle%3DGerman%20-c%20timezone%3DAsia/Tokyo"]
 )
-async def test_what_stands_in_a_row_is_read_as_it_was_written(
+async def test_the_fields_of_a_row_are_read_as_written(
     postgres_url: str, make_config: MakeConfig, settings: str
 ) -> None:
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
@@ -319,7 +319,7 @@ async def test_what_stands_in_a_row_is_read_as_it_was_written(
     assert row.duration_ms == 0.1
 
 
-async def test_a_ledger_without_rows_is_not_taken_for_none(
+async def test_an_empty_history_differs_from_a_missing_one(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
@@ -333,7 +333,7 @@ async def test_a_ledger_without_rows_is_not_taken_for_none(
     assert reading.server_version
 
 
-async def test_a_row_of_a_newer_dbwarden_is_told_as_that(
+async def test_a_row_of_a_newer_dbwarden_is_reported(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     await apply(postgres_config, work(1, "SELECT 1"))
@@ -346,7 +346,7 @@ async def test_a_row_of_a_newer_dbwarden_is_told_as_that(
     assert "update dbwarden" in (caught.value.next_step or "")
 
 
-async def test_a_replica_says_how_far_it_is(make_config: MakeConfig) -> None:
+async def test_a_replica_reports_its_progress(make_config: MakeConfig) -> None:
     async with embedded_server(tcp=True) as primary:
         config = make_config(primary.url())
         await apply(config, work(1, "CREATE TABLE a ()"))

@@ -40,7 +40,7 @@ third;
 INSERT INTO notes VALUES (3, E'tab\tand \'quote\'', '{}') -- a comment at the end"""
 
 
-async def test_sql_reaches_the_server_as_it_is_written(
+async def test_sql_reaches_the_server_unchanged(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     await apply(postgres_config, work(1, TRIGGER))
@@ -82,7 +82,7 @@ async def test_a_failing_migration_leaves_neither_a_change_nor_a_row(
     assert await ledger_of(postgres_config) == {}
 
 
-async def test_the_ledger_tells_who_did_what_and_when(postgres_config: DatabaseConfig) -> None:
+async def test_the_history_records_user_action_and_time(postgres_config: DatabaseConfig) -> None:
     await apply(postgres_config, work(7, "SELECT pg_sleep(0.01)", "SELECT 1"))
 
     row = (await ledger_of(postgres_config))["0007"]
@@ -179,7 +179,7 @@ async def failure(config: DatabaseConfig, text: str) -> StatementFailed:
         ("SELECT 1;\nSELECT (", "3:9", "SELECT (", "42601"),
     ],
 )
-async def test_an_error_with_a_position_is_told_to_the_character(
+async def test_an_error_with_a_position_is_located_to_the_character(
     postgres_config: DatabaseConfig, text: str, place: str, statement: str, sqlstate: str
 ) -> None:
     error = await failure(postgres_config, text)
@@ -214,7 +214,7 @@ async def test_an_error_without_a_position_names_its_statement(
     assert error.statement == statement
 
 
-async def test_the_servers_own_words_are_kept(postgres_config: DatabaseConfig) -> None:
+async def test_the_servers_own_message_is_kept(postgres_config: DatabaseConfig) -> None:
     error = await failure(
         postgres_config,
         "CREATE TABLE a (id int PRIMARY KEY);\nINSERT INTO a VALUES (1), (1);\nSELECT 1",
@@ -229,7 +229,7 @@ async def test_the_servers_own_words_are_kept(postgres_config: DatabaseConfig) -
     assert "pg_class.relname" in hinted.hint
 
 
-async def test_an_error_inside_a_function_tells_its_context(
+async def test_an_error_inside_a_function_shows_its_context(
     postgres_config: DatabaseConfig,
 ) -> None:
     error = await failure(
@@ -241,7 +241,7 @@ async def test_an_error_inside_a_function_tells_its_context(
     assert "PL/pgSQL function inline_code_block line 1" in error.detail
 
 
-async def test_a_deferred_constraint_that_fails_at_the_commit_is_told_as_that(
+async def test_a_deferred_constraint_that_fails_at_the_commit_is_reported(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     error = await failure(
@@ -317,7 +317,7 @@ async def test_a_failure_in_the_middle_of_a_message_leaves_exactly_those_before_
     assert list(await ledger_of(postgres_config)) == done
 
 
-async def test_of_two_broken_migrations_the_first_is_told(
+async def test_the_first_of_two_broken_migrations_is_reported(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     """The server finds the later one's syntax error when it reads the message."""
@@ -328,7 +328,7 @@ async def test_of_two_broken_migrations_the_first_is_told(
     assert await tables(postgres_url) == {"t1", "t2", "t3"}
 
 
-async def test_a_text_that_the_server_cannot_even_decode_is_found(
+async def test_an_undecodable_text_is_located(
     postgres_server: EmbeddedServer, make_config: MakeConfig
 ) -> None:
     """The server refuses the whole message then, and does not say where."""
@@ -374,7 +374,7 @@ async def test_a_long_migration_does_not_make_the_message_endless(
         "SELECT pg_advisory_xact_lock(1)",
     ],
 )
-async def test_what_a_migration_sets_reaches_neither_the_ledger_nor_the_next_migration(
+async def test_settings_of_a_migration_reach_neither_the_history_nor_the_next_one(
     postgres_config: DatabaseConfig, postgres_url: str, setting: str
 ) -> None:
     await apply(
@@ -431,7 +431,7 @@ async def test_a_value_is_the_same_in_every_mode_of_strings(
         assert await connection.fetchval(f"SELECT {literal(text)}") == text
 
 
-async def test_a_deferred_trigger_that_fails_is_not_taken_for_the_ledger(
+async def test_a_failing_deferred_trigger_is_not_blamed_on_the_history(
     postgres_config: DatabaseConfig,
 ) -> None:
     error = await failure(
@@ -448,7 +448,7 @@ async def test_a_deferred_trigger_that_fails_is_not_taken_for_the_ledger(
     assert "PL/pgSQL function f()" in (error.detail or "")
 
 
-async def test_without_plpgsql_migrations_run_and_fail_all_the_same(
+async def test_migrations_run_and_fail_without_plpgsql(
     postgres_config: DatabaseConfig, postgres_url: str
 ) -> None:
     async with admin(postgres_url) as connection:
@@ -462,9 +462,7 @@ async def test_without_plpgsql_migrations_run_and_fail_all_the_same(
     assert await tables(postgres_url) == {"a", "b"}
 
 
-async def test_a_read_only_server_is_told_as_that(
-    postgres_url: str, make_config: MakeConfig
-) -> None:
+async def test_a_read_only_server_is_reported(postgres_url: str, make_config: MakeConfig) -> None:
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
     config = make_config(postgres_url + "?options=-c%20default_transaction_read_only%3Don")
 
@@ -477,7 +475,7 @@ async def test_a_read_only_server_is_told_as_that(
 # -- limits ----------------------------------------------------------------------------------------
 
 
-async def test_statement_timeout_ends_a_statement_and_says_so(
+async def test_statement_timeout_ends_a_statement_and_is_reported(
     postgres_server: EmbeddedServer, postgres_url: str, make_config: MakeConfig
 ) -> None:
     config = make_config(postgres_url, statement_timeout=0.05)
@@ -498,7 +496,7 @@ async def test_a_role_with_a_short_statement_timeout_can_migrate(
         await connection.run([work(1, "SELECT pg_sleep(0.4)")], Done())
 
 
-async def test_a_locked_table_is_tried_again_and_then_told(
+async def test_a_locked_table_is_retried_and_then_reported(
     postgres_url: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, events: list[Event]
 ) -> None:
     monkeypatch.setattr(
@@ -553,7 +551,7 @@ async def test_a_table_that_is_free_again_at_the_next_try_is_migrated(
     assert await tables(postgres_url) == {"a", "b"}
 
 
-async def test_what_the_server_remarks_is_an_event(
+async def test_notices_of_the_server_are_events(
     postgres_config: DatabaseConfig, events: list[Event]
 ) -> None:
     await apply(

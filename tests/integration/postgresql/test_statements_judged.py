@@ -27,7 +27,7 @@ async def server(postgres_url: str) -> AsyncGenerator[Any]:
         await connection.execute("DROP SUBSCRIPTION s0")
 
 
-async def test_what_we_take_for_one_statement_is_one(
+async def test_each_split_statement_is_one_statement_to_the_server(
     server: Any, postgres_server: EmbeddedServer
 ) -> None:
     for text in HARD:
@@ -40,7 +40,7 @@ async def test_what_we_take_for_one_statement_is_one(
 
 
 @pytest.mark.parametrize(("statements", "refused"), [(REFUSED, True), (ACCEPTED, False)])
-async def test_the_server_refuses_in_a_transaction_what_we_say_it_refuses(
+async def test_the_server_refuses_the_listed_statements_in_a_transaction(
     server: Any, statements: tuple[str, ...], refused: bool
 ) -> None:
     for text in statements:

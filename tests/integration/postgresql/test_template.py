@@ -54,7 +54,7 @@ def only_archive(cache: Path) -> Path:
     return archive
 
 
-def test_the_second_server_begins_as_the_first(cache: Path) -> None:
+def test_the_second_server_starts_like_the_first(cache: Path) -> None:
     first = identifier()
     only_archive(cache)
 
@@ -62,14 +62,14 @@ def test_the_second_server_begins_as_the_first(cache: Path) -> None:
     only_archive(cache)
 
 
-def test_a_server_whose_databases_stay_is_no_copy(cache: Path) -> None:
+def test_a_persistent_server_is_no_copy(cache: Path) -> None:
     first = identifier()
 
     with open_folder() as folder:
         assert identifier(folder / "data") != first
 
 
-def test_an_archive_that_is_not_whole_is_made_anew(cache: Path) -> None:
+def test_an_incomplete_archive_is_created_again(cache: Path) -> None:
     first = identifier()
     archive = only_archive(cache)
     archive.write_bytes(archive.read_bytes()[:1_000_000])
@@ -115,7 +115,7 @@ def test_a_draft_whose_process_was_killed_is_removed(cache: Path) -> None:
         assert used.exists()
 
 
-def test_a_home_that_cannot_be_written_keeps_nothing(cache: Path) -> None:
+def test_an_unwritable_home_is_no_cache(cache: Path) -> None:
     cache.parent.write_text("no folder")
 
     identifier()

@@ -32,7 +32,7 @@ def known(result: CheckResult) -> ReplicaStatus:
     return result.status.replica
 
 
-async def test_a_replica_is_as_its_primary_falls_behind_and_catches_up(
+async def test_a_replica_equals_its_primary_falls_behind_and_catches_up(
     make_pair: MakePair, replicated: Servers
 ) -> None:
     async with make_pair(replicated) as servers:
@@ -72,7 +72,7 @@ async def until_lag_is_seen(config: DatabaseConfig) -> CheckResult:
             await anyio.sleep(0.01)
 
 
-async def test_what_was_rolled_back_on_the_primary_is_still_here(
+async def test_a_rollback_on_the_primary_is_still_missing_on_the_replica(
     make_pair: MakePair, replicated: Servers
 ) -> None:
     async with make_pair(replicated) as servers:
@@ -87,7 +87,7 @@ async def test_what_was_rolled_back_on_the_primary_is_still_here(
         assert known(result).behind == ("0002",)
 
 
-async def test_what_nobody_has_yet_is_pending_on_the_primary(
+async def test_migrations_missing_everywhere_are_pending_on_the_primary(
     make_pair: MakePair, replicated: Servers
 ) -> None:
     async with make_pair(replicated) as servers:
@@ -98,7 +98,7 @@ async def test_what_nobody_has_yet_is_pending_on_the_primary(
         assert known(result).caught_up is True
 
 
-async def test_whatever_happens_to_one_the_other_is_told_of_as_it_is(make_pair: MakePair) -> None:
+async def test_failures_of_primary_and_replica_are_reported_separately(make_pair: MakePair) -> None:
     async with (
         embedded_server(tcp=True) as primary,
         streaming_replica(primary) as replica,
@@ -140,7 +140,7 @@ async def test_whatever_happens_to_one_the_other_is_told_of_as_it_is(make_pair: 
         assert (await status(servers.primary)).replica is None
 
 
-async def test_the_commands_leave_a_replica_alone_and_tell_of_it(
+async def test_the_commands_skip_a_replica_and_report_it(
     make_pair: MakePair, replicated: Servers
 ) -> None:
     async with make_pair(replicated) as servers:

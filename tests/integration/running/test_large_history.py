@@ -38,7 +38,7 @@ async def grown_old(config: DatabaseConfig) -> None:
     await dbwarden.migrate(config, to="3")
 
 
-async def test_a_look_reads_the_live_rows_alone(config: DatabaseConfig) -> None:
+async def test_a_read_returns_only_live_rows(config: DatabaseConfig) -> None:
     await grown_old(config)
     for read_only in (True, False):
         async with dialect_for(config.database_type).connect(

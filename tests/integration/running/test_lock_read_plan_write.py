@@ -25,7 +25,7 @@ async def applied(config: DatabaseConfig) -> None:
 
 
 @pytest.mark.parametrize("choice", [{"accept": ["0002"]}, {"forget": ["0002"]}])
-async def test_repair_does_not_touch_what_was_rolled_back_meanwhile(
+async def test_repair_does_not_change_a_migration_rolled_back_in_the_meantime(
     config: DatabaseConfig, choice: dict[str, Any]
 ) -> None:
     await applied(config)
@@ -41,7 +41,9 @@ async def test_repair_does_not_touch_what_was_rolled_back_meanwhile(
     assert (await dbwarden.status(config)).pending == ("0002",)
 
 
-async def test_repair_marks_no_step_of_what_was_finished_meanwhile(config: DatabaseConfig) -> None:
+async def test_repair_marks_no_step_of_a_migration_finished_in_the_meantime(
+    config: DatabaseConfig,
+) -> None:
     path = write(config, "0001_t", "CREATE TABLE t (id int);\nVACUUM;\nSELECT 1 FROM gone;", "")
     with pytest.raises(StatementFailed):
         await dbwarden.migrate(config)
@@ -56,7 +58,7 @@ async def test_repair_marks_no_step_of_what_was_finished_meanwhile(config: Datab
     assert (row.state, row.step) == (State.APPLIED, 3)
 
 
-async def test_a_rollback_takes_back_no_other_migration_than_it_found_newest(
+async def test_a_rollback_takes_back_only_the_migration_that_was_newest(
     config: DatabaseConfig,
 ) -> None:
     await applied(config)
@@ -70,7 +72,9 @@ async def test_a_rollback_takes_back_no_other_migration_than_it_found_newest(
     assert await states(config) == {"0001": "applied", "0002": "rolled_back"}
 
 
-async def test_a_rollback_to_a_version_takes_back_what_is_left(config: DatabaseConfig) -> None:
+async def test_a_rollback_to_a_version_takes_back_the_remaining_migrations(
+    config: DatabaseConfig,
+) -> None:
     await applied(config)
 
     error = await interleaved(
@@ -81,7 +85,7 @@ async def test_a_rollback_to_a_version_takes_back_what_is_left(config: DatabaseC
     assert await states(config) == {"0001": "rolled_back", "0002": "rolled_back"}
 
 
-async def test_a_migrate_applies_what_is_left(config: DatabaseConfig) -> None:
+async def test_a_migrate_applies_the_remaining_migrations(config: DatabaseConfig) -> None:
     write_tables(config, 1, 2)
 
     error = await interleaved(
@@ -92,7 +96,7 @@ async def test_a_migrate_applies_what_is_left(config: DatabaseConfig) -> None:
     assert await states(config) == {"0001": "applied", "0002": "applied"}
 
 
-async def test_a_baseline_marks_what_is_left(config: DatabaseConfig) -> None:
+async def test_a_baseline_marks_the_remaining_migrations(config: DatabaseConfig) -> None:
     write_tables(config, 1, 2)
 
     error = await interleaved(
@@ -104,7 +108,7 @@ async def test_a_baseline_marks_what_is_left(config: DatabaseConfig) -> None:
     assert {key: row.marked for key, row in found.items()} == {"0001": False, "0002": True}
 
 
-async def test_unlock_ends_no_other_migrator_than_the_one_that_was_shown(
+async def test_unlock_ends_only_the_migrator_that_was_shown(
     config: DatabaseConfig,
 ) -> None:
     async with another_migrator(config):

@@ -28,7 +28,7 @@ async def half_rolled_back(config: DatabaseConfig, **choice: object) -> None:
     ("choice", "keys"),
     [({"to": "0"}, ["0002", "0001"]), ({"count": 2}, ["0002", "0001"]), ({}, ["0002"])],
 )
-async def test_a_resumed_rollback_does_all_that_it_was_asked_for(
+async def test_a_resumed_rollback_reaches_its_target(
     config: DatabaseConfig, choice: dict[str, object], keys: list[str]
 ) -> None:
     await half_rolled_back(config, to="0")
@@ -51,7 +51,7 @@ async def test_a_dry_run_of_a_resumed_rollback_shows_all_of_it(config: DatabaseC
     assert planned[0].sql.strip() == "DROP TABLE b2;"
 
 
-async def test_a_resumed_rollback_of_a_fleet_does_all_that_it_was_asked_for(
+async def test_a_resumed_rollback_of_a_fleet_reaches_its_target(
     config: DatabaseConfig,
 ) -> None:
     await half_rolled_back(config, to="0")
@@ -65,7 +65,9 @@ async def test_a_resumed_rollback_of_a_fleet_does_all_that_it_was_asked_for(
     assert set((await states(config)).values()) == {"rolled_back"}
 
 
-async def test_nothing_is_run_where_the_rest_cannot_be_taken_back(config: DatabaseConfig) -> None:
+async def test_nothing_runs_when_another_migration_cannot_be_rolled_back(
+    config: DatabaseConfig,
+) -> None:
     await half_rolled_back(config, to="0")
     write(config, "0001_t1", "CREATE TABLE t1 (id int);", "-- nothing")
 
@@ -86,7 +88,7 @@ async def test_nothing_is_run_where_the_rest_cannot_be_taken_back(config: Databa
         ({"to": "3"}, ["0002", "0003"]),
     ],
 )
-async def test_a_resumed_migrate_does_all_that_it_was_asked_for_and_no_more(
+async def test_a_resumed_migrate_reaches_exactly_its_target(
     config: DatabaseConfig, choice: dict[str, object], keys: list[str]
 ) -> None:
     write_tables(config, 1, 3, 4)

@@ -176,7 +176,7 @@ async def test_a_cancel_from_outside_is_not_taken_for_a_failure(project: Any, ru
     assert scope.cancelled_caught
 
 
-async def test_a_database_that_was_opened_for_nobody_is_closed(project: Any) -> None:
+async def test_an_unused_database_is_closed(project: Any) -> None:
     session = Session(
         project.config,
         target_of(await project.config.resolve_url()),
@@ -219,7 +219,7 @@ class Stuck:
         self.buried.set()
 
 
-async def test_a_call_that_does_not_end_is_left_and_clears_up_after_itself() -> None:
+async def test_a_call_that_does_not_end_is_abandoned_and_cleans_up() -> None:
     stuck = Stuck()
     try:
         with anyio.move_on_after(0.05) as scope:
@@ -262,7 +262,7 @@ async def test_a_call_that_ends_in_its_grace_is_waited_for() -> None:
     assert obedient.events == ["called", "halted", "ended"]
 
 
-async def test_what_a_stuck_call_holds_is_kept_until_it_ends(project: Any) -> None:
+async def test_resources_of_a_stuck_call_are_kept_until_it_ends(project: Any) -> None:
     """While it may still write, no other migrator may come in."""
     async with project.connect() as connection, connection.lock():
         session = connection._session

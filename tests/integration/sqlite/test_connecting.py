@@ -41,13 +41,13 @@ def filled(path: Path, journal_mode: str = "delete", rows: int = 10) -> None:
     connection.close()
 
 
-async def test_a_writing_connection_makes_the_file(project: Any) -> None:
+async def test_a_writing_connection_creates_the_file(project: Any) -> None:
     async with project.connect() as connection:
         assert (await connection.read()).rows is None
     assert project.file.exists()
 
 
-async def test_a_look_at_a_missing_database_sees_an_empty_one_and_does_not_make_it(
+async def test_reading_a_missing_database_does_not_create_it(
     project: Any,
 ) -> None:
     async with project.connect(read_only=True) as connection:
@@ -57,7 +57,7 @@ async def test_a_look_at_a_missing_database_sees_an_empty_one_and_does_not_make_
     assert project.beside() == []
 
 
-async def test_a_look_sees_the_database_that_somebody_made_meanwhile(project: Any) -> None:
+async def test_a_read_sees_a_database_that_was_created_in_the_meantime(project: Any) -> None:
     async with project.connect(read_only=True) as connection:
         assert (await connection.read()).rows is None
         async with project.connect() as writer, writer.lock():
@@ -77,14 +77,14 @@ async def test_a_missing_folder_is_named_with_the_command_that_makes_it(
     assert not (project.root / "data").exists()
 
 
-async def test_a_folder_in_place_of_the_file_is_called_one(project: Any) -> None:
+async def test_a_folder_in_place_of_the_file_is_reported(project: Any) -> None:
     project.file.mkdir()
     with pytest.raises(ConnectError, match="is a folder, not an SQLite database"):
         async with project.connect():
             pass
 
 
-async def test_a_pipe_in_place_of_the_file_is_refused_and_not_waited_for(project: Any) -> None:
+async def test_a_pipe_in_place_of_the_file_is_refused_immediately(project: Any) -> None:
     os.mkfifo(project.file)
     with pytest.raises(ConnectError, match="no regular file"):
         async with project.connect():
@@ -162,7 +162,7 @@ def open_folder() -> Any:
         yield Path(folder)
 
 
-def test_a_file_that_may_not_be_read_is_named(open_folder: Path) -> None:
+def test_an_unreadable_file_is_named(open_folder: Path) -> None:
     filled(open_folder / "app.db")
     (open_folder / "app.db").chmod(0)
     told = as_nobody(open_folder, "anyio.run(told); anyio.run(told, True)")
@@ -182,7 +182,7 @@ def test_a_folder_that_may_not_be_entered_is_named(open_folder: Path) -> None:
     assert told.startswith(f"AccessDenied {open_folder / 'app.db'} cannot be accessed: Permission")
 
 
-def test_a_file_that_may_only_be_read_is_read_and_called_read_only(open_folder: Path) -> None:
+def test_a_read_only_file_is_read_and_reported_as_read_only(open_folder: Path) -> None:
     filled(open_folder / "app.db", "wal")
     os.chmod(open_folder / "app.db", 0o444)
     os.chmod(open_folder, 0o555)
@@ -207,7 +207,7 @@ async def test_sqlite_itself_refuses_writes_in_a_read_only_memory(project: Any) 
         assert (await connection.read()).rows is None
 
 
-async def test_a_url_that_says_read_only_is_believed(project: Any) -> None:
+async def test_a_read_only_url_is_respected(project: Any) -> None:
     filled(project.file)
     project.url = "sqlite:///file:app.db?mode=ro&uri=true"
     async with project.connect() as connection:
@@ -216,7 +216,7 @@ async def test_a_url_that_says_read_only_is_believed(project: Any) -> None:
             await connection.create_ledger()
 
 
-async def test_a_url_that_says_rw_does_not_make_the_file(project: Any) -> None:
+async def test_a_url_with_mode_rw_does_not_create_the_file(project: Any) -> None:
     project.url = "sqlite:///file:app.db?mode=rw&uri=true"
     with pytest.raises(DatabaseMissing):
         async with project.connect():
@@ -225,7 +225,7 @@ async def test_a_url_that_says_rw_does_not_make_the_file(project: Any) -> None:
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "truncate", "persist", "memory", "wal"])
-async def test_a_look_leaves_no_file_and_changes_no_byte(project: Any, journal_mode: str) -> None:
+async def test_reading_leaves_no_file_and_changes_no_byte(project: Any, journal_mode: str) -> None:
     filled(project.file, journal_mode)
     before, bytes_before = project.beside(), project.file.read_bytes()
     async with project.connect(read_only=True) as connection:
@@ -239,7 +239,7 @@ async def test_a_look_leaves_no_file_and_changes_no_byte(project: Any, journal_m
     assert project.file.read_bytes() == bytes_before
 
 
-async def test_a_look_at_an_empty_file_leaves_it_empty(project: Any) -> None:
+async def test_reading_an_empty_file_leaves_it_empty(project: Any) -> None:
     project.file.touch()
     async with project.connect(read_only=True) as connection:
         assert (await connection.read()).rows is None
@@ -247,7 +247,7 @@ async def test_a_look_at_an_empty_file_leaves_it_empty(project: Any) -> None:
     assert project.file.stat().st_size == 0
 
 
-async def test_a_look_sees_what_is_only_in_the_wal(project: Any) -> None:
+async def test_a_read_sees_rows_of_the_wal(project: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
         app.execute("PRAGMA journal_mode = wal")
@@ -257,7 +257,7 @@ async def test_a_look_sees_what_is_only_in_the_wal(project: Any) -> None:
         assert [row.key for row in await project.rows()] == ["0001"]
 
 
-async def test_a_second_look_sees_what_was_written_since_the_first(project: Any) -> None:
+async def test_a_second_read_sees_rows_written_since_the_first(project: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     filled(project.file, "wal")
     async with project.connect(read_only=True) as connection:
@@ -272,7 +272,7 @@ async def test_a_second_look_sees_what_was_written_since_the_first(project: Any)
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
-async def test_a_look_does_not_take_the_locks_of_the_applications_connections(
+async def test_reading_keeps_the_locks_of_the_applications_connections(
     project: Any, journal_mode: str
 ) -> None:
     """POSIX locks belong to the process: closing any descriptor of the file frees them."""
@@ -291,7 +291,7 @@ async def test_a_look_does_not_take_the_locks_of_the_applications_connections(
     assert "database is locked" in tried.stderr
 
 
-async def test_a_transaction_of_a_killed_process_is_named_and_the_next_writer_takes_it_back(
+async def test_a_transaction_of_a_killed_process_is_named_and_rolled_back_by_the_next_writer(
     project: Any,
 ) -> None:
     filled(project.file, rows=100)
@@ -316,7 +316,7 @@ async def test_a_transaction_of_a_killed_process_is_named_and_the_next_writer_ta
     assert project.beside() == ["app.db"]
 
 
-async def test_a_locked_database_can_be_opened_and_a_look_waits_for_lock_timeout(
+async def test_a_locked_database_can_be_opened_and_a_read_waits_for_lock_timeout(
     project: Any,
 ) -> None:
     filled(project.file)
@@ -330,9 +330,7 @@ async def test_a_locked_database_can_be_opened_and_a_look_waits_for_lock_timeout
             assert (await connection.read()).rows is None
 
 
-async def test_each_connection_to_memory_is_a_database_of_its_own(
-    project: Any, runner: Any
-) -> None:
+async def test_each_connection_to_memory_is_its_own_database(project: Any, runner: Any) -> None:
     project.url = "sqlite:///:memory:"
     project.write("0001", "CREATE TABLE t (a);")
     async with project.locked() as connection:
@@ -361,7 +359,7 @@ async def test_a_memory_that_sqlite_does_not_know_is_refused(project: Any) -> No
             pass
 
 
-async def test_names_with_odd_characters_are_opened_as_they_are(project: Any) -> None:
+async def test_names_with_odd_characters_are_opened_unchanged(project: Any) -> None:
     project.url = "sqlite:///a%3Fb%23c%25d e.db"
     async with project.connect():
         pass
@@ -374,7 +372,7 @@ async def test_a_namespace_for_the_ledger_is_refused(project: Any) -> None:
             pass
 
 
-async def test_storage_that_does_not_answer_is_left_after_connect_timeout(project: Any) -> None:
+async def test_unresponsive_storage_times_out_after_connect_timeout(project: Any) -> None:
     with pytest.raises(ConnectError, match=r"could not be opened within 0 s \(connect_timeout\)"):
         async with project.connect(connect_timeout=0.0):
             pass

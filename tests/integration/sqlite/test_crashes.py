@@ -26,7 +26,7 @@ async def finished(other_process: Any) -> str:
     return str(await other_process("migrate").ended())
 
 
-async def test_a_kill_in_the_middle_of_a_transaction_leaves_nothing_of_it(
+async def test_a_kill_in_a_transaction_leaves_nothing(
     project: Any, other_process: Any, lock_file_says: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);\nINSERT INTO t VALUES (1);")
@@ -43,7 +43,7 @@ async def test_a_kill_in_the_middle_of_a_transaction_leaves_nothing_of_it(
     assert project.beside() == ["app.db"]
 
 
-async def test_a_kill_within_a_statement_outside_a_transaction_is_found_out_and_resumed(
+async def test_a_kill_outside_a_transaction_is_detected_and_resumed(
     project: Any, other_process: Any, lock_file_says: Any
 ) -> None:
     project.query(
@@ -144,7 +144,7 @@ async def test_a_kill_at_any_moment_leads_to_the_same_end(
 # -- the disk ---------------------------------------------------------------------------------
 
 
-async def test_a_database_that_has_reached_its_size_limit_is_said_and_works_afterwards(
+async def test_a_database_at_its_size_limit_is_reported_and_works_afterwards(
     project: Any, runner: Any
 ) -> None:
     project.write(
@@ -168,7 +168,7 @@ async def test_a_database_that_has_reached_its_size_limit_is_said_and_works_afte
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
-def test_a_file_that_may_not_grow_is_said_and_nothing_is_applied(
+def test_a_file_that_may_not_grow_is_reported_and_nothing_is_applied(
     project: Any, journal_mode: str
 ) -> None:
     project.query(f"PRAGMA journal_mode = {journal_mode}")
@@ -186,7 +186,7 @@ def test_a_file_that_may_not_grow_is_said_and_nothing_is_applied(
     assert project.query("PRAGMA integrity_check") == [("ok",)]
 
 
-def test_a_full_disk_is_said_nothing_is_applied_and_the_database_is_usable_after(
+def test_a_full_disk_is_reported_and_the_database_works_afterwards(
     project: Any, small_disk: Path
 ) -> None:
     project.root = small_disk
@@ -271,7 +271,7 @@ async def test_a_lost_page_is_called_damage_and_not_the_statements_fault(project
     assert str(caught.value.location).endswith(":2:1")
 
 
-async def test_a_journal_that_cannot_be_made_is_named(project: Any) -> None:
+async def test_a_journal_that_cannot_be_created_is_named(project: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     async with project.connect() as connection, connection.lock():
         (project.root / "app.db-journal").mkdir()

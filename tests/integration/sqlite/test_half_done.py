@@ -19,7 +19,7 @@ async def run(root: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout.decode()
 
 
-async def test_status_says_which_command_goes_on(tmp_path: Path) -> None:
+async def test_status_names_the_command_that_continues(tmp_path: Path) -> None:
     (tmp_path / "dbwarden.py").write_text(CONFIGURATION, encoding="utf-8")
     path = tmp_path / "migrations" / "app" / "app__0001_t.sql"
     path.parent.mkdir(parents=True)

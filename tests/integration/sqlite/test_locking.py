@@ -63,7 +63,7 @@ async def test_two_connections_exclude_each_other_and_the_one_that_waits_gets_it
     assert order == ["first lets go", "second has it"]
 
 
-async def test_who_gives_up_names_the_holder(project: Any, other_process: Any) -> None:
+async def test_a_migrator_that_gives_up_names_the_holder(project: Any, other_process: Any) -> None:
     holder = other_process("hold")
     assert await holder.line() == "locked"
     async with project.connect(migration_lock_timeout=0.05) as connection:
@@ -76,7 +76,7 @@ async def test_who_gives_up_names_the_holder(project: Any, other_process: Any) -
     assert "dbwarden unlock --force -d app" in str(caught.value.next_step)
 
 
-async def test_a_look_names_the_holder_and_never_the_one_who_looks(
+async def test_a_read_names_the_holder_and_never_the_reader(
     project: Any, other_process: Any
 ) -> None:
     before = datetime.now(UTC)
@@ -92,7 +92,7 @@ async def test_a_look_names_the_holder_and_never_the_one_who_looks(
     assert before <= found.since <= datetime.now(UTC)
 
 
-async def test_a_look_tells_which_statement_the_holder_runs(
+async def test_a_read_reports_the_statement_of_the_holder(
     project: Any, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", SLOW)
@@ -126,7 +126,7 @@ async def test_any_leftover_is_harmless(project: Any, content: str) -> None:
     assert not project.lock_file.exists()
 
 
-async def test_the_holder_of_a_file_that_tells_nothing_is_unknown(project: Any) -> None:
+async def test_the_holder_of_an_empty_lock_file_is_unknown(project: Any) -> None:
     async with project.connect() as connection, connection.lock(), project.connect() as other:
         os.truncate(project.lock_file, 0)
         assert (await other.read()).holder == LockHolder(pid=None)
@@ -143,7 +143,7 @@ async def test_nothing_is_left_behind_and_the_lock_can_be_taken_again(project: A
             assert not project.lock_file.exists()
 
 
-async def test_an_error_under_the_lock_lets_go_of_it(project: Any) -> None:
+async def test_an_error_under_the_lock_releases_it(project: Any) -> None:
     project.write("0001", "SELECT nonsense;")
     with pytest.raises(StatementFailed):
         await project.upgrade()
@@ -163,7 +163,7 @@ async def test_a_link_to_the_database_leads_to_the_same_lock(project: Any) -> No
 
 
 @pytest.mark.parametrize("make", [os.symlink, os.link], ids=["symbolic", "hard"])
-async def test_a_lock_file_that_leads_elsewhere_is_not_written(project: Any, make: Any) -> None:
+async def test_a_lock_file_that_is_a_link_is_not_written(project: Any, make: Any) -> None:
     precious = project.root / "precious"
     precious.write_text("of somebody else")
     make(precious, f"{project.file}.dbwarden-lock")
@@ -174,7 +174,7 @@ async def test_a_lock_file_that_leads_elsewhere_is_not_written(project: Any, mak
     assert "then remove it" in str(caught.value.next_step)
 
 
-async def test_a_database_is_not_made_through_a_link(project: Any) -> None:
+async def test_a_database_is_not_created_through_a_link(project: Any) -> None:
     project.file.symlink_to(project.root / "elsewhere.db")
     for operation in (dbwarden.migrate, dbwarden.create_database):
         with pytest.raises(DatabaseMissing, match=r"elsewhere\.db, which does not exist"):
@@ -183,7 +183,7 @@ async def test_a_database_is_not_made_through_a_link(project: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
-async def test_what_sqlite_writes_beside_a_database_follows_no_link(project: Any, end: str) -> None:
+async def test_files_next_to_a_sqlite_database_follow_no_link(project: Any, end: str) -> None:
     with contextlib.closing(sqlite3.connect(project.file)) as made:
         made.execute(f"PRAGMA journal_mode = {'delete' if end == '-journal' else 'wal'}")
         made.execute("CREATE TABLE t (id)")
@@ -196,7 +196,7 @@ async def test_what_sqlite_writes_beside_a_database_follows_no_link(project: Any
     assert precious.read_text() == "of somebody else"
 
 
-def test_a_lock_on_a_file_that_lost_its_name_does_not_count(project: Any) -> None:
+def test_a_lock_on_a_deleted_file_does_not_count(project: Any) -> None:
     """Between opening the file and locking it, its holder may have unlinked it."""
     first, second = LockFile(project.file, "first"), LockFile(project.file, "second")
     assert first.take()
@@ -208,7 +208,7 @@ def test_a_lock_on_a_file_that_lost_its_name_does_not_count(project: Any) -> Non
     first.release()
 
 
-def test_an_open_file_that_nobody_can_find_any_more_has_no_name(tmp_path: Path) -> None:
+def test_an_open_deleted_file_has_no_name(tmp_path: Path) -> None:
     with open(tmp_path / "file", "w") as file:
         assert has_name(file.fileno(), tmp_path / "file")
         os.unlink(tmp_path / "file")
@@ -251,7 +251,7 @@ def test_threads_that_take_and_release_are_never_inside_together(project: Any) -
     assert not project.lock_file.exists()
 
 
-async def test_somebody_who_only_looks_makes_nobody_give_up(project: Any) -> None:
+async def test_a_reader_does_not_make_a_migrator_give_up(project: Any) -> None:
     """A look holds a shared lock for an instant; a migrator that meets it tries again."""
     end = threading.Event()
 
@@ -291,7 +291,7 @@ async def test_processes_that_start_together_apply_each_migration_once(
     assert project.beside() == ["app.db"]
 
 
-async def test_a_reader_that_a_migrator_keeps_waiting_is_told_who_it_is(
+async def test_a_waiting_reader_is_told_the_migrator(
     project: Any, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", SLOW)
@@ -302,7 +302,7 @@ async def test_a_reader_that_a_migrator_keeps_waiting_is_told_who_it_is(
             await connection.create_ledger()
 
 
-async def test_without_a_migrator_the_one_who_keeps_a_lock_is_called_a_connection(
+async def test_a_lock_holder_that_is_no_migrator_is_called_a_connection(
     project: Any,
 ) -> None:
     project.file.touch()
@@ -316,7 +316,7 @@ async def test_without_a_migrator_the_one_who_keeps_a_lock_is_called_a_connectio
 # -- ending the holder ------------------------------------------------------------------------
 
 
-async def test_the_holder_can_be_ended_and_what_it_did_is_taken_back(
+async def test_the_holder_can_be_terminated_and_its_transaction_is_rolled_back(
     project: Any, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", f"CREATE TABLE t (a);\n{SLOW}")
@@ -341,7 +341,7 @@ async def test_the_holder_can_be_ended_and_what_it_did_is_taken_back(
         {"since": (datetime.now(UTC) - timedelta(days=1)).isoformat()},
     ],
 )
-async def test_a_process_that_is_not_surely_the_holder_is_left_alone(
+async def test_a_process_that_is_not_certainly_the_holder_is_left_alone(
     project: Any, other_process: Any, change: dict[str, Any]
 ) -> None:
     process = other_process("hold")
@@ -357,7 +357,9 @@ async def test_a_process_that_is_not_surely_the_holder_is_left_alone(
     assert await process.ended() == ""
 
 
-def test_a_process_that_may_not_be_ended_is_left_alone(project: Any, other_process: Any) -> None:
+def test_a_process_without_permission_to_end_it_is_left_alone(
+    project: Any, other_process: Any
+) -> None:
     """A process that ended between the look and the signal is not found, too."""
     process = other_process("hold")
     assert process.popen.stdout.readline() == "locked\n"
@@ -369,7 +371,9 @@ def test_a_process_that_may_not_be_ended_is_left_alone(project: Any, other_proce
     assert not lock.terminate(holder, within=1.0)
 
 
-async def test_a_holder_that_has_let_go_is_not_ended(project: Any, other_process: Any) -> None:
+async def test_a_holder_that_released_the_lock_is_not_terminated(
+    project: Any, other_process: Any
+) -> None:
     process = other_process("hold")
     await process.line()
     async with project.connect() as connection:
@@ -385,7 +389,7 @@ async def test_a_process_does_not_end_itself(project: Any) -> None:
         assert not await other.terminate_holder(holder)
 
 
-async def test_in_memory_there_is_neither_lock_nor_holder(project: Any) -> None:
+async def test_a_database_in_memory_has_neither_lock_nor_holder(project: Any) -> None:
     project.url = "sqlite:///:memory:"
     async with project.connect() as connection:
         async with connection.lock(), connection.lock():
@@ -394,7 +398,7 @@ async def test_in_memory_there_is_neither_lock_nor_holder(project: Any) -> None:
     assert project.beside() == []
 
 
-def test_a_holder_that_does_not_end_is_reported_as_such(project: Any, other_process: Any) -> None:
+def test_a_holder_that_does_not_end_is_reported(project: Any, other_process: Any) -> None:
     lock = LockFile(project.file, "tests")
     process = other_process("hold")
     assert process.popen.stdout.readline() == "locked\n"
@@ -419,6 +423,6 @@ def test_a_mark_reads_back_as_it_was_written() -> None:
     assert mark.encode().count(b"\n") == 1
 
 
-def test_the_kernel_knows_when_this_process_began_and_nothing_of_one_that_never_was() -> None:
+def test_the_start_time_of_a_process_is_read() -> None:
     assert born(os.getpid())
     assert born(2**30) is None

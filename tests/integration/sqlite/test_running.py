@@ -29,7 +29,7 @@ async def test_migrations_run_in_order_and_each_is_reported_when_it_is_done(proj
     assert project.query("SELECT * FROM users") == [(1, "ada"), (7, "b")]
 
 
-async def test_a_row_tells_what_was_done_by_whom_and_when(project: Any) -> None:
+async def test_a_row_records_action_user_and_time(project: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);", "DROP TABLE t;", name="make_t")
     before = datetime.now(UTC)
     await project.upgrade()
@@ -49,7 +49,7 @@ async def test_a_row_tells_what_was_done_by_whom_and_when(project: Any) -> None:
     assert row.dbwarden_version
 
 
-async def test_a_failing_migration_leaves_nothing_and_what_came_before_it_stays(
+async def test_a_failing_migration_leaves_nothing_and_earlier_ones_stay(
     project: Any, runner: Any
 ) -> None:
     project.write("0001", "CREATE TABLE kept (a);")
@@ -91,7 +91,7 @@ async def test_a_failing_migration_leaves_nothing_and_what_came_before_it_stays(
          "UNIQUE constraint failed: t.a"),
     ],
 )  # fmt: skip
-async def test_an_error_points_to_the_statement_or_to_the_word_that_sqlite_names(
+async def test_an_error_points_to_the_statement_or_token(
     project: Any, upgrade: str, line: int, column: int, words: str
 ) -> None:
     path = project.write("0001", upgrade)
@@ -110,7 +110,7 @@ async def test_a_parameter_outside_of_quotes_is_explained(project: Any) -> None:
     assert "a migration has none" in str(caught.value.hint)
 
 
-async def test_sql_reaches_sqlite_as_it_is_written(project: Any) -> None:
+async def test_sql_reaches_sqlite_unchanged(project: Any) -> None:
     project.write(
         "0001",
         """
@@ -203,7 +203,7 @@ async def test_a_baseline_writes_the_row_and_runs_nothing(project: Any, runner: 
     assert project.tables() == []
 
 
-async def test_a_work_without_steps_writes_its_row(project: Any, runner: Any) -> None:
+async def test_a_migration_without_steps_writes_its_row(project: Any, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     async with project.locked() as connection:
         empty = [replace(work, steps=()) for work in project.works()]
@@ -215,7 +215,7 @@ async def test_a_work_without_steps_writes_its_row(project: Any, runner: Any) ->
 # -- the ledger -------------------------------------------------------------------------------
 
 
-async def test_the_ledger_is_made_once_and_under_its_configured_name(project: Any) -> None:
+async def test_the_history_is_created_once_under_its_configured_name(project: Any) -> None:
     project.options["ledger_table"] = 'my "own" ledger'
     project.write("0001", "CREATE TABLE t (a);")
     async with project.locked() as connection:
@@ -235,7 +235,7 @@ async def test_sqlite_refuses_a_second_live_row_of_a_migration(project: Any) -> 
     assert len(await project.rows()) == 1
 
 
-async def test_a_table_of_somebody_elses_is_no_ledger(project: Any) -> None:
+async def test_a_table_of_another_program_is_no_history(project: Any) -> None:
     with project.application() as app:
         app.execute("CREATE TABLE dbwarden_ledger (id, key)")
     async with project.connect(read_only=True) as connection:
@@ -247,7 +247,7 @@ async def test_a_table_of_somebody_elses_is_no_ledger(project: Any) -> None:
 @pytest.mark.parametrize(
     "change", ["state = 'bewildered'", "started_at = 'yesterday'", "finished_at = 5"]
 )
-async def test_a_row_that_makes_no_sense_is_named(project: Any, change: str) -> None:
+async def test_an_invalid_row_is_named(project: Any, change: str) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     await project.upgrade()
     project.query(f"UPDATE dbwarden_ledger SET {change}")
@@ -380,7 +380,7 @@ async def test_a_broken_row_without_rowid_is_named_by_its_table(project: Any) ->
         await project.upgrade()
 
 
-async def test_rows_that_were_broken_before_stand_in_nobodys_way(project: Any) -> None:
+async def test_rows_that_were_broken_before_do_not_interfere(project: Any) -> None:
     project.write("0001", FAMILY)
     project.write("0002", REBUILD)
     project.write("0003", "INSERT INTO child VALUES (13, 99);")
@@ -544,9 +544,7 @@ async def test_a_rollback_in_steps_ends_rolled_back(project: Any, runner: Any) -
     assert project.tables() == []
 
 
-async def test_what_earlier_steps_set_on_the_connection_is_set_again_on_resume(
-    project: Any, runner: Any
-) -> None:
+async def test_settings_of_earlier_steps_are_set_again_on_resume(project: Any, runner: Any) -> None:
     project.write(
         "0001",
         f"ATTACH '{project.root}/other.db' AS other;\nCREATE TABLE other.t (a);\n"
@@ -597,9 +595,7 @@ async def test_a_writing_application_is_waited_for(
     assert project.tables() == ["t"]
 
 
-async def test_a_reader_that_stands_in_the_way_of_the_commit_is_waited_for(
-    project: Any, runner: Any, until_held_up: Any
-) -> None:
+async def test_a_commit_waits_for_a_reader(project: Any, runner: Any, until_held_up: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
         async with project.locked(lock_timeout=30.0) as connection:
@@ -678,7 +674,7 @@ async def test_a_statement_that_ran_is_not_repeated_when_only_its_row_met_a_lock
     assert project.tables() == ["t"]
 
 
-async def test_without_a_lock_timeout_the_wait_has_no_end_of_its_own(
+async def test_without_a_lock_timeout_the_wait_does_not_end(
     project: Any, runner: Any, until_held_up: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")

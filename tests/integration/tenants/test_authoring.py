@@ -99,7 +99,7 @@ async def test_all_means_each_set_of_files_once(project: Path) -> None:
     assert not await anyio.Path(project / "asked").exists()
 
 
-async def test_what_looks_at_a_live_database_takes_each_tenant_for_itself(project: Path) -> None:
+async def test_commands_on_live_databases_treat_each_tenant_separately(project: Path) -> None:
     migration(project, "tenant", "0001_things", "CREATE TABLE things (id int);")
     assert (await command(project, "migrate", "-d", "tenant_*")).code == 0
     ran = await command(project, "diff", "-d", "tenant_*", "--json")
@@ -116,7 +116,7 @@ async def test_what_looks_at_a_live_database_takes_each_tenant_for_itself(projec
     assert files(project) == ["tenant__0001_things.sql"]
 
 
-async def test_names_that_fit_nobody_are_told_and_a_file_is_for_one(project: Path) -> None:
+async def test_names_without_a_match_are_reported(project: Path) -> None:
     for name, said in (
         ("tenant_zz", "no tenant has the database 'tenant_zz'"),
         ("tenants", "no database 'tenants' is configured"),

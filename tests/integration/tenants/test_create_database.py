@@ -39,7 +39,7 @@ async def ask(config: DatabaseConfig, query: str) -> object:
         connection.terminate()
 
 
-async def test_a_database_is_made_and_migrated(absent: DatabaseConfig) -> None:
+async def test_a_database_is_created_and_migrated(absent: DatabaseConfig) -> None:
     result = await create_database(absent)
     assert result.created and result.migrated is not None
     assert [run.key for run in result.migrated.applied] == ["0001"]
@@ -47,7 +47,7 @@ async def test_a_database_is_made_and_migrated(absent: DatabaseConfig) -> None:
     assert await ask(absent, "SELECT to_regclass('users')::text") == "users"
 
 
-async def test_it_can_be_left_empty(absent: DatabaseConfig) -> None:
+async def test_a_new_database_can_be_left_empty(absent: DatabaseConfig) -> None:
     result = await create_database(absent, migrate=False)
     assert result == CreateDatabaseResult(
         database=absent.database_name, created=True, migrated=None
@@ -55,7 +55,7 @@ async def test_it_can_be_left_empty(absent: DatabaseConfig) -> None:
     assert await ask(absent, "SELECT to_regclass('users')::text") is None
 
 
-async def test_one_that_exists_is_left_alone_or_only_migrated(absent: DatabaseConfig) -> None:
+async def test_an_existing_database_is_left_alone_or_only_migrated(absent: DatabaseConfig) -> None:
     await create_database(absent, migrate=False)
     with pytest.raises(DatabaseExists) as caught:
         await create_database(absent)
@@ -68,7 +68,7 @@ async def test_one_that_exists_is_left_alone_or_only_migrated(absent: DatabaseCo
     assert result.migrated.version == "0001"
 
 
-async def test_two_who_make_it_at_once_both_end_well(absent: DatabaseConfig) -> None:
+async def test_two_concurrent_creations_both_succeed(absent: DatabaseConfig) -> None:
     results: list[CreateDatabaseResult] = []
 
     async def make() -> None:
@@ -81,7 +81,7 @@ async def test_two_who_make_it_at_once_both_end_well(absent: DatabaseConfig) -> 
     assert (await status(absent)).applied == ("0001",)
 
 
-async def test_it_is_a_copy_of_the_template_with_its_history(
+async def test_a_new_database_is_a_copy_of_the_template_with_its_history(
     absent: DatabaseConfig, postgres_server: EmbeddedServer
 ) -> None:
     name = f"template_{uuid.uuid4().hex[:8]}"
@@ -96,7 +96,7 @@ async def test_it_is_a_copy_of_the_template_with_its_history(
     assert (await status(absent)).applied == ("0001", "0002")
 
 
-async def test_owner_and_encoding_are_as_asked_for(
+async def test_owner_and_encoding_are_respected(
     absent: DatabaseConfig, postgres_server: EmbeddedServer
 ) -> None:
     owner = f'own"er {uuid.uuid4().hex[:8]}'
@@ -125,7 +125,7 @@ async def test_a_name_is_only_ever_a_name(
         ({"encoding": "KLINGON"}, "KLINGON is not a valid encoding name"),
     ],
 )
-async def test_an_unknown_template_owner_or_encoding_is_a_mistake_of_the_call(
+async def test_an_unknown_template_owner_or_encoding_is_a_usage_error(
     absent: DatabaseConfig, options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -133,7 +133,7 @@ async def test_an_unknown_template_owner_or_encoding_is_a_mistake_of_the_call(
     assert words in caught.value.message
 
 
-async def test_what_else_the_server_refuses_is_told_in_its_words(absent: DatabaseConfig) -> None:
+async def test_other_refusals_show_the_servers_message(absent: DatabaseConfig) -> None:
     with pytest.raises(
         StatementFailed, match="the database cannot be created: new encoding"
     ) as told:
@@ -141,7 +141,7 @@ async def test_what_else_the_server_refuses_is_told_in_its_words(absent: Databas
     assert told.value.sqlstate == "22023"
 
 
-async def test_a_template_that_somebody_uses_cannot_be_copied(
+async def test_a_template_in_use_cannot_be_copied(
     absent: DatabaseConfig, postgres_server: EmbeddedServer
 ) -> None:
     name = f"busy_{uuid.uuid4().hex[:8]}"
@@ -155,7 +155,7 @@ async def test_a_template_that_somebody_uses_cannot_be_copied(
     assert f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false' in str(caught.value.next_step)
 
 
-async def test_a_user_who_may_not_is_told_how_to_get_the_right(
+async def test_a_user_without_the_privilege_is_told_how_to_get_it(
     absent: DatabaseConfig, postgres_server: EmbeddedServer
 ) -> None:
     role = f"poor_{uuid.uuid4().hex[:8]}"
@@ -170,7 +170,7 @@ async def test_a_user_who_may_not_is_told_how_to_get_the_right(
         await create_database(replace(absent, database_url=url))
 
 
-async def test_the_migration_url_makes_it(absent: DatabaseConfig) -> None:
+async def test_the_migration_url_creates_the_database(absent: DatabaseConfig) -> None:
     pooled = replace(
         absent,
         database_url="postgresql://nobody@127.0.0.1:1/absent",
@@ -209,7 +209,7 @@ async def test_a_migration_that_fails_leaves_the_database_for_the_next_run(
     assert (await status(absent)).clean
 
 
-async def test_a_replica_is_not_made_here(absent: DatabaseConfig) -> None:
+async def test_a_replica_is_not_created(absent: DatabaseConfig) -> None:
     replica = replace(absent, replica_of=absent.database_name)
     with pytest.raises(UsageError, match="created by the server's replication"):
         await create_database(replica)
@@ -232,7 +232,7 @@ def tables(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "url", ["sqlite:///deep/er/app.db", "sqlite:///file:deep/er/app.db?mode=rw&uri=true"]
 )
-async def test_on_sqlite_folder_and_file_are_made(make_config: MakeConfig, url: str) -> None:
+async def test_sqlite_folders_and_files_are_created(make_config: MakeConfig, url: str) -> None:
     config = sqlite_config(make_config, url)
     result = await create_database(config)
     assert result.created and result.migrated is not None
@@ -242,7 +242,7 @@ async def test_on_sqlite_folder_and_file_are_made(make_config: MakeConfig, url: 
     assert not (await create_database(config, if_not_exists=True)).created
 
 
-async def test_on_sqlite_there_is_nothing_to_choose(make_config: MakeConfig) -> None:
+async def test_sqlite_refuses_template_owner_and_encoding(make_config: MakeConfig) -> None:
     config = sqlite_config(make_config, "sqlite:///app.db")
     for option in ("template", "owner", "encoding"):
         choice: dict[str, Any] = {option: "x"}
@@ -253,7 +253,9 @@ async def test_on_sqlite_there_is_nothing_to_choose(make_config: MakeConfig) -> 
         await create_database(memory)
 
 
-async def test_a_folder_that_cannot_be_made_is_told_with_its_path(make_config: MakeConfig) -> None:
+async def test_a_folder_that_cannot_be_created_is_reported_with_its_path(
+    make_config: MakeConfig,
+) -> None:
     config = sqlite_config(make_config, "sqlite:///file/app.db")
     await anyio.Path(config.root / "file").write_text("no folder")
     with pytest.raises(dbwarden.DBWardenError) as caught:
@@ -281,7 +283,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_command_makes_ordinary_databases_and_tenants(project: Path) -> None:
+async def test_the_command_creates_ordinary_databases_and_tenants(project: Path) -> None:
     ran = await commands.dbwarden(project, "create-database")
     assert ran.code == 0 and "primary   created  0001     1" in ran.out
     ran = await commands.dbwarden(project, "create-database")
@@ -296,7 +298,7 @@ async def test_the_command_makes_ordinary_databases_and_tenants(project: Path) -
     assert (ran.code, tables(project / "data" / "known" / "app.db")) == (0, [])
 
 
-async def test_a_tenant_that_is_on_no_list_yet_can_be_made(project: Path) -> None:
+async def test_an_unlisted_tenant_can_be_created(project: Path) -> None:
     ran = await commands.dbwarden(project, "create-database", "-d", "tenant_new")
     assert ran.code == 0, ran.err
     assert "users" in tables(project / "data" / "new" / "app.db")
@@ -305,7 +307,7 @@ async def test_a_tenant_that_is_on_no_list_yet_can_be_made(project: Path) -> Non
 
 
 @pytest.mark.parametrize("bad", ["../x", "a?b", "x/../y", "a'b", "Acme", "\u00e9", "a b", ""])
-async def test_no_other_word_makes_a_database(project: Path, bad: str) -> None:
+async def test_no_invalid_name_creates_a_database(project: Path, bad: str) -> None:
     before = {path async for path in anyio.Path(project).rglob("*")}
     ran = await commands.dbwarden(project, "create-database", "-d", f"tenant_{bad}")
     assert ran.code == 2 and "error: " in ran.err
@@ -313,7 +315,9 @@ async def test_no_other_word_makes_a_database(project: Path, bad: str) -> None:
     assert {path.name for path in after - before} <= {"__pycache__"}
 
 
-async def test_by_name_from_a_program(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_creates_a_database_by_name(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(project)
     result = await dbwarden.create_database("tenant_fresh")
     assert result.created

@@ -108,7 +108,7 @@ def states(ran: Ran) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-async def test_many_tenants_are_made_migrated_and_repaired_as_one(
+async def test_many_tenants_are_created_migrated_and_repaired_together(
     on_server: Fleet,
 ) -> None:
     # The database that lists the tenants is made first, and nobody asks it for them meanwhile.
@@ -222,7 +222,7 @@ async def test_a_program_migrates_its_tenants_and_a_new_one_without_a_restart(
     assert directory.asked == 3
 
 
-async def test_each_tenant_has_a_history_of_its_own(in_files: tuple[Project, Directory]) -> None:
+async def test_each_tenant_has_its_own_history(in_files: tuple[Project, Directory]) -> None:
     await dbwarden.migrate("tenant_n1")
     await dbwarden.migrate("tenant_n2")
     await dbwarden.rollback("tenant_n1")

@@ -38,7 +38,7 @@ def states(ran: Ran) -> dict[str, str]:
     }
 
 
-async def test_what_is_required_is_no_obstacle_once_it_is_there(project: Path) -> None:
+async def test_a_met_requirement_is_no_obstacle(project: Path) -> None:
     assert (await command(project, "migrate", "--all")).code == 0
     ran = await command(project, "migrate", "--all", "--json")
     assert set(states(ran).values()) == {"succeeded"}, ran.err
@@ -53,7 +53,7 @@ async def test_what_is_required_is_no_obstacle_once_it_is_there(project: Path) -
     assert "0001 is applied, and so is what comes after it: 0002, 0003" in ran.err
 
 
-async def test_a_canary_comes_after_what_it_requires_and_before_everybody_else(
+async def test_a_canary_runs_after_its_requirements_and_before_the_others(
     project: Path,
 ) -> None:
     with anyio.fail_after(60):
@@ -72,7 +72,7 @@ async def test_a_canary_comes_after_what_it_requires_and_before_everybody_else(
     bad.unlink()
 
 
-async def test_a_requirement_that_fails_leaves_the_tenants_where_they_are(project: Path) -> None:
+async def test_a_failing_requirement_leaves_the_tenants_unchanged(project: Path) -> None:
     await anyio.to_thread.run_sync(
         lambda: migration(project, "primary", "0002_p", "CREATE TABLE p1 (id);")
     )
@@ -87,7 +87,7 @@ async def test_a_requirement_that_fails_leaves_the_tenants_where_they_are(projec
     assert {item["result"]["version"] for item in ran.json["databases"]} == {"0001"}
 
 
-async def test_errors_and_what_to_do_next_name_the_tenant_and_not_the_family(
+async def test_errors_and_next_steps_name_the_tenant(
     project: Path,
 ) -> None:
     assert (await command(project, "migrate", "--all")).code == 0

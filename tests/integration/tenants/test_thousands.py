@@ -60,7 +60,7 @@ def execute(root: Path, sql: str) -> list[Any]:
         connection.close()
 
 
-async def test_the_manifest_holds_every_one_of_two_thousand_and_the_second_run_does_the_rest(
+async def test_the_manifest_lists_two_thousand_tenants_and_a_second_run_finishes(
     root: Path,
 ) -> None:
     await anyio.to_thread.run_sync(execute, root, "CREATE TABLE users (name text)")
@@ -108,7 +108,7 @@ def test_a_database_of_several_stages_counts_once_and_one_not_started_has_not_en
     assert line == "2/20 databases done, 1 failed"
 
 
-def test_what_many_say_in_the_same_words_is_told_once_and_not_without_end() -> None:
+def test_equal_messages_of_many_tenants_are_shown_once() -> None:
     many = Summary(total=100)
 
     def notice(database: str, message: str) -> str | None:

@@ -89,14 +89,14 @@ def client(dbwarden_database):
         yield client
 
 @pytest.mark.parametrize("turn", range(3))
-def test_each_test_has_a_database_of_its_own(client, turn):
+def test_each_test_has_its_own_database(client, turn):
     assert client.post("/users/1").json() == 1
     assert client.get("/health").json()["status"] == "ok"
 
 def test_its_name_is_the_configured_one(dbwarden_database):
     assert dbwarden_database.name == "primary"
 
-async def test_it_works_in_async_tests(dbwarden_database, anyio_backend):
+async def test_the_fixture_works_in_async_tests(dbwarden_database, anyio_backend):
     with override_database("primary", dbwarden_database.url):
         async with get_session() as session:
             assert (await session.execute(text("SELECT count(*) FROM users"))).scalar_one() == 0

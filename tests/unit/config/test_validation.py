@@ -416,7 +416,7 @@ def test_a_replica_of_an_invalid_primary_is_not_a_second_problem() -> None:
 # -- the call -----------------------------------------------------------------------------------
 
 
-def test_database_config_notes_where_it_was_called_and_never_raises() -> None:
+def test_database_config_records_its_caller_and_never_raises() -> None:
     registry = Registry()
     with collecting(registry):
         handle = database_config(nonsense="hunter2")  # type: ignore[call-arg]

@@ -18,5 +18,5 @@ from dbwarden.files.lexing import has_code
         ("SELECT 1", True),
     ],
 )
-def test_code_is_told_from_blanks_and_comments(text: str, code: bool) -> None:
+def test_code_differs_from_blanks_and_comments(text: str, code: bool) -> None:
     assert has_code(text) is code

@@ -38,7 +38,7 @@ def test_a_part_of_one_table_becomes_the_same_part_of_another() -> None:
     assert ref_of(ObjectKind.COLUMN, T, "a").within(other) == ref_of(ObjectKind.COLUMN, other, "a")
 
 
-def test_constraints_without_a_name_are_told_apart_by_what_they_are_about() -> None:
+def test_unnamed_constraints_are_identified_by_their_content() -> None:
     key = ForeignKey(name=None, columns=("a",), references=T, referred_columns=("b",))
 
     assert [

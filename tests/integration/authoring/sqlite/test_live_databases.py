@@ -35,7 +35,7 @@ async def test_a_live_database_becomes_the_first_migration(lite: Lite) -> None:
     )
 
 
-async def test_a_database_with_a_history_is_not_described_anew(lite: Lite) -> None:
+async def test_a_database_with_a_history_is_not_adopted_again(lite: Lite) -> None:
     lite.migration(1, "-- upgrade\nCREATE TABLE t (id INTEGER);\n")
     await migrate(lite.config)
     (path,) = lite.config.migrations_dir.glob("*.sql")
@@ -53,7 +53,7 @@ async def test_a_database_without_tables_has_no_models(lite: Lite) -> None:
     assert not lite.path.exists()
 
 
-async def test_a_first_migration_of_a_live_database_and_models_that_want_more(lite: Lite) -> None:
+async def test_models_may_have_more_than_an_adopted_database(lite: Lite) -> None:
     lite.run("CREATE TABLE users (id INTEGER PRIMARY KEY, email VARCHAR);")
     lite.models(USER + "    age: Mapped[int | None]\n")
     result = await lite.make(from_live=True, sql=True)
@@ -84,7 +84,7 @@ CREATE INDEX j ON b (x);
 """
 
 
-async def test_generated_models_say_what_sqlalchemy_has_no_words_for(lite: Lite) -> None:
+async def test_generated_models_note_features_that_sqlalchemy_lacks(lite: Lite) -> None:
     lite.run(ODD)
     made = await generate_models(lite.config)
     assert "Raw('INTEGER COLLATE RTRIM')" in made.code

@@ -96,7 +96,7 @@ async def test_models_become_migrations_that_keep_rows_and_lead_back(lite: Lite)
     assert len(lite.run("SELECT * FROM post_tags")) == 1
 
 
-async def test_a_database_that_does_not_exist_yet_is_an_empty_one_and_stays_so(lite: Lite) -> None:
+async def test_a_missing_database_counts_as_empty_and_is_not_created(lite: Lite) -> None:
     lite.models(SHOP)
     assert (await drift(lite.config)).clean
     found = await drift(lite.config, models=True)
@@ -105,7 +105,7 @@ async def test_a_database_that_does_not_exist_yet_is_an_empty_one_and_stays_so(l
     assert not lite.path.exists()
 
 
-async def test_a_file_that_may_only_be_read_is_read(lite: Lite) -> None:
+async def test_a_read_only_file_is_read(lite: Lite) -> None:
     lite.migration(1, "-- upgrade\nCREATE TABLE t (a INT);\n")
     await migrate(lite.config)
     lite.run("PRAGMA journal_mode = WAL")
@@ -157,7 +157,7 @@ async def test_ddl_events_are_migrated_and_rolled_back(lite: Lite) -> None:
         await lite.make()
 
 
-async def test_schemas_in_models_are_an_error_that_says_what_to_do(lite: Lite) -> None:
+async def test_schemas_in_models_are_an_error_with_a_next_step(lite: Lite) -> None:
     lite.models(USER + '    __table_args__ = {"schema": "billing"}\n')
     with pytest.raises(ConfigurationError, match="schema 'billing', and a SQLite database") as said:
         await lite.make()
@@ -166,7 +166,7 @@ async def test_schemas_in_models_are_an_error_that_says_what_to_do(lite: Lite) -
     await lite.made()
 
 
-async def test_what_sqlalchemy_leaves_out_on_sqlite_is_left_out(lite: Lite) -> None:
+async def test_clauses_that_sqlalchemy_omits_on_sqlite_are_omitted(lite: Lite) -> None:
     lite.models(
         """
         class Thing(Base):
@@ -196,7 +196,7 @@ async def test_schema_files_and_setup_files_are_run(lite: Lite) -> None:
         await lite.make()
 
 
-async def test_a_newer_migration_of_another_branch_is_numbered_anew(lite: Lite) -> None:
+async def test_a_newer_migration_of_another_branch_is_renumbered(lite: Lite) -> None:
     lite.migration(1, "-- upgrade\nCREATE TABLE a (i INT);\n-- rollback\nDROP TABLE a;\n")
     lite.migration(2, "-- upgrade\nCREATE TABLE b (i INT);\n-- rollback\nDROP TABLE b;\n")
     await migrate(lite.config)

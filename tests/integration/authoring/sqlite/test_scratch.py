@@ -36,7 +36,7 @@ async def test_verify_names_rows_that_a_migration_leaves_without_their_parent(li
     )
 
 
-async def test_a_migration_that_fails_on_rows_says_so(lite: Lite) -> None:
+async def test_a_migration_that_fails_on_rows_is_marked(lite: Lite) -> None:
     lite.models(USER)
     await lite.made()
     lite.models(USER.replace("email: Mapped[str | None]", "email: Mapped[str]"))
@@ -49,14 +49,16 @@ async def test_a_migration_that_fails_on_rows_says_so(lite: Lite) -> None:
     assert note.endswith(f"make it again with {flag}")
 
 
-async def test_what_does_not_lead_to_the_models_is_not_written(lite: Lite) -> None:
+async def test_a_migration_that_misses_the_models_is_not_written(lite: Lite) -> None:
     lite.models(USER + 'event.listen(Base.metadata, "after_create", DDL("DROP TABLE not_there"))\n')
     with pytest.raises((StatementFailed, NotProven), match="no such table: not_there") as said:
         await lite.make()
     assert "scratch_setup" in (said.value.next_step or "")
 
 
-async def test_scratch_opens_and_makes_no_file(lite: Lite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scratch_opens_and_creates_no_file(
+    lite: Lite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(lite.root)
     lite.migration(
         1,
@@ -73,7 +75,7 @@ async def test_scratch_opens_and_makes_no_file(lite: Lite, monkeypatch: pytest.M
     assert make_harmless("ATTACH 'f") == "ATTACH 'f"
 
 
-async def test_a_trace_tells_which_tables_are_written_anew(lite: Lite) -> None:
+async def test_a_trace_reports_rewritten_tables(lite: Lite) -> None:
     text = """
         -- upgrade
         CREATE TABLE n (id INTEGER PRIMARY KEY, v INT AS (id + 1));
@@ -156,7 +158,7 @@ async def test_a_cancelled_scratch_statement_ends_at_once(lite: Lite) -> None:
         assert len((await database.read()).tables) == 1
 
 
-async def test_what_took_too_long_is_said(lite: Lite) -> None:
+async def test_an_exceeded_time_limit_is_reported(lite: Lite) -> None:
     lite.options["timeout"] = 0.05
     lite.models("import time\ntime.sleep(0.2)")
     with pytest.raises(TimedOut, match="was stopped while reading the models") as caught:

@@ -15,7 +15,7 @@ from tests.integration.authoring.lite import Lite
 from tests.integration.authoring.sqlite.models import HANDMADE, USER
 
 
-async def test_hand_written_views_triggers_and_virtual_tables_stay(lite: Lite) -> None:
+async def test_handwritten_views_triggers_and_virtual_tables_stay(lite: Lite) -> None:
     lite.migration(1, HANDMADE)
     lite.models(USER)
     assert (await lite.make()).agree
@@ -31,7 +31,7 @@ async def test_hand_written_views_triggers_and_virtual_tables_stay(lite: Lite) -
     assert lite.run("SELECT email FROM users WHERE id = 2") == [("y",)]
 
 
-async def test_what_was_made_by_hand_follows_what_models_rename(lite: Lite) -> None:
+async def test_handwritten_objects_follow_renames_of_the_models(lite: Lite) -> None:
     lite.migration(1, HANDMADE)
     await migrate(lite.config)
     lite.run("INSERT INTO users (email) VALUES (' a ')")
@@ -50,7 +50,7 @@ async def test_what_was_made_by_hand_follows_what_models_rename(lite: Lite) -> N
     assert lite.run("SELECT email FROM loud ORDER BY 1") == [("A",), ("B",), ("C",), ("D",)]
 
 
-async def test_what_was_made_by_hand_is_in_the_way_of_what_it_reads(lite: Lite) -> None:
+async def test_handwritten_objects_block_changes_of_the_columns_they_read(lite: Lite) -> None:
     lite.migration(1, HANDMADE)
     lite.models(USER.replace("    email: Mapped[str | None]\n", ""))
     with pytest.raises(UnsupportedChange, match=r"reads column users\.email, which the models no"):
@@ -77,7 +77,7 @@ async def test_a_view_or_trigger_that_could_not_be_used_is_not_written(
     assert "where it is made" in str(caught.value.next_step)
 
 
-async def test_a_column_that_breaks_what_was_made_by_hand_is_not_added(lite: Lite) -> None:
+async def test_a_column_that_breaks_an_unmanaged_object_is_not_added(lite: Lite) -> None:
     lite.migration(
         1,
         HANDMADE.replace(
@@ -95,7 +95,7 @@ async def test_a_column_that_breaks_what_was_made_by_hand_is_not_added(lite: Lit
 KEYS = "CREATE TABLE p (id INT{unique}); CREATE TABLE c (p INT REFERENCES p (id), a INT{more});"
 
 
-async def test_a_key_to_columns_that_are_not_unique_is_mended_and_not_made(lite: Lite) -> None:
+async def test_a_key_to_columns_that_are_not_unique_is_repaired_and_not_created(lite: Lite) -> None:
     schema = lite.root / "schema.sql"
     lite.options["schema_paths"] = (schema,)
     schema.write_text(KEYS.format(unique="", more=""))
@@ -108,7 +108,7 @@ async def test_a_key_to_columns_that_are_not_unique_is_mended_and_not_made(lite:
         await lite.make()
 
 
-async def test_a_trigger_made_by_hand_goes_with_its_table(lite: Lite) -> None:
+async def test_a_handwritten_trigger_is_dropped_with_its_table(lite: Lite) -> None:
     lite.migration(1, HANDMADE.replace("CREATE VIEW", "-- CREATE VIEW").replace("DROP VIEW", "--"))
     await migrate(lite.config)
     lite.models(USER.replace('"users"', '"orders"'))
@@ -117,7 +117,7 @@ async def test_a_trigger_made_by_hand_goes_with_its_table(lite: Lite) -> None:
     assert (await verify(lite.config)).clean
 
 
-async def test_a_virtual_table_made_by_hand_is_no_drift(lite: Lite) -> None:
+async def test_a_handwritten_virtual_table_is_no_drift(lite: Lite) -> None:
     lite.migration(1, "-- upgrade\nCREATE TABLE t (a INT);\n")
     await migrate(lite.config)
     lite.run("CREATE VIRTUAL TABLE docs USING fts5(body);")

@@ -157,7 +157,7 @@ tags = Table("""
 }
 
 
-async def test_rows_live_through_a_year_of_changes(lite: Lite) -> None:
+async def test_rows_survive_a_year_of_changes(lite: Lite) -> None:
     models = MODELS
     lite.models(models)
     await lite.made("first")

@@ -16,7 +16,7 @@ HINTS = Hints(
 )
 
 
-def test_changes_speak_the_words_of_the_models() -> None:
+def test_changes_use_the_expressions_of_the_models() -> None:
     nick = Column(name="nick", type="character varying(20)", default="'a'::character varying")
     (made,) = use_model_expressions([AddColumn(table=USERS, column=nick)], HINTS, "public")
     assert made == AddColumn(
@@ -40,7 +40,7 @@ def test_index_expressions_get_the_parentheses_that_they_need() -> None:
     assert made.index.where == "id > 0"
 
 
-def test_counting_columns_and_other_namespaces_keep_the_catalogs_words() -> None:
+def test_serial_columns_and_other_namespaces_keep_the_catalogs_expressions() -> None:
     serial = Column(name="id", type="integer", default="nextval('users_id_seq'::regclass)")
     other = QualifiedName("audit", "users")
     changes = [AddColumn(table=USERS, column=serial), AddColumn(table=other, column=NICK)]

@@ -205,9 +205,7 @@ def test_a_schema_is_built_from_nothing_exactly(wanted: Schema) -> None:
 
 @settings(max_examples=120)
 @given(schemas(), schemas())
-def test_changes_lead_there_and_back_and_rows_that_stay_are_kept(
-    one: Schema, other: Schema
-) -> None:
+def test_changes_lead_there_and_back_and_keep_rows(one: Schema, other: Schema) -> None:
     database = built(script(write(EMPTY_SCHEMA, one)))
     goal = describe(built(script(write(EMPTY_SCHEMA, other))))
     was = describe(database)
