@@ -16,10 +16,7 @@ from dbwarden.config.patterns import TENANT_OPTIONS
 from dbwarden.config.registry import (
     DatabaseOptions,
     Declaration,
-    Registry,
     TenantOptions,
-    collecting,
-    database_config,
 )
 from dbwarden.config.validation import validate
 from dbwarden.types import Location
@@ -54,9 +51,6 @@ def problems(*options: dict[str, Any]) -> tuple[str, ...]:
 
 def database(name: str, **options: Any) -> dict[str, Any]:
     return {"database_name": name, "database_url": f"sqlite:///{name}.db", **options}
-
-
-# -- good ---------------------------------------------------------------------------------------
 
 
 def test_two_options_are_enough_for_one_database() -> None:
@@ -245,9 +239,6 @@ def test_the_embedded_server_and_automatic_scratch_are_keywords() -> None:
     assert config.dev_database_type is None
 
 
-# -- wrong --------------------------------------------------------------------------------------
-
-
 def test_all_problems_of_all_databases_are_reported_with_their_places() -> None:
     found = problems(
         database("primary", default=True, timeout="60"),
@@ -411,29 +402,6 @@ def test_a_replica_cannot_be_the_default() -> None:
 def test_a_replica_of_an_invalid_primary_is_not_a_second_problem() -> None:
     (found,) = problems(database("a", database_url="nonsense"), database("b", replica_of="a"))
     assert found.startswith("a.database_url")
-
-
-# -- the call -----------------------------------------------------------------------------------
-
-
-def test_database_config_records_its_caller_and_never_raises() -> None:
-    registry = Registry()
-    with collecting(registry):
-        handle = database_config(nonsense="hunter2")  # type: ignore[call-arg]
-    (declaration,) = registry.declarations
-    assert declaration.location.path == Path(__file__)
-    assert (
-        "database_config(nonsense="
-        in Path(__file__).read_text().splitlines()[(declaration.location.line or 0) - 1]
-    )
-    assert handle == ""
-    assert "hunter2" not in repr(declaration)
-
-
-def test_the_handle_is_the_name() -> None:
-    with collecting(Registry()):
-        handle = database_config(database_name="primary", database_url="sqlite://")
-    assert (handle, handle.database_name) == ("primary", "primary")
 
 
 def test_a_misspelled_word_is_reported_with_the_accepted_words() -> None:

@@ -1,3 +1,5 @@
+"""Databases run in stages after their requirements."""
+
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbwarden.errors import MigrationFileError, UsageError
+from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.migration import Migration, Requirement, Section
 from dbwarden.fleet.requirements import plan_stages
-from dbwarden.fleet.sharding import Shard
 from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Version
 
@@ -151,28 +152,3 @@ def test_a_long_history_is_no_problem() -> None:
     found = files(a=migrations("a", 5000, {5000: [("b", 1)]}), b=migrations("b", 1))
 
     assert planned(found)[0] == ("a", 0, 4999)
-
-
-# -- shards ---------------------------------------------------------------------------------
-
-
-def test_shards_share_everything_and_nothing_twice() -> None:
-    names = [f"tenant_{i}" for i in range(1000)]
-    shares = [[n for n in names if Shard(index=i, count=8).holds(n)] for i in range(1, 9)]
-
-    assert sorted(name for share in shares for name in share) == sorted(names)
-    assert all(80 < len(share) < 170 for share in shares)
-
-
-def test_one_more_tenant_moves_no_other() -> None:
-    shard = Shard.parse("3/8")
-
-    assert [shard.holds(f"tenant_{i}") for i in range(50)] == [
-        Shard(index=3, count=8).holds(f"tenant_{i}") for i in range(50)
-    ]
-
-
-@pytest.mark.parametrize("text", ["", "3", "0/8", "9/8", "a/b", "1/0", "-1/4", "1/2/3"])
-def test_an_invalid_shard_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--shard takes I/N"):
-        Shard.parse(text)

@@ -19,8 +19,7 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     Unknown,
     probe_of,
 )
-from dbwarden.dialects.postgresql.sql.lexer import Token, tokens
-from tests.unit.dialects.postgresql.migrate.statements import HARD, REFUSED
+from tests.unit.dialects.postgresql.migrate.statements import REFUSED
 
 
 def name(text: str) -> QualifiedName:
@@ -136,44 +135,3 @@ def test_a_long_name_is_truncated_like_in_the_catalog() -> None:
 @pytest.mark.parametrize("text", REFUSED)
 def test_no_statement_that_refuses_a_transaction_is_overlooked(text: str) -> None:
     assert probe(text) not in (Transactional(), SessionSetting(), Unknown())
-
-
-@pytest.mark.parametrize("text", HARD)
-def test_the_tokens_of_a_hard_statement_cover_its_text(text: str) -> None:
-    found = tokens(text)
-    assert found
-    assert all(token.value in text for token in found if token.kind in ("number", "sign"))
-
-
-@pytest.mark.parametrize("text", ["'a", 'x "a', "$$a", "E'a\\'", "a /* b"])
-def test_an_unclosed_quote_ends_with_the_text(text: str) -> None:
-    assert tokens(text)
-
-
-def test_tokens_are_recognized() -> None:
-    assert tokens(
-        "SELECT a$1, $2, \"B\"\"c\", 'x''y', N'n', b'01', 1.5e3, t.* /* x */ <> $$z$$"
-    ) == (
-        Token("word", "select"),
-        Token("word", "a$1"),
-        Token("sign", ","),
-        Token("sign", "$"),
-        Token("number", "2"),
-        Token("sign", ","),
-        Token("name", 'B"c'),
-        Token("sign", ","),
-        Token("string", "x'y"),
-        Token("sign", ","),
-        Token("string", "n"),
-        Token("sign", ","),
-        Token("string", "01"),
-        Token("sign", ","),
-        Token("number", "1.5e3"),
-        Token("sign", ","),
-        Token("word", "t"),
-        Token("sign", "."),
-        Token("sign", "*"),
-        Token("sign", "<"),
-        Token("sign", ">"),
-        Token("string", "z"),
-    )

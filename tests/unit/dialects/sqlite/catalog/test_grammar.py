@@ -180,12 +180,3 @@ def test_normalizing_twice_changes_nothing_and_keeps_the_tokens(text: str) -> No
     assert expression(tokens(once), COLUMNS) == once
     assert sql(sql(text)) == sql(text)
     assert len(tokens(sql(text))) == len(found)
-
-
-@given(st.text(max_size=30))
-def test_no_text_breaks_the_lexer(text: str) -> None:
-    try:
-        found = tokens(text)
-    except Unreadable:
-        return
-    assert all(text[token.start : token.end] == token.text for token in found)

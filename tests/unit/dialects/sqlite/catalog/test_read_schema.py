@@ -9,7 +9,6 @@ from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.grammar import parse_table
 from dbwarden.dialects.sqlite.catalog.tables import index
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable
-from dbwarden.dialects.sqlite.sql.quoting import identifier
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Index, IndexColumn, QualifiedName, Ref, Table
 from dbwarden.schema import ObjectKind as K
@@ -130,14 +129,3 @@ def test_no_text_is_ignored_silently(text: str) -> None:
 def test_an_index_that_is_not_understood_is_an_error_too() -> None:
     with pytest.raises(Unreadable, match="'USING"):
         index("CREATE INDEX i ON t (a) USING magic", Table(name=QualifiedName(None, "t")))
-
-
-def test_names_are_quoted_only_where_required() -> None:
-    assert [identifier(name) for name in ("users", "order", 'a"b', "größe")] == [
-        "users",
-        '"order"',
-        '"a""b"',
-        '"größe"',
-    ]
-    with pytest.raises(ValueError, match="NUL"):
-        identifier("a\0")
