@@ -31,6 +31,8 @@ class Site:
 
     root: Path
     lines: list[str] = field(default_factory=lambda: ["from dbwarden import database_config"])
+    url: str = ""
+    """The database on a server, where the project has one."""
 
     def add(self, name: str, url: str, *, expression: str | None = None, **options: Any) -> None:
         """Configure one more database; *expression* is the URL as Python code."""
@@ -139,6 +141,7 @@ Serve = Callable[..., AbstractContextManager[httpx.Client]]
 
 @pytest.fixture
 def running() -> Callable[..., Running]:
+    """``with running(app) as server``: the application under uvicorn."""
     return Running
 
 

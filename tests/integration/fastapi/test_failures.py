@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbwarden.fastapi import get_session, install_error_handlers, migration_context, tenant_session
+from tests.integration.fastapi.conftest import Serve, Site
 
 
 @asynccontextmanager
@@ -75,9 +76,9 @@ POSTGRESQL = {
 
 @pytest.mark.parametrize("path", POSTGRESQL)
 def test_a_database_that_is_not_available_is_503(
-    site: Any, serve: Any, postgres_url: str, path: str, caplog: pytest.LogCaptureFixture
+    site: Site, serve: Serve, postgres_url: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.1}
+    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.1}
     site.add("primary", postgres_url, default=True, **pool)
     with serve(app_of()) as client:
         assert client.get("/run?sql=SELECT 1").json() == "done"
@@ -91,7 +92,7 @@ def test_a_database_that_is_not_available_is_503(
 
 
 def test_a_locked_sqlite_database_is_503(
-    site: Any, serve: Any, caplog: pytest.LogCaptureFixture
+    site: Site, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.add("primary", "sqlite:///primary.db", default=True, engine_options=BUSY)
     with serve(app_of()) as client:
@@ -106,7 +107,7 @@ BUSY = {"connect_args": {"timeout": 0}}
 
 @pytest.mark.parametrize("kind", ["postgresql", "sqlite"])
 def test_a_mistake_in_a_statement_stays_500(
-    site: Any, serve: Any, postgres_url: str, kind: str
+    site: Site, serve: Serve, postgres_url: str, kind: str
 ) -> None:
     url = postgres_url if kind == "postgresql" else "sqlite:///primary.db"
     site.add("primary", url, default=True)
@@ -115,7 +116,7 @@ def test_a_mistake_in_a_statement_stays_500(
 
 
 def test_a_name_of_no_tenant_is_404_and_a_name_that_is_not_configured_stays_500(
-    site: Any, serve: Any
+    site: Site, serve: Serve
 ) -> None:
     site.add("primary", "sqlite:///primary.db", default=True)
     site.lines += [
@@ -133,7 +134,7 @@ def test_a_name_of_no_tenant_is_404_and_a_name_that_is_not_configured_stays_500(
         assert client.get("/by-name/analitycs").status_code == 500
 
 
-async def test_a_websocket_is_closed_with_try_again_later(site: Any) -> None:
+async def test_a_websocket_is_closed_with_try_again_later(site: Site) -> None:
     site.add("primary", "postgresql://127.0.0.1:1/x", default=True)
     scope = {"type": "websocket", "path": "/socket", "headers": [], "query_string": b""}
     sent: list[dict[str, Any]] = []
@@ -150,7 +151,7 @@ async def test_a_websocket_is_closed_with_try_again_later(site: Any) -> None:
     assert sent[-1]["code"] == 1013
 
 
-def test_an_engine_of_the_application_is_left_alone(site: Any, serve: Any) -> None:
+def test_an_engine_of_the_application_is_left_alone(site: Site, serve: Serve) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
     site.add("primary", "sqlite:///primary.db", default=True)

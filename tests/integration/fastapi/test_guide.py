@@ -5,10 +5,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.integration.fastapi.conftest import Site
 from tests.integration.fastapi.programs import run, uvicorn
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -21,7 +21,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def guide(site: Any) -> Any:
+def guide(site: Site) -> Site:
     """The application of docs/fastapi.md, on databases that have been migrated."""
     for name in ("primary", "analytics"):
         site.add(name, f"sqlite:///{name}.db", default=name == "primary")
@@ -38,7 +38,7 @@ def guide(site: Any) -> Any:
 
 
 def test_the_guide_from_top_to_bottom_is_one_application(
-    guide: Any, monkeypatch: pytest.MonkeyPatch
+    guide: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPERATOR_PASSWORD", "sesame")
     with uvicorn(guide.root) as client:
@@ -55,7 +55,7 @@ def test_the_guide_from_top_to_bottom_is_one_application(
         assert client.get("/dbwarden").status_code == 200
 
 
-def test_the_testing_guides_files_are_a_test_suite(guide: Any) -> None:
+def test_the_testing_guides_files_are_a_test_suite(guide: Site) -> None:
     for _, code in blocks("testing.md"):
         path = guide.root / code.partition("\n")[0].removeprefix("# ")
         path.parent.mkdir(exist_ok=True)

@@ -21,6 +21,7 @@ from dbwarden.fastapi import (
     migration_context,
 )
 from dbwarden.fastapi.state import serving
+from tests.integration.fastapi.conftest import Serve, Site
 from tests.proxy import Proxy, ProxyProcess
 
 OK = {
@@ -44,7 +45,7 @@ def health_app(**options: Any) -> FastAPI:
     return app
 
 
-def test_health_is_the_specifications_json_to_the_letter(three: Any, serve: Any) -> None:
+def test_health_is_the_specifications_json_to_the_letter(three: Site, serve: Serve) -> None:
     with serve(health_app()) as client:
         for path in ("/health", "/health/", "/health/readiness"):
             answer = client.get(path, follow_redirects=False)
@@ -57,13 +58,13 @@ def test_health_is_the_specifications_json_to_the_letter(three: Any, serve: Any)
             assert list(answer.json()["databases"][0]) == list(OK)
 
 
-def test_one_database_is_read_by_its_name(three: Any, serve: Any) -> None:
+def test_one_database_is_read_by_its_name(three: Site, serve: Serve) -> None:
     with serve(health_app()) as client:
         answer = client.get("/health/analytics")
         assert (answer.status_code, answer.json()) == (200, {**OK, "database": "analytics"})
 
 
-def test_an_unknown_name_is_404_with_a_clear_body(three: Any, serve: Any) -> None:
+def test_an_unknown_name_is_404_with_a_clear_body(three: Site, serve: Serve) -> None:
     with serve(health_app()) as client:
         answer = client.get("/health/analitycs")
         assert answer.status_code == 404
@@ -71,7 +72,7 @@ def test_an_unknown_name_is_404_with_a_clear_body(three: Any, serve: Any) -> Non
 
 
 @pytest.mark.parametrize("code", [503, 200])
-def test_pending_migrations_degrade(three: Any, serve: Any, code: int) -> None:
+def test_pending_migrations_degrade(three: Site, serve: Serve, code: int) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
     with serve(health_app(degraded_status_code=code)) as client:
         answer = client.get("/health")
@@ -83,7 +84,7 @@ def test_pending_migrations_degrade(three: Any, serve: Any, code: int) -> None:
         assert states["primary"] == OK
 
 
-def test_changed_files_are_seen_by_the_next_read(three: Any, serve: Any) -> None:
+def test_changed_files_are_seen_by_the_next_read(three: Site, serve: Serve) -> None:
     with serve(health_app()) as client:
         assert client.get("/health").status_code == 200
         three.migration("primary", "0002", "CREATE TABLE extra (id integer);")
@@ -91,7 +92,7 @@ def test_changed_files_are_seen_by_the_next_read(three: Any, serve: Any) -> None
 
 
 def test_the_error_is_a_short_sentence_without_details(
-    site: Any, serve: Any, postgres_server: EmbeddedServer
+    site: Site, serve: Serve, postgres_server: EmbeddedServer
 ) -> None:
     site.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db", default=True)
     site.add("missing", postgres_server.url("not_there"))
@@ -107,7 +108,7 @@ def test_the_error_is_a_short_sentence_without_details(
         assert secret not in answer.text
 
 
-def test_liveness_never_touches_a_database(site: Any, serve: Any) -> None:
+def test_liveness_never_touches_a_database(site: Site, serve: Serve) -> None:
     (site.root / "dbwarden.py").write_text("raise RuntimeError('loaded')")
     app = FastAPI()
     app.include_router(DBWardenHealthRouter(), prefix="/health")
@@ -118,7 +119,7 @@ def test_liveness_never_touches_a_database(site: Any, serve: Any) -> None:
         assert "RuntimeError" not in answer.text
 
 
-def test_details_are_for_those_who_are_authorized(three: Any, serve: Any) -> None:
+def test_details_are_for_those_who_are_authorized(three: Site, serve: Serve) -> None:
     async def authorize(request: Request) -> bool:
         return request.headers.get("X-Token") == "sesame"
 
@@ -129,12 +130,12 @@ def test_details_are_for_those_who_are_authorized(three: Any, serve: Any) -> Non
         assert more["next_step"] is None
 
 
-def test_details_are_for_nobody_without_authorize(three: Any, serve: Any) -> None:
+def test_details_are_for_nobody_without_authorize(three: Site, serve: Serve) -> None:
     with serve(health_app(details=True)) as client:
         assert client.get("/health/primary").json() == OK
 
 
-async def test_a_pool_that_is_used_up_is_not_a_dead_database(site: Any, postgres_url: str) -> None:
+async def test_a_pool_that_is_used_up_is_not_a_dead_database(site: Site, postgres_url: str) -> None:
     site.add("primary", postgres_url, default=True, pool_size=1, max_overflow=0)
     transport = httpx.ASGITransport(app=health_app(probe_timeout=2.0))
     async with (
@@ -150,7 +151,7 @@ async def test_a_pool_that_is_used_up_is_not_a_dead_database(site: Any, postgres
         assert (await client.get("/health/primary")).json() == OK
 
 
-async def test_a_server_without_a_free_connection_is_reported(site: Any) -> None:
+async def test_a_server_without_a_free_connection_is_reported(site: Site) -> None:
     async with embedded_server(settings={"max_connections": "8"}, tcp=True) as server:
         site.add("primary", server.url(), default=True, pool_size=1, max_overflow=0)
         app = health_app(probe_timeout=2.0)
@@ -197,7 +198,7 @@ async def all_connections(url: str) -> AsyncGenerator[None]:
 
 
 async def test_a_hundred_probes_at_once_cost_one_query(
-    site: Any, postgres_url: str, postgres_server: EmbeddedServer
+    site: Site, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
         url = postgres_url.replace(f":{postgres_server.port}", f":{proxy.port}")
@@ -226,7 +227,7 @@ async def test_a_hundred_probes_at_once_cost_one_query(
 
 
 async def test_a_read_through_a_warm_pool_is_one_round_trip(
-    site: Any, postgres_url: str, postgres_server: EmbeddedServer
+    site: Site, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
         url = postgres_url.replace(f":{postgres_server.port}", f":{proxy.port}")
@@ -244,7 +245,7 @@ async def test_a_read_through_a_warm_pool_is_one_round_trip(
 
 
 async def test_a_cancelled_prober_leaves_the_read_to_the_others(
-    site: Any, postgres_url: str, postgres_server: EmbeddedServer
+    site: Site, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
         url = postgres_url.replace(f":{postgres_server.port}", f":{proxy.port}")
@@ -270,7 +271,7 @@ async def test_a_cancelled_prober_leaves_the_read_to_the_others(
 
 
 def test_a_stalled_database_costs_its_time_limit_and_the_others_answer(
-    site: Any, serve: Any, databases: Callable[[int], list[str]], postgres_server: EmbeddedServer
+    site: Site, serve: Serve, databases: Callable[[int], list[str]], postgres_server: EmbeddedServer
 ) -> None:
     first, second = databases(2)
     with ProxyProcess(postgres_server.port) as proxy:
@@ -297,7 +298,7 @@ def test_a_stalled_database_costs_its_time_limit_and_the_others_answer(
 
 
 async def test_the_deadline_answers_for_unresponsive_databases(
-    site: Any, postgres_url: str, postgres_server: EmbeddedServer
+    site: Site, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
         proxy.stall()
@@ -320,7 +321,7 @@ async def test_the_deadline_answers_for_unresponsive_databases(
         assert states["lite"]["status"] == "ok"
 
 
-def test_a_server_that_stops_and_starts_again_while_serving(site: Any, serve: Any) -> None:
+def test_a_server_that_stops_and_starts_again_while_serving(site: Site, serve: Serve) -> None:
     server = EmbeddedServer(tcp=True)
     server.start()
     try:
@@ -353,7 +354,7 @@ def test_a_server_that_stops_and_starts_again_while_serving(site: Any, serve: An
         server.stop()
 
 
-async def test_more_databases_than_engines_are_all_read(site: Any) -> None:
+async def test_more_databases_than_engines_are_all_read(site: Site) -> None:
     for number in range(12):
         site.add(f"db_{number}", f"sqlite:///{number}.db", default=number == 0)
         (site.root / f"{number}.db").touch()

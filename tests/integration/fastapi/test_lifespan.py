@@ -24,10 +24,11 @@ from dbwarden.fastapi import (
     migration_context,
 )
 from dbwarden.fastapi.state import serving, serving_now
+from tests.integration.fastapi.conftest import Serve, Site
 from tests.proxy import Proxy
 
 
-async def test_a_clean_project_starts_with_the_engines_that_serve(three: Any) -> None:
+async def test_a_clean_project_starts_with_the_engines_that_serve(three: Site) -> None:
     async with migration_context(mode="check", all_databases=True, fail_fast=True):
         state = await serving()
         looked_at = dict(state.engines.open)
@@ -39,7 +40,7 @@ async def test_a_clean_project_starts_with_the_engines_that_serve(three: Any) ->
     assert not state.engines.open
 
 
-async def test_pending_migrations_stop_the_start_with_a_next_step(three: Any) -> None:
+async def test_pending_migrations_stop_the_start_with_a_next_step(three: Site) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     with pytest.raises(StartupFailed) as raised:
         async with migration_context(mode="check", all_databases=True):
@@ -49,7 +50,7 @@ async def test_pending_migrations_stop_the_start_with_a_next_step(three: Any) ->
     assert "primary: " in said and "logging: " in said
 
 
-async def test_pending_migrations_are_a_warning_on_request(three: Any) -> None:
+async def test_pending_migrations_are_a_warning_on_request(three: Site) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     events: list[telemetry.Event] = []
     with telemetry.listening(events.append):
@@ -61,7 +62,7 @@ async def test_pending_migrations_are_a_warning_on_request(three: Any) -> None:
 
 @pytest.mark.parametrize("mode", ["check", "migrate"])
 async def test_all_log_lines_of_a_start_share_an_id_and_record_begin_and_end(
-    three: Any, mode: Any
+    three: Site, mode: Any
 ) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     events: list[telemetry.Event] = []
@@ -79,7 +80,7 @@ async def test_all_log_lines_of_a_start_share_an_id_and_record_begin_and_end(
             assert found == ["analytics", "logging", "primary"]
 
 
-async def test_only_the_default_database_is_read_without_a_name(three: Any) -> None:
+async def test_only_the_default_database_is_read_without_a_name(three: Site) -> None:
     three.migration("analytics", "0002", "ALTER TABLE users ADD COLUMN age integer;")
     async with migration_context():
         assert [name for name, _ in (await serving()).engines.open] == ["primary"]
@@ -88,14 +89,14 @@ async def test_only_the_default_database_is_read_without_a_name(three: Any) -> N
         assert names == {"primary", "logging"}
 
 
-async def test_an_edited_migration_stops_the_start(three: Any) -> None:
+async def test_an_edited_migration_stops_the_start(three: Site) -> None:
     three.migration("primary", "0001", "CREATE TABLE people (id integer);")
     with pytest.raises(StartupFailed, match="changed after it was applied"):
         async with migration_context():
             raise AssertionError("it started")
 
 
-async def test_a_database_that_is_ahead_of_this_application_is_fine(three: Any) -> None:
+async def test_a_database_that_is_ahead_of_this_application_is_fine(three: Site) -> None:
     newer = three.migration("primary", "0002", "CREATE TABLE extra (id integer);")
     await dbwarden.migrate("primary")
     newer.unlink()
@@ -104,7 +105,7 @@ async def test_a_database_that_is_ahead_of_this_application_is_fine(three: Any) 
 
 
 async def test_fail_fast_cancels_the_other_reads(
-    site: Any, postgres_url: str, postgres_server: Any
+    site: Site, postgres_url: str, postgres_server: Any
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
         proxy.stall()
@@ -119,7 +120,7 @@ async def test_fail_fast_cancels_the_other_reads(
 
 
 async def test_without_fail_fast_failures_are_logged_and_the_application_starts(
-    three: Any,
+    three: Site,
 ) -> None:
     three.add("broken", "sqlite:///nowhere/app.db")
     three.migration("logging", "0002", "CREATE TABLE extra (id integer);")
@@ -132,7 +133,7 @@ async def test_without_fail_fast_failures_are_logged_and_the_application_starts(
 
 
 async def test_a_migration_that_fails_is_logged_once_where_the_application_starts(
-    three: Any,
+    three: Site,
 ) -> None:
     three.migration("logging", "0002", "CREATE TABLE users (id integer);")
     events: list[telemetry.Event] = []
@@ -145,7 +146,7 @@ async def test_a_migration_that_fails_is_logged_once_where_the_application_start
     ]
 
 
-async def test_pending_migrations_are_applied_before_the_first_request(three: Any) -> None:
+async def test_pending_migrations_are_applied_before_the_first_request(three: Site) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
     async with (
         migration_context(mode="migrate", all_databases=True),
@@ -154,7 +155,7 @@ async def test_pending_migrations_are_applied_before_the_first_request(three: An
         await session.execute(text("SELECT id FROM extra"))
 
 
-async def test_a_migration_that_fails_stops_the_start_with_its_place(three: Any) -> None:
+async def test_a_migration_that_fails_stops_the_start_with_its_place(three: Site) -> None:
     three.migration("analytics", "0002", "CREATE TABLE users (id integer);")
     with pytest.raises(StartupFailed, match=r"analytics: .*already exists"):
         async with migration_context(mode="migrate", all_databases=True):
@@ -163,7 +164,7 @@ async def test_a_migration_that_fails_stops_the_start_with_its_place(three: Any)
 
 
 async def test_migrate_refuses_production_unless_it_is_allowed(
-    three: Any, monkeypatch: pytest.MonkeyPatch
+    three: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     with pytest.raises(UsageError, match="production"):
@@ -180,13 +181,13 @@ async def test_migrate_refuses_production_unless_it_is_allowed(
     [{"mode": "apply"}, {"on_pending": "ignore"}, {"max_open_engines": 0}],
     ids=lambda options: next(iter(options)),
 )
-async def test_contradictory_arguments_are_refused(three: Any, options: Any) -> None:
+async def test_contradictory_arguments_are_refused(three: Site, options: Any) -> None:
     with pytest.raises(UsageError):
         async with migration_context(**options):
             raise AssertionError("it started")
 
 
-async def test_the_development_databases_serve_on_request(site: Any) -> None:
+async def test_the_development_databases_serve_on_request(site: Site) -> None:
     site.add("primary", "sqlite:///real.db", default=True, dev_database_url="sqlite:///dev.db")
     site.add("other", "sqlite:///other.db")
     site.users("primary", "other")
@@ -204,7 +205,7 @@ async def test_the_development_databases_serve_on_request(site: Any) -> None:
     assert (site.root / "dev.db").exists()
 
 
-async def test_development_sessions_work_next_to_real_ones(three: Any) -> None:
+async def test_development_sessions_work_next_to_real_ones(three: Site) -> None:
     three.add("extra", "sqlite:///extra.db", dev_database_url="sqlite:///extra_dev.db")
     async with migration_context(mode="none"):
         async with get_session("extra", dev=True) as session:
@@ -214,7 +215,7 @@ async def test_development_sessions_work_next_to_real_ones(three: Any) -> None:
 
 
 async def test_a_start_that_fails_halfway_leaves_no_connection(
-    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
+    site: Site, postgres_url: str, ask: Callable[..., list[Any]]
 ) -> None:
     site.add("primary", postgres_url, default=True)
     site.add("broken", "sqlite:///nowhere/app.db")
@@ -234,7 +235,7 @@ async def test_a_start_that_fails_halfway_leaves_no_connection(
 
 
 async def test_a_cancelled_start_gives_everything_back(
-    site: Any, postgres_url: str, postgres_server: Any
+    site: Site, postgres_url: str, postgres_server: Any
 ) -> None:
     async with Proxy(postgres_server.port) as proxy:
         proxy.silence()
@@ -251,7 +252,7 @@ async def test_a_cancelled_start_gives_everything_back(
 
 
 async def test_pools_are_warmed_on_request(
-    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
+    site: Site, postgres_url: str, ask: Callable[..., list[Any]]
 ) -> None:
     site.add("primary", postgres_url, default=True, pool_size=3)
     async with migration_context(warm=10):
@@ -259,7 +260,7 @@ async def test_pools_are_warmed_on_request(
         assert served.pool.idle == 3
 
 
-async def test_two_lifespans_in_one_loop_close_the_engines_when_the_last_ends(three: Any) -> None:
+async def test_two_lifespans_in_one_loop_close_the_engines_when_the_last_ends(three: Site) -> None:
     async with migration_context():
         async with migration_context(database="analytics"):
             pass
@@ -268,14 +269,14 @@ async def test_two_lifespans_in_one_loop_close_the_engines_when_the_last_ends(th
     assert not state.engines.open
 
 
-async def test_a_project_without_configuration_is_reported(site: Any) -> None:
+async def test_a_project_without_configuration_is_reported(site: Site) -> None:
     (site.root / ".git").mkdir()
     with pytest.raises(ConfigurationNotFound):
         async with migration_context():
             raise AssertionError("it started")
 
 
-def test_dbwarden_lifespan_is_a_lifespan(three: Any, serve: Any) -> None:
+def test_dbwarden_lifespan_is_a_lifespan(three: Site, serve: Serve) -> None:
     app = FastAPI(lifespan=partial(dbwarden_lifespan, mode="check", all_databases=True))
     app.include_router(DBWardenHealthRouter(), prefix="/health")
     with serve(app) as client:
@@ -301,9 +302,11 @@ def start_worker(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-async def test_ten_workers_that_start_together_migrate_once(site: Any, postgres_url: str) -> None:
+async def test_ten_workers_that_start_together_migrate_once(site: Site, postgres_url: str) -> None:
     """The migration cannot end before all of them are connected."""
-    patience = dict.fromkeys(("migration_lock_timeout", "lock_timeout", "connect_timeout"), 100.0)
+    patience: dict[str, Any] = dict.fromkeys(
+        ("migration_lock_timeout", "lock_timeout", "connect_timeout"), 100.0
+    )
     site.add("primary", postgres_url, default=True, timeout=100.0, **patience)
     site.migration("primary", "0001", "CREATE TABLE users (id integer); LOCK TABLE gate;")
     connected = (

@@ -1,12 +1,11 @@
 """Metrics and spans: what a monitoring system hears."""
 
-from typing import Any
-
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from dbwarden.fastapi import migration_context
 from dbwarden.fastapi.metrics import DBWardenCollector, combine
+from tests.integration.fastapi.conftest import Site
 
 
 def scraped() -> dict[str, float]:
@@ -17,7 +16,7 @@ def scraped() -> dict[str, float]:
     return {name: float(value) for name, _, value in pairs}
 
 
-async def test_every_database_has_its_gauges(three: Any) -> None:
+async def test_every_database_has_its_gauges(three: Site) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
     assert scraped() == {}
     async with migration_context(all_databases=True, on_pending="warn"):
@@ -32,7 +31,7 @@ async def test_every_database_has_its_gauges(three: Any) -> None:
     assert found['dbwarden_probe_seconds{database="primary"}'] > 0
 
 
-async def test_a_database_that_is_down_is_not_up(site: Any) -> None:
+async def test_a_database_that_is_down_is_not_up(site: Site) -> None:
     site.add("broken", "sqlite:///nowhere/app.db", default=True)
     async with migration_context(fail_fast=False):
         found = scraped()
@@ -40,7 +39,7 @@ async def test_a_database_that_is_down_is_not_up(site: Any) -> None:
     assert 'dbwarden_pending_migrations{database="broken"}' not in found
 
 
-async def test_all_tenants_of_a_pattern_share_one_label(site: Any) -> None:
+async def test_all_tenants_of_a_pattern_share_one_label(site: Site) -> None:
     site.add("primary", "sqlite:///primary.db", default=True)
     site.lines += [
         "from dbwarden import tenant_databases",
@@ -64,7 +63,7 @@ def test_values_of_one_label_are_put_together(gauge: str, value: float) -> None:
 
 
 async def test_startup_and_reads_are_opentelemetry_spans(
-    three: Any, monkeypatch: pytest.MonkeyPatch
+    three: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider

@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from dbwarden.fastapi import DBWardenStatusPage, migration_context
+from tests.integration.fastapi.conftest import Running, Serve, Site
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -36,7 +37,7 @@ def page_app(**options: Any) -> FastAPI:
     return app
 
 
-def test_the_page_is_one_document_without_external_resources(three: Any, serve: Any) -> None:
+def test_the_page_is_one_document_without_external_resources(three: Site, serve: Serve) -> None:
     with serve(page_app()) as client:
         for path in ("/dbwarden", "/dbwarden/"):
             answer = client.get(path, follow_redirects=False)
@@ -46,7 +47,7 @@ def test_the_page_is_one_document_without_external_resources(three: Any, serve: 
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
-def test_the_pages_data_lists_each_database(three: Any, serve: Any) -> None:
+def test_the_pages_data_lists_each_database(three: Site, serve: Serve) -> None:
     three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
     with serve(page_app(authorize=anyone)) as client:
         data = client.get("/dbwarden/data").json()
@@ -60,7 +61,7 @@ def test_the_pages_data_lists_each_database(three: Any, serve: Any) -> None:
         assert client.get("/dbwarden/pending/nobody").status_code == 404
 
 
-def test_unauthorized_requests_see_nothing(three: Any, serve: Any) -> None:
+def test_unauthorized_requests_see_nothing(three: Site, serve: Serve) -> None:
     def authorize(request: Request) -> bool:
         return request.headers.get("X-Token") == "sesame"
 
@@ -70,7 +71,7 @@ def test_unauthorized_requests_see_nothing(three: Any, serve: Any) -> None:
             assert client.get(path, headers={"X-Token": "sesame"}).status_code == 200
 
 
-def test_causes_are_shown_only_behind_authorize(site: Any, serve: Any) -> None:
+def test_causes_are_shown_only_behind_authorize(site: Site, serve: Serve) -> None:
     site.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db", default=True)
     with serve(page_app()) as client:
         assert "127.0.0.1" not in client.get("/dbwarden/data").text
@@ -80,7 +81,7 @@ def test_causes_are_shown_only_behind_authorize(site: Any, serve: Any) -> None:
 
 
 def test_a_public_page_hides_sql_and_the_lock_holder(
-    site: Any, serve: Any, postgres_url: str
+    site: Site, serve: Serve, postgres_url: str
 ) -> None:
     site.add("primary", postgres_url, default=True)
     site.migration("primary", "0001", "SELECT pg_sleep(60) WHERE 'sesame' = 'sesame';")
@@ -110,7 +111,7 @@ def test_a_public_page_hides_sql_and_the_lock_holder(
 
 
 def test_a_project_that_cannot_be_loaded_is_reported_without_its_text(
-    site: Any, serve: Any
+    site: Site, serve: Serve
 ) -> None:
     (site.root / "dbwarden.py").write_text("raise RuntimeError('secret')")
     app = FastAPI()
@@ -138,7 +139,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def broken(three: Any) -> Any:
+def broken(three: Site) -> Any:
     """Three databases: one well, one with a pending migration, one that is down."""
     three.lines = three.lines[:3]
     three.add("logging", "postgresql://127.0.0.1:1/logs")
@@ -159,7 +160,7 @@ def opened(browser: Any, url: str, **options: Any) -> Any:
 
 
 def test_the_page_shows_states_and_unfolds_pending_sql_with_the_keyboard(
-    broken: Any, running: Any, browser: Any
+    broken: Any, running: Callable[..., Running], browser: Any
 ) -> None:
     with running(page_app(authorize=anyone)) as server:
         page = opened(browser, server.url + "/dbwarden")
@@ -177,7 +178,7 @@ def test_the_page_shows_states_and_unfolds_pending_sql_with_the_keyboard(
 
 
 def test_the_page_refreshes_itself_and_keeps_what_is_open(
-    broken: Any, running: Any, browser: Any
+    broken: Any, running: Callable[..., Running], browser: Any
 ) -> None:
     with running(page_app()) as server:
         page = opened(browser, server.url + "/dbwarden/")
@@ -189,7 +190,7 @@ def test_the_page_refreshes_itself_and_keeps_what_is_open(
 
 
 def test_many_databases_are_filtered_by_state_and_name(
-    three: Any, running: Any, browser: Any
+    three: Site, running: Callable[..., Running], browser: Any
 ) -> None:
     for number in range(60):
         folder = "" if number % 10 else "gone/"
@@ -234,7 +235,7 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone_and_has_contrast(
-    broken: Any, running: Any, browser: Any, scheme: str
+    broken: Any, running: Callable[..., Running], browser: Any, scheme: str
 ) -> None:
     with running(page_app(authorize=anyone)) as server:
         page = opened(
@@ -251,7 +252,7 @@ def test_the_page_fits_a_phone_and_has_contrast(
 
 
 def test_a_stopping_application_is_shown_on_the_page(
-    broken: Any, running: Any, browser: Any
+    broken: Any, running: Callable[..., Running], browser: Any
 ) -> None:
     server = running(page_app())
     with server:

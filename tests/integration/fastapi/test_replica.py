@@ -19,6 +19,7 @@ from dbwarden.errors import StartupFailed
 from dbwarden.fastapi import DBWardenHealthRouter, DBWardenStatusPage, migration_context
 from dbwarden.fastapi.metrics import DBWardenCollector
 from dbwarden.testing import override_database
+from tests.integration.fastapi.conftest import Site
 from tests.servers import streaming_replica, until_caught_up
 
 Servers = tuple[EmbeddedServer, EmbeddedServer]
@@ -39,7 +40,7 @@ def servers() -> Generator[Servers]:
 
 
 @pytest.fixture
-async def replicated(site: Any, servers: Servers) -> Any:
+async def replicated(site: Site, servers: Servers) -> Any:
     """A primary with one migration that its replica has too."""
     site.add("primary", servers[0].url("shop"), default=True)
     site.add("replica", servers[1].url("shop"), replica_of="primary")

@@ -19,6 +19,7 @@ from dbwarden.errors import ConfigurationError, PoolExhausted, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
 from dbwarden.testing import override_database
+from tests.integration.fastapi.conftest import Running, Serve, Site
 from tests.proxy import Proxy
 
 
@@ -68,14 +69,16 @@ def spec_app() -> FastAPI:
     return app
 
 
-def test_each_database_has_its_own_session_and_transaction(three: Any, serve: Any) -> None:
+def test_each_database_has_its_own_session_and_transaction(three: Site, serve: Serve) -> None:
     with serve(spec_app()) as client:
         assert client.get("/dashboard").json() == [0, 0, 0]
         assert client.post("/all/1").status_code == 409
         assert client.get("/dashboard").json() == [1, 0, 1]
 
 
-def test_uncommitted_changes_of_a_failing_request_are_rolled_back(three: Any, serve: Any) -> None:
+def test_uncommitted_changes_of_a_failing_request_are_rolled_back(
+    three: Site, serve: Serve
+) -> None:
     with serve(spec_app()) as client:
         assert client.post("/crash/1").status_code == 500
         assert client.get("/dashboard").json() == [0, 0, 0]
@@ -105,7 +108,7 @@ def test_the_name_of_a_missing_holder_leaves_no_trace() -> None:
     assert len(sessions._sources) <= before
 
 
-async def test_async_with_gives_a_session_outside_a_request(three: Any) -> None:
+async def test_async_with_gives_a_session_outside_a_request(three: Site) -> None:
     async with migration_context(mode="none"):
         async with get_session("analytics") as session:
             await insert(session, 1)
@@ -115,7 +118,7 @@ async def test_async_with_gives_a_session_outside_a_request(three: Any) -> None:
             assert [await count(first), await count(second)] == [1, 1]
 
 
-async def test_the_one_object_serves_many_tasks_at_once(three: Any) -> None:
+async def test_the_one_object_serves_many_tasks_at_once(three: Site) -> None:
     source = get_session("primary")
     seen: list[AsyncSession] = []
 
@@ -131,19 +134,19 @@ async def test_the_one_object_serves_many_tasks_at_once(three: Any) -> None:
     assert len(set(map(id, seen))) == 10
 
 
-async def test_a_session_does_not_expire_what_it_committed(three: Any) -> None:
+async def test_a_session_does_not_expire_what_it_committed(three: Site) -> None:
     async with migration_context(mode="none"), get_session() as session:
         assert session.sync_session.expire_on_commit is False
 
 
-async def test_an_unknown_name_fails_at_use_with_a_suggestion(three: Any) -> None:
+async def test_an_unknown_name_fails_at_use_with_a_suggestion(three: Site) -> None:
     async with migration_context(mode="none"):
         with pytest.raises(UnknownDatabase, match="did you mean 'analytics'"):
             async with get_session("analitycs"):
                 raise AssertionError("there is no such session")
 
 
-def test_unknown_names_in_routes_stop_the_start_and_are_all_listed(three: Any) -> None:
+def test_unknown_names_in_routes_stop_the_start_and_are_all_listed(three: Site) -> None:
     app = FastAPI()
     in_a_handler = get_session("tenant_nobody")
 
@@ -167,12 +170,12 @@ def test_unknown_names_in_routes_stop_the_start_and_are_all_listed(three: Any) -
     assert in_a_handler.name is not None and in_a_handler.name not in said
 
 
-def test_declaring_a_session_loads_no_project(site: Any) -> None:
+def test_declaring_a_session_loads_no_project(site: Site) -> None:
     (site.root / "dbwarden.py").write_text("raise SystemExit('loaded')")
     assert Annotated[AsyncSession, Depends(get_session("analytics"))]
 
 
-def test_a_session_is_overridden_as_any_dependency(three: Any, serve: Any) -> None:
+def test_a_session_is_overridden_as_any_dependency(three: Site, serve: Serve) -> None:
     app = spec_app()
     used: list[str] = []
 
@@ -189,7 +192,7 @@ def test_a_session_is_overridden_as_any_dependency(three: Any, serve: Any) -> No
     assert used
 
 
-async def test_a_read_only_session_cannot_write_on_sqlite(three: Any) -> None:
+async def test_a_read_only_session_cannot_write_on_sqlite(three: Site) -> None:
     async with migration_context(mode="none"):
         async with get_session("primary", read_only=True) as session:
             assert await count(session) == 0
@@ -199,7 +202,9 @@ async def test_a_read_only_session_cannot_write_on_sqlite(three: Any) -> None:
             await insert(session, 1)
 
 
-async def test_a_read_only_session_cannot_write_on_postgresql(site: Any, postgres_url: str) -> None:
+async def test_a_read_only_session_cannot_write_on_postgresql(
+    site: Site, postgres_url: str
+) -> None:
     site.add("primary", postgres_url, default=True)
     async with migration_context(mode="none"):
         async with get_session() as session:
@@ -213,7 +218,7 @@ async def test_a_read_only_session_cannot_write_on_postgresql(site: Any, postgre
             await insert(session, 1)
 
 
-async def test_a_replica_gives_read_only_sessions_unless_asked_otherwise(site: Any) -> None:
+async def test_a_replica_gives_read_only_sessions_unless_asked_otherwise(site: Site) -> None:
     site.add("primary", "sqlite:///primary.db", default=True)
     site.users("primary")
     site.add("replica", "sqlite:///file:primary.db?uri=true", replica_of="primary")
@@ -228,7 +233,7 @@ async def test_a_replica_gives_read_only_sessions_unless_asked_otherwise(site: A
             await insert(session, 1)
 
 
-async def test_all_sessions_of_a_database_in_memory_see_the_same_database(site: Any) -> None:
+async def test_all_sessions_of_a_database_in_memory_see_the_same_database(site: Site) -> None:
     site.add("cache", "sqlite:///:memory:", default=True)
     async with migration_context(mode="none"):
         async with get_session() as session:
@@ -240,7 +245,7 @@ async def test_all_sessions_of_a_database_in_memory_see_the_same_database(site: 
 
 
 async def test_a_changing_password_is_read_for_each_new_connection(
-    site: Any, postgres_server: Any, databases: Callable[[int], list[str]]
+    site: Site, postgres_server: EmbeddedServer, databases: Callable[[int], list[str]]
 ) -> None:
     first, second = await anyio.to_thread.run_sync(databases, 2)
     site.lines += [
@@ -261,7 +266,7 @@ async def test_a_changing_password_is_read_for_each_new_connection(
 
 
 async def test_a_connection_that_died_in_the_pool_is_replaced_before_use(
-    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
+    site: Site, postgres_url: str, ask: Callable[..., list[Any]]
 ) -> None:
     site.add("primary", postgres_url, default=True)
     async with migration_context(mode="none"):
@@ -281,7 +286,7 @@ async def test_a_connection_that_died_in_the_pool_is_replaced_before_use(
 
 
 async def test_a_silent_connection_is_replaced_before_use(
-    site: Any, postgres_url: str, postgres_server: Any, monkeypatch: pytest.MonkeyPatch
+    site: Site, postgres_url: str, postgres_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dbwarden.dialects.postgresql.serve import engine as postgres_serving
     from tests.proxy import Proxy
@@ -307,7 +312,7 @@ def backends(ask: Callable[..., list[Any]], url: str) -> list[Any]:
 
 
 def test_nothing_is_left_on_the_server_after_shutdown(
-    site: Any, serve: Any, databases: Callable[[int], list[str]], ask: Callable[..., list[Any]]
+    site: Site, serve: Serve, databases: Callable[[int], list[str]], ask: Callable[..., list[Any]]
 ) -> None:
     urls = databases(3)
     for name, url in zip(("primary", "analytics", "logging"), urls, strict=True):
@@ -321,7 +326,7 @@ def test_nothing_is_left_on_the_server_after_shutdown(
 
 
 async def test_a_cancelled_request_leaves_no_statement_running_on_the_server(
-    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
+    site: Site, postgres_url: str, ask: Callable[..., list[Any]]
 ) -> None:
     site.add("primary", postgres_url, default=True)
     async with migration_context(mode="none"):
@@ -335,7 +340,9 @@ async def test_a_cancelled_request_leaves_no_statement_running_on_the_server(
             assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
 
 
-async def test_cancelled_sessions_give_their_connections_back(site: Any, postgres_url: str) -> None:
+async def test_cancelled_sessions_give_their_connections_back(
+    site: Site, postgres_url: str
+) -> None:
     site.add("primary", postgres_url, default=True, pool_size=2, max_overflow=0, pool_timeout=5)
     async with migration_context(mode="none"):
         for _ in range(5):
@@ -349,7 +356,7 @@ async def test_cancelled_sessions_give_their_connections_back(site: Any, postgre
 
 
 async def test_five_hundred_requests_at_once_over_three_databases(
-    site: Any, running: Any, databases: Callable[[int], list[str]]
+    site: Site, running: Callable[..., Running], databases: Callable[[int], list[str]]
 ) -> None:
     urls = await anyio.to_thread.run_sync(databases, 3)
     for name, url in zip(("primary", "analytics", "logging"), urls, strict=True):
@@ -385,7 +392,7 @@ async def test_five_hundred_requests_at_once_over_three_databases(
 
 
 async def test_a_live_connection_is_kept_after_its_ping(
-    site: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    site: Site, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dbwarden.dialects.postgresql.serve import engine as postgres_serving
 
@@ -401,7 +408,7 @@ async def test_a_live_connection_is_kept_after_its_ping(
 
 
 async def test_a_read_survives_connections_that_died_in_the_pool(
-    site: Any, postgres_url: str, ask: Callable[..., list[Any]]
+    site: Site, postgres_url: str, ask: Callable[..., list[Any]]
 ) -> None:
     site.add("primary", postgres_url, default=True)
     async with migration_context(mode="none"):
@@ -417,7 +424,7 @@ async def test_a_read_survives_connections_that_died_in_the_pool(
         assert await state.engines.read(config) == before
 
 
-async def test_an_exhausted_pool_is_reported(site: Any, postgres_url: str) -> None:
+async def test_an_exhausted_pool_is_reported(site: Site, postgres_url: str) -> None:
     site.add("primary", postgres_url, default=True, pool_size=1, max_overflow=0, pool_timeout=0.2)
     async with migration_context(mode="none"), get_session() as session:
         await session.execute(text("SELECT 1"))
@@ -427,7 +434,7 @@ async def test_an_exhausted_pool_is_reported(site: Any, postgres_url: str) -> No
 
 
 async def test_a_moved_database_gets_a_new_engine_and_open_sessions_keep_the_old_one(
-    three: Any,
+    three: Site,
 ) -> None:
     file = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
     async with migration_context(mode="none"):
@@ -446,7 +453,7 @@ async def test_a_moved_database_gets_a_new_engine_and_open_sessions_keep_the_old
 
 
 async def test_a_new_engine_connects_in_five_flights(
-    site: Any, postgres_url: str, postgres_server: EmbeddedServer
+    site: Site, postgres_url: str, postgres_server: EmbeddedServer
 ) -> None:
     plain = create_async_engine(postgres_url.replace("postgresql:", "postgresql+asyncpg:"))
     async with plain.connect() as connection:

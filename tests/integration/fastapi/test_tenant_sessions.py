@@ -23,12 +23,13 @@ from dbwarden.fastapi import (
 )
 from dbwarden.fastapi.probing import TENANTS_PER_SERVER
 from dbwarden.fastapi.state import serving
+from tests.integration.fastapi.conftest import Serve, Site
 
 WHOSE = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
 
 
 @pytest.fixture
-def tenants(site: Any) -> Any:
+def tenants(site: Site) -> Site:
     """A project with a list of tenants in a file, and one database beside them."""
     site.add("primary", "sqlite:///primary.db", default=True)
     site.lines += [
@@ -92,7 +93,7 @@ def app_of(**options: Any) -> FastAPI:
     return app
 
 
-def test_the_tenant_is_read_from_its_place_in_the_request(tenants: Any, serve: Any) -> None:
+def test_the_tenant_is_read_from_its_place_in_the_request(tenants: Site, serve: Serve) -> None:
     with serve(app_of()) as client:
         assert client.get("/path/acme").json() == "t_acme.db"
         assert client.get("/header", headers={"X-Tenant-Id": "globex"}).json() == "t_globex.db"
@@ -101,7 +102,7 @@ def test_the_tenant_is_read_from_its_place_in_the_request(tenants: Any, serve: A
         assert client.get("/data", params={"tenant_id": "globex"}).json() == "t_globex.db"
 
 
-def test_an_unknown_or_malformed_id_is_404_and_touches_nothing(tenants: Any, serve: Any) -> None:
+def test_an_unknown_or_malformed_id_is_404_and_touches_nothing(tenants: Site, serve: Serve) -> None:
     with serve(app_of()) as client:
         before = sorted(path.name for path in tenants.root.iterdir())
         for tenant_id in ("nobody", "..", "a%2Fb", "acme'--", "x" * 80, "%00"):
@@ -112,7 +113,7 @@ def test_an_unknown_or_malformed_id_is_404_and_touches_nothing(tenants: Any, ser
 
 
 def test_a_new_tenant_is_usable_without_a_restart(
-    tenants: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+    tenants: Site, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dbwarden.config import project
 
@@ -123,7 +124,7 @@ def test_a_new_tenant_is_usable_without_a_restart(
         assert client.get("/path/initech").json() == "t_initech.db"
 
 
-async def test_hundreds_of_tenants_stay_within_the_open_engines(tenants: Any) -> None:
+async def test_hundreds_of_tenants_stay_within_the_open_engines(tenants: Site) -> None:
     names = [f"n{number}" for number in range(200)]
     (tenants.root / "tenants.txt").write_text(" ".join(names))
     app = app_of()
@@ -146,7 +147,7 @@ async def test_hundreds_of_tenants_stay_within_the_open_engines(tenants: Any) ->
         assert all(each.users == 0 for each in state.engines.open.values())
 
 
-async def test_an_engine_in_use_is_never_closed_to_make_room(tenants: Any) -> None:
+async def test_an_engine_in_use_is_never_closed_to_make_room(tenants: Site) -> None:
     tenants.lines = [
         line.replace("tenants=everybody)", "tenants=everybody, pool_timeout=0.2)")
         for line in tenants.lines
@@ -162,7 +163,7 @@ async def test_an_engine_in_use_is_never_closed_to_make_room(tenants: Any) -> No
             assert await whose(session) == "t_globex.db"
 
 
-def test_health_sums_tenants_up_and_lists_them_on_request(tenants: Any, serve: Any) -> None:
+def test_health_sums_tenants_up_and_lists_them_on_request(tenants: Site, serve: Serve) -> None:
     with serve(app_of()) as client:
         answer = client.get("/health").json()
         assert [each["database"] for each in answer["databases"]] == ["primary"]
@@ -185,7 +186,7 @@ def test_health_sums_tenants_up_and_lists_them_on_request(tenants: Any, serve: A
 
 
 async def test_health_reads_the_served_tenants_and_a_sample_of_others(
-    tenants: Any,
+    tenants: Site,
 ) -> None:
     names = [f"n{number:02d}" for number in range(60)]
     (tenants.root / "tenants.txt").write_text(" ".join(names))
@@ -206,7 +207,7 @@ async def test_health_reads_the_served_tenants_and_a_sample_of_others(
         assert not [name for name, _ in state.engines.open if name not in {"primary", "tenant_n59"}]
 
 
-def test_tenants_are_listed_a_page_at_a_time(tenants: Any, serve: Any) -> None:
+def test_tenants_are_listed_a_page_at_a_time(tenants: Site, serve: Serve) -> None:
     ids = [f"n{number:02d}" for number in range(25)]
     (tenants.root / "tenants.txt").write_text(" ".join(reversed(ids)))
     for name in ids:
@@ -230,7 +231,7 @@ def test_tenants_are_listed_a_page_at_a_time(tenants: Any, serve: Any) -> None:
             assert answer.status_code == 422, wrong
 
 
-def test_only_authorized_requests_list_tenants(tenants: Any, serve: Any) -> None:
+def test_only_authorized_requests_list_tenants(tenants: Site, serve: Serve) -> None:
     def authorize(request: Request) -> bool:
         return request.headers.get("X-Token") == "sesame"
 
@@ -245,14 +246,14 @@ def test_only_authorized_requests_list_tenants(tenants: Any, serve: Any) -> None
         assert len(answer.json()["databases"]) == 3
 
 
-async def test_a_start_that_checks_tenants_opens_no_pools_for_them(tenants: Any) -> None:
+async def test_a_start_that_checks_tenants_opens_no_pools_for_them(tenants: Site) -> None:
     async with migration_context(mode="check", all_databases=True):
         state = await serving()
         assert set(state.probes.last) == {"primary", "tenant_acme", "tenant_globex"}
         assert [name for name, _ in state.engines.open] == ["primary"]
 
 
-async def test_a_list_of_tenants_leaves_connections_to_others(site: Any) -> None:
+async def test_a_list_of_tenants_leaves_connections_to_others(site: Site) -> None:
     names = [f"t{number:02d}" for number in range(34)]
     async with embedded_server(settings={"max_connections": "30"}, tcp=True) as server:
         for name in names:
@@ -278,7 +279,7 @@ async def test_a_list_of_tenants_leaves_connections_to_others(site: Any) -> None
             assert [name for name, _ in state.engines.open] == ["primary"]
 
 
-async def test_a_page_ends_at_its_time_limit(site: Any) -> None:
+async def test_a_page_ends_at_its_time_limit(site: Site) -> None:
     names = [f"t{number:02d}" for number in range(60)]
     with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
         url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/{{tenant_id}}?sslmode=disable"
@@ -306,7 +307,7 @@ async def test_a_page_ends_at_its_time_limit(site: Any) -> None:
             assert page["next"] == asked[-1]
 
 
-def test_a_failing_tenant_list_degrades_health(tenants: Any, serve: Any) -> None:
+def test_a_failing_tenant_list_degrades_health(tenants: Site, serve: Serve) -> None:
     (tenants.root / "tenants.txt").unlink()
     with serve(app_of()) as client:
         answer = client.get("/health").json()

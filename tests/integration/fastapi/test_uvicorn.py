@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbwarden.fastapi import DBWardenHealthRouter, get_session, migration_context
 from dbwarden.fastapi.state import serving
+from tests.integration.fastapi.conftest import Running, Site
 
 Ask = Callable[..., list[Any]]
 
@@ -47,7 +48,7 @@ async def who(session: Annotated[AsyncSession, Depends(get_session())]):
 
 
 @pytest.fixture
-def project(site: Any, databases: Callable[[int], list[str]]) -> Any:
+def project(site: Site, databases: Callable[[int], list[str]]) -> Site:
     """An application on a PostgreSQL database that is still to be migrated."""
     (site.url,) = databases(1)
     site.add("primary", site.url, default=True, migration_lock_timeout=60.0)
@@ -96,7 +97,7 @@ def who(address: str) -> dict[str, Any] | None:
     return found
 
 
-def test_four_workers_migrate_once_serve_and_release_everything(project: Any, ask: Ask) -> None:
+def test_four_workers_migrate_once_serve_and_release_everything(project: Site, ask: Ask) -> None:
     with uvicorn(project.root, "--workers", "4") as address:
         workers: set[int] = set()
         for _ in range(2000):
@@ -113,7 +114,7 @@ def test_four_workers_migrate_once_serve_and_release_everything(project: Any, as
 
 
 def test_a_changed_file_reloads_and_the_old_connections_are_given_back(
-    project: Any, ask: Ask
+    project: Site, ask: Ask
 ) -> None:
     with uvicorn(project.root, "--reload") as address:
         before = None
@@ -165,7 +166,7 @@ def leaving_app(sql: str) -> FastAPI:
 
 
 def test_a_client_that_leaves_ends_its_statement_and_gives_the_connection_back(
-    project: Any, running: Any, ask: Ask
+    project: Site, running: Callable[..., Running], ask: Ask
 ) -> None:
     sleeping = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND query LIKE '%pg_sleep(60)%'"
     name = project.url.rpartition("/")[2]
@@ -193,7 +194,7 @@ def test_a_client_that_leaves_ends_its_statement_and_gives_the_connection_back(
 @pytest.mark.parametrize("mode", ["check", "migrate"])
 @pytest.mark.parametrize("server", [["-m", "uvicorn", "site_main:app"], ["-m", "fastapi", "run"]])
 def test_a_failed_start_is_reported_once_with_the_failure_first(
-    site: Any, server: list[str], mode: str
+    site: Site, server: list[str], mode: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/x?sslmode=disable"
@@ -228,7 +229,7 @@ async def users(session: Annotated[AsyncSession, Depends(get_session())]):
 """
 
 
-def test_a_database_that_is_down_is_503_and_one_line_in_the_log(site: Any) -> None:
+def test_a_database_that_is_down_is_503_and_one_line_in_the_log(site: Site) -> None:
     site.add("primary", "postgresql://ada:hunter2@127.0.0.1:1/x", default=True)
     (site.root / "site_main.py").write_text(DOWN)
     log: list[str] = []
@@ -246,7 +247,7 @@ def test_a_database_that_is_down_is_503_and_one_line_in_the_log(site: Any) -> No
 FAILS = APP.replace("        yield", "        raise RuntimeError('no cache')\n        yield")
 
 
-def test_an_application_that_fails_later_closes_its_databases(project: Any, ask: Ask) -> None:
+def test_an_application_that_fails_later_closes_its_databases(project: Site, ask: Ask) -> None:
     (project.root / "site_main.py").write_text(FAILS)
     command = [sys.executable, "-m", "uvicorn", "site_main:app", "--port", "0"]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)

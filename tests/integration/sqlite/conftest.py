@@ -157,6 +157,20 @@ class Project:
         return sorted(each.name for each in self.root.iterdir() if each.is_file())
 
 
+async def live_rows(connection: Connection) -> tuple[LedgerRow, ...]:
+    """Return the live rows of a database that has a history."""
+    rows = (await connection.read()).rows
+    assert rows is not None
+    return rows
+
+
+async def holder_of(connection: Connection) -> LockHolder:
+    """Return the holder of the lock, which must be held."""
+    holder = (await connection.read()).holder
+    assert holder is not None
+    return holder
+
+
 async def run(connection: Connection, works: Sequence[PendingMigration]) -> list[str]:
     """Run *works*; returns the keys of those that were reported as done."""
     reported: list[str] = []

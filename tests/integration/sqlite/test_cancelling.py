@@ -10,12 +10,14 @@ import anyio.to_thread
 import pytest
 
 from dbwarden.dialects.sqlite.migrate import threads
+from dbwarden.dialects.sqlite.migrate.connection import SQLiteConnection
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import StatementFailed
 from dbwarden.migration_history import State
+from tests.integration.sqlite.conftest import Project, live_rows
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "
@@ -27,7 +29,7 @@ FILL = (
 )
 
 
-async def free(project: Any) -> None:
+async def free(project: Project) -> None:
     """Another migrator and the application can work at once."""
     async with project.connect(migration_lock_timeout=0.0) as connection, connection.lock():
         pass
@@ -36,7 +38,7 @@ async def free(project: Any) -> None:
         app.execute("ROLLBACK")
 
 
-async def cancelled_at(project: Any, holder_at_work: Any, works: Any, runner: Any) -> None:
+async def cancelled_at(project: Project, holder_at_work: Any, works: Any, runner: Any) -> None:
     """Run *works* in a task, and cancel it when a statement is on its way."""
 
     async def migrate() -> None:
@@ -53,7 +55,7 @@ async def cancelled_at(project: Any, holder_at_work: Any, works: Any, runner: An
 @pytest.mark.parametrize("statement", [SLOW, FILL])
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
 async def test_a_cancelled_transaction_is_rolled_back_and_everything_is_free(
-    project: Any,
+    project: Project,
     holder_at_work: Any,
     runner: Any,
     busy_threads: Any,
@@ -72,7 +74,7 @@ async def test_a_cancelled_transaction_is_rolled_back_and_everything_is_free(
     assert project.beside() == ["app.db"]
 
 
-async def test_a_cancelled_connection_goes_on_working(project: Any, runner: Any) -> None:
+async def test_a_cancelled_connection_goes_on_working(project: Project, runner: Any) -> None:
     project.write("0001", SLOW)
     project.write("0002", "CREATE TABLE t (a);")
     async with project.locked() as connection:
@@ -80,11 +82,11 @@ async def test_a_cancelled_connection_goes_on_working(project: Any, runner: Any)
             await runner(connection, project.works("0001"))
         assert scope.cancelled_caught
         assert await runner(connection, project.works("0002")) == ["0002"]
-        assert [row.key for row in (await connection.read()).rows] == ["0002"]
+        assert [row.key for row in await live_rows(connection)] == ["0002"]
 
 
 async def test_a_cancelled_statement_outside_a_transaction_can_be_run_again(
-    project: Any, runner: Any, lock_file_says: Any
+    project: Project, runner: Any, lock_file_says: Any
 ) -> None:
     project.query("CREATE TABLE big AS SELECT randomblob(1000) AS a FROM ("
                   "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r LIMIT 60000)"
@@ -108,7 +110,7 @@ async def test_a_cancelled_statement_outside_a_transaction_can_be_run_again(
 
 
 async def test_waiting_for_a_writing_application_can_be_cancelled(
-    project: Any, runner: Any, busy_threads: Any
+    project: Project, runner: Any, busy_threads: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
@@ -122,7 +124,7 @@ async def test_waiting_for_a_writing_application_can_be_cancelled(
     await free(project)
 
 
-async def test_waiting_for_the_migration_lock_can_be_cancelled(project: Any) -> None:
+async def test_waiting_for_the_migration_lock_can_be_cancelled(project: Project) -> None:
     async with (
         project.connect() as holder,
         holder.lock(),
@@ -137,7 +139,7 @@ async def test_waiting_for_the_migration_lock_can_be_cancelled(project: Any) -> 
 
 @pytest.mark.parametrize("turns", range(60))
 async def test_a_cancel_at_any_turn_of_the_event_loop_leaves_all_or_nothing(
-    project: Any, runner: Any, busy_threads: Any, turns: int
+    project: Project, runner: Any, busy_threads: Any, turns: int
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     project.write("0002", "INSERT INTO t VALUES (1);\nVACUUM;\nINSERT INTO t VALUES (2);")
@@ -166,7 +168,9 @@ async def test_a_cancel_at_any_turn_of_the_event_loop_leaves_all_or_nothing(
     assert project.beside() == ["app.db"]
 
 
-async def test_a_cancel_from_outside_is_not_taken_for_a_failure(project: Any, runner: Any) -> None:
+async def test_a_cancel_from_outside_is_not_taken_for_a_failure(
+    project: Project, runner: Any
+) -> None:
     project.write("0001", SLOW)
     with anyio.move_on_after(0.2) as scope:
         try:
@@ -176,7 +180,7 @@ async def test_a_cancel_from_outside_is_not_taken_for_a_failure(project: Any, ru
     assert scope.cancelled_caught
 
 
-async def test_an_unused_database_is_closed(project: Any) -> None:
+async def test_an_unused_database_is_closed(project: Project) -> None:
     session = Session(
         project.config,
         target_of(await project.config.resolve_url()),
@@ -262,9 +266,10 @@ async def test_a_call_that_ends_in_its_grace_is_waited_for() -> None:
     assert obedient.events == ["called", "halted", "ended"]
 
 
-async def test_resources_of_a_stuck_call_are_kept_until_it_ends(project: Any) -> None:
+async def test_resources_of_a_stuck_call_are_kept_until_it_ends(project: Project) -> None:
     """While it may still write, no other migrator may come in."""
     async with project.connect() as connection, connection.lock():
+        assert isinstance(connection, SQLiteConnection)
         session = connection._session
         session.abandon()
     async with project.connect() as other:
@@ -274,6 +279,6 @@ async def test_resources_of_a_stuck_call_are_kept_until_it_ends(project: Any) ->
     await free(project)
 
 
-async def test_each_event_loop_has_its_own_threads(project: Any) -> None:
+async def test_each_event_loop_has_its_own_threads(project: Project) -> None:
     assert threads.limiter() is threads.limiter()
     assert threads.limiter().total_tokens == threads.THREADS

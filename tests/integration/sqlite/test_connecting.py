@@ -19,6 +19,7 @@ from dbwarden.errors import (
     LockTimeout,
     ReadOnlyDatabase,
 )
+from tests.integration.sqlite.conftest import Project
 
 
 def python(code: str, *arguments: Any) -> subprocess.CompletedProcess[str]:
@@ -41,14 +42,14 @@ def filled(path: Path, journal_mode: str = "delete", rows: int = 10) -> None:
     connection.close()
 
 
-async def test_a_writing_connection_creates_the_file(project: Any) -> None:
+async def test_a_writing_connection_creates_the_file(project: Project) -> None:
     async with project.connect() as connection:
         assert (await connection.read()).rows is None
     assert project.file.exists()
 
 
 async def test_reading_a_missing_database_does_not_create_it(
-    project: Any,
+    project: Project,
 ) -> None:
     async with project.connect(read_only=True) as connection:
         reading = await connection.read()
@@ -57,7 +58,7 @@ async def test_reading_a_missing_database_does_not_create_it(
     assert project.beside() == []
 
 
-async def test_a_read_sees_a_database_that_was_created_in_the_meantime(project: Any) -> None:
+async def test_a_read_sees_a_database_that_was_created_in_the_meantime(project: Project) -> None:
     async with project.connect(read_only=True) as connection:
         assert (await connection.read()).rows is None
         async with project.connect() as writer, writer.lock():
@@ -67,7 +68,7 @@ async def test_a_read_sees_a_database_that_was_created_in_the_meantime(project: 
 
 @pytest.mark.parametrize("read_only", [True, False])
 async def test_a_missing_folder_is_named_with_the_command_that_makes_it(
-    project: Any, read_only: bool
+    project: Project, read_only: bool
 ) -> None:
     project.url = "sqlite:///data/app.db"
     with pytest.raises(DatabaseMissing, match=r"the folder .*data of the database") as caught:
@@ -77,21 +78,21 @@ async def test_a_missing_folder_is_named_with_the_command_that_makes_it(
     assert not (project.root / "data").exists()
 
 
-async def test_a_folder_in_place_of_the_file_is_reported(project: Any) -> None:
+async def test_a_folder_in_place_of_the_file_is_reported(project: Project) -> None:
     project.file.mkdir()
     with pytest.raises(ConnectError, match="is a folder, not an SQLite database"):
         async with project.connect():
             pass
 
 
-async def test_a_pipe_in_place_of_the_file_is_refused_immediately(project: Any) -> None:
+async def test_a_pipe_in_place_of_the_file_is_refused_immediately(project: Project) -> None:
     os.mkfifo(project.file)
     with pytest.raises(ConnectError, match="no regular file"):
         async with project.connect():
             pass
 
 
-async def test_a_path_through_a_file_is_refused(project: Any) -> None:
+async def test_a_path_through_a_file_is_refused(project: Project) -> None:
     project.file.write_text("")
     project.url = "sqlite:///app.db/app.db"
     with pytest.raises(AccessDenied, match="Not a directory"):
@@ -100,7 +101,7 @@ async def test_a_path_through_a_file_is_refused(project: Any) -> None:
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-async def test_a_file_of_another_kind_is_no_database(project: Any, read_only: bool) -> None:
+async def test_a_file_of_another_kind_is_no_database(project: Project, read_only: bool) -> None:
     project.file.write_text("Dear diary, " * 100)
     with pytest.raises(
         ConnectError, match="is not an SQLite database, or it is encrypted"
@@ -111,7 +112,7 @@ async def test_a_file_of_another_kind_is_no_database(project: Any, read_only: bo
     assert project.file.read_text().startswith("Dear diary")
 
 
-async def test_a_damaged_database_is_called_damaged(project: Any) -> None:
+async def test_a_damaged_database_is_called_damaged(project: Project) -> None:
     filled(project.file, rows=2000)
     content = project.file.read_bytes()
     project.file.write_bytes(content[:100] + b"\xff" * 3000 + content[3100:])
@@ -191,7 +192,7 @@ def test_a_read_only_file_is_read_and_reported_as_read_only(open_folder: Path) -
     assert told[1].startswith("AccessDenied this user may not create the lock file")
 
 
-async def test_sqlite_itself_refuses_writes_on_a_read_only_connection(project: Any) -> None:
+async def test_sqlite_itself_refuses_writes_on_a_read_only_connection(project: Project) -> None:
     filled(project.file)
     async with project.connect(read_only=True) as connection:
         with pytest.raises(ReadOnlyDatabase, match="is read-only"):
@@ -199,7 +200,7 @@ async def test_sqlite_itself_refuses_writes_on_a_read_only_connection(project: A
     assert project.tables() == ["t"]
 
 
-async def test_sqlite_itself_refuses_writes_in_a_read_only_memory(project: Any) -> None:
+async def test_sqlite_itself_refuses_writes_in_a_read_only_memory(project: Project) -> None:
     project.url = "sqlite:///:memory:"
     async with project.connect(read_only=True) as connection:
         with pytest.raises(ReadOnlyDatabase):
@@ -207,7 +208,7 @@ async def test_sqlite_itself_refuses_writes_in_a_read_only_memory(project: Any) 
         assert (await connection.read()).rows is None
 
 
-async def test_a_read_only_url_is_respected(project: Any) -> None:
+async def test_a_read_only_url_is_respected(project: Project) -> None:
     filled(project.file)
     project.url = "sqlite:///file:app.db?mode=ro&uri=true"
     async with project.connect() as connection:
@@ -216,7 +217,7 @@ async def test_a_read_only_url_is_respected(project: Any) -> None:
             await connection.create_ledger()
 
 
-async def test_a_url_with_mode_rw_does_not_create_the_file(project: Any) -> None:
+async def test_a_url_with_mode_rw_does_not_create_the_file(project: Project) -> None:
     project.url = "sqlite:///file:app.db?mode=rw&uri=true"
     with pytest.raises(DatabaseMissing):
         async with project.connect():
@@ -225,7 +226,9 @@ async def test_a_url_with_mode_rw_does_not_create_the_file(project: Any) -> None
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "truncate", "persist", "memory", "wal"])
-async def test_reading_leaves_no_file_and_changes_no_byte(project: Any, journal_mode: str) -> None:
+async def test_reading_leaves_no_file_and_changes_no_byte(
+    project: Project, journal_mode: str
+) -> None:
     filled(project.file, journal_mode)
     before, bytes_before = project.beside(), project.file.read_bytes()
     async with project.connect(read_only=True) as connection:
@@ -239,7 +242,7 @@ async def test_reading_leaves_no_file_and_changes_no_byte(project: Any, journal_
     assert project.file.read_bytes() == bytes_before
 
 
-async def test_reading_an_empty_file_leaves_it_empty(project: Any) -> None:
+async def test_reading_an_empty_file_leaves_it_empty(project: Project) -> None:
     project.file.touch()
     async with project.connect(read_only=True) as connection:
         assert (await connection.read()).rows is None
@@ -247,7 +250,7 @@ async def test_reading_an_empty_file_leaves_it_empty(project: Any) -> None:
     assert project.file.stat().st_size == 0
 
 
-async def test_a_read_sees_rows_of_the_wal(project: Any) -> None:
+async def test_a_read_sees_rows_of_the_wal(project: Project) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
         app.execute("PRAGMA journal_mode = wal")
@@ -257,7 +260,7 @@ async def test_a_read_sees_rows_of_the_wal(project: Any) -> None:
         assert [row.key for row in await project.rows()] == ["0001"]
 
 
-async def test_a_second_read_sees_rows_written_since_the_first(project: Any) -> None:
+async def test_a_second_read_sees_rows_written_since_the_first(project: Project) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     filled(project.file, "wal")
     async with project.connect(read_only=True) as connection:
@@ -273,7 +276,7 @@ async def test_a_second_read_sees_rows_written_since_the_first(project: Any) -> 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
 async def test_reading_keeps_the_locks_of_the_applications_connections(
-    project: Any, journal_mode: str
+    project: Project, journal_mode: str
 ) -> None:
     """POSIX locks belong to the process: closing any descriptor of the file frees them."""
     filled(project.file, journal_mode)
@@ -292,7 +295,7 @@ async def test_reading_keeps_the_locks_of_the_applications_connections(
 
 
 async def test_a_transaction_of_a_killed_process_is_named_and_rolled_back_by_the_next_writer(
-    project: Any,
+    project: Project,
 ) -> None:
     filled(project.file, rows=100)
     code = """
@@ -317,7 +320,7 @@ async def test_a_transaction_of_a_killed_process_is_named_and_rolled_back_by_the
 
 
 async def test_a_locked_database_can_be_opened_and_a_read_waits_for_lock_timeout(
-    project: Any,
+    project: Project,
 ) -> None:
     filled(project.file)
     with project.application() as app:
@@ -330,7 +333,7 @@ async def test_a_locked_database_can_be_opened_and_a_read_waits_for_lock_timeout
             assert (await connection.read()).rows is None
 
 
-async def test_each_connection_to_memory_is_its_own_database(project: Any, runner: Any) -> None:
+async def test_each_connection_to_memory_is_its_own_database(project: Project, runner: Any) -> None:
     project.url = "sqlite:///:memory:"
     project.write("0001", "CREATE TABLE t (a);")
     async with project.locked() as connection:
@@ -343,7 +346,7 @@ async def test_each_connection_to_memory_is_its_own_database(project: Any, runne
     assert project.beside() == []
 
 
-async def test_a_named_memory_is_shared_within_the_process(project: Any) -> None:
+async def test_a_named_memory_is_shared_within_the_process(project: Project) -> None:
     project.url = "sqlite:///file:shared_by_test?mode=memory&cache=shared&uri=true"
     project.write("0001", "CREATE TABLE t (a);")
     async with project.connect() as kept:
@@ -352,27 +355,27 @@ async def test_a_named_memory_is_shared_within_the_process(project: Any) -> None
         assert [row.key for row in await project.rows()] == ["0001"]
 
 
-async def test_a_memory_that_sqlite_does_not_know_is_refused(project: Any) -> None:
+async def test_a_memory_that_sqlite_does_not_know_is_refused(project: Project) -> None:
     project.url = "sqlite:///file:x?mode=memory&vfs=nowhere&uri=true"
     with pytest.raises(ConnectError, match="the database in memory cannot be opened: no such vfs"):
         async with project.connect():
             pass
 
 
-async def test_names_with_odd_characters_are_opened_unchanged(project: Any) -> None:
+async def test_names_with_odd_characters_are_opened_unchanged(project: Project) -> None:
     project.url = "sqlite:///a%3Fb%23c%25d e.db"
     async with project.connect():
         pass
     assert project.beside() == ["a?b#c%d e.db"]
 
 
-async def test_a_namespace_for_the_ledger_is_refused(project: Any) -> None:
+async def test_a_namespace_for_the_ledger_is_refused(project: Project) -> None:
     with pytest.raises(ConfigurationError, match="SQLite has no namespaces"):
         async with project.connect(ledger_schema="ops"):
             pass
 
 
-async def test_unresponsive_storage_times_out_after_connect_timeout(project: Any) -> None:
+async def test_unresponsive_storage_times_out_after_connect_timeout(project: Project) -> None:
     with pytest.raises(ConnectError, match=r"could not be opened within 0 s \(connect_timeout\)"):
         async with project.connect(connect_timeout=0.0):
             pass

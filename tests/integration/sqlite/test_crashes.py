@@ -13,6 +13,7 @@ import pytest
 
 from dbwarden.errors import AccessDenied, ConnectError, ConnectionLost, StatementFailed
 from dbwarden.migration_history import State
+from tests.integration.sqlite.conftest import Project, live_rows
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "
@@ -27,7 +28,7 @@ async def finished(other_process: Any) -> str:
 
 
 async def test_a_kill_in_a_transaction_leaves_nothing(
-    project: Any, other_process: Any, lock_file_says: Any
+    project: Project, other_process: Any, lock_file_says: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);\nINSERT INTO t VALUES (1);")
     path = project.write("0002", f"CREATE TABLE u (a);\nINSERT INTO t VALUES (2);\n{ENDLESS}")
@@ -44,7 +45,7 @@ async def test_a_kill_in_a_transaction_leaves_nothing(
 
 
 async def test_a_kill_outside_a_transaction_is_detected_and_resumed(
-    project: Any, other_process: Any, lock_file_says: Any
+    project: Project, other_process: Any, lock_file_says: Any
 ) -> None:
     project.query(
         "CREATE TABLE big AS SELECT randomblob(1000) AS a FROM (WITH RECURSIVE r(i) AS "
@@ -57,7 +58,7 @@ async def test_a_kill_outside_a_transaction_is_detected_and_resumed(
     await lock_file_says('"VACUUM"')
     process.kill()
     async with project.connect() as connection:  # takes back what the kill left
-        (row,) = (await connection.read()).rows
+        (row,) = await live_rows(connection)
     assert row.state is State.UPGRADING
     assert (row.step, row.running) in [(1, "VACUUM"), (2, None)]
     assert await finished(other_process) == "0001"
@@ -67,7 +68,7 @@ async def test_a_kill_outside_a_transaction_is_detected_and_resumed(
 
 
 async def test_a_marked_statement_that_was_killed_runs_exactly_once(
-    project: Any, other_process: Any, lock_file_says: Any
+    project: Project, other_process: Any, lock_file_says: Any
 ) -> None:
     """What SQLite could run in a transaction gets one, together with its journal row."""
     path = project.write(
@@ -84,7 +85,7 @@ async def test_a_marked_statement_that_was_killed_runs_exactly_once(
 
 
 async def test_a_rollback_that_was_killed_is_finished_by_the_next_one(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     """The state that a kill within VACUUM leaves, written down by hand."""
     project.write(
@@ -94,7 +95,7 @@ async def test_a_rollback_that_was_killed_is_finished_by_the_next_one(
     project.query("DROP TABLE u")
     project.query("UPDATE dbwarden_ledger SET state = 'rolling_back', step = 1, running = 'VACUUM'")
     async with project.locked() as connection:
-        (row,) = (await connection.read()).rows
+        (row,) = await live_rows(connection)
         work = project.work(project.files[0], "rollback", done=1, interrupted=True, row=row)
         assert await runner(connection, [work]) == ["0001"]
     (row,) = await project.rows()
@@ -105,7 +106,7 @@ async def test_a_rollback_that_was_killed_is_finished_by_the_next_one(
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
 @pytest.mark.parametrize("seed", range(9))
 async def test_a_kill_at_any_moment_leads_to_the_same_end(
-    project: Any, other_process: Any, journal_mode: str, seed: int
+    project: Project, other_process: Any, journal_mode: str, seed: int
 ) -> None:
     project.query(f"PRAGMA journal_mode = {journal_mode}")
     project.write("0001", "CREATE TABLE ran (version INT, step INT);")
@@ -145,7 +146,7 @@ async def test_a_kill_at_any_moment_leads_to_the_same_end(
 
 
 async def test_a_database_at_its_size_limit_is_reported_and_works_afterwards(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     project.write(
         "0001",
@@ -169,7 +170,7 @@ async def test_a_database_at_its_size_limit_is_reported_and_works_afterwards(
 
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
 def test_a_file_that_may_not_grow_is_reported_and_nothing_is_applied(
-    project: Any, journal_mode: str
+    project: Project, journal_mode: str
 ) -> None:
     project.query(f"PRAGMA journal_mode = {journal_mode}")
     project.write("0001", "CREATE TABLE kept (a);")
@@ -187,7 +188,7 @@ def test_a_file_that_may_not_grow_is_reported_and_nothing_is_applied(
 
 
 def test_a_full_disk_is_reported_and_the_database_works_afterwards(
-    project: Any, small_disk: Path
+    project: Project, small_disk: Path
 ) -> None:
     project.root = small_disk
     project.write("0001", "CREATE TABLE kept (a);\nINSERT INTO kept VALUES (1);")
@@ -225,7 +226,7 @@ def small_disk(tmp_path: Path) -> Any:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def migrated(project: Any, limit: int | None = None) -> str:
+def migrated(project: Project, limit: int | None = None) -> str:
     """What a migrate of another process says; its files may not grow beyond *limit* bytes."""
 
     def limited() -> None:
@@ -245,7 +246,7 @@ def migrated(project: Any, limit: int | None = None) -> str:
 # -- the file ---------------------------------------------------------------------------------
 
 
-async def test_a_file_that_was_moved_away_is_not_written(project: Any, runner: Any) -> None:
+async def test_a_file_that_was_moved_away_is_not_written(project: Project, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     project.write("0002", "CREATE TABLE u (a);")
     async with project.locked() as connection:
@@ -259,7 +260,7 @@ async def test_a_file_that_was_moved_away_is_not_written(project: Any, runner: A
     moved.close()
 
 
-async def test_a_lost_page_is_called_damage_and_not_the_statements_fault(project: Any) -> None:
+async def test_a_lost_page_is_called_damage_and_not_the_statements_fault(project: Project) -> None:
     project.query("CREATE TABLE t AS SELECT randomblob(3000) AS a FROM json_each('[1,2,3,4,5]')")
     content = project.file.read_bytes()
     project.file.write_bytes(content[:4096] + b"\xff" * 4096 + content[8192:])
@@ -271,7 +272,7 @@ async def test_a_lost_page_is_called_damage_and_not_the_statements_fault(project
     assert str(caught.value.location).endswith(":2:1")
 
 
-async def test_a_journal_that_cannot_be_created_is_named(project: Any) -> None:
+async def test_a_journal_that_cannot_be_created_is_named(project: Project) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     async with project.connect() as connection, connection.lock():
         (project.root / "app.db-journal").mkdir()
@@ -280,7 +281,7 @@ async def test_a_journal_that_cannot_be_created_is_named(project: Any) -> None:
         (project.root / "app.db-journal").rmdir()
 
 
-async def test_an_unreachable_lock_file_is_named(project: Any) -> None:
+async def test_an_unreachable_lock_file_is_named(project: Project) -> None:
     project.lock_file.mkdir()
     async with project.connect() as connection:
         with pytest.raises(ConnectError, match=r"the lock file .*app\.db\.dbwarden-lock cannot"):

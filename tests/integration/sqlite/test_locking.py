@@ -26,6 +26,7 @@ from dbwarden.errors import (
     StatementFailed,
 )
 from dbwarden.migration_history import LockHolder
+from tests.integration.sqlite.conftest import Project, holder_of
 
 SLOW = (
     "SELECT count(*) FROM (WITH RECURSIVE r(i) AS "
@@ -34,7 +35,7 @@ SLOW = (
 
 
 async def test_two_connections_exclude_each_other_and_the_one_that_waits_gets_it(
-    project: Any, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
     refused = threading.Event()
@@ -63,7 +64,9 @@ async def test_two_connections_exclude_each_other_and_the_one_that_waits_gets_it
     assert order == ["first lets go", "second has it"]
 
 
-async def test_a_migrator_that_gives_up_names_the_holder(project: Any, other_process: Any) -> None:
+async def test_a_migrator_that_gives_up_names_the_holder(
+    project: Project, other_process: Any
+) -> None:
     holder = other_process("hold")
     assert await holder.line() == "locked"
     async with project.connect(migration_lock_timeout=0.05) as connection:
@@ -77,7 +80,7 @@ async def test_a_migrator_that_gives_up_names_the_holder(project: Any, other_pro
 
 
 async def test_a_read_names_the_holder_and_never_the_reader(
-    project: Any, other_process: Any
+    project: Project, other_process: Any
 ) -> None:
     before = datetime.now(UTC)
     async with project.connect() as connection:
@@ -86,14 +89,15 @@ async def test_a_read_names_the_holder_and_never_the_reader(
         assert (await connection.read()).holder is None
         holder = other_process("hold")
         await holder.line()
-        found = (await connection.read()).holder
+        found = await holder_of(connection)
     assert (found.pid, found.application) == (holder.popen.pid, "migrator.py")
     assert (found.host, found.statement) == (socket.gethostname(), None)
+    assert found.since is not None
     assert before <= found.since <= datetime.now(UTC)
 
 
 async def test_a_read_reports_the_statement_of_the_holder(
-    project: Any, other_process: Any, holder_at_work: Any
+    project: Project, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", SLOW)
     other_process("migrate")
@@ -103,7 +107,7 @@ async def test_a_read_reports_the_statement_of_the_holder(
 
 
 async def test_a_killed_holder_holds_nothing_and_its_file_is_harmless(
-    project: Any, other_process: Any
+    project: Project, other_process: Any
 ) -> None:
     holder = other_process("hold")
     await holder.line()
@@ -117,7 +121,7 @@ async def test_a_killed_holder_holds_nothing_and_its_file_is_harmless(
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"pid": 1}', "[]", "\x00"])
-async def test_any_leftover_is_harmless(project: Any, content: str) -> None:
+async def test_any_leftover_is_harmless(project: Project, content: str) -> None:
     project.lock_file.write_text(content)
     async with project.connect() as connection:
         assert (await connection.read()).holder is None
@@ -126,7 +130,7 @@ async def test_any_leftover_is_harmless(project: Any, content: str) -> None:
     assert not project.lock_file.exists()
 
 
-async def test_the_holder_of_an_empty_lock_file_is_unknown(project: Any) -> None:
+async def test_the_holder_of_an_empty_lock_file_is_unknown(project: Project) -> None:
     async with project.connect() as connection, connection.lock(), project.connect() as other:
         os.truncate(project.lock_file, 0)
         assert (await other.read()).holder == LockHolder(pid=None)
@@ -135,7 +139,7 @@ async def test_the_holder_of_an_empty_lock_file_is_unknown(project: Any) -> None
                 pass
 
 
-async def test_nothing_is_left_behind_and_the_lock_can_be_taken_again(project: Any) -> None:
+async def test_nothing_is_left_behind_and_the_lock_can_be_taken_again(project: Project) -> None:
     async with project.connect() as connection:
         for _ in range(3):
             async with connection.lock():
@@ -143,14 +147,14 @@ async def test_nothing_is_left_behind_and_the_lock_can_be_taken_again(project: A
             assert not project.lock_file.exists()
 
 
-async def test_an_error_under_the_lock_releases_it(project: Any) -> None:
+async def test_an_error_under_the_lock_releases_it(project: Project) -> None:
     project.write("0001", "SELECT nonsense;")
     with pytest.raises(StatementFailed):
         await project.upgrade()
     assert not project.lock_file.exists()
 
 
-async def test_a_link_to_the_database_leads_to_the_same_lock(project: Any) -> None:
+async def test_a_link_to_the_database_leads_to_the_same_lock(project: Project) -> None:
     project.file.touch()
     (project.root / "elsewhere").mkdir()
     (project.root / "elsewhere" / "link.db").symlink_to(project.file)
@@ -163,7 +167,7 @@ async def test_a_link_to_the_database_leads_to_the_same_lock(project: Any) -> No
 
 
 @pytest.mark.parametrize("make", [os.symlink, os.link], ids=["symbolic", "hard"])
-async def test_a_lock_file_that_is_a_link_is_not_written(project: Any, make: Any) -> None:
+async def test_a_lock_file_that_is_a_link_is_not_written(project: Project, make: Any) -> None:
     precious = project.root / "precious"
     precious.write_text("of somebody else")
     make(precious, f"{project.file}.dbwarden-lock")
@@ -174,7 +178,7 @@ async def test_a_lock_file_that_is_a_link_is_not_written(project: Any, make: Any
     assert "then remove it" in str(caught.value.next_step)
 
 
-async def test_a_database_is_not_created_through_a_link(project: Any) -> None:
+async def test_a_database_is_not_created_through_a_link(project: Project) -> None:
     project.file.symlink_to(project.root / "elsewhere.db")
     for operation in (dbwarden.migrate, dbwarden.create_database):
         with pytest.raises(DatabaseMissing, match=r"elsewhere\.db, which does not exist"):
@@ -183,7 +187,7 @@ async def test_a_database_is_not_created_through_a_link(project: Any) -> None:
 
 
 @pytest.mark.parametrize("end", ["-journal", "-wal", "-shm"])
-async def test_files_next_to_a_sqlite_database_follow_no_link(project: Any, end: str) -> None:
+async def test_files_next_to_a_sqlite_database_follow_no_link(project: Project, end: str) -> None:
     with contextlib.closing(sqlite3.connect(project.file)) as made:
         made.execute(f"PRAGMA journal_mode = {'delete' if end == '-journal' else 'wal'}")
         made.execute("CREATE TABLE t (id)")
@@ -196,7 +200,7 @@ async def test_files_next_to_a_sqlite_database_follow_no_link(project: Any, end:
     assert precious.read_text() == "of somebody else"
 
 
-def test_a_lock_on_a_deleted_file_does_not_count(project: Any) -> None:
+def test_a_lock_on_a_deleted_file_does_not_count(project: Project) -> None:
     """Between opening the file and locking it, its holder may have unlinked it."""
     first, second = LockFile(project.file, "first"), LockFile(project.file, "second")
     assert first.take()
@@ -217,7 +221,7 @@ def test_an_open_deleted_file_has_no_name(tmp_path: Path) -> None:
         assert not has_name(file.fileno(), tmp_path / "file")
 
 
-def test_threads_that_take_and_release_are_never_inside_together(project: Any) -> None:
+def test_threads_that_take_and_release_are_never_inside_together(project: Project) -> None:
     inside, most, taken = 0, 0, 0
     end = threading.Event()
 
@@ -251,7 +255,7 @@ def test_threads_that_take_and_release_are_never_inside_together(project: Any) -
     assert not project.lock_file.exists()
 
 
-async def test_a_reader_does_not_make_a_migrator_give_up(project: Any) -> None:
+async def test_a_reader_does_not_make_a_migrator_give_up(project: Project) -> None:
     """A look holds a shared lock for an instant; a migrator that meets it tries again."""
     end = threading.Event()
 
@@ -279,7 +283,7 @@ async def test_a_reader_does_not_make_a_migrator_give_up(project: Any) -> None:
 
 @pytest.mark.parametrize("number", [2, 5, 10])
 async def test_processes_that_start_together_apply_each_migration_once(
-    project: Any, other_process: Any, number: int
+    project: Project, other_process: Any, number: int
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     for version in range(2, 8):
@@ -292,7 +296,7 @@ async def test_processes_that_start_together_apply_each_migration_once(
 
 
 async def test_a_waiting_reader_is_told_the_migrator(
-    project: Any, other_process: Any, holder_at_work: Any
+    project: Project, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", SLOW)
     other_process("migrate")
@@ -303,7 +307,7 @@ async def test_a_waiting_reader_is_told_the_migrator(
 
 
 async def test_a_lock_holder_that_is_no_migrator_is_called_a_connection(
-    project: Any,
+    project: Project,
 ) -> None:
     project.file.touch()
     with project.application() as app:
@@ -317,7 +321,7 @@ async def test_a_lock_holder_that_is_no_migrator_is_called_a_connection(
 
 
 async def test_the_holder_can_be_terminated_and_its_transaction_is_rolled_back(
-    project: Any, other_process: Any, holder_at_work: Any
+    project: Project, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", f"CREATE TABLE t (a);\n{SLOW}")
     process = other_process("migrate")
@@ -342,12 +346,12 @@ async def test_the_holder_can_be_terminated_and_its_transaction_is_rolled_back(
     ],
 )
 async def test_a_process_that_is_not_certainly_the_holder_is_left_alone(
-    project: Any, other_process: Any, change: dict[str, Any]
+    project: Project, other_process: Any, change: dict[str, Any]
 ) -> None:
     process = other_process("hold")
     await process.line()
     async with project.connect() as connection:
-        seen = (await connection.read()).holder
+        seen = await holder_of(connection)
         fields = json.loads(project.lock_file.read_text())
         project.lock_file.write_text(json.dumps({**fields, **change}))
         assert not await connection.terminate_holder(seen)
@@ -358,7 +362,7 @@ async def test_a_process_that_is_not_certainly_the_holder_is_left_alone(
 
 
 def test_a_process_without_permission_to_end_it_is_left_alone(
-    project: Any, other_process: Any
+    project: Project, other_process: Any
 ) -> None:
     """A process that ended between the look and the signal is not found, too."""
     process = other_process("hold")
@@ -372,24 +376,24 @@ def test_a_process_without_permission_to_end_it_is_left_alone(
 
 
 async def test_a_holder_that_released_the_lock_is_not_terminated(
-    project: Any, other_process: Any
+    project: Project, other_process: Any
 ) -> None:
     process = other_process("hold")
     await process.line()
     async with project.connect() as connection:
-        seen = (await connection.read()).holder
+        seen = await holder_of(connection)
         process.kill()
         assert not await connection.terminate_holder(seen)
 
 
-async def test_a_process_does_not_end_itself(project: Any) -> None:
+async def test_a_process_does_not_end_itself(project: Project) -> None:
     async with project.connect() as connection, connection.lock(), project.connect() as other:
-        holder = (await other.read()).holder
+        holder = await holder_of(other)
         assert holder.pid == os.getpid()
         assert not await other.terminate_holder(holder)
 
 
-async def test_a_database_in_memory_has_neither_lock_nor_holder(project: Any) -> None:
+async def test_a_database_in_memory_has_neither_lock_nor_holder(project: Project) -> None:
     project.url = "sqlite:///:memory:"
     async with project.connect() as connection:
         async with connection.lock(), connection.lock():
@@ -398,7 +402,7 @@ async def test_a_database_in_memory_has_neither_lock_nor_holder(project: Any) ->
     assert project.beside() == []
 
 
-def test_a_holder_that_does_not_end_is_reported(project: Any, other_process: Any) -> None:
+def test_a_holder_that_does_not_end_is_reported(project: Project, other_process: Any) -> None:
     lock = LockFile(project.file, "tests")
     process = other_process("hold")
     assert process.popen.stdout.readline() == "locked\n"

@@ -13,6 +13,8 @@ from dbwarden.dialects.base import steps_checksum
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.errors import DBWardenError, LedgerError, LockTimeout, StatementFailed
 from dbwarden.migration_history import State
+from dbwarden.types import Checksum
+from tests.integration.sqlite.conftest import Project, live_rows
 
 SLOW = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 100000000) {}"
 
@@ -20,7 +22,9 @@ SLOW = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i <
 # -- a migration and its row ------------------------------------------------------------------
 
 
-async def test_migrations_run_in_order_and_each_is_reported_when_it_is_done(project: Any) -> None:
+async def test_migrations_run_in_order_and_each_is_reported_when_it_is_done(
+    project: Project,
+) -> None:
     project.write("0001", "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT);")
     project.write(
         "0002", "INSERT INTO users (name) VALUES ('ada');\nINSERT INTO users SELECT 7, 'b'"
@@ -29,17 +33,20 @@ async def test_migrations_run_in_order_and_each_is_reported_when_it_is_done(proj
     assert project.query("SELECT * FROM users") == [(1, "ada"), (7, "b")]
 
 
-async def test_a_row_records_action_user_and_time(project: Any) -> None:
+async def test_a_row_records_action_user_and_time(project: Project) -> None:
     project.write("0001", "CREATE TABLE t (a);", "DROP TABLE t;", name="make_t")
     before = datetime.now(UTC)
     await project.upgrade()
     (row,) = await project.rows()
     (migration,) = project.files
     assert (row.key, row.description, row.kind) == ("0001", "make t", "versioned")
+    assert migration.rollback is not None
     assert row.upgrade_checksum == migration.upgrade.checksum
     assert row.rollback_checksum == migration.rollback.checksum
     assert (row.state, row.step, row.running) == (State.APPLIED, 1, None)
     assert row.steps_checksum == steps_checksum(project.work(migration).steps)
+    assert row.finished_at is not None
+    assert row.duration_ms is not None
     assert before <= row.started_at <= row.finished_at <= before + timedelta(seconds=60)
     assert row.started_at.tzinfo is UTC
     assert 0 < row.duration_ms < 60_000
@@ -50,7 +57,7 @@ async def test_a_row_records_action_user_and_time(project: Any) -> None:
 
 
 async def test_a_failing_migration_leaves_nothing_and_earlier_ones_stay(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     project.write("0001", "CREATE TABLE kept (a);")
     project.write(
@@ -92,7 +99,7 @@ async def test_a_failing_migration_leaves_nothing_and_earlier_ones_stay(
     ],
 )  # fmt: skip
 async def test_an_error_points_to_the_statement_or_token(
-    project: Any, upgrade: str, line: int, column: int, words: str
+    project: Project, upgrade: str, line: int, column: int, words: str
 ) -> None:
     path = project.write("0001", upgrade)
     with pytest.raises(StatementFailed, match=words) as caught:
@@ -103,14 +110,14 @@ async def test_an_error_points_to_the_statement_or_token(
     assert project.tables() == []
 
 
-async def test_a_parameter_outside_of_quotes_is_explained(project: Any) -> None:
+async def test_a_parameter_outside_of_quotes_is_explained(project: Project) -> None:
     project.write("0001", "SELECT :name;")
     with pytest.raises(StatementFailed) as caught:
         await project.upgrade()
     assert "a migration has none" in str(caught.value.hint)
 
 
-async def test_sql_reaches_sqlite_unchanged(project: Any) -> None:
+async def test_sql_reaches_sqlite_unchanged(project: Project) -> None:
     project.write(
         "0001",
         """
@@ -127,7 +134,7 @@ async def test_sql_reaches_sqlite_unchanged(project: Any) -> None:
     assert '{"k": [1]}' in project.query("SELECT a FROM t")[1][0]
 
 
-async def test_a_statement_that_returns_rows_runs_to_its_end(project: Any) -> None:
+async def test_a_statement_that_returns_rows_runs_to_its_end(project: Project) -> None:
     project.write(
         "0001",
         "CREATE TABLE t (a);\nINSERT INTO t SELECT value FROM json_each('[1,2,3]') RETURNING a;",
@@ -136,7 +143,7 @@ async def test_a_statement_that_returns_rows_runs_to_its_end(project: Any) -> No
     assert project.query("SELECT count(*) FROM t") == [(3,)]
 
 
-async def test_a_trigger_that_rolls_the_transaction_back_leaves_nothing(project: Any) -> None:
+async def test_a_trigger_that_rolls_the_transaction_back_leaves_nothing(project: Project) -> None:
     project.write(
         "0001",
         "CREATE TABLE t (a);\nCREATE TRIGGER no BEFORE INSERT ON t BEGIN "
@@ -149,28 +156,32 @@ async def test_a_trigger_that_rolls_the_transaction_back_leaves_nothing(project:
 
 
 async def test_a_rollback_marks_the_row_and_a_new_upgrade_makes_a_new_one(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);", "DROP TABLE t;")
     async with project.locked() as connection:
         await runner(connection, project.works())
-        (applied,) = (await connection.read()).rows
+        (applied,) = await live_rows(connection)
         back = project.work(project.files[0], "rollback", row=applied)
         assert await runner(connection, [back]) == ["0001"]
         assert project.tables() == []
         await runner(connection, project.works())
         old, new = (await connection.history(None)).rows
     assert (old.id, old.state, old.step) == (applied.id, State.ROLLED_BACK, 1)
+    assert old.finished_at is not None
+    assert applied.finished_at is not None
     assert (old.started_at, old.finished_at > applied.finished_at) == (applied.started_at, True)
     assert (new.state, new.live) == (State.APPLIED, True)
     assert project.tables() == ["t"]
 
 
-async def test_a_failing_rollback_leaves_everything_as_it_was(project: Any, runner: Any) -> None:
+async def test_a_failing_rollback_leaves_everything_as_it_was(
+    project: Project, runner: Any
+) -> None:
     project.write("0001", "CREATE TABLE t (a);", "DROP TABLE t;\nDROP TABLE t;")
     async with project.locked() as connection:
         await runner(connection, project.works())
-        before = (await connection.read()).rows
+        before = await live_rows(connection)
         work = project.work(project.files[0], "rollback", row=before[0])
         with pytest.raises(StatementFailed) as caught:
             await runner(connection, [work])
@@ -179,20 +190,22 @@ async def test_a_failing_rollback_leaves_everything_as_it_was(project: Any, runn
     assert project.tables() == ["t"]
 
 
-async def test_a_repeatable_that_runs_again_keeps_its_row(project: Any, runner: Any) -> None:
+async def test_a_repeatable_that_runs_again_keeps_its_row(project: Project, runner: Any) -> None:
     project.write("RA", "CREATE TABLE IF NOT EXISTS t (a); INSERT INTO t VALUES (1);")
     async with project.locked() as connection:
         await runner(connection, project.works())
-        (first,) = (await connection.read()).rows
+        (first,) = await live_rows(connection)
         await runner(connection, [project.work(project.files[0], row=first)])
-        (second,) = (await connection.read()).rows
+        (second,) = await live_rows(connection)
     assert (second.id, second.state) == (first.id, State.APPLIED)
+    assert first.finished_at is not None
+    assert second.duration_ms is not None
     assert first.finished_at <= second.started_at
     assert second.duration_ms < 60_000
     assert project.query("SELECT count(*) FROM t") == [(2,)]
 
 
-async def test_a_baseline_writes_the_row_and_runs_nothing(project: Any, runner: Any) -> None:
+async def test_a_baseline_writes_the_row_and_runs_nothing(project: Project, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);\nVACUUM;\nSELECT nonsense;")
     async with project.locked() as connection:
         await runner(connection, [replace(work, fake=True) for work in project.works()])
@@ -203,7 +216,7 @@ async def test_a_baseline_writes_the_row_and_runs_nothing(project: Any, runner: 
     assert project.tables() == []
 
 
-async def test_a_migration_without_steps_writes_its_row(project: Any, runner: Any) -> None:
+async def test_a_migration_without_steps_writes_its_row(project: Project, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     async with project.locked() as connection:
         empty = [replace(work, steps=()) for work in project.works()]
@@ -215,7 +228,7 @@ async def test_a_migration_without_steps_writes_its_row(project: Any, runner: An
 # -- the ledger -------------------------------------------------------------------------------
 
 
-async def test_the_history_is_created_once_under_its_configured_name(project: Any) -> None:
+async def test_the_history_is_created_once_under_its_configured_name(project: Project) -> None:
     project.options["ledger_table"] = 'my "own" ledger'
     project.write("0001", "CREATE TABLE t (a);")
     async with project.locked() as connection:
@@ -226,7 +239,7 @@ async def test_the_history_is_created_once_under_its_configured_name(project: An
     assert project.query('SELECT key FROM "my ""own"" ledger"') == [("0001",)]
 
 
-async def test_sqlite_refuses_a_second_live_row_of_a_migration(project: Any) -> None:
+async def test_sqlite_refuses_a_second_live_row_of_a_migration(project: Project) -> None:
     project.write("0001", "CREATE TABLE IF NOT EXISTS t (a);")
     await project.upgrade()
     with pytest.raises(StatementFailed, match="UNIQUE constraint failed") as caught:
@@ -235,7 +248,7 @@ async def test_sqlite_refuses_a_second_live_row_of_a_migration(project: Any) -> 
     assert len(await project.rows()) == 1
 
 
-async def test_a_table_of_another_program_is_no_history(project: Any) -> None:
+async def test_a_table_of_another_program_is_no_history(project: Project) -> None:
     with project.application() as app:
         app.execute("CREATE TABLE dbwarden_ledger (id, key)")
     async with project.connect(read_only=True) as connection:
@@ -247,7 +260,7 @@ async def test_a_table_of_another_program_is_no_history(project: Any) -> None:
 @pytest.mark.parametrize(
     "change", ["state = 'bewildered'", "started_at = 'yesterday'", "finished_at = 5"]
 )
-async def test_an_invalid_row_is_named(project: Any, change: str) -> None:
+async def test_an_invalid_row_is_named(project: Project, change: str) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     await project.upgrade()
     project.query(f"UPDATE dbwarden_ledger SET {change}")
@@ -266,7 +279,7 @@ OTHERWISE = [
 
 @pytest.mark.parametrize("read_as", OTHERWISE, ids=lambda read_as: next(iter(read_as)))
 async def test_a_row_that_changed_since_it_was_read_is_not_written(
-    project: Any, runner: Any, read_as: dict[str, Any]
+    project: Project, runner: Any, read_as: dict[str, Any]
 ) -> None:
     """Not by repair, and not by a migration, whose SQL then leaves nothing behind."""
     project.write("0001", "SELECT 1;", "CREATE TABLE t (a);")
@@ -274,7 +287,11 @@ async def test_a_row_that_changed_since_it_was_read_is_not_written(
     await project.upgrade()
     before = await project.rows()
     one, two = (replace(row, **read_as) for row in before)
-    corrected = {"upgrade_checksum": "", "rollback_checksum": None, "steps_checksum": None}
+    corrected: dict[str, Any] = {
+        "upgrade_checksum": "",
+        "rollback_checksum": None,
+        "steps_checksum": None,
+    }
     async with project.locked() as connection:
         for call in (
             connection.delete_row(one),
@@ -288,22 +305,22 @@ async def test_a_row_that_changed_since_it_was_read_is_not_written(
     assert await project.rows() == before
 
 
-async def test_a_row_can_be_corrected_and_forgotten(project: Any, runner: Any) -> None:
+async def test_a_row_can_be_corrected_and_forgotten(project: Project, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);\nVACUUM;\nSELECT nonsense;")
     async with project.locked() as connection:
         with pytest.raises(StatementFailed):
             await runner(connection, project.works())
-        (row,) = (await connection.read()).rows
+        (row,) = await live_rows(connection)
         assert (row.state, row.step, row.finished_at) == (State.UPGRADING, 2, None)
         await connection.update_row(
             row,
             state=State.APPLIED,
             step=3,
-            upgrade_checksum="new up",
+            upgrade_checksum=Checksum("new up"),
             rollback_checksum=None,
-            steps_checksum="new steps",
+            steps_checksum=Checksum("new steps"),
         )
-        (row,) = (await connection.read()).rows
+        (row,) = await live_rows(connection)
         assert (row.state, row.step, row.running) == (State.APPLIED, 3, None)
         assert (row.upgrade_checksum, row.rollback_checksum) == ("new up", None)
         assert row.steps_checksum == "new steps"
@@ -332,7 +349,9 @@ ALTER TABLE new_parent RENAME TO parent;
 """
 
 
-async def test_a_table_is_rebuilt_without_losing_the_rows_that_refer_to_it(project: Any) -> None:
+async def test_a_table_is_rebuilt_without_losing_the_rows_that_refer_to_it(
+    project: Project,
+) -> None:
     project.write("0001", FAMILY)
     project.write("0002", REBUILD)
     await project.upgrade()
@@ -351,7 +370,7 @@ async def test_a_table_is_rebuilt_without_losing_the_rows_that_refer_to_it(proje
     ],
 )
 async def test_a_step_that_breaks_foreign_keys_is_refused_with_the_rows(
-    project: Any, breaking: str
+    project: Project, breaking: str
 ) -> None:
     project.write("0001", FAMILY)
     path = project.write("0002", f"CREATE TABLE t (a);\n{breaking}")
@@ -362,14 +381,14 @@ async def test_a_step_that_breaks_foreign_keys_is_refused_with_the_rows(
     assert project.tables() == ["child", "parent"]
 
 
-async def test_many_broken_rows_are_counted_and_some_named(project: Any) -> None:
+async def test_many_broken_rows_are_counted_and_some_named(project: Project) -> None:
     project.write("0001", FAMILY)
     project.write("0002", "INSERT INTO child SELECT value, 99 FROM json_each('[1,2,3,4,5,6,7]');")
     with pytest.raises(StatementFailed, match=r"\(rowid 5\).*; and 2 more"):
         await project.upgrade()
 
 
-async def test_a_broken_row_without_rowid_is_named_by_its_table(project: Any) -> None:
+async def test_a_broken_row_without_rowid_is_named_by_its_table(project: Project) -> None:
     project.write(
         "0001",
         "CREATE TABLE p (id INT PRIMARY KEY);\n"
@@ -380,7 +399,7 @@ async def test_a_broken_row_without_rowid_is_named_by_its_table(project: Any) ->
         await project.upgrade()
 
 
-async def test_rows_that_were_broken_before_do_not_interfere(project: Any) -> None:
+async def test_rows_that_were_broken_before_do_not_interfere(project: Project) -> None:
     project.write("0001", FAMILY)
     project.write("0002", REBUILD)
     project.write("0003", "INSERT INTO child VALUES (13, 99);")
@@ -391,7 +410,7 @@ async def test_rows_that_were_broken_before_do_not_interfere(project: Any) -> No
         await project.upgrade("0003")
 
 
-async def test_keys_that_sqlite_cannot_check_are_not_checked(project: Any) -> None:
+async def test_keys_that_sqlite_cannot_check_are_not_checked(project: Project) -> None:
     project.write(
         "0001",
         "CREATE TABLE p (a);\nCREATE TABLE c (a REFERENCES p (a));\nINSERT INTO p VALUES (1);",
@@ -405,7 +424,7 @@ async def test_keys_that_sqlite_cannot_check_are_not_checked(project: Any) -> No
 
 
 async def test_a_migration_may_switch_the_keys_on_and_leaves_them_off_for_the_next(
-    project: Any,
+    project: Project,
 ) -> None:
     project.write("0001", FAMILY)
     project.write("0002", "PRAGMA foreign_keys = ON;\nDELETE FROM parent WHERE id = 2;")
@@ -414,7 +433,7 @@ async def test_a_migration_may_switch_the_keys_on_and_leaves_them_off_for_the_ne
     assert project.query("SELECT * FROM child") == [(10, 1)]
 
 
-async def test_a_deferred_key_that_fails_at_commit_leaves_nothing(project: Any) -> None:
+async def test_a_deferred_key_that_fails_at_commit_leaves_nothing(project: Project) -> None:
     project.write(
         "0001",
         "PRAGMA foreign_keys = ON;\nCREATE TABLE p (id INT PRIMARY KEY);\n"
@@ -428,7 +447,7 @@ async def test_a_deferred_key_that_fails_at_commit_leaves_nothing(project: Any) 
     assert project.query("SELECT * FROM c") == []
 
 
-async def test_settings_and_temporary_tables_of_a_migration_end_with_it(project: Any) -> None:
+async def test_settings_and_temporary_tables_of_a_migration_end_with_it(project: Project) -> None:
     project.write("0001", "CREATE TEMP TABLE scratch (a);\nPRAGMA recursive_triggers = ON;")
     project.write("0002", "CREATE TABLE seen AS SELECT * FROM pragma_recursive_triggers;")
     project.write("0003", "SELECT * FROM scratch;")
@@ -437,7 +456,7 @@ async def test_settings_and_temporary_tables_of_a_migration_end_with_it(project:
     assert project.query("SELECT * FROM seen") == [(0,)]
 
 
-async def test_in_memory_the_keys_are_off_again_for_the_next_migration(project: Any) -> None:
+async def test_in_memory_the_keys_are_off_again_for_the_next_migration(project: Project) -> None:
     project.url = "sqlite:///:memory:"
     project.write("0001", FAMILY)
     project.write("0002", "PRAGMA foreign_keys = ON;")
@@ -448,7 +467,7 @@ async def test_in_memory_the_keys_are_off_again_for_the_next_migration(project: 
 # -- statements outside of a transaction ------------------------------------------------------
 
 
-async def test_statements_that_refuse_a_transaction_run_in_file_order(project: Any) -> None:
+async def test_statements_that_refuse_a_transaction_run_in_file_order(project: Project) -> None:
     project.write(
         "0001",
         "CREATE TABLE t (a);\nPRAGMA journal_mode = WAL;\nINSERT INTO t VALUES (1);\nVACUUM;\n"
@@ -463,7 +482,7 @@ async def test_statements_that_refuse_a_transaction_run_in_file_order(project: A
 
 
 async def test_a_failure_in_the_middle_keeps_the_steps_before_it_and_resumes_after_them(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     path = project.write(
         "0001", "CREATE TABLE t (a);\nVACUUM;\nINSERT INTO t VALUES (1);\nINSERT INTO u VALUES (1);"
@@ -481,13 +500,15 @@ async def test_a_failure_in_the_middle_keeps_the_steps_before_it_and_resumes_aft
     (settled,) = await project.rows()
     assert (settled.id, settled.state, settled.step) == (row.id, State.APPLIED, 3)
     assert settled.started_at == row.started_at
+    assert settled.duration_ms is not None
+    assert row.duration_ms is not None
     assert settled.duration_ms > row.duration_ms
     assert settled.upgrade_checksum == project.files[0].upgrade.checksum != row.upgrade_checksum
     assert project.query("SELECT * FROM t") == [(1,), (1,)]
 
 
 async def test_a_first_statement_outside_a_transaction_that_fails_leaves_no_row(
-    project: Any,
+    project: Project,
 ) -> None:
     project.write("0001", f"VACUUM INTO '{project.root}/nowhere/copy.db';\nCREATE TABLE t (a);")
     with pytest.raises(StatementFailed, match="unable to open database") as caught:
@@ -496,7 +517,7 @@ async def test_a_first_statement_outside_a_transaction_that_fails_leaves_no_row(
     assert await project.rows() == ()
 
 
-async def test_a_copy_that_an_earlier_run_began_is_explained(project: Any) -> None:
+async def test_a_copy_that_an_earlier_run_began_is_explained(project: Project) -> None:
     project.write("0001", f"VACUUM INTO '{project.root}/copy.db';")
     (project.root / "copy.db").write_text("half a copy")
     with pytest.raises(StatementFailed, match="file is not a database"):
@@ -510,7 +531,7 @@ async def test_a_copy_that_an_earlier_run_began_is_explained(project: Any) -> No
 
 
 async def test_a_later_statement_outside_a_transaction_that_fails_is_not_left_as_running(
-    project: Any,
+    project: Project,
 ) -> None:
     project.write("0001", f"CREATE TABLE t (a);\nATTACH '{project.root}/nowhere/x.db' AS x;")
     with pytest.raises(StatementFailed, match="unable to open database"):
@@ -520,23 +541,23 @@ async def test_a_later_statement_outside_a_transaction_that_fails_is_not_left_as
 
 
 async def test_a_rollback_whose_first_statement_fails_outside_a_transaction_changes_no_row(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);", "ATTACH '/nowhere/x.db' AS x;\nDROP TABLE t;")
     async with project.locked() as connection:
         await runner(connection, project.works())
-        before = (await connection.read()).rows
+        before = await live_rows(connection)
         work = project.work(project.files[0], "rollback", row=before[0])
         with pytest.raises(StatementFailed):
             await runner(connection, [work])
         assert (await connection.read()).rows == before
 
 
-async def test_a_rollback_in_steps_ends_rolled_back(project: Any, runner: Any) -> None:
+async def test_a_rollback_in_steps_ends_rolled_back(project: Project, runner: Any) -> None:
     project.write("0001", "CREATE TABLE t (a);", "VACUUM;\nDROP TABLE t;\nVACUUM;")
     async with project.locked() as connection:
         await runner(connection, project.works())
-        (row,) = (await connection.read()).rows
+        (row,) = await live_rows(connection)
         await runner(connection, [project.work(project.files[0], "rollback", row=row)])
         (back,) = (await connection.history(None)).rows
     assert (back.state, back.step, back.running) == (State.ROLLED_BACK, 3, None)
@@ -544,7 +565,9 @@ async def test_a_rollback_in_steps_ends_rolled_back(project: Any, runner: Any) -
     assert project.tables() == []
 
 
-async def test_settings_of_earlier_steps_are_set_again_on_resume(project: Any, runner: Any) -> None:
+async def test_settings_of_earlier_steps_are_set_again_on_resume(
+    project: Project, runner: Any
+) -> None:
     project.write(
         "0001",
         f"ATTACH '{project.root}/other.db' AS other;\nCREATE TABLE other.t (a);\n"
@@ -565,13 +588,13 @@ async def test_settings_of_earlier_steps_are_set_again_on_resume(project: Any, r
     other.close()
 
 
-async def test_steps_that_were_all_done_need_only_the_row(project: Any, runner: Any) -> None:
+async def test_steps_that_were_all_done_need_only_the_row(project: Project, runner: Any) -> None:
     path = project.write("0001", "CREATE TABLE t (a);\nVACUUM;\nSELECT nonsense;")
     with pytest.raises(StatementFailed):
         await project.upgrade()
     path.write_text(path.read_text().replace("SELECT nonsense;", ""))
     async with project.locked() as connection:
-        (row,) = (await connection.read()).rows
+        (row,) = await live_rows(connection)
         await runner(connection, [project.work(project.files[0], done=2, row=row)])
     (row,) = await project.rows()
     assert (row.state, row.step) == (State.APPLIED, 2)
@@ -581,7 +604,7 @@ async def test_steps_that_were_all_done_need_only_the_row(project: Any, runner: 
 
 
 async def test_a_writing_application_is_waited_for(
-    project: Any, runner: Any, until_held_up: Any
+    project: Project, runner: Any, until_held_up: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
@@ -595,7 +618,9 @@ async def test_a_writing_application_is_waited_for(
     assert project.tables() == ["t"]
 
 
-async def test_a_commit_waits_for_a_reader(project: Any, runner: Any, until_held_up: Any) -> None:
+async def test_a_commit_waits_for_a_reader(
+    project: Project, runner: Any, until_held_up: Any
+) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
         async with project.locked(lock_timeout=30.0) as connection:
@@ -610,7 +635,7 @@ async def test_a_commit_waits_for_a_reader(project: Any, runner: Any, until_held
 
 
 async def test_a_lock_that_lasts_too_long_is_tried_again_and_then_named(
-    project: Any, runner: Any
+    project: Project, runner: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     events: list[telemetry.Event] = []
@@ -633,7 +658,7 @@ async def test_a_lock_that_lasts_too_long_is_tried_again_and_then_named(
             assert await runner(connection, project.works()) == ["0001"]
 
 
-async def test_a_retried_step_ran_once(project: Any, runner: Any, until_retried: Any) -> None:
+async def test_a_retried_step_ran_once(project: Project, runner: Any, until_retried: Any) -> None:
     project.write(
         "0001",
         f"CREATE TABLE t (a);\nATTACH '{project.root}/other.db' AS other;\n"
@@ -653,7 +678,7 @@ async def test_a_retried_step_ran_once(project: Any, runner: Any, until_retried:
 
 
 async def test_a_statement_that_ran_is_not_repeated_when_only_its_row_met_a_lock(
-    project: Any, runner: Any, until_retried: Any, monkeypatch: pytest.MonkeyPatch
+    project: Project, runner: Any, until_retried: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write("0001", f"ATTACH '{project.root}/other.db' AS other;\nCREATE TABLE t (a);")
     with project.application() as app:
@@ -675,7 +700,7 @@ async def test_a_statement_that_ran_is_not_repeated_when_only_its_row_met_a_lock
 
 
 async def test_without_a_lock_timeout_the_wait_does_not_end(
-    project: Any, runner: Any, until_held_up: Any
+    project: Project, runner: Any, until_held_up: Any
 ) -> None:
     project.write("0001", "CREATE TABLE t (a);")
     with project.application() as app:
@@ -690,7 +715,9 @@ async def test_without_a_lock_timeout_the_wait_does_not_end(
     assert project.tables() == []
 
 
-async def test_a_statement_ends_after_statement_timeout_and_leaves_nothing(project: Any) -> None:
+async def test_a_statement_ends_after_statement_timeout_and_leaves_nothing(
+    project: Project,
+) -> None:
     project.write("0001", f"CREATE TABLE t (a);\n{SLOW.format('SELECT count(*) FROM r')};")
     with pytest.raises(StatementFailed, match=r"stopped after 0\.1 s") as caught:
         await project.upgrade(statement_timeout=0.1)
@@ -699,7 +726,7 @@ async def test_a_statement_ends_after_statement_timeout_and_leaves_nothing(proje
     assert project.tables() == []
 
 
-async def test_an_error_never_loses_its_database(project: Any) -> None:
+async def test_an_error_never_loses_its_database(project: Project) -> None:
     project.write("0001", "SELECT nonsense;")
     with pytest.raises(DBWardenError) as caught:
         await project.upgrade()

@@ -22,6 +22,7 @@ from dbwarden.errors import (
 
 WriteConfig = Callable[[str], Path]
 ONE = 'database_config(database_name="primary", database_url="sqlite:///app.db")\n'
+
 COUNTED = """
 from pathlib import Path
 with (Path(__file__).parent / "runs").open("a") as runs:
@@ -33,9 +34,6 @@ def failure(path: Path | None = None) -> ConfigurationError:
     with pytest.raises(ConfigurationError) as caught:
         load_project(path)
     return caught.value
-
-
-# -- loading ------------------------------------------------------------------------------------
 
 
 def test_the_specs_file_loads(write_config: WriteConfig, project: Path) -> None:
@@ -176,9 +174,6 @@ def test_a_file_takes_precedence_over_the_program(write_config: WriteConfig) -> 
     registry.database_config(database_name="other", database_url="sqlite:///a.db")
     write_config(ONE)
     assert load_project().names == ("primary",)
-
-
-# -- failing ------------------------------------------------------------------------------------
 
 
 def test_no_file_anywhere_says_what_to_do(project: Path) -> None:
@@ -325,9 +320,6 @@ def test_no_password_shows_with_a_syntax_error_on_its_line(write_config: WriteCo
     assert "hunter2" not in "".join(traceback.format_exception(failure()))
 
 
-# -- choosing -----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def three(write_config: WriteConfig) -> Project:
     write_config("""
@@ -380,19 +372,3 @@ def test_a_long_list_of_databases_is_shortened(write_config: WriteConfig) -> Non
     with pytest.raises(UnknownDatabase) as caught:
         load_project().database("zzz")
     assert str(caught.value.next_step).endswith("db_19 ....")
-
-
-def test_loading_a_configuration_loads_no_heavy_package(write_config: WriteConfig) -> None:
-    import subprocess
-
-    path = write_config(ONE)
-    heavy = ["sqlalchemy", "fastapi", "asyncpg", "aiosqlite", "structlog", "anyio", "cyclopts"]
-    script = (
-        "import sys; from dbwarden.config.loading import load_project; "
-        f"load_project({str(path)!r}).default.server; "
-        f"print([name for name in {heavy} if name in sys.modules])"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True
-    )
-    assert shown.stdout.strip() == "[]"

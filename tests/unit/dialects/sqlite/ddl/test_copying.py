@@ -1,10 +1,7 @@
 """Tables that are recreated with a copy of their rows."""
 
 import sqlite3
-import subprocess
 from dataclasses import replace
-from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -50,27 +47,6 @@ def test_enforced_keys_without_an_action_stop_the_drop(action: str) -> None:
     database.execute("PRAGMA foreign_keys = ON")
     with pytest.raises(sqlite3.IntegrityError):
         database.executescript(f"BEGIN; {text} COMMIT;")
-
-
-@pytest.mark.skipif(which("sqlite3") is None, reason="needs the program sqlite3")
-def test_the_file_runs_unchanged_in_the_sqlite3_program(tmp_path: Path) -> None:
-    program = which("sqlite3") or ""
-
-    def shell(sql: str) -> str:
-        done = subprocess.run(
-            [program, "-bail", str(tmp_path / "app.db")],
-            input=sql,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout + done.stderr
-
-    assert shell(CASCADE) == ""
-    assert shell(cascading()) == ""
-    assert shell("SELECT * FROM c ORDER BY id") == "1|1\n2|2\n3|2\n"
-    assert "overflow" in shell(f"PRAGMA foreign_keys = ON; {cascading()}")
-    assert shell("SELECT count(*) FROM c") == "3\n"
 
 
 def test_a_new_column_that_fails_on_rows_has_a_note() -> None:
