@@ -1,9 +1,11 @@
 """Adopt an existing database: mark migrations as applied without running them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import PendingMigration
+from dbwarden.dialects.base import Connection, PendingMigration
+from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind
 from dbwarden.operations.migrate import read_only
 from dbwarden.operations.operation import dialect_of, migration_files, operation
@@ -33,24 +35,31 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         HistoryError: Files and migration history do not agree, or the version does not exist.
     """
     files = await migration_files(config)
-    dialect = dialect_of(config)
-    async with dialect.connect(config) as connection, connection.lock():
+    async with dialect_of(config).connect(config) as connection, connection.lock():
+        return await mark_applied(config, connection, files, to)
+
+
+async def mark_applied(
+    config: DatabaseConfig, connection: Connection, files: Sequence[Migration], to: str
+) -> BaselineResult:
+    """Mark everything up to and including *to* as applied. Requires the lock."""
+    reading = await connection.read()
+    if reading.read_only:
+        raise read_only(config, replica=reading.replica is not None)
+    history = compare(files, reading.rows, config.database_name)
+    chosen = plan_upgrade(history, to=to, out_of_order=True)
+    versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
+    fresh = fresh_migrations(dialect_of(config), versioned)
+    pending = [replace(item, fake=True) for item in fresh]
+    if pending:
+        await connection.create_ledger()
+        await connection.run(pending, _report_nothing)
         reading = await connection.read()
-        if reading.read_only:
-            raise read_only(config, replica=reading.replica is not None)
-        history = compare(files, reading.rows, config.database_name)
-        chosen = plan_upgrade(history, to=to, out_of_order=True)
-        versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
-        pending = [replace(item, fake=True) for item in fresh_migrations(dialect, versioned)]
-        if pending:
-            await connection.create_ledger()
-            await connection.run(pending, _report_nothing)
-            reading = await connection.read()
-        return BaselineResult(
-            database=config.database_name,
-            version=compare(files, reading.rows).version,
-            marked=tuple(item.migration.key for item in pending),
-        )
+    return BaselineResult(
+        database=config.database_name,
+        version=compare(files, reading.rows).version,
+        marked=tuple(item.migration.key for item in pending),
+    )
 
 
 async def _report_nothing(item: PendingMigration) -> None:

@@ -38,11 +38,12 @@ from dbwarden.errors import (
     ScratchRefused,
     UsageError,
 )
-from dbwarden.files.folder import next_version, read_names, slug, write_migration
+from dbwarden.files.folder import next_version, read_names, slug
 from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName
 from dbwarden.files.parsing import parse
 from dbwarden.files.template import empty_migration
+from dbwarden.operations.migrations_folder import write_next
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, format_version
@@ -379,7 +380,7 @@ async def _finish(
     name = _file_name(config, files, options)
     path = None
     if options.write:
-        path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
+        path = await write_next(config, files, name, text)
     return MakeMigrationsResult(
         database=config.database_name,
         path=path,

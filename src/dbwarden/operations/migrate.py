@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import anyio.to_thread
+
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
@@ -14,6 +16,7 @@ from dbwarden.operations.operation import (
     cached_splitter,
     dialect_of,
     files_once,
+    forget_files,
     migration_files,
     operation,
 )
@@ -137,13 +140,20 @@ async def _migrate(
         if reading.read_only:
             raise read_only(config, replica=reading.replica is not None)
         async with connection.lock():
-            if reading.rows is None:
+            if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
+                await forget_files(config)
+                files = await migration_files(config)
+            elif reading.rows is None:
                 try:
                     await connection.run_first(pending, _report_applied)
                     return _result(config, files, await connection.read_last(), pending)
                 except LedgerAppeared:
                     pass  # read it under the lock
             return await _under_lock(config, dialect, connection, files, limits)
+
+
+def _any_gone(pending: Sequence[PendingMigration]) -> bool:
+    return not all(item.migration.path.exists() for item in pending)
 
 
 async def _under_lock(

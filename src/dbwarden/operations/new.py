@@ -9,6 +9,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
 from dbwarden.files.folder import next_version, read_names, slug, write_migration
 from dbwarden.files.template import empty_migration
+from dbwarden.operations.migrations_folder import lock_folder
 from dbwarden.operations.operation import operation
 from dbwarden.types import DatabaseName, format_version
 
@@ -40,7 +41,8 @@ async def new(config: DatabaseConfig, *, message: str) -> NewResult:
             database=config.database_name,
             next_step=f"dbwarden new -d {config.replica_of} -m {message!r}",
         )
-    return await anyio.to_thread.run_sync(_write, config, message)
+    async with lock_folder(config):
+        return await anyio.to_thread.run_sync(_write, config, message)
 
 
 def _write(config: DatabaseConfig, message: str) -> NewResult:

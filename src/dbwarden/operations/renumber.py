@@ -1,16 +1,24 @@
 """Resolve two files with the same number: move one of them to the next free number."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import ConnectError, DBWardenError, MigrationFileError, UsageError
+from dbwarden.errors import (
+    ConnectError,
+    DBWardenError,
+    MigrationFileError,
+    PoolerDetected,
+    UsageError,
+)
 from dbwarden.files.naming import FileName, parse_name
-from dbwarden.operations.operation import operation, read_status
+from dbwarden.operations.migrations_folder import lock_folder
+from dbwarden.operations.operation import dialect_of, operation
 from dbwarden.operations.verify import VerifyResult, verify
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -51,14 +59,15 @@ async def renumber(config: DatabaseConfig, *, move: Sequence[str] = ()) -> Renum
         UsageError: It is not decided which of two files moves.
         MigrationFileError: A file name is invalid.
     """
-    names = await anyio.to_thread.run_sync(_read_names, config)
-    clashes = group_by_number(names)
-    if not clashes:
+    if not group_by_number(await anyio.to_thread.run_sync(_read_names, config)):
         return RenumberResult(database=config.database_name, moves=())
-    applied = await _read_applied(config)
-    moving = [path for pair in clashes for path in _choose_moving(config, pair, applied, move)]
-    moves = plan_moves(config, names, moving)
-    await anyio.to_thread.run_sync(_rename, moves)
+    # A running migrate must finish before, because it decides which file stays.
+    async with _lock_applied(config) as applied, lock_folder(config):
+        names = await anyio.to_thread.run_sync(_read_names, config)
+        clashes = group_by_number(names)
+        moving = [path for pair in clashes for path in _choose_moving(config, pair, applied, move)]
+        moves = plan_moves(config, names, moving)
+        await anyio.to_thread.run_sync(_rename, moves)
     return RenumberResult(database=config.database_name, moves=moves, verified=await verify(config))
 
 
@@ -82,13 +91,25 @@ def group_by_number(names: Names) -> list[list[Path]]:
     return [paths for _, paths in sorted(by_version.items()) if len(paths) > 1]
 
 
-async def _read_applied(config: DatabaseConfig) -> dict[str, str]:
-    """Return the applied keys and descriptions; none if the live database is unreachable."""
-    try:
-        reading = await read_status(config)
-    except (ConnectError, MigrationFileError):
-        return {}
-    return {row.key: row.description for row in reading.rows or () if row.live}
+@asynccontextmanager
+async def _lock_applied(config: DatabaseConfig) -> AsyncGenerator[dict[str, str]]:
+    """Hold the migration lock and yield the applied keys and descriptions.
+
+    Yields none, without a lock, if the live database is unreachable.
+    """
+    # A read-only connection creates no SQLite file.
+    config = replace(config, database_url=config.migration_url or config.database_url)
+    async with AsyncExitStack() as stack:
+        applied: dict[str, str] = {}
+        with suppress(ConnectError):
+            connection = await stack.enter_async_context(
+                dialect_of(config).connect(config, read_only=True)
+            )
+            with suppress(PoolerDetected):  # a pooler has no locks, and migrate refuses to run
+                await stack.enter_async_context(connection.lock())
+            rows = (await connection.read()).rows or ()
+            applied = {row.key: row.description for row in rows if row.live}
+        yield applied
 
 
 def _choose_moving(

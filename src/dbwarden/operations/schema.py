@@ -13,13 +13,16 @@ from dbwarden.authoring.prove.proof import prove
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.migration_text import Header, Note, migration_text, section_lines
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import Connection
 from dbwarden.errors import UsageError
-from dbwarden.files.folder import read_folder, write_migration
+from dbwarden.files.folder import read_names
+from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.migration_history import Reading
-from dbwarden.operations.baseline import baseline
+from dbwarden.operations.baseline import mark_applied
 from dbwarden.operations.migrate import read_only
-from dbwarden.operations.operation import forget_files, migration_files, operation, read_status
+from dbwarden.operations.migrations_folder import write_next
+from dbwarden.operations.operation import dialect_of, forget_files, migration_files, operation
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -93,28 +96,36 @@ async def adopt(config: DatabaseConfig, *, message: str = "baseline") -> AdoptRe
         UsageError: Migrations exist already, as files or in the history, or the database is empty.
         ReadOnlyDatabase: The server accepts no writes, so that nothing could be marked.
     """
-    # Bypass the cache of this run, which would miss the file that is written now.
-    folder = (config.migrations_dir, config.files_of, config.database_type)
-    files = await anyio.to_thread.run_sync(read_folder, *folder)
-    if files:
-        newest = max((f.version for f in files if f.version is not None), default=Version(1))
-        raise UsageError(
-            "there are migrations already",
-            database=config.database_name,
-            next_step="Mark those that the database already has: dbwarden baseline "
-            f"-d {config.database_name} --to {format_version(newest)} (or up to an older one).",
-        )
-    _refuse_history(config, await read_status(config))
-    path, left_out = await _write_first(config, message)
-    await forget_files(config)
-    done = await baseline(config, to=FIRST)
+    async with dialect_of(config).connect(config) as connection:
+        await _refuse_adopted(config, connection)  # early; decided again under the lock
+        async with connection.lock():
+            await _refuse_adopted(config, connection)
+            written, left_out = await _write_first(config, message)
+            await forget_files(config)
+            done = await mark_applied(config, connection, (written,), FIRST)
     return AdoptResult(
         database=config.database_name,
-        path=path,
+        path=written.path,
         version=FIRST,
         marked=done.marked,
         left_out=left_out,
     )
+
+
+async def _refuse_adopted(config: DatabaseConfig, connection: Connection) -> None:
+    """Raise if migrations exist already, as files or in the history."""
+    # Bypass the cache of this run, which would miss a file that was written since.
+    names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
+    if names:
+        newest = max((name.version for name in names if name.version is not None), default=1)
+        raise UsageError(
+            "there are migrations already",
+            database=config.database_name,
+            next_step="Mark those that the database already has: dbwarden baseline "
+            f"-d {config.database_name} --to {format_version(Version(newest))} (or up to an older "
+            "one).",
+        )
+    _refuse_history(config, await connection.read())
 
 
 def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
@@ -135,7 +146,9 @@ def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
         )
 
 
-async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tuple[LeftOut, ...]]:
+async def _write_first(
+    config: DatabaseConfig, message: str
+) -> tuple[Migration, tuple[LeftOut, ...]]:
     async with open_scratch_session(config) as session:
         adopted = await read_adopted(session)
         schema = await session.schema(adopted.source)
@@ -161,5 +174,5 @@ async def _write_first(config: DatabaseConfig, message: str) -> tuple[Path, tupl
             dialect=config.database_type,
         )
         await prove(session, EMPTY, empty, schema, migration)
-    path = await anyio.to_thread.run_sync(write_migration, config.migrations_dir, name, text)
-    return path, adopted.left_out
+    await write_next(config, (), name, text)
+    return migration, adopted.left_out
