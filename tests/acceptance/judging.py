@@ -111,7 +111,7 @@ class Judge:
         self.url = url
         self.turn = anyio.Lock()
         self.free: list[Database] = []
-        self.sides: dict[tuple[str, bool], tuple[Schema, str]] = {}
+        self.sides: dict[tuple[str, bool], Schema] = {}
         self.settled: dict[Schema, Schema] = {}
         self.dumps: dict[str, str] = {}
         self.built: set[str] = set()
@@ -162,13 +162,13 @@ class Judge:
             await self._drop(self.free.pop())
         await self.server.close()
 
-    async def side(self, text: str, *, privileges: bool) -> tuple[Schema, str]:
-        """What *text* builds, as a schema and as a dump; built once."""
+    async def side(self, text: str, *, privileges: bool) -> Schema:
+        """Return the schema that *text* builds; built once."""
         key = (text, privileges)
         if key not in self.sides:
             async with self.database() as made:
                 await made.run_text(text)
-                self.sides[key] = await made.read(privileges=privileges), await made.dump()
+                self.sides[key] = await made.read(privileges=privileges)
         return self.sides[key]
 
     async def dump(self, text: str) -> str:

@@ -1,7 +1,8 @@
 """Run cases as a user does: files, make-migrations (twice, with the cache), migrate, rollback.
 
-``test_cases.py`` runs every case through the generator. The path of the user costs four times as
-much: ``make test`` takes a share of the cases, ``make cases`` (and with it CI) all of them.
+pg_dump judges whether a database is as it should be. ``test_cases.py`` runs every case through the
+generator, and compares with dbwarden's own eyes. The path of the user and pg_dump cost many times
+as much: ``make test`` takes a share of the cases, ``make cases`` (and with it CI) all of them.
 """
 
 import os
