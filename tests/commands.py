@@ -1,4 +1,4 @@
-"""The command line in a process of its own, for tests that have an event loop of their own."""
+"""Run the command line in its own process, for tests that have an event loop."""
 
 import json
 import os

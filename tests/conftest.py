@@ -1,4 +1,4 @@
-"""What every test starts from: no settings from outside, and a PostgreSQL of our own on demand."""
+"""Fixtures of all tests: a clean environment, and an embedded PostgreSQL on demand."""
 
 import os
 import uuid

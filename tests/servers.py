@@ -1,4 +1,4 @@
-"""Servers beside the embedded PostgreSQL: PgBouncer before it, a replica behind it."""
+"""Servers next to the embedded PostgreSQL: PgBouncer, and a streaming replica."""
 
 import os
 import shutil

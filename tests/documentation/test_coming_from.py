@@ -1,4 +1,4 @@
-"""docs/coming-from.md, command by command: a database that Alembic managed, and files of Flyway."""
+"""docs/coming-from.md, command by command: a database of Alembic, and files of Flyway."""
 
 import os
 import re

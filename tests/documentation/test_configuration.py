@@ -1,4 +1,4 @@
-"""docs/configuration.md tells of every option and parameter, with the defaults that hold."""
+"""docs/configuration.md has every option and parameter with its default."""
 
 import dataclasses
 import re

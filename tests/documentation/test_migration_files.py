@@ -1,4 +1,4 @@
-"""The files that the documentation shows are files that work."""
+"""The migration files in the documentation work."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Values that are hidden, text without secrets, and exceptions without frames."""
+"""Hidden values, texts without secrets, and exceptions without frames."""
 
 import copy
 import dataclasses

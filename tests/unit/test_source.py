@@ -1,4 +1,4 @@
-"""Regular expressions mean the same in every Python that we name."""
+"""Regular expressions mean the same in every supported Python."""
 
 import re
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Events, their fields, and their way to the log of the program."""
+
 import json
 import logging
 from collections.abc import Iterator

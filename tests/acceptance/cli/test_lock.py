@@ -1,4 +1,4 @@
-"""lock and unlock, and databases without a server."""
+"""lock-status and unlock, and databases without a server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Standard output that nobody reads, that no disk can take, or that is not there."""
+"""Standard output that is closed early, full, or missing."""
 
 import json
 import os

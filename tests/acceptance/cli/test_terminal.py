@@ -1,4 +1,4 @@
-"""Questions at a terminal: answered, and ended by Ctrl-C, which leaves nothing behind."""
+"""Questions at a terminal. Ctrl-C ends them and leaves nothing behind."""
 
 import os
 import select

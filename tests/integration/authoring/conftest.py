@@ -1,4 +1,4 @@
-"""Projects with models of their own, on a scratch server that all tests share."""
+"""Projects with models, on a scratch server that all tests share."""
 
 import itertools
 import sys

@@ -1,4 +1,4 @@
-"""What other migration tools keep in a PostgreSQL is no part of it, and stays."""
+"""Tables of other migration tools in PostgreSQL are not managed and stay."""
 
 from dataclasses import replace
 

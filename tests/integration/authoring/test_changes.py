@@ -1,4 +1,4 @@
-"""Changes of models, each made into a migration, applied, and seen to leave nothing to do."""
+"""Each change of models becomes a migration that leaves no difference."""
 
 import re
 from dataclasses import dataclass, field

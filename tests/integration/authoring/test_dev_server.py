@@ -1,4 +1,4 @@
-"""The project's own PostgreSQL: started, used, stopped, started again with what it had."""
+"""The project's own PostgreSQL keeps its databases when it stops and starts."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""What is written differently and means the same is no difference; what means something else is."""
+"""Expressions with the same meaning are equal in any spelling."""
 
 from itertools import starmap
 

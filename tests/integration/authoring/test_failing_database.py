@@ -1,4 +1,4 @@
-"""Commands that work on one database after the other, where one of them fails."""
+"""Commands continue with other databases when one fails."""
 
 import json
 import sys

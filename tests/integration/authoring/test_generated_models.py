@@ -1,4 +1,4 @@
-"""Models from a live database: they lead back to it."""
+"""Models generated from a live database lead back to it."""
 
 from dataclasses import replace
 

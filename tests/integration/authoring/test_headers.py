@@ -1,4 +1,4 @@
-"""What the header says is true of tables that have rows; verify says the same of the file."""
+"""Headers describe the effect on tables with rows, and verify agrees with them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

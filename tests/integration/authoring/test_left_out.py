@@ -1,4 +1,4 @@
-"""Objects that dbwarden does not write: listed by name, and in nobody's way."""
+"""Objects that dbwarden does not write are listed by name and do not interfere."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Several configured databases in one PostgreSQL database, each in a namespace of its own."""
+"""Several configured databases in one PostgreSQL database, each in its own namespace."""
 
 import json
 

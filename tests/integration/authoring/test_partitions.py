@@ -1,4 +1,4 @@
-"""Partitions that pg_partman or a job makes at run time, and no migration declares."""
+"""Partitions that pg_partman or a job creates at run time."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Grants and default privileges: compared where the database says so, in both directions."""
+"""Grants and default privileges are compared on request, in both directions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Models as real applications have them: all of SQLAlchemy's forms at once, both directions."""
+"""Models with many features of SQLAlchemy at once, in both directions."""
 
 from tests.integration.authoring.conftest import Project
 

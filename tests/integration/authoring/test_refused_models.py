@@ -1,4 +1,4 @@
-"""Models that the server refuses: named with their place, and left out where that is asked for."""
+"""Models that the server refuses are named with their place and left out on request."""
 
 import json
 import sys

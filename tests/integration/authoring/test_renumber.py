@@ -1,4 +1,4 @@
-"""renumber tells migrations with the same number apart."""
+"""renumber separates migrations with the same number."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""verify: what migrations, hand-written ones too, do to rows; on PostgreSQL and SQLite."""
+"""verify reports the effect of migrations on rows, on PostgreSQL and SQLite."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

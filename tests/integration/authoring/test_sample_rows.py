@@ -1,4 +1,4 @@
-"""The few rows with which PostgreSQL migrations are tried, and what is told after them."""
+"""The sample rows with which PostgreSQL migrations are tried, and the findings."""
 
 from dbwarden.kinds import authoring_dialect_for
 from tests.integration.authoring.conftest import Project

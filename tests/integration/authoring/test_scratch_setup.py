@@ -1,4 +1,4 @@
-"""What ``scratch_setup`` makes is there anyway: models use it, and no comparison reports it."""
+"""Objects of ``scratch_setup`` may be used by models and are not compared."""
 
 from dataclasses import replace
 from pathlib import Path

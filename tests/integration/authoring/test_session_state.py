@@ -1,4 +1,4 @@
-"""Every migration starts in a fresh session, for ``migrate`` as for all that replays the files."""
+"""Every migration starts in a fresh session, also when files are replayed."""
 
 from dbwarden.operations.diff import drift
 from dbwarden.operations.migrate import migrate

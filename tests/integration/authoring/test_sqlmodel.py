@@ -1,4 +1,4 @@
-"""SQLModel: models that are pydantic's and SQLAlchemy's at once, both directions."""
+"""Models of SQLModel, in both directions."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Real projects in a folder of their own, served by a real uvicorn on loopback."""
+"""Real projects in their own folder, served by a real uvicorn on loopback."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""``make demo``: what a newcomer runs first, and that nothing of it stays behind."""
+"""``make demo`` works and leaves nothing behind."""
 
 import os
 import signal

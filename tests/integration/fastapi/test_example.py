@@ -1,4 +1,4 @@
-"""The example application: its own tests, and the whole of it under a real uvicorn."""
+"""The example application: its own tests, and a run under uvicorn."""
 
 import os
 import shutil

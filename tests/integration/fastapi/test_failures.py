@@ -1,4 +1,4 @@
-"""Requests whose database is not available: 503, each cause in its words, and one log line."""
+"""Requests to an unavailable database are a 503 with its cause and one log line."""
 
 import asyncio
 import logging

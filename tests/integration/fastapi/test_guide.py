@@ -1,4 +1,4 @@
-"""The guides: their code blocks, put together as a reader does, run."""
+"""The code blocks of the guides form an application that runs."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Startup and shutdown: what an application is told, and what it gives back."""
+"""Startup and shutdown of an application."""
 
 import subprocess
 import sys

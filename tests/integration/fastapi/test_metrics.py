@@ -1,4 +1,4 @@
-"""Metrics and spans: what a monitoring system hears."""
+"""Metrics and spans."""
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest

@@ -1,4 +1,4 @@
-"""The status page: what it serves, and what a person sees of it in a real browser."""
+"""The status page: its data, and its display in a real browser."""
 
 import shutil
 import socket

@@ -1,4 +1,4 @@
-"""A real streaming replica beside its primary, as health, page, startup and metrics tell of it."""
+"""A streaming replica and its primary in health, page, startup and metrics."""
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Sessions: as users write them, on real databases, under a real server."""
+"""Sessions on real databases, under a real server."""
 
 import gc
 from collections.abc import AsyncGenerator, Callable

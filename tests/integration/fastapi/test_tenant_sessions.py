@@ -1,4 +1,4 @@
-"""A database for each tenant: sessions by request, bounded engines, health in sum."""
+"""One database per tenant: sessions by request, bounded engines, summed health."""
 
 import socket
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Applications as they are deployed: uvicorn with workers and --reload, clients that leave."""
+"""Deployed applications: uvicorn with workers and --reload, clients that disconnect."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""What the tests of the PostgreSQL dialect share."""
+"""Fixtures for tests of the PostgreSQL dialect."""
 
 from collections.abc import Generator
 

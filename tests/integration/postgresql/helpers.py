@@ -1,4 +1,4 @@
-"""Migrations from text, and looks at the server from outside."""
+"""Migrations from text, and queries past dbwarden."""
 
 import time
 from collections.abc import AsyncGenerator, Callable

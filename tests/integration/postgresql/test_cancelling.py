@@ -1,4 +1,4 @@
-"""A cancelled operation is a stopped server: no statement runs on, no lock stays."""
+"""A cancelled operation leaves no statement and no lock on the server."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""Each cause that keeps us from a database has its own sentence and what to do next."""
+"""Each cause of a failed connection has its own sentence and next step."""
 
 import os
 import signal

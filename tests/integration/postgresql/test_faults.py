@@ -1,4 +1,4 @@
-"""Connections that stall, break or die: the ledger tells the truth and the next run goes on."""
+"""After connections stall, break or die, the history is true and the next run continues."""
 
 import os
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""One migrator at a time, the others know who it is, and nothing stays locked."""
+"""One migrator runs at a time, others name it, and no lock stays."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Behind a pooler: reading works, and migrating says what is in the way before it does anything."""
+"""Behind a pooler, reading works and migrating is refused in advance."""
 
 import pytest
 

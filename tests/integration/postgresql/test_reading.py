@@ -1,4 +1,4 @@
-"""One look at a database tells everything, and changes nothing."""
+"""One read of a database returns its full status and changes nothing."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Migrations reach the server as written, all or nothing, and an error says where."""
+"""Migrations reach the server unchanged, apply fully or not at all, and errors have a place."""
 
 import pytest
 

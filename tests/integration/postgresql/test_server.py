@@ -1,4 +1,4 @@
-"""The embedded server: ready soon, reachable from here only, and never left behind."""
+"""The embedded server starts fast, is reachable from this machine only, and never stays behind."""
 
 import importlib.util
 import os

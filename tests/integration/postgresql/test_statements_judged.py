@@ -1,4 +1,4 @@
-"""What we say of statements without a server, judged by a real one."""
+"""Facts about statements that dbwarden assumes, checked by a real server."""
 
 from collections.abc import AsyncGenerator
 from typing import Any

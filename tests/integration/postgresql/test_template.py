@@ -1,4 +1,4 @@
-"""A throw-away server begins with the folder that an earlier one had from initdb."""
+"""A temporary server starts with the data folder that an earlier initdb created."""
 
 import fcntl
 from collections.abc import Generator

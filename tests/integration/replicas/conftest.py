@@ -1,4 +1,4 @@
-"""A primary and its streaming replica; each test has a database of its own on both."""
+"""A primary and its streaming replica, with one database per test on both."""
 
 import uuid
 from collections.abc import AsyncGenerator, Callable, Generator

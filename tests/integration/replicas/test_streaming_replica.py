@@ -1,4 +1,4 @@
-"""A real streaming replica: what check, status and health say of it, whatever happens to it."""
+"""check, status and health of a real streaming replica."""
 
 import socket
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One database of each kind, with migration files, for what all kinds must do alike."""
+"""One database of each kind with migration files, for behaviour that all kinds share."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager

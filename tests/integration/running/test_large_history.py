@@ -1,4 +1,4 @@
-"""A ledger with a long past: what a look costs depends on the files, `history` shows the end."""
+"""A long history: a read costs only live rows, and `history` shows the newest."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What writes decides under the lock: another process gets between its first look and the lock."""
+"""Writes are decided under the lock, also when another process wrote in the meantime."""
 
 from typing import Any
 

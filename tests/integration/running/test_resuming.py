@@ -1,4 +1,4 @@
-"""What stopped half-way is finished, and the command then does the rest of what it was asked."""
+"""Half-done migrations are finished, and the command then reaches its target."""
 
 import pytest
 

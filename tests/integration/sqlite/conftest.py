@@ -1,4 +1,4 @@
-"""Real projects on real SQLite files, and what they must never leave behind."""
+"""Real projects on SQLite files."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""After a cancel nothing runs, nothing is locked, nothing is half done, nothing stays open."""
+"""After a cancellation nothing runs, nothing is locked, half done or open."""
 
 import threading
 import time

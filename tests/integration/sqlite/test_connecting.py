@@ -1,4 +1,4 @@
-"""Open a database, or say in one sentence why not."""
+"""Databases are opened, or the reason is reported in one sentence."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""kill -9, a full disk, a moved file: the next run reaches the same end, each step ran once."""
+"""After kill -9, a full disk or a moved file, the next run reaches the same end."""
 
 import random
 import resource

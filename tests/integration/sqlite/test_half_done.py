@@ -1,4 +1,4 @@
-"""What status says of a migration that stopped half-way: the step that comes next."""
+"""status names the next step of a half-done migration."""
 
 import sys
 from pathlib import Path

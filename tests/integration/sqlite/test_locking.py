@@ -1,4 +1,4 @@
-"""One migrator per database: between connections, between processes, and when one dies."""
+"""One migrator per database, between connections and processes, also when one dies."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Migrations on real files: all or nothing, each with its row, errors with their place."""
+"""Migrations on real files apply fully or not at all, with their rows and places of errors."""
 
 import sqlite3
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Tenants share models and files: the commands that write migrations work on them once."""
+"""Tenants share models and files, so commands write migrations once."""
 
 import json
 import textwrap

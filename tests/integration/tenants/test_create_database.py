@@ -1,4 +1,4 @@
-"""Databases are made on their server, from a template if asked for, and migrated."""
+"""Databases are created on their server, from a template on request, and migrated."""
 
 import sqlite3
 import uuid

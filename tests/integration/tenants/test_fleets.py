@@ -1,4 +1,4 @@
-"""Hundreds of tenants as one fleet: on a real server by the command line, in files by a program."""
+"""Hundreds of tenants as one fleet, on a server and in files."""
 
 import json
 import shutil

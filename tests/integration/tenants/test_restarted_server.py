@@ -1,4 +1,4 @@
-"""A server restarted while a fleet migrates: who is done, who is not, and what does the rest."""
+"""A server restarts during a fleet run: the outcomes are true and a second run finishes."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""Tenants whose migrations require another database; what errors call them; canaries."""
+"""Tenants with requirements in another database, their errors, and canaries."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Thousands of tenants: the manifest has each of them, and what is said stays short."""
+"""Thousands of tenants: the manifest lists all, and the output stays short."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The pytest plugin, as a project's own tests use it: a pytest of its own, in its own process."""
+"""The pytest plugin in a project's own pytest process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every command says what it is for, with examples that can be typed."""
+"""Every command has a description and examples that can be typed."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""The last lines of a terminal: a line per database, one line for many, and none at the end."""
+"""The last lines of a terminal: one per database, or one for many."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What many databases have in common is told once."""
+"""Equal errors of many databases are printed once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Errors at a terminal are cut between words."""
+"""Errors at a terminal wrap between words."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each test has a project folder of its own, and leaves the process as it was."""
+"""A project folder for each test, which leaves the process unchanged."""
 
 import sys
 import textwrap

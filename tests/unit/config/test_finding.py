@@ -1,4 +1,4 @@
-"""Which file is the project's configuration."""
+"""The search for the configuration file."""
 
 from pathlib import Path
 

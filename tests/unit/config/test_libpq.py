@@ -1,4 +1,4 @@
-"""Each parameter of libpq is translated for asyncpg or refused. asyncpg itself is the judge."""
+"""Each parameter of libpq is translated for asyncpg or refused, as asyncpg's parser shows."""
 
 import inspect
 import re

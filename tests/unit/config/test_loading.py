@@ -1,4 +1,4 @@
-"""A configuration file is run once, by path, and every failure says where and why."""
+"""A configuration file runs once per path, and errors have a place and a reason."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""One configuration: its URL now, its server, its development twin."""
+"""One configuration: its URL, its server, and its development database."""
 
 import functools
 import socket

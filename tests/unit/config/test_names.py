@@ -1,3 +1,5 @@
+"""Names of databases."""
+
 import pytest
 
 from dbwarden.config.names import LONGEST, RESERVED, closest, did_you_mean, problem_of_name

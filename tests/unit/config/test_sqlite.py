@@ -1,4 +1,4 @@
-"""What reaches ``sqlite3.connect``; SQLite itself is the judge."""
+"""The arguments of ``sqlite3.connect``, checked by SQLite."""
 
 import sqlite3
 from contextlib import closing

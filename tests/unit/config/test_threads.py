@@ -1,4 +1,4 @@
-"""Code of the project runs in a thread that holds up nothing."""
+"""Code of the project runs in a thread that blocks nothing."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Database URLs: what is read, what is shown, and which two lead to one database."""
+"""Database URLs: parsing, display, and equal targets."""
 
 import traceback
 from dataclasses import replace

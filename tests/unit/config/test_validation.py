@@ -1,4 +1,4 @@
-"""Every problem at once, each with database, field and place; and what good options become."""
+"""All problems of the options are reported together; valid options become a configuration."""
 
 import dataclasses
 import typing

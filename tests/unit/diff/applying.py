@@ -1,4 +1,4 @@
-"""Changes applied to values: what a database would do, and what it would refuse."""
+"""Apply changes to values, and refuse them as a database would."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Random schemas that a database could hold, with who needs whom as a server would tell."""
+"""Random schemas that a database could hold, with their dependencies."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Change one field of any object, and SQL comes out, or an error that names the object."""
+"""A change of any field leads to SQL or to an error that names the object."""
 
 from dataclasses import fields, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names followed through values and printed text."""
+"""Renames are followed through values and texts."""
 
 from dataclasses import replace
 

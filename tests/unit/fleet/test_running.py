@@ -1,3 +1,5 @@
+"""One operation runs on many databases."""
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How things are called in messages."""
+"""Names of objects in messages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which tables a database owns: what is defined in its modules, however models are written."""
+"""The tables that a database owns, in every form of models."""
 
 import itertools
 import sys

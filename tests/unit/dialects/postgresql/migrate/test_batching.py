@@ -1,4 +1,4 @@
-"""Many migrations in one message, and the place in a file that an error in it means."""
+"""Many migrations in one message, and the place of an error in it."""
 
 from dataclasses import replace
 from pathlib import Path

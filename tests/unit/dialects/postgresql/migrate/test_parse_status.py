@@ -1,4 +1,4 @@
-"""What a server greets with and what a COPY sends, as values."""
+"""The greeting of a server and the rows of a COPY become values."""
 
 from types import SimpleNamespace
 

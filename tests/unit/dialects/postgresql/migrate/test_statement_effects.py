@@ -1,4 +1,4 @@
-"""How an interrupted statement's effect is looked up."""
+"""Queries that find the effect of an interrupted statement."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One name for each value that SQL knows by several; what only looks like one is left alone."""
+"""Synonyms of SQL values have one spelling; similar texts stay unchanged."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's text into statements and steps. What counts as one was judged by a real server."""
+"""PostgreSQL's text is split into statements and steps, as a real server judged."""
 
 from pathlib import Path
 

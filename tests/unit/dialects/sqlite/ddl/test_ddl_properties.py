@@ -1,4 +1,4 @@
-"""Random pairs of schemas on a real SQLite: the SQL leads there and back, and rows come along."""
+"""For random pairs of schemas, the SQL leads there and back on a real SQLite and keeps rows."""
 
 import sqlite3
 from dataclasses import replace

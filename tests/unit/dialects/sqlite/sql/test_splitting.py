@@ -1,4 +1,4 @@
-"""SQLite's text into statements and steps, with SQLite itself as the judge."""
+"""SQLite's text is split into statements and steps, checked by SQLite."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Headers such as ``-- dbwarden: loses users.email``, as they are written and read."""
+"""Directives such as ``-- dbwarden: loses users.email`` are written and read."""
 
 import pytest
 from hypothesis import given
