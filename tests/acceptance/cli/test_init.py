@@ -39,7 +39,6 @@ def test_init_and_new_lead_to_a_project_that_migrates(
     assert (tmp_path / "app.db").exists()
 
 
-@pytest.mark.timeout(300)  # mypy reads its first project without a cache
 def test_a_fresh_project_passes_strict_type_checks_and_runs(tmp_path: Path, cli: Cli) -> None:
     """dbwarden.py has the name of the package, which a type checker takes for the file."""
     assert cli("init", "--folder", str(tmp_path)).code == 0

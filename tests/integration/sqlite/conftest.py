@@ -292,15 +292,16 @@ class Process:
             text=True,
         )
 
-    async def at_work(self) -> None:
-        """Wait until it holds the lock, or has ended."""
+    async def at_work(self, statements: int = 1) -> None:
+        """Wait until it was seen at so many *statements* under the lock, or has ended."""
+        seen: set[str] = set()
 
         async def look() -> bool:
-            try:
-                told = self.project.lock_file.read_text()
-            except FileNotFoundError:
-                told = ""
-            return f'"pid": {self.popen.pid},' in told or self.popen.poll() is not None
+            with contextlib.suppress(FileNotFoundError):
+                mark = self.project.lock_file.read_text()
+                if f'"pid": {self.popen.pid},' in mark:
+                    seen.add(mark)
+            return len(seen) >= statements or self.popen.poll() is not None
 
         await until(look)
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from dbwarden.errors import AccessDenied, ConnectError, ConnectionLost, StatementFailed
@@ -122,8 +121,7 @@ async def test_a_kill_at_any_moment_leads_to_the_same_end(
     chance = random.Random(f"{journal_mode} {seed}")
     for _ in range(3):
         process = other_process("migrate")
-        await process.at_work()
-        await anyio.sleep(chance.uniform(0, 0.08))
+        await process.at_work(chance.randint(1, 12))
         process.kill()
     await finished(other_process)
     assert project.query("SELECT * FROM ran") == [

@@ -176,7 +176,6 @@ END $$;
 """
 
 
-@pytest.mark.timeout(300)
 async def test_the_placeholder_of_a_namespace_is_in_no_migration(
     tmp_path: Path, postgres_server: EmbeddedServer
 ) -> None:

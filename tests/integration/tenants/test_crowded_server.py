@@ -53,7 +53,6 @@ async def crowded(
         yield tmp_path, server
 
 
-@pytest.mark.timeout(600)
 async def test_a_crowded_server_holds_up_no_tenant(
     crowded: tuple[Path, EmbeddedServer],
 ) -> None:

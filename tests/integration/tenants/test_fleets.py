@@ -107,7 +107,6 @@ def states(ran: Ran) -> dict[str, int]:
     return summary
 
 
-@pytest.mark.timeout(600)
 async def test_many_tenants_are_created_migrated_and_repaired_together(
     on_server: Fleet,
 ) -> None:
