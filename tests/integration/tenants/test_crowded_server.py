@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import asyncpg
@@ -71,7 +72,8 @@ async def test_a_crowded_server_holds_up_no_tenant(
         migration_context(mode="check", all_databases=True),
         httpx.AsyncClient(transport=transport, base_url="http://app", timeout=500) as client,
     ):
-        listed, after = [], ""
+        listed: list[Any] = []
+        after: str | None = ""
         while after is not None:
             answer = await client.get("/health", params={"tenants": "all", "after": after})
             assert answer.status_code == 200, json.dumps(answer.json())
