@@ -1,25 +1,33 @@
-"""The effects that a migration file declares in its header. Pure."""
+"""The facts that a migration file declares in its header. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Fact = Literal[
+    "irreversible", "generated", "loses", "fails-on-rows", "rollback-fails-on-rows", "untried"
+]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Declarations:
-    """The facts that the header of a file declares, as in ``-- dbwarden: loses users.email``.
+    """The facts in a header, as in ``-- dbwarden: loses users.email``, each with its names.
 
-    ``generated`` is true for a file that make-migrations wrote. ``loses`` names the tables and
+    ``generated`` is the fact of a file that make-migrations wrote. ``loses`` names the tables and
     columns whose values a rollback does not restore, ``untried`` those for which no values could
     be generated; both as they are called before the upgrade. ``reason`` is the comment that
     explains why the upgrade fails on rows.
     """
 
-    generated: bool = False
-    loses: tuple[str, ...] = ()
-    untried: tuple[str, ...] = ()
-    fails_on_rows: bool = False
-    rollback_fails_on_rows: bool = False
+    facts: Mapping[Fact, tuple[str, ...]] = field(default_factory=dict, hash=False)
     reason: str = ""
+
+    def __contains__(self, fact: Fact) -> bool:
+        return fact in self.facts
+
+    def covers(self, fact: Fact, name: str) -> bool:
+        """Return whether *fact* is declared for *name*."""
+        return covers(self.facts.get(fact, ()), name)
 
 
 def covers(declared: Iterable[str], name: str) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from dbwarden.config.names import closest
+from dbwarden.files.declarations import Fact
 from dbwarden.files.migration import Requirement
 from dbwarden.types import DatabaseName, Version
 
@@ -40,9 +41,6 @@ _HEADERS = ("depends_on", "requires", "dbwarden")
 _MARKER = "-- @dbwarden:autocommit"
 _WIDTH = 100
 
-Fact = Literal[
-    "irreversible", "generated", "loses", "fails-on-rows", "rollback-fails-on-rows", "untried"
-]
 _FACTS: dict[str, Fact] = {fact: fact for fact in get_args(Fact)}
 _WITH_NAMES: tuple[Fact, ...] = ("loses", "untried")
 _PLAIN = r'[^\s",]+'

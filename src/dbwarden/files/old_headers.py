@@ -7,45 +7,36 @@ are read in this way.
 
 import re
 
-from dbwarden.files.declarations import Declarations
+from dbwarden.files.declarations import Declarations, Fact
 
-_GENERATED = re.compile(r"^-- Verdict: ", re.MULTILINE)
-_LOSES = re.compile(r"^--\s*(?:verdict:\s*)?loses\b", re.IGNORECASE | re.MULTILINE)
-_MORE = re.compile(r"\band \d+ more\b")
-_ENDS_NAME = re.compile(r", | \(tried on | and \d+ more|[\n:]")
-_FAILS = re.compile(
-    r"^--\s*(the rollback )?fails (?:where tables have rows|on rows where)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_REASON = re.compile(
-    r"^--[ \t]*(fails where tables have rows\b.*(?:\n--[ \t]{2,}.*)*)", re.IGNORECASE | re.MULTILINE
-)
-_UNTRIED = re.compile(r"^--\s*no values could be generated for\b", re.IGNORECASE | re.MULTILINE)
+_FAILS = r"fails (?:where tables have rows|on rows where)"
+_PATTERNS: dict[Fact, str] = {
+    "generated": r"(?m)^-- Verdict: ",
+    "loses": r"(?mi)^--\s*(?:verdict:\s*)?loses\b",
+    "fails-on-rows": rf"(?mi)^--\s*{_FAILS}",
+    "rollback-fails-on-rows": rf"(?mi)^--\s*the rollback {_FAILS}",
+    "untried": r"(?mi)^--\s*no values could be generated for\b",
+}
+_REASON = r"(?mi)^--[ \t]*(fails where tables have rows\b.*(?:\n--[ \t]{2,}.*)*)"
+_MORE = r"\band \d+ more\b"
+_ENDS_NAME = r", | \(tried on | and \d+ more|[\n:]"
 
 
 def old_declarations(header: str) -> Declarations:
     """Return the declarations in *header*, the text above the sections."""
-    reason = _REASON.search(header)
-    fails = {bool(match[1]) for match in _FAILS.finditer(header)}
-    return Declarations(
-        generated=_GENERATED.search(header) is not None,
-        loses=_losses(header),
-        untried=("*",) if _UNTRIED.search(header) else (),
-        fails_on_rows=False in fails,
-        rollback_fails_on_rows=True in fails,
-        reason=" ".join(reason[1].replace("\n--", " ").split()) if reason else "",
-    )
+    facts: dict[Fact, tuple[str, ...]] = {}
+    for fact, pattern in _PATTERNS.items():
+        if match := re.search(pattern, header):
+            facts[fact] = _losses(header[match.end() :]) if fact == "loses" else ("*",)
+    reason = re.search(_REASON, header)
+    return Declarations(facts, " ".join(reason[1].replace("\n--", " ").split()) if reason else "")
 
 
-def _losses(header: str) -> tuple[str, ...]:
-    """Return every name after the word "loses"; a column counts for any table, by any name."""
-    match = _LOSES.search(header)
-    if match is None:
-        return ()
-    text = header[match.end() :]
-    if _MORE.search(text):
+def _losses(text: str) -> tuple[str, ...]:
+    """Return every name in *text*; a column counts for any table, by any name."""
+    if re.search(_MORE, text):
         return ("*",)
     words = re.findall(r"\w+(?:\.\w+)*", text)
-    names = (part.strip() for part in _ENDS_NAME.split(text))
+    names = (part.strip() for part in re.split(_ENDS_NAME, text))
     columns = (f"*.{word.rpartition('.')[2]}" for word in words)
     return tuple(dict.fromkeys(name for name in (*words, *names, *columns) if name))

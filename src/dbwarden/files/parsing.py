@@ -6,12 +6,11 @@ from typing import assert_never
 
 from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import NOTHING, checksum
-from dbwarden.files.declarations import Declarations
+from dbwarden.files.declarations import Declarations, Fact
 from dbwarden.files.directives import (
     Declaration,
     DependsOn,
     Directive,
-    Fact,
     Fault,
     Requires,
     SectionMark,
@@ -152,11 +151,7 @@ def _declarations(reading: _Reading) -> Declarations | None:
     if not facts.keys() - {"irreversible"}:
         return None
     return Declarations(
-        generated="generated" in facts,
-        loses=tuple(facts.get("loses", ())),
-        untried=tuple(facts.get("untried", ())),
-        fails_on_rows="fails-on-rows" in facts,
-        rollback_fails_on_rows="rollback-fails-on-rows" in facts,
+        {fact: tuple(names) for fact, names in facts.items()},
         reason=". ".join(filter(None, reading.reasons)),
     )
 

@@ -145,8 +145,8 @@ def judge(migration: Migration, seen: RowTrial) -> Verified:
     declared = migration.declares
     findings = []
     for error, way, expected in (
-        (seen.fails or seen.collides, "fails", declared.fails_on_rows),
-        (seen.back_fails, "the rollback fails", declared.rollback_fails_on_rows),
+        (seen.fails or seen.collides, "fails", "fails-on-rows" in declared),
+        (seen.back_fails, "the rollback fails", "rollback-fails-on-rows" in declared),
     ):
         if error is None or expected:
             continue
@@ -156,13 +156,13 @@ def judge(migration: Migration, seen: RowTrial) -> Verified:
             return _result(migration, "fails", problem)
         findings.append(f"{way} on generated rows: {message}")
     # Earlier versions reported refused values as a loss.
-    refuses = [text for name, text in seen.refuses if not covers(declared.loses, name)]
-    if refuses and not declared.fails_on_rows:
+    refuses = [text for name, text in seen.refuses if not declared.covers("loses", name)]
+    if refuses and "fails-on-rows" not in declared:
         findings.append(f"fails on rows where {shorten(refuses)}")
     untried = tuple(name for name in seen.untried if not covers(seen.loses, name))
-    if silent := [name for name in untried if not covers(declared.untried, name)]:
+    if silent := [name for name in untried if not declared.covers("untried", name)]:
         findings.append(f"no values could be generated for {shorten(silent)}")
-    if silent := [name for name in seen.loses if not covers(declared.loses, name)]:
+    if silent := [name for name in seen.loses if not declared.covers("loses", name)]:
         findings.append(f"its header does not declare -- dbwarden: loses {shorten(silent)}")
     word = f"loses {shorten(seen.loses)}" if seen.loses else _verdict(migration)
     if word == "exact" and (seen.fails or seen.back_fails or untried):

@@ -199,7 +199,7 @@ async def _preserve(
     """Return *desired* with the objects of handwritten *files*, and those objects."""
     if scratch.config.schema_paths:
         return desired, frozenset()
-    handwritten = [migration for migration in files if not migration.declares.generated]
+    handwritten = [migration for migration in files if "generated" not in migration.declares]
     return await preserve_unmanaged(scratch, files, handwritten, desired)
 
 

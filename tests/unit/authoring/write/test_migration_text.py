@@ -43,7 +43,7 @@ def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
     read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
     assert read.rollback is not None
     assert not read.irreversible
-    assert read.declares == Declarations(generated=True)
+    assert read.declares == Declarations({"generated": ()})
 
 
 def test_dropped_tables_need_no_heading() -> None:
