@@ -19,7 +19,6 @@ import dbwarden.schema
 from dbwarden import __version__
 from dbwarden.files.disk import keep_newest, write_private
 from dbwarden.schema import Schema
-from dbwarden.schema.garbage import garbage_collection_disabled
 
 ENTRIES = 50
 """Number of cached schemas; the oldest are deleted first."""
@@ -113,10 +112,9 @@ def dump(schema: Schema) -> bytes:
     Raises:
         TypeError: A value has a type that ``dbwarden.schema`` does not export.
     """
-    with garbage_collection_disabled():
-        writer = _Writer()
-        writer.slot(schema)
-        text = json.dumps([*writer.rows], separators=(",", ":")).encode()
+    writer = _Writer()
+    writer.slot(schema)
+    text = json.dumps([*writer.rows], separators=(",", ":")).encode()
     return sha256(text).hexdigest().encode() + b"\n" + text
 
 
@@ -126,7 +124,7 @@ def parse(content: bytes) -> Schema | None:
     if sha256(text).hexdigest().encode() != checksum:
         return None
     values: list[Any] = []
-    with garbage_collection_disabled(), contextlib.suppress(*_NOT_OURS):
+    with contextlib.suppress(*_NOT_OURS):
         for name, *parts in json.loads(text):
             values.append(_build(name, [values[p[0]] if type(p) is list else p for p in parts]))
         return values[-1] if isinstance(values[-1], Schema) else None

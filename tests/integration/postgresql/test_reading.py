@@ -272,10 +272,7 @@ async def test_a_read_only_role_is_reported(
 async def test_a_replica_that_hides_its_lag_is_read_anyway(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
-    """As Aurora's do; here functions of the same names stand before the server's own.
-
-    They are asked where the server's greeting does not say enough: dates of another style.
-    """
+    """As Aurora's do; here functions of the same names stand before the server's own."""
     await apply(make_config(postgres_url), work(1, "SELECT 1"))
     async with admin(postgres_url) as connection:
         await connection.execute(
@@ -285,7 +282,7 @@ async def test_a_replica_that_hides_its_lag_is_read_anyway(
             "CREATE FUNCTION aurora.pg_last_wal_receive_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE feature_not_supported; END $$"
         )
-    path = "?options=-c%20search_path%3Daurora,pg_catalog,public%20-c%20datestyle%3DGerman"
+    path = "?options=-c%20search_path%3Daurora,pg_catalog,public"
 
     reading = await read(make_config(postgres_url + path))
 

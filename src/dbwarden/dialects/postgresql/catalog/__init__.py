@@ -11,7 +11,6 @@ from dbwarden.dialects.postgresql.catalog.asking import plan_queries
 from dbwarden.dialects.postgresql.catalog.building import SchemaBuilder
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import QualifiedName, Schema
-from dbwarden.schema.garbage import garbage_collection_disabled
 
 
 class Statement(Protocol):
@@ -49,25 +48,6 @@ async def read_schema(
         exclude: Tables to leave out with their sequences: the ledger.
         privileges: Whether grants and default privileges are part of the schema.
     """
-    with garbage_collection_disabled():
-        return await _read(
-            prepare,
-            exclude,
-            server_version=server_version,
-            default_namespace=default_namespace,
-            privileges=privileges,
-        )
-
-
-async def _read(
-    prepare: Prepare,
-    exclude: Collection[QualifiedName],
-    *,
-    server_version: int,
-    default_namespace: str,
-    privileges: bool,
-) -> Schema:
-    """Read the schema; the rows are freed on return, before garbage collection is enabled again."""
     rows = Rows()
     building = SchemaBuilder(rows, exclude)
     for question in plan_queries(rows, server_version, privileges=privileges):

@@ -124,7 +124,6 @@ class PostgresConnection:
             self._address,
             self._name,
             alone=True,
-            greeting=self._session.greeting,
             also=also,
             also_without_ledger=also_without_ledger,
             where=where,

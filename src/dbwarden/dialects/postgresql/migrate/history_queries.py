@@ -14,15 +14,11 @@ MESSAGE_BEGIN = "BEGIN;"
 """The beginning of a message with migrations."""
 
 # Plain columns: building one JSON text of the rows would cost a fresh session more than reading
-# them.
+# them. The text of a time depends on the session's DateStyle, except in JSON.
 _ROWS: LiteralString = """
   l.id, l.key, l.description, l.kind, l.upgrade_checksum, l.rollback_checksum, l.state, l.step,
-  l.running, l.steps_checksum, {times}, l.duration_ms, l.application, l.host, l.pid,
-  l.dbwarden_version"""
-
-# The text of a time depends on the session's DateStyle, except in JSON.
-_TIMES: LiteralString = "to_json(l.started_at), to_json(l.finished_at)"
-_TIMES_AS_THEY_ARE: LiteralString = "l.started_at, l.finished_at"
+  l.running, l.steps_checksum, to_json(l.started_at), to_json(l.finished_at),
+  l.duration_ms, l.application, l.host, l.pid, l.dbwarden_version"""
 
 # Does another session hold the lock? The holder is queried only if so, because in a fresh session
 # each catalog and view of a query costs more than the query itself.
@@ -151,7 +147,6 @@ def read_only_sql(backend_pid: int) -> str:
 
 _SERVER: LiteralString = """current_setting('server_version'), pg_is_in_recovery(),
   current_setting('transaction_read_only')"""
-_GREETED: LiteralString = "NULL, NULL, NULL"
 
 
 @lru_cache(maxsize=64)  # a fleet sends the same query to all its databases
@@ -160,7 +155,6 @@ def status_sql(
     *,
     rows: bool = True,
     alone: bool = False,
-    greeted: bool = False,
     also: str = "NULL",
     where: bool = True,
     row_ids: tuple[int, ...] = (),
@@ -174,8 +168,6 @@ def status_sql(
         rows: Read the rows. The server refuses that if there is no ledger, and returns nothing
             if it is empty. Otherwise one line is returned, without a row.
         alone: The statement is a transaction by itself.
-        greeted: Omit the facts of a :class:`Greeting`, because a fresh session would have to look
-            up each of these functions.
         also: A condition with a side effect, evaluated last. The rows show what others committed
             before the statement began, but not that side effect.
         where: Return the ledger's namespace, which is needed for writing.
@@ -183,12 +175,11 @@ def status_sql(
     """
     namespace = address.existing_namespace_sql if rows else address.namespace_sql
     there = "true" if rows else address.namespace_exists_sql
-    columns = _ROWS.format(times=_TIMES_AS_THEY_ARE if greeted else _TIMES)
-    return f"""SELECT pg_backend_pid(), {_GREETED if greeted else _SERVER}, {there},
+    return f"""SELECT pg_backend_pid(), {_SERVER}, {there},
   {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
         address.held_sql(namespace, alone=alone)
     }), (SELECT {also}){
-        f", {columns} FROM {address.lookup_name} l{_live(row_ids)}" if rows else ""
+        f", {_ROWS} FROM {address.lookup_name} l{_live(row_ids)}" if rows else ""
     }"""
 
 
@@ -202,7 +193,7 @@ def history_sql(address: LedgerAddress, limit: int | None) -> str:
     """Return a query for the newest *limit* rows, newest first, each after the total count."""
     newest = "" if limit is None else f" LIMIT {limit}"
     return (
-        f"SELECT (SELECT count(*) FROM {address.lookup_name}), {_ROWS.format(times=_TIMES)}"
+        f"SELECT (SELECT count(*) FROM {address.lookup_name}), {_ROWS}"
         f" FROM (SELECT * FROM {address.lookup_name} ORDER BY id DESC{newest}) l"
     )
 

@@ -32,36 +32,6 @@ Lines = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Greeting:
-    """The facts that a server reports when a client connects.
-
-    ``read_only`` is the default of transactions. Times are in ISO 8601. A pooler may pass on an old
-    greeting of another server process, which ``backend_pid`` reveals.
-    """
-
-    backend_pid: int
-    server_version: str
-    recovering: bool
-    read_only: bool
-
-    @staticmethod
-    def of(backend_pid: int, settings: object) -> "Greeting | None":
-        """Create a greeting from the reported settings; ``None`` if they are incomplete."""
-        version = getattr(settings, "server_version", None)
-        recovering = getattr(settings, "in_hot_standby", None)
-        read_only = getattr(settings, "default_transaction_read_only", None)
-        iso = getattr(settings, "DateStyle", "").startswith("ISO")
-        if version is None or recovering is None or read_only is None or not iso:
-            return None
-        return Greeting(
-            backend_pid=backend_pid,
-            server_version=version,
-            recovering=recovering == "on",
-            read_only=read_only == "on",
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReply:
     """The result of one status query: a reading and facts for the next queries.
 
@@ -79,23 +49,17 @@ class StatusReply:
     namespace_exists: bool = True
 
 
-def parse_status_lines(
-    lines: Lines, database: DatabaseName | None = None, greeting: Greeting | None = None
-) -> StatusReply:
+def parse_status_lines(lines: Lines, database: DatabaseName | None = None) -> StatusReply:
     """Parse the result of :func:`status_sql`, which has at least one line.
 
     Args:
         lines: The result.
         database: The database, for errors.
-        greeting: The facts that the query omitted.
 
     Raises:
         LedgerError: A row of *database*'s ledger is invalid.
     """
     pid, version, recovering, read_only, there, namespace, held, also = lines[0][:_STATUS_COLUMNS]
-    if greeting is not None:
-        version, recovering = greeting.server_version, greeting.recovering
-        read_only = "on" if greeting.read_only else "off"
     reading = Reading(
         server_version=version,
         namespace=namespace,

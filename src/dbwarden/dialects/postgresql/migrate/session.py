@@ -14,7 +14,7 @@ import anyio.lowlevel
 import asyncpg
 
 from dbwarden import telemetry
-from dbwarden.dialects.postgresql.migrate.parse_status import Greeting, copied_lines
+from dbwarden.dialects.postgresql.migrate.parse_status import copied_lines
 from dbwarden.errors import ConnectionLost
 from dbwarden.types import DatabaseName
 
@@ -67,11 +67,6 @@ class Session:
     def open(self) -> bool:
         """True if the connection can be used."""
         return not self._raw.is_closed()
-
-    @property
-    def greeting(self) -> Greeting | None:
-        """The settings that the server has reported so far."""
-        return Greeting.of(self.backend_pid, self._raw.get_settings()) if self.open else None
 
     @property
     def is_idle(self) -> bool:

@@ -11,7 +11,6 @@ from dbwarden.dialects.postgresql.migrate.history_queries import (
     status_sql,
 )
 from dbwarden.dialects.postgresql.migrate.parse_status import (
-    Greeting,
     Lines,
     StatusReply,
     add_details,
@@ -41,7 +40,6 @@ async def read_status(
     database: DatabaseName,
     *,
     alone: bool = False,
-    greeting: Greeting | None = None,
     also: str = "NULL",
     also_without_ledger: str | None = None,
     where: bool = True,
@@ -49,14 +47,13 @@ async def read_status(
 ) -> StatusReply:
     """Read the ledger and the lock, with all details.
 
-    A missing or empty ledger, a held lock, a replica and a pooler take one more query each.
+    A missing or empty ledger, a held lock and a replica take one more query each.
 
     Args:
         ask: Runs a query on the server.
         address: The ledger.
         database: The database, for errors.
         alone: Each query is a transaction by itself.
-        greeting: The facts that the server reported on connecting, to omit from the query.
         also: A condition with a side effect; see ``status_sql``.
         also_without_ledger: The same if there is no ledger yet.
         where: Read the ledger's namespace.
@@ -70,9 +67,7 @@ async def read_status(
         query = partial(
             status_sql, address, alone=alone, where=where, row_ids=tuple(sorted(row_ids))
         )
-        reply = await _first(ask, query, database, greeting, also, without)
-        if greeting is not None and greeting.backend_pid != reply.backend_pid:
-            reply = await _first(ask, query, database, None, also, without)
+        reply = await _first(ask, query, database, also, without)
         if not (reply.held or reply.recovering):
             return reply
         reading = await _details(ask, address, reply)
@@ -109,11 +104,9 @@ async def _first(
     ask: Ask,
     query: Callable[..., str],
     database: DatabaseName,
-    greeting: Greeting | None,
     also: str,
     also_without_ledger: str,
 ) -> StatusReply:
-    query = partial(query, greeted=greeting is not None)
     exists, lines = True, _NOTHING
     try:
         lines = await ask(query(also=also))
@@ -122,9 +115,9 @@ async def _first(
             raise
         exists = False
     if lines:
-        return parse_status_lines(lines, database, greeting)
+        return parse_status_lines(lines, database)
     lines = await ask(query(rows=False, also=also if exists else also_without_ledger))
-    reply = parse_status_lines(lines, database, greeting)
+    reply = parse_status_lines(lines, database)
     return replace(reply, reading=replace(reply.reading, rows=() if exists else None))
 
 

@@ -7,7 +7,7 @@ the password may change while the program runs.
 import time
 from collections.abc import Mapping, MutableSet
 from contextvars import ContextVar
-from typing import Any, LiteralString
+from typing import Any
 
 import anyio
 import asyncpg
@@ -30,7 +30,7 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
     connect,
 )
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress
-from dbwarden.dialects.postgresql.migrate.parse_status import Lines, copied_lines
+from dbwarden.dialects.postgresql.migrate.parse_status import Lines
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
 from dbwarden.dialects.postgresql.migrate.status_query import read_status
 from dbwarden.dialects.writer import Writer
@@ -79,7 +79,6 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
     engine = create_async_engine(
         shown, connect_args={**connect_args, "async_creator_fn": open_one}, **options
     )
-    _introduce_in_one_flight(engine, config)
     if config.pool_pre_ping and "poolclass" not in engine_options:
         _ask_before_use(engine, config.connect_timeout)
     return engine
@@ -87,59 +86,6 @@ def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
 
 def _without_place(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in _PLACE}
-
-
-_INTRODUCTION: LiteralString = (
-    "SELECT current_schema(), current_setting('default_transaction_isolation')"
-)
-
-
-def _introduce_in_one_flight(engine: AsyncEngine, config: DatabaseConfig) -> None:
-    """Let SQLAlchemy inspect a new server with one query instead of ten round trips.
-
-    An engine queries the version, the namespace, the isolation level and the string syntax, each
-    prepared and then run. Version and string syntax are known from the server's greeting. The
-    replaced methods are those that third-party dialects override.
-    """
-    dialect: Any = engine.sync_engine.dialect
-    facts: dict[str, str | None] = {}
-
-    def version(connection: Any) -> tuple[int, ...]:
-        raw = connection.connection.dbapi_connection
-        asked = raw.run_async(lambda driver: _introduction(driver, config))
-        facts["namespace"], facts["isolation"] = asked
-        version_info = raw.driver_connection.get_server_version()
-        return (version_info.major, version_info.micro)  # 18.6: asyncpg has a zero between them
-
-    def isolation(_: Any) -> str:
-        return (facts["isolation"] or "").upper()
-
-    def escapes(connection: Any) -> None:
-        settings = connection.connection.driver_connection.get_settings()
-        dialect._backslash_escapes = settings.standard_conforming_strings == "off"
-
-    dialect._get_server_version_info = version
-    dialect._get_default_schema_name = lambda _: facts["namespace"]
-    dialect.get_default_isolation_level = isolation
-    dialect._set_backslash_escapes = escapes
-
-
-async def _introduction(driver: Any, config: DatabaseConfig) -> tuple[str | None, str]:
-    copied = bytearray()
-
-    async def take(data: bytes) -> None:
-        copied.extend(data)
-
-    try:
-        with anyio.move_on_after(config.connect_timeout):
-            await driver.copy_from_query(_INTRODUCTION, output=take)
-            ((namespace, isolation),) = copied_lines(bytes(copied))
-            return namespace, isolation or ""
-        failure = timed_out(config.connect_timeout, config.url, config.database_name)
-    except CONNECT_FAILURES as error:
-        url = config.url or await config.resolve_url()
-        failure = connect_failure(error, url, config.database_name)
-    raise failure
 
 
 def _cache_size(url: DatabaseURL | None) -> dict[str, Any]:
