@@ -1,5 +1,7 @@
 """Half-done migrations are finished, and the command then reaches its target."""
 
+from typing import TypedDict, Unpack
+
 import pytest
 
 import dbwarden
@@ -13,13 +15,20 @@ RIGHT = "DROP TABLE a2;\nVACUUM;\nDROP TABLE b2;"
 UP = "CREATE TABLE a2 (id int);\nCREATE TABLE b2 (id int);"
 
 
-async def half_rolled_back(config: DatabaseConfig, **choice: object) -> None:
+class Choice(TypedDict, total=False):
+    """The target of a command."""
+
+    to: str
+    count: int
+
+
+async def half_rolled_back(config: DatabaseConfig, **choice: Unpack[Choice]) -> None:
     """0002 of three stops in the third step of its rollback; then its file is mended."""
     write_tables(config, 1, 3)
     write(config, "0002_two", UP, WRONG)
     await dbwarden.migrate(config)
     with pytest.raises(StatementFailed):
-        await dbwarden.rollback(config, **choice)  # type: ignore[arg-type]
+        await dbwarden.rollback(config, **choice)
     write(config, "0002_two", UP, RIGHT)
     assert (await states(config))["0002"] == "rolling_back"
 
@@ -29,11 +38,11 @@ async def half_rolled_back(config: DatabaseConfig, **choice: object) -> None:
     [({"to": "0"}, ["0002", "0001"]), ({"count": 2}, ["0002", "0001"]), ({}, ["0002"])],
 )
 async def test_a_resumed_rollback_reaches_its_target(
-    config: DatabaseConfig, choice: dict[str, object], keys: list[str]
+    config: DatabaseConfig, choice: Choice, keys: list[str]
 ) -> None:
     await half_rolled_back(config, to="0")
 
-    result = await dbwarden.rollback(config, **choice)  # type: ignore[arg-type]
+    result = await dbwarden.rollback(config, **choice)
 
     assert [item.key for item in result.rolled_back] == keys
     assert [item.resumed for item in result.rolled_back] == [True, False][: len(keys)]
@@ -89,7 +98,7 @@ async def test_nothing_runs_when_another_migration_cannot_be_rolled_back(
     ],
 )
 async def test_a_resumed_migrate_reaches_exactly_its_target(
-    config: DatabaseConfig, choice: dict[str, object], keys: list[str]
+    config: DatabaseConfig, choice: Choice, keys: list[str]
 ) -> None:
     write_tables(config, 1, 3, 4)
     write(config, "0002_two", "CREATE TABLE a2 (id int);\nVACUUM;\nDROP TABLE nowhere;", "")
@@ -97,7 +106,7 @@ async def test_a_resumed_migrate_reaches_exactly_its_target(
         await dbwarden.migrate(config)
     write(config, "0002_two", "CREATE TABLE a2 (id int);\nVACUUM;\nCREATE TABLE b2 (id int);", "")
 
-    result = await dbwarden.migrate(config, **choice)  # type: ignore[arg-type]
+    result = await dbwarden.migrate(config, **choice)
 
     assert [item.key for item in result.applied] == keys
     assert result.version == keys[-1]

@@ -65,6 +65,12 @@ SCHEMA = Schema(
 )
 
 
+def table_of(schema: Schema, name: QualifiedName) -> Table:
+    table = schema.table(name)
+    assert table is not None
+    return table
+
+
 def column(name: str) -> Ref:
     return ref_of(ObjectKind.COLUMN, USERS, name)
 
@@ -99,7 +105,7 @@ def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
 
     assert after.table(members) is not None
     assert after.table(USERS) is None
-    assert after.table(POSTS).foreign_keys[0].references == members  # type: ignore[union-attr]
+    assert table_of(after, POSTS).foreign_keys[0].references == members
     assert after.views[0].definition == "SELECT members.m FROM members"
     assert after.policies[0].table == members
     assert after.dependencies[0][0] == ref_of(ObjectKind.COLUMN, members, "m")
@@ -109,14 +115,14 @@ def test_an_enum_value_is_followed_into_defaults() -> None:
     after = apply_renames(SCHEMA, [RenameValue(enum=MOOD, before="sad", after="low")])
 
     assert after.enums[0].values == ("low", "ok")
-    assert after.table(USERS).columns[2].default == "'low'::mood"  # type: ignore[union-attr]
+    assert table_of(after, USERS).columns[2].default == "'low'::mood"
 
 
 def test_a_type_is_followed_into_columns() -> None:
     state = QualifiedName("public", "state")
     change = Rename(before=ref_of(ObjectKind.ENUM, MOOD), after=ref_of(ObjectKind.ENUM, state))
 
-    column = apply_renames(SCHEMA, [change]).table(USERS).columns[2]  # type: ignore[union-attr]
+    column = table_of(apply_renames(SCHEMA, [change]), USERS).columns[2]
 
     assert (column.type, column.default) == ("state", "'sad'::state")
 
@@ -132,7 +138,7 @@ def test_a_type_in_another_namespace_is_followed_with_its_namespace_and_quotes()
     change = Rename(before=ref_of(ObjectKind.ENUM, MOOD), after=ref_of(ObjectKind.ENUM, odd))
 
     there = apply_renames(SCHEMA, [change])
-    column = there.table(USERS).columns[2]  # type: ignore[union-attr]
+    column = table_of(there, USERS).columns[2]
 
     assert (column.type, column.default) == ('"Shop".mood', "'sad'::\"Shop\".mood")
     back = Rename(before=change.after, after=change.before)
@@ -145,7 +151,7 @@ def test_a_constraint_is_renamed_in_its_table_and_in_what_depends_on_it() -> Non
 
     there = apply_renames(schema, [Rename(before=before, after=after)])
 
-    assert there.table(POSTS).foreign_keys[0].name == "g"  # type: ignore[union-attr]
+    assert table_of(there, POSTS).foreign_keys[0].name == "g"
     assert there.dependencies[0][0] == after
     assert there.table(USERS) == SCHEMA.table(USERS)
 
@@ -166,7 +172,7 @@ def test_an_index_is_renamed_in_its_table_or_materialized_view_of_that_namespace
 
     found = {view.name: view.indexes[0].name for view in there.materialized_views}
     assert found == {kept: "j", mine: "i"}
-    assert there.table(USERS).indexes[0].name == "j"  # type: ignore[union-attr]
+    assert table_of(there, USERS).indexes[0].name == "j"
     assert there.table(tables[-1].name) == tables[-1]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import pytest
 
@@ -15,6 +16,19 @@ from dbwarden.planning import Applied, compare, plan_rollback, plan_upgrade
 from dbwarden.types import DatabaseName, Version
 
 PRIMARY = DatabaseName("primary")
+
+
+class Choice(TypedDict, total=False):
+    """The options of ``plan_upgrade`` and ``plan_rollback`` that tests vary."""
+
+    to: str
+    count: int
+
+
+class UpgradeChoice(Choice, total=False):
+    """The options of ``plan_upgrade`` alone."""
+
+    out_of_order: bool
 
 
 def section(text: str, line: int = 2) -> Section:
@@ -78,18 +92,18 @@ ALL = [ONE, TWO, THREE, FOUR, FIVE, repeatable("v")]
 
 
 def upgrade_error(
-    files: Sequence[Migration], ledger: Sequence[LedgerRow], **choice: object
+    files: Sequence[Migration], ledger: Sequence[LedgerRow], **choice: Unpack[UpgradeChoice]
 ) -> DBWardenError:
     with pytest.raises(DBWardenError) as caught:
-        plan_upgrade(compare(files, ledger), **choice)  # type: ignore[arg-type]
+        plan_upgrade(compare(files, ledger), **choice)
     assert caught.value.next_step
     return caught.value
 
 
 def rollback_error(
-    files: Sequence[Migration], ledger: Sequence[LedgerRow], **choice: object
+    files: Sequence[Migration], ledger: Sequence[LedgerRow], **choice: Unpack[Choice]
 ) -> DBWardenError:
     with pytest.raises(DBWardenError) as caught:
-        plan_rollback(compare(files, ledger), **choice)  # type: ignore[arg-type]
+        plan_rollback(compare(files, ledger), **choice)
     assert caught.value.next_step
     return caught.value

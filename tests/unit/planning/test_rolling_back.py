@@ -25,6 +25,7 @@ from tests.unit.planning.histories import (
     ONE,
     THREE,
     TWO,
+    Choice,
     file,
     keys,
     repeatable,
@@ -32,7 +33,6 @@ from tests.unit.planning.histories import (
     row,
     rows,
     section,
-    upgrade_error,
 )
 
 
@@ -48,10 +48,10 @@ from tests.unit.planning.histories import (
     ],
 )
 def test_a_rollback_takes_the_newest_first_and_never_a_repeatable(
-    choice: dict[str, object], expected: list[str]
+    choice: Choice, expected: list[str]
 ) -> None:
     history = compare(ALL, rows(ONE, TWO, THREE, repeatable("v")))
-    assert keys(plan_rollback(history, **choice).fresh) == expected  # type: ignore[arg-type]
+    assert keys(plan_rollback(history, **choice).fresh) == expected
 
 
 def test_the_newest_migration_is_the_last_applied_one() -> None:
@@ -166,9 +166,9 @@ HALF_BACK = compare([ONE, TWO, THREE], [row(ONE), row(TWO), row(THREE, state=Sta
     ],
 )
 def test_a_half_done_rollback_is_finished_before_the_others(
-    choice: dict[str, object], expected: list[str]
+    choice: Choice, expected: list[str]
 ) -> None:
-    plan = plan_rollback(HALF_BACK, **choice)  # type: ignore[arg-type]
+    plan = plan_rollback(HALF_BACK, **choice)
     assert [migration for _, migration in plan.resumed] == [THREE]
     assert keys(plan.fresh) == expected
 
@@ -188,33 +188,6 @@ def test_nothing_is_resumed_when_another_migration_cannot_be_rolled_back() -> No
     with pytest.raises(RollbackImpossible):
         plan_rollback(history, to="0")
     assert [migration for _, migration in plan_rollback(history).resumed] == [THREE]
-
-
-@pytest.mark.parametrize(
-    ("choice", "expected"),
-    [
-        ({}, ["0003", "0004"]),
-        ({"count": 1}, []),
-        ({"count": 2}, ["0003"]),
-        ({"to": "2"}, []),
-        ({"to": "3"}, ["0003"]),
-    ],
-)
-def test_a_half_done_upgrade_counts_as_one_of_the_requested_ones(
-    choice: dict[str, object], expected: list[str]
-) -> None:
-    history = compare([ONE, TWO, THREE, FOUR], [row(ONE), row(TWO, state=State.UPGRADING)])
-    assert keys(plan_upgrade(history, **choice)) == expected  # type: ignore[arg-type]
-
-
-def test_a_half_done_upgrade_beyond_the_target_is_not_finished() -> None:
-    ledger = [row(ONE), row(THREE, state=State.UPGRADING)]
-    error = upgrade_error([ONE, TWO, THREE], ledger, to="2", out_of_order=True)
-    assert isinstance(error, PartialMigration)
-    assert error.message == (
-        "the upgrade of 0003 (step 3) stopped after step 1, and it comes after 0002"
-    )
-    assert error.next_step == "Finish it first with: dbwarden migrate -d primary --to 0003"
 
 
 @pytest.mark.parametrize(

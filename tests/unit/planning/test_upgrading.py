@@ -21,6 +21,7 @@ from tests.unit.planning.histories import (
     PRIMARY,
     THREE,
     TWO,
+    Choice,
     file,
     keys,
     rollback_error,
@@ -45,10 +46,10 @@ from tests.unit.planning.histories import (
     ],
 )
 def test_an_upgrade_runs_repeatables_after_the_last_pending_version(
-    choice: dict[str, object], expected: list[str]
+    choice: Choice, expected: list[str]
 ) -> None:
     history = compare(ALL, rows(ONE))
-    assert keys(plan_upgrade(history, **choice)) == expected  # type: ignore[arg-type]
+    assert keys(plan_upgrade(history, **choice)) == expected
 
 
 def test_an_upgrade_to_a_version_includes_its_dependencies() -> None:
@@ -90,7 +91,7 @@ def test_an_upgrade_to_an_unknown_version_is_refused() -> None:
 
 @pytest.mark.parametrize("choice", [{"to": "1", "count": 1}, {"count": 0}, {"count": -1}])
 def test_a_contradictory_choice_is_refused_in_both_directions(
-    choice: dict[str, object],
+    choice: Choice,
 ) -> None:
     assert isinstance(upgrade_error([ONE], [], **choice), UsageError)
     assert isinstance(rollback_error([ONE], rows(ONE), **choice), UsageError)
@@ -179,3 +180,30 @@ def test_out_of_order_migrations_need_a_flag() -> None:
     assert keys(plan_upgrade(history, out_of_order=True, to="3")) == ["0002"]
     both = upgrade_error([ONE, TWO, THREE], rows(THREE))
     assert both.message == "0001, 0002 are older than what is applied (the newest is 0003)"
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({}, ["0003", "0004"]),
+        ({"count": 1}, []),
+        ({"count": 2}, ["0003"]),
+        ({"to": "2"}, []),
+        ({"to": "3"}, ["0003"]),
+    ],
+)
+def test_a_half_done_upgrade_counts_as_one_of_the_requested_ones(
+    choice: Choice, expected: list[str]
+) -> None:
+    history = compare([ONE, TWO, THREE, FOUR], [row(ONE), row(TWO, state=State.UPGRADING)])
+    assert keys(plan_upgrade(history, **choice)) == expected
+
+
+def test_a_half_done_upgrade_beyond_the_target_is_not_finished() -> None:
+    ledger = [row(ONE), row(THREE, state=State.UPGRADING)]
+    error = upgrade_error([ONE, TWO, THREE], ledger, to="2", out_of_order=True)
+    assert isinstance(error, PartialMigration)
+    assert error.message == (
+        "the upgrade of 0003 (step 3) stopped after step 1, and it comes after 0002"
+    )
+    assert error.next_step == "Finish it first with: dbwarden migrate -d primary --to 0003"
