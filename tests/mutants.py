@@ -1,4 +1,4 @@
-"""Plant faults in copies of src, and see that the tests catch each. Run by `make mutants`.
+"""Plant faults in copies of src and check that the tests catch each. Run by `make mutants`.
 
 A mutant that survives means that a promise of the code is not tested. The work tree is never
 touched: each mutant is planted into a temporary copy of src, which comes first on PYTHONPATH.
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One fault: a text of a file in src, what stands there instead, and who should notice."""
+    """One fault: a text of a file in src, its replacement, and the tests that should fail."""
 
     name: str
     file: str

@@ -37,11 +37,18 @@ def test_every_path_of_the_source_exists(name: str) -> None:
     paths = re.findall(r"`([\w<>/]+(?:/|\.py))`", rows)
     assert len(paths) > 20
     for path in paths:
-        if re.search("<(command|package|page)>", path):
+        if re.search("<(command|package|page|subject)>", path):
             continue
         for kind in KINDS:
             place = path.replace("<kind>", kind)
             assert any((base / place).exists() for base in (ROOT, ROOT / "src" / "dbwarden")), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_on_a_page_exists(page: Path) -> None:
+    tests = [f"/{path.relative_to(ROOT)}" for path in (ROOT / "tests").rglob("test_*.py")]
+    for name in re.findall(r"`([\w/]+/test_\w+\.py)`", _prose(page)):
+        assert [path for path in tests if path.endswith(f"/{name}")], name
 
 
 def test_the_changelog_has_one_line_per_change() -> None:
