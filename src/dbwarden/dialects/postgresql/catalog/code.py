@@ -10,6 +10,7 @@ from dbwarden.dialects.postgresql.catalog.directory import OTHER_TYPES, Director
 from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
+from dbwarden.dialects.postgresql.sql.quoting import text_literal
 from dbwarden.schema import (
     Aggregate,
     Attribute,
@@ -240,8 +241,8 @@ def _aggregate_options(row: Row) -> Iterator[tuple[str, str]]:
     )
     for name in plain:
         if row[name] is not None:
-            text = row[name].replace("'", "''")
-            yield name.upper(), f"'{text}'" if name in TEXTS else text
+            text = row[name]
+            yield name.upper(), text_literal(text) if name in TEXTS else text
     for name in ("finalfunc_extra", "mfinalfunc_extra", "hypothetical"):
         if row[name]:
             yield name.upper(), ""

@@ -9,8 +9,8 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     set_parameters,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote
 from dbwarden.dialects.postgresql.ddl.types import comment
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.compare import pair
@@ -189,7 +189,7 @@ def create_event_trigger(change: Create, trigger: EventTrigger) -> Statements:
     """Create an event trigger."""
     text = f"CREATE EVENT TRIGGER {quote(trigger.name)} ON {trigger.event}"
     if trigger.tags:
-        text += f"\n    WHEN TAG IN ({', '.join(literal(tag) for tag in trigger.tags)})"
+        text += f"\n    WHEN TAG IN ({', '.join(text_literal(tag) for tag in trigger.tags)})"
     yield statement(change, f"{text}\n    EXECUTE PROCEDURE {trigger.function}()")
     plain = EventTrigger(name=trigger.name, event=trigger.event, function=trigger.function)
     yield from alter_event_trigger(change, plain, trigger)

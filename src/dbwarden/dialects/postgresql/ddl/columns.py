@@ -7,7 +7,7 @@ from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
 from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal, literal_or_null, quote, sequence_of
+from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.not_null import (
     add_not_null,
     fill_rows,
@@ -16,6 +16,7 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
     nullability,
 )
 from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_conversion
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
@@ -199,7 +200,7 @@ def _retype(
         yield statement(change, f"{alter} SET DEFAULT {after.default}")
         made = ctx.counters.get(ref_of(ObjectKind.COLUMN, table, after.name))
         if made is not None and after.type in LARGEST:
-            name = literal(ctx.name(made.name))
+            name = text_literal(ctx.name(made.name))
             yield continue_after_rows(ctx, change, name, made.options, table, after.name)
 
 
@@ -316,7 +317,9 @@ def _identity(
 def _continue_counting(
     ctx: Context, change: Change, table: QualifiedName, column: Column, identity: Identity
 ) -> PlannedStatement:
-    sequence = f"pg_get_serial_sequence({literal(ctx.name(table))}, {literal(column.name)})"
+    sequence = (
+        f"pg_get_serial_sequence({text_literal(ctx.name(table))}, {text_literal(column.name)})"
+    )
     return continue_after_rows(ctx, change, sequence, identity.options, table, column.name)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import columns, literal_or_null, quote
+from dbwarden.dialects.postgresql.ddl.names import columns
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import (
     AddConstraint,
@@ -43,7 +44,7 @@ def parameters(items: Parameters) -> str:
 
 def _value(value: str) -> str:
     plain = value.replace(".", "").replace("_", "").replace("-", "").isalnum()
-    return value if plain else "'" + value.replace("'", "''") + "'"
+    return value if plain else text_literal(value)
 
 
 def constraint_clause(ctx: Context, constraint: Constraint) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dbwarden.dialects.postgresql.ddl.names import qualified, quote, sequence_of
+from dbwarden.dialects.postgresql.ddl.names import qualified, sequence_of
+from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import (
     AddColumn,
     AddIndex,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import quote
+from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Column, QualifiedName

@@ -5,8 +5,8 @@ from typing import assert_never
 
 from dbwarden.dialects.postgresql.ddl import code, types
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal, quote
 from dbwarden.dialects.postgresql.ddl.privileges import change_privileges
+from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import Alter, Create, Drop, Rename, RenameValue
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
@@ -216,5 +216,5 @@ def _rename_qualified(ctx: Context, change: Rename) -> Statements:
 
 def rename_value(ctx: Context, change: RenameValue) -> Statements:
     """Rename an enum value."""
-    words = f"RENAME VALUE {literal(change.before)} TO {literal(change.after)}"
+    words = f"RENAME VALUE {text_literal(change.before)} TO {text_literal(change.after)}"
     yield statement(change, f"ALTER TYPE {ctx.name(change.enum)} {words}")

@@ -14,7 +14,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     index_text,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import quote
+from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import AddConstraint, AddIndex, Change, DropIndex
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import in_namespace, quote
+from dbwarden.dialects.postgresql.ddl.names import in_namespace
+from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import DefaultPrivileges, Grant, ObjectKind

@@ -10,7 +10,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     set_parameters,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import literal_or_null, quote
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.diff.changes import AlterTable, CreateTable, DropTable
 from dbwarden.diff.inheritance import parents, reaches_children
 from dbwarden.diff.statements import PlannedStatement

@@ -11,13 +11,8 @@ from dbwarden.dialects.postgresql.ddl.columns import (
     sequence_options,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import (
-    in_namespace,
-    is_own,
-    literal,
-    literal_or_null,
-    quote,
-)
+from dbwarden.dialects.postgresql.ddl.names import in_namespace, is_own
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
 from dbwarden.diff.changes import Alter, Change, Create, RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
 from dbwarden.diff.statements import PlannedStatement
@@ -65,7 +60,7 @@ def create_extension(ctx: Context, change: Create, extension: Extension) -> Stat
     if not is_own(extension.namespace, ctx.desired.default_namespace):
         text += f" WITH SCHEMA {quote(extension.namespace)}"
     if extension.version is not None:
-        text += f" VERSION {literal(extension.version)}"
+        text += f" VERSION {text_literal(extension.version)}"
     yield statement(change, text)
     if extension.comment is not None:
         yield comment(change, f"EXTENSION {quote(extension.name)}", extension.comment)
@@ -75,7 +70,7 @@ def alter_extension(change: Alter, before: Extension, after: Extension) -> State
     """Change the version and namespace of an extension."""
     name = quote(after.name)
     if before.version != after.version:
-        to = f" TO {literal(after.version)}" if after.version is not None else ""
+        to = f" TO {text_literal(after.version)}" if after.version is not None else ""
         yield statement(change, f"ALTER EXTENSION {name} UPDATE{to}")
     if before.namespace != after.namespace:
         yield statement(change, f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}")
@@ -87,7 +82,7 @@ def alter_extension(change: Alter, before: Extension, after: Extension) -> State
 def create_enum(ctx: Context, change: Change, enum: Enum, *, name: str | None = None) -> Statements:
     """Create an enumerated type."""
     own = name or ctx.name(enum.name)
-    values = ",\n    ".join(literal(value) for value in enum.values)
+    values = ",\n    ".join(text_literal(value) for value in enum.values)
     inside = f"(\n    {values}\n)" if enum.values else "()"
     yield statement(change, f"CREATE TYPE {own} AS ENUM {inside}")
     if enum.comment is not None:
@@ -102,11 +97,11 @@ def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statem
         if value in known:
             continue
         if place > 0:
-            where = f" AFTER {literal(after.values[place - 1])}" if place < len(known) else ""
+            where = f" AFTER {text_literal(after.values[place - 1])}" if place < len(known) else ""
         else:
-            where = f" BEFORE {literal(known[0])}" if known else ""
+            where = f" BEFORE {text_literal(known[0])}" if known else ""
         known.insert(place, value)
-        yield statement(change, f"ALTER TYPE {name} ADD VALUE {literal(value)}{where}")
+        yield statement(change, f"ALTER TYPE {name} ADD VALUE {text_literal(value)}{where}")
     if before.comment != after.comment:
         yield comment(change, f"TYPE {name}", after.comment)
 
@@ -125,7 +120,7 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
         yield replace(
             statement(change, rename, why=_reason(before, after)),
             removes=tuple(ctx.label(before.name, value) for value in values),
-            refuses=tuple(f"a value of {label} is {literal(value)}" for value in refused),
+            refuses=tuple(f"a value of {label} is {text_literal(value)}" for value in refused),
         )
     for _, after in change.types:
         match after:
@@ -341,7 +336,7 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     owned = before.owned_by == after.owned_by
     if restarts and owned and after.owned_by is not None:
         table, column = after.owned_by.table, after.owned_by.part or ""
-        yield continue_after_rows(ctx, change, literal(name), after.options, table, column)
+        yield continue_after_rows(ctx, change, text_literal(name), after.options, table, column)
     if before.unlogged != after.unlogged:
         yield statement(change, f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED")
     if before.owned_by != after.owned_by:

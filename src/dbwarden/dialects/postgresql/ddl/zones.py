@@ -6,7 +6,7 @@ on another machine. These conversions use UTC.
 
 from dbwarden.dialects.postgresql.ddl.casts import STRINGS, without_modifier
 from dbwarden.dialects.postgresql.ddl.context import Context
-from dbwarden.dialects.postgresql.ddl.names import quote
+from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.schema import Column
 
 _TIMESTAMP, _TIMESTAMPTZ = "timestamp without time zone", "timestamp with time zone"

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.dialects.postgresql.sql.quoting import identifier, text_literal
 from dbwarden.dialects.sample_rows import ROWS, SampleRows
 from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
 
@@ -106,7 +106,7 @@ async def _guesses(raw: Any, schema: Schema) -> dict[str, str]:
         size = re.search(r"\((\d+)", type_)
         listed = ",".join(["1"] * min(int(size[1]), 20_000)) if size is not None else "1"
         for text in (*_GUESSES, f"[{listed}]", f"{{1:1}}/{size[1] if size is not None else 1}"):
-            literal = "'" + text.replace("'", "''") + "'"
+            literal = text_literal(text)
             try:
                 await _try(raw, f"SELECT {literal}::{type_}")
             except asyncpg.PostgresError:
@@ -201,8 +201,8 @@ class Values(SampleRows):
             if re.match(rf"{beginning}\b", type_):
                 return f"({expression.format(n=number)})::{_base(type_)}"
         if (enum := self._enums.get(type_)) is not None and enum.values:
-            word = enum.values[(number - 1) % len(enum.values)].replace("'", "''")
-            return f"'{word}'::{type_}"
+            word = enum.values[(number - 1) % len(enum.values)]
+            return f"{text_literal(word)}::{type_}"
         if (domain := self._domains.get(type_)) is not None:
             value = self.of_type(domain.type, number, depth)
             return None if value is None else f"({value})::{type_}"

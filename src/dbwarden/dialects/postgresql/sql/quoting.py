@@ -5,6 +5,28 @@ import re
 NAME_LIMIT = 63
 """The maximum length of an application name in bytes."""
 
+_KEYWORDS = frozenset(
+    """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary
+    bit boolean both case cast char character check coalesce collate collation column
+    concurrently constraint create cross current_catalog current_date current_role
+    current_schema current_time current_timestamp current_user dec decimal default deferrable
+    desc distinct do else end except exists extract false fetch float for foreign freeze from
+    full grant greatest group grouping having ilike in initially inner inout int integer
+    intersect interval into is isnull join json json_array json_arrayagg json_exists
+    json_object json_objectagg json_query json_scalar json_serialize json_table json_value
+    lateral leading least left like limit localtime localtimestamp merge_action national
+    natural nchar none normalize not notnull null nullif numeric offset on only or order out
+    outer overlaps overlay placing position precision primary real references returning right
+    row select session_user setof similar smallint some substring symmetric system_user table
+    tablesample then time timestamp to trailing treat trim true union unique user using values
+    varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement
+    xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
+    """.split()  # noqa: SIM905  # a list of words is easier to read as text
+)
+"""The words that PostgreSQL 14 to 18 does not accept as a plain name everywhere."""
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 
@@ -13,6 +35,13 @@ def identifier(name: str) -> str:
     if "\0" in name:
         raise ValueError("an identifier cannot hold a NUL character")
     return '"' + name.replace('"', '""') + '"'
+
+
+def quote(name: str) -> str:
+    """Return *name* as an identifier, quoted only if necessary."""
+    if _PLAIN.fullmatch(name) and name not in _KEYWORDS:
+        return name
+    return identifier(name)
 
 
 def literal(value: str | int | float | bool | None) -> str:
@@ -29,6 +58,16 @@ def literal(value: str | int | float | bool | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value)
+
+
+def text_literal(text: str) -> str:
+    """Return *text* as a literal for files, where ``standard_conforming_strings`` is on."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def literal_or_null(text: str | None) -> str:
+    """Return *text* as a literal for files, or ``NULL``, for COMMENT."""
+    return "NULL" if text is None else text_literal(text)
 
 
 def plain_name(text: str, limit: int) -> str:

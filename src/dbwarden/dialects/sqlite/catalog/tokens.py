@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from dbwarden.dialects.sqlite.sql.quoting import quoted
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START
 
 TokenKind = Literal["word", "name", "string", "blob", "number", "sign"]
@@ -83,7 +84,7 @@ def tokens(text: str) -> tuple[Token, ...]:
 
 def name_token(name: str) -> Token:
     """Return a token for *name* without a position."""
-    return Token("name", '"' + name.replace('"', '""') + '"', 0, 0, "")
+    return Token("name", quoted(name), 0, 0, "")
 
 
 def find_closing(text_tokens: Sequence[Token], opening: int) -> int:

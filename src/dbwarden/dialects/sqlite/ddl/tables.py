@@ -12,7 +12,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
 )
 from dbwarden.dialects.sqlite.ddl.copying import join_wrapped, lost_columns, plan_copy, rowid_alias
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
-from dbwarden.dialects.sqlite.sql.quoting import identifier
+from dbwarden.dialects.sqlite.sql.quoting import identifier, text_literal
 from dbwarden.diff.changes import (
     AddColumn,
     AddConstraint,
@@ -132,8 +132,8 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
         yield _statement(
             change,
             f"INSERT INTO sqlite_sequence (name, seq)\n"
-            f"SELECT '{_quoted(scratch)}', seq FROM sqlite_sequence "
-            f"WHERE name = '{_quoted(own)}'",
+            f"SELECT {text_literal(scratch)}, seq FROM sqlite_sequence "
+            f"WHERE name = {text_literal(own)}",
             why="Numbers that were used before are not reused.",
         )
     yield from _moved_rows(plan, work, scratch)
@@ -212,10 +212,6 @@ def guard(plan: Plan) -> Statements:
             "that refer to it. dbwarden disables them; elsewhere, run PRAGMA foreign_keys = OFF "
             "before.",
         )
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _statement(

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from dbwarden.dialects.base import PendingMigration, steps_checksum
+from dbwarden.dialects.sqlite.sql.quoting import quoted
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State
@@ -37,11 +38,6 @@ _COLUMNS = {
     "dbwarden_version": "TEXT NOT NULL",
 }
 _NAMES = ", ".join(_COLUMNS)
-
-
-def quoted(name: str) -> str:
-    """Return *name* as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,11 @@ def identifier(name: str) -> str:
     """Return *name* as an identifier, quoted only if necessary."""
     if _PLAIN.fullmatch(name) and name.upper() not in KEYWORDS:
         return name
+    return quoted(name)
+
+
+def quoted(name: str) -> str:
+    """Return *name* as a quoted identifier."""
     if "\0" in name:
         raise ValueError("an identifier cannot hold a NUL character")
     return '"' + name.replace('"', '""') + '"'

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dbwarden.dialects.postgresql.ddl.names import literal, qualified, quote
+from dbwarden.dialects.postgresql.ddl.names import qualified
+from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.schema import QualifiedName
 
 
@@ -29,4 +30,4 @@ def test_names_in_the_default_namespace_are_unqualified() -> None:
 
 
 def test_quotes_in_strings_are_doubled() -> None:
-    assert literal("it's") == "'it''s'"
+    assert text_literal("it's") == "'it''s'"
