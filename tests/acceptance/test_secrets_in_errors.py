@@ -231,7 +231,7 @@ def nothing_listens(site: Site) -> Iterator[Act]:
 
 @raises(errors.TooManyConnections, "status")
 def the_server_is_full(site: Site) -> Iterator[Act]:
-    site.configure(timeout=0.5)
+    site.configure(timeout=2.0)
     site.execute("ALTER DATABASE here CONNECTION LIMIT 1")
     with site.connection():
         yield status
@@ -407,6 +407,14 @@ def a_type_without_a_conversion(site: Site) -> Iterator[Act]:
     site.configure(schema_paths=["schema.sql"])
     site.migration("0001", "CREATE TABLE t (id int);", "DROP TABLE t;")
     (site.folder / "schema.sql").write_text("CREATE TABLE t (id uuid);")
+    yield lambda: dbwarden.make_migrations("primary", message="change")
+
+
+@raises(errors.ScratchRefused, "make-migrations", "-m", "change")
+def a_file_that_does_not_run(site: Site) -> Iterator[Act]:
+    site.configure(schema_paths=["schema.sql"])
+    site.migration("0001", "SELECT 1 FROM nowhere;")
+    (site.folder / "schema.sql").write_text("CREATE TABLE t (id int);")
     yield lambda: dbwarden.make_migrations("primary", message="change")
 
 

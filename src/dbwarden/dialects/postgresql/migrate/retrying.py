@@ -21,6 +21,9 @@ T = TypeVar("T")
 CONNECTING_FOR = 60.0
 """Seconds for which connecting to a full server is retried if the operation has no time limit."""
 
+RETRIED_FOR = 0.9
+"""Fraction of the remaining time for the retries; the rest is for reporting the server's error."""
+
 
 def retry_pause(tries: int, *, first: float = 0.25, longest: float = 4.0) -> float:
     """Return the seconds to wait before trying again after *tries* failures."""
@@ -56,22 +59,27 @@ class LockRetries:
 async def while_full(connect: Callable[[], Awaitable[T]]) -> T:
     """Call *connect* until the server accepts the connection, and return its result.
 
-    The time limit is that of the operation. Shortly before it, the server's own error is raised.
+    The time limit is that of the operation. Before it expires, the server's own error is raised.
 
     Raises:
         TooManyConnections: The server took no connection until then.
     """
-    deadline: float = anyio.current_effective_deadline()
-    if deadline == math.inf:
-        deadline = anyio.current_time() + CONNECTING_FOR
-    for tries in count():
-        try:
-            return await connect()
-        except TooManyConnections as error:
+    try:
+        return await connect()
+    except TooManyConnections as error:
+        telemetry.emit("waiting_for_connection", level="warning", error=error.message)
+        refused = error
+    now = anyio.current_time()
+    limit = anyio.current_effective_deadline() - now
+    end = now + RETRIED_FOR * (CONNECTING_FOR if limit == math.inf else limit)
+    with anyio.CancelScope(deadline=end):
+        for tries in count():
             pause = retry_pause(tries, first=0.05, longest=2.0)
-            if anyio.current_time() + pause >= deadline:
-                raise
-            if not tries:
-                telemetry.emit("waiting_for_connection", level="warning", error=error.message)
-        await anyio.sleep(pause)
-    raise AssertionError("count() never ends")  # pragma: no cover
+            if anyio.current_time() + pause >= end:
+                break
+            await anyio.sleep(pause)
+            try:
+                return await connect()
+            except TooManyConnections as error:
+                refused = error
+    raise refused
