@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from fnmatch import fnmatchcase
 from string import Formatter
 from typing import Any, Literal
 from weakref import WeakValueDictionary
@@ -11,8 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from dbwarden.errors import UnknownDatabase, UsageError
+from dbwarden.errors import UnknownDatabase, UnknownTenant, UsageError
 from dbwarden.fastapi.sessions import lease
+from dbwarden.fastapi.state import serving
 
 Source = Literal["path", "query", "header", "host"]
 TenantId = Callable[[HTTPConnection], str | Awaitable[str | None] | None]
@@ -45,7 +47,11 @@ class TenantSource:
             raise _not_found()
         try:
             held = await lease(name, read_only=self._read_only)
+        except UnknownTenant as error:
+            raise _not_found() from error
         except UnknownDatabase as error:
+            if not await self._matches_databases():
+                raise
             raise _not_found() from error
         try:
             yield held.session
@@ -54,6 +60,11 @@ class TenantSource:
             raise
         finally:
             await held.close()
+
+    async def _matches_databases(self) -> bool:
+        """Return whether single databases have names of the pattern."""
+        names = self._pattern.format(**{self._field: "*"})
+        return any(fnmatchcase(each.database_name, names) for each in (await serving()).databases)
 
     async def _read_id(self, connection: HTTPConnection) -> str | None:
         match self._source:
@@ -80,7 +91,8 @@ def tenant_session(
 ) -> TenantSource:
     """Return a session of the request's tenant for ``Depends(...)``.
 
-    A malformed or unknown id is answered with 404 without connecting to a database.
+    A malformed or unknown id is answered with 404 without connecting to a database. A pattern that
+    no configured database has is an error.
 
     Args:
         pattern: The name of a tenant's database, such as ``"tenant_{tenant_id}"``.

@@ -102,6 +102,25 @@ def test_the_tenant_is_read_from_its_place_in_the_request(tenants: Site, serve: 
         assert client.get("/data", params={"tenant_id": "globex"}).json() == "t_globex.db"
 
 
+def test_a_pattern_that_no_database_has_is_an_error(tenants: Site, serve: Serve) -> None:
+    app = app_of()
+    unknown = Annotated[AsyncSession, Depends(tenant_session("nothing_{tenant_id}"))]
+    single = Annotated[AsyncSession, Depends(tenant_session("prim{tenant_id}"))]
+
+    @app.get("/unknown/{tenant_id}")
+    async def by_unknown_pattern(session: unknown) -> str:
+        return await whose(session)
+
+    @app.get("/single/{tenant_id}")
+    async def by_single_database(session: single) -> str:
+        return await whose(session)
+
+    with serve(app) as client:
+        assert client.get("/unknown/acme").status_code == 500
+        assert client.get("/single/ary").json() == "primary.db"
+        assert client.get("/single/nobody").status_code == 404
+
+
 def test_an_unknown_or_malformed_id_is_404_and_touches_nothing(tenants: Site, serve: Serve) -> None:
     with serve(app_of()) as client:
         before = sorted(path.name for path in tenants.root.iterdir())
