@@ -43,6 +43,7 @@ check: .venv/.dev  ## formatting, lint, types, arrows, sizes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/sizes.py
+	$(BIN)/python tests/cycles.py
 
 mutants: .venv/.dev  ## plant faults in copies of src, and see that the tests catch each
 	$(BIN)/python tests/mutants.py

@@ -15,6 +15,7 @@ from benchmarks.parts.fan_out import fan_out
 from benchmarks.parts.many_migrations import many_migrations
 from benchmarks.parts.memory import memory
 from benchmarks.parts.round_trips import round_trips
+from benchmarks.parts.scratch_fleet import scratch_fleet
 from benchmarks.parts.served import served
 from benchmarks.parts.startup import startup
 from benchmarks.report import PAGE, as_json, from_files, missed, table, write_all
@@ -30,6 +31,7 @@ PARTS: dict[str, Part] = {
     "many-migrations": many_migrations,
     "memory": memory,
     "authoring": authoring,
+    "scratch-fleet": scratch_fleet,
     "served": served,
     "startup": startup,
 }

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from dbwarden.config.loading import Project as Project
     from dbwarden.config.loading import load_project as load_project
     from dbwarden.config.model import DatabaseConfig as DatabaseConfig
-    from dbwarden.config.registry import database_config as database_config
-    from dbwarden.config.registry import tenant_databases as tenant_databases
     from dbwarden.errors import DBWardenError as DBWardenError
     from dbwarden.fleet import Outcome as Outcome
     from dbwarden.fleet import OutcomeState as OutcomeState
     from dbwarden.fleet import migrate_all as migrate_all
+    from dbwarden.library import database_config as database_config
+    from dbwarden.library import tenant_databases as tenant_databases
     from dbwarden.operations.baseline import baseline as baseline
     from dbwarden.operations.check import check as check
     from dbwarden.operations.create_database import create_database as create_database
@@ -48,7 +48,7 @@ _HOMES = {
     "check": "dbwarden.operations.check",
     "check_models": "dbwarden.operations.diff",
     "create_database": "dbwarden.operations.create_database",
-    "database_config": "dbwarden.config.registry",
+    "database_config": "dbwarden.library",
     "drift": "dbwarden.operations.diff",
     "generate_models": "dbwarden.operations.generate_models",
     "health": "dbwarden.operations.health",
@@ -63,7 +63,7 @@ _HOMES = {
     "repair": "dbwarden.operations.repair",
     "rollback": "dbwarden.operations.rollback",
     "status": "dbwarden.operations.status",
-    "tenant_databases": "dbwarden.config.registry",
+    "tenant_databases": "dbwarden.library",
     "unlock": "dbwarden.operations.lock",
     "verify": "dbwarden.operations.verify",
     "wait": "dbwarden.operations.wait",
@@ -78,6 +78,10 @@ def __getattr__(name: str) -> object:
     import importlib
 
     value = getattr(importlib.import_module(_HOMES[name]), name)
+    if _HOMES[name].startswith("dbwarden.operations.") and name != "init":
+        from dbwarden.library import by_name
+
+        value = by_name(value, unlisted=name == "create_database")
     globals()[name] = value
     return value
 

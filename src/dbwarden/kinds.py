@@ -11,6 +11,7 @@ from dbwarden.types import DialectName
 
 if TYPE_CHECKING:  # commands that only read or migrate start without the schema's classes
     from dbwarden.dialects.authoring import AuthoringDialect
+    from dbwarden.dialects.serving import ServingDialect  # and without SQLAlchemy
 
 
 def dialect_for(kind: DialectName) -> Dialect:
@@ -39,5 +40,20 @@ def authoring_dialect_for(kind: DialectName) -> "AuthoringDialect":
             from dbwarden.dialects.sqlite.scratch import authoring_dialect as sqlite
 
             return sqlite.AUTHORING_DIALECT
+        case _:
+            assert_never(kind)
+
+
+def serving_dialect_for(kind: DialectName) -> "ServingDialect":
+    """Return the dialect of the application's engines for databases of *kind*."""
+    match kind:
+        case "postgresql":
+            from dbwarden.dialects.postgresql.serve import engine as postgresql
+
+            return postgresql
+        case "sqlite":
+            from dbwarden.dialects.sqlite.serve import engine as sqlite
+
+            return sqlite
         case _:
             assert_never(kind)

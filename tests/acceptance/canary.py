@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from dbwarden.config import loading
+from tests.loading import reload_project
 
 CANARY = "kanari1 x'kanari2\"%kanari3@:kanari4,;#kanari5"
 MARK = "kanari"
@@ -21,7 +21,7 @@ def configure(folder: Path, call: str, **options: object) -> None:
     lines = ["from dbwarden import database_config, tenant_databases"]
     lines += ["from pydantic import SecretStr", "from sqlalchemy import make_url"]
     (folder / "dbwarden.py").write_text("\n".join([*lines, f"{call}({', '.join(written)})"]))
-    loading._projects.clear()
+    reload_project(folder / "dbwarden.py")
 
 
 def everything_in(error: BaseException) -> Iterator[str]:

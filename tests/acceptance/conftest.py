@@ -7,7 +7,6 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dbwarden.config import loading, registry
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.dialects.postgresql.sql.quoting import literal
 from tests.acceptance.canary import CANARY
@@ -24,8 +23,6 @@ def cases_url(postgres_server: EmbeddedServer) -> str:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(loading, "_projects", {})
-    monkeypatch.setattr(registry.PROCESS, "declarations", [])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -9,7 +9,7 @@ from cyclopts import App, Group
 from dbwarden import __version__
 from dbwarden.cli.command_help import manual
 
-START, AUTHOR, CHANGE, LOOK, CONFIGURATION = (
+START, AUTHOR, CHANGE, INSPECT, CONFIGURATION = (
     Group(name, sort_key=place)
     for place, name in enumerate(
         (
@@ -44,12 +44,12 @@ COMMANDS = (
         CHANGE,
     ),
     ("unlock", "locks:unlock", "End the process that holds a migration lock.", CHANGE),
-    ("status", "look:status", "Show the state of each database.", LOOK),
-    ("history", "look:history", "Show who applied what, and when.", LOOK),
-    ("check", "look:check", "Compare databases with their files. Exit 3 on findings.", LOOK),
-    ("health", "look:health", "Print the health of the databases as JSON.", LOOK),
-    ("lock-status", "locks:lock_status", "Show who is migrating now.", LOOK),
-    ("wait", "look:wait", "Wait until the databases answer.", LOOK),
+    ("status", "inspect:status", "Show the state of each database.", INSPECT),
+    ("history", "inspect:history", "Show who applied what, and when.", INSPECT),
+    ("check", "inspect:check", "Compare databases with their files. Exit 3 on findings.", INSPECT),
+    ("health", "inspect:health", "Print the health of the databases as JSON.", INSPECT),
+    ("lock-status", "locks:lock_status", "Show who is migrating now.", INSPECT),
+    ("wait", "inspect:wait", "Wait until the databases answer.", INSPECT),
     ("databases", "settings:databases", "List the configured databases.", CONFIGURATION),
     ("settings", "settings:settings", "Show every setting of a database.", CONFIGURATION),
     ("version", "settings:version", "Show the installed versions.", CONFIGURATION),
@@ -92,14 +92,14 @@ def run(arguments: Sequence[str]) -> int:
         return int(result or 0)
     import anyio
 
-    from dbwarden.cli.options import Project
+    from dbwarden.cli.options import CommandOptions
     from dbwarden.cli.streams import redirect_user_output
     from dbwarden.cli.style import remember_folder
 
     remember_folder()
-    options = next((v for v in bound.arguments.values() if isinstance(v, Project)), None)
+    options = next((v for v in bound.arguments.values() if isinstance(v, CommandOptions)), None)
     with redirect_user_output():
-        return anyio.run(_run_until_signal, name, result, options or Project())
+        return anyio.run(_run_until_signal, name, result, options or CommandOptions())
 
 
 async def _run_until_signal(name: str, command: Coroutine[Any, Any, int], options: Any) -> int:

@@ -56,23 +56,36 @@ def error_document(error: DBWardenError) -> Json:
     return document
 
 
-def fleet_document(command: str, outcomes: Sequence[Outcome[Any]], code: int) -> Json:
-    """Return the outcome of every database, a count of each state, and the exit code."""
+def fleet_document(
+    command: str, outcomes: Sequence[Outcome[Any]], code: int, *, flat: bool = False
+) -> Json:
+    """Return the outcome of every database, a count of each state, and the exit code.
+
+    *flat* repeats the fields of each result next to its state, and lists the errors, for readers
+    of earlier versions.
+    """
     states = [outcome.state.value for outcome in outcomes]
+    errors = [plain(outcome.error) for outcome in outcomes if outcome.error is not None]
+    document: Json = {"command": command, "exit_code": code}
+    if flat and errors:
+        document |= {"error": errors[0], "errors": errors}
+    document["summary"] = {state: states.count(state) for state in sorted(set(states))}
+    document["databases"] = [_outcome_document(outcome, flat=flat) for outcome in outcomes]
+    return document
+
+
+def _outcome_document(outcome: Outcome[Any], *, flat: bool) -> Json:
+    result = plain(outcome.result)
+    clean = getattr(outcome.result, "clean", None)
+    if clean is not None:
+        result["clean"] = clean
     return {
-        "command": command,
-        "exit_code": code,
-        "summary": {state: states.count(state) for state in sorted(set(states))},
-        "databases": [
-            {
-                "database": outcome.database,
-                "state": outcome.state.value,
-                "duration_ms": _rounded(outcome.duration_ms),
-                "error": plain(outcome.error),
-                "result": plain(outcome.result),
-            }
-            for outcome in outcomes
-        ],
+        **(result if flat and result else {}),
+        "database": outcome.database,
+        "state": outcome.state.value,
+        "duration_ms": _rounded(outcome.duration_ms),
+        "error": plain(outcome.error),
+        "result": result,
     }
 
 

@@ -105,6 +105,8 @@ def _update(line: Line, event: Event) -> None:
         case "migration_applied" | "migration_rolled_back":
             line.done += 1
             line.doing = str(event.fields["version"])
+        case "doing":
+            line.doing = event.fields["what"]
         case "waiting_for_lock":
             line.doing = "waiting for another migrator"
         case "outcome":

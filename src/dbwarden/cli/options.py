@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -25,7 +25,7 @@ def _flag(name: str | tuple[str, ...], group: Group, negative: str = "") -> Para
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Project:
+class CommandOptions:
     """Options of every command: the configuration file and the output."""
 
     config: Annotated[Path | None, Parameter(name=("--config",), group=HOW, show_default=False)] = (
@@ -74,8 +74,8 @@ def _format_of_environment() -> LogFormat | None:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Target(Project):
-    """Options of commands on a fleet: its databases, and the limits of the run."""
+class FleetOptions(CommandOptions):
+    """Options of commands on databases: which ones, and the limits of the run."""
 
     database: Annotated[
         tuple[str, ...],
@@ -90,8 +90,10 @@ class Target(Project):
         None
     )
     "Seconds for each database, 0 for no limit; default: the database's own timeout."
-    concurrency: Annotated[int, Parameter(name="--concurrency", group=HOW)] = fleet.CONCURRENCY
-    "Databases at the same time."
+    concurrency: Annotated[
+        int | None, Parameter(name="--concurrency", group=HOW, show_default=False)
+    ] = None
+    "Databases at the same time; default: 128, or 4 for commands that use scratch databases."
     per_server: Annotated[int, Parameter(name="--per-server", group=HOW)] = fleet.PER_SERVER
     "Databases at the same time on one host and port."
     fail_fast: Annotated[bool | None, _flag("--fail-fast", HOW, negative="--keep-going")] = None
@@ -108,40 +110,45 @@ class Target(Project):
     "Write the outcome of every database to this file, as JSON."
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class AuthoringOptions(Project):
-    """Options of commands that write migrations, for one database after the other."""
-
-    database: Annotated[
-        tuple[str, ...],
-        Parameter(name=("--database", "-d"), group=WHICH, negative="", show_default=False),
-    ] = ()
-    "A database by name or pattern; may be repeated. Default: the default database."
-    all: Annotated[bool, _flag("--all", WHICH)] = False
-    "Every configured database except replicas."
-    timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
-        None
-    )
-    "Seconds for each database, 0 for no limit; default: the database's own timeout."
+def _many(*names: str) -> Parameter:
+    return Parameter(name=names, negative="", show_default=False)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class LiveOptions(AuthoringOptions):
-    """Options of authoring commands that can read a live database."""
+class Choices:
+    """Answers to the questions of ``make-migrations``."""
 
-    dev: Annotated[bool, _flag("--dev", WHICH)] = False
-    "Use the development database (dev_database_url) as the live one."
+    rename: Annotated[tuple[str, ...], _many("--rename")] = ()
+    "Treat as a rename: users.nick:nickname, users:people."
+    allow_drop: Annotated[tuple[str, ...], _many("--allow-drop", "--allow-loss")] = ()
+    "Allow data loss in exactly these objects: users.email."
+    fill: Annotated[tuple[str, ...], _many("--fill")] = ()
+    "A value for existing rows of a new column: users.email=\"''\"."
+    using: Annotated[tuple[str, ...], _many("--using")] = ()
+    "An expression that converts old values: users.age='age::int'."
+    rollback_using: Annotated[tuple[str, ...], _many("--rollback-using")] = ()
+    "An expression that converts new values back in the rollback: users.age='age::text'."
+    allow_failing_on_rows: Annotated[bool, _many("--allow-failing-on-rows")] = False
+    "Write the file even if existing rows have no value for a required column."
+    online: Annotated[bool, _many("--online")] = False
+    "Use statements that do not block reads and writes."
 
-    def refuse_idle_dev(self, *, live: bool, flag: str) -> None:
-        """Refuse ``--dev`` where no live database is read.
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of :func:`dbwarden.make_migrations`.
 
         Raises:
-            UsageError: ``--dev`` would have no effect.
+            UsageError: An option has another form.
         """
-        if self.dev and not live:
-            raise UsageError(
-                "--dev selects a live database, but this command reads none",
-                next_step=f"Add {flag}, or leave --dev out.",
-            )
+        # Imported lazily, because only make-migrations needs it.
+        from dbwarden.authoring.compare.user_choices import pairs_of
+
+        return {
+            "renames": self.rename,
+            "allow_drop": self.allow_drop,
+            "fills": pairs_of(self.fill, "--fill"),
+            "using": pairs_of(self.using, "--using"),
+            "rollback_using": pairs_of(self.rollback_using, "--rollback-using"),
+            "allow_failing_on_rows": self.allow_failing_on_rows,
+            "online": self.online,
+        }

@@ -22,29 +22,31 @@ MOST_TOLD = 20
 
 
 @contextmanager
-def show_progress(databases: Sequence[DatabaseConfig], *, enabled: bool) -> Generator[None]:
-    """Show the progress of *databases* on stderr while the block runs."""
+def show_progress(
+    databases: Sequence[DatabaseConfig], *, enabled: bool, asks: bool = False
+) -> Generator[None]:
+    """Show the progress of *databases* on stderr while the block runs.
+
+    If the block *asks* the user, only its current activity is shown, on the last line of the
+    terminal; prompts first clear it with :func:`wipe`.
+    """
     if not enabled:
         yield
-    elif _has_last_lines():
-        live = Live([config.database_name for config in databases])
-        with live, telemetry.listening(live.on_event):
-            yield
-    else:
+    elif not _has_last_lines():
         many = Summary(total=len(databases)) if len(databases) > MOST else None
         with telemetry.listening(_print_event if many is None else many.on_event):
+            yield
+    elif asks:
+        with _show_activity():
+            yield
+    else:
+        live = Live([config.database_name for config in databases])
+        with live, telemetry.listening(live.on_event):
             yield
 
 
 @contextmanager
-def show_activity(*, enabled: bool) -> Generator[None]:
-    """Show the current activity on the terminal's last line while the block runs.
-
-    Prompts and results first clear that line with :func:`wipe`.
-    """
-    if not enabled or not _has_last_lines():
-        yield
-        return
+def _show_activity() -> Generator[None]:
     try:
         with telemetry.listening(_show):
             yield
@@ -71,7 +73,7 @@ def _show(event: Event) -> None:
 
 
 def wipe() -> None:
-    """Clear the line of :func:`show_activity`, if there is one."""
+    """Clear the line of the current activity, if there is one."""
     if _shown:
         _shown.clear()
         sys.stderr.write(_WIPE)

@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
@@ -15,18 +14,19 @@ from dbwarden import fleet
 from dbwarden.cli import output, streams
 from dbwarden.cli.documents import fleet_document
 from dbwarden.cli.exits import Exit, exit_code
-from dbwarden.cli.options import Project, Target
+from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.progress import show_progress
+from dbwarden.cli.selection import Selection
 from dbwarden.cli.style import GREEN, RED, YELLOW, Cell, duration
-from dbwarden.config import loading
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.project import is_glob
-from dbwarden.config.threads import in_own_thread
 from dbwarden.errors import UsageError
 from dbwarden.fleet import Outcome, OutcomeState
 
 T = TypeVar("T")
-Row = Callable[[Any], tuple[Cell, ...]]
+Outcomes = Sequence[Outcome[Any]]
+
+AT_ONCE_IN_SCRATCH = 4
+"""Databases at the same time, each of which may start a scratch server."""
 
 
 @dataclass(slots=True)
@@ -66,66 +66,6 @@ def final_exit_code(code: Exit) -> Exit:
     return Exit(128 + interrupt.signal)
 
 
-async def load_project(options: Project) -> loading.Project:
-    """Load the project that the options name, or the discovered one.
-
-    Raises:
-        UsageError: The report of this run could not be written.
-    """
-    if isinstance(options, Target) and options.report is not None:
-        await anyio.to_thread.run_sync(output.check_place, options.report)
-    return await in_own_thread(partial(loading.load_project, options.config))
-
-
-async def select_databases(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
-    """Return the databases that the options name, in configured order.
-
-    *unlisted* also accepts a tenant that is not listed yet.
-
-    Raises:
-        UnknownDatabase: A name or pattern matches no database.
-        UsageError: ``--all`` with ``-d``.
-    """
-    if target.all and target.database:
-        raise UsageError("--all and -d exclude each other", next_step="Give one of them.")
-    project = await load_project(target)
-    if target.all or target.database:
-        # The name of an unlisted tenant suffices; the list of tenants is not queried.
-        listed = [name for name in target.database if not unlisted or is_glob(name)]
-        await project.expand(listed, all_databases=target.all)
-        configs = project.select(target.database, all_databases=target.all, unlisted=unlisted)
-    else:
-        configs = (project.default,)
-    return limit_to_shard(configs, target)
-
-
-def limit_to_shard(configs: Sequence[DatabaseConfig], target: Target) -> tuple[DatabaseConfig, ...]:
-    """Return the ``--shard`` of *configs*, each with ``--dev`` and ``--timeout`` applied."""
-    if target.shard is not None:
-        configs = fleet.Shard.parse(target.shard).of(configs)
-    return tuple(_adjusted(config, target) for config in configs)
-
-
-async def select_migrated(target: Target, *, unlisted: bool = False) -> tuple[DatabaseConfig, ...]:
-    """Return the databases that the options name, without replicas.
-
-    *unlisted* also accepts a tenant that is not listed yet.
-
-    Raises:
-        UsageError: A replica is named. ``--all`` and patterns exclude replicas.
-    """
-    configs = await select_databases(target, unlisted=unlisted)
-    named = [config for config in configs if config.database_name in target.database]
-    for config in named:
-        if config.replica_of is not None:
-            raise UsageError(
-                f"it is a replica of {config.replica_of}, which is migrated instead",
-                database=config.database_name,
-                next_step=f"Use -d {config.replica_of}.",
-            )
-    return tuple(config for config in configs if config.replica_of is None)
-
-
 async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
     """Warn about ``model_paths`` that name no module, without importing them.
 
@@ -139,109 +79,135 @@ async def note_unknown_models(configs: Sequence[DatabaseConfig]) -> None:
             output.note(f"warning: {config.files_of}: {sentence}")
 
 
-async def select_requirable(target: Target) -> tuple[DatabaseConfig, ...]:
-    """Return every database that a ``-- requires:`` of this run may name.
-
-    Tenants that the run does not select are excluded, because migrating the database that holds
-    the list of tenants must not need that list.
-    """
-    every = (await load_project(target)).databases
-    usable = [c for c in every if not target.dev or c.dev_database_url is not None]
-    return tuple(_adjusted(config, target) for config in usable if config.replica_of is None)
-
-
-def _adjusted(config: DatabaseConfig, target: Target) -> DatabaseConfig:
-    if target.dev:
-        config = config.for_dev()
-    if target.timeout is None:
-        return config
-    if target.timeout < 0:
-        raise UsageError("--timeout takes seconds, 0 or more")
-    return replace(config, timeout=target.timeout or None)
-
-
-async def on_fleet(
+async def run(
     operation: fleet.Operation[T],
-    databases: Sequence[DatabaseConfig],
-    target: Target,
+    selection: Selection,
+    *,
+    at_once: int = fleet.CONCURRENCY,
+    asks: bool = False,
 ) -> tuple[Outcome[T], ...]:
-    """Run *operation* on *databases* within the limits of the options, and show progress."""
-    limits = limits_of(target)
-    with show_progress(databases, enabled=not target.json), handle_interrupt() as stop:
+    """Run *operation* on the selected databases, and show progress.
+
+    *at_once* is the default of ``--concurrency``. If the operation *asks* the user, one database
+    follows the other.
+    """
+    limits = limits_of(selection.options, at_once)
+    shown = show_progress(selection.databases, enabled=not selection.options.json, asks=asks)
+    with shown, handle_interrupt() as stop:
         return await fleet.run(
             operation,
-            databases,
-            concurrency=limits.concurrency,
+            selection.databases,
+            concurrency=1 if asks else limits.concurrency,
             per_server=limits.per_server,
             max_failures=limits.max_failures,
             stop=stop,
         )
 
 
-def limits_of(target: Target) -> fleet.Limits:
-    """Return the limits of the run.
+def limits_of(options: FleetOptions, at_once: int = fleet.CONCURRENCY) -> fleet.Limits:
+    """Return the limits of the run; *at_once* is the default of ``--concurrency``.
 
     Raises:
         UsageError: A limit is below 1.
     """
-    _check_options(target)
+    for name in ("concurrency", "per_server", "max_failures"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} takes a number of at least 1")
     return fleet.Limits(
-        concurrency=target.concurrency,
-        per_server=target.per_server,
-        max_failures=1 if target.fail_fast else target.max_failures,
+        concurrency=options.concurrency or at_once,
+        per_server=options.per_server,
+        max_failures=1 if options.fail_fast else options.max_failures,
     )
 
 
-def _check_options(target: Target) -> None:
-    for name in ("concurrency", "per_server", "max_failures"):
-        value = getattr(target, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name.replace('_', '-')} takes a number of at least 1")
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Results as a table: the headers, and the cells of one result."""
+
+    headers: Sequence[str]
+    cells: Callable[[Any], tuple[Cell, ...]]
+
+    def show(self, outcomes: Outcomes) -> None:
+        """Print a row for each outcome."""
+        width = len(self.headers)
+        rows = [
+            (o.database, *_state_cells(o, width, self.cells), duration(o.duration_ms))
+            for o in outcomes
+        ]
+        output.say_table(("database", *self.headers, "time"), rows)
+
+
+def _state_cells(
+    outcome: Outcome[Any], width: int, cells: Callable[[Any], tuple[Cell, ...]]
+) -> tuple[Cell, ...]:
+    if outcome.succeeded:
+        return cells(outcome.result)
+    colour = YELLOW if outcome.state is OutcomeState.NOT_STARTED else RED
+    first: Cell = (outcome.state.value.replace("_", " "), colour)
+    return (first, *([""] * (width - 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Results that are printed one after the other.
+
+    *flat* repeats the fields of the results in the JSON document; see :func:`fleet_document`.
+    """
+
+    print: Callable[[Any], None]
+    flat: bool = False
+
+    def show(self, outcomes: Outcomes) -> None:
+        """Print the result of each database that has one."""
+        for outcome in outcomes:
+            if outcome.succeeded:
+                self.print(outcome.result)
 
 
 async def report(
     command: str,
-    outcomes: Sequence[Outcome[Any]],
-    target: Target,
+    outcomes: Outcomes,
+    selection: Selection,
+    view: Table | Texts,
     *,
-    headers: Sequence[str],
-    row: Row,
     again: Sequence[str] | None = None,
     code: Exit | None = None,
 ) -> Exit:
-    """Print all outcomes, as a table followed by errors or as JSON, and return the exit code.
+    """Print all outcomes, with *view* followed by errors or as JSON, and return the exit code.
 
     *again* are the options to repeat the command for the remaining databases; ``None`` prints no
     such command. *code* overrides the exit code of the outcomes.
     """
+    options = selection.options
     code = final_exit_code(exit_code(outcomes) if code is None else code)
-    if target.report is not None:
-        document = fleet_document(command, outcomes, code)
+    if len(outcomes) > 1:
+        _name_databases(outcomes)
+    document = fleet_document(command, outcomes, code, flat=isinstance(view, Texts) and view.flat)
+    if options.report is not None:
         try:
-            await anyio.to_thread.run_sync(output.write_json, target.report, document)
+            await anyio.to_thread.run_sync(output.write_json, options.report, document)
         except UsageError as error:  # the run itself is done, and reported below
             output.note_errors([error])
             code = code or Exit.FAILED
-    if target.json:
-        output.say_json(fleet_document(command, outcomes, code))
+    if options.json:
+        output.say_json({**document, "exit_code": code})
         return code
-    rows = [(o.database, *_cells(o, len(headers), row), duration(o.duration_ms)) for o in outcomes]
-    output.say_table(("database", *headers, "time"), rows)
-    if not rows:
-        output.note(f"There is no database {'in this share' if target.shard else 'to work on'}.")
+    view.show(outcomes)
+    if not outcomes:
+        output.note(f"There is no database {'in this share' if options.shard else 'to work on'}.")
     streams.results().flush()
     output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
     if again is not None:
-        _note_rest(command, outcomes, target, again)
+        _note_rest(command, outcomes, options, again)
     return code
 
 
-def _cells(outcome: Outcome[Any], width: int, row: Row) -> tuple[Cell, ...]:
-    if outcome.succeeded:
-        return row(outcome.result)
-    colour = YELLOW if outcome.state is OutcomeState.NOT_STARTED else RED
-    first: Cell = (outcome.state.value.replace("_", " "), colour)
-    return (first, *([""] * (width - 1)))
+def _name_databases(outcomes: Outcomes) -> None:
+    """Name the database in errors of the command's use, which otherwise have no name."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            outcome.error.database = outcome.error.database or outcome.database
 
 
 MOST_NAMES = 20
@@ -249,7 +215,7 @@ MOST_NAMES = 20
 
 
 def _note_rest(
-    command: str, outcomes: Sequence[Outcome[Any]], target: Target, again: Sequence[str]
+    command: str, outcomes: Outcomes, options: FleetOptions, again: Sequence[str]
 ) -> None:
     """Print how many databases are done, and the command for the others."""
     rest = [outcome.database for outcome in outcomes if not outcome.succeeded]
@@ -258,13 +224,13 @@ def _note_rest(
     words = ["dbwarden", command]
     if len(rest) <= MOST_NAMES:
         words += [word for name in rest for word in ("-d", name)]
-    elif target.all:
+    elif options.all:
         words.append("--all")
     else:
-        words += [word for name in target.database for word in ("-d", name)]
-    if target.config is not None:
-        words += ["--config", str(target.config)]
-    if target.dev:
+        words += [word for name in options.database for word in ("-d", name)]
+    if options.config is not None:
+        words += ["--config", str(options.config)]
+    if options.dev:
         words.append("--dev")
     output.note(
         "",

@@ -8,8 +8,8 @@ dbwarden.config import database_config`` imports the same function under an unam
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dbwarden.config.registry import database_config as database_config
-    from dbwarden.config.registry import tenant_databases as tenant_databases
+    from dbwarden import database_config as database_config
+    from dbwarden import tenant_databases as tenant_databases
 
 __all__ = ["database_config", "tenant_databases"]
 
@@ -17,6 +17,6 @@ __all__ = ["database_config", "tenant_databases"]
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'dbwarden.config' has no attribute {name!r}")
-    from dbwarden.config import registry
+    import dbwarden
 
-    return getattr(registry, name)
+    return getattr(dbwarden, name)

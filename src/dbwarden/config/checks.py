@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 from dbwarden.config.names import did_you_mean, problem_of_name
+from dbwarden.config.url_kinds import KINDS
 
 Check = Callable[[Any, Path], object]
 
-KINDS = ("postgresql", "sqlite")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _POOL = frozenset({"pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"})
@@ -73,7 +73,7 @@ def kind(value: Any, root: Path) -> str:
     """Check a database kind."""
     if value not in KINDS:
         hint = did_you_mean(value, KINDS) if isinstance(value, str) else ""
-        raise Problem(f"must be 'postgresql' or 'sqlite', not {shown(value)}{hint}")
+        raise Problem(f"must be {' or '.join(map(repr, KINDS))}, not {shown(value)}{hint}")
     return str(value)
 
 

@@ -4,45 +4,19 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
-from operator import is_not
 from pathlib import Path
 from types import ModuleType, TracebackType
+from weakref import WeakKeyDictionary
 
 from dbwarden.config.finding import find_config
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import Project
-from dbwarden.config.registry import PROCESS, Declaration, Registry, collecting
+from dbwarden.config.registry import Registry, collecting, current_registry
 from dbwarden.config.validation import validate
 from dbwarden.errors import ConfigurationError, ConfigurationNotFound, DBWardenError
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import Location
 
-__all__ = ["DatabaseRef", "Project", "configured", "find_config", "load_project"]
-
-
-DatabaseRef = DatabaseConfig | str | None
-"""A configured database, its name, or ``None`` for the default one."""
-
-
-async def configured(database: DatabaseRef, *, unlisted: bool = False) -> DatabaseConfig:
-    """Return the configuration of *database*.
-
-    A configuration is returned unchanged. A name, or ``None``, is looked up in the project that
-    :func:`load_project` finds. *unlisted* accepts the name of a tenant that is not listed.
-
-    Raises:
-        ConfigurationError: The project's configuration cannot be found or has problems.
-        UnknownDatabase: No database has that name.
-    """
-    if isinstance(database, DatabaseConfig):
-        return database
-    from dbwarden.config.threads import in_own_thread  # loads anyio
-
-    project = await in_own_thread(load_project)
-    if database is None:
-        return project.default
-    return project.database(database, unlisted=True) if unlisted else await project.find(database)
-
+__all__ = ["Project", "find_config", "load_project"]
 
 # -- loading ----------------------------------------------------------------------------------
 
@@ -73,29 +47,28 @@ def load_project(path: str | os.PathLike[str] | None = None, *, reload: bool = F
     try:
         file = find_config(explicit=path)
     except ConfigurationNotFound:
-        if path is not None or not PROCESS.declarations:
+        if path is not None or not current_registry().declarations:
             raise
-        return _process_project()
+        return _project_of(current_registry())
     with _lock:
-        if reload or file not in _projects:
+        if reload:
+            _projects.pop(file, None)  # a file that fails is run again by the next call
+        if file not in _projects:
             _projects[file] = _run(file)
         return _projects[file]
 
 
-_cached: list[tuple[tuple[Declaration, ...], Project]] = []
+_cached: WeakKeyDictionary[Registry, tuple[int, Project]] = WeakKeyDictionary()
 
 
-def _process_project() -> Project:
-    """Return the process's project, cached with its tenants until a declaration is added."""
-    current = tuple(PROCESS.declarations)
+def _project_of(registry: Registry) -> Project:
+    """Return the program's project, cached with its tenants until a declaration is added."""
     with _lock:
-        if (
-            not _cached
-            or len(_cached[0][0]) != len(current)
-            or any(map(is_not, _cached[0][0], current))
-        ):
-            _cached[:] = [(current, _build_project(PROCESS, current[0].location.path))]
-        return _cached[0][1]
+        count, project = _cached.get(registry, (0, None))
+        if project is None or count != len(registry.declarations):
+            project = _build_project(registry, registry.declarations[0].location.path)
+            _cached[registry] = (len(registry.declarations), project)
+        return project
 
 
 def _run(path: Path) -> Project:

@@ -14,6 +14,7 @@ from dbwarden.config.names import LONGEST, problem_of_name
 from dbwarden.config.options import OPTIONS
 from dbwarden.config.registry import TenantDeclaration, TenantSource
 from dbwarden.config.tenants import DEFAULT_IDS, FIELD, SAMPLE, Pattern
+from dbwarden.config.url_kinds import url_kind
 from dbwarden.config.urls import DatabaseURL, read_url
 
 TENANT_OPTIONS = ("name", "tenants", "id_pattern", "refresh_after")
@@ -79,10 +80,11 @@ def _longest_id(name: str, urls: Mapping[str, str], root: Path) -> int:
     limits = [LONGEST - len(name) + len(FIELD)]
     for url in urls.values():
         parsed = read_url(url.replace(FIELD, SAMPLE), root)
-        if isinstance(parsed, DatabaseURL) and parsed.dialect == "postgresql":
+        longest = url_kind(parsed.dialect).longest_name if isinstance(parsed, DatabaseURL) else None
+        if isinstance(parsed, DatabaseURL) and longest is not None:
             times = parsed.database.count(SAMPLE)
             rest = len(parsed.database.encode()) - times * len(SAMPLE)
-            limits += [(LONGEST - rest) // times] if times else []
+            limits += [(longest - rest) // times] if times else []
     return max(0, min(limits))
 
 

@@ -1,16 +1,14 @@
 """Collect the declarations of a configuration file until all of it has been read."""
 
-import os
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Required, TypedDict, Unpack
+from typing import Any, Literal, Required, TypedDict
 
 from dbwarden.config.model import UrlSource
-from dbwarden.types import DatabaseName, Location
+from dbwarden.types import DialectName, Location
 
 TenantIds = Iterable[str | int]
 TenantSource = TenantIds | Callable[[], TenantIds | Awaitable[TenantIds]]
@@ -20,12 +18,12 @@ TenantSource = TenantIds | Callable[[], TenantIds | Awaitable[TenantIds]]
 class _SharedOptions(TypedDict, total=False):
     """The options that single databases and tenants have in common."""
 
-    database_type: Literal["postgresql", "sqlite"] | None
+    database_type: DialectName | None
     model_paths: Sequence[str | Path]
     schema_paths: Sequence[str | Path]
     migrations_dir: str | Path | None
     migration_url: UrlSource | None
-    dev_database_type: Literal["postgresql", "sqlite"] | None
+    dev_database_type: DialectName | None
     dev_database_url: UrlSource | None
     overlap_models: bool
     compare_privileges: bool
@@ -49,7 +47,7 @@ class _SharedOptions(TypedDict, total=False):
 
 
 class DatabaseOptions(_SharedOptions, total=False):
-    """The options of :func:`database_config`, described in docs/configuration.md."""
+    """The options of :func:`~dbwarden.database_config`, described in docs/configuration.md."""
 
     database_name: Required[str]
     database_url: Required[UrlSource]
@@ -80,85 +78,26 @@ class TenantDeclaration(Declaration):
     """One unchecked call of :func:`tenant_databases` and its location."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Registry:
     """The declarations of one project, in the order of their calls."""
 
     declarations: list[Declaration] = field(default_factory=list)
 
 
-_loading: ContextVar[Registry | None] = ContextVar("dbwarden_loading", default=None)
+_registry: ContextVar[Registry] = ContextVar("dbwarden_registry", default=Registry())  # noqa: B039
 
-PROCESS = Registry()
-"""The declarations of a program that calls :func:`database_config` outside a configuration file."""
+
+def current_registry() -> Registry:
+    """Return the registry of the file being loaded; outside of one, that of the program."""
+    return _registry.get()
 
 
 @contextmanager
 def collecting(registry: Registry) -> Iterator[None]:
     """Collect the declarations of this block and task in *registry*."""
-    token = _loading.set(registry)
+    token = _registry.set(registry)
     try:
         yield
     finally:
-        _loading.reset(token)
-
-
-class DatabaseHandle(str):
-    """The name of a declared database, usable wherever a name is accepted."""
-
-    __slots__ = ()
-
-    @property
-    def database_name(self) -> DatabaseName:
-        """The name of the database."""
-        return DatabaseName(str(self))
-
-    @property
-    def session(self) -> Any:
-        """The annotation of a FastAPI route's parameter: ``Annotated[AsyncSession, Depends(...)]``.
-
-        FastAPI and SQLAlchemy are imported on first access.
-        """
-        from importlib import import_module
-
-        return import_module("dbwarden.fastapi.sessions").annotated(self)
-
-
-def database_config(**options: Unpack[DatabaseOptions]) -> DatabaseHandle:
-    """Configure one database. Never raises; all problems are reported together on loading.
-
-    Args:
-        **options: ``database_name`` and ``database_url``, and any other option of
-            :class:`DatabaseOptions`. Times are seconds; ``None`` means no limit. Relative paths
-            are resolved against the folder of the calling file.
-
-    Returns:
-        The database's name, as a handle.
-    """
-    _declare(Declaration, options)
-    return DatabaseHandle(options.get("database_name", ""))
-
-
-def tenant_databases(**options: Unpack[TenantOptions]) -> str:
-    """Configure a database for each tenant. Never raises; problems are reported on loading.
-
-    Tenants share models, migrations and every option; each has its own migration history.
-
-    Args:
-        **options: ``name`` and ``database_url``, both with ``{tenant_id}``; ``tenants``, the ids or
-            a function, synchronous or async, that returns them; and any other option of
-            :class:`TenantOptions`, as in :func:`database_config`.
-
-    Returns:
-        *name*, for ``tenant_session``.
-    """
-    _declare(TenantDeclaration, options)
-    return str(options.get("name", ""))
-
-
-def _declare(kind: type[Declaration], options: Mapping[str, object]) -> None:
-    """Register the call of the caller's caller."""
-    caller = sys._getframe(2)
-    location = Location(path=Path(os.path.abspath(caller.f_code.co_filename)), line=caller.f_lineno)
-    registry = _loading.get() or PROCESS
-    registry.declarations.append(kind(options=dict(options), location=location))
+        _registry.reset(token)

@@ -1,14 +1,12 @@
 """Parse database URLs without SQLAlchemy, and show them without passwords."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, quote_plus
 
-from dbwarden.config import libpq, sqlite
+from dbwarden.config import libpq
 from dbwarden.config.names import did_you_mean
 from dbwarden.config.syntax import (
     Hosts,
@@ -16,29 +14,15 @@ from dbwarden.config.syntax import (
     Parts,
     URLProblem,
     is_object,
-    split_file,
     split_object,
     split_scheme,
-    split_server,
 )
+from dbwarden.config.url_kinds import KIND_OF_SCHEME, KINDS, quote_value, url_kind
 from dbwarden.errors import ConfigurationError
 from dbwarden.secrets import MASK, Secret, remember
 from dbwarden.types import DialectName
 
-_KINDS: dict[str, DialectName] = {
-    "postgresql": "postgresql",
-    "postgres": "postgresql",
-    "sqlite": "sqlite",
-}
-_DRIVERS: dict[DialectName, tuple[str, ...]] = {
-    "postgresql": (*("asyncpg", "psycopg", "psycopg_async", "psycopg2", "psycopg2cffi", "pg8000"),),
-    "sqlite": ("aiosqlite", "pysqlite"),
-}
-ASYNC_DRIVERS: dict[DialectName, str] = {"postgresql": "asyncpg", "sqlite": "aiosqlite"}
-"""The driver of the application's sessions, whichever driver the URL names."""
-
 _SECRETS = ("sslpassword",)
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -90,26 +74,18 @@ class DatabaseURL:
         For PostgreSQL they contain neither password nor query, because SQLAlchemy might print
         them. ``connect_args=engine_arguments(url)`` has these, and several hosts.
         """
-        drivername = f"{self.dialect}+{ASYNC_DRIVERS[self.dialect]}"
-        if self.dialect == "sqlite":
-            return {
-                "drivername": drivername,
-                "database": self.database,
-                "query": dict(self.query),
-            }
-        host, port = self.hosts[0] if self.hosts else ("", None)
-        return {
-            "drivername": drivername,
-            "username": self.user,
-            "host": host or None,
-            "port": port,
-            "database": self.database or None,
-        }
+        kind = url_kind(self.dialect)
+        return {"drivername": f"{self.dialect}+{kind.async_driver}", **kind.engine_parts(self)}
 
     @property
     def file(self) -> Path | None:
-        """The SQLite file; ``None`` in memory and for other kinds."""
-        return sqlite.file_of(self.database, self.query) if self.dialect == "sqlite" else None
+        """The file of a database in a file; ``None`` in memory and on a server."""
+        return url_kind(self.dialect).file(self)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether only one connection sees the database."""
+        return url_kind(self.dialect).is_in_memory(self)
 
     @property
     def target(self) -> str | None:
@@ -118,23 +94,12 @@ class DatabaseURL:
         Default ports, the addresses of ``localhost``, the case of hosts and symbolic links in
         paths are normalized. Reads links from the disk.
         """
-        if self.dialect == "sqlite":
-            return f"sqlite:{os.path.realpath(self.file)}" if self.file else None
-        attributes = dict(self.query).get("target_session_attrs", "any")
-        which = f"?{attributes}" if len(self.hosts) > 1 and attributes != "any" else ""
-        return f"postgresql://{self._addresses}/{quote(self.database or self.user or '')}{which}"
+        return url_kind(self.dialect).target(self)
 
     @property
     def server(self) -> str:
         """The server that holds the database: ``host:port``, or SQLite's file."""
-        if self.dialect == "sqlite":
-            return str(self.file or sqlite.MEMORY)
-        return self._addresses
-
-    @property
-    def _addresses(self) -> str:
-        hosts = self.hosts or (("", None),)
-        return ",".join(sorted(f"{_normalize_host(name)}:{port or 5432}" for name, port in hosts))
+        return url_kind(self.dialect).server(self)
 
     @property
     def connect_timeout(self) -> float | None:
@@ -148,41 +113,12 @@ class DatabaseURL:
         return libpq.server_settings(self).get("search_path")
 
 
-def _normalize_host(host: str) -> str:
-    if host.startswith("/"):
-        return os.path.realpath(host)
-    name = host.lower().rstrip(".")
-    if ":" in name:
-        from ipaddress import ip_address
-
-        name = ip_address(name).compressed
-    if name in _LOOPBACK:
-        return "localhost"
-    return name
-
-
 def _format_url(url: DatabaseURL, password: str | None, query: Pairs) -> str:
     scheme = f"{url.dialect}+{url.driver}" if url.driver else url.dialect
-    tail = "&".join(f"{quote(name)}={_quote(value, quote_plus, '/:,')}" for name, value in query)
-    tail = f"?{tail}" if tail else ""
-    if url.dialect == "sqlite":
-        return f"{scheme}:///{quote(url.database, safe='/:', errors='surrogateescape')}{tail}"
-    login = ""
-    if url.user or password:
-        after = f":{_quote(password, quote, '')}" if password else ""
-        login = f"{quote(url.user or '', safe='')}{after}@"
-    hosts = ",".join(_format_host(name, port) for name, port in url.hosts)
-    return f"{scheme}://{login}{hosts}/{quote(url.database, safe='')}{tail}"
-
-
-def _quote(value: str, function: Callable[..., str], safe: str) -> str:
-    return value if value == MASK else function(value, safe=safe)
-
-
-def _format_host(name: str, port: int | None) -> str:
-    is_ipv6 = ":" in name and not name.startswith("/")
-    host = f"[{quote(name, safe=':')}]" if is_ipv6 else quote(name, safe="")
-    return f"{host}:{port}" if port else host
+    tail = "&".join(
+        f"{quote(name)}={quote_value(value, quote_plus, '/:,')}" for name, value in query
+    )
+    return url_kind(url.dialect).format(url, scheme, password, f"?{tail}" if tail else "")
 
 
 # -- parsing ----------------------------------------------------------------------------------
@@ -232,9 +168,8 @@ def _read(url: object, root: Path) -> DatabaseURL:
         scheme, url_driver, rest = split_scheme(text)
         driver = url_driver or ""
         dialect = _read_kind(scheme, url_driver)
-        parts = split_file(rest) if dialect == "sqlite" else split_server(rest)
-    parts = sqlite.normalize(parts, root) if dialect == "sqlite" else libpq.normalize(parts, root)
-    return _build_url(dialect, driver or None, parts)
+        parts = url_kind(dialect).split(rest)
+    return _build_url(dialect, driver or None, url_kind(dialect).normalize(parts, root))
 
 
 def _build_url(dialect: DialectName, driver: str | None, parts: Parts) -> DatabaseURL:
@@ -266,17 +201,17 @@ def _text(url: object) -> str | None:
 
 
 def _read_kind(scheme: str, driver: str | None) -> DialectName:
-    dialect = _KINDS.get(scheme)
+    dialect = KIND_OF_SCHEME.get(scheme)
     if dialect is None:
-        hint = did_you_mean(scheme, _KINDS)
+        hint = did_you_mean(scheme, KIND_OF_SCHEME)
         raise URLProblem(
-            f"{scheme!r} is no kind of database that dbwarden speaks{hint}; it speaks postgresql "
-            "and sqlite"
+            f"{scheme!r} is no kind of database that dbwarden speaks{hint}; it speaks "
+            f"{' and '.join(KINDS)}"
         )
-    if driver is not None and driver not in _DRIVERS[dialect]:
-        known = ", ".join(_DRIVERS[dialect])
+    kind = url_kind(dialect)
+    if driver is not None and driver not in kind.drivers:
         raise URLProblem(
-            f"the driver {driver!r} is not known; dbwarden always uses {ASYNC_DRIVERS[dialect]}, "
-            f"and reads URLs written for {known}"
+            f"the driver {driver!r} is not known; dbwarden always uses {kind.async_driver}, "
+            f"and reads URLs written for {', '.join(kind.drivers)}"
         )
     return dialect

@@ -20,6 +20,7 @@ from dbwarden.config.patterns import (
 from dbwarden.config.project import Declared
 from dbwarden.config.registry import Declaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
+from dbwarden.config.url_kinds import url_kind
 from dbwarden.config.urls import DatabaseURL, read_url
 from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.types import Location
@@ -208,9 +209,10 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Report options that are invalid only in combination with another option."""
     if callable(values.get(_URL)) and "database_type" not in values:
         yield "database_type", "is missing; it cannot be known from a function"
-    if values.get("database_type") == "sqlite" and "ledger_schema" in values:
+    kind = url_kind(values["database_type"]) if values.get("database_type") else None
+    if kind is not None and not kind.has_namespaces and "ledger_schema" in values:
         yield "ledger_schema", "SQLite has no namespaces; leave it out"
-    if values.get("dev_database_url") == EMBEDDED and values.get("database_type") == "sqlite":
+    if kind is not None and not kind.has_embedded and values.get("dev_database_url") == EMBEDDED:
         yield "dev_database_url", "the embedded server is for PostgreSQL; name a SQLite file"
 
 

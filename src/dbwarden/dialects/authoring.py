@@ -176,6 +176,8 @@ class AuthoringDialect(Protocol):
     name: DialectName
     sqlalchemy_url: str
     """A URL for ``sqlalchemy.create_mock_engine``, which does not connect."""
+    unchecked_bodies: tuple[str, str]
+    """The SQL after which bodies of functions may name later objects, and the SQL that ends it."""
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of the scratch server without starting it; ``None`` if unknown."""

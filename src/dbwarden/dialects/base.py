@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
@@ -228,6 +229,10 @@ class Dialect(Protocol):
         Raises:
             ConnectError: Connecting failed; has a message and a next step for each cause.
         """
+        ...
+
+    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
+        """Return the error for an operation that would have to write; *replica* is a standby."""
         ...
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:

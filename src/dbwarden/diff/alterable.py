@@ -24,13 +24,14 @@ from dbwarden.schema import (
     Trigger,
     View,
 )
+from dbwarden.schema.kind_traits import traits_of
 
 SET_EXPRESSION_VERSION = 170000
 
 
 def column_alters(desired: Schema, before: Column, after: Column) -> bool:
     """Return whether a column can be altered in place. Its generation expression cannot."""
-    if before.generated == after.generated or desired.dialect == "sqlite":
+    if before.generated == after.generated or traits_of(desired.dialect).rebuilds_tables:
         return True
     if before.generated is not None and after.generated is not None:
         same_sort = before.generated.stored == after.generated.stored

@@ -36,6 +36,7 @@ from dbwarden.schema import (
     View,
     ref_of,
 )
+from dbwarden.schema.kind_traits import traits_of
 
 T = TypeVar("T")
 OnTable = TypeVar("OnTable", Trigger, Rule, Policy, Statistics)
@@ -188,7 +189,7 @@ def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callabl
 
 
 def _quoted(name: str, schema: Schema) -> str:
-    flags = re.IGNORECASE if schema.dialect == "sqlite" else 0  # SQLite names are case-insensitive
+    flags = re.IGNORECASE if traits_of(schema.dialect).names_ignore_case else 0
     if re.fullmatch(r"[a-z_][a-z0-9_$]*", name, flags):
         return name
     return '"' + name.replace('"', '""') + '"'

@@ -33,6 +33,7 @@ from dbwarden.schema import (
     Trigger,
     ref_of,
 )
+from dbwarden.schema.kind_traits import traits_of
 
 Pairs = Iterator[tuple[Ref, Ref]]
 Partitions = Mapping[QualifiedName, list[QualifiedName]]
@@ -86,8 +87,7 @@ def links(schema: Schema) -> Links:
     """Return all dependencies known for *schema*."""
     needs: defaultdict[Ref, list[Ref]] = defaultdict(list)
     needed_by: defaultdict[Ref, list[Ref]] = defaultdict(list)
-    # SQLite resolves names in views and triggers at run time, so these need not exist before.
-    recorded = () if schema.dialect == "sqlite" else schema.dependencies
+    recorded = () if traits_of(schema.dialect).resolves_names_late else schema.dependencies
     inside = ((expressions(user), ref) for user, ref in recorded if user.kind in _WITH_EXPRESSIONS)
     for user, needed in (*recorded, *inside, *_structural(schema)):
         if user != needed:

@@ -7,6 +7,7 @@ from dbwarden.diff.changes import Change, Rename, Renaming, index_ref
 from dbwarden.diff.effects import Name, names
 from dbwarden.diff.renames import apply_renames
 from dbwarden.schema import ObjectKind, Ref, Schema, free_name
+from dbwarden.schema.kind_traits import traits_of
 
 
 def add_temporary_renames(schema: Schema, renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
@@ -87,7 +88,7 @@ def _occupant(schema: Schema, ref: Ref) -> Ref | None:
     """Return the object in *schema* that has the name of *ref*."""
     if ref.kind is ObjectKind.COLUMN:
         return ref if ref.part in _columns(schema, ref) else None
-    if schema.dialect == "sqlite":  # only tables are renamed there
+    if traits_of(schema.dialect).renames_tables_only:
         return ref if schema.table(ref.table) is not None else None
     wanted = _names_of(ref)
     return next(

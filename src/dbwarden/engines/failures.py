@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConnectError, ConnectionLost, DBWardenError, PoolExhausted, TimedOut
+from dbwarden.kinds import serving_dialect_for
 
 _ORIGIN = "dbwarden_origin"
 
@@ -47,15 +48,9 @@ def failure_of(error: BaseException) -> DBWardenError | None:
 
 
 def _from_driver(error: DBAPIError, config: DatabaseConfig) -> DBWardenError | None:
+    dialect = serving_dialect_for(config.database_type)
     cause: Any = error.orig
-    if config.database_type == "postgresql":
-        from dbwarden.dialects.postgresql.serve.engine import unavailable as of_postgresql
-
-        failure = of_postgresql(cause.__cause__ or cause, closed=error.connection_invalidated)
-    else:
-        from dbwarden.dialects.sqlite.serve.engine import unavailable as of_sqlite
-
-        failure = of_sqlite(cause)
+    failure = dialect.unavailable(cause, closed=error.connection_invalidated)
     if failure is not None:
         failure.database = config.database_name
     return failure

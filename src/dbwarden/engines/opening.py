@@ -14,7 +14,7 @@ import anyio.lowlevel
 from sqlalchemy.exc import DBAPIError
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.engines.served import Served, read_postgresql, read_sqlite, serve
+from dbwarden.engines.served import Served, serve
 from dbwarden.errors import PoolExhausted
 from dbwarden.migration_history import Reading
 
@@ -181,15 +181,13 @@ class Engines:
             PoolExhausted: Every connection of the pool was in use for ``pool_timeout`` seconds.
         """
         async with self.using(config) as served:
-            if config.database_type == "sqlite":
-                return await read_sqlite(served)
             try:
-                return await read_postgresql(served)
+                return await served.read()
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
             # A pooled connection was dead; SQLAlchemy has emptied the pool.
-            return await read_postgresql(served, last=True)
+            return await served.read(last=True)
 
     async def warm(self, config: DatabaseConfig, connections: int) -> None:
         """Open *connections* pooled connections, at most ``pool_size``, for the first requests.

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any
 from weakref import WeakSet
 
 import anyio
@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
+from dbwarden.dialects.serving import ServingDialect
 from dbwarden.engines.failures import mark_errors
 from dbwarden.errors import ConnectError, ConnectionLost, PoolExhausted
+from dbwarden.kinds import serving_dialect_for
 from dbwarden.migration_history import Reading
 
 CLOSED_WITHIN = 5.0
@@ -48,6 +50,7 @@ class Served:
     """
 
     config: DatabaseConfig
+    dialect: ServingDialect
     engine: AsyncEngine
     url: DatabaseURL | None
     server: str = ""
@@ -56,26 +59,22 @@ class Served:
     connections: "WeakSet[Any]" = field(default_factory=WeakSet)
     cut: "WeakSet[Any]" = field(default_factory=WeakSet)
     _read_only: AsyncEngine | None = None
-    _autocommit: AsyncEngine | None = None
 
     @property
     def in_memory(self) -> bool:
-        """Whether this is an in-memory SQLite database."""
-        return self.url is not None and self.url.dialect == "sqlite" and self.url.file is None
+        """Whether only one connection sees the database."""
+        return self.url is not None and self.url.is_in_memory
 
     async def read_only(self) -> AsyncEngine:
         """Return the engine of read-only sessions, in which the server rejects writes."""
         if self._read_only is None:
-            engine = await anyio.to_thread.run_sync(_read_only_engine, self)
+            engine = await anyio.to_thread.run_sync(
+                self.dialect.read_only_engine, self.config, self.url, self.engine
+            )
+            if engine.sync_engine.pool is not self._pool:
+                mark_errors(engine, self.config)
             self._read_only = self._read_only or engine
         return self._read_only
-
-    @property
-    def autocommit(self) -> AsyncEngine:
-        """The same pool without BEGIN and ROLLBACK, with one round trip per query."""
-        if self._autocommit is None:
-            self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        return self._autocommit
 
     @property
     def pool(self) -> PoolState:
@@ -108,31 +107,53 @@ class Served:
                         error=type(error).__name__,
                     )
         for connection in tuple(self.connections):
-            _postgresql().hang_up(connection)
+            self.dialect.hang_up(connection)
 
     @property
     def _pool(self) -> Any:
         return self.engine.sync_engine.pool
 
+    async def read(self, *, last: bool = False) -> Reading:
+        """Read the status through a connection of the pool.
 
-# -- database kinds -----------------------------------------------------------------------------
+        Raises:
+            sqlalchemy.exc.DBAPIError: The pooled connection was dead and this is not the *last*
+                attempt.
+        """
+        started = time.monotonic()
+        try:
+            return await self.dialect.read(self.engine, self.config)
+        except PoolTimeout as error:
+            raise self._pool_exhausted(time.monotonic() - started) from error
+        except DBAPIError as error:
+            if error.connection_invalidated and not last:
+                raise
+            raise self._connection_error(error) from error
+
+    def _pool_exhausted(self, waited: float) -> PoolExhausted:
+        return PoolExhausted(
+            f"all {self.pool.limit} connections of the pool were in use for {waited:.1f} s",
+            database=self.config.database_name,
+            next_step="Look for requests that keep their session, or raise pool_size= or "
+            "max_overflow= in its database_config.",
+        )
+
+    def _connection_error(self, error: DBAPIError) -> ConnectError | ConnectionLost:
+        """Return the error for a new connection that broke or an unexpected failure."""
+        kind = ConnectError if error.connection_invalidated else ConnectionLost
+        return kind(f"the database failed: {error.orig}", database=self.config.database_name)
 
 
 async def serve(config: DatabaseConfig) -> Served:
-    """Create an engine in a thread, because it imports drivers and SQLite reads the disk."""
-    match config.database_type:
-        case "postgresql":
-            return await anyio.to_thread.run_sync(_serve_postgresql, config)
-        case "sqlite":
-            url = await config.resolve_url()
-            return await anyio.to_thread.run_sync(_serve_sqlite, config, url)
-        case kind:
-            assert_never(kind)
+    """Create an engine in a thread, because it imports drivers and may read the disk."""
+    dialect = await anyio.to_thread.run_sync(serving_dialect_for, config.database_type)
+    url = await dialect.engine_url(config)
+    return await anyio.to_thread.run_sync(_serve, config, dialect, url)
 
 
-def _serve_postgresql(config: DatabaseConfig) -> Served:
+def _serve(config: DatabaseConfig, dialect: ServingDialect, url: DatabaseURL | None) -> Served:
     connections: WeakSet[Any] = WeakSet()
-    engine = _postgresql().make_engine(config, connections)
+    engine = dialect.make_engine(config, url, connections)
     mark_errors(engine, config)
     cut: WeakSet[Any] = WeakSet()
 
@@ -143,90 +164,10 @@ def _serve_postgresql(config: DatabaseConfig) -> Served:
 
     return Served(
         config=config,
+        dialect=dialect,
         engine=engine,
-        url=config.url,
+        url=url,
         server=config.server,
         connections=connections,
         cut=cut,
     )
-
-
-def _serve_sqlite(config: DatabaseConfig, url: DatabaseURL) -> Served:
-    engine = _sqlite().make_engine(config, url)
-    mark_errors(engine, config)
-    return Served(config=config, engine=engine, url=url, server=config.server)
-
-
-def _postgresql() -> Any:
-    from dbwarden.dialects.postgresql.serve import engine as serving
-
-    return serving
-
-
-def _sqlite() -> Any:
-    from dbwarden.dialects.sqlite.serve import engine as serving
-
-    return serving
-
-
-def _read_only_engine(served: Served) -> AsyncEngine:
-    engine: AsyncEngine
-    match served.config.database_type:
-        case "postgresql":
-            engine = _postgresql().read_only_engine(served.config, served.engine)
-        case "sqlite":
-            engine = _sqlite().read_only_engine(served.config, served.url, served.engine)
-            mark_errors(engine, served.config)
-        case kind:
-            assert_never(kind)
-    return engine
-
-
-async def read_sqlite(served: Served) -> Reading:
-    """Read the status of a SQLite database; one in memory through its only connection."""
-    reading: Reading
-    if not served.in_memory:
-        reading = await _sqlite().read(None, served.config)
-        return reading
-    async with served.engine.connect() as connection:
-        reading = await _sqlite().read(connection, served.config)
-    return reading
-
-
-async def read_postgresql(served: Served, *, last: bool = False) -> Reading:
-    """Read the status through a connection of the pool.
-
-    Raises:
-        sqlalchemy.exc.DBAPIError: The pooled connection was dead and this is not the *last*
-            attempt.
-    """
-    serving = _postgresql()
-    started = time.monotonic()
-    token = serving.probing.set(True)
-    try:
-        async with served.autocommit.connect() as connection:
-            reading: Reading = await serving.read(connection, served.config)
-            return reading
-    except PoolTimeout as error:
-        raise _pool_exhausted(served, time.monotonic() - started) from error
-    except DBAPIError as error:
-        if error.connection_invalidated and not last:
-            raise
-        raise _connection_error(served, error) from error
-    finally:
-        serving.probing.reset(token)
-
-
-def _pool_exhausted(served: Served, waited: float) -> PoolExhausted:
-    return PoolExhausted(
-        f"all {served.pool.limit} connections of the pool were in use for {waited:.1f} s",
-        database=served.config.database_name,
-        next_step="Look for requests that keep their session, or raise pool_size= or "
-        "max_overflow= in its database_config.",
-    )
-
-
-def _connection_error(served: Served, error: DBAPIError) -> ConnectError | ConnectionLost:
-    """Return the error for a new connection that broke immediately or an unexpected failure."""
-    kind = ConnectError if error.connection_invalidated else ConnectionLost
-    return kind(f"the database failed: {error.orig}", database=served.config.database_name)

@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.config.url_kinds import url_kind
 from dbwarden.engines import Engines, Served
 from dbwarden.errors import (
     DBWardenError,
@@ -101,9 +102,8 @@ class Probes:
     def slot(self, config: DatabaseConfig) -> anyio.CapacityLimiter:
         """Return the limiter of concurrent probes on the server of *config*."""
         is_tenant = config.migrations_name is not None
-        key = (config.server, is_tenant)
-        if config.database_type == "sqlite":  # SQLite files share threads instead of a server
-            key = ("sqlite", is_tenant)
+        # Files share threads instead of a server.
+        key = (config.server if url_kind(config.database_type).has_server else "", is_tenant)
         limiter = self._slots.get(key)
         if limiter is None:
             tokens = TENANTS_PER_SERVER if is_tenant else PER_SERVER

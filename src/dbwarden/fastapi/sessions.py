@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
+from dbwarden.dialects.serving import ServingDialect
 from dbwarden.engines import Served, mark_error
 from dbwarden.errors import ConfigurationError, UnknownDatabase
 from dbwarden.fastapi.state import Serving, serving, serving_now
@@ -29,10 +30,11 @@ class ServedSession(Session):
 
 @event.listens_for(ServedSession, "after_begin")
 def _remember(session: Session, _: SessionTransaction, connection: Connection) -> None:
-    backends = session.info.get("dbwarden_backends")
-    if backends is not None:
-        driver: Any = connection.connection.driver_connection
-        backends[driver] = driver.get_server_pid()
+    dialect: ServingDialect = session.info["dbwarden_dialect"]
+    driver: Any = connection.connection.driver_connection
+    backend = dialect.backend_of(driver)
+    if backend is not None:
+        session.info["dbwarden_backends"][driver] = backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +67,12 @@ class Lease:
                     await self.served.close()
 
     async def _end_on_server(self) -> None:
-        backends = self.session.info.get("dbwarden_backends", {})
+        backends = self.session.info["dbwarden_backends"]
         ours = [driver for driver in backends if driver in self.served.cut]
         cut = tuple(backends[driver] for driver in ours)
         self.served.cut.difference_update(ours)
         if cut:
-            from dbwarden.dialects.postgresql.serve.engine import end_on_server
-
-            await end_on_server(self.served.config, cut)
+            await self.served.dialect.end_on_server(self.served.config, cut)
 
 
 async def lease(name: str | None, *, dev: bool = False, read_only: bool | None = None) -> Lease:
@@ -100,7 +100,7 @@ async def lease(name: str | None, *, dev: bool = False, read_only: bool | None =
         engine,
         sync_session_class=ServedSession,
         expire_on_commit=False,
-        info={"dbwarden_backends": {}} if config.database_type == "postgresql" else None,
+        info={"dbwarden_dialect": served.dialect, "dbwarden_backends": {}},
     )
     return Lease(session=session, served=served, serving=state)
 

@@ -7,8 +7,12 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind
-from dbwarden.operations.migrate import read_only
-from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.operations.operation import (
+    dialect_of,
+    migration_files,
+    operation,
+    refuse_read_only,
+)
 from dbwarden.operations.pending import fresh_migrations
 from dbwarden.planning import compare, plan_upgrade
 from dbwarden.types import DatabaseName
@@ -44,8 +48,7 @@ async def mark_applied(
 ) -> BaselineResult:
     """Mark everything up to and including *to* as applied. Requires the lock."""
     reading = await connection.read()
-    if reading.read_only:
-        raise read_only(config, replica=reading.replica is not None)
+    refuse_read_only(config, reading)
     history = compare(files, reading.rows, config.database_name)
     chosen = plan_upgrade(history, to=to, out_of_order=True)
     versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from dbwarden import telemetry
-from dbwarden.config.loading import configured
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.errors import DatabaseExists, UsageError
 from dbwarden.operations.migrate import MigrateResult
 from dbwarden.operations.migrate import migrate as migrate_one
-from dbwarden.operations.operation import DatabaseRef, dialect_of, operation
+from dbwarden.operations.operation import dialect_of, operation
 from dbwarden.types import DatabaseName
 
 
@@ -22,8 +21,9 @@ class CreateDatabaseResult:
     migrated: MigrateResult | None
 
 
+@operation("create_database")
 async def create_database(
-    database: DatabaseRef = None,
+    config: DatabaseConfig,
     *,
     template: str | None = None,
     owner: str | None = None,
@@ -36,7 +36,7 @@ async def create_database(
     A tenant does not have to be listed yet. Create its database first, then add it to the list.
 
     Args:
-        database: A configured database, its name, or ``None`` for the default one.
+        config: The database, its name, or ``None`` for the default one.
         template: A database of the same server to copy (PostgreSQL).
         owner: The owner of the database (PostgreSQL).
         encoding: The encoding, if it differs from the server's (PostgreSQL).
@@ -49,20 +49,12 @@ async def create_database(
         UsageError: A replica; an unknown template or owner.
         StatementFailed: A migration failed; the database keeps the migrations applied before.
     """
-    new = NewDatabase(template=template, owner=owner, encoding=encoding)
-    config = await configured(database, unlisted=True)
-    return await _create(config, new=new, if_not_exists=if_not_exists, migrate=migrate)
-
-
-@operation("create_database")
-async def _create(
-    config: DatabaseConfig, *, new: NewDatabase, if_not_exists: bool, migrate: bool
-) -> CreateDatabaseResult:
     if config.replica_of is not None:
         raise UsageError(
             f"a replica of {config.replica_of} is created by the server's replication",
             database=config.database_name,
         )
+    new = NewDatabase(template=template, owner=owner, encoding=encoding)
     created = await dialect_of(config).create_database(config, new)
     if not created and not if_not_exists:
         raise DatabaseExists(

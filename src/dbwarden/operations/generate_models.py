@@ -18,7 +18,6 @@ from dbwarden.authoring.prove.proof import differences
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scratch_session
 from dbwarden.authoring.write.models_code import is_serial, module
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
 from dbwarden.diff import diff
 from dbwarden.diff.changes import constraint_ref, index_ref, subject
 from dbwarden.errors import NotProven, UsageError
@@ -169,7 +168,8 @@ async def _statements_before(session: ScratchSession, schema: Schema) -> list[st
     changes = diff(empty, subset)
     rendered = session.authoring_dialect.render(changes, current=empty, desired=subset)
     texts = [item.text for item in rendered]
-    return [OFF, *texts, ON] if OFF not in texts and _names_later_objects(schema, subset) else texts
+    off, on = session.authoring_dialect.unchecked_bodies
+    return [off, *texts, on] if off not in texts and _names_later_objects(schema, subset) else texts
 
 
 def _names_later_objects(schema: Schema, first: Schema) -> bool:

@@ -76,6 +76,11 @@ class MakeMigrationsResult:
     left_out: tuple[LeftOut, ...] = ()
     refused: tuple[DBWardenError, ...] = ()
 
+    @property
+    def clean(self) -> bool:
+        """True if no model was left out."""
+        return not self.refused
+
 
 @dataclass(frozen=True, slots=True)
 class MakeOptions:

@@ -8,7 +8,7 @@ import anyio.to_thread
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
-from dbwarden.errors import LockTimeout, ReadOnlyDatabase, StatementFailed
+from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading
 from dbwarden.operations.operation import (
@@ -19,6 +19,7 @@ from dbwarden.operations.operation import (
     forget_files,
     migration_files,
     operation,
+    refuse_read_only,
 )
 from dbwarden.operations.pending import fresh_migrations, resume_migration
 from dbwarden.planning import compare, plan_upgrade
@@ -137,8 +138,7 @@ async def _migrate(
             return _dry_run_result(config, files, reading, pending)
         if not pending:
             return _result(config, files, reading, ())
-        if reading.read_only:
-            raise read_only(config, replica=reading.replica is not None)
+        refuse_read_only(config, reading)
         async with connection.lock():
             if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
                 await forget_files(config)
@@ -204,31 +204,6 @@ def plan(
         if migration is not None
     ]
     return (*resumed, *fresh_migrations(dialect, migrations, reading.rows or ()))
-
-
-def read_only(config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
-    """Return the error for an operation that would have to write."""
-    if config.database_type == "sqlite":
-        return ReadOnlyDatabase(
-            "the database is read-only: this user may not write its file, or its URL says so",
-            database=config.database_name,
-            next_step="Give this user write access to the file and its folder, or correct "
-            "database_url.",
-        )
-    if replica:
-        return ReadOnlyDatabase(
-            "this server is a replica, which accepts no writes",
-            database=config.database_name,
-            next_step="Migrate its primary, and declare the replica with replica_of= in its "
-            "database_config.",
-        )
-    return ReadOnlyDatabase(
-        "transactions of this user are read-only by a setting of the role, the database or the "
-        "server (default_transaction_read_only)",
-        database=config.database_name,
-        next_step="Name a user that may write in migration_url=, or remove the setting: "
-        "ALTER ROLE ... RESET default_transaction_read_only;",
-    )
 
 
 def _result(

@@ -1,4 +1,4 @@
-"""Run operations: resolve the database, limit the time, log events, read files."""
+"""Run operations: limit the time, log events, read files."""
 
 import contextlib
 import functools
@@ -14,7 +14,6 @@ import anyio
 import anyio.to_thread
 
 from dbwarden import telemetry
-from dbwarden.config.loading import DatabaseRef, configured
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, Dialect, Step
 from dbwarden.errors import DBWardenError, MigrationFileError, TimedOut, UsageError
@@ -25,24 +24,34 @@ from dbwarden.migration_history import Reading
 from dbwarden.types import DatabaseName, DialectName
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+DatabaseRef = DatabaseConfig | str | None
+"""A configured database, its name, or ``None`` for the default one."""
 
 
-class Operation(Protocol[P, R]):
-    """An operation as users call it: ``await migrate("primary", to="0007")``."""
+class Operation(Protocol[P, R_co]):
+    """An operation on one database.
+
+    ``dbwarden.migrate`` and the others also accept a name, and ``None`` for the default database
+    (see ``dbwarden.library``). Code of this package passes the configuration.
+    """
 
     async def __call__(
         self, database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs
-    ) -> R: ...
+    ) -> R_co:
+        """Run the operation on *database*."""
+        ...
 
 
 def operation(
     name: str,
 ) -> Callable[[Callable[Concatenate[DatabaseConfig, P], Awaitable[R]]], Operation[P, R]]:
-    """Turn a coroutine function on a ``DatabaseConfig`` into an operation for users.
+    """Turn a coroutine function on a database into an operation.
 
-    An operation also accepts a name or ``None``, ends within the database's ``timeout`` and logs
-    two events: ``started``, and ``<name>`` with outcome and duration.
+    An operation ends within the database's ``timeout`` and logs two events: ``started``, and
+    ``<name>`` with outcome and duration.
     """
 
     def decorate(
@@ -50,13 +59,14 @@ def operation(
     ) -> Operation[P, R]:
         @functools.wraps(function)
         async def wrapper(database: DatabaseRef = None, *args: P.args, **kwargs: P.kwargs) -> R:
-            config = await configured(database)
-            with telemetry.operation(name, database=config.database_name):
+            if not isinstance(database, DatabaseConfig):
+                raise UsageError(f"{name} takes a DatabaseConfig; dbwarden.{name} takes a name")
+            with telemetry.operation(name, database=database.database_name):
                 try:
-                    return await within(config, function(config, *args, **kwargs))
+                    return await within(database, function(database, *args, **kwargs))
                 except DBWardenError as error:
                     if error.database is None and not isinstance(error, UsageError):
-                        error.database = config.database_name
+                        error.database = database.database_name
                     raise
 
         return wrapper
@@ -216,13 +226,23 @@ async def read_status(config: DatabaseConfig) -> Reading:
         return await connection.read_last()
 
 
+def refuse_read_only(config: DatabaseConfig, reading: Reading) -> None:
+    """Raise if the database accepts no writes.
+
+    Raises:
+        ReadOnlyDatabase: Says what to do about it.
+    """
+    if reading.read_only:
+        raise dialect_of(config).read_only_error(config, replica=reading.replica is not None)
+
+
 __all__ = [
     "Connection",
-    "DatabaseRef",
     "dialect_of",
     "migration_files",
     "operation",
     "read_status",
+    "refuse_read_only",
     "timed_out",
     "within",
 ]

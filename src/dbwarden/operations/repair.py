@@ -10,8 +10,12 @@ from dbwarden.dialects.base import Connection, Dialect, Step, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading, State
-from dbwarden.operations.migrate import read_only
-from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.operations.operation import (
+    dialect_of,
+    migration_files,
+    operation,
+    refuse_read_only,
+)
 from dbwarden.planning import History, compare
 from dbwarden.types import DatabaseName
 
@@ -79,8 +83,7 @@ async def repair(
         planned_for = partial(plan, config, files, accept=accept, forget=forget, at=at or {})
         actions, history = planned_for(reading)
         if not preview:
-            if reading.read_only:
-                raise read_only(config, replica=reading.replica is not None)
+            refuse_read_only(config, reading)
             async with connection.lock():
                 reading = await connection.read()
                 actions, history = planned_for(reading)

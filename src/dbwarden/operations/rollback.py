@@ -10,8 +10,13 @@ from dbwarden.dialects.base import Dialect, PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import Reading
-from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, read_only
-from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql
+from dbwarden.operations.operation import (
+    dialect_of,
+    migration_files,
+    operation,
+    refuse_read_only,
+)
 from dbwarden.operations.pending import resume_migration, rollback_migration
 from dbwarden.planning import compare, plan_rollback
 from dbwarden.types import DatabaseName
@@ -61,8 +66,7 @@ async def rollback(
         if dry_run or not pending:
             planned = planned_sql(pending)
             return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
-        if reading.read_only:
-            raise read_only(config, replica=reading.replica is not None)
+        refuse_read_only(config, reading)
         async with connection.lock():
             previewed, pending = pending, planned_for(await connection.read())
             if to is None:

@@ -20,9 +20,14 @@ from dbwarden.files.migration import Migration
 from dbwarden.files.parsing import parse
 from dbwarden.migration_history import Reading
 from dbwarden.operations.baseline import mark_applied
-from dbwarden.operations.migrate import read_only
 from dbwarden.operations.migrations_folder import write_next
-from dbwarden.operations.operation import dialect_of, forget_files, migration_files, operation
+from dbwarden.operations.operation import (
+    dialect_of,
+    forget_files,
+    migration_files,
+    operation,
+    refuse_read_only,
+)
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, Version, format_version
 
@@ -130,8 +135,7 @@ async def _refuse_adopted(config: DatabaseConfig, connection: Connection) -> Non
 
 def _refuse_history(config: DatabaseConfig, reading: Reading) -> None:
     """Raise if the first migration could not be marked as applied afterwards."""
-    if reading.read_only:
-        raise read_only(config, replica=reading.replica is not None)
+    refuse_read_only(config, reading)
     keys = [row.key for row in reading.rows or () if row.live]
     if keys:
         many = "a migration" if len(keys) == 1 else f"{len(keys)} migrations"

@@ -25,14 +25,15 @@ def test_files_written_before_a_failure_are_reported(project: Path, cli: Cli) ->
     ran = cli("make-migrations", "--all", "-m", "things", "--json")
     assert ran.code == 2
     assert ran.json["error"]["database"] == "analytics"
-    (made,) = ran.json["databases"]
-    assert (made["database"], Path(made["path"]).name) == (
-        "primary",
-        "primary__0001_things.sql",
-    )
+    made, failed = ran.json["databases"]
+    assert (made["database"], made["state"]) == ("primary", "succeeded")
+    assert made["path"] == made["result"]["path"]
+    assert Path(made["path"]).name == "primary__0001_things.sql"
+    assert (failed["database"], failed["state"]) == ("analytics", "failed")
+    assert failed["error"] == ran.json["error"]
     again = cli("make-migrations", "--all", "-m", "more", "--rename", "nothing:things")
     assert "primary: --rename 'nothing:things': there is no nothing" in again.err
-    assert "next: Pass this option with -d DATABASE; it does not apply to primary.\n" in again.err
+    assert "next: Pass --rename with -d DATABASE; it does not apply to primary.\n" in again.err
 
 
 def test_all_skips_databases_without_models(

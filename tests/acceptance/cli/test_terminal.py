@@ -205,7 +205,7 @@ def test_an_interrupt_ends_a_question_and_nothing_is_written(
     person.until("> ")
     person.process.send_signal(number)
     assert person.ended() == code
-    assert "error: interrupted" in person.seen
+    assert "error: primary: interrupted: the run was stopped" in person.seen
     assert "Traceback" not in person.seen
     assert files(project) == ["primary__0001_create_users.sql"]
 

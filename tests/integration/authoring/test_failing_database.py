@@ -46,7 +46,9 @@ async def test_a_failing_database_does_not_stop_the_others(root: Path, command: 
     code, out, _ = await run(root, command, "--all", "--json")
     document = json.loads(out)
     assert code == document["exit_code"] == 2
-    assert [one["database"] for one in document["databases"]] == ["beta", "gamma"]
+    states = [(one["database"], one["state"]) for one in document["databases"]]
+    assert states == [("alpha", "failed"), ("beta", "succeeded"), ("gamma", "succeeded")]
+    assert document["summary"] == {"failed": 1, "succeeded": 2}
     assert [error["database"] for error in document["errors"]] == ["alpha"]
     assert document["error"] == document["errors"][0]
 
@@ -63,7 +65,28 @@ async def test_renumber_continues_and_reports_the_proven_order(root: Path) -> No
 
 
 async def test_a_single_failing_database_is_reported_as_usual(root: Path) -> None:
-    code, out, err = await run(root, "verify", "-d", "alpha", "--json")
+    code, out, _ = await run(root, "verify", "-d", "alpha", "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 2
+    assert document["error"] == document["databases"][0]["error"]
+    code, _, err = await run(root, "verify", "-d", "alpha")
     assert code == 2
-    assert "errors" not in json.loads(out)
     assert "error: alpha: " in err
+
+
+async def test_limits_and_reports_are_those_of_every_command(root: Path) -> None:
+    code, _, err = await run(root, "verify", "--all", "--fail-fast", "--concurrency", "1")
+    assert code == 1
+    assert "beta, gamma: not started: stopped because alpha failed" in err
+    code, out, _ = await run(root, "verify", "--all", "--shard", "1/1", "--report", "report.json")
+    assert code == 2
+    report = json.loads((root / "report.json").read_text())
+    assert report["summary"] == {"failed": 1, "succeeded": 2}
+    assert "beta: 1 migration, tried on SQLite" in out
+
+
+async def test_dev_is_refused_where_no_live_database_is_read(root: Path) -> None:
+    for command in (["verify"], ["schema"], ["renumber"], ["make-migrations", "-m", "x"]):
+        code, _, err = await run(root, *command, "-d", "beta", "--dev")
+        assert code == 2
+        assert "--dev selects a live database, but this command reads none" in err

@@ -18,9 +18,9 @@ import httpx
 import pytest
 import uvicorn
 
-from dbwarden.config import loading, registry
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.fastapi import sessions
+from tests.loading import reload_project
 
 CREATE_USERS = "CREATE TABLE users (id integer PRIMARY KEY, name text NOT NULL);"
 
@@ -46,8 +46,9 @@ class Site:
         self.write()
 
     def write(self) -> None:
-        (self.root / "dbwarden.py").write_text("\n".join(self.lines) + "\n")
-        loading._projects.clear()
+        path = self.root / "dbwarden.py"
+        path.write_text("\n".join(self.lines) + "\n")
+        reload_project(path)
 
     def migration(self, name: str, version: str, upgrade: str, rollback: str = "") -> Path:
         folder = self.root / "migrations" / name
@@ -76,8 +77,6 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """An empty project, which is the working folder."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(loading, "_projects", {})
-    monkeypatch.setattr(registry.PROCESS, "declarations", [])
     monkeypatch.setattr(sessions, "_sources", WeakValueDictionary())
     monkeypatch.chdir(tmp_path)
     return Site(root=tmp_path)

@@ -13,11 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbwarden.config.registry import DatabaseHandle
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import ConfigurationError, PoolExhausted, UnknownDatabase
 from dbwarden.fastapi import get_session, migration_context
 from dbwarden.fastapi.state import serving
+from dbwarden.library import DatabaseHandle
 from dbwarden.testing import override_database
 from tests.integration.fastapi.conftest import Running, Serve, Site
 from tests.proxy import Proxy

@@ -2,25 +2,24 @@
 
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from dbwarden.config import loading, registry
+from dbwarden.config.registry import Registry, collecting
 
 WriteConfig = Callable[[str], Path]
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty project folder, which is the working folder."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(loading, "_projects", {})
-    monkeypatch.setattr(registry.PROCESS, "declarations", [])
     monkeypatch.delenv("DBWARDEN_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    with collecting(Registry()):
+        yield tmp_path
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ import anyio.to_thread
 import pytest
 
 import dbwarden
-from dbwarden.config import registry
 from dbwarden.config.loading import Project, load_project
+from dbwarden.config.registry import current_registry
 from dbwarden.errors import (
     ConfigurationError,
     ConfigurationNotFound,
     UnknownDatabase,
     UsageError,
 )
+from dbwarden.library import database_config
 
 WriteConfig = Callable[[str], Path]
 ONE = 'database_config(database_name="primary", database_url="sqlite:///app.db")\n'
@@ -164,23 +165,23 @@ def test_the_file_is_a_module_of_its_own(write_config: WriteConfig) -> None:
 
 
 def test_a_program_without_a_file_configures_itself(project: Path) -> None:
-    registry.database_config(database_name="primary", database_url="sqlite:///a.db")
+    database_config(database_name="primary", database_url="sqlite:///a.db")
     loaded = load_project()
     assert loaded.path == Path(__file__)
     assert loaded.default.database_url == "sqlite:///a.db"
 
 
 def test_a_file_takes_precedence_over_the_program(write_config: WriteConfig) -> None:
-    registry.database_config(database_name="other", database_url="sqlite:///a.db")
+    database_config(database_name="other", database_url="sqlite:///a.db")
     write_config(ONE)
     assert load_project().names == ("primary",)
 
 
 def test_no_file_anywhere_says_what_to_do(project: Path) -> None:
-    registry.database_config(database_name="other", database_url="sqlite:///a.db")
+    database_config(database_name="other", database_url="sqlite:///a.db")
     with pytest.raises(ConfigurationNotFound):
         load_project(project / "none.py")
-    registry.PROCESS.declarations.clear()
+    current_registry().declarations.clear()
     with pytest.raises(ConfigurationNotFound, match=r"there is no dbwarden\.py"):
         load_project()
 

@@ -3,10 +3,8 @@
 import pytest
 
 from dbwarden.config.project import Project
-from dbwarden.config.registry import (
-    DatabaseHandle,
-)
 from dbwarden.errors import UnknownDatabase
+from dbwarden.library import DatabaseHandle
 from tests.unit.config.families import Tenants, family, project, single
 
 

@@ -14,10 +14,11 @@ from dbwarden import telemetry
 from dbwarden.config import tenants as tenants_module
 from dbwarden.config.loading import load_project
 from dbwarden.config.registry import (
-    PROCESS,
-    tenant_databases,
+    Registry,
+    collecting,
 )
 from dbwarden.errors import ConfigurationError, ConnectError, UnknownDatabase, UsageError
+from dbwarden.library import tenant_databases
 from tests.unit.config.families import PG, ROOT, Tenants, family, only, project, single
 from tests.urls import revealed
 
@@ -109,15 +110,17 @@ async def test_a_program_without_a_file_calls_the_list_function_once() -> None:
         asked.append(1)
         return ["a"]
 
-    await anyio.to_thread.run_sync(
-        lambda: tenant_databases(name="tenant_{tenant_id}", database_url=PG, tenants=who)
-    )
-    for _ in range(2):
-        loaded = await anyio.to_thread.run_sync(load_project)
-        await loaded.find("tenant_a")
-    assert asked == [1]
-    PROCESS.declarations.append(single("later"))
-    assert (await anyio.to_thread.run_sync(load_project)).names == ("later",)
+    registry = Registry()
+    with collecting(registry):
+        await anyio.to_thread.run_sync(
+            lambda: tenant_databases(name="tenant_{tenant_id}", database_url=PG, tenants=who)
+        )
+        for _ in range(2):
+            loaded = await anyio.to_thread.run_sync(load_project)
+            await loaded.find("tenant_a")
+        assert asked == [1]
+        registry.declarations.append(single("later"))
+        assert (await anyio.to_thread.run_sync(load_project)).names == ("later",)
 
 
 @pytest.fixture

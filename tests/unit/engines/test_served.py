@@ -7,7 +7,7 @@ from dbwarden.engines import Served, closable
 
 def served(users: int) -> Served:
     nothing: Any = None
-    return Served(config=nothing, engine=nothing, url=None, users=users)
+    return Served(config=nothing, dialect=nothing, engine=nothing, url=None, users=users)
 
 
 def test_unused_engines_are_closed_oldest_first() -> None:

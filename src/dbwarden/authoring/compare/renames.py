@@ -11,6 +11,7 @@ from dbwarden.config.names import did_you_mean
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
 from dbwarden.errors import UsageError
 from dbwarden.schema import Column, Enum, ObjectKind, QualifiedName, Ref, Schema, Table, ref_of
+from dbwarden.schema.kind_traits import traits_of
 
 ALIKE = 0.6
 """The minimum share of equal columns at which two tables may be the same."""
@@ -122,7 +123,7 @@ def refuse_unknown_renames(
 
 def _other_capitals(name: str, desired: Schema) -> str | None:
     """Return the name in *desired* that equals *name* except for its case, on SQLite."""
-    if desired.dialect != "sqlite":
+    if not traits_of(desired.dialect).names_ignore_case:
         return None
     names = {table.name.name for table in desired.tables}
     names |= {column.name for table in desired.tables for column in table.columns}

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from dbwarden.authoring.write import models_sqlite as code_sqlite
 from dbwarden.authoring.write import models_types as code_types
@@ -61,7 +62,13 @@ class _Module:
 
     @property
     def sqlite(self) -> bool:
-        return self.schema.dialect == "sqlite"
+        match self.schema.dialect:
+            case "sqlite":
+                return True
+            case "postgresql":
+                return False
+            case kind:
+                assert_never(kind)
 
     def type(self, column: Column) -> CodeType:
         lite = code_sqlite.type_of(column) if self.sqlite else None

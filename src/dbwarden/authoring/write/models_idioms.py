@@ -16,6 +16,7 @@ from dbwarden.schema import (
     Table,
     Unique,
 )
+from dbwarden.schema.kind_traits import traits_of
 
 _LONGEST = 63
 """PostgreSQL and SQLAlchemy truncate longer names in different ways."""
@@ -88,7 +89,7 @@ def circles_of(schema: Schema) -> frozenset[QualifiedName]:
 
 def _named(schema: Schema, *parts: str) -> str | None:
     """Return the name that the server chooses; SQLite chooses none."""
-    return None if schema.dialect == "sqlite" else "_".join(parts)
+    return "_".join(parts) if traits_of(schema.dialect).names_constraints else None
 
 
 def _fits(*names: str | None) -> bool:

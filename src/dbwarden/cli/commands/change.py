@@ -6,21 +6,21 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.options import HOW, Target
+from dbwarden.cli.options import HOW, FleetOptions
 from dbwarden.cli.progress import show_progress
 from dbwarden.cli.prompting import can_ask, confirm
 from dbwarden.cli.run import (
+    Table,
     bad_cell,
     handle_interrupt,
     limits_of,
     note_unknown_models,
     ok_cell,
-    on_fleet,
     report,
-    select_migrated,
-    select_requirable,
+    run,
     warn_cell,
 )
+from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.errors import UsageError
 from dbwarden.fleet import migrate_all
@@ -46,7 +46,7 @@ async def migrate(
         bool, Parameter(name="--out-of-order", negative="", show_default=False)
     ] = False,
     canary: Annotated[str | None, Parameter(name="--canary", group=HOW, show_default=False)] = None,
-    target: Target = Target(),  # noqa: B008  # frozen, and what cyclopts reads its options from
+    options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
 ) -> int:
     """Apply pending migrations to one database, several or all.
 
@@ -63,13 +63,14 @@ async def migrate(
     canary
         Migrate this database first, and the others only if it succeeds.
     """
-    databases = await select_migrated(target)
+    selection = await select(options, Which.WRITABLE)
+    databases = selection.databases
     await note_unknown_models(databases)
-    with show_progress(databases, enabled=not target.json), handle_interrupt() as stop:
+    with show_progress(databases, enabled=not options.json), handle_interrupt() as stop:
         outcomes = await migrate_all(
             databases,
-            known=await select_requirable(target),
-            limits=limits_of(target),
+            known=selection.requirable,
+            limits=limits_of(options),
             canary=canary,
             stop=stop,
             to=to,
@@ -77,13 +78,11 @@ async def migrate(
             dry_run=dry_run,
             out_of_order=out_of_order,
         )
-    if dry_run and not target.json:
+    if dry_run and not options.json:
         _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
     again = _option_words(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
-    headers = ("", "version", "applied")
-    return await report(
-        "migrate", outcomes, target, headers=headers, row=_migrate_cells, again=again
-    )
+    view = Table(("", "version", "applied"), _migrate_cells)
+    return await report("migrate", outcomes, selection, view, again=again)
 
 
 def _option_words(**values: str | int | bool | None) -> list[str]:
@@ -117,7 +116,7 @@ async def rollback(
     count: Count = None,
     marked: Annotated[bool, Parameter(name="--marked", negative="", show_default=False)] = False,
     dry_run: DryRun = False,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Roll back the last migration, or several.
 
@@ -133,16 +132,14 @@ async def rollback(
     dry_run
         Print the SQL in order; takes no lock and writes nothing, enforced by the server.
     """
-    databases = await select_migrated(target)
+    selection = await select(options, Which.WRITABLE)
     operation = partial(rollback_one, to=to, count=count, marked=marked, dry_run=dry_run)
-    outcomes = await on_fleet(operation, databases, target)
-    if dry_run and not target.json:
+    outcomes = await run(operation, selection)
+    if dry_run and not options.json:
         _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
-    headers = ("", "version", "rolled back")
+    view = Table(("", "version", "rolled back"), _rollback_cells)
     again = _option_words(to=to, count=count, marked=marked, dry_run=dry_run)
-    return await report(
-        "rollback", outcomes, target, headers=headers, row=_rollback_cells, again=again
-    )
+    return await report("rollback", outcomes, selection, view, again=again)
 
 
 def _rollback_cells(result: RollbackResult) -> tuple[Cell, ...]:
@@ -169,7 +166,7 @@ def _planned_lines(database: str, item: PlannedSQL) -> list[str]:
 async def baseline(
     *,
     to: Version = None,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Adopt an existing database: mark migrations as applied without running them.
 
@@ -183,14 +180,11 @@ async def baseline(
     if to is None:
         from dbwarden.cli.commands.author import adopt_live
 
-        return await adopt_live(target)
-    databases = await select_migrated(target)
-    outcomes = await on_fleet(partial(baseline_one, to=to), databases, target)
-    headers = ("", "version", "marked")
-    again = _option_words(to=to)
-    return await report(
-        "baseline", outcomes, target, headers=headers, row=_baseline_cells, again=again
-    )
+        return await adopt_live(options)
+    selection = await select(options, Which.WRITABLE)
+    outcomes = await run(partial(baseline_one, to=to), selection)
+    view = Table(("", "version", "marked"), _baseline_cells)
+    return await report("baseline", outcomes, selection, view, again=_option_words(to=to))
 
 
 def _baseline_cells(result: BaselineResult) -> tuple[Cell, ...]:
@@ -208,7 +202,7 @@ async def repair(
     ] = (),
     at: Annotated[tuple[str, ...], Parameter(name="--at", negative="", show_default=False)] = (),
     yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", show_default=False)] = False,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Correct the migration history; shows its changes and asks before it makes them.
 
@@ -225,22 +219,22 @@ async def repair(
     yes
         Do not ask.
     """
-    databases = await select_migrated(target)
+    selection = await select(options, Which.WRITABLE)
+    view = Table(("", "what"), _repair_cells)
     choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _parse_steps(at)}
-    preview = await on_fleet(partial(repair_one, dry_run=True, **choices), databases, target)
-    shown = partial(report, "repair", headers=("", "what"), row=_repair_cells)
+    preview = await run(partial(repair_one, dry_run=True, **choices), selection)
     wanted = any(o.result is not None and o.result.actions for o in preview)
-    if not wanted or any(o.error for o in preview):
-        return await shown(preview, target)
-    if not yes:
-        if target.json or not can_ask():
-            code = await shown(preview, target)
+    if not wanted or any(o.error for o in preview) or not yes:
+        code = await report("repair", preview, selection, view)
+        if not wanted or any(o.error for o in preview):
+            return code
+        if options.json or not can_ask():
             output.note("", "Nothing was changed. Pass --yes to make these changes.")
-            return int(code)
-        await shown(preview, target)
+            return code
         if not await confirm("Make these changes?"):
             return 1
-    return await shown(await on_fleet(partial(repair_one, **choices), databases, target), target)
+    outcomes = await run(partial(repair_one, **choices), selection)
+    return await report("repair", outcomes, selection, view)
 
 
 def _parse_steps(values: tuple[str, ...]) -> dict[str, int]:

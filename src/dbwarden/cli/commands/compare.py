@@ -6,64 +6,48 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.choosing import select_described, select_live, select_with_files
-from dbwarden.cli.each import report_each, run_each
 from dbwarden.cli.left_out import left_out_lines, note_left_out
-from dbwarden.cli.options import LiveOptions, Target
-from dbwarden.cli.run import limit_to_shard, ok_cell, on_fleet, report, warn_cell
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Table, Texts, ok_cell, report, run, warn_cell
+from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, pluralize, shorten
-from dbwarden.errors import UsageError
 from dbwarden.operations.diff import Difference, DiffResult, drift
 from dbwarden.operations.diff import check_models as check_one
 
 
-def _flag(name: str) -> Parameter:
-    return Parameter(name=name, negative="", show_default=False)
-
-
 async def diff(
     *,
-    models: Annotated[bool, _flag("--models")] = False,
-    keep_going: Annotated[bool, _flag("--keep-going")] = False,
-    options: LiveOptions = LiveOptions(),  # noqa: B008
+    models: Annotated[bool, Parameter(name="--models", negative="", show_default=False)] = False,
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 if they differ.
 
     Parameters
     ----------
     models
-        Compare them with the models instead.
-    keep_going
-        With --models, leave out models that the server refuses, list them, and compare the rest.
+        Compare them with the models instead. With --keep-going, models that the server refuses are
+        left out and listed.
     """
-    if keep_going and not models:
-        raise UsageError(
-            "--keep-going leaves out models that the server refuses, but no models are compared",
-            next_step="Add --models, or leave --keep-going out.",
-        )
-    databases = await select_live(options, options)
-    if options.all and models:
-        databases = select_described(databases)
-    done = await run_each(
-        partial(drift, models=models, keep_going=keep_going), databases, json=options.json
-    )
-    if options.json:
-        report_each("diff", done)
-        return done.code
-    for result in done.results:
-        left_out = left_out_lines(result.left_out)
-        output.note_errors(result.refused)
-        if not result.differences:
-            output.say(f"{result.database}: {result.compared}: no difference.", *left_out)
-            continue
-        count = pluralize(len(result.differences), "difference")
-        output.say(f"{result.database}: {result.compared}: {count}")
-        output.say(*(f"  {_describe(item)}" for item in result.differences), *left_out)
-        way = f"-- from {result.compared.replace(' with ', ' to ')}"
-        sql = [way, result.sql] if result.problem is None else [f"No SQL: {result.problem}"]
-        output.say("", *sql)
-    output.note_errors(done.errors)
-    return done.code
+    selection = await select(options, Which.LIVE)
+    if models:
+        selection = selection.described()
+    keep_going = models and options.fail_fast is False
+    operation = partial(drift, models=models, keep_going=keep_going)
+    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
+    return await report("diff", outcomes, selection, Texts(_print_differences, flat=True))
+
+
+def _print_differences(result: DiffResult) -> None:
+    left_out = left_out_lines(result.left_out)
+    output.note_errors(result.refused)
+    if not result.differences:
+        output.say(f"{result.database}: {result.compared}: no difference.", *left_out)
+        return
+    count = pluralize(len(result.differences), "difference")
+    output.say(f"{result.database}: {result.compared}: {count}")
+    output.say(*(f"  {_describe(item)}" for item in result.differences), *left_out)
+    way = f"-- from {result.compared.replace(' with ', ' to ')}"
+    output.say("", *([way, result.sql] if not result.problem else [f"No SQL: {result.problem}"]))
 
 
 def _describe(item: Difference) -> str:
@@ -73,14 +57,13 @@ def _describe(item: Difference) -> str:
     return f"{verb} {item.what}"
 
 
-async def check_models(target: Target) -> int:
+async def check_models(options: FleetOptions) -> int:
     """Compare files with models for ``check --models``; exit 3 if they differ."""
-    databases = await select_with_files(target, target)
-    databases = limit_to_shard(select_described(databases) if target.all else databases, target)
-    keep_going = target.fail_fast is False
-    outcomes = await on_fleet(partial(check_one, keep_going=keep_going), databases, target)
-    code = await report("check", outcomes, target, headers=("", "differ"), row=_model_cells)
-    if not target.json:
+    selection = (await select(options, Which.FILES)).described()
+    operation = partial(check_one, keep_going=options.fail_fast is False)
+    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
+    code = await report("check", outcomes, selection, Table(("", "differ"), _model_cells))
+    if not options.json:
         for outcome in outcomes:
             for item in outcome.result.differences if outcome.result else ():
                 output.note(f"{outcome.database}: {_describe(item)}")

@@ -6,8 +6,9 @@ from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.exits import Exit, exit_code
-from dbwarden.cli.options import Target
-from dbwarden.cli.run import bad_cell, ok_cell, on_fleet, report, select_migrated, warn_cell
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.run import Table, bad_cell, ok_cell, report, run, warn_cell
+from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.operations.lock import LockStatus, UnlockResult
@@ -15,10 +16,11 @@ from dbwarden.operations.lock import lock_status as lock_status_of
 from dbwarden.operations.lock import unlock as unlock_one
 
 
-async def lock_status(*, target: Target = Target()) -> int:  # noqa: B008
+async def lock_status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
     """Show who is migrating now: process, application, start time and current statement."""
-    outcomes = await on_fleet(lock_status_of, await select_migrated(target), target)
-    return await report("lock-status", outcomes, target, headers=("", "holder"), row=_holder_cells)
+    selection = await select(options, Which.WRITABLE)
+    outcomes = await run(lock_status_of, selection)
+    return await report("lock-status", outcomes, selection, Table(("", "holder"), _holder_cells))
 
 
 def _holder_cells(result: LockStatus) -> tuple[Cell, ...]:
@@ -28,7 +30,7 @@ def _holder_cells(result: LockStatus) -> tuple[Cell, ...]:
 async def unlock(
     *,
     force: Annotated[bool, Parameter(name="--force", negative="", show_default=False)] = False,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Terminate the process that holds the migration lock; its work is rolled back.
 
@@ -39,14 +41,14 @@ async def unlock(
     force
         Terminate the process.
     """
-    databases = await select_migrated(target)
-    held = await on_fleet(lock_status_of, databases, target)
+    selection = await select(options, Which.WRITABLE)
+    held = await run(lock_status_of, selection)
     holders = [(o.database, o.result.holder) for o in held if o.result and o.result.holder]
     if not force or any(outcome.error for outcome in held):
         status_code = exit_code(held)
         code = Exit.FOUND if holders and status_code is Exit.DONE else status_code
-        headers = ("", "holder")
-        code = await report("unlock", held, target, headers=headers, row=_holder_cells, code=code)
+        view = Table(("", "holder"), _holder_cells)
+        code = await report("unlock", held, selection, view, code=code)
         if holders and not force:
             output.note("", "No process was terminated. Pass --force to terminate them.")
         return code
@@ -59,11 +61,11 @@ async def unlock(
             return UnlockResult(database=config.database_name, holder=None, ended=False)
         return await unlock_one(config, holder=holder)
 
-    outcomes = await on_fleet(unlock_seen, databases, target)
+    outcomes = await run(unlock_seen, selection)
     failed = any(o.result and o.result.holder and not o.result.ended for o in outcomes)
     code = Exit.FAILED if failed else exit_code(outcomes)
-    headers = ("", "holder")
-    return await report("unlock", outcomes, target, headers=headers, row=_unlock_cells, code=code)
+    view = Table(("", "holder"), _unlock_cells)
+    return await report("unlock", outcomes, selection, view, code=code)
 
 
 def _unlock_cells(result: UnlockResult) -> tuple[Cell, ...]:

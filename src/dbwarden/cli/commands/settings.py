@@ -11,11 +11,11 @@ from cyclopts import Parameter
 from dbwarden import __version__
 from dbwarden.cli import output
 from dbwarden.cli.documents import Json, plain
-from dbwarden.cli.options import Project, Target
-from dbwarden.cli.run import load_project, select_databases
+from dbwarden.cli.options import CommandOptions, FleetOptions
+from dbwarden.cli.selection import load_project, select
 from dbwarden.cli.style import pluralize, relative
-from dbwarden.config import loading
 from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
+from dbwarden.config.project import Project
 from dbwarden.config.tenants import TenantFamily
 
 DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
@@ -24,7 +24,7 @@ DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cycl
 async def databases(
     *,
     tenants: Annotated[bool, Parameter(name="--tenants", negative="", show_default=False)] = False,
-    options: Project = Project(),  # noqa: B008
+    options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """List the configured databases: name, kind, URL and migrations folder.
 
@@ -66,7 +66,7 @@ def _family_row(family: TenantFamily) -> tuple[str, ...]:
     return (family.pattern.name, template.database_type, family.display_url, word, folder)
 
 
-def _documents(project: loading.Project, *, tenants: bool) -> Json:
+def _documents(project: Project, *, tenants: bool) -> Json:
     listed = project.databases if tenants else project.single
     return {
         "config": str(project.path),
@@ -98,10 +98,10 @@ def _document(config: DatabaseConfig) -> Json:
     return document
 
 
-async def settings(*, target: Target = Target()) -> int:  # noqa: B008
+async def settings(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
     """Show every setting of a database and its value, without secrets."""
-    configs = await select_databases(target)
-    if target.json:
+    configs = (await select(options)).databases
+    if options.json:
         output.say_json({"databases": [_document(config) for config in configs]})
         return 0
     for config in configs:
@@ -117,7 +117,7 @@ def _format_value(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-async def version(*, options: Project = Project()) -> int:  # noqa: B008
+async def version(*, options: CommandOptions = CommandOptions()) -> int:  # noqa: B008
     """Show the versions of dbwarden, Python and the drivers, for a bug report."""
     versions = await anyio.to_thread.run_sync(_versions)
     if options.json:

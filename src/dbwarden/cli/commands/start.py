@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.choosing import select_with_files
 from dbwarden.cli.documents import plain
-from dbwarden.cli.options import WHICH, Project, Target
+from dbwarden.cli.options import WHICH, CommandOptions, FleetOptions
+from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import relative
 from dbwarden.errors import UsageError
 from dbwarden.operations.init import init as init_project
@@ -20,7 +20,7 @@ async def init(
     name: Annotated[str, Parameter(name="--name")] = "primary",
     url: Annotated[str | None, Parameter(name="--url", show_default=False)] = None,
     folder: Annotated[Path, Parameter(name="--folder", show_default=False)] = Path("."),
-    options: Project = Project(),  # noqa: B008
+    options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """Start a project: write a dbwarden.py and a folder for its migrations.
 
@@ -56,7 +56,7 @@ async def new(
     database: Annotated[
         str | None, Parameter(name=("--database", "-d"), group=WHICH, show_default=False)
     ] = None,
-    options: Project = Project(),  # noqa: B008
+    options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """Write an empty migration file, numbered and named.
 
@@ -68,8 +68,8 @@ async def new(
         The database; default: the default database. Tenants share one name: tenant for
         tenant_{tenant_id}.
     """
-    which = Target(database=() if database is None else (database,))
-    configs = await select_with_files(options, which)
+    which = FleetOptions(config=options.config, database=(database,) if database else ())
+    configs = (await select(which, Which.FILES)).databases
     if len(configs) != 1:
         names = ", ".join(config.database_name for config in configs)
         raise UsageError(

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dbwarden.cli.options import Target
-from dbwarden.cli.run import ok_cell, on_fleet, report, select_migrated
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.run import Table, ok_cell, report, run
+from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
 from dbwarden.operations.create_database import CreateDatabaseResult
 from dbwarden.operations.create_database import create_database as create_one
@@ -25,7 +26,7 @@ async def create_database(
     no_migrate: Annotated[
         bool, Parameter(name="--no-migrate", negative="", show_default=False)
     ] = False,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Create a missing database, also of a new tenant, and migrate it.
 
@@ -50,14 +51,13 @@ async def create_database(
         if_not_exists=if_not_exists,
         migrate=not no_migrate,
     )
-    outcomes = await on_fleet(operation, await select_migrated(target, unlisted=True), target)
+    selection = await select(options, Which.WRITABLE, unlisted=True)
+    outcomes = await run(operation, selection)
     again = ["--if-not-exists", *(["--no-migrate"] if no_migrate else [])]
     for name, value in (("template", template), ("owner", owner), ("encoding", encoding)):
         again += [f"--{name}", value] if value is not None else []
-    headers = ("", "version", "applied")
-    return await report(
-        "create-database", outcomes, target, headers=headers, row=_create_cells, again=again
-    )
+    view = Table(("", "version", "applied"), _create_cells)
+    return await report("create-database", outcomes, selection, view, again=again)
 
 
 def _create_cells(result: CreateDatabaseResult) -> tuple[Cell, ...]:

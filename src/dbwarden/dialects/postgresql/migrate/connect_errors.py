@@ -15,6 +15,7 @@ from dbwarden.errors import (
     AccessDenied,
     ConnectError,
     DatabaseMissing,
+    ReadOnlyDatabase,
     TooManyConnections,
     UsageError,
 )
@@ -252,4 +253,22 @@ def may_not_create(role: str, error: asyncpg.PostgresError, database: DatabaseNa
         database=database,
         next_step=f"Run ALTER ROLE {identifier(role)} CREATEDB on that server, or name a role that "
         "may create databases with scratch= in database_config.",
+    )
+
+
+def read_only(database: DatabaseName, *, replica: bool) -> ReadOnlyDatabase:
+    """Return the error for a standby (*replica*) or a read-only user."""
+    if replica:
+        return ReadOnlyDatabase(
+            "this server is a replica, which accepts no writes",
+            database=database,
+            next_step="Migrate its primary, and declare the replica with replica_of= in its "
+            "database_config.",
+        )
+    return ReadOnlyDatabase(
+        "transactions of this user are read-only by a setting of the role, the database or the "
+        "server (default_transaction_read_only)",
+        database=database,
+        next_step="Name a user that may write in migration_url=, or remove the setting: "
+        "ALTER ROLE ... RESET default_transaction_read_only;",
     )

@@ -31,7 +31,7 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
 )
 from dbwarden.dialects.postgresql.migrate.status_query import find_holder, read_history, read_status
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import AccessDenied, LedgerError
+from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName
@@ -374,6 +374,12 @@ class PostgresDialect:
             if not connection.hang_up():
                 with anyio.CancelScope(shield=True):
                     await connection.close()
+
+    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
+        """Return the error for a standby or a read-only user; see ``Dialect.read_only_error``."""
+        from dbwarden.dialects.postgresql.migrate.connect_errors import read_only
+
+        return read_only(config.database_name, replica=replica)
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
         """Create the database of *config*; see ``Dialect.create_database``."""

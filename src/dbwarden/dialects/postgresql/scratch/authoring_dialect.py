@@ -14,6 +14,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
+from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
 from dbwarden.dialects.postgresql.ddl.context import context
 from dbwarden.dialects.postgresql.migrate.connect_errors import SCRATCH, connect_failure
 from dbwarden.dialects.postgresql.migrate.connecting import (
@@ -49,6 +50,7 @@ class PostgresAuthoringDialect:
 
     name: DialectName = "postgresql"
     sqlalchemy_url = "postgresql+asyncpg://"
+    unchecked_bodies = (OFF, ON)
 
     def render(
         self,

@@ -44,21 +44,28 @@ PING_AFTER = 1.0
 ENDED_WITHIN = 5.0
 """Seconds to terminate the backends of a cancelled request."""
 
-probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
+_probing: ContextVar[bool] = ContextVar("dbwarden_probing", default=False)
 """True in a task that reads the status, which makes a ping before it superfluous."""
 
 _PLACE = frozenset({"host", "port", "user", "password", "database", "dsn", "passfile"})
 """Arguments of the driver that come from the URL alone."""
 
 
-def make_engine(config: DatabaseConfig, opened: MutableSet[Any]) -> AsyncEngine:
+async def engine_url(config: DatabaseConfig) -> DatabaseURL | None:
+    """Return the URL if it is no function, which every new connection calls."""
+    return config.url
+
+
+def make_engine(
+    config: DatabaseConfig, url: DatabaseURL | None, opened: MutableSet[Any]
+) -> AsyncEngine:
     """Create an engine whose connections :func:`open_connection` opens. No I/O.
 
     Args:
         config: The database.
+        url: Its URL, if it is no function.
         opened: Receives every driver connection.
     """
-    url = config.url
     engine_options = dict(config.engine_options)
     # SQLAlchemy's frames hold these arguments, so they must not include a password.
     connect_args = {**_cache_size(url), **_without_place(engine_options.pop("connect_args", {}))}
@@ -162,7 +169,7 @@ def _ask_before_use(engine: AsyncEngine, patience: float) -> None:
             return
         if record.driver_connection.is_closed():
             raise InvalidatePoolError("the server closed the connection")
-        if time.monotonic() - used < PING_AFTER or probing.get():
+        if time.monotonic() - used < PING_AFTER or _probing.get():
             return
         connection.run_async(lambda driver: _ping(driver, patience))
 
@@ -181,18 +188,32 @@ async def _ping(driver: Any, patience: float) -> None:
         raise InvalidatePoolError("the connection does not answer") from error
 
 
-def read_only_engine(config: DatabaseConfig, engine: AsyncEngine) -> AsyncEngine:
+def read_only_engine(
+    config: DatabaseConfig, url: DatabaseURL | None, engine: AsyncEngine
+) -> AsyncEngine:
     """Return an engine on the same pool whose transactions are read-only."""
+    del config, url
     return engine.execution_options(postgresql_readonly=True)
 
 
-async def read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
+async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
     """Read the ledger and the lock through the pool, in one round trip if it has a connection.
 
     Raises:
         LedgerError: The ledger cannot be read.
         sqlalchemy.exc.DBAPIError: The connection broke.
+        sqlalchemy.exc.TimeoutError: Every connection of the pool was in use.
     """
+    token = _probing.set(True)
+    try:
+        # Without BEGIN and ROLLBACK, it takes one round trip.
+        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            return await _read(connection, config)
+    finally:
+        _probing.reset(token)
+
+
+async def _read(connection: AsyncConnection, config: DatabaseConfig) -> Reading:
     address = LedgerAddress(namespace=config.ledger_schema, table=config.ledger_table)
 
     async def ask(query: str) -> Lines:
@@ -216,9 +237,10 @@ def unavailable(error: BaseException, *, closed: bool) -> DBWardenError | None:
     """Return the error for an unavailable server; ``None`` for any other error of a session.
 
     Args:
-        error: The driver's error.
+        error: The error that SQLAlchemy caught.
         closed: The connection is closed.
     """
+    error = error.__cause__ or error
     sqlstate = error.sqlstate if isinstance(error, asyncpg.PostgresError) else None
     message = redact(str(error)).partition("\n")[0] or type(error).__name__
     match sqlstate:

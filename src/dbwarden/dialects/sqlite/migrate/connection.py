@@ -33,7 +33,7 @@ from dbwarden.dialects.sqlite.migrate.threads import (
 )
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import ConfigurationError, LockTimeout
+from dbwarden.errors import ConfigurationError, LockTimeout, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DialectName
@@ -243,6 +243,16 @@ class SQLiteDialect:
             ConnectError: The file cannot be opened; has the cause and a next step.
         """
         return _connected(config, read_only)
+
+    def read_only_error(self, config: DatabaseConfig, *, replica: bool) -> ReadOnlyDatabase:
+        """Return the error for a file that this user may not write."""
+        del replica
+        return ReadOnlyDatabase(
+            "the database is read-only: this user may not write its file, or its URL says so",
+            database=config.database_name,
+            next_step="Give this user write access to the file and its folder, or correct "
+            "database_url.",
+        )
 
     async def create_database(self, config: DatabaseConfig, new: NewDatabase) -> bool:
         """Create the folder and file of *config*; see ``Dialect.create_database``."""

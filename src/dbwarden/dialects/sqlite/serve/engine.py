@@ -1,11 +1,12 @@
 """Create engines for the application on SQLite, and read the status of a database."""
 
 import sqlite3
+from collections.abc import MutableSet
 from typing import Any, cast
 
 import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401  # loaded here, not in the event loop
 from sqlalchemy import URL, Connection, StaticPool, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
@@ -17,10 +18,19 @@ from dbwarden.errors import ConnectError, DBWardenError, TimedOut
 from dbwarden.migration_history import Reading
 
 
-def make_engine(config: DatabaseConfig, url: DatabaseURL) -> AsyncEngine:
+async def engine_url(config: DatabaseConfig) -> DatabaseURL | None:
+    """Return the URL, which an engine needs to choose its pool."""
+    return await config.resolve_url()
+
+
+def make_engine(
+    config: DatabaseConfig, url: DatabaseURL | None, opened: MutableSet[Any]
+) -> AsyncEngine:
     """Create an engine for *url*; all sessions share the one connection of a memory database."""
+    del opened  # the pool closes all connections itself
+    assert url is not None
     pool: dict[str, Any] = {"poolclass": StaticPool}
-    if url.file is not None:
+    if not url.is_in_memory:
         pool = {
             "pool_size": config.pool_size,
             "max_overflow": config.max_overflow,
@@ -32,14 +42,17 @@ def make_engine(config: DatabaseConfig, url: DatabaseURL) -> AsyncEngine:
     )
 
 
-def read_only_engine(config: DatabaseConfig, url: DatabaseURL, engine: AsyncEngine) -> AsyncEngine:
+def read_only_engine(
+    config: DatabaseConfig, url: DatabaseURL | None, engine: AsyncEngine
+) -> AsyncEngine:
     """Create an engine whose connections are read-only.
 
     A database in memory keeps its one connection, which can write.
     """
-    if url.file is None:
+    assert url is not None
+    if url.is_in_memory:
         return engine
-    read_only = make_engine(config, url)
+    read_only = make_engine(config, url, set())
 
     @event.listens_for(read_only.sync_engine, "connect")
     def guard(connection: Any, _: Any) -> None:
@@ -50,8 +63,9 @@ def read_only_engine(config: DatabaseConfig, url: DatabaseURL, engine: AsyncEngi
     return read_only
 
 
-def unavailable(error: BaseException) -> DBWardenError | None:
+def unavailable(error: BaseException, *, closed: bool) -> DBWardenError | None:
     """Return the error for an unavailable file; ``None`` for any other error of a session."""
+    del closed
     match primary_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return TimedOut(str(error))
@@ -75,14 +89,28 @@ class _Driver:
         return cursor
 
 
-async def read(connection: AsyncConnection | None, config: DatabaseConfig) -> Reading:
+def hang_up(driver: Any) -> None:
+    """Do nothing, because the pool closes all connections itself."""
+    del driver
+
+
+def backend_of(driver: Any) -> int | None:
+    """Return ``None``, because there is no server."""
+    del driver
+    return None
+
+
+async def end_on_server(config: DatabaseConfig, pids: tuple[int, ...]) -> None:
+    """Do nothing, because there is no server."""
+    del config, pids
+
+
+async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
     """Read the ledger and the lock, without creating the file.
 
-    Args:
-        connection: The one connection of a database in memory; ``None`` for a file.
-        config: The database.
+    A database in memory is read through its one connection.
     """
-    if connection is None:
+    if not isinstance(engine.sync_engine.pool, StaticPool):
         async with DIALECT.connect(config, read_only=True) as connected:
             return await connected.read()
 
@@ -97,4 +125,5 @@ async def read(connection: AsyncConnection | None, config: DatabaseConfig) -> Re
             read_only=False,
         )
 
-    return await connection.run_sync(query)
+    async with engine.connect() as connection:
+        return await connection.run_sync(query)

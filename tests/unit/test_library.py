@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-from dbwarden.config.registry import (
-    Registry,
-    collecting,
-    database_config,
-)
+from dbwarden.config.registry import Registry, collecting
+from dbwarden.library import database_config
 
 
 def test_database_config_records_its_caller_and_never_raises() -> None:

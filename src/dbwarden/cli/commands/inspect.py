@@ -9,16 +9,18 @@ from cyclopts import Parameter
 from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
-from dbwarden.cli.options import Target
+from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import (
+    Table,
+    Texts,
     bad_cell,
     note_unknown_models,
     ok_cell,
-    on_fleet,
     report,
-    select_databases,
+    run,
     warn_cell,
 )
+from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell, duration, pluralize, shorten
 from dbwarden.migration_history import LedgerRow, State
 from dbwarden.operations.check import CheckResult
@@ -34,14 +36,16 @@ from dbwarden.operations.wait import WaitResult
 from dbwarden.operations.wait import wait as wait_one
 
 
-async def status(*, target: Target = Target()) -> int:  # noqa: B008
+async def status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
     """Show the state of each database: version, applied and pending migrations, problems."""
-    outcomes = await on_fleet(status_one, await select_databases(target), target)
+    selection = await select(options)
+    outcomes = await run(status_one, selection)
     headers = ("", "version", "applied", "pending", "changed", "missing", "partial", "ahead")
     code = exit_code(outcomes)
     code = Exit.DONE if code is Exit.FOUND else code  # only check exits with 3
-    code = await report("status", outcomes, target, headers=headers, row=_status_cells, code=code)
-    if not target.json:
+    view = Table(headers, _status_cells)
+    code = await report("status", outcomes, selection, view, code=code)
+    if not options.json:
         _note_primaries(outcome.result for outcome in outcomes)
     return code
 
@@ -102,7 +106,7 @@ async def history(
     all_rows: Annotated[
         bool, Parameter(name="--all-rows", negative="", show_default=False)
     ] = False,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Show who applied what and when, including migrations that were rolled back.
 
@@ -113,15 +117,9 @@ async def history(
     all_rows
         Show all rows.
     """
-    operation = partial(history_one, limit=None if all_rows else limit)
-    outcomes = await on_fleet(operation, await select_databases(target), target)
-    if target.json:
-        return await report("history", outcomes, target, headers=(), row=lambda _: ())
-    for outcome in outcomes:
-        if outcome.result is not None:
-            _print_history(outcome.result)
-    output.note_errors(outcome.error for outcome in outcomes if outcome.error is not None)
-    return exit_code(outcomes)
+    selection = await select(options)
+    outcomes = await run(partial(history_one, limit=None if all_rows else limit), selection)
+    return await report("history", outcomes, selection, Texts(_print_history))
 
 
 def _print_history(result: HistoryResult) -> None:
@@ -144,7 +142,7 @@ def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
 async def check(
     *,
     models: Annotated[bool, Parameter(name="--models", negative="", show_default=False)] = False,
-    target: Target = Target(),  # noqa: B008
+    options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Check that databases are reachable and agree with their files. Exit 3 on findings.
 
@@ -157,14 +155,13 @@ async def check(
     if models:
         from dbwarden.cli.commands.compare import check_models
 
-        return await check_models(target)
-    databases = await select_databases(target)
-    await note_unknown_models(databases)
-    outcomes = await on_fleet(check_one, databases, target)
-    code = await report(
-        "check", outcomes, target, headers=("", "version", "found"), row=_check_cells
-    )
-    if not target.json:
+        return await check_models(options)
+    selection = await select(options)
+    await note_unknown_models(selection.databases)
+    outcomes = await run(check_one, selection)
+    view = Table(("", "version", "found"), _check_cells)
+    code = await report("check", outcomes, selection, view)
+    if not options.json:
         _note_primaries(outcome.result.status if outcome.result else None for outcome in outcomes)
         for outcome in outcomes:
             for finding in outcome.result.findings if outcome.result else ():
@@ -187,12 +184,12 @@ def _check_cells(result: CheckResult) -> tuple[Cell, ...]:
     return (warn_cell("not clean"), version, ", ".join(codes))
 
 
-async def health(*, target: Target = Target()) -> int:  # noqa: B008
+async def health(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
     """Print the health of the databases as the JSON of the health endpoint.
 
     Exit 0 if all are ok, 3 if one is degraded, 1 if one cannot be read.
     """
-    outcomes = await on_fleet(health_one, await select_databases(target), target)
+    outcomes = await run(health_one, await select(options))
     databases = [
         _health_of(outcome.database, outcome.result, outcome.error) for outcome in outcomes
     ]
@@ -211,12 +208,11 @@ def _health_of(database: str, result: DatabaseHealth | None, error: object) -> D
     return unwell(DatabaseName(database), known)
 
 
-async def wait(*, target: Target = Target()) -> int:  # noqa: B008
+async def wait(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
     """Wait until the databases answer, for at most --timeout seconds each."""
-    outcomes = await on_fleet(wait_one, await select_databases(target), target)
-    return await report(
-        "wait", outcomes, target, headers=("", "server", "attempts"), row=_wait_cells
-    )
+    selection = await select(options)
+    outcomes = await run(wait_one, selection)
+    return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
 
 
 def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:
