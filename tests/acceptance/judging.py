@@ -23,7 +23,7 @@ from dbwarden.dialects.postgresql.ddl import render
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.diff import diff
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import Namespace, QualifiedName, Schema
+from dbwarden.schema import DefaultPrivileges, Grant, Namespace, QualifiedName, Schema
 
 LEDGER = QualifiedName("public", "dbwarden_ledger")
 NUMBERS = itertools.count()
@@ -189,7 +189,7 @@ class Judge:
             async with self.database() as copy:
                 changes = diff(before, schema)
                 await copy.run(render(changes, current=before, desired=schema))
-                wanted = bool(schema.grants or schema.default_privileges)
+                wanted = bool(schema.of(Grant) or schema.of(DefaultPrivileges))
                 again = await copy.read(privileges=wanted)
                 assert diff(unspelled(again), unspelled(schema)) == ()
                 self.settled[schema] = again
@@ -225,7 +225,7 @@ async def judging(url: str) -> AsyncIterator[Judge]:
 
 def empty(like: Schema) -> Schema:
     """A schema with nothing in it, on the same server as *like*."""
-    return Schema(server_version=like.server_version, namespaces=(Namespace(name="public"),))
+    return Schema(server_version=like.server_version, objects=(Namespace(name="public"),))
 
 
 SPELLED = {"default", "expression", "where", "definition", "using", "check"}

@@ -67,7 +67,7 @@ def write(
 def unlike(found: Schema, wanted: Schema) -> list[str]:
     """What differs in more than the spelling of views, triggers and virtual tables."""
     changed: dict[str, Any] = {}
-    for name in ("views", "triggers", "tables"):
+    for name in ("objects", "tables"):
         other = {item.ref: item for item in getattr(found, name)}
         changed[name] = tuple(
             other[item.ref] if item.ref in other and spelled_alike(other[item.ref], item) else item

@@ -13,7 +13,7 @@ from dbwarden.diff import diff
 from dbwarden.diff.changes import Rename, RenameValue, Renaming, invert
 from dbwarden.diff.statements import RenderOptions, merge_statements
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import ObjectKind, QualifiedName, Ref, Schema
+from dbwarden.schema import DefaultPrivileges, Grant, ObjectKind, QualifiedName, Ref, Schema
 from tests.acceptance import cases as package
 from tests.acceptance.cases import Case
 from tests.acceptance.cases.code import CIRCLE
@@ -109,7 +109,7 @@ async def assert_there_and_back(judge: Judge, case: Case, current: Schema, desir
 
 async def assert_built_from_nothing(judge: Judge, schema: Schema) -> None:
     """Assert that *schema* can be written from nothing, and be taken down to nothing."""
-    privileges = bool(schema.grants or schema.default_privileges)
+    privileges = bool(schema.of(Grant) or schema.of(DefaultPrivileges))
     nothing = empty(schema)
     async with judge.database() as made:
         await made.run(render(diff(nothing, schema), current=nothing, desired=schema))

@@ -16,16 +16,12 @@ from dbwarden.diff.changes import (
     subject,
 )
 from dbwarden.schema import (
-    CompositeType,
-    Domain,
-    Enum,
+    OBJECT_KINDS,
+    ON_TABLES,
     Grant,
-    MaterializedView,
     QualifiedName,
     Ref,
     Schema,
-    Sequence,
-    View,
     ref_of,
 )
 from dbwarden.schema import ObjectKind as ObjectKind
@@ -72,8 +68,7 @@ def group_of(change: Change, default_namespace: str | None) -> str:
     ref = subject(change)
     if ref.kind is ObjectKind.ENUM:  # a value of it, too
         return f"enum {label(ref.table, default_namespace)}"
-    in_table = ref.part is not None and ref.kind not in _WITH_ARGUMENTS
-    if in_table or ref.kind is ObjectKind.TABLE:
+    if (ref.part is not None and ref.kind in _OF_TABLES) or ref.kind is ObjectKind.TABLE:
         return f"table {label(ref.table, default_namespace)}"
     return display_name(ref, default_namespace)
 
@@ -88,7 +83,7 @@ def _grant_of(change: Change) -> Grant | None:
             return None
 
 
-_WITH_ARGUMENTS = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE, ObjectKind.DEFAULT_PRIVILEGES)
+_OF_TABLES = {ObjectKind.COLUMN, ObjectKind.DEFAULT, ObjectKind.CONSTRAINT, *ON_TABLES}
 
 
 def columns_by_label(schema: Schema) -> dict[str, Ref]:
@@ -104,7 +99,6 @@ def columns_by_label(schema: Schema) -> dict[str, Ref]:
 
 def objects_by_label(schema: Schema) -> dict[str, Ref]:
     """Return tables, types, views and sequences by their labels."""
-    kinds = (Sequence, View, MaterializedView, Domain, CompositeType, Enum)
-    objects = [obj.ref for obj in schema.objects if isinstance(obj, kinds)]
+    objects = [obj.ref for obj in schema.objects if OBJECT_KINDS[obj.ref.kind].names]
     objects += [table.ref for table in schema.tables]
     return {label(ref.table, schema.default_namespace): ref for ref in objects}

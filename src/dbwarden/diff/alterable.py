@@ -2,26 +2,21 @@
 
 from dataclasses import fields, replace
 
-from dbwarden.schema import Aggregate as SchemaAggregate
 from dbwarden.schema import (
+    OBJECT_KINDS,
     Check,
     Column,
     CompositeType,
     Constraint,
-    Domain,
     Enum,
-    EventTrigger,
     Exclusion,
     ForeignKey,
     Index,
     IndexColumn,
-    MaterializedView,
+    PlainObject,
     Policy,
-    Routine,
     Schema,
     SchemaObject,
-    Statistics,
-    Trigger,
     View,
 )
 from dbwarden.schema.kind_traits import traits_of
@@ -41,7 +36,12 @@ def column_alters(desired: Schema, before: Column, after: Column) -> bool:
 
 
 def differing(before: object, after: object) -> frozenset[str]:
-    """Return the names of the fields in which two values of one dataclass differ."""
+    """Return the fields in which two values of one class differ, or the first words of clauses."""
+    if isinstance(before, PlainObject) and isinstance(after, PlainObject):
+        old, new = dict(before.clauses), dict(after.clauses)
+        changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        comment = ("comment",) if before.comment != after.comment else ()
+        return frozenset({*(name.partition(" ")[0] for name in changed), *comment})
     names = (field.name for field in fields(before))  # type: ignore[arg-type]  # a dataclass
     return frozenset(name for name in names if getattr(before, name) != getattr(after, name))
 
@@ -94,33 +94,17 @@ def composite_grows(before: CompositeType, after: CompositeType) -> bool:
 
 def object_alters(before: SchemaObject, after: SchemaObject) -> bool:
     """Return whether an object other than a table can be altered in place."""
+    if not differing(before, after) <= OBJECT_KINDS[after.ref.kind].in_place:
+        return False
     match before, after:
         case Enum(), Enum():
             return enum_grows(before, after)
         case CompositeType(), CompositeType():
             return composite_grows(before, after)
-        case Domain(), Domain():
-            return (before.type, before.collation) == (after.type, after.collation)
         case View(), View():
             return _view_replaces(before, after)
-        case MaterializedView(), MaterializedView():
-            return before.definition == after.definition
-        case Routine(), Routine():
-            return (before.returns, before.arguments, before.procedure) == (
-                after.returns,
-                after.arguments,
-                after.procedure,
-            )
-        case SchemaAggregate(), SchemaAggregate():
-            return differing(before, after) <= {"comment"}
-        case Trigger(), Trigger():
-            return before.definition == after.definition
-        case EventTrigger(), EventTrigger():
-            return differing(before, after) <= {"enabled", "comment"}
         case Policy(), Policy():
             return _policy_alters(before, after)
-        case Statistics(), Statistics():
-            return before.definition == after.definition and before.table == after.table
         case _:
             return True
 
@@ -133,9 +117,5 @@ def _view_replaces(before: View, after: View) -> bool:
 
 
 def _policy_alters(before: Policy, after: Policy) -> bool:
-    same = (before.command, before.permissive) == (after.command, after.permissive)
-    return (
-        same
-        and (after.using is not None or before.using is None)
-        and (after.check is not None or before.check is None)
-    )
+    kept = after.using is not None or before.using is None
+    return kept and (after.check is not None or before.check is None)

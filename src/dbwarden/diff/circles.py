@@ -23,6 +23,7 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
+    RELATIONS,
     Column,
     Domain,
     ObjectKind,
@@ -38,7 +39,7 @@ from dbwarden.schema import (
     ref_of,
 )
 
-_RELATIONS = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW)
+_READ = RELATIONS | {ObjectKind.COLUMN}
 Needs = Mapping[Ref, tuple[Ref, ...]]
 PartsByTable = Mapping[QualifiedName, list[Ref]]
 
@@ -50,7 +51,7 @@ def dropped_before_table(schema: Schema) -> frozenset[Ref]:
     could be dropped while the other exists.
     """
     parts: tuple[Trigger | Rule | Policy, ...]
-    parts = (*schema.triggers, *schema.rules, *schema.policies)
+    parts = (*schema.of(Trigger), *schema.of(Rule), *schema.of(Policy))
     if not parts:
         return frozenset()
     needs, along = schema.needs(), _parts_by_table(schema, parts)
@@ -241,11 +242,11 @@ def _leads_back(needs: Needs, along: PartsByTable, part: Ref) -> bool:
 
 
 def _parts_of(along: PartsByTable, ref: Ref) -> Iterable[Ref]:
-    return along.get(ref.table, ()) if ref.kind in _RELATIONS else ()
+    return along.get(ref.table, ()) if ref.kind in _READ else ()
 
 
 def _is_own(ref: Ref, part: Ref) -> bool:
     """Return whether *ref* is the relation of *part*, or the domain *part* itself."""
     if part.kind is ObjectKind.DOMAIN:
         return ref == part
-    return ref.kind in _RELATIONS and ref.table == part.table
+    return ref.kind in _READ and ref.table == part.table

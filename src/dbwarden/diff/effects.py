@@ -32,6 +32,7 @@ from dbwarden.diff.changes import (
 from dbwarden.diff.circles import without_expressions
 from dbwarden.diff.structure import expressions, ownership, parentage, replica_identity
 from dbwarden.schema import (
+    OBJECT_KINDS,
     Column,
     Domain,
     MaterializedView,
@@ -195,21 +196,9 @@ def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
     return frozenset(taken), frozenset(freed)
 
 
-RELATIONS = {
-    *(ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW),
-    *(ObjectKind.SEQUENCE, ObjectKind.INDEX, ObjectKind.COMPOSITE),
-}
-TYPES = {
-    *(ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW),
-    *(ObjectKind.ENUM, ObjectKind.DOMAIN, ObjectKind.COMPOSITE),
-}
-
-
 def _names(ref: Ref, change: Change) -> Iterator[Name]:
-    if ref.kind in RELATIONS:
-        yield "relation", ref.namespace or "", ref.name
-    if ref.kind in TYPES:
-        yield "type", ref.namespace or "", ref.name
+    for group in OBJECT_KINDS[ref.kind].names:
+        yield group, ref.namespace or "", ref.name
     if ref.kind is ObjectKind.CONSTRAINT:
         # The index of a key has the key's name.
         yield "relation", ref.namespace or "", ref.part or ""

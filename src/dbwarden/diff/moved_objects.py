@@ -1,8 +1,7 @@
 """Follow renames in objects that no model declares. Pure."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.schema import ObjectKind, Ref, Schema
@@ -13,12 +12,7 @@ def apply_followed(base: Schema, desired: Schema, refs: Collection[Ref]) -> Sche
     if not refs:
         return base
     there = {obj.ref: obj for obj in desired.objects if obj.ref in refs}
-    changed: dict[str, Any] = {}
-    for field in fields(Schema):
-        value = getattr(base, field.name)
-        if isinstance(value, tuple) and any(getattr(item, "ref", None) in there for item in value):
-            changed[field.name] = tuple(there.get(item.ref, item) for item in value)
-    return replace(base, **changed)
+    return replace(base, objects=tuple(there.get(item.ref, item) for item in base.objects))
 
 
 def renamed_ref(ref: Ref, renames: Iterable[Renaming]) -> Ref:

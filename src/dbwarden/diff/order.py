@@ -39,6 +39,9 @@ from dbwarden.diff.privileges import default_privileges_last
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
+    OBJECT_KINDS,
+    ON_TABLES,
+    RELATIONS,
     Aggregate,
     DefaultPrivileges,
     ForeignKey,
@@ -51,33 +54,8 @@ from dbwarden.schema import (
 )
 from dbwarden.schema import Sequence as SchemaSequence
 
-STAGES = {
-    ObjectKind.NAMESPACE: 10,
-    ObjectKind.EXTENSION: 11,
-    ObjectKind.ENUM: 12,
-    ObjectKind.DOMAIN: 13,
-    ObjectKind.COMPOSITE: 14,
-    ObjectKind.SEQUENCE: 15,
-    ObjectKind.TABLE: 20,
-    ObjectKind.ROUTINE: 40,
-    ObjectKind.AGGREGATE: 41,
-    ObjectKind.VIEW: 50,
-    ObjectKind.MATERIALIZED_VIEW: 51,
-    ObjectKind.STATISTICS: 60,
-    ObjectKind.RULE: 61,
-    ObjectKind.TRIGGER: 62,
-    ObjectKind.POLICY: 63,
-    ObjectKind.EVENT_TRIGGER: 64,
-    ObjectKind.DEFAULT_PRIVILEGES: 65,
-    ObjectKind.GRANT: 66,
-    ObjectKind.OTHER: 67,
-}
-"""The order of the kinds in a file; dependencies take precedence."""
-
-FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_THINGS = 30, 31, 70, 80
+FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_OBJECTS = 30, 31, 70, 80
 LOOSE = frozenset({ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE})
-ON_TABLES = frozenset({ObjectKind.TRIGGER, ObjectKind.POLICY, ObjectKind.RULE})
-"""The kinds that also depend on the name of their table."""
 IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
 
 
@@ -149,7 +127,7 @@ def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
     match change:
         case DropTable(table=table):
             name = table.name
-        case Drop(obj=obj) if obj.ref.kind in (ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW):
+        case Drop(obj=obj) if obj.ref.kind in RELATIONS:
             name = obj.ref.table
         case _:
             return effect
@@ -348,23 +326,18 @@ def _toast_parameters_in_time(graph: Graph, changes: Sequence[Change]) -> None:
 
 def _priority(change: Change) -> tuple[int, str, str, int, str]:
     ref = subject(change)
+    own, in_table = OBJECT_KINDS[ref.kind].stage, OBJECT_KINDS[ObjectKind.TABLE].stage
     match change:
         case DropConstraint(constraint=ForeignKey()):
             stage = 0
         case Drop(obj=SchemaSequence(owned_by=owner)) if owner is not None:
-            return (
-                STAGES[ObjectKind.TABLE],
-                owner.namespace or "",
-                owner.name,
-                len(IN_TABLE),
-                ref.name,
-            )
+            return in_table, owner.namespace or "", owner.name, len(IN_TABLE), ref.name
         case Drop(obj=DefaultPrivileges()):
-            stage = STAGES[ref.kind]
-        case Drop() if STAGES[ref.kind] >= STAGES[ObjectKind.VIEW]:
+            stage = own
+        case Drop() if own >= OBJECT_KINDS[ObjectKind.VIEW].stage:
             stage = 1
         case Drop():
-            stage = DROPPED_THINGS + 20 - STAGES[ref.kind] // 2
+            stage = DROPPED_OBJECTS + 20 - own // 2
         case DropTable():
             stage = DROPPED_TABLES
         case AddConstraint(constraint=ForeignKey()) | AlterConstraint(after=ForeignKey()):
@@ -372,9 +345,9 @@ def _priority(change: Change) -> tuple[int, str, str, int, str]:
         case Alter() if ref.kind is ObjectKind.SEQUENCE:
             stage = SEQUENCE_OWNERS
         case Create() | Alter() | RebuildType():
-            stage = STAGES[ref.kind]
+            stage = own
         case _:
-            stage = STAGES[ObjectKind.TABLE]
+            stage = in_table
     match change:
         case AddIndex(table=group) | DropIndex(table=group) | AlterIndex(table=group):
             pass

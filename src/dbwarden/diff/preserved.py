@@ -19,6 +19,7 @@ from dbwarden.diff.changes import (
 )
 from dbwarden.diff.compare import table_properties
 from dbwarden.schema import Schema, Table
+from dbwarden.schema import Sequence as SchemaSequence
 
 BY_INDEX = "USING INDEX "
 
@@ -29,8 +30,8 @@ def detach_sequences(
     """Detach a sequence from the column that owns it if that column is recreated."""
     gone = {subject(change) for change in changes if isinstance(change, DropColumn)}
     come = {subject(change) for change in changes if isinstance(change, AddColumn)}
-    owners = {item.name: item.owned_by for item in current.sequences}
-    for sequence in desired.sequences:
+    owners = {item.name: item.owned_by for item in current.of(SchemaSequence)}
+    for sequence in desired.of(SchemaSequence):
         owner = sequence.owned_by
         if owner in gone & come and owners.get(sequence.name) == owner:
             free = replace(sequence, owned_by=None)

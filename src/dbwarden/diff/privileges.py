@@ -15,21 +15,17 @@ from dbwarden.diff.changes import (
     RebuildType,
 )
 from dbwarden.diff.graph import Graph
-from dbwarden.schema import Column, DefaultPrivileges, Grant, ObjectKind, Ref, Schema, ref_of
+from dbwarden.schema import (
+    OBJECT_KINDS,
+    Column,
+    DefaultPrivileges,
+    Grant,
+    ObjectKind,
+    Ref,
+    Schema,
+    ref_of,
+)
 
-OBJECTS: Mapping[ObjectKind, tuple[str, str]] = {
-    ObjectKind.TABLE: ("TABLES", "TABLE"),
-    ObjectKind.VIEW: ("TABLES", "TABLE"),
-    ObjectKind.MATERIALIZED_VIEW: ("TABLES", "TABLE"),
-    ObjectKind.SEQUENCE: ("SEQUENCES", "SEQUENCE"),
-    ObjectKind.ROUTINE: ("FUNCTIONS", "ROUTINE"),
-    ObjectKind.AGGREGATE: ("FUNCTIONS", "ROUTINE"),
-    ObjectKind.ENUM: ("TYPES", "TYPE"),
-    ObjectKind.DOMAIN: ("TYPES", "TYPE"),
-    ObjectKind.COMPOSITE: ("TYPES", "TYPE"),
-    ObjectKind.NAMESPACE: ("SCHEMAS", "SCHEMA"),
-}
-"""The names of each kind in ALTER DEFAULT PRIVILEGES and in GRANT."""
 USUAL = {("FUNCTIONS", "public"): ("EXECUTE",), ("TYPES", "public"): ("USAGE",)}
 """The privileges that the server grants to PUBLIC by default."""
 
@@ -42,11 +38,11 @@ def with_default_privileges(
     New objects get the default privileges of *current*, because changes of these come last.
     The second value is *desired* with the grants to revoke, so that these can be ordered.
     """
-    own = [it for it in current.default_privileges if it.grantor is None]
+    own = [it for it in current.of(DefaultPrivileges) if it.grantor is None]
     if not own:
         return tuple(changes), desired
-    wanted = {(it.on, it.role): it for it in desired.grants}
-    targets = {it.on: it.target for it in (*current.grants, *desired.grants)}
+    wanted = {(it.on, it.role): it for it in desired.of(Grant)}
+    targets = {it.on: it.target for it in (*current.of(Grant), *desired.of(Grant))}
     given = {
         (grant.on, grant.role): grant
         for on in _created(changes)
@@ -62,7 +58,7 @@ def with_default_privileges(
         before = replace(grant, target=now.target)
         if before != now:
             rest.append(Alter(before=before, after=now))
-    return tuple(rest), replace(desired, grants=(*desired.grants, *extra))
+    return tuple(rest), desired.with_objects((*desired.objects, *extra))
 
 
 def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
@@ -99,7 +95,7 @@ def _created(changes: Iterable[Change]) -> Iterator[Ref]:
             case AddColumn(column=column) | AlterColumn(after=column):
                 was = change.before.identity if isinstance(change, AlterColumn) else None
                 yield from _identity_sequences([column] if was is None else ())
-            case Create(obj=obj) if obj.ref.kind in OBJECTS:
+            case Create(obj=obj) if OBJECT_KINDS[obj.ref.kind].grants:
                 yield obj.ref
             case RebuildType():
                 yield from (after.ref for _, after in change.types)
@@ -118,7 +114,7 @@ def _default_grants(
     on: Ref, defaults: Sequence[DefaultPrivileges], targets: Mapping[Ref, str]
 ) -> Iterator[Grant]:
     """Yield the grants that *on* gets when it is created, by role."""
-    objects, word = OBJECTS[on.kind]
+    objects, word = OBJECT_KINDS[on.kind].grants or ("", "")
     found: defaultdict[str, list[DefaultPrivileges]] = defaultdict(list)
     for item in defaults:
         if item.objects == objects and item.namespace in (None, on.namespace):

@@ -28,18 +28,20 @@ from dbwarden.diff.changes import (
     index_ref,
     subject,
 )
-from dbwarden.diff.effects import effects
+from dbwarden.diff.effects import effects, is_retyped
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.partitions import is_inherited_by_default
 from dbwarden.diff.preserved import detach_sequences, restore_grants, restore_replica_identities
 from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
+    OBJECT_KINDS,
     Column,
     Constraint,
     Domain,
     ForeignKey,
     Index,
+    MaterializedView,
     ObjectKind,
     QualifiedName,
     Ref,
@@ -48,19 +50,6 @@ from dbwarden.schema import (
     Table,
     ref_of,
 )
-
-READERS = frozenset(
-    {
-        ObjectKind.VIEW,
-        ObjectKind.MATERIALIZED_VIEW,
-        ObjectKind.RULE,
-        ObjectKind.POLICY,
-        ObjectKind.TRIGGER,
-        ObjectKind.ROUTINE,
-        ObjectKind.AGGREGATE,
-    }
-)
-"""The kinds that the server does not allow on a column whose type changes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,7 +80,7 @@ class Finder:
             self.constraints |= {
                 constraint_ref(table.name, item): item for item in table.constraints
             }
-        for view in schema.materialized_views:
+        for view in schema.of(MaterializedView):
             self.indexes |= {index_ref(view.name, item): (view.name, item) for item in view.indexes}
 
 
@@ -171,7 +160,9 @@ def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:
         return _is_generated(work, user) or (gone and ref.kind is not ObjectKind.COLUMN)
     if user.kind is ObjectKind.DEFAULT:
         return gone and ref.kind is not ObjectKind.COLUMN and not _is_converted(work, ref, user)
-    if gone or user.kind in READERS:
+    if gone and OBJECT_KINDS[user.kind].lists_objects and user in work.desired.objects:
+        return False
+    if gone or OBJECT_KINDS[user.kind].reads_columns:
         return True
     return user.kind is ObjectKind.CONSTRAINT and _becomes_incomparable(work, user)
 
@@ -349,7 +340,7 @@ def _column_pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Ch
         )
     if was.generated is not None:
         return DropColumn(table=user.table, column=was), AddColumn(table=user.table, column=now)
-    if was.type != now.type or _is_converted(work, ref, user):
+    if is_retyped(was, now) or _is_converted(work, ref, user):
         return None, None  # the column changes its type itself
     raise UnsupportedChange(
         f"{ref} would have to be dropped and recreated, but {user} uses it.",

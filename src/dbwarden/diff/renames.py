@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
 from dbwarden.schema import (
+    RELATIONS,
     Check,
     Column,
     Enum,
@@ -21,6 +22,7 @@ from dbwarden.schema import (
     IndexColumn,
     MaterializedView,
     ObjectKind,
+    PlainObject,
     Policy,
     PrimaryKey,
     QualifiedName,
@@ -28,6 +30,7 @@ from dbwarden.schema import (
     Routine,
     Rule,
     Schema,
+    SchemaObject,
     Sequence,
     Statistics,
     Table,
@@ -39,8 +42,6 @@ from dbwarden.schema import (
 from dbwarden.schema.kind_traits import traits_of
 
 T = TypeVar("T")
-OnTable = TypeVar("OnTable", Trigger, Rule, Policy, Statistics)
-Reader = TypeVar("Reader", View, MaterializedView, Routine)
 FOLLOWED = "-- follows a column that was renamed\n"
 """Prefix that makes a text differ from any the server prints: its new printed form is unknown."""
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|[A-Za-z_\u0080-\uffff][\w$]*|.""", re.DOTALL)
@@ -68,7 +69,7 @@ def _moved_with_table(schema: Schema, old: Ref, new: Ref) -> list[tuple[Ref, Ref
     table = schema.table(old.table) if old.kind is ObjectKind.TABLE else None
     if table is None or old.namespace == new.namespace:
         return []
-    names = [item.name for item in schema.sequences if _is_owned(item, old)]
+    names = [item.name for item in schema.of(Sequence) if _is_owned(item, old)]
     names += [c.identity.sequence for c in table.columns if c.identity and c.identity.sequence]
     moved = [ref_of(ObjectKind.SEQUENCE, name) for name in names]
     moved += [Ref(ObjectKind.INDEX, old.namespace, index.name) for index in table.indexes]
@@ -81,28 +82,25 @@ def _is_owned(sequence: Sequence, table: Ref) -> bool:
 
 def renamed_sequences(current: Schema, desired: Schema) -> Iterable[Rename]:
     """Return renames of sequences that serve the same column; they keep their counters."""
-    wanted = {item.owned_by: item for item in desired.sequences if item.owned_by is not None}
-    for sequence in current.sequences:
+    wanted = {item.owned_by: item for item in desired.of(Sequence) if item.owned_by is not None}
+    for sequence in current.of(Sequence):
         other = wanted.get(sequence.owned_by) if sequence.owned_by is not None else None
         if other is not None and other.name != sequence.name:
             yield Rename(before=sequence.ref, after=other.ref)
 
 
 def _sorted(schema: Schema) -> Schema:
-    changed: dict[str, Any] = {}
-    for field in fields(Schema):
-        value = getattr(schema, field.name)
-        if isinstance(value, tuple) and value and hasattr(value[0], "ref"):
-            changed[field.name] = tuple(sorted(value, key=lambda obj: obj.ref.sort_key))
-    return replace(schema, **changed)
+    tables = tuple(sorted(schema.tables, key=lambda table: table.ref.sort_key))
+    grants = tuple(sorted(schema.existing_grants, key=lambda grant: grant.ref.sort_key))
+    return replace(schema.with_objects(schema.objects), tables=tables, existing_grants=grants)
 
 
 def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) -> Schema:
-    def swap(value: Enum) -> Enum:
-        words = tuple(after if word == before else word for word in value.values)
-        return replace(value, values=words)
+    def swap(obj: SchemaObject) -> SchemaObject:
+        if not isinstance(obj, Enum) or obj.name != name:
+            return obj
+        return replace(obj, values=tuple(after if it == before else it for it in obj.values))
 
-    enums = tuple(swap(enum) if enum.name == name else enum for enum in schema.enums)
     old, new = _literal(before), _literal(after)
 
     def text(value: str) -> str:
@@ -115,7 +113,7 @@ def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) 
         _texts(table, text) if any(user.table == table.name for user in users) else table
         for table in schema.tables
     )
-    return replace(schema, enums=enums, tables=tables)
+    return replace(schema, objects=tuple(map(swap, schema.objects)), tables=tables)
 
 
 def _literal(text: str) -> str:
@@ -141,13 +139,14 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
     if old.kind is ObjectKind.INDEX:
         return _name_index(schema, old, new)
 
-    def rename_grant(grant: Grant) -> Grant:
-        target = _target(grant.target, schema, old.table, new.table)
-        return replace(grant, target=target) if grant.on.table == new.table else grant
+    def rename_grant(obj: T) -> T:
+        if not isinstance(obj, Grant) or obj.on.table != new.table:
+            return obj
+        return replace(obj, target=_target(obj.target, schema, old.table, new.table))
 
     schema = replace(
         schema,
-        grants=tuple(map(rename_grant, schema.grants)),
+        objects=tuple(map(rename_grant, schema.objects)),
         existing_grants=tuple(map(rename_grant, schema.existing_grants)),
     )
     return _texts(schema, _mentions(schema, old.table, new.table))
@@ -163,8 +162,7 @@ def _target(target: str, schema: Schema, old: QualifiedName, new: QualifiedName)
 
 
 def _is_part(part: Ref, whole: Ref) -> bool:
-    relations = {ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW}
-    return whole.kind in relations and part.part is not None
+    return whole.kind in RELATIONS and part.part is not None
 
 
 def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callable[[str], str]:
@@ -205,13 +203,13 @@ def _name_index(schema: Schema, old: Ref, new: Ref) -> Schema:
         else table
         for table in schema.tables
     )
-    views = tuple(
-        replace(view, indexes=tuple(map(rename, view.indexes)))
-        if view.name.namespace == old.namespace
-        else view
-        for view in schema.materialized_views
+    objects = tuple(
+        replace(obj, indexes=tuple(map(rename, obj.indexes)))
+        if isinstance(obj, MaterializedView) and obj.name.namespace == old.namespace
+        else obj
+        for obj in schema.objects
     )
-    return replace(schema, tables=tables, materialized_views=views)
+    return replace(schema, tables=tables, objects=objects)
 
 
 def _rename_constraint(schema: Schema, old: Ref, new: Ref) -> Schema:
@@ -251,40 +249,35 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
         for table in schema.tables
     )
 
-    def rename_grant(grant: Grant) -> Grant:
-        if grant.on != ref_of(ObjectKind.TABLE, old.table):
-            return grant
-        words = (grant.privileges, grant.grantable, grant.revoked)
-        has, passes, lacks = (tuple(sorted(map(text, each))) for each in words)
-        return replace(grant, privileges=has, grantable=passes, revoked=lacks)
+    def renamed(obj: SchemaObject) -> SchemaObject:
+        match obj:
+            case Grant() if obj.on == ref_of(ObjectKind.TABLE, old.table):
+                words = (obj.privileges, obj.grantable, obj.revoked)
+                has, passes, lacks = (tuple(sorted(map(text, each))) for each in words)
+                return replace(obj, privileges=has, grantable=passes, revoked=lacks)
+            case Trigger() | Rule() | Policy() | Statistics() if obj.table == old.table:
+                return _texts(obj, text)
+            case _:
+                return _mark_followed(obj) if obj.ref in readers else obj
 
-    def read(obj: Reader) -> Reader:
-        return _mark_followed(obj) if obj.ref in readers else obj
-
-    def own(obj: OnTable) -> OnTable:
-        if obj.table != old.table:
-            return _mark_followed(obj) if obj.ref in readers else obj
-        return _texts(obj, text)
-
-    return replace(
-        schema,
-        tables=tables,
-        views=tuple(map(read, schema.views)),
-        materialized_views=tuple(map(read, schema.materialized_views)),
-        routines=tuple(map(read, schema.routines)),
-        triggers=tuple(map(own, schema.triggers)),
-        rules=tuple(map(own, schema.rules)),
-        policies=tuple(map(own, schema.policies)),
-        grants=tuple(map(rename_grant, schema.grants)),
-        statistics=tuple(map(own, schema.statistics)),
-    )
+    return replace(schema, tables=tables, objects=tuple(map(renamed, schema.objects)))
 
 
-def _mark_followed(obj: T) -> T:
+def _mark_followed(obj: SchemaObject) -> SchemaObject:
     """Return *obj* with its text marked as following a renamed column."""
-    name = "using" if isinstance(obj, Policy) else "definition"
-    text = getattr(obj, name) or ""
-    return replace(obj, **{name: FOLLOWED + text.removeprefix(FOLLOWED)})  # type: ignore[type-var]  # a dataclass
+    match obj:
+        case Policy():
+            return replace(obj, using=_marked(obj.using or ""))
+        case View() | MaterializedView() | Routine() | Trigger() | Rule() | Statistics():
+            return replace(obj, definition=_marked(obj.definition))
+        case PlainObject():
+            return replace(obj, clauses=tuple((key, _marked(it)) for key, it in obj.clauses))
+        case _:
+            return obj
+
+
+def _marked(text: str) -> str:
+    return FOLLOWED + text.removeprefix(FOLLOWED)
 
 
 def _column_in_table(table: Table, word: Callable[[str], str], text: Callable[[str], str]) -> Table:
@@ -343,6 +336,8 @@ def _texts(value: T, text: Callable[[str], str]) -> T:
     """Return *value* with *text* applied to every printed text in it."""
     if isinstance(value, tuple):
         return tuple(_texts(item, text) for item in value)  # type: ignore[return-value]  # same shape
+    if isinstance(value, PlainObject):
+        return replace(value, clauses=tuple((text(name), text(it)) for name, it in value.clauses))
     if not is_dataclass(value):
         return value
     changed: dict[str, Any] = {}

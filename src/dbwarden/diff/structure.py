@@ -12,6 +12,7 @@ from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.circles import dropped_before_table
 from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
+    RELATIONS,
     Check,
     Constraint,
     DefaultPrivileges,
@@ -117,8 +118,7 @@ def _partitions(schema: Schema) -> Partitions:
 
 def _structural(schema: Schema) -> Pairs:
     partitions = _partitions(schema)
-    relations = {view.name: view.ref for view in schema.views}
-    relations |= {view.name: view.ref for view in schema.materialized_views}
+    relations = {obj.ref.table: obj.ref for obj in schema.objects if obj.ref.kind in RELATIONS}
     for table in schema.tables:
         relations[table.name] = table.ref
         yield from _table(partitions, table)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dbwarden.diff.changes import Change, Rename, Renaming, index_ref
 from dbwarden.diff.effects import Name, names
 from dbwarden.diff.renames import apply_renames
-from dbwarden.schema import ObjectKind, Ref, Schema, free_name
+from dbwarden.schema import MaterializedView, ObjectKind, Ref, Schema, free_name
 from dbwarden.schema.kind_traits import traits_of
 
 
@@ -104,7 +104,7 @@ def _relations_and_types(schema: Schema) -> Iterator[Ref]:
     for table in schema.tables:
         yield table.ref
         yield from (index_ref(table.name, index) for index in table.indexes)
-    for view in schema.materialized_views:
+    for view in schema.of(MaterializedView):
         yield from (index_ref(view.name, index) for index in view.indexes)
     yield from (obj.ref for obj in schema.objects)
 
@@ -122,7 +122,7 @@ def _used_names(schema: Schema) -> Iterator[str]:
     for table in schema.tables:
         yield table.name.name
         yield from (item.name for item in (*table.constraints, *table.indexes) if item.name)
-    for view in schema.materialized_views:
+    for view in schema.of(MaterializedView):
         yield from (index.name for index in view.indexes)
 
 

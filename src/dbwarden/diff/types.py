@@ -6,7 +6,16 @@ from dataclasses import replace
 from dbwarden.diff.alterable import object_alters
 from dbwarden.diff.changes import RebuildType, Rebuilt
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, CompositeType, ObjectKind, QualifiedName, Ref, Schema
+from dbwarden.schema import (
+    Column,
+    CompositeType,
+    Domain,
+    Enum,
+    ObjectKind,
+    QualifiedName,
+    Ref,
+    Schema,
+)
 
 TYPES = frozenset({ObjectKind.ENUM, ObjectKind.DOMAIN, ObjectKind.COMPOSITE})
 Columns = tuple[tuple[QualifiedName, Column, Column], ...]
@@ -39,7 +48,7 @@ def rebuilt_types(current: Schema, desired: Schema) -> tuple[RebuildType, ...]:
 
 
 def _types(schema: Schema) -> dict[Ref, Rebuilt]:
-    types: tuple[Rebuilt, ...] = (*schema.enums, *schema.domains, *schema.composite_types)
+    types: tuple[Rebuilt, ...] = (*schema.of(Enum), *schema.of(Domain), *schema.of(CompositeType))
     return {type_.ref: type_ for type_ in types}
 
 

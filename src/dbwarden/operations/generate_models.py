@@ -5,13 +5,12 @@ import tempfile
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import anyio.to_thread
 
 from dbwarden.authoring.collect.desired import DesiredState, read_desired
 from dbwarden.authoring.collect.set_up import SetUp, set_up_of
-from dbwarden.authoring.collect.unmanaged_objects import KINDS
+from dbwarden.authoring.collect.unmanaged_objects import unmanaged
 from dbwarden.authoring.compare.comparison import independent, read_adopted
 from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.authoring.prove.proof import differences
@@ -22,7 +21,7 @@ from dbwarden.diff import diff
 from dbwarden.diff.changes import constraint_ref, index_ref, subject
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.operation import operation
-from dbwarden.schema import ObjectKind, Ref, Schema, Table, ref_of
+from dbwarden.schema import ObjectKind, Ref, Routine, Schema, Sequence, Table, ref_of
 from dbwarden.types import DatabaseName
 
 
@@ -155,16 +154,13 @@ async def _statements_before(session: ScratchSession, schema: Schema) -> list[st
     known = {obj.ref for obj in empty.objects}
     sequences = tuple(
         sequence if sequence.ref in known else replace(sequence, owned_by=None)
-        for sequence in schema.sequences
+        for sequence in schema.of(Sequence)
         if sequence.ref in known
         or (sequence.owned_by not in serial and sequence.name not in identity)
     )
-    subset = replace(empty, sequences=sequences, dependencies=schema.dependencies)
-    objects: dict[str, Any] = {
-        kind: tuple(obj for obj in getattr(schema, kind) if obj.ref in refs | known)
-        for kind in KINDS
-    }
-    subset = replace(subset, **objects)
+    others = unmanaged(schema) & (refs | known)
+    objects = (*sequences, *(obj for obj in schema.objects if obj.ref in others))
+    subset = replace(empty.with_objects(objects), dependencies=schema.dependencies)
     changes = diff(empty, subset)
     rendered = session.authoring_dialect.render(changes, current=empty, desired=subset)
     texts = [item.text for item in rendered]
@@ -177,7 +173,7 @@ def _names_later_objects(schema: Schema, first: Schema) -> bool:
     early = {obj.ref for obj in first.objects}
     names = {obj.ref.name for obj in schema.objects if obj.ref not in early}
     names |= {table.name.name for table in schema.tables}
-    return any(names & set(re.findall(r"\w+", it.definition)) for it in first.routines)
+    return any(names & set(re.findall(r"\w+", it.definition)) for it in first.of(Routine))
 
 
 async def _build(session: ScratchSession, code: str) -> Schema:

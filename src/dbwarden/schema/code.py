@@ -4,8 +4,11 @@ Definitions are stored as the server prints them.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
+from dbwarden.schema.base import Global, OnTable, Overloaded, Qualified
+from dbwarden.schema.kinds import ObjectKind
+from dbwarden.schema.names import QualifiedName, Ref, ref_of
 from dbwarden.schema.tables import Index, Parameters
 
 
@@ -21,25 +24,22 @@ class ViewColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Qualified):
     """A view; ``definition`` is its query, ``parameters`` its options (security_barrier ...)."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.VIEW
     name: QualifiedName
     definition: str
     columns: tuple[ViewColumn, ...] = ()
     parameters: Parameters = ()
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.VIEW, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MaterializedView:
+class MaterializedView(Qualified):
     """A materialized view with its indexes."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.MATERIALIZED_VIEW
     name: QualifiedName
     definition: str
     columns: tuple[ViewColumn, ...] = ()
@@ -49,20 +49,16 @@ class MaterializedView:
     populated: bool = True
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.MATERIALIZED_VIEW, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Routine:
+class Routine(Overloaded):
     """A function or procedure.
 
     ``identity`` holds the argument types that distinguish overloads, ``arguments`` the whole
     argument list, ``definition`` the whole ``CREATE`` statement as the server prints it.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.ROUTINE
     name: QualifiedName
     identity: str
     arguments: str
@@ -71,51 +67,39 @@ class Routine:
     procedure: bool = False
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity: the name and the argument types."""
-        return ref_of(ObjectKind.ROUTINE, self.name, self.identity)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
+class Aggregate(Overloaded):
     """An aggregate function; ``options`` are SFUNC, STYPE ... in the order they are printed in."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.AGGREGATE
     name: QualifiedName
     identity: str
     arguments: str
     options: Parameters
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity: the name and the argument types."""
-        return ref_of(ObjectKind.AGGREGATE, self.name, self.identity)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
+class Trigger(OnTable):
     """A trigger of a table or view.
 
     ``enabled`` is ``ENABLE``, ``DISABLE``, ``ENABLE REPLICA`` or ``ENABLE ALWAYS``.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.TRIGGER
     name: str
     table: QualifiedName
     definition: str
     enabled: str = "ENABLE"
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.TRIGGER, self.table, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventTrigger:
+class EventTrigger(Global):
     """A trigger on DDL events; ``enabled`` as on :class:`Trigger`."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.EVENT_TRIGGER
     name: str
     event: str
     function: str
@@ -123,32 +107,24 @@ class EventTrigger:
     enabled: str = "ENABLE"
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return Ref(ObjectKind.EVENT_TRIGGER, None, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(OnTable):
     """A rewrite rule of a table or view; ``enabled`` as on :class:`Trigger`."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.RULE
     name: str
     table: QualifiedName
     definition: str
     enabled: str = "ENABLE"
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.RULE, self.table, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(OnTable):
     """A row security policy; ``roles`` are sorted, ``("public",)`` means every role."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.POLICY
     name: str
     table: QualifiedName
     command: str = "ALL"
@@ -158,26 +134,17 @@ class Policy:
     check: str | None = None
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.POLICY, self.table, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
+class Statistics(Qualified):
     """Extended statistics; ``definition`` is the text after the name in ``CREATE STATISTICS``."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.STATISTICS
     name: QualifiedName
     table: QualifiedName
     definition: str
     target: int | None = None
     comment: str | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.STATISTICS, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +156,8 @@ class Grant:
     option. Only differences from the server's defaults are recorded; ``revoked`` are removed ones.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.GRANT
+    comment: ClassVar[None] = None
     on: Ref
     target: str
     role: str
@@ -209,6 +178,8 @@ class DefaultPrivileges:
     Read only on demand. ``grantor`` is ``None`` for the role that migrates.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.DEFAULT_PRIVILEGES
+    comment: ClassVar[None] = None
     grantor: str | None
     namespace: str | None
     objects: str
@@ -226,14 +197,20 @@ class DefaultPrivileges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Other:
-    """An object that dbwarden reads but cannot change; a difference in it is an error."""
+class PlainObject:
+    """An object of a kind without a class of its own: the clauses of the statement that creates it.
 
-    kind: str
+    ``part`` holds argument types, or tells objects of one name apart. The kind ``OTHER`` has what
+    dbwarden reads but cannot change; there, ``part`` is the kind in words.
+    """
+
+    kind: ObjectKind
     name: QualifiedName
-    definition: str = ""
+    part: str | None = None
+    clauses: Parameters = ()
+    comment: str | None = None
 
     @property
     def ref(self) -> Ref:
         """Its identity."""
-        return ref_of(ObjectKind.OTHER, self.name, self.kind)
+        return ref_of(self.kind, self.name, self.part)

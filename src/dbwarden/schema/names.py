@@ -2,37 +2,8 @@
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-
-class ObjectKind(StrEnum):
-    """The kind of an object; the value is the word used in messages."""
-
-    NAMESPACE = "namespace"
-    EXTENSION = "extension"
-    ENUM = "enum"
-    DOMAIN = "domain"
-    COMPOSITE = "composite type"
-    SEQUENCE = "sequence"
-    ROUTINE = "routine"
-    AGGREGATE = "aggregate"
-    TABLE = "table"
-    COLUMN = "column"
-    DEFAULT = "default"
-    CONSTRAINT = "constraint"
-    INDEX = "index"
-    STATISTICS = "statistics object"
-    VIEW = "view"
-    MATERIALIZED_VIEW = "materialized view"
-    RULE = "rule"
-    TRIGGER = "trigger"
-    EVENT_TRIGGER = "event trigger"
-    POLICY = "policy"
-    GRANT = "grant"
-    DEFAULT_PRIVILEGES = "default privileges"
-    OTHER = "other"
-
-    __hash__ = str.__hash__  # Enum's own hash is many times slower
+from dbwarden.schema.kinds import OBJECT_KINDS, ObjectKind
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,21 +45,11 @@ class Ref:
         return replace(self, namespace=table.namespace, name=table.name)
 
     def __str__(self) -> str:
-        name = str(self.table)
-        if self.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE):
-            return f"{self.kind.value} {name}({self.part or ''})"
-        if self.part is None:
-            return f"{self.kind.value} {name}"
-        if self.kind is ObjectKind.OTHER:
-            return f"{self.part} {name}"
-        if self.kind is ObjectKind.GRANT:
-            return f"grant to {self.part} on {name}"
-        if self.kind is ObjectKind.DEFAULT_PRIVILEGES:
-            within = f" in {self.name}" if self.name else ""
-            return f"default privileges on {self.part}{within}"
-        if self.kind in (ObjectKind.COLUMN, ObjectKind.DEFAULT):
-            return f"{self.kind.value} {name}.{self.part}"
-        return f"{self.kind.value} {self.part} on {name}"
+        usual = "{kind} {name}" if self.part is None else "{kind} {part} on {name}"
+        label = OBJECT_KINDS[self.kind].label or usual
+        within = f" in {self.name}" if self.name else ""
+        part = self.part or ""
+        return label.format(kind=self.kind.value, name=self.table, part=part, within=within)
 
 
 LONGEST = 63

@@ -1,8 +1,9 @@
 """The full description of one database."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from dbwarden.schema.code import (
     Aggregate,
@@ -10,7 +11,7 @@ from dbwarden.schema.code import (
     EventTrigger,
     Grant,
     MaterializedView,
-    Other,
+    PlainObject,
     Policy,
     Routine,
     Rule,
@@ -18,6 +19,7 @@ from dbwarden.schema.code import (
     Trigger,
     View,
 )
+from dbwarden.schema.kinds import ObjectKind
 from dbwarden.schema.names import QualifiedName, Ref
 from dbwarden.schema.tables import Table
 from dbwarden.schema.types import CompositeType, Domain, Enum, Extension, Namespace, Sequence
@@ -41,9 +43,11 @@ SchemaObject = (
     | Statistics
     | Grant
     | DefaultPrivileges
-    | Other
+    | PlainObject
 )
 """Any top-level object except a table; tables have changes of their own."""
+
+T = TypeVar("T", bound=SchemaObject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,50 +65,24 @@ class Schema:
     dialect: DialectName = "postgresql"
     default_namespace: str | None = field(default="public", compare=False)
     server_version: int = field(default=180000, compare=False)
-    namespaces: tuple[Namespace, ...] = ()
-    extensions: tuple[Extension, ...] = ()
-    enums: tuple[Enum, ...] = ()
-    domains: tuple[Domain, ...] = ()
-    composite_types: tuple[CompositeType, ...] = ()
-    sequences: tuple[Sequence, ...] = ()
     tables: tuple[Table, ...] = ()
-    views: tuple[View, ...] = ()
-    materialized_views: tuple[MaterializedView, ...] = ()
-    routines: tuple[Routine, ...] = ()
-    aggregates: tuple[Aggregate, ...] = ()
-    triggers: tuple[Trigger, ...] = ()
-    event_triggers: tuple[EventTrigger, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    policies: tuple[Policy, ...] = ()
-    statistics: tuple[Statistics, ...] = ()
-    grants: tuple[Grant, ...] = ()
-    default_privileges: tuple[DefaultPrivileges, ...] = ()
-    others: tuple[Other, ...] = ()
+    objects: tuple[SchemaObject, ...] = ()
     dependencies: tuple[tuple[Ref, Ref], ...] = field(default=(), compare=False)
     existing_grants: tuple[Grant, ...] = field(default=(), compare=False)
     broken: tuple[tuple[Ref, str], ...] = field(default=(), compare=False)
 
+    def of(self, type_: type[T]) -> tuple[T, ...]:
+        """Return the objects of this class."""
+        return tuple([obj for obj in self.objects if isinstance(obj, type_)])
+
     @property
-    def objects(self) -> Iterator[SchemaObject]:
-        """Yield all objects except tables."""
-        yield from self.namespaces
-        yield from self.extensions
-        yield from self.enums
-        yield from self.domains
-        yield from self.composite_types
-        yield from self.sequences
-        yield from self.routines
-        yield from self.aggregates
-        yield from self.views
-        yield from self.materialized_views
-        yield from self.statistics
-        yield from self.triggers
-        yield from self.event_triggers
-        yield from self.rules
-        yield from self.policies
-        yield from self.grants
-        yield from self.default_privileges
-        yield from self.others
+    def others(self) -> tuple[PlainObject, ...]:
+        """The objects that dbwarden reads but cannot change."""
+        return tuple(obj for obj in self.of(PlainObject) if obj.kind is ObjectKind.OTHER)
+
+    def with_objects(self, objects: Iterable[SchemaObject]) -> "Schema":
+        """Return this schema with these *objects* instead of its own."""
+        return replace(self, objects=tuple(sorted(objects, key=lambda obj: obj.ref.sort_key)))
 
     def table(self, name: QualifiedName) -> Table | None:
         """Return the table *name*, or ``None``."""
@@ -119,9 +97,7 @@ class Schema:
         return _grouped((needed, user) for user, needed in self.dependencies)
 
 
-def _grouped(
-    pairs: "Iterator[tuple[Ref, Ref]] | tuple[tuple[Ref, Ref], ...]",
-) -> Mapping[Ref, tuple[Ref, ...]]:
+def _grouped(pairs: Iterable[tuple[Ref, Ref]]) -> Mapping[Ref, tuple[Ref, ...]]:
     found: defaultdict[Ref, list[Ref]] = defaultdict(list)
     for first, second in pairs:
         found[first].append(second)

@@ -7,7 +7,8 @@ has are ``None``, ``False`` or ``()`` on the other.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
+from dbwarden.schema.kinds import ObjectKind
+from dbwarden.schema.names import QualifiedName, Ref, ref_of
 from dbwarden.schema.types import COUNTING_UP, SequenceOptions
 
 Parameters = tuple[tuple[str, str], ...]

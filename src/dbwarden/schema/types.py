@@ -1,54 +1,45 @@
 """Enums, domains, composite types, sequences, namespaces and extensions."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from dbwarden.schema.names import ObjectKind, QualifiedName, Ref, ref_of
+from dbwarden.schema.base import Global, Qualified
+from dbwarden.schema.kinds import ObjectKind
+from dbwarden.schema.names import QualifiedName, Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Namespace:
+class Namespace(Global):
     """A namespace (a PostgreSQL schema)."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.NAMESPACE
     name: str
     comment: str | None = None
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return Ref(ObjectKind.NAMESPACE, None, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class Extension(Global):
     """An extension; ``version`` and ``comment`` are ``None`` when they are the extension's own.
 
     ``own_comment`` is the extension's own comment: it differs between servers and is not compared.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.EXTENSION
     name: str
     namespace: str
     version: str | None = None
     comment: str | None = None
     own_comment: str | None = field(default=None, compare=False)
 
-    @property
-    def ref(self) -> Ref:
-        """Its identity; an extension's name is unique in the database."""
-        return Ref(ObjectKind.EXTENSION, None, self.name)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enum:
+class Enum(Qualified):
     """An enumerated type; ``values`` in their sort order."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.ENUM
     name: QualifiedName
     values: tuple[str, ...]
     comment: str | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.ENUM, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +53,10 @@ class DomainCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
+class Domain(Qualified):
     """A domain: a base type with constraints."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.DOMAIN
     name: QualifiedName
     type: str
     collation: str | None = None
@@ -72,11 +64,6 @@ class Domain:
     default: str | None = None
     checks: tuple[DomainCheck, ...] = ()
     comment: str | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.DOMAIN, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +77,13 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompositeType:
+class CompositeType(Qualified):
     """A stand-alone composite type."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.COMPOSITE
     name: QualifiedName
     attributes: tuple[Attribute, ...]
     comment: str | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.COMPOSITE, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,17 +103,13 @@ COUNTING_UP = SequenceOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sequence:
+class Sequence(Qualified):
     """A sequence; ``owned_by`` is the column it is dropped with."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.SEQUENCE
     name: QualifiedName
     type: str = "bigint"
     options: SequenceOptions = COUNTING_UP
     owned_by: Ref | None = None
     unlogged: bool = False
     comment: str | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.SEQUENCE, self.name)

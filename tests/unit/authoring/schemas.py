@@ -14,5 +14,5 @@ ID = Column(name="id", type="integer", not_null=True)
 NICK = Column(name="nick", type="text")
 CURRENT = Schema(
     tables=(table(USERS, ID, NICK),),
-    enums=(Enum(name=QualifiedName("public", "mood"), values=("sad", "ok")),),
+    objects=(Enum(name=QualifiedName("public", "mood"), values=("sad", "ok")),),
 )

@@ -110,7 +110,7 @@ def test_every_object_kind_and_field_is_kept(tmp_path: Path) -> None:
 
 def test_an_unknown_type_is_an_error_of_the_cache() -> None:
     with pytest.raises(TypeError, match="PurePosixPath is not exported"):
-        cache.dump(Schema(views=(PurePosixPath("/"),)))  # type: ignore[arg-type]
+        cache.dump(Schema(objects=(PurePosixPath("/"),)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", [".dbwarden", ".dbwarden/cache", ".dbwarden/cache/key.json"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import (
@@ -61,18 +61,8 @@ def apply(schema: Schema, changes: Iterable[Change]) -> Schema:
 
 def plain(schema: Schema) -> Schema:
     """*schema* with everything sorted: what stands where says nothing."""
-    changed: dict[str, Any] = {}
-    for name in ("tables", *_thing_fields()):
-        items = (
-            tuple(map(_sorted_table, schema.tables)) if name == "tables" else getattr(schema, name)
-        )
-        changed[name] = tuple(sorted(items, key=lambda item: item.ref.sort_key))
-    return replace(schema, dependencies=(), **changed)
-
-
-def _thing_fields() -> list[str]:
-    skipped = {"dialect", "default_namespace", "server_version", "tables", "dependencies"}
-    return [name for name in Schema.__dataclass_fields__ if name not in skipped]
+    tables = sorted(map(_sorted_table, schema.tables), key=lambda item: item.ref.sort_key)
+    return replace(schema.with_objects(schema.objects), tables=tuple(tables), dependencies=())
 
 
 def _sorted_table(table: Table) -> Table:
@@ -161,20 +151,13 @@ def _edit(schema: Schema, name: QualifiedName, edit: Any) -> Schema:
 
 
 def _objects(schema: Schema, before: SchemaObject | None, after: SchemaObject | None) -> Schema:
-    field = _field_of(type(after or before))
-    items = list(getattr(schema, field))
+    items = list(schema.objects)
     if before is not None:
         assert before in items, f"{before.ref} is not there"
         items.remove(before)
     if after is not None:
         items.append(after)
-    changes: dict[str, Any] = {field: tuple(items)}
-    return replace(schema, **changes)
-
-
-def _field_of(kind: type) -> str:
-    fields = Schema.__dataclass_fields__
-    return next(name for name in _thing_fields() if get_args(fields[name].type)[0] is kind)
+    return replace(schema, objects=tuple(items))
 
 
 def refusals(current: Schema, desired: Schema, changes: Iterable[Change]) -> list[str]:

@@ -105,10 +105,12 @@ def schemas(draw: Draw) -> Schema:
     made = [draw(_with_keys(table, made)) for table in made]
     values = draw(st.sampled_from([("a",), ("a", "b"), ("b", "a"), ("c", "a", "b")]))
     schema = Schema(
-        namespaces=(Namespace(name="public"),),
-        enums=(Enum(name=MOOD, values=values),) if enum else (),
-        routines=(draw(_routines()),) if function else (),
         tables=tuple(sorted(made, key=lambda table: table.name)),
+        objects=(
+            *((Enum(name=MOOD, values=values),) if enum else ()),
+            Namespace(name="public"),
+            *((draw(_routines()),) if function else ()),
+        ),
     )
     schema = draw(_with_code(schema))
     return replace(schema, dependencies=tuple(_dependencies(schema)))
@@ -155,20 +157,14 @@ def _with_code(draw: Draw, schema: Schema) -> Schema:
             shown = ViewColumn(name=column.name, type=column.type)
             text = f"SELECT {column.name} FROM {name}"
             views.append(View(name=named(f"v_{name}"), definition=text, columns=(shown,)))
-        if bool(schema.routines) and draw(st.booleans()):
+        if bool(schema.of(Routine)) and draw(st.booleans()):
             triggers.append(Trigger(name="g", table=table.name, definition=f"{column.name} calc"))
         if draw(st.booleans()):
             policies.append(Policy(name="p", table=table.name, using=f"({column.name} > 0)"))
         if draw(st.booleans()):
             owner = draw(st.sampled_from([None, table.column_ref(column.name)]))
             sequences.append(Sequence(name=named(f"s_{name}"), owned_by=owner))
-    return replace(
-        schema,
-        views=tuple(views),
-        triggers=tuple(triggers),
-        policies=tuple(policies),
-        sequences=tuple(sequences),
-    )
+    return schema.with_objects((*schema.objects, *views, *triggers, *policies, *sequences))
 
 
 def _dependencies(schema: Schema) -> list[tuple[Ref, Ref]]:
@@ -185,14 +181,14 @@ def _dependencies(schema: Schema) -> list[tuple[Ref, Ref]]:
         for key in table.foreign_keys:
             found += [(constraint_ref(table.name, key), _target(schema, key))]
         found += [(index_ref(table.name, index), table.ref) for index in table.indexes]
-    for view in schema.views:
+    for view in schema.of(View):
         base = named(view.name.name.removeprefix("v_"))
         found.append((view.ref, ref_of(ObjectKind.COLUMN, base, view.columns[0].name)))
-    for trigger in schema.triggers:
+    for trigger in schema.of(Trigger):
         found.append((trigger.ref, calc))
         read = trigger.definition.partition(" ")[0]
         found.append((trigger.ref, ref_of(ObjectKind.COLUMN, trigger.table, read)))
-    for policy in schema.policies:
+    for policy in schema.of(Policy):
         checked = (policy.using or "")[1:2]
         found.append((policy.ref, ref_of(ObjectKind.COLUMN, policy.table, checked)))
     return found

@@ -32,7 +32,6 @@ PEOPLE = QualifiedName("public", "people")
 MOOD = QualifiedName("public", "mood")
 KEY = PrimaryKey(name="users_pkey", columns=("nick",))
 SCHEMA = Schema(
-    enums=(Enum(name=MOOD, values=("sad", "ok")),),
     tables=(
         Table(
             name=POSTS,
@@ -59,8 +58,11 @@ SCHEMA = Schema(
             ),
         ),
     ),
-    policies=(Policy(name="p", table=USERS, using='(nick = "nick2")'),),
-    views=(View(name=QualifiedName("public", "v"), definition="SELECT users.m FROM users"),),
+    objects=(
+        Enum(name=MOOD, values=("sad", "ok")),
+        Policy(name="p", table=USERS, using='(nick = "nick2")'),
+        View(name=QualifiedName("public", "v"), definition="SELECT users.m FROM users"),
+    ),
     dependencies=((ref_of(ObjectKind.COLUMN, USERS, "m"), ref_of(ObjectKind.ENUM, MOOD)),),
 )
 
@@ -86,7 +88,7 @@ def test_a_column_is_followed_into_keys_expressions_and_policies_but_not_into_st
     assert users.checks[0].expression == "(name <> 'nick'::text)"
     assert users.indexes[0].columns[0].expression == "lower(name)"
     assert users.indexes[0].where == "(name > '')"
-    assert after.policies[0].using == '(name = "nick2")'
+    assert after.of(Policy)[0].using == '(name = "nick2")'
     assert after.tables[0].foreign_keys[0].referred_columns == ("name",)
 
 
@@ -106,15 +108,15 @@ def test_a_table_is_followed_into_foreign_keys_views_and_dependencies() -> None:
     assert after.table(members) is not None
     assert after.table(USERS) is None
     assert table_of(after, POSTS).foreign_keys[0].references == members
-    assert after.views[0].definition == "SELECT members.m FROM members"
-    assert after.policies[0].table == members
+    assert after.of(View)[0].definition == "SELECT members.m FROM members"
+    assert after.of(Policy)[0].table == members
     assert after.dependencies[0][0] == ref_of(ObjectKind.COLUMN, members, "m")
 
 
 def test_an_enum_value_is_followed_into_defaults() -> None:
     after = apply_renames(SCHEMA, [RenameValue(enum=MOOD, before="sad", after="low")])
 
-    assert after.enums[0].values == ("low", "ok")
+    assert after.of(Enum)[0].values == ("low", "ok")
     assert table_of(after, USERS).columns[2].default == "'low'::mood"
 
 
@@ -165,12 +167,12 @@ def test_an_index_is_renamed_in_its_table_or_materialized_view_of_that_namespace
         for name in (kept, mine)
     )
     tables = (*SCHEMA.tables, Table(name=QualifiedName("other", "t"), indexes=(index,)))
-    schema = replace(SCHEMA, tables=tables, materialized_views=views)
+    schema = replace(SCHEMA, tables=tables, objects=views)
     before, after = (Ref(ObjectKind.INDEX, "public", name) for name in ("i", "j"))
 
     there = apply_renames(schema, [Rename(before=before, after=after)])
 
-    found = {view.name: view.indexes[0].name for view in there.materialized_views}
+    found = {view.name: view.indexes[0].name for view in there.of(MaterializedView)}
     assert found == {kept: "j", mine: "i"}
     assert table_of(there, USERS).indexes[0].name == "j"
     assert there.table(tables[-1].name) == tables[-1]
@@ -206,8 +208,8 @@ def test_the_sequence_behind_a_serial_follows_its_table() -> None:
     users = Table(name=USERS, columns=(Column(name="id", type="integer", not_null=True),))
     people = replace(users, name=PEOPLE)
     rename = Rename(before=users.ref, after=people.ref)
-    current = Schema(tables=(users,), sequences=(sequence(USERS),))
-    desired = Schema(tables=(people,), sequences=(sequence(PEOPLE),))
+    current = Schema(tables=(users,), objects=(sequence(USERS),))
+    desired = Schema(tables=(people,), objects=(sequence(PEOPLE),))
     assert diff(current, desired, [rename]) == (
         rename,
         Rename(before=sequence(USERS).ref, after=sequence(PEOPLE).ref),

@@ -35,6 +35,6 @@ def test_an_unknown_dependent_is_left_alone(kind: ObjectKind) -> None:
         definition="SELECT 1",
     )
     user = ref_of(kind, QualifiedName("public", "unknown"), part)
-    current = Schema(routines=(routine,), dependencies=((user, routine.ref),))
+    current = Schema(objects=(routine,), dependencies=((user, routine.ref),))
 
     assert diff(current, Schema()) == (Drop(obj=routine),)

@@ -27,7 +27,7 @@ def test_a_column_leaves_a_dropped_domain() -> None:
     domain = Domain(name=QualifiedName("public", "age"), type="integer")
     used = Table(name=T, columns=(replace(A, type="age"),))
     needs = ((used.column_ref("a"), domain.ref),)
-    current = Schema(domains=(domain,), tables=(used,), dependencies=needs)
+    current = Schema(objects=(domain,), tables=(used,), dependencies=needs)
     desired = Schema(tables=(Table(name=T, columns=(A,)),))
 
     assert [type(change) for change in diff(current, desired)] == [AlterColumn, Drop]
@@ -37,13 +37,10 @@ def test_a_type_that_becomes_one_of_another_kind_while_a_column_uses_it_is_an_er
     name = QualifiedName("public", "age")
     used = Table(name=T, columns=(replace(A, type="age"),))
 
-    def schema(**types: tuple[Enum, ...] | tuple[Domain, ...]) -> Schema:
-        ((type_,),) = types.values()
-        return replace(
-            Schema(tables=(used,), dependencies=((used.column_ref("a"), type_.ref),)),
-            **types,  # type: ignore[arg-type]  # fields of Schema
-        )
+    def schema(type_: Enum | Domain) -> Schema:
+        needs = ((used.column_ref("a"), type_.ref),)
+        return Schema(tables=(used,), objects=(type_,), dependencies=needs)
 
-    current = schema(enums=(Enum(name=name, values=("1",)),))
+    current = schema(Enum(name=name, values=("1",)))
     with pytest.raises(UnsupportedChange, match=r"enum public\.age .* column public\.t\.a"):
-        diff(current, schema(domains=(Domain(name=name, type="integer"),)))
+        diff(current, schema(Domain(name=name, type="integer")))

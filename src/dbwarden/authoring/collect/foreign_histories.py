@@ -6,9 +6,10 @@ define such a table, it is a table like any other.
 """
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from dbwarden.schema import Namespace, QualifiedName, Ref, Schema, Sequence, Table
+from dbwarden.schema import Grant, Namespace, QualifiedName, Schema, SchemaObject, Sequence, Table
 
 LEDGERS: Mapping[str, Collection[str]] = {
     "alembic_version": ("version_num",),
@@ -43,14 +44,24 @@ def without_ledgers(schema: Schema, own: str | None) -> Schema:
     """
     gone = {table.name for table in schema.tables if is_ledger(table)}
     tables = tuple(table for table in schema.tables if table.name not in gone)
-    sequences = tuple(each for each in schema.sequences if not _belongs(each, gone))
-    names = gone | {each.name for each in schema.sequences if _belongs(each, gone)}
+    names = gone | {each.name for each in schema.of(Sequence) if _belongs(each, gone)}
+    emptied = _emptied(schema, {*(name.namespace for name in gone), own}, tables)
+
+    def stays(obj: SchemaObject) -> bool:
+        match obj:
+            case Sequence():
+                return not _belongs(obj, gone)
+            case Namespace(name=name):
+                return name not in emptied
+            case Grant(on=on):
+                return on.table not in names
+            case _:
+                return True
+
     return replace(
         schema,
         tables=tables,
-        sequences=sequences,
-        namespaces=_still_used(schema, {*(name.namespace for name in gone), own}, tables),
-        grants=tuple(grant for grant in schema.grants if grant.on.table not in names),
+        objects=tuple(filter(stays, schema.objects)),
         dependencies=tuple(
             pair for pair in schema.dependencies if not names & {ref.table for ref in pair}
         ),
@@ -64,25 +75,18 @@ def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
     """
     there = {table.name for table in desired.tables}
     kept = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
-    sequences = [each for each in current.sequences if _belongs(each, kept)]
+    sequences = [each for each in current.of(Sequence) if _belongs(each, kept)]
     names = kept.keys() | {each.name for each in sequences}
-    wanted = {each.name for each in desired.namespaces}
+    wanted = {each.name for each in desired.of(Namespace)}
     homes = {*(name.namespace for name in kept), own} - wanted
-    lost = [each for each in current.namespaces if each.name in homes]
+    lost = [each for each in current.of(Namespace) if each.name in homes]
     if not kept and not lost:
         return desired
     pairs = [pair for pair in current.dependencies if pair[0].table in names]
+    grants = [each for each in current.of(Grant) if each.on.table in names]
     return replace(
-        desired,
+        desired.with_objects((*desired.objects, *sequences, *lost, *grants)),
         tables=tuple(sorted((*desired.tables, *kept.values()), key=lambda each: each.name)),
-        sequences=tuple(sorted((*desired.sequences, *sequences), key=_place)),
-        namespaces=tuple(sorted((*desired.namespaces, *lost), key=_place)),
-        grants=tuple(
-            sorted(
-                (*desired.grants, *(each for each in current.grants if each.on.table in names)),
-                key=_place,
-            )
-        ),
         dependencies=tuple(dict.fromkeys((*desired.dependencies, *pairs))),
     )
 
@@ -91,17 +95,11 @@ def _belongs(sequence: Sequence, names: Collection[QualifiedName]) -> bool:
     return sequence.owned_by is not None and sequence.owned_by.table in names
 
 
-def _place(obj: object) -> tuple[str, str, str, str]:
-    ref: Ref = obj.ref  # type: ignore[attr-defined]
-    return ref.sort_key
-
-
-def _still_used(
+def _emptied(
     schema: Schema, homes: Collection[str | None], tables: Collection[Table]
-) -> tuple[Namespace, ...]:
-    """Return the namespaces without those of *homes* that are otherwise empty."""
+) -> AbstractSet[str | None]:
+    """Return the namespaces of *homes* that are otherwise empty."""
     left = {table.name.namespace for table in tables} | {
         obj.ref.namespace for obj in schema.objects if not isinstance(obj, Namespace)
     }
-    emptied = set(homes) - left
-    return tuple(each for each in schema.namespaces if each.name not in emptied)
+    return set(homes) - left

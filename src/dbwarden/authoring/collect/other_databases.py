@@ -4,9 +4,9 @@ They are no drift, no migration drops them, and ``baseline`` does not write them
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.scratch_session import ScratchSession
@@ -15,7 +15,9 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.tenants import SAMPLE, TenantFamily
 from dbwarden.errors import ConfigurationError
-from dbwarden.schema import Grant, ObjectKind, Ref, Schema
+from dbwarden.schema import Grant, Namespace, ObjectKind, Ref, Schema, SchemaObject, Table
+
+T = TypeVar("T", bound=SchemaObject | Table)
 
 
 async def read_live(scratch: ScratchSession, made: Schema | None = None) -> Schema:
@@ -29,7 +31,7 @@ async def read_live(scratch: ScratchSession, made: Schema | None = None) -> Sche
     if setup is not None:
         live = setup.added_to(live, setup.foreign(made))
     project = scratch.config.project
-    if project is None or live.default_namespace is None or not live.namespaces:
+    if project is None or live.default_namespace is None or not live.of(Namespace):
         return live
     theirs = tuple(neighbours(scratch.config, project))
     return without(live, theirs) if theirs else live
@@ -60,11 +62,13 @@ def without(schema: Schema, theirs: Sequence[re.Pattern[str]]) -> Schema:
         name = ref.name if named else ref.namespace
         return not name or not any(pattern.fullmatch(name) for pattern in theirs)
 
-    changed: dict[str, Any] = {}
-    for field in fields(Schema):
-        value = getattr(schema, field.name)
-        if isinstance(value, tuple) and value and hasattr(value[0], "ref"):
-            kept = (t for t in value if stays(t.on if isinstance(t, Grant) else t.ref))
-            changed[field.name] = tuple(kept)
-    pairs = tuple(pair for pair in schema.dependencies if all(map(stays, pair)))
-    return replace(schema, **changed, dependencies=pairs)
+    def kept(objects: Iterable[T]) -> tuple[T, ...]:
+        return tuple(obj for obj in objects if stays(obj.on if isinstance(obj, Grant) else obj.ref))
+
+    return replace(
+        schema,
+        tables=kept(schema.tables),
+        objects=kept(schema.objects),
+        existing_grants=kept(schema.existing_grants),
+        dependencies=tuple(pair for pair in schema.dependencies if all(map(stays, pair))),
+    )

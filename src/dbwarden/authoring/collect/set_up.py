@@ -4,13 +4,15 @@ Models may define its tables, or reference them without a definition. Neither mo
 database change these objects in a comparison.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
-from dbwarden.schema import Grant, ObjectKind, QualifiedName, Ref, Schema, Table
+from dbwarden.schema import ON_TABLES, Enum, Grant, QualifiedName, Ref, Schema, SchemaObject, Table
+
+T = TypeVar("T", bound=SchemaObject | Table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class SetUp:
     def has_enum(self, namespace: str | None, name: str) -> bool:
         """Return whether ``scratch_setup`` creates the enum called *name*."""
         qualified = self._qualified(namespace, name)
-        return any(enum.name == qualified for enum in self.schema.enums)
+        return any(enum.name == qualified for enum in self.schema.of(Enum))
 
     def _qualified(self, namespace: str | None, name: str) -> QualifiedName:
         return QualifiedName(namespace or self.schema.default_namespace, name)
@@ -40,19 +42,21 @@ class SetUp:
 
     def added_to(self, live: Schema, foreign: AbstractSet[str]) -> Schema:
         """Return *live* with the objects of ``scratch_setup``, and no others in *foreign*."""
-        changed: dict[str, Any] = {}
         mine = {table.name for table in self.schema.tables}
-        for field in fields(Schema):
-            own, theirs = getattr(self.schema, field.name), getattr(live, field.name)
-            if isinstance(own, tuple) and any(hasattr(obj, "ref") for obj in (*own, *theirs)):
-                known = {obj.ref: obj for obj in own}
-                stays = (obj for obj in theirs if obj.ref in known or _stays(obj, foreign, mine))
-                merged = {obj.ref: obj for obj in stays} | known
-                changed[field.name] = tuple(
-                    merged[ref] for ref in sorted(merged, key=lambda ref: ref.sort_key)
-                )
+
+        def merged(own: Iterable[T], theirs: Iterable[T]) -> tuple[T, ...]:
+            known = {obj.ref: obj for obj in own}
+            stays = (obj for obj in theirs if obj.ref in known or _stays(obj, foreign, mine))
+            found = {obj.ref: obj for obj in stays} | known
+            return tuple(found[ref] for ref in sorted(found, key=lambda ref: ref.sort_key))
+
         pairs = dict.fromkeys((*live.dependencies, *self.schema.dependencies))
-        made = replace(live, **changed)
+        made = replace(
+            live,
+            tables=merged(self.schema.tables, live.tables),
+            objects=merged(self.schema.objects, live.objects),
+            existing_grants=merged(self.schema.existing_grants, live.existing_grants),
+        )
         there = {ref.table for ref in _refs(made)}
         return replace(
             made,
@@ -64,15 +68,14 @@ class SetUp:
         )
 
 
-_ON_TABLES = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY)
-
-
-def _stays(obj: Any, foreign: AbstractSet[str], mine: AbstractSet[QualifiedName]) -> bool:
+def _stays(
+    obj: SchemaObject | Table, foreign: AbstractSet[str], mine: AbstractSet[QualifiedName]
+) -> bool:
     """Return whether live *obj* is outside the foreign namespaces, or on our tables."""
-    ref: Ref = obj.on if isinstance(obj, Grant) else obj.ref
+    ref = obj.on if isinstance(obj, Grant) else obj.ref
     if ref.namespace not in foreign:
         return True
-    return ref.table in mine if ref is not obj.ref or ref.kind in _ON_TABLES else False
+    return ref.table in mine if ref is not obj.ref or ref.kind in ON_TABLES else False
 
 
 def _inhabited(schema: Schema) -> frozenset[str | None]:

@@ -9,20 +9,11 @@ although no model mentions them.
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Any
 
 from dbwarden.authoring.collect.current import files_source
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.files.migration import Migration
-from dbwarden.schema import ObjectKind, Ref, Schema
-
-KINDS = (
-    *("namespaces", "extensions", "domains", "composite_types", "routines", "aggregates"),
-    *("views", "materialized_views", "triggers", "event_triggers", "rules", "policies"),
-    *("statistics", "others", "grants", "default_privileges"),
-)
-ON_TABLES = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY)
-"""Kinds whose names are unique only within a table."""
+from dbwarden.schema import OBJECT_KINDS, ON_TABLES, Ref, Schema
 
 
 async def preserve_unmanaged(
@@ -42,8 +33,8 @@ async def preserve_unmanaged(
     made: set[Ref] = set()
     for place, migration in enumerate(files):
         if migration in handwritten:
-            before = _refs(await scratch.schema(files_source(files[:place])))
-            after = _refs(await scratch.schema(files_source(files[: place + 1])))
+            before = unmanaged(await scratch.schema(files_source(files[:place])))
+            after = unmanaged(await scratch.schema(files_source(files[: place + 1])))
             made |= after - before
     stays = {ref for ref in missing if ref in made or _was_on_another_table(ref, made, current)}
     return with_objects(desired, current, stays), frozenset(stays)
@@ -57,37 +48,31 @@ def _was_on_another_table(ref: Ref, made: AbstractSet[Ref], current: Schema) -> 
     )
 
 
-def _refs(schema: Schema) -> set[Ref]:
-    return {obj.ref for kind in KINDS for obj in getattr(schema, kind)}
+def unmanaged(schema: Schema) -> set[Ref]:
+    """Return the objects of the kinds that models cannot express."""
+    refs = {obj.ref for obj in schema.objects}
+    return {ref for ref in refs if not OBJECT_KINDS[ref.kind].in_models}
 
 
 def _only_in(current: Schema, desired: Schema) -> set[Ref]:
-    return _refs(current) - _refs(desired)
+    return unmanaged(current) - unmanaged(desired)
 
 
 def with_objects(desired: Schema, current: Schema, refs: AbstractSet[Ref]) -> Schema:
     """Return *desired* with the objects of *current* that *refs* name, and their dependencies."""
     if not refs:
         return desired
-    changed: dict[str, Any] = {}
-    for kind in KINDS:
-        objects = (
-            *getattr(desired, kind),
-            *(obj for obj in getattr(current, kind) if obj.ref in refs),
-        )
-        changed[kind] = tuple(sorted(objects, key=lambda obj: obj.ref.sort_key))
+    added = (obj for obj in current.objects if obj.ref in refs)
     pairs = {*desired.dependencies, *(pair for pair in current.dependencies if pair[0] in refs)}
     ordered = sorted(pairs, key=lambda pair: (pair[0].sort_key, pair[1].sort_key))
-    return replace(desired, dependencies=tuple(ordered), **changed)
+    return replace(desired.with_objects((*desired.objects, *added)), dependencies=tuple(ordered))
 
 
 def without_objects(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
     """Return *schema* without the objects that *refs* name."""
-    changed: dict[str, Any] = {
-        kind: tuple(obj for obj in getattr(schema, kind) if obj.ref not in refs) for kind in KINDS
-    }
+    objects = tuple(obj for obj in schema.objects if obj.ref not in refs)
     pairs = tuple(pair for pair in schema.dependencies if pair[0] not in refs)
-    return replace(schema, dependencies=pairs, **changed)
+    return replace(schema, objects=objects, dependencies=pairs)
 
 
 def with_virtual_tables(current: Schema, desired: Schema) -> Schema:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dbwarden import telemetry
 from dbwarden.authoring.collect.current import files_source, schema_source
@@ -14,8 +14,8 @@ from dbwarden.authoring.collect.other_databases import read_live
 from dbwarden.authoring.collect.refused import KEEP_GOING
 from dbwarden.authoring.collect.set_up import set_up_of
 from dbwarden.authoring.collect.unmanaged_objects import (
-    KINDS,
     preserve_unmanaged,
+    unmanaged,
     with_virtual_tables,
 )
 from dbwarden.authoring.compare.left_out import (
@@ -25,6 +25,7 @@ from dbwarden.authoring.compare.left_out import (
     names_of,
     unbuildable,
     with_dependents,
+    with_others,
     without,
 )
 from dbwarden.authoring.compare.normalize import normalize_schema
@@ -37,7 +38,8 @@ from dbwarden.diff.changes import Renaming, index_ref
 from dbwarden.diff.renames import apply_renames
 from dbwarden.errors import DBWardenError, ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.schema import ObjectKind, Ref, Schema
+from dbwarden.schema import ON_TABLES, ObjectKind, Ref, Schema
+from dbwarden.schema import Sequence as SchemaSequence
 
 T = TypeVar("T")
 
@@ -257,7 +259,7 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
     mine = [table for table in schema.tables if table.ref in tables]
     yield from (index_ref(table.name, index) for table in mine for index in table.indexes)
     names = {table.name for table in mine}
-    for sequence in schema.sequences:
+    for sequence in schema.of(SchemaSequence):
         if sequence.owned_by is not None and sequence.owned_by.table in names:
             yield sequence.ref
 
@@ -265,7 +267,7 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
 async def build_live(scratch: ScratchSession, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
     """Return the source of a live database, its schema in scratch, and the missing objects."""
     schema = await scratch.schema(found.source)
-    return found.source, replace(schema, others=found.read.others), found.unbuilt
+    return found.source, with_others(schema, found.read.others), found.unbuilt
 
 
 def keep_unmanaged_tables(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
@@ -320,7 +322,7 @@ async def _build_on_top(
     made = await scratch.schema(_chain(support, asked.source))
     # Dropped tables leave their publications, which is no change of the models.
     there = {other.ref: other for other in current.others}
-    return replace(made, others=tuple(there.get(other.ref, other) for other in made.others))
+    return with_others(made, (there.get(other.ref, other) for other in made.others))
 
 
 def _chain(first: Source, second: Source) -> Source:
@@ -343,14 +345,13 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
     kept_refs = independent(current) | _with_dependencies(
         current, [other.ref for other in current.others]
     )
-    changed: dict[str, Any] = {
-        kind: tuple(obj for obj in getattr(current, kind) if obj.ref in kept_refs)
-        for kind in (*KINDS, "enums")
-    }
-    subset = replace(empty, **changed, dependencies=current.dependencies)
+    kept = (
+        it for it in current.objects if it.ref in kept_refs and not isinstance(it, SchemaSequence)
+    )
+    subset = replace(empty, objects=tuple(kept), dependencies=current.dependencies)
     if not subset.others:
         return await schema_source(scratch, subset, empty)
-    subset = replace(subset, others=current.others)
+    subset = with_others(subset, current.others)
     return _chain(source, await schema_source(scratch, subset, current))
 
 
@@ -377,8 +378,8 @@ _ON_TABLES = (
 def independent(schema: Schema) -> frozenset[Ref]:
     """Return the objects that models cannot express and that need no table, even indirectly."""
     needs = schema.needs()
-    refs = {obj.ref for kind in KINDS for obj in getattr(schema, kind)}
-    on_tables = (ObjectKind.TRIGGER, ObjectKind.RULE, ObjectKind.POLICY, ObjectKind.GRANT)
+    refs = unmanaged(schema)
+    on_tables = {*ON_TABLES, ObjectKind.GRANT}
     refs -= {ref for ref in refs if ref.kind in on_tables}
     left = {ref for ref in refs if any(n.kind in _ON_TABLES for n in needs.get(ref, ()))}
     while more := {

@@ -15,6 +15,7 @@ from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
 from dbwarden.dialects.authoring import Expression
 from dbwarden.errors import StatementFailed, UnsupportedChange
 from dbwarden.schema import (
+    OBJECT_KINDS,
     Check,
     Column,
     Domain,
@@ -22,6 +23,7 @@ from dbwarden.schema import (
     Index,
     Policy,
     QualifiedName,
+    Routine,
     Rule,
     Schema,
     Statistics,
@@ -129,7 +131,7 @@ async def with_same_expressions(
     if not asked:
         return plain
     meanings = await _meanings(scratch, both[0], list(asked))
-    routines = frozenset(item.name.name for schema in both for item in schema.routines)
+    routines = frozenset(item.name.name for schema in both for item in schema.of(Routine))
 
     def answer(first: _Context, second: _Context) -> Same:
         def same(field: str, one: str, other: str) -> bool:
@@ -220,13 +222,11 @@ def _named(source: Source) -> Source:
 
 
 _SCRATCH = _named(EMPTY)
-_KINDS = ("namespaces", "extensions", "enums", "domains", "composite_types", "routines")
 
 
 def types_and_functions(schema: Schema, empty: Schema) -> Schema:
     """Return the objects that expressions of *schema* may use and that need no table."""
-    objects = [obj for kind in _KINDS for obj in getattr(schema, kind)]
-    refs = {obj.ref for obj in objects}
+    refs = {obj.ref for obj in schema.objects if OBJECT_KINDS[obj.ref.kind].in_expressions}
     kinds = {ref.kind for ref in refs}
     needs = schema.needs()
     while missing := {
@@ -235,8 +235,6 @@ def types_and_functions(schema: Schema, empty: Schema) -> Schema:
         if any(need.kind not in kinds or need not in refs for need in needs.get(ref, ()))
     }:
         refs -= missing
-    changed: dict[str, Any] = {
-        kind: tuple(obj for obj in getattr(schema, kind) if obj.ref in refs) for kind in _KINDS
-    }
+    objects = tuple(obj for obj in schema.objects if obj.ref in refs)
     pairs = tuple(pair for pair in schema.dependencies if set(pair) <= refs)
-    return replace(empty, dependencies=pairs, **changed)
+    return replace(empty, dependencies=pairs, objects=objects)

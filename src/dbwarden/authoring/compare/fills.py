@@ -11,7 +11,7 @@ from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import ScratchRefused, UsageError
-from dbwarden.schema import Schema
+from dbwarden.schema import Enum, Schema
 
 
 async def decide_fills(
@@ -172,7 +172,7 @@ def example(name: str, desired: Schema) -> str:
     type_ = column.type.lower() if column is not None else ""
     if type_.endswith("[]"):
         return "'{}'"
-    for enum in desired.enums:
+    for enum in desired.of(Enum):
         if type_.rpartition(".")[2].strip('"') == enum.name.name.lower() and enum.values:
             return "'" + enum.values[0].replace("'", "''") + "'"
     kinds = ((word, start) for word, starts in _EXAMPLES.items() for start in starts)

@@ -5,25 +5,28 @@ from both schemas with the views, columns or functions that need it, and listed 
 rest can be compared.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dbwarden.authoring.collect.unmanaged_objects import KINDS
 from dbwarden.authoring.labels import display_name
 from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.structure import Links, links
-from dbwarden.schema import Grant, MaterializedView, ObjectKind, Ref, Schema, Table
+from dbwarden.schema import (
+    ON_TABLES,
+    Grant,
+    MaterializedView,
+    ObjectKind,
+    PlainObject,
+    Ref,
+    Schema,
+    SchemaObject,
+    Table,
+)
 
 WRITE_IT = "To have it, write its SQL into a migration: dbwarden make-migrations --empty -m ..."
-PARTS_OF_TABLES = (
-    ObjectKind.COLUMN,
-    ObjectKind.CONSTRAINT,
-    ObjectKind.TRIGGER,
-    ObjectKind.RULE,
-    ObjectKind.POLICY,
-)
+PARTS_OF_TABLES = {ObjectKind.COLUMN, ObjectKind.CONSTRAINT, *ON_TABLES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,13 @@ def unclaimed(tables: Mapping[str, str]) -> tuple[LeftOut, ...]:
 
 def buildable(schema: Schema, floor: Schema) -> Schema:
     """Return the part of *schema* that can be built on *floor*."""
-    return replace(without(schema, unbuildable(schema, floor)), others=floor.others)
+    return with_others(without(schema, unbuildable(schema, floor)), floor.others)
+
+
+def with_others(schema: Schema, others: Iterable[PlainObject]) -> Schema:
+    """Return *schema* with *others* as its objects that dbwarden does not write."""
+    written = (it for it in schema.objects if it.ref.kind is not ObjectKind.OTHER)
+    return schema.with_objects((*written, *others))
 
 
 def unbuildable(schema: Schema, floor: Schema) -> frozenset[Ref]:
@@ -169,19 +178,26 @@ def without(schema: Schema, refs: AbstractSet[Ref]) -> Schema:
     """Return *schema* without the objects that *refs* name."""
     if not refs:
         return schema
-    changed: dict[str, Any] = {}
-    for name in (*KINDS, "enums", "sequences"):
-        changed[name] = tuple(it for it in getattr(schema, name) if it.ref not in refs)
-    for name in ("grants", "existing_grants"):
-        kept = (_without_columns(it, refs) for it in getattr(schema, name))
-        changed[name] = tuple(it for it in kept if it is not None)
-    changed["materialized_views"] = tuple(
-        replace(view, indexes=tuple(it for it in view.indexes if _index(view, it) not in refs))
-        for view in changed["materialized_views"]
+    objects = (_object(it, refs) for it in schema.objects if it.ref not in refs)
+    grants = (_without_columns(it, refs) for it in schema.existing_grants)
+    return replace(
+        schema,
+        tables=tuple(_table(it, refs) for it in schema.tables if it.ref not in refs),
+        objects=tuple(it for it in objects if it is not None),
+        existing_grants=tuple(it for it in grants if it is not None),
+        dependencies=tuple(pair for pair in schema.dependencies if not refs & {*pair}),
     )
-    tables = tuple(_table(it, refs) for it in schema.tables if it.ref not in refs)
-    pairs = tuple(pair for pair in schema.dependencies if not refs & {*pair})
-    return replace(schema, **changed, tables=tables, dependencies=pairs)
+
+
+def _object(obj: SchemaObject, refs: AbstractSet[Ref]) -> SchemaObject | None:
+    """Return *obj* without its parts that are in *refs*, or ``None`` if nothing is left of it."""
+    match obj:
+        case MaterializedView(indexes=indexes):
+            return replace(obj, indexes=tuple(it for it in indexes if _index(obj, it) not in refs))
+        case Grant():
+            return _without_columns(obj, refs)
+        case _:
+            return obj
 
 
 def _index(relation: Table | MaterializedView, index: Any) -> Ref:

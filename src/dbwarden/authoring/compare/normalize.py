@@ -95,19 +95,9 @@ async def _print_again(scratch: ScratchSession, schema: Schema) -> Schema:
 
 def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
     """Return *schema* with some of its leaves replaced."""
-    changed: dict[str, Any] = {}
-    for name in _THINGS:
-        objects = getattr(schema, name)
-        changed[name] = tuple(replaced.get(obj.ref, obj) for obj in objects)
+    objects = tuple(replaced.get(obj.ref, obj) for obj in schema.objects)
     tables = tuple(_table_with(table, replaced) for table in schema.tables)
-    return replace(schema, tables=tables, **changed)
-
-
-_THINGS = (
-    *("namespaces", "extensions", "enums", "domains", "composite_types", "sequences", "views"),
-    *("materialized_views", "routines", "aggregates", "triggers", "event_triggers", "rules"),
-    *("policies", "statistics", "grants", "default_privileges", "others"),
-)
+    return replace(schema, tables=tables, objects=objects)
 
 
 def _table_with(table: Table, replaced: Leaves) -> Table:

@@ -11,6 +11,7 @@ from dbwarden.authoring.compare.left_out import LeftOut, UndeclaredPartitions
 from dbwarden.authoring.labels import label
 from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.schema import (
+    Namespace,
     ObjectKind,
     Policy,
     QualifiedName,
@@ -63,7 +64,7 @@ def counted(
 
 def refs_of(current: Schema, desired: Schema, names: Collection[QualifiedName]) -> frozenset[Ref]:
     """Return the tables called *names*, their parts, and the namespaces only they use."""
-    homes = {name.namespace for name in names} - {it.name for it in desired.namespaces}
+    homes = {name.namespace for name in names} - {it.name for it in desired.of(Namespace)}
     refs = {Ref(ObjectKind.NAMESPACE, None, home) for home in homes if home is not None}
     for table in current.tables:
         if table.name in names:

@@ -66,12 +66,12 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     if obj is not None:
         return Rename(before=obj, after=_target(obj, new, desired))
     enum, _, value = old.rpartition(".")
-    for found in current.enums:
+    for found in current.of(Enum):
         if label(found.name, current.default_namespace) == enum and value in found.values:
             return RenameValue(enum=found.name, before=value, after=new)
     values = {
         label(found.name, current.default_namespace, word)
-        for found in current.enums
+        for found in current.of(Enum)
         for word in found.values
     }
     known = (*columns_by_label(current), *objects_by_label(current), *values)
@@ -134,7 +134,7 @@ def _other_capitals(name: str, desired: Schema) -> str | None:
 def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desired: Schema) -> bool:
     match item:
         case RenameValue(enum=name, after=value):
-            enums = {enum.name: enum for enum in desired.enums}
+            enums = {enum.name: enum for enum in desired.of(Enum)}
             enum = enums.get(moved.get(name, name))
             return enum is not None and value in enum.values
         case Rename(after=Ref(kind=ObjectKind.COLUMN, part=column) as ref):
@@ -271,7 +271,8 @@ def _keys(table: Table, column: str) -> int:
 
 def _enums(current: Schema, desired: Schema) -> Iterator[tuple[Enum, Enum, Reasons]]:
     """Yield dropped enums that similar enums replace in the same column."""
-    if {enum.name for enum in current.enums} <= {enum.name for enum in desired.enums}:
+    dropped, added = current.of(Enum), desired.of(Enum)
+    if {enum.name for enum in dropped} <= {enum.name for enum in added}:
         return
     before, after = current.needed_by(), desired.needed_by()
 
@@ -282,12 +283,12 @@ def _enums(current: Schema, desired: Schema) -> Iterator[tuple[Enum, Enum, Reaso
         alike = same >= ALIKE * max(len(old.values), len(new.values))
         return same * alike, (f"same column, {same} of {len(old.values)} values are the same",)
 
-    yield from _pairs(current.enums, desired.enums, rate)
+    yield from _pairs(dropped, added, rate)
 
 
 def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
-    wanted = {enum.name: enum for enum in desired.enums}
-    for enum in current.enums:
+    wanted = {enum.name: enum for enum in desired.of(Enum)}
+    for enum in current.of(Enum):
         new = wanted.get(enum.name)
         if new is None or len(new.values) != len(enum.values):
             continue

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dbwarden.authoring.collect.unmanaged_objects import ON_TABLES, with_objects, without_objects
+from dbwarden.authoring.collect.unmanaged_objects import with_objects, without_objects
 from dbwarden.authoring.compare.comparison import SchemaComparison
+from dbwarden.authoring.compare.left_out import with_others
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.diff.changes import Renaming
@@ -12,7 +13,7 @@ from dbwarden.diff.moved_objects import renamed_ref
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.temporary_names import add_temporary_renames
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Ref, Schema
+from dbwarden.schema import ON_TABLES, MaterializedView, Ref, Schema, Trigger, View
 
 
 async def follow_renames(
@@ -30,8 +31,8 @@ async def follow_renames(
     there = await _renamed(scratch, comparison, add_temporary_renames(comparison.current, renames))
     names = {preserved: renamed_ref(preserved, renames) for preserved in comparison.preserved}
     homes = {table.name for table in comparison.desired.tables}
-    homes |= {view.name for view in (*there.views, *comparison.desired.views)}
-    homes |= {view.name for view in there.materialized_views}
+    homes |= {view.name for view in (*there.of(View), *comparison.desired.of(View))}
+    homes |= {view.name for view in there.of(MaterializedView)}
     stays = {
         preserved: now
         for preserved, now in names.items()
@@ -41,7 +42,7 @@ async def follow_renames(
     rest = without_objects(comparison.desired, comparison.preserved)
     desired = with_objects(rest, there, frozenset(stays.values()))
     # The server follows the renames in what dbwarden does not write, too.
-    desired = replace(desired, others=comparison.current.others)
+    desired = with_others(desired, comparison.current.others)
     return replace(comparison, desired=desired, preserved=frozenset(stays))
 
 
@@ -51,7 +52,9 @@ async def _renamed(
     """Return the schema after *renames*, which the server applies to dependents."""
     if not renames:
         return comparison.current
-    bare = replace(comparison.current, views=(), triggers=(), dependencies=())
+    current = comparison.current
+    rest = tuple(it for it in current.objects if not isinstance(it, View | Trigger))
+    bare = replace(current, objects=rest, dependencies=())
     rendered = scratch.authoring_dialect.render(
         renames, current=bare, desired=apply_renames(bare, renames)
     )

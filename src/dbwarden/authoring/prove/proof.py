@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from dbwarden import telemetry
-from dbwarden.authoring.compare.left_out import without
+from dbwarden.authoring.compare.left_out import with_others, without
 from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.labels import display_name, shorten
@@ -125,7 +125,7 @@ async def _must_equal(
     what: str,
     left: AbstractSet[Ref],
 ) -> None:
-    actual = replace(without(actual, left), others=expected.others)
+    actual = with_others(without(actual, left), expected.others)
     if changes := await differences(scratch, actual, expected):
         default = expected.default_namespace
         listed = ", ".join(display_name(subject(change), default) for change in changes[:SHOWN])

@@ -11,7 +11,7 @@ from dbwarden.diff.changes import AlterColumn
 from dbwarden.diff.inheritance import parents
 from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.schema import QualifiedName, Schema, Table
+from dbwarden.schema import CompositeType, Domain, Enum, QualifiedName, Routine, Schema, Table, View
 
 _WORD = re.compile(r"\w+")
 _INTO = re.compile(r"\s*insert\s+(?:or\s+\w+\s+)?into\s+([^\s(]+)", re.IGNORECASE)
@@ -157,11 +157,10 @@ def with_touched_tables(schema: Schema, migration: Migration) -> Schema:
         return schema
     back = migration.rollback.text if migration.rollback is not None else ""
     words = _words(f"{migration.upgrade.text}\n{back}")
-    code = [(view.name, view.definition) for view in schema.views]
-    code += [(routine.name, routine.definition) for routine in schema.routines]
+    code = [(view.name, view.definition) for view in schema.of(View)]
+    code += [(routine.name, routine.definition) for routine in schema.of(Routine)]
     words = words.union(*(_words(text) for name, text in code if _words(name.name) <= words))
-    types = [*(it.name for it in schema.enums), *(it.name for it in schema.domains)]
-    types += [it.name for it in schema.composite_types]
+    types = [it.name for it in (*schema.of(Enum), *schema.of(Domain), *schema.of(CompositeType))]
     parts = {part for name in types if (part := name.name.casefold()) in words}
     names = {
         table.name

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dbwarden.schema import QualifiedName, Schema
+from dbwarden.schema import Enum, QualifiedName, Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def _sized(type_: str) -> CodeType | None:
 
 
 def _enum(type_: str, schema: Schema) -> CodeType | None:
-    for enum in schema.enums:
+    for enum in schema.of(Enum):
         if type_ in printed(enum.name, schema.default_namespace):
             values = ", ".join(repr(value) for value in enum.values)
             space = _schema_argument(enum.name, schema.default_namespace)

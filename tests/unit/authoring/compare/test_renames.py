@@ -79,7 +79,7 @@ def test_a_rename_must_lead_to_a_name_of_the_models(texts: list[str], refused: s
     name = Column(name="name", type="text")
     moods = [Enum(name=QualifiedName("public", "mood"), values=("sad", "fine"))]
     moods.append(Enum(name=QualifiedName("public", "temper"), values=()))
-    desired = Schema(tables=(table(PEOPLE, ID, name),), enums=tuple(moods))
+    desired = Schema(tables=(table(PEOPLE, ID, name),), objects=tuple(moods))
     said = [parse_rename(text, CURRENT, desired) for text in texts]
     if refused is None:
         refuse_unknown_renames(texts, said, said, desired)
@@ -99,7 +99,7 @@ def test_a_rename_that_changes_only_capitals_is_explained_for_sqlite() -> None:
 def test_similar_dropped_and_added_objects_may_be_renames() -> None:
     desired = Schema(
         tables=(table(PEOPLE, ID, NICK),),
-        enums=(Enum(name=QualifiedName("public", "mood"), values=("sad", "fine")),),
+        objects=(Enum(name=QualifiedName("public", "mood"), values=("sad", "fine")),),
     )
     found = candidates(CURRENT, desired)
     assert [(item.old, item.new) for item in found] == [("users", "people"), ("mood.ok", "fine")]
@@ -112,7 +112,7 @@ def test_an_enum_that_comes_in_the_same_column_may_be_a_rename() -> None:
 
     def schema(name: str, *values: str, user: Ref = column) -> Schema:
         enum = Enum(name=QualifiedName("public", name), values=values)
-        return Schema(tables=(table(USERS, ID),), enums=(enum,), dependencies=((user, enum.ref),))
+        return Schema(tables=(table(USERS, ID),), objects=(enum,), dependencies=((user, enum.ref),))
 
     before = schema("mood", "sad", "ok", "fine")
     found = candidates(before, schema("temper", "sad", "ok"))

@@ -32,8 +32,8 @@ SCHEMA = Schema(
         ),
         Table(name=named("users"), columns=(Column(name="id", type="integer"),)),
     ),
-    enums=(Enum(name=named("mood"), values=("good",)),),
-    routines=(
+    objects=(
+        Enum(name=named("mood"), values=("good",)),
         Routine(
             name=named("tidy"),
             identity="",

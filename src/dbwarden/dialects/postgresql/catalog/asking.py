@@ -7,7 +7,7 @@ from typing import LiteralString
 from dbwarden.dialects.postgresql.catalog import presence, queries
 from dbwarden.dialects.postgresql.catalog import privileges as privilege_queries
 from dbwarden.dialects.postgresql.catalog.building import Stage
-from dbwarden.dialects.postgresql.catalog.others import others
+from dbwarden.dialects.postgresql.catalog.plain_objects import plain_objects
 from dbwarden.dialects.postgresql.catalog.rows import Rows
 
 
@@ -79,7 +79,7 @@ def _rare(rows: Rows, version: int) -> Iterator[PlannedQuery]:
         "rules": queries.RULES,
         "policies": queries.POLICIES,
         "statistics": queries.STATISTICS,
-        "others": others(version),
+        "plain_objects": plain_objects(version),
     }
     yield from (PlannedQuery(field=name, sql=sql) for name, sql in rare.items() if present[name])
 

@@ -1,11 +1,10 @@
 """Build a schema result by result, while the server executes the next query. Pure."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping
-from typing import Literal, TypeVar, assert_never, get_args
+from collections.abc import Collection
+from typing import Literal, assert_never, get_args
 
 from dbwarden.dialects.postgresql.catalog import directory
-from dbwarden.dialects.postgresql.catalog.code import objects
+from dbwarden.dialects.postgresql.catalog.code import grants, objects
 from dbwarden.dialects.postgresql.catalog.columns import add_columns, add_defaults, make_columns
 from dbwarden.dialects.postgresql.catalog.constraints import add_constraints
 from dbwarden.dialects.postgresql.catalog.directory import Directory
@@ -13,33 +12,7 @@ from dbwarden.dialects.postgresql.catalog.indexes import add_indexes
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Rows
 from dbwarden.dialects.postgresql.catalog.tables import add_tables
-from dbwarden.schema import (
-    Aggregate,
-    CompositeType,
-    DefaultPrivileges,
-    Domain,
-    Enum,
-    EventTrigger,
-    Extension,
-    Grant,
-    MaterializedView,
-    Namespace,
-    Other,
-    Policy,
-    QualifiedName,
-    Routine,
-    Rule,
-    Schema,
-    Statistics,
-    Table,
-    Trigger,
-    View,
-)
-from dbwarden.schema import Sequence as SchemaSequence
-from dbwarden.schema.schema import SchemaObject
-
-T = TypeVar("T")
-
+from dbwarden.schema import QualifiedName, Schema, SchemaObject, Table
 
 Stage = Literal[
     "relations", "types", "columns", "sequences", "constraints", "indexes", "defaults", "tables"
@@ -102,42 +75,18 @@ class SchemaBuilder:
         self.advance("tables")
         known, rows = self._known, self._rows
         directory.add_rest(known, rows)
-        by_kind: defaultdict[type[SchemaObject], list[SchemaObject]] = defaultdict(list)
-        for obj in objects(known, self._parts, rows, default_namespace):
-            by_kind[type(obj)].append(obj)
-        granted = _of(Grant, by_kind)
+        granted = tuple(sorted(grants(known, rows), key=_sort_key))
+        found = (*objects(known, self._parts, rows, default_namespace), *granted * privileges)
         return Schema(
             dialect="postgresql",
             default_namespace=default_namespace,
             server_version=server_version,
-            namespaces=_of(Namespace, by_kind),
-            extensions=_of(Extension, by_kind),
-            enums=_of(Enum, by_kind),
-            domains=_of(Domain, by_kind),
-            composite_types=_of(CompositeType, by_kind),
-            sequences=_of(SchemaSequence, by_kind),
-            tables=tuple(sorted(self._parts.tables, key=_name_of)),
-            views=_of(View, by_kind),
-            materialized_views=_of(MaterializedView, by_kind),
-            routines=_of(Routine, by_kind),
-            aggregates=_of(Aggregate, by_kind),
-            triggers=_of(Trigger, by_kind),
-            event_triggers=_of(EventTrigger, by_kind),
-            rules=_of(Rule, by_kind),
-            policies=_of(Policy, by_kind),
-            statistics=_of(Statistics, by_kind),
-            grants=granted if privileges else (),
+            tables=tuple(sorted(self._parts.tables, key=_sort_key)),
+            objects=tuple(sorted(found, key=_sort_key)),
             existing_grants=() if privileges else granted,
-            default_privileges=_of(DefaultPrivileges, by_kind),
-            others=_of(Other, by_kind),
             dependencies=directory.dependencies(known, rows),
         )
 
 
-def _of(kind: type[T], by_kind: Mapping[type, list[SchemaObject]]) -> tuple[T, ...]:
-    found_objects = sorted(by_kind.get(kind, ()), key=lambda obj: obj.ref.sort_key)
-    return tuple(obj for obj in found_objects if isinstance(obj, kind))
-
-
-def _name_of(table: Table) -> tuple[str, str]:
-    return (table.name.namespace or "", table.name.name)
+def _sort_key(obj: SchemaObject | Table) -> tuple[str, str, str, str]:
+    return obj.ref.sort_key

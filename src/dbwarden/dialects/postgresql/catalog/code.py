@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.columns import sequence_options
-from dbwarden.dialects.postgresql.catalog.directory import OTHER_TYPES, Directory
+from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
@@ -24,7 +24,8 @@ from dbwarden.schema import (
     Grant,
     MaterializedView,
     Namespace,
-    Other,
+    ObjectKind,
+    PlainObject,
     Policy,
     QualifiedName,
     Routine,
@@ -72,8 +73,8 @@ def objects(
     yield from _routines(directory, rows, default_namespace)
     yield from _on_relations(directory, rows, default_namespace)
     yield from _statistics(directory, rows)
-    yield from _others(directory, rows)
-    yield from _privileges(directory, rows)
+    yield from _plain_objects(directory, rows)
+    yield from _default_privileges(rows)
 
 
 def _name(row: Row) -> QualifiedName:
@@ -120,10 +121,8 @@ def _types(directory: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObj
         elif row["kind"] == "d":
             yield _domain(directory, row, checks.get(row["oid"], ()))
         else:
-            yield Other(
-                kind=OTHER_TYPES.get(row["kind"], "base type"),
-                name=_name(row),
-                definition=" ".join(filter(None, (row["definition"], comment))),
+            yield PlainObject(
+                kind=ObjectKind.OTHER, name=_name(row), part="base type", comment=comment
             )
 
 
@@ -320,15 +319,25 @@ def _statistics(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
         )
 
 
-def _others(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
-    for row in rows.others:
-        yield Other(kind=row["kind"], name=_name(row), definition=row["definition"] or "")
+def _plain_objects(directory: Directory, rows: Rows) -> Iterator[PlainObject]:
+    for row in rows.plain_objects:
+        if row["clauses"] is None:  # a part of an object that is a row of its own
+            continue
+        yield PlainObject(
+            kind=ObjectKind(row["kind"]),
+            name=_name(row),
+            part=row["part"],
+            clauses=tuple((name, text) for name, text in row["clauses"] if text),
+            comment=row["comment"],
+        )
     for row in rows.relations:
         if row["of_type"] and row["oid"] in directory.names:
-            yield Other(kind="table of a composite type", name=_name(row))
+            part = "table of a composite type"
+            yield PlainObject(kind=ObjectKind.OTHER, name=_name(row), part=part)
 
 
-def _privileges(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
+def grants(directory: Directory, rows: Rows) -> Iterator[Grant]:
+    """Yield the privileges of roles on objects."""
     for row in rows.grants:
         on = directory.resolve(row["class"], row["oid"], 0)
         if on is not None:
@@ -340,6 +349,9 @@ def _privileges(directory: Directory, rows: Rows) -> Iterator[SchemaObject]:
                 grantable=tuple(row["grantable"]),
                 revoked=tuple(row["revoked"]),
             )
+
+
+def _default_privileges(rows: Rows) -> Iterator[SchemaObject]:
     for row in rows.default_privileges:
         yield DefaultPrivileges(
             grantor=row["grantor"],

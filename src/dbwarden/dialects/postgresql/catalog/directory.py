@@ -8,15 +8,14 @@ from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
 from dbwarden.schema import ObjectKind, QualifiedName, Ref, ref_of
 
 TYPE_KINDS = {"e": ObjectKind.ENUM, "d": ObjectKind.DOMAIN}
-OTHER_TYPES = {"r": "range type"}
 RELATION_KINDS = {
     "r": ObjectKind.TABLE,
     "p": ObjectKind.TABLE,
     "v": ObjectKind.VIEW,
     "m": ObjectKind.MATERIALIZED_VIEW,
     "c": ObjectKind.COMPOSITE,
-    "f": ObjectKind.OTHER,
 }
+"""The kinds of relations; foreign tables are read with the plain objects."""
 
 Key = tuple[str, str, str, str]
 
@@ -39,7 +38,8 @@ class Directory:
     def resolve(self, catalog: int, oid: int, part: int) -> Ref | None:
         """Return the object with this OID; a view's column resolves to the view."""
         if catalog == classes.ATTRDEF and oid in self.defaults:
-            return self._part(*self.defaults[oid])
+            _, relation, _ = self.defaults[oid]
+            return self._part(*self.defaults[oid]) or self.refs.get((classes.CLASS, relation))
         whole = self.refs.get((catalog, oid))
         if catalog == classes.CLASS and part > 0 and whole and whole.kind is ObjectKind.TABLE:
             return self._part(ObjectKind.COLUMN, oid, part)
@@ -80,11 +80,11 @@ def add_relations(
         name = _name(row)
         if name in exclude:
             continue
-        kind = RELATION_KINDS[row["kind"]]
-        ref = ref_of(kind, name, "foreign table" if kind is ObjectKind.OTHER else None)
         directory.names[row["oid"]] = name
-        directory.refs[classes.CLASS, row["oid"]] = ref
-        directory.refs[classes.TYPE, row["row_type"]] = ref
+        if row["kind"] in RELATION_KINDS:
+            ref = ref_of(RELATION_KINDS[row["kind"]], name)
+            directory.refs[classes.CLASS, row["oid"]] = ref
+            directory.refs[classes.TYPE, row["row_type"]] = ref
 
 
 def add_sequences(directory: Directory, rows: Iterable[Row]) -> None:
@@ -103,12 +103,10 @@ def add_types(directory: Directory, rows: Iterable[Row]) -> None:
         elif kind is not None:
             ref = ref_of(kind, _name(row))
         else:
-            ref = ref_of(ObjectKind.OTHER, _name(row), OTHER_TYPES.get(row["kind"], "base type"))
+            ref = ref_of(ObjectKind.OTHER, _name(row), "base type")
         if ref is not None:
             directory.refs[classes.TYPE, row["oid"]] = ref
             directory.refs[classes.TYPE, row["array_oid"]] = ref
-            for oid in row["multirange"] or ():
-                directory.refs[classes.TYPE, oid] = ref
 
 
 def add_rest(directory: Directory, rows: Rows) -> None:
@@ -146,10 +144,10 @@ def _add_named(directory: Directory, rows: Rows) -> None:
     for row in rows.event_triggers:
         ref = Ref(ObjectKind.EVENT_TRIGGER, None, row["name"])
         directory.refs[classes.EVENT_TRIGGER, row["oid"]] = ref
-    for row in rows.others:
-        if row["class"] not in (classes.TRIGGER, classes.CONSTRAINT):  # parts of a table
-            ref = ref_of(ObjectKind.OTHER, _name(row), row["kind"])
-            directory.refs.setdefault((row["class"], row["oid"]), ref)
+    for row in rows.plain_objects:
+        if row["class"] != classes.TRIGGER:  # a part of a table
+            ref = ref_of(ObjectKind(row["kind"]), _name(row), row["part"])
+            directory.refs[row["class"], row["oid"]] = ref
 
 
 def dependencies(directory: Directory, rows: Rows) -> tuple[tuple[Ref, Ref], ...]:

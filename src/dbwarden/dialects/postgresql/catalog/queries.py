@@ -11,7 +11,7 @@ from dbwarden.dialects.postgresql.catalog import not_null
 SYSTEM: LiteralString = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 
-def _is_extension_owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
+def is_extension_owned(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     """Return a condition that is true if an extension owns the object."""
     return (
         f"EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass"
@@ -27,7 +27,8 @@ def _is_internal(catalog: LiteralString, oid: LiteralString) -> LiteralString:
     )
 
 
-def _collation(oid: LiteralString) -> LiteralString:
+def collation(oid: LiteralString) -> LiteralString:
+    """Return an expression for the name of a collation."""
     return (
         "(SELECT CASE WHEN pg_collation_is_visible(l.oid) THEN quote_ident(l.collname)"
         " ELSE quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END"
@@ -38,7 +39,7 @@ def _collation(oid: LiteralString) -> LiteralString:
 
 NAMESPACES: LiteralString = f"""
 SELECT n.oid::int8 AS oid, n.nspname::text AS name
-FROM pg_namespace n WHERE {SYSTEM} AND NOT {_is_extension_owned("pg_namespace", "n.oid")}
+FROM pg_namespace n WHERE {SYSTEM} AND NOT {is_extension_owned("pg_namespace", "n.oid")}
 """
 
 EXTENSIONS: LiteralString = """
@@ -54,34 +55,28 @@ FROM pg_depend d WHERE d.deptype = 'e' AND d.refobjid >= 16384
 """
 
 
-# Enums, domains, composite, range and base types.
+# Enums, domains, composite and base types.
 TYPES: LiteralString = f"""
 SELECT t.oid::int8 AS oid, n.nspname::text AS namespace, t.typname::text AS name,
        t.typtype::text AS kind, t.typarray::int8 AS array_oid, t.typrelid::int8 AS relation,
        CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END AS base,
        CASE WHEN t.typtype = 'd' AND t.typcollation <> b.typcollation
-            THEN {_collation("t.typcollation")} END AS collation,
+            THEN {collation("t.typcollation")} END AS collation,
        t.typnotnull AS not_null, t.typacl IS NOT NULL AS granted,
        CASE WHEN t.typtype = 'd' THEN pg_get_expr(t.typdefaultbin, 0) END AS "default",
        (SELECT array_agg(v.enumlabel::text ORDER BY v.enumsortorder)
-        FROM pg_enum v WHERE v.enumtypid = t.oid) AS "values",
-       (SELECT concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname,
-                         {_collation("r.rngcollation")}, r.rngcanonical, r.rngsubdiff)
-        FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc WHERE r.rngtypid = t.oid)
-       AS definition,
-       (SELECT ARRAY[r.rngmultitypid::int8, m.typarray::int8] FROM pg_range r
-        JOIN pg_type m ON m.oid = r.rngmultitypid WHERE r.rngtypid = t.oid) AS multirange
+        FROM pg_enum v WHERE v.enumtypid = t.oid) AS "values"
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type b ON b.oid = t.typbasetype
 LEFT JOIN pg_class c ON c.oid = t.typrelid
-WHERE {SYSTEM} AND (t.typtype IN ('e', 'd', 'r') OR c.relkind IN ('c')
+WHERE {SYSTEM} AND (t.typtype IN ('e', 'd') OR c.relkind IN ('c')
       OR (t.typtype = 'b' AND t.typelem = 0))
-  AND NOT {_is_extension_owned("pg_type", "t.oid")}
+  AND NOT {is_extension_owned("pg_type", "t.oid")}
 """
 
 
-_OF_NO_EXTENSION: LiteralString = f"NOT {_is_extension_owned('pg_class', 'c.oid')}"
+_OF_NO_EXTENSION: LiteralString = f"NOT {is_extension_owned('pg_class', 'c.oid')}"
 
 
 def relations(*, members: bool) -> LiteralString:
@@ -121,7 +116,7 @@ SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text A
        format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS not_null,
        a.attcollation::int8 AS collation_oid,
        CASE WHEN a.attcollation <> t.typcollation AND a.attcollation <> 0
-            THEN {_collation("a.attcollation")} END AS collation,
+            THEN {collation("a.attcollation")} END AS collation,
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
        a.attstattarget::int4 AS statistics, a.attcompression::text AS compression,
        CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
@@ -217,7 +212,7 @@ FROM pg_opclass o JOIN pg_namespace n ON n.oid = o.opcnamespace
 
 # There are few distinct lists, however many indexes exist.
 INDEX_COLLATIONS: LiteralString = f"""
-SELECT u.oid::int8 AS oid, {_collation("u.oid")} AS name
+SELECT u.oid::int8 AS oid, {collation("u.oid")} AS name
 FROM (SELECT DISTINCT regexp_split_to_table(v.numbers, ' ')::oid AS oid
       FROM (SELECT DISTINCT i.indcollation::text AS numbers FROM pg_index i
             WHERE i.indexrelid >= 16384) v) u WHERE u.oid <> 0
@@ -290,7 +285,7 @@ SELECT p.oid::int8 AS oid, n.nspname::text AS namespace, p.proname::text AS name
 FROM pg_aggregate a
 JOIN pg_proc p ON p.oid = a.aggfnoid
 JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {SYSTEM} AND NOT {_is_extension_owned("pg_proc", "p.oid")}
+WHERE {SYSTEM} AND NOT {is_extension_owned("pg_proc", "p.oid")}
 """
 
 
@@ -308,7 +303,7 @@ WHERE {SYSTEM} AND NOT g.tgisinternal AND g.tgparentid = 0
 EVENT_TRIGGERS: LiteralString = f"""
 SELECT v.oid::int8 AS oid, v.evtname::text AS name, v.evtevent::text AS event,
        v.evtfoid::regproc::text AS function, v.evtenabled::text AS enabled, v.evttags AS tags
-FROM pg_event_trigger v WHERE NOT {_is_extension_owned("pg_event_trigger", "v.oid")}
+FROM pg_event_trigger v WHERE NOT {is_extension_owned("pg_event_trigger", "v.oid")}
 """
 
 RULES: LiteralString = f"""

@@ -37,7 +37,7 @@ class Rows:
     statistics: Sequence[Row] = ()
     comments: Sequence[Row] = ()
     dependencies: Sequence[Row] = ()
-    others: Sequence[Row] = ()
+    plain_objects: Sequence[Row] = ()
     grants: Sequence[Row] = ()
     default_privileges: Sequence[Row] = ()
 

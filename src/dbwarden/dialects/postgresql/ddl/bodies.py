@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dbwarden.diff.changes import AddColumn, Alter, Change, Create, CreateTable, subject
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import ObjectKind, Routine
+from dbwarden.schema import OBJECT_KINDS, ObjectKind, Routine
 
 # Not SET LOCAL, which has no effect if psql runs the file statement by statement.
 OFF = "SET check_function_bodies = off"
@@ -16,24 +16,8 @@ WHY = "A body refers to objects that are created below."
 CHECKED = re.compile(
     r"^ LANGUAGE (sql|plpgsql(?=.*%\s*(row)?type\b))", re.MULTILINE | re.DOTALL | re.IGNORECASE
 )
-CALLED = frozenset(
-    {
-        *(
-            ObjectKind.ROUTINE,
-            ObjectKind.AGGREGATE,
-            ObjectKind.TABLE,
-            ObjectKind.COLUMN,
-            ObjectKind.VIEW,
-        ),
-        *(
-            ObjectKind.MATERIALIZED_VIEW,
-            ObjectKind.SEQUENCE,
-            ObjectKind.ENUM,
-            ObjectKind.DOMAIN,
-            ObjectKind.COMPOSITE,
-        ),
-    }
-)
+CALLED = frozenset({ObjectKind.COLUMN, *(kind for kind, row in OBJECT_KINDS.items() if row.grants)})
+"""The kinds that a body may name."""
 
 
 def routines_to_leave_unchecked(changes: Sequence[Change]) -> frozenset[Change]:

@@ -8,9 +8,8 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     parameters,
     set_parameters,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.types import comment
-from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
+from dbwarden.dialects.postgresql.ddl.context import Context, comment, statement
+from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.compare import pair
@@ -39,7 +38,7 @@ def create_view(ctx: Context, change: Create, view: View) -> Statements:
 
 
 def alter_view(ctx: Context, change: Alter, before: View, after: View) -> Statements:
-    """Replace a view's query, and change its options and comments."""
+    """Replace a view's query, and change its options and columns."""
     if differing(before, after) & {"definition", "parameters"}:
         yield statement(change, _view_text(ctx, after, "CREATE OR REPLACE VIEW"))
     yield from _view_extras(ctx, change, before, after)
@@ -57,8 +56,6 @@ def _view_extras(ctx: Context, change: Change, before: View, after: View) -> Sta
             what = f"SET DEFAULT {now.default}" if now.default is not None else "DROP DEFAULT"
             yield statement(change, f"ALTER VIEW {name} ALTER COLUMN {quote(now.name)} {what}")
     yield from _column_comments(change, name, before.columns, after.columns)
-    if before.comment != after.comment:
-        yield comment(change, f"VIEW {name}", after.comment)
 
 
 def _common(
@@ -89,8 +86,6 @@ def create_materialized_view(ctx: Context, change: Create, view: MaterializedVie
         yield statement(change, index_text(ctx, view.name, index))
         yield from after_index(ctx, change, view.name, index)
     yield from _column_comments(change, name, (), view.columns)
-    if view.comment is not None:
-        yield comment(change, f"MATERIALIZED VIEW {name}", view.comment)
 
 
 def alter_materialized_view(
@@ -107,35 +102,21 @@ def alter_materialized_view(
         ending = "" if after.populated else " WITH NO DATA"
         yield statement(change, f"REFRESH MATERIALIZED VIEW {name}{ending}")
     yield from _column_comments(change, name, before.columns, after.columns)
-    if before.comment != after.comment:
-        yield comment(change, f"MATERIALIZED VIEW {name}", after.comment)
 
 
-def create_routine(ctx: Context, change: Create, routine: Routine) -> Statements:
+def create_routine(change: Create, routine: Routine) -> Statements:
     """Create a function or procedure."""
     yield statement(change, routine.definition.replace("CREATE OR REPLACE", "CREATE", 1))
-    if routine.comment is not None:
-        yield comment(change, routine_name(ctx, routine), routine.comment)
 
 
-def alter_routine(ctx: Context, change: Alter, before: Routine, after: Routine) -> Statements:
-    """Replace a routine's body and attributes, and change its comment."""
+def alter_routine(change: Alter, before: Routine, after: Routine) -> Statements:
+    """Replace a routine's body and attributes."""
     if before.definition != after.definition:
         yield statement(change, after.definition)
-    if before.comment != after.comment:
-        yield comment(change, routine_name(ctx, after), after.comment)
 
 
-def routine_name(ctx: Context, routine: Routine | Aggregate) -> str:
-    """Return ``FUNCTION name(argument types)``."""
-    word = "AGGREGATE" if isinstance(routine, Aggregate) else "FUNCTION"
-    if isinstance(routine, Routine) and routine.procedure:
-        word = "PROCEDURE"
-    inside = _aggregate_arguments(routine) if isinstance(routine, Aggregate) else routine.identity
-    return f"{word} {ctx.name(routine.name)}({inside})"
-
-
-def _aggregate_arguments(aggregate: Aggregate) -> str:
+def aggregate_arguments(aggregate: Aggregate) -> str:
+    """Return the arguments of an aggregate, as CREATE and DROP take them."""
     return aggregate.arguments or "*"
 
 
@@ -144,10 +125,8 @@ def create_aggregate(ctx: Context, change: Create, aggregate: Aggregate) -> Stat
     options = ",\n    ".join(
         f"{name} = {value}" if value else name for name, value in aggregate.options
     )
-    name = f"{ctx.name(aggregate.name)}({_aggregate_arguments(aggregate)})"
+    name = f"{ctx.name(aggregate.name)}({aggregate_arguments(aggregate)})"
     yield statement(change, f"CREATE AGGREGATE {name} (\n    {options}\n)")
-    if aggregate.comment is not None:
-        yield comment(change, routine_name(ctx, aggregate), aggregate.comment)
 
 
 def create_trigger(ctx: Context, change: Create, trigger: Trigger) -> Statements:
@@ -158,12 +137,10 @@ def create_trigger(ctx: Context, change: Create, trigger: Trigger) -> Statements
 
 
 def alter_trigger(ctx: Context, change: Change, before: Trigger, after: Trigger) -> Statements:
-    """Enable or disable a trigger, and change its comment."""
+    """Enable or disable a trigger."""
     table, name = ctx.name(after.table), quote(after.name)
     if before.enabled != after.enabled:
         yield statement(change, f"ALTER TABLE {table} {after.enabled} TRIGGER {name}")
-    if before.comment != after.comment:
-        yield comment(change, f"TRIGGER {name} ON {table}", after.comment)
 
 
 def create_rule(ctx: Context, change: Create, rule: Rule) -> Statements:
@@ -174,15 +151,13 @@ def create_rule(ctx: Context, change: Create, rule: Rule) -> Statements:
 
 
 def alter_rule(ctx: Context, change: Change, before: Rule, after: Rule) -> Statements:
-    """Replace, enable or disable a rule, and change its comment."""
+    """Replace, enable or disable a rule."""
     table, name = ctx.name(after.table), quote(after.name)
     if before.definition != after.definition:
         text = after.definition.replace("CREATE RULE", "CREATE OR REPLACE RULE", 1)
         yield statement(change, text)
     if before.enabled != after.enabled:
         yield statement(change, f"ALTER TABLE {table} {after.enabled} RULE {name}")
-    if before.comment != after.comment:
-        yield comment(change, f"RULE {name} ON {table}", after.comment)
 
 
 def create_event_trigger(change: Create, trigger: EventTrigger) -> Statements:
@@ -196,12 +171,9 @@ def create_event_trigger(change: Create, trigger: EventTrigger) -> Statements:
 
 
 def alter_event_trigger(change: Change, before: EventTrigger, after: EventTrigger) -> Statements:
-    """Enable or disable an event trigger, and change its comment."""
-    name = quote(after.name)
+    """Enable or disable an event trigger."""
     if before.enabled != after.enabled:
-        yield statement(change, f"ALTER EVENT TRIGGER {name} {after.enabled}")
-    if before.comment != after.comment:
-        yield comment(change, f"EVENT TRIGGER {name}", after.comment)
+        yield statement(change, f"ALTER EVENT TRIGGER {quote(after.name)} {after.enabled}")
 
 
 def create_policy(ctx: Context, change: Create, policy: Policy) -> Statements:
@@ -213,22 +185,14 @@ def create_policy(ctx: Context, change: Create, policy: Policy) -> Statements:
     text += f"\n    USING ({policy.using})" if policy.using is not None else ""
     text += f"\n    WITH CHECK ({policy.check})" if policy.check is not None else ""
     yield statement(change, text)
-    if policy.comment is not None:
-        yield _policy_comment(ctx, change, policy)
 
 
 def _roles(policy: Policy) -> str:
     return ", ".join("PUBLIC" if role == "public" else quote(role) for role in policy.roles)
 
 
-def _policy_comment(ctx: Context, change: Change, policy: Policy) -> PlannedStatement:
-    return comment(
-        change, f"POLICY {quote(policy.name)} ON {ctx.name(policy.table)}", policy.comment
-    )
-
-
 def alter_policy(ctx: Context, change: Alter, before: Policy, after: Policy) -> Statements:
-    """Change a policy's roles, conditions and comment."""
+    """Change a policy's roles and conditions."""
     changed = differing(before, after)
     text = f"ALTER POLICY {quote(after.name)} ON {ctx.name(after.table)}"
     if "roles" in changed:
@@ -239,8 +203,6 @@ def alter_policy(ctx: Context, change: Alter, before: Policy, after: Policy) -> 
         text += f"\n    WITH CHECK ({after.check})"
     if changed - {"comment"}:
         yield statement(change, text)
-    if "comment" in changed:
-        yield _policy_comment(ctx, change, after)
 
 
 def create_statistics(ctx: Context, change: Create, statistics: Statistics) -> Statements:
@@ -255,10 +217,8 @@ def create_statistics(ctx: Context, change: Create, statistics: Statistics) -> S
 def alter_statistics(
     ctx: Context, change: Change, before: Statistics, after: Statistics
 ) -> Statements:
-    """Change the target and the comment of extended statistics."""
+    """Change the target of extended statistics."""
     name = ctx.name(after.name)
     if before.target != after.target:
         target = -1 if after.target is None else after.target
         yield statement(change, f"ALTER STATISTICS {name} SET STATISTICS {target}")
-    if before.comment != after.comment:
-        yield statement(change, f"COMMENT ON STATISTICS {name} IS {literal_or_null(after.comment)}")

@@ -20,7 +20,15 @@ from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, tex
 from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, Identity, ObjectKind, QualifiedName, SequenceOptions, ref_of
+from dbwarden.schema import (
+    Column,
+    Domain,
+    Identity,
+    ObjectKind,
+    QualifiedName,
+    SequenceOptions,
+    ref_of,
+)
 
 Statements = Iterator[PlannedStatement]
 SET_STORAGE_DEFAULT_VERSION = 160000
@@ -137,7 +145,7 @@ def _is_empty(ctx: Context, column: Column) -> bool:
         return False
     default = column.default
     if default is None:  # a domain may have one
-        names = {ctx.name(item.name): item.default for item in ctx.desired.domains}
+        names = {ctx.name(item.name): item.default for item in ctx.desired.of(Domain)}
         default = names.get(column.type)
     return default is None
 

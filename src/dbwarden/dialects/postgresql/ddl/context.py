@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.postgresql.ddl.names import qualified, sequence_of
-from dbwarden.dialects.postgresql.sql.quoting import quote
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.diff.changes import (
     AddColumn,
     AddIndex,
@@ -26,8 +26,13 @@ from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
 from dbwarden.diff.temporary_names import original_names
 from dbwarden.schema import (
+    OBJECT_KINDS,
+    ON_TABLES,
+    RELATIONS,
     Column,
+    Domain,
     Grant,
+    MaterializedView,
     ObjectKind,
     Policy,
     QualifiedName,
@@ -68,6 +73,11 @@ class Context:
         """Return *name* as SQL, without the default namespace."""
         return qualified(name, self.desired.default_namespace)
 
+    def raw_name(self, name: QualifiedName) -> str:
+        """Return *name*, which is no identifier, as SQL: that of an operator or cast."""
+        own = name.namespace in (None, self.desired.default_namespace)
+        return name.name if own else f"{quote(name.namespace or '')}.{name.name}"
+
     def label(self, name: QualifiedName, part: str | None = None) -> str:
         """Return *name* in the form of command line options: ``users.email``."""
         plain = name.namespace in (None, self.desired.default_namespace)
@@ -87,7 +97,7 @@ class Context:
         domains = {
             self.name(domain.name): domain.type
             for schema in (self.current, self.desired)
-            for domain in schema.domains
+            for domain in schema.of(Domain)
         }
         name = type_.removesuffix("[]")
         while name in domains:
@@ -96,16 +106,7 @@ class Context:
 
     def is_relation(self, name: QualifiedName) -> bool:
         """Return whether a table, view, sequence or type has this name in either schema."""
-        found = {
-            ref_of(kind, name)
-            for kind in (
-                *RELATIONS,
-                ObjectKind.SEQUENCE,
-                ObjectKind.ENUM,
-                ObjectKind.DOMAIN,
-                ObjectKind.COMPOSITE,
-            )
-        }
+        found = {ref_of(kind, name) for kind, row in OBJECT_KINDS.items() if row.names}
         return any(
             schema.table(name) is not None or any(obj.ref in found for obj in schema.objects)
             for schema in (self.current, self.desired)
@@ -136,9 +137,6 @@ class Context:
                 return on in self.dropped
             case _:
                 return False
-
-
-RELATIONS = (ObjectKind.TABLE, ObjectKind.VIEW, ObjectKind.MATERIALIZED_VIEW)
 
 
 def _relations(name: QualifiedName) -> frozenset[Ref]:
@@ -198,9 +196,10 @@ def _old_names(
     """Return the temporary name of each of the *replaced* indexes."""
     taken: set[str] = set()
     for schema in schemas:
-        for relations in (schema.tables, schema.materialized_views):
-            for relation in relations:
-                taken.update((relation.name.name, *(index.name for index in relation.indexes)))
+        relations: tuple[Table | MaterializedView, ...]
+        relations = (*schema.tables, *schema.of(MaterializedView))
+        for relation in relations:
+            taken.update((relation.name.name, *(index.name for index in relation.indexes)))
     found: dict[tuple[QualifiedName, str], str] = {}
     for table, name in replaced:
         found[table, name] = free_name(name, "__old", taken)
@@ -250,7 +249,7 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
 def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SchemaSequence]]:
     """Yield the new sequences by the column that owns them."""
     made = {change.obj.ref for change in changes if isinstance(change, Create)}
-    for sequence in desired.sequences:
+    for sequence in desired.of(SchemaSequence):
         if sequence.owned_by is not None and sequence.ref in made:
             yield sequence.owned_by, sequence
 
@@ -270,6 +269,20 @@ def _is_serial(column: Column, sequence: SchemaSequence) -> bool:
         and not sequence.unlogged
         and sequence.comment is None
     )
+
+
+def ref_sql(ctx: Context, ref: Ref, template: str = "") -> str:
+    """Return ``VIEW name`` or ``TRIGGER name ON table``, as in DROP, ALTER and COMMENT ON."""
+    usual = "{part} ON {name}" if ref.kind in ON_TABLES else "{name}"
+    template = template or OBJECT_KINDS[ref.kind].sql or f"{ref.kind.value.upper()} {usual}"
+    part = ref.part or ""
+    name, raw_name = ctx.name(ref.table), ctx.raw_name(ref.table)
+    return template.format(name=name, raw_name=raw_name, part=quote(part), raw_part=part)
+
+
+def comment(change: Change, on: str, text: str | None) -> PlannedStatement:
+    """Return ``COMMENT ON ... IS ...``."""
+    return statement(change, f"COMMENT ON {on} IS {literal_or_null(text)}")
 
 
 def statement(

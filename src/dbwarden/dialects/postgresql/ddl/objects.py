@@ -1,16 +1,20 @@
 """Dispatch each kind of object to its SQL for create, drop, alter and rename. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import assert_never
 
 from dbwarden.dialects.postgresql.ddl import code, types
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, comment, ref_sql, statement
+from dbwarden.dialects.postgresql.ddl.names import in_namespace
+from dbwarden.dialects.postgresql.ddl.plain_objects import alter_plain, create_plain, drop_plain
 from dbwarden.dialects.postgresql.ddl.privileges import change_privileges
-from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
-from dbwarden.diff.changes import Alter, Create, Drop, Rename, RenameValue
+from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename, RenameValue
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
+    OBJECT_KINDS,
     Aggregate,
     CompositeType,
     DefaultPrivileges,
@@ -22,7 +26,7 @@ from dbwarden.schema import (
     MaterializedView,
     Namespace,
     ObjectKind,
-    Other,
+    PlainObject,
     Policy,
     QualifiedName,
     Routine,
@@ -32,16 +36,23 @@ from dbwarden.schema import (
     Statistics,
     Trigger,
     View,
+    ref_of,
 )
 
 Statements = Iterator[PlannedStatement]
 
 
-def create_object(ctx: Context, change: Create) -> Statements:  # one line a kind
-    """Create an object other than a table."""
+def create_object(ctx: Context, change: Create) -> Statements:
+    """Create an object other than a table, with its comment."""
+    yield from _create(ctx, change)
+    if change.obj.comment is not None:
+        yield _comment(ctx, change, change.obj)
+
+
+def _create(ctx: Context, change: Create) -> Statements:  # one line a kind
     match change.obj:
-        case Namespace() as obj:
-            yield from types.create_namespace(ctx, change, obj)
+        case Namespace():
+            yield statement(change, f"CREATE {ref_sql(ctx, change.obj.ref)}")
         case Extension() as obj:
             yield from types.create_extension(ctx, change, obj)
         case Enum() as obj:
@@ -58,7 +69,7 @@ def create_object(ctx: Context, change: Create) -> Statements:  # one line a kin
         case MaterializedView() as obj:
             yield from code.create_materialized_view(ctx, change, obj)
         case Routine() as obj:
-            yield from code.create_routine(ctx, change, obj)
+            yield from code.create_routine(change, obj)
         case Aggregate() as obj:
             yield from code.create_aggregate(ctx, change, obj)
         case Trigger() as obj:
@@ -73,73 +84,61 @@ def create_object(ctx: Context, change: Create) -> Statements:  # one line a kin
             yield from code.create_statistics(ctx, change, obj)
         case Grant() | DefaultPrivileges() as obj:
             yield from change_privileges(ctx, change, obj, before=None, after=obj)
-        case Other() as obj:
-            raise _unsupported(obj)
+        case PlainObject() as obj:
+            yield from create_plain(ctx, change, obj)
         case _:
             assert_never(change.obj)
 
 
-def _unsupported(obj: Other) -> UnsupportedChange:
-    return UnsupportedChange(
-        f"dbwarden cannot create, change or drop the {obj.kind} {obj.name}.",
-        next_step="Write its SQL into a migration by hand (dbwarden make-migrations --empty).",
-    )
+def _comment(ctx: Context, change: Change, obj: SchemaObject) -> PlannedStatement:
+    text = obj.comment
+    match obj:
+        case Namespace(name=name):
+            if name == "public" and text is None:
+                text = "standard public schema"
+            tail, default = f" IS {literal_or_null(text)}", ctx.desired.default_namespace
+            return statement(change, in_namespace("COMMENT ON SCHEMA ", name, tail, default))
+        case Extension() if text is None:
+            text = obj.own_comment
+    return comment(change, sql_name(ctx, obj), text)
 
 
 def drop_object(ctx: Context, change: Drop) -> Statements:
     """Drop an object other than a table."""
     obj = change.obj
-    if isinstance(obj, Other):
-        raise _unsupported(obj)
     if ctx.is_dropped_with_owner(obj):
         return
-    if isinstance(obj, Grant | DefaultPrivileges):
-        yield from change_privileges(ctx, change, obj, before=obj, after=None)
-        return
-    yield statement(change, f"DROP {sql_name(ctx, obj)}")
+    match obj:
+        case Grant() | DefaultPrivileges():
+            yield from change_privileges(ctx, change, obj, before=obj, after=None)
+        case PlainObject():
+            yield from drop_plain(ctx, change, obj)
+        case _:
+            yield statement(change, f"DROP {sql_name(ctx, obj)}")
 
 
 def sql_name(ctx: Context, obj: SchemaObject) -> str:
-    """Return ``VIEW name`` or ``TRIGGER name ON table``, as in DROP and ALTER."""
+    """Return ``VIEW name`` or ``TRIGGER name ON table``, as in DROP and COMMENT ON."""
     match obj:
-        case Trigger() | Rule() | Policy():
-            return f"{obj.ref.kind.value.upper()} {quote(obj.name)} ON {ctx.name(obj.table)}"
-        case Routine() | Aggregate():
-            return code.routine_name(ctx, obj)
-        case Namespace() | Extension() | EventTrigger():
-            return f"{WORDS[obj.ref.kind]} {quote(obj.name)}"
+        case Routine(procedure=True):
+            return ref_sql(ctx, obj.ref, "PROCEDURE {name}({raw_part})")
+        case Aggregate():
+            return ref_sql(ctx, replace(obj.ref, part=code.aggregate_arguments(obj)))
         case _:
-            return f"{WORDS[obj.ref.kind]} {ctx.name(obj.ref.table)}"
+            return ref_sql(ctx, obj.ref)
 
 
-WORDS = {
-    ObjectKind.NAMESPACE: "SCHEMA",
-    ObjectKind.EXTENSION: "EXTENSION",
-    ObjectKind.EVENT_TRIGGER: "EVENT TRIGGER",
-    ObjectKind.ENUM: "TYPE",
-    ObjectKind.DOMAIN: "DOMAIN",
-    ObjectKind.COMPOSITE: "TYPE",
-    ObjectKind.SEQUENCE: "SEQUENCE",
-    ObjectKind.TABLE: "TABLE",
-    ObjectKind.VIEW: "VIEW",
-    ObjectKind.MATERIALIZED_VIEW: "MATERIALIZED VIEW",
-    ObjectKind.STATISTICS: "STATISTICS",
-    ObjectKind.INDEX: "INDEX",
-}
-RENAMED = WORDS.keys() - {
-    ObjectKind.NAMESPACE,
-    ObjectKind.EXTENSION,
-    ObjectKind.EVENT_TRIGGER,
-    ObjectKind.STATISTICS,
-}
-"""The kinds with a namespace that any owner may rename; others are recreated."""
-
-
-def alter_object(ctx: Context, change: Alter) -> Statements:  # one line a kind
+def alter_object(ctx: Context, change: Alter) -> Statements:
     """Alter an object other than a table in place."""
+    yield from _alter(ctx, change)
+    if change.before.comment != change.after.comment:
+        yield _comment(ctx, change, change.after)
+
+
+def _alter(ctx: Context, change: Alter) -> Statements:  # one line a kind
     match change.before, change.after:
-        case Namespace(), Namespace() as now:
-            yield types.comment_on_namespace(ctx, change, now)
+        case (Namespace(), Namespace()) | (Aggregate(), Aggregate()):
+            pass  # only the comment
         case Extension() as was, Extension() as now:
             yield from types.alter_extension(change, was, now)
         case Enum() as was, Enum() as now:
@@ -156,9 +155,7 @@ def alter_object(ctx: Context, change: Alter) -> Statements:  # one line a kind
         case MaterializedView() as was, MaterializedView() as now:
             yield from code.alter_materialized_view(ctx, change, was, now)
         case Routine() as was, Routine() as now:
-            yield from code.alter_routine(ctx, change, was, now)
-        case Aggregate(), Aggregate() as now:
-            yield types.comment(change, code.routine_name(ctx, now), now.comment)
+            yield from code.alter_routine(change, was, now)
         case Trigger() as was, Trigger() as now:
             yield from code.alter_trigger(ctx, change, was, now)
         case EventTrigger() as was, EventTrigger() as now:
@@ -171,8 +168,8 @@ def alter_object(ctx: Context, change: Alter) -> Statements:  # one line a kind
             yield from code.alter_statistics(ctx, change, was, now)
         case (Grant() | DefaultPrivileges()) as was, (Grant() | DefaultPrivileges()) as now:
             yield from change_privileges(ctx, change, now, before=was, after=now)
-        case _, Other() as now:
-            raise _unsupported(now)
+        case PlainObject() as was, PlainObject() as now:
+            yield from alter_plain(ctx, change, was, now)
         case _, now:
             raise UnsupportedChange(f"dbwarden cannot change {now.ref} in place.")
 
@@ -188,7 +185,7 @@ def rename(ctx: Context, change: Rename) -> Statements:
         case ObjectKind.CONSTRAINT:
             what = f"RENAME CONSTRAINT {quote(before.part or '')} TO {quote(after.part or '')}"
             yield statement(change, f"ALTER TABLE {table} {what}")
-        case kind if kind in RENAMED:
+        case kind if OBJECT_KINDS[kind].names:
             yield from _rename_qualified(ctx, change)
         case _:
             raise UnsupportedChange(f"dbwarden cannot rename {before}.")
@@ -196,7 +193,7 @@ def rename(ctx: Context, change: Rename) -> Statements:
 
 def _rename_qualified(ctx: Context, change: Rename) -> Statements:
     """Set the name, then the namespace; in reverse order if that name is taken."""
-    before, after, word = change.before, change.after, WORDS[change.before.kind]
+    before, after = change.before, change.after
     new_name = f"RENAME TO {quote(after.name)}"
     new_home = f"SET SCHEMA {quote(after.namespace or '')}"
     if before.namespace == after.namespace:
@@ -211,7 +208,7 @@ def _rename_qualified(ctx: Context, change: Rename) -> Statements:
         else:
             steps = [(before.table, new_name), (middle, new_home)]
     for name, what in steps:
-        yield statement(change, f"ALTER {word} {ctx.name(name)} {what}")
+        yield statement(change, f"ALTER {ref_sql(ctx, ref_of(before.kind, name))} {what}")
 
 
 def rename_value(ctx: Context, change: RenameValue) -> Statements:

@@ -10,9 +10,9 @@ from dbwarden.dialects.postgresql.ddl.columns import (
     retyped_options,
     sequence_options,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.ddl.names import in_namespace, is_own
-from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
+from dbwarden.dialects.postgresql.ddl.context import Context, comment, ref_sql, statement
+from dbwarden.dialects.postgresql.ddl.names import is_own
+from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import Alter, Change, Create, RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
 from dbwarden.diff.statements import PlannedStatement
@@ -24,34 +24,12 @@ from dbwarden.schema import (
     DomainCheck,
     Enum,
     Extension,
-    Namespace,
     QualifiedName,
     Sequence,
     free_name,
 )
 
 Statements = Iterator[PlannedStatement]
-
-
-def comment(change: Change, on: str, text: str | None) -> PlannedStatement:
-    """Return ``COMMENT ON ... IS ...``."""
-    return statement(change, f"COMMENT ON {on} IS {literal_or_null(text)}")
-
-
-def create_namespace(ctx: Context, change: Create, namespace: Namespace) -> Statements:
-    """Create a namespace."""
-    yield statement(change, f"CREATE SCHEMA {quote(namespace.name)}")
-    if namespace.comment is not None:
-        yield comment_on_namespace(ctx, change, namespace)
-
-
-def comment_on_namespace(ctx: Context, change: Change, namespace: Namespace) -> PlannedStatement:
-    """Set the comment of a namespace; ``public`` has one by default."""
-    usual = "standard public schema" if namespace.name == "public" else None
-    text = usual if namespace.comment is None else namespace.comment
-    tail = f" IS {literal_or_null(text)}"
-    default = ctx.desired.default_namespace
-    return statement(change, in_namespace("COMMENT ON SCHEMA ", namespace.name, tail, default))
 
 
 def create_extension(ctx: Context, change: Create, extension: Extension) -> Statements:
@@ -62,8 +40,6 @@ def create_extension(ctx: Context, change: Create, extension: Extension) -> Stat
     if extension.version is not None:
         text += f" VERSION {text_literal(extension.version)}"
     yield statement(change, text)
-    if extension.comment is not None:
-        yield comment(change, f"EXTENSION {quote(extension.name)}", extension.comment)
 
 
 def alter_extension(change: Alter, before: Extension, after: Extension) -> Statements:
@@ -74,23 +50,17 @@ def alter_extension(change: Alter, before: Extension, after: Extension) -> State
         yield statement(change, f"ALTER EXTENSION {name} UPDATE{to}")
     if before.namespace != after.namespace:
         yield statement(change, f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}")
-    if before.comment != after.comment:
-        text = after.own_comment if after.comment is None else after.comment
-        yield comment(change, f"EXTENSION {name}", text)
 
 
-def create_enum(ctx: Context, change: Change, enum: Enum, *, name: str | None = None) -> Statements:
+def create_enum(ctx: Context, change: Change, enum: Enum) -> Statements:
     """Create an enumerated type."""
-    own = name or ctx.name(enum.name)
     values = ",\n    ".join(text_literal(value) for value in enum.values)
     inside = f"(\n    {values}\n)" if enum.values else "()"
-    yield statement(change, f"CREATE TYPE {own} AS ENUM {inside}")
-    if enum.comment is not None:
-        yield comment(change, f"TYPE {own}", enum.comment)
+    yield statement(change, f"CREATE TYPE {ctx.name(enum.name)} AS ENUM {inside}")
 
 
 def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statements:
-    """Add values at their positions, and change the comment."""
+    """Add values at their positions."""
     name = ctx.name(after.name)
     known = list(before.values)
     for place, value in enumerate(after.values):
@@ -102,8 +72,6 @@ def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statem
             where = f" BEFORE {text_literal(known[0])}" if known else ""
         known.insert(place, value)
         yield statement(change, f"ALTER TYPE {name} ADD VALUE {text_literal(value)}{where}")
-    if before.comment != after.comment:
-        yield comment(change, f"TYPE {name}", after.comment)
 
 
 def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
@@ -130,6 +98,8 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
                 yield from create_domain(ctx, change, after)
             case CompositeType():
                 yield from create_composite(ctx, change, after)
+        if after.comment is not None:
+            yield comment(change, ref_sql(ctx, after.ref), after.comment)
     for table, was, now in change.columns:
         yield from _convert_column(ctx, change, table, was, now)
     for old in reversed(gone):
@@ -139,7 +109,7 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
 def _old_name(ctx: Context, name: QualifiedName) -> QualifiedName:
     taken: set[str] = set()
     for schema in (ctx.current, ctx.desired):
-        named = (schema.enums, schema.domains, schema.composite_types, schema.tables)
+        named = (schema.of(Enum), schema.of(Domain), schema.of(CompositeType), schema.tables)
         taken.update(item.name.name for items in named for item in items)
     return QualifiedName(name.namespace, free_name(name.name, "__old", taken))
 
@@ -191,8 +161,6 @@ def create_domain(ctx: Context, change: Change, domain: Domain) -> Statements:
             yield statement(change, f"ALTER DOMAIN {name} ADD {_check(check)} NOT VALID")
         if check.comment is not None:
             yield _check_comment(change, name, check)
-    if domain.comment is not None:
-        yield comment(change, f"DOMAIN {name}", domain.comment)
 
 
 def _check(check: DomainCheck) -> str:
@@ -222,8 +190,6 @@ def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> 
     for was, now in pair(checks, after.checks, lambda check: check.name):
         if was != now:
             yield from _domain_check(change, name, was, now)
-    if before.comment != after.comment:
-        yield comment(change, f"DOMAIN {name}", after.comment)
 
 
 def _renamed_checks(
@@ -271,8 +237,6 @@ def create_composite(ctx: Context, change: Change, type_: CompositeType) -> Stat
     for attribute in type_.attributes:
         if attribute.comment is not None:
             yield comment(change, f"COLUMN {name}.{quote(attribute.name)}", attribute.comment)
-    if type_.comment is not None:
-        yield comment(change, f"TYPE {name}", type_.comment)
 
 
 def _attribute(attribute: Attribute) -> str:
@@ -300,8 +264,6 @@ def alter_composite(
             yield statement(change, f"ALTER TYPE {name} {what}")
         if now is not None and (was.comment if was is not None else None) != now.comment:
             yield comment(change, f"COLUMN {name}.{quote(now.name)}", now.comment)
-    if before.comment != after.comment:
-        yield comment(change, f"TYPE {name}", after.comment)
 
 
 def _type_of(attribute: Attribute) -> tuple[str, str | None]:
@@ -316,8 +278,6 @@ def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Stateme
         text += f" AS {sequence.type}"
     words = sequence_options(sequence.options, default_options(sequence.type, sequence.options))
     yield statement(change, " ".join([text, *words]))
-    if sequence.comment is not None:
-        yield comment(change, f"SEQUENCE {ctx.name(sequence.name)}", sequence.comment)
 
 
 def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequence) -> Statements:
@@ -344,5 +304,3 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
         if after.owned_by is not None:
             owner = f"{ctx.name(after.owned_by.table)}.{quote(after.owned_by.part or '')}"
         yield statement(change, f"ALTER SEQUENCE {name} OWNED BY {owner}")
-    if before.comment != after.comment:
-        yield comment(change, f"SEQUENCE {name}", after.comment)

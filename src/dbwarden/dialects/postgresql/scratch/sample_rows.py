@@ -8,7 +8,16 @@ import asyncpg
 
 from dbwarden.dialects.postgresql.sql.quoting import identifier, text_literal
 from dbwarden.dialects.sample_rows import ROWS, SampleRows
-from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
+from dbwarden.schema import (
+    Column,
+    CompositeType,
+    Domain,
+    Enum,
+    ForeignKey,
+    QualifiedName,
+    Schema,
+    Table,
+)
 
 _RANGES = {
     **{name: f"{name}range({{n}}0, {{n}}1)" for name in ("int4", "int8", "num")},
@@ -172,10 +181,10 @@ class Values(SampleRows):
     def __init__(self, schema: Schema, guesses: Mapping[str, str]) -> None:
         """Store the *schema* with its types, and literals of other types."""
         self._guesses = guesses
-        self._enums = {name: it for it in schema.enums for name in _names(schema, it.name)}
-        self._domains = {name: it for it in schema.domains for name in _names(schema, it.name)}
+        self._enums = {name: it for it in schema.of(Enum) for name in _names(schema, it.name)}
+        self._domains = {name: it for it in schema.of(Domain) for name in _names(schema, it.name)}
         self._composites = {
-            name: it for it in schema.composite_types for name in _names(schema, it.name)
+            name: it for it in schema.of(CompositeType) for name in _names(schema, it.name)
         }
 
     def insert(self, table: Table, columns: Sequence[str], values: Sequence[str]) -> str:

@@ -158,8 +158,7 @@ def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
                 key=lambda item: item.name,
             )
         ),
-        views=tuple(sorted(views, key=lambda view: view.name)),
-        triggers=tuple(sorted(triggers, key=lambda trigger: (trigger.table, trigger.name))),
+        objects=tuple(sorted((*views, *triggers), key=lambda obj: obj.ref.sort_key)),
     )
 
 

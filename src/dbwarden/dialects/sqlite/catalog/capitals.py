@@ -19,6 +19,7 @@ from dbwarden.schema import (
     Ref,
     Schema,
     Table,
+    Trigger,
     Unique,
     View,
 )
@@ -40,14 +41,14 @@ def adopt_capitals(current: Schema, desired: Schema) -> Schema:
 
 def _names(schema: Schema) -> "_Names":
     groups: dict[str, set[str]] = {_TABLES: set()}
-    for view in schema.views:
+    for view in schema.of(View):
         groups[_TABLES].add(view.name.name)
     for table in schema.tables:
         groups[_TABLES].add(table.name.name)
         groups[_columns_of(table.name)] = {column.name for column in table.columns}
         own = [item.name for item in table.constraints if item.name is not None]
         groups[_parts_of(table.name)] = {*own, *(index.name for index in table.indexes)}
-    for trigger in schema.triggers:
+    for trigger in schema.of(Trigger):
         groups.setdefault(_parts_of(trigger.table), set()).add(trigger.name)
     return _Names(
         groups=groups,
@@ -83,14 +84,14 @@ class _Names:
         return self.find(group, name) == name
 
     def schema(self, desired: Schema) -> Schema:
+        views = (replace(view, name=self._name(view.name)) for view in desired.of(View))
+        triggers = (
+            replace(item, name=self._part(item.table, item.name), table=self._name(item.table))
+            for item in desired.of(Trigger)
+        )
         return replace(
-            desired,
+            desired.with_objects((*views, *triggers)),
             tables=_sorted(self._table(table) for table in desired.tables),
-            views=_sorted(replace(view, name=self._name(view.name)) for view in desired.views),
-            triggers=tuple(
-                replace(item, name=self._part(item.table, item.name), table=self._name(item.table))
-                for item in desired.triggers
-            ),
             dependencies=tuple((self._ref(a), self._ref(b)) for a, b in desired.dependencies),
             broken=tuple((self._ref(ref), why) for ref, why in desired.broken),
         )

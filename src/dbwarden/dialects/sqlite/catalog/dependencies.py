@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.dialects.sqlite.sql.quoting import identifier
-from dbwarden.schema import ObjectKind, Ref, Schema, ref_of
+from dbwarden.schema import ObjectKind, Ref, Schema, Trigger, View, ref_of
 
 _DELETE, _INSERT, _READ, _UPDATE = 9, 18, 20, 23
 """SQLite's action codes for an authorizer."""
@@ -29,19 +29,21 @@ def uses(database: sqlite3.Connection, schema: Schema) -> Uses:
 
     The statements are compiled, not run.
     """
-    if not schema.views and not schema.triggers:
+    if not schema.of(View) and not schema.of(Trigger):
         return Uses()
     seen: set[Access] = set()
     broken: dict[Ref, str] = {}
     with _record_accesses(database, seen):
-        for view in schema.views:
+        for view in schema.of(View):
             message = _compile(database, f"SELECT * FROM main.{identifier(view.name.name)}")
             broken |= {view.ref: message} if message is not None else {}
-        for name in {trigger.table.name for trigger in schema.triggers}:
+        for name in {trigger.table.name for trigger in schema.of(Trigger)}:
             for statement in _events(database, name):
                 if (message := _compile(database, statement)) is not None:
                     # SQLite does not report which of them it is.
-                    own = [trigger.ref for trigger in schema.triggers if trigger.table.name == name]
+                    own = [
+                        trigger.ref for trigger in schema.of(Trigger) if trigger.table.name == name
+                    ]
                     broken |= dict.fromkeys(own, message)
     refs = _refs(schema)
     pairs = {pair for access in seen for pair in _pairs(access, refs)}
@@ -96,8 +98,8 @@ def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
 def _refs(schema: Schema) -> dict[str, Ref]:
     """Return tables and views by name; triggers by name with a leading blank."""
     found = {table.name.name.lower(): table.ref for table in schema.tables}
-    found |= {view.name.name.lower(): view.ref for view in schema.views}
-    return found | {f" {trigger.name.lower()}": trigger.ref for trigger in schema.triggers}
+    found |= {view.name.name.lower(): view.ref for view in schema.of(View)}
+    return found | {f" {trigger.name.lower()}": trigger.ref for trigger in schema.of(Trigger)}
 
 
 def _pairs(access: Access, refs: dict[str, Ref]) -> Iterator[tuple[Ref, Ref]]:

@@ -45,8 +45,8 @@ def _text(obj: Code) -> str:
 
 def code(schema: Schema) -> dict[Key, Code]:
     """Return the views and triggers of *schema*, in order of their dependencies."""
-    views = _readable([require(view) for view in schema.views])
-    return {_key(obj): obj for obj in (*views, *map(require, schema.triggers))}
+    views = _readable([require(view) for view in schema.of(View)])
+    return {_key(obj): obj for obj in (*views, *map(require, schema.of(Trigger)))}
 
 
 def require(obj: Code) -> Code:

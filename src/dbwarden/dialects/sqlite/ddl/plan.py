@@ -36,6 +36,7 @@ from dbwarden.schema import (
     Ref,
     Schema,
     Table,
+    View,
     constraint_key,
 )
 
@@ -97,7 +98,7 @@ def _relations(schema: Schema) -> Iterator[str]:
     for table in schema.tables:
         yield table.name.name
         yield from (index.name for index in table.indexes)
-    yield from (view.name.name for view in schema.views)
+    yield from (view.name.name for view in schema.of(View))
 
 
 def plan(

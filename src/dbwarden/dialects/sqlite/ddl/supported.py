@@ -15,7 +15,7 @@ from dbwarden.schema import (
     Index,
     IndexColumn,
     ObjectKind,
-    Other,
+    PlainObject,
     PrimaryKey,
     QualifiedName,
     Ref,
@@ -102,7 +102,7 @@ def require_object(obj: SchemaObject) -> View | Trigger:
         case Trigger():
             _require(obj, obj.ref)
             _require_no_namespace(obj.table, obj.ref)
-        case Other():
+        case PlainObject(kind=ObjectKind.OTHER):
             refuse_change(obj.ref)
         case _:
             refuse_kind(obj.ref)

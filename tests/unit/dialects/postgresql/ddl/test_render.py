@@ -131,7 +131,7 @@ def test_an_enum_value_that_is_used_is_committed_first() -> None:
     column = Column(name="m", type="mood", default="'b'::mood")
 
     def schema(enum: Enum, *columns: Column) -> Schema:
-        return Schema(enums=(enum,), tables=users(*columns).tables)
+        return Schema(objects=(enum,), tables=users(*columns).tables)
 
     used = sql(schema(old), schema(new, column))
     unused = sql(schema(old), schema(new))
@@ -210,7 +210,7 @@ def test_an_unsupported_rename_is_an_error_that_names_the_object() -> None:
 
 def test_an_extension_is_created_and_updated_in_its_version() -> None:
     def schema(version: str | None) -> Schema:
-        return Schema(extensions=(Extension(name="hstore", namespace="public", version=version),))
+        return Schema(objects=(Extension(name="hstore", namespace="public", version=version),))
 
     (made,) = sql(Schema(), schema("1.7"))
     assert made.text == "CREATE EXTENSION hstore WITH SCHEMA public VERSION '1.7'"

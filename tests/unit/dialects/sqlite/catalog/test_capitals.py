@@ -1,7 +1,7 @@
 """Names that differ in capitals only."""
 
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
-from dbwarden.schema import Check
+from dbwarden.schema import Check, Trigger, View
 from tests.unit.dialects.sqlite.catalog.reading import read
 
 CAPITALS = (
@@ -26,9 +26,9 @@ def test_names_that_differ_in_capitals_only_are_the_same_names() -> None:
     found = adopt_capitals(one, other)
     assert found.tables[1:] == one.tables[1:]
     assert [str(item.name) for item in found.tables] == ["Docs", "Posts", "Users"]
-    assert [view.name for view in found.views] == [view.name for view in one.views]
-    assert [(item.table, item.name) for item in found.triggers] == [
-        (item.table, item.name) for item in one.triggers
+    assert [view.name for view in found.of(View)] == [view.name for view in one.of(View)]
+    assert [(item.table, item.name) for item in found.of(Trigger)] == [
+        (item.table, item.name) for item in one.of(Trigger)
     ]
     assert one.dependencies
     assert set(found.dependencies) == set(one.dependencies)

@@ -5,6 +5,7 @@ import pytest
 from dbwarden.dialects.sqlite.catalog import spelled_alike
 from dbwarden.dialects.sqlite.catalog.expressions import expression
 from dbwarden.dialects.sqlite.catalog.tokens import tokens
+from dbwarden.schema import Trigger, View
 from tests.unit.dialects.sqlite.catalog.reading import COLUMNS, read
 
 
@@ -56,12 +57,12 @@ def test_views_and_triggers_are_equal_in_any_spelling() -> None:
         "create trigger g after insert on people begin select 1; end",
         "ALTER TABLE people RENAME TO users",
     )
-    assert one.views != other.views
-    assert spelled_alike(one.views[0], other.views[0])
-    assert spelled_alike(one.triggers[0], other.triggers[0])
-    assert not spelled_alike(one.views[0], one.triggers[0])
+    assert one.of(View) != other.of(View)
+    assert spelled_alike(one.of(View)[0], other.of(View)[0])
+    assert spelled_alike(one.of(Trigger)[0], other.of(Trigger)[0])
+    assert not spelled_alike(one.of(View)[0], one.of(Trigger)[0])
     third = read("CREATE TABLE t (a)", "CREATE VIEW v AS SELECT a FROM t")
-    assert not spelled_alike(one.views[0], third.views[0])
+    assert not spelled_alike(one.of(View)[0], third.of(View)[0])
     assert spelled_alike(one.tables[0], one.tables[0])
 
 

@@ -10,7 +10,7 @@ from dbwarden.dialects.sqlite.catalog.grammar import parse_table
 from dbwarden.dialects.sqlite.catalog.tables import index
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Index, IndexColumn, QualifiedName, Ref, Table
+from dbwarden.schema import Index, IndexColumn, QualifiedName, Ref, Table, Trigger, View
 from dbwarden.schema import ObjectKind as K
 from tests.unit.dialects.sqlite.catalog.reading import read, table
 
@@ -49,13 +49,13 @@ def test_views_and_triggers_are_read_with_their_dependencies() -> None:
         "CREATE TRIGGER i INSTEAD OF DELETE ON broken BEGIN SELECT 1; END",
         "CREATE VIEW own AS SELECT name FROM sqlite_master",
     )
-    assert [(str(v.name), v.parameters) for v in found.views] == [
+    assert [(str(v.name), v.parameters) for v in found.of(View)] == [
         ("broken", ()),
         ("own", ()),
         ("v", (("columns", "x"),)),
         ("w", ()),
     ]
-    assert [(str(t.table), t.name) for t in found.triggers] == [
+    assert [(str(t.table), t.name) for t in found.of(Trigger)] == [
         ("broken", "i"),
         ("t", "g"),
         ("w", "h"),

@@ -149,8 +149,7 @@ def schemas(draw: st.DrawFn) -> Schema:
     return replace(
         EMPTY_SCHEMA,
         tables=tuple(sorted(kept, key=lambda table: table.name)),
-        views=tuple(sorted(views, key=lambda view: view.name)),
-        triggers=tuple(sorted(triggers, key=lambda trigger: (trigger.table, trigger.name))),
+        objects=tuple(sorted((*triggers, *views), key=lambda obj: obj.ref.sort_key)),
     )
 
 

@@ -21,8 +21,8 @@ from dbwarden.schema import (
     IndexColumn,
     Namespace,
     ObjectKind,
-    Other,
     PartitionOf,
+    PlainObject,
     PrimaryKey,
     QualifiedName,
     Ref,
@@ -218,8 +218,8 @@ def variants() -> list[Any]:
         )
     for part, (obj, values) in THINGS.items():
         for field, value in values.items():
-            before = schema(tables=(plain,), **{part: (obj,)})
-            after = schema(tables=(plain,), **{part: (replace(obj, **{field: value}),)})
+            before = schema(tables=(plain,), objects=(obj,))
+            after = schema(tables=(plain,), objects=(replace(obj, **{field: value}),))
             add(part, field, before, after, has=field not in LACKS)
     return found
 
@@ -267,7 +267,7 @@ ENUM = Enum(name=O, values=("a",))
         (Create(obj=ENUM), "enum o"),
         (Create(obj=Namespace(name="n")), "namespace n"),
         (Create(obj=Sequence(name=O)), "sequence o"),
-        (Create(obj=Other(kind="server", name=O)), "server o"),
+        (Create(obj=PlainObject(kind=ObjectKind.OTHER, part="server", name=O)), "server o"),
         (RebuildType(before=ENUM, after=replace(ENUM, values=("b",))), "enum o"),
         (RenameValue(enum=O, before="a", after="b"), "enum b on o"),
         (Rename(before=ENUM.ref, after=Ref(ObjectKind.ENUM, None, "p")), "enum o"),

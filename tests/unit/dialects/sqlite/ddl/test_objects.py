@@ -7,7 +7,7 @@ import pytest
 from dbwarden.dialects.sqlite.catalog import EMPTY_SCHEMA
 from dbwarden.diff.changes import Rename
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Table
+from dbwarden.schema import Table, Trigger, View
 from tests.acceptance.judging_sqlite import built, read, run, unlike, write
 from tests.unit.dialects.sqlite.ddl.schemas import T
 
@@ -24,8 +24,8 @@ def test_a_renamed_view_or_trigger_is_recreated_under_its_new_name() -> None:
     own += "CREATE TRIGGER {g} AFTER INSERT ON t BEGIN SELECT 1; END;"
     database = built(own.format(v="v", g="g"))
     one, other = read(database), read(built(own.format(v="w", g="h")))
-    (old_view,), (new_view,) = one.views, other.views
-    (old, new) = (schema.triggers[0] for schema in (one, other))
+    (old_view,), (new_view,) = one.of(View), other.of(View)
+    (old, new) = (schema.of(Trigger)[0] for schema in (one, other))
     renames = [
         Rename(before=old_view.ref, after=new_view.ref),
         Rename(before=old.ref, after=new.ref),

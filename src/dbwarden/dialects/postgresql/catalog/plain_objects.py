@@ -1,21 +1,32 @@
-"""Query the objects that dbwarden reads but does not write; they are listed, not compared.
+"""Query the objects of kinds without a class of their own, all with one query.
 
-A definition need not be SQL. It differs if two objects differ, and contains no OIDs, which vary
-between databases.
+Such an object has a kind, a namespace, a name, a part (argument types, for example), and clauses:
+pairs of a name and a text, of which ``ddl/plain_objects.py`` makes SQL. A row without clauses is a
+part of an object, such as the array type of a range type, and resolves to it.
+
+The last queries are of the kinds that dbwarden reads but does not write. Their definition need not
+be SQL. It differs if two objects differ, and contains no OIDs, which vary between databases.
 """
 
 from typing import LiteralString
 
-from dbwarden.dialects.postgresql.catalog.queries import SYSTEM
+from dbwarden.dialects.postgresql.catalog.queries import SYSTEM, collation, is_extension_owned
+
+# --- the kinds that are not written -------------------------------------------------------------
+
+_RANGES: LiteralString = f"""
+SELECT 'range type', 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text,
+       concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname, {collation("r.rngcollation")},
+                 r.rngcanonical, r.rngsubdiff)
+FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_opclass o ON o.oid = r.rngsubopc
+"""
 
 _OPERATORS: LiteralString = """
-SELECT 'operator' AS kind, 'pg_operator'::regclass AS class, o.oid AS number,
-       o.oprnamespace AS namespace,
+SELECT 'operator', 'pg_operator'::regclass, o.oid, o.oprnamespace,
        format('%s(%s, %s)', o.oprname, format_type(nullif(o.oprleft, 0), NULL),
-              format_type(nullif(o.oprright, 0), NULL)) AS name,
+              format_type(nullif(o.oprright, 0), NULL)),
        concat_ws(' ', o.oprcode::regproc, o.oprcom::regoperator, o.oprnegate::regoperator,
                  o.oprrest::regproc, o.oprjoin::regproc, o.oprcanmerge, o.oprcanhash)
-       AS definition
 FROM pg_operator o
 UNION ALL
 SELECT 'operator class', 'pg_opclass'::regclass, c.oid, c.opcnamespace,
@@ -150,16 +161,40 @@ FROM pg_publication p
 """
 
 
-def others(version: int) -> LiteralString:
+# The types that belong to a range type or a foreign table, and are used under names of their own.
+_TYPES: LiteralString = f"""
+SELECT CASE WHEN r.rngtypid IS NULL THEN 'foreign table' ELSE 'range type' END,
+       'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL::text
+FROM pg_type t
+LEFT JOIN pg_range r ON r.rngtypid = t.oid
+LEFT JOIN pg_class c ON c.oid = t.typrelid
+LEFT JOIN pg_type m ON m.oid = r.rngmultitypid,
+LATERAL (VALUES (t.typarray), (m.oid), (m.typarray), (c.reltype)) u (oid)
+WHERE u.oid <> 0 AND (r.rngtypid IS NOT NULL OR c.relkind = 'f')
+  AND NOT {is_extension_owned("pg_type", "t.oid")}
+"""
+
+
+def _others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
-        *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
-        *(_publications(version), _TRIGGERS),
+        *(_RANGES, _OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
+        *(_publications(version), _TRIGGERS, _TYPES),
     )
     return f"""
-SELECT o.class::oid::int8 AS class, o.number::int8 AS oid, o.kind,
-       n.nspname::text AS namespace, o.name,
-       concat_ws(' ', o.definition, obj_description(o.number, o.class::text)) AS definition
+SELECT 'other' AS kind, s.class, s.number, s.namespace, s.name, s.kind AS part,
+       CASE WHEN s.definition IS NOT NULL THEN ARRAY[['definition', s.definition]] END AS clauses
+FROM ({" UNION ALL ".join(parts)}) s (kind, class, number, namespace, name, definition)
+"""
+
+
+def plain_objects(version: int) -> LiteralString:
+    """Return the query for all objects of kinds without a class of their own."""
+    parts: tuple[LiteralString, ...] = (_others(version),)
+    return f"""
+SELECT o.class::oid::int8 AS class, o.number::int8 AS oid, o.kind, n.nspname::text AS namespace,
+       o.name, o.part, o.clauses, coalesce(obj_description(o.number, o.class::text),
+       shobj_description(o.number, o.class::text)) AS comment
 FROM ({" UNION ALL ".join(parts)}) o
 LEFT JOIN pg_namespace n ON n.oid = o.namespace
 WHERE o.number >= 16384 AND (n.oid IS NULL OR {SYSTEM})

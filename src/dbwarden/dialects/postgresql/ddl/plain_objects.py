@@ -1,0 +1,73 @@
+"""Render objects of kinds without a class of their own, from their clauses. Pure.
+
+The texts of the clauses are SQL. CREATE has them in their order, unless the kind has a row in
+:data:`FORMS`, which also says how ALTER changes the clauses that the table of kinds has in place.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dbwarden.dialects.postgresql.ddl.context import Context, ref_sql, statement
+from dbwarden.diff.changes import Alter, Create, Drop
+from dbwarden.diff.statements import PlannedStatement
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import OBJECT_KINDS, ObjectKind, PlainObject
+
+Statements = Iterator[PlannedStatement]
+Words = Mapping[str, Sequence[tuple[str, str]]]
+"""The clauses by their first word: the rest of their name, and their text."""
+AlterClause = Callable[[str, str | None, str | None], Sequence[str]]
+"""Returns what follows ``ALTER name``, for the rest of a clause's name and its old and new text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The SQL of one kind: after ``CREATE name`` and after ``ALTER name``."""
+
+    create: Callable[[Words], Sequence[str]]
+    alter: Mapping[str, AlterClause] = field(default_factory=dict)
+
+
+FORMS: Mapping[ObjectKind, Form] = {}
+
+
+def create_plain(ctx: Context, change: Create, obj: PlainObject) -> Statements:
+    """Create an object."""
+    _require_written(obj)
+    form, row = FORMS.get(obj.kind), OBJECT_KINDS[obj.kind]
+    parts = form.create(_words(obj)) if form else [text for _, text in obj.clauses]
+    yield statement(change, " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts]))
+
+
+def alter_plain(ctx: Context, change: Alter, before: PlainObject, after: PlainObject) -> Statements:
+    """Alter the clauses of an object that can change in place."""
+    _require_written(after)
+    form, head = FORMS.get(after.kind), f"ALTER {ref_sql(ctx, after.ref)}"
+    old, new = dict(before.clauses), dict(after.clauses)
+    for name in dict.fromkeys((*old, *new)):
+        if old.get(name) != new.get(name):
+            word, _, rest = name.partition(" ")
+            for text in form.alter[word](rest, old.get(name), new.get(name)) if form else ():
+                yield statement(change, f"{head} {text}")
+
+
+def drop_plain(ctx: Context, change: Drop, obj: PlainObject) -> Statements:
+    """Drop an object."""
+    _require_written(obj)
+    yield statement(change, f"DROP {ref_sql(ctx, obj.ref)}")
+
+
+def _require_written(obj: PlainObject) -> None:
+    if obj.kind is ObjectKind.OTHER:
+        raise UnsupportedChange(
+            f"dbwarden cannot create, change or drop the {obj.ref}.",
+            next_step="Write its SQL into a migration by hand (dbwarden make-migrations --empty).",
+        )
+
+
+def _words(obj: PlainObject) -> Words:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, text in obj.clauses:
+        word, _, rest = name.partition(" ")
+        found.setdefault(word, []).append((rest, text))
+    return found
