@@ -34,6 +34,7 @@ class ObjectKind(StrEnum):
     EVENT_TRIGGER = "event trigger"
     DEFAULT_PRIVILEGES = "default privileges"
     GRANT = "grant"
+    RANGE = "range type"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -177,6 +178,9 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         stage=66,
         label="grant to {part} on {name}",
         in_place=frozenset({"on", "target", "privileges", "grantable", "revoked"}),
+    ),
+    ObjectKind.RANGE: KindRow(
+        stage=16, sql="TYPE {name}", names=("type",), grants=_TYPES, in_expressions=True
     ),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }

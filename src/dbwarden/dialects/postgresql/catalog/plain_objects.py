@@ -12,14 +12,35 @@ from typing import LiteralString
 
 from dbwarden.dialects.postgresql.catalog.queries import SYSTEM, collation, is_extension_owned
 
-# --- the kinds that are not written -------------------------------------------------------------
-
+# A multirange type has a name of its own, made of that of the range type unless it is given.
 _RANGES: LiteralString = f"""
-SELECT 'range type', 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text,
-       concat_ws(' ', format_type(r.rngsubtype, NULL), o.opcname, {collation("r.rngcollation")},
-                 r.rngcanonical, r.rngsubdiff)
+SELECT 'range type', 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text, NULL::text,
+       ARRAY[['definition', 'AS RANGE (' || concat_ws(', ',
+         'subtype = ' || format_type(r.rngsubtype, NULL),
+         CASE WHEN NOT o.opcdefault THEN 'subtype_opclass = ' ||
+           CASE WHEN pg_opclass_is_visible(o.oid) THEN quote_ident(o.opcname)
+                ELSE format('%s.%I', o.opcnamespace::regnamespace, o.opcname) END END,
+         CASE WHEN r.rngcollation <> s.typcollation
+              THEN 'collation = ' || {collation("r.rngcollation")} END,
+         'canonical = ' || nullif(r.rngcanonical::oid, 0)::regproc,
+         'subtype_diff = ' || nullif(r.rngsubdiff::oid, 0)::regproc,
+         CASE WHEN m.typname <> CASE WHEN t.typname ~ 'range'
+                                     THEN regexp_replace(t.typname, 'range', 'multirange')
+                                     ELSE t.typname || '_multirange' END
+              THEN 'multirange_type_name = ' ||
+                CASE WHEN pg_type_is_visible(m.oid) THEN quote_ident(m.typname)
+                     ELSE format('%s.%I', m.typnamespace::regnamespace, m.typname) END END) || ')']]
 FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_opclass o ON o.oid = r.rngsubopc
+JOIN pg_type s ON s.oid = r.rngsubtype JOIN pg_type m ON m.oid = r.rngmultitypid
+UNION ALL
+SELECT 'range type', 'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL, NULL
+FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid JOIN pg_type m ON m.oid = r.rngmultitypid,
+LATERAL (VALUES (t.typarray), (m.oid), (m.typarray)) u (oid)
+WHERE NOT {is_extension_owned("pg_type", "t.oid")}
 """
+
+
+# --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATORS: LiteralString = """
 SELECT 'operator', 'pg_operator'::regclass, o.oid, o.oprnamespace,
@@ -161,16 +182,12 @@ FROM pg_publication p
 """
 
 
-# The types that belong to a range type or a foreign table, and are used under names of their own.
+# The types of the rows of foreign tables.
 _TYPES: LiteralString = f"""
-SELECT CASE WHEN r.rngtypid IS NULL THEN 'foreign table' ELSE 'range type' END,
-       'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL::text
-FROM pg_type t
-LEFT JOIN pg_range r ON r.rngtypid = t.oid
-LEFT JOIN pg_class c ON c.oid = t.typrelid
-LEFT JOIN pg_type m ON m.oid = r.rngmultitypid,
-LATERAL (VALUES (t.typarray), (m.oid), (m.typarray), (c.reltype)) u (oid)
-WHERE u.oid <> 0 AND (r.rngtypid IS NOT NULL OR c.relkind = 'f')
+SELECT 'foreign table', 'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL::text
+FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid,
+LATERAL (VALUES (t.typarray), (c.reltype)) u (oid)
+WHERE u.oid <> 0 AND c.relkind = 'f'
   AND NOT {is_extension_owned("pg_type", "t.oid")}
 """
 
@@ -178,7 +195,7 @@ WHERE u.oid <> 0 AND (r.rngtypid IS NOT NULL OR c.relkind = 'f')
 def _others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
-        *(_RANGES, _OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
+        *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
         *(_publications(version), _TRIGGERS, _TYPES),
     )
     return f"""
@@ -190,7 +207,10 @@ FROM ({" UNION ALL ".join(parts)}) s (kind, class, number, namespace, name, defi
 
 def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
-    parts: tuple[LiteralString, ...] = (_others(version),)
+    parts: tuple[LiteralString, ...] = (
+        _others(version),
+        _RANGES,
+    )
     return f"""
 SELECT o.class::oid::int8 AS class, o.number::int8 AS oid, o.kind, n.nspname::text AS namespace,
        o.name, o.part, o.clauses, coalesce(obj_description(o.number, o.class::text),
