@@ -35,6 +35,7 @@ class ObjectKind(StrEnum):
     DEFAULT_PRIVILEGES = "default privileges"
     GRANT = "grant"
     RANGE = "range type"
+    COLLATION = "collation"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -182,6 +183,7 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
     ObjectKind.RANGE: KindRow(
         stage=16, sql="TYPE {name}", names=("type",), grants=_TYPES, in_expressions=True
     ),
+    ObjectKind.COLLATION: KindRow(stage=12, in_expressions=True),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }
 

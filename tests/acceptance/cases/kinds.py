@@ -32,9 +32,29 @@ RANGES = {
         "CREATE VIEW v AS SELECT upper(r) AS u FROM t;",
     ),
 }
+COLLATIONS = {
+    "comes": ("", 'CREATE COLLATION c FROM "C";'),
+    "of another locale": ('CREATE COLLATION c FROM "C";', 'CREATE COLLATION c FROM "POSIX";'),
+    "with a comment": (
+        'CREATE COLLATION c FROM "C";',
+        "CREATE COLLATION c FROM \"C\"; COMMENT ON COLLATION c IS 'x';",
+    ),
+    "in a column": (
+        "CREATE TABLE t (a text);",
+        "CREATE SCHEMA s; CREATE COLLATION s.c (lc_collate = 'C', lc_ctype = 'POSIX');"
+        "CREATE TABLE t (a text COLLATE s.c); CREATE INDEX i ON t (a);",
+    ),
+    "goes from a column": (
+        'CREATE COLLATION c FROM "C"; CREATE TABLE t (a text COLLATE c);',
+        "CREATE TABLE t (a text);",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
-    for kind, since, changes in (("range type", 140000, RANGES),)
+    for kind, since, changes in (
+        ("range type", 140000, RANGES),
+        ("collation", 140000, COLLATIONS),
+    )
     for name, (old, new) in changes.items()
 ]

@@ -40,6 +40,22 @@ WHERE NOT {is_extension_owned("pg_type", "t.oid")}
 """
 
 
+# The column of the locale has another name in each of PostgreSQL 14, 15 and 17.
+_COLLATIONS: LiteralString = """
+SELECT 'collation', 'pg_collation'::regclass, l.oid, l.collnamespace, l.collname::text, NULL,
+       ARRAY[['definition', '(' || concat_ws(', ',
+         'provider = ' || CASE l.collprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu'
+                                              ELSE 'builtin' END,
+         CASE WHEN l.collprovider = 'c' AND l.collcollate <> l.collctype
+              THEN format('lc_collate = %L, lc_ctype = %L', l.collcollate, l.collctype)
+              ELSE format('locale = %L', coalesce(j.item->>'colllocale', j.item->>'colliculocale',
+                                                  l.collcollate)) END,
+         CASE WHEN NOT l.collisdeterministic THEN 'deterministic = false' END,
+         'rules = ' || quote_literal(j.item->>'collicurules')) || ')']]
+FROM pg_collation l, LATERAL (SELECT to_jsonb(l) AS item) j
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATORS: LiteralString = """
@@ -69,10 +85,6 @@ WHERE NOT EXISTS (SELECT FROM pg_opclass c WHERE c.opcfamily = f.oid AND c.opcna
 """
 
 _TEXT: LiteralString = """
-SELECT 'collation', 'pg_collation'::regclass, l.oid, l.collnamespace, l.collname::text,
-       (to_jsonb(l) - '{oid,collname,collnamespace,collowner,collversion}'::text[])::text
-FROM pg_collation l
-UNION ALL
 SELECT 'conversion', 'pg_conversion'::regclass, v.oid, v.connamespace, v.conname::text,
        (to_jsonb(v) - '{oid,conname,connamespace,conowner}'::text[])::text
 FROM pg_conversion v
@@ -209,6 +221,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _COLLATIONS,
         _RANGES,
     )
     return f"""
