@@ -36,6 +36,8 @@ class ObjectKind(StrEnum):
     GRANT = "grant"
     RANGE = "range type"
     COLLATION = "collation"
+    TEXT_SEARCH_DICTIONARY = "text search dictionary"
+    TEXT_SEARCH = "text search configuration"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -184,6 +186,12 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         stage=16, sql="TYPE {name}", names=("type",), grants=_TYPES, in_expressions=True
     ),
     ObjectKind.COLLATION: KindRow(stage=12, in_expressions=True),
+    ObjectKind.TEXT_SEARCH_DICTIONARY: KindRow(stage=17, in_expressions=True),
+    ObjectKind.TEXT_SEARCH: KindRow(
+        stage=18,
+        in_place=_fields("mapping"),
+        in_expressions=True,
+    ),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }
 

@@ -49,12 +49,39 @@ COLLATIONS = {
         "CREATE TABLE t (a text);",
     ),
 }
+DICTIONARY = "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = snowball, language = 'english');"
+SEARCH = "CREATE TEXT SEARCH CONFIGURATION cfg (COPY = english);"
+DOCS = "CREATE TABLE t (id int, body text{});"
+TEXT_SEARCH = {
+    "comes": (
+        "",
+        f"{DICTIONARY}{SEARCH} ALTER TEXT SEARCH CONFIGURATION cfg ALTER MAPPING FOR asciiword"
+        " WITH d, simple; COMMENT ON TEXT SEARCH CONFIGURATION cfg IS 'x';",
+    ),
+    "with other mappings": (
+        f"{SEARCH}{DICTIONARY}",
+        f"{SEARCH}{DICTIONARY} ALTER TEXT SEARCH CONFIGURATION cfg ALTER MAPPING FOR asciiword,"
+        " word WITH d; ALTER TEXT SEARCH CONFIGURATION cfg DROP MAPPING FOR email, url;"
+        "ALTER TEXT SEARCH CONFIGURATION cfg ADD MAPPING FOR tag WITH simple;",
+    ),
+    "with another dictionary": (
+        f"{DICTIONARY}{SEARCH}",
+        f"{DICTIONARY.replace('english', 'german')}{SEARCH}",
+    ),
+    "in a column": (
+        DOCS.format(""),
+        f"{SEARCH}"
+        + DOCS.format(", w tsvector GENERATED ALWAYS AS (to_tsvector('cfg', body)) STORED")
+        + "CREATE INDEX i ON t USING gin (w);",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
     for kind, since, changes in (
         ("range type", 140000, RANGES),
         ("collation", 140000, COLLATIONS),
+        ("text search", 140000, TEXT_SEARCH),
     )
     for name, (old, new) in changes.items()
 ]

@@ -56,6 +56,30 @@ FROM pg_collation l, LATERAL (SELECT to_jsonb(l) AS item) j
 """
 
 
+_TEXT_SEARCH: LiteralString = """
+SELECT 'text search dictionary', 'pg_ts_dict'::regclass, d.oid, d.dictnamespace,
+       d.dictname::text, NULL,
+       ARRAY[['definition', '(' || concat_ws(', ', 'TEMPLATE = ' ||
+         CASE WHEN pg_ts_template_is_visible(t.oid) THEN quote_ident(t.tmplname)
+              ELSE format('%s.%I', t.tmplnamespace::regnamespace, t.tmplname) END,
+         d.dictinitoption) || ')']]
+FROM pg_ts_dict d JOIN pg_ts_template t ON t.oid = d.dicttemplate
+UNION ALL
+SELECT 'text search configuration', 'pg_ts_config'::regclass, c.oid, c.cfgnamespace,
+       c.cfgname::text, NULL,
+       ARRAY[['parser', '(PARSER = ' ||
+         CASE WHEN pg_ts_parser_is_visible(p.oid) THEN quote_ident(p.prsname)
+              ELSE format('%s.%I', p.prsnamespace::regnamespace, p.prsname) END || ')']]
+       || (SELECT array_agg(ARRAY['mapping ' || m.alias, m.dictionaries] ORDER BY m.alias)
+           FROM (SELECT k.alias, string_agg(m.mapdict::regdictionary::text, ', '
+                                            ORDER BY m.mapseqno) AS dictionaries
+                 FROM pg_ts_config_map m JOIN ts_token_type(c.cfgparser) k
+                      ON k.tokid = m.maptokentype
+                 WHERE m.mapcfg = c.oid GROUP BY k.alias) m)
+FROM pg_ts_config c JOIN pg_ts_parser p ON p.oid = c.cfgparser
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATORS: LiteralString = """
@@ -88,18 +112,6 @@ _TEXT: LiteralString = """
 SELECT 'conversion', 'pg_conversion'::regclass, v.oid, v.connamespace, v.conname::text,
        (to_jsonb(v) - '{oid,conname,connamespace,conowner}'::text[])::text
 FROM pg_conversion v
-UNION ALL
-SELECT 'text search configuration', 'pg_ts_config'::regclass, c.oid, c.cfgnamespace,
-       c.cfgname::text,
-       concat_ws(' ', p.prsname,
-                 (SELECT string_agg(format('%s %s', m.maptokentype, m.mapdict::regdictionary),
-                                    ', ' ORDER BY m.maptokentype, m.mapseqno)
-                  FROM pg_ts_config_map m WHERE m.mapcfg = c.oid))
-FROM pg_ts_config c JOIN pg_ts_parser p ON p.oid = c.cfgparser
-UNION ALL
-SELECT 'text search dictionary', 'pg_ts_dict'::regclass, d.oid, d.dictnamespace,
-       d.dictname::text, concat_ws(' ', t.tmplname, d.dictinitoption)
-FROM pg_ts_dict d JOIN pg_ts_template t ON t.oid = d.dicttemplate
 UNION ALL
 SELECT 'text search parser', 'pg_ts_parser'::regclass, p.oid, p.prsnamespace, p.prsname::text,
        concat_ws(' ', p.prsstart, p.prstoken, p.prsend, p.prsheadline, p.prslextype)
@@ -221,6 +233,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _TEXT_SEARCH,
         _COLLATIONS,
         _RANGES,
     )

@@ -5,7 +5,7 @@ The texts of the clauses are SQL. CREATE has them in their order, unless the kin
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, ref_sql, statement
 from dbwarden.diff.changes import Alter, Create, Drop
@@ -22,13 +22,31 @@ AlterClause = Callable[[str, str | None, str | None], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """The SQL of one kind: after ``CREATE name`` and after ``ALTER name``."""
+    """The SQL of one kind: after ``CREATE name`` and after ``ALTER name``.
+
+    ``alter_new`` are the words of clauses that only ALTER can add, to a new object, too.
+    """
 
     create: Callable[[Words], Sequence[str]]
     alter: Mapping[str, AlterClause] = field(default_factory=dict)
+    alter_new: tuple[str, ...] = ()
 
 
-FORMS: Mapping[ObjectKind, Form] = {}
+def _parser(words: Words) -> Sequence[str]:
+    return [text for _, text in words["parser"]]
+
+
+def _alter_mapping(token: str, old: str | None, new: str | None) -> Sequence[str]:
+    if new is None:
+        return (f"DROP MAPPING FOR {token}",)
+    return (f"{'ADD' if old is None else 'ALTER'} MAPPING FOR {token} WITH {new}",)
+
+
+FORMS: Mapping[ObjectKind, Form] = {
+    ObjectKind.TEXT_SEARCH: Form(
+        create=_parser, alter={"mapping": _alter_mapping}, alter_new=("mapping",)
+    ),
+}
 
 
 def create_plain(ctx: Context, change: Create, obj: PlainObject) -> Statements:
@@ -37,9 +55,14 @@ def create_plain(ctx: Context, change: Create, obj: PlainObject) -> Statements:
     form, row = FORMS.get(obj.kind), OBJECT_KINDS[obj.kind]
     parts = form.create(_words(obj)) if form else [text for _, text in obj.clauses]
     yield statement(change, " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts]))
+    later = form.alter_new if form else ()
+    bare = replace(obj, clauses=tuple(it for it in obj.clauses if _word(it) not in later))
+    yield from alter_plain(ctx, change, bare, obj)
 
 
-def alter_plain(ctx: Context, change: Alter, before: PlainObject, after: PlainObject) -> Statements:
+def alter_plain(
+    ctx: Context, change: Alter | Create, before: PlainObject, after: PlainObject
+) -> Statements:
     """Alter the clauses of an object that can change in place."""
     _require_written(after)
     form, head = FORMS.get(after.kind), f"ALTER {ref_sql(ctx, after.ref)}"
@@ -63,6 +86,10 @@ def _require_written(obj: PlainObject) -> None:
             f"dbwarden cannot create, change or drop the {obj.ref}.",
             next_step="Write its SQL into a migration by hand (dbwarden make-migrations --empty).",
         )
+
+
+def _word(clause: tuple[str, str]) -> str:
+    return clause[0].partition(" ")[0]
 
 
 def _words(obj: PlainObject) -> Words:
