@@ -38,6 +38,7 @@ class ObjectKind(StrEnum):
     COLLATION = "collation"
     TEXT_SEARCH_DICTIONARY = "text search dictionary"
     TEXT_SEARCH = "text search configuration"
+    CAST = "cast"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -192,6 +193,7 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         in_place=_fields("mapping"),
         in_expressions=True,
     ),
+    ObjectKind.CAST: KindRow(stage=43, sql="CAST ({raw_name})", in_expressions=True),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }
 

@@ -75,6 +75,21 @@ TEXT_SEARCH = {
         + "CREATE INDEX i ON t USING gin (w);",
     ),
 }
+TYPES = "CREATE TYPE e AS ENUM ('a'); CREATE TYPE k AS (a int);"
+TO_K = "CREATE FUNCTION to_k(int) RETURNS k LANGUAGE sql IMMUTABLE AS 'SELECT ROW($1)::k';"
+CASTS = {
+    "comes": (TYPES, f"{TYPES} CREATE CAST (text AS e) WITH INOUT AS IMPLICIT;"),
+    "of another kind": (
+        f"{TYPES}{TO_K} CREATE CAST (int AS k) WITH FUNCTION to_k(int);",
+        f"{TYPES}{TO_K} CREATE CAST (int AS k) WITH FUNCTION to_k(int) AS ASSIGNMENT;"
+        "COMMENT ON CAST (int AS k) IS 'x';",
+    ),
+    "goes with its types": (
+        f"{TYPES}{TO_K} CREATE CAST (int AS k) WITH FUNCTION to_k(int);"
+        "CREATE CAST (text AS e) WITH INOUT;",
+        "",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
@@ -82,6 +97,7 @@ CASES = [
         ("range type", 140000, RANGES),
         ("collation", 140000, COLLATIONS),
         ("text search", 140000, TEXT_SEARCH),
+        ("cast", 140000, CASTS),
     )
     for name, (old, new) in changes.items()
 ]

@@ -80,6 +80,21 @@ FROM pg_ts_config c JOIN pg_ts_parser p ON p.oid = c.cfgparser
 """
 
 
+# The server creates the cast of a range type to its multirange type.
+_CASTS: LiteralString = """
+SELECT 'cast', 'pg_cast'::regclass, c.oid, NULL,
+       format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL), NULL,
+       ARRAY[['definition',
+              CASE c.castmethod WHEN 'f' THEN 'WITH FUNCTION ' || c.castfunc::regprocedure
+                                WHEN 'i' THEN 'WITH INOUT' ELSE 'WITHOUT FUNCTION' END
+              || CASE c.castcontext WHEN 'i' THEN ' AS IMPLICIT' WHEN 'a' THEN ' AS ASSIGNMENT'
+                                    ELSE '' END]]
+FROM pg_cast c
+WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass
+                  AND e.objid = c.oid AND e.deptype = 'i')
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATORS: LiteralString = """
@@ -123,14 +138,8 @@ FROM pg_ts_template t
 """
 
 _WITHOUT_NAMESPACE: LiteralString = """
-SELECT 'cast', 'pg_cast'::regclass, c.oid, NULL::oid,
-       format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL),
-       c.castfunc::regproc::text || ' ' || c.castcontext::text || c.castmethod::text
-FROM pg_cast c
-WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass
-                  AND e.objid = c.oid AND e.deptype = 'i')
-UNION ALL
-SELECT 'foreign data wrapper', 'pg_foreign_data_wrapper'::regclass, w.oid, NULL, w.fdwname::text,
+SELECT 'foreign data wrapper', 'pg_foreign_data_wrapper'::regclass, w.oid, NULL::oid,
+       w.fdwname::text,
        concat_ws(' ', w.fdwhandler::regproc, w.fdwvalidator::regproc, w.fdwoptions)
 FROM pg_foreign_data_wrapper w
 UNION ALL
@@ -233,6 +242,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _CASTS,
         _TEXT_SEARCH,
         _COLLATIONS,
         _RANGES,
