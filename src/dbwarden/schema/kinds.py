@@ -39,6 +39,7 @@ class ObjectKind(StrEnum):
     TEXT_SEARCH_DICTIONARY = "text search dictionary"
     TEXT_SEARCH = "text search configuration"
     CAST = "cast"
+    OPERATOR = "operator"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -194,6 +195,13 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         in_expressions=True,
     ),
     ObjectKind.CAST: KindRow(stage=43, sql="CAST ({raw_name})", in_expressions=True),
+    ObjectKind.OPERATOR: KindRow(
+        stage=42,
+        sql="OPERATOR {raw_name} ({raw_part})",
+        create="OPERATOR {raw_name}",
+        label="{kind} {name}({part})",
+        in_expressions=True,
+    ),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }
 

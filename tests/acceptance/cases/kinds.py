@@ -90,6 +90,36 @@ CASTS = {
         "",
     ),
 }
+EQUAL = (
+    "CREATE FUNCTION e1(int, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';"
+    "CREATE FUNCTION e2(int, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';"
+    "CREATE FUNCTION e3(text, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';"
+)
+OPERATORS = {
+    "comes": (
+        EQUAL,
+        f"{EQUAL} CREATE SCHEMA s; CREATE OPERATOR s.=== (LEFTARG = int, RIGHTARG = text,"
+        " FUNCTION = e1, RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);"
+        "COMMENT ON OPERATOR s.=== (int, text) IS 'x';",
+    ),
+    "of another function": (
+        f"{EQUAL} CREATE OPERATOR === (LEFTARG = int, RIGHTARG = text, FUNCTION = e1);",
+        f"{EQUAL} CREATE OPERATOR === (LEFTARG = int, RIGHTARG = text, FUNCTION = e2);",
+    ),
+    "with a commutator and a negator": (
+        EQUAL,
+        f"{EQUAL} CREATE OPERATOR === (LEFTARG = int, RIGHTARG = text, FUNCTION = e1,"
+        " COMMUTATOR = ===, NEGATOR = !==);"
+        "CREATE OPERATOR === (LEFTARG = text, RIGHTARG = int, FUNCTION = e3, COMMUTATOR = ===);"
+        "CREATE OPERATOR !== (LEFTARG = int, RIGHTARG = text, FUNCTION = e2, NEGATOR = ===);",
+    ),
+    "of one argument, in a check": (
+        "CREATE TABLE t (a int);",
+        "CREATE FUNCTION even(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 % 2 = 0';"
+        "CREATE OPERATOR @@@ (RIGHTARG = int, FUNCTION = even);"
+        "CREATE TABLE t (a int CHECK (@@@ a));",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
@@ -98,6 +128,7 @@ CASES = [
         ("collation", 140000, COLLATIONS),
         ("text search", 140000, TEXT_SEARCH),
         ("cast", 140000, CASTS),
+        ("operator", 140000, OPERATORS),
     )
     for name, (old, new) in changes.items()
 ]

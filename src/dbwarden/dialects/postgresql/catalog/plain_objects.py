@@ -95,16 +95,34 @@ WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass
 """
 
 
+def _operator(oid: LiteralString) -> LiteralString:
+    return (
+        f"(SELECT CASE WHEN pg_operator_is_visible(p.oid) THEN p.oprname ELSE"
+        f" format('OPERATOR(%s.%s)', p.oprnamespace::regnamespace, p.oprname) END"
+        f" FROM pg_operator p WHERE p.oid = {oid})"
+    )
+
+
+# An operator without a function is only named as the commutator or negator of another.
+_OPERATORS: LiteralString = f"""
+SELECT 'operator', 'pg_operator'::regclass, o.oid, o.oprnamespace, o.oprname::text,
+       format('%s, %s', coalesce(format_type(nullif(o.oprleft, 0), NULL), 'NONE'),
+              format_type(o.oprright, NULL)),
+       ARRAY[['definition', '(' || concat_ws(', ', 'FUNCTION = ' || o.oprcode::regproc,
+         'LEFTARG = ' || format_type(nullif(o.oprleft, 0), NULL),
+         'RIGHTARG = ' || format_type(o.oprright, NULL),
+         'COMMUTATOR = ' || {_operator("o.oprcom")}, 'NEGATOR = ' || {_operator("o.oprnegate")},
+         'RESTRICT = ' || nullif(o.oprrest::oid, 0)::regproc,
+         'JOIN = ' || nullif(o.oprjoin::oid, 0)::regproc,
+         CASE WHEN o.oprcanhash THEN 'HASHES' END, CASE WHEN o.oprcanmerge THEN 'MERGES' END)
+         || ')']]
+FROM pg_operator o WHERE o.oprcode <> 0
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
-_OPERATORS: LiteralString = """
-SELECT 'operator', 'pg_operator'::regclass, o.oid, o.oprnamespace,
-       format('%s(%s, %s)', o.oprname, format_type(nullif(o.oprleft, 0), NULL),
-              format_type(nullif(o.oprright, 0), NULL)),
-       concat_ws(' ', o.oprcode::regproc, o.oprcom::regoperator, o.oprnegate::regoperator,
-                 o.oprrest::regproc, o.oprjoin::regproc, o.oprcanmerge, o.oprcanhash)
-FROM pg_operator o
-UNION ALL
+_OPERATOR_CLASSES: LiteralString = """
 SELECT 'operator class', 'pg_opclass'::regclass, c.oid, c.opcnamespace,
        format('%s USING %s', c.opcname, m.amname),
        concat_ws(' ', format_type(c.opcintype, NULL), f.opfname, c.opcdefault,
@@ -228,7 +246,7 @@ WHERE u.oid <> 0 AND c.relkind = 'f'
 def _others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
-        *(_OPERATORS, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
+        *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
         *(_publications(version), _TRIGGERS, _TYPES),
     )
     return f"""
@@ -242,6 +260,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _OPERATORS,
         _CASTS,
         _TEXT_SEARCH,
         _COLLATIONS,
