@@ -40,6 +40,7 @@ class ObjectKind(StrEnum):
     TEXT_SEARCH = "text search configuration"
     CAST = "cast"
     OPERATOR = "operator"
+    PUBLICATION = "publication"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -201,6 +202,12 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         create="OPERATOR {raw_name}",
         label="{kind} {name}({part})",
         in_expressions=True,
+    ),
+    ObjectKind.PUBLICATION: KindRow(
+        stage=68,
+        in_place=_fields("table", "schema", "option"),
+        reads_columns=True,
+        lists_objects=True,
     ),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }

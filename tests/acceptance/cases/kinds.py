@@ -5,6 +5,8 @@ Each value is the SQL before and after.
 
 from tests.acceptance.cases import Case
 
+T = "CREATE TABLE t (id int PRIMARY KEY, a int, b text); CREATE TABLE u (id int PRIMARY KEY);"
+
 RANGES = {
     "comes": ("", "CREATE TYPE r AS RANGE (subtype = float8);"),
     "of another type": (
@@ -120,6 +122,40 @@ OPERATORS = {
         "CREATE TABLE t (a int CHECK (@@@ a));",
     ),
 }
+PUBLICATIONS = {
+    "comes": (T, f"{T} CREATE PUBLICATION p FOR TABLE t, u; COMMENT ON PUBLICATION p IS 'x';"),
+    "of nothing": (T, f"{T} CREATE PUBLICATION p WITH (publish = 'insert, update');"),
+    "of all tables": (T, f"{T} CREATE PUBLICATION p FOR ALL TABLES;"),
+    "of all tables is of one": (
+        f"{T} CREATE PUBLICATION p FOR ALL TABLES;",
+        f"{T} CREATE PUBLICATION p FOR TABLE t;",
+    ),
+    "of another table and with other options": (
+        f"{T} CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert');",
+        f"{T} CREATE PUBLICATION p FOR TABLE u WITH (publish_via_partition_root = true);",
+    ),
+    "of a table that comes": ("CREATE PUBLICATION p;", f"{T} CREATE PUBLICATION p FOR TABLE t, u;"),
+}
+PUBLICATIONS_15 = {
+    "of columns and rows": (
+        f"{T} CREATE PUBLICATION p FOR TABLE t;",
+        f"{T} CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 5);",
+    ),
+    "of a column that changes its type": (
+        f"{T} CREATE PUBLICATION p FOR TABLE t (id, a) WHERE (id > 5);",
+        f"{T.replace('id int', 'id bigint', 1)} CREATE PUBLICATION p FOR TABLE t (id, a)"
+        " WHERE (id > 5);",
+    ),
+    "of a column that goes": (
+        f"{T} CREATE PUBLICATION p FOR TABLE t (id, a);",
+        f"{T.replace('a int, ', '')} CREATE PUBLICATION p FOR TABLE t (id);",
+    ),
+    "of namespaces": (
+        f"{T} CREATE SCHEMA s; CREATE SCHEMA r; CREATE PUBLICATION p FOR TABLES IN SCHEMA s;",
+        f"{T} CREATE SCHEMA s; CREATE SCHEMA r; CREATE PUBLICATION p FOR TABLE t,"
+        " TABLES IN SCHEMA r;",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
@@ -129,6 +165,8 @@ CASES = [
         ("text search", 140000, TEXT_SEARCH),
         ("cast", 140000, CASTS),
         ("operator", 140000, OPERATORS),
+        ("publication", 140000, PUBLICATIONS),
+        ("publication", 150000, PUBLICATIONS_15),
     )
     for name, (old, new) in changes.items()
 ]

@@ -120,6 +120,45 @@ FROM pg_operator o WHERE o.oprcode <> 0
 """
 
 
+# The last rows are the tables of a publication, on which it depends through a catalog of its own.
+def _publications(version: int) -> LiteralString:
+    filters: LiteralString = (
+        "coalesce(' (' || (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)"
+        " FROM unnest(r.prattrs) WITH ORDINALITY k (number, place) JOIN pg_attribute a"
+        " ON a.attrelid = r.prrelid AND a.attnum = k.number) || ')', '')"
+        " || coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '')"
+        if version >= 150000
+        else "''"
+    )
+    namespaces: LiteralString = (
+        "(SELECT array_agg(ARRAY['schema ' || s.name, s.name] ORDER BY s.name)"
+        " FROM (SELECT n.pnnspid::regnamespace::text AS name"
+        " FROM pg_publication_namespace n WHERE n.pnpubid = p.oid) s)"
+        if version >= 150000
+        else "NULL::text[]"
+    )
+    return f"""
+SELECT 'publication', 'pg_publication'::regclass, p.oid, NULL, p.pubname::text, NULL,
+       ARRAY[['all', CASE WHEN p.puballtables THEN 'FOR ALL TABLES' END],
+             ['option publish', quote_literal(concat_ws(', ',
+               CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
+               CASE WHEN p.pubdelete THEN 'delete' END,
+               CASE WHEN p.pubtruncate THEN 'truncate' END))],
+             ['option publish_via_partition_root', p.pubviaroot::text],
+             ['option publish_generated_columns', CASE to_jsonb(p)->>'pubgencols'
+                WHEN 's' THEN 'stored' WHEN 'n' THEN 'none' END]]
+       || (SELECT array_agg(ARRAY['table ' || r.prrelid::regclass::text,
+                                  r.prrelid::regclass::text || {filters}]
+                            ORDER BY r.prrelid::regclass::text)
+           FROM pg_publication_rel r WHERE r.prpubid = p.oid)
+       || {namespaces}
+FROM pg_publication p
+UNION ALL
+SELECT 'publication', 'pg_publication_rel'::regclass, r.oid, NULL, p.pubname::text, NULL, NULL
+FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATOR_CLASSES: LiteralString = """
@@ -213,26 +252,6 @@ WHERE NOT o.tgisinternal AND g.tgenabled <> o.tgenabled
 """
 
 
-def _publications(version: int) -> LiteralString:
-    where: LiteralString = (
-        "pg_get_expr(r.prqual, r.prrelid), r.prattrs" if version >= 150000 else "NULL"
-    )
-    namespaces: LiteralString = (
-        "(SELECT string_agg(n.pnnspid::regnamespace::text, ', ' ORDER BY 1)"
-        " FROM pg_publication_namespace n WHERE n.pnpubid = p.oid)"
-        if version >= 150000
-        else "NULL"
-    )
-    return f"""
-SELECT 'publication', 'pg_publication'::regclass, p.oid, NULL::oid, p.pubname::text,
-       concat_ws(' ', (to_jsonb(p) - '{{oid,pubname,pubowner}}'::text[])::text,
-                 (SELECT string_agg(concat_ws(' ', r.prrelid::regclass, {where}), ', '
-                                    ORDER BY r.prrelid::regclass::text)
-                  FROM pg_publication_rel r WHERE r.prpubid = p.oid), {namespaces})
-FROM pg_publication p
-"""
-
-
 # The types of the rows of foreign tables.
 _TYPES: LiteralString = f"""
 SELECT 'foreign table', 'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL::text
@@ -247,7 +266,7 @@ def _others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
         *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
-        *(_publications(version), _TRIGGERS, _TYPES),
+        *(_TRIGGERS, _TYPES),
     )
     return f"""
 SELECT 'other' AS kind, s.class, s.number, s.namespace, s.name, s.kind AS part,
@@ -260,6 +279,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _publications(version),
         _OPERATORS,
         _CASTS,
         _TEXT_SEARCH,

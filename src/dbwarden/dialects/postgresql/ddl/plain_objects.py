@@ -42,7 +42,42 @@ def _alter_mapping(token: str, old: str | None, new: str | None) -> Sequence[str
     return (f"{'ADD' if old is None else 'ALTER'} MAPPING FOR {token} WITH {new}",)
 
 
+def _publish(words: Words) -> Sequence[str]:
+    tables = ", ".join(text for _, text in words.get("table", ()))
+    schemas = ", ".join(text for _, text in words.get("schema", ()))
+    objects = [f"TABLE {tables}"] * bool(tables) + [f"TABLES IN SCHEMA {schemas}"] * bool(schemas)
+    return [
+        *(text for _, text in words.get("all", ())),
+        *([f"FOR {', '.join(objects)}"] if objects else ()),
+        _with_options(words),
+    ]
+
+
+def _with_options(words: Words) -> str:
+    return f"WITH ({', '.join(f'{name} = {value}' for name, value in words.get('option', ()))})"
+
+
+def _set_option(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    return (f"SET ({name} = {new})",)
+
+
+def _alter_table(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    return _exchange(f"DROP TABLE {name}", old, f"ADD TABLE {new}", new)
+
+
+def _alter_schema(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    return _exchange(f"DROP TABLES IN SCHEMA {name}", old, f"ADD TABLES IN SCHEMA {name}", new)
+
+
+def _exchange(drop: str, old: str | None, add: str, new: str | None) -> Sequence[str]:
+    return [*([drop] if old is not None else ()), *([add] if new is not None else ())]
+
+
 FORMS: Mapping[ObjectKind, Form] = {
+    ObjectKind.PUBLICATION: Form(
+        create=_publish,
+        alter={"table": _alter_table, "schema": _alter_schema, "option": _set_option},
+    ),
     ObjectKind.TEXT_SEARCH: Form(
         create=_parser, alter={"mapping": _alter_mapping}, alter_new=("mapping",)
     ),
