@@ -41,6 +41,8 @@ class ObjectKind(StrEnum):
     CAST = "cast"
     OPERATOR = "operator"
     PUBLICATION = "publication"
+    FOREIGN_DATA_WRAPPER = "foreign data wrapper"
+    SERVER = "foreign server"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -208,6 +210,10 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         in_place=_fields("table", "schema", "option"),
         reads_columns=True,
         lists_objects=True,
+    ),
+    ObjectKind.FOREIGN_DATA_WRAPPER: KindRow(stage=44),
+    ObjectKind.SERVER: KindRow(
+        stage=45, sql="SERVER {name}", in_place=_fields("version", "option")
     ),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }

@@ -156,6 +156,32 @@ PUBLICATIONS_15 = {
         " TABLES IN SCHEMA r;",
     ),
 }
+WRAPPER = "CREATE FOREIGN DATA WRAPPER w;"
+SERVER = f"{WRAPPER} CREATE SERVER s FOREIGN DATA WRAPPER w;"
+SERVERS = {
+    "comes": (
+        "",
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER s TYPE 't' VERSION '1' FOREIGN DATA WRAPPER"
+        " postgres_fdw OPTIONS (host 'h', dbname 'it''s'); COMMENT ON SERVER s IS 'x';",
+    ),
+    "and its wrapper": (
+        "",
+        "CREATE FOREIGN DATA WRAPPER w OPTIONS (host 'x');"
+        "CREATE SERVER s FOREIGN DATA WRAPPER w; COMMENT ON FOREIGN DATA WRAPPER w IS 'x';",
+    ),
+    "with other options": (
+        f"{WRAPPER} CREATE SERVER s VERSION '1' FOREIGN DATA WRAPPER w OPTIONS (a '1', b '2');",
+        f"{WRAPPER} CREATE SERVER s VERSION '2' FOREIGN DATA WRAPPER w OPTIONS (b '3', \"C\" '4');",
+    ),
+    "without a version": (
+        f"{WRAPPER} CREATE SERVER s VERSION '1' FOREIGN DATA WRAPPER w;",
+        f"{WRAPPER} CREATE SERVER s FOREIGN DATA WRAPPER w;",
+    ),
+    "of another type": (
+        f"{WRAPPER} CREATE SERVER s TYPE 'a' FOREIGN DATA WRAPPER w;",
+        f"{WRAPPER} CREATE SERVER s TYPE 'b' FOREIGN DATA WRAPPER w;",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
@@ -167,6 +193,7 @@ CASES = [
         ("operator", 140000, OPERATORS),
         ("publication", 140000, PUBLICATIONS),
         ("publication", 150000, PUBLICATIONS_15),
+        ("foreign server", 140000, SERVERS),
     )
     for name, (old, new) in changes.items()
 ]

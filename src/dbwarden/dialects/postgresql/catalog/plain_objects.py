@@ -159,6 +159,31 @@ FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
 """
 
 
+def _options(column: LiteralString) -> LiteralString:
+    return (
+        "'OPTIONS (' || (SELECT string_agg(format('%I %L', x.option_name, x.option_value), ', '"
+        f" ORDER BY x.option_name) FROM pg_options_to_table({column}) x) || ')'"
+    )
+
+
+_SERVERS: LiteralString = f"""
+SELECT 'foreign data wrapper', 'pg_foreign_data_wrapper'::regclass, w.oid, NULL, w.fdwname::text,
+       NULL, ARRAY[['handler', 'HANDLER ' || nullif(w.fdwhandler, 0)::regproc],
+                   ['validator', 'VALIDATOR ' || nullif(w.fdwvalidator, 0)::regproc],
+                   ['options', {_options("w.fdwoptions")}]]
+FROM pg_foreign_data_wrapper w
+UNION ALL
+SELECT 'foreign server', 'pg_foreign_server'::regclass, s.oid, NULL, s.srvname::text, NULL,
+       ARRAY[['type', 'TYPE ' || quote_literal(s.srvtype)],
+             ['version', 'VERSION ' || quote_literal(s.srvversion)],
+             ['wrapper', 'FOREIGN DATA WRAPPER ' || quote_ident(w.fdwname)]]
+       || (SELECT array_agg(ARRAY['option ' || quote_ident(x.option_name),
+                                  quote_literal(x.option_value)] ORDER BY x.option_name)
+           FROM pg_options_to_table(s.srvoptions) x)
+FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATOR_CLASSES: LiteralString = """
@@ -195,16 +220,7 @@ FROM pg_ts_template t
 """
 
 _WITHOUT_NAMESPACE: LiteralString = """
-SELECT 'foreign data wrapper', 'pg_foreign_data_wrapper'::regclass, w.oid, NULL::oid,
-       w.fdwname::text,
-       concat_ws(' ', w.fdwhandler::regproc, w.fdwvalidator::regproc, w.fdwoptions)
-FROM pg_foreign_data_wrapper w
-UNION ALL
-SELECT 'foreign server', 'pg_foreign_server'::regclass, s.oid, NULL, s.srvname::text,
-       concat_ws(' ', w.fdwname, s.srvtype, s.srvversion, s.srvoptions)
-FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
-UNION ALL
-SELECT 'language', 'pg_language'::regclass, l.oid, NULL, l.lanname::text,
+SELECT 'language', 'pg_language'::regclass, l.oid, NULL::oid, l.lanname::text,
        concat_ws(' ', l.lanpltrusted, l.lanplcallfoid::regproc, l.laninline::regproc)
 FROM pg_language l
 UNION ALL
@@ -279,6 +295,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _SERVERS,
         _publications(version),
         _OPERATORS,
         _CASTS,

@@ -73,7 +73,26 @@ def _exchange(drop: str, old: str | None, add: str, new: str | None) -> Sequence
     return [*([drop] if old is not None else ()), *([add] if new is not None else ())]
 
 
+def _serve(words: Words) -> Sequence[str]:
+    options = ", ".join(f"{name} {value}" for name, value in words.get("option", ()))
+    first = (text for word in ("type", "version", "wrapper") for _, text in words.get(word, ()))
+    return [*first, *([f"OPTIONS ({options})"] if options else ())]
+
+
+def _alter_version(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    return (new or "VERSION NULL",)
+
+
+def _alter_option(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    if new is None:
+        return (f"OPTIONS (DROP {name})",)
+    return (f"OPTIONS ({'ADD' if old is None else 'SET'} {name} {new})",)
+
+
 FORMS: Mapping[ObjectKind, Form] = {
+    ObjectKind.SERVER: Form(
+        create=_serve, alter={"version": _alter_version, "option": _alter_option}
+    ),
     ObjectKind.PUBLICATION: Form(
         create=_publish,
         alter={"table": _alter_table, "schema": _alter_schema, "option": _set_option},
