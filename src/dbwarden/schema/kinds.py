@@ -43,6 +43,7 @@ class ObjectKind(StrEnum):
     PUBLICATION = "publication"
     FOREIGN_DATA_WRAPPER = "foreign data wrapper"
     SERVER = "foreign server"
+    USER_MAPPING = "user mapping"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -215,6 +216,7 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
     ObjectKind.SERVER: KindRow(
         stage=45, sql="SERVER {name}", in_place=_fields("version", "option")
     ),
+    ObjectKind.USER_MAPPING: KindRow(stage=46, sql="USER MAPPING FOR {part} SERVER {name}"),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }
 

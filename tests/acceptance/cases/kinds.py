@@ -182,6 +182,10 @@ SERVERS = {
         f"{WRAPPER} CREATE SERVER s TYPE 'b' FOREIGN DATA WRAPPER w;",
     ),
 }
+MAPPINGS = {
+    "comes": (SERVER, f"{SERVER} CREATE USER MAPPING FOR PUBLIC SERVER s;"),
+    "goes with its server": (f"{SERVER} CREATE USER MAPPING FOR PUBLIC SERVER s;", ""),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
@@ -194,6 +198,7 @@ CASES = [
         ("publication", 140000, PUBLICATIONS),
         ("publication", 150000, PUBLICATIONS_15),
         ("foreign server", 140000, SERVERS),
+        ("user mapping", 140000, MAPPINGS),
     )
     for name, (old, new) in changes.items()
 ]

@@ -184,6 +184,14 @@ FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw
 """
 
 
+# Without the options, which hold secrets.
+_USER_MAPPINGS: LiteralString = """
+SELECT 'user mapping', 'pg_user_mapping'::regclass, m.umid, NULL, m.srvname::text,
+       coalesce(m.usename::text, 'public'), '{}'::text[]
+FROM pg_user_mappings m
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATOR_CLASSES: LiteralString = """
@@ -233,13 +241,10 @@ SELECT 'transform', 'pg_transform'::regclass, t.oid, NULL,
 FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
 """
 
-# Without secrets and without the columns that only superusers may read.
-_CONNECTIONS: LiteralString = """
-SELECT 'user mapping', 'pg_user_mapping'::regclass, m.umid, NULL::oid,
-       format('%s on server %s', coalesce(m.usename, 'public'), m.srvname), ''
-FROM pg_user_mappings m
-UNION ALL
-SELECT 'subscription', 'pg_subscription'::regclass, s.oid, NULL, s.subname::text,
+# A scratch database cannot have subscriptions: they are in a catalog that all databases share, so
+# copies lack them, and a database that has one cannot be dropped. Only superusers may read secrets.
+_SUBSCRIPTIONS: LiteralString = """
+SELECT 'subscription', 'pg_subscription'::regclass, s.oid, NULL::oid, s.subname::text,
        array_to_string(s.subpublications, ', ')
 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
 WHERE d.datname = current_database()
@@ -281,7 +286,7 @@ WHERE u.oid <> 0 AND c.relkind = 'f'
 def _others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
-        *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _CONNECTIONS, _FOREIGN_TABLES),
+        *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _SUBSCRIPTIONS, _FOREIGN_TABLES),
         *(_TRIGGERS, _TYPES),
     )
     return f"""
@@ -295,6 +300,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _USER_MAPPINGS,
         _SERVERS,
         _publications(version),
         _OPERATORS,
