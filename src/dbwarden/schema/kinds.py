@@ -44,6 +44,7 @@ class ObjectKind(StrEnum):
     FOREIGN_DATA_WRAPPER = "foreign data wrapper"
     SERVER = "foreign server"
     USER_MAPPING = "user mapping"
+    FOREIGN_TABLE = "foreign table"
     OTHER = "other"
 
     __hash__ = str.__hash__  # Enum's own hash is many times slower
@@ -217,6 +218,9 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         stage=45, sql="SERVER {name}", in_place=_fields("version", "option")
     ),
     ObjectKind.USER_MAPPING: KindRow(stage=46, sql="USER MAPPING FOR {part} SERVER {name}"),
+    ObjectKind.FOREIGN_TABLE: KindRow(
+        stage=52, names=_RELATION, grants=_TABLES, reads_columns=True
+    ),
     ObjectKind.OTHER: KindRow(stage=67, label="{part} {name}", in_place=frozenset({"definition"})),
 }
 

@@ -186,6 +186,35 @@ MAPPINGS = {
     "comes": (SERVER, f"{SERVER} CREATE USER MAPPING FOR PUBLIC SERVER s;"),
     "goes with its server": (f"{SERVER} CREATE USER MAPPING FOR PUBLIC SERVER s;", ""),
 }
+FOREIGN = f"{SERVER} CREATE TABLE p (a int, b text);"
+FOREIGN_TABLES = {
+    "comes": (
+        SERVER,
+        f"{SERVER} CREATE SCHEMA x; CREATE FOREIGN TABLE x.f (a int OPTIONS (k 'v') NOT NULL,"
+        " b text COLLATE \"C\" DEFAULT 'x', c int GENERATED ALWAYS AS (a + 1) STORED,"
+        " CONSTRAINT k CHECK (a > 0)) SERVER s OPTIONS (t 'u');"
+        "COMMENT ON FOREIGN TABLE x.f IS 'x';",
+    ),
+    "with another column, read by a view": (
+        f"{SERVER} CREATE FOREIGN TABLE f (a int) SERVER s; CREATE VIEW v AS SELECT a FROM f;",
+        f"{SERVER} CREATE FOREIGN TABLE f (a int, b int) SERVER s;"
+        "CREATE VIEW v AS SELECT a, b FROM f;",
+    ),
+    "with a trigger, a default and an enum": (
+        SERVER,
+        f"{SERVER} CREATE TYPE e AS ENUM ('a'); CREATE FUNCTION f() RETURNS int LANGUAGE sql"
+        " AS 'SELECT 1'; CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN new; END $$;"
+        "CREATE FOREIGN TABLE ft (a e DEFAULT 'a', b int DEFAULT f()) SERVER s;"
+        "CREATE TRIGGER tr BEFORE INSERT ON ft FOR EACH ROW EXECUTE FUNCTION g();",
+    ),
+    "as a child": (FOREIGN, f"{FOREIGN} CREATE FOREIGN TABLE f (c int) INHERITS (p) SERVER s;"),
+    "as a partition": (
+        f"{SERVER} CREATE TABLE m (a int, b text) PARTITION BY LIST (a);",
+        f"{SERVER} CREATE TABLE m (a int, b text) PARTITION BY LIST (a);"
+        "CREATE FOREIGN TABLE f PARTITION OF m FOR VALUES IN (1) SERVER s;",
+    ),
+}
 
 CASES = [
     Case(name=f"{kind} {name}", old=old, new=new, since=since)
@@ -199,6 +228,7 @@ CASES = [
         ("publication", 150000, PUBLICATIONS_15),
         ("foreign server", 140000, SERVERS),
         ("user mapping", 140000, MAPPINGS),
+        ("foreign table", 140000, FOREIGN_TABLES),
     )
     for name, (old, new) in changes.items()
 ]

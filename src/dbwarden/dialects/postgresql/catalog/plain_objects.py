@@ -192,6 +192,50 @@ FROM pg_user_mappings m
 """
 
 
+# The last rows are the types of their rows, and their constraints.
+_FOREIGN_TABLES: LiteralString = f"""
+SELECT 'foreign table', 'pg_class'::regclass, c.oid, c.relnamespace, c.relname::text, NULL,
+       ARRAY[['parent', CASE WHEN c.relispartition THEN (
+                SELECT 'PARTITION OF ' || h.inhparent::regclass FROM pg_inherits h
+                WHERE h.inhrelid = c.oid) END],
+             ['columns', nullif('(' || concat_ws(', ', (
+                SELECT string_agg(concat_ws(' ', quote_ident(a.attname),
+                  format_type(a.atttypid, a.atttypmod), {_options("a.attfdwoptions")},
+                  CASE WHEN a.attcollation <> y.typcollation
+                       THEN 'COLLATE ' || {collation("a.attcollation")} END,
+                  CASE WHEN a.attgenerated <> ''
+                       THEN format('GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid),
+                                   CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END)
+                       ELSE 'DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END,
+                  CASE WHEN a.attnotnull THEN 'NOT NULL' END), ', ' ORDER BY a.attnum)
+                FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+                LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attislocal
+                  AND NOT c.relispartition), (
+                SELECT string_agg(format('CONSTRAINT %I %s', k.conname,
+                                         pg_get_constraintdef(k.oid)), ', ' ORDER BY k.conname)
+                FROM pg_constraint k
+                WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conislocal)) || ')',
+                CASE WHEN c.relispartition THEN '()' END)],
+             ['bound', CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END],
+             ['parents', CASE WHEN NOT c.relispartition THEN (
+                SELECT 'INHERITS (' || string_agg(h.inhparent::regclass::text, ', '
+                                                  ORDER BY h.inhseqno) || ')'
+                FROM pg_inherits h WHERE h.inhrelid = c.oid) END],
+             ['server', 'SERVER ' || quote_ident(s.srvname)],
+             ['options', {_options("t.ftoptions")}]]
+FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
+JOIN pg_foreign_server s ON s.oid = t.ftserver
+UNION ALL
+SELECT 'foreign table', u.class, u.oid, c.relnamespace, c.relname::text, NULL, NULL
+FROM pg_class c JOIN pg_type t ON t.oid = c.reltype,
+LATERAL (SELECT 'pg_type'::regclass, c.reltype UNION ALL SELECT 'pg_type'::regclass, t.typarray
+         UNION ALL SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k
+                   WHERE k.conrelid = c.oid) u (class, oid)
+WHERE c.relkind = 'f'
+"""
+
+
 # --- the kinds that are not written -------------------------------------------------------------
 
 _OPERATOR_CLASSES: LiteralString = """
@@ -250,20 +294,6 @@ FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
 WHERE d.datname = current_database()
 """
 
-_FOREIGN_TABLES: LiteralString = """
-SELECT 'foreign table', 'pg_class'::regclass, c.oid, c.relnamespace, c.relname::text,
-       concat_ws(' ', s.srvname, t.ftoptions,
-                 (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),
-                                              a.attnotnull, a.attfdwoptions,
-                                              pg_get_expr(d.adbin, d.adrelid)),
-                                    ', ' ORDER BY a.attnum)
-                  FROM pg_attribute a
-                  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
-FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid
-JOIN pg_foreign_server s ON s.oid = t.ftserver
-"""
-
 # A partition's copy of its parent's trigger that was enabled or disabled separately.
 _TRIGGERS: LiteralString = """
 SELECT 'switch of the inherited trigger', 'pg_trigger'::regclass, g.oid, c.relnamespace,
@@ -273,21 +303,11 @@ WHERE NOT o.tgisinternal AND g.tgenabled <> o.tgenabled
 """
 
 
-# The types of the rows of foreign tables.
-_TYPES: LiteralString = f"""
-SELECT 'foreign table', 'pg_type'::regclass, u.oid, t.typnamespace, t.typname::text, NULL::text
-FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid,
-LATERAL (VALUES (t.typarray), (c.reltype)) u (oid)
-WHERE u.oid <> 0 AND c.relkind = 'f'
-  AND NOT {is_extension_owned("pg_type", "t.oid")}
-"""
-
-
 def _others(version: int) -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
-        *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _SUBSCRIPTIONS, _FOREIGN_TABLES),
-        *(_TRIGGERS, _TYPES),
+        *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _SUBSCRIPTIONS),
+        _TRIGGERS,
     )
     return f"""
 SELECT 'other' AS kind, s.class, s.number, s.namespace, s.name, s.kind AS part,
@@ -300,6 +320,7 @@ def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
         _others(version),
+        _FOREIGN_TABLES,
         _USER_MAPPINGS,
         _SERVERS,
         _publications(version),
