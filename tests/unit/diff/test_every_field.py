@@ -1,7 +1,7 @@
 """A change of any field leads to SQL or to an error that names the object."""
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
