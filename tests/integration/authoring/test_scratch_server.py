@@ -67,7 +67,7 @@ async def test_a_stale_database_of_another_role_is_ignored(project: Project) -> 
 
 
 @pytest.mark.usefixtures("no_binaries")
-async def test_a_role_without_createdb_is_told_the_choices(project: Project) -> None:
+async def test_a_role_without_createdb_gets_the_choices(project: Project) -> None:
     role = f"poor_of_{project.database}"
     await project.fetch(f"CREATE ROLE {role} LOGIN")
     project.options["scratch"] = "auto"

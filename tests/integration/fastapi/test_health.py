@@ -119,7 +119,7 @@ def test_liveness_never_touches_a_database(site: Site, serve: Serve) -> None:
         assert "RuntimeError" not in answer.text
 
 
-def test_details_are_for_those_who_are_authorized(three: Site, serve: Serve) -> None:
+def test_details_are_shown_to_authorized_requests(three: Site, serve: Serve) -> None:
     async def authorize(request: Request) -> bool:
         return request.headers.get("X-Token") == "sesame"
 
@@ -130,7 +130,7 @@ def test_details_are_for_those_who_are_authorized(three: Site, serve: Serve) -> 
         assert more["next_step"] is None
 
 
-def test_details_are_for_nobody_without_authorize(three: Site, serve: Serve) -> None:
+def test_details_are_hidden_without_authorize(three: Site, serve: Serve) -> None:
     with serve(health_app(details=True)) as client:
         assert client.get("/health/primary").json() == OK
 

@@ -172,7 +172,7 @@ async def test_a_first_migrate_that_begins_outside_a_transaction(
     assert await value(postgres_url, 'SELECT state FROM "Own Place".dbwarden_ledger') == "applied"
 
 
-async def test_a_user_without_the_right_to_create_the_history_is_told(
+async def test_a_user_without_the_right_to_create_the_history_gets_an_error(
     postgres_url: str, make_config: MakeConfig
 ) -> None:
     async with admin(postgres_url) as other:

@@ -295,7 +295,7 @@ async def test_processes_that_start_together_apply_each_migration_once(
     assert project.beside() == ["app.db"]
 
 
-async def test_a_waiting_reader_is_told_the_migrator(
+async def test_the_error_of_a_waiting_reader_names_the_migrator(
     project: Project, other_process: Any, holder_at_work: Any
 ) -> None:
     project.write("0001", SLOW)

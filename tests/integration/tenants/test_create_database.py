@@ -155,7 +155,7 @@ async def test_a_template_in_use_cannot_be_copied(
     assert f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false' in str(caught.value.next_step)
 
 
-async def test_a_user_without_the_privilege_is_told_how_to_get_it(
+async def test_a_missing_createdb_privilege_suggests_the_grant(
     absent: DatabaseConfig, postgres_server: EmbeddedServer
 ) -> None:
     role = f"poor_{uuid.uuid4().hex[:8]}"

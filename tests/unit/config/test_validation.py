@@ -309,7 +309,7 @@ def test_all_problems_of_all_databases_are_reported_with_their_places() -> None:
         ("tiemout", 3, "there is no such option; did you mean 'timeout'?"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_option(name: str, value: object, words: str) -> None:
+def test_a_wrong_value_is_reported_with_its_option(name: str, value: object, words: str) -> None:
     (found,) = problems({**GOOD, name: value})
     assert f".{name}: " in found
     assert words in found
