@@ -263,8 +263,13 @@ class _Task:
         """Read through the application's engine or a separate connection."""
         served = self.engines.ready(config)
         if served is None:
-            if self.engines.may_open_to_probe(config):
-                return await self.engines.read(config)
+            if not self.engines.may_open_to_probe(config):
+                return await read_status(config)
+            async with self.engines.using(config) as opened:
+                if self.limit is not None or opened.in_memory:
+                    return await self.engines.read(config)
+            # A start, which has no limit, leaves the first connection to the first session:
+            # SQLAlchemy's takes 15 round trips, this one 3.
             return await read_status(config)
         if self.limit is None or served.in_memory or not served.pool.is_full:
             return await self.engines.read(config)
