@@ -7,9 +7,9 @@ dbwarden.config import database_config`` imports the same function under an unam
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dbwarden import database_config as database_config
-    from dbwarden import tenant_databases as tenant_databases
+if TYPE_CHECKING:  # not from the package, which a type checker mistakes for the project's file
+    from dbwarden.library import database_config as database_config
+    from dbwarden.library import tenant_databases as tenant_databases
 
 __all__ = ["database_config", "tenant_databases"]
 
