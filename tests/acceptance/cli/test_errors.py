@@ -92,7 +92,7 @@ def test_an_unexpected_error_shows_its_traceback_and_no_secret(
         "LookupError: postgresql://app:***@localhost/app",
     )
     assert "Please report it" in ran.err
-    assert "test_cli.py" in ran.err
+    assert "test_errors.py" in ran.err
     assert "secret" not in ran.out + ran.err
 
 
