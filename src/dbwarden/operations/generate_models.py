@@ -158,7 +158,7 @@ async def _statements_before(session: ScratchSession, schema: Schema) -> list[st
         if sequence.ref in known
         or (sequence.owned_by not in serial and sequence.name not in identity)
     )
-    others = unmanaged(schema) & (refs | known)
+    others = unmanaged(schema) & refs | known
     objects = (*sequences, *(obj for obj in schema.objects if obj.ref in others))
     subset = replace(empty.with_objects(objects), dependencies=schema.dependencies)
     changes = diff(empty, subset)
