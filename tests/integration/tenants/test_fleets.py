@@ -23,7 +23,6 @@ from dbwarden.errors import UnknownDatabase
 from dbwarden.files.folder import read_folder
 from dbwarden.operations import operation as target
 from dbwarden.operations.check import check
-from dbwarden.operations.status import status
 from tests.commands import Ran, migration
 from tests.commands import dbwarden as command
 
@@ -208,16 +207,16 @@ async def test_a_program_migrates_its_tenants_and_a_new_one_without_a_restart(
     outcomes = await dbwarden.migrate_all(project.databases)
     assert len(outcomes) == 50 and all(outcome.succeeded for outcome in outcomes)
     assert directory.asked == 1
-    assert (await status("tenant_n7")).version == "0001"
+    assert (await dbwarden.status("tenant_n7")).version == "0001"
 
     directory.ids.append("late")
     await project.refresh()
     assert (await dbwarden.create_database("tenant_late")).created
-    assert (await status("tenant_late")).clean
+    assert (await dbwarden.status("tenant_late")).clean
     directory.ids.remove("n0")
     await project.refresh()
     with pytest.raises(UnknownDatabase):
-        await status("tenant_n0")
+        await dbwarden.status("tenant_n0")
     assert directory.asked == 3
 
 
@@ -225,9 +224,9 @@ async def test_each_tenant_has_its_own_history(in_files: tuple[Project, Director
     await dbwarden.migrate("tenant_n1")
     await dbwarden.migrate("tenant_n2")
     await dbwarden.rollback("tenant_n1")
-    assert (await status("tenant_n1")).pending == ("0001",)
-    assert (await status("tenant_n2")).pending == ()
-    assert (await status("tenant_n3")).pending == ("0001",)
+    assert (await dbwarden.status("tenant_n1")).pending == ("0001",)
+    assert (await dbwarden.status("tenant_n2")).pending == ()
+    assert (await dbwarden.status("tenant_n3")).pending == ("0001",)
 
 
 async def test_a_thousand_tenants_read_their_folder_once(
