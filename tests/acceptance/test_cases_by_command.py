@@ -52,7 +52,6 @@ async def assert_dumps_alike(judge: Judge, database: Database, sql: str) -> None
     assert comparable(first) == comparable(second)
 
 
-@pytest.mark.no_cover  # test_cases.py runs the same lines
 @pytest.mark.parametrize("case", CHOSEN)
 async def test_the_commands_lead_exactly_there_and_exactly_back(
     case: Case, judge: Judge, root: Path, tmp_path: Path, request: pytest.FixtureRequest
