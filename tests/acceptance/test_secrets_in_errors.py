@@ -32,6 +32,7 @@ from dbwarden.fastapi import get_session, migration_context
 from tests import commands
 from tests.acceptance.canary import ENCODED, MARK, configure, judge
 from tests.integration.running.conftest import another_migrator, interleaved
+from tests.loading import reload_project
 from tests.servers import NO_PGBOUNCER, PGBOUNCER, pgbouncer
 from tests.urls import revealed
 
@@ -63,6 +64,7 @@ class Site:
         )
         with (self.folder / "dbwarden.py").open("a") as file:
             file.write(f"\n{call}\n")
+        reload_project(self.folder / "dbwarden.py")
 
     @property
     def config(self) -> DatabaseConfig:
