@@ -1,1 +1,1 @@
-"""The figures: dbwarden beside its rivals, as ratios in one run (``make bench``)."""
+"""The figures: dbwarden compared with other tools, as ratios in one run (``make bench``)."""

@@ -48,13 +48,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """What a ratio must be: ``subject`` / ``beside`` at most, or ``beside`` / ``subject`` at least.
+    """The limit of a ratio: ``subject`` / ``compared_with`` at most, or its inverse at least.
 
-    Without ``beside`` the value itself must be at most ``limit``.
+    Without ``compared_with`` the value itself must be at most ``limit``.
     """
 
     subject: str
-    beside: str | None
+    compared_with: str | None
     limit: float
     kind: Literal["at most", "at least"] = "at most"
 
@@ -98,16 +98,17 @@ def judge(figure: Figure) -> tuple[Verdict, ...]:
     return tuple(
         Verdict(bar=bar, ratio=_measured(figure, bar))
         for bar in figure.bars
-        if bar.subject in figure.timings and (bar.beside is None or bar.beside in figure.timings)
+        if bar.subject in figure.timings
+        and (bar.compared_with is None or bar.compared_with in figure.timings)
     )
 
 
 def _measured(figure: Figure, bar: Bar) -> float:
     subject = figure.timings[bar.subject]
-    if bar.beside is None:
+    if bar.compared_with is None:
         return subject.median
-    beside = figure.timings[bar.beside]
-    return ratio(subject, beside) if bar.kind == "at most" else ratio(beside, subject)
+    reference = figure.timings[bar.compared_with]
+    return ratio(subject, reference) if bar.kind == "at most" else ratio(reference, subject)
 
 
 async def measure(

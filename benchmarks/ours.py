@@ -114,7 +114,7 @@ async def make_template(stage: Stage, project: Project, alembic: Alembic, head: 
 
     Args:
         stage: Where.
-        project: Has migrations for ``TEMPLATE`` beside the others.
+        project: Has migrations for ``TEMPLATE`` in addition to the others.
         alembic: Its project.
         head: The revision that Alembic shall believe to be at.
     """

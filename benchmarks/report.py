@@ -39,12 +39,12 @@ def amount(value: float, unit: str) -> str:
 
 def say(verdict: Verdict, unit: str) -> str:
     bar, word = verdict.bar, "met" if verdict.met else "MISSED"
-    if bar.beside is None:
+    if bar.compared_with is None:
         return f"{word}: {bar.subject} {amount(verdict.ratio, unit)}, at most {bar.limit:g}"
     if bar.kind == "at most":
-        text = f"{bar.subject} / {bar.beside} = {verdict.ratio:.2f}, at most {bar.limit:g}"
+        text = f"{bar.subject} / {bar.compared_with} = {verdict.ratio:.2f}, at most {bar.limit:g}"
     else:
-        text = f"{bar.beside} / {bar.subject} = {verdict.ratio:.1f}, at least {bar.limit:g}"
+        text = f"{bar.compared_with} / {bar.subject} = {verdict.ratio:.1f}, at least {bar.limit:g}"
     return f"{word}: {text}"
 
 
@@ -60,14 +60,15 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def _part(name: str, figures: Sequence[Figure]) -> str:
-    head = "| Case | dbwarden | Beside | Ratio | Bar | |\n| --- | ---: | --- | ---: | --- | --- |"
+    titles = "| Case | dbwarden | Compared with | Ratio | Bar | |"
+    head = f"{titles}\n| --- | ---: | --- | ---: | --- | --- |"
     rows = [row for figure in figures for row in _rows(figure)]
     return "\n".join([f"### {name[0].upper()}{name[1:]}", "", head, *rows])
 
 
 def _rows(figure: Figure) -> list[str]:
     """One row for each rival; the first names the case."""
-    if any(verdict.bar.beside is None for verdict in judge(figure)):
+    if any(verdict.bar.compared_with is None for verdict in judge(figure)):
         return _absolute_rows(figure)
     subject = ours(figure)
     verdicts = {_row_of(verdict.bar, subject): verdict for verdict in judge(figure)}
@@ -120,12 +121,12 @@ def _factor(timing: Timing, mine: Timing) -> str:
 
 def _row_of(bar: Bar, subject: str) -> str | None:
     """In whose row a bar stands: the rival's, or that of another subject of ours."""
-    return bar.beside if bar.subject == subject else bar.subject
+    return bar.compared_with if bar.subject == subject else bar.subject
 
 
 def _bar(bar: Bar, subject: str) -> str:
     if bar.subject != subject:
-        return f"≤ {bar.limit:g} {TIMES} {bar.beside}"
+        return f"≤ {bar.limit:g} {TIMES} {bar.compared_with}"
     if bar.kind == "at least":
         return f"≥ {bar.limit:g} {TIMES}"
     return f"≥ {1 / bar.limit:.2f} {TIMES} (we ≤ {bar.limit:g} {TIMES})"
@@ -185,7 +186,7 @@ def _figure_json(figure: Figure) -> dict[str, object]:
         "bars": [
             {
                 "subject": verdict.bar.subject,
-                "beside": verdict.bar.beside,
+                "compared_with": verdict.bar.compared_with,
                 "kind": verdict.bar.kind,
                 "limit": verdict.bar.limit,
                 "measured": round(verdict.ratio, 4),
@@ -225,7 +226,7 @@ def _figure_of(found: Mapping[str, Any]) -> Figure:
         bars=tuple(
             Bar(
                 subject=bar["subject"],
-                beside=bar["beside"],
+                compared_with=bar["compared_with"],
                 kind=bar["kind"],
                 limit=bar["limit"],
             )
@@ -237,7 +238,7 @@ def _figure_of(found: Mapping[str, Any]) -> Figure:
 def write_page(report: Report) -> None:
     """Put the table into the docs, between its two marks."""
     text = PAGE.read_text()
-    picture = f"![dbwarden beside others]({CHART.name})"
+    picture = f"![dbwarden compared with others]({CHART.name})"
     body = "\n\n".join([picture, table(report.figures), *report.remarks])
     pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
     assert pattern.search(text), f"{PAGE.name} has lost its marks"
@@ -259,8 +260,8 @@ CHARTED = (
 WIDTH, LABEL, BAR_HEIGHT, GAP = 760, 250, 16, 26
 STYLE = """\
 text { font: 12px system-ui, sans-serif; fill: #222 }
-.title { font-weight: 600 } .ours { fill: #2b7a4b } .beside { fill: #a9b4bf }
-@media (prefers-color-scheme: dark) { text { fill: #ddd } .beside { fill: #66727e } }"""
+.title { font-weight: 600 } .ours { fill: #2b7a4b } .other { fill: #a9b4bf }
+@media (prefers-color-scheme: dark) { text { fill: #ddd } .other { fill: #66727e } }"""
 
 
 def chart(figures: Sequence[Figure]) -> str:
@@ -273,7 +274,7 @@ def chart(figures: Sequence[Figure]) -> str:
             parts.append(group)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" role="img" '
-        f'aria-label="dbwarden beside others">\n<style>{STYLE}</style>\n'
+        f'aria-label="dbwarden compared with others">\n<style>{STYLE}</style>\n'
         + "\n".join(parts)
         + "\n</svg>\n"
     )
@@ -295,7 +296,7 @@ def _bar_of(
 ) -> list[str]:
     width = max(2.0, (WIDTH - LABEL - 110) * timing.median / slowest)
     shown = amount(timing.median, figure.unit) + (" (scaled up)" if timing.sample else "")
-    kind = "ours" if name == subject else "beside"
+    kind = "ours" if name == subject else "other"
     return [
         f'<text x="{LABEL - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>',
         f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{width:.1f}" height="{BAR_HEIGHT}"/>',

@@ -12,9 +12,9 @@ from importlib.machinery import ModuleSpec, PathFinder
 
 
 def find_package() -> ModuleSpec | None:
-    """The first *package* ``dbwarden`` on ``sys.path``; single files of that name are passed over.
+    """Return the first *package* ``dbwarden`` on ``sys.path``; skip single files of that name.
 
-    Where there is none, ``None``: Python then looks for the name as without this module.
+    Return ``None`` if there is none. Python then searches as it would without this module.
     """
     for entry in sys.path:
         spec = PathFinder.find_spec("dbwarden", [entry])

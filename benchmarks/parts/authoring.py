@@ -1,4 +1,4 @@
-"""Migrations from models: reading a schema, a run without changes, one with; beside Alembic."""
+"""Migrations from models: reading a schema, runs without and with changes; and Alembic's."""
 
 import sys
 import textwrap
@@ -104,7 +104,7 @@ async def _one_size(stage: Stage, report: Report, size: int) -> None:
         rounds=5,
     )
     bars: tuple[Bar, ...] = (
-        (Bar(subject="dbwarden", beside="three bare queries", limit=2),) if strict else ()
+        (Bar(subject="dbwarden", compared_with="three bare queries", limit=2),) if strict else ()
     )
     report.add(
         Figure(part=PART, case=f"read {size:,} tables of a live schema", timings=timings, bars=bars)
@@ -113,8 +113,8 @@ async def _one_size(stage: Stage, report: Report, size: int) -> None:
         bars = ()
         if strict and not changes:
             bars = (
-                Bar(subject="dbwarden", beside="Alembic", limit=1),
-                Bar(subject="dbwarden, cached", beside="Alembic", limit=3, kind="at least"),
+                Bar(subject="dbwarden", compared_with="Alembic", limit=1),
+                Bar(subject="dbwarden, cached", compared_with="Alembic", limit=3, kind="at least"),
             )
         timings = await measure(
             [
@@ -292,7 +292,7 @@ async def _one_column(stage: Stage, report: Report, size: int) -> None:
             part=PART,
             case="the whole command, more than Alembic's",
             timings={"dbwarden": lead},
-            bars=(Bar(subject="dbwarden", beside=None, limit=1),),
+            bars=(Bar(subject="dbwarden", compared_with=None, limit=1),),
         )
     )
     await stage.drop(["one_column"])

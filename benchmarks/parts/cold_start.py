@@ -1,4 +1,4 @@
-"""Cold start: a whole process each, beside Alembic and bare Python."""
+"""Cold start: a whole process each, compared with Alembic and bare Python."""
 
 import sys
 from pathlib import Path
@@ -42,8 +42,10 @@ async def _without_database(stage: Stage, report: Report, rounds: int) -> None:
     for case, rival in (("--help", "alembic --help"), ("--version", None)):
         ours = f"dbwarden {case}"
         names = [ours, *bare, *([rival] if rival else [])]
-        bars = [Bar(subject=ours, beside="import cyclopts", limit=2.0)]
-        bars += [Bar(subject=ours, beside=rival, limit=1.0, kind="at least")] if rival else []
+        bars = [Bar(subject=ours, compared_with="import cyclopts", limit=2.0)]
+        bars += (
+            [Bar(subject=ours, compared_with=rival, limit=1.0, kind="at least")] if rival else []
+        )
         report.add(
             Figure(
                 part=PART,
@@ -75,13 +77,13 @@ async def _with_database(stage: Stage, report: Report, rounds: int) -> None:
         ("migrate, nothing to do", ("migrate",), ("upgrade", "head")),
     )
     for case, mine, other in pairs:
-        name, beside = f"dbwarden {mine[0]}", f"alembic {' '.join(other)}"
+        name, command = f"dbwarden {mine[0]}", f"alembic {' '.join(other)}"
         subjects = [
             asyncpg,
             Subject(name=name, run=dbwarden(*mine)),
-            Subject(name=beside, run=rival(theirs, *other)),
+            Subject(name=command, run=rival(theirs, *other)),
         ]
         timings = await measure(subjects, rounds=rounds)
-        bars = (Bar(subject=name, beside=beside, limit=1.0, kind="at least"),)
+        bars = (Bar(subject=name, compared_with=command, limit=1.0, kind="at least"),)
         report.add(Figure(part=PART, case=case, timings=timings, bars=bars))
     await stage.drop(["cold", "cold_alembic"])

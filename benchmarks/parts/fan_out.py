@@ -158,8 +158,8 @@ async def _check(scene: Scene, report: Report, alembic: Timing) -> None:
     timings = await measure(subjects, rounds=scene.rounds)
     timings[ALEMBIC] = scene.scaled(alembic)
     pairs = ((OURS, RAW), (OURS_FOLDERS, RAW_FOLDERS))
-    bars = [Bar(subject=mine, beside=rival, limit=1.3) for mine, rival in pairs]
-    bars += [Bar(subject=OURS, beside=ALCHEMY_SERIAL, limit=20, kind="at least")]
+    bars = [Bar(subject=mine, compared_with=rival, limit=1.3) for mine, rival in pairs]
+    bars += [Bar(subject=OURS, compared_with=ALCHEMY_SERIAL, limit=20, kind="at least")]
     promised = scene.seconds == 0.020 and len(places) in (50, 200)
     report.add(
         Figure(

@@ -51,8 +51,8 @@ async def _far(stage: Stage, report: Report, count: int, quick: bool) -> None:
         ]
         timings = await measure(subjects, rounds=3 if quick else 7)
     bars = (
-        Bar(subject=OURS, beside=RAW, limit=1.5),
-        Bar(subject=OURS, beside=ALEMBIC, limit=1.0, kind="at least"),
+        Bar(subject=OURS, compared_with=RAW, limit=1.5),
+        Bar(subject=OURS, compared_with=ALEMBIC, limit=1.0, kind="at least"),
     )
     case = f"{count} migrations on one database {distance(20)}"
     report.add(Figure(part=PART, case=case, timings=timings, bars=() if quick else bars))
@@ -78,8 +78,8 @@ async def _near(stage: Stage, report: Report, count: int, quick: bool) -> None:
     ]
     timings = await measure(subjects, rounds=3 if quick else 7)
     bars = (
-        Bar(subject=OURS, beside=RAW, limit=1.3),
-        Bar(subject=OURS, beside=ALEMBIC, limit=1.0, kind="at least"),
+        Bar(subject=OURS, compared_with=RAW, limit=1.3),
+        Bar(subject=OURS, compared_with=ALEMBIC, limit=1.0, kind="at least"),
     )
     case = f"{count:,} migrations on one database {distance(0)}"
     report.add(Figure(part=PART, case=case, timings=timings, bars=() if quick else bars))
@@ -109,7 +109,7 @@ async def _fleet(stage: Stage, report: Report, size: int, quick: bool) -> None:
             _slow("dbwarden, one by one", lambda: project.migrate(places, 1), new),
         ]
         timings = await measure(subjects, rounds=3 if quick else 7)
-    bars = (Bar(subject=OURS, beside=RAW, limit=1.5),)
+    bars = (Bar(subject=OURS, compared_with=RAW, limit=1.5),)
     case = f"20 migrations on each of {size} databases {distance(20)}"
     report.add(Figure(part=PART, case=case, timings=timings, bars=() if quick else bars))
     await stage.drop(names)
@@ -145,7 +145,7 @@ async def _command_case(stage: Stage, report: Report, size: int, pending: int, q
         subjects.append(Subject(name=FLOOR, run=lambda: all_at_once(raw, places), prepare=new))
     timings = await measure(subjects, rounds=3 if quick else 7)
     what = f"{pending} pending on each" if pending else "up to date"
-    bars = (Bar(subject=COMMAND, beside=PROCESSES, limit=20, kind="at least"),)
+    bars = (Bar(subject=COMMAND, compared_with=PROCESSES, limit=20, kind="at least"),)
     case = f"migrate --all, {size} databases on loopback, {what}"
     report.add(Figure(part=PART, case=case, timings=timings, bars=() if quick else bars))
     await stage.drop([*names, TEMPLATE])

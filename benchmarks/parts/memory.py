@@ -63,7 +63,7 @@ async def _checked(stage: Stage, report: Report, size: int) -> None:
 
 
 def _figure(case: str, timings: dict[str, Timing]) -> Figure:
-    bars = tuple(Bar(subject=name, beside=None, limit=100) for name in timings)
+    bars = tuple(Bar(subject=name, compared_with=None, limit=100) for name in timings)
     return Figure(part=PART, case=case, timings=timings, bars=bars, unit="KiB a database")
 
 

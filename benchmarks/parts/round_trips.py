@@ -51,7 +51,7 @@ async def round_trips(stage: Stage, report: Report, quick: bool) -> None:
         ]
         for case, limit, runs in cases:
             timings = {name: await _count(proxy, run) for name, run in runs.items()}
-            bars = (Bar(subject="dbwarden", beside=None, limit=limit),) if limit else ()
+            bars = (Bar(subject="dbwarden", compared_with=None, limit=limit),) if limit else ()
             report.add(Figure(part=PART, case=case, timings=timings, bars=bars, unit="flights"))
     await stage.drop(["trips", "trips_alembic"])
 

@@ -39,7 +39,7 @@ async def scratch_fleet(stage: Stage, report: Report, quick: bool) -> None:
             Subject(name=in_turn, run=command(word, "--all", "--concurrency", "1"), prepare=new),
         ]
         timings = await measure(subjects, rounds=1 if quick else 3)
-        bars = (Bar(subject=together, beside=in_turn, limit=1.1, kind="at least"),)
+        bars = (Bar(subject=together, compared_with=in_turn, limit=1.1, kind="at least"),)
         case = f"{word} --all, {size} databases with {FILES} migrations each"
         report.add(Figure(part=PART, case=case, timings=timings, bars=() if quick else bars))
     await stage.drop(names)

@@ -98,6 +98,6 @@ async def _requests(stage: Stage, report: Report, name: str, quick: bool) -> Non
             part=PART,
             case=f"{many} requests with a session and one query",
             timings=timings,
-            bars=(Bar(subject=OURS, beside=BY_HAND, limit=1.05),),
+            bars=(Bar(subject=OURS, compared_with=BY_HAND, limit=1.05),),
         )
     )

@@ -253,7 +253,7 @@ async def _start(scene: Scene, report: Report) -> None:
     values = tuple(value * size for value in scene.process.values)
     timings[PROCESSES] = Timing(values=values, sample=f"scaled up from 1 of {size}")
     limit = START_BARS.get(scene.key, SMALL)
-    bars = (Bar(subject=OURS, beside=BY_HAND, limit=limit, kind="at least"),)
+    bars = (Bar(subject=OURS, compared_with=BY_HAND, limit=limit, kind="at least"),)
     report.add(Figure(part=PART, case=f"start, {scene.case}", timings=timings, bars=bars))
 
 
@@ -277,7 +277,7 @@ async def _start_with_a_dead_one(scene: Scene, report: Report) -> None:
             timings = await measure([subject], rounds=scene.rounds)
             await started.stop()
     timings[LIMIT] = Timing(values=(LIMIT_SECONDS,) * scene.rounds)
-    bars = (Bar(subject=OURS, beside=LIMIT, limit=DEAD_BAR),)
+    bars = (Bar(subject=OURS, compared_with=LIMIT, limit=DEAD_BAR),)
     case = f"a start that fails, {scene.case} and a dead one"
     report.add(Figure(part=PART, case=case, timings=timings, bars=bars))
 
@@ -309,7 +309,7 @@ async def _health(scene: Scene, report: Report) -> None:
     for engine in engines:
         await engine.dispose()
     limit = HEALTH_BARS.get(scene.key, SMALL)
-    bars = (Bar(subject=OURS, beside=BY_HAND, limit=limit, kind="at least"),)
+    bars = (Bar(subject=OURS, compared_with=BY_HAND, limit=limit, kind="at least"),)
     report.add(Figure(part=PART, case=f"/health, {scene.case}", timings=timings, bars=bars))
 
 

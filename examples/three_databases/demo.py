@@ -162,7 +162,7 @@ def main(kind: str) -> int:
     except KeyboardInterrupt:
         return 130
     print(f"\nThree {kind} databases: configured, checked, migrated at once, and healthy;")
-    print("and a FastAPI application that says the same of its own.")
+    print("and a FastAPI application that reports the same.")
     return 0
 
 

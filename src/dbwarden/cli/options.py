@@ -23,6 +23,10 @@ def _flag(name: str | tuple[str, ...], group: Group, negative: str = "") -> Para
     return Parameter(name=name, group=group, negative=negative, show_default=False)
 
 
+ModelsFlag = Annotated[bool, Parameter(name="--models", negative="", show_default=False)]
+"""The flag that compares with the models: ``--models``."""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CommandOptions:

@@ -19,7 +19,6 @@ from dbwarden.secrets import Secret
 if TYPE_CHECKING:
     from dbwarden.config.urls import DatabaseURL
 
-_SESSION_ATTRIBUTES = (*("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),)
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),

@@ -1,13 +1,10 @@
 """Commands that compare live databases, migration files and models."""
 
 from functools import partial
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.left_out import left_out_lines, note_left_out
-from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.options import FleetOptions, ModelsFlag
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Table, Texts, ok_cell, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, pluralize, shorten
@@ -17,7 +14,7 @@ from dbwarden.operations.diff import check_models as check_one
 
 async def diff(
     *,
-    models: Annotated[bool, Parameter(name="--models", negative="", show_default=False)] = False,
+    models: ModelsFlag = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 if they differ.

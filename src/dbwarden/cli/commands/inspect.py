@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from dbwarden.cli import output
 from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
-from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.options import FleetOptions, ModelsFlag
 from dbwarden.cli.run import (
     Table,
     Texts,
@@ -141,7 +141,7 @@ def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
 
 async def check(
     *,
-    models: Annotated[bool, Parameter(name="--models", negative="", show_default=False)] = False,
+    models: ModelsFlag = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Check that databases are reachable and agree with their files. Exit 3 on findings.

@@ -56,7 +56,6 @@ LETTERS: dict[str, Cast] = {"i": "implicit", "a": "assignment", "e": "explicit"}
 STRINGS = frozenset({"text", "character varying", "character", "name", "citext"})
 MODIFIER = re.compile(r"\(([-\d, ]+)\)")
 FIELDS = re.compile(r"^interval( [a-z]+)+")
-BUILT_IN = frozenset(CASTS) | {"uuid", "oid", "tsvector", "tsquery", "bytea", '"char"', "pg_lsn"}
 
 
 def without_modifier(type_: str) -> str:
