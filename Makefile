@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 
-.PHONY: demo test check mutants cases bench clean
+.PHONY: demo test check mutants long bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -48,8 +48,8 @@ check: .venv/.dev  ## formatting, lint, types, arrows, sizes
 mutants: .venv/.dev  ## plant faults in copies of src, and see that the tests catch each
 	$(BIN)/python tests/mutants.py
 
-cases: .venv/.dev  ## every acceptance case through the commands (ten minutes)
-	DBWARDEN_ALL_CASES=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal tests/acceptance/test_cases_by_command.py
+long: .venv/.dev  ## the tests that take too long for `make test`: every case through the commands, kills by the dozen
+	DBWARDEN_LONG=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m long $(PYTEST)
 
 bench: .venv/.dev  ## the figures, as ratios in one run
 	$(BIN)/python -m benchmarks

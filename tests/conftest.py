@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import anyio
 import pytest
@@ -25,6 +26,28 @@ settings.register_profile("dbwarden", deadline=None)  # a busy machine is no fau
 settings.load_profile("dbwarden")
 
 MakeConfig = Callable[..., DatabaseConfig]
+
+LONG_RUN = bool(os.environ.get("DBWARDEN_LONG"))
+"""Whether this is ``make long``, which runs what takes too long for ``make test``."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to ``make long`` what is marked ``long``, except the share that ``make test`` takes."""
+    if LONG_RUN:
+        return
+    left = [item for item in items if _is_long(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not _is_long(item)]
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """Decide whether *item* is for the long run: by its identifier, so that the share is stable."""
+    marker = item.get_closest_marker("long")
+    if marker is None:
+        return False
+    share = marker.kwargs.get("share")
+    return share is None or crc32(item.name.encode()) % share != 0
 
 
 @pytest.fixture

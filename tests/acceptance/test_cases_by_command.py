@@ -2,13 +2,11 @@
 
 pg_dump judges whether a database is as it should be. ``test_cases.py`` runs every case through the
 generator, and compares with dbwarden's own eyes. The path of the user and pg_dump cost many times
-as much: ``make test`` takes a share of the cases, ``make cases`` (and with it CI) all of them.
+as much: ``make test`` takes a share of the cases, ``make long`` (and with it CI) all of them.
 """
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
@@ -17,9 +15,6 @@ from tests.acceptance.judging import Database, Judge, comparable, judging
 from tests.acceptance.project import Project
 from tests.acceptance.test_cases import CASES
 
-SHARE = 1 if os.environ.get("DBWARDEN_ALL_CASES") else 40
-"""One case in so many runs."""
-CHOSEN = [case for case in CASES if crc32(str(case.id).encode()) % SHARE == 0]
 ONLINE = ("indexes", "constraints", "columns", "combinations")
 """The modules whose cases are also written in the forms that do not block."""
 
@@ -52,7 +47,8 @@ async def assert_dumps_alike(judge: Judge, database: Database, sql: str) -> None
     assert comparable(first) == comparable(second)
 
 
-@pytest.mark.parametrize("case", CHOSEN)
+@pytest.mark.long(share=40)
+@pytest.mark.parametrize("case", CASES)
 async def test_the_commands_lead_exactly_there_and_exactly_back(
     case: Case, judge: Judge, root: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
