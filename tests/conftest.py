@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -32,22 +33,30 @@ LONG_RUN = bool(os.environ.get("DBWARDEN_LONG"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to ``make long`` what is marked ``long``, except the share that ``make test`` takes."""
-    if LONG_RUN:
-        return
-    left = [item for item in items if _is_long(item)]
+    """Leave to ``make long`` what is marked ``long``, except the share that ``make test`` takes.
+
+    Measuring coverage doubles the time of a test, and the fiftieth case of a test reaches the
+    lines of the first: of a test with many cases, one in ten is measured.
+    """
+    left = [] if LONG_RUN else [item for item in items if _is_long(item)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if not _is_long(item)]
+    cases = Counter(item.nodeid.partition("[")[0] for item in items)
+    for item in items:
+        if cases[item.nodeid.partition("[")[0]] > 20 and not _is_in_share(item, 10):
+            item.add_marker("no_cover")
 
 
 def _is_long(item: pytest.Item) -> bool:
-    """Decide whether *item* is for the long run: by its identifier, so that the share is stable."""
+    """Decide whether *item* is for the long run."""
     marker = item.get_closest_marker("long")
-    if marker is None:
-        return False
-    share = marker.kwargs.get("share")
-    return share is None or crc32(item.name.encode()) % share != 0
+    return marker is not None and not _is_in_share(item, marker.kwargs.get("share"))
+
+
+def _is_in_share(item: pytest.Item, share: int | None) -> bool:
+    """Decide by its name whether *item* is one in *share*: the same in each run."""
+    return share is not None and crc32(item.name.encode()) % share == 0
 
 
 @pytest.fixture

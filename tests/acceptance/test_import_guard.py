@@ -248,6 +248,7 @@ def get(address: str) -> httpx.Response:
         return client.get(address, timeout=60)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)], ids=" ".join)
 def test_uvicorn_works(installed: Path, project: Path, options: Sequence[str]) -> None:
     command: tuple[str | Path, ...] = (
@@ -263,6 +264,7 @@ def test_uvicorn_works(installed: Path, project: Path, options: Sequence[str]) -
         assert get(address).json() == expected(installed, project)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("verb", ["dev", "run"])
 def test_fastapi_dev_and_run_work(installed: Path, project: Path, verb: str) -> None:
     command = (installed, "-m", "fastapi", verb, "app/main.py", "--port", "0")
@@ -290,6 +292,7 @@ def test_an_empty_folder_of_that_name_is_skipped(installed: Path, project: Path)
     assert shown == str(site_packages(installed) / "dbwarden" / "__init__.py")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left", ["dbwarden_guard.pth", "_dbwarden_guard.py"])
 def test_half_an_uninstallation_breaks_no_start_of_python(
     own_environment: Path, tmp_path: Path, left: str
@@ -315,6 +318,7 @@ def test_without_the_package_the_name_is_searched_as_usual(
     assert run(own_environment, "-c", "import dbwarden", cwd=tmp_path).stdout == "mine\n"
 
 
+@pytest.mark.long
 def test_pip_takes_all_of_it_away_again(own_environment: Path, tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--python", own_environment, "--disable-pip-version-check")
     packages = site_packages(own_environment)

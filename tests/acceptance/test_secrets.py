@@ -99,6 +99,7 @@ def values(kind: Any) -> list[object]:
     ]
 
 
+@pytest.mark.long(share=6)
 @pytest.mark.parametrize(("kind", "option"), OPTIONS)
 def test_no_option_shows_a_password_on_any_channel(
     folder: Path, capsys: pytest.CaptureFixture[str], kind: Any, option: str

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 
 import anyio.to_thread
+import pytest
 
 from tests.cancellation.conftest import LOCKS, MakeProject, Project, ask
 
@@ -54,6 +55,7 @@ def killed_at_work(project: Project, template: str) -> list[str]:
     return sorted(f"{n}-{part}" for n in written for part in (1, 2))
 
 
+@pytest.mark.long
 async def test_postgresql_survives_kills_at_work(
     postgres_url: str, make_project: MakeProject
 ) -> None:
@@ -71,6 +73,7 @@ async def test_postgresql_survives_kills_at_work(
     assert states == [("applied", None)]
 
 
+@pytest.mark.long
 async def test_sqlite_survives_kills_at_work(make_project: MakeProject) -> None:
     project = make_project("sqlite:///db0.db", kind="sqlite")
     vacuum = WHOLE.replace(

@@ -68,6 +68,7 @@ async def test_a_server_inside_the_project_is_found_again() -> None:
         assert not (started.data / "postmaster.pid").exists()
 
 
+@pytest.mark.long
 async def test_two_processes_may_start_the_server_together(project: Project) -> None:
     configure(project, dev_database_url="embedded")
     codes = []
@@ -84,6 +85,7 @@ async def test_two_processes_may_start_the_server_together(project: Project) -> 
         await run(project, "dev-server", "stop", "--remove")
 
 
+@pytest.mark.long
 async def test_a_crashed_server_is_started_again(project: Project) -> None:
     """As after a reboot: its number is that of another process, of ours here."""
     configure(project, dev_database_url="embedded")

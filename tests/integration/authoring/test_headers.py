@@ -176,6 +176,7 @@ async def made(config: DatabaseConfig, schema: Path, case: Case) -> Any:
     return result
 
 
+@pytest.mark.long(share=3)
 @pytest.mark.parametrize("name", CASES)
 async def test_the_header_is_true_of_tables_with_rows(name: str, project: Project) -> None:
     case = CASES[name]

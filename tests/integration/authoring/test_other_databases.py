@@ -58,6 +58,7 @@ async def test_objects_of_other_databases_are_no_drift(project: Project) -> None
     assert again == found
 
 
+@pytest.mark.long
 async def test_every_way_to_name_the_configuration_loads_all_databases(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

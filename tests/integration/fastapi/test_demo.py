@@ -55,6 +55,7 @@ def test_the_demo_ends_with_a_healthy_application_and_leaves_nothing(kind: str) 
     assert left(mark) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("by", "code"), [("ctrl-c", 130), ("sigterm", 143)], ids=["ctrl-c", "sigterm"]
 )
@@ -76,6 +77,7 @@ def test_an_interrupted_demo_leaves_nothing(by: str, code: int) -> None:
     assert left(mark) == []
 
 
+@pytest.mark.long
 def test_a_failing_demo_reports_it_and_leaves_nothing() -> None:
     mark = uuid.uuid4().hex
     process = start("sqlite", mark, APP_REPLICA="sqlite:///nowhere/app.db")

@@ -302,6 +302,7 @@ def start_worker(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.long
 async def test_ten_workers_that_start_together_migrate_once(site: Site, postgres_url: str) -> None:
     """The migration cannot end before all of them are connected."""
     patience: dict[str, Any] = dict.fromkeys(

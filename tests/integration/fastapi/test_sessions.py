@@ -354,6 +354,7 @@ async def test_cancelled_sessions_give_their_connections_back(
         assert (served.users, served.pool.in_use) == (0, 0)
 
 
+@pytest.mark.long
 async def test_five_hundred_requests_at_once_over_three_databases(
     site: Site, running: Callable[..., Running], databases: Callable[[int], list[str]]
 ) -> None:

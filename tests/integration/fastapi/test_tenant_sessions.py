@@ -143,6 +143,7 @@ def test_a_new_tenant_is_usable_without_a_restart(
         assert client.get("/path/initech").json() == "t_initech.db"
 
 
+@pytest.mark.long
 async def test_hundreds_of_tenants_stay_within_the_open_engines(tenants: Site) -> None:
     names = [f"n{number}" for number in range(200)]
     (tenants.root / "tenants.txt").write_text(" ".join(names))

@@ -62,6 +62,7 @@ def test_the_second_server_starts_like_the_first(cache: Path) -> None:
     only_archive(cache)
 
 
+@pytest.mark.long
 def test_a_persistent_server_is_no_copy(cache: Path) -> None:
     first = identifier()
 

@@ -102,6 +102,7 @@ async def test_a_rollback_that_was_killed_is_finished_by_the_next_one(
     assert project.tables() == []
 
 
+@pytest.mark.long(share=4)
 @pytest.mark.parametrize("journal_mode", ["delete", "wal"])
 @pytest.mark.parametrize("seed", range(9))
 async def test_a_kill_at_any_moment_leads_to_the_same_end(

@@ -54,6 +54,7 @@ async def crowded(
         yield tmp_path, server
 
 
+@pytest.mark.long
 async def test_a_crowded_server_holds_up_no_tenant(
     crowded: tuple[Path, EmbeddedServer],
 ) -> None:

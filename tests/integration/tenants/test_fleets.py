@@ -106,6 +106,7 @@ def states(ran: Ran) -> dict[str, int]:
     return summary
 
 
+@pytest.mark.long
 async def test_many_tenants_are_created_migrated_and_repaired_together(
     on_server: Fleet,
 ) -> None:
@@ -229,6 +230,7 @@ async def test_each_tenant_has_its_own_history(in_files: tuple[Project, Director
     assert (await dbwarden.status("tenant_n3")).pending == ("0001",)
 
 
+@pytest.mark.long
 async def test_a_thousand_tenants_read_their_folder_once(
     in_files: tuple[Project, Directory], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ async def fleet(tmp_path: Path) -> AsyncGenerator[Fleet]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at_once", [True, False], ids=["immediate", "fast"])
 async def test_a_server_restarted_during_a_fleet_leaves_a_true_outcome_of_each_database(
     fleet: Fleet, at_once: bool

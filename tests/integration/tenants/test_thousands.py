@@ -60,6 +60,7 @@ def execute(root: Path, sql: str) -> list[Any]:
         connection.close()
 
 
+@pytest.mark.long
 async def test_the_manifest_lists_two_thousand_tenants_and_a_second_run_finishes(
     root: Path,
 ) -> None:

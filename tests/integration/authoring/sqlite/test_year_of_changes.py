@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from dbwarden.operations.migrate import migrate
 from dbwarden.operations.rollback import rollback
 from dbwarden.operations.verify import verify
@@ -157,6 +159,7 @@ tags = Table("""
 }
 
 
+@pytest.mark.long
 async def test_rows_survive_a_year_of_changes(lite: Lite) -> None:
     models = MODELS
     lite.models(models)
