@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import anyio
 
@@ -18,17 +18,12 @@ from dbwarden.fastapi.sessions import check_declared
 from dbwarden.fastapi.state import Serving, forget, serving
 from dbwarden.fastapi.tracing import span
 from dbwarden.fleet import Limits, Outcome, OutcomeState, migrate_all, run
-from dbwarden.operations.check import CheckResult, Finding, findings_of
+from dbwarden.operations.check import Finding, findings_of
+from dbwarden.planning.judging import Problem, Severity, StatusResult
 from dbwarden.types import DatabaseName
 
 Mode = Literal["check", "migrate", "none"]
 OnPending = Literal["fail", "warn"]
-
-_HARMLESS = ("locked", "replica_writable")
-"""Findings of a check that are logged but do not prevent the application's start.
-
-A migrator is running, or a replica was promoted and the application must start after a failover.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +225,7 @@ def _others(state: Serving, chosen: Sequence[DatabaseConfig]) -> tuple[DatabaseC
 
 
 async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConfig]) -> Failed:
-    async def check(config: DatabaseConfig) -> CheckResult:
+    async def check(config: DatabaseConfig) -> StatusResult:
         with telemetry.at_most("info"):  # _judge reports what failed
             probe = await state.probes.probe(
                 config, state.engines, ttl=0.0, limit=None, primary=state.primary_of(config)
@@ -238,27 +233,31 @@ async def _check(state: Serving, startup: Startup, chosen: Sequence[DatabaseConf
         if probe.status is None:
             assert probe.error is not None
             raise probe.error
-        findings = findings_of(probe.status)
-        serious = [each for each in findings if not is_harmless(startup, config, each)]
-        for finding in findings:
-            if finding not in serious:
-                telemetry.emit("startup_finding", level="warning", finding=finding.message)
+        status = probe.status
+        serious = [each for each in status.problems if not is_harmless(startup, config, each)]
+        harmless = [each for each in status.problems if each not in serious]
+        for finding in findings_of(status, harmless):
+            telemetry.emit("startup_finding", level="warning", finding=finding.message)
         if serious:
-            raise _not_ready(config, serious)
-        return CheckResult(database=config.database_name, findings=findings, status=probe.status)
+            raise _not_ready(config, findings_of(status, serious))
+        return status
 
     return await _on_each(state, startup, "check", chosen, check)
 
 
-def is_harmless(startup: Startup, config: DatabaseConfig, finding: Finding) -> bool:
-    """Return whether the application starts in spite of *finding*.
-
-    A replica receives migrations later than its primary.
-    """
-    if finding.code in ("pending", "out_of_order", "replica_behind"):
-        late = startup.mode == "migrate" and config.replica_of is not None
-        return late or startup.on_pending == "warn"
-    return finding.code in _HARMLESS
+def is_harmless(startup: Startup, config: DatabaseConfig, problem: Problem) -> bool:
+    """Return whether the application starts in spite of *problem*."""
+    match problem.severity:
+        case Severity.NOTE | Severity.WARNING:
+            return True
+        case Severity.LATE:
+            # A replica receives migrations later than its primary.
+            replicates = startup.mode == "migrate" and config.replica_of is not None
+            return replicates or startup.on_pending == "warn"
+        case Severity.FAULT:
+            return False
+        case _:
+            assert_never(problem.severity)
 
 
 def _not_ready(config: DatabaseConfig, findings: Sequence[Finding]) -> StartupFailed:
@@ -339,8 +338,8 @@ def _rank(outcome: Outcome[Any]) -> int:
 def _describe_outcome(outcome: Outcome[Any]) -> str:
     """Describe the outcome of one database in a line."""
     match outcome:
-        case Outcome(state=OutcomeState.SUCCEEDED, result=CheckResult(status=status)):
-            what = f"ok, at {status.version}" if status.version else "ok, nothing applied yet"
+        case Outcome(state=OutcomeState.SUCCEEDED, result=StatusResult(version=version)):
+            what = f"ok, at {version}" if version else "ok, nothing applied yet"
         case Outcome(state=OutcomeState.SUCCEEDED):
             what = "ok"
         case Outcome(error=DBWardenError() as error):

@@ -29,8 +29,8 @@ from dbwarden.migration_history import Reading
 from dbwarden.operations.health import DatabaseHealth, diagnose, unwell
 from dbwarden.operations.operation import migration_files, read_status
 from dbwarden.operations.replicas import read_with_primary
-from dbwarden.operations.status import StatusResult, describe
-from dbwarden.planning import compare
+from dbwarden.operations.status import judge_reading
+from dbwarden.planning.judging import StatusResult
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
 
@@ -166,7 +166,7 @@ class Probes:
                 reading, replica = await read_with_primary(
                     config, task.primary, task.read, limit=limit
                 )
-                status = describe(config, compare(files, reading.rows), reading, replica)
+                status = judge_reading(config, files, reading, replica)
                 return _probe(task, status, reading, started)
             except DBWardenError as raised:
                 error = raised

@@ -1,11 +1,13 @@
 """Check a database: connection, migrations that differ from their files, replica and lock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.operations.operation import operation
-from dbwarden.operations.replicas import ReplicaStatus
-from dbwarden.operations.status import StatusResult, status_of
+from dbwarden.operations.status import status_of
+from dbwarden.planning.judging import Problem, StatusResult
 from dbwarden.types import DatabaseName
 
 
@@ -40,95 +42,91 @@ async def check(config: DatabaseConfig) -> CheckResult:
         ConnectError: It cannot be reached.
     """
     status = await status_of(config)
-    return CheckResult(database=config.database_name, findings=findings_of(status), status=status)
+    findings = findings_of(status, status.problems)
+    return CheckResult(database=config.database_name, findings=findings, status=status)
 
 
-def findings_of(status: StatusResult) -> tuple[Finding, ...]:
-    """Return the findings of *status*. A database that is ahead of the files is fine."""
-    replica = status.replica
-    # A replica receives its migrations from its primary; missing ones are a single finding.
-    name = replica.primary if replica else status.database
-    behind = frozenset(replica.behind) if replica else frozenset[str]()
-    rows = (
-        ("pending", status.pending, f"Apply with: dbwarden migrate -d {name}"),
-        (
-            "changed",
-            status.changed,
-            f"Undo the edit and write a new migration: dbwarden new -d {name} -m '...'. Or accept "
-            "it, and the edited SQL will not run: "
-            + " ".join(["dbwarden repair -d", name, *(f"--accept {k}" for k in status.changed)]),
-        ),
-        (
-            "missing",
-            status.missing,
-            "Restore the file, or forget it with: "
-            + " ".join(["dbwarden repair -d", name, *(f"--forget {k}" for k in status.missing)]),
-        ),
-        (
-            "partial",
-            status.partial,
-            f"Resume with: dbwarden migrate -d {name} (or rollback, where a rollback stopped)",
-        ),
-        (
-            "out_of_order",
-            status.out_of_order,
-            f"Apply with: dbwarden migrate -d {name} --out-of-order",
-        ),
+def findings_of(status: StatusResult, problems: Sequence[Problem]) -> tuple[Finding, ...]:
+    """Return the findings that describe *problems* of *status*."""
+    return tuple(
+        Finding(
+            code=problem.code,
+            message=_message(status, problem),
+            next_step=_next_step(status, problem),
+        )
+        for problem in problems
     )
-    left = [(code, tuple(k for k in keys if k not in behind), step) for code, keys, step in rows]
-    findings = [
-        Finding(code=code, message=_count(code, keys), next_step=next_step)
-        for code, keys, next_step in left
-        if keys
-    ]
-    findings += _replica_findings(replica) if replica else []
-    if status.lock_holder is not None:
-        findings.append(
-            Finding(
-                code="locked",
-                message=f"a migrator holds this database: {status.lock_holder}",
-                next_step="Wait for it to end, or inspect it with: dbwarden lock-status",
-            )
-        )
-    return tuple(findings)
 
 
-def _replica_findings(replica: ReplicaStatus) -> list[Finding]:
-    findings = []
-    if replica.writable:
-        findings.append(
-            Finding(
-                code="replica_writable",
-                message="it accepts writes, so it is not (or no longer) a replica of "
-                f"{replica.primary}",
-                next_step="Set database_url to a standby. If it was promoted, make it the "
-                f"database {replica.primary}, or remove replica_of=.",
-            )
-        )
-    if replica.behind:
-        late = f", {replica.lag_seconds:.1f} s late" if replica.lag_seconds else ""
-        findings.append(
-            Finding(
-                code="replica_behind",
-                message=f"{_count('replica_behind', replica.behind)} "
-                f"(behind {replica.primary}{late})",
-                next_step="Wait until it has caught up. If it stays behind, query "
-                f"pg_stat_replication on the server of {replica.primary}.",
-            )
-        )
-    return findings
-
-
-_WORDS = {
-    "pending": "pending",
-    "changed": "changed after it was applied",
-    "missing": "applied, but its file is missing",
-    "partial": "stopped between steps",
-    "out_of_order": "older than what is applied already",
-    "replica_behind": "not here yet",
-}
-
-
-def _count(code: str, keys: tuple[str, ...]) -> str:
+def _message(status: StatusResult, problem: Problem) -> str:
+    match problem.code:
+        case "pending":
+            words = "pending"
+        case "changed":
+            words = "changed after it was applied"
+        case "missing":
+            words = "applied, but its file is missing"
+        case "partial":
+            words = "stopped between steps"
+        case "out_of_order":
+            words = "older than what is applied already"
+        case "replica_behind":
+            words = "not here yet"
+        case "replica_writable":
+            return f"it accepts writes, so it is not (or no longer) a replica of {_source(status)}"
+        case "locked":
+            return f"a migrator holds this database: {status.lock_holder}"
+        case _:
+            assert_never(problem.code)
+    keys = problem.keys
     shown = ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")
-    return f"{len(keys)} {_WORDS[code]}: {shown}"
+    message = f"{len(keys)} {words}: {shown}"
+    if problem.code != "replica_behind":
+        return message
+    lag = status.replica.lag_seconds if status.replica is not None else None
+    return f"{message} (behind {_source(status)}{f', {lag:.1f} s late' if lag else ''})"
+
+
+def _next_step(status: StatusResult, problem: Problem) -> str:
+    source = _source(status)
+    match problem.code:
+        case "pending":
+            return f"Apply with: dbwarden migrate -d {source}"
+        case "changed":
+            return (
+                f"Undo the edit and write a new migration: dbwarden new -d {source} -m '...'. Or "
+                "accept it, and the edited SQL will not run: "
+                + _repair(source, "--accept", status.changed)
+            )
+        case "missing":
+            repair = _repair(source, "--forget", status.missing)
+            return f"Restore the file, or forget it with: {repair}"
+        case "partial":
+            return (
+                f"Resume with: dbwarden migrate -d {source} (or rollback, where a rollback stopped)"
+            )
+        case "out_of_order":
+            return f"Apply with: dbwarden migrate -d {source} --out-of-order"
+        case "replica_writable":
+            return (
+                "Set database_url to a standby. If it was promoted, make it the database "
+                f"{source}, or remove replica_of=."
+            )
+        case "replica_behind":
+            return (
+                "Wait until it has caught up. If it stays behind, query pg_stat_replication on "
+                f"the server of {source}."
+            )
+        case "locked":
+            return "Wait for it to end, or inspect it with: dbwarden lock-status"
+        case _:
+            assert_never(problem.code)
+
+
+def _source(status: StatusResult) -> DatabaseName:
+    """Return the database where migrations run: a replica gets them from its primary."""
+    return status.replica.primary if status.replica is not None else status.database
+
+
+def _repair(database: DatabaseName, option: str, keys: Sequence[str]) -> str:
+    return " ".join(["dbwarden repair -d", database, *(f"{option} {key}" for key in keys)])

@@ -19,10 +19,9 @@ from dbwarden.errors import (
     TooManyConnections,
     UsageError,
 )
-from dbwarden.operations.check import check
 from dbwarden.operations.operation import operation
-from dbwarden.operations.replicas import ReplicaStatus
-from dbwarden.operations.status import StatusResult
+from dbwarden.operations.status import status_of
+from dbwarden.planning.judging import Problem, Severity, StatusResult
 from dbwarden.types import DatabaseName
 
 HealthStatus = Literal["ok", "degraded", "error"]
@@ -59,10 +58,9 @@ class Health:
 async def health(config: DatabaseConfig) -> DatabaseHealth:
     """Return the health of a database: ``ok``, ``degraded`` (differs from files) or ``error``."""
     try:
-        result = await check(config)
+        return diagnose(await status_of(config))
     except DBWardenError as error:
         return unwell(config.database_name, error)
-    return diagnose(result.status)
 
 
 def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth:
@@ -72,39 +70,34 @@ def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth
         status: The status of the database.
         pool_full: The application holds all connections of its pool, so that requests wait.
     """
-    reasons = [
-        f"{len(keys)} {word}"
-        for word, keys in (
-            ("pending", status.pending),
-            ("changed", status.changed),
-            ("missing", status.missing),
-            ("partial", status.partial),
-        )
-        if keys
-    ]
-    faults = bool(status.changed or status.missing or status.partial)
-    replica_problem = _replica_problem(status.replica)
-    messages = [f"migrations: {', '.join(reasons)}"] if faults else []
-    messages += [replica_problem] if replica_problem else []
-    messages += [POOL_FULL] if pool_full else []
+    sentences = [_migration_faults(status.problems), _replica_problem(status.problems)]
+    sentences += [POOL_FULL] if pool_full else []
     return DatabaseHealth(
         database=status.database,
-        status="degraded" if reasons or replica_problem or pool_full else "ok",
+        status="ok" if status.clean and not pool_full else "degraded",
         connected=True,
         pending_migrations=len(status.pending),
         lock_active=status.lock_holder is not None,
-        error="; ".join(messages) or None,
+        error="; ".join(sentence for sentence in sentences if sentence) or None,
     )
 
 
-def _replica_problem(replica: ReplicaStatus | None) -> str | None:
-    """Return the problem of a replica, if any; an unreachable primary is none of them."""
-    if replica is None or replica.clean:
+def _migration_faults(problems: Sequence[Problem]) -> str | None:
+    """Count the migrations with problems, if one is a fault; pending ones alone are none."""
+    if all(problem.severity is not Severity.FAULT for problem in problems):
         return None
-    words = ["accepts writes"] if replica.writable else []
-    many = len(replica.behind)
-    words += [f"{many} migration{'s' if many > 1 else ''} behind"] if many else []
-    return f"replica: {', '.join(words)}"
+    counted = ("pending", "changed", "missing", "partial")
+    counts = [f"{len(each.keys)} {each.code}" for each in problems if each.code in counted]
+    return f"migrations: {', '.join(counts)}"
+
+
+def _replica_problem(problems: Sequence[Problem]) -> str | None:
+    """Describe the problems of a replica; an unreachable primary is none."""
+    keys = {problem.code: problem.keys for problem in problems}
+    words = ["accepts writes"] if "replica_writable" in keys else []
+    if count := len(keys.get("replica_behind", ())):
+        words.append(f"{count} migration{'s' if count > 1 else ''} behind")
+    return f"replica: {', '.join(words)}" if words else None
 
 
 def unwell(database: DatabaseName, error: DBWardenError) -> DatabaseHealth:

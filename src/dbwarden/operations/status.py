@@ -1,52 +1,20 @@
 """Report the status of a database: applied and pending migrations, and disagreements."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import MigrationFileError, PartialMigration
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
-from dbwarden.migration_history import LedgerRow, LockHolder, Reading, State
+from dbwarden.migration_history import Reading, State
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.pending import resume_migration
-from dbwarden.operations.replicas import ReplicaStatus, read_status_with_primary
+from dbwarden.operations.replicas import read_status_with_primary
 from dbwarden.planning import History, compare
-from dbwarden.types import DatabaseName, Direction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusResult:
-    """The status of one database.
-
-    ``version`` is the newest applied version (``"0007"``), if any. The tuples hold history keys (a
-    version, or the name of a repeatable migration) in the order in which migrations run.
-    ``repeatables`` run with every migrate and never count as pending. ``replica`` compares
-    a replica with its primary. ``goes_on_with`` is the command that finishes a partial migration;
-    ``None`` if there is none, or if the history needs a repair first.
-    """
-
-    database: DatabaseName
-    version: str | None
-    applied: tuple[str, ...]
-    pending: tuple[str, ...]
-    repeatables: tuple[str, ...]
-    changed: tuple[str, ...]
-    missing: tuple[str, ...]
-    partial: tuple[str, ...]
-    out_of_order: tuple[str, ...]
-    ahead: tuple[str, ...]
-    lock_holder: LockHolder | None
-    server_version: str
-    replica: ReplicaStatus | None = None
-    goes_on_with: Literal["migrate", "rollback"] | None = None
-
-    @property
-    def clean(self) -> bool:
-        """True if there is nothing to do and nothing in doubt. Being ahead is clean."""
-        todo = self.pending or self.changed or self.missing or self.partial
-        return not todo and (self.replica is None or self.replica.clean)
+from dbwarden.planning.judging import StatusResult, judge
+from dbwarden.planning.replicas import ReplicaStatus
+from dbwarden.types import Direction
 
 
 @operation("status")
@@ -63,32 +31,19 @@ async def status_of(config: DatabaseConfig) -> StatusResult:
     """
     files = await migration_files(config)
     reading, replica = await read_status_with_primary(config)
-    return describe(config, compare(files, reading.rows), reading, replica)
+    return judge_reading(config, files, reading, replica)
 
 
-def describe(
+def judge_reading(
     config: DatabaseConfig,
-    history: History,
+    files: Sequence[Migration],
     reading: Reading,
     replica: ReplicaStatus | None = None,
 ) -> StatusResult:
-    """Build a status from the compared history and the reading."""
-    return StatusResult(
-        database=config.database_name,
-        version=history.version,
-        applied=_keys([item.row for item in history.applied]),
-        pending=_keys([item for item in history.pending if not item.always]),
-        repeatables=_keys([item for item in history.pending if item.always]),
-        changed=_keys([item.row for item in history.changed]),
-        missing=_keys(history.missing),
-        partial=_keys([row for row, _ in history.partial]),
-        out_of_order=_keys(history.out_of_order),
-        ahead=_keys(history.ahead),
-        lock_holder=reading.holder,
-        server_version=reading.server_version,
-        replica=replica,
-        goes_on_with=_resuming_command(config, history),
-    )
+    """Judge a database from its files and a reading."""
+    history = compare(files, reading.rows)
+    command = _resuming_command(config, history)
+    return judge(config.database_name, history, reading, replica=replica, goes_on_with=command)
 
 
 def _resuming_command(
@@ -108,7 +63,3 @@ def _resuming_command(
             return None
     back = any(row.state is State.ROLLING_BACK for row, _ in history.partial)
     return "rollback" if back else "migrate"
-
-
-def _keys(items: Sequence[LedgerRow | Migration]) -> tuple[str, ...]:
-    return tuple([item.key for item in items]) if items else ()

@@ -13,9 +13,9 @@ from dbwarden.errors import ConnectError
 from dbwarden.operations.check import CheckResult, check
 from dbwarden.operations.health import health
 from dbwarden.operations.migrate import migrate
-from dbwarden.operations.replicas import ReplicaStatus
 from dbwarden.operations.rollback import rollback
 from dbwarden.operations.status import status
+from dbwarden.planning.replicas import ReplicaStatus
 from dbwarden.types import DatabaseName
 from tests.commands import dbwarden
 from tests.integration.replicas.conftest import MakePair, Servers

@@ -1,11 +1,11 @@
-"""Findings that keep an application from starting."""
+"""Problems that keep an application from starting."""
 
 from typing import Any
 
 import pytest
 
 from dbwarden.fastapi.lifespan import Startup, is_harmless
-from dbwarden.operations.check import Finding
+from dbwarden.planning.judging import Problem, ProblemCode
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ from dbwarden.operations.check import Finding
         (Startup(), "missing", None, False),
     ],
 )
-def test_findings_keep_an_application_from_starting_by_their_kind(
-    startup: Startup, code: str, replica: str | None, starts: bool
+def test_problems_keep_an_application_from_starting_by_their_severity(
+    startup: Startup, code: ProblemCode, replica: str | None, starts: bool
 ) -> None:
     class Config:
         replica_of = replica
 
     config: Any = Config()
-    assert is_harmless(startup, config, Finding(code=code, message="", next_step="")) is starts
+    assert is_harmless(startup, config, Problem(code=code)) is starts

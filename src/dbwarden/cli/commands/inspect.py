@@ -29,11 +29,11 @@ from dbwarden.operations.health import DatabaseHealth, overall, unwell
 from dbwarden.operations.health import health as health_one
 from dbwarden.operations.history import NEWEST, HistoryResult
 from dbwarden.operations.history import history as history_one
-from dbwarden.operations.replicas import ReplicaStatus
-from dbwarden.operations.status import StatusResult
 from dbwarden.operations.status import status as status_one
 from dbwarden.operations.wait import WaitResult
 from dbwarden.operations.wait import wait as wait_one
+from dbwarden.planning.judging import StatusResult
+from dbwarden.planning.replicas import ReplicaStatus
 
 
 async def status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008

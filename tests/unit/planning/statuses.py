@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbwarden.migration_history import HistoryKind, LedgerRow, Reading, ReplicaState, State
-from dbwarden.operations.replicas import ReplicaStatus
-from dbwarden.operations.status import StatusResult
+from dbwarden.planning.judging import StatusResult
+from dbwarden.planning.replicas import ReplicaStatus
 from dbwarden.types import Checksum, DatabaseName
 
 PRIMARY = DatabaseName("primary")

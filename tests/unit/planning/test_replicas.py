@@ -6,9 +6,9 @@ import pytest
 
 from dbwarden.errors import ConnectError
 from dbwarden.migration_history import HistoryKind, LedgerRow, State
-from dbwarden.operations.replicas import compare_with_primary, differing_keys
+from dbwarden.planning.replicas import compare_with_primary, differing_keys
 from dbwarden.types import Checksum
-from tests.unit.operations.statuses import GONE, ONE, PRIMARY, TWO, reading
+from tests.unit.planning.statuses import GONE, ONE, PRIMARY, TWO, reading
 
 
 @pytest.mark.parametrize(

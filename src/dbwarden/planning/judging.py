@@ -1,0 +1,164 @@
+"""Judge one database from its files, its migration history, its lock and its primary. Pure.
+
+`status`, `check`, the health endpoint and an application's start all present this judgement.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+from dbwarden.files.migration import Migration
+from dbwarden.migration_history import LedgerRow, LockHolder, Reading
+from dbwarden.planning.comparing import History
+from dbwarden.planning.replicas import ReplicaStatus
+from dbwarden.types import DatabaseName
+
+ProblemCode = Literal[
+    "pending",
+    "changed",
+    "missing",
+    "partial",
+    "out_of_order",
+    "replica_writable",
+    "replica_behind",
+    "locked",
+]
+
+
+class Severity(Enum):
+    """The consequences of a problem."""
+
+    NOTE = auto()
+    """Work in progress: the database is healthy."""
+    WARNING = auto()
+    """The database is degraded, but an application can start."""
+    LATE = auto()
+    """The database is degraded, and an application starts only if it accepts older schemas."""
+    FAULT = auto()
+    """The database is degraded, and no application starts."""
+
+
+_SEVERITIES: dict[ProblemCode, Severity] = {
+    "pending": Severity.LATE,
+    "changed": Severity.FAULT,
+    "missing": Severity.FAULT,
+    "partial": Severity.FAULT,
+    "out_of_order": Severity.LATE,
+    "replica_writable": Severity.WARNING,  # promoted: applications start after a failover
+    "replica_behind": Severity.LATE,
+    "locked": Severity.NOTE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One disagreement of a database with its files or its primary, or its lock.
+
+    ``keys`` are the history keys of the migrations concerned.
+    """
+
+    code: ProblemCode
+    keys: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """The consequences of this problem."""
+        return _SEVERITIES[self.code]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusResult:
+    """The status of one database.
+
+    ``version`` is the newest applied version (``"0007"``), if any. The tuples hold history keys (a
+    version, or the name of a repeatable migration) in the order in which migrations run.
+    ``repeatables`` run with every migrate and never count as pending. ``replica`` compares
+    a replica with its primary. ``goes_on_with`` is the command that finishes a partial migration;
+    ``None`` if there is none, or if the history needs a repair first.
+    """
+
+    database: DatabaseName
+    version: str | None
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    repeatables: tuple[str, ...]
+    changed: tuple[str, ...]
+    missing: tuple[str, ...]
+    partial: tuple[str, ...]
+    out_of_order: tuple[str, ...]
+    ahead: tuple[str, ...]
+    lock_holder: LockHolder | None
+    server_version: str
+    replica: ReplicaStatus | None = None
+    goes_on_with: Literal["migrate", "rollback"] | None = None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The problems of the database. Being ahead of the files is none."""
+        # A replica gets migrations from its primary, so missing ones are a single problem.
+        replica = self.replica
+        behind = replica.behind if replica is not None else ()
+        concerned: tuple[tuple[ProblemCode, tuple[str, ...]], ...] = (
+            ("pending", self.pending),
+            ("changed", self.changed),
+            ("missing", self.missing),
+            ("partial", self.partial),
+            ("out_of_order", self.out_of_order),
+        )
+        problems = [
+            Problem(code=code, keys=own)
+            for code, keys in concerned
+            if (own := tuple(key for key in keys if key not in behind))
+        ]
+        if replica is not None and replica.writable:
+            problems.append(Problem(code="replica_writable"))
+        if behind:
+            problems.append(Problem(code="replica_behind", keys=behind))
+        if self.lock_holder is not None:
+            problems.append(Problem(code="locked"))
+        return tuple(problems)
+
+    @property
+    def clean(self) -> bool:
+        """True if there is nothing to do and nothing in doubt. Being ahead is clean."""
+        return all(problem.severity is Severity.NOTE for problem in self.problems)
+
+
+def judge(
+    database: DatabaseName,
+    history: History,
+    reading: Reading,
+    *,
+    replica: ReplicaStatus | None = None,
+    goes_on_with: Literal["migrate", "rollback"] | None = None,
+) -> StatusResult:
+    """Judge *database*.
+
+    Args:
+        database: The name of the database.
+        history: Its files compared with its migration history.
+        reading: The reading of which *history* has the rows; it tells who holds the lock.
+        replica: The comparison of a replica with its primary.
+        goes_on_with: The command that finishes a partial migration.
+    """
+    return StatusResult(
+        database=database,
+        version=history.version,
+        applied=_keys([item.row for item in history.applied]),
+        pending=_keys([item for item in history.pending if not item.always]),
+        repeatables=_keys([item for item in history.pending if item.always]),
+        changed=_keys([item.row for item in history.changed]),
+        missing=_keys(history.missing),
+        partial=_keys([row for row, _ in history.partial]),
+        out_of_order=_keys(history.out_of_order),
+        ahead=_keys(history.ahead),
+        lock_holder=reading.holder,
+        server_version=reading.server_version,
+        replica=replica,
+        goes_on_with=goes_on_with,
+    )
+
+
+def _keys(items: Sequence[LedgerRow | Migration]) -> tuple[str, ...]:
+    return tuple([item.key for item in items]) if items else ()
