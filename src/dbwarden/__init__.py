@@ -44,44 +44,53 @@ _HOMES = {
     "Outcome": "dbwarden.fleet",
     "OutcomeState": "dbwarden.fleet",
     "Project": "dbwarden.config.loading",
+    "database_config": "dbwarden.library",
+    "init": "dbwarden.operations.init",
+    "load_project": "dbwarden.config.loading",
+    "migrate_all": "dbwarden.fleet",
+    "tenant_databases": "dbwarden.library",
+}
+"""The modules of the public names."""
+
+_OPERATIONS = {
     "baseline": "dbwarden.operations.baseline",
     "check": "dbwarden.operations.check",
     "check_models": "dbwarden.operations.diff",
     "create_database": "dbwarden.operations.create_database",
-    "database_config": "dbwarden.library",
     "drift": "dbwarden.operations.diff",
     "generate_models": "dbwarden.operations.generate_models",
     "health": "dbwarden.operations.health",
     "history": "dbwarden.operations.history",
-    "init": "dbwarden.operations.init",
-    "load_project": "dbwarden.config.loading",
     "lock_status": "dbwarden.operations.lock",
     "make_migrations": "dbwarden.operations.make_migrations",
     "migrate": "dbwarden.operations.migrate",
-    "migrate_all": "dbwarden.fleet",
     "new": "dbwarden.operations.new",
     "repair": "dbwarden.operations.repair",
     "rollback": "dbwarden.operations.rollback",
     "status": "dbwarden.operations.status",
-    "tenant_databases": "dbwarden.library",
     "unlock": "dbwarden.operations.lock",
     "verify": "dbwarden.operations.verify",
     "wait": "dbwarden.operations.wait",
 }
+"""The modules of the operations, which accept the name of a database."""
 
-__all__ = [*_HOMES, "__version__"]
+_FOR_UNLISTED_TENANTS = ("create_database",)
+"""The operations that also accept the name of a tenant that is not listed yet."""
+
+__all__ = [*_HOMES, *_OPERATIONS, "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    module = _HOMES.get(name) or _OPERATIONS.get(name)
+    if module is None:
         raise AttributeError(f"module 'dbwarden' has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    if _HOMES[name].startswith("dbwarden.operations.") and name != "init":
+    value = getattr(importlib.import_module(module), name)
+    if name in _OPERATIONS:
         from dbwarden.library import by_name
 
-        value = by_name(value, unlisted=name == "create_database")
+        value = by_name(value, unlisted=name in _FOR_UNLISTED_TENANTS)
     globals()[name] = value
     return value
 
