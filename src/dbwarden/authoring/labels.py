@@ -15,6 +15,7 @@ from dbwarden.diff.changes import (
     RenameValue,
     subject,
 )
+from dbwarden.quoting import quoted
 from dbwarden.schema import (
     OBJECT_KINDS,
     ON_TABLES,
@@ -43,7 +44,7 @@ def display_name(ref: Ref, default_namespace: str | None) -> str:
         plain = replace(ref, name="")
     if ref.kind is ObjectKind.GRANT and default_namespace is not None:
         word, _, name = ref.name.partition(" ")
-        for own in (default_namespace, f'"{default_namespace}"'):
+        for own in (default_namespace, quoted(default_namespace)):
             name = name.removeprefix(f"{own}.")
         plain = replace(ref, name=f"{word.lower()} {name}")
     return str(plain)

@@ -22,6 +22,7 @@ from dbwarden.diff.changes import (
     DropTable,
 )
 from dbwarden.diff.inheritance import parents
+from dbwarden.quoting import quoted
 from dbwarden.schema import (
     RELATIONS,
     Column,
@@ -100,8 +101,7 @@ def without_expressions(obj: Domain | View) -> Domain | View:
 
 def _null(column: ViewColumn) -> str:
     collate = f" COLLATE {column.collation}" if column.collation is not None else ""
-    name = column.name.replace('"', '""')
-    return f'NULL::{column.type}{collate} AS "{name}"'
+    return f"NULL::{column.type}{collate} AS {quoted(column.name)}"
 
 
 class _Cycles:

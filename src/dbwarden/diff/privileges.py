@@ -15,6 +15,7 @@ from dbwarden.diff.changes import (
     RebuildType,
 )
 from dbwarden.diff.graph import Graph
+from dbwarden.quoting import quoted
 from dbwarden.schema import (
     OBJECT_KINDS,
     Column,
@@ -138,7 +139,7 @@ def _default_grants(
 
 def _sql_name(on: Ref) -> str:
     parts = (on.name,) if on.namespace is None else (on.namespace, on.name)
-    name = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+    name = ".".join(map(quoted, parts))
     return (
         f"{name}({on.part or ''})"
         if on.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
+from dbwarden.quoting import quoted, text_literal
 from dbwarden.schema import (
     RELATIONS,
     Check,
@@ -101,7 +102,7 @@ def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) 
             return obj
         return replace(obj, values=tuple(after if it == before else it for it in obj.values))
 
-    old, new = _literal(before), _literal(after)
+    old, new = text_literal(before), text_literal(after)
 
     def text(value: str) -> str:
         return "".join(new if token == old else token for token in TOKEN.findall(value))
@@ -114,10 +115,6 @@ def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) 
         for table in schema.tables
     )
     return replace(schema, objects=tuple(map(swap, schema.objects)), tables=tables)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
@@ -176,11 +173,11 @@ def _mentions(schema: Schema, old: QualifiedName, new: QualifiedName) -> Callabl
     full = re.escape(f"{namespace}.{_quoted(old.name, schema)}")
     pattern = re.compile(rf"(?<![\w.\"]){full}(?![\w\"])")
     plain = printed(old)
-    constant = f"{_literal(plain)}::regclass"
+    constant = f"{text_literal(plain)}::regclass"
 
     def text(value: str) -> str:
         value = pattern.sub(printed(new), value)
-        value = value.replace(constant, f"{_literal(printed(new))}::regclass")
+        value = value.replace(constant, f"{text_literal(printed(new))}::regclass")
         return "".join(printed(new) if token == plain else token for token in TOKEN.findall(value))
 
     return text
@@ -190,7 +187,7 @@ def _quoted(name: str, schema: Schema) -> str:
     flags = re.IGNORECASE if traits_of(schema.dialect).names_ignore_case else 0
     if re.fullmatch(r"[a-z_][a-z0-9_$]*", name, flags):
         return name
-    return '"' + name.replace('"', '""') + '"'
+    return quoted(name)
 
 
 def _name_index(schema: Schema, old: Ref, new: Ref) -> Schema:

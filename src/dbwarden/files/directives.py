@@ -19,6 +19,7 @@ from typing import Literal, get_args
 from dbwarden.config.names import closest
 from dbwarden.files.declarations import Fact
 from dbwarden.files.migration import Requirement
+from dbwarden.quoting import quoted, unquoted
 from dbwarden.types import DatabaseName, Version
 
 SectionName = Literal["upgrade", "rollback"]
@@ -202,16 +203,12 @@ def _parse_declaration(content: str, value: str) -> Declaration | Fault:
             f"'{content}' does not name tables and columns",
             f"Write it as -- dbwarden: {fact} users.email, orders.",
         )
-    return Declaration(fact, tuple(map(_unquote, re.findall(_ITEM, names))))
-
-
-def _unquote(item: str) -> str:
-    return item[1:-1].replace('""', '"') if item[0] == '"' else item
+    return Declaration(fact, tuple(map(unquoted, re.findall(_ITEM, names))))
 
 
 def _quote(name: str) -> str:
     plain = " ".join(name.split())
-    return plain if re.fullmatch(_PLAIN, plain) else '"' + plain.replace('"', '""') + '"'
+    return plain if re.fullmatch(_PLAIN, plain) else quoted(plain)
 
 
 def declare(fact: Fact, names: Iterable[str] = ()) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _exclusive(root: Path) -> Generator[None]:
 async def _make_databases(folder: Path, names: Sequence[str]) -> None:
     import asyncpg
 
-    from dbwarden.dialects.postgresql.sql.quoting import identifier
+    from dbwarden.quoting import quoted
 
     raw = await asyncpg.connect(host=str(folder), port=5432, user="postgres", database="postgres")
     try:
@@ -142,7 +142,7 @@ async def _make_databases(folder: Path, names: Sequence[str]) -> None:
             if name not in there:
                 # Another process may create it at the same time.
                 with suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-                    await raw.execute(f"CREATE DATABASE {identifier(name)}")
+                    await raw.execute(f"CREATE DATABASE {quoted(name)}")
     finally:
         raw.terminate()
 

@@ -11,6 +11,7 @@ from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import ScratchRefused, UsageError
+from dbwarden.quoting import text_literal
 from dbwarden.schema import Enum, Schema
 
 
@@ -174,7 +175,7 @@ def example(name: str, desired: Schema) -> str:
         return "'{}'"
     for enum in desired.of(Enum):
         if type_.rpartition(".")[2].strip('"') == enum.name.name.lower() and enum.values:
-            return "'" + enum.values[0].replace("'", "''") + "'"
+            return text_literal(enum.values[0])
     kinds = ((word, start) for word, starts in _EXAMPLES.items() for start in starts)
     # "interval" starts with "int", so the longest prefix wins.
     fitting = [(len(start), word) for word, start in kinds if type_.startswith(start)]

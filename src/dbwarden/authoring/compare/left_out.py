@@ -13,6 +13,7 @@ from typing import Any
 from dbwarden.authoring.labels import display_name
 from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.structure import Links, links
+from dbwarden.quoting import unquoted
 from dbwarden.schema import (
     ON_TABLES,
     Grant,
@@ -247,4 +248,4 @@ def _without_columns(grant: Grant, refs: AbstractSet[Ref]) -> Grant | None:
 def _column_of(privilege: str) -> str | None:
     """Return the column of ``SELECT ("a")``."""
     _, bracket, name = privilege.removesuffix(")").partition(" (")
-    return name.strip('"').replace('""', '"') if bracket else None
+    return unquoted(name) if bracket else None

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from dbwarden.authoring.collect.hints import ColumnKey, Hints, IndexExpressions
+from dbwarden.quoting import unquoted
 from dbwarden.schema import QualifiedName
 
 # Literals, comments and bodies are not searched; quoted names keep their quotes.
@@ -73,7 +74,7 @@ def _inside(text: str, shape: str, start: int) -> str:
 
 
 def _plain(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+    return unquoted(name) if name.startswith('"') else name.lower()
 
 
 def _qualified(text: str, default_namespace: str | None) -> QualifiedName:

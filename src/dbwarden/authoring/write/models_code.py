@@ -22,6 +22,7 @@ from dbwarden.authoring.write.models_idioms import (
 )
 from dbwarden.authoring.write.models_types import CodeType, code_type, import_lines, with_collation
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
+from dbwarden.quoting import quoted
 from dbwarden.schema import (
     Column,
     ForeignKey,
@@ -384,8 +385,7 @@ def _index_key(code: _Module, key: IndexColumn) -> str:
     plain = (key.operator_class, key.collation, key.descending, key.nulls_first)
     if key.column is not None and plain == (None, None, False, False):
         return repr(key.column)
-    quoted = '"' + (key.column or "").replace('"', '""') + '"'
-    text = quoted if key.column is not None else key.expression or ""
+    text = quoted(key.column) if key.column is not None else key.expression or ""
     if key.collation is not None:
         text += f" COLLATE {key.collation}"
     if key.operator_class is not None:

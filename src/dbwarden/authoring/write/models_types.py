@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from dbwarden.quoting import quoted
 from dbwarden.schema import Enum, QualifiedName, Schema
 
 
@@ -123,10 +124,10 @@ def _schema_argument(name: QualifiedName, default: str | None) -> str:
 
 def printed(name: QualifiedName, default: str | None) -> tuple[str, ...]:
     """Return the forms in which the catalog may print *name*."""
-    plain = (name.name, '"' + name.name.replace('"', '""') + '"')
+    plain = (name.name, quoted(name.name))
     if name.namespace in (None, default):
         return plain
-    spaces = (name.namespace, f'"{name.namespace}"')
+    spaces = (name.namespace, quoted(name.namespace))
     return tuple(f"{space}.{word}" for space in spaces for word in plain)
 
 

@@ -10,7 +10,7 @@ from dbwarden.dialects.postgresql.catalog.directory import Directory
 from dbwarden.dialects.postgresql.catalog.options import parameters, table_parameters
 from dbwarden.dialects.postgresql.catalog.parts import Parts
 from dbwarden.dialects.postgresql.catalog.rows import Row, Rows
-from dbwarden.dialects.postgresql.sql.quoting import text_literal
+from dbwarden.quoting import text_literal
 from dbwarden.schema import (
     Aggregate,
     Attribute,

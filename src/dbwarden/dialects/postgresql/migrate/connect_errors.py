@@ -10,7 +10,6 @@ import asyncpg
 from dbwarden.config.libpq import DEFAULT_PORT
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.postgresql.sql.error_texts import PgBouncerText, PostgresText, errnos
-from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
@@ -19,6 +18,7 @@ from dbwarden.errors import (
     TooManyConnections,
     UsageError,
 )
+from dbwarden.quoting import quoted
 from dbwarden.secrets import clean_cause, redact
 from dbwarden.types import DatabaseName
 
@@ -251,7 +251,7 @@ def may_not_create(role: str, error: asyncpg.PostgresError, database: DatabaseNa
     return UsageError(
         f"the role {role} may not create scratch databases: {error.args[0]}",
         database=database,
-        next_step=f"Run ALTER ROLE {identifier(role)} CREATEDB on that server, or name a role that "
+        next_step=f"Run ALTER ROLE {quoted(role)} CREATEDB on that server, or name a role that "
         "may create databases with scratch= in database_config.",
     )
 

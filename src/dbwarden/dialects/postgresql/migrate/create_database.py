@@ -9,7 +9,7 @@ from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.base import NewDatabase
 from dbwarden.dialects.postgresql.migrate.connecting import open_session
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
-from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
+from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.errors import (
     AccessDenied,
     ConnectError,
@@ -18,6 +18,7 @@ from dbwarden.errors import (
     StatementFailed,
     UsageError,
 )
+from dbwarden.quoting import quoted
 
 MAINTENANCE = ("postgres", "template1")
 """Databases to connect to while the new one does not exist. A connection to ``template1`` keeps
@@ -57,9 +58,9 @@ def create_sql(name: str, new: NewDatabase) -> str:
     """Return the statement that creates the database *name*."""
     # Only template0 may be copied in another encoding.
     template = new.template or ("template0" if new.encoding else None)
-    parts = [f"CREATE DATABASE {identifier(name)}"]
-    parts += [f"TEMPLATE {identifier(template)}"] if template else []
-    parts += [f"OWNER {identifier(new.owner)}"] if new.owner else []
+    parts = [f"CREATE DATABASE {quoted(name)}"]
+    parts += [f"TEMPLATE {quoted(template)}"] if template else []
+    parts += [f"OWNER {quoted(new.owner)}"] if new.owner else []
     parts += [f"ENCODING {literal(new.encoding)}"] if new.encoding else []
     return " ".join(parts)
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import LiteralString
 
-from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
+from dbwarden.dialects.postgresql.sql.quoting import literal
 from dbwarden.errors import LedgerError
+from dbwarden.quoting import quoted
 
 LOCK_CLASS = 0x64627764
 """The first key of our advisory locks: the letters ``dbwd``."""
@@ -67,7 +68,7 @@ class LedgerAddress:
     def lookup_name(self) -> str:
         """The name by which the server looks up the table."""
         parts = [self.namespace, self.table] if self.namespace else [self.table]
-        return ".".join(identifier(part) for part in parts)
+        return ".".join(quoted(part) for part in parts)
 
     @property
     def namespace_sql(self) -> str:
@@ -111,7 +112,7 @@ class LedgerAddress:
         """A condition: a configured namespace exists."""
         if self.namespace is None:
             return "true"
-        return f"to_regnamespace({literal(identifier(self.namespace))}) IS NOT NULL"
+        return f"to_regnamespace({literal(quoted(self.namespace))}) IS NOT NULL"
 
     def assert_absent_sql(self) -> str:
         """Return a statement that fails with a division by zero if the ledger exists."""
@@ -124,7 +125,7 @@ class LedgerAddress:
 
     def inside(self, namespace: str) -> str:
         """Return the qualified table, which does not depend on ``search_path``."""
-        return f"{identifier(namespace)}.{identifier(self.table)}"
+        return f"{quoted(namespace)}.{quoted(self.table)}"
 
 
 def unlock_sql(keys: str) -> str:

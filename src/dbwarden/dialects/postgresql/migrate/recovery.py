@@ -27,7 +27,8 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     Transactional,
     Unknown,
 )
-from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
+from dbwarden.dialects.postgresql.sql.quoting import literal
+from dbwarden.quoting import quoted
 
 BUILDING_PAUSE = 0.2
 """Seconds between two checks of a table on which another session builds an index."""
@@ -211,7 +212,7 @@ def _object(kind: str, name: str) -> str:
 
 def _quoted(name: QualifiedName) -> str:
     parts = [name.namespace, name.name] if name.namespace is not None else [name.name]
-    return ".".join(identifier(part) for part in parts)
+    return ".".join(quoted(part) for part in parts)
 
 
 def _name(name: QualifiedName) -> str:

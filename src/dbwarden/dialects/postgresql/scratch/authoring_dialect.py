@@ -34,10 +34,10 @@ from dbwarden.dialects.postgresql.scratch.scratch_database import (
     make_namespace,
 )
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
-from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
+from dbwarden.quoting import quoted
 from dbwarden.schema import QualifiedName, Ref, Schema
 from dbwarden.schema import Sequence as SchemaSequence
 from dbwarden.types import DialectName
@@ -104,7 +104,7 @@ class PostgresAuthoringDialect:
         try:
             namespace = default_namespace(config)
             _check_default_namespace(config, namespace, await raw.fetchrow(_WHERE))
-            await raw.execute(f"SET search_path TO {identifier(namespace)}")
+            await raw.execute(f"SET search_path TO {quoted(namespace)}")
             ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
             return await read_database(
                 raw, namespace, [ledger], privileges=config.compare_privileges

@@ -14,7 +14,7 @@ import asyncpg
 
 from dbwarden.dialects.authoring import Expression
 from dbwarden.dialects.postgresql.sql.lexer import tokens
-from dbwarden.dialects.postgresql.sql.quoting import identifier
+from dbwarden.quoting import quoted
 
 _WORDS = (
     *("current_timestamp", "current_date", "current_time", "localtimestamp", "localtime"),
@@ -76,7 +76,7 @@ async def normalize(
 
     This uses ``EXPLAIN`` and executes nothing.
     """
-    await raw.execute(f"SET search_path TO {identifier(namespace)}")
+    await raw.execute(f"SET search_path TO {quoted(namespace)}")
     forms = [await _normalized(raw, expression) for expression in expressions]
     await raw.execute("RESET search_path")
     return tuple(forms)
@@ -103,9 +103,7 @@ def query_of(expression: Expression) -> str | None:
     if any(token.kind == "word" and token.value == "select" for token in tokens(text)):
         return None
     value = f"({text})" + (_casts(expression.type) if expression.type is not None else "")
-    columns = ", ".join(
-        f"NULL::{type_} AS {identifier(name)}" for name, type_ in expression.columns
-    )
+    columns = ", ".join(f"NULL::{type_} AS {quoted(name)}" for name, type_ in expression.columns)
     # OFFSET prevents the planner from replacing the columns with NULL.
     return f"SELECT {value}" + (f" FROM (SELECT {columns} OFFSET 0) t" if columns else "")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from dbwarden.dialects.postgresql.sql.quoting import identifier, text_literal
 from dbwarden.dialects.sample_rows import ROWS, SampleRows
+from dbwarden.quoting import quoted, text_literal
 from dbwarden.schema import (
     Column,
     CompositeType,
@@ -164,8 +164,8 @@ async def _take_back_strays(
 
 def _strays(table: Table, key: ForeignKey) -> str:
     pairs = zip(key.columns, key.referred_columns, strict=True)
-    same = [f"a.{identifier(mine)} = b.{identifier(theirs)}" for mine, theirs in pairs]
-    there = [f"a.{identifier(name)} IS NOT NULL" for name in key.columns]
+    same = [f"a.{quoted(mine)} = b.{quoted(theirs)}" for mine, theirs in pairs]
+    there = [f"a.{quoted(name)} IS NOT NULL" for name in key.columns]
     parents = f"SELECT FROM {_sql(key.references)} b WHERE {' AND '.join(same)}"
     return (
         f"DELETE FROM {_sql(table.name)} a WHERE {' AND '.join(there)} AND NOT EXISTS ({parents})"
@@ -192,7 +192,7 @@ class Values(SampleRows):
         into = f"INSERT INTO {_sql(table.name)}"
         if not columns:
             return f"{into} DEFAULT VALUES"
-        names = ", ".join(map(identifier, columns))
+        names = ", ".join(map(quoted, columns))
         return f"{into} ({names}) OVERRIDING SYSTEM VALUE VALUES ({', '.join(values)})"
 
     def value(self, table: Table, column: Column, number: int) -> str | None:
@@ -260,12 +260,11 @@ def _base(type_: str) -> str:
 
 
 def _names(schema: Schema, name: QualifiedName) -> tuple[str, ...]:
-    plain, quoted = name.name, identifier(name.name)
+    words = (name.name, quoted(name.name))
     namespace = name.namespace or ""
-    spaces = (namespace, identifier(namespace))
-    full = [f"{space}.{word}" for space in spaces for word in (plain, quoted)]
-    own = [plain, quoted] if name.namespace == schema.default_namespace else []
-    return (*own, *full)
+    spaces = (namespace, quoted(namespace))
+    full = [f"{space}.{word}" for space in spaces for word in words]
+    return (*(words if name.namespace == schema.default_namespace else ()), *full)
 
 
 async def fingerprint(raw: Any, schema: Schema) -> dict[str, str]:
@@ -309,11 +308,11 @@ async def rehearse(
 def _digest(table: QualifiedName, columns: Sequence[str]) -> str:
     values = []
     for name in columns:
-        text = f"{identifier(name)}::text"
+        text = f"{quoted(name)}::text"
         digest = f"md5(coalesce(string_agg(coalesce({text}, '-'), ',' ORDER BY {text}), ''))"
         values.append(f"count({text}) || ':' || {digest}")
     return f"SELECT {', '.join(values)} FROM {_sql(table)}"
 
 
 def _sql(name: QualifiedName) -> str:
-    return f"{identifier(name.namespace or '')}.{identifier(name.name)}"
+    return f"{quoted(name.namespace or '')}.{quoted(name.name)}"

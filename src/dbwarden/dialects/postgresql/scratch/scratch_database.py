@@ -30,9 +30,9 @@ from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal, stateme
 from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
-from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration, Section
+from dbwarden.quoting import quoted
 from dbwarden.schema import Schema
 from dbwarden.types import Location
 
@@ -94,11 +94,11 @@ class PostgresScratchServer:
             database = PostgresScratchDatabase(name, self, self._dial, self._config)
             self._databases.append(database)
             await self._create(
-                f"CREATE DATABASE {identifier(name)} TEMPLATE {identifier(template)}{strategy}"
+                f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(template)}{strategy}"
             )
             if self._path:  # set on the database, so that RESET restores it
-                path = ", ".join(identifier(name) for name in self._path)
-                await self._ask(f"ALTER DATABASE {identifier(name)} SET search_path TO {path}")
+                path = ", ".join(quoted(name) for name in self._path)
+                await self._ask(f"ALTER DATABASE {quoted(name)} SET search_path TO {path}")
             if copy_of is None:
                 await database.set_up()  # may create roles, which databases share
         return database
@@ -117,7 +117,7 @@ class PostgresScratchServer:
         if not self.exclusive or role is None:
             return False
         # Another scratch database may create it concurrently.
-        await self._ask(unless_exists(f"CREATE ROLE {identifier(role)} NOLOGIN"))
+        await self._ask(unless_exists(f"CREATE ROLE {quoted(role)} NOLOGIN"))
         return True
 
     async def discard(self, database: ScratchDatabase) -> None:
@@ -156,7 +156,7 @@ class PostgresScratchServer:
     async def _drop(self, name: str) -> None:
         """Drop a scratch database; ignore one that is in use or dropped concurrently."""
         with suppress(asyncpg.PostgresError):
-            await self._admin.execute(f"DROP DATABASE IF EXISTS {identifier(name)}")
+            await self._admin.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
 
 
 class PostgresScratchDatabase:
@@ -330,7 +330,7 @@ class PostgresScratchDatabase:
     async def read(self) -> Schema:
         """Read the schema of this database, regardless of the session's settings."""
         raw = await self.fresh()
-        await raw.execute(f"SET search_path TO {identifier(self._scratch.namespace)}")
+        await raw.execute(f"SET search_path TO {quoted(self._scratch.namespace)}")
         privileges = self._config.compare_privileges
         schema = await read_database(raw, self._scratch.namespace, privileges=privileges)
         await raw.execute("RESET search_path")
@@ -384,4 +384,4 @@ def default_namespace(config: DatabaseConfig) -> str:
 
 def make_namespace(name: str) -> str:
     """Return the SQL that creates a namespace if it does not exist."""
-    return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"
+    return f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}"

@@ -46,9 +46,9 @@ from dbwarden.dialects.postgresql.scratch.server_folders import (
     owned_folder,
     sweep,
 )
-from dbwarden.dialects.postgresql.sql.quoting import identifier
 from dbwarden.errors import ConnectError
 from dbwarden.files.disk import open_private
+from dbwarden.quoting import quoted
 
 READY_WITHIN = 30.0
 """Seconds to wait until a server is ready."""
@@ -292,13 +292,13 @@ class EmbeddedServer:
     async def create_database(self, name: str, *, template: str | None = None) -> str:
         """Create a database, optionally as a copy of *template*, and return its URL."""
         strategy = " STRATEGY FILE_COPY" if self.binaries and self.binaries.major >= 15 else ""
-        source = identifier(template or "template0")
-        await self.execute(f"CREATE DATABASE {identifier(name)} TEMPLATE {source}{strategy}")
+        source = quoted(template or "template0")
+        await self.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE {source}{strategy}")
         return self.url(name)
 
     async def drop_database(self, name: str) -> None:
         """Drop a database, and terminate its connections."""
-        await self.execute(f"DROP DATABASE IF EXISTS {identifier(name)} WITH (FORCE)")
+        await self.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
 
     async def execute(self, sql: str) -> None:
         """Run *sql* as the superuser, in the database ``postgres``."""

@@ -2,6 +2,9 @@
 
 import re
 
+from dbwarden.quoting import quoted
+from dbwarden.quoting import text_literal as text_literal
+
 NAME_LIMIT = 63
 """The maximum length of an application name in bytes."""
 
@@ -30,18 +33,11 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 
-def identifier(name: str) -> str:
-    """Return *name* as a quoted identifier."""
-    if "\0" in name:
-        raise ValueError("an identifier cannot hold a NUL character")
-    return '"' + name.replace('"', '""') + '"'
-
-
 def quote(name: str) -> str:
     """Return *name* as an identifier, quoted only if necessary."""
     if _PLAIN.fullmatch(name) and name not in _KEYWORDS:
         return name
-    return identifier(name)
+    return quoted(name)
 
 
 def literal(value: str | int | float | bool | None) -> str:
@@ -58,11 +54,6 @@ def literal(value: str | int | float | bool | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value)
-
-
-def text_literal(text: str) -> str:
-    """Return *text* as a literal for files, where ``standard_conforming_strings`` is on."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def literal_or_null(text: str | None) -> str:

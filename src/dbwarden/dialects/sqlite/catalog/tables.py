@@ -21,7 +21,8 @@ from dbwarden.dialects.sqlite.catalog.grammar import (
     parse_table,
 )
 from dbwarden.dialects.sqlite.catalog.tokens import Ambiguous, Token
-from dbwarden.dialects.sqlite.sql.quoting import identifier, text_literal
+from dbwarden.dialects.sqlite.sql.quoting import identifier
+from dbwarden.quoting import text_literal
 from dbwarden.schema import (
     Check,
     Column,

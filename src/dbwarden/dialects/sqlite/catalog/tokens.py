@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from dbwarden.dialects.sqlite.sql.quoting import quoted
 from dbwarden.files.lexing import IDENTIFIER, IDENTIFIER_START
+from dbwarden.quoting import quoted
 
 TokenKind = Literal["word", "name", "string", "blob", "number", "sign"]
 

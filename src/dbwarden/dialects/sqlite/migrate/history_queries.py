@@ -11,10 +11,10 @@ from operator import attrgetter
 from typing import Any
 
 from dbwarden.dialects.base import PendingMigration, steps_checksum
-from dbwarden.dialects.sqlite.sql.quoting import quoted
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State
+from dbwarden.quoting import quoted
 
 FINAL_STATES = (State.APPLIED, State.ROLLED_BACK)
 

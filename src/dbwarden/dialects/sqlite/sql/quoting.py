@@ -2,6 +2,9 @@
 
 import re
 
+from dbwarden.quoting import quoted
+from dbwarden.quoting import text_literal as text_literal
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -39,15 +42,3 @@ def identifier(name: str) -> str:
     if _PLAIN.fullmatch(name) and name.upper() not in KEYWORDS:
         return name
     return quoted(name)
-
-
-def quoted(name: str) -> str:
-    """Return *name* as a quoted identifier."""
-    if "\0" in name:
-        raise ValueError("an identifier cannot hold a NUL character")
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text_literal(value: str) -> str:
-    """Return *value* as a text literal."""
-    return "'" + value.replace("'", "''") + "'"

@@ -1,15 +1,13 @@
-"""Names and values in SQL."""
+"""Values in SQL."""
 
 import pytest
 
-from dbwarden.dialects.postgresql.sql.quoting import identifier, literal
+from dbwarden.dialects.postgresql.sql.quoting import literal
 
 
-def test_names_and_values_become_sql() -> None:
-    assert identifier('a"b') == '"a""b"'
+def test_values_become_sql() -> None:
     assert [literal(value) for value in (None, True, False, 3, 1.5, "it's", "a\\b")] == [
         *("NULL", "true", "false", "3", "1.5", "'it''s'", "E'a\\\\b'")
     ]
-    for quote in (identifier, literal):
-        with pytest.raises(ValueError, match="NUL"):
-            quote("a\0b")
+    with pytest.raises(ValueError, match="NUL"):
+        literal("a\0b")
