@@ -69,6 +69,17 @@ class LedgerRow:
         return self.state is not State.ROLLED_BACK
 
     @property
+    def corrected(self) -> dict[str, str | int | None]:
+        """The columns that a repair writes, with their values."""
+        return {
+            "state": self.state.value,
+            "step": self.step,
+            "upgrade_checksum": self.upgrade_checksum,
+            "rollback_checksum": self.rollback_checksum,
+            "steps_checksum": self.steps_checksum,
+        }
+
+    @property
     def marked(self) -> bool:
         """True if ``baseline`` marked the migration as applied and none of its steps ran."""
         return self.state is State.APPLIED and self.step == 0

@@ -174,17 +174,10 @@ class Connection(Protocol):
         """
         ...
 
-    async def update_row(
-        self,
-        row: LedgerRow,
-        *,
-        state: str,
-        step: int,
-        upgrade_checksum: Checksum,
-        rollback_checksum: Checksum | None,
-        steps_checksum: Checksum | None,
-    ) -> None:
-        """Correct one ledger row (repair) and clear ``running``. Requires the lock.
+    async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
+        """Write ``corrected.corrected`` to one ledger row (repair), clear ``running``.
+
+        Requires the lock.
 
         Raises:
             LedgerError: The row has changed since it was read.

@@ -1,12 +1,12 @@
 """Correct named rows of the migration history."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import Connection, Dialect, Step, steps_checksum
+from dbwarden.dialects.base import Connection, Dialect, steps_checksum
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading, State
@@ -17,7 +17,7 @@ from dbwarden.operations.operation import (
     refuse_read_only,
 )
 from dbwarden.planning import History, compare
-from dbwarden.types import DatabaseName
+from dbwarden.types import DatabaseName, Direction
 
 ActionName = Literal["accept", "forget", "mark"]
 
@@ -158,16 +158,22 @@ async def _carry_out(
         if action.action == "forget":
             await connection.delete_row(row)
         elif migration is not None:
-            await _update(connection, row, migration, *_corrected(dialect, row, migration, action))
+            corrected = _corrected(dialect, row, migration, action)
+            await connection.update_row(row, corrected)
 
 
 def _corrected(
     dialect: Dialect, row: LedgerRow, migration: Migration, action: RepairAction
-) -> tuple[State, int, tuple[Step, ...]]:
-    """Return the corrected state, step and finished steps of *row*."""
+) -> LedgerRow:
+    """Return *row* with the checksums of *migration*, and the step of *action*."""
+    accepted = replace(
+        row,
+        upgrade_checksum=migration.upgrade.checksum,
+        rollback_checksum=migration.rollback.checksum if migration.rollback else None,
+    )
     if action.step is None:
-        return row.state, row.step, ()
-    direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
+        return accepted
+    direction: Direction = "rollback" if row.state is State.ROLLING_BACK else "upgrade"
     section = migration.section(direction)
     steps = dialect.steps(migration, section) if section is not None else ()
     if not 0 <= action.step <= len(steps):
@@ -176,25 +182,10 @@ def _corrected(
             database=migration.database,
             location=migration.at(section.line if section else None),
         )
+    done = steps[: action.step]
+    checksum = steps_checksum(done) if done else row.steps_checksum
+    marked = replace(accepted, step=action.step, steps_checksum=checksum)
     if action.step < len(steps):
-        return row.state, action.step, steps[: action.step]
+        return marked
     ended = State.ROLLED_BACK if direction == "rollback" else State.APPLIED
-    return ended, action.step, steps
-
-
-async def _update(
-    connection: Connection,
-    row: LedgerRow,
-    migration: Migration,
-    state: State,
-    step: int,
-    done: Sequence[Step],
-) -> None:
-    await connection.update_row(
-        row,
-        state=state,
-        step=step,
-        upgrade_checksum=migration.upgrade.checksum,
-        rollback_checksum=migration.rollback.checksum if migration.rollback else None,
-        steps_checksum=steps_checksum(done) if done else row.steps_checksum,
-    )
+    return replace(marked, state=ended)

@@ -33,6 +33,15 @@ class RollbackResult:
     planned: tuple[PlannedSQL, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackLimits:
+    """The limits of a rollback: a version, a number, and whether marked ones are included."""
+
+    to: str | None = None
+    count: int | None = None
+    marked: bool = False
+
+
 @operation("rollback")
 async def rollback(
     config: DatabaseConfig,
@@ -61,7 +70,8 @@ async def rollback(
     dialect = dialect_of(config)
     async with dialect.connect(config, read_only=dry_run) as connection:
         reading = await connection.read()
-        planned_for = partial(plan, config, dialect, files, to=to, count=count, marked=marked)
+        limits = RollbackLimits(to=to, count=count, marked=marked)
+        planned_for = partial(plan, config, dialect, files, limits)
         pending = planned_for(reading)
         if dry_run or not pending:
             planned = planned_sql(pending)
@@ -85,11 +95,8 @@ def plan(
     config: DatabaseConfig,
     dialect: Dialect,
     files: Sequence[Migration],
+    limits: RollbackLimits,
     reading: Reading,
-    *,
-    to: str | None,
-    count: int | None,
-    marked: bool,
 ) -> tuple[PendingMigration, ...]:
     """Return the migrations to roll back, in order: partial ones first.
 
@@ -98,7 +105,7 @@ def plan(
     """
     name = config.database_name
     history = compare(files, reading.rows, name)
-    chosen = plan_rollback(history, to=to, count=count, marked=marked)
+    chosen = plan_rollback(history, to=limits.to, count=limits.count, marked=limits.marked)
     resumed = (
         resume_migration(dialect, migration, row, "rollback") for row, migration in chosen.resumed
     )

@@ -379,11 +379,14 @@ async def test_a_row_can_be_corrected_and_forgotten(postgres_config: DatabaseCon
     async with migrator(postgres_config) as connection:
         await connection.update_row(
             first,
-            state=State.UPGRADING,
-            step=3,
-            upgrade_checksum=second.upgrade_checksum,
-            rollback_checksum=None,
-            steps_checksum=None,
+            replace(
+                first,
+                state=State.UPGRADING,
+                step=3,
+                upgrade_checksum=second.upgrade_checksum,
+                rollback_checksum=None,
+                steps_checksum=None,
+            ),
         )
         await connection.delete_row(second)
 
@@ -394,11 +397,14 @@ async def test_a_row_can_be_corrected_and_forgotten(postgres_config: DatabaseCon
     async with migrator(postgres_config) as connection:
         await connection.update_row(
             row,
-            state=State.APPLIED,
-            step=1,
-            upgrade_checksum=first.upgrade_checksum,
-            rollback_checksum=first.rollback_checksum,
-            steps_checksum=first.steps_checksum,
+            replace(
+                row,
+                state=State.APPLIED,
+                step=1,
+                upgrade_checksum=first.upgrade_checksum,
+                rollback_checksum=first.rollback_checksum,
+                steps_checksum=first.steps_checksum,
+            ),
         )
     row = (await ledger_of(postgres_config))["0001"]
     assert (row.state, row.upgrade_checksum) == (State.APPLIED, first.upgrade_checksum)
@@ -430,11 +436,14 @@ async def test_a_row_that_changed_since_it_was_read_is_not_written(
             connection.delete_row(row),
             connection.update_row(
                 row,
-                state=State.ROLLED_BACK,
-                step=1,
-                upgrade_checksum=row.upgrade_checksum,
-                rollback_checksum=None,
-                steps_checksum=None,
+                replace(
+                    row,
+                    state=State.ROLLED_BACK,
+                    step=1,
+                    upgrade_checksum=row.upgrade_checksum,
+                    rollback_checksum=None,
+                    steps_checksum=None,
+                ),
             ),
             connection.run([work(1, *files, direction="rollback", row=row)], Done()),
             connection.run([work(1, *slow, direction="rollback", row=row)], Done()),

@@ -287,15 +287,10 @@ async def test_a_row_that_changed_since_it_was_read_is_not_written(
     await project.upgrade()
     before = await project.rows()
     one, two = (replace(row, **read_as) for row in before)
-    corrected: dict[str, Any] = {
-        "upgrade_checksum": "",
-        "rollback_checksum": None,
-        "steps_checksum": None,
-    }
     async with project.locked() as connection:
         for call in (
             connection.delete_row(one),
-            connection.update_row(one, state=State.ROLLED_BACK, step=1, **corrected),
+            connection.update_row(one, replace(one, state=State.ROLLED_BACK, step=1)),
             runner(connection, [project.work(project.files[0], "rollback", row=one)]),
             runner(connection, [project.work(project.files[1], "rollback", row=two)]),
         ):
@@ -314,11 +309,14 @@ async def test_a_row_can_be_corrected_and_forgotten(project: Project, runner: An
         assert (row.state, row.step, row.finished_at) == (State.UPGRADING, 2, None)
         await connection.update_row(
             row,
-            state=State.APPLIED,
-            step=3,
-            upgrade_checksum=Checksum("new up"),
-            rollback_checksum=None,
-            steps_checksum=Checksum("new steps"),
+            replace(
+                row,
+                state=State.APPLIED,
+                step=3,
+                upgrade_checksum=Checksum("new up"),
+                rollback_checksum=None,
+                steps_checksum=Checksum("new steps"),
+            ),
         )
         (row,) = await live_rows(connection)
         assert (row.state, row.step, row.running) == (State.APPLIED, 3, None)

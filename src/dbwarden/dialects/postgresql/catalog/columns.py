@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from operator import itemgetter
+from typing import Any
 
 from dbwarden.dialects.postgresql.catalog import classes
 from dbwarden.dialects.postgresql.catalog.directory import Directory
@@ -57,7 +58,7 @@ def _columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Colu
     result = []
     for row in parts.columns_of(relation):
         number = row["number"]
-        column = _plain_column(defaults.get(number), *_PLAIN(row))
+        column = _plain_column(defaults.get(number), _PLAIN(row))
         comment = directory.comment(classes.CLASS, relation, number)
         if row["peculiar"] or comment is not None:
             identity = _identity(row, parts.identities.get((relation, number)))
@@ -68,20 +69,10 @@ def _columns_of(directory: Directory, parts: Parts, relation: int) -> tuple[Colu
 
 
 @lru_cache(maxsize=10_000)  # many tables share the same columns
-def _plain_column(
-    expression: str | None,
-    name: str,
-    type_: str,
-    collation: str | None,
-    not_null: bool,
-    generated: str,
-    statistics: int | None,
-    storage: str | None,
-    compression: str,
-    inherited: bool,
-    not_null_state: str,
-    not_null_name: str | None,
-) -> Column:
+def _plain_column(expression: str | None, values: tuple[Any, ...]) -> Column:
+    """Return the column of the *values* that ``_PLAIN`` takes from its row."""
+    name, type_, collation, not_null, generated, *more = values
+    statistics, storage, compression, inherited, not_null_state, not_null_name = more
     computed = None
     if generated and expression is not None:
         computed = Generated(expression=expression, stored=generated == "s")

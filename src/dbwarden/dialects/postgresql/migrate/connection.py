@@ -3,7 +3,7 @@
 Write-path modules are imported lazily so that read-only commands start fast.
 """
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,12 +29,17 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     DIVISION_BY_ZERO,
     ledger_failed,
 )
-from dbwarden.dialects.postgresql.migrate.status_query import find_holder, read_history, read_status
+from dbwarden.dialects.postgresql.migrate.status_query import (
+    StatusQuery,
+    find_holder,
+    read_history,
+    read_status,
+)
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import AccessDenied, LedgerError, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
-from dbwarden.types import Checksum, DatabaseName, DialectName
+from dbwarden.types import DatabaseName, DialectName
 
 if TYPE_CHECKING:
     from dbwarden.dialects.postgresql.migrate.runner import Runner
@@ -75,10 +80,11 @@ class PostgresConnection:
         pid = self._session.backend_pid
         also = read_only_sql(pid) if self._read_only else "NULL"
         if not claim or self._lock.held or self._read_only:
-            return (await self._read_status(also, also)).reading
+            return (await self._read_status(StatusQuery(also=also))).reading
         self._lock.held = None
         try:
-            status = await self._read_status(also, self._address.claim_sql(pid))
+            claim_sql = self._address.claim_sql(pid)
+            status = await self._read_status(StatusQuery(also=also, also_without_ledger=claim_sql))
         except LedgerError:
             self._lock.held = False
             raise
@@ -94,10 +100,11 @@ class PostgresConnection:
             LedgerError: As for ``read``.
         """
         if not self._lock.held:
-            return (await self._read_status("NULL", "NULL", where=False, row_ids=row_ids)).reading
+            query = StatusQuery(where=False, row_ids=row_ids)
+            return (await self._read_status(query)).reading
         release = self._address.release_sql()
         self._lock.held = None
-        status = await self._read_status(release, release, row_ids=row_ids)
+        status = await self._read_status(StatusQuery(also=release, row_ids=row_ids))
         self._lock.held = False
         if not status.also:
             report_lost_lock()
@@ -111,29 +118,14 @@ class PostgresConnection:
         """
         return await read_history(self._session.lines, self._address, self._name, limit)
 
-    async def _read_status(
-        self,
-        also: str,
-        also_without_ledger: str,
-        *,
-        where: bool = True,
-        row_ids: Collection[int] = (),
-    ) -> StatusReply:
-        status = await read_status(
-            self._session.lines,
-            self._address,
-            self._name,
-            alone=True,
-            also=also,
-            also_without_ledger=also_without_ledger,
-            where=where,
-            row_ids=row_ids,
-        )
+    async def _read_status(self, query: StatusQuery) -> StatusReply:
+        query = replace(query, alone=True)
+        status = await read_status(self._session.lines, self._address, self._name, query)
         if self._read_only and self._status is not None:
             # Only the first read shows the database's own setting; it made the session read-only.
             reading = replace(status.reading, read_only=self._status.reading.read_only)
             status = replace(status, reading=reading)
-        if where:
+        if query.where:
             self._status = status
         return status
 
@@ -260,28 +252,12 @@ class PostgresConnection:
         table = self._table(known)
         return Runner(self._session, config, table, limits=limits)
 
-    async def update_row(
-        self,
-        row: LedgerRow,
-        *,
-        state: str,
-        step: int,
-        upgrade_checksum: Checksum,
-        rollback_checksum: Checksum | None,
-        steps_checksum: Checksum | None,
-    ) -> None:
+    async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""
         from dbwarden.dialects.postgresql.migrate import history_rows
 
-        values: Mapping[str, str | int | None] = {
-            "state": str(state),
-            "step": step,
-            "upgrade_checksum": upgrade_checksum,
-            "rollback_checksum": rollback_checksum,
-            "steps_checksum": steps_checksum,
-        }
         table = self._table(await self._last_status())
-        await self._write(history_rows.correct_sql(table, row, values))
+        await self._write(history_rows.correct_sql(table, row, corrected.corrected))
 
     async def delete_row(self, row: LedgerRow) -> None:
         """Delete one ledger row; see ``Connection.delete_row``."""

@@ -1,8 +1,8 @@
 """Read the status of a database over any connection: usually one query, at most three."""
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Any
 
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LedgerAddress,
@@ -34,16 +34,35 @@ Ask = Callable[[str], Awaitable[Lines]]
 _NOTHING: Lines = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusQuery:
+    """The options of a status query.
+
+    Attributes:
+        alone: Each query is a transaction by itself.
+        also: A condition with a side effect; see ``status_sql``.
+        also_without_ledger: The same if there is no ledger yet; by default *also*.
+        where: Read the ledger's namespace.
+        row_ids: Rows to read in addition to the live ones.
+    """
+
+    alone: bool = False
+    also: str = "NULL"
+    also_without_ledger: str | None = None
+    where: bool = True
+    row_ids: Collection[int] = ()
+
+    def sql(self, address: LedgerAddress, **more: Any) -> str:
+        """Return the query for *address*, with *more* arguments of ``status_sql``."""
+        ids = tuple(sorted(self.row_ids))
+        return status_sql(address, alone=self.alone, where=self.where, row_ids=ids, **more)
+
+
+PLAIN_QUERY = StatusQuery()
+
+
 async def read_status(
-    ask: Ask,
-    address: LedgerAddress,
-    database: DatabaseName,
-    *,
-    alone: bool = False,
-    also: str = "NULL",
-    also_without_ledger: str | None = None,
-    where: bool = True,
-    row_ids: Collection[int] = (),
+    ask: Ask, address: LedgerAddress, database: DatabaseName, query: StatusQuery = PLAIN_QUERY
 ) -> StatusReply:
     """Read the ledger and the lock, with all details.
 
@@ -53,21 +72,13 @@ async def read_status(
         ask: Runs a query on the server.
         address: The ledger.
         database: The database, for errors.
-        alone: Each query is a transaction by itself.
-        also: A condition with a side effect; see ``status_sql``.
-        also_without_ledger: The same if there is no ledger yet.
-        where: Read the ledger's namespace.
-        row_ids: Rows to read in addition to the live ones.
+        query: What to read.
 
     Raises:
         LedgerError: The ledger cannot be read, or the table is not a ledger.
     """
     try:
-        without = also if also_without_ledger is None else also_without_ledger
-        query = partial(
-            status_sql, address, alone=alone, where=where, row_ids=tuple(sorted(row_ids))
-        )
-        reply = await _first(ask, query, database, also, without)
+        reply = await _first(ask, address, database, query)
         if not (reply.held or reply.recovering):
             return reply
         reading = await _details(ask, address, reply)
@@ -101,22 +112,19 @@ async def find_holder(ask: Ask, address: LedgerAddress) -> LockHolder | None:
 
 
 async def _first(
-    ask: Ask,
-    query: Callable[..., str],
-    database: DatabaseName,
-    also: str,
-    also_without_ledger: str,
+    ask: Ask, address: LedgerAddress, database: DatabaseName, query: StatusQuery
 ) -> StatusReply:
-    exists, lines = True, _NOTHING
+    exists, lines, also = True, _NOTHING, query.also
     try:
-        lines = await ask(query(also=also))
+        lines = await ask(query.sql(address, also=also))
     except ServerRefused as refused:
         if refused.sqlstate not in (UNDEFINED_TABLE, UNDEFINED_SCHEMA):
             raise
         exists = False
+        also = also if query.also_without_ledger is None else query.also_without_ledger
     if lines:
         return parse_status_lines(lines, database)
-    lines = await ask(query(rows=False, also=also if exists else also_without_ledger))
+    lines = await ask(query.sql(address, rows=False, also=also))
     reply = parse_status_lines(lines, database)
     return replace(reply, reading=replace(reply.reading, rows=() if exists else None))
 

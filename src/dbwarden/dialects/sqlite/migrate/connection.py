@@ -36,7 +36,7 @@ from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, LockTimeout, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
-from dbwarden.types import Checksum, DialectName
+from dbwarden.types import DialectName
 
 T = TypeVar("T")
 
@@ -170,28 +170,9 @@ class SQLiteConnection:
             await anyio.sleep(pause * 10)
         raise AssertionError("pauses() never ends")  # pragma: no cover
 
-    async def update_row(
-        self,
-        row: LedgerRow,
-        *,
-        state: str,
-        step: int,
-        upgrade_checksum: Checksum,
-        rollback_checksum: Checksum | None,
-        steps_checksum: Checksum | None,
-    ) -> None:
-        """Correct one ledger row (repair) and clear ``running``. Requires the lock.
-
-        Raises:
-            LedgerError: The row has changed since it was read.
-        """
-        fields = {
-            "state": str(state),
-            "step": step,
-            "upgrade_checksum": upgrade_checksum,
-            "rollback_checksum": rollback_checksum,
-            "steps_checksum": steps_checksum,
-        }
+    async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
+        """Correct one ledger row; see ``Connection.update_row``."""
+        fields = corrected.corrected
         await self._change(lambda: self._session.ledger.correct(Entry.of(row), fields))
 
     async def delete_row(self, row: LedgerRow) -> None:
