@@ -14,7 +14,7 @@ def test_every_file_on_the_page_can_be_read_and_cut_into_steps(tmp_path: Path) -
     shown = re.findall(r"^`(\S+\.sql)`\n\n```sql\n(.*?)^```", PAGE.read_text(), re.M | re.S)
     for name, text in shown:
         (tmp_path / name).write_text(text)
-    found = read_folder(tmp_path, DatabaseName("primary"))
+    found = read_folder(tmp_path, DatabaseName("primary"), "postgresql")
     assert [item.key for item in found] == ["0001", "0002", "0003", "0004"]
     assert len(shown) == PAGE.read_text().count("```sql")
     assert found[2].irreversible

@@ -26,6 +26,7 @@ class UrlKind(Protocol):
     """The URLs of one database kind.
 
     Attributes:
+        title: The kind in messages.
         schemes: The schemes, the kind's own name first.
         drivers: The drivers that URLs may name.
         async_driver: The driver of the application's sessions, whichever driver the URL names.
@@ -35,6 +36,7 @@ class UrlKind(Protocol):
         longest_name: The maximum length of a database's name in bytes, if there is one.
     """
 
+    title: str
     schemes: tuple[str, ...]
     drivers: tuple[str, ...]
     async_driver: str
@@ -77,6 +79,7 @@ class UrlKind(Protocol):
 
 
 class _PostgreSQL(UrlKind):
+    title = "PostgreSQL"
     schemes = ("postgresql", "postgres")
     drivers = ("asyncpg", "psycopg", "psycopg_async", "psycopg2", "psycopg2cffi", "pg8000")
     async_driver = "asyncpg"
@@ -130,6 +133,7 @@ class _PostgreSQL(UrlKind):
 
 
 class _SQLite(UrlKind):
+    title = "SQLite"
     schemes = ("sqlite",)
     drivers = ("aiosqlite", "pysqlite")
     async_driver = "aiosqlite"

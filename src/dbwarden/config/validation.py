@@ -211,9 +211,10 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "database_type", "is missing; it cannot be known from a function"
     kind = url_kind(values["database_type"]) if values.get("database_type") else None
     if kind is not None and not kind.has_namespaces and "ledger_schema" in values:
-        yield "ledger_schema", "SQLite has no namespaces; leave it out"
+        yield "ledger_schema", f"{kind.title} has no namespaces; leave it out"
     if kind is not None and not kind.has_embedded and values.get("dev_database_url") == EMBEDDED:
-        yield "dev_database_url", "the embedded server is for PostgreSQL; name a SQLite file"
+        own = f"name another {kind.title} database"
+        yield "dev_database_url", f"the embedded server is for PostgreSQL; {own}"
 
 
 # -- all declarations in combination ----------------------------------------------------------

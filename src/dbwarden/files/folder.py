@@ -18,9 +18,7 @@ from dbwarden.types import DatabaseName, DialectName, Location, Version, format_
 __all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration"]
 
 
-def read_folder(
-    path: Path, database: DatabaseName, dialect: DialectName = "postgresql"
-) -> tuple[Migration, ...]:
+def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tuple[Migration, ...]:
     """Return the migrations in the folder *path*, in the order in which they run.
 
     Folders, hidden files and files that do not end in ``.sql`` are ignored. A folder that does not

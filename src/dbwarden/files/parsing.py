@@ -61,7 +61,7 @@ def parse(
     *,
     path: Path,
     database: DatabaseName,
-    dialect: DialectName = "postgresql",
+    dialect: DialectName,
     name: FileName | None = None,
 ) -> Migration:
     """Parse *text*, the content of the file at *path*, as a migration of *database*.

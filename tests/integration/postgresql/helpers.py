@@ -24,7 +24,7 @@ def migration(version: int | str, upgrade: str, rollback: str | None = None) -> 
         text += f"-- rollback\n{rollback}\n"
     name = f"{version:04d}_thing" if isinstance(version, int) else version
     path = Path(f"/project/migrations/primary__{name}.sql")
-    return parse(text, path=path, database=DatabaseName("primary"))
+    return parse(text, path=path, database=DatabaseName("primary"), dialect="postgresql")
 
 
 def work(

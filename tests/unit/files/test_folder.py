@@ -37,7 +37,7 @@ def write(folder: Path) -> Write:
 def problems(folder: Path) -> list[tuple[str, str]]:
     """File (and line and column) and message of every problem."""
     with pytest.raises(MigrationFileError) as caught:
-        read_folder(folder, PRIMARY)
+        read_folder(folder, PRIMARY, "postgresql")
     for problem in caught.value.problems:
         assert problem.database == PRIMARY
         assert problem.next_step
@@ -49,7 +49,7 @@ def problems(folder: Path) -> list[tuple[str, str]]:
 
 def advice(folder: Path) -> str:
     with pytest.raises(MigrationFileError) as caught:
-        read_folder(folder, PRIMARY)
+        read_folder(folder, PRIMARY, "postgresql")
     return caught.value.next_step or ""
 
 
@@ -66,7 +66,7 @@ def test_versions_are_compared_as_numbers_and_repeatables_come_last(
         "primary__9999_d.sql",
     ):
         write(name)
-    found = read_folder(folder, PRIMARY)
+    found = read_folder(folder, PRIMARY, "postgresql")
     assert [item.key for item in found] == [
         "0001", "0002", "9999", "10000", "20261122093000", "a_view", "grants",
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def test_versions_are_compared_as_numbers_and_repeatables_come_last(
 
 def test_a_database_name_may_hold_underscores(tmp_path: Path) -> None:
     (tmp_path / "my__db__0001_a.sql").write_text("-- upgrade\nSELECT 1;")
-    (found,) = read_folder(tmp_path, DatabaseName("my__db"))
+    (found,) = read_folder(tmp_path, DatabaseName("my__db"), "postgresql")
     assert (found.version, found.name) == (1, "a")
 
 
@@ -86,19 +86,19 @@ def test_other_files_are_ignored(folder: Path, write: Write) -> None:
     for name in ("README.md", ".gitkeep", ".primary__0001_a.sql.x.draft", ".hidden.sql", "a.sql~"):
         write(name, b"\xff")
     (folder / "old.sql").mkdir()
-    assert read_folder(folder, PRIMARY) == ()
+    assert read_folder(folder, PRIMARY, "postgresql") == ()
     assert next_version(()) == 1
 
 
 def test_a_folder_that_does_not_exist_has_no_migrations(tmp_path: Path) -> None:
-    assert read_folder(tmp_path / "nowhere", PRIMARY) == ()
+    assert read_folder(tmp_path / "nowhere", PRIMARY, "postgresql") == ()
 
 
 def test_a_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("")
     with pytest.raises(MigrationFileError, match="folder cannot be read: Not a directory"):
-        read_folder(path, PRIMARY)
+        read_folder(path, PRIMARY, "postgresql")
 
 
 def test_a_file_that_cannot_be_read_is_an_error(folder: Path) -> None:
@@ -126,7 +126,7 @@ def test_all_problems_of_a_folder_are_reported_together(folder: Path, write: Wri
         ("primary__0003_d.sql:1", "it depends on itself"),
     ]
     with pytest.raises(MigrationFileError) as caught:
-        read_folder(folder, PRIMARY)
+        read_folder(folder, PRIMARY, "postgresql")
     assert caught.value.message == f"the folder {folder} has problems (7)"
 
 
@@ -246,4 +246,4 @@ def test_a_file_that_is_too_large_is_refused_with_the_limit(folder: Path) -> Non
 def test_a_link_to_a_migration_is_one(folder: Path, write: Write, tmp_path: Path) -> None:
     write("primary__0001_a.sql").rename(tmp_path / "elsewhere")
     (folder / "primary__0001_a.sql").symlink_to(tmp_path / "elsewhere")
-    assert [migration.version for migration in read_folder(folder, PRIMARY)] == [1]
+    assert [migration.version for migration in read_folder(folder, PRIMARY, "postgresql")] == [1]

@@ -8,6 +8,7 @@ from typing import TypeVar
 from dbwarden.authoring.collect.hints import Hints
 from dbwarden.authoring.labels import columns_by_label, label, objects_by_label
 from dbwarden.config.names import did_you_mean
+from dbwarden.config.url_kinds import url_kind
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
 from dbwarden.errors import UsageError
 from dbwarden.schema import Column, Enum, ObjectKind, QualifiedName, Ref, Schema, Table, ref_of
@@ -116,13 +117,13 @@ def refuse_unknown_renames(
                 option="--rename",
                 next_step="Correct the new name in the flag or in the models."
                 if called is None
-                else f"To SQLite {new} and {called}, which is there now, are the same name, "
-                "so its case stays as it is.",
+                else f"To {url_kind(desired.dialect).title} {new} and {called}, which is there "
+                "now, are the same name, so its case stays as it is.",
             )
 
 
 def _other_capitals(name: str, desired: Schema) -> str | None:
-    """Return the name in *desired* that equals *name* except for its case, on SQLite."""
+    """Return the name in *desired* that is *name* to a kind that ignores case."""
     if not traits_of(desired.dialect).names_ignore_case:
         return None
     names = {table.name.name for table in desired.tables}

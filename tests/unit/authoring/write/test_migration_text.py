@@ -40,7 +40,9 @@ def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
     assert text.startswith("-- Purpose: add nicks\n-- Verdict: exact (tried on PostgreSQL 18.6)\n")
     assert "-- Built without blocking.\n-- @dbwarden:autocommit\nCREATE INDEX" in text
     assert text.count("-- table users") == 2  # one heading a section, not one a statement
-    read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
+    read = parse(
+        text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"), dialect="postgresql"
+    )
     assert read.rollback is not None
     assert not read.irreversible
     assert read.declares == Declarations({"generated": ()})
@@ -77,7 +79,9 @@ def test_a_file_without_a_rollback_is_marked_irreversible() -> None:
     statement = PlannedStatement(text="SELECT 1", change=add)
     plan = Plan(upgrade=(statement,), rollback=None, no_way_back="x")
     text = migration_text(Header(purpose="p", verdict="irreversible"), plan, "public")
-    read = parse(text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"))
+    read = parse(
+        text, path=Path("/m/a__0001_x.sql"), database=DatabaseName("a"), dialect="postgresql"
+    )
     assert read.irreversible
     assert read.rollback is None
 

@@ -38,6 +38,7 @@ def unit(number: int, text: str, **more: str) -> Unit:
         f"-- upgrade\n{text}",
         path=Path(f"/m/primary__{number:04d}_x.sql"),
         database=DatabaseName("primary"),
+        dialect="postgresql",
     )
     steps = steps_of(file, file.upgrade)
     pending = PendingMigration(migration=file, direction="upgrade", steps=steps)
