@@ -67,6 +67,13 @@ def writes() -> bool:
     return _threshold < NOTHING
 
 
+def wants(level: Level) -> bool:
+    """Return whether events of *level* are logged."""
+    if LEVELS[level] < _threshold:
+        return False
+    return _structlog() is not None or _standard.isEnabledFor(LEVELS[level])
+
+
 def doing(what: str, /) -> None:
     """Emit that an activity begins, such as ``reading the models``."""
     emit("doing", level="debug", what=what)

@@ -108,6 +108,10 @@ class FleetOptions(CommandOptions):
     "Stop everything when this many databases have failed."
     shard: Annotated[str | None, Parameter(name="--shard", group=WHICH, show_default=False)] = None
     "Only share I of N of these databases, as in 2/8; a database's share depends only on its name."
+    workers: Annotated[str | None, Parameter(name="--workers", group=HOW, show_default=False)] = (
+        None
+    )
+    "Spread the run over this many processes of this machine, or over the engine at an address."
     report: Annotated[Path | None, Parameter(name="--report", group=OUTPUT, show_default=False)] = (
         None
     )

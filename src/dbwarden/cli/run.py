@@ -101,6 +101,7 @@ async def run(
             per_server=limits.per_server,
             max_failures=limits.max_failures,
             stop=stop,
+            workers=selection.options.workers,
         )
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from dbwarden.fleet.dispatching import dispatch, run
 from dbwarden.fleet.running import (
     CONCURRENCY,
     PER_SERVER,
@@ -9,9 +10,9 @@ from dbwarden.fleet.running import (
     Operation,
     Outcome,
     OutcomeState,
+    Stop,
     Task,
     blocked_by,
-    run,
     run_tasks,
 )
 from dbwarden.fleet.sharding import Shard
@@ -27,8 +28,10 @@ __all__ = [
     "Outcome",
     "OutcomeState",
     "Shard",
+    "Stop",
     "Task",
     "blocked_by",
+    "dispatch",
     "migrate_all",
     "run",
     "run_tasks",

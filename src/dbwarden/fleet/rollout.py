@@ -1,20 +1,25 @@
 """Migrate many databases in the order of their requirements."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.migration import Migration, Requirement
+from dbwarden.fleet.dispatching import dispatch
+from dbwarden.fleet.gates import gate_of
 from dbwarden.fleet.requirements import Stage, any_requirement, plan_stages
-from dbwarden.fleet.running import Limits, Outcome, Task, run_tasks
+from dbwarden.fleet.running import Limits, Outcome, Task
 from dbwarden.operations.migrate import MigrateResult, migrate
-from dbwarden.operations.operation import files_once, migration_files, read_status
+from dbwarden.operations.operation import files_once, migration_files
 from dbwarden.types import DatabaseName, format_version
+
+if TYPE_CHECKING:
+    from dbwarden.fleet.workers.protocol import Workers
 
 Outcomes = tuple[Outcome[MigrateResult], ...]
 
@@ -26,6 +31,7 @@ async def migrate_all(
     limits: Limits | None = None,
     canary: str | None = None,
     stop: anyio.Event | None = None,
+    workers: "Workers | str | int | None" = None,
     **options: Any,
 ) -> Outcomes:
     """Migrate *databases* concurrently, those with ``-- requires:`` after their requirements.
@@ -38,6 +44,8 @@ async def migrate_all(
         canary: The database to migrate first; the others start only if it succeeds. The
             requirements of its migrations run before it.
         stop: Stops the run when set (Ctrl-C).
+        workers: Processes on this machine, or the address of an engine; see
+            :func:`dbwarden.fleet.run`.
         options: Options of :func:`dbwarden.migrate`: ``to``, ``count``, ``dry_run`` ...
 
     Returns:
@@ -57,7 +65,7 @@ async def migrate_all(
         files = await _files(tuple(databases_by_name.values()))
         rollout = _Rollout(databases_by_name=databases_by_name, options=options)
         tasks = rollout.tasks(databases, files, canary)
-        outcomes = await run_tasks(tasks, limits or Limits(), stop=stop)
+        outcomes = await dispatch(tasks, limits or Limits(), stop=stop, workers=workers)
     return merge_outcomes(databases, tasks, outcomes)
 
 
@@ -148,28 +156,9 @@ class _Rollout:
             operation=partial(migrate, **options),
             after=frozenset(predecessors) | (first if stage.key not in ahead else frozenset()),
             finished=frozenset(needed),
-            gate=self._gate(stage) if stage.requires else None,
+            requires=stage.requires,
+            gate=gate_of(stage.requires, self.databases_by_name.__getitem__),
         )
-
-    def _gate(self, stage: Stage) -> Callable[[], Awaitable[str | None]]:
-        async def gate() -> str | None:
-            for need in stage.requires:
-                if (reason := await self._unmet(need)) is not None:
-                    return reason
-            return None
-
-        return gate
-
-    async def _unmet(self, need: Requirement) -> str | None:
-        """Return why the history of the required database does not meet *need*, if so."""
-        version = format_version(need.version)
-        needs = f"it requires {need.database}@{version}"
-        try:
-            reading = await read_status(self.databases_by_name[need.database])
-        except DBWardenError as error:
-            return f"{needs}, but {need.database} cannot be read: {error.message}"
-        applied = {row.key for row in reading.rows or () if row.live and row.finished_at}
-        return None if version in applied else f"{needs}, which is not applied"
 
 
 def _needed(

@@ -4,20 +4,20 @@ Each database is a task in one anyio task group, with its own time limit. Limits
 overall apply, and every database has an :class:`Outcome`, in configured order.
 """
 
-import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, Interrupted, NotStarted, TimedOut
+from dbwarden.files.migration import Requirement
 from dbwarden.operations.operation import files_once, timed_out
 from dbwarden.secrets import clean_cause, describe_error
 from dbwarden.types import DatabaseName
@@ -71,7 +71,8 @@ class Task(Generic[T]):
     """One operation on one database, and the tasks it waits for.
 
     ``after`` names the tasks that must have succeeded first, ``finished`` those that must have
-    ended with any outcome. ``gate`` then returns why the task must not start, or ``None``.
+    ended with any outcome. ``gate`` then returns why the task must not start, or ``None``; it reads
+    the databases that ``requires`` names.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Task(Generic[T]):
     operation: Operation[T]
     after: frozenset[str] = frozenset()
     finished: frozenset[str] = frozenset()
+    requires: tuple[Requirement, ...] = ()
     gate: Callable[[], Awaitable[str | None]] | None = None
 
 
@@ -97,65 +99,27 @@ class Limits:
     max_failures: int | None = None
 
 
-async def run(
-    operation: Operation[T],
-    databases: Sequence[DatabaseConfig],
-    *,
-    timeout: float | None = math.nan,  # noqa: ASYNC109  # a limit per database, not of this call
-    concurrency: int = CONCURRENCY,
-    per_server: int = PER_SERVER,
-    fail_fast: bool = False,
-    max_failures: int | None = None,
-    canary: str | None = None,
-    stop: anyio.Event | None = None,
-) -> tuple[Outcome[T], ...]:
-    """Run *operation* on all *databases* concurrently and return the outcome of each.
+@dataclass(slots=True)
+class Stop:
+    """A request to stop the run: set ``event``; ``reason`` becomes part of the outcomes."""
 
-    Args:
-        operation: A coroutine function of one database, such as ``dbwarden.migrate``.
-        databases: The databases; outcomes are returned in this order.
-        timeout: Seconds for each database from its start, ``None`` for no limit; default: the
-            database's own ``timeout``.
-        concurrency: Databases at the same time, overall.
-        per_server: Databases at the same time on one host and port.
-        fail_fast: Stop at the first failure. Nothing new starts, and running operations are
-            cancelled on their servers before this returns.
-        max_failures: Stop in the same way when this many databases have failed.
-        canary: The database that runs first; the others start only if it succeeds.
-        stop: Stops the run in the same way when set (Ctrl-C).
-
-    Returns:
-        One outcome per database. A failure on a database is an outcome, not an exception.
-    """
-    limits = Limits(
-        concurrency=concurrency,
-        per_server=per_server,
-        max_failures=1 if fail_fast else max_failures,
-    )
-    first = frozenset({canary}) if canary is not None else frozenset[str]()
-    tasks = [
-        Task(
-            key=config.database_name,
-            config=_with_timeout(config, timeout),
-            operation=operation,
-            after=first - {config.database_name},
-        )
-        for config in databases
-    ]
-    return await run_tasks(tasks, limits, stop=stop)
-
-
-def _with_timeout(config: DatabaseConfig, timeout: float | None) -> DatabaseConfig:
-    if timeout is not None and math.isnan(timeout):
-        return config
-    return replace(config, timeout=timeout)
+    event: anyio.Event = field(default_factory=anyio.Event)
+    reason: str = "the run was stopped"
 
 
 async def run_tasks(
-    tasks: Sequence[Task[T]], limits: Limits, *, stop: anyio.Event | None = None
+    tasks: Sequence[Task[T]],
+    limits: Limits,
+    *,
+    stop: Stop | None = None,
+    receive: Callable[[Outcome[T]], None] = lambda outcome: None,
 ) -> tuple[Outcome[T], ...]:
-    """Run *tasks*, each after its predecessors; their order has no cycle."""
-    run_ = _Run[T](tasks=tuple(tasks), limits=limits)
+    """Run *tasks*, each after its predecessors; their order has no cycle.
+
+    *receive* is called with each outcome as it comes; those that a stop left out are not among
+    them.
+    """
+    run_ = _Run[T](tasks=tuple(tasks), limits=limits, receive=receive)
     with telemetry.run():
         async with files_once(task.config for task in tasks), anyio.create_task_group() as watch:
             if stop is not None:
@@ -171,6 +135,7 @@ class _Run(Generic[T]):
 
     tasks: tuple[Task[T], ...]
     limits: Limits
+    receive: Callable[[Outcome[T]], None]
     outcomes: dict[str, Outcome[T]] = field(default_factory=dict)
     ended: dict[str, anyio.Event] = field(default_factory=dict)
     left: Counter[DatabaseName] = field(default_factory=Counter)
@@ -191,9 +156,9 @@ class _Run(Generic[T]):
                 for task, server in zip(self.tasks, servers, strict=True):
                     group.start_soon(self._run_in_turn, task, slots_per_server[server], all_slots)
 
-    async def stop_when(self, stop: anyio.Event) -> None:
-        await stop.wait()
-        self._stop("the run was stopped")
+    async def stop_when(self, stop: Stop) -> None:
+        await stop.event.wait()
+        self._stop(stop.reason)
 
     async def _run_in_turn(self, task: Task[T], server: Slots, all_slots: Slots) -> None:
         for key in sorted((task.after | task.finished) & self.ended.keys()):
@@ -202,7 +167,7 @@ class _Run(Generic[T]):
         if reason is None and task.gate is not None:
             reason = await task.gate()
         if reason is not None:
-            self._record(task, _not_started(task, reason))
+            self._record(task, not_started(task.config.database_name, reason))
             return
         # Wait for the server first, so that the wait does not occupy an overall slot.
         async with server, all_slots:
@@ -222,6 +187,7 @@ class _Run(Generic[T]):
         self.left[name] -= 1
         last = self.left[name] == 0
         telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
+        self.receive(outcome)
         if outcome.state in _FAILURES and too_many_failures(self.limits, self.outcomes):
             self._stop(f"stopped because {task.config.database_name} failed")
 
@@ -233,7 +199,7 @@ class _Run(Generic[T]):
     def outcome_of(self, task: Task[T]) -> Outcome[T]:
         """Return the outcome of *task*; "not started" if its turn never came."""
         reason = self.stopped_by or "the run ended before its turn"
-        return self.outcomes.get(task.key) or _not_started(task, reason)
+        return self.outcomes.get(task.key) or not_started(task.config.database_name, reason)
 
 
 def limiter_slots(limit: int, demand: int) -> Slots:
@@ -299,8 +265,8 @@ def _unexpected(name: DatabaseName, cause: Exception) -> DBWardenError:
     return error
 
 
-def _not_started(task: Task[T], reason: str) -> Outcome[T]:
-    name = task.config.database_name
+def not_started(name: DatabaseName, reason: str) -> Outcome[Any]:
+    """Return the outcome of a database whose turn did not come."""
     error = NotStarted(f"not started: {reason}", database=name)
     return Outcome(database=name, state=OutcomeState.NOT_STARTED, error=error)
 

@@ -1,5 +1,6 @@
 """Inspect and release the migration lock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dbwarden.config.model import DatabaseConfig
@@ -51,3 +52,13 @@ async def unlock(config: DatabaseConfig, *, holder: LockHolder | None = None) ->
         ended = meant is not None and await connection.terminate_holder(meant)
         holder = (await connection.read()).holder if meant and not ended else meant
     return UnlockResult(database=config.database_name, holder=holder, ended=ended)
+
+
+async def unlock_seen(
+    config: DatabaseConfig, *, holders: Mapping[DatabaseName, LockHolder]
+) -> UnlockResult:
+    """Terminate the holder that *holders* has for this database; leave any other one alone."""
+    holder = holders.get(config.database_name)
+    if holder is None:  # a holder that came later was not shown to the user
+        return UnlockResult(database=config.database_name, holder=None, ended=False)
+    return await unlock(config, holder=holder)

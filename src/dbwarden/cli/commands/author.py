@@ -10,7 +10,6 @@ import anyio.to_thread
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit
 from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import Choices, CommandOptions, FleetOptions
@@ -29,7 +28,8 @@ from dbwarden.cli.selection import Which, load_project, select
 from dbwarden.cli.style import Cell, pluralize, relative
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import UsageError
-from dbwarden.fleet import Outcome
+from dbwarden.fleet import Outcome, OutcomeState
+from dbwarden.fleet.documents import plain
 from dbwarden.operations.dev_server import (
     dev_server_start,
     dev_server_status,
@@ -87,7 +87,8 @@ async def make_migrations(
         Compare with the live database instead of the files.
     """
     options = refuse_idle_dev(options, live=from_live, flag="--from-live")
-    asks = can_ask() and not options.json
+    refuse_remote_files(options)
+    asks = can_ask() and not options.json and options.workers is None
     if asks and options.timeout is None:
         options = replace(options, timeout=0)  # a person is asked
     make = partial(make_one, message=message, name=name, empty=empty, sql=sql, unproven=unproven)
@@ -97,11 +98,11 @@ async def make_migrations(
     selection = (selection if empty else selection.described()).with_own_files()
     several = len(selection.databases) > 1
 
-    async def make_for(config: DatabaseConfig) -> MakeMigrationsResult:
-        about = config.database_name if several else None
-        return await make(config, asker=Terminal(about) if asks else None)
+    async def make_and_ask(config: DatabaseConfig) -> MakeMigrationsResult:
+        return await make(config, asker=Terminal(config.database_name if several else None))
 
-    outcomes = await run(make_for, selection, at_once=AT_ONCE_IN_SCRATCH, asks=asks)
+    operation = make_and_ask if asks else make
+    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH, asks=asks)
     if several:
         _advise_single(outcomes)
     return await report("make-migrations", outcomes, selection, Texts(_print_made, flat=True))
@@ -119,6 +120,19 @@ def refuse_idle_dev(options: FleetOptions, *, live: bool, flag: str | None = Non
             next_step=f"Add {flag}, or leave --dev out." if flag else "Leave --dev out.",
         )
     return options
+
+
+def refuse_remote_files(options: FleetOptions) -> None:
+    """Refuse workers on other machines, where the files of this project are not written.
+
+    Raises:
+        UsageError: ``--workers`` is the address of an engine.
+    """
+    if options.workers is not None and not options.workers.isdecimal():
+        raise UsageError(
+            "this command writes files of this project, so its workers are on this machine",
+            next_step="Give a number of processes, as in --workers 4.",
+        )
 
 
 def _advise_single(outcomes: Sequence[Outcome[MakeMigrationsResult]]) -> None:
@@ -205,6 +219,7 @@ async def renumber(
     move
         The file to move if the live database has applied neither: 0007_add_orders.
     """
+    refuse_remote_files(options)
     selection = await select(refuse_idle_dev(options, live=False), Which.FILES)
     outcomes = await run(partial(renumber_one, move=move), selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("renumber", outcomes, selection, Texts(_print_moves, flat=True))
@@ -232,6 +247,7 @@ def _note_each(outcomes: Sequence[Outcome[AdoptResult]]) -> None:
 
 async def adopt_live(options: FleetOptions) -> int:
     """Write 0001 from live databases and mark it as applied: ``baseline`` without ``--to``."""
+    refuse_remote_files(options)
     selection = (await select(options, Which.WRITABLE)).with_own_files()
     outcomes = await run(adopt, selection, at_once=AT_ONCE_IN_SCRATCH)
     view = Table(("", "version", "wrote"), _adopt_cells)
@@ -263,12 +279,6 @@ async def generate_models(
     if len(selection.databases) != 1:
         raise UsageError("models are generated from one database at a time")
 
-    async def generate(config: DatabaseConfig) -> GeneratedModels:
-        result = await generate_one(config)
-        if output_file is not None:
-            await anyio.to_thread.run_sync(_write_new, output_file, result.code)
-        return result
-
     def show(result: GeneratedModels) -> None:
         if output_file is None:
             output.say(result.code.rstrip("\n"))
@@ -276,8 +286,21 @@ async def generate_models(
             output.say(f"Wrote {result.tables} tables to {relative(output_file)}")
         note_left_out(result.left_out, None)
 
-    outcomes = await run(generate, selection, at_once=AT_ONCE_IN_SCRATCH)
+    outcomes = await run(generate_one, selection, at_once=AT_ONCE_IN_SCRATCH)
+    if output_file is not None:
+        outcomes = tuple([await _write_models(each, output_file) for each in outcomes])
     return await report("generate-models", outcomes, selection, Texts(show, flat=True))
+
+
+async def _write_models(outcome: Outcome[GeneratedModels], path: Path) -> Outcome[GeneratedModels]:
+    """Write the generated models, and return the outcome with the error if that fails."""
+    if outcome.result is None:
+        return outcome
+    try:
+        await anyio.to_thread.run_sync(_write_new, path, outcome.result.code)
+    except UsageError as error:
+        return replace(outcome, state=OutcomeState.FAILED, result=None, error=error)
+    return outcome
 
 
 def _write_new(path: Path, text: str) -> None:

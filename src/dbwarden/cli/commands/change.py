@@ -73,6 +73,7 @@ async def migrate(
             limits=limits_of(options),
             canary=canary,
             stop=stop,
+            workers=options.workers,
             to=to,
             count=count,
             dry_run=dry_run,

@@ -7,7 +7,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.documents import plain
 from dbwarden.cli.exits import Exit, exit_code
 from dbwarden.cli.options import FleetOptions, ModelsFlag
 from dbwarden.cli.run import (
@@ -22,6 +21,7 @@ from dbwarden.cli.run import (
 )
 from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell, duration, pluralize, shorten
+from dbwarden.fleet.documents import plain
 from dbwarden.migration_history import LedgerRow, State
 from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one

@@ -1,5 +1,6 @@
 """Commands on the migration lock."""
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,10 +11,8 @@ from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import Table, bad_cell, ok_cell, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell
-from dbwarden.config.model import DatabaseConfig
-from dbwarden.operations.lock import LockStatus, UnlockResult
+from dbwarden.operations.lock import LockStatus, UnlockResult, unlock_seen
 from dbwarden.operations.lock import lock_status as lock_status_of
-from dbwarden.operations.lock import unlock as unlock_one
 
 
 async def lock_status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
@@ -53,15 +52,7 @@ async def unlock(
             output.note("", "No process was terminated. Pass --force to terminate them.")
         return code
     output.note(*(f"{database}: terminating {holder}" for database, holder in holders))
-    seen = dict(holders)
-
-    async def unlock_seen(config: DatabaseConfig) -> UnlockResult:
-        holder = seen.get(config.database_name)
-        if holder is None:  # a holder that came later was not shown to the user
-            return UnlockResult(database=config.database_name, holder=None, ended=False)
-        return await unlock_one(config, holder=holder)
-
-    outcomes = await run(unlock_seen, selection)
+    outcomes = await run(partial(unlock_seen, holders=dict(holders)), selection)
     failed = any(o.result and o.result.holder and not o.result.ended for o in outcomes)
     code = Exit.FAILED if failed else exit_code(outcomes)
     view = Table(("", "holder"), _unlock_cells)

@@ -10,13 +10,13 @@ from cyclopts import Parameter
 
 from dbwarden import __version__
 from dbwarden.cli import output
-from dbwarden.cli.documents import Json, plain
 from dbwarden.cli.options import CommandOptions, FleetOptions
 from dbwarden.cli.selection import load_project, select
 from dbwarden.cli.style import pluralize, relative
 from dbwarden.config.model import URL_OPTIONS, DatabaseConfig
 from dbwarden.config.project import Project
 from dbwarden.config.tenants import TenantFamily
+from dbwarden.fleet.documents import Json, plain
 
 DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cyclopts", "structlog")
 

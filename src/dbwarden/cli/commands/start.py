@@ -6,11 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dbwarden.cli import output
-from dbwarden.cli.documents import plain
 from dbwarden.cli.options import WHICH, CommandOptions, FleetOptions
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import relative
 from dbwarden.errors import UsageError
+from dbwarden.fleet.documents import plain
 from dbwarden.operations.init import init as init_project
 from dbwarden.operations.new import new as new_migration
 

@@ -1,0 +1,293 @@
+"""Spread the tasks of a fleet run over workers, and collect their outcomes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+import anyio.abc
+
+from dbwarden import __version__, telemetry
+from dbwarden.errors import DBWardenError, Interrupted, UsageError
+from dbwarden.fleet.documents import Json
+from dbwarden.fleet.running import (
+    Limits,
+    Outcome,
+    OutcomeState,
+    Stop,
+    Task,
+    blocked_by,
+    not_started,
+    too_many_failures,
+)
+from dbwarden.fleet.workers.engines import engine_of
+from dbwarden.fleet.workers.lots import Grant, Lot, Order, Work, cut, next_grant, waves
+from dbwarden.fleet.workers.operations import find_operation, work_of
+from dbwarden.fleet.workers.protocol import Cluster, EngineLost, Setup, WorkerLost, Workers
+from dbwarden.fleet.workers.wire import read_error, read_outcome, type_hints
+from dbwarden.types import DatabaseName
+
+T = TypeVar("T")
+
+MOST_LOSSES = 3
+"""The number of workers in a row that a lot may cost without an outcome."""
+
+NEW_WORKERS = 0.5
+"""Seconds between two looks at the number of workers."""
+
+FEW = 50
+"""Up to this many databases, progress shows every activity."""
+
+
+async def run_on_workers(
+    tasks: Sequence[Task[T]],
+    limits: Limits,
+    *,
+    workers: Workers | str | int,
+    stop: Stop | None = None,
+) -> tuple[Outcome[T], ...]:
+    """Run *tasks* on *workers*, each after its predecessors; their order has no cycle.
+
+    Raises:
+        UsageError: The workers cannot be used; nothing ran.
+    """
+    chosen = workers if isinstance(workers, Workers) else Workers(address=str(workers))
+    engine = engine_of(chosen.address)
+    project = _project_of(tasks)
+    work = {task.key: work_of(task) for task in tasks}
+    setup = Setup(version=__version__, project=project, fingerprint="")
+    with telemetry.run() as run_id:
+        async with engine.connect(chosen.address, setup) as cluster:
+            run_ = _Run(
+                cluster=cluster,
+                tasks={task.key: task for task in tasks},
+                work=work,
+                limits=limits,
+                lot_size=chosen.lot_size,
+                project=project,
+                run_id=run_id,
+            )
+            await run_.run_all(stop)
+    return tuple(run_.outcome_of(task) for task in tasks)
+
+
+def _project_of(tasks: Sequence[Task[Any]]) -> str:
+    """Return the configuration file that the workers load.
+
+    Raises:
+        UsageError: There is none that declares all databases.
+    """
+    paths = set()
+    for task in tasks:
+        if task.config.project is None:
+            raise UsageError(
+                "workers cannot use it, because no configuration file declares it",
+                database=task.config.database_name,
+                next_step="Declare it with database_config in a dbwarden.py.",
+            )
+        paths.add(str(task.config.project.path))
+    if len(paths) > 1:
+        raise UsageError(
+            f"workers run the databases of one project, not of {len(paths)}",
+            next_step=f"Run each on its own: {', '.join(sorted(paths))}.",
+        )
+    return paths.pop()
+
+
+def _lowest_level(databases: int) -> str:
+    """Return the lowest level of the events that are logged or shown."""
+    return "debug" if databases <= FEW or telemetry.wants("debug") else "info"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The state of one run on workers."""
+
+    cluster: Cluster
+    tasks: Mapping[str, Task[Any]]
+    work: Mapping[str, Work]
+    limits: Limits
+    lot_size: int | None
+    project: str
+    run_id: str
+    outcomes: dict[str, Outcome[Any]] = field(default_factory=dict)
+    left: Counter[DatabaseName] = field(default_factory=Counter)
+    waiting: list[Lot] = field(default_factory=list)
+    running: list[Grant] = field(default_factory=list)
+    changed: anyio.Event = field(default_factory=anyio.Event)
+    stopping: anyio.Event = field(default_factory=anyio.Event)
+    stopped_by: str | None = None
+
+    async def run_all(self, stop: Stop | None) -> None:
+        self.left = Counter(task.config.database_name for task in self.tasks.values())
+        async with anyio.create_task_group() as watch:
+            watch.start_soon(self._stop_cluster)
+            if stop is not None:
+                watch.start_soon(self._stop_when, stop)
+            for wave in waves(tuple(self.tasks.values())):
+                await self._run_wave(wave)
+            watch.cancel_scope.cancel()
+
+    async def _stop_when(self, stop: Stop) -> None:
+        await stop.event.wait()
+        self._stop(stop.reason)
+
+    def _stop(self, reason: str) -> None:
+        if self.stopped_by is None:
+            self.stopped_by = reason
+            self.waiting.clear()
+            self.stopping.set()
+            self.changed.set()
+
+    async def _stop_cluster(self) -> None:
+        await self.stopping.wait()
+        await self.cluster.stop(self.stopped_by or "")
+
+    async def _run_wave(self, wave: Sequence[Task[Any]]) -> None:
+        """Run the tasks of *wave* that may start; none waits for another."""
+        ready = []
+        if self.stopped_by is not None:
+            return
+        for task in wave:
+            reason = blocked_by(task, self.outcomes)
+            if reason is None:
+                ready.append((task, self.work[task.key]))
+            else:
+                self._record(task, not_started(task.config.database_name, reason))
+        self.waiting = [*cut(ready, max(1, self.cluster.workers), size=self.lot_size)]
+        async with anyio.create_task_group() as group:
+            while self.waiting or self.running:
+                self.changed = anyio.Event()
+                self._start_lots(group)
+                with anyio.move_on_after(NEW_WORKERS if self.waiting else None):
+                    await self.changed.wait()
+
+    def _start_lots(self, group: anyio.abc.TaskGroup) -> None:
+        while True:
+            workers = self.cluster.workers
+            grant = next_grant(self.waiting, self.running, self.limits, workers)
+            if grant is None:
+                return
+            self.waiting.remove(grant.lot)
+            self.running.append(grant)
+            group.start_soon(self._run_lot, grant)
+
+    async def _run_lot(self, grant: Grant) -> None:
+        lot = grant.lot
+        by_name = {task.config.database_name: task for task in lot.tasks}
+        hint = type_hints(find_operation(lot.work.operation)).get("return")
+
+        lost: DBWardenError | None = None
+        try:
+            await self.cluster.run(
+                self._order(grant).document(),
+                partial(self._receive, by_name=by_name, hint=hint),
+            )
+        except (WorkerLost, EngineLost) as error:
+            lost = error
+        self.running.remove(grant)
+        rest = tuple(task for task in lot.tasks if task.key not in self.outcomes)
+        if rest and lost is not None:
+            self._take_over(lot, rest, lost)
+        self.changed.set()
+
+    def _order(self, grant: Grant) -> Order:
+        lot, failures = grant.lot, self.limits.max_failures
+        if failures is not None:
+            failures = max(1, failures - _failures(self.outcomes))
+        limits = Limits(
+            concurrency=grant.concurrency, per_server=grant.per_server, max_failures=failures
+        )
+        return Order(
+            version=__version__,
+            project=self.project,
+            work=lot.work,
+            databases=lot.members,
+            limits=limits,
+            run=self.run_id,
+            level=_lowest_level(len(self.tasks)),
+        )
+
+    def _receive(
+        self, message: Json, by_name: Mapping[DatabaseName, Task[Any]], hint: object
+    ) -> None:
+        match message:
+            case {"outcome": document}:
+                outcome = read_outcome(document, hint)
+                task = by_name[outcome.database]
+                if task.key not in self.outcomes:
+                    self._record(task, outcome)
+            case {"event": {"name": name, "level": level, "fields": fields}}:
+                telemetry.emit(name, level=level, **fields)
+            case {"refused": document}:
+                error = read_error(document)
+                for task in by_name.values():
+                    if task.key not in self.outcomes:
+                        self._record(task, _refused(task, error))
+
+    def _take_over(self, lot: Lot, rest: tuple[Task[Any], ...], lost: DBWardenError) -> None:
+        """Give the *rest* of a lot to another worker, unless the run ends here."""
+        losses = 1 if len(rest) < len(lot.tasks) else lot.losses + 1
+        telemetry.emit("worker_lost", level="warning", error=lost.message, databases=len(rest))
+        if isinstance(lost, EngineLost):
+            self._stop(lost.message)
+        if self.stopped_by is not None:
+            for task in rest:
+                self._record(task, _unknown(task, self.stopped_by))
+        elif losses < MOST_LOSSES:
+            self.waiting.insert(0, replace(lot, tasks=rest, losses=losses))
+        else:
+            for task in rest:
+                self._record(task, _gave_up(task, lost))
+
+    def _record(self, task: Task[Any], outcome: Outcome[Any]) -> None:
+        self.outcomes[task.key] = outcome
+        name = outcome.database
+        self.left[name] -= 1
+        last = self.left[name] == 0
+        telemetry.emit("outcome", level="debug", database=name, state=outcome.state, last=last)
+        if self.stopped_by is None and too_many_failures(self.limits, self.outcomes):
+            self._stop(f"stopped because {name} failed")
+
+    def outcome_of(self, task: Task[Any]) -> Outcome[Any]:
+        """Return the outcome of *task*; "not started" if its turn never came."""
+        reason = self.stopped_by or "the run ended before its turn"
+        found = self.outcomes.get(task.key)
+        return found or not_started(task.config.database_name, reason)
+
+
+def _failures(outcomes: Mapping[str, Outcome[Any]]) -> int:
+    failed = (OutcomeState.FAILED, OutcomeState.TIMED_OUT)
+    return sum(outcome.state in failed for outcome in outcomes.values())
+
+
+def _refused(task: Task[Any], error: DBWardenError) -> Outcome[Any]:
+    name = task.config.database_name
+    outcome = not_started(name, error.message)
+    assert outcome.error is not None
+    outcome.error.next_step = error.next_step
+    outcome.error.location = error.location
+    return outcome
+
+
+def _unknown(task: Task[Any], reason: str) -> Outcome[Any]:
+    name = task.config.database_name
+    error = Interrupted(
+        f"interrupted: {reason}",
+        database=name,
+        next_step="Run the command again: the migration history records what is done.",
+    )
+    return Outcome(database=name, state=OutcomeState.INTERRUPTED, error=error)
+
+
+def _gave_up(task: Task[Any], lost: DBWardenError) -> Outcome[Any]:
+    name = task.config.database_name
+    error = WorkerLost(
+        f"{MOST_LOSSES} workers ended in the middle of its lot; of the last, {lost.message}",
+        database=name,
+        next_step="Look for the cause in the log of the workers, for example too little memory. "
+        "Then run the command again: the migration history records what is done.",
+    )
+    return Outcome(database=name, state=OutcomeState.FAILED, error=error)

@@ -1,0 +1,70 @@
+"""Name an operation so that a worker can import it, and import it by that name."""
+
+import importlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from dbwarden.errors import UsageError
+from dbwarden.fleet.documents import plain
+from dbwarden.fleet.running import Operation, Task
+from dbwarden.fleet.workers.lots import Work
+from dbwarden.fleet.workers.wire import reader, type_hints
+
+
+def work_of(task: Task[Any]) -> Work:
+    """Return what *task* does, as data.
+
+    Raises:
+        UsageError: Its operation cannot be imported by name.
+    """
+    function: Any = task.operation
+    options: dict[str, Any] = {}
+    while isinstance(function, partial):
+        _refuse(function.args, "it has positional arguments")
+        options = {**function.keywords, **options}
+        function = function.func
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    _refuse(not name or "<" in name or module == "__main__", "it cannot be imported by name")
+    return Work(operation=f"{module}:{name}", options=plain(options), requires=task.requires)
+
+
+def _refuse(wrong: object, why: str) -> None:
+    if wrong:
+        raise UsageError(
+            f"workers cannot run this operation, because {why}",
+            next_step="Use a function of a module, and give its options by name with "
+            "functools.partial.",
+        )
+
+
+def find_operation(name: str) -> Callable[..., Awaitable[Any]]:
+    """Return the operation of that name, as :func:`work_of` wrote it.
+
+    Raises:
+        UsageError: There is no such operation here.
+    """
+    module, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"the operation {name} cannot be imported: {error}",
+            next_step="Install the module that defines it where the workers run.",
+        ) from error
+    operation: Callable[..., Awaitable[Any]] = found
+    return operation
+
+
+def bind(work: Work) -> Operation[Any]:
+    """Return the operation of *work* with its options.
+
+    Raises:
+        UsageError: There is no such operation here.
+    """
+    operation = find_operation(work.operation)
+    hints = type_hints(operation)
+    options = {name: reader(hints.get(name))(value) for name, value in work.options.items()}
+    return partial(operation, **options)
