@@ -33,7 +33,16 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "migration files. Exit 3 if there is a difference. Reads only.",
         ("dbwarden diff", "dbwarden diff --models", "dbwarden diff --all --json"),
     ),
-    "schema": ("", ("dbwarden schema > schema.sql", "dbwarden schema --live")),
+    "schema": (
+        "--format mermaid and --format html draw the tables and their keys, for a Markdown file or "
+        "a browser. --since VERSION colours what changed since that migration.",
+        (
+            "dbwarden schema > schema.sql",
+            "dbwarden schema --live",
+            "dbwarden schema --format mermaid",
+            "dbwarden schema --all --format html --since 0003 > schema.html",
+        ),
+    ),
     "generate-models": (
         "Writes SQLAlchemy 2.0 code that is proven to build exactly that database.",
         ("dbwarden generate-models -o app/models.py",),
