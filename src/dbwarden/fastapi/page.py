@@ -261,8 +261,8 @@ def _round(ms: float | None) -> float | None:
 def _next_steps(probe: Probe | None, private: bool) -> tuple[str, ...]:
     """Return what to do about the findings, or about the error, which may name hosts."""
     if probe is not None and probe.status is not None:
-        findings = findings_of(probe.status)
-        return tuple(item.next_step for item in findings if item.code != "locked")
+        problems = [item for item in probe.status.problems if item.code != "locked"]
+        return tuple(item.next_step for item in findings_of(probe.status, problems))
     error = probe.error if probe is not None and private else None
     return (error.next_step,) if error is not None and error.next_step else ()
 
