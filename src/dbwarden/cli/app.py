@@ -32,6 +32,7 @@ COMMANDS = (
     ("schema", "schema:schema", "Print the schema of the migration files as SQL.", AUTHOR),
     ("generate-models", "author:generate_models", "Write models from a database.", AUTHOR),
     ("renumber", "author:renumber", "Resolve two files with the same number.", AUTHOR),
+    ("import", "imports:import_", "Write migrations from another tool's history.", AUTHOR),
     ("dev-server", "author:dev_server", "Run a PostgreSQL for development.", AUTHOR),
     ("migrate", "change:migrate", "Apply pending migrations.", CHANGE),
     ("rollback", "change:rollback", "Roll back the last migration.", CHANGE),

@@ -52,6 +52,17 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "new order is proven.",
         ("dbwarden renumber", "dbwarden renumber --move 0007_add_orders"),
     ),
+    "import": (
+        "Runs each migration of the other tool in a scratch database, with the project's own code "
+        "and Python, and records the SQL. Each gets a file, which is proven to lead to the same "
+        "schema. What depends on rows or on the moment is marked with -- dbwarden: review. No "
+        "configured database is changed. Exit 3 if a file leads elsewhere.",
+        (
+            "dbwarden import alembic",
+            "dbwarden import alembic --ini db/alembic.ini --python venv/bin/python",
+            "dbwarden import alembic --since 4f2a9c1b",
+        ),
+    ),
     "dev-server": (
         'Runs PostgreSQL without Docker, for databases with dev_database_url="embedded". Its '
         "files stay in .dbwarden/ until stop --remove.",
