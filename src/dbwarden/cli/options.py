@@ -111,7 +111,7 @@ class FleetOptions(CommandOptions):
     workers: Annotated[str | None, Parameter(name="--workers", group=HOW, show_default=False)] = (
         None
     )
-    "Spread the run over this many processes of this machine, or over the engine at an address."
+    "Spread the run over N processes of this machine, or over an engine: dask://HOST:PORT."
     report: Annotated[Path | None, Parameter(name="--report", group=OUTPUT, show_default=False)] = (
         None
     )

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from dbwarden import __version__, telemetry
+from dbwarden.config.project import Project
 from dbwarden.errors import DBWardenError, Interrupted, UsageError
 from dbwarden.fleet.documents import Json
 from dbwarden.fleet.running import (
@@ -54,10 +56,10 @@ async def run_on_workers(
         UsageError: The workers cannot be used; nothing ran.
     """
     chosen = workers if isinstance(workers, Workers) else Workers(address=str(workers))
-    engine = engine_of(chosen.address)
+    engine = await anyio.to_thread.run_sync(engine_of, chosen.address)
     project = _project_of(tasks)
     work = {task.key: work_of(task) for task in tasks}
-    setup = Setup(version=__version__, project=project, fingerprint="")
+    setup = Setup(version=__version__, project=project)
     with telemetry.run() as run_id:
         async with engine.connect(chosen.address, setup) as cluster:
             run_ = _Run(
@@ -66,20 +68,20 @@ async def run_on_workers(
                 work=work,
                 limits=limits,
                 lot_size=chosen.lot_size,
-                project=project,
+                project=str(project.path),
                 run_id=run_id,
             )
             await run_.run_all(stop)
     return tuple(run_.outcome_of(task) for task in tasks)
 
 
-def _project_of(tasks: Sequence[Task[Any]]) -> str:
-    """Return the configuration file that the workers load.
+def _project_of(tasks: Sequence[Task[Any]]) -> Project:
+    """Return the project that the workers load.
 
     Raises:
         UsageError: There is none that declares all databases.
     """
-    paths = set()
+    projects: dict[str, Project] = {}
     for task in tasks:
         if task.config.project is None:
             raise UsageError(
@@ -87,13 +89,13 @@ def _project_of(tasks: Sequence[Task[Any]]) -> str:
                 database=task.config.database_name,
                 next_step="Declare it with database_config in a dbwarden.py.",
             )
-        paths.add(str(task.config.project.path))
-    if len(paths) > 1:
+        projects[str(task.config.project.path)] = task.config.project
+    if len(projects) > 1:
         raise UsageError(
-            f"workers run the databases of one project, not of {len(paths)}",
-            next_step=f"Run each on its own: {', '.join(sorted(paths))}.",
+            f"workers run the databases of one project, not of {len(projects)}",
+            next_step=f"Run each on its own: {', '.join(sorted(projects))}.",
         )
-    return paths.pop()
+    return projects.popitem()[1]
 
 
 def _lowest_level(databases: int) -> str:
@@ -236,6 +238,9 @@ class _Run:
         if self.stopped_by is not None:
             for task in rest:
                 self._record(task, _unknown(task, self.stopped_by))
+        elif not lot.work.repeatable:
+            for task in rest:
+                self._record(task, _unknown(task, lost.message))
         elif losses < MOST_LOSSES:
             self.waiting.insert(0, replace(lot, tasks=rest, losses=losses))
         else:
@@ -277,7 +282,7 @@ def _unknown(task: Task[Any], reason: str) -> Outcome[Any]:
     error = Interrupted(
         f"interrupted: {reason}",
         database=name,
-        next_step="Run the command again: the migration history records what is done.",
+        next_step=f"See what was done (dbwarden history -d {name}) before you run it again.",
     )
     return Outcome(database=name, state=OutcomeState.INTERRUPTED, error=error)
 

@@ -23,7 +23,7 @@ _OWN = {
 
 
 def engine_of(address: str) -> Engine:
-    """Return the engine for *address*.
+    """Return the engine for *address*. Blocking.
 
     Raises:
         UsageError: *address* is neither a number nor the address of an engine.

@@ -40,11 +40,13 @@ class Work:
         operation: The operation, as ``module:function``.
         options: Its options, as JSON types.
         requires: The migrations that other databases must have applied before.
+        repeatable: Whether it may run again on a database where a lost worker may have run it.
     """
 
     operation: str
     options: Json
     requires: tuple[Requirement, ...] = ()
+    repeatable: bool = False
 
     @property
     def key(self) -> str:
@@ -248,7 +250,7 @@ def read_order(document: Mapping[str, Any]) -> Order:
     )
     return Order(
         **{name: document[name] for name in ("version", "project", "run", "level")},
-        work=Work(operation=work["operation"], options=work["options"], requires=tuple(needs)),
+        work=Work(**{**work, "requires": tuple(needs)}),
         databases=tuple(Member(**each) for each in document["databases"]),
         limits=Limits(**document["limits"]),
     )

@@ -1,7 +1,7 @@
 """Name an operation so that a worker can import it, and import it by that name."""
 
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,45 @@ def work_of(task: Task[Any]) -> Work:
         function = function.func
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
     _refuse(not name or "<" in name or module == "__main__", "it cannot be imported by name")
-    return Work(operation=f"{module}:{name}", options=plain(options), requires=task.requires)
+    return Work(
+        operation=f"{module}:{name}",
+        options=plain(options),
+        requires=task.requires,
+        repeatable=is_repeatable(f"{module}:{name}", options),
+    )
+
+
+_REPEATABLE = frozenset(
+    f"dbwarden.operations.{name}"
+    for name in (
+        "baseline:baseline",
+        "check:check",
+        "diff:check_models",
+        "diff:drift",
+        "generate_models:generate_models",
+        "health:health",
+        "history:history",
+        "lock:lock_status",
+        "schema:schema_sql",
+        "status:status",
+        "verify:verify",
+        "wait:wait",
+    )
+)
+
+
+def is_repeatable(operation: str, options: Mapping[str, Any]) -> bool:
+    """Return whether a second run of *operation* does nothing that the first one has not done."""
+    match operation.removeprefix("dbwarden.operations."):
+        case "migrate:migrate":
+            return not options.get("count")
+        case "rollback:rollback":
+            return bool(options.get("dry_run")) or options.get("to") is not None
+        case "create_database:create_database":
+            return bool(options.get("if_not_exists"))
+        case "repair:repair":
+            return bool(options.get("dry_run"))
+    return operation in _REPEATABLE
 
 
 def _refuse(wrong: object, why: str) -> None:

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from dbwarden.config.project import Project
 from dbwarden.errors import DBWardenError
 from dbwarden.fleet.documents import Json
 
@@ -47,8 +48,7 @@ class Setup:
     """What every worker of a run must have: the version of dbwarden, and the project."""
 
     version: str
-    project: str
-    fingerprint: str
+    project: Project
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ from dbwarden.config.project import Project
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.fleet import Outcome, OutcomeState
 from dbwarden.fleet.documents import Json
-from dbwarden.fleet.workers import coordinating
+from dbwarden.fleet.workers import coordinating, operations
 from dbwarden.fleet.workers.lots import Order, read_order
 from dbwarden.fleet.workers.protocol import Cluster, EngineLost, Receive, Setup, WorkerLost, Workers
 from dbwarden.fleet.workers.wire import write_error, write_outcome
@@ -167,6 +167,22 @@ async def test_a_lot_that_costs_every_worker_fails_after_three(run: Any) -> None
     assert sum("a" in lot for lot in script.lots) == 3
     assert "3 workers ended in the middle of its lot" in str(outcomes[0].error)
     assert "the worker was killed" in str(outcomes[0].error)
+
+
+async def test_what_must_not_run_twice_is_not_taken_over(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(script: Script, names: list[str], receive: Receive) -> None:
+        receive(outcome(names[0]))
+        raise WorkerLost("the worker was killed")
+
+    monkeypatch.setattr(operations, "is_repeatable", lambda name, options: False)
+    script = Script(lose, workers=1)
+    outcomes = await run(script, "abcd")
+
+    assert script.lots == [["a", "b"], ["c", "d"]]
+    assert states(outcomes) == [SUCCEEDED, INTERRUPTED, SUCCEEDED, INTERRUPTED]
+    assert outcomes[1].error.message == "interrupted: the worker was killed"
 
 
 async def test_the_run_ends_with_its_engine_and_says_what_is_not_known(run: Any) -> None:

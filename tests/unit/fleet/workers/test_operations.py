@@ -14,7 +14,15 @@ from dbwarden.fleet import Operation
 from dbwarden.fleet.workers.lots import Work
 from dbwarden.fleet.workers.operations import bind, find_operation, work_of
 from dbwarden.migration_history import LockHolder
-from dbwarden.operations import lock, migrate, repair
+from dbwarden.operations import (
+    create_database,
+    lock,
+    make_migrations,
+    migrate,
+    repair,
+    rollback,
+    status,
+)
 from dbwarden.types import DatabaseName
 from tests.unit.fleet.workers.fleets import task
 
@@ -34,6 +42,26 @@ def test_the_options_of_partials_become_one() -> None:
 
 def test_the_public_function_is_named_as_the_operation_it_calls() -> None:
     assert named(dbwarden.repair).operation == "dbwarden.operations.repair:repair"
+
+
+@pytest.mark.parametrize(
+    ("operation", "repeatable"),
+    [
+        (migrate.migrate, True),
+        (partial(migrate.migrate, count=None), True),
+        (partial(migrate.migrate, count=1), False),
+        (rollback.rollback, False),
+        (partial(rollback.rollback, to="0001"), True),
+        (partial(rollback.rollback, dry_run=True), True),
+        (create_database.create_database, False),
+        (partial(create_database.create_database, if_not_exists=True), True),
+        (status.status, True),
+        (repair.repair, False),
+        (make_migrations.make_migrations, False),
+    ],
+)
+def test_only_what_may_run_twice_is_repeatable(operation: Any, repeatable: bool) -> None:
+    assert named(operation).repeatable is repeatable
 
 
 def test_options_arrive_with_their_types() -> None:

@@ -2,10 +2,7 @@
 
 import os
 import signal
-import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -13,64 +10,21 @@ import asyncpg
 
 from dbwarden import fleet, telemetry
 from dbwarden.config.loading import load_project
-from dbwarden.config.project import Project
-from dbwarden.fleet import Outcome, OutcomeState, migrate_all
-from dbwarden.fleet.documents import plain
+from dbwarden.fleet import OutcomeState, migrate_all
 from dbwarden.fleet.workers.protocol import Workers
 from dbwarden.operations.history import history
 from dbwarden.operations.migrate import MigrateResult
 from tests.commands import dbwarden as command
 from tests.commands import migration
-
-TENANTS = [f"t{number:02}" for number in range(12)]
-BROKEN = "t05"
-WORKERS = Workers(address="2", lot_size=3)
-
-CONFIG = """
-import os
-from dbwarden import database_config, tenant_databases
-
-print("the project is loaded")
-database_config(database_name="primary", database_url="sqlite:///data/primary.db", default=True)
-tenant_databases(
-    name="tenant_{tenant_id}",
-    database_url="sqlite:///data/{tenant_id}.db",
-    tenants=[f"t{number:02}" for number in range(12)],
+from tests.integration.workers.projects import (
+    BROKEN,
+    TENANTS,
+    described,
+    make_project,
+    without_times,
 )
-"""
 
-
-def _make_project(root: Path) -> Project:
-    (root / "data").mkdir(parents=True)
-    (root / "dbwarden.py").write_text(CONFIG)
-    migration(root, "primary", "0001_tenants", "CREATE TABLE tenants (id TEXT);")
-    migration(root, "tenant", "0001_users", "CREATE TABLE users (id INTEGER PRIMARY KEY);")
-    orders = migration(root, "tenant", "0002_orders", "CREATE TABLE orders (id INTEGER);")
-    orders.write_text(f"-- requires: primary@0001\n\n{orders.read_text()}")
-    with sqlite3.connect(root / "data" / f"{BROKEN}.db") as connection:
-        connection.execute("CREATE TABLE orders (id INTEGER)")
-    return load_project(root / "dbwarden.py")
-
-
-async def make_project(root: Path) -> Project:
-    return await anyio.to_thread.run_sync(_make_project, root)
-
-
-def described(outcomes: Sequence[Outcome[Any]], root: Path) -> Any:
-    """Return the outcomes as JSON types, without what differs from run to run."""
-    return _without_times(
-        [
-            (each.database, each.state, plain(each.result), str(each.error).replace(str(root), ""))
-            for each in outcomes
-        ]
-    )
-
-
-def _without_times(value: Any) -> Any:
-    if isinstance(value, dict):
-        varying = ("duration_ms", "pid", "started_at", "finished_at")
-        return {key: _without_times(item) for key, item in value.items() if key not in varying}
-    return [*map(_without_times, value)] if isinstance(value, list | tuple) else value
+WORKERS = Workers(address="2", lot_size=3)
 
 
 async def test_the_outcomes_and_histories_are_those_of_a_run_in_one_process(
@@ -160,7 +114,7 @@ async def test_the_command_prints_and_exits_as_in_one_process(tmp_path: Path) ->
     )
 
     assert spread.code == alone.code == 0
-    assert _without_times(spread.json) == _without_times(alone.json)
+    assert without_times(spread.json) == without_times(alone.json)
     logged = [line for line in spread.err.splitlines() if line.startswith("{")]
     assert len({line.partition('"run": "')[2][:8] for line in logged}) == 1
     assert len({line.partition('"worker": "')[2].partition('"')[0] for line in logged}) == 2

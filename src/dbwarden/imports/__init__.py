@@ -1,1 +1,0 @@
-"""Turn the migration histories of other tools into migration files."""
