@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dbwarden.operations.create_database import create_database as create_database
     from dbwarden.operations.diff import check_models as check_models
     from dbwarden.operations.diff import drift as drift
+    from dbwarden.operations.draw import draw_schema as draw_schema
     from dbwarden.operations.generate_models import generate_models as generate_models
     from dbwarden.operations.health import health as health
     from dbwarden.operations.history import history as history
@@ -57,6 +58,7 @@ _OPERATIONS = {
     "check": "dbwarden.operations.check",
     "check_models": "dbwarden.operations.diff",
     "create_database": "dbwarden.operations.create_database",
+    "draw_schema": "dbwarden.operations.draw",
     "drift": "dbwarden.operations.diff",
     "generate_models": "dbwarden.operations.generate_models",
     "health": "dbwarden.operations.health",

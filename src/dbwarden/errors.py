@@ -249,6 +249,10 @@ class NotProven(DBWardenError):
     """A migration does not lead where it should."""
 
 
+class ImportFailed(DBWardenError):
+    """The history of another tool cannot be imported."""
+
+
 # -- the fleet ----------------------------------------------------------------------------------
 
 LINES_SHOWN = 50

@@ -73,7 +73,7 @@ def ran(folder: Path, *arguments: str, database: str = "shop.db", code: int = 0)
 
 def commands(heading: str) -> list[list[str]]:
     """The command lines that the page shows below *heading*, in order."""
-    section = PAGE.partition(f"## {heading}\n")[2].partition("\n### ")[0]
+    section = re.split(r"\n##+ ", PAGE.partition(f"## {heading}\n")[2])[0]
     return [
         shlex.split(line, comments=True)
         for line in re.findall(r"^\$ (dbwarden .*)$", section, re.MULTILINE)

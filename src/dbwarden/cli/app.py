@@ -24,14 +24,15 @@ START, AUTHOR, CHANGE, INSPECT, CONFIGURATION = (
 
 COMMANDS = (
     # name, module and function, summary, heading
-    ("init", "start:init", "Start a project: write a dbwarden.py.", START),
-    ("new", "start:new", "Write an empty migration file.", START),
+    ("init", "init:init", "Start a project: write a dbwarden.py.", START),
+    ("new", "new:new", "Write an empty migration file.", START),
     ("make-migrations", "author:make_migrations", "Write a migration from the models.", AUTHOR),
     ("verify", "author:verify", "Prove all migration files again.", AUTHOR),
     ("diff", "compare:diff", "Show how live databases differ from their files.", AUTHOR),
-    ("schema", "author:schema", "Print the schema of the migration files as SQL.", AUTHOR),
+    ("schema", "schema:schema", "Print the schema of the migration files as SQL.", AUTHOR),
     ("generate-models", "author:generate_models", "Write models from a database.", AUTHOR),
     ("renumber", "author:renumber", "Resolve two files with the same number.", AUTHOR),
+    ("import", "imports:import_", "Write migrations from another tool's history.", AUTHOR),
     ("dev-server", "author:dev_server", "Run a PostgreSQL for development.", AUTHOR),
     ("migrate", "change:migrate", "Apply pending migrations.", CHANGE),
     ("rollback", "change:rollback", "Roll back the last migration.", CHANGE),

@@ -33,7 +33,16 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "migration files. Exit 3 if there is a difference. Reads only.",
         ("dbwarden diff", "dbwarden diff --models", "dbwarden diff --all --json"),
     ),
-    "schema": ("", ("dbwarden schema > schema.sql", "dbwarden schema --live")),
+    "schema": (
+        "--format mermaid and --format html draw the tables and their keys, for a Markdown file or "
+        "a browser. --since VERSION colours what changed since that migration.",
+        (
+            "dbwarden schema > schema.sql",
+            "dbwarden schema --live",
+            "dbwarden schema --format mermaid",
+            "dbwarden schema --all --format html --since 0003 > schema.html",
+        ),
+    ),
     "generate-models": (
         "Writes SQLAlchemy 2.0 code that is proven to build exactly that database.",
         ("dbwarden generate-models -o app/models.py",),
@@ -42,6 +51,17 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "If two branches both added 0007, the one that is not applied moves to the end, and the "
         "new order is proven.",
         ("dbwarden renumber", "dbwarden renumber --move 0007_add_orders"),
+    ),
+    "import": (
+        "Runs each migration of the other tool in a scratch database, with the project's own code "
+        "and Python, and records the SQL. Each gets a file, which is proven to lead to the same "
+        "schema. What depends on rows or on the moment is marked with -- dbwarden: review. No "
+        "configured database is changed. Exit 3 if a file leads elsewhere.",
+        (
+            "dbwarden import alembic",
+            "dbwarden import alembic --ini db/alembic.ini --python venv/bin/python",
+            "dbwarden import alembic --since 4f2a9c1b",
+        ),
     ),
     "dev-server": (
         'Runs PostgreSQL without Docker, for databases with dev_database_url="embedded". Its '

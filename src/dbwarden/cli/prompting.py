@@ -17,14 +17,16 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and streams.results().isatty()
 
 
-async def confirm(question: str) -> bool:
-    """Ask until the answer is yes or no; an empty answer means no."""
-    text = question
+async def confirm(question: str, *, default: bool = False) -> bool:
+    """Ask until the answer is yes or no; an empty answer means *default*."""
+    text, answers = question, "Y/n" if default else "y/N"
     while True:
-        match (await ask(f"{text} [y/N]", " ")).lower():
+        match (await ask(f"{text} [{answers}]", " ")).lower():
+            case "":
+                return default
             case "y" | "yes":
                 return True
-            case "" | "n" | "no":
+            case "n" | "no":
                 return False
         text = f"Please answer y or n. {question}"
 

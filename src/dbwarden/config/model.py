@@ -98,7 +98,7 @@ class DatabaseConfig:
             ConfigurationError: The URL cannot be read or is of another database kind.
         """
         name = self.url_setting(migrating=migrating)
-        source = getattr(self, name)
+        source = self._located(getattr(self, name))
         parsed = self._read(await self._ask(name, source) if callable(source) else source)
         del source
         if isinstance(parsed, DatabaseURL):
@@ -185,9 +185,18 @@ class DatabaseConfig:
             message, next_step = problem
             raise ConfigurationError(message, database=self.database_name, next_step=next_step)
         source = self.dev_database_url
-        if source == EMBEDDED:
-            source = embedded_url(self.root, self.database_name)
-        return replace(self, dev=True, database_url=source, migration_url=None)
+        assert source is not None
+        return replace(self, dev=True, database_url=self._located(source), migration_url=None)
+
+    def _located(self, source: UrlSource) -> UrlSource:
+        """Return *source*, or the URL of this database on the development server."""
+        embedded = source == EMBEDDED
+        return embedded_url(self.root, self.database_name) if embedded else source
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it, or its development database, is on the project's development server."""
+        return EMBEDDED in (self.database_url, self.dev_database_url)
 
     def _problem_of_dev(self) -> tuple[str, str] | None:
         kind = self.dev_database_type or self.database_type

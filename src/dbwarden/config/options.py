@@ -11,7 +11,7 @@ from dbwarden.config import checks
 from dbwarden.config.checks import Check
 
 EMBEDDED = "embedded"
-"""The keyword that selects the embedded PostgreSQL server instead of a URL."""
+"""The keyword that selects the project's embedded PostgreSQL server instead of a URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,13 @@ OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
         Option(name="database_name", check=checks.name, required=True, tenants=False),
-        Option(name="database_url", check=checks.source, required=True, url=True),
+        Option(
+            name="database_url",
+            check=checks.source,
+            required=True,
+            url=True,
+            keywords=(EMBEDDED,),
+        ),
         Option(name="database_type", check=checks.kind, optional=True),
         Option(name="default", check=checks.flag, tenants=False),
         Option(name="model_paths", check=checks.model_paths),

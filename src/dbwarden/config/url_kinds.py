@@ -183,6 +183,9 @@ def url_kind(kind: DialectName) -> UrlKind:
             assert_never(kind)
 
 
+EMBEDDED_KIND: DialectName = next(kind for kind in KINDS if url_kind(kind).has_embedded)
+"""The kind of the project's development server."""
+
 KIND_OF_SCHEME: Mapping[str, DialectName] = {
     scheme: kind for kind in KINDS for scheme in url_kind(kind).schemes
 }

@@ -20,7 +20,7 @@ from dbwarden.config.patterns import (
 from dbwarden.config.project import Declared
 from dbwarden.config.registry import Declaration, TenantDeclaration
 from dbwarden.config.tenants import FIELD, SAMPLE, Pattern, TenantFamily
-from dbwarden.config.url_kinds import url_kind
+from dbwarden.config.url_kinds import EMBEDDED_KIND, url_kind
 from dbwarden.config.urls import DatabaseURL, read_url
 from dbwarden.migration_history import DEFAULT_TABLE
 from dbwarden.types import Location
@@ -190,6 +190,8 @@ def _read_urls(
             return None
         return parsed
 
+    if values.get(_URL) == EMBEDDED:
+        values.setdefault("database_type", EMBEDDED_KIND)
     url = read(_URL, "database_type", infers=True)
     if url is not None and url.connect_timeout is not None:
         values.setdefault("connect_timeout", url.connect_timeout)
@@ -212,9 +214,10 @@ def _check_combinations(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     kind = url_kind(values["database_type"]) if values.get("database_type") else None
     if kind is not None and not kind.has_namespaces and "ledger_schema" in values:
         yield "ledger_schema", f"{kind.title} has no namespaces; leave it out"
-    if kind is not None and not kind.has_embedded and values.get("dev_database_url") == EMBEDDED:
-        own = f"name another {kind.title} database"
-        yield "dev_database_url", f"the embedded server is for PostgreSQL; {own}"
+    for name in (_URL, "dev_database_url"):
+        if kind is not None and not kind.has_embedded and values.get(name) == EMBEDDED:
+            own = f"name another {kind.title} database"
+            yield name, f"the embedded server is for PostgreSQL; {own}"
 
 
 # -- all declarations in combination ----------------------------------------------------------

@@ -19,6 +19,7 @@ from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import HistoryKind
 from dbwarden.schema import Schema
+from dbwarden.secrets import Secret
 from dbwarden.types import DatabaseName, DialectName, Location
 
 
@@ -91,6 +92,19 @@ class Expression:
     text: str
     type: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchAddress:
+    """Where another process reaches a scratch database: on a server, or in the file ``path``."""
+
+    kind: DialectName
+    path: str | None = None
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: Secret[str] | None = None
+    database: str | None = None
 
 
 class ScratchDatabase(Protocol):
@@ -169,6 +183,14 @@ class ScratchServer(Protocol):
         """Drop *database* early to free resources."""
         ...
 
+    async def lend(self, database: ScratchDatabase) -> ScratchAddress:
+        """Let another process use *database* until ``take_back``; nothing else does meanwhile."""
+        ...
+
+    async def take_back(self, database: ScratchDatabase) -> None:
+        """Disconnect the other process from *database*, and see its changes."""
+        ...
+
 
 class AuthoringDialect(Protocol):
     """The operations of one database kind that authoring needs."""
@@ -209,6 +231,14 @@ class AuthoringDialect(Protocol):
 
     def replace_synonyms(self, text: str) -> str:
         """Return *text* with one of its synonyms for each SQL value that has several."""
+        ...
+
+    def literal(self, value: object) -> str:
+        """Return a value of Python as SQL: text, a number, bytes, a list, an interval or NULL.
+
+        Raises:
+            TypeError: There is no such literal.
+        """
         ...
 
     def are_equivalent(self, one: object, other: object) -> bool | None:

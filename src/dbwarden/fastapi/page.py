@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 
@@ -29,6 +31,7 @@ from dbwarden.fastapi.health import (
 from dbwarden.fastapi.probing import Probe
 from dbwarden.fastapi.state import Serving, serving
 from dbwarden.fastapi.tenant_health import known_families, sample
+from dbwarden.operations.check import findings_of
 from dbwarden.operations.health import overall, public_sentence
 
 REFRESH = 5.0
@@ -43,6 +46,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 def DBWardenStatusPage(
     *,
+    title: str | None = None,
     authorize: Authorize | None = None,
     refresh: float = REFRESH,
     probe_timeout: float = PROBE_TIMEOUT,
@@ -53,9 +57,10 @@ def DBWardenStatusPage(
     The router serves one HTML page without external resources, which refreshes itself.
 
     Args:
+        title: The application's name on the page; default: the title of the application.
         authorize: A function of the request, synchronous or async. Requests that it rejects get
-            403. Without it the page is public, and shows no causes of failures, SQL or lock
-            holders.
+            403. Without it the page is public, and shows no causes of failures, SQL, tables or
+            lock holders.
         refresh: Seconds after which the page refreshes.
         probe_timeout: Time limit in seconds for one database.
         deadline: Time limit in seconds for the page's data.
@@ -63,12 +68,13 @@ def DBWardenStatusPage(
     options = HealthOptions(
         ttl=min(TTL, refresh), probe_timeout=probe_timeout, deadline=deadline, authorize=authorize
     )
-    page = _Page(options, refresh, _DOCUMENT)
+    served = _Page(options, refresh, _DOCUMENT, title)
     router = APIRouter(include_in_schema=False)
     for path in ("", "/"):
-        router.add_api_route(path, page.html, response_class=HTMLResponse)
-    router.add_api_route("/data", page.data)
-    router.add_api_route("/pending/{database}", page.pending)
+        router.add_api_route(path, served.html, response_class=HTMLResponse)
+    router.add_api_route("/data", served.data)
+    router.add_api_route("/pending/{database}", served.pending)
+    router.add_api_route("/schema/{database}", served.schema, response_class=HTMLResponse)
     return router
 
 
@@ -87,13 +93,16 @@ def _document() -> _Document:
         f"frame-ancestors 'none'; img-src data:; style-src {_hash_of(text, 'style')}; "
         f"script-src {_hash_of(text, 'script')}"
     )
-    headers = {
+    return _Document(text, _headers(policy))
+
+
+def _headers(policy: str) -> dict[str, str]:
+    return {
         **_NO_STORE,
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return _Document(text, headers)
 
 
 def _hash_of(text: str, tag: str) -> str:
@@ -112,6 +121,7 @@ class _Page:
     options: HealthOptions
     refresh: float
     document: _Document
+    title: str | None
 
     async def html(self, request: Request) -> HTMLResponse:
         """Return the page."""
@@ -143,6 +153,7 @@ class _Page:
         counts = Counter(each.health.status for _, each in shown)
         body = {
             "at": time.time(),
+            "application": self._name_of(request),
             "refresh": self.refresh,
             "status": overall([each.health for _, each in shown]).status,
             "counts": {name: counts[name] for name in ("ok", "degraded", "error")},
@@ -155,17 +166,8 @@ class _Page:
 
     async def pending(self, request: Request, database: str) -> JSONResponse:
         """Return the SQL of the pending migrations of one database."""
-        await self._guard(request)
-        if not self._private:
-            raise HTTPException(403, "The page shows SQL only where authorize= guards it.")
         until = anyio.current_time() + self.options.deadline * ANSWERED_WITHIN
-        try:
-            state = await serving()
-            config = await state.database(database)
-        except UnknownDatabase:
-            raise HTTPException(404, "There is no database of that name.") from None
-        except DBWardenError as error:
-            raise HTTPException(503, public_sentence(error)) from error
+        state, config = await self._private_database(request, database)
         (probed,) = await probe_all(state, (config,), self.options, until)
         status = probed.probe.status if probed.probe is not None else None
         keys = status.pending if status is not None else ()
@@ -180,6 +182,45 @@ class _Page:
             if key in files
         ]
         return JSONResponse({"pending": body}, headers=_NO_STORE)
+
+    async def schema(self, request: Request, database: str) -> HTMLResponse:
+        """Return a picture of the live tables of one database."""
+        _, config = await self._private_database(request, database)
+        # Imported on demand and in a thread, because it takes a fifth of the application's imports.
+        picture = await anyio.to_thread.run_sync(_import_picture)
+        try:
+            with anyio.fail_after(self.options.deadline * ANSWERED_WITHIN):
+                drawn = await picture.draw_schema(config, live=True)
+        except TimeoutError:
+            raise HTTPException(503, "no answer in time") from None
+        except DBWardenError as error:
+            raise HTTPException(503, public_sentence(error)) from error
+        title = f"Tables of {config.database_name}"
+        if (name := self._name_of(request)) is not None:
+            title += f", {name}"
+        diagrams = [(config.database_name, drawn.diagram)]
+        text = await anyio.to_thread.run_sync(picture.page, title, diagrams)
+        return HTMLResponse(text, headers=_headers(picture.POLICY))
+
+    async def _private_database(
+        self, request: Request, name: str
+    ) -> tuple[Serving, DatabaseConfig]:
+        """Return the database *name* for a request that may see its SQL and tables."""
+        await self._guard(request)
+        if not self._private:
+            raise HTTPException(403, "The page shows SQL only where authorize= guards it.")
+        try:
+            state = await serving()
+            return state, await state.database(name)
+        except UnknownDatabase:
+            raise HTTPException(404, "There is no database of that name.") from None
+        except DBWardenError as error:
+            raise HTTPException(503, public_sentence(error)) from error
+
+    def _name_of(self, request: Request) -> str | None:
+        """Return the application's name; ``None`` if it has none but that of the framework."""
+        title = self.title or getattr(request.app, "title", None)
+        return None if title == "FastAPI" else title
 
     @property
     def _private(self) -> bool:
@@ -203,12 +244,27 @@ class _Page:
             "pool": asdict(served.pool) if served is not None else None,
             "latencies": [_round(point.ms) for point in list(points)[-CHART_POINTS:]],
             "detail": probe.error.message if private and probe and probe.error else None,
-            "next_step": probe.error.next_step if private and probe and probe.error else None,
+            "next_steps": _next_steps(probe, private),
         }
+
+
+def _import_picture() -> ModuleType:
+    from dbwarden.operations import draw
+
+    return draw
 
 
 def _round(ms: float | None) -> float | None:
     return None if ms is None else round(ms, 1)
+
+
+def _next_steps(probe: Probe | None, private: bool) -> tuple[str, ...]:
+    """Return what to do about the findings, or about the error, which may name hosts."""
+    if probe is not None and probe.status is not None:
+        problems = [item for item in probe.status.problems if item.code != "locked"]
+        return tuple(item.next_step for item in findings_of(probe.status, problems))
+    error = probe.error if probe is not None and private else None
+    return (error.next_step,) if error is not None and error.next_step else ()
 
 
 def _status_fields(probe: Probe | None, private: bool) -> dict[str, Any]:

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Fact = Literal[
-    "irreversible", "generated", "loses", "fails-on-rows", "rollback-fails-on-rows", "untried"
+    "irreversible",
+    "generated",
+    "loses",
+    "fails-on-rows",
+    "rollback-fails-on-rows",
+    "untried",
+    "rollback-differs",
 ]
 
 
@@ -15,7 +21,8 @@ class Declarations:
 
     ``generated`` is the fact of a file that make-migrations wrote. ``loses`` names the tables and
     columns whose values a rollback does not restore, ``untried`` those for which no values could
-    be generated; both as they are called before the upgrade. ``reason`` is the comment that
+    be generated; both as they are called before the upgrade. ``rollback-differs`` names the objects
+    that an imported rollback does not restore as they were. ``reason`` is the comment that
     explains why the upgrade fails on rows.
     """
 

@@ -6,6 +6,8 @@ Headers come before the first section::
     -- requires: primary@0042, analytics@0007
     -- dbwarden: irreversible
     -- dbwarden: loses users.email, users.phone
+    -- dbwarden: from alembic 4f2a after 1b3c
+    -- dbwarden: review: it reads rows of users
 
 A marker comes before its statement: ``-- @dbwarden:autocommit``. Any other comment is ignored,
 unless it resembles a directive so closely that it is probably a mistake.
@@ -18,7 +20,7 @@ from typing import Literal, get_args
 
 from dbwarden.config.names import closest
 from dbwarden.files.declarations import Fact
-from dbwarden.files.migration import Requirement
+from dbwarden.files.migration import Origin, Requirement
 from dbwarden.quoting import quoted, unquoted
 from dbwarden.types import DatabaseName, Version
 
@@ -43,9 +45,13 @@ _MARKER = "-- @dbwarden:autocommit"
 _WIDTH = 100
 
 _FACTS: dict[str, Fact] = {fact: fact for fact in get_args(Fact)}
-_WITH_NAMES: tuple[Fact, ...] = ("loses", "untried")
+_WITH_NAMES: tuple[Fact, ...] = ("loses", "untried", "rollback-differs")
 _PLAIN = r'[^\s",]+'
 _ITEM = rf'(?:"(?:[^"]|"")*"|{_PLAIN})'
+_ORIGIN = re.compile(
+    r"(\w+)[ \t]+([^\s,]+)"
+    r"(?:[ \t]+after[ \t]+([^\s,]+(?:[ \t]*,[ \t]*[^\s,]+)*))?(?:[ \t]+in[ \t]+(\S+))?"
+)
 _ITEMS = re.compile(rf"{_ITEM}(?:[ \t]*,[ \t]*{_ITEM})*")
 
 
@@ -79,6 +85,13 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A reason why a person should read the file."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A comment that resembles a directive but is none, with the correction."""
 
@@ -86,7 +99,7 @@ class Fault:
     next_step: str
 
 
-Directive = SectionMark | DependsOn | Requires | Declaration | Fault
+Directive = SectionMark | DependsOn | Requires | Declaration | Origin | Review | Fault
 
 
 def directive_of(comment: str, *, in_header: bool, on_separate_line: bool) -> Directive | None:
@@ -190,8 +203,13 @@ def _parse_requires(content: str, value: str) -> Requires | Fault:
     )
 
 
-def _parse_declaration(content: str, value: str) -> Declaration | Fault:
+def _parse_declaration(content: str, value: str) -> Declaration | Origin | Review | Fault:
     word, _, names = value.partition(" ")
+    match word.lower():
+        case "from":
+            return _parse_origin(content, names)
+        case "review:" | "review":
+            return Review(names.strip())
     fact = _FACTS.get(word.lower())
     if fact is None:
         meant = closest(word, tuple(_FACTS)) or "irreversible"
@@ -204,6 +222,30 @@ def _parse_declaration(content: str, value: str) -> Declaration | Fault:
             f"Write it as -- dbwarden: {fact} users.email, orders.",
         )
     return Declaration(fact, tuple(map(unquoted, re.findall(_ITEM, names))))
+
+
+def _parse_origin(content: str, value: str) -> Origin | Fault:
+    match = _ORIGIN.fullmatch(value.strip())
+    if match is None:
+        return Fault(
+            f"'{content}' does not name a tool and its migration",
+            "Write it as -- dbwarden: from alembic 4f2a after 1b3c, 9d9d.",
+        )
+    tool, name, after, table = match.groups()
+    before = tuple(re.split(r"[ \t]*,[ \t]*", after)) if after else ()
+    return Origin(tool=tool, id=name, after=before, table=table)
+
+
+def declare_origin(origin: Origin) -> str:
+    """Return the header line that names the migration of another tool."""
+    after = f" after {', '.join(origin.after)}" if origin.after else ""
+    table = f" in {origin.table}" if origin.table else ""
+    return f"-- dbwarden: from {origin.tool} {origin.id}{after}{table}"
+
+
+def declare_review(why: str) -> str:
+    """Return the header line that asks for a review."""
+    return f"-- dbwarden: review: {' '.join(why.split())}"
 
 
 def _quote(name: str) -> str:

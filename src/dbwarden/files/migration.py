@@ -33,12 +33,27 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The migration of another tool that a file was imported from.
+
+    ``id`` is its revision or name, ``after`` are those that it follows. ``table`` is where the tool
+    keeps its history, if it is not the tool's default.
+    """
+
+    tool: str
+    id: str
+    after: tuple[str, ...] = ()
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One migration file.
 
     ``version`` is ``None`` for repeatable migrations; ``key`` identifies it in the ledger.
     ``rollback`` is ``None`` if the file has no such section. ``header`` is the text above the
-    sections, ``declarations`` are those of its directives, if it has any.
+    sections, ``declarations`` are those of its directives, if it has any. ``origin`` is set on an
+    imported file; ``reviews`` are the reasons why a person should read it.
     """
 
     database: DatabaseName
@@ -53,6 +68,8 @@ class Migration:
     requires: tuple[Requirement, ...] = ()
     header: str = ""
     declarations: Declarations | None = None
+    origin: Origin | None = None
+    reviews: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -13,12 +13,13 @@ from dbwarden.files.directives import (
     Directive,
     Fault,
     Requires,
+    Review,
     SectionMark,
     SectionName,
     directive_of,
 )
 from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
-from dbwarden.files.migration import Migration, Requirement, Section
+from dbwarden.files.migration import Migration, Origin, Requirement, Section
 from dbwarden.files.naming import FileName, parse_name
 from dbwarden.types import DatabaseName, DialectName, Location, Version
 
@@ -48,6 +49,8 @@ class _Reading:
     depends_on: list[Version] = field(default_factory=list)
     requires: list[Requirement] = field(default_factory=list)
     facts: dict[Fact, list[str]] = field(default_factory=dict)
+    origin: Origin | None = None
+    reviews: list[str] = field(default_factory=list)
     remark: str = ""
     reasons: list[str] = field(default_factory=list)
     problems: list[MigrationFileError] = field(default_factory=list)
@@ -96,6 +99,8 @@ def parse(
         requires=tuple(dict.fromkeys(reading.requires)),
         header=reading.source.text[: min(mark.start for mark in reading.marks)],
         declarations=_declarations(reading),
+        origin=reading.origin,
+        reviews=tuple(reading.reviews),
     )
 
 
@@ -140,6 +145,10 @@ def _apply(reading: _Reading, directive: Directive, start: int, line_start: int,
             if fact == "fails-on-rows":
                 reading.reasons.append(reading.remark)
             reading.remark = ""
+        case Origin():
+            reading.origin = directive
+        case Review(why):
+            reading.reviews.append(why)
         case Fault(message, next_step):
             reading.problem(start, message, next_step)
         case _:

@@ -38,7 +38,8 @@ async def dev_server_start(root: Path, databases: Sequence[DatabaseConfig]) -> D
 
     Args:
         root: The project's root.
-        databases: Each with ``dev_database_url="embedded"`` gets a database of its name.
+        databases: Each whose ``database_url`` or ``dev_database_url`` is ``"embedded"`` gets a
+            database of its name.
 
     Raises:
         UsageError: PostgreSQL is not installed.
@@ -61,8 +62,7 @@ async def dev_server_status(root: Path, databases: Sequence[DatabaseConfig]) -> 
 
 
 def _names(databases: Sequence[DatabaseConfig]) -> tuple[str, ...]:
-    chosen = [item for item in databases if item.dev_database_url == EMBEDDED]
-    return tuple(item.database_name for item in chosen)
+    return tuple(item.database_name for item in databases if item.is_embedded)
 
 
 def _folder_of(root: Path) -> Path:
@@ -171,10 +171,11 @@ def require_embedded(databases: Sequence[DatabaseConfig]) -> None:
     """Require a database that uses the server.
 
     Raises:
-        UsageError: No database has ``dev_database_url="embedded"``.
+        UsageError: No database is ``"embedded"``.
     """
     if not _names(databases):
         raise UsageError(
             "no database of this project uses the development server",
-            next_step=f"Set dev_database_url={EMBEDDED!r} in a database_config.",
+            next_step=f"Set dev_database_url={EMBEDDED!r} in a database_config, or "
+            f"database_url={EMBEDDED!r}.",
         )

@@ -1,73 +1,167 @@
-"""Start a project: write a dbwarden.py and a folder for its migrations."""
+"""Start a project: write its configuration, and models and an application to begin with."""
 
-import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio.to_thread
 
+from dbwarden.config.names import problem_of_name
+from dbwarden.config.options import EMBEDDED
+from dbwarden.config.url_kinds import EMBEDDED_KIND, url_kind
+from dbwarden.config.urls import parse_url
 from dbwarden.errors import UsageError
+from dbwarden.operations import init_texts as texts
+from dbwarden.types import DialectName
 
-TEMPLATE = '''\
-"""The databases of this project. dbwarden finds this file by its name."""
-
-import os
-
-from dbwarden.config import database_config
-
-database_config(
-    database_name="{name}",
-    default=True,
-    database_url=os.environ.get("DATABASE_URL", {url}),
-    # The modules with your SQLAlchemy models, as in ["app.models"]:
-    model_paths=[],
-)
-
-# One more database is one more call:
-#
-# database_config(
-#     database_name="analytics",
-#     database_type="postgresql",
-#     database_url=os.environ["ANALYTICS_URL"],
-#     model_paths=["app.models.analytics"],
-# )
-'''
+LOCAL_FILE = "sqlite:///app.db"
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitResult:
-    """The configuration file and the folder that were created."""
+    """What ``init`` wrote.
+
+    ``path`` is the configuration and ``migrations`` the folder of migrations. ``models`` and
+    ``application`` are the modules asked for. ``written`` are all files that are new or have a new
+    line, and ``existing`` those that were left as they are. ``embedded`` is true if the database is
+    on the development server.
+    """
 
     path: Path
     migrations: Path
+    models: str | None = None
+    application: Path | None = None
+    written: tuple[Path, ...] = ()
+    existing: tuple[Path, ...] = ()
+    embedded: bool = False
 
 
 async def init(
-    folder: Path | str = ".", *, name: str = "primary", url: str | None = None
+    folder: Path | str = ".",
+    *,
+    name: str = "primary",
+    url: str | None = None,
+    kind: DialectName | None = None,
+    models: str | None = None,
+    fastapi: bool = False,
 ) -> InitResult:
     """Write ``dbwarden.py`` and ``migrations/<name>/`` into *folder*; never overwrites.
 
     Args:
         folder: The project's root.
         name: The name of the first database.
-        url: Its URL, without a password; default: the SQLite file ``app.db``.
+        url: Its URL, without a password. Default: the SQLite file ``app.db``, or for
+            ``kind="postgresql"`` the project's development server.
+        kind: Its kind; default: that of the URL.
+        models: The module with the SQLAlchemy models, such as ``app.models``. Written with one
+            table to begin with if it does not exist.
+        fastapi: Also write a FastAPI application, next to the models.
 
     Raises:
-        UsageError: A configuration exists already, the name or the URL is invalid, the URL
-            contains a password, or the file cannot be written.
+        UsageError: A configuration exists already, an argument is invalid, the URL contains a
+            password, or a file cannot be written.
     """
-    return await anyio.to_thread.run_sync(_write, Path(folder), name, url or "sqlite:///app.db")
+    place = url or (EMBEDDED if kind == EMBEDDED_KIND else LOCAL_FILE)
+    plan = _Plan(
+        folder=Path(folder),
+        name=name,
+        url=place,
+        models=models or None,
+        fastapi=fastapi,
+        kind=_checked_kind(name, place, kind, Path(folder)),
+    )
+    return await anyio.to_thread.run_sync(_write, plan)
 
 
-def _write(folder: Path, name: str, url: str) -> InitResult:
-    _check(name, url, folder)
-    path = folder / "dbwarden.py"
-    migrations = folder / "migrations" / name
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """The checked arguments of ``init``."""
+
+    folder: Path
+    name: str
+    url: str
+    kind: DialectName
+    models: str | None
+    fastapi: bool
+
+    @property
+    def models_file(self) -> Path | None:
+        """The file to write models to; ``None`` if no module was named."""
+        if self.models is None:
+            return None
+        return self.folder.joinpath(*self.models.split(".")).with_suffix(".py")
+
+    @property
+    def application_file(self) -> Path | None:
+        """The file to write the application to, in the package of the models."""
+        if not self.fastapi:
+            return None
+        return (self.models_file.parent if self.models_file else self.folder) / "main.py"
+
+    def files(self) -> Iterator[tuple[Path, str]]:
+        """Yield the files to begin with and their text, but for the configuration."""
+        if self.models_file is not None:
+            yield from self._packages(self.models_file)
+            yield self.models_file, texts.MODELS
+        if self.application_file is not None:
+            table = None if self._has_models else self.models
+            title = self.folder.resolve().name or self.name
+            yield self.application_file, texts.application(title, self.name, self.module, table)
+
+    @property
+    def module(self) -> str:
+        """The module of the application, as a server names it."""
+        package = self.models.rpartition(".")[0] if self.models else ""
+        return f"{package}.main" if package else "main"
+
+    @property
+    def _has_models(self) -> bool:
+        file = self.models_file
+        return file is not None and (file.exists() or file.with_suffix("").is_dir())
+
+    def _packages(self, file: Path) -> Iterator[tuple[Path, str]]:
+        for parent in reversed(file.parents):
+            if parent != self.folder and parent.is_relative_to(self.folder):
+                yield parent / "__init__.py", ""
+
+
+def _checked_kind(name: str, url: str, kind: DialectName | None, folder: Path) -> DialectName:
+    """Return the kind of the database, after the checks of the arguments."""
+    if (problem := problem_of_name(name)) is not None:
+        raise UsageError(problem)
+    if url == EMBEDDED:
+        return EMBEDDED_KIND
+    parsed = parse_url(url, root=folder)
+    if parsed.password:
+        raise UsageError(
+            "a password does not belong in a file",
+            next_step="Give the URL without it, and set DATABASE_URL in the environment.",
+        )
+    if kind not in (None, parsed.dialect):
+        raise UsageError(
+            f"the URL is of kind {parsed.dialect}, not {kind}",
+            next_step=f"Leave --kind out, or give a URL such as {kind}:///app.",
+        )
+    return parsed.dialect
+
+
+def _write(plan: _Plan) -> InitResult:
+    if plan.models is not None and not _MODULE.fullmatch(plan.models):
+        raise UsageError(
+            f"{plan.models!r} is not the name of a module",
+            next_step="Give it as Python imports it: --models app.models.",
+        )
+    path = plan.folder / "dbwarden.py"
+    migrations = plan.folder / "migrations" / plan.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.format(name=name, url=json.dumps(url)))
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        files = list(plan.files())
+        _write_new(path, texts.configuration(plan.name, plan.url, plan.kind, plan.models))
         migrations.mkdir(parents=True, exist_ok=True)
+        written = [path, *(file for file, text in files if _write_missing(file, text))]
+        written += [ignored] if (ignored := _ignore_database(plan)) is not None else []
     except FileExistsError:
         raise UsageError(
             f"{path} exists already; it was left as it is",
@@ -75,19 +169,43 @@ def _write(folder: Path, name: str, url: str) -> InitResult:
         ) from None
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
-    return InitResult(path=path, migrations=migrations)
+    return InitResult(
+        path=path,
+        migrations=migrations,
+        models=plan.models,
+        application=plan.application_file,
+        written=tuple(written),
+        existing=tuple(file for file, text in files if file not in written and text),
+        embedded=plan.url == EMBEDDED,
+    )
 
 
-def _check(name: str, url: str, folder: Path) -> None:
-    """Check that *name* and *url* can be written to the file."""
-    from dbwarden.config.names import problem_of_name
-    from dbwarden.config.urls import parse_url
+def _write_new(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
 
-    if (problem := problem_of_name(name)) is not None:
-        raise UsageError(problem)
-    parsed = parse_url(url, root=folder)
-    if parsed.password:
-        raise UsageError(
-            "a password does not belong in a file",
-            next_step="Give the URL without it, and set DATABASE_URL in the environment.",
-        )
+
+def _write_missing(path: Path, text: str) -> bool:
+    """Write *path* unless the file, or a package of its name, exists; return whether it did."""
+    if path.exists() or path.with_suffix("").is_dir():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_new(path, text)
+    return True
+
+
+def _ignore_database(plan: _Plan) -> Path | None:
+    """Exclude the local database from git; return the file if it has a new line."""
+    if plan.url == EMBEDDED or url_kind(plan.kind).has_server:
+        return None  # the development server's folder excludes itself
+    file = parse_url(plan.url, root=plan.folder.resolve()).file
+    if file is None or not file.is_relative_to(plan.folder.resolve()):
+        return None
+    line = f"/{file.relative_to(plan.folder.resolve()).as_posix()}*"
+    path = plan.folder / ".gitignore"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if line in text.splitlines():
+        return None
+    with path.open("a", encoding="utf-8") as ignored:
+        ignored.write(("\n" if text and not text.endswith("\n") else "") + f"{line}\n")
+    return path

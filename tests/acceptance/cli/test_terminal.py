@@ -253,3 +253,21 @@ def test_no_text_of_a_database_controls_the_terminal(project: Path) -> None:
         assert person.ended() == 1
         assert "owned" in person.seen
         assert not STEERING & set(person.seen)
+
+
+def test_init_asks_for_what_no_flag_says(tmp_path: Path) -> None:
+    terminal = AtTerminal(tmp_path, "init")
+    terminal.until("The kind of database: postgresql or sqlite?")
+    terminal.type("mysql\n")
+    terminal.until("Please answer postgresql or sqlite.")
+    terminal.type("post\n")
+    terminal.until("Empty: a development server")
+    terminal.type("postgresql://app@localhost/shop\n")
+    terminal.until("The module with your SQLAlchemy models")
+    terminal.type("shop.models\n")
+    terminal.until("Write a FastAPI application? [y/N]")
+    terminal.type("y\n")
+    assert terminal.ended() == 0
+    text = (tmp_path / "dbwarden.py").read_text()
+    assert '"postgresql://app@localhost/shop"' in text and '["shop.models"]' in text
+    assert (tmp_path / "shop" / "main.py").exists()

@@ -61,6 +61,34 @@ def test_the_pages_data_lists_each_database(three: Site, serve: Serve) -> None:
         assert client.get("/dbwarden/pending/nobody").status_code == 404
 
 
+def test_the_page_names_the_application_and_says_what_to_do(three: Site, serve: Serve) -> None:
+    three.migration("analytics", "0002", "CREATE TABLE extra (id integer);")
+    with serve(page_app()) as client:
+        data = client.get("/dbwarden/data").json()
+        assert data["application"] is None  # it has only the name of the framework
+        steps = {each["database"]: each["next_steps"] for each in data["databases"]}
+        assert steps["analytics"] == ["Apply with: dbwarden migrate -d analytics"]
+        assert steps["primary"] == []
+    with serve(page_app(title="Shop")) as client:
+        assert client.get("/dbwarden/data").json()["application"] == "Shop"
+
+
+def test_the_tables_of_a_database_are_drawn_behind_authorize(three: Site, serve: Serve) -> None:
+    with serve(page_app(authorize=anyone, title="Shop")) as client:
+        answer = client.get("/dbwarden/schema/primary")
+        assert (answer.status_code, answer.text.count("<svg")) == (200, 1)
+        assert "<title>Tables of primary, Shop</title>" in answer.text
+        assert "dbwarden_ledger" not in answer.text
+        assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert client.get("/dbwarden/schema/nobody").status_code == 404
+        three.add("gone", "postgresql://ada:hunter2@127.0.0.1:1/secret_db")
+    with serve(page_app(authorize=anyone)) as client:
+        answer = client.get("/dbwarden/schema/gone")
+        assert (answer.status_code, answer.json()) == (503, {"detail": "cannot connect"})
+    with serve(page_app()) as client:
+        assert client.get("/dbwarden/schema/primary").status_code == 403
+
+
 def test_unauthorized_requests_see_nothing(three: Site, serve: Serve) -> None:
     def authorize(request: Request) -> bool:
         return request.headers.get("X-Token") == "sesame"
@@ -174,6 +202,11 @@ def test_the_page_shows_states_and_unfolds_pending_sql_with_the_keyboard(
         page.wait_for_selector("li[data-database=analytics] pre")
         sql = page.inner_text("li[data-database=analytics] pre")
         assert sql == "CREATE TABLE extra (id integer); -- <b>&amp;</b>"
+        assert page.inner_text("#summary") == "3 databases: 1 unavailable, 1 degraded"
+        step = page.inner_text("li[data-database=analytics] .why")
+        assert step == "Apply with: dbwarden migrate -d analytics"
+        page.click("li[data-database=analytics] a")
+        page.wait_for_selector("svg .table")
         assert page.problems == []
 
 

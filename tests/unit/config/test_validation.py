@@ -237,6 +237,9 @@ def test_the_embedded_server_and_automatic_scratch_are_keywords() -> None:
     (config,) = good({**GOOD, "dev_database_url": "embedded", "scratch": "auto"})
     assert config.dev_database_url == "embedded"
     assert config.dev_database_type is None
+    (config,) = good({"database_name": "primary", "database_url": "embedded"})
+    assert (config.database_type, config.url, config.is_embedded) == ("postgresql", None, True)
+    assert config.display_url == "embedded"
 
 
 def test_all_problems_of_all_databases_are_reported_with_their_places() -> None:
@@ -335,6 +338,8 @@ def test_sqlite_has_no_namespace_and_no_embedded_server() -> None:
     first, second = problems(database("a", ledger_schema="x", dev_database_url="embedded"))
     assert "SQLite has no namespaces" in first
     assert "the embedded server is for PostgreSQL" in second
+    (found,) = problems({**GOOD, "database_url": "embedded", "database_type": "sqlite"})
+    assert found.startswith("primary.database_url: the embedded server is for PostgreSQL")
 
 
 def test_two_connect_timeouts_contradict_each_other() -> None:

@@ -42,7 +42,7 @@ from dbwarden.operations.make_migrations import MakeMigrationsResult
 from dbwarden.operations.make_migrations import make_migrations as make_one
 from dbwarden.operations.renumber import RenumberResult
 from dbwarden.operations.renumber import renumber as renumber_one
-from dbwarden.operations.schema import AdoptResult, SchemaResult, adopt, schema_sql
+from dbwarden.operations.schema import AdoptResult, adopt
 from dbwarden.operations.verify import Verified, VerifyResult
 from dbwarden.operations.verify import verify as verify_one
 
@@ -181,30 +181,6 @@ def _verdict_cells(item: Verified) -> tuple[Cell, Cell]:
         return bad_cell(item.verdict), item.problem
     shown = warn_cell if item.findings else ok_cell
     return shown(item.verdict), "; ".join(item.findings)
-
-
-async def schema(
-    *,
-    live: Annotated[bool, _flag("--live")] = False,
-    options: FleetOptions = FleetOptions(),  # noqa: B008
-) -> int:
-    """Print the schema of the migration files as SQL.
-
-    Parameters
-    ----------
-    live
-        Print the schema of the live database instead.
-    """
-    options = refuse_idle_dev(options, live=live, flag="--live")
-    selection = await select(options, Which.LIVE if live else Which.FILES)
-    outcomes = await run(partial(schema_sql, live=live), selection, at_once=AT_ONCE_IN_SCRATCH)
-    several = len(outcomes) > 1
-
-    def show(result: SchemaResult) -> None:
-        output.say(*([f"-- {result.database}", ""] if several else []), result.sql)
-        note_left_out(result.left_out, result.database if several else None)
-
-    return await report("schema", outcomes, selection, Texts(show, flat=True))
 
 
 async def renumber(

@@ -12,6 +12,7 @@ import asyncpg
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL, parse_url
+from dbwarden.dialects.authoring import ScratchAddress
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
@@ -26,14 +27,15 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.dialects.postgresql.scratch.expressions import replace_synonyms
+from dbwarden.dialects.postgresql.scratch.place import Place
 from dbwarden.dialects.postgresql.scratch.quick_diff import surely_differ
 from dbwarden.dialects.postgresql.scratch.scratch_database import (
-    Dial,
     PostgresScratchServer,
     default_namespace,
     make_namespace,
 )
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.sql.quoting import value_literal
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
@@ -93,7 +95,7 @@ class PostgresAuthoringDialect:
             return
         async with (
             embedded_server() as server,
-            _opened(_embedded_dial(server), "postgres", config, exclusive=True) as scratch,
+            _opened(_embedded_place(server), "postgres", config, exclusive=True) as scratch,
         ):
             yield scratch
 
@@ -124,6 +126,10 @@ class PostgresAuthoringDialect:
     def replace_synonyms(self, text: str) -> str:
         """Return *text* with one of its synonyms for each SQL value that has several."""
         return replace_synonyms(text)
+
+    def literal(self, value: object) -> str:
+        """Return a value of Python as SQL."""
+        return value_literal(value)
 
     def are_equivalent(self, one: object, other: object) -> bool | None:
         """Return ``False`` if they surely differ; otherwise only the server can tell."""
@@ -167,13 +173,16 @@ def _check_default_namespace(config: DatabaseConfig, here: str, row: Sequence[An
         )
 
 
-def _embedded_dial(server: EmbeddedServer) -> Dial:
+def _embedded_place(server: EmbeddedServer) -> Place:
+    folder = str(server.folder)
+
     async def dial(database: str) -> Any:
         return await asyncpg.connect(
-            host=str(server.folder), port=server.port, user="postgres", database=database
+            host=folder, port=server.port, user="postgres", database=database
         )
 
-    return dial
+    address = ScratchAddress(kind="postgresql", host=folder, port=server.port, user="postgres")
+    return Place(dial, address)
 
 
 async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, setting: str) -> Any:
@@ -194,9 +203,10 @@ async def _dial_url(url: DatabaseURL, config: DatabaseConfig, database: str, set
 
 @asynccontextmanager
 async def _opened(
-    dial: Dial, database: str, config: DatabaseConfig, *, exclusive: bool
+    place: Place, database: str, config: DatabaseConfig, *, exclusive: bool
 ) -> AsyncGenerator[PostgresScratchServer]:
-    scratch = PostgresScratchServer(dial, await dial(database), config, exclusive=exclusive)
+    admin = await place.dial(database)
+    scratch = PostgresScratchServer(place, admin, config, exclusive=exclusive)
     try:
         if not exclusive:
             await scratch.sweep()
@@ -213,7 +223,12 @@ async def _on_server(
     async def dial(database: str) -> Any:
         return await _dial_url(url, config, database, setting)
 
-    async with _opened(dial, url.database, config, exclusive=False) as scratch:
+    host, port = url.hosts[0] if url.hosts else ("localhost", 5432)
+    address = ScratchAddress(
+        kind="postgresql", host=host, port=port, user=url.user, password=url.password
+    )
+    place = Place(dial, address)
+    async with _opened(place, url.database, config, exclusive=False) as scratch:
         yield scratch
 
 

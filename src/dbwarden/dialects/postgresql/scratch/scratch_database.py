@@ -2,10 +2,10 @@
 
 import itertools
 import os
-import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -14,7 +14,13 @@ import asyncpg
 
 from dbwarden.config.libpq import namespace_of, search_path
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import Expression, ScratchDatabase, TracedStatement, setup_of
+from dbwarden.dialects.authoring import (
+    Expression,
+    ScratchAddress,
+    ScratchDatabase,
+    TracedStatement,
+    setup_of,
+)
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.migrate.batching import (
@@ -25,6 +31,8 @@ from dbwarden.dialects.postgresql.migrate.batching import (
 from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
+from dbwarden.dialects.postgresql.scratch.place import Dial, Place, end_sessions
+from dbwarden.dialects.postgresql.scratch.roles import makes_roles, without_roles
 from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerprint, rehearse
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal, statement_at, unless_exists
 from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
@@ -44,28 +52,26 @@ AT_ONCE = 250
 """Number of statements per message. After each statement, the server walks over all locks of its
 transaction."""
 
-_ROLE_STATEMENT = re.compile(r"\s*(create|drop)\s+(role|user(?!\s+mapping)|group)\b", re.IGNORECASE)
-
-Dial = Callable[[str], Awaitable[Any]]
-"""Connects to the named database."""
-
 
 class PostgresScratchServer:
     """A server of scratch databases; see ``ScratchServer``."""
 
-    def __init__(self, dial: Dial, admin: Any, config: DatabaseConfig, *, exclusive: bool) -> None:
+    def __init__(
+        self, place: Place, admin: Any, config: DatabaseConfig, *, exclusive: bool
+    ) -> None:
         """Initialize without I/O.
 
         Args:
-            dial: Connects to a database of the server.
+            place: The server.
             admin: A connection that creates and drops databases.
             config: The database to write for, with its namespace and ``scratch_setup``.
             exclusive: The server is ours alone, so that missing roles can be created.
         """
         self.exclusive = exclusive
+        self.address = place.address
         self.namespace = default_namespace(config)
         self._path = search_path(config.url) if config.url is not None else ()
-        self._dial = dial
+        self._dial = place.dial
         self._admin = admin
         self._config = config
         self._databases: list[PostgresScratchDatabase] = []
@@ -127,6 +133,18 @@ class PostgresScratchServer:
         await database.hang_up()
         async with self._asking:
             await self._drop(database.name)
+
+    async def lend(self, database: ScratchDatabase) -> ScratchAddress:
+        """Let another process use *database*."""
+        assert isinstance(database, PostgresScratchDatabase)
+        await database.hang_up()
+        return replace(self.address, database=database.name)
+
+    async def take_back(self, database: ScratchDatabase) -> None:
+        """End the sessions of the other process."""
+        assert isinstance(database, PostgresScratchDatabase)
+        async with self._asking:
+            await end_sessions(self._admin, database.name)
 
     async def _ask(self, sql: str) -> None:
         async with self._asking:
@@ -288,7 +306,7 @@ class PostgresScratchDatabase:
         return self._failed(error, statement.text if statement is not None else None, location)
 
     async def _run_step(self, step: Step) -> None:
-        if _makes_roles(step):
+        if makes_roles(step):
             # Roles belong to the whole server, where other scratch databases share them.
             texts = [self.without_roles(statement.text) for statement in step.statements]
             await self._send(";\n".join(text for text in texts if text))
@@ -297,12 +315,7 @@ class PostgresScratchDatabase:
 
     def without_roles(self, statement: str) -> str:
         """Return *statement*, or its replacement if it creates or drops a role."""
-        match = _ROLE_STATEMENT.match(statement)
-        if match is None:
-            return statement
-        if match[1].lower() == "drop" or not self._scratch.exclusive:
-            return ""
-        return unless_exists(statement)
+        return without_roles(statement, exclusive=self._scratch.exclusive)
 
     async def _send(self, sql: str) -> None:
         raw = await self.connection()
@@ -362,7 +375,7 @@ class PostgresScratchDatabase:
         ``None`` if they cannot run in one transaction, or a statement failed."""
         each = [splitting.steps(migration, section) for section in sections]
         steps = list(itertools.chain.from_iterable(each))
-        if leftovers(steps) or any(not s.transactional or _makes_roles(s) for s in steps):
+        if leftovers(steps) or any(not s.transactional or makes_roles(s) for s in steps):
             return None
         texts = [text for part in each for text in (*(step.text for step in part), RESET)]
         return await rehearse(await self.fresh(), schema, texts, duplicate=duplicate)
@@ -371,10 +384,6 @@ class PostgresScratchDatabase:
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
     ) -> ScratchRefused:
         return refusal(error, self._config.database_name, statement, location)
-
-
-def _makes_roles(step: Step) -> bool:
-    return any(_ROLE_STATEMENT.match(statement.text) for statement in step.statements)
 
 
 def default_namespace(config: DatabaseConfig) -> str:

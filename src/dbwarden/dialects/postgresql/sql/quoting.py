@@ -1,6 +1,9 @@
 """Quote names and values as SQL text."""
 
 import re
+from collections.abc import Iterable
+from datetime import timedelta
+from decimal import Decimal
 
 from dbwarden.quoting import quoted
 from dbwarden.quoting import text_literal as text_literal
@@ -64,3 +67,44 @@ def literal_or_null(text: str | None) -> str:
 def plain_name(text: str, limit: int) -> str:
     """Return *text* as an application name: printable ASCII, at most *limit* bytes."""
     return _NOT_PLAIN.sub("?", text)[:limit]
+
+
+def value_literal(value: object) -> str:
+    """Return a value of Python as a literal for files, which the server gives its type.
+
+    Raises:
+        TypeError: There is no such literal.
+    """
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case Decimal():
+            return str(value) if value.is_finite() else text_literal(str(value))
+        case str():
+            return text_literal(value)
+        case bytes():
+            return text_literal(f"\\x{value.hex()}")
+        case timedelta():
+            return text_literal(f"{value.total_seconds()} seconds")
+        case tuple() | list():
+            return text_literal(_array(value))
+        case _:
+            raise TypeError(f"there is no literal for a {type(value).__name__}")
+
+
+def _array(values: Iterable[object]) -> str:
+    """Return the text of an array, in which every element but NULL is quoted."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return _array(value)
+    if value is None:
+        return "NULL"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -15,6 +15,7 @@ from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
 from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
 from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
+from dbwarden.dialects.sqlite.sql.quoting import value_literal
 from dbwarden.dialects.writer import Writer
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
@@ -50,6 +51,10 @@ class SQLiteAuthoringDialect:
     def replace_synonyms(self, text: str) -> str:
         """Return *text* with one of its synonyms for each SQL value that has several."""
         return replace_synonyms(text)
+
+    def literal(self, value: object) -> str:
+        """Return a value of Python as SQL."""
+        return value_literal(value)
 
     def are_equivalent(self, one: object, other: object) -> bool | None:
         """Return whether two objects differ only in spelling."""

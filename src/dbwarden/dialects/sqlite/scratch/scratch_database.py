@@ -3,14 +3,23 @@
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.authoring import Expression, ScratchDatabase, TracedStatement, setup_of
+from dbwarden.dialects.authoring import (
+    Expression,
+    ScratchAddress,
+    ScratchDatabase,
+    TracedStatement,
+    setup_of,
+)
 from dbwarden.dialects.base import PendingMigration, Statement, Step
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
@@ -68,6 +77,16 @@ class SQLiteScratchServer:
         assert isinstance(database, SQLiteScratchDatabase)
         self._databases.remove(database)
         await database.close()
+
+    async def lend(self, database: ScratchDatabase) -> ScratchAddress:
+        """Write *database* to a file for another process."""
+        assert isinstance(database, SQLiteScratchDatabase)
+        return ScratchAddress(kind="sqlite", path=str(await database.save()))
+
+    async def take_back(self, database: ScratchDatabase) -> None:
+        """Read the file of the other process."""
+        assert isinstance(database, SQLiteScratchDatabase)
+        await database.load()
 
     async def close(self) -> None:
         """Close all databases."""
@@ -148,6 +167,7 @@ class SQLiteScratchDatabase:
         """Initialize without I/O; :class:`SQLiteScratchServer` creates the database."""
         self._config = config
         self._session = InMemorySession(config)
+        self._folder: TemporaryDirectory[str] | None = None
 
     async def set_up(self) -> None:
         """Open it, and run the project's ``scratch_setup``."""
@@ -165,8 +185,35 @@ class SQLiteScratchDatabase:
 
         await run_uninterrupted(copy)
 
+    async def save(self) -> Path:
+        """Write it to a temporary file, and return the path."""
+
+        def write() -> Path:
+            self._folder = TemporaryDirectory(prefix="dbwarden_scratch_")
+            file = Path(self._folder.name) / "scratch.db"
+            with closing(sqlite3.connect(file)) as target:
+                self._fresh().backup(target)
+            return file
+
+        return await run_uninterrupted(write)
+
+    async def load(self) -> None:
+        """Read the file that :meth:`save` wrote and another process changed; remove it."""
+        folder = self._folder
+        assert folder is not None
+        self._folder = None
+
+        def read() -> None:
+            with closing(sqlite3.connect(Path(folder.name) / "scratch.db")) as source:
+                source.backup(self._fresh())
+            folder.cleanup()
+
+        await run_uninterrupted(read)
+
     async def close(self) -> None:
         """Close it."""
+        if self._folder is not None:
+            await anyio.to_thread.run_sync(self._folder.cleanup)
         if not self._session.abandoned:
             await run_cleanup(self._session.close)
 

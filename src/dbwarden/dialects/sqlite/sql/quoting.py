@@ -1,6 +1,7 @@
 """Quote names and texts for SQLite, and list its keywords."""
 
 import re
+from decimal import Decimal
 
 from dbwarden.quoting import quoted
 from dbwarden.quoting import text_literal as text_literal
@@ -42,3 +43,24 @@ def identifier(name: str) -> str:
     if _PLAIN.fullmatch(name) and name.upper() not in KEYWORDS:
         return name
     return quoted(name)
+
+
+def value_literal(value: object) -> str:
+    """Return a value of Python as a literal.
+
+    Raises:
+        TypeError: There is no such literal.
+    """
+    match value:
+        case None:
+            return "NULL"
+        case bool() | int():
+            return str(int(value))
+        case Decimal():
+            return str(value)
+        case str():
+            return text_literal(value)
+        case bytes():
+            return f"X'{value.hex()}'"
+        case _:
+            raise TypeError(f"there is no literal for a {type(value).__name__}")

@@ -1,6 +1,5 @@
-"""Commands that write files without connecting to a database."""
+"""Write an empty migration file."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,43 +10,7 @@ from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import relative
 from dbwarden.errors import UsageError
 from dbwarden.fleet.documents import plain
-from dbwarden.operations.init import init as init_project
 from dbwarden.operations.new import new as new_migration
-
-
-async def init(
-    *,
-    name: Annotated[str, Parameter(name="--name")] = "primary",
-    url: Annotated[str | None, Parameter(name="--url", show_default=False)] = None,
-    folder: Annotated[Path, Parameter(name="--folder", show_default=False)] = Path("."),
-    options: CommandOptions = CommandOptions(),  # noqa: B008
-) -> int:
-    """Start a project: write a dbwarden.py and a folder for its migrations.
-
-    Parameters
-    ----------
-    name
-        The name of the first database.
-    url
-        Its URL, without a password; default: a SQLite file.
-    folder
-        The project's root; default: the working folder.
-    """
-    result = await init_project(folder, name=name, url=url)
-    if options.json:
-        output.say_json(plain(result))
-        return 0
-    output.say(
-        f"Wrote {relative(result.path)} and {relative(result.migrations)}/.",
-        "",
-        "Next:",
-        '  dbwarden new -m "create users"                # then write its SQL, or',
-        '  dbwarden make-migrations -m "create users"    # from the models that model_paths names',
-        "  dbwarden migrate",
-        "",
-        "Does the database already have tables? Start with: dbwarden baseline",
-    )
-    return 0
 
 
 async def new(

@@ -1,0 +1,1 @@
+"""Turn the migration histories of other tools into migration files."""

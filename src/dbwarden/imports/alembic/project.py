@@ -1,0 +1,265 @@
+"""Run single revisions of an Alembic project in scratch databases."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
+from dbwarden.errors import ImportFailed, UsageError
+from dbwarden.imports.process import Child, documents, start_child
+from dbwarden.imports.recorded import Recorded
+from dbwarden.kinds import authoring_dialect_for
+from dbwarden.secrets import redact
+from dbwarden.types import DialectName
+
+_PROGRAM = Path(__file__).with_name("child.py")
+DEFAULT_TABLE = "alembic_version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlembicOptions:
+    """Where the project is and how its ``env.py`` is run.
+
+    ``ini`` and ``section`` are those of ``alembic -c`` and ``-n``, ``x`` those of ``-x``.
+    ``script_location`` overrides that of the configuration. ``python`` runs it. ``engine`` is the
+    name of this database in an ``env.py`` with several. ``base`` creates what existed before the
+    first revision: ``module:Base.metadata`` or a file of SQL. ``since`` is the revision whose
+    schema becomes one baseline.
+    """
+
+    ini: Path | None = None
+    section: str = "alembic"
+    x: tuple[str, ...] = ()
+    script_location: str | None = None
+    python: str | None = None
+    engine: str | None = None
+    base: str | None = None
+    since: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One revision; ``after`` are those that it follows or depends on."""
+
+    id: str
+    after: tuple[str, ...]
+    message: str
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The statements that one run sent to our database, and whether the revision failed."""
+
+    statements: tuple[Recorded, ...]
+    problem: str | None = None
+    output: str = ""
+
+    @property
+    def inside(self) -> tuple[Recorded, ...]:
+        """The statements of the revision itself."""
+        return tuple(item for item in self.statements if item.inside)
+
+
+@dataclass(slots=True)
+class AlembicProject:
+    """A project whose ``env.py`` runs in a process of its own.
+
+    ``databases`` are those that ``env.py`` opens, in the order in which it opens them, each with
+    its server; ``own`` is the number of the one that is imported.
+    """
+
+    config: DatabaseConfig
+    child: Child
+    servers: dict[DialectName, ScratchServer]
+    stack: AsyncExitStack
+    revisions: tuple[Revision, ...] = ()
+    kinds: list[DialectName] = field(default_factory=list)
+    databases: list[ScratchDatabase] = field(default_factory=list)
+    own: int = 0
+    table: str = DEFAULT_TABLE
+
+    @property
+    def database(self) -> ScratchDatabase:
+        """The scratch database that Alembic migrates."""
+        return self.databases[self.own]
+
+    async def copies(self) -> list[ScratchDatabase]:
+        """Return copies of all databases."""
+        return [
+            await self.servers[kind].create(copy_of=database)
+            for kind, database in zip(self.kinds, self.databases, strict=True)
+        ]
+
+    async def discard(self, databases: Sequence[ScratchDatabase]) -> None:
+        """Drop *databases*, which are copies."""
+        for kind, database in zip(self.kinds, databases, strict=True):
+            await self.servers[kind].discard(database)
+
+    async def run(
+        self,
+        revision: Revision,
+        direction: Literal["upgrade", "downgrade"],
+        databases: Sequence[ScratchDatabase],
+    ) -> Answer:
+        """Run one revision on *databases*.
+
+        Raises:
+            ImportFailed: Its connections cannot be redirected.
+        """
+        answer = await self._ask(databases, do="run", revision=revision.id, direction=direction)
+        return self._answer(answer)
+
+    async def build_base(self, name: str) -> Answer:
+        """Let the project create what existed before the first revision."""
+        answer = await self._ask(self.databases, do="base", object=name, only=self.own)
+        if "error" in answer:
+            raise self._failed(f"{name} cannot be built: {answer['error']}", answer)
+        return self._answer(answer)
+
+    async def find_databases(self, engine: str | None) -> Answer:
+        """Run ``env.py`` without a revision, and give each database that it opens one of ours."""
+        while True:
+            answer = await self._ask(self.databases, do="run", revision=None, direction="upgrade")
+            missing = answer.get("refused", {}).get("need")
+            if missing is None:
+                break
+            await self._add(missing)
+        if "refused" in answer or "error" in answer:
+            raise self._failed(f"env.py failed: {self._problem(answer)}", answer)
+        self._choose(answer["targets"], engine or self.config.files_of)
+        await self._list_revisions()
+        return self._answer(answer)
+
+    async def _list_revisions(self) -> None:
+        answer = await self.child.ask(do="describe")
+        if "error" in answer:
+            raise self._failed(f"the revisions cannot be read: {self._problem(answer)}", answer)
+        self.revisions = tuple(
+            Revision(
+                id=item["id"],
+                after=tuple(item["after"]),
+                message="".join(item["message"]),
+                path=item["path"],
+            )
+            for item in answer["revisions"]
+        )
+
+    def _choose(self, targets: Sequence[Mapping[str, Any]], name: str) -> None:
+        migrated = {n: target for n, target in enumerate(targets) if target["contexts"]}
+        if not migrated:
+            raise ImportFailed(
+                "env.py configures no database through SQLAlchemy",
+                database=self.config.database_name,
+                next_step="It must call context.configure(connection=...) and run_migrations().",
+            )
+        named = [n for n, target in migrated.items() if target["name"] == name]
+        if len(migrated) > 1 and not named:
+            names = ", ".join(str(target["name"] or "unnamed") for target in migrated.values())
+            raise UsageError(
+                f"env.py migrates several databases, and none is called {name}: {names}",
+                database=self.config.database_name,
+                next_step="Name the one that belongs to this database with --engine NAME.",
+            )
+        self.own = named[0] if named else next(iter(migrated))
+        if self.kinds[self.own] != self.config.database_type:
+            raise UsageError(
+                f"env.py migrates a database of kind {self.kinds[self.own]} here, but "
+                f"{self.config.database_name} is of kind {self.config.database_type}",
+                database=self.config.database_name,
+                next_step="Set the variables or options that env.py reads its URL from to one of "
+                f"kind {self.config.database_type}. Nothing connects to it.",
+            )
+        schema, table = migrated[self.own]["version_table"]
+        self.table = f"{schema}.{table}" if schema else table
+
+    async def _add(self, kind: DialectName) -> None:
+        """Add an empty scratch database of *kind*."""
+        if kind not in self.servers:
+            configs = (self.config, *self.config.siblings)
+            config = next((each for each in configs if each.database_type == kind), None)
+            if config is None:
+                raise UsageError(
+                    f"env.py connects to a database of kind {kind}, and no database of this "
+                    "project is of that kind",
+                    database=self.config.database_name,
+                    next_step="Set the variables or options that env.py reads its URL from to one "
+                    f"of kind {self.config.database_type}. Nothing connects to it.",
+                )
+            opened = authoring_dialect_for(kind).open(config)
+            self.servers[kind] = await self.stack.enter_async_context(opened)
+        self.kinds.append(kind)
+        self.databases.append(await self.servers[kind].create())
+
+    async def _ask(self, databases: Sequence[ScratchDatabase], **request: Any) -> Mapping[str, Any]:
+        servers = [self.servers[kind] for kind in self.kinds]
+        pairs = list(zip(servers, databases, strict=True))
+        addresses = [await server.lend(database) for server, database in pairs]
+        answer = await self.child.ask(addresses=documents(addresses), **request)
+        for server, database in pairs:
+            await server.take_back(database)
+        return answer
+
+    def _answer(self, answer: Mapping[str, Any]) -> Answer:
+        if "refused" in answer:
+            raise self._failed(self._problem(answer), answer)
+        if "error" in answer:
+            return Answer((), self._problem(answer), self._output(answer))
+        statements = map(Recorded.parse, answer["statements"])
+        return Answer(tuple(item for item in statements if item.target == self.own))
+
+    def _problem(self, answer: Mapping[str, Any]) -> str:
+        text = answer["refused"]["problem"] if "refused" in answer else answer["error"]
+        return redact(str(text)).strip()
+
+    def _output(self, answer: Mapping[str, Any]) -> str:
+        return redact("\n".join(str(answer.get("traceback", "")).splitlines()[-12:]))
+
+    def _failed(self, message: str, answer: Mapping[str, Any]) -> ImportFailed:
+        return ImportFailed(
+            message,
+            database=self.config.database_name,
+            detail=self._output(answer),
+            next_step="Check that `alembic upgrade head` works in this folder, with this Python "
+            "and these variables, on an empty database.",
+        )
+
+
+def _ini_of(options: AlembicOptions) -> str | None:
+    if options.ini is None:
+        return None if options.script_location else "alembic.ini"
+    return str(options.ini)
+
+
+@asynccontextmanager
+async def open_project(
+    config: DatabaseConfig, server: ScratchServer, options: AlembicOptions
+) -> AsyncGenerator[AlembicProject]:
+    """Start the project's process and read its revisions.
+
+    Raises:
+        ImportFailed: The project cannot be read.
+    """
+    telemetry.doing("reading the revisions of Alembic")
+    async with AsyncExitStack() as stack, start_child(_PROGRAM, options.python) as child:
+        answer = await child.ask(
+            do="start",
+            ini=_ini_of(options),
+            section=options.section,
+            x=options.x,
+            kind=config.database_type,
+            options={"script_location": options.script_location} if options.script_location else {},
+        )
+        if "error" in answer:
+            raise ImportFailed(
+                f"the Alembic project cannot be read: {redact(str(answer['error']))}",
+                database=config.database_name,
+                detail=redact("\n".join(str(answer["traceback"]).splitlines()[-6:])),
+                next_step="Name its configuration with --ini alembic.ini, or its folder with "
+                "--script-location, and the Python in which Alembic is installed with --python.",
+            )
+        yield AlembicProject(config, child, {config.database_type: server}, stack)

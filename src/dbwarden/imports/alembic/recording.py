@@ -1,0 +1,99 @@
+"""Record revisions: up, up again in a copy, and down in that copy."""
+
+from dataclasses import dataclass, field, replace
+
+from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.errors import ImportFailed
+from dbwarden.files.migration import Origin
+from dbwarden.imports.alembic.project import AlembicProject, Answer, Revision
+from dbwarden.imports.file_text import ImportedFile
+from dbwarden.imports.schemas import describe, read_schema
+from dbwarden.imports.statements import Rules, script_of
+from dbwarden.schema import Schema
+from dbwarden.types import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What one revision sent in each run, and the schemas that Alembic arrived at.
+
+    ``restored`` is the schema after the downgrade, ``None`` if it failed.
+    """
+
+    revision: Revision
+    upgrade: Answer
+    again: Answer
+    downgrade: Answer
+    before: Schema = field(repr=False)
+    after: Schema = field(repr=False)
+    restored: Schema | None = field(repr=False)
+
+
+async def advance(project: AlembicProject, revision: Revision) -> Answer:
+    """Run *revision* in the database of Alembic.
+
+    Raises:
+        ImportFailed: It fails on the empty database.
+    """
+    answer = await project.run(revision, "upgrade", project.databases)
+    if answer.problem is not None:
+        raise ImportFailed(
+            f"revision {revision.id} of Alembic failed in an empty database: {answer.problem}",
+            database=project.config.database_name,
+            location=Location(path=project.config.root / revision.path) if revision.path else None,
+            detail=answer.output,
+            next_step="Check that `alembic upgrade head` works on an empty database. What has to "
+            "exist before belongs in scratch_setup (extensions) or in --base (tables).",
+        )
+    return answer
+
+
+async def record(project: AlembicProject, revision: Revision, before: Schema) -> Recording:
+    """Run *revision* up, up again in a copy, and down in that copy.
+
+    Raises:
+        ImportFailed: It fails on the empty database.
+    """
+    copies = await project.copies()
+    upgrade = await advance(project, revision)
+    again = await project.run(revision, "upgrade", copies)
+    downgrade, restored = Answer((), "the second upgrade failed"), None
+    if again.problem is None:
+        downgrade = await project.run(revision, "downgrade", copies)
+    if downgrade.problem is None:
+        restored = await read_schema(copies[project.own], project.table)
+    await project.discard(copies)
+    return Recording(
+        revision=revision,
+        upgrade=upgrade,
+        again=again,
+        downgrade=downgrade,
+        before=before,
+        after=await read_schema(project.database, project.table),
+        restored=restored,
+    )
+
+
+async def compose(
+    session: ScratchSession, recording: Recording, rules: Rules, table: str | None
+) -> ImportedFile:
+    """Return the file of *recording*; *table* is Alembic's table if it is not the default one."""
+    revision = recording.revision
+    up = script_of(recording.upgrade.inside, rules, recording.again.inside)
+    down = script_of(recording.downgrade.inside, rules)
+    reviews = [*up.reviews, *(f"in the rollback, {why}" for why in down.reviews)]
+    file = ImportedFile(
+        purpose=revision.message or revision.id,
+        origin=Origin(tool="alembic", id=revision.id, after=revision.after, table=table),
+        upgrade=up.texts,
+        rollback=down.texts,
+        reviews=reviews,
+    )
+    if recording.restored is None:
+        why = recording.downgrade.problem or ""
+        note = f"Alembic's downgrade fails: {why.splitlines()[0] if why else why}"
+        return replace(file, rollback=None, notes=[note])
+    left = await describe(session, recording.restored, recording.before)
+    if left and not down.texts:
+        return replace(file, rollback=None, notes=["Alembic's downgrade is empty."])
+    return replace(file, facts={"rollback-differs": left}) if left else file

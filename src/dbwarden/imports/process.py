@@ -1,0 +1,122 @@
+"""Ask a process that runs the project's own code, one line of JSON at a time."""
+
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from dbwarden.dialects.authoring import ScratchAddress
+from dbwarden.errors import ImportFailed, UsageError
+from dbwarden.secrets import redact
+
+_LONGEST = 1 << 30
+_SHOWN = 20_000
+"""The number of bytes at the end of the project's output that are read for an error."""
+_LINES = 12
+_PATIENCE = 5.0
+
+
+@dataclass(slots=True)
+class Child:
+    """A running process, which prints to the file ``output``."""
+
+    process: anyio.abc.Process
+    answers: BufferedByteReceiveStream
+    output: IO[bytes]
+
+    async def ask(self, **request: Any) -> Mapping[str, Any]:
+        """Send *request* and return the answer.
+
+        Raises:
+            ImportFailed: The process ended.
+        """
+        assert self.process.stdin is not None
+        try:
+            await self.process.stdin.send(json.dumps(request).encode() + b"\n")
+            line = await self.answers.receive_until(b"\n", _LONGEST)
+        except (
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+            anyio.EndOfStream,
+            anyio.IncompleteRead,
+        ) as error:
+            with anyio.move_on_after(_PATIENCE):
+                await self.process.wait()
+            raise ImportFailed(
+                "the process that runs the project's migrations ended", detail=await self.tail()
+            ) from error
+        answer: Mapping[str, Any] = json.loads(line)
+        return answer
+
+    async def tail(self) -> str:
+        """Return the last lines that the project printed, without secrets."""
+        return redact(await anyio.to_thread.run_sync(_tail, self.output)).strip()
+
+
+def _tail(output: IO[bytes]) -> str:
+    end = output.seek(0, os.SEEK_END)
+    output.seek(max(0, end - _SHOWN))
+    return "\n".join(output.read().decode("utf-8", "replace").splitlines()[-_LINES:])
+
+
+@asynccontextmanager
+async def start_child(program: Path, python: str | None) -> AsyncGenerator[Child]:
+    """Run *program* with *python*, by default that of dbwarden; it ends with the block.
+
+    Raises:
+        UsageError: There is no such Python.
+    """
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    with await anyio.to_thread.run_sync(TemporaryFile) as output:
+        try:
+            process = await anyio.open_process(
+                [python or sys.executable, str(program)], stderr=output, env=environment
+            )
+        except OSError as error:
+            raise UsageError(
+                f"{python} cannot be run: {error.strerror}",
+                next_step="Name the Python in which the other tool runs: --python venv/bin/python.",
+            ) from error
+        assert process.stdout is not None
+        try:
+            yield Child(process, BufferedByteReceiveStream(process.stdout), output)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _end(process)
+
+
+async def _end(process: anyio.abc.Process) -> None:
+    assert process.stdin is not None
+    with anyio.move_on_after(_PATIENCE) as scope:
+        await process.stdin.aclose()
+        await process.wait()
+    if scope.cancelled_caught:
+        process.kill()
+        with anyio.move_on_after(_PATIENCE):
+            await process.wait()
+
+
+def documents(addresses: Sequence[ScratchAddress]) -> list[dict[str, Any]]:
+    """Return *addresses* for the process, which needs their passwords."""
+    return [
+        {
+            "kind": address.kind,
+            "path": address.path,
+            "host": address.host,
+            "port": address.port,
+            "user": address.user,
+            "password": address.password.reveal() if address.password else None,
+            "database": address.database,
+        }
+        for address in addresses
+    ]

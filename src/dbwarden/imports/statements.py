@@ -1,0 +1,151 @@
+"""Decide which recorded statements belong into a migration file, and what needs a review. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from dbwarden.authoring.labels import shorten
+from dbwarden.files.lexing import Lexis, skip_gap
+from dbwarden.imports.recorded import Literal, NoLiteral, Recorded
+
+_WORD = re.compile(r"[A-Za-z]+")
+_TRANSACTION = {"begin", "commit", "end", "rollback", "abort", "savepoint", "release", "start"}
+_QUERIES = {"select", "values", "show", "explain", "table", "with", "pragma"}
+_WRITES = re.compile(r"\b(?:insert\s+into|update|delete\s+from|merge\s+into)\b", re.IGNORECASE)
+_EFFECTS = re.compile(r"\b(?:setval|nextval|set_config|lo_\w+|create_\w+|add_\w+)\s*\(", re.I)
+_TABLE = re.compile(r"\b(?:from|join)\s+(?:only\s+|lateral\s+)*([\w.\"$]+)(?!\s*\(|[\w.\"$])", re.I)
+_CATALOG = re.compile(r"(?:main\.)?(?:pg_\w+|information_schema|sqlite_\w+)\b", re.IGNORECASE)
+_HARMLESS = {
+    "version", "current_schema", "current_schemas", "current_database", "current_setting", "now",
+    "to_regclass", "to_regtype", "pg_backend_pid", "exists", "coalesce", "cast", "count", "max",
+    "min", "has_table_privilege", "has_schema_privilege", "format_type", "sqlite_version",
+    "pg_try_advisory_lock", "pg_advisory_lock", "pg_advisory_unlock", "pg_advisory_xact_lock",
+    "pg_is_in_recovery",
+}  # fmt: skip
+_CALL = re.compile(r"\b([A-Za-z_][\w.]*)\s*\(")
+SHOWN = 60
+"""The number of characters of a statement that a review quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The SQL of one statement, and whether it must run outside of a transaction."""
+
+    sql: str
+    autocommit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """The statements of one direction of a revision, and the reasons to review them."""
+
+    texts: tuple[Text, ...] = ()
+    reviews: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How statements of one database are read.
+
+    ``ignored`` is the table of the other tool. ``today`` are the dates of the import.
+    """
+
+    lexis: Lexis
+    literal: Literal
+    ignored: str
+    today: frozenset[date] = frozenset()
+
+
+def script_of(
+    recorded: Sequence[Recorded], rules: Rules, again: Sequence[Recorded] | None = None
+) -> Script:
+    """Return the script of *recorded*; *again* is the recording of a second run, if there was one.
+
+    What differs between the two was made at that moment.
+    """
+    texts, reviews = _texts(recorded, rules)
+    if again is not None:
+        repeated, _ = _texts(again, rules)
+        reviews += _made_at_that_moment(texts, repeated, rules)
+    return Script(texts=tuple(texts), reviews=tuple(dict.fromkeys(reviews)))
+
+
+def _texts(recorded: Sequence[Recorded], rules: Rules) -> tuple[list[Text], list[str]]:
+    texts: list[Text] = []
+    reviews: list[str] = []
+    read: dict[str, None] = {}
+    after_commit = False
+    ignored = re.compile(rf"(?<![\w.]){re.escape(rules.ignored)}(?!\w)")
+    for item in recorded:
+        word = _first_word(item.sql, rules.lexis)
+        if word in _TRANSACTION:
+            after_commit = word in ("commit", "end")
+            continue
+        if ignored.search(item.sql.replace('"', "")):
+            continue
+        if _is_query(word, item.sql):
+            read |= dict.fromkeys(_tables_read(item.sql))
+            continue
+        try:
+            rendered = item.render(rules.lexis, rules.literal)
+        except NoLiteral as error:
+            reviews.append(f"{error}: {_quote(item.sql)} is missing")
+            continue
+        texts += [Text(sql, item.autocommit or after_commit) for sql in rendered]
+        after_commit = False
+    if read:
+        reviews.insert(
+            0, f"it reads rows of {shorten(list(read))}; what follows from them is missing"
+        )
+    return texts, reviews
+
+
+def _first_word(sql: str, lexis: Lexis) -> str:
+    start = skip_gap(lexis, sql)
+    while sql[start : start + 1] in ("(", ";"):
+        start = skip_gap(lexis, sql, start + 1)
+    match = _WORD.match(sql, start)
+    return match[0].lower() if match else ""
+
+
+def _is_query(word: str, sql: str) -> bool:
+    """Return whether *sql* only reads."""
+    match word:
+        case "pragma":
+            return "=" not in sql or "foreign_keys" in sql.lower()
+        case "with" | "explain":
+            return not _WRITES.search(sql)
+        case "select":
+            calls = {name.lower().rpartition(".")[2] for name in _CALL.findall(sql)}
+            if _EFFECTS.search(sql):
+                return False
+            # A call on its own is made for its effect, unless it is known to have none.
+            return bool(re.search(r"\bfrom\b", sql, re.I)) or calls <= _HARMLESS
+        case _:
+            return word in _QUERIES
+
+
+def _tables_read(sql: str) -> tuple[str, ...]:
+    """Return the tables whose rows *sql* reads, without those of the catalog."""
+    names = dict.fromkeys(name.replace('"', "") for name in _TABLE.findall(sql))
+    return tuple(name for name in names if name and not _CATALOG.match(name))
+
+
+def _made_at_that_moment(
+    texts: Sequence[Text], repeated: Sequence[Text], rules: Rules
+) -> Iterable[str]:
+    if sorted(text.sql for text in texts) == sorted(text.sql for text in repeated):
+        repeated = texts  # at most in another order
+    if len(texts) != len(repeated):
+        yield "a second run sent other statements"
+        return
+    days = [day.isoformat() for day in rules.today]
+    for one, other in zip(texts, repeated, strict=True):
+        if one.sql != other.sql or any(day in one.sql for day in days):
+            yield f"it writes a value made when it was recorded: {_quote(one.sql)}"
+
+
+def _quote(sql: str) -> str:
+    words = " ".join(sql.split())
+    return words if len(words) <= SHOWN else words[: SHOWN - 3] + "..."

@@ -1,0 +1,228 @@
+"""Alembic projects whose revisions become migration files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
+from dbwarden.errors import ImportFailed, UsageError
+from dbwarden.operations.import_alembic import AlembicOptions, ImportResult, import_alembic
+from dbwarden.operations.verify import verify
+from tests.conftest import MakeConfig
+from tests.integration.imports.alembic_projects import (
+    ASYNC_ENV,
+    MULTI_ENV,
+    SYNC_ENV,
+    Revision,
+    write_project,
+)
+
+USERS = Revision(
+    "1a",
+    None,
+    """
+    users = op.create_table("users", sa.Column("id", sa.Integer, primary_key=True),
+                            sa.Column("email", sa.String(200), nullable=False))
+    op.bulk_insert(users, [{"email": "o'brien@50%.example"}, {"email": "b@example"}])
+    op.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE VARCHAR(64)")
+    """,
+    'op.drop_table("users")',
+    "create users",
+)
+LEFT = Revision(
+    "2b",
+    "1a",
+    """
+    op.execute("CREATE TYPE mood AS ENUM ('ok')")
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TYPE mood ADD VALUE 'sad'")
+        op.create_index("ix_email", "users", ["email"], postgresql_concurrently=True)
+    op.add_column("users", sa.Column("mood", sa.Enum("ok", "sad", name="mood"),
+                                     server_default="sad"))
+    """,
+    """
+    op.drop_column("users", "mood")
+    op.execute("DROP TYPE mood")
+    """,
+    "moods",
+)
+RIGHT = Revision(
+    "3c",
+    "1a",
+    '''
+    op.execute("""
+        -- Upgrade
+        CREATE FUNCTION one() RETURNS int LANGUAGE sql AS $$ SELECT 1; $$;
+    """)
+    ''',
+    'op.execute("DROP FUNCTION one()")',
+    "a function",
+)
+MERGE = Revision("4d", ("2b", "3c"), message="merge")
+DATA = Revision(
+    "5e",
+    "4d",
+    """
+    for row in op.get_bind().execute(sa.text("SELECT id FROM users ORDER BY id")):
+        op.execute(sa.text("UPDATE users SET email = :e WHERE id = :i").bindparams(
+            e=str(uuid.uuid4()), i=row.id))
+    """,
+    message="rewrite e-mails",
+)
+LOST = Revision("6f", "5e", 'op.drop_column("users", "email")', "raise NotImplementedError")
+PARTLY = Revision(
+    "7a",
+    "6f",
+    """
+    op.create_table("a", sa.Column("id", sa.Integer, primary_key=True))
+    op.create_table("b", sa.Column("id", sa.Integer, primary_key=True))
+    """,
+    'op.drop_table("b")',
+    "two tables",
+)
+
+
+@pytest.fixture
+def config(postgres_server: EmbeddedServer, make_config: MakeConfig) -> DatabaseConfig:
+    scratch = postgres_server.url("postgres")
+    return make_config("postgresql://app@nowhere.invalid/shop", scratch=scratch, timeout=None)
+
+
+@pytest.fixture
+def lite(make_config: MakeConfig) -> DatabaseConfig:
+    return make_config("sqlite:///shop.db", database_type="sqlite", timeout=None)
+
+
+def texts(result: ImportResult) -> list[str]:
+    return [file.path.read_text(encoding="utf-8") for file in result.files]
+
+
+async def test_every_revision_becomes_a_file_that_leads_to_the_same_schema(
+    config: DatabaseConfig, tmp_path: Path
+) -> None:
+    revisions = [USERS, LEFT, RIGHT, MERGE, DATA, LOST, PARTLY]
+    options = AlembicOptions(ini=write_project(tmp_path, ASYNC_ENV, revisions))
+    result = await import_alembic(config, options=options)
+
+    assert result.clean, [file.problems for file in result.files]
+    ids = [file.revision for file in result.files]
+    assert ids[0] == "1a" and ids[3:] == ["4d", "5e", "6f", "7a"]
+    users, *_ = written = texts(result)
+    by_id = dict(zip(ids, written, strict=True))
+    assert "-- dbwarden: from alembic 1a\n" in users
+    assert "('o''brien@50%.example'::VARCHAR)" in users and "alembic_version" not in users
+    assert "-- dbwarden: from alembic 2b after 1a\n" in by_id["2b"]
+    assert "-- @dbwarden:autocommit\nCREATE INDEX CONCURRENTLY ix_email" in by_id["2b"]
+    assert "-- Upgrade" not in by_id["3c"]
+    assert "from alembic 4d after 2b, 3c" in by_id["4d"]
+    assert "it reads rows of users" in by_id["5e"] and "when it was recorded" in by_id["5e"]
+    assert "-- dbwarden: irreversible" in by_id["6f"] and "NotImplementedError" in by_id["6f"]
+    assert "rollback-differs" in by_id["7a"] and '"table a"' in by_id["7a"]
+    assert [file.revision for file in result.files if file.reviews] == ["5e"]
+    assert (await verify(config)).clean
+
+    later = Revision("8b", "7a", 'op.drop_table("b")', message="later")
+    write_project(tmp_path, ASYNC_ENV, [later])
+    again = await import_alembic(config, options=options)
+    assert (again.known, [file.key for file in again.files]) == (7, ["0008"])
+    assert again.clean
+
+
+async def test_one_baseline_stands_for_the_older_revisions(
+    config: DatabaseConfig, tmp_path: Path
+) -> None:
+    ini = write_project(tmp_path, ASYNC_ENV, [USERS, LEFT, RIGHT, MERGE, LOST_AFTER_MERGE])
+    result = await import_alembic(config, options=AlembicOptions(ini=ini, since="4d"))
+    assert result.clean
+    assert [file.revision for file in result.files] == ["4d", "6f"]
+    assert "-- dbwarden: from alembic 4d\n" in texts(result)[0]
+    with pytest.raises(UsageError, match="no such revision"):
+        await import_alembic(config, options=AlembicOptions(ini=ini, since="nope"))
+
+
+LOST_AFTER_MERGE = replace(LOST, before="4d")
+
+
+async def test_batch_mode_and_a_base_outside_of_the_history(
+    lite: DatabaseConfig, tmp_path: Path
+) -> None:
+    base = tmp_path / "base.sql"
+    base.write_text("CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT);\n")
+    batch = Revision(
+        "1a",
+        None,
+        """
+        with op.batch_alter_table("users") as batch:
+            batch.alter_column("email", nullable=False, server_default="x")
+            batch.add_column(sa.Column("seen", sa.DateTime))
+        op.execute("INSERT INTO users (email, seen) VALUES ('a', '2020-01-01')")
+        """,
+        """
+        with op.batch_alter_table("users") as batch:
+            batch.drop_column("seen")
+        """,
+    )
+    ini = write_project(tmp_path, SYNC_ENV, [batch])
+    result = await import_alembic(lite, options=AlembicOptions(ini=ini, base=str(base)))
+    assert result.clean, [file.problems for file in result.files]
+    assert [file.revision for file in result.files] == ["base", "1a"]
+    assert "CREATE TABLE" in texts(result)[1]
+    assert (await verify(lite)).clean
+
+
+async def test_each_database_of_one_environment_has_its_own_files(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    both = Revision(
+        "1a",
+        None,
+        'op.execute(f"CREATE TABLE t_{engine_name} (id INTEGER)")',
+        'op.execute(f"DROP TABLE t_{engine_name}")',
+        arguments="engine_name",
+    )
+    ini = write_project(tmp_path, MULTI_ENV, [both])
+    for name in ("primary", "analytics"):
+        config = make_config(
+            "sqlite:///x.db", database_type="sqlite", database_name=name, timeout=None
+        )
+        result = await import_alembic(config, options=AlembicOptions(ini=ini))
+        assert result.clean
+        assert f"CREATE TABLE t_{name} (id INTEGER);" in texts(result)[0]
+    other = make_config("sqlite:///x.db", database_type="sqlite", database_name="other")
+    with pytest.raises(UsageError, match="none is called other: primary, analytics"):
+        await import_alembic(other, options=AlembicOptions(ini=ini))
+
+
+OWN = "lambda: sqlite3.connect(':memory:')"
+
+
+@pytest.mark.parametrize(
+    ("env", "problem"),
+    [
+        ("raise ValueError('no settings for app:secret@host')", "env.py failed: ValueError"),
+        (
+            "import sqlite3\n" + SYNC_ENV.replace('db")', 'db", creator=OWN)').replace("OWN", OWN),
+            "opens its connection by itself",
+        ),
+        (SYNC_ENV.replace("sqlite:////nowhere/shop.db", "postgresql+asyncpg://x/y"), "kind"),
+    ],
+)
+async def test_an_environment_that_cannot_be_recorded_is_refused(
+    env: str, problem: str, lite: DatabaseConfig, tmp_path: Path
+) -> None:
+    ini = write_project(tmp_path, env, [Revision("1a", None)])
+    with pytest.raises((ImportFailed, UsageError), match=problem):
+        await import_alembic(lite, options=AlembicOptions(ini=ini))
+    assert not list(lite.migrations_dir.iterdir())
+
+
+async def test_a_failing_revision_is_named(lite: DatabaseConfig, tmp_path: Path) -> None:
+    ini = write_project(tmp_path, SYNC_ENV, [Revision("1a", None, 'op.drop_table("missing")')])
+    with pytest.raises(ImportFailed, match="revision 1a of Alembic failed") as failed:
+        await import_alembic(lite, options=AlembicOptions(ini=ini))
+    assert str(failed.value.location).endswith("alembic/versions/1a.py")
+    (lite.migrations_dir / "primary__0001_own.sql").write_text("-- upgrade\nSELECT 1;\n")
+    with pytest.raises(UsageError, match="was not imported from Alembic"):
+        await import_alembic(lite, options=AlembicOptions(ini=ini))
