@@ -85,8 +85,13 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "baseline": (
         "For a database that existed before dbwarden. Without --to, it writes 0001 from the "
-        "database and marks it; with --to, it marks existing files.",
-        ("dbwarden baseline", "dbwarden baseline --to 0001"),
+        "database and marks it; with --to, it marks existing files; with --from, each database "
+        "is marked at the version that the other tool has recorded in it.",
+        (
+            "dbwarden baseline",
+            "dbwarden baseline --to 0001",
+            "dbwarden baseline --from alembic --all",
+        ),
     ),
     "repair": (
         "Without options, it lists what needs a repair. It shows its changes and asks before it "

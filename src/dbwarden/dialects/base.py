@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import LiteralString, Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ReadOnlyDatabase
@@ -107,6 +107,15 @@ class NewDatabase:
     encoding: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignHistory:
+    """Where another tool records what it has applied: SQL that every database kind accepts."""
+
+    table: str
+    column: LiteralString
+    where: LiteralString = "true"
+
+
 class LedgerAppeared(Exception):
     """Another migrator created the ledger after this one read the status. Internal."""
 
@@ -138,6 +147,10 @@ class Connection(Protocol):
 
         Empty where there is no ledger.
         """
+        ...
+
+    async def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
+        """Read what another tool has applied; ``None`` if its table does not exist."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, PendingMigration
+from dbwarden.errors import HistoryError, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import HistoryKind
+from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import (
     dialect_of,
     migration_files,
@@ -43,6 +45,49 @@ async def baseline(config: DatabaseConfig, *, to: str) -> BaselineResult:
         return await mark_applied(config, connection, files, to)
 
 
+@operation("baseline")
+async def baseline_from(config: DatabaseConfig, *, tool: Tool) -> BaselineResult:
+    """Mark the imported files of what another tool has applied; no migration SQL runs.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        tool: The tool from which the files were imported.
+
+    Raises:
+        HistoryError: The tool has applied something that has no file here.
+        UsageError: No file was imported from *tool*, or the database has no history of it.
+    """
+    files = await migration_files(config)
+    if not any(each.origin is not None and each.origin.tool == tool for each in files):
+        raise UsageError(
+            f"no file was imported from {tool}",
+            database=config.database_name,
+            next_step=f"Import its history first: dbwarden import {tool} -d {config.files_of}",
+        )
+    async with dialect_of(config).connect(config) as connection, connection.lock():
+        state = await read_foreign_state(connection, files, tool)
+        if state is None:
+            raise UsageError(
+                f"it has no migration history of {tool}",
+                database=config.database_name,
+                next_step="A new database runs the files: "
+                f"dbwarden migrate -d {config.database_name}",
+            )
+        if state.unknown:
+            raise HistoryError(
+                f"{tool} has applied {', '.join(state.unknown)}, which has no file here",
+                database=config.database_name,
+                next_step=f"Import it first: dbwarden import {tool} -d {config.files_of}. A "
+                "database that is older than the imported baseline must be brought there by "
+                f"{tool}.",
+            )
+        reading = await connection.read()
+        refuse_read_only(config, reading)
+        pending = compare(files, reading.rows, config.database_name).pending
+        chosen = [migration for migration in pending if migration in state.applied]
+        return await _mark(config, connection, files, chosen)
+
+
 async def mark_applied(
     config: DatabaseConfig, connection: Connection, files: Sequence[Migration], to: str
 ) -> BaselineResult:
@@ -51,13 +96,22 @@ async def mark_applied(
     refuse_read_only(config, reading)
     history = compare(files, reading.rows, config.database_name)
     chosen = plan_upgrade(history, to=to, out_of_order=True)
+    return await _mark(config, connection, files, chosen)
+
+
+async def _mark(
+    config: DatabaseConfig,
+    connection: Connection,
+    files: Sequence[Migration],
+    chosen: Sequence[Migration],
+) -> BaselineResult:
     versioned = [item for item in chosen if item.kind is HistoryKind.VERSIONED]
     fresh = fresh_migrations(dialect_of(config), versioned)
     pending = [replace(item, fake=True) for item in fresh]
     if pending:
         await connection.create_ledger()
         await connection.run(pending, _report_nothing)
-        reading = await connection.read()
+    reading = await connection.read()
     return BaselineResult(
         database=config.database_name,
         version=compare(files, reading.rows).version,

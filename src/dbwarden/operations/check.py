@@ -1,12 +1,14 @@
 """Check a database: connection, migrations that differ from their files, replica and lock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import assert_never, get_args
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.operations.operation import operation
+from dbwarden.operations.foreign import Tool, read_foreign_state
+from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.status import status_of
+from dbwarden.planning.foreign import ForeignState
 from dbwarden.planning.judging import Problem, StatusResult
 from dbwarden.types import DatabaseName
 
@@ -42,8 +44,40 @@ async def check(config: DatabaseConfig) -> CheckResult:
         ConnectError: It cannot be reached.
     """
     status = await status_of(config)
-    findings = findings_of(status, status.problems)
+    findings = findings_of(status, status.problems) + await _foreign_findings(config, status)
     return CheckResult(database=config.database_name, findings=findings, status=status)
+
+
+async def _foreign_findings(config: DatabaseConfig, status: StatusResult) -> tuple[Finding, ...]:
+    """Return the findings about another tool that still runs here, if files were imported."""
+    files = await migration_files(config)
+    tools = {each.origin.tool: None for each in files if each.origin is not None}
+    known = [tool for tool in get_args(Tool) if tool in tools]
+    if not known or config.replica_of is not None:
+        return ()
+    findings: list[Finding] = []
+    async with dialect_of(config).connect(config, read_only=True) as connection:
+        for tool in known:
+            state = await read_foreign_state(connection, files, tool)
+            if state is not None:
+                findings += _describe_foreign(status, tool, state)
+    return tuple(findings)
+
+
+def _describe_foreign(status: StatusResult, tool: str, state: ForeignState) -> Iterator[Finding]:
+    if state.unknown:
+        yield Finding(
+            code="not_imported",
+            message=f"{tool} has applied {', '.join(state.unknown)}, which has no file here",
+            next_step=f"Import it: dbwarden import {tool} -d {status.database}",
+        )
+    keys = [each.key for each in state.applied if each.key in status.pending]
+    if keys:
+        yield Finding(
+            code="not_marked",
+            message=f"{tool} has applied {', '.join(keys)}, which would run again",
+            next_step=f"Mark them: dbwarden baseline --from {tool} -d {status.database}",
+        )
 
 
 def findings_of(status: StatusResult, problems: Sequence[Problem]) -> tuple[Finding, ...]:

@@ -34,11 +34,9 @@ from dbwarden.imports.schemas import read_schema
 from dbwarden.imports.statements import Rules, Text, script_of
 from dbwarden.operations.migrations_folder import lock_folder
 from dbwarden.operations.operation import forget_files, migration_files, operation
+from dbwarden.planning.foreign import BASE
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName, format_version
-
-BASE = "base"
-"""The id of the file that creates what existed before the first revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,20 @@
 """Alembic projects whose revisions become migration files."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
-from dbwarden.errors import ImportFailed, UsageError
+from dbwarden.errors import HistoryError, ImportFailed, UsageError
+from dbwarden.operations.baseline import baseline_from
+from dbwarden.operations.check import check
 from dbwarden.operations.import_alembic import AlembicOptions, ImportResult, import_alembic
+from dbwarden.operations.migrate import migrate
 from dbwarden.operations.verify import verify
 from tests.conftest import MakeConfig
 from tests.integration.imports.alembic_projects import (
@@ -226,3 +232,58 @@ async def test_a_failing_revision_is_named(lite: DatabaseConfig, tmp_path: Path)
     (lite.migrations_dir / "primary__0001_own.sql").write_text("-- upgrade\nSELECT 1;\n")
     with pytest.raises(UsageError, match="was not imported from Alembic"):
         await import_alembic(lite, options=AlembicOptions(ini=ini))
+
+
+async def test_each_database_is_marked_at_its_own_revision(
+    lite: DatabaseConfig, make_config: MakeConfig, tmp_path: Path
+) -> None:
+    table = Revision("1a", None, 'op.create_table("a", sa.Column("id", sa.Integer))')
+    other = Revision("2b", "1a", 'op.create_table("b", sa.Column("id", sa.Integer))')
+    ini = write_project(tmp_path, SYNC_ENV, [table, other])
+    await import_alembic(lite, options=AlembicOptions(ini=ini))
+
+    def at(name: str, *sql: str) -> DatabaseConfig:
+        with closing(sqlite3.connect(tmp_path / name, isolation_level=None)) as database:
+            for statement in sql:
+                database.execute(statement)
+        return replace(lite, database_url=f"sqlite:///{name}")
+
+    versions = "CREATE TABLE alembic_version (version_num TEXT)"
+    old = at("old.db", versions, "INSERT INTO alembic_version VALUES ('1a')", "CREATE TABLE a (id)")
+    (finding,) = [each for each in (await check(old)).findings if each.code == "not_marked"]
+    assert "0001" in finding.message and "baseline --from alembic" in finding.next_step
+    assert (await baseline_from(old, tool="alembic")).marked == ("0001",)
+    assert [each.key for each in (await migrate(old)).applied] == ["0002"]
+    assert (await baseline_from(old, tool="alembic")).marked == ()
+    assert (await check(old)).clean
+
+    at("old.db", "UPDATE alembic_version SET version_num = '9z'")
+    (finding,) = (await check(old)).findings
+    assert (finding.code, finding.message) == (
+        "not_imported",
+        "alembic has applied 9z, which has no file here",
+    )
+    with pytest.raises(HistoryError, match="9z"):
+        await baseline_from(old, tool="alembic")
+    with pytest.raises(UsageError, match="no migration history of alembic"):
+        await baseline_from(at("new.db"), tool="alembic")
+    with pytest.raises(UsageError, match="no file was imported from flyway"):
+        await baseline_from(old, tool="flyway")
+
+
+async def test_a_database_of_postgresql_is_marked_from_a_table_elsewhere(
+    postgres_config: DatabaseConfig, postgres_url: str
+) -> None:
+    write = (postgres_config.migrations_dir / "primary__0001_a.sql").write_text
+    header = "-- dbwarden: from alembic 1a in app.versions\n-- dbwarden: irreversible\n"
+    write(f"{header}\n-- upgrade\nCREATE TABLE a (id int);\n")
+    with pytest.raises(UsageError, match="no migration history of alembic"):
+        await baseline_from(postgres_config, tool="alembic")
+    database = await asyncpg.connect(postgres_url)
+    await database.execute(
+        "CREATE TABLE a (id int); CREATE SCHEMA app; CREATE TABLE app.versions (version_num text);"
+        "INSERT INTO app.versions VALUES ('1a')"
+    )
+    await database.close()
+    assert (await baseline_from(postgres_config, tool="alembic")).marked == ("0001",)
+    assert (await check(postgres_config)).clean

@@ -24,8 +24,9 @@ from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.errors import UsageError
 from dbwarden.fleet import migrate_all
-from dbwarden.operations.baseline import BaselineResult
+from dbwarden.operations.baseline import BaselineResult, baseline_from
 from dbwarden.operations.baseline import baseline as baseline_one
+from dbwarden.operations.foreign import Tool
 from dbwarden.operations.migrate import MigrateResult, PlannedSQL
 from dbwarden.operations.repair import RepairResult
 from dbwarden.operations.repair import repair as repair_one
@@ -167,6 +168,7 @@ def _planned_lines(database: str, item: PlannedSQL) -> list[str]:
 async def baseline(
     *,
     to: Version = None,
+    from_: Annotated[Tool | None, Parameter(name="--from", show_default=False)] = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Adopt an existing database: mark migrations as applied without running them.
@@ -177,7 +179,17 @@ async def baseline(
     ----------
     to
         The version that the database already has.
+    from_
+        Mark the imported files of what this tool has applied to each database.
     """
+    if to is not None and from_ is not None:
+        raise UsageError("--to and --from exclude each other", next_step="Give one of them.")
+    if from_ is not None:
+        selection = await select(options, Which.WRITABLE)
+        outcomes = await run(partial(baseline_from, tool=from_), selection)
+        view = Table(("", "version", "marked"), _baseline_cells)
+        again = _option_words(**{"from": from_})
+        return await report("baseline", outcomes, selection, view, again=again)
     if to is None:
         from dbwarden.cli.commands.author import adopt_live
 

@@ -12,9 +12,17 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.base import LedgerAppeared, NewDatabase, OnDone, PendingMigration, Step
+from dbwarden.dialects.base import (
+    ForeignHistory,
+    LedgerAppeared,
+    NewDatabase,
+    OnDone,
+    PendingMigration,
+    Step,
+)
 from dbwarden.dialects.postgresql.migrate import history_queries as ledger
 from dbwarden.dialects.postgresql.migrate.connecting import application_name, open_session
+from dbwarden.dialects.postgresql.migrate.foreign_history import read_foreign_ids
 from dbwarden.dialects.postgresql.migrate.history_queries import LedgerAddress, read_only_sql
 from dbwarden.dialects.postgresql.migrate.lock import AdvisoryLock, report_lost_lock
 from dbwarden.dialects.postgresql.migrate.parse_status import StatusReply
@@ -117,6 +125,10 @@ class PostgresConnection:
             LedgerError: As for ``read``.
         """
         return await read_history(self._session.lines, self._address, self._name, limit)
+
+    async def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
+        """Read what another tool has applied; see ``Connection.foreign_ids``."""
+        return await read_foreign_ids(self._session.lines, history)
 
     async def _read_status(self, query: StatusQuery) -> StatusReply:
         query = replace(query, alone=True)

@@ -12,6 +12,7 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import (
     Connection,
+    ForeignHistory,
     LedgerAppeared,
     NewDatabase,
     OnDone,
@@ -71,6 +72,10 @@ class SQLiteConnection:
             LockTimeout: Another connection kept the file locked for ``lock_timeout`` seconds.
         """
         return await self._retrying(partial(self._session.history, limit))
+
+    async def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
+        """Read what another tool has applied; see ``Connection.foreign_ids``."""
+        return await self._retrying(partial(self._session.foreign_ids, history))
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:

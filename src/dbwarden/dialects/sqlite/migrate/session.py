@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TypeVar
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.base import ForeignHistory
 from dbwarden.dialects.sqlite.migrate import statement_errors as failures
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
@@ -21,6 +22,7 @@ from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
 from dbwarden.migration_history import LedgerExcerpt, LockHolder, Reading
+from dbwarden.quoting import quoted
 
 T = TypeVar("T")
 
@@ -228,6 +230,22 @@ class Session:
                 return question(self.ledger) if self.ledger.exists() else None
             finally:
                 self._rollback()
+
+        try:
+            return self.read_consistent(query)
+        except sqlite3.Error as error:
+            raise self.error_for(error) from error
+
+    def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
+        """Return the ids in the table of *history*, if it exists; raises as :meth:`read`."""
+        name = history.table.rpartition(".")[2]
+        table, found = quoted(name), "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+
+        def query() -> tuple[str, ...] | None:
+            if self.database.execute(found, (name,)).fetchone() is None:
+                return None
+            sql = f"SELECT {history.column} FROM {table} WHERE {history.where} ORDER BY 1"
+            return tuple(str(value) for (value,) in self.database.execute(sql) if value is not None)
 
         try:
             return self.read_consistent(query)
