@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dbwarden.operations.health import health as health
     from dbwarden.operations.history import history as history
     from dbwarden.operations.init import init as init
+    from dbwarden.operations.lint import lint as lint
     from dbwarden.operations.lock import lock_status as lock_status
     from dbwarden.operations.lock import unlock as unlock
     from dbwarden.operations.make_migrations import make_migrations as make_migrations
@@ -63,6 +64,7 @@ _OPERATIONS = {
     "generate_models": "dbwarden.operations.generate_models",
     "health": "dbwarden.operations.health",
     "history": "dbwarden.operations.history",
+    "lint": "dbwarden.operations.lint",
     "lock_status": "dbwarden.operations.lock",
     "make_migrations": "dbwarden.operations.make_migrations",
     "migrate": "dbwarden.operations.migrate",

@@ -28,6 +28,7 @@ COMMANDS = (
     ("new", "new:new", "Write an empty migration file.", START),
     ("make-migrations", "author:make_migrations", "Write a migration from the models.", AUTHOR),
     ("verify", "author:verify", "Prove all migration files again.", AUTHOR),
+    ("lint", "lint:lint", "Judge migrations by what they lock and rewrite. Exit 3.", AUTHOR),
     ("diff", "compare:diff", "Show how live databases differ from their files.", AUTHOR),
     ("schema", "schema:schema", "Print the schema of the migration files as SQL.", AUTHOR),
     ("generate-models", "author:generate_models", "Write models from a database.", AUTHOR),

@@ -28,6 +28,16 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Exit 3 if one fails.",
         ("dbwarden verify --all",),
     ),
+    "lint": (
+        "Runs each statement in a scratch database, and judges the locks, rewrites and scans that "
+        "the server reports. A file allows a finding with -- dbwarden: allow RULE: REASON.",
+        (
+            "dbwarden lint",
+            "dbwarden lint --pending --live",
+            "dbwarden lint --changed-since origin/main --format github",
+            "dbwarden lint --save-stats sizes.json && dbwarden lint --stats sizes.json",
+        ),
+    ),
     "diff": (
         "List the differences and print the SQL that brings the database in line with the "
         "migration files. Exit 3 if there is a difference. Reads only.",

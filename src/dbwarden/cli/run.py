@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -166,11 +166,19 @@ class Texts:
                 self.print(outcome.result)
 
 
+class View(Protocol):
+    """A form of the results on a terminal."""
+
+    def show(self, outcomes: Outcomes) -> None:
+        """Print the results of *outcomes*."""
+        ...
+
+
 async def report(
     command: str,
     outcomes: Outcomes,
     selection: Selection,
-    view: Table | Texts,
+    view: View,
     *,
     again: Sequence[str] | None = None,
     code: Exit | None = None,

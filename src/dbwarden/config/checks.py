@@ -183,3 +183,23 @@ def engine_options(value: Any, root: Path) -> Mapping[str, Any]:
     if reserved := sorted(_RESERVED & value.keys()):
         raise Problem(f"{reserved[0]!r} is set by dbwarden and cannot be given")
     return MappingProxyType(dict(value))
+
+
+NAMED = (
+    *("table", "column", "index", "primary_key", "unique", "foreign_key", "check", "exclusion"),
+)
+"""The kinds of objects whose names ``naming`` restricts."""
+
+
+def naming(value: Any, root: Path) -> Mapping[str, str]:
+    """Check the patterns of names, by kind of object."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise Problem(f"must be a dictionary with text as keys, not {shown(value)}")
+    for key, pattern in value.items():
+        if key not in NAMED:
+            raise Problem(f"has {shown(key)}; its keys are {', '.join(NAMED)}")
+        try:
+            re.compile(text(pattern, root))
+        except re.error as error:
+            raise Problem(f"{key}: {shown(pattern)} is no regular expression: {error}") from None
+    return MappingProxyType(dict(value))

@@ -17,6 +17,8 @@ from dbwarden.errors import UsageError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration, Section
+from dbwarden.linting.facts import Observed
+from dbwarden.linting.sizes import LiveStats
 from dbwarden.migration_history import HistoryKind
 from dbwarden.schema import Schema
 from dbwarden.secrets import Secret
@@ -130,6 +132,14 @@ class ScratchDatabase(Protocol):
         """Run a section statement by statement, and return the locks and rewrites of each."""
         ...
 
+    async def observe(self, migration: Migration, section: Section) -> Observed:
+        """Run a section as ``migrate`` does, and return the effects of each statement.
+
+        Raises:
+            ScratchRefused: With file, line and column.
+        """
+        ...
+
     async def read(self) -> Schema:
         """Read the schema of this database."""
         ...
@@ -215,6 +225,10 @@ class AuthoringDialect(Protocol):
 
     async def read_live(self, config: DatabaseConfig) -> Schema:
         """Read the schema of the configured database, without the migration history."""
+        ...
+
+    async def read_sizes(self, config: DatabaseConfig) -> LiveStats:
+        """Read the sizes and the traffic of the configured database's tables, and no rows."""
         ...
 
     def namespace(self, name: str) -> str:

@@ -8,9 +8,11 @@ Headers come before the first section::
     -- dbwarden: loses users.email, users.phone
     -- dbwarden: from alembic 4f2a after 1b3c
     -- dbwarden: review: it reads rows of users
+    -- dbwarden: allow drop-column: no release reads it any more
 
-A marker comes before its statement: ``-- @dbwarden:autocommit``. Any other comment is ignored,
-unless it resembles a directive so closely that it is probably a mistake.
+A marker comes before its statement: ``-- @dbwarden:autocommit``, or ``-- @dbwarden:allow rename:
+the application reads both``, which is a header too. Any other comment is ignored, unless it
+resembles a directive so closely that it is probably a mistake.
 """
 
 import re
@@ -43,6 +45,7 @@ _SECTIONS = {
 _HEADERS = ("depends_on", "requires", "dbwarden")
 _MARKER = "-- @dbwarden:autocommit"
 _WIDTH = 100
+_ALLOWED = re.compile(r"allow[ \t]+([a-z-]+)[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
 
 _FACTS: dict[str, Fact] = {fact: fact for fact in get_args(Fact)}
 _WITH_NAMES: tuple[Fact, ...] = ("loses", "untried", "rollback-differs")
@@ -92,6 +95,14 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """A finding of ``lint`` that the file allows."""
+
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A comment that resembles a directive but is none, with the correction."""
 
@@ -99,13 +110,13 @@ class Fault:
     next_step: str
 
 
-Directive = SectionMark | DependsOn | Requires | Declaration | Origin | Review | Fault
+Directive = SectionMark | DependsOn | Requires | Declaration | Origin | Review | Allow | Fault
 
 
 def directive_of(comment: str, *, in_header: bool, on_separate_line: bool) -> Directive | None:
     """Parse *comment*; return ``None`` if it is not a directive.
 
-    A correct marker returns ``None`` too, because the statement splitter reads it.
+    A correct ``autocommit`` returns ``None`` too, because the statement splitter reads it.
 
     Args:
         comment: The comment as written, with its dashes.
@@ -134,15 +145,33 @@ def _fault(comment: str, suggestion: str) -> Fault:
     return Fault(f"dbwarden does not know {comment!r}", f"Did you mean {suggestion} ?")
 
 
-def _check_marker(content: str, in_header: bool) -> Fault | None:
+def _check_marker(content: str, in_header: bool) -> Allow | Fault | None:
     match = _AT.fullmatch(content)
     name, value = (match[1].lower(), match[2].strip().lower()) if match else ("", "")
+    if match and name == "dbwarden" and _is_allow(value):
+        return _parse_allow(content, match[2].strip())
     if name == "dbwarden" and value == "autocommit" and ":" in content:
         return _marker_too_early() if in_header else None
     if closest(name, ("dbwarden",)) is None:
         return _fault(content, _MARKER) if closest(name, ("autocommit",)) else None
     fact = closest(value.partition(" ")[0], tuple(_FACTS))
     return _fault(content, f"-- dbwarden: {fact}" if fact else _MARKER)
+
+
+def _is_allow(value: str) -> bool:
+    word = re.split(r"[ \t:]", value, maxsplit=1)[0]
+    return closest(word, ("allow",)) is not None
+
+
+def _parse_allow(content: str, value: str) -> Allow | Fault:
+    if match := _ALLOWED.fullmatch(value):
+        return Allow(match[1].lower(), match[2].strip())
+    start = content[: content.index(":") + 1]
+    space = "" if start.startswith("@") else " "
+    return Fault(
+        f"'{content}' does not say which rule it allows, and why",
+        f"Write it as -- {start}{space}allow RULE: REASON.",
+    )
 
 
 def _marker_too_early() -> Fault:
@@ -172,6 +201,8 @@ def _parse_header(content: str, name: str, value: str) -> Directive | None:
             return _parse_requires(content, value)
         case "dbwarden" if closest(value, ("autocommit",)):
             return _marker_too_early()
+        case "dbwarden" if _is_allow(value.lower()):
+            return _parse_allow(content, value.strip())
         case "dbwarden":
             return _parse_declaration(content, value.strip())
     header = closest(re.sub("[- \t]", "_", name), _HEADERS)

@@ -47,13 +47,28 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """A comment that allows a finding of ``lint``, with its reason and place.
+
+    It is about the whole file if it is in the header, else about the statement that follows it.
+    """
+
+    rule: str
+    reason: str
+    line: int
+    column: int
+    in_header: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One migration file.
 
     ``version`` is ``None`` for repeatable migrations; ``key`` identifies it in the ledger.
     ``rollback`` is ``None`` if the file has no such section. ``header`` is the text above the
     sections, ``declarations`` are those of its directives, if it has any. ``origin`` is set on an
-    imported file; ``reviews`` are the reasons why a person should read it.
+    imported file; ``reviews`` are the reasons why a person should read it. ``allows`` are the
+    findings of ``lint`` that it allows.
     """
 
     database: DatabaseName
@@ -70,6 +85,7 @@ class Migration:
     declarations: Declarations | None = None
     origin: Origin | None = None
     reviews: tuple[str, ...] = ()
+    allows: tuple[Allowance, ...] = ()
 
     @property
     def key(self) -> str:

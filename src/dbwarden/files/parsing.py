@@ -8,6 +8,7 @@ from dbwarden.errors import MigrationFileError
 from dbwarden.files.checksum import NOTHING, checksum
 from dbwarden.files.declarations import Declarations, Fact
 from dbwarden.files.directives import (
+    Allow,
     Declaration,
     DependsOn,
     Directive,
@@ -19,7 +20,7 @@ from dbwarden.files.directives import (
     directive_of,
 )
 from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
-from dbwarden.files.migration import Migration, Origin, Requirement, Section
+from dbwarden.files.migration import Allowance, Migration, Origin, Requirement, Section
 from dbwarden.files.naming import FileName, parse_name
 from dbwarden.types import DatabaseName, DialectName, Location, Version
 
@@ -51,6 +52,7 @@ class _Reading:
     facts: dict[Fact, list[str]] = field(default_factory=dict)
     origin: Origin | None = None
     reviews: list[str] = field(default_factory=list)
+    allows: list[Allowance] = field(default_factory=list)
     remark: str = ""
     reasons: list[str] = field(default_factory=list)
     problems: list[MigrationFileError] = field(default_factory=list)
@@ -101,6 +103,7 @@ def parse(
         declarations=_declarations(reading),
         origin=reading.origin,
         reviews=tuple(reading.reviews),
+        allows=tuple(reading.allows),
     )
 
 
@@ -149,6 +152,17 @@ def _apply(reading: _Reading, directive: Directive, start: int, line_start: int,
             reading.origin = directive
         case Review(why):
             reading.reviews.append(why)
+        case Allow(rule, reason):
+            line, column = reading.source.place(start)
+            reading.allows.append(
+                Allowance(
+                    rule=rule,
+                    reason=reason,
+                    line=line,
+                    column=column,
+                    in_header=not reading.marks,
+                )
+            )
         case Fault(message, next_step):
             reading.problem(start, message, next_step)
         case _:

@@ -35,10 +35,12 @@ from dbwarden.dialects.postgresql.scratch.scratch_database import (
     make_namespace,
 )
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
+from dbwarden.dialects.postgresql.scratch.sizes import read_sizes
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
 from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
+from dbwarden.linting.sizes import LiveStats
 from dbwarden.quoting import quoted
 from dbwarden.schema import QualifiedName, Ref, Schema
 from dbwarden.schema import Sequence as SchemaSequence
@@ -111,6 +113,15 @@ class PostgresAuthoringDialect:
             return await read_database(
                 raw, namespace, [ledger], privileges=config.compare_privileges
             )
+        finally:
+            raw.terminate()
+
+    async def read_sizes(self, config: DatabaseConfig) -> LiveStats:
+        """Read the sizes and the traffic of the configured database's tables."""
+        url = await config.resolve_url(migrating=True)
+        raw = await _dial_url(url, config, url.database, config.url_setting(migrating=True))
+        try:
+            return await read_sizes(raw, default_namespace(config))
         finally:
             raw.terminate()
 

@@ -31,15 +31,17 @@ from dbwarden.dialects.postgresql.migrate.batching import (
 from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
+from dbwarden.dialects.postgresql.scratch.observing import Observer
 from dbwarden.dialects.postgresql.scratch.place import Dial, Place, end_sessions
 from dbwarden.dialects.postgresql.scratch.roles import makes_roles, without_roles
 from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerprint, rehearse
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal, statement_at, unless_exists
-from dbwarden.dialects.postgresql.scratch.tracing import Refused, trace_statements
+from dbwarden.dialects.postgresql.scratch.tracing import locating, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.migration import Migration, Section
+from dbwarden.linting.facts import Observed
 from dbwarden.quoting import quoted
 from dbwarden.schema import Schema
 from dbwarden.types import Location
@@ -331,14 +333,19 @@ class PostgresScratchDatabase:
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
         """Run a section statement by statement, and return the locks and rewrites of each."""
         steps = splitting.steps(migration, section)
-        try:
+        with locating(migration, self._config.database_name):
             return await trace_statements(
                 await self._start(steps), steps, self._scratch.namespace, self.without_roles
             )
-        except Refused as refused:
-            statement = refused.statement
-            at = migration.at(statement.line, statement.column)
-            raise self._failed(refused.error, statement.text, at) from refused.error
+
+    async def observe(self, migration: Migration, section: Section) -> Observed:
+        """Run a section as ``migrate`` does, and return the effects of each statement."""
+        steps = splitting.steps(migration, section)
+        scratch = self._scratch
+        raw = await self._start(steps)
+        observer = Observer(raw, scratch.namespace, self.without_roles, scratch.make_role)
+        with locating(migration, self._config.database_name):
+            return await observer.run(steps)
 
     async def read(self) -> Schema:
         """Read the schema of this database, regardless of the session's settings."""

@@ -1,13 +1,17 @@
 """Measure the locks and rewrites of statements on the server while they run."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
 
 from dbwarden.dialects.authoring import TableLock, TracedStatement
 from dbwarden.dialects.base import Statement, Step
+from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal
+from dbwarden.files.migration import Migration
+from dbwarden.types import DatabaseName
 
 STRENGTH = (
     "AccessShareLock",
@@ -22,8 +26,8 @@ STRENGTH = (
 """From weakest to strongest."""
 
 # PostgreSQL makes such a change without a rewrite only if the time zone is UTC.
-_TIMES = re.compile(r"\bTYPE\s+timestamp", re.IGNORECASE)
-_ABROAD = "SET LOCAL timezone TO 'XXX-1'"
+TIMES = re.compile(r"\bTYPE\s+timestamp", re.IGNORECASE)
+ABROAD = "SET LOCAL timezone TO 'XXX-1'"
 
 _TABLES = """
     SELECT c.oid::bigint AS oid, c.relname AS name, n.nspname AS namespace,
@@ -47,6 +51,17 @@ class Refused(Exception):
         self.error = error
         self.statement = statement
         super().__init__(str(error))
+
+
+@contextmanager
+def locating(migration: Migration, database: DatabaseName) -> Iterator[None]:
+    """Raise the error of a refused statement of *migration* with its location."""
+    try:
+        yield
+    except Refused as refused:
+        statement = refused.statement
+        at = migration.at(statement.line, statement.column)
+        raise refusal(refused.error, database, statement.text, at) from refused.error
 
 
 async def trace_statements(
@@ -101,8 +116,8 @@ async def _trace_one(
     raw: Any, text: str, names: Mapping[int, str], files: dict[int, int]
 ) -> tuple[TableLock, ...]:
     async with raw.transaction():
-        if _TIMES.search(text):
-            await raw.execute(_ABROAD)
+        if TIMES.search(text):
+            await raw.execute(ABROAD)
         await raw.execute(text)
         held = await raw.fetch(_LOCKS)
     files_after = {row["oid"]: row["file"] for row in held if row["file"] is not None}

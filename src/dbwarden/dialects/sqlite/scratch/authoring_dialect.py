@@ -1,8 +1,10 @@
 """Implement the authoring dialect of SQLite."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
 
 import anyio
 
@@ -14,14 +16,18 @@ from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
 from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
+from dbwarden.dialects.sqlite.scratch.sizes import read_sizes
 from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
 from dbwarden.dialects.sqlite.sql.quoting import value_literal
 from dbwarden.dialects.writer import Writer
 from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import ConfigurationError, UnsupportedChange
+from dbwarden.linting.sizes import LiveStats
 from dbwarden.schema import Schema
 from dbwarden.types import DialectName
+
+T = TypeVar("T")
 
 
 class SQLiteAuthoringDialect:
@@ -80,36 +86,17 @@ class SQLiteAuthoringDialect:
 
         This writes nothing. A missing file has an empty schema.
         """
-        url = await config.resolve_url(migrating=True)
-        session = Session(config, target_of(url), Writer.this_process(), read_only=True)
+        return await _read_live(
+            config, lambda database: read_schema(database, exclude=[config.ledger_table])
+        )
 
-        def look() -> Schema:
-            database = session.database
-            database.execute("BEGIN")
-            try:
-                return read_schema(database, exclude=[config.ledger_table])
-            finally:
-                database.execute("ROLLBACK")
-
-        def read() -> Schema:
-            try:
-                return session.read_consistent(look)
-            except sqlite3.Error as error:
-                raise session.error_for(error) from error
-            except UnsupportedChange as error:
-                error.database = config.database_name
-                raise
-
-        try:
-            with anyio.move_on_after(config.connect_timeout) as scope:
-                await run_interruptible(session.open, session)
-            if scope.cancelled_caught:
-                path = session.target.path
-                raise too_slow(config.database_name, path, config.connect_timeout)
-            return await run_interruptible(read, session)
-        finally:
-            if not session.abandoned:
-                await run_cleanup(session.close)
+    async def read_sizes(self, config: DatabaseConfig) -> LiveStats:
+        """Read the sizes of the configured database's tables; SQLite counts no traffic."""
+        return LiveStats(
+            server=version(),
+            taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            tables=await _read_live(config, read_sizes),
+        )
 
     def namespace(self, name: str) -> str:
         """Return an empty text for ``main``, which always exists.
@@ -127,3 +114,40 @@ class SQLiteAuthoringDialect:
 
 
 AUTHORING_DIALECT = SQLiteAuthoringDialect()
+
+
+async def _read_live(config: DatabaseConfig, reader: Callable[[sqlite3.Connection], T]) -> T:
+    """Return what *reader* reads in one transaction of the configured database.
+
+    A missing file is an empty database.
+    """
+    url = await config.resolve_url(migrating=True)
+    session = Session(config, target_of(url), Writer.this_process(), read_only=True)
+
+    def look() -> T:
+        database = session.database
+        database.execute("BEGIN")
+        try:
+            return reader(database)
+        finally:
+            database.execute("ROLLBACK")
+
+    def read() -> T:
+        try:
+            return session.read_consistent(look)
+        except sqlite3.Error as error:
+            raise session.error_for(error) from error
+        except UnsupportedChange as error:
+            error.database = config.database_name
+            raise
+
+    try:
+        with anyio.move_on_after(config.connect_timeout) as scope:
+            await run_interruptible(session.open, session)
+        if scope.cancelled_caught:
+            path = session.target.path
+            raise too_slow(config.database_name, path, config.connect_timeout)
+        return await run_interruptible(read, session)
+    finally:
+        if not session.abandoned:
+            await run_cleanup(session.close)

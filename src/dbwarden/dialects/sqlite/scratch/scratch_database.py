@@ -32,6 +32,7 @@ from dbwarden.dialects.sqlite.migrate.threads import (
     run_interruptible,
     run_uninterrupted,
 )
+from dbwarden.dialects.sqlite.scratch.observing import Observer
 from dbwarden.dialects.sqlite.scratch.sample_rows import add_rows, fingerprint
 from dbwarden.dialects.sqlite.scratch.synonyms import normalize
 from dbwarden.dialects.sqlite.scratch.tracing import Tracer
@@ -40,6 +41,7 @@ from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import RefusalCause, ScratchRefused, StatementFailed
 from dbwarden.files.migration import Migration, Section
+from dbwarden.linting.facts import Observed
 from dbwarden.schema import Schema
 
 T = TypeVar("T")
@@ -118,7 +120,9 @@ class InMemorySession(Session):
 class _Replay(Run):
     """A run of a migration as in ``migrate``, without its history row and without other files."""
 
-    def __init__(self, session: Session, work: PendingMigration, tracer: Tracer | None) -> None:
+    def __init__(
+        self, session: Session, work: PendingMigration, tracer: Tracer | Observer | None
+    ) -> None:
         super().__init__(session, work)
         self._tracer = tracer
 
@@ -262,19 +266,32 @@ class SQLiteScratchDatabase:
         await self._replay(migration, section, tracer)
         return tuple(tracer.found)
 
-    async def _replay(self, migration: Migration, section: Section, tracer: Tracer | None) -> None:
+    async def observe(self, migration: Migration, section: Section) -> Observed:
+        """Run a section as ``migrate`` does, and return the effects of each statement."""
+        steps = splitting.steps(migration, section)
+        observer = Observer(self._session, steps)
+        await self._replay(migration, section, observer, steps)
+        return observer.observed()
+
+    async def _replay(
+        self,
+        migration: Migration,
+        section: Section,
+        tracer: Tracer | Observer | None,
+        steps: tuple[Step, ...] | None = None,
+    ) -> None:
         back = section is migration.rollback
         work = PendingMigration(
             migration=migration,
             direction="rollback" if back else "upgrade",
-            steps=splitting.steps(migration, section),
+            steps=steps if steps is not None else splitting.steps(migration, section),
         )
         try:
             await self._call(lambda: self._run(work, tracer))
         except StatementFailed as error:
             raise _in_scratch(error, error.__cause__) from error
 
-    def _run(self, work: PendingMigration, tracer: Tracer | None) -> None:
+    def _run(self, work: PendingMigration, tracer: Tracer | Observer | None) -> None:
         if tracer is not None:
             tracer.begin()
         run = _Replay(self._session, work, tracer)

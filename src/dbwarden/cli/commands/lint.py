@@ -1,0 +1,187 @@
+"""Judge migration files by what they do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio.to_thread
+from cyclopts import Group, Parameter
+
+from dbwarden import __version__
+from dbwarden.cli import output
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Outcomes, Texts, report, run
+from dbwarden.cli.selection import Selection, Which, load_project, select
+from dbwarden.cli.style import pluralize, relative
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import UsageError
+from dbwarden.linting.findings import SEVERITIES, Finding, Severity
+from dbwarden.linting.formats import FORMATS, Format, Report
+from dbwarden.linting.sizes import dump_stats
+from dbwarden.operations.lint import LintResult, StatsResult, read_stats
+from dbwarden.operations.lint import lint as lint_one
+
+FILES = Group("Files", sort_key=0)
+RULES = Group("Rules", sort_key=0)
+
+
+def _flag(name: str) -> Parameter:
+    return Parameter(name=name, group=FILES, negative="", show_default=False)
+
+
+def _rules(name: str) -> Parameter:
+    return Parameter(name=name, group=RULES, negative="", show_default=False)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LintChoices:
+    """The files to judge, the rules, and the source of sizes."""
+
+    pending: Annotated[bool, _flag("--pending")] = False
+    "Only files that the live database has not applied."
+    changed_since: Annotated[str | None, _flag("--changed-since")] = None
+    "Only files that differ from this branch, tag or commit of git."
+    live: Annotated[bool, _rules("--live")] = False
+    "Scale the severity by the size and traffic of the live database's tables."
+    stats: Annotated[Path | None, _rules("--stats")] = None
+    "The same, with the sizes in this file of --save-stats."
+    select: Annotated[tuple[str, ...], _rules("--select")] = ()
+    "Only this rule, at every severity; may be repeated, or be a list with commas."
+    ignore: Annotated[tuple[str, ...], _rules("--ignore")] = ()
+    "Not this rule; may be repeated, or be a list with commas."
+    severity: Annotated[Severity | None, _rules("--severity")] = None
+    "Report this severity and higher ones; default: warning."
+
+
+async def lint(
+    *files: Path,
+    choices: LintChoices = LintChoices(),  # frozen; cyclopts reads its options
+    save_stats: Annotated[Path | None, _rules("--save-stats")] = None,
+    format: Annotated[Format, Parameter(name="--format")] = "text",
+    options: FleetOptions = FleetOptions(),  # noqa: B008
+) -> int:
+    """Judge migration files by what they do to tables in use. Exit 3 on findings.
+
+    Parameters
+    ----------
+    files
+        The files to judge, of one or more databases; default: all files of the databases.
+    save_stats
+        Write the sizes of the live databases to this file, and judge nothing.
+    format
+        The form of the findings: a terminal's, JSON, or that of a code scanner.
+    """
+    options = replace(options, json=options.json or format == "json")
+    if save_stats is not None:
+        return await _save_stats(save_stats, options)
+    needs_live = choices.live or choices.pending
+    selection = await _selected(files, options, Which.LIVE if needs_live else Which.FILES)
+    judge = partial(
+        lint_one,
+        pending=choices.pending,
+        changed_since=choices.changed_since,
+        live=choices.live,
+        stats=choices.stats,
+        select=_names(choices.select),
+        ignore=_names(choices.ignore),
+        severity=choices.severity,
+    )
+
+    async def judge_own(config: DatabaseConfig) -> LintResult:
+        return await judge(config, files=[file for file in files if _is_of(file, config)] or files)
+
+    outcomes = await run(judge_own, selection, at_once=AT_ONCE_IN_SCRATCH)
+    return await report("lint", outcomes, selection, _Findings(format))
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of rules, which may be lists with commas."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
+
+
+def _is_of(file: Path, config: DatabaseConfig) -> bool:
+    return file.resolve().parent == config.migrations_dir.resolve()
+
+
+async def _selected(files: Sequence[Path], options: FleetOptions, which: Which) -> Selection:
+    """Return the databases of the options or, without any, those of the files."""
+    if not files or options.database or options.all:
+        return await select(options, which)
+    authors = (await load_project(options)).authors
+    names = [c.database_name for c in authors if any(_is_of(file, c) for file in files)]
+    unknown = [file for file in files if not any(_is_of(file, c) for c in authors)]
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]} is in no folder of migrations",
+            next_step="Name files of these folders: "
+            f"{', '.join(relative(config.migrations_dir) for config in authors)}.",
+        )
+    return await select(replace(options, database=tuple(names)), which)
+
+
+async def _save_stats(path: Path, options: FleetOptions) -> int:
+    selection = await select(options, Which.LIVE)
+    outcomes = await run(read_stats, selection)
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    if results:
+        text = dump_stats({result.database: result.stats for result in results})
+        await anyio.to_thread.run_sync(_write, path, text)
+
+    def show(result: StatsResult) -> None:
+        count = pluralize(len(result.stats.tables), "table")
+        output.say(f"{result.database}: wrote the sizes of {count} to {relative(path)}")
+
+    return await report("lint", outcomes, selection, Texts(show))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}",
+            next_step="Name another file with --save-stats.",
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """The findings of all databases in one of the formats."""
+
+    format: Format
+
+    def show(self, outcomes: Outcomes) -> None:
+        """Print them to stdout."""
+        results = [outcome.result for outcome in outcomes if outcome.result is not None]
+        findings = [_shown(one) for result in results for one in result.findings]
+        allowed = [_shown(one) for result in results for one in result.allowed]
+        write = FORMATS[self.format]
+        text = write(
+            Report(
+                version=__version__,
+                findings=findings,
+                allowed=allowed,
+                lines=[_summary(result) for result in results],
+            )
+        )
+        if text:
+            output.say(*text.split("\n"))
+
+
+def _shown(finding: Finding) -> tuple[str, Finding]:
+    return relative(finding.path), finding
+
+
+def _summary(result: LintResult) -> str:
+    counts = [
+        pluralize(sum(one.severity == level for one in result.findings), level)
+        for level in reversed(SEVERITIES)
+        if any(one.severity == level for one in result.findings)
+    ]
+    found = ", ".join(counts) or "no findings"
+    allowed = f", {len(result.allowed)} allowed" if result.allowed else ""
+    files = pluralize(len(result.checked), "file")
+    return f"{result.database}: {files}, tried on {result.server}: {found}{allowed}"

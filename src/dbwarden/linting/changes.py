@@ -1,0 +1,194 @@
+"""Compare a table before and after a statement. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from dbwarden.linting.tables import ColumnFacts, ConstraintFacts, IndexFacts, Key, TableFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TableCreated:
+    """A table is new."""
+
+    table: TableFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TableDropped:
+    """A table is gone."""
+
+    table: TableFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TableRenamed:
+    """A table has another name."""
+
+    table: TableFacts
+    old: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnAdded:
+    """A column is new."""
+
+    table: TableFacts
+    column: ColumnFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDropped:
+    """A column is gone."""
+
+    table: TableFacts
+    column: ColumnFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRenamed:
+    """A column has another name."""
+
+    table: TableFacts
+    column: ColumnFacts
+    old: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRetyped:
+    """A column has another type."""
+
+    table: TableFacts
+    column: ColumnFacts
+    old: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotNullSet:
+    """A column that allowed NULL no longer does."""
+
+    table: TableFacts
+    column: ColumnFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintAdded:
+    """A constraint is new; ``builds_index`` is true if the index that enforces it is new too."""
+
+    table: TableFacts
+    constraint: ConstraintFacts
+    builds_index: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexAdded:
+    """An index that belongs to no constraint is new."""
+
+    table: TableFacts
+    index: IndexFacts
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRebuilt:
+    """An index was written anew, and its table was not."""
+
+    table: TableFacts
+    index: IndexFacts
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDropped:
+    """An index that belonged to no constraint is gone; its table is not."""
+
+    table: TableFacts
+    index: IndexFacts
+
+
+Change = (
+    TableCreated
+    | TableDropped
+    | TableRenamed
+    | ColumnAdded
+    | ColumnDropped
+    | ColumnRenamed
+    | ColumnRetyped
+    | NotNullSet
+    | ConstraintAdded
+    | IndexAdded
+    | IndexRebuilt
+    | IndexDropped
+)
+
+
+def changes_between(before: TableFacts | None, after: TableFacts | None) -> Iterator[Change]:
+    """Yield the changes that lead from *before* to *after*; ``None`` is a table that is not there.
+
+    The parts of a new table are changes too: its columns, constraints and indexes are added.
+    """
+    if after is None:
+        if before is not None:
+            yield TableDropped(before)
+        return
+    if before is None:
+        yield TableCreated(after)
+        before = TableFacts(key=after.key, name=after.name, file=after.file)
+    elif before.name != after.name:
+        yield TableRenamed(after, before.name)
+    yield from _columns(before, after)
+    yield from _constraints(before, after)
+    yield from _indexes(before, after)
+
+
+def _columns(before: TableFacts, after: TableFacts) -> Iterator[Change]:
+    old = by_key(before.columns)
+    for column in after.columns:
+        was = old.pop(column.key, None)
+        if was is None:
+            yield ColumnAdded(after, column)
+            continue
+        if was.name != column.name:
+            yield ColumnRenamed(after, column, was.name)
+        if was.type != column.type:
+            yield ColumnRetyped(after, column, was.type)
+        if column.not_null and not was.not_null:
+            yield NotNullSet(after, column)
+    for column in old.values():
+        yield ColumnDropped(after, column)
+
+
+def _constraints(before: TableFacts, after: TableFacts) -> Iterator[Change]:
+    old = by_key(before.constraints)
+    indexes = by_key(before.indexes)
+    for constraint in after.constraints:
+        if constraint.key not in old:
+            builds = constraint.index is not None and constraint.index not in indexes
+            yield ConstraintAdded(after, constraint, builds)
+
+
+def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
+    old = by_key(before.indexes)
+    owned = {constraint.index for constraint in after.constraints}
+    for index in after.indexes:
+        was = old.pop(index.key, None)
+        if was is None:
+            if index.key not in owned:
+                yield IndexAdded(after, index)
+        elif was.file != index.file and before.file == after.file:
+            yield IndexRebuilt(after, index)
+    owned = {constraint.index for constraint in before.constraints}
+    for index in old.values():
+        if index.key not in owned:
+            yield IndexDropped(after, index)
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> Key: ...
+
+
+T = TypeVar("T", bound=_Keyed)
+
+
+def by_key(parts: Sequence[T]) -> dict[Key, T]:
+    """Return *parts* by their keys."""
+    return {part.key: part for part in parts}

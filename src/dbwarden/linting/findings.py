@@ -1,0 +1,33 @@
+"""Define findings and their severity. Pure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Severity = Literal["info", "warning", "error"]
+"""From advice to danger."""
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+def is_at_least(one: Severity, other: Severity) -> bool:
+    """Return whether *one* is as severe as *other*."""
+    return SEVERITIES.index(one) >= SEVERITIES.index(other)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One finding: the rule, the place, what the file does, and what to write instead.
+
+    ``reason`` is that of the file for allowing it, if it does.
+    """
+
+    rule: str
+    severity: Severity
+    path: Path
+    line: int
+    column: int
+    message: str
+    next_step: str
+    table: str | None = None
+    reason: str | None = None

@@ -1,0 +1,38 @@
+"""Define a rule, and the draft of a finding. Pure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from dbwarden.linting.facts import FileFacts, StatementFacts
+from dbwarden.linting.findings import Severity
+from dbwarden.linting.sizes import Scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a rule found: at a statement or, without one, in the whole file.
+
+    ``table`` is the table whose size matters. ``severity`` and ``scale`` override the rule's.
+    """
+
+    message: str
+    next_step: str
+    statement: StatementFacts | None = None
+    table: str | None = None
+    severity: Severity | None = None
+    scale: Scale | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: a stable name, a sentence, and a function from facts to findings.
+
+    ``severity`` applies without sizes. With the sizes of a live database, ``scale`` says what
+    makes a finding of the rule worse; ``None`` if nothing does.
+    """
+
+    name: str
+    sentence: str
+    severity: Severity
+    find: Callable[[FileFacts], Iterator[Draft]]
+    scale: Scale | None = None

@@ -1,0 +1,233 @@
+"""Find changes that break running applications, and structures that age badly. Pure."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from dbwarden.linting.changes import (
+    Change,
+    ColumnAdded,
+    ColumnDropped,
+    ColumnRenamed,
+    ColumnRetyped,
+    ConstraintAdded,
+    IndexAdded,
+    TableCreated,
+    TableDropped,
+    TableRenamed,
+)
+from dbwarden.linting.facts import FileFacts, StatementFacts
+from dbwarden.linting.rule import Draft
+from dbwarden.linting.tables import ConstraintFacts, Trait
+
+
+def _changes(file: FileFacts) -> Iterator[tuple[StatementFacts, Change]]:
+    for statement in file.statements:
+        for change in statement.changes:
+            yield statement, change
+
+
+def find_type_changes(file: FileFacts) -> Iterator[Draft]:
+    """Find columns whose new type needs another form of each row, or a check of it."""
+    for statement, change in _changes(file):
+        if not isinstance(change, ColumnRetyped) or file.old(change.table) is None:
+            continue
+        use = statement.use_of(change.table)
+        if use is not None and (use.rewritten or use.scanned):
+            yield Draft(
+                message=f"changes the type of {use.name}.{change.column.name} from {change.old} "
+                f"to {change.column.type}; a running application expects the old one",
+                next_step="Add a column of the new type, write both, fill it in batches, read it, "
+                "and drop the old one in a later release.",
+                statement=statement,
+                table=use.name,
+            )
+
+
+def find_renames(file: FileFacts) -> Iterator[Draft]:
+    """Find new names of tables and columns that existed before."""
+    for statement, change in _changes(file):
+        match change:
+            case TableRenamed(table, old):
+                what, new = old, table.name
+            case ColumnRenamed(table, column, old):
+                what, new = f"{table.name}.{old}", column.name
+            case _:
+                continue
+        if (before := file.old(table)) is not None and before.is_table:
+            yield Draft(
+                message=f"renames {what} to {new}; a running application uses the old name",
+                next_step="Add the new one next to the old one, move readers and writers, and drop "
+                "the old one in a later release. Or keep the name in the database.",
+                statement=statement,
+                table=before.name,
+            )
+
+
+def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
+    """Find dropped columns that existed before."""
+    for statement, change in _changes(file):
+        if not isinstance(change, ColumnDropped):
+            continue
+        before = file.old(change.table)
+        if before is not None and any(c.key == change.column.key for c in before.columns):
+            yield Draft(
+                message=f"drops {change.table.name}.{change.column.name}; a running application "
+                "that reads or writes it fails",
+                next_step="Release an application that does not use it first. Then allow this "
+                "with a reason.",
+                statement=statement,
+                table=before.name,
+            )
+
+
+def find_dropped_tables(file: FileFacts) -> Iterator[Draft]:
+    """Find dropped tables that existed before."""
+    for statement, change in _changes(file):
+        if not isinstance(change, TableDropped):
+            continue
+        before = file.old(change.table)
+        if before is not None and before.is_table:
+            yield Draft(
+                message=f"drops {file.describe(before.name)}; a running application that uses it "
+                "fails",
+                next_step="Release an application that does not use it first. Then allow this "
+                "with a reason.",
+                statement=statement,
+                table=before.name,
+            )
+
+
+def find_unsafe_values(file: FileFacts) -> Iterator[Draft]:
+    """Find uses of an enum value in the transaction that adds it."""
+    for statement in file.statements:
+        if statement.unsafe_value:
+            yield Draft(
+                message="uses an enum value that its own transaction adds, which the server "
+                "refuses",
+                next_step="Put -- @dbwarden:autocommit before ALTER TYPE ... ADD VALUE, or add the "
+                "value in an earlier migration.",
+                statement=statement,
+            )
+
+
+def find_unindexed_keys(file: FileFacts) -> Iterator[Draft]:
+    """Find new foreign keys without an index on their columns."""
+    for statement, change in _changes(file):
+        if not isinstance(change, ConstraintAdded) or change.constraint.kind != "foreign key":
+            continue
+        table = file.observed.after.get(change.table.key)
+        key = change.constraint
+        if table is None or not any(one.key == key.key for one in table.constraints):
+            continue
+        if not table.is_indexed(key.columns):
+            yield Draft(
+                message=f"no index begins with the columns of foreign key "
+                f"{_named(key)}: each deleted row of {key.references} reads all of "
+                f"{table.name}",
+                next_step=f"Add an index on {table.name} ({', '.join(key.columns)}).",
+                statement=statement,
+                table=table.name,
+            )
+
+
+def _named(constraint: ConstraintFacts) -> str:
+    """Return the name of a constraint, which it may not have, with its columns."""
+    return f"{constraint.name} ({', '.join(constraint.columns)})".lstrip()
+
+
+def find_narrow_keys(file: FileFacts) -> Iterator[Draft]:
+    """Find new primary keys on one column of a type that ends at two thousand million."""
+    for statement, change in _changes(file):
+        if not isinstance(change, ConstraintAdded) or change.constraint.kind != "primary key":
+            continue
+        names = change.constraint.columns
+        for column in change.table.columns:
+            if names == (column.name,) and "narrow integer" in column.traits:
+                yield Draft(
+                    message=f"the primary key of {change.table.name} is of type {column.type}, "
+                    "which runs out of numbers, and changing it later rewrites the table",
+                    next_step="Use bigint.",
+                    statement=statement,
+                    table=change.table.name,
+                )
+
+
+def find_types(trait: Trait, why: str, advice: str) -> Callable[[FileFacts], Iterator[Draft]]:
+    """Return the function that finds new columns with *trait*."""
+
+    def find(file: FileFacts) -> Iterator[Draft]:
+        for statement, change in _changes(file):
+            match change:
+                case ColumnAdded(table, column) | ColumnRetyped(table, column):
+                    pass
+                case _:
+                    continue
+            if trait in column.traits:
+                yield Draft(
+                    message=f"{table.name}.{column.name} is of type {column.type}, {why}",
+                    next_step=advice,
+                    statement=statement,
+                    table=table.name,
+                )
+
+    return find
+
+
+def find_long_names(file: FileFacts) -> Iterator[Draft]:
+    """Find names that the server shortened."""
+    for statement in file.statements:
+        for notice in statement.truncated:
+            yield Draft(
+                message=f"the server shortens a name: {notice}",
+                next_step="Give it a shorter name, so that the files say what the database has.",
+                statement=statement,
+            )
+
+
+def find_unusual_names(file: FileFacts) -> Iterator[Draft]:
+    """Find new names that do not match the configured patterns."""
+    for statement, change in _changes(file) if file.naming else ():
+        for kind, name in _names(change):
+            pattern = file.naming.get(kind)
+            if pattern is not None and re.fullmatch(pattern, name) is None:
+                yield Draft(
+                    message=f"the {kind.replace('_', ' ')} {name} does not match {pattern!r}",
+                    next_step="Change the name, or naming= in database_config.",
+                    statement=statement,
+                )
+
+
+def _names(change: Change) -> Iterator[tuple[str, str]]:
+    match change:
+        case TableCreated(table) | TableRenamed(table) if table.is_table:
+            yield "table", table.name.rpartition(".")[2]
+        case ColumnAdded(_, column) | ColumnRenamed(_, column):
+            yield "column", column.name
+        case IndexAdded(_, index):
+            yield "index", index.name
+        case ConstraintAdded(_, constraint) if constraint.name:
+            yield constraint.kind.replace(" ", "_"), constraint.name
+
+
+def find_unenforceable_keys(file: FileFacts) -> Iterator[Draft]:
+    """Find foreign keys that the database accepts and cannot enforce, and idle PRAGMAs."""
+    for statement in file.statements:
+        if statement.fault is not None:
+            yield Draft(
+                message=statement.fault,
+                next_step="Remove it: dbwarden checks the keys of a migration itself.",
+                statement=statement,
+            )
+    for key, table in file.observed.after.items():
+        before = file.observed.before.get(key)
+        known = before.faults if before is not None else ()
+        for fault in table.faults:
+            if fault not in known:
+                at = [s for s, change in _changes(file) if change.table.key == key]
+                yield Draft(
+                    message=fault,
+                    next_step="Create the table, or a unique index on the columns, that the key "
+                    "refers to, or drop the key.",
+                    statement=at[-1] if at else None,
+                    table=table.name,
+                )

@@ -1,0 +1,300 @@
+"""Judge migration files by what their statements do on a real server."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio.to_thread
+
+from dbwarden import telemetry
+from dbwarden.authoring.collect.current import files_source
+from dbwarden.authoring.prove.row_trials import type_change_effects
+from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.authoring import ScratchDatabase
+from dbwarden.errors import ConfigurationError, DBWardenError, UsageError
+from dbwarden.files.disk import read_regular
+from dbwarden.files.folder import read_names
+from dbwarden.files.migration import Migration
+from dbwarden.kinds import authoring_dialect_for
+from dbwarden.linting.changes import ColumnRetyped
+from dbwarden.linting.facts import FileFacts, Observed
+from dbwarden.linting.findings import Finding, Severity
+from dbwarden.linting.judging import Choice, check_allowances, choose, judge
+from dbwarden.linting.sizes import LiveStats, parse_stats
+from dbwarden.operations.changed_files import changed_since as files_changed_since
+from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.planning import compare
+from dbwarden.types import DatabaseName, Location, Version, format_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintResult:
+    """The findings in the files of one database; ``clean`` without any.
+
+    ``checked`` are the judged files. ``allowed`` are findings that a file allows with a reason.
+    """
+
+    database: DatabaseName
+    server: str
+    checked: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+    allowed: tuple[Finding, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """True if there are no findings."""
+        return not self.findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintOptions:
+    """The files to judge, and the source of sizes."""
+
+    files: Sequence[str | Path] = ()
+    pending: bool = False
+    changed_since: str | None = None
+    live: bool = False
+    stats: str | Path | None = None
+
+
+@operation("lint")
+async def lint(
+    config: DatabaseConfig,
+    *,
+    files: Sequence[str | Path] = (),
+    pending: bool = False,
+    changed_since: str | None = None,
+    live: bool = False,
+    stats: str | Path | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    severity: Severity | None = None,
+) -> LintResult:
+    """Run migration files in scratch databases, and judge what their statements do.
+
+    Args:
+        config: The database, its name, or ``None`` for the default one.
+        files: The files to judge; all by default. Earlier files run too, but are not judged.
+        pending: Judge only the files that the live database has not applied.
+        changed_since: Judge only the files that differ from this branch, tag or commit of git.
+        live: Read the sizes of the live database, which scale the severity.
+        stats: Read them from a file of ``dbwarden lint --save-stats`` instead.
+        select: Judge by these rules only, and report every severity.
+        ignore: Do not judge by these rules.
+        severity: Report this severity and higher ones; ``"warning"`` by default.
+
+    Raises:
+        UsageError: An unknown rule, file or commit, or there is no place for a scratch database.
+        MigrationFileError: A file cannot be read, or allows an unknown rule.
+        ScratchRefused: The server refused a statement.
+    """
+    choice = choose(select, ignore, severity)
+    options = LintOptions(
+        files=files, pending=pending, changed_since=changed_since, live=live, stats=stats
+    )
+    migrations = await migration_files(config)
+    check_allowances(migrations)
+    chosen = await choose_files(config, migrations, options)
+    sizes = await _sizes(config, options)
+    async with open_scratch_session(config) as session:
+        facts = await observe_files(session, migrations, chosen, choice, sizes)
+        server = await session.server_version()
+    findings = [finding for file in facts for finding in judge(file, choice)]
+    return LintResult(
+        database=config.database_name,
+        server=server,
+        checked=tuple(file.migration.path for file in facts),
+        findings=tuple(finding for finding in findings if finding.reason is None),
+        allowed=tuple(finding for finding in findings if finding.reason is not None),
+    )
+
+
+# -- which files ---------------------------------------------------------------------------------
+
+
+async def choose_files(
+    config: DatabaseConfig, migrations: Sequence[Migration], options: LintOptions
+) -> frozenset[Path]:
+    """Return the paths of the files to judge: those that satisfy all of the options."""
+    chosen = frozenset(migration.path for migration in migrations)
+    if options.files:
+        chosen &= await anyio.to_thread.run_sync(_named, config, migrations, options.files)
+    if options.pending:
+        async with dialect_of(config).connect(config, read_only=True) as connection:
+            history = compare(migrations, (await connection.read_last()).rows)
+        chosen &= {migration.path for migration in history.pending}
+    if options.changed_since is not None:
+        chosen &= await files_changed_since(config, options.changed_since)
+    return chosen
+
+
+def _named(
+    config: DatabaseConfig, migrations: Sequence[Migration], files: Sequence[str | Path]
+) -> frozenset[Path]:
+    paths = {migration.path.resolve(): migration.path for migration in migrations}
+    for file in files:
+        if Path(file).resolve() not in paths:
+            raise UsageError(
+                f"{file} is not one of its migration files, which are in {config.migrations_dir}",
+                database=config.database_name,
+                next_step="Name files of that folder, or the database of the file with -d.",
+            )
+    return frozenset(paths[Path(file).resolve()] for file in files)
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+
+
+async def live_sizes(config: DatabaseConfig) -> LiveStats:
+    """Read the sizes of the tables of the configured database."""
+    telemetry.doing("reading the sizes of the live database")
+    return await authoring_dialect_for(config.database_type).read_sizes(config)
+
+
+async def _sizes(config: DatabaseConfig, options: LintOptions) -> LiveStats | None:
+    if options.stats is not None:
+        if options.live:
+            raise UsageError("--live and --stats exclude each other", next_step="Give one of them.")
+        return await anyio.to_thread.run_sync(_read_stats, config, Path(options.stats))
+    return await live_sizes(config) if options.live else None
+
+
+def _read_stats(config: DatabaseConfig, path: Path) -> LiveStats:
+    try:
+        known = parse_stats(read_regular(path).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"the file of sizes cannot be read: {why}",
+            database=config.database_name,
+            location=Location(path=path),
+            next_step="Write it with: dbwarden lint --save-stats FILE.",
+        ) from error
+    for name in (config.database_name, config.files_of):
+        if name in known:
+            return known[name]
+    raise UsageError(
+        f"the file of sizes has no {config.database_name}, only {', '.join(known) or 'nothing'}",
+        database=config.database_name,
+        location=Location(path=path),
+        next_step=f"Write it with: dbwarden lint --save-stats {path} -d {config.database_name}.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsResult:
+    """The sizes of one live database."""
+
+    database: DatabaseName
+    stats: LiveStats
+
+
+@operation("save_stats")
+async def read_stats(config: DatabaseConfig) -> StatsResult:
+    """Read the sizes and the traffic of the tables of a live database, and no rows."""
+    return StatsResult(database=config.database_name, stats=await live_sizes(config))
+
+
+# -- facts ---------------------------------------------------------------------------------------
+
+
+async def observe_files(
+    session: ScratchSession,
+    migrations: Sequence[Migration],
+    chosen: Collection[Path],
+    choice: Choice,
+    sizes: LiveStats | None,
+) -> list[FileFacts]:
+    """Run the files up to the last chosen one, and return the facts of the chosen ones."""
+    places = [place for place, item in enumerate(migrations) if item.path in chosen]
+    if not places:
+        return []
+    config = session.config
+    unmet = await unmet_requirements(config, [migrations[place] for place in places])
+    scratch = await session.scratch_server()
+    database = await scratch.create()
+    found = []
+    for place, migration in enumerate(migrations[: places[-1] + 1]):
+        telemetry.doing(f"running {migration.key} ({place + 1} of {places[-1] + 1})")
+        if migration.path not in chosen:
+            await database.replay(migration, migration.upgrade)
+            continue
+        observed = await database.observe(migration, migration.upgrade)
+        loses: tuple[str, ...] = ()
+        if "undeclared-loss" in choice.rules and _retypes(observed):
+            loses = await _changed_values(session, migrations[: place + 1], database)
+        found.append(
+            FileFacts(
+                migration=migration,
+                observed=observed,
+                unmet=tuple(unmet(migration)),
+                naming=config.naming,
+                stats=sizes,
+                loses=loses,
+            )
+        )
+    await scratch.discard(database)
+    return found
+
+
+def _retypes(observed: Observed) -> bool:
+    return any(
+        isinstance(change, ColumnRetyped) and change.table.key in observed.before
+        for statement in observed.statements
+        for change in statement.changes
+    )
+
+
+async def _changed_values(
+    session: ScratchSession, migrations: Sequence[Migration], database: ScratchDatabase
+) -> tuple[str, ...]:
+    """Return the columns whose new type changes values, as ``verify`` does."""
+    before = await session.schema(files_source(migrations[:-1]))
+    after = await database.read()
+    dialect = session.authoring_dialect
+    return type_change_effects(dialect, before, after, migrations[-1]).loses
+
+
+async def unmet_requirements(
+    config: DatabaseConfig, migrations: Sequence[Migration]
+) -> Callable[[Migration], list[str]]:
+    """Return the function from a file to sentences about its unmet requirements."""
+    needed = {need.database for migration in migrations for need in migration.requires}
+    versions: dict[str, frozenset[Version] | None] = {}
+    project = config.project
+    for other in project.databases if project is not None and needed else ():
+        if other.database_name in needed:
+            versions[other.database_name] = await anyio.to_thread.run_sync(_versions, other)
+
+    def unmet(migration: Migration) -> list[str]:
+        if project is None:
+            return []
+        return list(_sentences(migration, versions))
+
+    return unmet
+
+
+def _versions(config: DatabaseConfig) -> frozenset[Version] | None:
+    """Return the versions of a database's files, ``None`` if its folder cannot be read."""
+    try:
+        names = read_names(config.migrations_dir, config.files_of)
+    except (ConfigurationError, DBWardenError):  # reported by commands on that database
+        return None
+    return frozenset(name.version for name in names if name.version is not None)
+
+
+def _sentences(
+    migration: Migration, versions: Mapping[str, frozenset[Version] | None]
+) -> list[str]:
+    found = []
+    for need in migration.requires:
+        name = f"{need.database}@{format_version(need.version)}"
+        if need.database not in versions:
+            found.append(f"it requires {name}, but no database {need.database} is configured")
+        elif need.version not in (versions[need.database] or {need.version}):
+            found.append(f"it requires {name}, but {need.database} has no such migration")
+    return found
+
+
+__all__ = ["LintResult", "StatsResult", "lint", "read_stats"]
