@@ -51,8 +51,7 @@ SWEPT_AFTER = 24 * 3600
 """Seconds after which a scratch database counts as abandoned."""
 
 AT_ONCE = 250
-"""Number of statements per message. After each statement, the server walks over all locks of its
-transaction."""
+"""Statements per message; after each, the server walks over all locks of its transaction."""
 
 
 class PostgresScratchServer:
@@ -333,16 +332,14 @@ class PostgresScratchDatabase:
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
         """Run a section statement by statement, and return the locks and rewrites of each."""
         steps = splitting.steps(migration, section)
+        raw, namespace = await self._start(steps), self._scratch.namespace
         with locating(migration, self._config.database_name):
-            return await trace_statements(
-                await self._start(steps), steps, self._scratch.namespace, self.without_roles
-            )
+            return await trace_statements(raw, steps, namespace, self.without_roles)
 
     async def observe(self, migration: Migration, section: Section) -> Observed:
         """Run a section as ``migrate`` does, and return the effects of each statement."""
         steps = splitting.steps(migration, section)
-        scratch = self._scratch
-        raw = await self._start(steps)
+        raw, scratch = await self._start(steps), self._scratch
         observer = Observer(raw, scratch.namespace, self.without_roles, scratch.make_role)
         with locating(migration, self._config.database_name):
             return await observer.run(steps)
