@@ -3,13 +3,15 @@ PYTHON ?= python3
 DB ?= sqlite
 # Processes that share the tests: one more than two cores, since tests wait for servers.
 JOBS ?= 3
+# Where `make imports` installs applications.
+IMPORTS ?= .imports
 BIN = .venv/bin
 # Without compiled files, each process that a test starts would compile dbwarden first.
 unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 
-.PHONY: demo test check mutants long bench clean
+.PHONY: demo test check mutants long imports bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -50,6 +52,9 @@ mutants: .venv/.dev  ## plant faults in copies of src, and see that the tests ca
 
 long: .venv/.dev  ## the tests that take too long for `make test`: every case through the commands, kills by the dozen
 	DBWARDEN_LONG=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal -m long $(PYTEST)
+
+imports: .venv/.dev  ## the Alembic histories of real applications from PyPI, each in an environment of its own
+	$(BIN)/python tests/real_histories.py $(IMPORTS) $(APPLICATIONS)
 
 bench: .venv/.dev  ## the figures, as ratios in one run
 	$(BIN)/python -m benchmarks

@@ -71,6 +71,8 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "dbwarden import alembic",
             "dbwarden import alembic --ini db/alembic.ini --python venv/bin/python",
             "dbwarden import alembic --since 4f2a9c1b",
+            "dbwarden import flyway sql",
+            "dbwarden import django --python venv/bin/python",
         ),
     ),
     "dev-server": (

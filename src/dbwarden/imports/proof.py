@@ -1,6 +1,5 @@
 """Prove that imported files lead to the schemas that the other tool arrived at."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,12 +18,12 @@ from dbwarden.schema import Schema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """The schemas that the other tool arrived at, without its *table*.
+    """The schemas that the other tool arrived at, without its *table*; ``None`` if unknown.
 
-    ``restored`` is the one after its rollback, if it has one.
+    ``restored`` is the one after its rollback.
     """
 
-    after: Schema = field(repr=False)
+    after: Schema | None = field(repr=False)
     restored: Schema | None = field(repr=False)
     table: str
 
@@ -45,31 +44,27 @@ async def try_file(
     text = file_text(file, lexis_of(config.database_type))
     try:
         migration = parse_file(config, path, text)
+    except MigrationFileError as error:
+        return text, None, (_describe(error),)
+    try:
         problems = await _problems(session, database, migration, expected)
     except MigrationFileError as error:
-        at = f"line {error.location.line}: " if error.location else ""
-        return _with(config, path, file, (f"{at}{error.message}",), readable=False)
-    if problems:
-        return _with(config, path, file, problems, readable=True)
-    return text, migration, ()
+        problems = (_describe(error),)
+    if not problems:
+        return text, migration, ()
+    file = replace(file, reviews=[*file.reviews, *problems])
+    text = file_text(file, lexis_of(config.database_type))
+    return text, parse_file(config, path, text), problems
+
+
+def _describe(error: MigrationFileError) -> str:
+    line = error.location.line if error.location else None
+    return f"line {line}: {error.message}" if line else error.message
 
 
 def parse_file(config: DatabaseConfig, path: Path, text: str) -> Migration:
     """Return *text* as the migration that will be at *path*."""
     return parse(text, path=path, database=config.files_of, dialect=config.database_type)
-
-
-def _with(
-    config: DatabaseConfig,
-    path: Path,
-    file: ImportedFile,
-    problems: Sequence[str],
-    *,
-    readable: bool,
-) -> tuple[str, Migration | None, tuple[str, ...]]:
-    file = replace(file, reviews=[*file.reviews, *problems])
-    text = file_text(file, lexis_of(config.database_type))
-    return text, parse_file(config, path, text) if readable else None, tuple(problems)
 
 
 async def _problems(
@@ -82,7 +77,10 @@ async def _problems(
         await database.replay(migration, migration.upgrade)
     except ScratchRefused as error:
         return (f"the scratch database refused {_place(error)}: {error.reason}",)
-    left = await describe(session, await read_schema(database, expected.table), expected.after)
+    left: tuple[str, ...] = ()
+    if expected.after is not None:
+        found = await read_schema(database, expected.table)
+        left = await describe(session, found, expected.after)
     if left:
         return (f"it does not lead to the schema of the other tool: {shorten(left, 5)} differ",)
     if migration.rollback is None or expected.restored is None:

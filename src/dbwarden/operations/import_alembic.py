@@ -1,7 +1,7 @@
 """Write migration files from the revisions of Alembic, which are recorded and proven."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +15,8 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
 from dbwarden.errors import ImportFailed, UsageError
 from dbwarden.files.directives import declare_origin
-from dbwarden.files.folder import next_version, read_names, slug, write_migration
 from dbwarden.files.lexing import lexis_of
 from dbwarden.files.migration import Migration, Origin
-from dbwarden.files.naming import FileName
 from dbwarden.imports.alembic.project import (
     DEFAULT_TABLE,
     AlembicOptions,
@@ -32,45 +30,10 @@ from dbwarden.imports.file_text import ImportedFile
 from dbwarden.imports.proof import Expected, parse_file, try_file
 from dbwarden.imports.schemas import read_schema
 from dbwarden.imports.statements import Rules, Text, script_of
-from dbwarden.operations.migrations_folder import lock_folder
-from dbwarden.operations.operation import forget_files, migration_files, operation
+from dbwarden.operations.import_drafts import Drafts, ImportResult
+from dbwarden.operations.operation import migration_files, operation
 from dbwarden.planning.foreign import BASE
 from dbwarden.schema import Schema
-from dbwarden.types import DatabaseName, format_version
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedRevision:
-    """One file that was written.
-
-    ``reviews`` are the reasons why a person should read it; ``problems`` those of them that the
-    proof found: the file does not lead where the revision of the other tool leads.
-    """
-
-    key: str
-    path: Path
-    revision: str
-    reviews: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportResult:
-    """The files that were written; ``clean`` if all of them lead where the other tool leads.
-
-    ``known`` is the number of revisions that had a file before.
-    """
-
-    database: DatabaseName
-    tool: str
-    server: str
-    files: tuple[ImportedRevision, ...]
-    known: int = 0
-
-    @property
-    def clean(self) -> bool:
-        """True if the files lead to the same schemas as the revisions."""
-        return not any(file.problems for file in self.files)
 
 
 @operation("import")
@@ -91,45 +54,13 @@ async def import_alembic(
         ImportFailed: The project or a revision cannot be run in an empty database.
         UsageError: There are migrations already that were not imported.
     """
-    existing = await migration_files(config)
-    _refuse_others(config, existing)
+    drafts = Drafts(config, "alembic", await migration_files(config))
     async with open_scratch_session(config, use_cache=False) as session:
         server = await session.scratch_server()
         async with open_project(config, server, options) as project:
-            run = _Import(config, session, project, options, await server.create())
-            await run.all(existing)
-        version = server.version
-    await _write(config, existing, run.drafts)
-    await forget_files(config)
-    return ImportResult(
-        database=config.database_name,
-        tool="alembic",
-        server=version,
-        files=tuple(draft.result for draft in run.drafts),
-        known=run.known,
-    )
-
-
-def _refuse_others(config: DatabaseConfig, existing: Sequence[Migration]) -> None:
-    """Raise if a file was not imported from Alembic: later revisions cannot follow it."""
-    for migration in existing:
-        if migration.origin is None or migration.origin.tool != "alembic":
-            raise UsageError(
-                f"{migration.path.name} was not imported from Alembic, so that its revisions "
-                "cannot follow it",
-                database=config.database_name,
-                location=migration.at(),
-                next_step="Import into an empty folder (migrations_dir), or write the new "
-                "revisions of Alembic by hand: dbwarden new.",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """The text of a file and what is reported about it."""
-
-    text: str
-    result: ImportedRevision
+            run = _Import(config, session, project, options, await server.create(), drafts)
+            await run.all()
+    return await drafts.write(server.version, run.known)
 
 
 @dataclass(slots=True)
@@ -141,13 +72,12 @@ class _Import:
     project: AlembicProject
     options: AlembicOptions
     proof: ScratchDatabase
-    drafts: list[_Draft] = field(default_factory=list)
-    names: list[Migration | FileName] = field(default_factory=list)
+    drafts: Drafts
     known: int = 0
 
-    async def all(self, existing: Sequence[Migration]) -> None:
+    async def all(self) -> None:
         """Record every revision that has no file."""
-        self.names += existing
+        existing = self.drafts.existing
         rules = Rules(
             lexis=lexis_of(self.config.database_type),
             literal=self.session.authoring_dialect.literal,
@@ -156,9 +86,8 @@ class _Import:
         )
         first = await self.project.find_databases(self.options.engine)
         rules = replace(rules, ignored=self.project.table)
-        known = {migration.origin.id for migration in existing if migration.origin}
         await self._base(first, rules, write=not existing)
-        older = self._older(known)
+        older = self._older(self.drafts.known)
         await self._pass(older, existing)
         if self.options.since is not None and not existing:
             await self._baseline(self.options.since)
@@ -168,7 +97,7 @@ class _Import:
             telemetry.doing(f"recording revision {revision.id} ({number} of {len(newer)})")
             before = await self._revision(revision, rules, before)
 
-    def _older(self, known: set[str]) -> list[Revision]:
+    def _older(self, known: frozenset[str]) -> list[Revision]:
         """Return the revisions that are not recorded: known ones, and ``since`` with its past."""
         since = self.options.since
         revisions = {each.id: each for each in self.project.revisions}
@@ -235,10 +164,10 @@ class _Import:
             ),
         )
         text = migration_text(header, planned, empty.default_namespace)
-        path = self._path(f"baseline {since}")
+        path = self.drafts.path(f"baseline {since}")
         migration = parse_file(self.config, path, text)
         await self.proof.replay(migration, migration.upgrade)
-        self._add(migration, text, since)
+        self.drafts.add(migration, text, since)
 
     @property
     def _table(self) -> str | None:
@@ -256,7 +185,7 @@ class _Import:
     async def _draft(
         self, file: ImportedFile, name: str, after: Schema, restored: Schema | None
     ) -> None:
-        path = self._path(name)
+        path = self.drafts.path(name)
         expected = Expected(after=after, restored=restored, table=self.project.table)
         text, migration, problems = await try_file(self.session, self.proof, path, file, expected)
         if migration is None:
@@ -268,25 +197,7 @@ class _Import:
         if problems:  # try the next files on what Alembic arrived at
             server = await self.session.scratch_server()
             self.proof = await server.create(copy_of=self.project.database)
-        self._add(migration, text, file.origin.id, problems)
-
-    def _path(self, name: str) -> Path:
-        number = format_version(next_version(self.names))
-        words = slug(name) if any(char.isalnum() for char in name) else "revision"
-        return self.config.migrations_dir / f"{self.config.files_of}__{number}_{words}.sql"
-
-    def _add(
-        self, migration: Migration, text: str, revision: str, problems: tuple[str, ...] = ()
-    ) -> None:
-        self.names.append(migration)
-        result = ImportedRevision(
-            key=migration.key,
-            path=migration.path,
-            revision=revision,
-            reviews=migration.reviews,
-            problems=problems,
-        )
-        self.drafts.append(_Draft(text, result))
+        self.drafts.add(migration, text, file.origin.id, problems)
 
 
 def _read(path: Path) -> str:
@@ -299,35 +210,4 @@ def _read(path: Path) -> str:
         ) from error
 
 
-async def _write(
-    config: DatabaseConfig, seen: Sequence[Migration], drafts: Sequence[_Draft]
-) -> None:
-    """Write all drafts, or none.
-
-    Raises:
-        UsageError: Another process has written files since.
-    """
-    async with lock_folder(config):
-        await anyio.to_thread.run_sync(_write_all, config, len(seen), drafts)
-
-
-def _write_all(config: DatabaseConfig, seen: int, drafts: Sequence[_Draft]) -> None:
-    if len(read_names(config.migrations_dir, config.files_of)) != seen:
-        raise UsageError(
-            f"the files in {config.migrations_dir} have changed since they were read; nothing was "
-            "written",
-            database=config.database_name,
-            next_step="Run the command again.",
-        )
-    written: list[Path] = []
-    try:
-        for draft in drafts:
-            path = draft.result.path
-            written.append(write_migration(config.migrations_dir, path.name, draft.text))
-    finally:
-        if len(written) < len(drafts):
-            for path in written:
-                path.unlink(missing_ok=True)
-
-
-__all__ = ["AlembicOptions", "ImportResult", "ImportedRevision", "import_alembic"]
+__all__ = ["AlembicOptions", "import_alembic"]

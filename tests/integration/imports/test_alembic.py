@@ -13,7 +13,8 @@ from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import HistoryError, ImportFailed, UsageError
 from dbwarden.operations.baseline import baseline_from
 from dbwarden.operations.check import check
-from dbwarden.operations.import_alembic import AlembicOptions, ImportResult, import_alembic
+from dbwarden.operations.import_alembic import AlembicOptions, import_alembic
+from dbwarden.operations.import_drafts import ImportResult
 from dbwarden.operations.migrate import migrate
 from dbwarden.operations.verify import verify
 from tests.conftest import MakeConfig

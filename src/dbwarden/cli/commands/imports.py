@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, assert_never
 
 from cyclopts import Group, Parameter
 
@@ -13,18 +13,23 @@ from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Texts, bad_cell, ok_cell, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, pluralize
-from dbwarden.operations.import_alembic import (
-    AlembicOptions,
-    ImportedRevision,
-    ImportResult,
-    import_alembic,
-)
+from dbwarden.errors import UsageError
+from dbwarden.fleet import Operation
+from dbwarden.operations.foreign import Tool
+from dbwarden.operations.import_alembic import AlembicOptions, import_alembic
+from dbwarden.operations.import_drafts import ImportedRevision, ImportResult
+from dbwarden.operations.import_files import DjangoOptions, import_django, import_files
 
 ALEMBIC = Group("Alembic", sort_key=0)
+DJANGO = Group("Django", sort_key=0)
 
 
 def _option(*names: str) -> Parameter:
     return Parameter(name=names, group=ALEMBIC, negative="", show_default=False)
+
+
+def _django(*names: str) -> Parameter:
+    return Parameter(name=names, group=DJANGO, negative="", show_default=False)
 
 
 @Parameter(name="*")
@@ -40,8 +45,6 @@ class AlembicFlags:
     "An argument for env.py, as in alembic -x; may be repeated."
     script_location: Annotated[str | None, _option("--script-location")] = None
     "The folder of the revisions, without a configuration: app/migrations or package:migrations."
-    python: Annotated[str | None, _option("--python")] = None
-    "The Python in which the project runs, if it is not that of dbwarden."
     engine: Annotated[str | None, _option("--engine")] = None
     "The name of this database in an env.py with several; by default its own name."
     base: Annotated[str | None, _option("--base")] = None
@@ -49,25 +52,47 @@ class AlembicFlags:
     since: Annotated[str | None, _option("--since")] = None
     "Write one baseline for this revision and all before it, and import the later ones."
 
-    def options(self) -> AlembicOptions:
+    def options(self, python: str | None) -> AlembicOptions:
         """Return the options of the operation."""
         return AlembicOptions(
             ini=self.ini,
             section=self.section,
             x=self.x,
             script_location=self.script_location,
-            python=self.python,
+            python=python,
             engine=self.engine,
             base=self.base,
             since=self.since,
         )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DjangoFlags:
+    """Where the Django project is."""
+
+    manage: Annotated[Path, _django("--manage")] = Path("manage.py")
+    "The manage.py of the project."
+    settings: Annotated[str | None, _django("--settings")] = None
+    "The module of the settings, if manage.py does not name it."
+    alias: Annotated[str, _django("--alias")] = "default"
+    "The name of the database in the settings."
+
+    def options(self, python: str | None) -> DjangoOptions:
+        """Return the options of the operation."""
+        return DjangoOptions(
+            manage=self.manage, settings=self.settings, python=python, alias=self.alias
+        )
+
+
 async def import_(
-    tool: Literal["alembic"],
+    tool: Tool,
+    folder: Path | None = None,
     /,
     *,
+    python: Annotated[str | None, Parameter(name="--python", show_default=False)] = None,
     alembic: AlembicFlags = AlembicFlags(),  # frozen; cyclopts reads its options
+    django: DjangoFlags = DjangoFlags(),
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Write migration files from the history of another tool, and prove them.
@@ -76,14 +101,36 @@ async def import_(
     ----------
     tool
         The other tool.
+    folder
+        The folder of its SQL files, for Flyway, dbmate and Prisma.
+    python
+        The Python in which the project runs, if it is not that of dbwarden.
     """
+    operation: Operation[ImportResult]
+    match tool:
+        case "alembic":
+            operation = partial(import_alembic, options=alembic.options(python))
+        case "django":
+            operation = partial(import_django, options=django.options(python))
+        case "flyway" | "dbmate" | "prisma":
+            operation = partial(import_files, tool=tool, folder=_required(tool, folder))
+        case _:
+            assert_never(tool)
     options = refuse_idle_dev(options, live=False)
     if options.timeout is None:
         options = replace(options, timeout=0)
     selection = (await select(options, Which.FILES)).with_own_files()
-    operation = partial(import_alembic, options=alembic.options())
     outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("import", outcomes, selection, Texts(_print_imported))
+
+
+def _required(tool: Tool, folder: Path | None) -> Path:
+    if folder is None:
+        raise UsageError(
+            f"{tool} needs the folder of its SQL files",
+            next_step=f"Name it: dbwarden import {tool} FOLDER",
+        )
+    return folder
 
 
 def _print_imported(result: ImportResult) -> None:
@@ -91,7 +138,7 @@ def _print_imported(result: ImportResult) -> None:
     count = pluralize(len(result.files), "file")
     output.say(f"{result.database}: {count} from {result.tool}{known}, tried on {result.server}")
     rows = [(file.key, file.revision, *_file_cells(file)) for file in result.files]
-    output.say_table(("version", "revision", "", "review"), rows)
+    output.say_table(("version", result.tool, "", "review"), rows)
 
 
 def _file_cells(file: ImportedRevision) -> tuple[Cell, ...]:

@@ -125,7 +125,11 @@ class Recorder:
         if first[:2] == ["rollback", "to"]:
             self._undo_to(first[-1].replace("savepoint", "").strip().strip('"'))
             return
-        values = parameters if many else [parameters]
+        # SQLAlchemy may join the rows of many executions into one, with one set of parameters.
+        rows = not isinstance(parameters, dict) and all(
+            isinstance(each, (dict, list, tuple)) for each in parameters
+        )
+        values = parameters if many and rows else [parameters]
         raw = context is not None and getattr(context, "no_parameters", False) and not values[0]
         self.statements.append(
             {

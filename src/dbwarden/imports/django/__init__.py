@@ -1,0 +1,1 @@
+"""Read the migrations of a Django project as SQL, from a process of its own."""
