@@ -231,7 +231,7 @@ async def test_a_failing_revision_is_named(lite: DatabaseConfig, tmp_path: Path)
         await import_alembic(lite, options=AlembicOptions(ini=ini))
     assert str(failed.value.location).endswith("alembic/versions/1a.py")
     (lite.migrations_dir / "primary__0001_own.sql").write_text("-- upgrade\nSELECT 1;\n")
-    with pytest.raises(UsageError, match="was not imported from Alembic"):
+    with pytest.raises(UsageError, match="was not imported from alembic"):
         await import_alembic(lite, options=AlembicOptions(ini=ini))
 
 
