@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 
-.PHONY: demo test check mutants long imports bench clean
+.PHONY: demo test check mutants long imports docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -56,8 +56,15 @@ long: .venv/.dev  ## the tests that take too long for `make test`: every case th
 imports: .venv/.dev  ## the Alembic histories of real applications from PyPI, each in an environment of its own
 	$(BIN)/python tests/real_histories.py $(IMPORTS) $(APPLICATIONS)
 
+.venv/.docs: .venv/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
+docs: .venv/.docs  ## the documentation site in site/; fails on a broken link
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: .venv/.dev  ## the figures, as ratios in one run
 	$(BIN)/python -m benchmarks
 
 clean:  ## take .venv and what the tools left behind
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist .coverage .coverage.*
+	rm -rf .venv site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist .coverage .coverage.*

@@ -1,140 +1,25 @@
 """Report the health of every database at ``/health``."""
 
-import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-import anyio
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from dbwarden.config.model import DatabaseConfig
-from dbwarden.config.tenants import TenantFamily
-from dbwarden.errors import DBWardenError, NotStarted, TimedOut, UnknownDatabase
-from dbwarden.fastapi.probing import Probe
-from dbwarden.fastapi.state import Serving, serving
-from dbwarden.fastapi.tenant_health import (
-    LARGEST_PAGE,
-    PAGE,
-    Page,
-    TenantsHealth,
-    known_families,
-    page_of,
-    represents,
-    sample,
-    sum_up,
-    with_tenants,
+from dbwarden.fastapi.health_report import (
+    DEADLINE,
+    LIVENESS,
+    NO_STORE,
+    PROBE_TIMEOUT,
+    TTL,
+    Answer,
+    HealthEndpoints,
+    HealthOptions,
 )
-from dbwarden.operations.health import DatabaseHealth, Health, overall, public_sentence, unwell
+from dbwarden.fastapi.tenant_health import LARGEST_PAGE, PAGE
 
 Authorize = Callable[[Request], bool | Awaitable[bool]]
-
-TTL = 1.0
-"""Seconds for which a probe is reused."""
-PROBE_TIMEOUT = 2.0
-"""Time limit in seconds for one database."""
-DEADLINE = 4.0
-"""Time limit in seconds for the endpoint."""
-ANSWERED_WITHIN = 0.75
-"""Fraction of the deadline for the probes; the rest is for cancelling unfinished ones."""
-
-_NO_STORE = {"Cache-Control": "no-store"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthOptions:
-    """The options of :func:`DBWardenHealthRouter`."""
-
-    degraded_status_code: int = 503
-    ttl: float = TTL
-    probe_timeout: float = PROBE_TIMEOUT
-    deadline: float = DEADLINE
-    details: bool = False
-    authorize: Authorize | None = None
-    list_tenants: bool = False
-
-    def code(self, health: Health | DatabaseHealth) -> int:
-        """Return the HTTP status code of *health*."""
-        return {"ok": 200, "degraded": self.degraded_status_code, "error": 503}[health.status]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
-    """The health of one database; ``in_time`` is false if there was no time to probe it."""
-
-    health: DatabaseHealth
-    probe: Probe | None = None
-    in_time: bool = True
-
-
-async def probe_all(
-    state: Serving, configs: Sequence[DatabaseConfig], options: HealthOptions, until: float
-) -> tuple[Probed, ...]:
-    """Probe *configs* concurrently, a bounded number per server, and return at *until*.
-
-    A database whose probe is unfinished counts as unreachable only if the probe began in the first
-    half of the time.
-    """
-    results: dict[int, Probed] = {}
-    half = (anyio.current_time() + until) / 2
-
-    async def probe(number: int, config: DatabaseConfig) -> None:
-        async with state.probes.slot(config):
-            if anyio.current_time() < half:
-                results[number] = _unanswered(config, TimedOut())
-            probe = await state.probes.probe(
-                config,
-                state.engines,
-                ttl=options.ttl,
-                limit=options.probe_timeout,
-                primary=state.primary_of(config),
-            )
-            results[number] = Probed(health=probe.health, probe=probe)
-
-    async with anyio.create_task_group() as group:
-        group.cancel_scope.deadline = until
-        for number, config in enumerate(configs):
-            group.start_soon(probe, number, config)
-    return tuple(
-        results.get(number) or _unanswered(config, NotStarted(), in_time=False)
-        for number, config in enumerate(configs)
-    )
-
-
-def _unanswered(config: DatabaseConfig, error: DBWardenError, *, in_time: bool = True) -> Probed:
-    return Probed(health=unwell(config.database_name, error), in_time=in_time)
-
-
-def _details(probe: Probe | None) -> Mapping[str, Any]:
-    """Return the additional details for requests that *authorize* accepts."""
-    if probe is None:
-        return {"details": None}
-    status, error = probe.status, probe.error
-    return {
-        "details": {
-            "version": status.version if status else None,
-            "pending": status.pending if status else (),
-            "changed": status.changed if status else (),
-            "missing": status.missing if status else (),
-            "partial": status.partial if status else (),
-            "ahead": status.ahead if status else (),
-            "lock_holder": str(status.lock_holder) if status and status.lock_holder else None,
-            "server_version": status.server_version if status else None,
-            "replica": probe.replica,
-            "probe_ms": round(probe.duration_ms, 3),
-            "error": error.message if error else None,
-            "next_step": error.next_step if error else None,
-        }
-    }
-
-
-async def allowed(authorize: Authorize | None, request: Request) -> bool:
-    """Return whether *authorize* accepts *request*; without *authorize*, none is accepted."""
-    if authorize is None:
-        return False
-    answer = authorize(request)
-    return bool(await answer if isinstance(answer, Awaitable) else answer)
 
 
 # The name is capitalized like a class, because users call it like FastAPI's APIRouter.
@@ -173,7 +58,7 @@ def DBWardenHealthRouter(
         authorize=authorize,
         list_tenants=list_tenants,
     )
-    endpoints = _Endpoints(options)
+    endpoints = _Routes(HealthEndpoints(options))
     router = APIRouter(tags=["health"])
     for path in ("", "/"):
         router.add_api_route(
@@ -186,14 +71,14 @@ def DBWardenHealthRouter(
 
 
 @dataclass(frozen=True, slots=True)
-class _Endpoints:
-    """The endpoints of the health router."""
+class _Routes:
+    """The routes of the health router."""
 
-    options: HealthOptions
+    endpoints: HealthEndpoints
 
     async def liveness(self) -> JSONResponse:
         """Report that the process answers, without querying a database."""
-        return _json({"status": "ok"}, 200)
+        return _json(LIVENESS)
 
     async def all_databases(
         self,
@@ -203,96 +88,15 @@ class _Endpoints:
         after: Annotated[str, Query(description="The ``next`` of the page before.")] = "",
     ) -> JSONResponse:
         """Report the health of every database; ``?tenants=all`` also lists a page of tenants."""
-        if tenants and not (self.options.list_tenants or await self._authorized(request)):
-            return _json({"detail": "Only authorized requests may list tenants."}, 403)
-        now, deadline = anyio.current_time(), self.options.deadline * ANSWERED_WITHIN
-        try:
-            state = await serving()
-            families = await known_families(state, now + deadline / 2)
-            configs = state.databases
-        except DBWardenError as error:
-            return _json({"status": "error", "databases": [], "error": public_sentence(error)}, 503)
-        page = Page(chosen=tuple(sample(state, family) for family in families), more=False)
-        if tenants:
-            requested = page_of(state, families, after=after, limit=limit)
-            if requested is None:
-                return _json({"detail": "after= is not the name of a tenant's database."}, 422)
-            page = requested
-        all_configs = (*configs, *(config for chosen in page.chosen for config in chosen))
-        probed = await probe_all(state, all_configs, self.options, now + deadline)
-        single, rest = probed[: len(configs)], probed[len(configs) :]
-        if tenants:  # the next page begins with the first tenant for which there was no time
-            rest = tuple(itertools.takewhile(lambda each: each.in_time, rest))
-        report = _Report(single, families, page, rest)
-        more = self.options.details and await self._authorized(request)
-        body: dict[str, Any] = {
-            "status": report.health.status,
-            "databases": [_to_json(each, more) for each in report.listed(tenants, after)],
-            **({"tenants": [asdict(each) for each in report.summaries]} if families else {}),
-            **({"next": report.next(after)} if families and tenants else {}),
-        }
-        return _json(body, self.options.code(report.health))
+        answer = await self.endpoints.all_databases(
+            request, tenants=tenants is not None, limit=limit, after=after
+        )
+        return _json(answer)
 
     async def one_database(self, request: Request, database: str) -> JSONResponse:
         """Report the health of one database."""
-        until = anyio.current_time() + self.options.deadline * ANSWERED_WITHIN
-        try:
-            state = await serving()
-            config = await state.database(database)
-        except UnknownDatabase:
-            return _json({"detail": "There is no database of that name."}, 404)
-        except DBWardenError as error:
-            return _json({"status": "error", "error": public_sentence(error)}, 503)
-        (probed,) = await probe_all(state, (config,), self.options, until)
-        more = self.options.details and await self._authorized(request)
-        return _json(_to_json(probed, more), self.options.code(probed.health))
-
-    async def _authorized(self, request: Request) -> bool:
-        return await allowed(self.options.authorize, request)
+        return _json(await self.endpoints.one_database(request, database))
 
 
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """The probed databases: the single ones and the tenants of a page."""
-
-    single: tuple[Probed, ...]
-    families: tuple[TenantFamily, ...]
-    page: Page
-    tenants: tuple[Probed, ...]
-
-    @property
-    def summaries(self) -> tuple[TenantsHealth, ...]:
-        """The health of each family."""
-        ends = itertools.accumulate((len(chosen) for chosen in self.page.chosen), initial=0)
-        parts = [self.tenants[start:end] for start, end in itertools.pairwise(ends)]
-        return tuple(
-            sum_up(family, [each.health for each in part if each.in_time])
-            for family, part in zip(self.families, parts, strict=True)
-        )
-
-    @property
-    def health(self) -> Health:
-        """The health of the application."""
-        chosen = zip(self.families, self.page.chosen, self.summaries, strict=True)
-        judged = [health for family, some, health in chosen if represents(family, some)]
-        return with_tenants(overall([each.health for each in self.single]), judged)
-
-    def listed(self, tenants: str | None, after: str) -> tuple[Probed, ...]:
-        """Return the databases to list: on the first page the single ones, then tenants."""
-        if not tenants:
-            return self.single
-        return (*(self.single if not after else ()), *self.tenants)
-
-    def next(self, after: str) -> str | None:
-        """Return the ``after`` of the next page of tenants; ``None`` after the last page."""
-        if not self.page.more and len(self.tenants) == sum(map(len, self.page.chosen)):
-            return None
-        return self.tenants[-1].health.database if self.tenants else after
-
-
-def _to_json(probed: Probed, details: bool) -> dict[str, Any]:
-    return {**asdict(probed.health), **(_details(probed.probe) if details else {})}
-
-
-def _json(body: Mapping[str, Any], code: int) -> JSONResponse:
-    return JSONResponse(body, status_code=code, headers=_NO_STORE)
+def _json(answer: Answer) -> JSONResponse:
+    return JSONResponse(answer.body, status_code=answer.code, headers=NO_STORE)

@@ -17,15 +17,15 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import DBWardenError, UnknownDatabase
-from dbwarden.fastapi.health import (
+from dbwarden.fastapi.health import Authorize
+from dbwarden.fastapi.health_report import (
     ANSWERED_WITHIN,
     DEADLINE,
+    NO_STORE,
     PROBE_TIMEOUT,
     TTL,
-    Authorize,
     HealthOptions,
     Probed,
-    allowed,
     probe_all,
 )
 from dbwarden.fastapi.probing import Probe
@@ -40,8 +40,6 @@ TENANTS_SHOWN = 300
 """Maximum number of a family's tenants on the page: those with open engines, then random ones."""
 CHART_POINTS = 60
 """Maximum number of latencies in the page's chart."""
-
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 def DBWardenStatusPage(
@@ -98,7 +96,7 @@ def _document() -> _Document:
 
 def _headers(policy: str) -> dict[str, str]:
     return {
-        **_NO_STORE,
+        **NO_STORE,
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
@@ -162,7 +160,7 @@ class _Page:
             "tenants_shown": len(shown) - len(state.databases),
             "private": self._private,
         }
-        return JSONResponse(body, headers=_NO_STORE)
+        return JSONResponse(body, headers=NO_STORE)
 
     async def pending(self, request: Request, database: str) -> JSONResponse:
         """Return the SQL of the pending migrations of one database."""
@@ -181,7 +179,7 @@ class _Page:
             for key in keys
             if key in files
         ]
-        return JSONResponse({"pending": body}, headers=_NO_STORE)
+        return JSONResponse({"pending": body}, headers=NO_STORE)
 
     async def schema(self, request: Request, database: str) -> HTMLResponse:
         """Return a picture of the live tables of one database."""
@@ -228,7 +226,7 @@ class _Page:
         return self.options.authorize is not None
 
     async def _guard(self, request: Request) -> None:
-        if self.options.authorize and not await allowed(self.options.authorize, request):
+        if self.options.authorize and not await self.options.accepts(request):
             raise HTTPException(403, "You may not see this page.")
 
     def _to_json(self, state: Serving, config: DatabaseConfig, probed: Probed) -> dict[str, Any]:

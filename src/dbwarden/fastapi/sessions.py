@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import anyio
-from fastapi import Depends
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -188,6 +187,8 @@ def get_session(
 
 def annotated(name: str) -> Any:
     """Return ``Annotated[AsyncSession, Depends(get_session(name))]`` for a handle's ``session``."""
+    from fastapi import Depends  # imported here, so that other frameworks do without FastAPI
+
     return Annotated[AsyncSession, Depends(get_session(name))]
 
 

@@ -1,6 +1,6 @@
 """The HTTP status of a health report."""
 
-from dbwarden.fastapi.health import HealthOptions
+from dbwarden.fastapi.health_report import HealthOptions
 from dbwarden.operations.health import Health, HealthStatus
 
 
