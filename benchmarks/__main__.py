@@ -18,6 +18,7 @@ from benchmarks.parts.round_trips import round_trips
 from benchmarks.parts.scratch_fleet import scratch_fleet
 from benchmarks.parts.served import served
 from benchmarks.parts.startup import startup
+from benchmarks.parts.workers import workers
 from benchmarks.report import PAGE, as_json, from_files, missed, table, write_all
 from benchmarks.stage import Stage, open_stage
 from dbwarden import telemetry
@@ -32,6 +33,7 @@ PARTS: dict[str, Part] = {
     "memory": memory,
     "authoring": authoring,
     "scratch-fleet": scratch_fleet,
+    "workers": workers,
     "served": served,
     "startup": startup,
 }

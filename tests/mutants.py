@@ -74,6 +74,29 @@ MUTANTS = (
             "::test_a_server_that_ignores_the_cancel_request_is_left_by_ending_the_session",
         ),
     ),
+    Mutant(
+        name="a server's limit that each worker has for itself",
+        file="fleet/workers/lots.py",
+        old="left = limits.per_server - sum(grant.per_server for grant in holders)",
+        new="left = limits.per_server",
+        tests=("tests/unit/fleet/workers/test_lots.py",),
+    ),
+    Mutant(
+        name="a rollback that another worker repeats",
+        file="fleet/workers/coordinating.py",
+        old="elif not lot.work.repeatable:",
+        new="elif lot.work is None:",
+        tests=("tests/unit/fleet/workers/test_coordinating.py",),
+    ),
+    Mutant(
+        name="a stop that the workers never hear of",
+        file="fleet/workers/coordinating.py",
+        old='await self.cluster.stop(self.stopped_by or "")',
+        new="await anyio.sleep(0)",
+        tests=(
+            "tests/integration/workers/test_processes.py::test_a_stop_ends_the_work_on_the_servers",
+        ),
+    ),
 )
 
 

@@ -65,6 +65,12 @@ class DaskProcesses:
             async with connect(address, asynchronous=True, set_as_default=False) as client:
                 await client.wait_for_workers(workers)
 
+    def forget(self, pid: int) -> None:
+        """Reap the worker *pid*, which was killed."""
+        for process in [each for each in self.workers if each.pid == pid]:
+            process.wait()
+            self.workers.remove(process)
+
     def stop(self) -> None:
         processes = [*self.workers, *([self.scheduler] if self.scheduler else [])]
         for process in processes:

@@ -126,10 +126,10 @@ class _Running:
     receive: Receive
     future: Any
     ended: anyio.Event = field(default_factory=anyio.Event)
-    error: DBWardenError | None = None
+    error: Exception | None = None
 
-    def fail(self, error: DBWardenError) -> None:
-        self.error = error
+    def fail(self, error: Exception) -> None:
+        self.error = self.error or error
         self.ended.set()
 
 
@@ -187,13 +187,16 @@ class DaskCluster:
         running = self.lots.get(message["lot"]) if message["session"] == self.session else None
         if running is None or running.ended.is_set():
             return
-        if "lost" in message:
-            running.fail(_worker_lost(running.address))
-            return
-        for each in json.loads(message["messages"]):
-            running.receive(each)
-        if message["done"]:
-            running.ended.set()
+        try:
+            for each in json.loads(message["messages"]):
+                running.receive(each)
+        except Exception as error:  # Dask would only log it
+            running.fail(error)
+        match message["end"]:
+            case "done":
+                running.ended.set()
+            case "lost":
+                running.fail(_worker_lost(running.address))
 
     async def stop(self, reason: str) -> None:
         """Tell all workers to stop the lots of this run."""

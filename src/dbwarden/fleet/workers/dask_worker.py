@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from dbwarden.fleet.documents import Json
-from dbwarden.fleet.running import Stop
+from dbwarden.fleet.running import OutcomeState, Stop
 from dbwarden.fleet.workers.projects import describe_worker
 from dbwarden.fleet.workers.running_lots import run_lot
 
@@ -28,6 +28,8 @@ _LOOK = 0.1
 """Seconds between two looks at the reasons to stop."""
 
 _ALIVE = ("running", "paused")
+_CUT_SHORT = (OutcomeState.INTERRUPTED, OutcomeState.NOT_STARTED)
+WORKER_ENDS = "the Dask worker ended"
 _TOKEN = uuid4().hex
 """Distinguishes this process from a later one at the same address."""
 
@@ -74,36 +76,46 @@ def run_order(order: Json, session: str, lot: str, token: str) -> None:
     found = _keep(session)
     if token != _TOKEN or lot in found.lots:
         # The scheduler repeats the task of a worker that is gone. The run decides about that.
-        worker.log_event(TOPIC, {"session": session, "lot": lot, "lost": True})
+        _send(worker, session, lot, [], end="lost")
         return
     found.lots.add(lot)
     anyio.run(_run, order, found, partial(_send, worker, session, lot), worker)
 
 
-def _send(worker: Any, session: str, lot: str, messages: list[Json], *, done: bool) -> None:
+def _send(worker: Any, session: str, lot: str, messages: list[Json], *, end: str | None) -> None:
+    """Send *messages*; *end* is ``done``, or ``lost`` if another worker has to take the rest."""
     text = json.dumps(messages, default=str)
-    worker.log_event(TOPIC, {"session": session, "lot": lot, "messages": text, "done": done})
+    worker.log_event(TOPIC, {"session": session, "lot": lot, "messages": text, "end": end})
 
 
 async def _run(order: Json, session: _Session, send: Any, worker: Any) -> None:
     messages: list[Json] = []
     stop = Stop()
 
+    def receive(message: Json) -> None:
+        if stop.reason != WORKER_ENDS or not _is_cut_short(message):
+            messages.append(message)
+
     async def flush() -> None:
         while True:
             await anyio.sleep(_FLUSH)
             if messages:
-                send(messages, done=False)
+                send(messages, end=None)
                 messages.clear()
 
     async with anyio.create_task_group() as group:
         group.start_soon(flush)
         group.start_soon(_watch, session, worker, stop)
         try:
-            await run_lot(order, messages.append, stop)
+            await run_lot(order, receive, stop)
         finally:
-            send(messages, done=True)
+            send(messages, end="lost" if stop.reason == WORKER_ENDS else "done")
         group.cancel_scope.cancel()
+
+
+def _is_cut_short(message: Json) -> bool:
+    """Return whether *message* is the outcome of a database that another worker can still do."""
+    return message.get("outcome", {}).get("state") in _CUT_SHORT
 
 
 async def _watch(session: _Session, worker: Any, stop: Stop) -> None:
@@ -118,7 +130,7 @@ def _reason_to_stop(session: _Session, worker: Any) -> str | None:
     if session.reason is not None:
         return session.reason
     if worker.status.name not in _ALIVE:
-        return "the Dask worker ended"
+        return WORKER_ENDS
     if time.monotonic() - session.seen_at > LEASE:
         return "the Dask worker heard nothing of the run any more"
     return None
