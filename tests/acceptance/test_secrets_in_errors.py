@@ -29,6 +29,7 @@ from dbwarden.dialects.postgresql.migrate import connection
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
 from dbwarden.errors import DBWardenError
 from dbwarden.fastapi import get_session, migration_context
+from dbwarden.operations.import_alembic import import_alembic
 from tests import commands
 from tests.acceptance.canary import ENCODED, MARK, configure, judge
 from tests.integration.running.conftest import another_migrator, interleaved
@@ -439,6 +440,16 @@ def an_event_trigger_changes_the_result(site: Site) -> Iterator[Act]:
     site.migration("0001", "CREATE TABLE t (id int);" + EVENT_TRIGGER)
     (site.folder / "schema.sql").write_text("CREATE TABLE t (id int, a int);" + EVENT_TRIGGER)
     yield lambda: dbwarden.make_migrations("primary", message="change")
+
+
+@raises(errors.ImportFailed, "import", "alembic")
+def the_environment_of_alembic_fails(site: Site) -> Iterator[Act]:
+    folder = site.folder / "alembic"
+    (folder / "versions").mkdir(parents=True)
+    (site.folder / "alembic.ini").write_text("[alembic]\nscript_location = alembic\n")
+    (folder / "env.py").write_text(f"print({site.url()!r})\nraise ValueError({site.url()!r})\n")
+    config = site.config
+    yield lambda: import_alembic(config)
 
 
 # -- the fleet --------------------------------------------------------------------------------

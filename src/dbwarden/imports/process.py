@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,39 +34,54 @@ class Child:
     answers: BufferedByteReceiveStream
     output: IO[bytes]
 
-    async def ask(self, **request: Any) -> Mapping[str, Any]:
-        """Send *request* and return the answer.
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        """Send *request* and return the answer, whose errors show no secret.
 
         Raises:
             ImportFailed: The process ended.
         """
+        line = await self._exchange(json.dumps(request).encode() + b"\n")
+        del request  # it has the password of the scratch server
+        if line is None:
+            raise ImportFailed(
+                "the process that runs the project's migrations ended", detail=await self.tail()
+            )
+        return await anyio.to_thread.run_sync(_parse, line)
+
+    async def _exchange(self, line: bytes) -> bytes | None:
+        """Send *line* and return the next one; ``None`` if the process ended."""
         assert self.process.stdin is not None
         try:
-            await self.process.stdin.send(json.dumps(request).encode() + b"\n")
-            line = await self.answers.receive_until(b"\n", _LONGEST)
+            await self.process.stdin.send(line)
+            return await self.answers.receive_until(b"\n", _LONGEST)
         except (
             anyio.BrokenResourceError,
             anyio.ClosedResourceError,
             anyio.EndOfStream,
             anyio.IncompleteRead,
-        ) as error:
+        ):
             with anyio.move_on_after(_PATIENCE):
                 await self.process.wait()
-            raise ImportFailed(
-                "the process that runs the project's migrations ended", detail=await self.tail()
-            ) from error
-        answer: Mapping[str, Any] = json.loads(line)
-        return answer
+            return None
 
     async def tail(self) -> str:
         """Return the last lines that the project printed, without secrets."""
-        return redact(await anyio.to_thread.run_sync(_tail, self.output)).strip()
+        return await anyio.to_thread.run_sync(_tail, self.output)
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(line)
+    for name in ("error", "traceback"):
+        if name in answer:
+            answer[name] = redact(str(answer[name])).strip()
+    return answer
 
 
 def _tail(output: IO[bytes]) -> str:
     end = output.seek(0, os.SEEK_END)
     output.seek(max(0, end - _SHOWN))
-    return "\n".join(output.read().decode("utf-8", "replace").splitlines()[-_LINES:])
+    text = output.read().decode("utf-8", "replace")
+    return redact("\n".join(text.splitlines()[-_LINES:])).strip()
 
 
 @asynccontextmanager

@@ -13,7 +13,6 @@ from dbwarden.errors import ImportFailed, UsageError
 from dbwarden.imports.process import Child, documents, start_child
 from dbwarden.imports.recorded import Recorded
 from dbwarden.kinds import authoring_dialect_for
-from dbwarden.secrets import redact
 from dbwarden.types import DialectName
 
 _PROGRAM = Path(__file__).with_name("child.py")
@@ -213,11 +212,10 @@ class AlembicProject:
         return Answer(tuple(item for item in statements if item.target == self.own))
 
     def _problem(self, answer: Mapping[str, Any]) -> str:
-        text = answer["refused"]["problem"] if "refused" in answer else answer["error"]
-        return redact(str(text)).strip()
+        return str(answer["refused"]["problem"] if "refused" in answer else answer["error"])
 
     def _output(self, answer: Mapping[str, Any]) -> str:
-        return redact("\n".join(str(answer.get("traceback", "")).splitlines()[-12:]))
+        return "\n".join(str(answer.get("traceback", "")).splitlines()[-12:])
 
     def _failed(self, message: str, answer: Mapping[str, Any]) -> ImportFailed:
         return ImportFailed(
@@ -256,9 +254,9 @@ async def open_project(
         )
         if "error" in answer:
             raise ImportFailed(
-                f"the Alembic project cannot be read: {redact(str(answer['error']))}",
+                f"the Alembic project cannot be read: {answer['error']}",
                 database=config.database_name,
-                detail=redact("\n".join(str(answer["traceback"]).splitlines()[-6:])),
+                detail="\n".join(str(answer["traceback"]).splitlines()[-6:]),
                 next_step="Name its configuration with --ini alembic.ini, or its folder with "
                 "--script-location, and the Python in which Alembic is installed with --python.",
             )

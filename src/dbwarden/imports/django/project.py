@@ -11,7 +11,6 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase, ScratchServer
 from dbwarden.errors import ImportFailed
 from dbwarden.imports.process import Child, documents, start_child
-from dbwarden.secrets import redact
 
 _PROGRAM = Path(__file__).with_name("child.py")
 _CONTROL = ("BEGIN;", "COMMIT;")
@@ -116,9 +115,9 @@ async def open_django(
 
 def _failed(config: DatabaseConfig, message: str, answer: Mapping[str, Any]) -> ImportFailed:
     return ImportFailed(
-        f"{message}: {redact(str(answer['error']))}",
+        f"{message}: {answer['error']}",
         database=config.database_name,
-        detail=redact("\n".join(str(answer["traceback"]).splitlines()[-12:])) or None,
+        detail="\n".join(str(answer["traceback"]).splitlines()[-12:]) or None,
         next_step="Run the command beside manage.py, or name it with --manage, the settings with "
         "--settings, and the Python in which Django is installed with --python.",
     )
