@@ -12,6 +12,18 @@ from enum import StrEnum
 from dbwarden.types import Checksum
 
 DEFAULT_TABLE = "dbwarden_ledger"
+FORMAT = 1
+"""The newest format of a row. Tables of dbwarden 0.1 have no column ``format``, and that is 1."""
+
+
+def check_format(found: int) -> None:
+    """Refuse a row that only a newer dbwarden understands.
+
+    Raises:
+        ValueError: The format is newer than :data:`FORMAT`.
+    """
+    if found > FORMAT:
+        raise ValueError(f"its format is {found}, and this dbwarden knows formats up to {FORMAT}")
 
 
 class HistoryKind(StrEnum):

@@ -19,7 +19,11 @@ MESSAGE_BEGIN = "BEGIN;"
 _ROWS: LiteralString = """
   l.id, l.key, l.description, l.kind, l.upgrade_checksum, l.rollback_checksum, l.state, l.step,
   l.running, l.steps_checksum, to_json(l.started_at), to_json(l.finished_at),
-  l.duration_ms, l.application, l.host, l.pid, l.dbwarden_version"""
+  l.duration_ms, l.application, l.host, l.pid, l.dbwarden_version,
+  (SELECT format FROM (SELECT l.*) AS own_row)"""
+
+# The table's own column "format" where it has one, else this one, which is in an outer query.
+_WITHOUT_FORMAT: LiteralString = ", (SELECT 1 AS format) AS without_format"
 
 # Does another session hold the lock? The holder is queried only if so, because in a fresh session
 # each catalog and view of a query costs more than the query itself.
@@ -180,7 +184,7 @@ def status_sql(
   {f"(SELECT {namespace})" if where else "NULL"}, (SELECT {
         address.held_sql(namespace, alone=alone)
     }), (SELECT {also}){
-        f", {_ROWS} FROM {address.lookup_name} l{_live(row_ids)}" if rows else ""
+        f", {_ROWS} FROM {address.lookup_name} l{_WITHOUT_FORMAT}{_live(row_ids)}" if rows else ""
     }"""
 
 
@@ -195,7 +199,7 @@ def history_sql(address: LedgerAddress, limit: int | None) -> str:
     newest = "" if limit is None else f" LIMIT {limit}"
     return (
         f"SELECT (SELECT count(*) FROM {address.lookup_name}), {_ROWS}"
-        f" FROM (SELECT * FROM {address.lookup_name} ORDER BY id DESC{newest}) l"
+        f" FROM (SELECT * FROM {address.lookup_name} ORDER BY id DESC{newest}) l{_WITHOUT_FORMAT}"
     )
 
 

@@ -26,7 +26,8 @@ _COLUMNS: LiteralString = """
   application text NOT NULL,
   host text NOT NULL,
   pid integer NOT NULL,
-  dbwarden_version text NOT NULL
+  dbwarden_version text NOT NULL,
+  format integer NOT NULL DEFAULT 1
 """
 
 _NAMES = (

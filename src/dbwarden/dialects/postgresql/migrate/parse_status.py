@@ -18,6 +18,7 @@ from dbwarden.migration_history import (
     Reading,
     ReplicaState,
     State,
+    check_format,
 )
 from dbwarden.types import DatabaseName
 
@@ -125,7 +126,8 @@ _STATES = {state.value: state for state in State}
 
 def _row(row: Sequence[Any]) -> LedgerRow:
     key, description, kind, upgrade, rollback, state, step, running, done = row[1:10]
-    started, finished, duration, application, host, pid, version = row[10:]
+    started, finished, duration, application, host, pid, version, format_ = row[10:]
+    check_format(int(format_))
     return LedgerRow(
         id=int(row[0]),
         key=key,

@@ -13,7 +13,7 @@ from typing import Any
 from dbwarden.dialects.base import PendingMigration, steps_checksum
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import LedgerError
-from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State
+from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State, check_format
 from dbwarden.quoting import quoted
 
 FINAL_STATES = (State.APPLIED, State.ROLLED_BACK)
@@ -38,6 +38,8 @@ _COLUMNS = {
     "dbwarden_version": "TEXT NOT NULL",
 }
 _NAMES = ", ".join(_COLUMNS)
+_FORMAT = "format"
+"""The column with the row's format; tables of dbwarden 0.1 have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class Ledger:
     def create(self) -> None:
         """Create the ledger, with a unique index that allows one live row per migration."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        columns += f", {_FORMAT} INTEGER NOT NULL DEFAULT 1"
         self._database.execute(f"CREATE TABLE IF NOT EXISTS main.{self._table} ({columns})")
         self._database.execute(
             f"CREATE UNIQUE INDEX IF NOT EXISTS main.{quoted(self._name + '_live')} "
@@ -156,13 +159,27 @@ class Ledger:
         found = self._database.execute(
             "SELECT lower(name) FROM pragma_table_info(?, 'main')", (self._name,)
         )
-        missing = _COLUMNS.keys() - {name for (name,) in found.fetchall()}
+        there = {name for (name,) in found.fetchall()}
+        missing = _COLUMNS.keys() - there
         if missing:
             raise LedgerError(
                 f"the table {self._name} is not a ledger of dbwarden: it has no column "
                 f"{', '.join(sorted(missing))}",
                 next_step="Give the ledger another name with ledger_table= in database_config.",
             )
+        if _FORMAT in there:
+            self._check_format()
+
+    def _check_format(self) -> None:
+        ((newest,),) = self._database.execute(
+            f"SELECT coalesce(max({_FORMAT}), 0) FROM main.{self._table}"
+        ).fetchall()
+        try:
+            check_format(newest)
+        except ValueError as error:
+            raise LedgerError(
+                f"a row of {self._name} is invalid: {error}", next_step="Update dbwarden."
+            ) from error
 
     def _row(self, row: Mapping[str, Any]) -> LedgerRow:
         try:
