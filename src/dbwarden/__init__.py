@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from dbwarden.fleet import migrate_all as migrate_all
     from dbwarden.library import database_config as database_config
     from dbwarden.library import tenant_databases as tenant_databases
+    from dbwarden.operations.backfill import backfill as backfill
+    from dbwarden.operations.backfill import backfill_cancel as backfill_cancel
+    from dbwarden.operations.backfill import backfill_pause as backfill_pause
+    from dbwarden.operations.backfill import backfill_resume as backfill_resume
+    from dbwarden.operations.backfill import backfill_status as backfill_status
     from dbwarden.operations.baseline import baseline as baseline
     from dbwarden.operations.check import check as check
     from dbwarden.operations.create_database import create_database as create_database
@@ -55,6 +60,11 @@ _HOMES = {
 """The modules of the public names."""
 
 _OPERATIONS = {
+    "backfill": "dbwarden.operations.backfill",
+    "backfill_cancel": "dbwarden.operations.backfill",
+    "backfill_pause": "dbwarden.operations.backfill",
+    "backfill_resume": "dbwarden.operations.backfill",
+    "backfill_status": "dbwarden.operations.backfill",
     "baseline": "dbwarden.operations.baseline",
     "check": "dbwarden.operations.check",
     "check_models": "dbwarden.operations.diff",

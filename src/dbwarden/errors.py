@@ -236,6 +236,10 @@ class RollbackImpossible(HistoryError):
     """This migration cannot be rolled back."""
 
 
+class BackfillUnfinished(HistoryError):
+    """A migration waits for a backfill that has not ended."""
+
+
 class UnsupportedChange(DBWardenError):
     """A difference between two schemas cannot be expressed as SQL.
 

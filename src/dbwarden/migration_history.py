@@ -26,6 +26,17 @@ def check_format(found: int) -> None:
         raise ValueError(f"its format is {found}, and this dbwarden knows formats up to {FORMAT}")
 
 
+LONGEST_NAME = 63
+
+
+def backfill_table(ledger_table: str) -> str:
+    """Return the name of the table with the progress of backfills, next to the ledger's."""
+    suffix = "_backfill"
+    if ledger_table == DEFAULT_TABLE:
+        return "dbwarden_backfill"
+    return ledger_table.encode()[: LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
+
+
 class HistoryKind(StrEnum):
     """The kind of a migration."""
 
@@ -39,12 +50,61 @@ class State(StrEnum):
 
     ``upgrading`` and ``rolling_back`` occur between the steps of a migration with statements
     outside a transaction: ``step`` of them are done, ``running`` is the statement in progress.
+    ``backfilling`` is a backfill that was started and has not ended; its progress is in the table
+    of backfills.
     """
 
     APPLIED = "applied"
     UPGRADING = "upgrading"
     ROLLING_BACK = "rolling_back"
     ROLLED_BACK = "rolled_back"
+    BACKFILLING = "backfilling"
+
+
+class BackfillState(StrEnum):
+    """The state of a backfill that was started. Only ``running`` ones are carried on."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillRow:
+    """The progress of one backfill.
+
+    ``columns`` are those of the unique key that orders the rows, ``types`` their types as the
+    server writes them. ``cursor`` is the key of the last row that is done, ``last_key`` that of the
+    last row of this ``cycle`` over the table, each as texts. ``rows`` are done of about ``total``.
+    ``left`` is the number of rows that did not satisfy ``until`` after the cycle before this one.
+    ``active_ms`` is the time for which it ran. ``waiting`` says why the runner waits now.
+    """
+
+    key: str
+    table: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    checksum: Checksum
+    state: BackfillState
+    cycle: int = 1
+    cursor: tuple[str, ...] | None = None
+    last_key: tuple[str, ...] | None = None
+    rows: int = 0
+    total: int | None = None
+    left: int | None = None
+    batches: int = 0
+    batch_size: int = 0
+    active_ms: float = 0.0
+    waiting: str | None = None
+    error: str | None = None
+    application: str = ""
+    host: str = ""
+    pid: int = 0
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +202,7 @@ class Reading:
     ``rows`` are the live ones only, so that reading does not get slower with every rollback;
     ``None`` if there is no ledger yet. ``namespace`` is where the ledger is or would be created
     (``None`` on kinds without namespaces). ``replica`` is set on a server that replays the
-    changes of another one.
+    changes of another one. ``backfills`` are those that have not ended.
     """
 
     server_version: str
@@ -151,3 +211,4 @@ class Reading:
     holder: LockHolder | None
     read_only: bool
     replica: ReplicaState | None = None
+    backfills: tuple[BackfillRow, ...] = ()

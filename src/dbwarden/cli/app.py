@@ -36,6 +36,12 @@ COMMANDS = (
     ("import", "imports:import_", "Write migrations from another tool's history.", AUTHOR),
     ("dev-server", "author:dev_server", "Run a PostgreSQL for development.", AUTHOR),
     ("migrate", "change:migrate", "Apply pending migrations.", CHANGE),
+    (
+        "backfill",
+        "backfill:backfill",
+        "Run, show, pause, resume or cancel backfills.",
+        CHANGE,
+    ),
     ("rollback", "change:rollback", "Roll back the last migration.", CHANGE),
     ("baseline", "change:baseline", "Mark migrations as applied without running them.", CHANGE),
     ("repair", "change:repair", "Correct the migration history.", CHANGE),

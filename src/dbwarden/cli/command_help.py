@@ -90,6 +90,17 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "dbwarden migrate --dry-run",
         ),
     ),
+    "backfill": (
+        "migrate starts the backfills of large tables, and backfill run carries them on to their "
+        "end, in as many processes as you like. Whatever is killed, each batch is applied exactly "
+        "once. A failed backfill runs again only after backfill resume.",
+        (
+            "dbwarden backfill run",
+            "dbwarden backfill run 0007 --rate 2000 --max-lag 5",
+            "dbwarden backfill status --all",
+            "dbwarden backfill pause -d primary",
+        ),
+    ),
     "rollback": (
         "Rolls back one migration, or more with --to or --count. All of them are checked before "
         "the first one runs.",

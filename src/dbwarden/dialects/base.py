@@ -9,13 +9,16 @@ import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import LiteralString, Protocol
+from typing import TYPE_CHECKING, LiteralString, Protocol
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
+
+if TYPE_CHECKING:  # most commands run no backfill
+    from dbwarden.dialects.backfilling import Backfills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,10 @@ class Connection(Protocol):
 
     async def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
         """Read what another tool has applied; ``None`` if its table does not exist."""
+        ...
+
+    async def backfills(self) -> "Backfills":
+        """Return the backfills of this database, over this connection."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:

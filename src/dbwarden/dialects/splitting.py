@@ -8,6 +8,7 @@ from pathlib import Path
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.files.lexing import Lexis, Source
 from dbwarden.files.migration import Migration, Section
+from dbwarden.files.placeholders import BATCH, placeholders
 from dbwarden.types import DatabaseName
 
 _BLANKS = " \t\n\r\f\v"
@@ -85,14 +86,43 @@ class Splitter:
         Raises:
             MigrationFileError: As for ``split``, and for transaction control.
         """
+        batched = migration.backfill is not None and section is migration.upgrade
+        if batched and migration.is_python:
+            return ()
         source = Source(
             text=section.text, path=migration.path, line=section.line, database=migration.database
         )
         found_spans: list[Span] = []
         for span in spans(source, self):
             self.check(source, span)
+            if batched:
+                self._check_batched(source, span)
             found_spans.append(span)
         return group(source, found_spans, self.refuses_transaction)
+
+    def _check_batched(self, source: Source, span: Span) -> None:
+        """Check that a statement of a backfill runs in batches, each in a transaction."""
+        statement = span.statement
+        if statement.marked or self.refuses_transaction(statement):
+            raise source.error(
+                span.start,
+                "this statement cannot run in the transaction of a batch",
+                "Move it to a migration of its own.",
+            )
+        if not any(p.name == BATCH for p in placeholders(self.lexis, statement.text)):
+            raise source.error(
+                span.start,
+                "this statement has no {batch}, so that each batch would repeat all of it",
+                "Add {batch} to its condition, or move it to a migration of its own.",
+            )
+
+
+def position_in(statement: Statement, offset: int) -> tuple[int, int]:
+    """Return line and column in the file of *offset* in the text of *statement*."""
+    before = statement.text[:offset]
+    line = before.count("\n")
+    column = len(before) - before.rfind("\n") if line else statement.column + len(before)
+    return statement.line + line, column
 
 
 def spans(source: Source, splitter: Splitter) -> Iterator[Span]:

@@ -16,6 +16,9 @@ GAUGES = {
     "pending_migrations": "Migrations that are not applied yet.",
     "applied_migrations": "Migrations that are applied.",
     "last_migration_seconds": "Duration of the newest migration.",
+    "backfills": "Backfills that have not ended.",
+    "backfills_stuck": "Backfills that failed, or that no process carries on.",
+    "backfill_rows_left": "Rows that unfinished backfills have to do, as estimated.",
     "lock_active": "Whether a migrator holds the database.",
     "pool_in_use": "Connections that sessions hold.",
     "pool_limit": "Maximum number of connections of the pool.",
@@ -73,6 +76,11 @@ def samples(state: Serving, probe: Probe) -> Iterable[Sample]:
     if probe.status is not None:
         yield Sample("pending_migrations", len(probe.status.pending))
         yield Sample("applied_migrations", len(probe.status.applied))
+        backfills = probe.status.backfills
+        yield Sample("backfills", len(backfills))
+        yield Sample("backfills_stuck", sum(item.needs_attention for item in backfills))
+        left = (max(0, item.total - item.rows) for item in backfills if item.total is not None)
+        yield Sample("backfill_rows_left", sum(left))
         yield Sample("lock_active", float(probe.status.lock_holder is not None))
         replica = probe.status.replica
         if replica is not None:
@@ -94,6 +102,8 @@ def combine(gauge: str, values: list[float]) -> float:
         case "up":
             return sum(values) / len(values)
         case "pending_migrations" | "pool_in_use" | "pool_limit" | "lock_active":
+            return sum(values)
+        case "backfills" | "backfills_stuck" | "backfill_rows_left":
             return sum(values)
         case "applied_migrations":
             return min(values)

@@ -33,6 +33,7 @@ from dbwarden.fastapi.state import Serving, serving
 from dbwarden.fastapi.tenant_health import known_families, sample
 from dbwarden.operations.check import findings_of
 from dbwarden.operations.health import overall, public_sentence
+from dbwarden.planning.backfill_progress import BackfillProgress
 
 REFRESH = 5.0
 """Seconds after which the page refreshes."""
@@ -265,6 +266,17 @@ def _next_steps(probe: Probe | None, private: bool) -> tuple[str, ...]:
     return (error.next_step,) if error is not None and error.next_step else ()
 
 
+def _backfill(item: BackfillProgress, private: bool) -> dict[str, Any]:
+    """Return the progress of a backfill; its error may quote rows."""
+    return {
+        "key": item.key,
+        "state": "stalled" if item.stalled else item.state,
+        "progress": str(item),
+        "waiting": item.waiting,
+        "error": item.error if private else None,
+    }
+
+
 def _status_fields(probe: Probe | None, private: bool) -> dict[str, Any]:
     """Return the status of a database for the page.
 
@@ -283,6 +295,7 @@ def _status_fields(probe: Probe | None, private: bool) -> dict[str, Any]:
         "missing": status.missing if status else (),
         "partial": status.partial if status else (),
         "ahead": status.ahead if status else (),
+        "backfills": [_backfill(item, private) for item in status.backfills] if status else (),
         "lock_holder": str(holder) if holder is not None and private else None,
         "server_version": status.server_version if status and private else None,
         "replica": replica,

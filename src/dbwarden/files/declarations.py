@@ -12,6 +12,7 @@ Fact = Literal[
     "rollback-fails-on-rows",
     "untried",
     "rollback-differs",
+    "backfill",
 ]
 
 

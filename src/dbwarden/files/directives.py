@@ -9,6 +9,15 @@ Headers come before the first section::
     -- dbwarden: from alembic 4f2a after 1b3c
     -- dbwarden: review: it reads rows of users
     -- dbwarden: allow drop-column: no release reads it any more
+    -- requires-backfill: 0007
+    -- phase: post
+
+and, in a file that is a backfill::
+
+    -- dbwarden: backfill
+    -- table: users
+    -- batch: 5000
+    -- until: country IS NOT NULL
 
 A marker comes before its statement: ``-- @dbwarden:autocommit``, or ``-- @dbwarden:allow rename:
 the application reads both``, which is a header too. Any other comment is ignored, unless it
@@ -22,11 +31,12 @@ from typing import Literal, get_args
 
 from dbwarden.config.names import closest
 from dbwarden.files.declarations import Fact
-from dbwarden.files.migration import Origin, Requirement
+from dbwarden.files.migration import Origin, Phase, Requirement
 from dbwarden.quoting import quoted, unquoted
 from dbwarden.types import DatabaseName, Version
 
 SectionName = Literal["upgrade", "rollback"]
+OptionName = Literal["table", "batch", "until"]
 
 # The comments to examine: a single word, a name with a colon, and text that begins with "@".
 _NAME = r"[A-Za-z_-]++(?:[ \t][A-Za-z_-]++)?"
@@ -42,7 +52,10 @@ _SECTIONS = {
     "upgrade": "upgrade", "up": "upgrade", "rollback": "rollback", "down": "rollback",
     "downgrade": "rollback", "revert": "rollback", "undo": "rollback",
 }  # fmt: skip
-_HEADERS = ("depends_on", "requires", "dbwarden")
+_HEADERS = ("depends_on", "requires", "requires-backfill", "phase", "dbwarden")
+_OPTIONS: dict[str, OptionName] = {name: name for name in get_args(OptionName)}
+_PHASES: dict[str, Phase] = {"pre": "pre", "post": "post"}
+_NUMBERS = re.compile(r"[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*")
 _MARKER = "-- @dbwarden:autocommit"
 _WIDTH = 100
 _ALLOWED = re.compile(r"allow[ \t]+([a-z-]+)[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
@@ -80,6 +93,32 @@ class Requires:
 
 
 @dataclass(frozen=True, slots=True)
+class RequiresBackfill:
+    """Backfills of this database that must have ended first."""
+
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InPhase:
+    """The phase of a deployment in which the migration runs."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillOption:
+    """An option of a backfill; a plain comment in other files.
+
+    ``written`` is the name in the file, which may be misspelt.
+    """
+
+    name: OptionName
+    value: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
 class Declaration:
     """A fact about the file, with the names of the tables and columns that it is about."""
 
@@ -110,7 +149,19 @@ class Fault:
     next_step: str
 
 
-Directive = SectionMark | DependsOn | Requires | Declaration | Origin | Review | Allow | Fault
+Directive = (
+    SectionMark
+    | DependsOn
+    | Requires
+    | RequiresBackfill
+    | InPhase
+    | BackfillOption
+    | Declaration
+    | Origin
+    | Review
+    | Allow
+    | Fault
+)
 
 
 def directive_of(comment: str, *, in_header: bool, on_separate_line: bool) -> Directive | None:
@@ -199,12 +250,18 @@ def _parse_header(content: str, name: str, value: str) -> Directive | None:
             return _parse_depends_on(content, value)
         case "requires":
             return _parse_requires(content, value)
+        case "requires-backfill" | "requires_backfill" | "requires backfill":
+            return _parse_requires_backfill(content, value)
+        case "phase":
+            return _parse_phase(content, value)
         case "dbwarden" if closest(value, ("autocommit",)):
             return _marker_too_early()
         case "dbwarden" if _is_allow(value.lower()):
             return _parse_allow(content, value.strip())
         case "dbwarden":
             return _parse_declaration(content, value.strip())
+    if option := closest(name, tuple(_OPTIONS)):
+        return BackfillOption(_OPTIONS[option], value.strip(), name)
     header = closest(re.sub("[- \t]", "_", name), _HEADERS)
     return _fault(content, f"-- {header}: {value}") if header else None
 
@@ -216,6 +273,22 @@ def _parse_depends_on(content: str, value: str) -> DependsOn | Fault:
         )
     numbers = (int(number) for number in re.findall(r"[0-9]+", value))
     return DependsOn(tuple(dict.fromkeys(Version(number) for number in numbers)))
+
+
+def _parse_requires_backfill(content: str, value: str) -> RequiresBackfill | Fault:
+    if not _NUMBERS.fullmatch(value.strip()):
+        return Fault(
+            f"'{content}' does not name versions", "Write it as -- requires-backfill: 0007."
+        )
+    numbers = (int(number) for number in re.findall(r"[0-9]+", value))
+    return RequiresBackfill(tuple(dict.fromkeys(Version(number) for number in numbers)))
+
+
+def _parse_phase(content: str, value: str) -> InPhase | Fault:
+    phase = _PHASES.get(value.strip().lower())
+    if phase is not None:
+        return InPhase(phase)
+    return Fault(f"'{content}' is not a phase", "Write -- phase: pre or -- phase: post.")
 
 
 def _parse_requires(content: str, value: str) -> Requires | Fault:
@@ -300,7 +373,9 @@ def _check_misplaced(content: str, name: str, value: str) -> Fault | None:
     match name:
         case "dbwarden" if closest(value, ("autocommit",)):
             return _fault(content, _MARKER)
-        case "depends_on" | "dbwarden":
+        case "depends_on" | "requires-backfill" | "dbwarden":
+            pass
+        case "phase" if value.strip().lower() in _PHASES:
             pass
         case "requires" if _REQUIREMENT.search(value):
             pass

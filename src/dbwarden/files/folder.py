@@ -4,7 +4,7 @@ Blocking; call it in a worker thread.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dbwarden.errors import MigrationFileError
@@ -13,6 +13,7 @@ from dbwarden.files.migration import Migration
 from dbwarden.files.naming import FileName, parse_name, slug
 from dbwarden.files.order import cycle_of, format_cycle, format_versions, sort_migrations
 from dbwarden.files.parsing import combine_problems, decode, parse
+from dbwarden.files.python_files import parse_python
 from dbwarden.types import DatabaseName, DialectName, Location, Version, format_version
 
 __all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration"]
@@ -21,8 +22,8 @@ __all__ = ["next_version", "read_folder", "read_names", "slug", "write_migration
 def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tuple[Migration, ...]:
     """Return the migrations in the folder *path*, in the order in which they run.
 
-    Folders, hidden files and files that do not end in ``.sql`` are ignored. A folder that does not
-    exist has no migrations.
+    Folders, hidden files and files that do not end in ``.sql`` are ignored, except for Python files
+    named after the database. A folder that does not exist has no migrations.
 
     Args:
         path: The folder.
@@ -35,12 +36,15 @@ def read_folder(path: Path, database: DatabaseName, dialect: DialectName) -> tup
     problems: list[MigrationFileError] = []
     names: list[tuple[Path, FileName]] = []
     migrations: list[Migration] = []
-    for file in _sql_files(path, database):
+    for file in _migration_files(path, database):
         try:
             name = parse_name(file, database)
             names.append((file, name))
             text = _read_text(file, database)
-            migrations.append(parse(text, path=file, database=database, dialect=dialect, name=name))
+            parse_file = parse_python if file.suffix == ".py" else parse
+            migrations.append(
+                parse_file(text, path=file, database=database, dialect=dialect, name=name)
+            )
         except MigrationFileError as error:
             problems.extend(error.problems)
     problems.extend(_check_duplicates(names, database))
@@ -58,16 +62,19 @@ def read_names(path: Path, database: DatabaseName) -> tuple[FileName, ...]:
     Raises:
         MigrationFileError: A name is not that of a migration.
     """
-    return tuple(parse_name(file, database) for file in _sql_files(path, database))
+    return tuple(parse_name(file, database) for file in _migration_files(path, database))
 
 
-def _sql_files(folder: Path, database: DatabaseName) -> list[Path]:
+def _migration_files(folder: Path, database: DatabaseName) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             names = [
                 entry.name
                 for entry in entries
-                if entry.name.lower().endswith(".sql")
+                if (
+                    entry.name.lower().endswith(".sql")
+                    or (entry.name.endswith(".py") and entry.name.startswith(f"{database}__"))
+                )
                 and not entry.name.startswith(".")
                 and not entry.is_dir()
             ]
@@ -120,10 +127,12 @@ def _check_duplicates(
 
 
 def _check_dependencies(
-    migrations: Iterable[Migration], names: Iterable[tuple[Path, FileName]]
+    migrations: Sequence[Migration], names: Iterable[tuple[Path, FileName]]
 ) -> Iterator[MigrationFileError]:
     known = {name.version for _, name in names}
+    backfills = {item.version for item in migrations if item.backfill is not None}
     for migration in migrations:
+        yield from _check_required_backfills(migration, known, backfills)
         for version in migration.depends_on:
             if version in known and version != migration.version:
                 continue
@@ -140,10 +149,37 @@ def _check_dependencies(
             )
 
 
-def _find_header(migration: Migration) -> Location:
-    """Return the location of the first ``-- depends_on`` in the file of *migration*."""
+def _check_required_backfills(
+    migration: Migration, known: Collection[Version | None], backfills: Collection[Version | None]
+) -> Iterator[MigrationFileError]:
+    for version in migration.requires_backfill:
+        name = format_version(version)
+        if version == migration.version:
+            problem = "it requires itself as a backfill"
+        elif version not in known:
+            problem = f"it requires the backfill {name}, which does not exist"
+        elif version not in backfills:
+            problem = f"it requires the backfill {name}, which is no backfill"
+        elif migration.version is not None and version > migration.version:
+            problem = f"it requires the backfill {name}, which comes after it"
+        else:
+            continue
+        yield MigrationFileError(
+            problem,
+            database=migration.database,
+            location=_find_header(migration, "requires-backfill"),
+            next_step="Correct -- requires-backfill, or remove it.",
+        )
+
+
+def _find_header(migration: Migration, name: str = "depends_on") -> Location:
+    """Return the location of the first header *name* in the file of *migration*."""
     lines = enumerate(migration.header.split("\n"), start=1)
-    headers = (at for at, line in lines if line.lstrip("- \t").lower().startswith("depends_on"))
+    headers = (
+        at
+        for at, line in lines
+        if line.lstrip("-# \t").lower().replace("_", "-").startswith(name.replace("_", "-"))
+    )
     return migration.at(next(headers, None))
 
 

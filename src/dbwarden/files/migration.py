@@ -2,12 +2,35 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dbwarden.files.declarations import Declarations
 from dbwarden.files.lexing import has_code
 from dbwarden.files.old_headers import old_declarations
 from dbwarden.migration_history import HistoryKind
 from dbwarden.types import Checksum, DatabaseName, Location, Version, format_version
+
+Phase = Literal["pre", "post"]
+"""Before or after the deployment of the code that goes with a migration."""
+
+DEFAULT_BATCH = 1000
+"""The rows of the first batch of a backfill whose header gives no number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """The options of a backfill, a migration whose upgrade runs in batches of rows.
+
+    ``table`` is the table as written, on ``line`` of the file. ``batch`` is the number of rows of
+    the first batch. ``until`` is the condition that every row satisfies at the end, if given, on
+    ``until_line``.
+    """
+
+    table: str
+    line: int
+    batch: int = DEFAULT_BATCH
+    until: str | None = None
+    until_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +91,8 @@ class Migration:
     ``rollback`` is ``None`` if the file has no such section. ``header`` is the text above the
     sections, ``declarations`` are those of its directives, if it has any. ``origin`` is set on an
     imported file; ``reviews`` are the reasons why a person should read it. ``allows`` are the
-    findings of ``lint`` that it allows.
+    findings of ``lint`` that it allows. ``backfill`` is set if the upgrade runs in batches.
+    ``requires_backfill`` are backfills that must have ended first.
     """
 
     database: DatabaseName
@@ -86,6 +110,14 @@ class Migration:
     origin: Origin | None = None
     reviews: tuple[str, ...] = ()
     allows: tuple[Allowance, ...] = ()
+    backfill: Backfill | None = None
+    requires_backfill: tuple[Version, ...] = ()
+    phase: Phase | None = None
+
+    @property
+    def is_python(self) -> bool:
+        """Whether the upgrade is a coroutine function of a Python file."""
+        return self.path.suffix == ".py"
 
     @property
     def key(self) -> str:

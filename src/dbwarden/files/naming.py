@@ -10,10 +10,11 @@ from dbwarden.migration_history import HistoryKind
 from dbwarden.types import DatabaseName, Location, Version, format_version
 
 _LONGEST_SLUG = 60
-_VERSIONED = re.compile(r"([0-9]{4,})_([^\W_][\w.-]*)\.sql")
+_VERSIONED = re.compile(r"([0-9]{4,})_([^\W_][\w.-]*)\.(?:sql|py)")
 _REPEATABLE = re.compile(r"(RA|ROC)__([^\W_][\w.-]*)\.sql")
 _KINDS = {"RA": HistoryKind.ALWAYS, "ROC": HistoryKind.ON_CHANGE}
-_LOOSE = r"(?i)(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.sql"  # for advice only
+_LOOSE = r"(?i)(?:(.+?)__)?(?:V?([0-9]+)|(RA?|ROC?)(?=_))[_.\s-]*(.*?)\.(?:sql|py)"
+"""The forms of a name for which there is advice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

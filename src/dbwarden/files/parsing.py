@@ -1,26 +1,45 @@
 """Parse the text of a file as a migration. Pure."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
 from dbwarden.errors import MigrationFileError
+from dbwarden.files.backfills import (
+    BackfillHeader,
+    Problem,
+    build_backfill,
+    problems_of_header,
+    problems_of_sql,
+)
 from dbwarden.files.checksum import NOTHING, checksum
 from dbwarden.files.declarations import Declarations, Fact
 from dbwarden.files.directives import (
     Allow,
+    BackfillOption,
     Declaration,
     DependsOn,
     Directive,
     Fault,
+    InPhase,
     Requires,
+    RequiresBackfill,
     Review,
     SectionMark,
     SectionName,
     directive_of,
 )
 from dbwarden.files.lexing import Lexis, Source, comments, has_code, lexis_of, skip_gap
-from dbwarden.files.migration import Allowance, Migration, Origin, Requirement, Section
+from dbwarden.files.migration import (
+    Allowance,
+    Backfill,
+    Migration,
+    Origin,
+    Phase,
+    Requirement,
+    Section,
+)
 from dbwarden.files.naming import FileName, parse_name
 from dbwarden.types import DatabaseName, DialectName, Location, Version
 
@@ -37,7 +56,7 @@ class _Mark:
 
 
 @dataclass(slots=True)
-class _Reading:
+class Reading:
     """The state of parsing one file.
 
     ``remark`` is the last comment of the header that is not a directive, ``reasons`` are the
@@ -49,6 +68,9 @@ class _Reading:
     marks: list[_Mark] = field(default_factory=list)
     depends_on: list[Version] = field(default_factory=list)
     requires: list[Requirement] = field(default_factory=list)
+    requires_backfill: list[Version] = field(default_factory=list)
+    phase: Phase | None = None
+    backfill: BackfillHeader = field(default_factory=BackfillHeader)
     facts: dict[Fact, list[str]] = field(default_factory=dict)
     origin: Origin | None = None
     reviews: list[str] = field(default_factory=list)
@@ -58,7 +80,13 @@ class _Reading:
     problems: list[MigrationFileError] = field(default_factory=list)
 
     def problem(self, offset: int, message: str, next_step: str) -> None:
+        """Add a problem at *offset* of the file."""
         self.problems.append(self.source.error(offset, message, next_step))
+
+    def report(self, problems: Iterable[Problem]) -> None:
+        """Add *problems*."""
+        for each in problems:
+            self.problem(each.offset, each.message, each.next_step)
 
 
 def parse(
@@ -82,10 +110,30 @@ def parse(
         MigrationFileError: Every problem of the file, each with its line.
     """
     name = name or parse_name(path, database)
-    reading = _Reading(Source(text=text, path=path, database=database), lexis_of(dialect))
-    _read_comments(reading)
+    reading = Reading(Source(text=text, path=path, database=database), lexis_of(dialect))
+    read_comments(reading)
     sections = _split_sections(reading)
     _check(reading, sections)
+    backfill = read_backfill(reading, name)
+    _check_placeholders(reading)
+    header = text[: min((mark.start for mark in reading.marks), default=0)]
+    return build(reading, name, header, sections, backfill)
+
+
+def build(
+    reading: Reading,
+    name: FileName,
+    header: str,
+    sections: Mapping[SectionName, Section],
+    backfill: Backfill | None,
+) -> Migration:
+    """Return the migration that was read.
+
+    Raises:
+        MigrationFileError: Every problem of the file, each with its line.
+    """
+    path, database = reading.source.path, reading.source.database
+    assert database is not None
     if reading.problems:
         raise combine_problems(reading.problems, f"{path.name} has problems", database)
     return Migration(
@@ -99,11 +147,14 @@ def parse(
         irreversible="irreversible" in reading.facts,
         depends_on=tuple(dict.fromkeys(reading.depends_on)),
         requires=tuple(dict.fromkeys(reading.requires)),
-        header=reading.source.text[: min(mark.start for mark in reading.marks)],
+        header=header,
         declarations=_declarations(reading),
         origin=reading.origin,
         reviews=tuple(reading.reviews),
         allows=tuple(reading.allows),
+        backfill=backfill,
+        requires_backfill=tuple(dict.fromkeys(reading.requires_backfill)),
+        phase=reading.phase,
     )
 
 
@@ -116,7 +167,8 @@ def combine_problems(
     return MigrationFileError(f"{message} ({len(problems)})", problems=problems, database=database)
 
 
-def _read_comments(reading: _Reading) -> None:
+def read_comments(reading: Reading) -> None:
+    """Read the directives in the comments of a file."""
     text = reading.source.text
     for start, end in comments(reading.lexis, text):
         line_start = text.rfind("\n", 0, start) + 1
@@ -133,7 +185,7 @@ def _read_comments(reading: _Reading) -> None:
             reading.remark = " ".join(whole.split())
 
 
-def _apply(reading: _Reading, directive: Directive, start: int, line_start: int, end: int) -> None:
+def _apply(reading: Reading, directive: Directive, start: int, line_start: int, end: int) -> None:
     match directive:
         case SectionMark(section):
             newline = reading.source.text.find("\n", end)
@@ -143,7 +195,17 @@ def _apply(reading: _Reading, directive: Directive, start: int, line_start: int,
             reading.depends_on.extend(versions)
         case Requires(requirements):
             _add_requirements(reading, requirements, start)
+        case RequiresBackfill(versions):
+            reading.requires_backfill.extend(versions)
+        case InPhase(phase):
+            if reading.phase not in (None, phase):
+                reading.problem(start, "a second -- phase", "Remove one of them.")
+            reading.phase = phase
+        case BackfillOption():
+            reading.backfill.options.append((start, directive))
         case Declaration(fact, names):
+            if fact == "backfill" and reading.backfill.start is None:
+                reading.backfill.start = start
             reading.facts.setdefault(fact, []).extend(names)
             if fact == "fails-on-rows":
                 reading.reasons.append(reading.remark)
@@ -169,7 +231,7 @@ def _apply(reading: _Reading, directive: Directive, start: int, line_start: int,
             assert_never(directive)
 
 
-def _declarations(reading: _Reading) -> Declarations | None:
+def _declarations(reading: Reading) -> Declarations | None:
     facts = reading.facts
     if not facts.keys() - {"irreversible"}:
         return None
@@ -179,7 +241,33 @@ def _declarations(reading: _Reading) -> Declarations | None:
     )
 
 
-def _add_requirements(reading: _Reading, requirements: tuple[Requirement, ...], start: int) -> None:
+def read_backfill(reading: Reading, name: FileName) -> Backfill | None:
+    """Return the backfill that the header declares, if any; add the problems of the header."""
+    header = reading.backfill
+    if header.start is None:
+        return None
+    if name.version is None:
+        reading.problem(
+            header.start,
+            "a repeatable migration cannot be a backfill",
+            "Give it a version: rename it like 0007_fill_country.sql.",
+        )
+    reading.report(problems_of_header(header))
+    if reading.problems:
+        return None
+    return build_backfill(header, lambda offset: reading.source.place(offset)[0])
+
+
+def _check_placeholders(reading: Reading) -> None:
+    text, marks = reading.source.text, reading.marks
+    ends = [mark.start for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=False):
+        batched = mark.section == "upgrade" and reading.backfill.start is not None
+        sql = text[mark.end : end]
+        reading.report(problems_of_sql(reading.lexis, sql, mark.end, batched=batched))
+
+
+def _add_requirements(reading: Reading, requirements: tuple[Requirement, ...], start: int) -> None:
     for requirement in requirements:
         if requirement.database == reading.source.database:
             reading.problem(
@@ -190,7 +278,7 @@ def _add_requirements(reading: _Reading, requirements: tuple[Requirement, ...], 
     reading.requires.extend(requirements)
 
 
-def _split_sections(reading: _Reading) -> dict[SectionName, Section]:
+def _split_sections(reading: Reading) -> dict[SectionName, Section]:
     """Return the first section of each name."""
     source, sections = reading.source, dict[SectionName, Section]()
     ends = [mark.start for mark in reading.marks[1:]] + [len(source.text)]
@@ -209,7 +297,7 @@ def _split_sections(reading: _Reading) -> dict[SectionName, Section]:
     return sections
 
 
-def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
+def _check(reading: Reading, sections: dict[SectionName, Section]) -> None:
     _check_before_sections(reading)
     at = {mark.section: mark.start for mark in reversed(reading.marks)}
     if "upgrade" not in sections:
@@ -241,7 +329,7 @@ def _check(reading: _Reading, sections: dict[SectionName, Section]) -> None:
         )
 
 
-def _check_before_sections(reading: _Reading) -> None:
+def _check_before_sections(reading: Reading) -> None:
     text = reading.source.text
     first = reading.marks[0].start if reading.marks else len(text)
     code = skip_gap(reading.lexis, text)

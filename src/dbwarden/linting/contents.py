@@ -10,7 +10,12 @@ from dbwarden.linting.rule import Draft
 def find_missing_rollback(file: FileFacts) -> Iterator[Draft]:
     """Find a versioned file that has no rollback, and does not say that it cannot have one."""
     migration = file.migration
-    if migration.version is None or migration.irreversible or migration.upgrade.empty:
+    if (
+        migration.version is None
+        or migration.irreversible
+        or migration.upgrade.empty
+        or migration.backfill
+    ):
         return
     if migration.rollback is None or migration.rollback.empty:
         yield Draft(

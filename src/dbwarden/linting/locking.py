@@ -153,13 +153,16 @@ def find_not_null_scans(file: FileFacts) -> Iterator[Draft]:
 
 def find_backfills(file: FileFacts) -> Iterator[Draft]:
     """Find statements that change the rows of a whole table in one transaction."""
+    if file.migration.backfill is not None:
+        return  # each batch is a transaction of its own
     for statement, use in _uses(file):
         if use.changes_all:
             more = f" while it holds {use.held.name}" if use.held and use.held.blocks_reads else ""
             yield Draft(
                 message=f"changes the rows of {file.describe(use.name)} in one transaction{more}, "
                 "and every changed row stays locked until it ends",
-                next_step="Change them in batches, each in a transaction of its own.",
+                next_step="Change them in batches, each in a transaction of its own: with "
+                "-- dbwarden: backfill.",
                 statement=statement,
                 table=use.name,
                 severity="error" if more else None,

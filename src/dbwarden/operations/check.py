@@ -8,6 +8,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.status import status_of
+from dbwarden.planning.backfill_progress import BackfillProgress
 from dbwarden.planning.foreign import ForeignState
 from dbwarden.planning.judging import Problem, StatusResult
 from dbwarden.types import DatabaseName
@@ -106,6 +107,10 @@ def _message(status: StatusResult, problem: Problem) -> str:
             words = "older than what is applied already"
         case "replica_behind":
             words = "not here yet"
+        case "waiting":
+            words = "waiting for a backfill"
+        case "backfill":
+            return "; ".join(map(_describe_backfill, _stuck(status)))
         case "replica_writable":
             return f"it accepts writes, so it is not (or no longer) a replica of {_source(status)}"
         case "locked":
@@ -151,10 +156,25 @@ def _next_step(status: StatusResult, problem: Problem) -> str:
                 "Wait until it has caught up. If it stays behind, query pg_stat_replication on "
                 f"the server of {source}."
             )
+        case "waiting":
+            return f"Run: dbwarden backfill run -d {source}; then: dbwarden migrate -d {source}"
+        case "backfill":
+            item = _stuck(status)[0]
+            return f"Go on with: dbwarden backfill {item.verb} {item.key} -d {source}"
         case "locked":
             return "Wait for it to end, or inspect it with: dbwarden lock-status"
         case _:
             assert_never(problem.code)
+
+
+def _stuck(status: StatusResult) -> list[BackfillProgress]:
+    return [item for item in status.backfills if item.needs_attention]
+
+
+def _describe_backfill(item: BackfillProgress) -> str:
+    state = "not run by any process" if item.stalled else item.state
+    why = f": {item.error}" if item.error else ""
+    return f"the backfill {item.key} is {state} ({item}){why}"
 
 
 def _source(status: StatusResult) -> DatabaseName:

@@ -71,6 +71,8 @@ def diagnose(status: StatusResult, *, pool_full: bool = False) -> DatabaseHealth
         pool_full: The application holds all connections of its pool, so that requests wait.
     """
     sentences = [_migration_faults(status.problems), _replica_problem(status.problems)]
+    stuck = [f"{item.key} {item.state}" for item in status.backfills if item.needs_attention]
+    sentences += [f"backfills: {', '.join(stuck)}"] if stuck else []
     sentences += [POOL_FULL] if pool_full else []
     return DatabaseHealth(
         database=status.database,

@@ -11,6 +11,7 @@ from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, Reading
+from dbwarden.operations.backfill_start import Backfilling, has_backfills, small_backfills
 from dbwarden.operations.operation import (
     StepSplitter,
     cached_splitter,
@@ -23,6 +24,8 @@ from dbwarden.operations.operation import (
 )
 from dbwarden.operations.pending import fresh_migrations, resume_migration
 from dbwarden.planning import compare, plan_upgrade
+from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
+from dbwarden.planning.gating import refuse_waiting, waiting_for_backfills
 from dbwarden.types import DatabaseName
 
 DATA_EXCEPTION = "22"
@@ -56,7 +59,8 @@ class MigrateResult:
 
     ``applied`` lists the migrations in the order in which they ran. ``version`` is the newest
     applied version afterwards. ``ahead`` lists applied versions newer than any file. ``planned``
-    is set only by a dry run, which applies nothing.
+    is set only by a dry run, which applies nothing. ``backfills`` are those that have not ended;
+    ``waiting`` lists the pending migrations that wait for one of them.
     """
 
     database: DatabaseName
@@ -65,6 +69,8 @@ class MigrateResult:
     ahead: tuple[str, ...] = ()
     dry_run: bool = False
     planned: tuple[PlannedSQL, ...] = ()
+    backfills: tuple[BackfillProgress, ...] = ()
+    waiting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,17 +142,17 @@ async def _migrate(
         pending = plan(config, dialect, files, reading, limits)
         if dry_run:
             return _dry_run_result(config, files, reading, pending)
-        if not pending:
-            return _result(config, files, reading, ())
+        if not (pending or small_backfills(files, reading)):
+            return _result(config, files, reading, (), limits)
         refuse_read_only(config, reading)
         async with connection.lock():
             if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
                 await forget_files(config)
                 files = await migration_files(config)
-            elif reading.rows is None:
+            elif reading.rows is None and not has_backfills(pending):
                 try:
                     await connection.run_first(pending, _report_applied)
-                    return _result(config, files, await connection.read_last(), pending)
+                    return _result(config, files, await connection.read_last(), pending, limits)
                 except LedgerAppeared:
                     pass  # read it under the lock
             return await _under_lock(config, dialect, connection, files, limits)
@@ -167,11 +173,15 @@ async def _under_lock(
     if reading.rows is None:
         await connection.create_ledger()
     pending = plan(config, dialect, files, reading, limits)
-    if not pending:
-        return _result(config, files, reading, ())
+    if not (pending or small_backfills(files, reading)):
+        return _result(config, files, reading, (), limits)
     telemetry.emit("planned", level="debug", migrations=len(pending))
-    await connection.run(pending, _report_applied)
-    return _result(config, files, await connection.read_last(), pending)
+    if has_backfills(pending) or reading.backfills:
+        ran = await Backfilling(config, connection, _report_applied).run(files, reading, pending)
+    else:
+        await connection.run(pending, _report_applied)
+        ran = pending
+    return _result(config, files, await connection.read_last(), ran, limits)
 
 
 async def _report_applied(item: PendingMigration) -> None:
@@ -211,14 +221,20 @@ def _result(
     files: Sequence[Migration],
     reading: Reading,
     pending: Sequence[PendingMigration],
+    limits: UpgradeLimits,
 ) -> MigrateResult:
-    history = compare(files, reading.rows)
+    history = compare(files, reading.rows, config.database_name)
     rows = {row.key: row for row in reading.rows or () if row.live}
+    waiting = waiting_for_backfills(history)
+    if limits.to is not None:
+        refuse_waiting(history, waiting, reading.backfills, limits.to)
     return MigrateResult(
         database=config.database_name,
         version=history.version,
         applied=tuple(_run_of(item, rows.get(item.migration.key)) for item in pending),
         ahead=tuple(row.key for row in history.ahead),
+        backfills=tuple(progress_of(row) for row in reading.backfills),
+        waiting=tuple(item.key for item in waiting),
     )
 
 

@@ -46,12 +46,12 @@ class Operation(Protocol[P, R_co]):
 
 
 def operation(
-    name: str,
+    name: str, *, timed: bool = True
 ) -> Callable[[Callable[Concatenate[DatabaseConfig, P], Awaitable[R]]], Operation[P, R]]:
     """Turn a coroutine function on a database into an operation.
 
-    An operation ends within the database's ``timeout`` and logs two events: ``started``, and
-    ``<name>`` with outcome and duration.
+    An operation ends within the database's ``timeout``, unless it is not *timed*, and logs two
+    events: ``started``, and ``<name>`` with outcome and duration.
     """
 
     def decorate(
@@ -63,7 +63,8 @@ def operation(
                 raise UsageError(f"{name} takes a DatabaseConfig; dbwarden.{name} takes a name")
             with telemetry.operation(name, database=database.database_name):
                 try:
-                    return await within(database, function(database, *args, **kwargs))
+                    result = function(database, *args, **kwargs)
+                    return await (within(database, result) if timed else result)
                 except DBWardenError as error:
                     if error.database is None and not isinstance(error, UsageError):
                         error.database = database.database_name

@@ -32,12 +32,16 @@ def fresh_migrations(
 def rollback_migration(
     dialect: StepSplitter, migration: Migration, row: LedgerRow
 ) -> PendingMigration:
-    """Return the rollback of *migration*, whose row says that it is applied."""
-    assert migration.rollback is not None
+    """Return the rollback of *migration*, whose row says that it is applied.
+
+    That of a backfill may be missing; then only the history changes.
+    """
+    back = migration.rollback
+    assert back is not None or migration.backfill is not None
     return PendingMigration(
         migration=migration,
         direction="rollback",
-        steps=dialect.steps(migration, migration.rollback),
+        steps=dialect.steps(migration, back) if back is not None else (),
         row=row,
     )
 

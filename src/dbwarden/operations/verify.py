@@ -35,7 +35,8 @@ class Verified:
 
     ``verdict`` is ``exact``, ``exact without rows`` (some table could not be tried with rows),
     ``loses users.email``, ``irreversible``, ``rollback differs`` (declared by an imported file),
-    ``repeatable``, or ``fails`` with a ``problem``.
+    ``repeatable``, ``backfill`` (its values remain after a rollback), or ``fails`` with a
+    ``problem``.
     ``findings`` are effects on rows that the file's header does not declare; they are no problem.
     """
 
@@ -126,11 +127,11 @@ async def _prove_rollback(
     before: Schema,
     after: Schema,
 ) -> str | None:
-    back = migration.rollback
-    if back is None or not _reversible(migration):
+    if not _reversible(migration):
         return None
     try:
-        await database.replay(migration, back)
+        if migration.rollback is not None:
+            await database.replay(migration, migration.rollback)
         if left := await _describe_differences(session, await database.read(), before):
             return f"rollback does not lead back: {left}"
         await database.replay(migration, migration.upgrade)
@@ -202,14 +203,16 @@ async def _describe_differences(
 
 
 def _reversible(migration: Migration) -> bool:
-    return _verdict(migration) == "exact"
+    return _verdict(migration) in ("exact", "backfill")
 
 
 def _verdict(migration: Migration) -> str:
     if migration.version is None:
         return "repeatable"
-    if migration.irreversible or migration.rollback is None or migration.rollback.empty:
+    if migration.irreversible:
         return "irreversible"
+    if migration.rollback is None or migration.rollback.empty:
+        return "irreversible" if migration.backfill is None else "backfill"
     return "rollback differs" if "rollback-differs" in migration.declares else "exact"
 
 
@@ -232,8 +235,8 @@ async def _prove_all(
     wanted = await database.read()
     try:
         for migration in reversed(going):
-            assert migration.rollback is not None
-            await database.replay(migration, migration.rollback)
+            if migration.rollback is not None:
+                await database.replay(migration, migration.rollback)
         for migration in going:
             await database.replay(migration, migration.upgrade)
         left = await _describe_differences(session, await database.read(), wanted)

@@ -9,6 +9,9 @@ from dbwarden.files.order import sort_migrations
 from dbwarden.migration_history import HistoryKind, LedgerRow, State
 from dbwarden.types import DatabaseName, Version, format_version
 
+_WHOLE = (State.APPLIED, State.BACKFILLING)
+"""The states of migrations that did not stop between two steps."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
@@ -36,6 +39,9 @@ class History:
     - ``retired``: rows of repeatables without a file: removed, or of a newer app. Not an error.
     - ``out_of_order``: members of ``pending`` that are older than the newest applied version.
     - ``partial``: rows of migrations that stopped between two steps, with their file if it exists.
+
+    ``backfilling`` are the keys of the rows of backfills that have not ended, which are among
+    the others.
     """
 
     database: DatabaseName | None = None
@@ -48,6 +54,7 @@ class History:
     retired: tuple[LedgerRow, ...] = ()
     out_of_order: tuple[Migration, ...] = ()
     partial: tuple[tuple[LedgerRow, Migration | None], ...] = ()
+    backfilling: tuple[str, ...] = ()
 
     @property
     def version(self) -> str | None:
@@ -94,6 +101,9 @@ def compare(
         retired=tuple(comparison.retired),
         out_of_order=_out_of_order(ordered, comparison),
         partial=tuple(comparison.partial),
+        backfilling=tuple(
+            row.key for row in rows or () if row.live and row.state is State.BACKFILLING
+        ),
     )
 
 
@@ -116,7 +126,7 @@ class _Comparison:
 
 
 def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | None) -> None:
-    if row is not None and row.state is not State.APPLIED:
+    if row is not None and row.state not in _WHOLE:
         comparison.partial.append((row, migration))
         return
     agrees = row is not None and _agrees(migration, row)
@@ -129,7 +139,7 @@ def _place_file(comparison: _Comparison, migration: Migration, row: LedgerRow | 
 
 def _place_row(comparison: _Comparison, row: LedgerRow, newest: Version | None) -> None:
     """Classify a row that has no file."""
-    if row.state is not State.APPLIED:
+    if row.state not in _WHOLE:
         comparison.partial.append((row, None))
     elif row.kind is not HistoryKind.VERSIONED:
         comparison.retired.append(row)

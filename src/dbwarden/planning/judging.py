@@ -10,7 +10,9 @@ from typing import Literal
 
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import LedgerRow, LockHolder, Reading
+from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
 from dbwarden.planning.comparing import History
+from dbwarden.planning.gating import waiting_for_backfills
 from dbwarden.planning.replicas import ReplicaStatus
 from dbwarden.types import DatabaseName
 
@@ -22,6 +24,8 @@ ProblemCode = Literal[
     "out_of_order",
     "replica_writable",
     "replica_behind",
+    "waiting",
+    "backfill",
     "locked",
 ]
 
@@ -47,6 +51,8 @@ _SEVERITIES: dict[ProblemCode, Severity] = {
     "out_of_order": Severity.LATE,
     "replica_writable": Severity.WARNING,  # promoted: applications start after a failover
     "replica_behind": Severity.LATE,
+    "waiting": Severity.WARNING,  # its file says that it comes later
+    "backfill": Severity.WARNING,
     "locked": Severity.NOTE,
 }
 
@@ -74,8 +80,9 @@ class StatusResult:
     ``version`` is the newest applied version (``"0007"``), if any. The tuples hold history keys (a
     version, or the name of a repeatable migration) in the order in which migrations run.
     ``repeatables`` run with every migrate and never count as pending. ``replica`` compares
-    a replica with its primary. ``goes_on_with`` is the command that finishes a partial migration;
-    ``None`` if there is none, or if the history needs a repair first.
+    a replica with its primary. ``waiting`` are the pending migrations that wait for one of the
+    ``backfills``, which are those that have not ended. ``goes_on_with`` is the command that
+    finishes a partial migration; ``None`` if there is none, or if the history needs a repair first.
     """
 
     database: DatabaseName
@@ -92,6 +99,8 @@ class StatusResult:
     server_version: str
     replica: ReplicaStatus | None = None
     goes_on_with: Literal["migrate", "rollback"] | None = None
+    waiting: tuple[str, ...] = ()
+    backfills: tuple[BackfillProgress, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -100,7 +109,8 @@ class StatusResult:
         replica = self.replica
         behind = replica.behind if replica is not None else ()
         concerned: tuple[tuple[ProblemCode, tuple[str, ...]], ...] = (
-            ("pending", self.pending),
+            ("pending", tuple(key for key in self.pending if key not in self.waiting)),
+            ("waiting", self.waiting),
             ("changed", self.changed),
             ("missing", self.missing),
             ("partial", self.partial),
@@ -111,6 +121,8 @@ class StatusResult:
             for code, keys in concerned
             if (own := tuple(key for key in keys if key not in behind))
         ]
+        if stuck := tuple(item.key for item in self.backfills if item.needs_attention):
+            problems.append(Problem(code="backfill", keys=stuck))
         if replica is not None and replica.writable:
             problems.append(Problem(code="replica_writable"))
         if behind:
@@ -157,6 +169,8 @@ def judge(
         server_version=reading.server_version,
         replica=replica,
         goes_on_with=goes_on_with,
+        waiting=_keys(waiting_for_backfills(history)) if history.backfilling else (),
+        backfills=tuple(progress_of(row) for row in reading.backfills),
     )
 
 

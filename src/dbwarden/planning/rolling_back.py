@@ -191,6 +191,8 @@ def _check_reversible(history: History, item: Applied) -> None:
             "upgrade. If the edited rollback is the right one, accept the file as it is: "
             + command_line(history, "repair", "--accept", row.key),
         )
+    if migration.backfill is not None:
+        return  # without a rollback its values remain, and the schema is the same
     if migration.rollback is None or migration.rollback.empty:
         what = "has no rollback section" if migration.rollback is None else "has an empty rollback"
         raise RollbackImpossible(

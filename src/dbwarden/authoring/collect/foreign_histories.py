@@ -28,13 +28,16 @@ LEDGERS: Mapping[str, Collection[str]] = {
 """Names of such tables, and columns that they always have."""
 OURS = frozenset(("upgrade_checksum", "rollback_checksum", "steps_checksum", "dbwarden_version"))
 """Columns of our own history, which another configuration may keep under any name."""
+OUR_BACKFILLS = frozenset(("last_key", "rows_done", "batch_size", "active_ms"))
+"""Columns of our own table of backfills, likewise."""
 
 
 def is_ledger(table: Table) -> bool:
     """Return whether *table* is the migration history of another tool."""
     columns = {column.name.lower() for column in table.columns}
     expected = LEDGERS.get(table.name.name.lower(), OURS)
-    return columns.issuperset(expected) and not table.foreign_keys
+    ours = columns.issuperset(expected) or columns.issuperset(OUR_BACKFILLS)
+    return ours and not table.foreign_keys
 
 
 def without_ledgers(schema: Schema, own: str | None) -> Schema:

@@ -155,8 +155,7 @@ def with_touched_tables(schema: Schema, migration: Migration) -> Schema:
     """
     if not schema.tables:
         return schema
-    back = migration.rollback.text if migration.rollback is not None else ""
-    words = _words(f"{migration.upgrade.text}\n{back}")
+    words = _words_of(migration)
     code = [(view.name, view.definition) for view in schema.of(View)]
     code += [(routine.name, routine.definition) for routine in schema.of(Routine)]
     words = words.union(*(_words(text) for name, text in code if _words(name.name) <= words))
@@ -169,6 +168,12 @@ def with_touched_tables(schema: Schema, migration: Migration) -> Schema:
         or any(not parts.isdisjoint(_words(column.type)) for column in table.columns if parts)
     }
     return replace(schema, tables=_with_parents(schema, names))
+
+
+def _words_of(migration: Migration) -> set[str]:
+    back = migration.rollback.text if migration.rollback is not None else ""
+    table = migration.backfill.table if migration.backfill is not None else ""
+    return _words(f"{migration.upgrade.text}\n{back}\n{table}")
 
 
 def _words(text: str) -> set[str]:
@@ -238,8 +243,7 @@ def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> t
         found: The fingerprint of their columns.
         migration: The migration to search.
     """
-    back = migration.rollback.text if migration.rollback is not None else ""
-    words = _words(f"{migration.upgrade.text}\n{back}")
+    words = _words_of(migration)
     names: list[str] = []
     for table in schema.tables:
         if not _words(table.name.name) <= words:

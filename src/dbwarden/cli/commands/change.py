@@ -1,5 +1,6 @@
 """Commands that change databases."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
 
@@ -84,7 +85,10 @@ async def migrate(
         _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
     again = _option_words(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
     view = Table(("", "version", "applied"), _migrate_cells)
-    return await report("migrate", outcomes, selection, view, again=again)
+    code = await report("migrate", outcomes, selection, view, again=again)
+    if not options.json:
+        _note_backfills(outcome.result for outcome in outcomes)
+    return code
 
 
 def _option_words(**values: str | int | bool | None) -> list[str]:
@@ -106,10 +110,31 @@ def _migrate_cells(result: MigrateResult) -> tuple[Cell, ...]:
             else ok_cell("up to date")
         )
         return (word, result.version or "", shorten([item.key for item in result.planned]))
+    if result.waiting:
+        word = warn_cell(f"waits for backfill {_awaited(result)}")
+        return (word, result.version or "", f"{len(result.applied)} ({applied})" if applied else "")
     if result.applied:
         return (ok_cell("migrated"), result.version or "", f"{len(result.applied)} ({applied})")
     word = ok_cell("ahead of the files" if result.ahead else "up to date")
     return (word, result.version or "", "")
+
+
+def _awaited(result: MigrateResult) -> str:
+    return shorten([item.key for item in result.backfills])
+
+
+def _note_backfills(results: Iterable[MigrateResult | None]) -> None:
+    """Print which backfills are unfinished, and how to go on."""
+    for result in results:
+        for item in result.backfills if result is not None else ():
+            assert result is not None
+            output.note(
+                "",
+                f"{result.database}: the backfill {item.key} is {item.state}: {item}",
+                f"  next: dbwarden backfill {item.verb} {item.key} -d {result.database}",
+            )
+            if result.waiting:
+                output.note(f"  {shorten(result.waiting)} waits for it.")
 
 
 async def rollback(

@@ -47,7 +47,19 @@ async def status(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B00
     code = await report("status", outcomes, selection, view, code=code)
     if not options.json:
         _note_primaries(outcome.result for outcome in outcomes)
+        _note_backfills(outcome.result for outcome in outcomes)
     return code
+
+
+def _note_backfills(results: Iterable[StatusResult | None]) -> None:
+    """Print the progress of each backfill that has not ended."""
+    for result in results:
+        for item in result.backfills if result is not None else ():
+            assert result is not None
+            waits = f" (it waits: {item.waiting})" if item.waiting else ""
+            output.note(
+                "", f"{result.database}: the backfill {item.key} is {item.state}: {item}{waits}"
+            )
 
 
 def _status_cells(result: StatusResult) -> tuple[Cell, ...]:
@@ -80,8 +92,12 @@ def _state_cell(result: StatusResult) -> Cell:
         return bad_cell("needs repair")
     if result.partial:
         return _partial_cell(result)
-    if result.pending:
+    if stuck := next((item for item in result.backfills if item.needs_attention), None):
+        return bad_cell(f"backfill {'stalled' if stuck.stalled else stuck.state}")
+    if len(result.pending) > len(result.waiting):
         return warn_cell("pending")
+    if result.backfills:
+        return warn_cell("backfilling")
     if result.replica is not None and result.replica.caught_up:
         return ok_cell(_describe_caught_up(result.replica))
     return ok_cell("ahead of the files" if result.ahead else "up to date")

@@ -50,6 +50,7 @@ from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Rea
 from dbwarden.types import DatabaseName, DialectName
 
 if TYPE_CHECKING:
+    from dbwarden.dialects.postgresql.backfill.store import PostgresBackfills
     from dbwarden.dialects.postgresql.migrate.runner import Runner
 
 TERMINATED_WITHIN = 5.0
@@ -147,6 +148,14 @@ class PostgresConnection:
             await self.read()
         assert self._status is not None
         return self._status
+
+    async def backfills(self) -> "PostgresBackfills":
+        """Return the backfills of this database; see ``Connection.backfills``."""
+        from dbwarden.dialects.postgresql.backfill.store import PostgresBackfills
+
+        await self._check_own_session()
+        table = self._table(await self._last_status())
+        return PostgresBackfills(self._session, self._config, table)
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:

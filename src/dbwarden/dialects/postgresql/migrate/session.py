@@ -4,10 +4,10 @@ Uses raw asyncpg and the simple protocol only, to work behind a pooler too. A ca
 does not stop the statement on the server; ``stop_running`` does, and waits until it has ended.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +18,7 @@ from dbwarden.dialects.postgresql.migrate.parse_status import copied_lines
 from dbwarden.errors import ConnectionLost
 from dbwarden.types import DatabaseName
 
+T = TypeVar("T")
 Reconnect = Callable[[], Any]
 
 _GONE = ("57P01", "57P02", "57P03")
@@ -108,14 +109,26 @@ class Session:
         await self._send_once(partial(self._raw.copy_from_query, query, output=take))
         return copied_lines(bytes(copied))
 
-    async def _send_once(self, call: Callable[[], Awaitable[Any]]) -> None:
+    async def fetch(self, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the rows of *query* with the parameters *values*. Raises as ``send``."""
+        return [
+            dict(row) for row in await self._send_once(partial(self._raw.fetch, query, *values))
+        ]
+
+    async def execute(self, query: str, values: Sequence[Any]) -> int:
+        """Run one statement with parameters; return the rows it changed. Raises as ``send``."""
+        status = await self._send_once(partial(self._raw.execute, query, *values))
+        count = str(status).rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def _send_once(self, call: Callable[[], Awaitable[T]]) -> T:
         # A cancelled operation starts nothing new.
         await anyio.lowlevel.checkpoint_if_cancelled()
         if not self.open:
             raise self._connection_lost(ConnectionError("it was closed"))
         self._may_be_running = True
         try:
-            await call()
+            result = await call()
         except asyncpg.PostgresError as error:
             if not self.open or error.sqlstate is None or error.sqlstate in _GONE:
                 raise self._connection_lost(error) from error
@@ -124,6 +137,7 @@ class Session:
         except (asyncpg.InterfaceError, OSError) as error:
             raise self._connection_lost(error) from error
         self._may_be_running = False
+        return result
 
     def _connection_lost(self, error: Exception) -> ConnectionLost:
         self._may_be_running = False

@@ -19,12 +19,13 @@ from dbwarden.dialects.postgresql.migrate.parse_status import (
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
+    NO_PRIVILEGE,
     NOT_SUPPORTED,
     UNDEFINED_SCHEMA,
     UNDEFINED_TABLE,
     ledger_failed,
 )
-from dbwarden.migration_history import LedgerExcerpt, LockHolder, Reading
+from dbwarden.migration_history import BackfillRow, LedgerExcerpt, LockHolder, Reading, State
 from dbwarden.types import DatabaseName
 
 Ask = Callable[[str], Awaitable[Lines]]
@@ -79,9 +80,11 @@ async def read_status(
     """
     try:
         reply = await _first(ask, address, database, query)
-        if not (reply.held or reply.recovering):
-            return reply
-        reading = await _details(ask, address, reply)
+        reading = reply.reading
+        if reply.held or reply.recovering:
+            reading = await _details(ask, address, reply)
+        if any(row.state is State.BACKFILLING for row in reading.rows or ()):
+            reading = replace(reading, backfills=await _backfills(ask, address))
     except ServerRefused as refused:
         raise ledger_failed(refused, "cannot be read", database, address.lookup_name) from refused
     return replace(reply, reading=reading)
@@ -127,6 +130,19 @@ async def _first(
     lines = await ask(query.sql(address, rows=False, also=also))
     reply = parse_status_lines(lines, database)
     return replace(reply, reading=replace(reply.reading, rows=() if exists else None))
+
+
+async def _backfills(ask: Ask, address: LedgerAddress) -> tuple[BackfillRow, ...]:
+    """Return the backfills that have not ended."""
+    from dbwarden.dialects.postgresql.backfill.state_rows import StateTable, parse_row
+
+    try:
+        lines = await ask(StateTable.of(address).read_sql(ended=False))
+    except ServerRefused as refused:
+        if refused.sqlstate in (UNDEFINED_TABLE, NO_PRIVILEGE):
+            return ()  # the user of an application may not read it
+        raise
+    return tuple(parse_row(line[0]) for line in lines)
 
 
 async def _details(ask: Ask, address: LedgerAddress, reply: StatusReply) -> Reading:

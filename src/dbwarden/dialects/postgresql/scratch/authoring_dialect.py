@@ -27,12 +27,11 @@ from dbwarden.dialects.postgresql.migrate.connecting import (
 from dbwarden.dialects.postgresql.migrate.retrying import while_full
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
 from dbwarden.dialects.postgresql.scratch.expressions import replace_synonyms
+from dbwarden.dialects.postgresql.scratch.namespaces import default_namespace, make_namespace
 from dbwarden.dialects.postgresql.scratch.place import Place
 from dbwarden.dialects.postgresql.scratch.quick_diff import surely_differ
 from dbwarden.dialects.postgresql.scratch.scratch_database import (
     PostgresScratchServer,
-    default_namespace,
-    make_namespace,
 )
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.scratch.sizes import read_sizes
@@ -41,6 +40,7 @@ from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.linting.sizes import LiveStats
+from dbwarden.migration_history import backfill_table
 from dbwarden.quoting import quoted
 from dbwarden.schema import QualifiedName, Ref, Schema
 from dbwarden.schema import Sequence as SchemaSequence
@@ -109,10 +109,10 @@ class PostgresAuthoringDialect:
             namespace = default_namespace(config)
             _check_default_namespace(config, namespace, await raw.fetchrow(_WHERE))
             await raw.execute(f"SET search_path TO {quoted(namespace)}")
-            ledger = QualifiedName(config.ledger_schema or namespace, config.ledger_table)
-            return await read_database(
-                raw, namespace, [ledger], privileges=config.compare_privileges
-            )
+            place = config.ledger_schema or namespace
+            names = (config.ledger_table, backfill_table(config.ledger_table))
+            ours = [QualifiedName(place, name) for name in names]
+            return await read_database(raw, namespace, ours, privileges=config.compare_privileges)
         finally:
             raw.terminate()
 

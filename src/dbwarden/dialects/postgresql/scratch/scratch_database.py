@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 import asyncpg
 
-from dbwarden.config.libpq import namespace_of, search_path
+from dbwarden.config.libpq import search_path
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import (
     Expression,
@@ -21,6 +21,7 @@ from dbwarden.dialects.authoring import (
     TracedStatement,
     setup_of,
 )
+from dbwarden.dialects.backfilling import whole_table
 from dbwarden.dialects.base import Step
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.migrate.batching import (
@@ -30,7 +31,9 @@ from dbwarden.dialects.postgresql.migrate.batching import (
 )
 from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
+from dbwarden.dialects.postgresql.scratch.backfills import replay_backfill
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
+from dbwarden.dialects.postgresql.scratch.namespaces import default_namespace, make_namespace
 from dbwarden.dialects.postgresql.scratch.observing import Observer
 from dbwarden.dialects.postgresql.scratch.place import Dial, Place, end_sessions
 from dbwarden.dialects.postgresql.scratch.roles import makes_roles, without_roles
@@ -269,6 +272,9 @@ class PostgresScratchDatabase:
         """
         whole = splitting.steps(migration, section)
         raw = await self._start(whole)
+        if migration.backfill is not None and section is migration.upgrade:
+            await replay_backfill(raw, self._config.database_name, migration, whole)
+            return
         for number, step in enumerate(whole):
             if number:
                 await raw.execute(RESET + prelude_of(whole[:number]))
@@ -331,14 +337,14 @@ class PostgresScratchDatabase:
 
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
         """Run a section statement by statement, and return the locks and rewrites of each."""
-        steps = splitting.steps(migration, section)
+        steps = whole_table("postgresql", migration, section, splitting.steps(migration, section))
         raw, namespace = await self._start(steps), self._scratch.namespace
         with locating(migration, self._config.database_name):
             return await trace_statements(raw, steps, namespace, self.without_roles)
 
     async def observe(self, migration: Migration, section: Section) -> Observed:
         """Run a section as ``migrate`` does, and return the effects of each statement."""
-        steps = splitting.steps(migration, section)
+        steps = whole_table("postgresql", migration, section, splitting.steps(migration, section))
         raw, scratch = await self._start(steps), self._scratch
         observer = Observer(raw, scratch.namespace, self.without_roles, scratch.make_role)
         with locating(migration, self._config.database_name):
@@ -379,6 +385,8 @@ class PostgresScratchDatabase:
         ``None`` if they cannot run in one transaction, or a statement failed."""
         each = [splitting.steps(migration, section) for section in sections]
         steps = list(itertools.chain.from_iterable(each))
+        if migration.backfill is not None:
+            return None
         if leftovers(steps) or any(not s.transactional or makes_roles(s) for s in steps):
             return None
         texts = [text for part in each for text in (*(step.text for step in part), RESET)]
@@ -388,13 +396,3 @@ class PostgresScratchDatabase:
         self, error: asyncpg.PostgresError, statement: str | None, location: Location | None
     ) -> ScratchRefused:
         return refusal(error, self._config.database_name, statement, location)
-
-
-def default_namespace(config: DatabaseConfig) -> str:
-    """Return the default namespace: the first one of the URL's search_path."""
-    return namespace_of(config.url) if config.url is not None else "public"
-
-
-def make_namespace(name: str) -> str:
-    """Return the SQL that creates a namespace if it does not exist."""
-    return f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}"

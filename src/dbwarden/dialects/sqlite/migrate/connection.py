@@ -10,6 +10,7 @@ import anyio
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.dialects.backfilling import Backfills
 from dbwarden.dialects.base import (
     Connection,
     ForeignHistory,
@@ -76,6 +77,12 @@ class SQLiteConnection:
     async def foreign_ids(self, history: ForeignHistory) -> tuple[str, ...] | None:
         """Read what another tool has applied; see ``Connection.foreign_ids``."""
         return await self._retrying(partial(self._session.foreign_ids, history))
+
+    async def backfills(self) -> Backfills:
+        """Return the backfills of this database; see ``Connection.backfills``."""
+        from dbwarden.dialects.sqlite.backfill.store import SQLiteBackfills
+
+        return SQLiteBackfills(self._session)
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:

@@ -230,6 +230,8 @@ class Ledger:
             fields["duration_ms"] = 0.0
             if pending.direction == "upgrade":
                 fields["started_at"] = spent.since.isoformat()
+        if pending.migration.backfill is not None and progress.state is State.ROLLED_BACK:
+            self._forget_backfill(pending.migration.key)
         if entry is None:
             row_id = self._insert({**fields, "duration_ms": spent.ms})
             return Entry(id=row_id, progress=progress)
@@ -266,6 +268,12 @@ class Ledger:
         )
         if deleted.rowcount != 1:
             raise self._changed(entry.id)
+
+    def _forget_backfill(self, key: str) -> None:
+        """Delete the progress of a backfill, which stops its runners."""
+        from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
+
+        StateTable(self._database, self._name, self._writer).delete(key)
 
     def _insert(self, fields: Mapping[str, Any]) -> int:
         marks = ", ".join("?" * len(fields))

@@ -9,8 +9,9 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import ForeignHistory
@@ -21,7 +22,14 @@ from dbwarden.dialects.sqlite.migrate.opening import FileState, Target, open_rea
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
-from dbwarden.migration_history import LedgerExcerpt, LockHolder, Reading
+from dbwarden.migration_history import (
+    BackfillRow,
+    LedgerExcerpt,
+    LedgerRow,
+    LockHolder,
+    Reading,
+    State,
+)
 from dbwarden.quoting import quoted
 
 T = TypeVar("T")
@@ -33,12 +41,31 @@ check needs Python's global lock, so it should not be more frequent."""
 _LONGEST_PAUSE = 0.05
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """The rows that a statement returned, and the number of rows that it changed."""
+
+    rows: Sequence[dict[str, Any]]
+    changed: int
+
+
 def pauses() -> Iterator[float]:
     """Yield the seconds between tries to take a lock: growing, with a random share."""
     pause = 0.001
     while True:
         yield pause * random.uniform(0.5, 1.0)
         pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+def open_backfills(
+    database: sqlite3.Connection, config: DatabaseConfig, rows: Sequence[LedgerRow]
+) -> tuple[BackfillRow, ...]:
+    """Return the backfills that have not ended, if the ledger's *rows* have any."""
+    if not any(row.state is State.BACKFILLING for row in rows):
+        return ()
+    from dbwarden.dialects.sqlite.backfill.state_rows import StateTable
+
+    return StateTable(database, config.ledger_table, Writer.this_process()).rows(ended=False)
 
 
 class Session:
@@ -208,13 +235,19 @@ class Session:
             LedgerError: The ledger is invalid.
             LockTimeout: Another connection kept the file locked.
         """
-        rows = self._query_history(lambda ledger: ledger.rows(row_ids))
+        rows, backfills = self._query_history(
+            lambda ledger: (
+                rows := ledger.rows(row_ids),
+                open_backfills(self.database, self.config, rows),
+            )
+        ) or (None, ())
         return Reading(
             server_version=sqlite3.sqlite_version,
             namespace=None,
             rows=rows,
             holder=self.other_holder(),
             read_only=not self.target.writable,
+            backfills=backfills,
         )
 
     def history(self, limit: int | None) -> LedgerExcerpt:
@@ -229,7 +262,7 @@ class Session:
             try:
                 return question(self.ledger) if self.ledger.exists() else None
             finally:
-                self._rollback()
+                self.roll_back()
 
         try:
             return self.read_consistent(query)
@@ -312,7 +345,7 @@ class Session:
         except sqlite3.Error as error:
             raise self.error_for(error) from error
         finally:
-            self._rollback()
+            self.roll_back()
 
     def execute(self, sql: str) -> None:
         """Run one statement to its end and discard its rows.
@@ -329,7 +362,24 @@ class Session:
         finally:
             self._limit = None
 
-    def _rollback(self) -> None:
+    def execute_within(self, sql: str, values: Sequence[Any], seconds: float) -> Executed:
+        """Run one statement with parameters to its end, and return what it came to.
+
+        After *seconds* SQLite stops it, and ``timed_out`` is true.
+        """
+        self.check_stop()
+        self.database.set_progress_handler(self._check_time, _CHECK_INTERVAL)
+        self.timed_out = False
+        self._limit = time.monotonic() + seconds
+        try:
+            cursor = self.database.execute(sql, tuple(values))
+            names = [column[0] for column in cursor.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return Executed(rows=rows, changed=max(0, cursor.rowcount))
+        finally:
+            self._limit = None
+
+    def roll_back(self) -> None:
         """Roll back an open transaction. If SQLite cannot, closing the connection does."""
         if self.database.in_transaction:
             with contextlib.suppress(sqlite3.Error), self.uninterruptible():

@@ -24,6 +24,7 @@ from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import ConfigurationError, UnsupportedChange
 from dbwarden.linting.sizes import LiveStats
+from dbwarden.migration_history import backfill_table
 from dbwarden.schema import Schema
 from dbwarden.types import DialectName
 
@@ -86,9 +87,8 @@ class SQLiteAuthoringDialect:
 
         This writes nothing. A missing file has an empty schema.
         """
-        return await _read_live(
-            config, lambda database: read_schema(database, exclude=[config.ledger_table])
-        )
+        ours = (config.ledger_table, backfill_table(config.ledger_table))
+        return await _read_live(config, lambda database: read_schema(database, exclude=ours))
 
     async def read_sizes(self, config: DatabaseConfig) -> LiveStats:
         """Read the sizes of the configured database's tables; SQLite counts no traffic."""

@@ -20,7 +20,10 @@ from dbwarden.dialects.authoring import (
     TracedStatement,
     setup_of,
 )
+from dbwarden.dialects.backfill_code import work_of_steps
+from dbwarden.dialects.backfilling import whole_table
 from dbwarden.dialects.base import PendingMigration, Statement, Step
+from dbwarden.dialects.sqlite.backfill.replay import replay_backfill
 from dbwarden.dialects.sqlite.catalog import read_schema
 from dbwarden.dialects.sqlite.catalog.tokens import Unreadable, tokens
 from dbwarden.dialects.sqlite.migrate.history_queries import Entry, Progress
@@ -39,7 +42,13 @@ from dbwarden.dialects.sqlite.scratch.tracing import Tracer
 from dbwarden.dialects.sqlite.sql import splitting
 from dbwarden.dialects.sqlite.sql.error_texts import SQLiteText
 from dbwarden.dialects.writer import Writer
-from dbwarden.errors import RefusalCause, ScratchRefused, StatementFailed
+from dbwarden.errors import (
+    DBWardenError,
+    MigrationFileError,
+    RefusalCause,
+    ScratchRefused,
+    StatementFailed,
+)
 from dbwarden.files.migration import Migration, Section
 from dbwarden.linting.facts import Observed
 from dbwarden.schema import Schema
@@ -258,7 +267,19 @@ class SQLiteScratchDatabase:
         Raises:
             ScratchRefused: With file, line and column; also if foreign keys are violated.
         """
+        if migration.backfill is not None and section is migration.upgrade:
+            await self._replay_backfill(migration)
+            return
         await self._replay(migration, section, None)
+
+    async def _replay_backfill(self, migration: Migration) -> None:
+        """Run a backfill to its end, in batches."""
+        steps = splitting.steps(migration, migration.upgrade)
+        try:
+            await self._call(self._fresh)
+            await replay_backfill(self._session, await work_of_steps(migration, steps))
+        except (StatementFailed, MigrationFileError) as error:
+            raise _in_scratch(error, error.__cause__) from error
 
     async def trace(self, migration: Migration, section: Section) -> tuple[TracedStatement, ...]:
         """Run a section, and return the tables that each statement rewrites."""
@@ -284,7 +305,11 @@ class SQLiteScratchDatabase:
         work = PendingMigration(
             migration=migration,
             direction="rollback" if back else "upgrade",
-            steps=steps if steps is not None else splitting.steps(migration, section),
+            steps=tuple(
+                whole_table(
+                    "sqlite", migration, section, steps or splitting.steps(migration, section)
+                )
+            ),
         )
         try:
             await self._call(lambda: self._run(work, tracer))
@@ -339,7 +364,7 @@ _DUPLICATES = (
 )
 
 
-def _in_scratch(failed: StatementFailed, error: BaseException | None) -> ScratchRefused:
+def _in_scratch(failed: DBWardenError, error: BaseException | None) -> ScratchRefused:
     """Adapt *failed*, which *error* caused, to scratch, where it is no use to run again."""
     cause: RefusalCause | None = None
     if getattr(error, "sqlite_errorcode", None) in _DUPLICATES:

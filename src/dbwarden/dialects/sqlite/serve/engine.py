@@ -12,6 +12,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.config.urls import DatabaseURL
 from dbwarden.dialects.sqlite.migrate.connection import DIALECT
 from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
+from dbwarden.dialects.sqlite.migrate.session import open_backfills
 from dbwarden.dialects.sqlite.migrate.statement_errors import primary_code
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConnectError, DBWardenError, TimedOut
@@ -117,12 +118,14 @@ async def read(engine: AsyncEngine, config: DatabaseConfig) -> Reading:
     def query(inside: Connection) -> Reading:
         database = cast(sqlite3.Connection, _Driver(inside))
         ledger = Ledger(database, config.ledger_table, Writer.this_process())
+        rows = ledger.rows() if ledger.exists() else None
         return Reading(
             server_version=sqlite3.sqlite_version,
             namespace=None,
-            rows=ledger.rows() if ledger.exists() else None,
+            rows=rows,
             holder=None,
             read_only=False,
+            backfills=open_backfills(database, config, rows or ()),
         )
 
     async with engine.connect() as connection:

@@ -1,0 +1,185 @@
+"""The command that runs, shows and controls backfills."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any, Literal, assert_never
+
+from cyclopts import Parameter
+
+from dbwarden.cli import output
+from dbwarden.cli.exits import Exit, exit_code
+from dbwarden.cli.options import HOW, FleetOptions
+from dbwarden.cli.run import Texts, bad_cell, ok_cell, report, run, warn_cell
+from dbwarden.cli.selection import Selection, Which, select
+from dbwarden.cli.style import Cell
+from dbwarden.config.threads import in_own_thread
+from dbwarden.errors import UsageError
+from dbwarden.operations.backfill import (
+    BackfillResult,
+    backfill_cancel,
+    backfill_pause,
+    backfill_resume,
+    backfill_status,
+)
+from dbwarden.operations.backfill import backfill as backfill_run
+from dbwarden.operations.pacing import MAX_LAG, MAX_LOCK_WAITS, TARGET, PauseWhen
+from dbwarden.planning.backfill_progress import BackfillProgress, format_seconds
+from dbwarden.secrets import clean_cause, describe_error
+
+Action = Literal["run", "status", "pause", "resume", "cancel"]
+
+
+def _throttle(name: str, *, shown: bool = True) -> Parameter:
+    return Parameter(name=name, group=HOW, show_default=shown)
+
+
+async def backfill(
+    action: Action,
+    key: str | None = None,
+    /,
+    *,
+    batch_seconds: Annotated[float, _throttle("--batch-seconds")] = TARGET,
+    rate: Annotated[float | None, _throttle("--rate", shown=False)] = None,
+    max_lag: Annotated[float, _throttle("--max-lag")] = MAX_LAG,
+    max_lock_waits: Annotated[int, _throttle("--max-lock-waits")] = MAX_LOCK_WAITS,
+    pause_when: Annotated[str | None, _throttle("--pause-when", shown=False)] = None,
+    restart: Annotated[bool, Parameter(name="--restart", negative="", show_default=False)] = False,
+    accept: Annotated[bool, Parameter(name="--accept", negative="", show_default=False)] = False,
+    options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
+) -> int:
+    """Run, show, pause, resume or cancel backfills of one database, several or all.
+
+    Parameters
+    ----------
+    action
+        run, status, pause, resume or cancel.
+    key
+        The version of the only backfill to work on, as in 0007; default: all unfinished ones.
+    batch_seconds
+        run: the time that a batch should take; its number of rows is adapted to that.
+    rate
+        run: the maximum number of rows per second.
+    max_lag
+        run: wait while a replica lags behind by more seconds; 0 for no limit.
+    max_lock_waits
+        run: wait while more sessions wait for locks; -1 for no limit.
+    pause_when
+        run: wait while this coroutine function returns true, as in app.load:is_high.
+    restart
+        resume: begin again with the first row, with the file as it is now.
+    accept
+        resume: go on from the cursor with the file as it is now.
+    """
+    throttle = {
+        "target": batch_seconds,
+        "rate": rate,
+        "max_lag": max_lag or None,
+        "max_lock_waits": max_lock_waits if max_lock_waits >= 0 else None,
+        "pause_when": pause_when,
+    }
+    return await _act(options, action, key, throttle, {"restart": restart, "accept": accept})
+
+
+async def _act(
+    options: FleetOptions,
+    action: Action,
+    key: str | None,
+    throttle: Mapping[str, Any],
+    again: Mapping[str, Any],
+) -> int:
+    selection = await select(options, Which.ANY if action == "status" else Which.WRITABLE)
+    operation: Callable[..., Any]
+    match action:
+        case "run":
+            selection = _without_time_limit(selection)
+            pause_when = await _load(throttle["pause_when"])
+            operation = partial(backfill_run, key=key, **{**throttle, "pause_when": pause_when})
+        case "status":
+            operation = backfill_status
+        case "pause":
+            operation = partial(backfill_pause, key=key)
+        case "resume":
+            operation = partial(backfill_resume, key=key, **again)
+        case "cancel":
+            operation = partial(backfill_cancel, key=key)
+        case _:
+            assert_never(action)
+    outcomes = await run(operation, selection)
+    code = exit_code(outcomes)
+    if action != "run" and code is Exit.FOUND:
+        code = Exit.DONE
+    view = Texts(partial(_print, key=key))
+    return await report(f"backfill {action}", outcomes, selection, view, code=code)
+
+
+def _without_time_limit(selection: Selection) -> Selection:
+    """Return *selection* without the time limits of its databases, unless one was passed."""
+    if selection.options.timeout is not None:
+        return selection
+    databases = tuple(replace(config, timeout=None) for config in selection.databases)
+    return replace(selection, databases=databases)
+
+
+async def _load(name: str | None) -> PauseWhen | None:
+    """Import the coroutine function *name*, as in ``app.load:is_high``.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if name is None:
+        return None
+    module, _, function = name.partition(":")
+    try:
+        found: PauseWhen = getattr(await in_own_thread(partial(import_module, module)), function)
+    except Exception as error:
+        failed, cause = describe_error(error), clean_cause(error)
+    else:
+        return found
+    raise UsageError(
+        f"--pause-when {name} cannot be imported: {failed}",
+        next_step="Name a coroutine function as in --pause-when app.load:is_high.",
+    ) from cause
+
+
+def _print(result: BackfillResult, *, key: str | None) -> None:
+    rows = [_cells(item) for item in result.backfills if key is None or item.key == key.zfill(4)]
+    if not rows:
+        output.say(f"{result.database}: no backfills")
+        return
+    output.say(f"{result.database}:")
+    headers = ("backfill", "table", "state", "rows", "done", "rows/s", "left", "runner")
+    output.say_table(headers, rows, spare=("runner", "table"))
+    for item in result.backfills:
+        if item.error is not None:
+            output.say(f"  {item.key}: {item.error}")
+
+
+def _cells(item: BackfillProgress) -> tuple[Cell, ...]:
+    rows = f"{item.rows:,}" + (f" of {item.total:,}" if item.total is not None else "")
+    return (
+        item.key,
+        item.table,
+        state_cell(item),
+        rows,
+        f"{item.percent} %" if item.percent is not None else "",
+        f"{item.rows_per_second:,.0f}" if item.rows_per_second is not None else "",
+        format_seconds(item.eta_seconds) if item.eta_seconds is not None else "",
+        item.runner or "",
+    )
+
+
+def state_cell(item: BackfillProgress) -> Cell:
+    """Return the state of a backfill as a cell."""
+    match item.state:
+        case "done":
+            return ok_cell("done")
+        case "failed" | "cancelled":
+            return bad_cell(item.state)
+        case "running" if item.stalled:
+            return warn_cell("not run by any process")
+        case "running" if item.waiting is not None:
+            return warn_cell(f"waits: {item.waiting}")
+        case _:
+            return warn_cell(item.state)

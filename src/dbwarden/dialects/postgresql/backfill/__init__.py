@@ -1,0 +1,1 @@
+"""Run backfills on PostgreSQL: keys, batches, the rows of their progress, pressure."""

@@ -1,0 +1,1 @@
+"""Run backfills on SQLite."""

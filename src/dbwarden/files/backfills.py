@@ -1,0 +1,137 @@
+"""Check the header and the SQL of a backfill. Pure."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from dbwarden.config.names import did_you_mean
+from dbwarden.files.checksum import checksum
+from dbwarden.files.directives import BackfillOption, OptionName
+from dbwarden.files.lexing import Lexis
+from dbwarden.files.migration import DEFAULT_BATCH, Backfill, Migration
+from dbwarden.files.placeholders import BATCH, placeholders
+from dbwarden.types import Checksum
+
+MOST_ROWS = 1_000_000
+"""The maximum number of rows of one batch."""
+
+_PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_TABLE = re.compile(rf"{_PART}(?:\.{_PART})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem at an offset of the file, and the correction."""
+
+    offset: int
+    message: str
+    next_step: str
+
+
+@dataclass(slots=True)
+class BackfillHeader:
+    """The backfill's lines of one header: each option with its offset, and that of the marker."""
+
+    start: int | None = None
+    options: list[tuple[int, BackfillOption]] = field(default_factory=list)
+
+    def value(self, name: OptionName) -> tuple[int, str] | None:
+        """Return the offset and the value of option *name*."""
+        return next(((at, each.value) for at, each in self.options if each.name == name), None)
+
+
+def problems_of_header(header: BackfillHeader) -> Iterator[Problem]:
+    """Yield the problems of a header that declares a backfill."""
+    seen: set[OptionName] = set()
+    for at, option in header.options:
+        if option.written != option.name:
+            yield Problem(
+                at,
+                f"dbwarden does not know '-- {option.written}' in the header of a backfill",
+                f"Did you mean -- {option.name}: {option.value} ?",
+            )
+        elif option.name in seen:
+            yield Problem(at, f"a second -- {option.name}", "Remove one of them.")
+        seen.add(option.name)
+    assert header.start is not None
+    table, batch, until = (header.value(name) for name in ("table", "batch", "until"))
+    if table is None:
+        yield Problem(
+            header.start, "a backfill needs the name of its table", "Add -- table: NAME below it."
+        )
+    elif not _TABLE.fullmatch(table[1]):
+        yield Problem(
+            table[0],
+            f"{table[1]!r} is not the name of a table",
+            'Write it as -- table: users, or -- table: shop."Users".',
+        )
+    if batch is not None and not _is_batch(batch[1]):
+        yield Problem(
+            batch[0],
+            f"{batch[1]!r} is not a number of rows",
+            f"Give a number from 1 to {MOST_ROWS}, as in -- batch: {DEFAULT_BATCH}.",
+        )
+    if until is not None and not until[1]:
+        yield Problem(
+            until[0],
+            "the condition of -- until is missing",
+            "Give one that every row satisfies at the end, as in -- until: country IS NOT NULL.",
+        )
+
+
+def _is_batch(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROWS
+
+
+def build_backfill(header: BackfillHeader, line_of: Callable[[int], int]) -> Backfill:
+    """Return the options of a header without problems; *line_of* returns the line of an offset."""
+    table, batch, until = (header.value(name) for name in ("table", "batch", "until"))
+    assert table is not None
+    return Backfill(
+        table=table[1],
+        line=line_of(table[0]),
+        batch=int(batch[1]) if batch is not None else DEFAULT_BATCH,
+        until=until[1] if until is not None else None,
+        until_line=line_of(until[0]) if until is not None else None,
+    )
+
+
+def problems_of_sql(lexis: Lexis, text: str, offset: int, *, batched: bool) -> Iterator[Problem]:
+    """Yield the problems with the placeholders of a section, which begins at *offset*.
+
+    Args:
+        lexis: The quotes and comments of the database kind.
+        text: The SQL of the section.
+        offset: Its offset in the file.
+        batched: Whether the section runs in batches.
+    """
+    if not batched and "{batch" not in text:
+        return
+    found = list(placeholders(lexis, text))
+    for item in found:
+        if item.name != BATCH and batched:
+            yield Problem(
+                offset + item.start,
+                f"dbwarden does not know the placeholder {text[item.start : item.end]}"
+                + did_you_mean(item.name, (BATCH,)),
+                "Write {batch}, or {batch:u} for a table with the alias u.",
+            )
+        elif item.name == BATCH and not batched:
+            yield Problem(
+                offset + item.start,
+                "{batch} is only for the upgrade of a backfill",
+                "Add -- dbwarden: backfill and -- table: NAME above -- upgrade, or remove it.",
+            )
+    if batched and not any(item.name == BATCH for item in found):
+        yield Problem(
+            offset,
+            "its SQL has no {batch}, so that each batch would be the whole table",
+            "Add it to the condition, as in UPDATE users SET ... WHERE ... AND {batch}.",
+        )
+
+
+def backfill_checksum(migration: Migration) -> Checksum:
+    """Return the checksum of all that decides which rows a backfill changes, and how."""
+    backfill = migration.backfill
+    assert backfill is not None
+    return checksum("\n".join((backfill.table, backfill.until or "", migration.upgrade.checksum)))

@@ -1,0 +1,67 @@
+"""Find the migrations that wait for a backfill. Pure."""
+
+from collections.abc import Collection, Sequence
+
+from dbwarden.errors import BackfillUnfinished
+from dbwarden.files.migration import Migration
+from dbwarden.files.naming import parse_version
+from dbwarden.migration_history import BackfillRow, BackfillState
+from dbwarden.planning.comparing import History, files_of
+from dbwarden.planning.wording import command_line
+from dbwarden.types import Version, format_version
+
+
+def unfinished_backfills(history: History) -> set[Version]:
+    """Return the versions of the backfills that were started and have not ended."""
+    return {Version(int(key)) for key in history.backfilling}
+
+
+def gated_by(migration: Migration, unfinished: Collection[Version]) -> Version | None:
+    """Return the unfinished backfill that *migration* requires, if any."""
+    return next((need for need in migration.requires_backfill if need in unfinished), None)
+
+
+def runnable(pending: Sequence[Migration], unfinished: Collection[Version]) -> int:
+    """Return the number of *pending* migrations before the first one that has to wait."""
+    return next(
+        (place for place, item in enumerate(pending) if gated_by(item, unfinished) is not None),
+        len(pending),
+    )
+
+
+def waiting_for_backfills(history: History) -> tuple[Migration, ...]:
+    """Return the pending migrations that have to wait: the first that is gated, and all after it.
+
+    Repeatables are written for the newest schema, so they wait too.
+    """
+    place = runnable(history.pending, unfinished_backfills(history))
+    return history.pending[place:]
+
+
+def refuse_waiting(
+    history: History, waiting: Sequence[Migration], rows: Sequence[BackfillRow], to: str
+) -> None:
+    """Raise if the version *to* is among the *waiting* migrations.
+
+    Raises:
+        BackfillUnfinished: Says which backfill it waits for, and what to do.
+    """
+    version = parse_version(to, "--to")
+    if not waiting or version not in {item.version for item in waiting}:
+        return
+    order = list(files_of(history))
+    if waiting[0].version is not None and order.index(waiting[0].version) > order.index(version):
+        return
+    need = gated_by(waiting[0], unfinished_backfills(history))
+    assert need is not None
+    key = format_version(need)
+    row = next((row for row in rows if row.key == key), None)
+    verb = "run" if row is None or row.state is BackfillState.RUNNING else "resume"
+    state = f" ({row.state.value})" if row is not None else ""
+    raise BackfillUnfinished(
+        f"{waiting[0].key} waits for the backfill {key}, which has not ended{state}",
+        database=history.database,
+        location=waiting[0].at(),
+        next_step=f"Finish it with: {command_line(history, f'backfill {verb} {key}')}; then run "
+        "migrate again.",
+    )
