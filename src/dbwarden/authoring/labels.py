@@ -3,18 +3,7 @@
 from collections.abc import Sequence as Names
 from dataclasses import replace
 
-from dbwarden.diff.changes import (
-    AddIndex,
-    Alter,
-    AlterIndex,
-    Change,
-    Create,
-    Drop,
-    DropIndex,
-    Rename,
-    RenameValue,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     OBJECT_KINDS,
@@ -58,19 +47,13 @@ def shorten(names: Names[str], most: int = 8) -> str:
 
 def group_of(change: Change, default_namespace: str | None) -> str:
     """Return the heading of *change* in a migration: ``table users``, ``enum status``."""
-    if isinstance(change, AddIndex | DropIndex | AlterIndex):
-        return f"table {label(change.table, default_namespace)}"
-    if isinstance(change, Rename) and change.on is not None:
-        return f"table {label(change.on, default_namespace)}"
     if (grant := _grant_of(change)) is not None:  # listed with its object
         return display_name(grant.on, default_namespace)
-    if isinstance(change, RenameValue):
-        return display_name(ref_of(ObjectKind.ENUM, change.enum), default_namespace)
-    ref = subject(change)
+    ref = change.ref
     if ref.kind is ObjectKind.ENUM:  # a value of it, too
-        return f"enum {label(ref.table, default_namespace)}"
-    if (ref.part is not None and ref.kind in _OF_TABLES) or ref.kind is ObjectKind.TABLE:
-        return f"table {label(ref.table, default_namespace)}"
+        return f"enum {label(change.table, default_namespace)}"
+    if ref.kind in _OF_TABLES or change.table != ref.table:  # an index
+        return f"table {label(change.table, default_namespace)}"
     return display_name(ref, default_namespace)
 
 
@@ -84,7 +67,7 @@ def _grant_of(change: Change) -> Grant | None:
             return None
 
 
-_OF_TABLES = {ObjectKind.COLUMN, ObjectKind.DEFAULT, ObjectKind.CONSTRAINT, *ON_TABLES}
+_OF_TABLES = {ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.CONSTRAINT, *ON_TABLES}
 
 
 def columns_by_label(schema: Schema) -> dict[str, Ref]:

@@ -4,19 +4,17 @@ from dataclasses import fields, replace
 
 from dbwarden.schema import (
     OBJECT_KINDS,
+    AnyObject,
     Check,
     Column,
     CompositeType,
-    Constraint,
     Enum,
-    Exclusion,
     ForeignKey,
     Index,
     IndexColumn,
     PlainObject,
     Policy,
     Schema,
-    SchemaObject,
     View,
 )
 from dbwarden.schema.kind_traits import traits_of
@@ -46,39 +44,6 @@ def differing(before: object, after: object) -> frozenset[str]:
     return frozenset(name for name in names if getattr(before, name) != getattr(after, name))
 
 
-def constraint_alters(before: Constraint, after: Constraint) -> bool:
-    """Return whether a constraint can be altered in place."""
-    if type(before) is not type(after):
-        return False
-    changed = differing(before, after)
-    match before, after:
-        case ForeignKey(), ForeignKey():
-            validates = after.validated or not before.validated
-            return validates and changed <= {"comment", "deferrable", "validated"}
-        case Check(), Check():
-            validates = after.validated or not before.validated
-            return validates and changed <= {"comment", "validated", "columns"}
-        case Exclusion(), Exclusion():
-            return changed <= {"comment", "index_comment", "inherited"}
-        case _:
-            return changed <= {
-                *("comment", "index_comment", "parameters", "clustered", "inherited")
-            }
-
-
-def index_alters(before: Index, after: Index) -> bool:
-    """Return whether an index can be altered in place."""
-    if not differing(before, after) <= {
-        *("comment", "parameters", "clustered", "columns", "inherited")
-    }:
-        return False
-    return _keys(before) == _keys(after)
-
-
-def _keys(index: Index) -> tuple[IndexColumn, ...]:
-    return tuple(replace(column, statistics=None) for column in index.columns)
-
-
 def enum_grows(before: Enum, after: Enum) -> bool:
     """Return whether all old values remain, in the same order."""
     rest = iter(after.values)
@@ -92,11 +57,22 @@ def composite_grows(before: CompositeType, after: CompositeType) -> bool:
     return new[: len(stay)] == stay
 
 
-def object_alters(before: SchemaObject, after: SchemaObject) -> bool:
-    """Return whether an object other than a table can be altered in place."""
-    if not differing(before, after) <= OBJECT_KINDS[after.ref.kind].in_place:
+def object_alters(before: AnyObject, after: AnyObject) -> bool:
+    """Return whether an object other than a table or column can be altered in place."""
+    if type(before) is not type(after):
         return False
+    changed, in_place = differing(before, after), OBJECT_KINDS[after.kind].in_place
     match before, after:
+        case ForeignKey(), ForeignKey():
+            validates = after.validated or not before.validated
+            return validates and changed <= {"comment", "deferrable", "validated"}
+        case Check(), Check():
+            validates = after.validated or not before.validated
+            return validates and changed <= {"comment", "validated", "columns"}
+        case _ if not changed <= in_place:
+            return False
+        case Index(), Index():
+            return _keys(before) == _keys(after)
         case Enum(), Enum():
             return enum_grows(before, after)
         case CompositeType(), CompositeType():
@@ -107,6 +83,10 @@ def object_alters(before: SchemaObject, after: SchemaObject) -> bool:
             return _policy_alters(before, after)
         case _:
             return True
+
+
+def _keys(index: Index) -> tuple[IndexColumn, ...]:
+    return tuple(replace(column, statistics=None) for column in index.columns)
 
 
 def _view_replaces(before: View, after: View) -> bool:

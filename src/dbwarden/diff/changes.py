@@ -1,163 +1,119 @@
 """The kinds of changes: one frozen class each, which also holds the value it replaces.
 
-Tables, columns, constraints and indexes have changes of their own. All other objects are created,
-dropped, altered in place or renamed as a whole. An object that cannot be altered in place is
-dropped and created.
+Every object is created, dropped, altered in place or renamed: a table, a column, constraint or
+index, and all others. An object that cannot be altered in place is dropped and created.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import assert_never
+from itertools import pairwise
+from typing import ClassVar, assert_never
 
 from dbwarden.schema import (
+    AnyObject,
     Column,
     CompositeType,
-    Constraint,
     Domain,
     Enum,
-    Index,
     ObjectKind,
+    Part,
     PartitionOf,
     QualifiedName,
     Ref,
-    SchemaObject,
-    Table,
-    constraint_key,
     ref_of,
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateTable:
-    """A new table with everything inside its CREATE TABLE."""
+class _Change:
+    """What all changes have in common; ``verb`` names them in messages."""
 
-    table: Table
+    __slots__ = ()
+    verb: ClassVar[str] = "change"
 
+    @property
+    def ref(self) -> Ref:
+        """The identity of the object; for a rename, the new one."""
+        raise NotImplementedError
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropTable:
-    """The removal of a table with its rows and parts."""
-
-    table: Table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlterTable:
-    """A change of a table itself, not of its columns, constraints or indexes."""
-
-    before: Table
-    after: Table
+    @property
+    def table(self) -> QualifiedName:
+        """The table (or view) whose part this is, or the object's own name."""
+        return self.ref.table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddColumn:
-    """A new column of an existing table."""
+class _ChangeOfPart(_Change):
+    """A change of an object or, with ``on``, of a column, constraint or index of that table."""
 
-    table: QualifiedName
-    column: Column
+    __slots__ = ()
+    on: QualifiedName | None
+
+    @property
+    def table(self) -> QualifiedName:
+        """The table (or view) whose part this is, or the object's own name."""
+        return self.on if self.on is not None else self.ref.table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropColumn:
-    """The removal of a column and its values; child tables keep theirs if ``only`` is set."""
-
-    table: QualifiedName
-    column: Column
-    only: bool = False
+def _identity(obj: AnyObject, on: QualifiedName | None) -> Ref:
+    if isinstance(obj, Part):
+        assert on is not None, f"{obj.key} is a part of a table"
+        return obj.ref_in(on)
+    return obj.ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlterColumn:
-    """A change of a column in place."""
+class Create(_ChangeOfPart):
+    """The creation of an object; a new table includes what its CREATE TABLE can express."""
 
-    table: QualifiedName
-    before: Column
-    after: Column
+    verb: ClassVar[str] = "add"
+    obj: AnyObject
+    on: QualifiedName | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddConstraint:
-    """A new constraint of a table."""
-
-    table: QualifiedName
-    constraint: Constraint
+    @property
+    def ref(self) -> Ref:
+        """The identity of the object."""
+        return _identity(self.obj, self.on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropConstraint:
-    """The removal of a constraint; child tables keep theirs as their own if ``only`` is set."""
+class Drop(_ChangeOfPart):
+    """The removal of an object; a table takes its rows and parts along.
 
-    table: QualifiedName
-    constraint: Constraint
-    only: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlterConstraint:
-    """A change of a constraint in place: comment, deferral, validation, storage parameters."""
-
-    table: QualifiedName
-    before: Constraint
-    after: Constraint
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddIndex:
-    """A new index of a table or materialized view."""
-
-    table: QualifiedName
-    index: Index
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DropIndex:
-    """The removal of an index.
-
-    ``detached`` are partitions whose own key is part of the index. They are detached meanwhile,
-    because the server drops an index only together with its parts.
+    Child tables keep a column or constraint as their own if ``only`` is set. ``detached`` are
+    partitions whose own key is part of an index. They are detached meanwhile, because the server
+    drops an index only together with its parts.
     """
 
-    table: QualifiedName
-    index: Index
+    verb: ClassVar[str] = "drop"
+    obj: AnyObject
+    on: QualifiedName | None = None
+    only: bool = False
     detached: tuple[tuple[QualifiedName, PartitionOf], ...] = ()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlterIndex:
-    """A change of an index in place: comment, storage parameters, statistics, clustering."""
-
-    table: QualifiedName
-    before: Index
-    after: Index
+    @property
+    def ref(self) -> Ref:
+        """The identity of the object."""
+        return _identity(self.obj, self.on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
-    """The creation of any other object."""
+class Alter(_ChangeOfPart):
+    """A change of an object in place; of a table, only of the table itself, not of its parts."""
 
-    obj: SchemaObject
+    before: AnyObject
+    after: AnyObject
+    on: QualifiedName | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """The removal of any other object."""
-
-    obj: SchemaObject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alter:
-    """A change of any other object in place."""
-
-    before: SchemaObject
-    after: SchemaObject
+    @property
+    def ref(self) -> Ref:
+        """The identity of the object."""
+        return _identity(self.after, self.on)
 
 
 Rebuilt = Enum | Domain | CompositeType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RebuildType:
+class RebuildType(_Change):
     """A type to recreate, with the columns to convert to the new one.
 
     ``along`` are types that depend on it, in order of their dependencies: a domain over an enum.
@@ -175,52 +131,62 @@ class RebuildType:
         """All types to recreate, before and after."""
         return ((self.before, self.after), *self.along)
 
+    @property
+    def ref(self) -> Ref:
+        """The identity of the type."""
+        return self.after.ref
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rename:
+class Rename(_ChangeOfPart):
     """A new name or namespace for an object.
 
     ``aside`` marks a temporary name. ``on`` is the relation of an index, which its name does not
     include.
     """
 
+    verb: ClassVar[str] = "rename"
     before: Ref
     after: Ref
     aside: bool = False
     on: QualifiedName | None = None
 
+    @property
+    def ref(self) -> Ref:
+        """The new identity of the object."""
+        return self.after
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenameValue:
+class RenameValue(_Change):
     """A new name for an enum value."""
 
+    verb: ClassVar[str] = "rename"
     enum: QualifiedName
     before: str
     after: str
 
+    @property
+    def ref(self) -> Ref:
+        """The new identity of the value."""
+        return ref_of(ObjectKind.ENUM, self.enum, self.after)
+
 
 Renaming = Rename | RenameValue
 
-Change = (
-    CreateTable
-    | DropTable
-    | AlterTable
-    | AddColumn
-    | DropColumn
-    | AlterColumn
-    | AddConstraint
-    | DropConstraint
-    | AlterConstraint
-    | AddIndex
-    | DropIndex
-    | AlterIndex
-    | Create
-    | Drop
-    | Alter
-    | RebuildType
-    | Rename
-    | RenameValue
-)
+Change = Create | Drop | Alter | RebuildType | Rename | RenameValue
+
+
+def alters(states: Iterable[AnyObject], on: QualifiedName | None = None) -> Iterator[Alter]:
+    """Yield the changes of one object from each of *states* to the next, unless they are equal."""
+    for before, after in pairwise(states):
+        if before != after:
+            yield Alter(before=before, after=after, on=on)
+
+
+def rename_of(before: Part, after: Part, on: QualifiedName) -> Rename:
+    """Return the change of the name of a part of the table *on*."""
+    return Rename(before=before.ref_in(on), after=after.ref_in(on), on=on)
 
 
 def invert(renames: Iterable[Renaming]) -> tuple[Renaming, ...]:
@@ -236,48 +202,3 @@ def _inverse(rename: Renaming) -> Renaming:
             return RenameValue(enum=enum, before=new, after=old)
         case _:
             assert_never(rename)
-
-
-def index_ref(table: QualifiedName, index: Index) -> Ref:
-    """Return the identity of an index; it is in its table's namespace."""
-    return Ref(ObjectKind.INDEX, table.namespace, index.name)
-
-
-def constraint_ref(table: QualifiedName, constraint: Constraint) -> Ref:
-    """Return the identity of a constraint."""
-    return ref_of(ObjectKind.CONSTRAINT, table, constraint_key(constraint))
-
-
-def subject(change: Change) -> Ref:
-    """Return the identity of the object that *change* affects; for a rename, the new one."""
-    match change:
-        case CreateTable(table=table) | DropTable(table=table) | AlterTable(after=table):
-            return table.ref
-        case (
-            AddColumn(table=name, column=column)
-            | DropColumn(table=name, column=column)
-            | AlterColumn(table=name, after=column)
-        ):
-            return ref_of(ObjectKind.COLUMN, name, column.name)
-        case (
-            AddConstraint(table=name, constraint=constraint)
-            | DropConstraint(table=name, constraint=constraint)
-            | AlterConstraint(table=name, after=constraint)
-        ):
-            return constraint_ref(name, constraint)
-        case (
-            AddIndex(table=name, index=index)
-            | DropIndex(table=name, index=index)
-            | AlterIndex(table=name, after=index)
-        ):
-            return index_ref(name, index)
-        case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj):
-            return obj.ref
-        case RebuildType(after=type_):
-            return type_.ref
-        case Rename(after=ref):
-            return ref
-        case RenameValue(enum=enum, after=value):
-            return ref_of(ObjectKind.ENUM, enum, value)
-        case _:
-            assert_never(change)

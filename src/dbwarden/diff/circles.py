@@ -10,21 +10,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from dbwarden.diff.changes import (
-    AddColumn,
-    Alter,
-    AlterColumn,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropTable,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, alters
 from dbwarden.diff.inheritance import parents
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     RELATIONS,
+    AnyObject,
     Column,
     Domain,
     ObjectKind,
@@ -42,6 +33,7 @@ from dbwarden.schema import (
 
 _READ = RELATIONS | {ObjectKind.COLUMN}
 Needs = Mapping[Ref, tuple[Ref, ...]]
+Step = tuple[AnyObject | None, AnyObject | None]
 PartsByTable = Mapping[QualifiedName, list[Ref]]
 
 
@@ -68,23 +60,29 @@ def break_cycles(
     found: list[Change] = []
     for change in changes:
         match change:
-            case CreateTable() | AddColumn():
-                found += came.create(change)
-            case DropTable() | DropColumn():
-                found += went.drop(change)
-            case AlterColumn(before=before, after=after):
-                found += _alter(change, went.has_cyclic_default(change.table, before), came, after)
-            case Create(obj=Domain() | View() as obj) if came.is_cyclic(obj.ref):
-                bare = without_expressions(obj)
-                found += [Create(obj=bare), Alter(before=bare, after=obj)]
-                came.bare.add(obj.ref)
-            case Drop(obj=Domain() | View() as obj) if went.is_cyclic(obj.ref):
-                bare = without_expressions(obj)
-                found += [Alter(before=obj, after=bare), Drop(obj=bare)]
-                went.bare.add(obj.ref)
+            case Create(obj=obj):
+                first, later = came.split(obj, change.table)
+                found += [replace(change, obj=first), *(_step(change, *step) for step in later)]
+            case Drop(obj=obj):
+                last, steps = went.split(obj, change.table)
+                earlier = (_step(change, whole, bare) for bare, whole in reversed(steps))
+                found += [*earlier, replace(change, obj=last)]
+            case Alter(before=Column() as before, after=Column() as after):
+                found += _alter_column(came, went, change.table, before, after)
             case _:
                 found.append(change)
     return tuple(found), frozenset(came.bare), frozenset(went.bare)
+
+
+def _step(change: Create | Drop, before: AnyObject | None, after: AnyObject | None) -> Change:
+    """Return the change of an object of *change*, or of one of its columns."""
+    on = change.table if isinstance(before or after, Column) else None
+    if before is not None and after is not None:
+        return Alter(before=before, after=after, on=on)
+    if after is not None:
+        return Create(obj=after, on=on)
+    assert before is not None
+    return Drop(obj=before, on=on)
 
 
 def without_expressions(obj: Domain | View) -> Domain | View:
@@ -130,60 +128,37 @@ class _Cycles:
         has_default = column.default is not None
         return has_default and self.is_cyclic(ref_of(ObjectKind.DEFAULT, table, column.name))
 
-    def create(self, change: CreateTable | AddColumn) -> list[Change]:
-        """Return *change*, then the parts that wait for a function that reads the table."""
-        match change:
-            case CreateTable(table=table):
-                kept, late = self._split(table)
-                columns = [AddColumn(table=table.name, column=column) for column in late]
-                first: Change = replace(change, table=replace(table, columns=kept))
-                name, with_default = table.name, [c for c in table.columns if c not in late]
-            case AddColumn(table=name, column=column):
-                columns, with_default = [], [column]
-                first = replace(change, column=self._without_cyclic_default(name, column))
-        return [
-            first,
-            *columns,
-            *(
-                AlterColumn(
-                    table=name, before=self._without_cyclic_default(name, column), after=column
-                )
-                for column in with_default
-                if self._without_cyclic_default(name, column) != column
-            ),
-        ]
+    def split(self, obj: AnyObject, table: QualifiedName) -> tuple[AnyObject, list[Step]]:
+        """Return *obj* without what closes a cycle, and the steps that complete it.
 
-    def drop(self, change: DropTable | DropColumn) -> list[Change]:
-        """Remove the parts that use a function that reads the table, then return *change*."""
-        match change:
-            case DropTable(table=table):
-                kept, early = self._split(table)
-                columns = [DropColumn(table=table.name, column=column) for column in early]
-                last: Change = replace(change, table=replace(table, columns=kept))
-                name, with_default = table.name, [c for c in table.columns if c not in early]
-            case DropColumn(table=name, column=column):
-                columns, with_default = [], [column]
-                last = replace(change, column=self._without_cyclic_default(name, column))
-        return [
-            *(
-                AlterColumn(
-                    table=name, before=column, after=self._without_cyclic_default(name, column)
-                )
-                for column in with_default
-                if self._without_cyclic_default(name, column) != column
-            ),
-            *columns,
-            last,
-        ]
+        A step is a column or the object itself, before and after; ``None`` is no column yet.
+        """
+        bare = obj
+        match obj:
+            case Table():
+                late = self._cyclic_columns(obj)
+                whole = [column for column in obj.columns if column not in late]
+                kept = tuple(self._without_cyclic_default(table, column) for column in whole)
+                steps: list[Step] = [(None, column) for column in late]
+                steps += [(was, now) for was, now in zip(kept, whole, strict=True) if was != now]
+                return replace(obj, columns=kept), steps
+            case Column():
+                bare = self._without_cyclic_default(table, obj)
+            case Domain() | View() if self.is_cyclic(obj.ref):
+                bare = without_expressions(obj)
+                self.bare.add(obj.ref)
+            case _:
+                pass
+        return bare, [(bare, obj)] if bare is not obj else []
 
     def _without_cyclic_default(self, table: QualifiedName, column: Column) -> Column:
         return replace(column, default=None) if self.has_cyclic_default(table, column) else column
 
-    def _split(self, table: Table) -> tuple[tuple[Column, ...], list[Column]]:
-        """Return the columns without cyclic defaults, and the cyclic computed columns."""
+    def _cyclic_columns(self, table: Table) -> list[Column]:
+        """Return the computed columns that lead back to *table*, except those of its keys."""
         keys = (table.primary_key, *table.uniques)
         held = {name for key in keys if key is not None for name in key.columns}
-        apart = [
+        return [
             column
             for column in table.columns
             if column.generated is not None
@@ -191,27 +166,19 @@ class _Cycles:
             and not column.inherited
             and self.is_cyclic(table.column_ref(column.name))
         ]
-        kept = (
-            self._without_cyclic_default(table.name, column)
-            for column in table.columns
-            if column not in apart
-        )
-        return tuple(kept), apart
 
 
-def _alter(change: AlterColumn, leads: bool, came: _Cycles, after: Column) -> Iterator[Change]:
-    """Yield *change* with a cyclic default dropped before, or set after, the rest of it."""
-    table, first = change.table, change.before
-    if leads and first.default != after.default:
-        yield AlterColumn(table=table, before=first, after=replace(first, default=None))
-        first = replace(first, default=None)
-    if first.default != after.default and came.has_cyclic_default(table, after):
-        last = replace(after, default=None)
-        if first != last:
-            yield AlterColumn(table=table, before=first, after=last)
-        yield AlterColumn(table=table, before=last, after=after)
-    elif first != after:
-        yield AlterColumn(table=table, before=first, after=after)
+def _alter_column(
+    came: _Cycles, went: _Cycles, table: QualifiedName, before: Column, after: Column
+) -> Iterator[Change]:
+    """Yield the change with a cyclic default dropped before, or set after, the rest of it."""
+    states = [before, after]
+    if before.default != after.default:
+        if went.has_cyclic_default(table, before):
+            states.insert(1, replace(before, default=None))
+        if came.has_cyclic_default(table, after):
+            states.insert(-1, replace(after, default=None))
+    yield from alters(states, on=table)
 
 
 def _parts_by_table(schema: Schema, parts: Iterable[Trigger | Rule | Policy] = ()) -> PartsByTable:

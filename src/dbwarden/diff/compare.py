@@ -2,37 +2,10 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TypeVar
 
-from dbwarden.diff.alterable import (
-    column_alters,
-    constraint_alters,
-    differing,
-    index_alters,
-    object_alters,
-)
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    Rename,
-    constraint_ref,
-    index_ref,
-)
+from dbwarden.diff.alterable import column_alters, differing, object_alters
+from dbwarden.diff.changes import Alter, Change, Create, Drop, alters, rename_of
 from dbwarden.diff.inheritance import (
     check_kept_below,
     checks_valid_in_child,
@@ -51,6 +24,8 @@ from dbwarden.diff.partitions import (
 )
 from dbwarden.diff.types import rebuilt_types
 from dbwarden.schema import (
+    AnyObject,
+    Check,
     Column,
     Constraint,
     Index,
@@ -59,11 +34,11 @@ from dbwarden.schema import (
     Schema,
     SchemaObject,
     Table,
-    constraint_key,
 )
 from dbwarden.schema import Sequence as SchemaSequence
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Constraint | Index")
 
 
 def pair(
@@ -131,18 +106,14 @@ def _create_table(both: SchemaPair, table: Table) -> Iterator[Change]:
 
 
 def _create(table: Table) -> Iterator[Change]:
-    plain = replace(bare(table), replica_identity="DEFAULT")
+    new = bare(table)
     if table.replica_identity.startswith("USING INDEX"):  # the index comes after the table
-        yield CreateTable(table=plain)
-        yield AlterTable(before=table_properties(plain), after=table_properties(table))
-    else:
-        yield CreateTable(table=bare(table))
-    for constraint in _separate_constraints(table):
-        if not constraint.inherited:
-            yield AddConstraint(table=table.name, constraint=constraint)
-    for index in table.indexes:
-        if not index.inherited:
-            yield AddIndex(table=table.name, index=index)
+        new = replace(new, replica_identity="DEFAULT")
+    yield Create(obj=new)
+    yield from alters((table_properties(new), table_properties(table)))
+    for part in (*_separate_constraints(table), *table.indexes):
+        if not part.inherited:
+            yield Create(obj=part, on=table.name)
 
 
 def _separate_constraints(table: Table) -> tuple[Constraint, ...]:
@@ -152,41 +123,33 @@ def _separate_constraints(table: Table) -> tuple[Constraint, ...]:
 
 
 def _drop(table: Table) -> Iterator[Change]:
-    for index in table.indexes:
-        if not index.inherited:
-            yield DropIndex(table=table.name, index=index)
-    for constraint in _separate_constraints(table):
-        if not constraint.inherited:
-            yield DropConstraint(table=table.name, constraint=constraint)
-    yield DropTable(table=bare(table))
+    for part in (*table.indexes, *_separate_constraints(table)):
+        if not part.inherited:
+            yield Drop(obj=part, on=table.name)
+    yield Drop(obj=bare(table))
 
 
 def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
     leaves, replaced = parts_to_exchange(both.current, both.desired, before, after)
     stages = _stages(table_properties(before), table_properties(after), leaves=leaves)
-    for was, now in pairwise(stages):
-        if was != now:
-            yield AlterTable(before=was, after=now)
+    yield from alters(stages)
     yield from _compare_columns(both, before, after)
     before = with_valid_keys(before, after)
-    for item, other in parts_to_rename(before, after, lambda table: table.constraints):
-        ref = constraint_ref(after.name, other)
-        yield Rename(before=constraint_ref(after.name, item), after=ref)
-    for own, brought in parts_to_rename(before, after, lambda table: table.indexes):
-        yield _rename_index(after.name, own, brought)
+    for own, brought in parts_to_rename(before, after):
+        yield rename_of(own, brought, after.name)
     yield from compare_inherited(both.current, both.desired, before, after)
     for check, valid in checks_valid_in_child(both.current, both.desired, before, after):
-        yield AlterConstraint(table=after.name, before=check, after=valid)
+        yield Alter(before=check, after=valid, on=after.name)
     schemas = both.current, both.desired
     old, new = compared_items(schemas, before, after, lambda table: table.constraints)
-    for change in _compare_constraints(after.name, old, new):
+    for change in _compare_parts(after.name, old, new):
         match change:
-            case DropConstraint(constraint=gone) if check_kept_below(*schemas, after, gone):
+            case Drop(obj=Check() as gone) if check_kept_below(*schemas, after, gone):
                 yield replace(change, only=True)
             case _:
                 yield change
     old_indexes, new_indexes = compared_items(schemas, before, after, lambda table: table.indexes)
-    yield from _compare_indexes(after.name, [*old_indexes, *replaced], new_indexes)
+    yield from _compare_parts(after.name, [*old_indexes, *replaced], new_indexes)
 
 
 def _stages(before: Table, after: Table, *, leaves: bool) -> tuple[Table, ...]:
@@ -222,85 +185,59 @@ def _compare_columns(both: SchemaPair, before: Table, after: Table) -> Iterator[
     for was, now in pair(before.columns, after.columns, lambda column: column.name):
         match was, now:
             case None, Column() as added:
-                if not added.inherited:
-                    yield AddColumn(table=after.name, column=added)
-                elif is_from_other_parents(both.desired, after, before, added):
-                    yield AddColumn(table=after.name, column=replace(added, inherited=False))
+                if not added.inherited or is_from_other_parents(both.desired, after, before, added):
+                    yield Create(obj=replace(added, inherited=False), on=after.name)
             case Column() as gone, None:
                 if is_from_other_parents(both.current, before, after, gone):
-                    yield DropColumn(table=after.name, column=replace(gone, inherited=False))
+                    yield Drop(obj=replace(gone, inherited=False), on=after.name)
                 elif not gone.inherited or must_drop_separately(
                     both.current, both.desired, after, gone
                 ):
                     only = is_kept_by_child(both.current, both.desired, after, gone)
-                    yield DropColumn(table=after.name, column=gone, only=only)
+                    yield Drop(obj=gone, on=after.name, only=only)
             case Column() as old, Column() as new:
                 old = with_parent_changes(both.current, both.desired, after, old, new)
                 if old != new:
-                    yield from _alter_column(both, after, old, new)
+                    in_place = column_alters(both.desired, old, new)
+                    yield from _replace(old, new, in_place, after.name)
 
 
-def _alter_column(
-    both: SchemaPair, table: Table, before: Column, after: Column
+def _replace(
+    before: AnyObject, after: AnyObject, in_place: bool, on: QualifiedName | None = None
 ) -> Iterator[Change]:
-    if column_alters(both.desired, before, after):
-        yield AlterColumn(table=table.name, before=before, after=after)
+    """Alter an object *in_place*, or drop and create it."""
+    if in_place:
+        yield Alter(before=before, after=after, on=on)
     else:
-        yield DropColumn(table=table.name, column=before)
-        yield AddColumn(table=table.name, column=after)
+        yield Drop(obj=before, on=on)
+        yield Create(obj=after, on=on)
 
 
-def _compare_constraints(
-    table: QualifiedName, before: Sequence[Constraint], after: Sequence[Constraint]
+def _compare_parts(
+    table: QualifiedName, before: Sequence[P], after: Sequence[P]
 ) -> Iterator[Change]:
-    renamed = dict(_renamed_pairs(before, after, constraint_key))
+    """Compare the constraints or the indexes of a table or materialized view."""
+    renamed = dict(_renamed_pairs(before, after))
     for old, new in renamed.items():
-        yield Rename(before=constraint_ref(table, old), after=constraint_ref(table, new))
+        yield rename_of(old, new, table)
     remaining = [item for item in before if item not in renamed]
     arrived = [item for item in after if item not in renamed.values()]
-    for was, now in pair(remaining, arrived, constraint_key):
-        if was is not None and now is not None and was != now and constraint_alters(was, now):
-            yield AlterConstraint(table=table, before=was, after=now)
-        elif was != now:
-            if was is not None:
-                yield DropConstraint(table=table, constraint=was)
-            if now is not None:
-                yield AddConstraint(table=table, constraint=now)
+    for was, now in pair(remaining, arrived, lambda item: item.key):
+        if was is not None and now is not None:
+            if was != now:
+                yield from _replace(was, now, object_alters(was, now), table)
+        elif was is not None:
+            yield Drop(obj=was, on=table)
+        elif now is not None:
+            yield Create(obj=now, on=table)
 
 
-def _compare_indexes(
-    table: QualifiedName, before: Sequence[Index], after: Sequence[Index]
-) -> Iterator[Change]:
-    renamed = dict(_renamed_pairs(before, after, lambda index: index.name))
-    for old, new in renamed.items():
-        yield _rename_index(table, old, new)
-    remaining = [item for item in before if item not in renamed]
-    arrived = [item for item in after if item not in renamed.values()]
-    for was, now in pair(remaining, arrived, lambda index: index.name):
-        if was is not None and now is not None and was != now and index_alters(was, now):
-            yield AlterIndex(table=table, before=was, after=now)
-        elif was != now:
-            if was is not None:
-                yield DropIndex(table=table, index=was)
-            if now is not None:
-                yield AddIndex(table=table, index=now)
-
-
-def _rename_index(table: QualifiedName, before: Index, after: Index) -> Rename:
-    return Rename(before=index_ref(table, before), after=index_ref(table, after), on=table)
-
-
-P = TypeVar("P", bound="Constraint | Index")
-
-
-def _renamed_pairs(
-    before: Sequence[P], after: Sequence[P], key: Callable[[P], str]
-) -> Iterator[tuple[P, P]]:
+def _renamed_pairs(before: Sequence[P], after: Sequence[P]) -> Iterator[tuple[P, P]]:
     """Yield pairs that differ only in their name; renaming them is cheap."""
-    old_names, new_names = {key(item) for item in before}, {key(item) for item in after}
-    arrived = [item for item in after if item.name and key(item) not in old_names]
+    old_names, new_names = {item.key for item in before}, {item.key for item in after}
+    arrived = [item for item in after if item.name and item.key not in old_names]
     for item in before:
-        if item.name is None or key(item) in new_names:
+        if item.name is None or item.key in new_names:
             continue
         match = next((new for new in arrived if _renames(item, new)), None)
         if match is not None:
@@ -325,7 +262,7 @@ def _compare_objects(both: SchemaPair) -> Iterator[Change]:
             case gone, None if gone is not None:
                 yield Drop(obj=gone)
             case was, now if was is not None and now is not None and was != now:
-                yield from _compare_object(both, was, now)
+                yield from _compare_object(was, now)
 
 
 def _create_object(obj: SchemaObject) -> Iterator[Change]:
@@ -338,37 +275,16 @@ def _create_object(obj: SchemaObject) -> Iterator[Change]:
         yield Create(obj=obj)
 
 
-def _compare_object(
-    both: SchemaPair, before: SchemaObject, after: SchemaObject
-) -> Iterator[Change]:
-    if isinstance(before, MaterializedView) and isinstance(after, MaterializedView):
-        yield from _compare_materialized_view(before, after)
-    elif isinstance(before, SchemaSequence) and isinstance(after, SchemaSequence):
-        middle = replace(after, owned_by=before.owned_by)
-        if before != middle:
-            yield Alter(before=before, after=middle)
-        if before.owned_by is not None and after.owned_by is not None and middle != after:
-            # Detach first: the old owner may have to be dropped before the new one is created.
-            free = replace(after, owned_by=None)
-            yield Alter(before=middle, after=free)
-            middle = free
-        if middle != after:
-            yield Alter(before=middle, after=after)
-    elif object_alters(before, after):
-        yield Alter(before=before, after=after)
-    else:
-        yield Drop(obj=before)
-        yield Create(obj=after)
-
-
-def _compare_materialized_view(
-    before: MaterializedView, after: MaterializedView
-) -> Iterator[Change]:
-    if not object_alters(before, after):
-        yield Drop(obj=before)
-        yield Create(obj=after)
-        return
-    old, new = replace(before, indexes=()), replace(after, indexes=())
-    if old != new:
-        yield Alter(before=old, after=new)
-    yield from _compare_indexes(after.name, before.indexes, after.indexes)
+def _compare_object(before: SchemaObject, after: SchemaObject) -> Iterator[Change]:
+    match before, after:
+        case MaterializedView(), MaterializedView() if object_alters(before, after):
+            yield from alters((replace(before, indexes=()), replace(after, indexes=())))
+            yield from _compare_parts(after.name, before.indexes, after.indexes)
+        case SchemaSequence(owned_by=old), SchemaSequence(owned_by=new):
+            states = [before, replace(after, owned_by=old), after]
+            if old is not None and new is not None and old != new:
+                # Detach first: the old owner may have to be dropped before the new is created.
+                states.insert(2, replace(after, owned_by=None))
+            yield from alters(states)
+        case _:
+            yield from _replace(before, after, object_alters(before, after))

@@ -5,41 +5,18 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from dbwarden.diff.alterable import differing
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    RebuildType,
-    Rename,
-    RenameValue,
-    constraint_ref,
-    index_ref,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.circles import without_expressions
 from dbwarden.diff.structure import expressions, ownership, parentage, replica_identity
 from dbwarden.schema import (
     OBJECT_KINDS,
+    AnyObject,
     Column,
     Domain,
     MaterializedView,
     ObjectKind,
     QualifiedName,
     Ref,
-    SchemaObject,
     Sequence,
     Table,
     View,
@@ -68,54 +45,57 @@ class Effects:
 
 def effects(change: Change) -> Effects:
     """Return the effects of *change*."""
-    own = frozenset({subject(change)})
+    own = frozenset({change.ref})
     match change:
-        case CreateTable(table=table):
-            return Effects(makes=frozenset(_of_table(table)))
-        case DropTable(table=table):
-            return Effects(removes=frozenset(_of_table(table)))
-        case AddColumn(table=name, column=column):
-            return Effects(makes=frozenset(_of_column(name, column)))
-        case DropColumn(table=name, column=column):
-            return Effects(removes=frozenset(_of_column(name, column)))
-        case AlterColumn():
-            return _alter_column(change)
-        case AddConstraint() | AddIndex():
-            return Effects(makes=own)
-        case DropConstraint() | DropIndex():
-            return Effects(removes=own)
-        case Create(obj=MaterializedView() as view):
-            return Effects(makes=own | {index_ref(view.name, index) for index in view.indexes})
-        case Drop(obj=MaterializedView() as view):
-            return Effects(removes=own | {index_ref(view.name, index) for index in view.indexes})
-        case Create():
-            return Effects(makes=own)
-        case Drop():
-            return Effects(removes=own)
+        case Create(obj=obj):
+            return Effects(makes=own | _inside(obj, change.table))
+        case Drop(obj=obj):
+            return Effects(removes=own | _inside(obj, change.table))
+        case Alter():
+            return _alter(change)
         case RebuildType(types=types, columns=columns):
             own = frozenset(now.ref for _, now in types)
-            moved = frozenset(ref_of(ObjectKind.COLUMN, name, was.name) for name, was, _ in columns)
+            moved = frozenset(was.ref_in(name) for name, was, _ in columns)
             return Effects(makes=own, retypes=own | moved, touches=moved)
-        case Alter(before=Sequence() as was, after=Sequence() as now) if (
-            was.owned_by != now.owned_by
-        ):
-            return Effects(
-                makes=frozenset({ownership(now.ref)}) if was.owned_by is None else NONE,
-                removes=frozenset({ownership(now.ref)}) if now.owned_by is None else NONE,
-            )
-        case Alter(before=less, after=more) if _only_gains(less, more):
-            return Effects(makes=frozenset({expressions(more.ref)}))
-        case Alter(before=more, after=less) if _only_gains(less, more):
-            return Effects(removes=frozenset({expressions(less.ref)}))
-        case AlterTable(before=before, after=after):
-            return Effects(touches=_touched(before, after))
-        case AlterConstraint() | AlterIndex() | Alter() | Rename() | RenameValue():
+        case Rename() | RenameValue():
             return Effects(touches=own)
         case _:
             assert_never(change)
 
 
-def _only_gains(less: SchemaObject, more: SchemaObject) -> bool:
+def _inside(obj: AnyObject, table: QualifiedName) -> Refs:
+    """Return what is created and dropped together with *obj*, which is or is in *table*."""
+    match obj:
+        case Table() | MaterializedView():
+            parts = frozenset(part.ref_in(table) for part in obj.parts)
+            return parts.union(*(_inside(part, table) for part in obj.parts))
+        case Column(default=str()):
+            return frozenset({ref_of(ObjectKind.DEFAULT, table, obj.name)})
+        case _:
+            return NONE
+
+
+def _alter(change: Alter) -> Effects:
+    own = frozenset({change.ref})
+    match change.before, change.after:
+        case Column() as was, Column() as now:
+            return _alter_column(change.table, was, now)
+        case Table() as before, Table() as after:
+            return Effects(touches=_touched(before, after))
+        case Sequence(owned_by=old), Sequence(owned_by=new) if old != new:
+            owned = frozenset({ownership(change.ref)})
+            return Effects(
+                makes=owned if old is None else NONE, removes=owned if new is None else NONE
+            )
+        case less, more if _only_gains(less, more):
+            return Effects(makes=frozenset({expressions(change.ref)}))
+        case more, less if _only_gains(less, more):
+            return Effects(removes=frozenset({expressions(change.ref)}))
+        case _:
+            return Effects(touches=own)
+
+
+def _only_gains(less: AnyObject, more: AnyObject) -> bool:
     """Return whether a domain only gains checks or a default, or a view its query."""
     match less, more:
         case Domain(), Domain():
@@ -139,32 +119,16 @@ def _touched(before: Table, after: Table) -> Refs:
     return frozenset(touched)
 
 
-def _of_table(table: Table) -> Iterator[Ref]:
-    yield table.ref
-    for column in table.columns:
-        yield from _of_column(table.name, column)
-    for constraint in table.constraints:
-        yield constraint_ref(table.name, constraint)
-    for index in table.indexes:
-        yield index_ref(table.name, index)
-
-
-def _of_column(table: QualifiedName, column: Column) -> Iterator[Ref]:
-    yield ref_of(ObjectKind.COLUMN, table, column.name)
-    if column.default is not None:
-        yield ref_of(ObjectKind.DEFAULT, table, column.name)
-
-
-def _alter_column(change: AlterColumn) -> Effects:
-    before, after = change.before, change.after
-    own = ref_of(ObjectKind.COLUMN, change.table, after.name)
-    default = frozenset({ref_of(ObjectKind.DEFAULT, change.table, after.name)})
+def _alter_column(table: QualifiedName, before: Column, after: Column) -> Effects:
+    own = frozenset({after.ref_in(table)})
+    default = frozenset({ref_of(ObjectKind.DEFAULT, table, after.name)})
+    had, has = before.default is not None, after.default is not None
+    changed = differing(before, after) - {"default"}
     return Effects(
-        makes=default if before.default is None and after.default is not None else NONE,
-        removes=default if before.default is not None and after.default is None else NONE,
-        touches=(frozenset({own}) if differing(before, after) - {"default"} else NONE)
-        | (default if before.default and after.default else NONE),
-        retypes=frozenset({own}) if is_retyped(before, after) else NONE,
+        makes=default if has and not had else NONE,
+        removes=default if had and not has else NONE,
+        touches=(own if changed else NONE) | (default if had and has else NONE),
+        retypes=own if is_retyped(before, after) else NONE,
     )
 
 
@@ -180,23 +144,22 @@ def names(change: Change) -> tuple[frozenset[Name], frozenset[Name]]:
     Relations, indexes and sequences of one namespace share their names; so do types.
     """
     if isinstance(change, Rename):
-        return (
-            frozenset(_names(change.after, change)),
-            frozenset(_names(change.before, change)),
-        )
+        return frozenset(_names(change.after)), frozenset(_names(change.before))
     effect = effects(change)
-    taken = {key for ref in effect.makes for key in _names(ref, change)}
-    freed = {key for ref in effect.removes for key in _names(ref, change)}
-    if isinstance(change, AlterColumn):
-        was, now = change.before.identity, change.after.identity
-        if now is not None and was is None and now.sequence is not None:
-            taken.add(("relation", now.sequence.namespace or "", now.sequence.name))
-        if was is not None and now is None and was.sequence is not None:
-            freed.add(("relation", was.sequence.namespace or "", was.sequence.name))
+    taken = {key for ref in effect.makes for key in _names(ref)}
+    freed = {key for ref in effect.removes for key in _names(ref)}
+    match change:
+        case Alter(before=Column(identity=was), after=Column(identity=now)):
+            if now is not None and was is None and now.sequence is not None:
+                taken |= {*_names(ref_of(ObjectKind.SEQUENCE, now.sequence))}
+            if was is not None and now is None and was.sequence is not None:
+                freed |= {*_names(ref_of(ObjectKind.SEQUENCE, was.sequence))}
+        case _:
+            pass
     return frozenset(taken), frozenset(freed)
 
 
-def _names(ref: Ref, change: Change) -> Iterator[Name]:
+def _names(ref: Ref) -> Iterator[Name]:
     for group in OBJECT_KINDS[ref.kind].names:
         yield group, ref.namespace or "", ref.name
     if ref.kind is ObjectKind.CONSTRAINT:

@@ -4,28 +4,13 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    CreateTable,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    Rename,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.graph import Graph
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.structure import Links, parentage
 from dbwarden.schema import (
     Check,
+    Column,
     Index,
     ObjectKind,
     PartitionOf,
@@ -37,8 +22,24 @@ from dbwarden.schema import (
     ref_of,
 )
 
-DECLARED = (AddColumn, AlterColumn, DropColumn, DropConstraint)
+Kinds = frozenset[tuple[type[Change], ObjectKind]]
+ByTable = Mapping[QualifiedName, Sequence[int]]
+_COLUMN, _CONSTRAINT, _INDEX = ObjectKind.COLUMN, ObjectKind.CONSTRAINT, ObjectKind.INDEX
+COLUMNS: Kinds = frozenset({(Create, _COLUMN), (Alter, _COLUMN), (Drop, _COLUMN)})
+ADDED: Kinds = frozenset({(Create, _CONSTRAINT), (Create, _INDEX)})
+DROPPED: Kinds = frozenset({(Drop, _CONSTRAINT), (Drop, _INDEX)})
+RENAMED: Kinds = frozenset({(Rename, _CONSTRAINT)})
+DECLARED: Kinds = COLUMNS | {(Drop, _CONSTRAINT)}
 """The changes of items that a child may declare itself or inherit."""
+
+
+def by_table(changes: Sequence[Change], kinds: Kinds) -> ByTable:
+    """Return the numbers of the changes of these kinds, by the table whose parts they change."""
+    found: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        if (type(change), change.ref.kind) in kinds:
+            found[change.table].append(number)
+    return found
 
 
 def order_families(graph: Graph, changes: Sequence[Change]) -> None:
@@ -46,60 +47,65 @@ def order_families(graph: Graph, changes: Sequence[Change]) -> None:
 
     Drop or detach a partition before creating another, because their bounds may overlap.
     """
-    own: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    own = by_table(changes, COLUMNS | ADDED | DROPPED | RENAMED)
+    columns = by_table(changes, frozenset({(Create, _COLUMN)}))
     left: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    columns: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    joined: list[tuple[int, Table]] = []
+    joined: list[tuple[int, QualifiedName]] = []
     for number, change in enumerate(changes):
         match change:
-            case DropTable(table=table) | AlterTable(before=table, after=Table(partition_of=None)):
-                for parent in parents(table) if table.partition_of is not None else ():
-                    left[parent].append(number)
-            case (
-                CreateTable(table=table) | AlterTable(before=Table(partition_of=None), after=table)
-            ):
-                joined.append((number, table))
-            case AddColumn() | AlterColumn() | DropColumn():
-                own[change.table].append(number)
-                if isinstance(change, AddColumn):
-                    columns[change.table].append(number)
-            case AddConstraint() | DropConstraint() | AddIndex() | DropIndex():
-                own[change.table].append(number)
-            case Rename(after=Ref(kind=ObjectKind.CONSTRAINT) as ref):
-                own[ref.table].append(number)
-            case _:
-                pass
-    for number, change in enumerate(changes):
-        if isinstance(change, AlterTable):
-            gone = set(parents(change.before)) - set(parents(change.after))
-            come = set(parents(change.after)) - set(parents(change.before))
-            for other in own[change.after.name]:
-                if gone:
-                    graph.before(number, other)
-                elif come:
-                    graph.before(other, number)
-            for parent in gone:  # its later changes do not affect this table
-                for other in own[parent]:
-                    graph.before(number, other)
-            for parent in come if change.after.partition_of is not None else ():
-                for other in columns[parent]:
-                    graph.before(other, number)
-    for number, change in enumerate(changes):  # a table with children cannot get an identity
-        match change:
-            case DropTable(table=table):
-                for parent in parents(table):
-                    for other in own[parent]:
+            case Drop(obj=Table() as table):
+                for parent in parents(table):  # a table with children cannot get an identity
+                    for other in own.get(parent, ()):
                         graph.prefer(number, other)
-            case CreateTable(table=table):
+            case Create(obj=Table() as table):
                 for parent in parents(table):
-                    for other in own[parent]:
+                    for other in own.get(parent, ()):
                         graph.prefer(other, number)
+            case Alter(before=Table() as before, after=Table() as after):
+                _leave_and_join(graph, number, (before, after), own, columns)
             case _:
                 pass
-    for number, table in joined:
-        if table.partition_of is not None:
-            for other in left[table.partition_of.parent]:
-                graph.prefer(other, number)
+        was, now = _partition_of(change)
+        if was is not None and now is None:
+            left[was.parent].append(number)
+        elif now is not None and was is None:
+            joined.append((number, now.parent))
+    for number, parent in joined:
+        for other in left[parent]:
+            graph.prefer(other, number)
+
+
+def _partition_of(change: Change) -> tuple[PartitionOf | None, PartitionOf | None]:
+    """Return the parent and bound of the partition that *change* is about, before and after."""
+    match change:
+        case Create(obj=Table(partition_of=now)):
+            return None, now
+        case Drop(obj=Table(partition_of=was)):
+            return was, None
+        case Alter(before=Table(partition_of=was), after=Table(partition_of=now)):
+            return was, now
+        case _:
+            return None, None
+
+
+def _leave_and_join(
+    graph: Graph, number: int, states: tuple[Table, Table], own: ByTable, columns: ByTable
+) -> None:
+    """Leave parents before other changes of the table and of these, and join new ones after."""
+    before, after = states
+    gone = set(parents(before)) - set(parents(after))
+    come = set(parents(after)) - set(parents(before))
+    for other in own.get(after.name, ()):
+        if gone:
+            graph.before(number, other)
+        elif come:
+            graph.before(other, number)
+    for parent in gone:  # its later changes do not affect this table
+        for other in own.get(parent, ()):
+            graph.before(number, other)
+    for parent in come if after.partition_of is not None else ():
+        for other in columns.get(parent, ()):
+            graph.before(other, number)
 
 
 def order_parents_and_children(
@@ -112,21 +118,21 @@ def order_parents_and_children(
     """
     numbers: dict[tuple[type[Change], Ref], list[int]] = {}
     for number, change in enumerate(changes):
-        if isinstance(change, DECLARED):
-            numbers.setdefault((type(change), subject(change)), []).append(number)
-    for (kind, ref), own in numbers.items():
-        links = new if kind is AddColumn else old
+        if (type(change), change.ref.kind) in DECLARED:
+            numbers.setdefault((type(change), change.ref), []).append(number)
+    for (verb, ref), own in numbers.items():
+        links = new if verb is Create else old
         for parent in links.needs.get(parentage(ref.table), ()):
             same = ref.within(parent.table)
             if same == ref:
                 continue
             # Pair the last changes: a child's change may replace the effect of the parent's.
             for number, other in zip(
-                reversed(own), reversed(numbers.get((kind, same), [])), strict=False
+                reversed(own), reversed(numbers.get((verb, same), [])), strict=False
             ):
-                first, second = (number, other) if kind is AddColumn else (other, number)
+                first, second = (number, other) if verb is Create else (other, number)
                 graph.prefer(first, second)
-            for merged in numbers.get((AddColumn, same), ()) if kind is AlterColumn else ():
+            for merged in numbers.get((Create, same), ()) if verb is Alter else ():
                 graph.prefer(own[-1], merged)
 
 
@@ -135,22 +141,23 @@ def order_inherited_columns(
 ) -> None:
     """Drop dependents of an inherited column before the parent's column is dropped."""
     for number, change in enumerate(changes):
-        if isinstance(change, DropColumn) and not change.only:
-            below = _descendants(change.table, old)
-            for other, item in enumerate(changes):  # the server does not report expressions
-                match item:
-                    case DropIndex(table=table, index=index) if table in below and _mentions(
-                        index, change.column.name
-                    ):
+        match change:
+            case Drop(obj=Column(name=name), only=False):
+                below = _descendants(change.table, old)
+            case _:
+                continue
+        for other, item in enumerate(changes):  # the server does not report expressions
+            match item:
+                case Drop(obj=Index() as index) if item.table in below and _mentions(index, name):
+                    graph.before(other, number)
+                case _:
+                    pass
+        for child in below:
+            column = ref_of(ObjectKind.COLUMN, child, name)
+            for user in old.needed_by.get(column, ()):
+                for other in removers.get(user, ()):
+                    if other != number and changes[other].ref != column:
                         graph.before(other, number)
-                    case _:
-                        pass
-            for child in below:
-                column = ref_of(ObjectKind.COLUMN, child, change.column.name)
-                for user in old.needed_by.get(column, ()):
-                    for other in removers.get(user, ()):
-                        if other != number and subject(changes[other]) != column:
-                            graph.before(other, number)
 
 
 def _mentions(index: Index, column: str) -> bool:
@@ -168,79 +175,53 @@ def _descendants(table: QualifiedName, links: Links) -> list[QualifiedName]:
     return found[1:]
 
 
-def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
-    """Attach an index or key of a partition after both are created; create those of only the
-    partitioned table after its partitions."""
-    created: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    for number, change in enumerate(changes):
-        match change:
-            case (
-                CreateTable(table=Table(partition_of=PartitionOf(parent=parent)))
-                | AlterTable(after=Table(partition_of=PartitionOf(parent=parent)))
-            ):
-                created[parent].append(number)
-            case AddIndex(table=table) | AddConstraint(table=table):
-                added[table].append(number)
-            case Rename(on=QualifiedName() as table):
-                added[table].append(number)
-            case Rename(after=Ref(kind=ObjectKind.CONSTRAINT) as ref):
-                added[ref.table].append(number)
-            case _:
-                pass
-    for number, change in enumerate(changes):
-        match change:
-            case (
-                AddIndex(table=table, index=Index(valid=False))
-                | AddConstraint(
-                    table=table, constraint=PrimaryKey(valid=False) | Unique(valid=False)
-                )
-            ):
-                for other in created[table]:
-                    graph.before(other, number)
-            case (
-                AlterIndex(before=Index(inherited=False), after=Index(inherited=True))
-                | AlterConstraint(
-                    before=PrimaryKey(inherited=False) | Unique(inherited=False),
-                    after=PrimaryKey(inherited=True) | Unique(inherited=True),
-                )
-            ):
-                for others in added.values():
-                    for other in others:
-                        graph.prefer(other, number)
-                for other in added[change.table]:
-                    graph.before(other, number)
-            case AlterConstraint(after=Check(inherited=True, name=name)):
-                for other, item in enumerate(changes):
-                    if isinstance(item, AddConstraint) and item.constraint.name == name:
-                        graph.before(other, number)
-            case _:
-                pass
-
-
 def order_partition_parts(graph: Graph, changes: Sequence[Change], new: Links) -> None:
     """Create a partition's own index or key before the parent's, which adopts it, and after an old
     one of the parent is dropped, which drops the partition's."""
     _attach_last(graph, changes)
-    added: defaultdict[QualifiedName, list[int]] = defaultdict(list)
-    dropped: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    added, dropped = by_table(changes, ADDED), by_table(changes, DROPPED)
     for number, change in enumerate(changes):
-        match change:
-            case AddIndex(table=table) | AddConstraint(table=table):
-                added[table].append(number)
-            case DropIndex(table=table) | DropConstraint(table=table):
-                dropped[table].append(number)
-            case _:
-                pass
-    for number, change in enumerate(changes):
-        for partition, _ in change.detached if isinstance(change, DropIndex) else ():
-            for other in dropped[partition]:
+        for partition, _ in change.detached if isinstance(change, Drop) else ():
+            for other in dropped.get(partition, ()):
                 graph.prefer(number, other)
-    for table, numbers in tuple(added.items()):
+    for table, numbers in added.items():
         above = {ref.table for ref in new.needs.get(parentage(table), ())} - {table}
         for parent in above & (added.keys() | dropped.keys()):
             for number in numbers:
-                for other in added[parent]:
+                for other in added.get(parent, ()):
                     graph.prefer(number, other)
-                for other in dropped[parent]:
+                for other in dropped.get(parent, ()):
                     graph.prefer(other, number)
+
+
+def _attach_last(graph: Graph, changes: Sequence[Change]) -> None:
+    """Attach an index or key of a partition after both are created; create those of only the
+    partitioned table after its partitions."""
+    partitions: defaultdict[QualifiedName, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        _, of = _partition_of(change)
+        if of is not None:
+            partitions[of.parent].append(number)
+    added = by_table(changes, ADDED | RENAMED | {(Rename, _INDEX)})
+    for number, change in enumerate(changes):
+        match change:
+            case Create(obj=Index(valid=False) | PrimaryKey(valid=False) | Unique(valid=False)):
+                for other in partitions[change.table]:
+                    graph.before(other, number)
+            case Alter(
+                before=Index(inherited=False)
+                | PrimaryKey(inherited=False)
+                | Unique(inherited=False),
+                after=Index(inherited=True) | PrimaryKey(inherited=True) | Unique(inherited=True),
+            ):
+                for others in added.values():
+                    for other in others:
+                        graph.prefer(other, number)
+                for other in added.get(change.table, ()):
+                    graph.before(other, number)
+            case Alter(after=Check(inherited=True)):
+                for other, item in enumerate(changes):
+                    if isinstance(item, Create) and item.ref == change.ref.within(item.table):
+                        graph.before(other, number)
+            case _:
+                pass

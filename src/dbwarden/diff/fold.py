@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dbwarden.diff.changes import (
-    AddConstraint,
-    Change,
-    CreateTable,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-)
+from dbwarden.diff.changes import Change, Create, Drop
 from dbwarden.diff.graph import Graph
 from dbwarden.schema import (
+    AnyObject,
     Check,
-    Constraint,
+    Column,
+    Exclusion,
     ForeignKey,
     Index,
+    Part,
     PrimaryKey,
     QualifiedName,
     Table,
@@ -30,54 +26,46 @@ def fold_constraints(
     """Return *changes* in *order*, with constraints moved into their tables where possible.
 
     A new table includes a constraint if everything that the constraint needs exists before the
-    table. A dropped table includes one if nothing that the constraint needs is dropped earlier.
+    table. A dropped table includes one, or an index, if nothing that it needs is dropped earlier.
     """
     place = {number: index for index, number in enumerate(order)}
-    created, dropped = _tables(changes)
+    tables: dict[tuple[type[Change], QualifiedName], int] = {
+        (type(change), change.table): number
+        for number, change in enumerate(changes)
+        if isinstance(change, Create | Drop) and isinstance(change.obj, Table)
+    }
     came, went = _neighbours(graph)
-    inside: dict[int, list[Constraint | Index]] = {}
+    inside: dict[int, list[AnyObject]] = {}
+    folded: set[int] = set()
     for number in order:
         change = changes[number]
+        home = tables.get((type(change), change.table))
         match change:
-            case AddConstraint(table=table, constraint=constraint) if (
-                table in created and _can_include(constraint)
-            ):
-                home = created[table]
-                if all(other == home or place[other] < place[home] for other in came[number]):
-                    inside.setdefault(home, []).append(constraint)
-            case (
-                DropConstraint(table=table, constraint=part) | DropIndex(table=table, index=part)
-            ) if table in dropped:
-                home = dropped[table]
-                if all(other == home or place[other] > place[home] for other in went[number]):
-                    inside.setdefault(home, []).append(part)
+            case Create(obj=part) if home is not None and _can_include(part):
+                fits = all(other == home or place[other] < place[home] for other in came[number])
+            case Drop(obj=Part() as part) if home is not None and not isinstance(part, Column):
+                fits = all(other == home or place[other] > place[home] for other in went[number])
             case _:
-                pass
-    return tuple(_assemble(changes, order, inside, created, dropped))
+                continue
+        if fits:
+            inside.setdefault(home, []).append(part)
+            folded.add(number)
+    return tuple(
+        _including(changes[number], inside.get(number, ()))
+        for number in order
+        if number not in folded
+    )
 
 
-def _can_include(constraint: Constraint) -> bool:
+def _can_include(obj: AnyObject) -> bool:
     """Return whether CREATE TABLE can express it: it ignores NOT VALID and does not know ONLY."""
-    match constraint:
+    match obj:
         case Check() | ForeignKey():
-            return constraint.validated
+            return obj.validated
         case PrimaryKey() | Unique():
-            return constraint.valid
+            return obj.valid
         case _:
-            return True
-
-
-def _tables(
-    changes: Sequence[Change],
-) -> tuple[dict[QualifiedName, int], dict[QualifiedName, int]]:
-    created: dict[QualifiedName, int] = {}
-    dropped: dict[QualifiedName, int] = {}
-    for number, change in enumerate(changes):
-        if isinstance(change, CreateTable):
-            created[change.table.name] = number
-        elif isinstance(change, DropTable):
-            dropped[change.table.name] = number
-    return created, dropped
+            return isinstance(obj, Exclusion)
 
 
 def _neighbours(graph: Graph) -> tuple[list[set[int]], list[set[int]]]:
@@ -88,46 +76,17 @@ def _neighbours(graph: Graph) -> tuple[list[set[int]], list[set[int]]]:
     return came, graph.hard
 
 
-def _assemble(
-    changes: Sequence[Change],
-    order: Sequence[int],
-    inside: dict[int, list[Constraint | Index]],
-    created: dict[QualifiedName, int],
-    dropped: dict[QualifiedName, int],
-) -> list[Change]:
-    held = {(home, id(item)) for home, items in inside.items() for item in items}
-    result: list[Change] = []
-    for number in order:
-        change = changes[number]
-        match change:
-            case AddConstraint(table=table, constraint=item) if (
-                created.get(table),
-                id(item),
-            ) in held:
-                continue
-            case DropConstraint(table=table, constraint=item) if (
-                dropped.get(table),
-                id(item),
-            ) in held:
-                continue
-            case DropIndex(table=table, index=index) if (dropped.get(table), id(index)) in held:
-                continue
-            case CreateTable(table=whole):
-                result.append(CreateTable(table=_including(whole, inside.get(number, ()))))
-            case DropTable(table=whole):
-                result.append(DropTable(table=_including(whole, inside.get(number, ()))))
-            case _:
-                result.append(change)
-    return result
-
-
-def _including(table: Table, items: Sequence[Constraint | Index]) -> Table:
-    keys = [item for item in items if isinstance(item, ForeignKey)]
-    checks = [item for item in items if isinstance(item, Check)]
-    indexes = [item for item in items if isinstance(item, Index)]
-    return replace(
+def _including(change: Change, parts: Sequence[AnyObject]) -> Change:
+    if not isinstance(change, Create | Drop) or not isinstance(change.obj, Table):
+        return change
+    table = change.obj
+    keys = [item for item in parts if isinstance(item, ForeignKey)]
+    checks = [item for item in parts if isinstance(item, Check)]
+    indexes = [item for item in parts if isinstance(item, Index)]
+    whole = replace(
         table,
         foreign_keys=tuple(sorted((*table.foreign_keys, *keys), key=lambda key: key.name or "")),
         checks=tuple(sorted((*table.checks, *checks), key=lambda check: check.name or "")),
         indexes=tuple(sorted((*table.indexes, *indexes), key=lambda index: index.name)),
     )
+    return replace(change, obj=whole)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from dbwarden.diff.alterable import constraint_alters, differing
+from dbwarden.diff.alterable import differing, object_alters
 from dbwarden.schema import Check, Column, Constraint, Index, QualifiedName, Schema, Table
 
 P = TypeVar("P", bound="Constraint | Index")
@@ -64,7 +64,7 @@ def check_kept_below(
 
 
 def _alters(was: Check, now: Check) -> bool:
-    return was == now or (was.name == now.name and constraint_alters(was, now))
+    return was == now or (was.name == now.name and object_alters(was, now))
 
 
 def _check_left(current: Schema, desired: Schema, child: Table, item: Constraint | Index) -> bool:
@@ -86,18 +86,18 @@ def _from_new_parents(desired: Schema, before: Table, after: Table, check: Check
 
 
 def parts_to_rename(
-    before: Table, after: Table, items: Callable[[Table], Sequence[P]]
-) -> Iterator[tuple[P, P]]:
+    before: Table, after: Table
+) -> Iterator[tuple[Constraint | Index, Constraint | Index]]:
     """Yield the items of a table that a parent will add under another name, old and new."""
     left = set(parents(before)) - set(parents(after))
-    brought = [item for item in items(after) if item.inherited]
-    names = {item.name for item in items(before)}
-    for item in items(before):
+    brought = [item for item in (*after.constraints, *after.indexes) if item.inherited]
+    names = {(item.kind, item.name) for item in (*before.constraints, *before.indexes)}
+    for item in (*before.constraints, *before.indexes):
         own = _as_local(item) if left or not item.inherited else None
         match = next(
             (other for other in brought if own and _equal_but_name(own, _as_local(other))), None
         )
-        if match is not None and match.name not in names:
+        if match is not None and (match.kind, match.name) not in names:
             brought.remove(match)
             yield item, match
 
@@ -119,7 +119,7 @@ def checks_valid_in_child(
             if not (check.inherited and check.validated) or now is None or now.validated:
                 continue
             was, own = was_above.get(check.name), there.get(check.name)
-            stays = was is not None and constraint_alters(was, now)
+            stays = was is not None and object_alters(was, now)
             if not stays or own is None or not own.validated:
                 yield replace(check, validated=False), check
 

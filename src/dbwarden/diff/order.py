@@ -5,29 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    RebuildType,
-    Rename,
-    subject,
-)
+from dbwarden.diff.alterable import differing
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.effects import Effects, effects, names
 from dbwarden.diff.families import (
+    COLUMNS,
+    DROPPED,
+    by_table,
     order_families,
     order_inherited_columns,
     order_parents_and_children,
@@ -42,21 +26,34 @@ from dbwarden.schema import (
     OBJECT_KINDS,
     ON_TABLES,
     RELATIONS,
-    Aggregate,
+    AnyObject,
+    Column,
     DefaultPrivileges,
     ForeignKey,
     ObjectKind,
+    Part,
     PrimaryKey,
     QualifiedName,
     Ref,
     Routine,
+    Table,
     ref_of,
 )
 from dbwarden.schema import Sequence as SchemaSequence
 
 FOREIGN_KEYS, SEQUENCE_OWNERS, DROPPED_TABLES, DROPPED_OBJECTS = 30, 31, 70, 80
 LOOSE = frozenset({ObjectKind.TABLE, ObjectKind.NAMESPACE, ObjectKind.SEQUENCE})
-IN_TABLE = (DropIndex, DropConstraint, DropColumn, AlterTable, AddColumn, AlterColumn, RebuildType)
+IN_TABLE: tuple[tuple[type[Change], ObjectKind], ...] = (
+    (Drop, ObjectKind.INDEX),
+    (Drop, ObjectKind.CONSTRAINT),
+    (Drop, ObjectKind.COLUMN),
+    (Alter, ObjectKind.TABLE),
+    (Create, ObjectKind.COLUMN),
+    (Alter, ObjectKind.COLUMN),
+)
+"""The order of the changes of one table; others follow."""
+UNNAMED = ON_TABLES | {ObjectKind.CONSTRAINT, ObjectKind.INDEX}
+"""The kinds that no function body names."""
 
 
 def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ...]:
@@ -88,7 +85,7 @@ def order(changes: Sequence[Change], old: Links, new: Links) -> tuple[Change, ..
     _dropped_with_parts(graph, changes)
     sorted_, circle = graph.sort([_priority(change) for change in changes])
     if circle:
-        named = ", ".join(sorted({str(subject(changes[number])) for number in circle}))
+        named = ", ".join(sorted({str(changes[number].ref) for number in circle}))
         raise UnsupportedChange(
             f"These objects depend on each other in a cycle: {named}.",
             next_step="Break the cycle by hand: move one of them to a migration of its own.",
@@ -117,21 +114,20 @@ class _Nodes:
         self.settings = frozenset(
             number
             for number, change in enumerate(changes)
-            if isinstance(change, AlterTable)
-            and replace(change.before, parameters=change.after.parameters) == change.after
+            if isinstance(change, Alter) and _sets_parameters(change.before, change.after)
         )
+
+
+def _sets_parameters(before: AnyObject, after: AnyObject) -> bool:
+    """Return whether nothing but storage parameters of a table changes."""
+    return isinstance(after, Table) and differing(before, after) == {"parameters"}
 
 
 def _with_parts(change: Change, effect: Effects, old: Links) -> Effects:
     """Let a dropped table or view remove its triggers, rules, policies and sequences."""
-    match change:
-        case DropTable(table=table):
-            name = table.name
-        case Drop(obj=obj) if obj.ref.kind in RELATIONS:
-            name = obj.ref.table
-        case _:
-            return effect
-    return replace(effect, removes=effect.removes | frozenset(old.parts.get(name, ())))
+    if not isinstance(change, Drop) or change.ref.kind not in RELATIONS:
+        return effect
+    return replace(effect, removes=effect.removes | frozenset(old.parts.get(change.table, ())))
 
 
 def _index(sets: Iterable[frozenset[Ref]]) -> Mapping[Ref, list[int]]:
@@ -204,32 +200,29 @@ def _order_by_columns(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) ->
     keys: dict[QualifiedName, int] = {}
     for number, change in enumerate(changes):
         match change:
-            case AlterColumn() | AlterTable() if number not in nodes.settings:
-                ref = subject(change)
-                if ref in last:
-                    graph.before(last[ref], number)
-                last[ref] = number
-            case DropConstraint(table=table, constraint=PrimaryKey()):
-                keys[table] = number
+            case Alter(after=Column() | Table()) if number not in nodes.settings:
+                if change.ref in last:
+                    graph.before(last[change.ref], number)
+                last[change.ref] = number
+            case Drop(obj=PrimaryKey()):
+                keys[change.table] = number
             case _:
                 pass
     for number, change in enumerate(changes):
         match change:
-            case AddConstraint(table=table, constraint=PrimaryKey()) if table in keys:
-                graph.before(keys[table], number)
+            case Create(obj=PrimaryKey()) if change.table in keys:
+                graph.before(keys[change.table], number)
             case _:
                 pass
 
 
 def _dropped_with_parts(graph: Graph, changes: Sequence[Change]) -> None:
     """Drop a table, with its indexes and constraints, before the objects that these need."""
-    gone = {
-        change.table.name: n for n, change in enumerate(changes) if isinstance(change, DropTable)
-    }
-    for number, change in enumerate(changes):
-        if isinstance(change, DropIndex | DropConstraint) and change.table in gone:
-            for later in graph.hard[number]:
-                graph.prefer(gone[change.table], later)
+    gone = by_table(changes, frozenset({(Drop, ObjectKind.TABLE)}))
+    for table, numbers in by_table(changes, DROPPED).items():
+        for later in {later for number in numbers for later in graph.hard[number]}:
+            for number in gone.get(table, ()):
+                graph.prefer(number, later)
 
 
 def _preferences(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None:
@@ -238,12 +231,12 @@ def _preferences(graph: Graph, nodes: _Nodes, changes: Sequence[Change]) -> None
     _after_mentioned_functions(graph, changes)
     for change in changes:
         match change:
-            case AddConstraint(table=table, constraint=ForeignKey(references=other)):
-                for creator in nodes.makers.get(ref_of(ObjectKind.TABLE, table), ()):
+            case Create(obj=ForeignKey(references=other)):
+                for creator in nodes.makers.get(ref_of(ObjectKind.TABLE, change.table), ()):
                     for first in nodes.makers.get(ref_of(ObjectKind.TABLE, other), ()):
                         graph.prefer(first, creator)
-            case DropConstraint(table=table, constraint=ForeignKey(references=other)):
-                for gone in nodes.removers.get(ref_of(ObjectKind.TABLE, table), ()):
+            case Drop(obj=ForeignKey(references=other)):
+                for gone in nodes.removers.get(ref_of(ObjectKind.TABLE, change.table), ()):
                     for last in nodes.removers.get(ref_of(ObjectKind.TABLE, other), ()):
                         graph.prefer(gone, last)
             case _:
@@ -254,9 +247,8 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
     """Place functions, defaults and indexes after the functions whose names they contain."""
     named: defaultdict[str, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
-        ref = subject(change)
-        if isinstance(change, CreateTable | AddColumn | Create) and ref.kind not in ON_TABLES:
-            named[ref.name].append(number)
+        if isinstance(change, Create) and change.ref.kind not in UNNAMED:
+            named[change.ref.name].append(number)
     mentioned: dict[int, list[int]] = {}
     for number, change in enumerate(changes):
         match change:
@@ -280,13 +272,11 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
 
 def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
     """Drop a function before creating another of its name: calls would be ambiguous."""
-    gone: dict[QualifiedName, list[int]] = defaultdict(list)
-    for number, change in enumerate(changes):
-        if isinstance(change, Drop) and isinstance(change.obj, Routine | Aggregate):
-            gone[change.obj.name].append(number)
-    for number, change in enumerate(changes):
-        if isinstance(change, Create) and isinstance(change.obj, Routine | Aggregate):
-            for other in gone.get(change.obj.name, ()):
+    code = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
+    gone = by_table(changes, frozenset((Drop, kind) for kind in code))
+    for name, numbers in by_table(changes, frozenset((Create, kind) for kind in code)).items():
+        for number in numbers:
+            for other in gone.get(name, ()):
                 graph.prefer(other, number)
 
 
@@ -294,11 +284,13 @@ def _logged_before_referrers(
     graph: Graph, nodes: _Nodes, changes: Sequence[Change], old: Links
 ) -> None:
     """Never let a logged table refer to an unlogged one."""
-    switched = {
-        change.after.name: (number, change.after.unlogged)
-        for number, change in enumerate(changes)
-        if isinstance(change, AlterTable) and change.before.unlogged != change.after.unlogged
-    }
+    switched: dict[QualifiedName, tuple[int, bool]] = {}
+    for number, change in enumerate(changes):
+        match change:
+            case Alter(before=Table(unlogged=was), after=Table(unlogged=now)) if was != now:
+                switched[change.table] = (number, now)
+            case _:
+                pass
     for table, (number, unlogged) in switched.items():
         for user in old.needed_by.get(ref_of(ObjectKind.TABLE, table), ()):
             if user.kind is not ObjectKind.CONSTRAINT:
@@ -313,47 +305,41 @@ def _logged_before_referrers(
 
 def _toast_parameters_in_time(graph: Graph, changes: Sequence[Change]) -> None:
     """Set TOAST parameters while the table has a TOAST table, that is, a long enough column."""
-    columns = defaultdict(list)
+    columns = by_table(changes, COLUMNS)
     for number, change in enumerate(changes):
-        if isinstance(change, AddColumn | AlterColumn):
-            columns[change.table].append(number)
-    for number, change in enumerate(changes):
-        if isinstance(change, AlterTable) and change.before.parameters != change.after.parameters:
-            long = any(name.startswith("toast.") for name, _ in change.after.parameters)
-            for other in columns[change.after.name] if long else ():
-                graph.prefer(other, number)
+        match change:
+            case Alter(before=Table(parameters=was), after=Table(parameters=now)) if was != now:
+                long = any(name.startswith("toast.") for name, _ in now)
+                for other in columns.get(change.table, ()) if long else ():
+                    graph.prefer(other, number)
+            case _:
+                pass
 
 
 def _priority(change: Change) -> tuple[int, str, str, int, str]:
-    ref = subject(change)
+    ref, group = change.ref, change.table
     own, in_table = OBJECT_KINDS[ref.kind].stage, OBJECT_KINDS[ObjectKind.TABLE].stage
+    step = (type(change), ref.kind)
+    rank = IN_TABLE.index(step) if step in IN_TABLE else len(IN_TABLE)
     match change:
-        case DropConstraint(constraint=ForeignKey()):
+        case Drop(obj=ForeignKey()):
             stage = 0
-        case Drop(obj=SchemaSequence(owned_by=owner)) if owner is not None:
-            return in_table, owner.namespace or "", owner.name, len(IN_TABLE), ref.name
-        case Drop(obj=DefaultPrivileges()):
+        case Drop(obj=SchemaSequence(owned_by=Ref() as owner)):
+            stage, group = in_table, owner.table
+        case Drop(obj=Table()):
+            stage = DROPPED_TABLES
+        case Drop(obj=Part() | DefaultPrivileges()):
             stage = own
         case Drop() if own >= OBJECT_KINDS[ObjectKind.VIEW].stage:
             stage = 1
         case Drop():
             stage = DROPPED_OBJECTS + 20 - own // 2
-        case DropTable():
-            stage = DROPPED_TABLES
-        case AddConstraint(constraint=ForeignKey()) | AlterConstraint(after=ForeignKey()):
+        case Create(obj=ForeignKey()) | Alter(after=ForeignKey()):
             stage = FOREIGN_KEYS
-        case Alter() if ref.kind is ObjectKind.SEQUENCE:
+        case Alter(after=SchemaSequence()):
             stage = SEQUENCE_OWNERS
-        case Create() | Alter() | RebuildType():
-            stage = own
-        case _:
+        case Rename():
             stage = in_table
-    match change:
-        case AddIndex(table=group) | DropIndex(table=group) | AlterIndex(table=group):
-            pass
-        case Rename(on=QualifiedName() as group):
-            pass
         case _:
-            group = ref.table
-    rank = IN_TABLE.index(type(change)) if type(change) in IN_TABLE else len(IN_TABLE)
+            stage = own
     return stage, group.namespace or "", group.name, rank, ref.part or ref.name

@@ -6,18 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from dbwarden.diff.alterable import constraint_alters, differing, index_alters
-from dbwarden.diff.changes import (
-    AddConstraint,
-    AddIndex,
-    AlterConstraint,
-    AlterIndex,
-    Change,
-    DropIndex,
-    Rename,
-    constraint_ref,
-    index_ref,
-)
+from dbwarden.diff.alterable import differing, object_alters
+from dbwarden.diff.changes import Alter, Change, Create, Drop, alters, rename_of
 from dbwarden.schema import (
     LONGEST,
     Check,
@@ -77,7 +67,7 @@ def compare_inherited(
         if was.name != now.name and not (
             _has_generated_name(old, was) and _has_generated_name(new, now)
         ):
-            yield _rename(after, was, now)
+            yield rename_of(was, now, after.name)
             was = _with_name(was, now)
         yield from _alter(after, was, _with_name(now, was))
 
@@ -90,11 +80,9 @@ def _attach(old: _Side, new: _Side, now: Item) -> Iterator[Change]:
     there = any(_with_name(item, own) == own for item in parts if type(item) is type(own))
     attached = attached_to(old.parent, new.parent, now)
     if not there and (attached or not _is_default(new, now)):
-        yield _add(new.table, own)
-    if attached and isinstance(own, Index) and isinstance(now, Index):
-        yield AlterIndex(table=new.table.name, before=own, after=now)
-    elif attached and not isinstance(own, Index) and not isinstance(now, Index):
-        yield AlterConstraint(table=new.table.name, before=own, after=now)
+        yield Create(obj=own, on=new.table.name)
+    if attached:
+        yield Alter(before=own, after=now, on=new.table.name)
 
 
 def attached_to(was: Table | None, parent: Table | None, item: Item) -> bool:
@@ -144,12 +132,14 @@ def with_detached(
             else:
                 yield from holders(table.name, index)
 
-    return tuple(
-        replace(change, detached=tuple(holders(change.table, change.index)))
-        if isinstance(change, DropIndex) and change.index.unique
-        else change
-        for change in changes
-    )
+    found: list[Change] = []
+    for change in changes:
+        match change:
+            case Drop(obj=Index(unique=True) as index):
+                found.append(replace(change, detached=tuple(holders(change.table, index))))
+            case _:
+                found.append(change)
+    return tuple(found)
 
 
 def _holds_by_key(table: Table, index: Index) -> bool:
@@ -321,43 +311,15 @@ def _pairs(old: list[Item], new: list[Item]) -> Iterator[tuple[Item | None, Item
 def _alike(one: Item, other: Item) -> bool:
     """Return whether two items differ only in their names and in what can be altered in place."""
     one = replace(_with_name(one, other), inherited=other.inherited)
-    match one, other:
-        case Index(), Index():
-            return index_alters(one, other)
-        case ForeignKey(), ForeignKey():
-            return differing(one, other) <= BY_PARENT | {"comment"}
-        case Index(), _:
-            return False
-        case _, Index():
-            return False
-        case _:
-            return constraint_alters(one, other)
-
-
-def _add(table: Table, item: Item) -> Change:
-    if isinstance(item, Index):
-        return AddIndex(table=table.name, index=item)
-    return AddConstraint(table=table.name, constraint=item)
-
-
-def _rename(table: Table, was: Item, now: Item) -> Change:
-    if isinstance(was, Index) and isinstance(now, Index):
-        before, after = index_ref(table.name, was), index_ref(table.name, now)
-        return Rename(before=before, after=after, on=table.name)
-    assert not isinstance(was, Index) and not isinstance(now, Index)
-    before, after = constraint_ref(table.name, was), constraint_ref(table.name, now)
-    return Rename(before=before, after=after)
+    if isinstance(one, ForeignKey) and isinstance(other, ForeignKey):
+        return differing(one, other) <= BY_PARENT | {"comment"}
+    return object_alters(one, other)
 
 
 def _alter(table: Table, was: Item, now: Item) -> Iterator[Change]:
-    if isinstance(was, Index) and isinstance(now, Index):
-        if was != now:
-            yield AlterIndex(table=table.name, before=was, after=now)
-    elif not isinstance(was, Index) and not isinstance(now, Index):
-        if isinstance(was, ForeignKey) and isinstance(now, ForeignKey):
-            was = replace(now, comment=was.comment)
-        if was != now:
-            yield AlterConstraint(table=table.name, before=was, after=now)
+    if isinstance(was, ForeignKey) and isinstance(now, ForeignKey):
+        was = replace(now, comment=was.comment)
+    return alters((was, now), on=table.name)
 
 
 def _has_generated_name(side: _Side, item: Item) -> bool:

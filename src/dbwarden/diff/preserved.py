@@ -3,22 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterTable,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    RebuildType,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType
 from dbwarden.diff.compare import table_properties
-from dbwarden.schema import Schema, Table
+from dbwarden.schema import Index, PrimaryKey, QualifiedName, Ref, Schema, Table, Unique
 from dbwarden.schema import Sequence as SchemaSequence
 
 BY_INDEX = "USING INDEX "
@@ -28,12 +15,11 @@ def detach_sequences(
     changes: Sequence[Change], current: Schema, desired: Schema
 ) -> Iterator[Change]:
     """Detach a sequence from the column that owns it if that column is recreated."""
-    gone = {subject(change) for change in changes if isinstance(change, DropColumn)}
-    come = {subject(change) for change in changes if isinstance(change, AddColumn)}
+    again = _recreated(changes)
     owners = {item.name: item.owned_by for item in current.of(SchemaSequence)}
     for sequence in desired.of(SchemaSequence):
         owner = sequence.owned_by
-        if owner in gone & come and owners.get(sequence.name) == owner:
+        if owner in again and owners.get(sequence.name) == owner:
             free = replace(sequence, owned_by=None)
             yield Alter(before=sequence, after=free)
             yield Alter(before=free, after=sequence)
@@ -41,37 +27,37 @@ def detach_sequences(
 
 def restore_replica_identities(changes: Sequence[Change], desired: Schema) -> Iterator[Change]:
     """Set the replica identity again when its index is dropped and recreated."""
-    recreated = {
-        (
-            change.table,
-            change.index.name if isinstance(change, AddIndex) else change.constraint.name,
-        )
-        for change in changes
-        if isinstance(change, AddIndex | AddConstraint)
-    }
-    handled = {change.table.name for change in changes if isinstance(change, CreateTable)}
-    handled |= {
-        change.after.name
-        for change in changes
-        if isinstance(change, AlterTable)
-        and change.before.replica_identity != change.after.replica_identity
-    }
+    created: set[tuple[QualifiedName, str | None]] = set()
+    handled: set[QualifiedName] = set()
+    for change in changes:
+        match change:
+            case Create(obj=Table()):
+                handled.add(change.table)
+            case Alter(before=Table(replica_identity=was), after=Table(replica_identity=now)):
+                handled |= {change.table} if was != now else set()
+            case Create(obj=Index(name=name) | PrimaryKey(name=name) | Unique(name=name)):
+                created.add((change.table, name))
+            case _:
+                pass
     for table in desired.tables:
         chosen = _replica_index(table)
-        if chosen and table.name not in handled and (table.name, chosen) in recreated:
+        if chosen and table.name not in handled and (table.name, chosen) in created:
             own = table_properties(table)
-            yield AlterTable(before=replace(own, replica_identity="DEFAULT"), after=own)
+            yield Alter(before=replace(own, replica_identity="DEFAULT"), after=own)
 
 
 def restore_grants(changes: Sequence[Change], current: Schema, desired: Schema) -> Iterator[Change]:
     """Grant the existing privileges again on recreated objects, where grants are not compared."""
-    gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
-    recreated = {change.obj.ref for change in changes if isinstance(change, Create)}
-    again = gone & recreated
+    again = _recreated(changes)
     again |= {now.ref for c in changes if isinstance(c, RebuildType) for _, now in c.types}
     for grant in current.existing_grants or desired.existing_grants:
         if grant.on in again:
             yield Create(obj=grant)
+
+
+def _recreated(changes: Sequence[Change]) -> set[Ref]:
+    gone = {change.ref for change in changes if isinstance(change, Drop)}
+    return gone & {change.ref for change in changes if isinstance(change, Create)}
 
 
 def _replica_index(table: Table) -> str | None:

@@ -4,16 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from dbwarden.diff.changes import (
-    AddColumn,
-    Alter,
-    AlterColumn,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    RebuildType,
-)
+from dbwarden.diff.changes import Alter, Change, Create, RebuildType
 from dbwarden.diff.graph import Graph
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
@@ -24,6 +15,7 @@ from dbwarden.schema import (
     ObjectKind,
     Ref,
     Schema,
+    Table,
     ref_of,
 )
 
@@ -66,16 +58,9 @@ def default_privileges_last(graph: Graph, changes: Sequence[Change]) -> None:
     """Place changes of default privileges after every change that they could affect."""
     makers = [number for number, change in enumerate(changes) if [*_created([change])]]
     for number, change in enumerate(changes):
-        match change:
-            case (
-                Create(obj=DefaultPrivileges())
-                | Alter(after=DefaultPrivileges())
-                | Drop(obj=DefaultPrivileges())
-            ):
-                for maker in makers:
-                    graph.before(maker, number)
-            case _:
-                pass
+        if change.ref.kind is ObjectKind.DEFAULT_PRIVILEGES:
+            for maker in makers:
+                graph.before(maker, number)
 
 
 def _grant_target(change: Change) -> tuple[Ref, str] | None:
@@ -89,26 +74,23 @@ def _grant_target(change: Change) -> tuple[Ref, str] | None:
 
 def _created(changes: Iterable[Change]) -> Iterator[Ref]:
     for change in changes:
+        columns: tuple[Column, ...] = ()
         match change:
-            case CreateTable(table=table):
-                yield table.ref
-                yield from _identity_sequences(table.columns)
-            case AddColumn(column=column) | AlterColumn(after=column):
-                was = change.before.identity if isinstance(change, AlterColumn) else None
-                yield from _identity_sequences([column] if was is None else ())
-            case Create(obj=obj) if OBJECT_KINDS[obj.ref.kind].grants:
-                yield obj.ref
+            case (
+                Create(obj=Column() as column)
+                | Alter(before=Column(identity=None), after=Column() as column)
+            ):
+                columns = (column,)
+            case Create(obj=obj) if OBJECT_KINDS[obj.kind].grants:
+                yield change.ref
+                columns = obj.columns if isinstance(obj, Table) else ()
             case RebuildType():
                 yield from (after.ref for _, after in change.types)
             case _:
                 pass
-
-
-def _identity_sequences(columns: Iterable[Column]) -> Iterator[Ref]:
-    """Yield the sequences that the server creates for identity columns."""
-    for column in columns:
-        if column.identity is not None and column.identity.sequence is not None:
-            yield ref_of(ObjectKind.SEQUENCE, column.identity.sequence)
+        for column in columns:  # the server creates a sequence for an identity column
+            if column.identity is not None and column.identity.sequence is not None:
+                yield ref_of(ObjectKind.SEQUENCE, column.identity.sequence)
 
 
 def _default_grants(

@@ -8,26 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from dbwarden.diff.alterable import object_alters
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    Change,
-    Create,
-    Drop,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    RebuildType,
-    Rename,
-    constraint_ref,
-    index_ref,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, alters
 from dbwarden.diff.effects import effects, is_retyped
 from dbwarden.diff.inheritance import parents
 from dbwarden.diff.partitions import is_inherited_by_default
@@ -36,17 +17,17 @@ from dbwarden.diff.structure import Links
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     OBJECT_KINDS,
+    AnyObject,
     Column,
-    Constraint,
     Domain,
     ForeignKey,
     Index,
     MaterializedView,
     ObjectKind,
+    Part,
     QualifiedName,
     Ref,
     Schema,
-    SchemaObject,
     Table,
     ref_of,
 )
@@ -65,23 +46,29 @@ class _Rebuild:
     queue: list[tuple[Ref, bool]] = field(default_factory=list)
 
 
+Found = tuple[AnyObject | None, QualifiedName | None]
+"""An object, and the table whose part it is."""
+
+
 class Finder:
-    """The objects of a schema by identity."""
+    """The objects and parts of a schema by identity."""
 
     def __init__(self, schema: Schema) -> None:
-        self.objects: dict[Ref, SchemaObject] = {obj.ref: obj for obj in schema.objects}
-        self.tables: dict[QualifiedName, Table] = {table.name: table for table in schema.tables}
-        self.indexes: dict[Ref, tuple[QualifiedName, Index]] = {}
-        self.constraints: dict[Ref, Constraint] = {}
-        for table in schema.tables:
-            self.indexes |= {
-                index_ref(table.name, item): (table.name, item) for item in table.indexes
-            }
-            self.constraints |= {
-                constraint_ref(table.name, item): item for item in table.constraints
-            }
-        for view in schema.of(MaterializedView):
-            self.indexes |= {index_ref(view.name, item): (view.name, item) for item in view.indexes}
+        self.tables = {table.name: table for table in schema.tables}
+        self.objects: dict[Ref, Found] = {}
+        for obj in (*schema.tables, *schema.objects):
+            self.objects[obj.ref] = (obj, None)
+            if isinstance(obj, Table | MaterializedView):
+                self.objects |= {item.ref_in(obj.name): (item, obj.name) for item in obj.parts}
+
+    def find(self, ref: Ref) -> Found:
+        """Return the object of *ref*, ``None`` if it does not exist."""
+        return self.objects.get(ref, (None, None))
+
+    def column(self, ref: Ref) -> Column | None:
+        """Return the column of *ref*, which may be its default."""
+        table = self.tables.get(ref.table)
+        return table.column(ref.part or "") if table is not None else None
 
 
 def add_rebuilds(
@@ -129,16 +116,14 @@ def _key(ref: Ref) -> tuple[str, str, str, str]:
 def _split_identity(changes: Iterable[Change]) -> Iterable[Change]:
     """Drop the old default or identity before adding the new one: both use one sequence name."""
     for change in changes:
-        if isinstance(change, AlterColumn):
-            was, now = change.before, change.after
-            if (was.identity is None) != (now.identity is None):
+        match change:
+            case Alter(before=Column() as was, after=Column() as now) if (was.identity is None) != (
+                now.identity is None
+            ):
                 middle = replace(was, identity=None, default=None)
-                if was != middle:
-                    yield AlterColumn(table=change.table, before=was, after=middle)
-                if middle != now:
-                    yield AlterColumn(table=change.table, before=middle, after=now)
-                continue
-        yield change
+                yield from alters((was, middle, now), on=change.table)
+            case _:
+                yield change
 
 
 def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:
@@ -168,8 +153,7 @@ def _must_be_dropped(work: _Rebuild, ref: Ref, user: Ref, gone: bool) -> bool:
 
 
 def _is_generated(work: _Rebuild, column: Ref) -> bool:
-    table = work.current.tables.get(column.table)
-    found = table.column(column.part or "") if table is not None else None
+    found = work.current.column(column)
     return found is not None and found.generated is not None
 
 
@@ -191,37 +175,34 @@ def _becomes_incomparable(work: _Rebuild, ref: Ref) -> bool:
 
     A recreated type counts as such a type, even under the same name.
     """
-    key = work.current.constraints.get(ref)
+    key, _ = work.current.find(ref)
     if not isinstance(key, ForeignKey):
         return False
     ends = {(ref.table, name) for name in key.columns}
     others = {(key.references, name) for name in key.referred_columns}
-    moved = {
-        (change.table, change.after.name)
-        for change in work.changes
-        if isinstance(change, AlterColumn)
-        and change.before.type != change.after.type
-        and not {change.before.type, change.after.type} <= NUMBERS
-    }
-    moved |= {
-        (table, was.name)
-        for change in work.changes
-        if isinstance(change, RebuildType)
-        for table, was, _ in change.columns
-    }
+    moved: set[tuple[QualifiedName, str]] = set()
+    for change in work.changes:
+        match change:
+            case Alter(before=Column(type=old), after=Column(type=new) as column):
+                if old != new and not {old, new} <= NUMBERS:
+                    moved.add((change.table, column.name))
+            case RebuildType(columns=columns):
+                moved |= {(table, was.name) for table, was, _ in columns}
+            case _:
+                pass
     return bool(ends & moved) and bool(others & moved)
 
 
 def _rebuild(work: _Rebuild, ref: Ref, user: Ref) -> None:
     """Replace the changes of *user* by a drop and a create."""
     drop, create = _pair(work, ref, user)
-    if isinstance(create, AddIndex) and drop is None:
+    if isinstance(create, Create) and drop is None:
         if create not in work.changes:
             work.changes.append(create)
         work.removed.add(user)
     if drop is None or create is None:
         return
-    if isinstance(drop, Alter) and isinstance(create, Alter):
+    if user.kind is ObjectKind.DOMAIN and isinstance(drop, Alter):
         _remove_expressions(work, drop, create)
         return
     own = user
@@ -238,9 +219,8 @@ def _rebuild(work: _Rebuild, ref: Ref, user: Ref) -> None:
 
 def _domain_pair(work: _Rebuild, user: Ref) -> tuple[Change | None, Change | None]:
     """Return the changes that remove a domain's expressions and that add the new ones."""
-    was, now = work.current.objects.get(user), work.desired.objects.get(user)
-    alters = isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)
-    if not (alters and isinstance(was, Domain) and isinstance(now, Domain)):
+    (was, _), (now, _) = work.current.find(user), work.desired.find(user)
+    if not (isinstance(was, Domain) and isinstance(now, Domain) and object_alters(was, now)):
         return None, None
     called = [ref.name for ref in work.old.needs.get(user, ()) if ref.kind is ObjectKind.ROUTINE]
     checks = tuple(check for check in was.checks if not _mentions(check.expression, called))
@@ -253,12 +233,12 @@ def _mentions(expression: str, names: Iterable[str]) -> bool:
     return any(name in expression for name in names)
 
 
-def _remove_expressions(work: _Rebuild, drop: Alter, create: Alter) -> None:
+def _remove_expressions(work: _Rebuild, drop: Alter, create: Change) -> None:
     """Keep a domain in place, without the expressions that call the function in the meantime."""
-    work.removed.add(drop.before.ref)
-    kept = [item for item in work.changes if not _makes_redundant(item, drop.before.ref)]
+    work.removed.add(drop.ref)
+    kept = [item for item in work.changes if not _makes_redundant(item, drop.ref)]
     work.changes = [*kept, drop]
-    if create.before != create.after:
+    if isinstance(create, Alter) and create.before != create.after:
         work.changes.append(create)
 
 
@@ -266,8 +246,7 @@ def _makes_redundant(change: Change, ref: Ref) -> bool:
     """Return whether recreating *ref* makes *change* redundant."""
     if isinstance(change, Rename):
         return change.before == ref
-    alters = isinstance(change, Alter | AlterColumn | AlterConstraint | AlterIndex)
-    return alters and subject(change) == ref
+    return isinstance(change, Alter) and change.ref == ref
 
 
 def _ref_after(work: _Rebuild, ref: Ref) -> Ref:
@@ -277,34 +256,22 @@ def _ref_after(work: _Rebuild, ref: Ref) -> Ref:
 
 
 def _pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
-    table = user.table
-    match user.kind:
-        case ObjectKind.CONSTRAINT:
-            was = work.current.constraints.get(user)
-            now = work.desired.constraints.get(_ref_after(work, user))
-            if was is None or now is None or was.inherited:
-                return None, None
-            return (
-                DropConstraint(table=table, constraint=was),
-                AddConstraint(table=table, constraint=now),
-            )
-        case ObjectKind.INDEX:
-            old = work.current.indexes.get(user)
-            new = work.desired.indexes.get(_ref_after(work, user))
-            if old is None or new is None:
-                return None, None
-            if old[1].inherited:  # dropped and created with the parent's
-                return None, _index_under_own_name(work, *new)
-            return DropIndex(table=old[0], index=old[1]), AddIndex(table=new[0], index=new[1])
-        case ObjectKind.COLUMN | ObjectKind.DEFAULT:
-            return _column_pair(work, ref, user)
-        case ObjectKind.DOMAIN if ref.kind is ObjectKind.ROUTINE:
-            return _domain_pair(work, user)
+    """Return the changes that drop and create *user*; ``None`` for one that is not needed."""
+    if user.kind in (ObjectKind.COLUMN, ObjectKind.DEFAULT):
+        return _column_pair(work, ref, user)
+    if user.kind is ObjectKind.DOMAIN and ref.kind is ObjectKind.ROUTINE:
+        return _domain_pair(work, user)
+    obj, table = work.current.find(user)
+    again, home = work.desired.find(_ref_after(work, user))
+    if obj is None or again is None:
+        return None, None
+    match obj, again:
+        case Index(inherited=True), Index() if home is not None:
+            return None, _index_under_own_name(work, home, again)
+        case Part(inherited=True), _:
+            return None, None
         case _:
-            obj, again = work.current.objects.get(user), work.desired.objects.get(user)
-            if obj is None or again is None:
-                return None, None
-            return Drop(obj=obj), Create(obj=again)
+            return Drop(obj=obj, on=table), Create(obj=again, on=home)
 
 
 def _index_under_own_name(work: _Rebuild, name: QualifiedName, index: Index) -> Change | None:
@@ -314,7 +281,7 @@ def _index_under_own_name(work: _Rebuild, name: QualifiedName, index: Index) -> 
         return None
     if is_inherited_by_default(table, work.desired.tables.get(table.partition_of.parent), index):
         return None
-    return AddIndex(table=name, index=replace(index, inherited=False))
+    return Create(obj=replace(index, inherited=False), on=name)
 
 
 def _follows_parent(work: _Rebuild, table: Table, column: Column) -> bool:
@@ -325,21 +292,18 @@ def _follows_parent(work: _Rebuild, table: Table, column: Column) -> bool:
 
 
 def _column_pair(work: _Rebuild, ref: Ref, user: Ref) -> tuple[Change | None, Change | None]:
-    old, new = work.current.tables.get(user.table), work.desired.tables.get(user.table)
-    was = old.column(user.part or "") if old is not None else None
-    now = new.column(user.part or "") if new is not None else None
+    old = work.current.tables.get(user.table)
+    was, now = work.current.column(user), work.desired.column(user)
     if was is None or now is None or old is None:
         return None, None
     if was.inherited and (user.kind is not ObjectKind.DEFAULT or _follows_parent(work, old, was)):
         return None, None
     if user.kind is ObjectKind.DEFAULT:
         middle = replace(was, default=None)
-        return (
-            AlterColumn(table=user.table, before=was, after=middle),
-            AlterColumn(table=user.table, before=middle, after=now) if middle != now else None,
-        )
+        again = Alter(before=middle, after=now, on=user.table) if middle != now else None
+        return Alter(before=was, after=middle, on=user.table), again
     if was.generated is not None:
-        return DropColumn(table=user.table, column=was), AddColumn(table=user.table, column=now)
+        return Drop(obj=was, on=user.table), Create(obj=now, on=user.table)
     if is_retyped(was, now) or _is_converted(work, ref, user):
         return None, None  # the column changes its type itself
     raise UnsupportedChange(
@@ -364,15 +328,18 @@ def _without_duplicates(changes: list[Change], separate_defaults: set[Ref]) -> l
     }
     kept: list[Change] = []
     for change in changes:
-        if isinstance(change, AlterColumn) and (change.table, change.after.name) in moved:
-            now = moved[change.table, change.after.name]
-            before, after = (replace(item, type=now.type) for item in (change.before, change.after))
-            if subject(change) not in separate_defaults:
-                before, after = (replace(item, default=now.default) for item in (before, after))
-            if before != after:
-                kept.append(AlterColumn(table=change.table, before=before, after=after))
-        else:
-            kept.append(change)
+        match change:
+            case Alter(before=Column() as was, after=Column() as now) if (
+                change.table,
+                now.name,
+            ) in moved:
+                made = moved[change.table, now.name]
+                was, now = (replace(item, type=made.type) for item in (was, now))
+                if change.ref not in separate_defaults:
+                    was, now = (replace(item, default=made.default) for item in (was, now))
+                kept += alters((was, now), on=change.table)
+            case _:
+                kept.append(change)
     return kept
 
 
@@ -381,7 +348,7 @@ def _without_defaults(change: Change, separate_defaults: set[Ref]) -> Change:
         return change
     columns = tuple(
         (table, replace(was, default=None), replace(now, default=None))
-        if ref_of(ObjectKind.COLUMN, table, was.name) in separate_defaults
+        if was.ref_in(table) in separate_defaults
         else (table, was, now)
         for table, was, now in change.columns
     )

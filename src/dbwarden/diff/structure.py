@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.circles import dropped_before_table
 from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
@@ -143,7 +142,7 @@ def _object(obj: SchemaObject, relations: Mapping[QualifiedName, Ref]) -> Pairs:
             yield ownership(obj.ref), obj.ref
         case MaterializedView(indexes=indexes):
             for index in indexes:
-                yield index_ref(obj.name, index), obj.ref
+                yield index.ref_in(obj.name), obj.ref
         case Grant(on=on):
             yield obj.ref, on
         case DefaultPrivileges(namespace=namespace) if namespace is not None:
@@ -175,7 +174,7 @@ def _table(partitions: Partitions, table: Table) -> Pairs:
 
 
 def _constraint(partitions: Partitions, table: Table, constraint: Constraint) -> Pairs:
-    own = constraint_ref(table.name, constraint)
+    own = constraint.ref_in(table.name)
     yield own, table.ref
     if not isinstance(constraint, Exclusion):
         for name in constraint.columns:
@@ -198,7 +197,7 @@ def _references(partitions: Partitions, own: Ref, key: ForeignKey) -> Pairs:
 
 
 def _index(table: Table, index: Index) -> Pairs:
-    own = index_ref(table.name, index)
+    own = index.ref_in(table.name)
     yield own, table.ref
     keys = (column.column for column in index.columns if column.column is not None)
     for name in (*keys, *index.include):

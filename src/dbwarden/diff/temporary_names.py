@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from dbwarden.diff.changes import Change, Rename, Renaming, index_ref
+from dbwarden.diff.changes import Change, Rename, Renaming
 from dbwarden.diff.effects import Name, names
 from dbwarden.diff.renames import apply_renames
 from dbwarden.schema import MaterializedView, ObjectKind, Ref, Schema, free_name
@@ -103,9 +103,9 @@ def _names_of(ref: Ref) -> frozenset[Name]:
 def _relations_and_types(schema: Schema) -> Iterator[Ref]:
     for table in schema.tables:
         yield table.ref
-        yield from (index_ref(table.name, index) for index in table.indexes)
+        yield from (index.ref_in(table.name) for index in table.indexes)
     for view in schema.of(MaterializedView):
-        yield from (index_ref(view.name, index) for index in view.indexes)
+        yield from (index.ref_in(view.name) for index in view.indexes)
     yield from (obj.ref for obj in schema.objects)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table, constraint_key
+from dbwarden.schema import Column, ForeignKey, QualifiedName, Schema, Table
 
 Mark = Literal["", "added", "changed", "dropped"]
 """What became of an object since an earlier schema."""
@@ -171,7 +171,7 @@ def _changed_parts(table: Table, before: Table) -> Iterator[str]:
 def _parts(table: Table) -> Mapping[str, object]:
     return {
         **{f"index {index.name}": index for index in table.indexes},
-        **{f"unique {constraint_key(item)}": item for item in table.uniques},
+        **{f"unique {item.key}": item for item in table.uniques},
         **{f"check {item.name or item.expression}": item for item in table.checks},
         **{f"exclusion {item.name}": item for item in table.exclusions},
     }
@@ -180,8 +180,8 @@ def _parts(table: Table) -> Mapping[str, object]:
 def _links(
     name: str, after: Table | None, before: Table | None, default: str | None
 ) -> Iterator[Link]:
-    now = {constraint_key(key): key for key in after.foreign_keys} if after else {}
-    then = {constraint_key(key): key for key in before.foreign_keys} if before else {}
+    now = {key.key: key for key in after.foreign_keys} if after else {}
+    then = {key.key: key for key in before.foreign_keys} if before else {}
     for label in sorted({*now, *then}):
         key, old = now.get(label), then.get(label)
         kept = key or old

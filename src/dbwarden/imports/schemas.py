@@ -7,7 +7,6 @@ from dbwarden.authoring.labels import display_name
 from dbwarden.authoring.prove.proof import differences
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.diff.changes import subject
 from dbwarden.schema import Schema, Sequence
 
 
@@ -43,4 +42,4 @@ async def describe(session: ScratchSession, actual: Schema, expected: Schema) ->
         return ()
     changes = await differences(session, actual, expected)
     default = expected.default_namespace
-    return tuple(dict.fromkeys(display_name(subject(change), default) for change in changes))
+    return tuple(dict.fromkeys(display_name(change.ref, default) for change in changes))

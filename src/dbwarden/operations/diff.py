@@ -23,27 +23,18 @@ from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_sess
 from dbwarden.authoring.write.migration_text import statement_lines
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
-from dbwarden.diff.changes import (
-    Alter,
-    AlterColumn,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropTable,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import DBWardenError, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.schema import Column, Schema, Sequence
+from dbwarden.schema import Column, Schema, Sequence, Table
 from dbwarden.types import DatabaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference: ``change`` is the kind of change (``AddColumn``), ``what`` the object.
+    """One difference: ``change`` is add, drop, change or rename, ``what`` the object.
 
     Columns that differ only in the same change of default are one difference.
     """
@@ -162,22 +153,22 @@ def group_differences(changes: Many[Change], default_namespace: str | None) -> I
     for change in changes:
         groups[_new_default(change)].append(change)
     for change in changes:
-        what = display_name(subject(change), default_namespace)
+        what = display_name(change.ref, default_namespace)
         texts = _new_default(change)
         group = groups[texts]
         if texts is None or len(group) == 1:
-            yield Difference(change=type(change).__name__, what=what)
+            yield Difference(change=change.verb, what=what)
         elif change is group[0]:
-            columns = [display_name(subject(item), default_namespace) for item in group]
+            columns = [display_name(item.ref, default_namespace) for item in group]
             names = ", ".join(name.removeprefix("column ") for name in columns)
             what = f"default of {len(columns)} columns from {texts[0]} to {texts[1]}: {names}"
-            yield Difference(change=type(change).__name__, what=what)
+            yield Difference(change=change.verb, what=what)
 
 
 def _new_default(change: Change) -> tuple[str, str] | None:
     """Return the old and the new default, if *change* alters nothing else."""
     match change:
-        case AlterColumn(before=Column(default=str(old)) as before, after=Column(default=str(new))):
+        case Alter(before=Column(default=str(old)) as before, after=Column(default=str(new))):
             return (old, new) if replace(before, default=new) == change.after else None
         case _:
             return None
@@ -185,7 +176,11 @@ def _new_default(change: Change) -> tuple[str, str] | None:
 
 def without_owned_sequences(changes: Many[Change]) -> list[Change]:
     """Return *changes* without the sequences of created and dropped tables."""
-    tables = {c.table.name for c in changes if isinstance(c, CreateTable | DropTable)}
+    tables = {
+        change.table
+        for change in changes
+        if isinstance(change, Create | Drop) and isinstance(change.obj, Table)
+    }
     inside = {
         obj.name
         for change in changes

@@ -18,10 +18,9 @@ from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, open_scrat
 from dbwarden.authoring.write.models_code import is_serial, module
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
-from dbwarden.diff.changes import constraint_ref, index_ref, subject
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.operation import operation
-from dbwarden.schema import ObjectKind, Ref, Routine, Schema, Sequence, Table, ref_of
+from dbwarden.schema import ObjectKind, Part, Ref, Routine, Schema, Sequence, Table, ref_of
 from dbwarden.types import DatabaseName
 
 
@@ -60,7 +59,7 @@ async def generate_models(config: DatabaseConfig) -> GeneratedModels:
         left = await differences(session, await _build(session, code), schema)
         if left:
             raise NotProven(
-                f"the models would not build the same database: {subject(left[0])} differs",
+                f"the models would not build the same database: {left[0].ref} differs",
                 database=config.database_name,
             )
     return GeneratedModels(
@@ -118,6 +117,9 @@ def _without_late_parts(schema: Schema) -> Schema:
 
 
 def _without(table: Table, late: AbstractSet[Ref]) -> Table:
+    def early(part: Part) -> bool:
+        return part.ref_in(table.name) not in late
+
     columns = (
         replace(column, default=None)
         if ref_of(ObjectKind.DEFAULT, table.name, column.name) in late
@@ -126,12 +128,10 @@ def _without(table: Table, late: AbstractSet[Ref]) -> Table:
     )
     return replace(
         table,
-        columns=tuple(it for it in columns if table.column_ref(it.name) not in late),
-        checks=tuple(it for it in table.checks if constraint_ref(table.name, it) not in late),
-        exclusions=tuple(
-            it for it in table.exclusions if constraint_ref(table.name, it) not in late
-        ),
-        indexes=tuple(it for it in table.indexes if index_ref(table.name, it) not in late),
+        columns=tuple(filter(early, columns)),
+        checks=tuple(filter(early, table.checks)),
+        exclusions=tuple(filter(early, table.exclusions)),
+        indexes=tuple(filter(early, table.indexes)),
     )
 
 

@@ -18,7 +18,6 @@ from dbwarden.authoring.prove.row_trials import (
 from dbwarden.authoring.scratch_session import ScratchSession, open_scratch_session
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.diff.changes import subject
 from dbwarden.errors import ScratchRefused
 from dbwarden.files.declarations import covers
 from dbwarden.files.migration import Migration
@@ -199,7 +198,7 @@ async def _describe_differences(
         return None
     more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
     default = expected.default_namespace
-    return ", ".join(display_name(subject(change), default) for change in changes[:SHOWN]) + more
+    return ", ".join(display_name(change.ref, default) for change in changes[:SHOWN]) + more
 
 
 def _reversible(migration: Migration) -> bool:

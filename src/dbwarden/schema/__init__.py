@@ -1,5 +1,6 @@
 """Describe a database as frozen values: dialects read them, ``diff`` compares them."""
 
+from dbwarden.schema.base import Part
 from dbwarden.schema.code import (
     Aggregate,
     DefaultPrivileges,
@@ -30,7 +31,7 @@ from dbwarden.schema.names import (
     object_name,
     ref_of,
 )
-from dbwarden.schema.schema import Schema, SchemaObject
+from dbwarden.schema.schema import AnyObject, Schema, SchemaObject
 from dbwarden.schema.tables import (
     Check,
     Column,
@@ -48,7 +49,6 @@ from dbwarden.schema.tables import (
     PrimaryKey,
     Table,
     Unique,
-    constraint_key,
 )
 from dbwarden.schema.types import (
     COUNTING_UP,
@@ -70,6 +70,7 @@ __all__ = [
     "ON_TABLES",
     "RELATIONS",
     "Aggregate",
+    "AnyObject",
     "Attribute",
     "Check",
     "Column",
@@ -95,6 +96,7 @@ __all__ = [
     "Namespace",
     "ObjectKind",
     "Parameters",
+    "Part",
     "PartitionOf",
     "PlainObject",
     "Policy",
@@ -113,7 +115,6 @@ __all__ = [
     "Unique",
     "View",
     "ViewColumn",
-    "constraint_key",
     "free_name",
     "object_name",
     "ref_of",

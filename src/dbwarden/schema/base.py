@@ -46,6 +46,29 @@ class Overloaded:
         return ref_of(self.kind, self.name, self.identity)
 
 
+class Part:
+    """A column, constraint or index: its identity needs the table (or view) that has it."""
+
+    __slots__ = ()
+    kind: ClassVar[ObjectKind]
+    name: str | None
+    inherited: bool
+
+    @property
+    def unnamed(self) -> str:
+        """What it is, in place of a missing name."""
+        return ""
+
+    @property
+    def key(self) -> str:
+        """Its key within the table: the name or, without one, what it is."""
+        return self.name if self.name is not None else self.unnamed
+
+    def ref_in(self, table: QualifiedName) -> Ref:
+        """Return its identity in *table*."""
+        return ref_of(self.kind, table, self.key)
+
+
 class OnTable:
     """An object of a table or view, within which its name is unique."""
 

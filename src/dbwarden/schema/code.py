@@ -49,6 +49,11 @@ class MaterializedView(Qualified):
     populated: bool = True
     comment: str | None = None
 
+    @property
+    def parts(self) -> tuple[Index, ...]:
+        """Its indexes."""
+        return self.indexes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routine(Overloaded):

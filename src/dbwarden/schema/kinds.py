@@ -134,10 +134,20 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         in_models=True,
     ),
     ObjectKind.TABLE: KindRow(stage=_IN_TABLE, names=_RELATION, grants=_TABLES),
-    ObjectKind.COLUMN: KindRow(stage=_IN_TABLE, label="{kind} {name}.{part}"),
+    ObjectKind.COLUMN: KindRow(
+        stage=_IN_TABLE, sql="COLUMN {name}.{part}", label="{kind} {name}.{part}"
+    ),
     ObjectKind.DEFAULT: KindRow(stage=_IN_TABLE, label="{kind} {name}.{part}"),
-    ObjectKind.CONSTRAINT: KindRow(stage=_IN_TABLE, sql="CONSTRAINT {part} ON {name}"),
-    ObjectKind.INDEX: KindRow(stage=_IN_TABLE, names=("relation",)),
+    ObjectKind.CONSTRAINT: KindRow(
+        stage=_IN_TABLE,
+        sql="CONSTRAINT {part} ON {name}",
+        in_place=_fields("index_comment", "parameters", "clustered", "inherited"),
+    ),
+    ObjectKind.INDEX: KindRow(
+        stage=_IN_TABLE,
+        in_place=_fields("parameters", "clustered", "columns", "inherited"),
+        names=("relation",),
+    ),
     ObjectKind.ROUTINE: KindRow(
         stage=40,
         sql="FUNCTION {name}({raw_part})",

@@ -21,7 +21,7 @@ from dbwarden.schema.code import (
 )
 from dbwarden.schema.kinds import ObjectKind
 from dbwarden.schema.names import QualifiedName, Ref
-from dbwarden.schema.tables import Table
+from dbwarden.schema.tables import Column, Constraint, Index, Table
 from dbwarden.schema.types import CompositeType, Domain, Enum, Extension, Namespace, Sequence
 from dbwarden.types import DialectName
 
@@ -45,7 +45,9 @@ SchemaObject = (
     | DefaultPrivileges
     | PlainObject
 )
-"""Any top-level object except a table; tables have changes of their own."""
+"""Any top-level object except a table, which :class:`Schema` holds separately."""
+AnyObject = SchemaObject | Table | Column | Constraint | Index
+"""Whatever a change can be about: a column, constraint or index, too."""
 
 T = TypeVar("T", bound=SchemaObject)
 

@@ -5,8 +5,9 @@ has are ``None``, ``False`` or ``()`` on the other.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
+from dbwarden.schema.base import Part, Qualified
 from dbwarden.schema.kinds import ObjectKind
 from dbwarden.schema.names import QualifiedName, Ref, ref_of
 from dbwarden.schema.types import COUNTING_UP, SequenceOptions
@@ -51,7 +52,7 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Part):
     """One column.
 
     ``not_null_state`` is empty, ``NOT VALID``, ``NO INHERIT`` or both. ``not_null_name`` is
@@ -61,6 +62,7 @@ class Column:
     ``storage`` and ``compression`` are ``None`` when they are the type's own.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.COLUMN
     name: str
     type: str
     collation: str | None = None
@@ -83,12 +85,13 @@ Deferral = Literal["immediate", "deferred"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrimaryKey:
+class PrimaryKey(Part):
     """A primary key; ``index_comment`` is the comment of its index.
 
     It is not ``valid`` on a partitioned table if a partition lacks its part of the key.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
     name: str | None
     columns: tuple[str, ...]
     include: tuple[str, ...] = ()
@@ -101,11 +104,17 @@ class PrimaryKey:
     index_comment: str | None = None
     inherited: bool = False
 
+    @property
+    def unnamed(self) -> str:
+        """What it is, in place of a missing name."""
+        return "primary key"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unique:
+class Unique(Part):
     """A unique constraint; ``index_comment`` and ``valid`` describe its index."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
     name: str | None
     columns: tuple[str, ...]
     include: tuple[str, ...] = ()
@@ -119,11 +128,17 @@ class Unique:
     index_comment: str | None = None
     inherited: bool = False
 
+    @property
+    def unnamed(self) -> str:
+        """What it is, in place of a missing name."""
+        return f"unique ({', '.join(self.columns)})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignKey:
+class ForeignKey(Part):
     """A foreign key; actions and ``match`` are SQL keywords in capitals."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
     name: str | None
     columns: tuple[str, ...]
     references: QualifiedName
@@ -139,11 +154,17 @@ class ForeignKey:
     comment: str | None = None
     inherited: bool = False
 
+    @property
+    def unnamed(self) -> str:
+        """What it is, in place of a missing name."""
+        return f"foreign key ({', '.join(self.columns)}) to {self.references}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Part):
     """A check constraint; ``columns`` are those it reads, as reported by the server."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
     name: str | None
     expression: str
     columns: tuple[str, ...] = ()
@@ -153,11 +174,17 @@ class Check:
     comment: str | None = None
     inherited: bool = False
 
+    @property
+    def unnamed(self) -> str:
+        """What it is, in place of a missing name."""
+        return f"check {self.expression}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exclusion:
+class Exclusion(Part):
     """An exclusion constraint; ``definition`` is the text after its name, without the deferral."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.CONSTRAINT
     name: str
     definition: str
     deferrable: Deferral | None = None
@@ -187,9 +214,10 @@ class IndexColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Part):
     """An index that belongs to no constraint; it is in its table's namespace."""
 
+    kind: ClassVar[ObjectKind] = ObjectKind.INDEX
     name: str
     columns: tuple[IndexColumn, ...]
     unique: bool = False
@@ -203,6 +231,10 @@ class Index:
     comment: str | None = None
     inherited: bool = False
 
+    def ref_in(self, table: QualifiedName) -> Ref:
+        """Return its identity: it is in the namespace of *table*, whose name is no part of it."""
+        return Ref(self.kind, table.namespace, self.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionOf:
@@ -213,7 +245,7 @@ class PartitionOf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Qualified):
     """One table.
 
     ``replica_identity`` is ``"DEFAULT"``, ``"FULL"``, ``"NOTHING"`` or ``"USING INDEX name"``.
@@ -221,6 +253,7 @@ class Table:
     virtual table) are SQLite's.
     """
 
+    kind: ClassVar[ObjectKind] = ObjectKind.TABLE
     name: QualifiedName
     columns: tuple[Column, ...] = ()
     primary_key: PrimaryKey | None = None
@@ -245,15 +278,15 @@ class Table:
     virtual: str | None = None
 
     @property
-    def ref(self) -> Ref:
-        """Its identity."""
-        return ref_of(ObjectKind.TABLE, self.name)
-
-    @property
     def constraints(self) -> tuple[Constraint, ...]:
         """All constraints, the primary key first."""
         key = (self.primary_key,) if self.primary_key is not None else ()
         return (*key, *self.uniques, *self.checks, *self.exclusions, *self.foreign_keys)
+
+    @property
+    def parts(self) -> tuple[Column | Constraint | Index, ...]:
+        """All columns, constraints and indexes."""
+        return (*self.columns, *self.constraints, *self.indexes)
 
     def column(self, name: str) -> Column | None:
         """Return the column *name*, or ``None``."""
@@ -262,18 +295,3 @@ class Table:
     def column_ref(self, name: str) -> Ref:
         """Return the identity of the column *name*."""
         return ref_of(ObjectKind.COLUMN, self.name, name)
-
-
-def constraint_key(constraint: Constraint) -> str:
-    """Return the key of a constraint within its table: the name or, without one, its columns."""
-    if constraint.name is not None:
-        return constraint.name
-    match constraint:
-        case PrimaryKey():
-            return "primary key"
-        case Check():
-            return f"check {constraint.expression}"
-        case ForeignKey():
-            return f"foreign key ({', '.join(constraint.columns)}) to {constraint.references}"
-        case _:
-            return f"unique ({', '.join(constraint.columns)})"

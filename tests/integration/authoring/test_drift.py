@@ -11,9 +11,7 @@ async def test_check_models_finds_changes_missing_in_the_files(project: Project)
     project.migration(1, USERS)
     project.models(USER + "    age: Mapped[int | None]\n")
     found = await check_models(project.config)
-    assert [(item.change, item.what) for item in found.differences] == [
-        ("AddColumn", "column users.age")
-    ]
+    assert [(item.change, item.what) for item in found.differences] == [("add", "column users.age")]
 
 
 async def test_drift_is_found_and_its_sql_leads_back_to_the_files(project: Project) -> None:
@@ -22,7 +20,7 @@ async def test_drift_is_found_and_its_sql_leads_back_to_the_files(project: Proje
     assert (await drift(project.config)).clean
     await project.fetch("ALTER TABLE users ADD COLUMN sneaky int")
     found = await drift(project.config)
-    assert [item.change for item in found.differences] == ["DropColumn"]
+    assert [item.change for item in found.differences] == ["drop"]
     assert found.sql == "ALTER TABLE users DROP COLUMN sneaky;"
     await project.fetch(found.sql)
     assert (await drift(project.config)).clean

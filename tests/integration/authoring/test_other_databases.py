@@ -46,8 +46,8 @@ async def test_objects_of_other_databases_are_no_drift(project: Project) -> None
     await project.fetch("CREATE TABLE tenant_b.extra (id int)")
     code, out, _ = await run(project, "diff", "--all", "--json")
     found = {each["database"]: each["differences"] for each in json.loads(out)["databases"]}
-    odd = {"change": "Drop", "what": "namespace odd"}
-    extra = {"change": "DropTable", "what": "table extra"}
+    odd = {"change": "drop", "what": "namespace odd"}
+    extra = {"change": "drop", "what": "table extra"}
     assert (code, found["tenant_a"], found["reports"]) == (3, [odd], [odd])
     assert extra in found["tenant_b"]
     assert odd in found["tenant_b"]

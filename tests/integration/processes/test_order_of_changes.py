@@ -33,10 +33,9 @@ PRINTED = """
 import pickle, sys
 from pathlib import Path
 from dbwarden.diff import diff
-from dbwarden.diff.changes import subject
 for one, other in pickle.loads(Path(sys.argv[1]).read_bytes()):
     for change in diff(one, other):
-        print(type(change).__name__, subject(change))
+        print(type(change).__name__, change.ref)
     print("end of pair")
 """
 

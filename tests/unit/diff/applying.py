@@ -5,41 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 from dbwarden.diff.alterable import differing
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    RebuildType,
-    Rename,
-    RenameValue,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.compare import compare
 from dbwarden.diff.effects import effects
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.structure import links
 from dbwarden.schema import (
+    AnyObject,
     Check,
-    Constraint,
+    Column,
     Exclusion,
     ForeignKey,
+    Index,
+    Part,
     PrimaryKey,
     QualifiedName,
     Ref,
     Schema,
-    SchemaObject,
     Table,
     Unique,
 )
@@ -75,56 +57,44 @@ def _sorted_table(table: Table) -> Table:
 
 def _apply(schema: Schema, change: Change) -> Schema:
     match change:
-        case CreateTable(table=table):
-            return replace(schema, tables=(*schema.tables, table))
-        case DropTable(table=table):
-            return replace(schema, tables=tuple(t for t in schema.tables if t.name != table.name))
-        case AlterTable(before=before, after=after):
-            new = {name: getattr(after, name) for name in OWN if name in differing(before, after)}
-            return _edit(schema, after.name, lambda table: replace(table, **new))
         case Create(obj=obj):
-            return _objects(schema, None, obj)
+            return _replace(schema, change.table, None, obj)
         case Drop(obj=obj):
-            return _objects(schema, obj, None)
+            return _replace(schema, change.table, obj, None)
         case Alter(before=before, after=after):
-            return _objects(schema, before, after)
+            return _replace(schema, change.table, before, after)
         case RebuildType(types=types, columns=columns):
             for before, after in types:
                 schema = _objects(schema, before, after)
             for name, was, now in columns:
-                schema = _edit(schema, name, lambda t, w=was, n=now: _swap(t, "columns", w, n))
+                schema = _replace(schema, name, was, now)
             return schema
         case Rename() | RenameValue():
             return apply_renames(schema, [change])
+
+
+def _replace(
+    schema: Schema, name: QualifiedName, before: AnyObject | None, after: AnyObject | None
+) -> Schema:
+    match before, after:
+        case None, Table() as table:
+            return replace(schema, tables=(*schema.tables, table))
+        case Table(), None:
+            return replace(schema, tables=tuple(t for t in schema.tables if t.name != name))
+        case Table(), Table():
+            new = {name: getattr(after, name) for name in OWN if name in differing(before, after)}
+            return _edit(schema, name, lambda table: replace(table, **new))
+        case (Column(), _) | (_, Column()):
+            return _edit(schema, name, lambda table: _swap(table, "columns", before, after))
+        case (Index(), _) | (_, Index()):
+            return _edit(schema, name, lambda table: _swap(table, "indexes", before, after))
+        case (Part(), _) | (_, Part()):
+            return _edit(schema, name, lambda table: _constraint(table, before, after))
         case _:
-            return _edit(schema, change.table, lambda table: _apply_part(table, change))
+            return _objects(schema, before, after)
 
 
-def _apply_part(table: Table, change: Change) -> Table:
-    match change:
-        case AddColumn(column=column):
-            return _swap(table, "columns", None, column)
-        case DropColumn(column=column):
-            return _swap(table, "columns", column, None)
-        case AlterColumn(before=before, after=after):
-            return _swap(table, "columns", before, after)
-        case AddConstraint(constraint=constraint):
-            return _constraint(table, None, constraint)
-        case DropConstraint(constraint=constraint):
-            return _constraint(table, constraint, None)
-        case AlterConstraint(before=was, after=now):
-            return _constraint(table, was, now)
-        case AddIndex(index=index):
-            return _swap(table, "indexes", None, index)
-        case DropIndex(index=index):
-            return _swap(table, "indexes", index, None)
-        case AlterIndex(before=old, after=new):
-            return _swap(table, "indexes", old, new)
-        case _:
-            raise AssertionError(change)
-
-
-def _constraint(table: Table, before: Constraint | None, after: Constraint | None) -> Table:
+def _constraint(table: Table, before: AnyObject | None, after: AnyObject | None) -> Table:
     some = after or before
     if isinstance(some, PrimaryKey):
         assert table.primary_key == before
@@ -150,7 +120,7 @@ def _edit(schema: Schema, name: QualifiedName, edit: Any) -> Schema:
     return replace(schema, tables=tables)
 
 
-def _objects(schema: Schema, before: SchemaObject | None, after: SchemaObject | None) -> Schema:
+def _objects(schema: Schema, before: Any, after: Any) -> Schema:
     items = list(schema.objects)
     if before is not None:
         assert before in items, f"{before.ref} is not there"

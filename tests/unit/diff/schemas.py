@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.schema import (
     Check,
     Column,
@@ -179,8 +178,8 @@ def _dependencies(schema: Schema) -> list[tuple[Ref, Ref]]:
             if column.default == "calc()":
                 found.append((ref_of(ObjectKind.DEFAULT, table.name, column.name), calc))
         for key in table.foreign_keys:
-            found += [(constraint_ref(table.name, key), _target(schema, key))]
-        found += [(index_ref(table.name, index), table.ref) for index in table.indexes]
+            found += [(key.ref_in(table.name), _target(schema, key))]
+        found += [(index.ref_in(table.name), table.ref) for index in table.indexes]
     for view in schema.of(View):
         base = named(view.name.name.removeprefix("v_"))
         found.append((view.ref, ref_of(ObjectKind.COLUMN, base, view.columns[0].name)))
@@ -205,4 +204,4 @@ def _target(schema: Schema, key: ForeignKey) -> Ref:
     table = schema.table(key.references)
     assert table is not None
     target = next(item for item in _keys(table) if item.columns == key.referred_columns)
-    return constraint_ref(table.name, target)
+    return target.ref_in(table.name)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from dbwarden.diff.alterable import constraint_alters
+from dbwarden.diff.alterable import object_alters
 from dbwarden.schema import (
     Exclusion,
     Unique,
@@ -12,6 +12,6 @@ from dbwarden.schema import (
 def test_an_exclusion_changes_in_place_in_its_comments_only() -> None:
     key = Exclusion(name="x", definition="EXCLUDE USING gist (r WITH &&)")
 
-    assert constraint_alters(key, replace(key, comment="said", index_comment="more"))
-    assert not constraint_alters(key, replace(key, deferrable="deferred"))
-    assert not constraint_alters(key, Unique(name="u", columns=("a",)))
+    assert object_alters(key, replace(key, comment="said", index_comment="more"))
+    assert not object_alters(key, replace(key, deferrable="deferred"))
+    assert not object_alters(key, Unique(name="u", columns=("a",)))

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl import render
 from dbwarden.diff import diff
-from dbwarden.diff.changes import (
-    AlterColumn,
-)
+from dbwarden.diff.changes import Alter
 from dbwarden.schema import (
     Column,
     QualifiedName,
@@ -35,5 +33,5 @@ def test_a_child_takes_each_column_from_the_parent_that_has_it() -> None:
     assert texts[-1] == "ALTER TABLE t\n    ALTER COLUMN a SET DEFAULT 7"
     assert texts[-2] == "CREATE TABLE t ()\nINHERITS (one, two)"
     (change,) = diff(schema("integer"), schema("bigint"))
-    assert isinstance(change, AlterColumn)
+    assert isinstance(change, Alter)
     assert change.table.name == "one"  # it reaches the child by itself

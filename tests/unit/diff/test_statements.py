@@ -1,14 +1,12 @@
 """Statements of one table are merged."""
 
-from dbwarden.diff.changes import AddColumn
+from dbwarden.diff.changes import Create
 from dbwarden.diff.statements import PlannedStatement, merge_statements
 from dbwarden.schema import Column, QualifiedName
 
 
 def test_statements_of_one_table_are_merged_where_allowed() -> None:
-    change = AddColumn(
-        table=QualifiedName("public", "users"), column=Column(name="nick", type="text")
-    )
+    change = Create(obj=Column(name="nick", type="text"), on=QualifiedName("public", "users"))
 
     def made(text: str, joins: str | None = None, why: str | None = None) -> PlannedStatement:
         return PlannedStatement(text=text, change=change, joins=joins, why=why, destroys=(text,))

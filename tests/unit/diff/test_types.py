@@ -5,10 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dbwarden.diff import diff
-from dbwarden.diff.changes import (
-    AlterColumn,
-    Drop,
-)
+from dbwarden.diff.changes import Alter, Drop
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Column,
@@ -30,7 +27,7 @@ def test_a_column_leaves_a_dropped_domain() -> None:
     current = Schema(objects=(domain,), tables=(used,), dependencies=needs)
     desired = Schema(tables=(Table(name=T, columns=(A,)),))
 
-    assert [type(change) for change in diff(current, desired)] == [AlterColumn, Drop]
+    assert [type(change) for change in diff(current, desired)] == [Alter, Drop]
 
 
 def test_a_type_that_becomes_one_of_another_kind_while_a_column_uses_it_is_an_error() -> None:

@@ -10,7 +10,6 @@ from dbwarden.schema import (
     QualifiedName,
     Ref,
     Unique,
-    constraint_key,
     ref_of,
 )
 
@@ -42,11 +41,11 @@ def test_unnamed_constraints_are_identified_by_their_content() -> None:
     key = ForeignKey(name=None, columns=("a",), references=T, referred_columns=("b",))
 
     assert [
-        constraint_key(PrimaryKey(name=None, columns=("a",))),
-        constraint_key(Unique(name=None, columns=("a", "b"))),
-        constraint_key(Check(name=None, expression="a > 0")),
-        constraint_key(key),
-        constraint_key(Unique(name="u", columns=("a",))),
+        PrimaryKey(name=None, columns=("a",)).key,
+        Unique(name=None, columns=("a", "b")).key,
+        Check(name=None, expression="a > 0").key,
+        key.key,
+        Unique(name="u", columns=("a",)).key,
     ] == [
         "primary key",
         "unique (a, b)",

@@ -34,7 +34,7 @@ from dbwarden.authoring.concurrency import is_shared, run_concurrently
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.authoring import ScratchDatabase
-from dbwarden.diff.changes import Renaming, index_ref
+from dbwarden.diff.changes import Renaming
 from dbwarden.diff.renames import apply_renames
 from dbwarden.errors import DBWardenError, ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
@@ -257,7 +257,7 @@ def _without_refused(
 def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
     """Yield the indexes and sequences of the *tables* in *schema*."""
     mine = [table for table in schema.tables if table.ref in tables]
-    yield from (index_ref(table.name, index) for table in mine for index in table.indexes)
+    yield from (index.ref_in(table.name) for table in mine for index in table.indexes)
     names = {table.name for table in mine}
     for sequence in schema.of(SchemaSequence):
         if sequence.owned_by is not None and sequence.owned_by.table in names:

@@ -8,10 +8,8 @@ rest can be compared.
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dbwarden.authoring.labels import display_name
-from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.diff.structure import Links, links
 from dbwarden.quoting import unquoted
 from dbwarden.schema import (
@@ -19,6 +17,7 @@ from dbwarden.schema import (
     Grant,
     MaterializedView,
     ObjectKind,
+    Part,
     PlainObject,
     Ref,
     Schema,
@@ -194,31 +193,28 @@ def _object(obj: SchemaObject, refs: AbstractSet[Ref]) -> SchemaObject | None:
     """Return *obj* without its parts that are in *refs*, or ``None`` if nothing is left of it."""
     match obj:
         case MaterializedView(indexes=indexes):
-            return replace(obj, indexes=tuple(it for it in indexes if _index(obj, it) not in refs))
+            kept = tuple(it for it in indexes if it.ref_in(obj.name) not in refs)
+            return replace(obj, indexes=kept)
         case Grant():
             return _without_columns(obj, refs)
         case _:
             return obj
 
 
-def _index(relation: Table | MaterializedView, index: Any) -> Ref:
-    return index_ref(relation.name, index)
-
-
 def _table(table: Table, refs: AbstractSet[Ref]) -> Table:
-    def there(constraint: Any) -> bool:
-        return constraint_ref(table.name, constraint) not in refs
+    def there(part: Part) -> bool:
+        return part.ref_in(table.name) not in refs
 
     key = table.primary_key
     made = replace(
         table,
-        columns=tuple(it for it in table.columns if table.column_ref(it.name) not in refs),
+        columns=tuple(filter(there, table.columns)),
         primary_key=key if key is not None and there(key) else None,
         uniques=tuple(filter(there, table.uniques)),
         checks=tuple(filter(there, table.checks)),
         exclusions=tuple(filter(there, table.exclusions)),
         foreign_keys=tuple(filter(there, table.foreign_keys)),
-        indexes=tuple(it for it in table.indexes if _index(table, it) not in refs),
+        indexes=tuple(filter(there, table.indexes)),
     )
     return table if made == table else made
 

@@ -17,7 +17,7 @@ from dbwarden.authoring.compare.left_out import buildable
 from dbwarden.authoring.generate.apply_hints import with_hints
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession
 from dbwarden.errors import StatementFailed, UnsupportedChange
-from dbwarden.schema import Check, Column, Index, Schema, Table, constraint_key
+from dbwarden.schema import Check, Column, Index, Schema, Table
 
 T = TypeVar("T")
 Leaves = Mapping[Hashable, Any]
@@ -37,7 +37,7 @@ def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:
     for column in table.columns:
         yield (table.name, "column", column.name), column
     for constraint in table.constraints:
-        yield (table.name, "constraint", constraint_key(constraint)), constraint
+        yield (table.name, "constraint", constraint.key), constraint
     for index in table.indexes:
         yield (table.name, "index", index.name), index
 
@@ -109,7 +109,7 @@ def _table_with(table: Table, replaced: Leaves) -> Table:
         return found
 
     def constraint(value: Any) -> Any:
-        return one("constraint", constraint_key(value), value)
+        return one("constraint", value.key, value)
 
     key = table.primary_key
     return replace(

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Mapping
 
 from dbwarden.authoring.compare.left_out import LeftOut, UndeclaredPartitions
 from dbwarden.authoring.labels import label
-from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.schema import (
     Namespace,
     ObjectKind,
@@ -85,7 +84,5 @@ def _parts(table: Table) -> Iterator[Ref]:
     for column in table.columns:
         yield table.column_ref(column.name)
         yield ref_of(ObjectKind.DEFAULT, table.name, column.name)
-    for constraint in table.constraints:
-        yield constraint_ref(table.name, constraint)
-    for index in table.indexes:
-        yield index_ref(table.name, index)
+    for part in (*table.constraints, *table.indexes):
+        yield part.ref_in(table.name)

@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dbwarden.authoring.collect.hints import Hints
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    AlterColumn,
-    Change,
-    Create,
-    CreateTable,
+from dbwarden.diff.changes import Alter, Change, Create
+from dbwarden.schema import (
+    AnyObject,
+    Check,
+    Column,
+    Domain,
+    Index,
+    IndexColumn,
+    QualifiedName,
+    Table,
 )
-from dbwarden.schema import Check, Column, Domain, Index, IndexColumn, QualifiedName, Table
 
-Part = Check | Column | Index
+Expressed = Check | Column | Index
 
 _COUNTED = re.compile(
     r"(?P<name>^\s*(?:ALTER TABLE .* ADD COLUMN )?(?:\"(?:[^\"]|\"\")+\"|\w+)) "
@@ -40,24 +41,19 @@ def use_model_expressions(
 def restore_types(text: str, change: Change, hints: Hints, default_namespace: str | None) -> str:
     """Return *text*, the SQL of *change*, with types spelled as in the models."""
     match change:
-        case CreateTable() | AddColumn():
+        case Create(obj=Table() | Column()):
             return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
-        case AlterColumn(table=table, before=before, after=after) if before.type != after.type:
-            restored = hints.types.get(
-                (_HintLookup(hints, default_namespace).name(table), after.name)
-            )
-            return (
-                text
-                if restored is None
-                else text.replace(f" TYPE {after.type}", f" TYPE {restored}", 1)
-            )
+        case Alter(before=Column(type=was), after=Column(type=now) as column) if was != now:
+            table = _HintLookup(hints, default_namespace).name(change.table)
+            restored = hints.types.get((table, column.name), now)
+            return text.replace(f" TYPE {now}", f" TYPE {restored}", 1)
         case _:
             return text
 
 
 def with_hints(
-    part: Part, table: QualifiedName, hints: Hints, default_namespace: str | None
-) -> Part:
+    part: Expressed, table: QualifiedName, hints: Hints, default_namespace: str | None
+) -> Expressed:
     """Return *part*, a part of *table*, with the expressions that *hints* have for it."""
     lookup = _HintLookup(hints, default_namespace)
     match part:
@@ -82,22 +78,27 @@ class _HintLookup:
 
     def change(self, change: Change) -> Change:
         match change:
-            case CreateTable(table=table):
-                return CreateTable(table=self._table(table))
-            case AddColumn(table=name, column=column):
-                return AddColumn(table=name, column=self._column(name, column))
-            case AlterColumn(table=name, before=before, after=after):
-                return AlterColumn(
-                    table=name, before=before, after=self._altered(name, before, after)
-                )
-            case AddConstraint(table=name, constraint=Check() as check):
-                return AddConstraint(table=name, constraint=self.check(name, check))
-            case Create(obj=Domain() as domain):
-                return Create(obj=self._domain(domain))
-            case AddIndex(table=name, index=index):
-                return AddIndex(table=name, index=self.index(name, index))
+            case Create(obj=obj):
+                return replace(change, obj=self._created(obj, change.table))
+            case Alter(before=Column() as before, after=Column() as after):
+                return replace(change, after=self._altered(change.table, before, after))
             case _:
                 return change
+
+    def _created(self, obj: AnyObject, table: QualifiedName) -> AnyObject:
+        match obj:
+            case Table():
+                return self._table(obj)
+            case Column():
+                return self._column(table, obj)
+            case Check():
+                return self.check(table, obj)
+            case Index():
+                return self.index(table, obj)
+            case Domain():
+                return self._domain(obj)
+            case _:
+                return obj
 
     def _table(self, table: Table) -> Table:
         name = table.name

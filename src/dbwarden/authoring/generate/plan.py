@@ -15,17 +15,11 @@ from dbwarden.authoring.generate.apply_hints import restore_types, use_model_exp
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
-from dbwarden.diff.changes import (
-    AlterColumn,
-    Change,
-    CreateTable,
-    Renaming,
-    invert,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Renaming, invert
 from dbwarden.diff.moved_objects import renamed_ref
 from dbwarden.diff.statements import PlannedStatement, RenderOptions, merge_statements
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Ref, Schema
+from dbwarden.schema import Column, Ref, Schema, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +117,8 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
     reasons = {**converted, **_defined_elsewhere(task.hints)}
     default = task.desired.default_namespace
     moves = new_labels(renames, default)
-    added = [label(c.table.name, default) for c in changes if isinstance(c, CreateTable)]
+    tables = (c for c in changes if isinstance(c, Create) and isinstance(c.obj, Table))
+    added = [label(change.table, default) for change in tables]
     await allow_drops(
         task.answers,
         row_effects(upgrade).to_allow,
@@ -174,13 +169,15 @@ async def decide(task: Task) -> Decisions:
 
 def _type_changes(task: Task, changes: Sequence[Change]) -> dict[str, str]:
     """Return the type changes of columns, by column name."""
-    return {
-        label(change.table, task.desired.default_namespace, change.after.name): (
-            f"{change.before.type} becomes {change.after.type}"
-        )
-        for change in changes
-        if isinstance(change, AlterColumn) and change.before.type != change.after.type
-    }
+    found = {}
+    for change in changes:
+        match change:
+            case Alter(before=Column(type=was), after=Column(type=now) as column) if was != now:
+                own = label(change.table, task.desired.default_namespace, column.name)
+                found[own] = f"{was} becomes {now}"
+            case _:
+                pass
+    return found
 
 
 def _defined_elsewhere(hints: Hints) -> dict[str, str]:

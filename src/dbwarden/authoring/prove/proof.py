@@ -18,7 +18,7 @@ from dbwarden.authoring.prove.row_trials import (
 from dbwarden.authoring.scratch_session import ScratchSession, Source
 from dbwarden.dialects.authoring import TracedStatement
 from dbwarden.diff import diff
-from dbwarden.diff.changes import Change, subject
+from dbwarden.diff.changes import Change
 from dbwarden.errors import NotProven
 from dbwarden.files.declarations import covers
 from dbwarden.files.migration import Migration
@@ -128,7 +128,7 @@ async def _must_equal(
     actual = with_others(without(actual, left), expected.others)
     if changes := await differences(scratch, actual, expected):
         default = expected.default_namespace
-        listed = ", ".join(display_name(subject(change), default) for change in changes[:SHOWN])
+        listed = ", ".join(display_name(change.ref, default) for change in changes[:SHOWN])
         more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
         raise NotProven(
             f"the {what} does not lead where it should: {listed}{more} would still differ",

@@ -7,11 +7,21 @@ from dataclasses import dataclass, replace
 
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect, ScratchDatabase, ScratchServer
-from dbwarden.diff.changes import AlterColumn
+from dbwarden.diff.changes import Alter
 from dbwarden.diff.inheritance import parents
 from dbwarden.errors import ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
-from dbwarden.schema import CompositeType, Domain, Enum, QualifiedName, Routine, Schema, Table, View
+from dbwarden.schema import (
+    Column,
+    CompositeType,
+    Domain,
+    Enum,
+    QualifiedName,
+    Routine,
+    Schema,
+    Table,
+    View,
+)
 
 _WORD = re.compile(r"\w+")
 _INTO = re.compile(r"\s*insert\s+(?:or\s+\w+\s+)?into\s+([^\s(]+)", re.IGNORECASE)
@@ -288,28 +298,29 @@ def type_change_effects(
     """
     loses: list[str] = []
     refuses: list[tuple[str, str]] = []
-    for change in _retyped(with_touched_tables(before, migration), after):
+    for table, column, retyped in _retyped(with_touched_tables(before, migration), after):
+        change = Alter(before=column, after=retyped, on=table)
         try:
             planned = authoring_dialect.render((change,), current=before, desired=after)
         except UnsupportedChange:
             continue  # needs USING: its effect is measured on rows
-        name = label(change.table, before.default_namespace, change.after.name)
+        name = label(table, before.default_namespace, column.name)
         said = [text for statement in planned for text in statement.refuses]
-        if any(item.converts for item in planned) or (said and _converts(change, migration)):
+        if any(item.converts for item in planned) or (said and _converts(column, migration)):
             loses.append(name)
         else:
             refuses += [(name, text) for text in said]
     return RowTrial(loses=tuple(loses), refuses=tuple(refuses))
 
 
-def _converts(change: AlterColumn, migration: Migration) -> bool:
+def _converts(column: Column, migration: Migration) -> bool:
     """Return whether the upgrade converts the values with USING."""
-    column = re.escape(change.after.name)
-    way = rf'\bcolumn\s+"?{column}"?\s[^;]*?\btype\b[^;]*?\busing\b'
+    way = rf'\bcolumn\s+"?{re.escape(column.name)}"?\s[^;]*?\btype\b[^;]*?\busing\b'
     return re.search(way, migration.upgrade.text, re.IGNORECASE) is not None
 
 
-def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
+def _retyped(before: Schema, after: Schema) -> Iterable[tuple[QualifiedName, Column, Column]]:
+    """Yield the columns that change their type: the table, the column before and afterwards."""
     for old in before.tables:
         new = after.table(old.name)
         if new is None:
@@ -318,5 +329,4 @@ def _retyped(before: Schema, after: Schema) -> Iterable[AlterColumn]:
             now = new.column(column.name)
             if now is not None and now.type != column.type:
                 # only the type: other effects are measured on rows
-                retyped = replace(column, type=now.type)
-                yield AlterColumn(table=old.name, before=column, after=retyped)
+                yield old.name, column, replace(column, type=now.type)

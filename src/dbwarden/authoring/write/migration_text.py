@@ -7,9 +7,10 @@ from itertools import groupby, zip_longest
 from dbwarden.authoring.generate.plan import Plan
 from dbwarden.authoring.labels import group_of
 from dbwarden.dialects.authoring import TableLock, TracedStatement
-from dbwarden.diff.changes import Drop, DropTable
+from dbwarden.diff.changes import Drop
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.files.directives import declare
+from dbwarden.schema import Part
 
 _WIDTH = 100
 _MANY = 5
@@ -138,8 +139,9 @@ def section_lines(
 def _is_single_drop(members: Sequence[PlannedStatement]) -> bool:
     """Return whether the group is one short DROP, which a heading would only repeat."""
     first = members[0]
-    whole = isinstance(first.change, DropTable | Drop) and first.text.startswith("DROP ")
-    return whole and len(members) == 1 and not first.why and "\n" not in first.text
+    whole = isinstance(first.change, Drop) and not isinstance(first.change.obj, Part)
+    plain = first.text.startswith("DROP ") and "\n" not in first.text
+    return whole and plain and len(members) == 1 and not first.why
 
 
 def statement_lines(statement: PlannedStatement) -> list[str]:

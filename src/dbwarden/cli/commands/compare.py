@@ -8,7 +8,7 @@ from dbwarden.cli.options import FleetOptions, ModelsFlag
 from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Table, Texts, ok_cell, report, run, warn_cell
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, pluralize, shorten
-from dbwarden.operations.diff import Difference, DiffResult, drift
+from dbwarden.operations.diff import DiffResult, drift
 from dbwarden.operations.diff import check_models as check_one
 
 
@@ -42,16 +42,9 @@ def _print_differences(result: DiffResult) -> None:
         return
     count = pluralize(len(result.differences), "difference")
     output.say(f"{result.database}: {result.compared}: {count}")
-    output.say(*(f"  {_describe(item)}" for item in result.differences), *left_out)
+    output.say(*(f"  {item.change} {item.what}" for item in result.differences), *left_out)
     way = f"-- from {result.compared.replace(' with ', ' to ')}"
     output.say("", *([way, result.sql] if not result.problem else [f"No SQL: {result.problem}"]))
-
-
-def _describe(item: Difference) -> str:
-    """Format a difference, as in ``drop table users``."""
-    verbs = {"Create": "add", "Add": "add", "Drop": "drop", "Rename": "rename"}
-    verb = next((word for kind, word in verbs.items() if item.change.startswith(kind)), "change")
-    return f"{verb} {item.what}"
 
 
 async def check_models(options: FleetOptions) -> int:
@@ -63,7 +56,7 @@ async def check_models(options: FleetOptions) -> int:
     if not options.json:
         for outcome in outcomes:
             for item in outcome.result.differences if outcome.result else ():
-                output.note(f"{outcome.database}: {_describe(item)}")
+                output.note(f"{outcome.database}: {item.change} {item.what}")
             if outcome.result is not None:
                 note_left_out(outcome.result.left_out, outcome.database)
                 output.note_errors(outcome.result.refused)

@@ -43,8 +43,8 @@ async def test_drift_is_found_and_its_sql_leads_back_to_the_files(lite: Lite) ->
     lite.run("ALTER TABLE t ADD COLUMN sneaky INT; CREATE INDEX ix ON t (b COLLATE NOCASE);")
     found = await drift(lite.config)
     assert {(item.change, item.what) for item in found.differences} == {
-        ("DropColumn", "column t.sneaky"),
-        ("DropIndex", "index ix"),
+        ("drop", "column t.sneaky"),
+        ("drop", "index ix"),
     }
     lite.run(found.sql)
     assert (await drift(lite.config)).clean

@@ -11,7 +11,7 @@ from dbwarden.authoring.write.migration_text import (
     section_lines,
 )
 from dbwarden.dialects.authoring import TableLock, TracedStatement
-from dbwarden.diff.changes import AddColumn, AddIndex, DropColumn, DropTable, RenameValue
+from dbwarden.diff.changes import Create, Drop, RenameValue
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.files.declarations import Declarations
 from dbwarden.files.parsing import parse
@@ -21,8 +21,8 @@ from tests.unit.authoring.schemas import ID, NICK, USERS, table
 
 
 def test_a_written_file_reads_as_a_migration_with_its_marks() -> None:
-    add = AddColumn(table=USERS, column=NICK)
-    index = AddIndex(table=USERS, index=Index(name="ix", columns=()))
+    add = Create(on=USERS, obj=NICK)
+    index = Create(on=USERS, obj=Index(name="ix", columns=()))
     plan = Plan(
         upgrade=(
             PlannedStatement(text="ALTER TABLE users ADD COLUMN nick text", change=add),
@@ -52,12 +52,12 @@ def test_dropped_tables_need_no_heading() -> None:
     tables = [
         PlannedStatement(
             text=f"DROP TABLE {name}",
-            change=DropTable(table=table(QualifiedName("public", name), ID)),
+            change=Drop(obj=table(QualifiedName("public", name), ID)),
         )
         for name in ("tags", "posts")
     ]
     column = PlannedStatement(
-        text="ALTER TABLE a DROP COLUMN nick", change=DropColumn(table=USERS, column=NICK)
+        text="ALTER TABLE a DROP COLUMN nick", change=Drop(on=USERS, obj=NICK)
     )
     told = replace(tables[1], why="Its rows are kept elsewhere.")
     assert "\n".join(section_lines([column, *tables, column, told], "public")) == (
@@ -75,7 +75,7 @@ def test_a_renamed_value_is_written_under_its_enum() -> None:
 
 
 def test_a_file_without_a_rollback_is_marked_irreversible() -> None:
-    add = AddColumn(table=USERS, column=NICK)
+    add = Create(on=USERS, obj=NICK)
     statement = PlannedStatement(text="SELECT 1", change=add)
     plan = Plan(upgrade=(statement,), rollback=None, no_way_back="x")
     text = migration_text(Header(purpose="p", verdict="irreversible"), plan, "public")

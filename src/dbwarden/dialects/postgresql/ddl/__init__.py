@@ -7,15 +7,6 @@ from dbwarden.dialects.postgresql.ddl.bodies import (
     routines_to_leave_unchecked,
     with_unchecked_bodies,
 )
-from dbwarden.dialects.postgresql.ddl.columns import add_column, alter_column, drop_column
-from dbwarden.dialects.postgresql.ddl.constraints import (
-    add_constraint,
-    add_index,
-    alter_constraint,
-    alter_index,
-    drop_constraint,
-    drop_index,
-)
 from dbwarden.dialects.postgresql.ddl.context import Context, context
 from dbwarden.dialects.postgresql.ddl.enums import commit_new_values
 from dbwarden.dialects.postgresql.ddl.objects import (
@@ -26,31 +17,10 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename_value,
 )
 from dbwarden.dialects.postgresql.ddl.online import online, with_checked_not_null
-from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table, drop_table
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Alter,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    RebuildType,
-    Rename,
-    RenameValue,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
-from dbwarden.schema import Schema
+from dbwarden.schema import Column, Schema
 
 Statements = Iterator[PlannedStatement]
 
@@ -88,46 +58,16 @@ def _statements(ctx: Context, change: Change) -> list[PlannedStatement]:
         replaced = online(ctx, change)
         if replaced is not None:
             return list(replaced)
-        if isinstance(change, AddColumn | AlterColumn):
-            name = change.column.name if isinstance(change, AddColumn) else change.after.name
-            plain = _plain(ctx, change)
-            return list(with_checked_not_null(ctx, change.table, name, plain))
+        match change:
+            case Create(obj=Column(name=name)) | Alter(after=Column(name=name)):
+                plain = _plain(ctx, change)
+                return list(with_checked_not_null(ctx, change.table, name, plain))
+            case _:
+                pass
     return list(_plain(ctx, change))
 
 
 def _plain(ctx: Context, change: Change) -> Statements:
-    match change:
-        case CreateTable():
-            return create_table(ctx, change)
-        case DropTable():
-            return drop_table(ctx, change)
-        case AlterTable():
-            return alter_table(ctx, change)
-        case AddColumn():
-            return add_column(ctx, change)
-        case DropColumn():
-            return drop_column(ctx, change)
-        case AlterColumn():
-            return alter_column(ctx, change)
-        case AddConstraint():
-            return add_constraint(ctx, change)
-        case DropConstraint():
-            return drop_constraint(ctx, change)
-        case AlterConstraint():
-            return alter_constraint(ctx, change)
-        case AddIndex():
-            return add_index(ctx, change)
-        case DropIndex():
-            return drop_index(ctx, change)
-        case AlterIndex():
-            return alter_index(ctx, change)
-        case _:
-            return _objects(ctx, change)
-
-
-def _objects(
-    ctx: Context, change: Create | Drop | Alter | RebuildType | Rename | RenameValue
-) -> Statements:
     match change:
         case Create():
             return create_object(ctx, change)

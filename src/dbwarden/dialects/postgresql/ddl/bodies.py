@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from dbwarden.diff.changes import AddColumn, Alter, Change, Create, CreateTable, subject
+from dbwarden.diff.changes import Alter, Change, Create
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import OBJECT_KINDS, ObjectKind, Routine
 
@@ -28,10 +28,8 @@ def routines_to_leave_unchecked(changes: Sequence[Change]) -> frozenset[Change]:
         routine = _routine(change)
         if routine is not None and later & _named(routine):
             found.add(change)
-        if isinstance(change, CreateTable | AddColumn | Create):
-            ref = subject(change)
-            if ref.kind in CALLED:
-                later.add(ref.part if ref.kind is ObjectKind.COLUMN and ref.part else ref.name)
+        if isinstance(change, Create) and (ref := change.ref).kind in CALLED:
+            later.add(ref.part if ref.kind is ObjectKind.COLUMN and ref.part else ref.name)
     return frozenset(found)
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from dbwarden.dialects.postgresql.ddl.constraints import (
-    after_index,
-    index_text,
+    add_index,
     parameters,
     set_parameters,
 )
@@ -83,8 +82,7 @@ def create_materialized_view(ctx: Context, change: Create, view: MaterializedVie
     text += f" AS\n {view.definition}" + ("" if view.populated else "\nWITH NO DATA")
     yield statement(change, text)
     for index in view.indexes:
-        yield statement(change, index_text(ctx, view.name, index))
-        yield from after_index(ctx, change, view.name, index)
+        yield from add_index(ctx, change, view.name, index)
     yield from _column_comments(change, name, (), view.columns)
 
 

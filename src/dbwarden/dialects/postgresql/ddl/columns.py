@@ -6,7 +6,7 @@ from dataclasses import replace
 from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
-from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, statement
+from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, part_comment, statement
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.not_null import (
     add_not_null,
@@ -16,18 +16,16 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
     nullability,
 )
 from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_conversion
-from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
-from dbwarden.diff.changes import AddColumn, AlterColumn, Change, DropColumn
+from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
+from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Column,
     Domain,
     Identity,
-    ObjectKind,
     QualifiedName,
     SequenceOptions,
-    ref_of,
 )
 
 Statements = Iterator[PlannedStatement]
@@ -118,9 +116,8 @@ def after_column(ctx: Context, change: Change, table: QualifiedName, column: Col
         yield from _settings(ctx, change, table, bare, column)
 
 
-def add_column(ctx: Context, change: AddColumn) -> Statements:
+def add_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
     """Add a column; the value for existing rows comes only from ``--fill``."""
-    table, column = change.table, change.column
     own, label = ctx.name(table), ctx.label(table, column.name)
     fill = ctx.options.fills.get(label)
     if fill is not None and column.not_null:
@@ -150,29 +147,18 @@ def _is_empty(ctx: Context, column: Column) -> bool:
     return default is None
 
 
-def drop_column(ctx: Context, change: DropColumn) -> Statements:
-    """Drop a column."""
-    own, name = ctx.name(change.table), change.column.name
-    table = ctx.tables.get(change.table)
-    again = table.column(name) if table is not None else None
-    computed = change.column.generated is not None and (again is None or again.generated)
-    destroys = (
-        () if computed else (ctx.original_label(ref_of(ObjectKind.COLUMN, change.table, name)),)
-    )
-    only = "ONLY " if change.only else ""
-    text = f"ALTER TABLE {only}{own} DROP COLUMN {quote(name)}"
-    yield statement(change, text, destroys=destroys)
+def lost_values(ctx: Context, name: QualifiedName, column: Column) -> tuple[str, ...]:
+    """Return the label of a dropped column, unless its values are computed again."""
+    table = ctx.tables.get(name)
+    again = table.column(column.name) if table is not None else None
+    computed = column.generated is not None and (again is None or again.generated)
+    return () if computed else (ctx.original_label(column.ref_in(name)),)
 
 
-def alter_column(ctx: Context, change: AlterColumn) -> Statements:
-    """Alter a column in place."""
-    yield from column_changes(ctx, change, change.table, change.before, change.after)
-
-
-def column_changes(
+def alter_column(
     ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
-    """Yield all statements that change *before* to *after*."""
+    """Alter a column in place."""
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if before.identity is not None and after.identity is None:
         yield statement(change, f"{alter} DROP IDENTITY")
@@ -206,7 +192,7 @@ def _retype(
         yield from _type_statements(ctx, change, table, before, after)
     if after.default is not None and after.default != default:
         yield statement(change, f"{alter} SET DEFAULT {after.default}")
-        made = ctx.counters.get(ref_of(ObjectKind.COLUMN, table, after.name))
+        made = ctx.counters.get(after.ref_in(table))
         if made is not None and after.type in LARGEST:
             name = text_literal(ctx.name(made.name))
             yield continue_after_rows(ctx, change, name, made.options, table, after.name)
@@ -370,9 +356,7 @@ def _settings(
         yield statement(change, f"{alter} SET {parameters(new)}")
     if gone:
         yield statement(change, f"{alter} RESET ({', '.join(gone)})")
-    if before.comment != after.comment:
-        on = f"{ctx.name(table)}.{quote(after.name)}"
-        yield statement(change, f"COMMENT ON COLUMN {on} IS {literal_or_null(after.comment)}")
+    yield from part_comment(ctx, change, table, after, before=before.comment)
 
 
 def _default_storage(ctx: Context, column: Column) -> str:

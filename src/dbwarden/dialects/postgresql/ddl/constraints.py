@@ -3,19 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, comment, part_comment, statement
 from dbwarden.dialects.postgresql.ddl.names import columns
-from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
+from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing
-from dbwarden.diff.changes import (
-    AddConstraint,
-    AddIndex,
-    AlterConstraint,
-    AlterIndex,
-    Change,
-    DropConstraint,
-    DropIndex,
-)
+from dbwarden.diff.changes import Change, Drop
 from dbwarden.diff.partitions import whole_of
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
@@ -135,8 +127,7 @@ def after_constraint(
     own = ctx.name(table)
     if isinstance(constraint, PrimaryKey | Unique) and constraint.clustered:
         yield statement(change, f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}")
-    if constraint.comment is not None:
-        yield _comment(ctx, change, table, constraint)
+    yield from part_comment(ctx, change, table, constraint)
     if isinstance(constraint, KEYS) and constraint.index_comment is not None:
         yield _index_comment(ctx, change, table, constraint)
 
@@ -144,41 +135,27 @@ def after_constraint(
 def _index_comment(
     ctx: Context, change: Change, table: QualifiedName, key: PrimaryKey | Unique | Exclusion
 ) -> PlannedStatement:
-    text = literal_or_null(key.index_comment)
-    return statement(change, f"COMMENT ON INDEX {ctx.index(table, key.name or '')} IS {text}")
+    return comment(change, f"INDEX {ctx.index(table, key.name or '')}", key.index_comment)
 
 
-def _comment(
+def add_constraint(
     ctx: Context, change: Change, table: QualifiedName, constraint: Constraint
-) -> PlannedStatement:
-    text = literal_or_null(constraint.comment)
-    on = f"{quote(constraint.name or '')} ON {ctx.name(table)}"
-    return statement(change, f"COMMENT ON CONSTRAINT {on} IS {text}")
-
-
-def add_constraint(ctx: Context, change: AddConstraint) -> Statements:
+) -> Statements:
     """Add a constraint to an existing table."""
-    clause = constraint_clause(ctx, change.constraint)
-    key = change.constraint
-    only = "ONLY " if isinstance(key, PrimaryKey | Unique) and not key.valid else ""
-    yield statement(change, f"ALTER TABLE {only}{ctx.name(change.table)}\n    ADD {clause}")
-    yield from after_constraint(ctx, change, change.table, change.constraint)
+    alone = isinstance(constraint, PrimaryKey | Unique) and not constraint.valid
+    own = f"{'ONLY ' * alone}{ctx.name(table)}"
+    yield statement(change, f"ALTER TABLE {own}\n    ADD {constraint_clause(ctx, constraint)}")
+    yield from after_constraint(ctx, change, table, constraint)
 
 
-def drop_constraint(ctx: Context, change: DropConstraint) -> Statements:
-    """Drop a constraint."""
-    name = quote(change.constraint.name or "")
-    only = "ONLY " if change.only else ""
-    yield statement(change, f"ALTER TABLE {only}{ctx.name(change.table)} DROP CONSTRAINT {name}")
-
-
-def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
+def alter_constraint(
+    ctx: Context, change: Change, table: QualifiedName, before: Constraint, after: Constraint
+) -> Statements:
     """Alter a constraint in place."""
-    own, before, after = ctx.name(change.table), change.before, change.after
-    name = quote(after.name or "")
+    own, name = ctx.name(table), quote(after.name or "")
     changed = differing(before, after)
-    if not isinstance(after, Check | ForeignKey):
-        yield from _attach(ctx, change, after)
+    if not isinstance(after, Check | ForeignKey) and not before.inherited:
+        yield from _attach(ctx, change, table, after)
     if "deferrable" in changed and isinstance(after, ForeignKey):
         deferral = _suffix(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
         if after.deferrable == "immediate":
@@ -187,34 +164,31 @@ def alter_constraint(ctx: Context, change: AlterConstraint) -> Statements:
     if "validated" in changed:
         yield statement(change, f"ALTER TABLE {own} VALIDATE CONSTRAINT {name}")
     if isinstance(before, PrimaryKey | Unique) and isinstance(after, PrimaryKey | Unique):
-        index = ctx.index(change.table, after.name or "")
+        index = ctx.index(table, after.name or "")
         for text in set_parameters("INDEX", index, before.parameters, after.parameters):
             yield statement(change, text)
         if before.clustered != after.clustered:
             yield _cluster(change, own, after.name or "", after.clustered)
-    if "comment" in changed:
-        yield _comment(ctx, change, change.table, after)
+    yield from part_comment(ctx, change, table, after, before=before.comment)
     if "index_comment" in changed and isinstance(after, KEYS):
-        yield _index_comment(ctx, change, change.table, after)
+        yield _index_comment(ctx, change, table, after)
 
 
 def _attach(
     ctx: Context,
-    change: AlterIndex | AlterConstraint,
+    change: Change,
+    name: QualifiedName,
     item: PrimaryKey | Unique | Exclusion | Index,
 ) -> Statements:
-    """Attach a partition's index to that of its table, unless it is attached already."""
-    table = ctx.tables.get(change.table)
-    if not item.inherited or change.before.inherited or table is None:
+    """Attach a partition's index to that of its table if it becomes a part of it."""
+    table = ctx.tables.get(name)
+    if not item.inherited or table is None:
         return
     parent = ctx.tables.get(table.partition_of.parent) if table.partition_of is not None else None
     whole = whole_of(parent, item)
     if parent is not None and whole is not None:
-        name, part = (
-            ctx.index(parent.name, whole.name or ""),
-            ctx.index(table.name, item.name or ""),
-        )
-        yield statement(change, f"ALTER INDEX {name} ATTACH PARTITION {part}")
+        above, part = ctx.index(parent.name, whole.key), ctx.index(table.name, item.key)
+        yield statement(change, f"ALTER INDEX {above} ATTACH PARTITION {part}")
 
 
 def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
@@ -267,10 +241,10 @@ def _index_key(key: IndexColumn) -> str:
     return text
 
 
-def add_index(ctx: Context, change: AddIndex) -> Statements:
+def add_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
     """Create an index."""
-    yield statement(change, index_text(ctx, change.table, change.index))
-    yield from after_index(ctx, change, change.table, change.index)
+    yield statement(change, index_text(ctx, table, index))
+    yield from after_index(ctx, change, table, index)
 
 
 def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
@@ -279,9 +253,7 @@ def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index
     yield from _statistics_targets(change, name, index.columns)
     if index.clustered:
         yield _cluster(change, ctx.name(table), index.name, True)
-    if index.comment is not None:
-        text = literal_or_null(index.comment)
-        yield statement(change, f"COMMENT ON INDEX {name} IS {text}")
+    yield from part_comment(ctx, change, table, index)
 
 
 def _statistics_targets(
@@ -299,26 +271,27 @@ def _statistics_targets(
             )
 
 
-def drop_index(ctx: Context, change: DropIndex) -> Statements:
+def drop_index(ctx: Context, change: Drop, index: Index) -> Statements:
     """Drop an index, while the partitions whose own key is part of it are detached."""
     for partition, of in change.detached:
         text = f"ALTER TABLE {ctx.name(of.parent)}\n    DETACH PARTITION {ctx.name(partition)}"
         yield statement(change, text, why=KEPT)
-    yield statement(change, f"DROP INDEX {ctx.index(change.table, change.index.name)}")
+    yield statement(change, f"DROP INDEX {ctx.index(change.table, index.name)}")
     for partition, of in change.detached:
         text = f"ATTACH PARTITION {ctx.name(partition)}\n    {of.bound}"
         yield statement(change, f"ALTER TABLE {ctx.name(of.parent)}\n    {text}")
 
 
-def alter_index(ctx: Context, change: AlterIndex) -> Statements:
+def alter_index(
+    ctx: Context, change: Change, table: QualifiedName, before: Index, after: Index
+) -> Statements:
     """Alter an index in place."""
-    before, after = change.before, change.after
-    name = ctx.index(change.table, after.name)
-    yield from _attach(ctx, change, after)
+    name = ctx.index(table, after.name)
+    if not before.inherited:
+        yield from _attach(ctx, change, table, after)
     for text in set_parameters("INDEX", name, before.parameters, after.parameters):
         yield statement(change, text)
     yield from _statistics_targets(change, name, after.columns, before.columns)
     if before.clustered != after.clustered:
-        yield _cluster(change, ctx.name(change.table), after.name, after.clustered)
-    if before.comment != after.comment:
-        yield statement(change, f"COMMENT ON INDEX {name} IS {literal_or_null(after.comment)}")
+        yield _cluster(change, ctx.name(table), after.name, after.clustered)
+    yield from part_comment(ctx, change, table, after, before=before.comment)

@@ -1,26 +1,11 @@
 """Facts about the whole plan that the SQL of one change depends on. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dbwarden.dialects.postgresql.ddl.names import qualified, sequence_of
 from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddIndex,
-    Alter,
-    Change,
-    Create,
-    CreateTable,
-    Drop,
-    DropColumn,
-    DropIndex,
-    DropTable,
-    RebuildType,
-    Rename,
-    RenameValue,
-    index_ref,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.circles import dropped_before_table
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import PlannedStatement, RenderOptions
@@ -30,16 +15,17 @@ from dbwarden.schema import (
     ON_TABLES,
     RELATIONS,
     Column,
+    Constraint,
     Domain,
     Grant,
+    Index,
     MaterializedView,
-    ObjectKind,
+    Part,
     Policy,
     QualifiedName,
     Ref,
     Rule,
     Schema,
-    SchemaObject,
     SequenceOptions,
     Statistics,
     Table,
@@ -60,7 +46,7 @@ class Context:
     current: Schema
     desired: Schema
     options: RenderOptions
-    created: frozenset[QualifiedName]
+    created: frozenset[Ref]
     dropped: frozenset[Ref]
     serials: Mapping[Ref, QualifiedName]
     counters: Mapping[Ref, SchemaSequence]
@@ -118,19 +104,17 @@ class Context:
 
     def serial(self, table: QualifiedName, column: Column) -> str | None:
         """Return ``serial`` or the like if the plan creates the matching sequence."""
-        if ref_of(ObjectKind.COLUMN, table, column.name) in self.serials:
+        if column.ref_in(table) in self.serials:
             return SERIALS[column.type]
         return None
 
-    def is_dropped_with_owner(self, obj: SchemaObject) -> bool:
-        """Return whether *obj* is dropped together with the object it belongs to."""
-        match obj:
-            case _ if obj.ref in self.dropped_before_table:
-                return False
-            case Trigger(table=table) | Rule(table=table) | Policy(table=table):
-                return bool(self.dropped & _relations(table))
-            case Statistics(table=table):
-                return bool(self.dropped & _relations(table))
+    def is_dropped_with_owner(self, change: Drop) -> bool:
+        """Return whether an object is dropped together with the one it belongs to."""
+        if change.ref in self.dropped_before_table:
+            return False
+        match change.obj:
+            case Trigger() | Rule() | Policy() | Statistics() as obj:
+                return bool(self.dropped & _relations(obj.table))
             case SchemaSequence(owned_by=owner) if owner is not None:
                 return owner in self.dropped or bool(self.dropped & _relations(owner.table))
             case Grant(on=on):
@@ -151,8 +135,8 @@ def context(
         current=current,
         desired=desired,
         options=options,
-        created=frozenset(c.table.name for c in changes if isinstance(c, CreateTable)),
-        dropped=frozenset(_dropped(changes)),
+        created=frozenset(change.ref for change in changes if isinstance(change, Create)),
+        dropped=frozenset(change.ref for change in changes if isinstance(change, Drop)),
         serials=dict(_serials(changes)),
         counters=dict(_counters(changes, desired)),
         original_names=original_names(changes),
@@ -166,22 +150,29 @@ def _replaced_indexes(
     changes: Sequence[Change], current: Schema
 ) -> Iterable[tuple[QualifiedName, str]]:
     """Yield recreated indexes that can keep serving queries until the new one is built."""
-    gone = {(c.table, c.column.name) for c in changes if isinstance(c, DropColumn)}
-    made = {(c.table, c.index.name) for c in changes if isinstance(c, AddIndex)}
+    gone = [c for c in changes if isinstance(c, Drop) and isinstance(c.obj, Column)]
+    made = {(c.table, c.ref) for c in changes if isinstance(c, Create)}
     dependents = _dependents_of_dropped(changes, current)
     for change in changes:
-        if isinstance(change, DropIndex) and (change.table, change.index.name) in made:
-            keys = {column.column for column in change.index.columns} | {*change.index.include}
-            lost = {name for table, name in gone if table == change.table}
-            plain = change.index.where is None and None not in keys
-            is_dependent = index_ref(change.table, change.index) in dependents
-            if not is_dependent and (not lost or (plain and not lost & keys)):
-                yield change.table, change.index.name
+        match change:
+            case Drop(obj=Index() as index) if (change.table, change.ref) in made:
+                keys = {column.column for column in index.columns} | {*index.include}
+                lost = {other.ref.part for other in gone if other.table == change.table}
+                plain = index.where is None and None not in keys
+                unaffected = not lost or (plain and not lost & keys)
+                if unaffected and change.ref not in dependents:
+                    yield change.table, index.name
+            case _:
+                pass
 
 
 def _dependents_of_dropped(changes: Sequence[Change], current: Schema) -> frozenset[Ref]:
     """Return the objects that need a function or type that the plan drops or recreates."""
-    gone = {change.obj.ref for change in changes if isinstance(change, Drop)}
+    gone = {
+        change.ref
+        for change in changes
+        if isinstance(change, Drop) and not isinstance(change.obj, Table | Part)
+    }
     gone |= {was.ref for c in changes if isinstance(c, RebuildType) for was, _ in c.types}
     if not gone:
         return frozenset()
@@ -207,19 +198,6 @@ def _old_names(
     return found
 
 
-def _dropped(changes: Iterable[Change]) -> Iterable[Ref]:
-    for change in changes:
-        match change:
-            case DropTable(table=table):
-                yield table.ref
-            case DropColumn(table=name, column=column):
-                yield ref_of(ObjectKind.COLUMN, name, column.name)
-            case Drop(obj=obj):
-                yield obj.ref
-            case _:
-                pass
-
-
 def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
     """Yield the new columns whose new sequence is the one that ``serial`` creates."""
     changes = tuple(changes)
@@ -232,15 +210,15 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
     sequences = {obj.name: obj for obj in created if isinstance(obj, SchemaSequence)}
     for change in changes:
         match change:
-            case CreateTable(table=table):
-                columns, name = table.columns, table.name
-            case AddColumn(table=name, column=column):
-                columns = (column,)
+            case Create(obj=Table(columns=columns)):
+                pass
+            case Create(obj=Column() as added):
+                columns = (added,)
             case _:
                 continue
         for column in columns:
-            own = sequence_of(name, column.name)
-            sequence, ref = sequences.get(own), ref_of(ObjectKind.COLUMN, name, column.name)
+            own = sequence_of(change.table, column.name)
+            sequence, ref = sequences.get(own), column.ref_in(change.table)
             owned = owners.get(own) == ref
             if sequence is not None and owned and _is_serial(column, sequence):
                 yield ref, own
@@ -248,7 +226,7 @@ def _serials(changes: Iterable[Change]) -> Iterable[tuple[Ref, QualifiedName]]:
 
 def _counters(changes: Iterable[Change], desired: Schema) -> Iterable[tuple[Ref, SchemaSequence]]:
     """Yield the new sequences by the column that owns them."""
-    made = {change.obj.ref for change in changes if isinstance(change, Create)}
+    made = {change.ref for change in changes if isinstance(change, Create)}
     for sequence in desired.of(SchemaSequence):
         if sequence.owned_by is not None and sequence.ref in made:
             yield sequence.owned_by, sequence
@@ -278,6 +256,19 @@ def ref_sql(ctx: Context, ref: Ref, template: str = "") -> str:
     part = ref.part or ""
     name, raw_name = ctx.name(ref.table), ctx.raw_name(ref.table)
     return template.format(name=name, raw_name=raw_name, part=quote(part), raw_part=part)
+
+
+def part_comment(
+    ctx: Context,
+    change: Change,
+    table: QualifiedName,
+    part: Column | Constraint | Index,
+    *,
+    before: str | None = None,
+) -> Iterator[PlannedStatement]:
+    """Change the comment of a column, constraint or index of *table*, unless it is *before*."""
+    if part.comment != before:
+        yield comment(change, ref_sql(ctx, part.ref_in(table)), part.comment)
 
 
 def comment(change: Change, on: str, text: str | None) -> PlannedStatement:

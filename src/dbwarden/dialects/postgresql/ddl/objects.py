@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from dbwarden.dialects.postgresql.ddl import code, types
+from dbwarden.dialects.postgresql.ddl import code, columns, constraints, tables, types
 from dbwarden.dialects.postgresql.ddl.context import Context, comment, ref_sql, statement
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
 from dbwarden.dialects.postgresql.ddl.plain_objects import alter_plain, create_plain, drop_plain
@@ -16,25 +16,35 @@ from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     OBJECT_KINDS,
     Aggregate,
+    AnyObject,
+    Check,
+    Column,
     CompositeType,
     DefaultPrivileges,
     Domain,
     Enum,
     EventTrigger,
+    Exclusion,
     Extension,
+    ForeignKey,
     Grant,
+    Index,
     MaterializedView,
     Namespace,
     ObjectKind,
+    Part,
     PlainObject,
     Policy,
+    PrimaryKey,
     QualifiedName,
     Routine,
     Rule,
     SchemaObject,
     Sequence,
     Statistics,
+    Table,
     Trigger,
+    Unique,
     View,
     ref_of,
 )
@@ -43,14 +53,22 @@ Statements = Iterator[PlannedStatement]
 
 
 def create_object(ctx: Context, change: Create) -> Statements:
-    """Create an object other than a table, with its comment."""
+    """Create an object with its comment."""
     yield from _create(ctx, change)
-    if change.obj.comment is not None:
-        yield _comment(ctx, change, change.obj)
+    yield from _comment(ctx, change, None, change.obj)
 
 
 def _create(ctx: Context, change: Create) -> Statements:  # one line a kind
+    table = change.table
     match change.obj:
+        case Table() as obj:
+            yield from tables.create_table(ctx, change, obj)
+        case Column() as obj:
+            yield from columns.add_column(ctx, change, table, obj)
+        case (PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion()) as obj:
+            yield from constraints.add_constraint(ctx, change, table, obj)
+        case Index() as obj:
+            yield from constraints.add_index(ctx, change, table, obj)
         case Namespace():
             yield statement(change, f"CREATE {ref_sql(ctx, change.obj.ref)}")
         case Extension() as obj:
@@ -90,34 +108,49 @@ def _create(ctx: Context, change: Create) -> Statements:  # one line a kind
             assert_never(change.obj)
 
 
-def _comment(ctx: Context, change: Change, obj: SchemaObject) -> PlannedStatement:
-    text = obj.comment
-    match obj:
+def _comment(
+    ctx: Context, change: Change, before: AnyObject | None, after: AnyObject
+) -> Statements:
+    """Change the comment; those of columns, constraints and indexes have their own place."""
+    text = after.comment
+    if isinstance(after, Part) or text == (before.comment if before is not None else None):
+        return
+    match after:
         case Namespace(name=name):
             if name == "public" and text is None:
                 text = "standard public schema"
             tail, default = f" IS {literal_or_null(text)}", ctx.desired.default_namespace
-            return statement(change, in_namespace("COMMENT ON SCHEMA ", name, tail, default))
+            yield statement(change, in_namespace("COMMENT ON SCHEMA ", name, tail, default))
         case Extension() if text is None:
-            text = obj.own_comment
-    return comment(change, sql_name(ctx, obj), text)
+            yield comment(change, sql_name(ctx, after), after.own_comment)
+        case _:
+            yield comment(change, sql_name(ctx, after), text)
 
 
 def drop_object(ctx: Context, change: Drop) -> Statements:
-    """Drop an object other than a table."""
-    obj = change.obj
-    if ctx.is_dropped_with_owner(obj):
+    """Drop an object."""
+    if ctx.is_dropped_with_owner(change):
         return
-    match obj:
-        case Grant() | DefaultPrivileges():
+    match change.obj:
+        case Table() as obj:
+            name = ctx.original_label(obj.ref)
+            yield statement(change, f"DROP {sql_name(ctx, obj)}", destroys=(name,))
+        case Index() as obj:
+            yield from constraints.drop_index(ctx, change, obj)
+        case Part() as obj:
+            own, word = ctx.name(change.table), obj.kind.value.upper()
+            text = f"ALTER TABLE {'ONLY ' * change.only}{own} DROP {word} {quote(obj.key)}"
+            lost = columns.lost_values(ctx, change.table, obj) if isinstance(obj, Column) else ()
+            yield statement(change, text, destroys=lost)
+        case (Grant() | DefaultPrivileges()) as obj:
             yield from change_privileges(ctx, change, obj, before=obj, after=None)
-        case PlainObject():
+        case PlainObject() as obj:
             yield from drop_plain(ctx, change, obj)
-        case _:
+        case obj:
             yield statement(change, f"DROP {sql_name(ctx, obj)}")
 
 
-def sql_name(ctx: Context, obj: SchemaObject) -> str:
+def sql_name(ctx: Context, obj: SchemaObject | Table) -> str:
     """Return ``VIEW name`` or ``TRIGGER name ON table``, as in DROP and COMMENT ON."""
     match obj:
         case Routine(procedure=True):
@@ -129,14 +162,25 @@ def sql_name(ctx: Context, obj: SchemaObject) -> str:
 
 
 def alter_object(ctx: Context, change: Alter) -> Statements:
-    """Alter an object other than a table in place."""
+    """Alter an object in place."""
     yield from _alter(ctx, change)
-    if change.before.comment != change.after.comment:
-        yield _comment(ctx, change, change.after)
+    yield from _comment(ctx, change, change.before, change.after)
 
 
 def _alter(ctx: Context, change: Alter) -> Statements:  # one line a kind
+    table = change.table
     match change.before, change.after:
+        case Table() as was, Table() as now:
+            yield from tables.alter_table(ctx, change, was, now)
+        case Column() as was, Column() as now:
+            yield from columns.alter_column(ctx, change, table, was, now)
+        case Index() as was, Index() as now:
+            yield from constraints.alter_index(ctx, change, table, was, now)
+        case (
+            (PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion()) as was,
+            (PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion()) as now,
+        ):
+            yield from constraints.alter_constraint(ctx, change, table, was, now)
         case (Namespace(), Namespace()) | (Aggregate(), Aggregate()):
             pass  # only the comment
         case Extension() as was, Extension() as now:
@@ -170,8 +214,8 @@ def _alter(ctx: Context, change: Alter) -> Statements:  # one line a kind
             yield from change_privileges(ctx, change, now, before=was, after=now)
         case PlainObject() as was, PlainObject() as now:
             yield from alter_plain(ctx, change, was, now)
-        case _, now:
-            raise UnsupportedChange(f"dbwarden cannot change {now.ref} in place.")
+        case _:
+            raise UnsupportedChange(f"dbwarden cannot change {change.ref} in place.")
 
 
 def rename(ctx: Context, change: Rename) -> Statements:
@@ -179,12 +223,9 @@ def rename(ctx: Context, change: Rename) -> Statements:
     before, after = change.before, change.after
     table = ctx.name(before.table)
     match before.kind:
-        case ObjectKind.COLUMN:
-            what = f"RENAME COLUMN {quote(before.part or '')} TO {quote(after.part or '')}"
-            yield statement(change, f"ALTER TABLE {table} {what}")
-        case ObjectKind.CONSTRAINT:
-            what = f"RENAME CONSTRAINT {quote(before.part or '')} TO {quote(after.part or '')}"
-            yield statement(change, f"ALTER TABLE {table} {what}")
+        case (ObjectKind.COLUMN | ObjectKind.CONSTRAINT) as kind:
+            names = f"{quote(before.part or '')} TO {quote(after.part or '')}"
+            yield statement(change, f"ALTER TABLE {table} RENAME {kind.value.upper()} {names}")
         case kind if OBJECT_KINDS[kind].names:
             yield from _rename_qualified(ctx, change)
         case _:

@@ -15,16 +15,18 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.diff.changes import AddConstraint, AddIndex, Change, DropIndex
+from dbwarden.diff.changes import Change, Create, Drop
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
     Check,
     ForeignKey,
     Index,
     IndexColumn,
+    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Unique,
+    ref_of,
 )
 
 Statements = Iterator[PlannedStatement]
@@ -34,19 +36,18 @@ VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; commi
 
 def online(ctx: Context, change: Change) -> Statements | None:
     """Return the statements that make *change* without blocking; ``None`` if the plain ones do."""
+    table = change.table
+    if not _may_have_rows(ctx, table):
+        return None
     match change:
-        case AddIndex(table=table) if _may_have_rows(ctx, table):
-            return _add_index(ctx, change)
-        case DropIndex(table=table) if _may_have_rows(ctx, table):
-            return _drop_index(ctx, change)
-        case AddConstraint(table=table, constraint=ForeignKey() | Check()) if _may_have_rows(
-            ctx, table
-        ):
-            return _add_not_valid(ctx, change)
-        case AddConstraint(table=table, constraint=(PrimaryKey() | Unique()) as key) if (
-            _may_have_rows(ctx, table) and not key.without_overlaps
-        ):
-            return _add_by_index(ctx, change, key)
+        case Create(obj=Index() as index):
+            return _add_index(ctx, change, table, index)
+        case Drop(obj=Index() as index):
+            return _drop_index(ctx, change, table, index.name)
+        case Create(obj=ForeignKey() | Check() as constraint):
+            return _add_not_valid(ctx, change, table, constraint)
+        case Create(obj=PrimaryKey(without_overlaps=False) | Unique(without_overlaps=False) as key):
+            return _add_by_index(ctx, change, table, key)
         case _:
             return None
 
@@ -55,11 +56,10 @@ def _may_have_rows(ctx: Context, table: QualifiedName) -> bool:
     """Return whether a table may have rows and supports CONCURRENTLY: partitioned ones do not."""
     found = ctx.tables.get(table)
     partitioned = found is not None and found.partition_by is not None
-    return table not in ctx.created and not partitioned
+    return ref_of(ObjectKind.TABLE, table) not in ctx.created and not partitioned
 
 
-def _add_index(ctx: Context, change: AddIndex) -> Statements:
-    table, index = change.table, change.index
+def _add_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
     text = index_text(ctx, table, index, online=True)
     yield statement(change, text, why=BUILT_CONCURRENTLY, transactional=False)
     yield from after_index(ctx, change, table, index)
@@ -68,8 +68,7 @@ def _add_index(ctx: Context, change: AddIndex) -> Statements:
         yield statement(change, f"DROP INDEX CONCURRENTLY {old}", transactional=False)
 
 
-def _drop_index(ctx: Context, change: DropIndex) -> Statements:
-    table, name = change.table, change.index.name
+def _drop_index(ctx: Context, change: Change, table: QualifiedName, name: str) -> Statements:
     own = ctx.index(table, name)
     if (table, name) in ctx.old_index_names:
         new = quote(ctx.old_index_names[table, name])
@@ -79,20 +78,22 @@ def _drop_index(ctx: Context, change: DropIndex) -> Statements:
         yield statement(change, f"DROP INDEX CONCURRENTLY {own}", transactional=False)
 
 
-def _add_not_valid(ctx: Context, change: AddConstraint) -> Statements:
-    constraint = change.constraint
-    assert isinstance(constraint, ForeignKey | Check)
-    table = ctx.name(change.table)
+def _add_not_valid(
+    ctx: Context, change: Change, table: QualifiedName, constraint: ForeignKey | Check
+) -> Statements:
+    own = ctx.name(table)
     later = replace(constraint, validated=False) if constraint.enforced else constraint
     clause = constraint_clause(ctx, later)
-    yield statement(change, f"ALTER TABLE {table}\n    ADD {clause}")
+    yield statement(change, f"ALTER TABLE {own}\n    ADD {clause}")
     if constraint.validated and constraint.enforced:
-        text = f"ALTER TABLE {table} VALIDATE CONSTRAINT {quote(constraint.name or '')}"
+        text = f"ALTER TABLE {own} VALIDATE CONSTRAINT {quote(constraint.name or '')}"
         yield statement(change, text, why=VALIDATED_SEPARATELY, transactional=False)
-    yield from after_constraint(ctx, change, change.table, constraint)
+    yield from after_constraint(ctx, change, table, constraint)
 
 
-def _add_by_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique) -> Statements:
+def _add_by_index(
+    ctx: Context, change: Change, table: QualifiedName, key: PrimaryKey | Unique
+) -> Statements:
     index = Index(
         name=key.name or "",
         columns=tuple(IndexColumn(column=name) for name in key.columns),
@@ -101,15 +102,15 @@ def _add_by_index(ctx: Context, change: AddConstraint, key: PrimaryKey | Unique)
         nulls_not_distinct=isinstance(key, Unique) and key.nulls_not_distinct,
         parameters=key.parameters,
     )
-    built = index_text(ctx, change.table, index, online=True)
+    built = index_text(ctx, table, index, online=True)
     yield statement(change, built, why=BUILT_CONCURRENTLY, transactional=False)
     word = "PRIMARY KEY" if isinstance(key, PrimaryKey) else "UNIQUE"
     ending = "" if key.deferrable is None else " DEFERRABLE"
     ending += " INITIALLY DEFERRED" if key.deferrable == "deferred" else ""
     name = quote(index.name)
     text = f"ADD CONSTRAINT {name} {word} USING INDEX {name}{ending}"
-    yield statement(change, f"ALTER TABLE {ctx.name(change.table)}\n    {text}")
-    yield from after_constraint(ctx, change, change.table, key)
+    yield statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text}")
+    yield from after_constraint(ctx, change, table, key)
 
 
 def with_checked_not_null(

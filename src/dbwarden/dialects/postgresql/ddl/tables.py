@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dbwarden.dialects.postgresql.ddl.columns import after_column, column_changes, column_clause
+from dbwarden.dialects.postgresql.ddl.columns import after_column, alter_column, column_clause
 from dbwarden.dialects.postgresql.ddl.constraints import (
     after_constraint,
     constraint_clause,
@@ -10,8 +10,8 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     set_parameters,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, statement
-from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
-from dbwarden.diff.changes import AlterTable, CreateTable, DropTable
+from dbwarden.dialects.postgresql.sql.quoting import quote
+from dbwarden.diff.changes import Change
 from dbwarden.diff.inheritance import parents, reaches_children
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
@@ -20,11 +20,10 @@ from dbwarden.schema import Column, PartitionOf, Table
 Statements = Iterator[PlannedStatement]
 
 
-def create_table(ctx: Context, change: CreateTable) -> Statements:
+def create_table(ctx: Context, change: Change, table: Table) -> Statements:
     """Create a table and set what CREATE TABLE cannot express."""
-    table = change.table
     yield statement(change, _create_text(ctx, table))
-    yield from _inherited_columns(ctx, change)
+    yield from _inherited_columns(ctx, change, table)
     for column in table.columns:
         if not column.inherited:
             yield from after_column(ctx, change, table.name, column)
@@ -56,15 +55,14 @@ def _create_text(ctx: Context, table: Table) -> str:
     return text
 
 
-def _inherited_columns(ctx: Context, change: CreateTable) -> Statements:
+def _inherited_columns(ctx: Context, change: Change, table: Table) -> Statements:
     """Alter a child's columns where they differ from the parent's."""
-    table = change.table
     for column in table.columns:
         if column.inherited:
             for parent in parents(table):
                 given = _inherited_column(ctx.tables.get(parent), column)
                 if given is not None and given != column:
-                    yield from column_changes(ctx, change, table.name, given, column)
+                    yield from alter_column(ctx, change, table.name, given, column)
 
 
 def _inherited_column(parent: Table | None, column: Column) -> Column | None:
@@ -87,17 +85,8 @@ def _inherited_column(parent: Table | None, column: Column) -> Column | None:
     )
 
 
-def drop_table(ctx: Context, change: DropTable) -> Statements:
-    """Drop a table with its rows."""
-    name = change.table.name
-    yield statement(
-        change, f"DROP TABLE {ctx.name(name)}", destroys=(ctx.original_label(change.table.ref),)
-    )
-
-
-def alter_table(ctx: Context, change: AlterTable) -> Statements:
+def alter_table(ctx: Context, change: Change, before: Table, after: Table) -> Statements:
     """Alter a table itself."""
-    before, after = change.before, change.after
     if before.partition_by != after.partition_by:
         raise UnsupportedChange(
             f"The partition key of table {ctx.label(after.name)} changes from"
@@ -105,7 +94,7 @@ def alter_table(ctx: Context, change: AlterTable) -> Statements:
             " PostgreSQL cannot do that in place.",
             next_step="Create a new table, copy the rows and drop the old one by hand.",
         )
-    yield from _parents(ctx, change)
+    yield from _parents(ctx, change, before, after)
     name = ctx.name(after.name)
     if before.unlogged != after.unlogged:
         yield statement(change, f"ALTER TABLE {name} SET {'UN' * after.unlogged}LOGGED")
@@ -117,8 +106,7 @@ def alter_table(ctx: Context, change: AlterTable) -> Statements:
     yield from _table_settings(ctx, change, before, after)
 
 
-def _parents(ctx: Context, change: AlterTable) -> Statements:
-    before, after = change.before, change.after
+def _parents(ctx: Context, change: Change, before: Table, after: Table) -> Statements:
     name = ctx.name(after.name)
     if before.partition_of != after.partition_of:
         if before.partition_of is not None:
@@ -140,10 +128,8 @@ def _partition(ctx: Context, of: PartitionOf, what: str) -> str:
     return f"ALTER TABLE {ctx.name(of.parent)}\n    {what}"
 
 
-def _table_settings(
-    ctx: Context, change: CreateTable | AlterTable, before: Table, after: Table
-) -> Statements:
-    """Set row security, replica identity and comment."""
+def _table_settings(ctx: Context, change: Change, before: Table, after: Table) -> Statements:
+    """Set row security and replica identity."""
     name = ctx.name(after.name)
     if before.row_security != after.row_security:
         word = "ENABLE" if after.row_security else "DISABLE"
@@ -155,5 +141,3 @@ def _table_settings(
         kind, _, index = after.replica_identity.partition(" INDEX ")
         chosen = f"{kind} INDEX {quote(index)}" if index else kind
         yield statement(change, f"ALTER TABLE {name} REPLICA IDENTITY {chosen}")
-    if before.comment != after.comment:
-        yield statement(change, f"COMMENT ON TABLE {name} IS {literal_or_null(after.comment)}")

@@ -35,7 +35,6 @@ from dbwarden.schema import (
     QualifiedName,
     Table,
     Unique,
-    constraint_key,
 )
 from dbwarden.schema.tables import Parameters
 
@@ -235,7 +234,7 @@ def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
     """
     found: dict[str, C] = {}
     for item in constraints:
-        key = constraint_key(item)
+        key = item.key
         if found.setdefault(key, item) != item:
             raise Ambiguous(f"two constraints {key}")
     return tuple(found[key] for key in sorted(found))

@@ -11,19 +11,9 @@ from dbwarden.dialects.sqlite.ddl import objects as objects
 from dbwarden.dialects.sqlite.ddl import tables
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
-from dbwarden.diff.changes import (
-    AddIndex,
-    AlterIndex,
-    Change,
-    DropIndex,
-    DropTable,
-    RebuildType,
-    Rename,
-    RenameValue,
-    subject,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
-from dbwarden.schema import Schema
+from dbwarden.schema import Index, Schema
 
 __all__ = ["render"]
 
@@ -50,7 +40,7 @@ def render(
     """
     for change in changes:
         if isinstance(change, RebuildType | RenameValue):
-            refuse_kind(subject(change))
+            refuse_kind(change.ref)
     return tuple(_statements(plan(changes, current, desired, options)))
 
 
@@ -69,9 +59,9 @@ def _statements(whole: Plan) -> Statements:
 
 def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
     """Create tables before those that refer to them, and drop tables after those."""
-    early = [dropped for dropped in whole.dropped if _folded(dropped) in wanted]
-    for dropped in early:
-        yield from tables.drop_table(whole, dropped)
+    early = [change for change, table in whole.dropped if table.name.name.casefold() in wanted]
+    for change in early:
+        yield from tables.drop_table(whole, change)
     for created, table in whole.created:
         yield from tables.create_table(created, table)
     yield from tables.guard(whole)
@@ -81,13 +71,9 @@ def _tables(whole: Plan, wanted: frozenset[str]) -> Statements:
             yield from _new_indexes(work)
         else:
             yield from tables.rebuild(whole, work)
-    for dropped in whole.dropped:
-        if dropped not in early:
-            yield from tables.drop_table(whole, dropped)
-
-
-def _folded(dropped: DropTable) -> str:
-    return dropped.table.name.name.casefold()
+    for change, _ in whole.dropped:
+        if change not in early:
+            yield from tables.drop_table(whole, change)
 
 
 def _new_names(whole: Plan) -> frozenset[str]:
@@ -98,10 +84,8 @@ def _new_names(whole: Plan) -> frozenset[str]:
     for work in whole.works:
         for change in work.index_changes:
             match change:
-                case AddIndex(index=index):
-                    found.add(index.name)
-                case Rename(after=ref):
-                    found.add(ref.name)
+                case Create() | Rename():
+                    found.add(change.ref.name)
                 case _:
                     pass
     return frozenset(name.casefold() for name in found)
@@ -114,16 +98,16 @@ def _dropped_indexes(whole: Plan, wanted: frozenset[str]) -> Statements:
             name = _dropped_name(change)
             if name is not None and (work.in_place or name.casefold() in wanted):
                 yield tables.drop_index(change, name)
-    for dropped in whole.dropped:
-        for index in dropped.table.indexes:
+    for change, table in whole.dropped:
+        for index in table.indexes:
             if index.name.casefold() in wanted:
-                yield tables.drop_index(dropped, index.name)
+                yield tables.drop_index(change, index.name)
 
 
 def _dropped_name(change: Change) -> str | None:
     match change:
-        case DropIndex(index=index) | AlterIndex(before=index):
-            return index.name
+        case Drop() | Alter():
+            return change.ref.name
         case Rename(before=ref):
             return ref.name
         case _:
@@ -134,7 +118,7 @@ def _new_indexes(work: TableWork) -> Statements:
     by_name = {index.name: index for index in work.after.indexes}
     for change in work.index_changes:
         match change:
-            case AddIndex(index=index) | AlterIndex(after=index):
+            case Create(obj=Index() as index) | Alter(after=Index() as index):
                 yield tables.create_index(change, work.name, by_name.get(index.name, index))
             case Rename(after=ref):
                 yield tables.create_index(change, work.name, by_name[ref.name])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
 from dbwarden.dialects.sqlite.sql.quoting import identifier
-from dbwarden.diff.changes import AddColumn, DropColumn
+from dbwarden.diff.changes import Change, Create, Drop
 from dbwarden.diff.statements import RenderOptions
 from dbwarden.schema import Column, Ref, Table
 
@@ -131,7 +131,7 @@ def may_lose_values(was: str, now: str) -> bool:
 
 
 def lost_columns(
-    table: Table, changes: Sequence[object], original_names: Mapping[Ref, str]
+    table: Table, changes: Sequence[Change], original_names: Mapping[Ref, str]
 ) -> tuple[str, ...]:
     """Return the labels of the columns whose values are lost.
 
@@ -140,18 +140,16 @@ def lost_columns(
         changes: Its changes.
         original_names: The original names of renamed columns.
     """
-    again = {change.column.name for change in changes if isinstance(change, AddColumn)}
-
-    def called(column: Column) -> str:
-        return original_names.get(table.column_ref(column.name), column.name)
-
-    return tuple(
-        f"{table.name.name}.{called(change.column)}"
-        for change in changes
-        if isinstance(change, DropColumn)
-        and change.column.generated is None
-        and change.column.name not in again
-    )
+    again = {change.ref for change in changes if isinstance(change, Create)}
+    lost = []
+    for change in changes:
+        match change:
+            case Drop(obj=Column(name=name, generated=None)) if change.ref not in again:
+                called = original_names.get(change.ref, name)
+                lost.append(f"{table.name.name}.{called}")
+            case _:
+                pass
+    return tuple(lost)
 
 
 def join_wrapped(items: Sequence[str], indent: str = "    ") -> str:

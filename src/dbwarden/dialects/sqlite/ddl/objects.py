@@ -8,9 +8,9 @@ from dbwarden.dialects.sqlite.ddl.mentions import words
 from dbwarden.dialects.sqlite.ddl.plan import Plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind, require_object
 from dbwarden.dialects.sqlite.sql.quoting import identifier
-from dbwarden.diff.changes import Alter, Change, Create, Drop, DropColumn, Rename
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.statements import PlannedStatement
-from dbwarden.schema import ObjectKind, Schema, Trigger, View
+from dbwarden.schema import Column, ObjectKind, Part, Schema, Table, Trigger, View
 
 Code = View | Trigger
 Key = tuple[ObjectKind, str]
@@ -75,7 +75,7 @@ def plan_code(plan: Plan) -> CodePlan:
     old, new = code(plan.current), code(plan.desired)
     aside = {*changed, *_dropped_temporarily(plan, old, changed)}
     gone = [obj for key, obj in reversed(old.items()) if key in aside]
-    along = {c.table.name for c in plan.dropped} if not _tests_all(plan) else set()
+    along = {table.name for _, table in plan.dropped} if not _tests_all(plan) else set()
     return CodePlan(
         dropped=tuple(
             (obj, changed.get(_key(obj)) or Drop(obj=obj), _reason(obj, changed))
@@ -97,7 +97,9 @@ def _reason(obj: Code, changed: Mapping[Key, Change]) -> str | None:
 def _code_changes(plan: Plan) -> Iterator[tuple[Key, Change]]:
     for change in plan.changes:
         match change:
-            case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj):
+            case Create(obj=obj) | Drop(obj=obj) | Alter(after=obj) if not isinstance(
+                obj, Table | Part
+            ):
                 yield _key(require_object(obj)), change
             case Rename(before=ref, after=new) if ref.kind in (ObjectKind.VIEW, ObjectKind.TRIGGER):
                 yield (ref.kind, (ref.part or ref.name).casefold()), change
@@ -113,7 +115,11 @@ _IN_TABLES = (ObjectKind.TABLE, ObjectKind.COLUMN, ObjectKind.CONSTRAINT, Object
 
 def _tests_all(plan: Plan) -> bool:
     """Return whether SQLite will check all views and triggers and refuse broken ones."""
-    drops = any(isinstance(change, DropColumn) for work in plan.works for change in work.changes)
+    drops = any(
+        isinstance(change, Drop) and isinstance(change.obj, Column)
+        for work in plan.works
+        for change in work.changes
+    )
     return bool(plan.rebuilt or plan.renames or drops)
 
 
@@ -123,7 +129,7 @@ def _dropped_temporarily(
     if not _tests_all(plan):
         return set()
     moved = {work.name.name for work in plan.rebuilt}
-    moved |= {change.table.name.name for change in plan.dropped}
+    moved |= {table.name.name for _, table in plan.dropped}
     moved |= {ref.name for change in plan.renames for ref in (change.before, change.after)}
     moved |= {name for kind, name in changed if kind is ObjectKind.VIEW}
     moved = {name.casefold() for name in moved}

@@ -7,22 +7,7 @@ from dataclasses import dataclass, replace
 from dbwarden.dialects.sqlite.ddl.clauses import is_constant
 from dbwarden.dialects.sqlite.ddl.mentions import mentions
 from dbwarden.dialects.sqlite.ddl.supported import refuse_change, require_table
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    AlterColumn,
-    AlterConstraint,
-    AlterIndex,
-    AlterTable,
-    Change,
-    CreateTable,
-    DropColumn,
-    DropConstraint,
-    DropIndex,
-    DropTable,
-    Rename,
-)
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.statements import RenderOptions
 from dbwarden.diff.temporary_names import original_names
@@ -32,12 +17,12 @@ from dbwarden.schema import (
     ForeignKey,
     Index,
     ObjectKind,
+    Part,
     QualifiedName,
     Ref,
     Schema,
     Table,
     View,
-    constraint_key,
 )
 
 
@@ -76,9 +61,9 @@ class Plan:
     changes: tuple[Change, ...]
     renames: tuple[Rename, ...]
     original_names: Mapping[Ref, str]
-    created: tuple[tuple[CreateTable, Table], ...]
+    created: tuple[tuple[Create, Table], ...]
     works: tuple[TableWork, ...]
-    dropped: tuple[DropTable, ...]
+    dropped: tuple[tuple[Drop, Table], ...]
     taken: frozenset[str]
 
     @property
@@ -117,7 +102,6 @@ def plan(
         name = _table_of(change, base)
         if name is not None:
             by_table[name].append(change)
-    created = [c for c in changes if isinstance(c, CreateTable)]
     before = {table.name: table for table in base.tables}
     after = {table.name: table for table in desired.tables}
     return Plan(
@@ -128,13 +112,21 @@ def plan(
         changes=tuple(changes),
         renames=renames,
         original_names=original_names(renames),
-        created=tuple((c, _desired_table(after, c.table, by_table[c.table.name])) for c in created),
+        created=tuple(
+            (change, _desired_table(after, change.obj, by_table[change.table]))
+            for change in changes
+            if isinstance(change, Create) and isinstance(change.obj, Table)
+        ),
         works=tuple(
             _work(before[name], _desired_table(after, before[name], found), found, options)
             for name, found in by_table.items()
             if name in before and name in after
         ),
-        dropped=tuple(c for c in changes if isinstance(c, DropTable)),
+        dropped=tuple(
+            (change, change.obj)
+            for change in changes
+            if isinstance(change, Drop) and isinstance(change.obj, Table)
+        ),
         taken=frozenset(
             name.casefold() for schema in (current, base, desired) for name in _relations(schema)
         ),
@@ -143,8 +135,6 @@ def plan(
 
 def _table_of(change: Change, base: Schema) -> QualifiedName | None:
     match change:
-        case AlterTable(after=table) | CreateTable(table=table):
-            return table.name
         case Rename(before=ref) if ref.kind is ObjectKind.CONSTRAINT:
             return ref.table
         case Rename(before=ref) if ref.kind is ObjectKind.INDEX:
@@ -154,17 +144,7 @@ def _table_of(change: Change, base: Schema) -> QualifiedName | None:
                 for index in table.indexes
                 if index.name == ref.name
             )
-        case (
-            AddColumn()
-            | DropColumn()
-            | AlterColumn()
-            | AddConstraint()
-            | DropConstraint()
-            | AlterConstraint()
-            | AddIndex()
-            | DropIndex()
-            | AlterIndex()
-        ):
+        case Create(obj=Table() | Part()) | Drop(obj=Part()) | Alter(after=Table() | Part()):
             return change.table
         case _:
             return None
@@ -180,21 +160,21 @@ def _desired_table(
     indexes: dict[str, Index] = {}
     for change in changes:
         match change:
-            case CreateTable(table=new):
+            case Create(obj=Table() as new):
                 columns |= {column.name: column for column in new.columns}
-                checks |= {constraint_key(check): check for check in new.checks}
-            case AddColumn(column=column) | AlterColumn(after=column):
+                checks |= {check.key: check for check in new.checks}
+            case Create(obj=Column() as column) | Alter(after=Column() as column):
                 columns[column.name] = column
-            case AddConstraint(constraint=Check() as check):
-                checks[constraint_key(check)] = check
-            case AddIndex(index=index):
+            case Create(obj=Check() as check):
+                checks[check.key] = check
+            case Create(obj=Index() as index):
                 indexes[index.name] = index
             case _:
                 pass
     wanted = replace(
         table,
         columns=tuple(columns.get(column.name, column) for column in table.columns),
-        checks=tuple(checks.get(constraint_key(check), check) for check in table.checks),
+        checks=tuple(checks.get(check.key, check) for check in table.checks),
         indexes=tuple(indexes.get(index.name, index) for index in table.indexes),
     )
     require_table(wanted)
@@ -206,36 +186,30 @@ def _work(
 ) -> TableWork:
     if before.virtual is not None or after.virtual is not None:
         refuse_change(after.ref)
-    own = tuple(change for change in changes if not _is_about_index(change))
+    of_indexes = [change for change in changes if change.ref.kind is ObjectKind.INDEX]
+    own = tuple(change for change in changes if change.ref.kind is not ObjectKind.INDEX)
     return TableWork(
         before=before,
         after=after,
         changes=own,
-        index_changes=tuple(filter(_is_about_index, changes)),
+        index_changes=tuple(of_indexes),
         in_place=all(
             _can_alter(before, new_columns(after, own), change, options) for change in own
         ),
     )
 
 
-def _is_about_index(change: Change) -> bool:
-    """Return whether *change* is about an index."""
-    if isinstance(change, Rename):
-        return change.before.kind is ObjectKind.INDEX
-    return isinstance(change, AddIndex | DropIndex | AlterIndex)
-
-
 def _can_alter(
-    before: Table, added: Sequence[AddColumn], change: Change, options: RenderOptions
+    before: Table, added: Sequence[Column], change: Change, options: RenderOptions
 ) -> bool:
     """Return whether SQLite's ALTER TABLE can make *change*."""
     match change:
-        case AddColumn(table=name, column=column):
-            filled = f"{name.name}.{column.name}" in options.fills
+        case Create(obj=Column() as column):
+            filled = f"{change.table.name}.{column.name}" in options.fills
             return _can_add(before, column, filled) and not _reads_new(column, added)
-        case DropColumn(column=column):
+        case Drop(obj=Column() as column):
             return _can_drop(before, column)
-        case AddConstraint(constraint=ForeignKey() | Check() as constraint):
+        case Create(obj=ForeignKey() | Check() as constraint):
             return column_of(constraint, added) is not None
         case _:
             return False
@@ -251,12 +225,10 @@ def _can_add(before: Table, column: Column, filled: bool) -> bool:
     return not (column.not_null and filled)
 
 
-def _reads_new(column: Column, added: Sequence[AddColumn]) -> bool:
+def _reads_new(column: Column, added: Sequence[Column]) -> bool:
     """Return whether a computed column depends on another new computed column."""
     others = {
-        change.column.name
-        for change in added
-        if change.column.generated is not None and change.column.name != column.name
+        other.name for other in added if other.generated is not None and other.name != column.name
     }
     return column.generated is not None and mentions(column.generated.expression, others)
 
@@ -274,20 +246,18 @@ def _can_drop(before: Table, column: Column) -> bool:
     return not used and not any(mentions(text, {column.name}) for text in texts)
 
 
-def new_columns(after: Table, changes: Iterable[Change]) -> tuple[AddColumn, ...]:
+def new_columns(after: Table, changes: Iterable[Change]) -> tuple[Column, ...]:
     """Return the new columns in an order that ALTER TABLE accepts: computed ones last."""
     place = {column.name: number for number, column in enumerate(after.columns)}
-    added = (change for change in changes if isinstance(change, AddColumn))
-    return tuple(
-        sorted(added, key=lambda c: (c.column.generated is not None, place[c.column.name]))
-    )
+    new = (change.obj for change in changes if isinstance(change, Create))
+    added = (obj for obj in new if isinstance(obj, Column))
+    return tuple(sorted(added, key=lambda it: (it.generated is not None, place[it.name])))
 
 
-def column_of(constraint: ForeignKey | Check, added: Iterable[AddColumn]) -> str | None:
+def column_of(constraint: ForeignKey | Check, added: Iterable[Column]) -> str | None:
     """Return the new column that can include *constraint*, if any: the last one it names."""
     found = None
-    for change in added:
-        column = change.column
+    for column in added:
         if isinstance(constraint, ForeignKey):
             brings = constraint.columns == (column.name,) and column.default is None
         else:

@@ -4,7 +4,6 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from dbwarden.dialects.sqlite.catalog.tables import KEYS, NOT_NULL_ON_CONFLICT, ON_CONFLICT
-from dbwarden.diff.changes import constraint_ref, index_ref
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Check,
@@ -71,19 +70,14 @@ def require_table(table: Table) -> None:
     """
     _require(table, table.ref)
     _require_no_namespace(table.name, table.ref)
-    for column in table.columns:
-        _require(column, table.column_ref(column.name))
-    for constraint in table.constraints:
-        own = constraint_ref(table.name, constraint)
-        if isinstance(constraint, Exclusion):
+    for part in table.parts:
+        own = part.ref_in(table.name)
+        if isinstance(part, Exclusion):
             _refuse("exclusion constraints", own)
-        _require(constraint, own)
-        if isinstance(constraint, ForeignKey):
-            _require_no_namespace(constraint.references, own)
-    for index in table.indexes:
-        own = index_ref(table.name, index)
-        _require(index, own)
-        for key in index.columns:
+        _require(part, own)
+        if isinstance(part, ForeignKey):
+            _require_no_namespace(part.references, own)
+        for key in part.columns if isinstance(part, Index) else ():
             _require(key, own)
 
 

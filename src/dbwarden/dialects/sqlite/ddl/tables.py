@@ -13,16 +13,7 @@ from dbwarden.dialects.sqlite.ddl.clauses import (
 from dbwarden.dialects.sqlite.ddl.copying import join_wrapped, lost_columns, plan_copy, rowid_alias
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, column_of, new_columns
 from dbwarden.dialects.sqlite.sql.quoting import identifier, text_literal
-from dbwarden.diff.changes import (
-    AddColumn,
-    AddConstraint,
-    AddIndex,
-    Change,
-    CreateTable,
-    DropColumn,
-    DropTable,
-    Rename,
-)
+from dbwarden.diff.changes import Change, Create, Drop, Rename
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Check, Column, ForeignKey, Index, ObjectKind, QualifiedName, Table
 
@@ -52,18 +43,17 @@ def _rename(change: Change, old: str, new: str) -> PlannedStatement:
     return _statement(change, f"ALTER TABLE {identifier(old)} RENAME TO {identifier(new)}")
 
 
-def create_table(change: CreateTable, table: Table) -> Statements:
+def create_table(change: Change, table: Table) -> Statements:
     """Create a table with all its parts."""
     yield _statement(change, table.virtual or table_text(table))
     for index in table.indexes:
-        added = AddIndex(table=table.name, index=index)
-        yield create_index(added, table.name, index)
+        yield create_index(Create(obj=index, on=table.name), table.name, index)
 
 
-def drop_table(plan: Plan, change: DropTable) -> Statements:
+def drop_table(plan: Plan, change: Drop) -> Statements:
     """Drop a table with its rows, indexes and triggers."""
-    name = change.table.name.name
-    called = plan.original_names.get(change.table.ref, name)
+    name = change.table.name
+    called = plan.original_names.get(change.ref, name)
     yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(called,))
 
 
@@ -79,20 +69,22 @@ def drop_index(change: Change, name: str) -> PlannedStatement:
 
 def alter(plan: Plan, work: TableWork) -> Statements:
     """Alter a table in place: add columns, then drop columns."""
-    for change in new_columns(work.after, work.changes):
-        yield _add_column(work, change)
+    for column in new_columns(work.after, work.changes):
+        yield _add_column(work, column)
     for gone in work.changes:
-        if isinstance(gone, DropColumn):
-            name = gone.column.name
-            yield _statement(
-                gone,
-                f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
-                destroys=lost_columns(work.before, (gone,), plan.original_names),
-            )
+        match gone:
+            case Drop(obj=Column(name=name)):
+                yield _statement(
+                    gone,
+                    f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
+                    destroys=lost_columns(work.before, (gone,), plan.original_names),
+                )
+            case _:
+                pass
 
 
-def _add_column(work: TableWork, change: AddColumn) -> PlannedStatement:
-    column = change.column
+def _add_column(work: TableWork, column: Column) -> PlannedStatement:
+    change = Create(obj=column, on=work.name)
     clauses = [column_clause(work.after, column)]
     clauses += [added_constraint(item) for item in _column_constraints(work, column)]
     text = f"ALTER TABLE {identifier(work.name.name)} ADD COLUMN "
@@ -107,7 +99,7 @@ def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | For
     added = new_columns(work.after, work.changes)
     for change in work.changes:
         match change:
-            case AddConstraint(constraint=ForeignKey() | Check() as constraint):
+            case Create(obj=ForeignKey() | Check() as constraint):
                 if column_of(constraint, added) == column.name:
                     yield constraint
             case _:
@@ -138,10 +130,8 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
         )
     yield from _moved_rows(plan, work, scratch)
     yield _rename(change, scratch, own)
-    made = {c.index.name: c for c in work.index_changes if isinstance(c, AddIndex)}
     for index in work.after.indexes:
-        again = made.get(index.name) or AddIndex(table=work.name, index=index)
-        yield create_index(again, work.name, index)
+        yield create_index(Create(obj=index, on=work.name), work.name, index)
 
 
 def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:

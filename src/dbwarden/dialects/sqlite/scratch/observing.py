@@ -26,7 +26,6 @@ from dbwarden.schema import (
     Schema,
     Table,
     Unique,
-    constraint_key,
 )
 
 _ROWS = "SELECT type, name, tbl_name, sql, rootpage FROM main.sqlite_master ORDER BY rowid"
@@ -262,7 +261,7 @@ def _constraint(constraint: Constraint) -> ConstraintFacts:
         case _:
             kind = "exclusion"
     return ConstraintFacts(
-        key=constraint_key(constraint),
+        key=constraint.key,
         name=constraint.name or "",
         kind=kind,
         columns=getattr(constraint, "columns", ()),
