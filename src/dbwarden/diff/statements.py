@@ -1,14 +1,15 @@
 """SQL statements that a dialect writes for changes, and the options for them. Values only."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from dbwarden.diff.changes import Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedStatement:
-    """One statement of a migration.
+class Sql:
+    """The SQL of one statement.
 
     ``text`` has no closing semicolon. ``why`` explains the step where its purpose is not obvious.
     ``transactional`` is false for a statement that must run, or be committed, separately.
@@ -21,7 +22,6 @@ class PlannedStatement:
     """
 
     text: str
-    change: Change
     why: str | None = None
     transactional: bool = True
     destroys: tuple[str, ...] = ()
@@ -30,6 +30,20 @@ class PlannedStatement:
     removes: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()
     joins: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStatement(Sql):
+    """One statement of a migration, and the change that it serves."""
+
+    change: Change
+
+
+def planned(change: Change, sql: str | Sql) -> PlannedStatement:
+    """Return a statement for *change*; a mere text needs nothing else."""
+    item = Sql(text=sql) if isinstance(sql, str) else sql
+    values: dict[str, Any] = {field.name: getattr(item, field.name) for field in fields(Sql)}
+    return PlannedStatement(change=change, **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

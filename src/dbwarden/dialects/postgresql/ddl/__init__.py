@@ -1,13 +1,13 @@
 """Render changes as PostgreSQL statements. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 from dbwarden.dialects.postgresql.ddl.bodies import (
     routines_to_leave_unchecked,
     with_unchecked_bodies,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, context
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements, context
 from dbwarden.dialects.postgresql.ddl.enums import commit_new_values
 from dbwarden.dialects.postgresql.ddl.objects import (
     alter_object,
@@ -19,10 +19,8 @@ from dbwarden.dialects.postgresql.ddl.objects import (
 from dbwarden.dialects.postgresql.ddl.online import online, with_checked_not_null
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
-from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
+from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions, planned
 from dbwarden.schema import Column, Schema
-
-Statements = Iterator[PlannedStatement]
 
 
 def render(
@@ -44,27 +42,24 @@ def render(
         UnsupportedChange: A change has no SQL; names the object and the next step.
     """
     ctx = context(changes, current, desired, options)
-    found: list[PlannedStatement] = []
-    for change in changes:
-        found += _statements(ctx, change)
+    found = [planned(change, sql) for change in changes for sql in _statements(ctx, change)]
     loose = routines_to_leave_unchecked(changes)
     if loose:
         found = list(with_unchecked_bodies(found, loose))
     return commit_new_values(tuple(found))
 
 
-def _statements(ctx: Context, change: Change) -> list[PlannedStatement]:
-    if ctx.options.online:
-        replaced = online(ctx, change)
-        if replaced is not None:
-            return list(replaced)
-        match change:
-            case Create(obj=Column(name=name)) | Alter(after=Column(name=name)):
-                plain = _plain(ctx, change)
-                return list(with_checked_not_null(ctx, change.table, name, plain))
-            case _:
-                pass
-    return list(_plain(ctx, change))
+def _statements(ctx: Context, change: Change) -> Statements:
+    if not ctx.options.online:
+        return _plain(ctx, change)
+    replaced = online(ctx, change)
+    if replaced is not None:
+        return replaced
+    match change:
+        case Create(obj=Column(name=name)) | Alter(after=Column(name=name)):
+            return with_checked_not_null(ctx, change.table, name, _plain(ctx, change))
+        case _:
+            return _plain(ctx, change)
 
 
 def _plain(ctx: Context, change: Change) -> Statements:

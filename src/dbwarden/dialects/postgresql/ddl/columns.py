@@ -1,12 +1,17 @@
 """Render columns. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.casts import cast, without_modifier
 from dbwarden.dialects.postgresql.ddl.constraints import parameters
-from dbwarden.dialects.postgresql.ddl.context import LARGEST, Context, part_comment, statement
+from dbwarden.dialects.postgresql.ddl.context import (
+    LARGEST,
+    Context,
+    Statements,
+    part_comment,
+    statement,
+)
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.not_null import (
     add_not_null,
@@ -17,8 +22,7 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
 )
 from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_conversion
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
-from dbwarden.diff.changes import Change
-from dbwarden.diff.statements import PlannedStatement
+from dbwarden.diff.statements import Sql
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     Column,
@@ -28,7 +32,6 @@ from dbwarden.schema import (
     SequenceOptions,
 )
 
-Statements = Iterator[PlannedStatement]
 SET_STORAGE_DEFAULT_VERSION = 160000
 
 
@@ -107,31 +110,31 @@ def _fits(options: SequenceOptions, type_: str) -> bool:
     return -most - 1 <= options.minimum and options.maximum <= most
 
 
-def after_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
+def after_column(ctx: Context, table: QualifiedName, column: Column) -> Statements:
     """Set the properties of a new column that its clause cannot express."""
     if is_not_valid(column):
-        yield add_not_null(ctx, change, table, column)
+        yield add_not_null(ctx, table, column)
     bare = replace(column, statistics=None, storage=None, parameters=(), comment=None)
     if bare != column:
-        yield from _settings(ctx, change, table, bare, column)
+        yield from _settings(ctx, table, bare, column)
 
 
-def add_column(ctx: Context, change: Change, table: QualifiedName, column: Column) -> Statements:
+def add_column(ctx: Context, table: QualifiedName, column: Column) -> Statements:
     """Add a column; the value for existing rows comes only from ``--fill``."""
     own, label = ctx.name(table), ctx.label(table, column.name)
     fill = ctx.options.fills.get(label)
     if fill is not None and column.not_null:
         nullable = column_clause(ctx, table, replace(column, not_null=False))
-        yield statement(change, f"ALTER TABLE {own} ADD COLUMN {nullable}")
-        yield from fill_rows(ctx, change, table, column, fill)
-        yield statement(change, f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+        yield f"ALTER TABLE {own} ADD COLUMN {nullable}"
+        yield from fill_rows(ctx, table, column, fill)
+        yield f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)} SET NOT NULL"
     else:
         clause = column_clause(ctx, table, column)
         unfilled = (label,) if _is_empty(ctx, column) else ()
         why = "Fails where the table has rows: give a default, or --fill." if unfilled else None
         text = f"ALTER TABLE {own} ADD COLUMN {clause}"
-        yield statement(change, text, why=why, unfilled=unfilled)
-    yield from after_column(ctx, change, table, column)
+        yield statement(text, why=why, unfilled=unfilled)
+    yield from after_column(ctx, table, column)
 
 
 def _is_empty(ctx: Context, column: Column) -> bool:
@@ -155,47 +158,43 @@ def lost_values(ctx: Context, name: QualifiedName, column: Column) -> tuple[str,
     return () if computed else (ctx.original_label(column.ref_in(name)),)
 
 
-def alter_column(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
+def alter_column(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Alter a column in place."""
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if before.identity is not None and after.identity is None:
-        yield statement(change, f"{alter} DROP IDENTITY")
+        yield f"{alter} DROP IDENTITY"
     if before.generated is not None and after.generated is None:
-        yield statement(change, f"{alter} DROP EXPRESSION")
+        yield f"{alter} DROP EXPRESSION"
     limits_first = _limits_first(before, after)
     if limits_first:
-        yield from _identity(ctx, change, table, before, replace(after, type=before.type))
-    yield from _retype(ctx, change, table, before, after)
+        yield from _identity(ctx, table, before, replace(after, type=before.type))
+    yield from _retype(ctx, table, before, after)
     computed = before.generated is not None and after.generated is not None
     if computed and after.generated is not None and before.generated != after.generated:
-        yield statement(change, f"{alter} SET EXPRESSION AS ({after.generated.expression})")
-    yield from nullability(ctx, change, table, before, after)
+        yield f"{alter} SET EXPRESSION AS ({after.generated.expression})"
+    yield from nullability(ctx, table, before, after)
     if not limits_first:
-        yield from _identity(ctx, change, table, before, after)
-    yield from _settings(ctx, change, table, before, after)
+        yield from _identity(ctx, table, before, after)
+    yield from _settings(ctx, table, before, after)
 
 
-def _retype(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
+def _retype(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     moved = (before.type, before.collation) != (after.type, after.collation)
     default = before.default
     again = moved and not _only_resizes_serial(before, after)
     if default is not None and (again or after.default is None):
         why = "The default is given again in the new type." if moved and after.default else None
-        yield statement(change, f"{alter} DROP DEFAULT", why=why)
+        yield statement(f"{alter} DROP DEFAULT", why=why)
         default = None
     if moved:
-        yield from _type_statements(ctx, change, table, before, after)
+        yield from _type_statements(ctx, table, before, after)
     if after.default is not None and after.default != default:
-        yield statement(change, f"{alter} SET DEFAULT {after.default}")
+        yield f"{alter} SET DEFAULT {after.default}"
         made = ctx.counters.get(after.ref_in(table))
         if made is not None and after.type in LARGEST:
             name = text_literal(ctx.name(made.name))
-            yield continue_after_rows(ctx, change, name, made.options, table, after.name)
+            yield continue_after_rows(ctx, name, made.options, table, after.name)
 
 
 def _only_resizes_serial(before: Column, after: Column) -> bool:
@@ -205,7 +204,7 @@ def _only_resizes_serial(before: Column, after: Column) -> bool:
 
 
 def _type_statements(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+    ctx: Context, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
     label = ctx.label(table, after.name)
     own = f"ALTER TABLE {ctx.name(table)}"
@@ -219,7 +218,7 @@ def _type_statements(
         text += f"\n    USING {using}"
     # The user's expression may read the column as it is at that point.
     alone = asked is not None or after.generated is not None
-    written = replace(statement(change, text), joins=None if alone else own)
+    written = replace(statement(text), joins=None if alone else own)
     if after.generated is not None or before.type == after.type:
         yield written
         return
@@ -235,9 +234,9 @@ def _type_statements(
     elif zoned is not None:
         yield replace(written, why=_REVIEW_ZONE)
     else:  # no expression without a subquery converts an array
-        yield statement(change, "SET LOCAL TIME ZONE 'UTC'", why=_REVIEW_ZONE)
+        yield statement("SET LOCAL TIME ZONE 'UTC'", why=_REVIEW_ZONE)
         yield replace(written, joins=None)
-        yield statement(change, "SET LOCAL TIME ZONE DEFAULT")
+        yield "SET LOCAL TIME ZONE DEFAULT"
 
 
 _REVIEW_ZONE = (
@@ -282,81 +281,73 @@ def _limits_first(before: Column, after: Column) -> bool:
     return not _fits(retyped_options(before.identity.options, before.type, after.type), after.type)
 
 
-def _identity(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
+def _identity(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     was, now = before.identity, after.identity
     if now is None:
         return
     if was is None:
-        yield statement(change, f"{alter} ADD {identity_clause(ctx, table, after, now)}")
-        yield _continue_counting(ctx, change, table, after, now)
+        yield f"{alter} ADD {identity_clause(ctx, table, after, now)}"
+        yield _continue_counting(ctx, table, after, now)
         return
     if was.always != now.always:
         sort = "ALWAYS" if now.always else "BY DEFAULT"
-        yield statement(change, f"{alter} SET GENERATED {sort}")
+        yield f"{alter} SET GENERATED {sort}"
     options = retyped_options(was.options, before.type, after.type)
     words = [f"SET {word}" for word in sequence_options(now.options, options)]
     restarts = not can_start(was.options, now.options)
     if words:
-        yield statement(change, " ".join([alter, *words, *(["RESTART"] if restarts else [])]))
+        yield " ".join([alter, *words, *(["RESTART"] if restarts else [])])
     if restarts:
-        yield _continue_counting(ctx, change, table, after, now)
+        yield _continue_counting(ctx, table, after, now)
     if was.sequence is not None and now.sequence is not None and was.sequence != now.sequence:
         new = quote(now.sequence.name)
-        yield statement(change, f"ALTER SEQUENCE {ctx.name(was.sequence)} RENAME TO {new}")
+        yield f"ALTER SEQUENCE {ctx.name(was.sequence)} RENAME TO {new}"
 
 
 def _continue_counting(
-    ctx: Context, change: Change, table: QualifiedName, column: Column, identity: Identity
-) -> PlannedStatement:
+    ctx: Context, table: QualifiedName, column: Column, identity: Identity
+) -> Sql:
     sequence = (
         f"pg_get_serial_sequence({text_literal(ctx.name(table))}, {text_literal(column.name)})"
     )
-    return continue_after_rows(ctx, change, sequence, identity.options, table, column.name)
+    return continue_after_rows(ctx, sequence, identity.options, table, column.name)
 
 
 def continue_after_rows(
     ctx: Context,
-    change: Change,
     sequence: str,
     options: SequenceOptions,
     table: QualifiedName,
     column: str,
-) -> PlannedStatement:
+) -> Sql:
     """Let a new or restarted sequence continue after the existing rows."""
     farthest, compared = ("max", ">=") if options.increment > 0 else ("min", "<=")
     value = f"{farthest}({quote(column)})"
     return statement(
-        change,
         f"SELECT setval({sequence}, {value}) FROM {ctx.name(table)}"
         f" HAVING {value} {compared} {options.start}",
         why="New rows are numbered after the existing ones.",
     )
 
 
-def _settings(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
+def _settings(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Change statistics, storage, compression, parameters and comment."""
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if before.statistics != after.statistics:
         target = -1 if after.statistics is None else after.statistics
-        yield statement(change, f"{alter} SET STATISTICS {target}")
+        yield f"{alter} SET STATISTICS {target}"
     if before.storage != after.storage:
-        yield statement(
-            change, f"{alter} SET STORAGE {after.storage or _default_storage(ctx, after)}"
-        )
+        yield f"{alter} SET STORAGE {after.storage or _default_storage(ctx, after)}"
     if before.compression != after.compression:
-        yield statement(change, f"{alter} SET COMPRESSION {after.compression or 'default'}")
+        yield f"{alter} SET COMPRESSION {after.compression or 'default'}"
     new = tuple(item for item in after.parameters if item not in before.parameters)
     gone = [key for key, _ in before.parameters if key not in dict(after.parameters)]
     if new:
-        yield statement(change, f"{alter} SET {parameters(new)}")
+        yield f"{alter} SET {parameters(new)}"
     if gone:
-        yield statement(change, f"{alter} RESET ({', '.join(gone)})")
-    yield from part_comment(ctx, change, table, after, before=before.comment)
+        yield f"{alter} RESET ({', '.join(gone)})"
+    yield from part_comment(ctx, table, after, before=before.comment)
 
 
 def _default_storage(ctx: Context, column: Column) -> str:

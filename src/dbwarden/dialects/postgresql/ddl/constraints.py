@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbwarden.dialects.postgresql.ddl.context import Context, comment, part_comment, statement
+from dbwarden.dialects.postgresql.ddl.context import (
+    Context,
+    Statements,
+    comment,
+    part_comment,
+    statement,
+)
 from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing
-from dbwarden.diff.changes import Change, Drop
+from dbwarden.diff.changes import Drop
 from dbwarden.diff.partitions import whole_of
-from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -23,7 +28,6 @@ from dbwarden.schema import (
     Unique,
 )
 
-Statements = Iterator[PlannedStatement]
 KEYS = (PrimaryKey, Unique, Exclusion)
 """The constraints that have an index."""
 KEPT = "The partition keeps its own key, which is part of the index."
@@ -120,63 +124,55 @@ def _suffix(constraint: Constraint) -> str:
     return text
 
 
-def after_constraint(
-    ctx: Context, change: Change, table: QualifiedName, constraint: Constraint
-) -> Statements:
+def after_constraint(ctx: Context, table: QualifiedName, constraint: Constraint) -> Statements:
     """Set the properties of a new constraint that its clause cannot express."""
     own = ctx.name(table)
     if isinstance(constraint, PrimaryKey | Unique) and constraint.clustered:
-        yield statement(change, f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}")
-    yield from part_comment(ctx, change, table, constraint)
+        yield f"ALTER TABLE {own} CLUSTER ON {quote(constraint.name or '')}"
+    yield from part_comment(ctx, table, constraint)
     if isinstance(constraint, KEYS) and constraint.index_comment is not None:
-        yield _index_comment(ctx, change, table, constraint)
+        yield _index_comment(ctx, table, constraint)
 
 
-def _index_comment(
-    ctx: Context, change: Change, table: QualifiedName, key: PrimaryKey | Unique | Exclusion
-) -> PlannedStatement:
-    return comment(change, f"INDEX {ctx.index(table, key.name or '')}", key.index_comment)
+def _index_comment(ctx: Context, table: QualifiedName, key: PrimaryKey | Unique | Exclusion) -> str:
+    return comment(f"INDEX {ctx.index(table, key.name or '')}", key.index_comment)
 
 
-def add_constraint(
-    ctx: Context, change: Change, table: QualifiedName, constraint: Constraint
-) -> Statements:
+def add_constraint(ctx: Context, table: QualifiedName, constraint: Constraint) -> Statements:
     """Add a constraint to an existing table."""
     alone = isinstance(constraint, PrimaryKey | Unique) and not constraint.valid
     own = f"{'ONLY ' * alone}{ctx.name(table)}"
-    yield statement(change, f"ALTER TABLE {own}\n    ADD {constraint_clause(ctx, constraint)}")
-    yield from after_constraint(ctx, change, table, constraint)
+    yield f"ALTER TABLE {own}\n    ADD {constraint_clause(ctx, constraint)}"
+    yield from after_constraint(ctx, table, constraint)
 
 
 def alter_constraint(
-    ctx: Context, change: Change, table: QualifiedName, before: Constraint, after: Constraint
+    ctx: Context, table: QualifiedName, before: Constraint, after: Constraint
 ) -> Statements:
     """Alter a constraint in place."""
     own, name = ctx.name(table), quote(after.name or "")
     changed = differing(before, after)
     if not isinstance(after, Check | ForeignKey) and not before.inherited:
-        yield from _attach(ctx, change, table, after)
+        yield from _attach(ctx, table, after)
     if "deferrable" in changed and isinstance(after, ForeignKey):
         deferral = _suffix(replace(after, enforced=True, validated=True)) or " NOT DEFERRABLE"
         if after.deferrable == "immediate":
             deferral = " DEFERRABLE INITIALLY IMMEDIATE"
-        yield statement(change, f"ALTER TABLE {own}\n    ALTER CONSTRAINT {name}{deferral}")
+        yield f"ALTER TABLE {own}\n    ALTER CONSTRAINT {name}{deferral}"
     if "validated" in changed:
-        yield statement(change, f"ALTER TABLE {own} VALIDATE CONSTRAINT {name}")
+        yield f"ALTER TABLE {own} VALIDATE CONSTRAINT {name}"
     if isinstance(before, PrimaryKey | Unique) and isinstance(after, PrimaryKey | Unique):
         index = ctx.index(table, after.name or "")
-        for text in set_parameters("INDEX", index, before.parameters, after.parameters):
-            yield statement(change, text)
+        yield from set_parameters("INDEX", index, before.parameters, after.parameters)
         if before.clustered != after.clustered:
-            yield _cluster(change, own, after.name or "", after.clustered)
-    yield from part_comment(ctx, change, table, after, before=before.comment)
+            yield _cluster(own, after.name or "", after.clustered)
+    yield from part_comment(ctx, table, after, before=before.comment)
     if "index_comment" in changed and isinstance(after, KEYS):
-        yield _index_comment(ctx, change, table, after)
+        yield _index_comment(ctx, table, after)
 
 
 def _attach(
     ctx: Context,
-    change: Change,
     name: QualifiedName,
     item: PrimaryKey | Unique | Exclusion | Index,
 ) -> Statements:
@@ -188,7 +184,7 @@ def _attach(
     whole = whole_of(parent, item)
     if parent is not None and whole is not None:
         above, part = ctx.index(parent.name, whole.key), ctx.index(table.name, item.key)
-        yield statement(change, f"ALTER INDEX {above} ATTACH PARTITION {part}")
+        yield f"ALTER INDEX {above} ATTACH PARTITION {part}"
 
 
 def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) -> Iterator[str]:
@@ -201,9 +197,9 @@ def set_parameters(kind: str, name: str, before: Parameters, after: Parameters) 
         yield f"ALTER {kind} {name} RESET ({', '.join(gone)})"
 
 
-def _cluster(change: Change, table: str, index: str, clustered: bool) -> PlannedStatement:
+def _cluster(table: str, index: str, clustered: bool) -> str:
     text = f"CLUSTER ON {quote(index)}" if clustered else "SET WITHOUT CLUSTER"
-    return statement(change, f"ALTER TABLE {table} {text}")
+    return f"ALTER TABLE {table} {text}"
 
 
 def index_text(ctx: Context, table: QualifiedName, index: Index, *, online: bool = False) -> str:
@@ -241,23 +237,22 @@ def _index_key(key: IndexColumn) -> str:
     return text
 
 
-def add_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
+def add_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
     """Create an index."""
-    yield statement(change, index_text(ctx, table, index))
-    yield from after_index(ctx, change, table, index)
+    yield index_text(ctx, table, index)
+    yield from after_index(ctx, table, index)
 
 
-def after_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
+def after_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
     """Set the properties of a new index that CREATE INDEX cannot express."""
     name = ctx.index(table, index.name)
-    yield from _statistics_targets(change, name, index.columns)
+    yield from _statistics_targets(name, index.columns)
     if index.clustered:
-        yield _cluster(change, ctx.name(table), index.name, True)
-    yield from part_comment(ctx, change, table, index)
+        yield _cluster(ctx.name(table), index.name, True)
+    yield from part_comment(ctx, table, index)
 
 
 def _statistics_targets(
-    change: Change,
     name: str,
     after: tuple[IndexColumn, ...],
     before: tuple[IndexColumn, ...] = (),
@@ -266,32 +261,27 @@ def _statistics_targets(
         old = before[place].statistics if before else None
         if key.statistics != old:
             target = -1 if key.statistics is None else key.statistics
-            yield statement(
-                change, f"ALTER INDEX {name} ALTER COLUMN {place + 1} SET STATISTICS {target}"
-            )
+            yield f"ALTER INDEX {name} ALTER COLUMN {place + 1} SET STATISTICS {target}"
 
 
 def drop_index(ctx: Context, change: Drop, index: Index) -> Statements:
     """Drop an index, while the partitions whose own key is part of it are detached."""
     for partition, of in change.detached:
         text = f"ALTER TABLE {ctx.name(of.parent)}\n    DETACH PARTITION {ctx.name(partition)}"
-        yield statement(change, text, why=KEPT)
-    yield statement(change, f"DROP INDEX {ctx.index(change.table, index.name)}")
+        yield statement(text, why=KEPT)
+    yield f"DROP INDEX {ctx.index(change.table, index.name)}"
     for partition, of in change.detached:
         text = f"ATTACH PARTITION {ctx.name(partition)}\n    {of.bound}"
-        yield statement(change, f"ALTER TABLE {ctx.name(of.parent)}\n    {text}")
+        yield f"ALTER TABLE {ctx.name(of.parent)}\n    {text}"
 
 
-def alter_index(
-    ctx: Context, change: Change, table: QualifiedName, before: Index, after: Index
-) -> Statements:
+def alter_index(ctx: Context, table: QualifiedName, before: Index, after: Index) -> Statements:
     """Alter an index in place."""
     name = ctx.index(table, after.name)
     if not before.inherited:
-        yield from _attach(ctx, change, table, after)
-    for text in set_parameters("INDEX", name, before.parameters, after.parameters):
-        yield statement(change, text)
-    yield from _statistics_targets(change, name, after.columns, before.columns)
+        yield from _attach(ctx, table, after)
+    yield from set_parameters("INDEX", name, before.parameters, after.parameters)
+    yield from _statistics_targets(name, after.columns, before.columns)
     if before.clustered != after.clustered:
-        yield _cluster(change, ctx.name(table), after.name, after.clustered)
-    yield from part_comment(ctx, change, table, after, before=before.comment)
+        yield _cluster(ctx.name(table), after.name, after.clustered)
+    yield from part_comment(ctx, table, after, before=before.comment)

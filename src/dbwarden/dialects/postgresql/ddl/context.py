@@ -8,7 +8,7 @@ from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.circles import dropped_before_table
 from dbwarden.diff.renames import apply_renames
-from dbwarden.diff.statements import PlannedStatement, RenderOptions
+from dbwarden.diff.statements import RenderOptions, Sql
 from dbwarden.diff.temporary_names import original_names
 from dbwarden.schema import (
     OBJECT_KINDS,
@@ -35,6 +35,8 @@ from dbwarden.schema import (
 )
 from dbwarden.schema import Sequence as SchemaSequence
 
+Statements = Iterator[str | Sql]
+"""What the renderers yield: the text of a statement, or more about it."""
 SERIALS = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 LARGEST = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
 
@@ -260,35 +262,32 @@ def ref_sql(ctx: Context, ref: Ref, template: str = "") -> str:
 
 def part_comment(
     ctx: Context,
-    change: Change,
     table: QualifiedName,
     part: Column | Constraint | Index,
     *,
     before: str | None = None,
-) -> Iterator[PlannedStatement]:
+) -> Statements:
     """Change the comment of a column, constraint or index of *table*, unless it is *before*."""
     if part.comment != before:
-        yield comment(change, ref_sql(ctx, part.ref_in(table)), part.comment)
+        yield comment(ref_sql(ctx, part.ref_in(table)), part.comment)
 
 
-def comment(change: Change, on: str, text: str | None) -> PlannedStatement:
+def comment(on: str, text: str | None) -> str:
     """Return ``COMMENT ON ... IS ...``."""
-    return statement(change, f"COMMENT ON {on} IS {literal_or_null(text)}")
+    return f"COMMENT ON {on} IS {literal_or_null(text)}"
 
 
 def statement(
-    change: Change,
     text: str,
     *,
     why: str | None = None,
     transactional: bool = True,
     destroys: tuple[str, ...] = (),
     unfilled: tuple[str, ...] = (),
-) -> PlannedStatement:
-    """Return one statement for *change*."""
-    return PlannedStatement(
+) -> Sql:
+    """Return one statement that is more than its text."""
+    return Sql(
         text=text,
-        change=change,
         why=why,
         transactional=transactional,
         destroys=destroys,

@@ -1,15 +1,9 @@
 """Render NOT NULL, which PostgreSQL 18 stores as a constraint with a name and a state. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements, statement
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.diff.changes import Change
-from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import Column, QualifiedName
 
-Statements = Iterator[PlannedStatement]
 _FAILS_ON_NULL = "Fails where a row has no value. Provide one with --fill."
 _NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
 
@@ -31,52 +25,45 @@ def _not_null_name(table: QualifiedName, column: Column) -> str:
     return quote(column.not_null_name or f"{table.name}_{column.name}_not_null")
 
 
-def add_not_null(
-    ctx: Context, change: Change, table: QualifiedName, column: Column
-) -> PlannedStatement:
+def add_not_null(ctx: Context, table: QualifiedName, column: Column) -> str:
     """Add a NOT NULL in a separate statement, with its name and state."""
     name, own = _not_null_name(table, column), quote(column.name)
     text = f"ADD CONSTRAINT {name} NOT NULL {own} {column.not_null_state}"
-    return statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}")
+    return f"ALTER TABLE {ctx.name(table)}\n    {text.rstrip()}"
 
 
-def fill_rows(
-    ctx: Context, change: Change, table: QualifiedName, column: Column, fill: str
-) -> Statements:
+def fill_rows(ctx: Context, table: QualifiedName, column: Column, fill: str) -> Statements:
     """Put *fill* into the rows that have no value."""
     name = quote(column.name)
     yield statement(
-        change,
         f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
         why="Rows without a value get one before it is required.",
     )
 
 
-def nullability(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
-) -> Statements:
+def nullability(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Add, drop or change a NOT NULL."""
     if before.not_null == after.not_null:
-        yield from _not_null_state(ctx, change, table, before, after)
+        yield from _not_null_state(ctx, table, before, after)
         return
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
     if not after.not_null:
-        yield statement(change, f"{alter} DROP NOT NULL")
+        yield f"{alter} DROP NOT NULL"
         return
     fill = ctx.options.fills.get(ctx.label(table, after.name))
     if fill is not None:
-        yield from fill_rows(ctx, change, table, after, fill)
+        yield from fill_rows(ctx, table, after, fill)
     unfilled = (ctx.label(table, after.name),) if fill is None else ()
     if after.not_null_state:
-        added = add_not_null(ctx, change, table, after)
-        yield added if is_not_valid(after) else replace(added, unfilled=unfilled)
+        added = add_not_null(ctx, table, after)
+        yield added if is_not_valid(after) else statement(added, unfilled=unfilled)
         return
     why = _FAILS_ON_NULL if unfilled else None
-    yield statement(change, f"{alter} SET NOT NULL", why=why, unfilled=unfilled)
+    yield statement(f"{alter} SET NOT NULL", why=why, unfilled=unfilled)
 
 
 def _not_null_state(
-    ctx: Context, change: Change, table: QualifiedName, before: Column, after: Column
+    ctx: Context, table: QualifiedName, before: Column, after: Column
 ) -> Statements:
     """Change whether an existing NOT NULL is validated and inherited."""
     if before.not_null_state == after.not_null_state:
@@ -85,15 +72,15 @@ def _not_null_state(
     was_valid, now_valid = (_NOT_VALID not in item.not_null_state for item in (before, after))
     was_alone, now_alone = (_NO_INHERIT in item.not_null_state for item in (before, after))
     if (was_valid and not now_valid) or (now_alone and not was_alone):
-        yield statement(change, f"{own}\n    ALTER COLUMN {quote(after.name)} DROP NOT NULL")
-        yield add_not_null(ctx, change, table, after)
+        yield f"{own}\n    ALTER COLUMN {quote(after.name)} DROP NOT NULL"
+        yield add_not_null(ctx, table, after)
         return
     if now_valid and not was_valid:
         fill = ctx.options.fills.get(ctx.label(table, after.name))
         if fill is not None:
-            yield from fill_rows(ctx, change, table, after, fill)
+            yield from fill_rows(ctx, table, after, fill)
         unfilled = (ctx.label(table, after.name),) if fill is None else ()
         why = _FAILS_ON_NULL if unfilled else None
-        yield statement(change, f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
+        yield statement(f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
     if was_alone != now_alone:
-        yield statement(change, f"{own} ALTER CONSTRAINT {name} INHERIT")
+        yield f"{own} ALTER CONSTRAINT {name} INHERIT"

@@ -1,17 +1,35 @@
 """Dispatch each kind of object to its SQL for create, drop, alter and rename. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import assert_never
 
-from dbwarden.dialects.postgresql.ddl import code, columns, constraints, tables, types
-from dbwarden.dialects.postgresql.ddl.context import Context, comment, ref_sql, statement
+from dbwarden.dialects.postgresql.ddl.code import (
+    Code,
+    aggregate_arguments,
+    alter_code,
+    create_code,
+)
+from dbwarden.dialects.postgresql.ddl.columns import add_column, alter_column, lost_values
+from dbwarden.dialects.postgresql.ddl.constraints import (
+    add_constraint,
+    add_index,
+    alter_constraint,
+    alter_index,
+    drop_index,
+)
+from dbwarden.dialects.postgresql.ddl.context import (
+    Context,
+    Statements,
+    comment,
+    ref_sql,
+    statement,
+)
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
 from dbwarden.dialects.postgresql.ddl.plain_objects import alter_plain, create_plain, drop_plain
 from dbwarden.dialects.postgresql.ddl.privileges import change_privileges
+from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table
+from dbwarden.dialects.postgresql.ddl.types import TypeObject, alter_type, create_type
 from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
-from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename, RenameValue
-from dbwarden.diff.statements import PlannedStatement
+from dbwarden.diff.changes import Alter, Create, Drop, Rename, RenameValue
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     OBJECT_KINDS,
@@ -19,98 +37,60 @@ from dbwarden.schema import (
     AnyObject,
     Check,
     Column,
-    CompositeType,
+    Constraint,
     DefaultPrivileges,
-    Domain,
-    Enum,
-    EventTrigger,
     Exclusion,
     Extension,
     ForeignKey,
     Grant,
     Index,
-    MaterializedView,
     Namespace,
     ObjectKind,
     Part,
     PlainObject,
-    Policy,
     PrimaryKey,
     QualifiedName,
     Routine,
-    Rule,
     SchemaObject,
     Sequence,
-    Statistics,
     Table,
-    Trigger,
     Unique,
-    View,
     ref_of,
 )
-
-Statements = Iterator[PlannedStatement]
 
 
 def create_object(ctx: Context, change: Create) -> Statements:
     """Create an object with its comment."""
     yield from _create(ctx, change)
-    yield from _comment(ctx, change, None, change.obj)
+    yield from _comment(ctx, None, change.obj)
 
 
-def _create(ctx: Context, change: Create) -> Statements:  # one line a kind
-    table = change.table
-    match change.obj:
-        case Table() as obj:
-            yield from tables.create_table(ctx, change, obj)
-        case Column() as obj:
-            yield from columns.add_column(ctx, change, table, obj)
-        case (PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion()) as obj:
-            yield from constraints.add_constraint(ctx, change, table, obj)
-        case Index() as obj:
-            yield from constraints.add_index(ctx, change, table, obj)
+def _create(ctx: Context, change: Create) -> Statements:
+    obj = change.obj
+    match obj:
+        case Table():
+            yield from create_table(ctx, obj)
+        case Column():
+            yield from add_column(ctx, change.table, obj)
+        case Index():
+            yield from add_index(ctx, change.table, obj)
+        case PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion():
+            yield from add_constraint(ctx, change.table, obj)
         case Namespace():
-            yield statement(change, f"CREATE {ref_sql(ctx, change.obj.ref)}")
-        case Extension() as obj:
-            yield from types.create_extension(ctx, change, obj)
-        case Enum() as obj:
-            yield from types.create_enum(ctx, change, obj)
-        case Domain() as obj:
-            yield from types.create_domain(ctx, change, obj)
-        case CompositeType() as obj:
-            yield from types.create_composite(ctx, change, obj)
-        case Sequence() as obj:
-            if obj.name not in ctx.serials.values():  # serial creates it
-                yield from types.create_sequence(ctx, change, obj)
-        case View() as obj:
-            yield from code.create_view(ctx, change, obj)
-        case MaterializedView() as obj:
-            yield from code.create_materialized_view(ctx, change, obj)
-        case Routine() as obj:
-            yield from code.create_routine(change, obj)
-        case Aggregate() as obj:
-            yield from code.create_aggregate(ctx, change, obj)
-        case Trigger() as obj:
-            yield from code.create_trigger(ctx, change, obj)
-        case EventTrigger() as obj:
-            yield from code.create_event_trigger(change, obj)
-        case Rule() as obj:
-            yield from code.create_rule(ctx, change, obj)
-        case Policy() as obj:
-            yield from code.create_policy(ctx, change, obj)
-        case Statistics() as obj:
-            yield from code.create_statistics(ctx, change, obj)
-        case Grant() | DefaultPrivileges() as obj:
-            yield from change_privileges(ctx, change, obj, before=None, after=obj)
-        case PlainObject() as obj:
-            yield from create_plain(ctx, change, obj)
+            yield f"CREATE {ref_sql(ctx, obj.ref)}"
+        case Sequence() if obj.name in ctx.serials.values():
+            pass  # serial creates it
+        case Grant() | DefaultPrivileges():
+            yield from change_privileges(ctx, obj, before=None, after=obj)
+        case PlainObject():
+            yield from create_plain(ctx, obj)
+        case _ if isinstance(obj, TypeObject):
+            yield from create_type(ctx, obj)
         case _:
-            assert_never(change.obj)
+            yield from create_code(ctx, obj)
 
 
-def _comment(
-    ctx: Context, change: Change, before: AnyObject | None, after: AnyObject
-) -> Statements:
+def _comment(ctx: Context, before: AnyObject | None, after: AnyObject) -> Statements:
     """Change the comment; those of columns, constraints and indexes have their own place."""
     text = after.comment
     if isinstance(after, Part) or text == (before.comment if before is not None else None):
@@ -120,11 +100,11 @@ def _comment(
             if name == "public" and text is None:
                 text = "standard public schema"
             tail, default = f" IS {literal_or_null(text)}", ctx.desired.default_namespace
-            yield statement(change, in_namespace("COMMENT ON SCHEMA ", name, tail, default))
+            yield in_namespace("COMMENT ON SCHEMA ", name, tail, default)
         case Extension() if text is None:
-            yield comment(change, sql_name(ctx, after), after.own_comment)
+            yield comment(sql_name(ctx, after), after.own_comment)
         case _:
-            yield comment(change, sql_name(ctx, after), text)
+            yield comment(sql_name(ctx, after), text)
 
 
 def drop_object(ctx: Context, change: Drop) -> Statements:
@@ -134,20 +114,20 @@ def drop_object(ctx: Context, change: Drop) -> Statements:
     match change.obj:
         case Table() as obj:
             name = ctx.original_label(obj.ref)
-            yield statement(change, f"DROP {sql_name(ctx, obj)}", destroys=(name,))
+            yield statement(f"DROP {sql_name(ctx, obj)}", destroys=(name,))
         case Index() as obj:
-            yield from constraints.drop_index(ctx, change, obj)
+            yield from drop_index(ctx, change, obj)
         case Part() as obj:
             own, word = ctx.name(change.table), obj.kind.value.upper()
             text = f"ALTER TABLE {'ONLY ' * change.only}{own} DROP {word} {quote(obj.key)}"
-            lost = columns.lost_values(ctx, change.table, obj) if isinstance(obj, Column) else ()
-            yield statement(change, text, destroys=lost)
+            lost = lost_values(ctx, change.table, obj) if isinstance(obj, Column) else ()
+            yield statement(text, destroys=lost)
         case (Grant() | DefaultPrivileges()) as obj:
-            yield from change_privileges(ctx, change, obj, before=obj, after=None)
+            yield from change_privileges(ctx, obj, before=obj, after=None)
         case PlainObject() as obj:
-            yield from drop_plain(ctx, change, obj)
+            yield from drop_plain(ctx, obj)
         case obj:
-            yield statement(change, f"DROP {sql_name(ctx, obj)}")
+            yield f"DROP {sql_name(ctx, obj)}"
 
 
 def sql_name(ctx: Context, obj: SchemaObject | Table) -> str:
@@ -156,7 +136,7 @@ def sql_name(ctx: Context, obj: SchemaObject | Table) -> str:
         case Routine(procedure=True):
             return ref_sql(ctx, obj.ref, "PROCEDURE {name}({raw_part})")
         case Aggregate():
-            return ref_sql(ctx, replace(obj.ref, part=code.aggregate_arguments(obj)))
+            return ref_sql(ctx, replace(obj.ref, part=aggregate_arguments(obj)))
         case _:
             return ref_sql(ctx, obj.ref)
 
@@ -164,56 +144,32 @@ def sql_name(ctx: Context, obj: SchemaObject | Table) -> str:
 def alter_object(ctx: Context, change: Alter) -> Statements:
     """Alter an object in place."""
     yield from _alter(ctx, change)
-    yield from _comment(ctx, change, change.before, change.after)
+    yield from _comment(ctx, change.before, change.after)
 
 
-def _alter(ctx: Context, change: Alter) -> Statements:  # one line a kind
+def _alter(ctx: Context, change: Alter) -> Statements:
     table = change.table
     match change.before, change.after:
         case Table() as was, Table() as now:
-            yield from tables.alter_table(ctx, change, was, now)
+            yield from alter_table(ctx, was, now)
         case Column() as was, Column() as now:
-            yield from columns.alter_column(ctx, change, table, was, now)
+            yield from alter_column(ctx, table, was, now)
         case Index() as was, Index() as now:
-            yield from constraints.alter_index(ctx, change, table, was, now)
-        case (
-            (PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion()) as was,
-            (PrimaryKey() | Unique() | ForeignKey() | Check() | Exclusion()) as now,
-        ):
-            yield from constraints.alter_constraint(ctx, change, table, was, now)
-        case (Namespace(), Namespace()) | (Aggregate(), Aggregate()):
-            pass  # only the comment
-        case Extension() as was, Extension() as now:
-            yield from types.alter_extension(change, was, now)
-        case Enum() as was, Enum() as now:
-            yield from types.alter_enum(ctx, change, was, now)
-        case Domain() as was, Domain() as now:
-            yield from types.alter_domain(ctx, change, was, now)
-        case CompositeType() as was, CompositeType() as now:
-            yield from types.alter_composite(ctx, change, was, now)
-        case Sequence() as was, Sequence() as now:
-            if now.name not in ctx.serials.values():
-                yield from types.alter_sequence(ctx, change, was, now)
-        case View() as was, View() as now:
-            yield from code.alter_view(ctx, change, was, now)
-        case MaterializedView() as was, MaterializedView() as now:
-            yield from code.alter_materialized_view(ctx, change, was, now)
-        case Routine() as was, Routine() as now:
-            yield from code.alter_routine(change, was, now)
-        case Trigger() as was, Trigger() as now:
-            yield from code.alter_trigger(ctx, change, was, now)
-        case EventTrigger() as was, EventTrigger() as now:
-            yield from code.alter_event_trigger(change, was, now)
-        case Rule() as was, Rule() as now:
-            yield from code.alter_rule(ctx, change, was, now)
-        case Policy() as was, Policy() as now:
-            yield from code.alter_policy(ctx, change, was, now)
-        case Statistics() as was, Statistics() as now:
-            yield from code.alter_statistics(ctx, change, was, now)
+            yield from alter_index(ctx, table, was, now)
+        case was, now if isinstance(was, Constraint) and isinstance(now, Constraint):
+            yield from alter_constraint(ctx, table, was, now)
+        case _, Sequence(name=name) if name in ctx.serials.values():
+            pass  # serial creates it
         case (Grant() | DefaultPrivileges()) as was, (Grant() | DefaultPrivileges()) as now:
-            yield from change_privileges(ctx, change, now, before=was, after=now)
+            yield from change_privileges(ctx, now, before=was, after=now)
         case PlainObject() as was, PlainObject() as now:
-            yield from alter_plain(ctx, change, was, now)
+            yield from alter_plain(ctx, was, now)
+        case was, now if isinstance(was, TypeObject) and isinstance(now, TypeObject):
+            yield from alter_type(ctx, was, now)
+        case was, now if isinstance(was, Code) and isinstance(now, Code):
+            yield from alter_code(ctx, was, now)
+        case Namespace(), Namespace():
+            pass  # only the comment
         case _:
             raise UnsupportedChange(f"dbwarden cannot change {change.ref} in place.")
 
@@ -225,7 +181,7 @@ def rename(ctx: Context, change: Rename) -> Statements:
     match before.kind:
         case (ObjectKind.COLUMN | ObjectKind.CONSTRAINT) as kind:
             names = f"{quote(before.part or '')} TO {quote(after.part or '')}"
-            yield statement(change, f"ALTER TABLE {table} RENAME {kind.value.upper()} {names}")
+            yield f"ALTER TABLE {table} RENAME {kind.value.upper()} {names}"
         case kind if OBJECT_KINDS[kind].names:
             yield from _rename_qualified(ctx, change)
         case _:
@@ -249,10 +205,10 @@ def _rename_qualified(ctx: Context, change: Rename) -> Statements:
         else:
             steps = [(before.table, new_name), (middle, new_home)]
     for name, what in steps:
-        yield statement(change, f"ALTER {ref_sql(ctx, ref_of(before.kind, name))} {what}")
+        yield f"ALTER {ref_sql(ctx, ref_of(before.kind, name))} {what}"
 
 
 def rename_value(ctx: Context, change: RenameValue) -> Statements:
     """Rename an enum value."""
     words = f"RENAME VALUE {text_literal(change.before)} TO {text_literal(change.after)}"
-    yield statement(change, f"ALTER TYPE {ctx.name(change.enum)} {words}")
+    yield f"ALTER TYPE {ctx.name(change.enum)} {words}"

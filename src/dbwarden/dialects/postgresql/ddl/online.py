@@ -4,7 +4,6 @@ Indexes are built CONCURRENTLY. Constraints are added NOT VALID and validated in
 transaction. NOT NULL uses a validated check, and a unique constraint takes over an index.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.constraints import (
@@ -13,10 +12,9 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     constraint_clause,
     index_text,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements, statement
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Change, Create, Drop
-from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
     Check,
     ForeignKey,
@@ -29,7 +27,6 @@ from dbwarden.schema import (
     ref_of,
 )
 
-Statements = Iterator[PlannedStatement]
 BUILT_CONCURRENTLY = "Built without blocking writes; cannot run in a transaction."
 VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
 
@@ -41,13 +38,13 @@ def online(ctx: Context, change: Change) -> Statements | None:
         return None
     match change:
         case Create(obj=Index() as index):
-            return _add_index(ctx, change, table, index)
+            return _add_index(ctx, table, index)
         case Drop(obj=Index() as index):
-            return _drop_index(ctx, change, table, index.name)
+            return _drop_index(ctx, table, index.name)
         case Create(obj=ForeignKey() | Check() as constraint):
-            return _add_not_valid(ctx, change, table, constraint)
+            return _add_not_valid(ctx, table, constraint)
         case Create(obj=PrimaryKey(without_overlaps=False) | Unique(without_overlaps=False) as key):
-            return _add_by_index(ctx, change, table, key)
+            return _add_by_index(ctx, table, key)
         case _:
             return None
 
@@ -59,41 +56,39 @@ def _may_have_rows(ctx: Context, table: QualifiedName) -> bool:
     return ref_of(ObjectKind.TABLE, table) not in ctx.created and not partitioned
 
 
-def _add_index(ctx: Context, change: Change, table: QualifiedName, index: Index) -> Statements:
+def _add_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
     text = index_text(ctx, table, index, online=True)
-    yield statement(change, text, why=BUILT_CONCURRENTLY, transactional=False)
-    yield from after_index(ctx, change, table, index)
+    yield statement(text, why=BUILT_CONCURRENTLY, transactional=False)
+    yield from after_index(ctx, table, index)
     if (table, index.name) in ctx.old_index_names:
         old = ctx.index(table, ctx.old_index_names[table, index.name])
-        yield statement(change, f"DROP INDEX CONCURRENTLY {old}", transactional=False)
+        yield statement(f"DROP INDEX CONCURRENTLY {old}", transactional=False)
 
 
-def _drop_index(ctx: Context, change: Change, table: QualifiedName, name: str) -> Statements:
+def _drop_index(ctx: Context, table: QualifiedName, name: str) -> Statements:
     own = ctx.index(table, name)
     if (table, name) in ctx.old_index_names:
         new = quote(ctx.old_index_names[table, name])
         why = "The old index stays in use until the new one is built."
-        yield statement(change, f"ALTER INDEX {own} RENAME TO {new}", why=why)
+        yield statement(f"ALTER INDEX {own} RENAME TO {new}", why=why)
     else:
-        yield statement(change, f"DROP INDEX CONCURRENTLY {own}", transactional=False)
+        yield statement(f"DROP INDEX CONCURRENTLY {own}", transactional=False)
 
 
 def _add_not_valid(
-    ctx: Context, change: Change, table: QualifiedName, constraint: ForeignKey | Check
+    ctx: Context, table: QualifiedName, constraint: ForeignKey | Check
 ) -> Statements:
     own = ctx.name(table)
     later = replace(constraint, validated=False) if constraint.enforced else constraint
     clause = constraint_clause(ctx, later)
-    yield statement(change, f"ALTER TABLE {own}\n    ADD {clause}")
+    yield f"ALTER TABLE {own}\n    ADD {clause}"
     if constraint.validated and constraint.enforced:
         text = f"ALTER TABLE {own} VALIDATE CONSTRAINT {quote(constraint.name or '')}"
-        yield statement(change, text, why=VALIDATED_SEPARATELY, transactional=False)
-    yield from after_constraint(ctx, change, table, constraint)
+        yield statement(text, why=VALIDATED_SEPARATELY, transactional=False)
+    yield from after_constraint(ctx, table, constraint)
 
 
-def _add_by_index(
-    ctx: Context, change: Change, table: QualifiedName, key: PrimaryKey | Unique
-) -> Statements:
+def _add_by_index(ctx: Context, table: QualifiedName, key: PrimaryKey | Unique) -> Statements:
     index = Index(
         name=key.name or "",
         columns=tuple(IndexColumn(column=name) for name in key.columns),
@@ -103,30 +98,31 @@ def _add_by_index(
         parameters=key.parameters,
     )
     built = index_text(ctx, table, index, online=True)
-    yield statement(change, built, why=BUILT_CONCURRENTLY, transactional=False)
+    yield statement(built, why=BUILT_CONCURRENTLY, transactional=False)
     word = "PRIMARY KEY" if isinstance(key, PrimaryKey) else "UNIQUE"
     ending = "" if key.deferrable is None else " DEFERRABLE"
     ending += " INITIALLY DEFERRED" if key.deferrable == "deferred" else ""
     name = quote(index.name)
     text = f"ADD CONSTRAINT {name} {word} USING INDEX {name}{ending}"
-    yield statement(change, f"ALTER TABLE {ctx.name(table)}\n    {text}")
-    yield from after_constraint(ctx, change, table, key)
+    yield f"ALTER TABLE {ctx.name(table)}\n    {text}"
+    yield from after_constraint(ctx, table, key)
 
 
 def with_checked_not_null(
-    ctx: Context, table: QualifiedName, column: str, statements: Iterable[PlannedStatement]
+    ctx: Context, table: QualifiedName, column: str, statements: Statements
 ) -> Statements:
     """Yield *statements* with a check, validated without blocking, before each SET NOT NULL."""
     own, name = ctx.name(table), quote(column)
     check = quote(f"{table.name[:25]}_{column[:25]}_filled")
     usable = _may_have_rows(ctx, table)
-    for item in statements:
+    for written in statements:
+        item = statement(written) if isinstance(written, str) else written
         if not usable or not item.text.endswith(" SET NOT NULL"):
             yield item
             continue
         add = f"ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID"
-        yield statement(item.change, f"ALTER TABLE {own}\n    {add}", why=item.why)
+        yield statement(f"ALTER TABLE {own}\n    {add}", why=item.why)
         validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
-        yield statement(item.change, validate, why=VALIDATED_SEPARATELY, transactional=False)
+        yield statement(validate, why=VALIDATED_SEPARATELY, transactional=False)
         yield replace(item, why="The validated check makes a scan unnecessary.")
-        yield statement(item.change, f"ALTER TABLE {own} DROP CONSTRAINT {check}")
+        yield statement(f"ALTER TABLE {own} DROP CONSTRAINT {check}")

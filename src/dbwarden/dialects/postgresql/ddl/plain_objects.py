@@ -4,16 +4,13 @@ The texts of the clauses are SQL. CREATE has them in their order, unless the kin
 :data:`FORMS`, which also says how ALTER changes the clauses that the table of kinds has in place.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from dbwarden.dialects.postgresql.ddl.context import Context, ref_sql, statement
-from dbwarden.diff.changes import Alter, Create, Drop
-from dbwarden.diff.statements import PlannedStatement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements, ref_sql
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import OBJECT_KINDS, ObjectKind, PlainObject
 
-Statements = Iterator[PlannedStatement]
 Words = Mapping[str, Sequence[tuple[str, str]]]
 """The clauses by their first word: the rest of their name, and their text."""
 AlterClause = Callable[[str, str | None, str | None], Sequence[str]]
@@ -103,20 +100,18 @@ FORMS: Mapping[ObjectKind, Form] = {
 }
 
 
-def create_plain(ctx: Context, change: Create, obj: PlainObject) -> Statements:
+def create_plain(ctx: Context, obj: PlainObject) -> Statements:
     """Create an object."""
     _require_written(obj)
     form, row = FORMS.get(obj.kind), OBJECT_KINDS[obj.kind]
     parts = form.create(_words(obj)) if form else [text for _, text in obj.clauses]
-    yield statement(change, " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts]))
+    yield " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts])
     later = form.alter_new if form else ()
     bare = replace(obj, clauses=tuple(it for it in obj.clauses if _word(it) not in later))
-    yield from alter_plain(ctx, change, bare, obj)
+    yield from alter_plain(ctx, bare, obj)
 
 
-def alter_plain(
-    ctx: Context, change: Alter | Create, before: PlainObject, after: PlainObject
-) -> Statements:
+def alter_plain(ctx: Context, before: PlainObject, after: PlainObject) -> Statements:
     """Alter the clauses of an object that can change in place."""
     _require_written(after)
     form, head = FORMS.get(after.kind), f"ALTER {ref_sql(ctx, after.ref)}"
@@ -125,13 +120,13 @@ def alter_plain(
         if old.get(name) != new.get(name):
             word, _, rest = name.partition(" ")
             for text in form.alter[word](rest, old.get(name), new.get(name)) if form else ():
-                yield statement(change, f"{head} {text}")
+                yield f"{head} {text}"
 
 
-def drop_plain(ctx: Context, change: Drop, obj: PlainObject) -> Statements:
+def drop_plain(ctx: Context, obj: PlainObject) -> Statements:
     """Drop an object."""
     _require_written(obj)
-    yield statement(change, f"DROP {ref_sql(ctx, obj.ref)}")
+    yield f"DROP {ref_sql(ctx, obj.ref)}"
 
 
 def _require_written(obj: PlainObject) -> None:

@@ -1,23 +1,19 @@
 """Render grants and default privileges. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.diff.changes import Change
-from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import DefaultPrivileges, Grant, ObjectKind
 
-Statements = Iterator[PlannedStatement]
 Privileges = Grant | DefaultPrivileges
 
 
 def change_privileges(
     ctx: Context,
-    change: Change,
     some: Privileges,
     *,
     before: Privileges | None,
@@ -35,9 +31,9 @@ def change_privileges(
     ended = sorted((passed - passes) & has)
     again = _taken_along(less, has)
     if less:
-        yield statement(change, _sql(ctx, some, "REVOKE", less))
+        yield _sql(ctx, some, "REVOKE", less)
     if ended:
-        yield statement(change, _sql(ctx, some, "REVOKE GRANT OPTION FOR", ended))
+        yield _sql(ctx, some, "REVOKE GRANT OPTION FOR", ended)
     more = [
         item
         for item in _privileges(after)
@@ -45,11 +41,11 @@ def change_privileges(
     ]
     back = [item for item in _revoked(before) if item not in _revoked(after)]
     if more or back:
-        yield statement(change, _sql(ctx, some, "GRANT", [*more, *back]))
+        yield _sql(ctx, some, "GRANT", [*more, *back])
     passed -= again | _taken_along(ended, passes)
     if passes - passed:
         words = _sql(ctx, some, "GRANT", sorted(passes - passed))
-        yield statement(change, f"{words} WITH GRANT OPTION")
+        yield f"{words} WITH GRANT OPTION"
 
 
 def _taken_along(revoked: Iterable[str], has: AbstractSet[str]) -> frozenset[str]:

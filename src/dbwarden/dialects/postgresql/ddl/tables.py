@@ -1,7 +1,5 @@
 """Render tables. Pure."""
 
-from collections.abc import Iterator
-
 from dbwarden.dialects.postgresql.ddl.columns import after_column, alter_column, column_clause
 from dbwarden.dialects.postgresql.ddl.constraints import (
     after_constraint,
@@ -9,28 +7,24 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     parameters,
     set_parameters,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.diff.changes import Change
 from dbwarden.diff.inheritance import parents, reaches_children
-from dbwarden.diff.statements import PlannedStatement
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Column, PartitionOf, Table
 
-Statements = Iterator[PlannedStatement]
 
-
-def create_table(ctx: Context, change: Change, table: Table) -> Statements:
+def create_table(ctx: Context, table: Table) -> Statements:
     """Create a table and set what CREATE TABLE cannot express."""
-    yield statement(change, _create_text(ctx, table))
-    yield from _inherited_columns(ctx, change, table)
+    yield _create_text(ctx, table)
+    yield from _inherited_columns(ctx, table)
     for column in table.columns:
         if not column.inherited:
-            yield from after_column(ctx, change, table.name, column)
+            yield from after_column(ctx, table.name, column)
     for constraint in table.constraints:
         if not constraint.inherited:
-            yield from after_constraint(ctx, change, table.name, constraint)
-    yield from _table_settings(ctx, change, Table(name=table.name), table)
+            yield from after_constraint(ctx, table.name, constraint)
+    yield from _table_settings(ctx, Table(name=table.name), table)
 
 
 def _create_text(ctx: Context, table: Table) -> str:
@@ -55,14 +49,14 @@ def _create_text(ctx: Context, table: Table) -> str:
     return text
 
 
-def _inherited_columns(ctx: Context, change: Change, table: Table) -> Statements:
+def _inherited_columns(ctx: Context, table: Table) -> Statements:
     """Alter a child's columns where they differ from the parent's."""
     for column in table.columns:
         if column.inherited:
             for parent in parents(table):
                 given = _inherited_column(ctx.tables.get(parent), column)
                 if given is not None and given != column:
-                    yield from alter_column(ctx, change, table.name, given, column)
+                    yield from alter_column(ctx, table.name, given, column)
 
 
 def _inherited_column(parent: Table | None, column: Column) -> Column | None:
@@ -85,7 +79,7 @@ def _inherited_column(parent: Table | None, column: Column) -> Column | None:
     )
 
 
-def alter_table(ctx: Context, change: Change, before: Table, after: Table) -> Statements:
+def alter_table(ctx: Context, before: Table, after: Table) -> Statements:
     """Alter a table itself."""
     if before.partition_by != after.partition_by:
         raise UnsupportedChange(
@@ -94,50 +88,47 @@ def alter_table(ctx: Context, change: Change, before: Table, after: Table) -> St
             " PostgreSQL cannot do that in place.",
             next_step="Create a new table, copy the rows and drop the old one by hand.",
         )
-    yield from _parents(ctx, change, before, after)
+    yield from _parents(ctx, before, after)
     name = ctx.name(after.name)
     if before.unlogged != after.unlogged:
-        yield statement(change, f"ALTER TABLE {name} SET {'UN' * after.unlogged}LOGGED")
+        yield f"ALTER TABLE {name} SET {'UN' * after.unlogged}LOGGED"
     if before.access_method != after.access_method:
         method = after.access_method or "DEFAULT"
-        yield statement(change, f"ALTER TABLE {name} SET ACCESS METHOD {method}")
-    for text in set_parameters("TABLE", name, before.parameters, after.parameters):
-        yield statement(change, text)
-    yield from _table_settings(ctx, change, before, after)
+        yield f"ALTER TABLE {name} SET ACCESS METHOD {method}"
+    yield from set_parameters("TABLE", name, before.parameters, after.parameters)
+    yield from _table_settings(ctx, before, after)
 
 
-def _parents(ctx: Context, change: Change, before: Table, after: Table) -> Statements:
+def _parents(ctx: Context, before: Table, after: Table) -> Statements:
     name = ctx.name(after.name)
     if before.partition_of != after.partition_of:
         if before.partition_of is not None:
-            yield statement(
-                change, _partition(ctx, before.partition_of, f"DETACH PARTITION {name}")
-            )
+            yield _partition(ctx, before.partition_of, f"DETACH PARTITION {name}")
         if after.partition_of is not None:
             bound = f"ATTACH PARTITION {name}\n    {after.partition_of.bound}"
-            yield statement(change, _partition(ctx, after.partition_of, bound))
+            yield _partition(ctx, after.partition_of, bound)
     for parent in before.inherits:
         if parent not in after.inherits:
-            yield statement(change, f"ALTER TABLE {name} NO INHERIT {ctx.name(parent)}")
+            yield f"ALTER TABLE {name} NO INHERIT {ctx.name(parent)}"
     for parent in after.inherits:
         if parent not in before.inherits:
-            yield statement(change, f"ALTER TABLE {name} INHERIT {ctx.name(parent)}")
+            yield f"ALTER TABLE {name} INHERIT {ctx.name(parent)}"
 
 
 def _partition(ctx: Context, of: PartitionOf, what: str) -> str:
     return f"ALTER TABLE {ctx.name(of.parent)}\n    {what}"
 
 
-def _table_settings(ctx: Context, change: Change, before: Table, after: Table) -> Statements:
+def _table_settings(ctx: Context, before: Table, after: Table) -> Statements:
     """Set row security and replica identity."""
     name = ctx.name(after.name)
     if before.row_security != after.row_security:
         word = "ENABLE" if after.row_security else "DISABLE"
-        yield statement(change, f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
+        yield f"ALTER TABLE {name} {word} ROW LEVEL SECURITY"
     if before.force_row_security != after.force_row_security:
         word = "FORCE" if after.force_row_security else "NO FORCE"
-        yield statement(change, f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
+        yield f"ALTER TABLE {name} {word} ROW LEVEL SECURITY"
     if before.replica_identity != after.replica_identity:
         kind, _, index = after.replica_identity.partition(" INDEX ")
         chosen = f"{kind} INDEX {quote(index)}" if index else kind
-        yield statement(change, f"ALTER TABLE {name} REPLICA IDENTITY {chosen}")
+        yield f"ALTER TABLE {name} REPLICA IDENTITY {chosen}"

@@ -10,12 +10,17 @@ from dbwarden.dialects.postgresql.ddl.columns import (
     retyped_options,
     sequence_options,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, comment, ref_sql, statement
+from dbwarden.dialects.postgresql.ddl.context import (
+    Context,
+    Statements,
+    comment,
+    ref_sql,
+    statement,
+)
 from dbwarden.dialects.postgresql.ddl.names import is_own
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
-from dbwarden.diff.changes import Alter, Change, Create, RebuildType, Rebuilt
+from dbwarden.diff.changes import RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
-from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import (
     Attribute,
     Column,
@@ -29,37 +34,63 @@ from dbwarden.schema import (
     free_name,
 )
 
-Statements = Iterator[PlannedStatement]
+TypeObject = Extension | Enum | Domain | CompositeType | Sequence
 
 
-def create_extension(ctx: Context, change: Create, extension: Extension) -> Statements:
-    """Create an extension."""
+def create_type(ctx: Context, obj: TypeObject) -> Statements:
+    """Create a type, extension or sequence; the owner of a sequence is set later."""
+    match obj:
+        case Extension():
+            yield _extension_text(ctx, obj)
+        case Enum():
+            values = ",\n    ".join(text_literal(value) for value in obj.values)
+            inside = f"(\n    {values}\n)" if obj.values else "()"
+            yield f"CREATE TYPE {ctx.name(obj.name)} AS ENUM {inside}"
+        case Domain():
+            yield from _create_domain(ctx, obj)
+        case CompositeType():
+            yield from _create_composite(ctx, obj)
+        case Sequence():
+            text = f"CREATE {'UNLOGGED ' * obj.unlogged}SEQUENCE {ctx.name(obj.name)}"
+            text += f" AS {obj.type}" if obj.type != "bigint" else ""
+            words = sequence_options(obj.options, default_options(obj.type, obj.options))
+            yield " ".join([text, *words])
+
+
+def alter_type(ctx: Context, before: TypeObject, after: TypeObject) -> Statements:
+    """Alter a type, extension or sequence in place."""
+    match before, after:
+        case Extension(), Extension():
+            yield from _alter_extension(before, after)
+        case Enum(), Enum():
+            yield from _alter_enum(ctx, before, after)
+        case Domain(), Domain():
+            yield from _alter_domain(ctx, before, after)
+        case CompositeType(), CompositeType():
+            yield from _alter_composite(ctx, before, after)
+        case Sequence(), Sequence():
+            yield from _alter_sequence(ctx, before, after)
+        case _:
+            pass
+
+
+def _extension_text(ctx: Context, extension: Extension) -> str:
     text = f"CREATE EXTENSION {quote(extension.name)}"
     if not is_own(extension.namespace, ctx.desired.default_namespace):
         text += f" WITH SCHEMA {quote(extension.namespace)}"
-    if extension.version is not None:
-        text += f" VERSION {text_literal(extension.version)}"
-    yield statement(change, text)
+    return text + (f" VERSION {text_literal(extension.version)}" if extension.version else "")
 
 
-def alter_extension(change: Alter, before: Extension, after: Extension) -> Statements:
-    """Change the version and namespace of an extension."""
+def _alter_extension(before: Extension, after: Extension) -> Statements:
     name = quote(after.name)
     if before.version != after.version:
         to = f" TO {text_literal(after.version)}" if after.version is not None else ""
-        yield statement(change, f"ALTER EXTENSION {name} UPDATE{to}")
+        yield f"ALTER EXTENSION {name} UPDATE{to}"
     if before.namespace != after.namespace:
-        yield statement(change, f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}")
+        yield f"ALTER EXTENSION {name} SET SCHEMA {quote(after.namespace)}"
 
 
-def create_enum(ctx: Context, change: Change, enum: Enum) -> Statements:
-    """Create an enumerated type."""
-    values = ",\n    ".join(text_literal(value) for value in enum.values)
-    inside = f"(\n    {values}\n)" if enum.values else "()"
-    yield statement(change, f"CREATE TYPE {ctx.name(enum.name)} AS ENUM {inside}")
-
-
-def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statements:
+def _alter_enum(ctx: Context, before: Enum, after: Enum) -> Statements:
     """Add values at their positions."""
     name = ctx.name(after.name)
     known = list(before.values)
@@ -71,7 +102,7 @@ def alter_enum(ctx: Context, change: Alter, before: Enum, after: Enum) -> Statem
         else:
             where = f" BEFORE {text_literal(known[0])}" if known else ""
         known.insert(place, value)
-        yield statement(change, f"ALTER TYPE {name} ADD VALUE {text_literal(value)}{where}")
+        yield f"ALTER TYPE {name} ADD VALUE {text_literal(value)}{where}"
 
 
 def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
@@ -86,24 +117,18 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
         label, refused = ctx.label(before.name), () if mapped else values
         rename = f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}"
         yield replace(
-            statement(change, rename, why=_reason(before, after)),
+            statement(rename, why=_reason(before, after)),
             removes=tuple(ctx.label(before.name, value) for value in values),
             refuses=tuple(f"a value of {label} is {text_literal(value)}" for value in refused),
         )
     for _, after in change.types:
-        match after:
-            case Enum():
-                yield from create_enum(ctx, change, after)
-            case Domain():
-                yield from create_domain(ctx, change, after)
-            case CompositeType():
-                yield from create_composite(ctx, change, after)
+        yield from create_type(ctx, after)
         if after.comment is not None:
-            yield comment(change, ref_sql(ctx, after.ref), after.comment)
+            yield comment(ref_sql(ctx, after.ref), after.comment)
     for table, was, now in change.columns:
-        yield from _convert_column(ctx, change, table, was, now)
+        yield from _convert_column(ctx, table, was, now)
     for old in reversed(gone):
-        yield statement(change, f"DROP TYPE {ctx.name(old)}")
+        yield f"DROP TYPE {ctx.name(old)}"
 
 
 def _old_name(ctx: Context, name: QualifiedName) -> QualifiedName:
@@ -130,22 +155,19 @@ def _values(type_: Rebuilt) -> tuple[str, ...]:
     return type_.values if isinstance(type_, Enum) else ()
 
 
-def _convert_column(
-    ctx: Context, change: RebuildType, table: QualifiedName, was: Column, now: Column
-) -> Statements:
+def _convert_column(ctx: Context, table: QualifiedName, was: Column, now: Column) -> Statements:
     name = quote(now.name)
     alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {name}"
     if was.default is not None:
-        yield statement(change, f"{alter} DROP DEFAULT")
+        yield f"{alter} DROP DEFAULT"
     array = "[]" if now.type.endswith("[]") else ""
     using = ctx.options.using.get(ctx.label(table, now.name), f"{name}::text{array}::{now.type}")
-    yield statement(change, f"{alter} TYPE {now.type}\n    USING {using}")
+    yield f"{alter} TYPE {now.type}\n    USING {using}"
     if now.default is not None:
-        yield statement(change, f"{alter} SET DEFAULT {now.default}")
+        yield f"{alter} SET DEFAULT {now.default}"
 
 
-def create_domain(ctx: Context, change: Change, domain: Domain) -> Statements:
-    """Create a domain."""
+def _create_domain(ctx: Context, domain: Domain) -> Statements:
     name = ctx.name(domain.name)
     lines = [f"CREATE DOMAIN {name} AS {domain.type}"]
     if domain.collation is not None:
@@ -155,41 +177,40 @@ def create_domain(ctx: Context, change: Change, domain: Domain) -> Statements:
     if domain.not_null:
         lines.append("NOT NULL")
     lines += [_check(check) for check in domain.checks if check.validated]
-    yield statement(change, "\n    ".join(lines))
+    yield "\n    ".join(lines)
     for check in domain.checks:
         if not check.validated:
-            yield statement(change, f"ALTER DOMAIN {name} ADD {_check(check)} NOT VALID")
+            yield f"ALTER DOMAIN {name} ADD {_check(check)} NOT VALID"
         if check.comment is not None:
-            yield _check_comment(change, name, check)
+            yield _check_comment(name, check)
 
 
 def _check(check: DomainCheck) -> str:
     return f"CONSTRAINT {quote(check.name)} CHECK ({check.expression})"
 
 
-def _check_comment(change: Change, domain: str, check: DomainCheck) -> PlannedStatement:
-    return comment(change, f"CONSTRAINT {quote(check.name)} ON DOMAIN {domain}", check.comment)
+def _check_comment(domain: str, check: DomainCheck) -> str:
+    return comment(f"CONSTRAINT {quote(check.name)} ON DOMAIN {domain}", check.comment)
 
 
-def alter_domain(ctx: Context, change: Alter, before: Domain, after: Domain) -> Statements:
-    """Alter a domain, except its base type."""
+def _alter_domain(ctx: Context, before: Domain, after: Domain) -> Statements:
     name = ctx.name(after.name)
     if before.default != after.default:
         what = f"SET DEFAULT {after.default}" if after.default is not None else "DROP DEFAULT"
-        yield statement(change, f"ALTER DOMAIN {name} {what}")
+        yield f"ALTER DOMAIN {name} {what}"
     if before.not_null != after.not_null:
         word = "SET" if after.not_null else "DROP"
-        yield statement(change, f"ALTER DOMAIN {name} {word} NOT NULL")
+        yield f"ALTER DOMAIN {name} {word} NOT NULL"
     names = dict(_renamed_checks(before.checks, after.checks))
     for old, new in names.items():  # recreating it is refused while an array of the domain is
         text = f"ALTER DOMAIN {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}"
-        yield statement(change, text)
+        yield text
     checks = tuple(
         replace(check, name=names.get(check.name, check.name)) for check in before.checks
     )
     for was, now in pair(checks, after.checks, lambda check: check.name):
         if was != now:
-            yield from _domain_check(change, name, was, now)
+            yield from _domain_check(name, was, now)
 
 
 def _renamed_checks(
@@ -205,22 +226,20 @@ def _renamed_checks(
             yield was.name, like[0].name
 
 
-def _domain_check(
-    change: Change, domain: str, was: DomainCheck | None, now: DomainCheck | None
-) -> Statements:
+def _domain_check(domain: str, was: DomainCheck | None, now: DomainCheck | None) -> Statements:
     stays = was is not None and now is not None and _is_unchanged(was, now)
     if was is not None and not stays:
-        yield statement(change, f"ALTER DOMAIN {domain} DROP CONSTRAINT {quote(was.name)}")
+        yield f"ALTER DOMAIN {domain} DROP CONSTRAINT {quote(was.name)}"
     if now is None:
         return
     if not stays:
         ending = "" if now.validated else " NOT VALID"
-        yield statement(change, f"ALTER DOMAIN {domain}\n    ADD {_check(now)}{ending}")
+        yield f"ALTER DOMAIN {domain}\n    ADD {_check(now)}{ending}"
     elif was is not None and was.validated != now.validated:
         validate = f"ALTER DOMAIN {domain} VALIDATE CONSTRAINT {quote(now.name)}"
-        yield statement(change, validate)
+        yield validate
     if now.comment != (was.comment if was is not None and stays else None):
-        yield _check_comment(change, domain, now)
+        yield _check_comment(domain, now)
 
 
 def _is_unchanged(was: DomainCheck, now: DomainCheck) -> bool:
@@ -228,15 +247,14 @@ def _is_unchanged(was: DomainCheck, now: DomainCheck) -> bool:
     return was.expression == now.expression and now.validated >= was.validated
 
 
-def create_composite(ctx: Context, change: Change, type_: CompositeType) -> Statements:
-    """Create a composite type."""
+def _create_composite(ctx: Context, type_: CompositeType) -> Statements:
     name = ctx.name(type_.name)
     lines = ",\n    ".join(_attribute(attribute) for attribute in type_.attributes)
     inside = f"(\n    {lines}\n)" if lines else "()"
-    yield statement(change, f"CREATE TYPE {name} AS {inside}")
+    yield f"CREATE TYPE {name} AS {inside}"
     for attribute in type_.attributes:
         if attribute.comment is not None:
-            yield comment(change, f"COLUMN {name}.{quote(attribute.name)}", attribute.comment)
+            yield comment(f"COLUMN {name}.{quote(attribute.name)}", attribute.comment)
 
 
 def _attribute(attribute: Attribute) -> str:
@@ -244,10 +262,7 @@ def _attribute(attribute: Attribute) -> str:
     return f"{text} COLLATE {attribute.collation}" if attribute.collation is not None else text
 
 
-def alter_composite(
-    ctx: Context, change: Alter, before: CompositeType, after: CompositeType
-) -> Statements:
-    """Add, drop and alter attributes."""
+def _alter_composite(ctx: Context, before: CompositeType, after: CompositeType) -> Statements:
     name = ctx.name(after.name)
     for was, now in pair(before.attributes, after.attributes, lambda item: item.name):
         if was == now:
@@ -255,33 +270,22 @@ def alter_composite(
         if was is not None and now is None:
             lost = (ctx.label(before.name, was.name),)
             text = f"ALTER TYPE {name} DROP ATTRIBUTE {quote(was.name)}"
-            yield statement(change, text, destroys=lost)
+            yield statement(text, destroys=lost)
         elif was is None and now is not None:
-            yield statement(change, f"ALTER TYPE {name} ADD ATTRIBUTE {_attribute(now)}")
+            yield f"ALTER TYPE {name} ADD ATTRIBUTE {_attribute(now)}"
         elif was is not None and now is not None and _type_of(was) != _type_of(now):
             collate = f" COLLATE {now.collation}" if now.collation is not None else ""
             what = f"ALTER ATTRIBUTE {quote(now.name)} TYPE {now.type}{collate}"
-            yield statement(change, f"ALTER TYPE {name} {what}")
+            yield f"ALTER TYPE {name} {what}"
         if now is not None and (was.comment if was is not None else None) != now.comment:
-            yield comment(change, f"COLUMN {name}.{quote(now.name)}", now.comment)
+            yield comment(f"COLUMN {name}.{quote(now.name)}", now.comment)
 
 
 def _type_of(attribute: Attribute) -> tuple[str, str | None]:
     return attribute.type, attribute.collation
 
 
-def create_sequence(ctx: Context, change: Create, sequence: Sequence) -> Statements:
-    """Create a sequence; its owner is set later, when the column exists."""
-    unlogged = "UNLOGGED " if sequence.unlogged else ""
-    text = f"CREATE {unlogged}SEQUENCE {ctx.name(sequence.name)}"
-    if sequence.type != "bigint":
-        text += f" AS {sequence.type}"
-    words = sequence_options(sequence.options, default_options(sequence.type, sequence.options))
-    yield statement(change, " ".join([text, *words]))
-
-
-def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequence) -> Statements:
-    """Change the type, options and owner of a sequence."""
+def _alter_sequence(ctx: Context, before: Sequence, after: Sequence) -> Statements:
     name = ctx.name(after.name)
     words = sequence_options(
         after.options, retyped_options(before.options, before.type, after.type)
@@ -292,15 +296,15 @@ def alter_sequence(ctx: Context, change: Alter, before: Sequence, after: Sequenc
     if restarts:
         words.append("RESTART")  # its current value is outside its new limits
     if words:
-        yield statement(change, f"ALTER SEQUENCE {name} {' '.join(words)}")
+        yield f"ALTER SEQUENCE {name} {' '.join(words)}"
     owned = before.owned_by == after.owned_by
     if restarts and owned and after.owned_by is not None:
         table, column = after.owned_by.table, after.owned_by.part or ""
-        yield continue_after_rows(ctx, change, text_literal(name), after.options, table, column)
+        yield continue_after_rows(ctx, text_literal(name), after.options, table, column)
     if before.unlogged != after.unlogged:
-        yield statement(change, f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED")
+        yield f"ALTER SEQUENCE {name} SET {'UN' * after.unlogged}LOGGED"
     if before.owned_by != after.owned_by:
         owner = "NONE"
         if after.owned_by is not None:
             owner = f"{ctx.name(after.owned_by.table)}.{quote(after.owned_by.part or '')}"
-        yield statement(change, f"ALTER SEQUENCE {name} OWNED BY {owner}")
+        yield f"ALTER SEQUENCE {name} OWNED BY {owner}"
