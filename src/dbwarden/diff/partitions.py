@@ -4,13 +4,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from dbwarden.diff.alterable import differing, object_alters
 from dbwarden.diff.changes import Alter, Change, Create, Drop, alters, rename_of
 from dbwarden.schema import (
     LONGEST,
     Check,
+    Column,
     Exclusion,
     ForeignKey,
     Index,
@@ -25,7 +26,6 @@ from dbwarden.schema import (
 )
 
 Item = PrimaryKey | Unique | Exclusion | ForeignKey | Index
-T = TypeVar("T", bound=Item)
 BY_PARENT = frozenset({"deferrable", "validated", "enforced"})
 """The fields of a foreign key that can only be changed in the parent."""
 
@@ -201,19 +201,13 @@ def with_valid_keys(before: Table, after: Table) -> Table:
     if after.partition_by is None:
         return before
 
-    def validate(item: T) -> T:
-        completes = any(_completes(item, now) for now in later)
-        return replace(item, valid=True) if completes else item  # type: ignore[arg-type]
+    later = [part for part in after.parts if getattr(part, "valid", False)]
 
-    key = before.primary_key
-    keys = (after.primary_key,) if after.primary_key is not None else ()
-    later: list[Any] = [it for it in (*after.indexes, *after.uniques, *keys) if it.valid]
-    return replace(
-        before,
-        primary_key=validate(key) if key is not None else None,
-        uniques=tuple(map(validate, before.uniques)),
-        indexes=tuple(map(validate, before.indexes)),
-    )
+    def validated(part: Any) -> Any:
+        completes = any(_completes(part, now) for now in later)
+        return replace(part, valid=True) if completes else part
+
+    return before.map_parts(validated)
 
 
 def _completes(was: object, now: object) -> bool:
@@ -238,22 +232,12 @@ def unattached_partition(desired: Schema, table: Table) -> Table | None:
     held = any(index.unique and _holds_by_key(table, index) for index in indexes)
     if not held and all(_is_default(side, item) for item in side.items):
         return None
-    columns = tuple(replace(item, inherited=False, identity=None) for item in table.columns)
-    return replace(
-        table,
-        columns=columns,
-        partition_of=None,
-        primary_key=_as_local((table.primary_key,))[0] if table.primary_key else None,
-        uniques=_as_local(table.uniques),
-        foreign_keys=_as_local(table.foreign_keys),
-        checks=tuple(replace(item, inherited=False) for item in table.checks),
-        exclusions=_as_local(table.exclusions),
-        indexes=_as_local(table.indexes),
-    )
 
+    def local(part: Any) -> Any:
+        free = {"identity": None} if isinstance(part, Column) else {}
+        return replace(part, inherited=False, **free)
 
-def _as_local(items: Sequence[T]) -> tuple[T, ...]:
-    return tuple(replace(item, inherited=False) for item in items)
+    return replace(table.map_parts(local), partition_of=None)
 
 
 def is_inherited_by_default(table: Table, parent: Table | None, item: Item) -> bool:

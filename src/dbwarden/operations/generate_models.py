@@ -20,7 +20,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.operation import operation
-from dbwarden.schema import ObjectKind, Part, Ref, Routine, Schema, Sequence, Table, ref_of
+from dbwarden.schema import Column, ObjectKind, Part, Ref, Routine, Schema, Sequence, Table, ref_of
 from dbwarden.types import DatabaseName
 
 
@@ -117,22 +117,13 @@ def _without_late_parts(schema: Schema) -> Schema:
 
 
 def _without(table: Table, late: AbstractSet[Ref]) -> Table:
-    def early(part: Part) -> bool:
-        return part.ref_in(table.name) not in late
+    def early(part: Part) -> Part | None:
+        if part.ref_in(table.name) in late:
+            return None
+        default = ref_of(ObjectKind.DEFAULT, table.name, part.key)
+        return replace(part, default=None) if isinstance(part, Column) and default in late else part
 
-    columns = (
-        replace(column, default=None)
-        if ref_of(ObjectKind.DEFAULT, table.name, column.name) in late
-        else column
-        for column in table.columns
-    )
-    return replace(
-        table,
-        columns=tuple(filter(early, columns)),
-        checks=tuple(filter(early, table.checks)),
-        exclusions=tuple(filter(early, table.exclusions)),
-        indexes=tuple(filter(early, table.indexes)),
-    )
+    return table.map_parts(early)
 
 
 async def _statements_before(session: ScratchSession, schema: Schema) -> list[str]:

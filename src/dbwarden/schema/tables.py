@@ -4,8 +4,9 @@ Types and expressions are stored as the server prints them. Properties that only
 has are ``None``, ``False`` or ``()`` on the other.
 """
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 from dbwarden.schema.base import Part, Qualified
 from dbwarden.schema.kinds import ObjectKind
@@ -287,6 +288,23 @@ class Table(Qualified):
     def parts(self) -> tuple[Column | Constraint | Index, ...]:
         """All columns, constraints and indexes."""
         return (*self.columns, *self.constraints, *self.indexes)
+
+    def map_parts(self, change: Callable[[Any], Any]) -> "Table":
+        """Return this table with *change* applied to each part; ``None`` removes the part."""
+
+        def each(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(new for new in map(change, parts) if new is not None)
+
+        return replace(
+            self,
+            columns=each(self.columns),
+            primary_key=change(self.primary_key) if self.primary_key is not None else None,
+            uniques=each(self.uniques),
+            foreign_keys=each(self.foreign_keys),
+            checks=each(self.checks),
+            exclusions=each(self.exclusions),
+            indexes=each(self.indexes),
+        )
 
     def column(self, name: str) -> Column | None:
         """Return the column *name*, or ``None``."""

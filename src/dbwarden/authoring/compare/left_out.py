@@ -202,20 +202,10 @@ def _object(obj: SchemaObject, refs: AbstractSet[Ref]) -> SchemaObject | None:
 
 
 def _table(table: Table, refs: AbstractSet[Ref]) -> Table:
-    def there(part: Part) -> bool:
-        return part.ref_in(table.name) not in refs
+    def kept(part: Part) -> Part | None:
+        return part if part.ref_in(table.name) not in refs else None
 
-    key = table.primary_key
-    made = replace(
-        table,
-        columns=tuple(filter(there, table.columns)),
-        primary_key=key if key is not None and there(key) else None,
-        uniques=tuple(filter(there, table.uniques)),
-        checks=tuple(filter(there, table.checks)),
-        exclusions=tuple(filter(there, table.exclusions)),
-        foreign_keys=tuple(filter(there, table.foreign_keys)),
-        indexes=tuple(filter(there, table.indexes)),
-    )
+    made = table.map_parts(kept)
     return table if made == table else made
 
 

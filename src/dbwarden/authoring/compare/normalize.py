@@ -34,12 +34,8 @@ def leaves(schema: Schema) -> dict[Hashable, Any]:
 def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:
     if table.virtual is not None:
         yield (table.name, "virtual", ""), table
-    for column in table.columns:
-        yield (table.name, "column", column.name), column
-    for constraint in table.constraints:
-        yield (table.name, "constraint", constraint.key), constraint
-    for index in table.indexes:
-        yield (table.name, "index", index.name), index
+    for part in table.parts:
+        yield (table.name, part.kind, part.key), part
 
 
 def unequal_leaves(
@@ -101,27 +97,10 @@ def with_leaves(schema: Schema, replaced: Leaves) -> Schema:
 
 
 def _table_with(table: Table, replaced: Leaves) -> Table:
-    def one(kind: str, name: str, value: Any) -> Any:
-        return replaced.get((table.name, kind, name), value)
-
     if table.virtual is not None:
-        found: Table = one("virtual", "", table)
-        return found
-
-    def constraint(value: Any) -> Any:
-        return one("constraint", value.key, value)
-
-    key = table.primary_key
-    return replace(
-        table,
-        columns=tuple(one("column", column.name, column) for column in table.columns),
-        primary_key=constraint(key) if key is not None else None,
-        uniques=tuple(map(constraint, table.uniques)),
-        checks=tuple(map(constraint, table.checks)),
-        exclusions=tuple(map(constraint, table.exclusions)),
-        foreign_keys=tuple(map(constraint, table.foreign_keys)),
-        indexes=tuple(one("index", index.name, index) for index in table.indexes),
-    )
+        whole: Table = replaced.get((table.name, "virtual", ""), table)
+        return whole
+    return table.map_parts(lambda part: replaced.get((table.name, part.kind, part.key), part))
 
 
 async def confirm_hints(scratch: ScratchSession, schema: Schema, words: Hints) -> Hints:

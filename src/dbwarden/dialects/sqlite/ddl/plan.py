@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dbwarden.dialects.sqlite.ddl.clauses import is_constant
 from dbwarden.dialects.sqlite.ddl.mentions import mentions
@@ -155,28 +155,17 @@ def _desired_table(
 ) -> Table:
     """Return the desired table with the expressions of *changes*, which are those of the models."""
     table = tables.get(like.name, like)
-    columns: dict[str, Column] = {}
-    checks: dict[str, Check] = {}
-    indexes: dict[str, Index] = {}
+    made: dict[Ref, Part] = {}
     for change in changes:
         match change:
             case Create(obj=Table() as new):
-                columns |= {column.name: column for column in new.columns}
-                checks |= {check.key: check for check in new.checks}
-            case Create(obj=Column() as column) | Alter(after=Column() as column):
-                columns[column.name] = column
-            case Create(obj=Check() as check):
-                checks[check.key] = check
-            case Create(obj=Index() as index):
-                indexes[index.name] = index
+                parts = (*new.columns, *new.checks)
+                made |= {part.ref_in(table.name): part for part in parts}
+            case Create(obj=Column() | Check() | Index() as part) | Alter(after=Column() as part):
+                made[change.ref] = part
             case _:
                 pass
-    wanted = replace(
-        table,
-        columns=tuple(columns.get(column.name, column) for column in table.columns),
-        checks=tuple(checks.get(check.key, check) for check in table.checks),
-        indexes=tuple(indexes.get(index.name, index) for index in table.indexes),
-    )
+    wanted = table.map_parts(lambda part: made.get(part.ref_in(table.name), part))
     require_table(wanted)
     return wanted
 
