@@ -7,6 +7,7 @@ printed text. Where the two disagree (an alias in a view, say), an object is at 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from dbwarden.diff.changes import Rename, RenameValue, Renaming
@@ -56,8 +57,6 @@ def apply_renames(schema: Schema, renames: Iterable[Renaming]) -> Schema:
                 schema = _rename_value(schema, enum, before, after)
             case Rename(before=old, after=new) if old.kind is ObjectKind.COLUMN:
                 schema = _rename_column(schema, old, new)
-            case Rename(before=old, after=new) if old.kind is ObjectKind.CONSTRAINT:
-                schema = _rename_constraint(schema, old, new)
             case Rename(before=old, after=new):
                 for part, moved in _moved_with_table(schema, old, new):
                     schema = _rename_object(schema, part, moved)
@@ -118,7 +117,7 @@ def _rename_value(schema: Schema, name: QualifiedName, before: str, after: str) 
 
 
 def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
-    """Rename a table, type, view or the like, and every mention of it."""
+    """Rename an object other than a column, and every mention of it."""
 
     def visit(value: Any) -> Any:
         if value == old:
@@ -133,8 +132,8 @@ def _rename_object(schema: Schema, old: Ref, new: Ref) -> Schema:
     left = {home} if old.namespace != new.namespace else set()
     kept = tuple(pair for pair in schema.dependencies if pair not in left)
     schema = _walk(replace(schema, dependencies=kept), visit)
-    if old.kind is ObjectKind.INDEX:
-        return _name_index(schema, old, new)
+    if old.kind in (ObjectKind.INDEX, ObjectKind.CONSTRAINT):
+        return _rename_part(schema, old, new.part or new.name)
 
     def rename_grant(obj: T) -> T:
         if not isinstance(obj, Grant) or obj.on.table != new.table:
@@ -190,34 +189,25 @@ def _quoted(name: str, schema: Schema) -> str:
     return quoted(name)
 
 
-def _name_index(schema: Schema, old: Ref, new: Ref) -> Schema:
-    def rename(index: Index) -> Index:
-        return replace(index, name=new.name) if index.name == old.name else index
+def _rename_part(schema: Schema, old: Ref, name: str) -> Schema:
+    """Give the constraint or index *old* the new *name*."""
+
+    def rename(relation: QualifiedName, part: Any) -> Any:
+        return replace(part, name=name) if part.ref_in(relation) == old else part
 
     tables = tuple(
-        replace(table, indexes=tuple(map(rename, table.indexes)))
+        table.map_parts(partial(rename, table.name))
         if table.name.namespace == old.namespace
         else table
         for table in schema.tables
     )
     objects = tuple(
-        replace(obj, indexes=tuple(map(rename, obj.indexes)))
-        if isinstance(obj, MaterializedView) and obj.name.namespace == old.namespace
+        replace(obj, indexes=tuple(rename(obj.name, index) for index in obj.indexes))
+        if isinstance(obj, MaterializedView)
         else obj
         for obj in schema.objects
     )
     return replace(schema, tables=tables, objects=objects)
-
-
-def _rename_constraint(schema: Schema, old: Ref, new: Ref) -> Schema:
-    def visit(value: Any) -> Any:
-        named = isinstance(value, PrimaryKey | Unique | ForeignKey | Check)
-        return replace(value, name=new.part) if named and value.name == old.part else None
-
-    tables = tuple(
-        _walk(table, visit) if table.name == old.table else table for table in schema.tables
-    )
-    return replace(_walk(schema, lambda value: new if value == old else None), tables=tables)
 
 
 def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:

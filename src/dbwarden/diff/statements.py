@@ -1,13 +1,13 @@
 """SQL statements that a dialect writes for changes, and the options for them. Values only."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import Any
 
 from dbwarden.diff.changes import Change
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sql:
     """The SQL of one statement.
 
@@ -22,6 +22,7 @@ class Sql:
     """
 
     text: str
+    _: KW_ONLY
     why: str | None = None
     transactional: bool = True
     destroys: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ class PlannedStatement(Sql):
 
 def planned(change: Change, sql: str | Sql) -> PlannedStatement:
     """Return a statement for *change*; a mere text needs nothing else."""
-    item = Sql(text=sql) if isinstance(sql, str) else sql
+    item = Sql(sql) if isinstance(sql, str) else sql
     values: dict[str, Any] = {field.name: getattr(item, field.name) for field in fields(Sql)}
     return PlannedStatement(change=change, **values)
 

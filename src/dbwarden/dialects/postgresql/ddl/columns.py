@@ -10,7 +10,6 @@ from dbwarden.dialects.postgresql.ddl.context import (
     Context,
     Statements,
     part_comment,
-    statement,
 )
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.not_null import (
@@ -133,7 +132,7 @@ def add_column(ctx: Context, table: QualifiedName, column: Column) -> Statements
         unfilled = (label,) if _is_empty(ctx, column) else ()
         why = "Fails where the table has rows: give a default, or --fill." if unfilled else None
         text = f"ALTER TABLE {own} ADD COLUMN {clause}"
-        yield statement(text, why=why, unfilled=unfilled)
+        yield Sql(text, why=why, unfilled=unfilled)
     yield from after_column(ctx, table, column)
 
 
@@ -185,7 +184,7 @@ def _retype(ctx: Context, table: QualifiedName, before: Column, after: Column) -
     again = moved and not _only_resizes_serial(before, after)
     if default is not None and (again or after.default is None):
         why = "The default is given again in the new type." if moved and after.default else None
-        yield statement(f"{alter} DROP DEFAULT", why=why)
+        yield Sql(f"{alter} DROP DEFAULT", why=why)
         default = None
     if moved:
         yield from _type_statements(ctx, table, before, after)
@@ -218,7 +217,7 @@ def _type_statements(
         text += f"\n    USING {using}"
     # The user's expression may read the column as it is at that point.
     alone = asked is not None or after.generated is not None
-    written = replace(statement(text), joins=None if alone else own)
+    written = replace(Sql(text), joins=None if alone else own)
     if after.generated is not None or before.type == after.type:
         yield written
         return
@@ -234,7 +233,7 @@ def _type_statements(
     elif zoned is not None:
         yield replace(written, why=_REVIEW_ZONE)
     else:  # no expression without a subquery converts an array
-        yield statement("SET LOCAL TIME ZONE 'UTC'", why=_REVIEW_ZONE)
+        yield Sql("SET LOCAL TIME ZONE 'UTC'", why=_REVIEW_ZONE)
         yield replace(written, joins=None)
         yield "SET LOCAL TIME ZONE DEFAULT"
 
@@ -324,7 +323,7 @@ def continue_after_rows(
     """Let a new or restarted sequence continue after the existing rows."""
     farthest, compared = ("max", ">=") if options.increment > 0 else ("min", "<=")
     value = f"{farthest}({quote(column)})"
-    return statement(
+    return Sql(
         f"SELECT setval({sequence}, {value}) FROM {ctx.name(table)}"
         f" HAVING {value} {compared} {options.start}",
         why="New rows are numbered after the existing ones.",

@@ -8,13 +8,13 @@ from dbwarden.dialects.postgresql.ddl.context import (
     Statements,
     comment,
     part_comment,
-    statement,
 )
 from dbwarden.dialects.postgresql.ddl.names import columns
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.alterable import differing
 from dbwarden.diff.changes import Drop
 from dbwarden.diff.partitions import whole_of
+from dbwarden.diff.statements import Sql
 from dbwarden.schema import (
     Check,
     Constraint,
@@ -268,7 +268,7 @@ def drop_index(ctx: Context, change: Drop, index: Index) -> Statements:
     """Drop an index, while the partitions whose own key is part of it are detached."""
     for partition, of in change.detached:
         text = f"ALTER TABLE {ctx.name(of.parent)}\n    DETACH PARTITION {ctx.name(partition)}"
-        yield statement(text, why=KEPT)
+        yield Sql(text, why=KEPT)
     yield f"DROP INDEX {ctx.index(change.table, index.name)}"
     for partition, of in change.detached:
         text = f"ATTACH PARTITION {ctx.name(partition)}\n    {of.bound}"

@@ -275,21 +275,3 @@ def part_comment(
 def comment(on: str, text: str | None) -> str:
     """Return ``COMMENT ON ... IS ...``."""
     return f"COMMENT ON {on} IS {literal_or_null(text)}"
-
-
-def statement(
-    text: str,
-    *,
-    why: str | None = None,
-    transactional: bool = True,
-    destroys: tuple[str, ...] = (),
-    unfilled: tuple[str, ...] = (),
-) -> Sql:
-    """Return one statement that is more than its text."""
-    return Sql(
-        text=text,
-        why=why,
-        transactional=transactional,
-        destroys=destroys,
-        unfilled=unfilled,
-    )

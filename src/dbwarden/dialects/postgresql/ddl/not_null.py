@@ -1,7 +1,8 @@
 """Render NOT NULL, which PostgreSQL 18 stores as a constraint with a name and a state. Pure."""
 
-from dbwarden.dialects.postgresql.ddl.context import Context, Statements, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
+from dbwarden.diff.statements import Sql
 from dbwarden.schema import Column, QualifiedName
 
 _FAILS_ON_NULL = "Fails where a row has no value. Provide one with --fill."
@@ -35,7 +36,7 @@ def add_not_null(ctx: Context, table: QualifiedName, column: Column) -> str:
 def fill_rows(ctx: Context, table: QualifiedName, column: Column, fill: str) -> Statements:
     """Put *fill* into the rows that have no value."""
     name = quote(column.name)
-    yield statement(
+    yield Sql(
         f"UPDATE {ctx.name(table)} SET {name} = {fill} WHERE {name} IS NULL",
         why="Rows without a value get one before it is required.",
     )
@@ -56,10 +57,10 @@ def nullability(ctx: Context, table: QualifiedName, before: Column, after: Colum
     unfilled = (ctx.label(table, after.name),) if fill is None else ()
     if after.not_null_state:
         added = add_not_null(ctx, table, after)
-        yield added if is_not_valid(after) else statement(added, unfilled=unfilled)
+        yield added if is_not_valid(after) else Sql(added, unfilled=unfilled)
         return
     why = _FAILS_ON_NULL if unfilled else None
-    yield statement(f"{alter} SET NOT NULL", why=why, unfilled=unfilled)
+    yield Sql(f"{alter} SET NOT NULL", why=why, unfilled=unfilled)
 
 
 def _not_null_state(
@@ -81,6 +82,6 @@ def _not_null_state(
             yield from fill_rows(ctx, table, after, fill)
         unfilled = (ctx.label(table, after.name),) if fill is None else ()
         why = _FAILS_ON_NULL if unfilled else None
-        yield statement(f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
+        yield Sql(f"{own} VALIDATE CONSTRAINT {name}", why=why, unfilled=unfilled)
     if was_alone != now_alone:
         yield f"{own} ALTER CONSTRAINT {name} INHERIT"

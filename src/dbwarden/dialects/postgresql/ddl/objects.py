@@ -21,7 +21,6 @@ from dbwarden.dialects.postgresql.ddl.context import (
     Statements,
     comment,
     ref_sql,
-    statement,
 )
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
 from dbwarden.dialects.postgresql.ddl.plain_objects import alter_plain, create_plain, drop_plain
@@ -30,6 +29,7 @@ from dbwarden.dialects.postgresql.ddl.tables import alter_table, create_table
 from dbwarden.dialects.postgresql.ddl.types import TypeObject, alter_type, create_type
 from dbwarden.dialects.postgresql.sql.quoting import literal_or_null, quote, text_literal
 from dbwarden.diff.changes import Alter, Create, Drop, Rename, RenameValue
+from dbwarden.diff.statements import Sql
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import (
     OBJECT_KINDS,
@@ -114,14 +114,14 @@ def drop_object(ctx: Context, change: Drop) -> Statements:
     match change.obj:
         case Table() as obj:
             name = ctx.original_label(obj.ref)
-            yield statement(f"DROP {sql_name(ctx, obj)}", destroys=(name,))
+            yield Sql(f"DROP {sql_name(ctx, obj)}", destroys=(name,))
         case Index() as obj:
             yield from drop_index(ctx, change, obj)
         case Part() as obj:
             own, word = ctx.name(change.table), obj.kind.value.upper()
             text = f"ALTER TABLE {'ONLY ' * change.only}{own} DROP {word} {quote(obj.key)}"
             lost = lost_values(ctx, change.table, obj) if isinstance(obj, Column) else ()
-            yield statement(text, destroys=lost)
+            yield Sql(text, destroys=lost)
         case (Grant() | DefaultPrivileges()) as obj:
             yield from change_privileges(ctx, obj, before=obj, after=None)
         case PlainObject() as obj:

@@ -12,9 +12,10 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     constraint_clause,
     index_text,
 )
-from dbwarden.dialects.postgresql.ddl.context import Context, Statements, statement
+from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Change, Create, Drop
+from dbwarden.diff.statements import Sql
 from dbwarden.schema import (
     Check,
     ForeignKey,
@@ -58,11 +59,11 @@ def _may_have_rows(ctx: Context, table: QualifiedName) -> bool:
 
 def _add_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
     text = index_text(ctx, table, index, online=True)
-    yield statement(text, why=BUILT_CONCURRENTLY, transactional=False)
+    yield Sql(text, why=BUILT_CONCURRENTLY, transactional=False)
     yield from after_index(ctx, table, index)
     if (table, index.name) in ctx.old_index_names:
         old = ctx.index(table, ctx.old_index_names[table, index.name])
-        yield statement(f"DROP INDEX CONCURRENTLY {old}", transactional=False)
+        yield Sql(f"DROP INDEX CONCURRENTLY {old}", transactional=False)
 
 
 def _drop_index(ctx: Context, table: QualifiedName, name: str) -> Statements:
@@ -70,9 +71,9 @@ def _drop_index(ctx: Context, table: QualifiedName, name: str) -> Statements:
     if (table, name) in ctx.old_index_names:
         new = quote(ctx.old_index_names[table, name])
         why = "The old index stays in use until the new one is built."
-        yield statement(f"ALTER INDEX {own} RENAME TO {new}", why=why)
+        yield Sql(f"ALTER INDEX {own} RENAME TO {new}", why=why)
     else:
-        yield statement(f"DROP INDEX CONCURRENTLY {own}", transactional=False)
+        yield Sql(f"DROP INDEX CONCURRENTLY {own}", transactional=False)
 
 
 def _add_not_valid(
@@ -84,7 +85,7 @@ def _add_not_valid(
     yield f"ALTER TABLE {own}\n    ADD {clause}"
     if constraint.validated and constraint.enforced:
         text = f"ALTER TABLE {own} VALIDATE CONSTRAINT {quote(constraint.name or '')}"
-        yield statement(text, why=VALIDATED_SEPARATELY, transactional=False)
+        yield Sql(text, why=VALIDATED_SEPARATELY, transactional=False)
     yield from after_constraint(ctx, table, constraint)
 
 
@@ -98,7 +99,7 @@ def _add_by_index(ctx: Context, table: QualifiedName, key: PrimaryKey | Unique) 
         parameters=key.parameters,
     )
     built = index_text(ctx, table, index, online=True)
-    yield statement(built, why=BUILT_CONCURRENTLY, transactional=False)
+    yield Sql(built, why=BUILT_CONCURRENTLY, transactional=False)
     word = "PRIMARY KEY" if isinstance(key, PrimaryKey) else "UNIQUE"
     ending = "" if key.deferrable is None else " DEFERRABLE"
     ending += " INITIALLY DEFERRED" if key.deferrable == "deferred" else ""
@@ -116,13 +117,13 @@ def with_checked_not_null(
     check = quote(f"{table.name[:25]}_{column[:25]}_filled")
     usable = _may_have_rows(ctx, table)
     for written in statements:
-        item = statement(written) if isinstance(written, str) else written
+        item = Sql(written) if isinstance(written, str) else written
         if not usable or not item.text.endswith(" SET NOT NULL"):
             yield item
             continue
         add = f"ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID"
-        yield statement(f"ALTER TABLE {own}\n    {add}", why=item.why)
+        yield Sql(f"ALTER TABLE {own}\n    {add}", why=item.why)
         validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
-        yield statement(validate, why=VALIDATED_SEPARATELY, transactional=False)
+        yield Sql(validate, why=VALIDATED_SEPARATELY, transactional=False)
         yield replace(item, why="The validated check makes a scan unnecessary.")
-        yield statement(f"ALTER TABLE {own} DROP CONSTRAINT {check}")
+        yield Sql(f"ALTER TABLE {own} DROP CONSTRAINT {check}")

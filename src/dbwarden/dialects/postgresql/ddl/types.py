@@ -15,12 +15,12 @@ from dbwarden.dialects.postgresql.ddl.context import (
     Statements,
     comment,
     ref_sql,
-    statement,
 )
 from dbwarden.dialects.postgresql.ddl.names import is_own
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import RebuildType, Rebuilt
 from dbwarden.diff.compare import pair
+from dbwarden.diff.statements import Sql
 from dbwarden.schema import (
     Attribute,
     Column,
@@ -117,7 +117,7 @@ def rebuild_type(ctx: Context, change: RebuildType) -> Statements:
         label, refused = ctx.label(before.name), () if mapped else values
         rename = f"ALTER TYPE {ctx.name(before.name)} RENAME TO {quote(old.name)}"
         yield replace(
-            statement(rename, why=_reason(before, after)),
+            Sql(rename, why=_reason(before, after)),
             removes=tuple(ctx.label(before.name, value) for value in values),
             refuses=tuple(f"a value of {label} is {text_literal(value)}" for value in refused),
         )
@@ -270,7 +270,7 @@ def _alter_composite(ctx: Context, before: CompositeType, after: CompositeType) 
         if was is not None and now is None:
             lost = (ctx.label(before.name, was.name),)
             text = f"ALTER TYPE {name} DROP ATTRIBUTE {quote(was.name)}"
-            yield statement(text, destroys=lost)
+            yield Sql(text, destroys=lost)
         elif was is None and now is not None:
             yield f"ALTER TYPE {name} ADD ATTRIBUTE {_attribute(now)}"
         elif was is not None and now is not None and _type_of(was) != _type_of(now):

@@ -30,7 +30,7 @@ def rename(change: Rename) -> Statements:
     if old.kind is ObjectKind.COLUMN:
         columns = f"{identifier(old.part or '')} TO {identifier(new.part or '')}"
         table = identifier(old.name)
-        yield _statement(change, f"ALTER TABLE {table} RENAME COLUMN {columns}")
+        yield PlannedStatement(change=change, text=f"ALTER TABLE {table} RENAME COLUMN {columns}")
         return
     name = old.name
     if name.casefold() == new.name.casefold():  # SQLite considers the new name taken
@@ -40,12 +40,14 @@ def rename(change: Rename) -> Statements:
 
 
 def _rename(change: Change, old: str, new: str) -> PlannedStatement:
-    return _statement(change, f"ALTER TABLE {identifier(old)} RENAME TO {identifier(new)}")
+    return PlannedStatement(
+        change=change, text=f"ALTER TABLE {identifier(old)} RENAME TO {identifier(new)}"
+    )
 
 
 def create_table(change: Change, table: Table) -> Statements:
     """Create a table with all its parts."""
-    yield _statement(change, table.virtual or table_text(table))
+    yield PlannedStatement(change=change, text=table.virtual or table_text(table))
     for index in table.indexes:
         yield create_index(Create(obj=index, on=table.name), table.name, index)
 
@@ -54,17 +56,17 @@ def drop_table(plan: Plan, change: Drop) -> Statements:
     """Drop a table with its rows, indexes and triggers."""
     name = change.table.name
     called = plan.original_names.get(change.ref, name)
-    yield _statement(change, f"DROP TABLE {identifier(name)}", destroys=(called,))
+    yield PlannedStatement(change=change, text=f"DROP TABLE {identifier(name)}", destroys=(called,))
 
 
 def create_index(change: Change, table: QualifiedName, index: Index) -> PlannedStatement:
     """Create an index."""
-    return _statement(change, index_text(table, index))
+    return PlannedStatement(change=change, text=index_text(table, index))
 
 
 def drop_index(change: Change, name: str) -> PlannedStatement:
     """Drop an index."""
-    return _statement(change, f"DROP INDEX {identifier(name)}")
+    return PlannedStatement(change=change, text=f"DROP INDEX {identifier(name)}")
 
 
 def alter(plan: Plan, work: TableWork) -> Statements:
@@ -74,9 +76,9 @@ def alter(plan: Plan, work: TableWork) -> Statements:
     for gone in work.changes:
         match gone:
             case Drop(obj=Column(name=name)):
-                yield _statement(
-                    gone,
-                    f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
+                yield PlannedStatement(
+                    change=gone,
+                    text=f"ALTER TABLE {identifier(work.name.name)} DROP COLUMN {identifier(name)}",
                     destroys=lost_columns(work.before, (gone,), plan.original_names),
                 )
             case _:
@@ -91,7 +93,9 @@ def _add_column(work: TableWork, column: Column) -> PlannedStatement:
     empty = column.default in (None, "NULL") and column.generated is None and column.not_null
     unfilled = (f"{work.name.name}.{column.name}",) if empty else ()
     why = "Fails where the table has rows: give a default, or --fill." if empty else None
-    return _statement(change, text + "\n    ".join(clauses), why=why, unfilled=unfilled)
+    return PlannedStatement(
+        change=change, text=text + "\n    ".join(clauses), why=why, unfilled=unfilled
+    )
 
 
 def _column_constraints(work: TableWork, column: Column) -> Iterator[Check | ForeignKey]:
@@ -114,16 +118,16 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
     change, own = work.changes[0], work.name.name
     scratch = plan.scratch_name(work.after)
     forgets = work.before.autoincrement and not work.after.autoincrement
-    yield _statement(
-        change,
-        table_text(work.after, scratch),
+    yield PlannedStatement(
+        change=change,
+        text=table_text(work.after, scratch),
         why=f"SQLite cannot change this in place: {own} is rebuilt and its rows are copied"
         + (", but not the AUTOINCREMENT counter." if forgets else "."),
     )
     if work.before.autoincrement and work.after.autoincrement:
-        yield _statement(
-            change,
-            f"INSERT INTO sqlite_sequence (name, seq)\n"
+        yield PlannedStatement(
+            change=change,
+            text=f"INSERT INTO sqlite_sequence (name, seq)\n"
             f"SELECT {text_literal(scratch)}, seq FROM sqlite_sequence "
             f"WHERE name = {text_literal(own)}",
             why="Numbers that were used before are not reused.",
@@ -148,16 +152,16 @@ def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
             STRICT if _becomes_strict(work) else None,
             CONFLICTS if conflicts else None,
         )
-        yield _statement(
-            change,
-            f"{insert} {identifier(scratch)} ({join_wrapped(copied.targets)})\n"
+        yield PlannedStatement(
+            change=change,
+            text=f"{insert} {identifier(scratch)} ({join_wrapped(copied.targets)})\n"
             f"SELECT {join_wrapped(copied.sources)}\nFROM {own}",
             why=" ".join(filter(None, reasons)) or None,
             unfilled=tuple(f"{work.name.name}.{name}" for name in names),
         )
     else:  # no column remains, so the rows have nothing to copy
         gone = (work.name.name, *gone)
-    dropped = _statement(change, f"DROP TABLE {own}", destroys=gone)
+    dropped = PlannedStatement(change=change, text=f"DROP TABLE {own}", destroys=gone)
     yield replace(dropped, converts=copied.narrowed)
 
 
@@ -195,21 +199,10 @@ def guard(plan: Plan) -> Statements:
         for key in table.foreign_keys
     )
     if any(key.references in rebuilt and key.on_delete in FOLLOWS for key in keys):
-        yield _statement(
-            plan.rebuilt[0].changes[0],
-            GUARD,
+        yield PlannedStatement(
+            change=plan.rebuilt[0].changes[0],
+            text=GUARD,
             why="Fails where foreign keys are enforced, because DROP TABLE would change the rows "
             "that refer to it. dbwarden disables them; elsewhere, run PRAGMA foreign_keys = OFF "
             "before.",
         )
-
-
-def _statement(
-    change: Change,
-    text: str,
-    *,
-    why: str | None = None,
-    destroys: tuple[str, ...] = (),
-    unfilled: tuple[str, ...] = (),
-) -> PlannedStatement:
-    return PlannedStatement(text=text, change=change, why=why, destroys=destroys, unfilled=unfilled)
