@@ -232,7 +232,7 @@ def _rename_column(schema: Schema, old: Ref, new: Ref) -> Schema:
     readers = {user for user, needed in schema.dependencies if needed == old}
     schema = _walk(schema, visit)
     tables = tuple(
-        _column_in_table(table, word, text) if table.name == old.table else table
+        replace_column_names(table, word, text) if table.name == old.table else table
         for table in schema.tables
     )
 
@@ -267,7 +267,17 @@ def _marked(text: str) -> str:
     return FOLLOWED + text.removeprefix(FOLLOWED)
 
 
-def _column_in_table(table: Table, word: Callable[[str], str], text: Callable[[str], str]) -> Table:
+def replace_column_names(
+    table: Table, word: Callable[[str], str], text: Callable[[str], str]
+) -> Table:
+    """Return *table* with the names of its columns replaced, except in defaults and parameters.
+
+    Args:
+        table: The table.
+        word: Returns the new name of a column.
+        text: Returns an expression with the new names.
+    """
+
     def visit(value: Any) -> Any:
         match value:
             case Column():

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from dbwarden.dialects.sqlite.catalog.expressions import columns_by_name, expression
 from dbwarden.dialects.sqlite.catalog.tables import KEYS
 from dbwarden.dialects.sqlite.catalog.tokens import tokens
+from dbwarden.diff.renames import replace_column_names
 from dbwarden.schema import (
-    Check,
     Column,
     ForeignKey,
-    Index,
-    IndexColumn,
     ObjectKind,
     PrimaryKey,
     QualifiedName,
@@ -24,7 +23,6 @@ from dbwarden.schema import (
     View,
 )
 
-C = TypeVar("C", bound=PrimaryKey | Unique)
 N = TypeVar("N", bound=Table | View)
 
 
@@ -102,9 +100,6 @@ class _Names:
     def _part(self, table: QualifiedName, name: str) -> str:
         return self.find(_parts_of(table), name)
 
-    def _own(self, table: Table, name: str | None) -> str | None:
-        return self._part(table.name, name) if name is not None else None
-
     def _column(self, table: QualifiedName, name: str) -> str:
         return self.find(_columns_of(table), name)
 
@@ -121,60 +116,28 @@ class _Names:
     def _table(self, table: Table) -> Table:
         if table.virtual is not None:
             return replace(table, name=self._name(table.name))
-        known = columns_by_name(self._columns(table.name, (c.name for c in table.columns)))
-        key = table.primary_key
-        return replace(
-            table,
-            name=self._name(table.name),
-            columns=tuple(self._one_column(table, column, known) for column in table.columns),
-            primary_key=self._unique(table, key, known) if key is not None else None,
-            uniques=tuple(self._unique(table, item, known) for item in table.uniques),
-            foreign_keys=tuple(self._foreign_key(table, item) for item in table.foreign_keys),
-            checks=tuple(self._check(table, item, known) for item in table.checks),
-            indexes=tuple(self._index(table, item, known) for item in table.indexes),
-        )
+        word = partial(self._column, table.name)
+        known = columns_by_name(word(column.name) for column in table.columns)
 
-    def _one_column(self, table: Table, column: Column, known: Mapping[str, str]) -> Column:
-        generated = column.generated
-        if generated is not None:
-            generated = replace(generated, expression=_spelled(generated.expression, known))
-        return replace(column, name=self._column(table.name, column.name), generated=generated)
+        def named(part: Any) -> Any:
+            match part:
+                case Column():
+                    return part
+                case ForeignKey():
+                    columns = self._columns(part.references, part.referred_columns)
+                    references = self._name(part.references)
+                    part = replace(part, references=references, referred_columns=columns)
+                case PrimaryKey() | Unique():
+                    parameters = tuple(
+                        (name, _spelled(value, known) if name == KEYS else value)
+                        for name, value in part.parameters
+                    )
+                    part = replace(part, parameters=parameters)
+            name = part.name
+            return replace(part, name=self._part(table.name, name)) if name is not None else part
 
-    def _unique(self, table: Table, key: C, known: Mapping[str, str]) -> C:
-        parameters = tuple(
-            (name, _spelled(value, known) if name == KEYS else value)
-            for name, value in key.parameters
-        )
-        columns = self._columns(table.name, key.columns)
-        name = self._own(table, key.name)
-        return replace(key, name=name, columns=columns, parameters=parameters)
-
-    def _foreign_key(self, table: Table, key: ForeignKey) -> ForeignKey:
-        return replace(
-            key,
-            name=self._own(table, key.name),
-            columns=self._columns(table.name, key.columns),
-            references=self._name(key.references),
-            referred_columns=self._columns(key.references, key.referred_columns),
-        )
-
-    def _check(self, table: Table, check: Check, known: Mapping[str, str]) -> Check:
-        return replace(
-            check,
-            name=self._own(table, check.name),
-            expression=_spelled(check.expression, known),
-            columns=self._columns(table.name, check.columns),
-        )
-
-    def _index(self, table: Table, index: Index, known: Mapping[str, str]) -> Index:
-        where = _spelled(index.where, known) if index.where is not None else None
-        keys = tuple(self._index_key(table, key, known) for key in index.columns)
-        return replace(index, name=self._part(table.name, index.name), columns=keys, where=where)
-
-    def _index_key(self, table: Table, key: IndexColumn, known: Mapping[str, str]) -> IndexColumn:
-        if key.column is not None:
-            return replace(key, column=self._column(table.name, key.column))
-        return replace(key, expression=_spelled(key.expression or "", known))
+        made = replace_column_names(table, word, lambda text: _spelled(text, known))
+        return replace(made.map_parts(named), name=self._name(table.name))
 
 
 def _sorted(items: Iterable[N]) -> tuple[N, ...]:
