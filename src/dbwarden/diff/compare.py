@@ -1,12 +1,13 @@
 """Compare two schemas and list the changes, unordered. Pure."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from dbwarden.diff.alterable import column_alters, differing, object_alters
 from dbwarden.diff.changes import Alter, Change, Create, Drop, alters, rename_of
 from dbwarden.diff.inheritance import (
+    SchemaPair,
     check_kept_below,
     checks_valid_in_child,
     compared_items,
@@ -52,14 +53,6 @@ def pair(
     for name, item in new.items():
         if name not in old:
             yield None, item
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaPair:
-    """The two schemas to compare."""
-
-    current: Schema
-    desired: Schema
 
 
 def compare(current: Schema, desired: Schema) -> tuple[Change, ...]:
@@ -130,25 +123,24 @@ def _drop(table: Table) -> Iterator[Change]:
 
 
 def _compare_table(both: SchemaPair, before: Table, after: Table) -> Iterator[Change]:
-    leaves, replaced = parts_to_exchange(both.current, both.desired, before, after)
+    leaves, replaced = parts_to_exchange(both, before, after)
     stages = _stages(table_properties(before), table_properties(after), leaves=leaves)
     yield from alters(stages)
     yield from _compare_columns(both, before, after)
     before = with_valid_keys(before, after)
     for own, brought in parts_to_rename(before, after):
         yield rename_of(own, brought, after.name)
-    yield from compare_inherited(both.current, both.desired, before, after)
-    for check, valid in checks_valid_in_child(both.current, both.desired, before, after):
+    yield from compare_inherited(both, before, after)
+    for check, valid in checks_valid_in_child(both, before, after):
         yield Alter(before=check, after=valid, on=after.name)
-    schemas = both.current, both.desired
-    old, new = compared_items(schemas, before, after, lambda table: table.constraints)
+    old, new = compared_items(both, before, after, lambda table: table.constraints)
     for change in _compare_parts(after.name, old, new):
         match change:
-            case Drop(obj=Check() as gone) if check_kept_below(*schemas, after, gone):
+            case Drop(obj=Check() as gone) if check_kept_below(both, after, gone):
                 yield replace(change, only=True)
             case _:
                 yield change
-    old_indexes, new_indexes = compared_items(schemas, before, after, lambda table: table.indexes)
+    old_indexes, new_indexes = compared_items(both, before, after, lambda table: table.indexes)
     yield from _compare_parts(after.name, [*old_indexes, *replaced], new_indexes)
 
 
@@ -190,13 +182,11 @@ def _compare_columns(both: SchemaPair, before: Table, after: Table) -> Iterator[
             case Column() as gone, None:
                 if is_from_other_parents(both.current, before, after, gone):
                     yield Drop(obj=replace(gone, inherited=False), on=after.name)
-                elif not gone.inherited or must_drop_separately(
-                    both.current, both.desired, after, gone
-                ):
-                    only = is_kept_by_child(both.current, both.desired, after, gone)
+                elif not gone.inherited or must_drop_separately(both, after, gone):
+                    only = is_kept_by_child(both, after, gone)
                     yield Drop(obj=gone, on=after.name, only=only)
             case Column() as old, Column() as new:
-                old = with_parent_changes(both.current, both.desired, after, old, new)
+                old = with_parent_changes(both, after, old, new)
                 if old != new:
                     in_place = column_alters(both.desired, old, new)
                     yield from _replace(old, new, in_place, after.name)

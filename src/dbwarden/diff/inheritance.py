@@ -1,13 +1,21 @@
 """Compare what a child table inherits from its parents. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from dbwarden.diff.alterable import differing, object_alters
 from dbwarden.schema import Check, Column, Constraint, Index, QualifiedName, Schema, Table
 
 P = TypeVar("P", bound="Constraint | Index")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaPair:
+    """The two schemas to compare."""
+
+    current: Schema
+    desired: Schema
 
 
 def parents(table: Table) -> tuple[QualifiedName, ...]:
@@ -18,7 +26,7 @@ def parents(table: Table) -> tuple[QualifiedName, ...]:
 
 
 def compared_items(
-    both: tuple[Schema, Schema], before: Table, after: Table, items: Callable[[Table], Sequence[P]]
+    both: SchemaPair, before: Table, after: Table, items: Callable[[Table], Sequence[P]]
 ) -> tuple[list[P], list[P]]:
     """Return the constraints or indexes to compare: those that no parent manages.
 
@@ -26,39 +34,36 @@ def compared_items(
     if the parent loses a check that a child keeps. Items that the table has and the parent will
     add are merged by the server. Checks of a new parent must exist before the table joins it.
     """
-    current, desired = both
     left = set(parents(before)) - set(parents(after))
     old = [
         _as_local(item)
         for item in items(before)
-        if left or not item.inherited or _check_left(current, desired, after, item)
+        if left or not item.inherited or _check_left(both, after, item)
     ]
     new = [item for item in items(after) if not item.inherited]
     brought = [_as_local(item) for item in items(after) if item.inherited]
     kept = [item for item in old if not any(_equal_but_name(item, other) for other in brought)]
     checks = [item for item in brought if isinstance(item, Check)]
-    joining = [item for item in checks if _from_new_parents(desired, before, after, item)]
+    joining = [item for item in checks if _from_new_parents(both.desired, before, after, item)]
     missing = [item for item in joining if not any(_equal_but_name(item, other) for other in old)]
     return kept, [*new, *missing]
 
 
-def check_kept_below(
-    current: Schema, desired: Schema, table: Table, item: Constraint | Index
-) -> bool:
+def check_kept_below(both: SchemaPair, table: Table, item: Constraint | Index) -> bool:
     """Return whether a child keeps, as its own, an inherited check that *table* loses."""
     if not isinstance(item, Check) or any(
         _equal_but_name(_as_local(item), _as_local(it)) for it in table.checks
     ):
         return False
-    for child in desired.tables:
-        was = current.table(child.name) if table.name in child.inherits else None
+    for child in both.desired.tables:
+        was = both.current.table(child.name) if table.name in child.inherits else None
         if was is None or table.name not in was.inherits:
             continue
         for check in was.checks:
             if not check.inherited or check.name != item.name:
                 continue
             keeps = any(not it.inherited and _alters(_as_local(check), it) for it in child.checks)
-            if keeps or check_kept_below(current, desired, child, check):
+            if keeps or check_kept_below(both, child, check):
                 return True
     return False
 
@@ -67,12 +72,12 @@ def _alters(was: Check, now: Check) -> bool:
     return was == now or (was.name == now.name and object_alters(was, now))
 
 
-def _check_left(current: Schema, desired: Schema, child: Table, item: Constraint | Index) -> bool:
+def _check_left(both: SchemaPair, child: Table, item: Constraint | Index) -> bool:
     """Return whether parents lose a check of *child* in a way that leaves it there."""
     for name in child.inherits:
-        was, parent = current.table(name), desired.table(name)
+        was, parent = both.current.table(name), both.desired.table(name)
         there = next((it for it in was.checks if it.name == item.name), None) if was else None
-        if there and parent and check_kept_below(current, desired, parent, there):
+        if there and parent and check_kept_below(both, parent, there):
             return True
     return False
 
@@ -103,7 +108,7 @@ def parts_to_rename(
 
 
 def checks_valid_in_child(
-    current: Schema, desired: Schema, before: Table, after: Table
+    both: SchemaPair, before: Table, after: Table
 ) -> Iterator[tuple[Check, Check]]:
     """Yield the inherited checks that are only valid here, not in the parent, old and new.
 
@@ -111,7 +116,7 @@ def checks_valid_in_child(
     """
     there = {check.name: check for check in before.checks}
     for name in set(parents(before)) & set(parents(after)):
-        old, new = current.table(name), desired.table(name)
+        old, new = both.current.table(name), both.desired.table(name)
         above = {check.name: check for check in new.checks} if new is not None else {}
         was_above = {check.name: check for check in old.checks} if old is not None else {}
         for check in after.checks:
@@ -132,9 +137,7 @@ def _equal_but_name(one: P, other: P) -> bool:
     return type(one) is type(other) and differing(one, other) <= {"name"}
 
 
-def with_parent_changes(
-    current: Schema, desired: Schema, table: Table, before: Column, after: Column
-) -> Column:
+def with_parent_changes(both: SchemaPair, table: Table, before: Column, after: Column) -> Column:
     """Return *before* after the changes of the parents' columns, which apply to children.
 
     The type of a column that parent and child declare can only be changed in the parent.
@@ -142,9 +145,9 @@ def with_parent_changes(
     before = replace(before, inherited=after.inherited)
     changed: dict[str, object] = {}
     recurses = RECURSES if after.inherited else TYPE
-    own = current.table(table.name)
+    own = both.current.table(table.name)
     for name in set(parents(table)) & set(parents(own) if own is not None else ()):
-        was, now = _column(current, name, after.name), _column(desired, name, after.name)
+        was, now = _column(both.current, name, after.name), _column(both.desired, name, after.name)
         if was is None or now is None:
             continue
         was, now = (replace(item, not_null=reaches_children(item)) for item in (was, now))
@@ -186,22 +189,22 @@ def is_from_other_parents(schema: Schema, table: Table, other: Table, column: Co
     )
 
 
-def is_kept_by_child(current: Schema, desired: Schema, table: Table, column: Column) -> bool:
+def is_kept_by_child(both: SchemaPair, table: Table, column: Column) -> bool:
     """Return whether a child keeps a column that is dropped from *table*."""
-    for child in desired.tables:
+    for child in both.desired.tables:
         if table.name in child.inherits:
-            was, now = _column(current, child.name, column.name), child.column(column.name)
+            was, now = _column(both.current, child.name, column.name), child.column(column.name)
             if was is not None and was.inherited and now is not None and not now.inherited:
                 return True
     return False
 
 
-def must_drop_separately(current: Schema, desired: Schema, child: Table, column: Column) -> bool:
+def must_drop_separately(both: SchemaPair, child: Table, column: Column) -> bool:
     """Return whether *child* must drop a column itself because its parent drops it with ONLY."""
     for name in child.inherits:
-        was, parent = _column(current, name, column.name), desired.table(name)
+        was, parent = _column(both.current, name, column.name), both.desired.table(name)
         if was is not None and parent is not None and parent.column(column.name) is None:
-            return is_kept_by_child(current, desired, parent, was)
+            return is_kept_by_child(both, parent, was)
     return False
 
 

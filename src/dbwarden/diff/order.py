@@ -26,6 +26,7 @@ from dbwarden.schema import (
     OBJECT_KINDS,
     ON_TABLES,
     RELATIONS,
+    ROUTINES,
     AnyObject,
     Column,
     DefaultPrivileges,
@@ -272,9 +273,8 @@ def _after_mentioned_functions(graph: Graph, changes: Sequence[Change]) -> None:
 
 def _one_overload_at_a_time(graph: Graph, changes: Sequence[Change]) -> None:
     """Drop a function before creating another of its name: calls would be ambiguous."""
-    code = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
-    gone = by_table(changes, frozenset((Drop, kind) for kind in code))
-    for name, numbers in by_table(changes, frozenset((Create, kind) for kind in code)).items():
+    gone = by_table(changes, frozenset((Drop, kind) for kind in ROUTINES))
+    for name, numbers in by_table(changes, frozenset((Create, kind) for kind in ROUTINES)).items():
         for number in numbers:
             for other in gone.get(name, ()):
                 graph.prefer(other, number)

@@ -9,6 +9,7 @@ from dbwarden.diff.graph import Graph
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     OBJECT_KINDS,
+    ROUTINES,
     Column,
     DefaultPrivileges,
     Grant,
@@ -122,8 +123,4 @@ def _default_grants(
 def _sql_name(on: Ref) -> str:
     parts = (on.name,) if on.namespace is None else (on.namespace, on.name)
     name = ".".join(map(quoted, parts))
-    return (
-        f"{name}({on.part or ''})"
-        if on.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
-        else name
-    )
+    return f"{name}({on.part or ''})" if on.kind in ROUTINES else name

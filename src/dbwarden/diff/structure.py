@@ -12,6 +12,7 @@ from dbwarden.diff.circles import dropped_before_table
 from dbwarden.diff.inheritance import parents
 from dbwarden.schema import (
     RELATIONS,
+    ROUTINES,
     Check,
     Constraint,
     DefaultPrivileges,
@@ -52,13 +53,12 @@ def without_checks(all_links: Links, bare: Collection[Ref]) -> Links:
     """Return *all_links* without the routines that *bare* domains and views need: their expressions
     change separately."""
     needs = {
-        ref: tuple(need for need in found if need.kind not in _CODE) if ref in bare else found
+        ref: tuple(need for need in found if need.kind not in ROUTINES) if ref in bare else found
         for ref, found in all_links.needs.items()
     }
     return replace(all_links, needs=needs) if bare else all_links
 
 
-_CODE = (ObjectKind.ROUTINE, ObjectKind.AGGREGATE)
 _WITH_EXPRESSIONS = (ObjectKind.DOMAIN, ObjectKind.VIEW)
 
 

@@ -20,7 +20,18 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import diff
 from dbwarden.errors import NotProven, UsageError
 from dbwarden.operations.operation import operation
-from dbwarden.schema import Column, ObjectKind, Part, Ref, Routine, Schema, Sequence, Table, ref_of
+from dbwarden.schema import (
+    ROUTINES,
+    Column,
+    ObjectKind,
+    Part,
+    Ref,
+    Routine,
+    Schema,
+    Sequence,
+    Table,
+    ref_of,
+)
 from dbwarden.types import DatabaseName
 
 
@@ -110,7 +121,7 @@ def _without_late_parts(schema: Schema) -> Schema:
     late = {
         user
         for user, needed in schema.dependencies
-        if needed.kind in (ObjectKind.ROUTINE, ObjectKind.AGGREGATE) and needed not in first
+        if needed.kind in ROUTINES and needed not in first
     }
     tables = tuple(_without(table, late) for table in schema.tables) if late else schema.tables
     return replace(schema, tables=tables)

@@ -20,6 +20,7 @@ from dbwarden.schema.kinds import (
     OBJECT_KINDS,
     ON_TABLES,
     RELATIONS,
+    ROUTINES,
     KindRow,
     ObjectKind,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "OBJECT_KINDS",
     "ON_TABLES",
     "RELATIONS",
+    "ROUTINES",
     "Aggregate",
     "AnyObject",
     "Attribute",

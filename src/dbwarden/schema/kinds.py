@@ -236,5 +236,7 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
 
 RELATIONS = frozenset(kind for kind, row in OBJECT_KINDS.items() if row.grants == _TABLES)
 """The kinds with columns."""
+ROUTINES = frozenset(kind for kind, row in OBJECT_KINDS.items() if row.grants == _ROUTINES)
+"""The kinds that expressions can call."""
 ON_TABLES = frozenset(kind for kind, row in OBJECT_KINDS.items() if row.on_table)
 """The kinds whose names are unique within a table or view."""

@@ -303,7 +303,7 @@ WHERE NOT o.tgisinternal AND g.tgenabled <> o.tgenabled
 """
 
 
-def _others(version: int) -> LiteralString:
+def _others() -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
     parts: tuple[LiteralString, ...] = (
         *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _SUBSCRIPTIONS),
@@ -319,7 +319,7 @@ FROM ({" UNION ALL ".join(parts)}) s (kind, class, number, namespace, name, defi
 def plain_objects(version: int) -> LiteralString:
     """Return the query for all objects of kinds without a class of their own."""
     parts: tuple[LiteralString, ...] = (
-        _others(version),
+        _others(),
         _FOREIGN_TABLES,
         _USER_MAPPINGS,
         _SERVERS,

@@ -159,7 +159,7 @@ def lost_values(ctx: Context, name: QualifiedName, column: Column) -> tuple[str,
 
 def alter_column(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Alter a column in place."""
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    alter = ctx.alter(table, after.name)
     if before.identity is not None and after.identity is None:
         yield f"{alter} DROP IDENTITY"
     if before.generated is not None and after.generated is None:
@@ -178,7 +178,7 @@ def alter_column(ctx: Context, table: QualifiedName, before: Column, after: Colu
 
 
 def _retype(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    alter = ctx.alter(table, after.name)
     moved = (before.type, before.collation) != (after.type, after.collation)
     default = before.default
     again = moved and not _only_resizes_serial(before, after)
@@ -281,7 +281,7 @@ def _limits_first(before: Column, after: Column) -> bool:
 
 
 def _identity(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    alter = ctx.alter(table, after.name)
     was, now = before.identity, after.identity
     if now is None:
         return
@@ -332,7 +332,7 @@ def continue_after_rows(
 
 def _settings(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Change statistics, storage, compression, parameters and comment."""
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    alter = ctx.alter(table, after.name)
     if before.statistics != after.statistics:
         target = -1 if after.statistics is None else after.statistics
         yield f"{alter} SET STATISTICS {target}"

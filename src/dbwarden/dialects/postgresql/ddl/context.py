@@ -104,6 +104,10 @@ class Context:
         """Return an index as SQL, in its table's namespace."""
         return self.name(QualifiedName(table.namespace, index))
 
+    def alter(self, table: QualifiedName, column: str) -> str:
+        """Return ``ALTER TABLE table ALTER COLUMN column``, on two lines."""
+        return f"ALTER TABLE {self.name(table)}\n    ALTER COLUMN {quote(column)}"
+
     def serial(self, table: QualifiedName, column: Column) -> str | None:
         """Return ``serial`` or the like if the plan creates the matching sequence."""
         if column.ref_in(table) in self.serials:

@@ -47,7 +47,7 @@ def nullability(ctx: Context, table: QualifiedName, before: Column, after: Colum
     if before.not_null == after.not_null:
         yield from _not_null_state(ctx, table, before, after)
         return
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {quote(after.name)}"
+    alter = ctx.alter(table, after.name)
     if not after.not_null:
         yield f"{alter} DROP NOT NULL"
         return

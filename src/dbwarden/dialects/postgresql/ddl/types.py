@@ -157,7 +157,7 @@ def _values(type_: Rebuilt) -> tuple[str, ...]:
 
 def _convert_column(ctx: Context, table: QualifiedName, was: Column, now: Column) -> Statements:
     name = quote(now.name)
-    alter = f"ALTER TABLE {ctx.name(table)}\n    ALTER COLUMN {name}"
+    alter = ctx.alter(table, now.name)
     if was.default is not None:
         yield f"{alter} DROP DEFAULT"
     array = "[]" if now.type.endswith("[]") else ""
