@@ -7,13 +7,12 @@ the meantime.
 
 from collections.abc import Iterator, Sequence
 
-from dbwarden.dialects.sqlite.ddl import objects as objects
-from dbwarden.dialects.sqlite.ddl import tables
+from dbwarden.dialects.sqlite.ddl import objects, tables
 from dbwarden.dialects.sqlite.ddl.plan import Plan, TableWork, plan
 from dbwarden.dialects.sqlite.ddl.supported import refuse_kind
-from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
+from dbwarden.diff.changes import Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
-from dbwarden.schema import Index, Schema
+from dbwarden.schema import Schema
 
 __all__ = ["render"]
 
@@ -81,13 +80,8 @@ def _new_names(whole: Plan) -> frozenset[str]:
     found = {table.name.name for _, table in whole.created}
     found |= {rename.after.name for rename in whole.renames if rename.after.part is None}
     found |= {index.name for _, table in whole.created for index in table.indexes}
-    for work in whole.works:
-        for change in work.index_changes:
-            match change:
-                case Create() | Rename():
-                    found.add(change.ref.name)
-                case _:
-                    pass
+    index_changes = (change for work in whole.works for change in work.index_changes)
+    found |= {item.ref.name for item in index_changes if isinstance(item, Create | Rename)}
     return frozenset(name.casefold() for name in found)
 
 
@@ -95,32 +89,18 @@ def _dropped_indexes(whole: Plan, wanted: frozenset[str]) -> Statements:
     """Drop indexes first if their table remains in place or their name is reused."""
     for work in whole.works:
         for change in work.index_changes:
-            name = _dropped_name(change)
-            if name is not None and (work.in_place or name.casefold() in wanted):
-                yield tables.drop_index(change, name)
+            old = change.before if isinstance(change, Rename) else change.ref
+            in_the_way = work.in_place or old.name.casefold() in wanted
+            if in_the_way and not isinstance(change, Create):
+                yield tables.drop_index(change, old.name)
     for change, table in whole.dropped:
         for index in table.indexes:
             if index.name.casefold() in wanted:
                 yield tables.drop_index(change, index.name)
 
 
-def _dropped_name(change: Change) -> str | None:
-    match change:
-        case Drop() | Alter():
-            return change.ref.name
-        case Rename(before=ref):
-            return ref.name
-        case _:
-            return None
-
-
 def _new_indexes(work: TableWork) -> Statements:
     by_name = {index.name: index for index in work.after.indexes}
     for change in work.index_changes:
-        match change:
-            case Create(obj=Index() as index) | Alter(after=Index() as index):
-                yield tables.create_index(change, work.name, by_name.get(index.name, index))
-            case Rename(after=ref):
-                yield tables.create_index(change, work.name, by_name[ref.name])
-            case _:
-                pass
+        if not isinstance(change, Drop):
+            yield tables.create_index(work.name, by_name[change.ref.name])

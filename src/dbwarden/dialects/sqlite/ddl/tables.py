@@ -49,7 +49,7 @@ def create_table(change: Change, table: Table) -> Statements:
     """Create a table with all its parts."""
     yield PlannedStatement(change=change, text=table.virtual or table_text(table))
     for index in table.indexes:
-        yield create_index(Create(obj=index, on=table.name), table.name, index)
+        yield create_index(table.name, index)
 
 
 def drop_table(plan: Plan, change: Drop) -> Statements:
@@ -59,9 +59,9 @@ def drop_table(plan: Plan, change: Drop) -> Statements:
     yield PlannedStatement(change=change, text=f"DROP TABLE {identifier(name)}", destroys=(called,))
 
 
-def create_index(change: Change, table: QualifiedName, index: Index) -> PlannedStatement:
+def create_index(table: QualifiedName, index: Index) -> PlannedStatement:
     """Create an index."""
-    return PlannedStatement(change=change, text=index_text(table, index))
+    return PlannedStatement(change=Create(obj=index, on=table), text=index_text(table, index))
 
 
 def drop_index(change: Change, name: str) -> PlannedStatement:
@@ -135,7 +135,7 @@ def rebuild(plan: Plan, work: TableWork) -> Statements:
     yield from _moved_rows(plan, work, scratch)
     yield _rename(change, scratch, own)
     for index in work.after.indexes:
-        yield create_index(Create(obj=index, on=work.name), work.name, index)
+        yield create_index(work.name, index)
 
 
 def _moved_rows(plan: Plan, work: TableWork, scratch: str) -> Statements:
