@@ -1,7 +1,7 @@
 """Implement the authoring dialect of PostgreSQL, and choose its scratch server."""
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 from urllib.parse import quote
@@ -16,7 +16,6 @@ from dbwarden.dialects.authoring import ScratchAddress
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
-from dbwarden.dialects.postgresql.ddl.context import context
 from dbwarden.dialects.postgresql.migrate.connect_errors import SCRATCH, connect_failure
 from dbwarden.dialects.postgresql.migrate.connecting import (
     CONNECT_FAILURES,
@@ -36,14 +35,13 @@ from dbwarden.dialects.postgresql.scratch.scratch_database import (
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.scratch.sizes import read_sizes
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
-from dbwarden.diff.changes import Alter, Change, Create
+from dbwarden.diff.changes import Change
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.linting.sizes import LiveStats
 from dbwarden.migration_history import backfill_table
 from dbwarden.quoting import quoted
-from dbwarden.schema import QualifiedName, Ref, Schema
-from dbwarden.schema import Sequence as SchemaSequence
+from dbwarden.schema import QualifiedName, Schema
 from dbwarden.types import DialectName
 
 PRODUCTION = ("production", "prod", "live")
@@ -65,9 +63,7 @@ class PostgresAuthoringDialect:
         options: RenderOptions = DEFAULT_OPTIONS,
     ) -> tuple[PlannedStatement, ...]:
         """Return the SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
-        statements = ddl.render(changes, current=current, desired=desired, options=options)
-        own = context(changes, current, desired, options).serials
-        return tuple(item for item in statements if not _of_serial(item.change, own))
+        return ddl.render(changes, current=current, desired=desired, options=options)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of the scratch server without starting it."""
@@ -145,17 +141,6 @@ class PostgresAuthoringDialect:
     def are_equivalent(self, one: object, other: object) -> bool | None:
         """Return ``False`` if they surely differ; otherwise only the server can tell."""
         return False if surely_differ(one, other) else None
-
-
-def _of_serial(change: Change, serials: Mapping[Ref, QualifiedName]) -> bool:
-    """Return whether *change* creates or owns a sequence that ``serial`` creates implicitly."""
-    match change:
-        case Create(obj=SchemaSequence(name=name)):
-            return name in serials.values()
-        case Alter(before=SchemaSequence(owned_by=None), after=SchemaSequence(owned_by=owner)):
-            return owner in serials
-        case _:
-            return False
 
 
 AUTHORING_DIALECT = PostgresAuthoringDialect()
