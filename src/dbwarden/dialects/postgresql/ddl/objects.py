@@ -81,7 +81,7 @@ def _create(ctx: Context, change: Create) -> Statements:
         case Sequence() if obj.name in ctx.serials.values():
             pass  # serial creates it
         case Grant() | DefaultPrivileges():
-            yield from change_privileges(ctx, obj, before=None, after=obj)
+            yield from change_privileges(ctx, None, obj)
         case PlainObject():
             yield from create_plain(ctx, obj)
         case _ if isinstance(obj, TypeObject):
@@ -123,7 +123,7 @@ def drop_object(ctx: Context, change: Drop) -> Statements:
             lost = lost_values(ctx, change.table, obj) if isinstance(obj, Column) else ()
             yield Sql(text, destroys=lost)
         case (Grant() | DefaultPrivileges()) as obj:
-            yield from change_privileges(ctx, obj, before=obj, after=None)
+            yield from change_privileges(ctx, obj, None)
         case PlainObject() as obj:
             yield from drop_plain(ctx, obj)
         case obj:
@@ -161,7 +161,7 @@ def _alter(ctx: Context, change: Alter) -> Statements:
         case _, Sequence(name=name) if name in ctx.serials.values():
             pass  # serial creates it
         case (Grant() | DefaultPrivileges()) as was, (Grant() | DefaultPrivileges()) as now:
-            yield from change_privileges(ctx, now, before=was, after=now)
+            yield from change_privileges(ctx, was, now)
         case PlainObject() as was, PlainObject() as now:
             yield from alter_plain(ctx, was, now)
         case was, now if isinstance(was, TypeObject) and isinstance(now, TypeObject):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
@@ -13,21 +14,21 @@ Privileges = Grant | DefaultPrivileges
 
 
 def change_privileges(
-    ctx: Context,
-    some: Privileges,
-    *,
-    before: Privileges | None,
-    after: Privileges | None,
+    ctx: Context, before: Privileges | None, after: Privileges | None
 ) -> Statements:
-    """Change the privileges of a role from *before* to *after*; *some* is either of them.
+    """Change the privileges of a role from *before* to *after*; ``None`` means none of its own.
 
     Revokes come first: one for a whole table also revokes those for single columns, which are
     granted again.
     """
-    had, has = _effective(before), _effective(after)
-    passed, passes = set(_grantable(before)), set(_grantable(after))
-    less = [item for item in _privileges(before) if item not in has]
-    less += [item for item in _revoked(after) if item not in _revoked(before)]
+    some = after or before
+    if some is None:
+        return
+    nothing = replace(some, privileges=(), grantable=(), revoked=())
+    was, now = before or nothing, after or nothing
+    has, passed, passes = {*now.privileges}, {*was.grantable}, {*now.grantable}
+    less = [item for item in was.privileges if item not in has]
+    less += [item for item in now.revoked if item not in was.revoked]
     ended = sorted((passed - passes) & has)
     again = _taken_along(less, has)
     if less:
@@ -36,38 +37,21 @@ def change_privileges(
         yield _sql(ctx, some, "REVOKE GRANT OPTION FOR", ended)
     more = [
         item
-        for item in _privileges(after)
-        if (item not in had or item in again) and item not in passes
+        for item in now.privileges
+        if (item not in was.privileges or item in again) and item not in passes
     ]
-    back = [item for item in _revoked(before) if item not in _revoked(after)]
+    back = [item for item in was.revoked if item not in now.revoked]
     if more or back:
         yield _sql(ctx, some, "GRANT", [*more, *back])
     passed -= again | _taken_along(ended, passes)
     if passes - passed:
-        words = _sql(ctx, some, "GRANT", sorted(passes - passed))
-        yield f"{words} WITH GRANT OPTION"
+        yield f"{_sql(ctx, some, 'GRANT', sorted(passes - passed))} WITH GRANT OPTION"
 
 
 def _taken_along(revoked: Iterable[str], has: AbstractSet[str]) -> frozenset[str]:
     """Return the column privileges that a revoke for the whole table also revokes."""
     whole = {item for item in revoked if "(" not in item}
     return frozenset(item for item in has if "(" in item and item.partition(" (")[0] in whole)
-
-
-def _effective(item: Privileges | None) -> set[str]:
-    return set(_privileges(item))
-
-
-def _privileges(item: Privileges | None) -> tuple[str, ...]:
-    return item.privileges if item is not None else ()
-
-
-def _grantable(item: Privileges | None) -> tuple[str, ...]:
-    return item.grantable if item is not None else ()
-
-
-def _revoked(item: Privileges | None) -> tuple[str, ...]:
-    return item.revoked if item is not None else ()
 
 
 def _role(item: Privileges) -> str:
