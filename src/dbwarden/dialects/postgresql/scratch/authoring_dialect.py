@@ -35,8 +35,6 @@ from dbwarden.dialects.postgresql.scratch.scratch_database import (
 from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.dialects.postgresql.scratch.sizes import read_sizes
 from dbwarden.dialects.postgresql.sql.quoting import value_literal
-from dbwarden.diff.changes import Change
-from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.linting.sizes import LiveStats
 from dbwarden.migration_history import backfill_table
@@ -53,17 +51,10 @@ class PostgresAuthoringDialect:
     name: DialectName = "postgresql"
     sqlalchemy_url = "postgresql+asyncpg://"
     unchecked_bodies = (OFF, ON)
-
-    def render(
-        self,
-        changes: Sequence[Change],
-        *,
-        current: Schema,
-        desired: Schema,
-        options: RenderOptions = DEFAULT_OPTIONS,
-    ) -> tuple[PlannedStatement, ...]:
-        """Return the SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
-        return ddl.render(changes, current=current, desired=desired, options=options)
+    render = staticmethod(ddl.render)
+    replace_synonyms = staticmethod(replace_synonyms)
+    literal = staticmethod(value_literal)
+    namespace = staticmethod(make_namespace)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of the scratch server without starting it."""
@@ -121,22 +112,10 @@ class PostgresAuthoringDialect:
         finally:
             raw.terminate()
 
-    def namespace(self, name: str) -> str:
-        """Return the SQL that creates a namespace if it does not exist."""
-        return make_namespace(name)
-
     def match_names(self, current: Schema, desired: Schema) -> Schema:
         """Return *desired*, because PostgreSQL compares names exactly."""
         del current
         return desired
-
-    def replace_synonyms(self, text: str) -> str:
-        """Return *text* with one of its synonyms for each SQL value that has several."""
-        return replace_synonyms(text)
-
-    def literal(self, value: object) -> str:
-        """Return a value of Python as SQL."""
-        return value_literal(value)
 
     def are_equivalent(self, one: object, other: object) -> bool | None:
         """Return ``False`` if they surely differ; otherwise only the server can tell."""

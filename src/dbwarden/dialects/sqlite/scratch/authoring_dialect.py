@@ -1,7 +1,7 @@
 """Implement the authoring dialect of SQLite."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -11,6 +11,7 @@ import anyio
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
+from dbwarden.dialects.sqlite.ddl import render
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
 from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
@@ -20,8 +21,6 @@ from dbwarden.dialects.sqlite.scratch.sizes import read_sizes
 from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
 from dbwarden.dialects.sqlite.sql.quoting import value_literal
 from dbwarden.dialects.writer import Writer
-from dbwarden.diff.changes import Change
-from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions
 from dbwarden.errors import ConfigurationError, UnsupportedChange
 from dbwarden.linting.sizes import LiveStats
 from dbwarden.migration_history import backfill_table
@@ -37,35 +36,11 @@ class SQLiteAuthoringDialect:
     name: DialectName = "sqlite"
     sqlalchemy_url = "sqlite://"
     unchecked_bodies = ("", "")  # it has no functions
-
-    def render(
-        self,
-        changes: Sequence[Change],
-        *,
-        current: Schema,
-        desired: Schema,
-        options: RenderOptions = DEFAULT_OPTIONS,
-    ) -> tuple[PlannedStatement, ...]:
-        """Return the SQL for *changes*, in their order; see ``AuthoringDialect.render``."""
-        from dbwarden.dialects.sqlite.ddl import render
-
-        return render(changes, current=current, desired=desired, options=options)
-
-    def match_names(self, current: Schema, desired: Schema) -> Schema:
-        """Return *desired* with the names of *current* that differ only in case."""
-        return adopt_capitals(current, desired)
-
-    def replace_synonyms(self, text: str) -> str:
-        """Return *text* with one of its synonyms for each SQL value that has several."""
-        return replace_synonyms(text)
-
-    def literal(self, value: object) -> str:
-        """Return a value of Python as SQL."""
-        return value_literal(value)
-
-    def are_equivalent(self, one: object, other: object) -> bool | None:
-        """Return whether two objects differ only in spelling."""
-        return spelled_alike(one, other)
+    render = staticmethod(render)
+    match_names = staticmethod(adopt_capitals)
+    replace_synonyms = staticmethod(replace_synonyms)
+    literal = staticmethod(value_literal)
+    are_equivalent = staticmethod(spelled_alike)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of SQLite in Python."""
