@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dbwarden.diff.changes import Change, Create, Drop
-from dbwarden.diff.graph import Graph
+from dbwarden.diff.graph import Graph, predecessors
 from dbwarden.schema import (
     AnyObject,
     Check,
@@ -34,7 +34,7 @@ def fold_constraints(
         for number, change in enumerate(changes)
         if isinstance(change, Create | Drop) and isinstance(change.obj, Table)
     }
-    came, went = _neighbours(graph)
+    came, went = predecessors(graph.hard), graph.hard
     inside: dict[int, list[AnyObject]] = {}
     folded: set[int] = set()
     for number in order:
@@ -66,14 +66,6 @@ def _can_include(obj: AnyObject) -> bool:
             return obj.valid
         case _:
             return isinstance(obj, Exclusion)
-
-
-def _neighbours(graph: Graph) -> tuple[list[set[int]], list[set[int]]]:
-    came: list[set[int]] = [set() for _ in range(graph.size)]
-    for number, targets in enumerate(graph.hard):
-        for target in targets:
-            came[target].add(number)
-    return came, graph.hard
 
 
 def _including(change: Change, parts: Sequence[AnyObject]) -> Change:

@@ -44,7 +44,7 @@ class Graph:
             The order, and the nodes that are part of a cycle of hard edges (normally none).
         """
         must, may = _incoming(self.hard), _incoming(self.soft)
-        behind = _reversed(self.hard, self.soft)
+        behind = predecessors(self.hard, self.soft)
         ready = _Ready(priorities)
         waiting = set()
         for node in range(self.size):
@@ -112,7 +112,7 @@ def _incoming(edges: Sequence[set[int]]) -> list[int]:
     return counts
 
 
-def _reversed(*edges: Sequence[set[int]]) -> list[list[int]]:
+def predecessors(*edges: Sequence[set[int]]) -> list[list[int]]:
     """Return the predecessors of each node."""
     found: list[list[int]] = [[] for _ in edges[0]]
     for kind in edges:
