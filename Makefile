@@ -6,12 +6,16 @@ JOBS ?= 3
 # Where `make imports` installs applications.
 IMPORTS ?= .imports
 BIN = .venv/bin
+# What `make matrix` runs; an empty value leaves that part out.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+SERVERS ?= /usr/lib/postgresql/*/bin
+LOWEST ?= 1
 # Without compiled files, each process that a test starts would compile dbwarden first.
 unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 
-.PHONY: demo test check mutants long imports docs bench clean
+.PHONY: demo test check mutants long imports docs matrix bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -55,6 +59,9 @@ long: .venv/.dev  ## the tests that take too long for `make test`: every case th
 
 imports: .venv/.dev  ## the Alembic histories of real applications from PyPI, each in an environment of its own
 	$(BIN)/python tests/real_histories.py $(IMPORTS) $(APPLICATIONS)
+
+matrix: .venv/.dev  ## each Python and PostgreSQL of this machine, and the lowest dependencies, in fresh environments
+	$(BIN)/python tests/matrix.py --pythons "$(PYTHONS)" --servers "$(SERVERS)" --lowest "$(LOWEST)"
 
 .venv/.docs: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -24,8 +24,8 @@ def run(root: Path, command: str) -> None:
 
 
 @contextmanager
-def uvicorn(root: Path) -> Iterator[httpx.Client]:
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"]
+def uvicorn(root: Path, app: str = "app.main:app") -> Iterator[httpx.Client]:
+    command = [sys.executable, "-m", "uvicorn", app, "--port", "0"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}  # .dict() is pydantic 1's
     process = subprocess.Popen(
         command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True

@@ -55,6 +55,18 @@ def test_the_guide_from_top_to_bottom_is_one_application(
         assert client.get("/dbwarden").status_code == 200
 
 
+def test_the_application_of_the_readme_runs(site: Site) -> None:
+    found = BLOCK.findall((DOCS.parent / "README.md").read_text(encoding="utf-8"))
+    (code,) = [text for _, text in found if text.startswith("# shop/main.py")]
+    run(site.root, "dbwarden init --models shop.models --fastapi")
+    run(site.root, "dbwarden make-migrations -m notes")
+    run(site.root, "dbwarden migrate")
+    (site.root / "shop" / "main.py").write_text(code)
+    with uvicorn(site.root, "shop.main:app") as client:
+        assert client.get("/notes").json() == []
+        assert client.get("/health").json()["status"] == "ok"
+
+
 def test_the_testing_guides_files_are_a_test_suite(guide: Site) -> None:
     for _, code in blocks("testing.md"):
         path = guide.root / code.partition("\n")[0].removeprefix("# ")

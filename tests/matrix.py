@@ -1,0 +1,132 @@
+"""Run the matrix: each Python, each PostgreSQL and the lowest dependencies that this machine has.
+
+    make matrix                              # what this machine has
+    make matrix PYTHONS="python3.12" SERVERS= LOWEST=
+
+Every cell prints one line. The exit code is 1 if one failed.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
+SERVERS = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql@*/bin")
+ANY_PYTHON = ("tests/unit", "tests/acceptance/cli", "tests/integration/sqlite")
+ANY_SERVER = ("tests/integration/postgresql", "tests/integration/authoring")
+LOWEST = ("tests/unit", "tests/acceptance/cli", "tests/integration/fastapi/test_sessions.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One environment, and the tests to run in it."""
+
+    name: str
+    python: str
+    tests: Sequence[str]
+    pins: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    cells = list(_cells(options))
+    failed = []
+    for cell in cells:
+        code = _run(cell)
+        _say(f"{cell.name:<32} {'passed' if code == 0 else 'FAILED'}")
+        failed += [cell.name] if code else []
+    _say(f"{len(cells) - len(failed)} of {len(cells)} cells passed")
+    return 1 if failed else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pythons", default=" ".join(PYTHONS))
+    parser.add_argument("--servers", default=" ".join(SERVERS))
+    parser.add_argument("--lowest", default="1")
+    return parser
+
+
+def _cells(options: argparse.Namespace) -> Iterator[Cell]:
+    for name in options.pythons.split():
+        for python in _installed(name):
+            if (version := _version_of(python)) is not None:
+                yield Cell(name=f"Python {version}", python=python, tests=ANY_PYTHON)
+                break
+    for pattern in options.servers.split():
+        for folder in sorted(Path("/").glob(pattern.lstrip("/"))):
+            server = {"DBWARDEN_POSTGRES_BIN": str(folder)}
+            yield Cell(
+                name=f"PostgreSQL of {folder}",
+                python=sys.executable,
+                tests=ANY_SERVER,
+                environment=server,
+            )
+    if options.lowest:
+        yield Cell(
+            name="lowest dependencies", python=sys.executable, tests=LOWEST, pins=tuple(_lowest())
+        )
+
+
+def _installed(name: str) -> Iterator[str]:
+    """Yield the programs that may be *name*: on the path, and those that pyenv installed."""
+    if (found := shutil.which(name)) is not None:
+        yield found
+    yield from map(str, sorted(Path.home().glob(f".pyenv/versions/*/bin/{name}")))
+
+
+def _version_of(python: str) -> str | None:
+    """Return the version of *python*; ``None`` if it does not run, like an unset pyenv shim."""
+    done = subprocess.run([python, "-V"], capture_output=True, text=True, check=False)
+    found = re.search(r"Python (\S+)", done.stdout)
+    return found[1] if done.returncode == 0 and found else None
+
+
+def _lowest() -> Iterator[str]:
+    """Yield the lowest version of each runtime dependency, as pins."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for line in (*project["dependencies"], *project["optional-dependencies"]["fastapi"]):
+        found = re.fullmatch(r"([\w-]+)(\[\w+\])?>=([\d.]+).*", line)
+        assert found is not None, line
+        version = found[3] if "." in found[3] else f"{found[3]}.0"
+        yield f"{found[1]}~={version}" if version.count(".") < 2 else f"{found[1]}=={version}"
+
+
+def _run(cell: Cell) -> int:
+    with tempfile.TemporaryDirectory(prefix="dbwarden-matrix-") as folder:
+        venv = Path(folder) / "venv"
+        steps = [
+            [cell.python, "-m", "venv", str(venv)],
+            [f"{venv}/bin/pip", "install", "--quiet", "--editable", f"{ROOT}[dev]", *cell.pins],
+            [f"{venv}/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *cell.tests],
+        ]
+        environment = {**os.environ, **cell.environment}
+        log = Path(folder) / "log"
+        for step in steps:
+            with log.open("a") as out:
+                done = subprocess.run(
+                    step, cwd=ROOT, stdout=out, stderr=out, env=environment, check=False
+                )
+            if done.returncode != 0:
+                _say(log.read_text()[-4000:])
+                return done.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
