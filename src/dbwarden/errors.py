@@ -236,6 +236,10 @@ class RollbackImpossible(HistoryError):
     """This migration cannot be rolled back."""
 
 
+class PhaseOrder(HistoryError):
+    """A migration has to wait for one of another phase of the deployment."""
+
+
 class BackfillUnfinished(HistoryError):
     """A migration waits for a backfill that has not ended."""
 

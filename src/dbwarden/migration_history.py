@@ -114,7 +114,8 @@ class LedgerRow:
     ``key`` is the version (``"0007"``) of a versioned migration, or the name of a repeatable one.
     ``step`` counts the completed steps in the direction of ``state``; ``running`` is the
     statement whose effect is not known yet, else ``None``. ``steps_checksum`` covers the text
-    of the completed steps. Times are in UTC, ``duration_ms`` in milliseconds.
+    of the completed steps. ``phase`` is ``"post"`` for a migration that runs after a deployment.
+    Times are in UTC, ``duration_ms`` in milliseconds.
     """
 
     id: int
@@ -134,6 +135,7 @@ class LedgerRow:
     host: str
     pid: int
     dbwarden_version: str
+    phase: str | None = None
 
     @property
     def live(self) -> bool:

@@ -87,6 +87,7 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
             "dbwarden migrate",
             "dbwarden migrate --all",
             "dbwarden migrate -d 'tenant_*' --canary tenant_acme",
+            "dbwarden migrate --all --phase pre",
             "dbwarden migrate --dry-run",
         ),
     ),

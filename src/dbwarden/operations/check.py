@@ -45,7 +45,9 @@ async def check(config: DatabaseConfig) -> CheckResult:
         ConnectError: It cannot be reached.
     """
     status = await status_of(config)
-    findings = findings_of(status, status.problems) + await _foreign_findings(config, status)
+    # What runs after the deployment is no disagreement: the database suits this version.
+    problems = [problem for problem in status.problems if problem.code != "post"]
+    findings = findings_of(status, problems) + await _foreign_findings(config, status)
     return CheckResult(database=config.database_name, findings=findings, status=status)
 
 
@@ -109,6 +111,10 @@ def _message(status: StatusResult, problem: Problem) -> str:
             words = "not here yet"
         case "waiting":
             words = "waiting for a backfill"
+        case "post":
+            words = "to run after the deployment"
+        case "contracted":
+            words = "applied after a newer version was deployed (what this one uses may be gone)"
         case "backfill":
             return "; ".join(map(_describe_backfill, _stuck(status)))
         case "replica_writable":
@@ -155,6 +161,16 @@ def _next_step(status: StatusResult, problem: Problem) -> str:
             return (
                 "Wait until it has caught up. If it stays behind, query pg_stat_replication on "
                 f"the server of {source}."
+            )
+        case "post":
+            return (
+                f"When no older version serves any more: dbwarden migrate --phase post -d {source}"
+            )
+        case "contracted":
+            last = status.contracted[0]
+            return (
+                "Deploy the newer version; or, with that version's files, go back to before "
+                f"{last}: dbwarden rollback -d {source}"
             )
         case "waiting":
             return f"Run: dbwarden backfill run -d {source}; then: dbwarden migrate -d {source}"

@@ -88,7 +88,7 @@ def _migration_faults(problems: Sequence[Problem]) -> str | None:
     """Count the migrations with problems, if one is a fault; pending ones alone are none."""
     if all(problem.severity is not Severity.FAULT for problem in problems):
         return None
-    counted = ("pending", "changed", "missing", "partial")
+    counted = ("pending", "changed", "missing", "partial", "contracted")
     counts = [f"{len(each.keys)} {each.code}" for each in problems if each.code in counted]
     return f"migrations: {', '.join(counts)}"
 

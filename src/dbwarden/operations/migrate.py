@@ -9,7 +9,7 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
-from dbwarden.files.migration import Migration
+from dbwarden.files.migration import Migration, Phase
 from dbwarden.migration_history import LedgerRow, Reading
 from dbwarden.operations.backfill_start import Backfilling, has_backfills, small_backfills
 from dbwarden.operations.operation import (
@@ -81,6 +81,7 @@ class UpgradeLimits:
     count: int | None = None
     out_of_order: bool = False
     at_least: bool = False
+    phase: Phase | None = None
 
 
 @operation("migrate")
@@ -91,6 +92,7 @@ async def migrate(
     count: int | None = None,
     out_of_order: bool = False,
     at_least: bool = False,
+    phase: Phase | None = None,
     dry_run: bool = False,
 ) -> MigrateResult:
     """Apply the pending migrations of one database.
@@ -104,6 +106,7 @@ async def migrate(
         count: The maximum number of migrations to apply.
         out_of_order: Also apply files that are older than the newest applied one.
         at_least: Accept a database that is already past *to*, instead of raising an error.
+        phase: Only the migrations that run before (``"pre"``) or after (``"post"``) the deployment.
         dry_run: Return the SQL in order instead; read-only, enforced by the server.
 
     Raises:
@@ -112,7 +115,9 @@ async def migrate(
         StatementFailed: The server refused a statement; earlier ones are applied.
         MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
     """
-    limits = UpgradeLimits(to=to, count=count, out_of_order=out_of_order, at_least=at_least)
+    limits = UpgradeLimits(
+        to=to, count=count, out_of_order=out_of_order, at_least=at_least, phase=phase
+    )
     async with files_once():
         try:
             return await _migrate(config, limits, dry_run=dry_run)
@@ -143,7 +148,7 @@ async def _migrate(
         if dry_run:
             return _dry_run_result(config, files, reading, pending)
         if not (pending or small_backfills(files, reading)):
-            return _result(config, files, reading, (), limits)
+            return _result(config, files, reading, ())
         refuse_read_only(config, reading)
         async with connection.lock():
             if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
@@ -152,7 +157,7 @@ async def _migrate(
             elif reading.rows is None and not has_backfills(pending):
                 try:
                     await connection.run_first(pending, _report_applied)
-                    return _result(config, files, await connection.read_last(), pending, limits)
+                    return _result(config, files, await connection.read_last(), pending)
                 except LedgerAppeared:
                     pass  # read it under the lock
             return await _under_lock(config, dialect, connection, files, limits)
@@ -174,14 +179,18 @@ async def _under_lock(
         await connection.create_ledger()
     pending = plan(config, dialect, files, reading, limits)
     if not (pending or small_backfills(files, reading)):
-        return _result(config, files, reading, (), limits)
+        return _result(config, files, reading, ())
     telemetry.emit("planned", level="debug", migrations=len(pending))
     if has_backfills(pending) or reading.backfills:
         ran = await Backfilling(config, connection, _report_applied).run(files, reading, pending)
     else:
         await connection.run(pending, _report_applied)
         ran = pending
-    return _result(config, files, await connection.read_last(), ran, limits)
+    reading = await connection.read_last()
+    if limits.to is not None or limits.phase is not None:
+        left = [item.migration for item in pending if item not in ran]
+        refuse_waiting(compare(files, reading.rows, config.database_name), left, reading.backfills)
+    return _result(config, files, reading, ran)
 
 
 async def _report_applied(item: PendingMigration) -> None:
@@ -207,6 +216,7 @@ def plan(
         count=limits.count,
         out_of_order=limits.out_of_order,
         at_least=limits.at_least,
+        phase=limits.phase,
     )
     resumed = [
         resume_migration(dialect, migration, row, "upgrade")
@@ -221,13 +231,10 @@ def _result(
     files: Sequence[Migration],
     reading: Reading,
     pending: Sequence[PendingMigration],
-    limits: UpgradeLimits,
 ) -> MigrateResult:
     history = compare(files, reading.rows, config.database_name)
     rows = {row.key: row for row in reading.rows or () if row.live}
     waiting = waiting_for_backfills(history)
-    if limits.to is not None:
-        refuse_waiting(history, waiting, reading.backfills, limits.to)
     return MigrateResult(
         database=config.database_name,
         version=history.version,

@@ -22,6 +22,7 @@ from dbwarden.errors import ScratchRefused
 from dbwarden.files.declarations import covers
 from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
+from dbwarden.planning.phases import deployment_order, is_post
 from dbwarden.schema import Schema
 from dbwarden.types import DatabaseName
 
@@ -79,6 +80,8 @@ async def verify(config: DatabaseConfig) -> VerifyResult:
         results = await _prove_each(session, files)
         if all(item.problem is None for item in results):
             results = await _prove_all(session, files, results)
+        if all(item.problem is None for item in results):
+            results = await _prove_phases(session, files, results)
         server = (await session.scratch_server()).version
     return VerifyResult(database=config.database_name, server=server, migrations=tuple(results))
 
@@ -248,6 +251,48 @@ async def _prove_all(
         problem = f"all the way down and up leads elsewhere: {left}"
         return [*results[:-1], _result(going[-1], "fails", problem)]
     return results
+
+
+async def _prove_phases(
+    session: ScratchSession, files: Sequence[Migration], results: list[Verified]
+) -> list[Verified]:
+    """Run the files in the order of a deployment that skips releases, if that is another one."""
+    versioned = [migration for migration in files if migration.version is not None]
+    ordered = deployment_order(files)
+    if list(ordered) == versioned:
+        return results
+    telemetry.doing("running the files in the order of their phases")
+    wanted = await (await session.database(files_source(versioned))).read()
+    database = await (await session.scratch_server()).create()
+    problem: str | None = None
+    for migration in ordered:
+        try:
+            await database.replay(migration, migration.upgrade)
+        except ScratchRefused as error:
+            problem = f"it fails then: {_message_of(error)}"
+        else:
+            if migration is ordered[-1]:
+                left = await _describe_differences(session, await database.read(), wanted)
+                problem = f"that leads elsewhere: {left}" if left else None
+        if problem is not None:
+            break
+    if problem is None:
+        return results
+    # Where nothing failed, the newest one that overtakes is the likeliest cause.
+    failed = migration is not ordered[-1]
+    culprit = migration if failed else next(m for m in reversed(versioned) if not is_post(m))
+    overtaken = [item.key for item in versioned if is_post(item)]
+    return [
+        _result(
+            culprit,
+            "fails",
+            f"in a deployment that skips releases, it runs before {shorten(overtaken)} (phase "
+            f"post), and {problem}. If it needs one of these, add -- depends_on to its header",
+        )
+        if item.key == culprit.key
+        else item
+        for item in results
+    ]
 
 
 __all__ = ["Verified", "VerifyResult", "verify"]

@@ -175,7 +175,10 @@ def _out_of_order(ordered: Sequence[Migration], comparison: _Comparison) -> tupl
     return tuple(
         item
         for item in comparison.pending
-        if item.version is not None and (item.version in before or item.version < newest_orphan)
+        # A migration after the deployment is overtaken by those before a later deployment.
+        if item.version is not None
+        and item.phase != "post"
+        and (item.version in before or item.version < newest_orphan)
     )
 
 

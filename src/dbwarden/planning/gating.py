@@ -4,9 +4,8 @@ from collections.abc import Collection, Sequence
 
 from dbwarden.errors import BackfillUnfinished
 from dbwarden.files.migration import Migration
-from dbwarden.files.naming import parse_version
 from dbwarden.migration_history import BackfillRow, BackfillState
-from dbwarden.planning.comparing import History, files_of
+from dbwarden.planning.comparing import History
 from dbwarden.planning.wording import command_line
 from dbwarden.types import Version, format_version
 
@@ -39,29 +38,27 @@ def waiting_for_backfills(history: History) -> tuple[Migration, ...]:
 
 
 def refuse_waiting(
-    history: History, waiting: Sequence[Migration], rows: Sequence[BackfillRow], to: str
+    history: History, chosen: Sequence[Migration], rows: Sequence[BackfillRow]
 ) -> None:
-    """Raise if the version *to* is among the *waiting* migrations.
+    """Raise if one of the *chosen* migrations, which were to run, waits for a backfill.
 
     Raises:
         BackfillUnfinished: Says which backfill it waits for, and what to do.
     """
-    version = parse_version(to, "--to")
-    if not waiting or version not in {item.version for item in waiting}:
+    unfinished = unfinished_backfills(history)
+    waiting = next((item for item in chosen if gated_by(item, unfinished) is not None), None)
+    if waiting is None:
         return
-    order = list(files_of(history))
-    if waiting[0].version is not None and order.index(waiting[0].version) > order.index(version):
-        return
-    need = gated_by(waiting[0], unfinished_backfills(history))
+    need = gated_by(waiting, unfinished)
     assert need is not None
     key = format_version(need)
     row = next((row for row in rows if row.key == key), None)
     verb = "run" if row is None or row.state is BackfillState.RUNNING else "resume"
     state = f" ({row.state.value})" if row is not None else ""
     raise BackfillUnfinished(
-        f"{waiting[0].key} waits for the backfill {key}, which has not ended{state}",
+        f"{waiting.key} waits for the backfill {key}, which has not ended{state}",
         database=history.database,
-        location=waiting[0].at(),
+        location=waiting.at(),
         next_step=f"Finish it with: {command_line(history, f'backfill {verb} {key}')}; then run "
         "migrate again.",
     )

@@ -13,6 +13,7 @@ from dbwarden.migration_history import LedgerRow, LockHolder, Reading
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
 from dbwarden.planning.comparing import History
 from dbwarden.planning.gating import waiting_for_backfills
+from dbwarden.planning.phases import is_post
 from dbwarden.planning.replicas import ReplicaStatus
 from dbwarden.types import DatabaseName
 
@@ -26,6 +27,8 @@ ProblemCode = Literal[
     "replica_behind",
     "waiting",
     "backfill",
+    "post",
+    "contracted",
     "locked",
 ]
 
@@ -53,6 +56,8 @@ _SEVERITIES: dict[ProblemCode, Severity] = {
     "replica_behind": Severity.LATE,
     "waiting": Severity.WARNING,  # its file says that it comes later
     "backfill": Severity.WARNING,
+    "post": Severity.NOTE,
+    "contracted": Severity.FAULT,
     "locked": Severity.NOTE,
 }
 
@@ -81,8 +86,11 @@ class StatusResult:
     version, or the name of a repeatable migration) in the order in which migrations run.
     ``repeatables`` run with every migrate and never count as pending. ``replica`` compares
     a replica with its primary. ``waiting`` are the pending migrations that wait for one of the
-    ``backfills``, which are those that have not ended. ``goes_on_with`` is the command that
-    finishes a partial migration; ``None`` if there is none, or if the history needs a repair first.
+    ``backfills``, which are those that have not ended. ``post`` are the pending migrations that run
+    after the deployment; ``contracted`` are those among ``ahead`` that ran after the deployment of
+    a newer version, so that what this version uses may be gone. ``goes_on_with`` is the command
+    that finishes a partial migration; ``None`` if there is none, or if the history needs a repair
+    first.
     """
 
     database: DatabaseName
@@ -101,6 +109,8 @@ class StatusResult:
     goes_on_with: Literal["migrate", "rollback"] | None = None
     waiting: tuple[str, ...] = ()
     backfills: tuple[BackfillProgress, ...] = ()
+    post: tuple[str, ...] = ()
+    contracted: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -109,8 +119,13 @@ class StatusResult:
         replica = self.replica
         behind = replica.behind if replica is not None else ()
         concerned: tuple[tuple[ProblemCode, tuple[str, ...]], ...] = (
-            ("pending", tuple(key for key in self.pending if key not in self.waiting)),
-            ("waiting", self.waiting),
+            (
+                "pending",
+                tuple(k for k in self.pending if k not in self.waiting and k not in self.post),
+            ),
+            ("waiting", tuple(key for key in self.waiting if key not in self.post)),
+            ("post", self.post),
+            ("contracted", self.contracted),
             ("changed", self.changed),
             ("missing", self.missing),
             ("partial", self.partial),
@@ -171,6 +186,8 @@ def judge(
         goes_on_with=goes_on_with,
         waiting=_keys(waiting_for_backfills(history)) if history.backfilling else (),
         backfills=tuple(progress_of(row) for row in reading.backfills),
+        post=_keys([item for item in history.pending if is_post(item)]),
+        contracted=_keys([row for row in history.ahead if row.phase == "post"]),
     )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from dbwarden.errors import ChangedMigration, OutOfOrder, PartialMigration, UsageError
-from dbwarden.files.migration import Migration
+from dbwarden.files.migration import Migration, Phase
 from dbwarden.files.naming import parse_version
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import HistoryKind, LedgerRow, State
 from dbwarden.planning.comparing import History, applied_rows, files_of, version_of
+from dbwarden.planning.phases import choose_phase
 from dbwarden.planning.wording import (
     advise_on_edit,
     check_amount,
@@ -26,6 +27,7 @@ def plan_upgrade(
     count: int | None = None,
     out_of_order: bool = False,
     at_least: bool = False,
+    phase: Phase | None = None,
 ) -> tuple[Migration, ...]:
     """Return the pending migrations to run, in order. Partial migrations are resumed before them.
 
@@ -38,6 +40,7 @@ def plan_upgrade(
         count: Run at most *count* versioned migrations, including resumed ones.
         out_of_order: Also run migrations that are older than the newest applied one.
         at_least: Accept a database that is past *to* already.
+        phase: Run only the migrations of this phase of a deployment.
 
     Raises:
         UsageError: *to* is not the version of a file, or older than the newest applied one;
@@ -46,6 +49,7 @@ def plan_upgrade(
         MissingMigration: The file of an applied migration is gone.
         PartialMigration: A migration stopped partway, and an upgrade cannot resume it.
         OutOfOrder: A migration to run is older than the newest applied one.
+        PhaseOrder: A migration of *phase* has to wait for one of the other phase.
     """
     check_amount(to, count)
     refuse_unclear(history)
@@ -59,7 +63,8 @@ def plan_upgrade(
     if late and not out_of_order:
         raise _out_of_order_error(history, late)
     repeatables = [item for item in history.pending if item.version is None]
-    return tuple(chosen if len(chosen) < len(versioned) else [*chosen, *repeatables])
+    whole = chosen if len(chosen) < len(versioned) else [*chosen, *repeatables]
+    return choose_phase(history, whole, phase)
 
 
 def _up_to(

@@ -24,6 +24,7 @@ from dbwarden.cli.run import (
 from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.errors import UsageError
+from dbwarden.files.migration import Phase
 from dbwarden.fleet import migrate_all
 from dbwarden.operations.baseline import BaselineResult, baseline_from
 from dbwarden.operations.baseline import baseline as baseline_one
@@ -47,6 +48,7 @@ async def migrate(
     out_of_order: Annotated[
         bool, Parameter(name="--out-of-order", negative="", show_default=False)
     ] = False,
+    phase: Annotated[Phase | None, Parameter(name="--phase", show_default=False)] = None,
     canary: Annotated[str | None, Parameter(name="--canary", group=HOW, show_default=False)] = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
 ) -> int:
@@ -62,6 +64,8 @@ async def migrate(
         Print the SQL in order; takes no lock and writes nothing, enforced by the server.
     out_of_order
         Also apply files that are older than the newest applied one.
+    phase
+        Apply only migrations that run before (pre) or after (post) the deployment.
     canary
         Migrate this database first, and the others only if it succeeds.
     """
@@ -80,10 +84,13 @@ async def migrate(
             count=count,
             dry_run=dry_run,
             out_of_order=out_of_order,
+            phase=phase,
         )
     if dry_run and not options.json:
         _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
-    again = _option_words(to=to, count=count, out_of_order=out_of_order, dry_run=dry_run)
+    again = _option_words(
+        to=to, count=count, out_of_order=out_of_order, phase=phase, dry_run=dry_run
+    )
     view = Table(("", "version", "applied"), _migrate_cells)
     code = await report("migrate", outcomes, selection, view, again=again)
     if not options.json:

@@ -90,14 +90,18 @@ def _state_cell(result: StatusResult) -> Cell:
         return bad_cell("accepts writes") if writable else warn_cell(f"{behind} behind")
     if result.changed or result.missing:
         return bad_cell("needs repair")
+    if result.contracted:
+        return bad_cell("too new for these files")
     if result.partial:
         return _partial_cell(result)
     if stuck := next((item for item in result.backfills if item.needs_attention), None):
         return bad_cell(f"backfill {'stalled' if stuck.stalled else stuck.state}")
-    if len(result.pending) > len(result.waiting):
+    if set(result.pending) - {*result.waiting, *result.post}:
         return warn_cell("pending")
     if result.backfills:
         return warn_cell("backfilling")
+    if result.post:
+        return warn_cell("phase post is left")
     if result.replica is not None and result.replica.caught_up:
         return ok_cell(_describe_caught_up(result.replica))
     return ok_cell("ahead of the files" if result.ahead else "up to date")
@@ -191,6 +195,8 @@ def _check_cells(result: CheckResult) -> tuple[Cell, ...]:
     if result.clean:
         replica = result.status.replica
         seen = "ahead of the files" if result.status.ahead else ""
+        if result.status.post:
+            seen = f"{len(result.status.post)} left for phase post"
         return (
             ok_cell("ok"),
             version,

@@ -20,10 +20,10 @@ _ROWS: LiteralString = """
   l.id, l.key, l.description, l.kind, l.upgrade_checksum, l.rollback_checksum, l.state, l.step,
   l.running, l.steps_checksum, to_json(l.started_at), to_json(l.finished_at),
   l.duration_ms, l.application, l.host, l.pid, l.dbwarden_version,
-  (SELECT format FROM (SELECT l.*) AS own_row)"""
+  (SELECT format FROM (SELECT l.*) AS own_row), (SELECT phase FROM (SELECT l.*) AS own_row)"""
 
-# The table's own column "format" where it has one, else this one, which is in an outer query.
-_WITHOUT_FORMAT: LiteralString = ", (SELECT 1 AS format) AS without_format"
+# The table's own columns where it has them, else these ones, which are in an outer query.
+_WITHOUT_FORMAT: LiteralString = ", (SELECT 1 AS format, NULL::text AS phase) AS without_format"
 
 # Does another session hold the lock? The holder is queried only if so, because in a fresh session
 # each catalog and view of a query costs more than the query itself.

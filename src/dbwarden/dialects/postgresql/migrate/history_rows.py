@@ -27,7 +27,8 @@ _COLUMNS: LiteralString = """
   host text NOT NULL,
   pid integer NOT NULL,
   dbwarden_version text NOT NULL,
-  format integer NOT NULL DEFAULT 1
+  format integer NOT NULL DEFAULT 1,
+  phase text
 """
 
 _NAMES = (
@@ -44,6 +45,11 @@ def create_sql(table: str, namespace: str | None) -> str:
         f"BEGIN;{create_namespace}CREATE TABLE {table} ({_COLUMNS});"
         f"CREATE UNIQUE INDEX ON {table} (kind, key) WHERE state <> 'rolled_back';COMMIT"
     )
+
+
+def add_phase_sql(table: str) -> str:
+    """Return the statement that adds the column of phases to a ledger of an earlier version."""
+    return f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS phase text"
 
 
 def record_sql(
@@ -213,7 +219,9 @@ def _running_state(pending: PendingMigration) -> State:
 def _migration_values(pending: PendingMigration) -> dict[str, str]:
     migration = pending.migration
     rollback = migration.rollback
+    phase = {"phase": literal(migration.phase)} if migration.phase == "post" else {}
     return {
+        **phase,
         "key": literal(migration.key),
         "description": literal(migration.description),
         "kind": literal(migration.kind.value),

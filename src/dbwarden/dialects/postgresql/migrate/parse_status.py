@@ -126,7 +126,7 @@ _STATES = {state.value: state for state in State}
 
 def _row(row: Sequence[Any]) -> LedgerRow:
     key, description, kind, upgrade, rollback, state, step, running, done = row[1:10]
-    started, finished, duration, application, host, pid, version, format_ = row[10:]
+    started, finished, duration, application, host, pid, version, format_, phase = row[10:]
     check_format(int(format_))
     return LedgerRow(
         id=int(row[0]),
@@ -146,6 +146,7 @@ def _row(row: Sequence[Any]) -> LedgerRow:
         host=host,
         pid=int(pid),
         dbwarden_version=version,
+        phase=phase,
     )
 
 

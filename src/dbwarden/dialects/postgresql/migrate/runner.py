@@ -86,6 +86,8 @@ class Runner:
         """
         for pending in migrations:
             self._check_text(pending)
+        if not opening and any(pending.migration.phase == "post" for pending in migrations):
+            await self._session.send(history_rows.add_phase_sql(self._table))
         # In its own transaction; otherwise the next BEGIN includes it, and a failure reverts it.
         opened = f"BEGIN;SELECT set_config('{DONE}','0',false);COMMIT;"
         self._opening = opening and f"{opening};{opened}"

@@ -40,6 +40,8 @@ _COLUMNS = {
 _NAMES = ", ".join(_COLUMNS)
 _FORMAT = "format"
 """The column with the row's format; tables of dbwarden 0.1 have none."""
+_PHASE = "phase"
+"""The column with the migration's phase, likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Ledger:
     def create(self) -> None:
         """Create the ledger, with a unique index that allows one live row per migration."""
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        columns += f", {_FORMAT} INTEGER NOT NULL DEFAULT 1"
+        columns += f", {_FORMAT} INTEGER NOT NULL DEFAULT 1, {_PHASE} TEXT"
         self._database.execute(f"CREATE TABLE IF NOT EXISTS main.{self._table} ({columns})")
         self._database.execute(
             f"CREATE UNIQUE INDEX IF NOT EXISTS main.{quoted(self._name + '_live')} "
@@ -151,15 +153,19 @@ class Ledger:
 
     def _select(self, which: str, *values: int) -> tuple[LedgerRow, ...]:
         # The prefix is needed, because SQLite treats an unknown "column" as a string.
-        names = ", ".join(f"l.{name}" for name in _COLUMNS)
+        columns = [*_COLUMNS, *({_PHASE} & self._column_names())]
+        names = ", ".join(f"l.{name}" for name in columns)
         found = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
-        return tuple(self._row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall())
+        return tuple(self._row(dict(zip(columns, row, strict=True))) for row in found.fetchall())
 
-    def _check_columns(self) -> None:
+    def _column_names(self) -> set[str]:
         found = self._database.execute(
             "SELECT lower(name) FROM pragma_table_info(?, 'main')", (self._name,)
         )
-        there = {name for (name,) in found.fetchall()}
+        return {name for (name,) in found.fetchall()}
+
+    def _check_columns(self) -> None:
+        there = self._column_names()
         missing = _COLUMNS.keys() - there
         if missing:
             raise LedgerError(
@@ -225,6 +231,10 @@ class Ledger:
             LedgerError: The row differs from *entry*.
         """
         fields = {**_migration_fields(pending, self._writer), **_progress_fields(pending, progress)}
+        if pending.migration.phase == "post":
+            fields[_PHASE] = pending.migration.phase
+            if _PHASE not in self._column_names():
+                self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {_PHASE} TEXT")
         fields["finished_at"] = _now() if progress.state in FINAL_STATES else None
         if first:
             fields["duration_ms"] = 0.0
