@@ -232,6 +232,10 @@ class OutOfOrder(HistoryError):
     """A migration is older than what is applied already."""
 
 
+class DriftFound(HistoryError):
+    """The database is not as its files say."""
+
+
 class RollbackImpossible(HistoryError):
     """This migration cannot be rolled back."""
 

@@ -442,6 +442,16 @@ def an_event_trigger_changes_the_result(site: Site) -> Iterator[Act]:
     yield lambda: dbwarden.make_migrations("primary", message="change")
 
 
+@raises(errors.DriftFound, "migrate", "--check-drift")
+def the_database_was_changed_by_hand(site: Site) -> Iterator[Act]:
+    site.migration("0001", "CREATE TABLE t (id int);")
+    site.migrate()
+    with site.connection() as execute:
+        execute("ALTER TABLE t ADD COLUMN a int")
+    site.migration("0002", "CREATE TABLE u (id int);")
+    yield lambda: dbwarden.migrate("primary", check_drift="fail")
+
+
 @raises(errors.ImportFailed, "import", "alembic")
 def the_environment_of_alembic_fails(site: Site) -> Iterator[Act]:
     folder = site.folder / "alembic"

@@ -41,7 +41,12 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "diff": (
         "List the differences and print the SQL that brings the database in line with the "
         "migration files. Exit 3 if there is a difference. Reads only.",
-        ("dbwarden diff", "dbwarden diff --models", "dbwarden diff --all --json"),
+        (
+            "dbwarden diff",
+            "dbwarden diff --models",
+            "dbwarden diff --all --ignore 'table audit_*'",
+            'dbwarden diff --adopt -d primary -m "hot fix"',
+        ),
     ),
     "schema": (
         "--format mermaid and --format html draw the tables and their keys, for a Markdown file or "
@@ -86,6 +91,7 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         (
             "dbwarden migrate",
             "dbwarden migrate --all",
+            "dbwarden migrate --check-drift",
             "dbwarden migrate -d 'tenant_*' --canary tenant_acme",
             "dbwarden migrate --all --phase pre",
             "dbwarden migrate --dry-run",

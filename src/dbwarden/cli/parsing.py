@@ -30,13 +30,17 @@ COUNTERPARTS = {
 """Commands of other tools and their counterparts here."""
 
 
+IMPLIED = {"--check-drift": "--check-drift=fail"}
+"""Options with a value that may be left out, and what they mean without it."""
+
+
 def parse(app: App, arguments: Sequence[str]) -> tuple[Callable[..., Any], BoundArguments]:
     """Return the command that *arguments* name, and its bound arguments.
 
     Raises:
         UsageError: An unknown command, option or value.
     """
-    words = list(arguments)
+    words = [IMPLIED.get(word, word) for word in arguments]
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     try:

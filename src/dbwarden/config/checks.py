@@ -151,6 +151,11 @@ def model_paths(value: Any, root: Path) -> tuple[str, ...]:
     return tuple(_model_path(item, root) for item in _items(value))
 
 
+def patterns(value: Any, root: Path) -> tuple[str, ...]:
+    """Check a list of patterns, such as ``table audit_*``."""
+    return tuple(text(item, root) for item in _items(value))
+
+
 def _items(value: Any) -> Iterable[Any]:
     if isinstance(value, str | os.PathLike):
         raise Problem(f"must be a list; write [{shown(os.fspath(value))}]")

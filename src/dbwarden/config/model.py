@@ -53,6 +53,7 @@ class DatabaseConfig:
     overlap_models: bool = False
     compare_privileges: bool = False
     partitions: Literal["declared", "all"] = "declared"
+    ignore_drift: tuple[str, ...] = ()
     naming: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     replica_of: DatabaseName | None = None
     primary: "DatabaseConfig | None" = field(default=None, repr=False)

@@ -73,6 +73,7 @@ OPTIONS: Mapping[str, Option] = {
         Option(name="overlap_models", check=checks.flag),
         Option(name="compare_privileges", check=checks.flag),
         Option(name="partitions", check=checks.partitions),
+        Option(name="ignore_drift", check=checks.patterns),
         Option(name="naming", check=checks.naming, inherited=True),
         Option(name="replica_of", check=checks.reference, optional=True, tenants=False),
         Option(name="timeout", check=checks.seconds(optional=True)),

@@ -28,6 +28,7 @@ class _SharedOptions(TypedDict, total=False):
     overlap_models: bool
     compare_privileges: bool
     partitions: Literal["declared", "all"]
+    ignore_drift: Sequence[str]
     naming: Mapping[str, str]
     timeout: float | None
     connect_timeout: float

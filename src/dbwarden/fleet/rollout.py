@@ -216,5 +216,9 @@ def _merge(parts: Sequence[Outcome[MigrateResult]]) -> Outcome[MigrateResult]:
     durations = [part.duration_ms for part in parts if part.duration_ms is not None]
     whole = None
     if results:
-        whole = replace(results[-1], applied=tuple(run for item in results for run in item.applied))
+        whole = replace(
+            results[-1],
+            applied=tuple(run for item in results for run in item.applied),
+            drift=tuple(dict.fromkeys(name for item in results for name in item.drift)),
+        )
     return replace(decisive, result=whole, duration_ms=sum(durations) if durations else None)

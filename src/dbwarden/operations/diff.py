@@ -15,6 +15,7 @@ from dbwarden.authoring.compare.comparison import (
     read_live_schema,
     without_undeclared,
 )
+from dbwarden.authoring.compare.ignoring import without_ignored
 from dbwarden.authoring.compare.left_out import LeftOut, comparable, names_of
 from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.generate.plan import Task, render
@@ -28,7 +29,7 @@ from dbwarden.diff.statements import DEFAULT_OPTIONS
 from dbwarden.errors import DBWardenError, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.operations.operation import migration_files, operation
-from dbwarden.schema import Column, Schema, Sequence, Table
+from dbwarden.schema import Column, Ref, Schema, Sequence, Table
 from dbwarden.types import DatabaseName
 
 
@@ -69,7 +70,11 @@ class DiffResult:
 
 @operation("diff")
 async def drift(
-    config: DatabaseConfig, *, models: bool = False, keep_going: bool = False
+    config: DatabaseConfig,
+    *,
+    models: bool = False,
+    keep_going: bool = False,
+    ignore: Many[str] = (),
 ) -> DiffResult:
     """Compare a live database with its migration files; reads only.
 
@@ -77,19 +82,22 @@ async def drift(
         config: The database, its name, or ``None`` for the default one.
         models: Compare it with the models instead.
         keep_going: Leave out models that the server refuses, and compare the rest.
+        ignore: More patterns of ``ignore_drift``.
 
     Raises:
         ConnectError: The database cannot be reached.
         UsageError: There is no place for a scratch database.
     """
+    config = replace(config, ignore_drift=(*config.ignore_drift, *ignore))
     files = await migration_files(config)
     async with open_scratch_session(config) as session:
         if models:
             comparison = await compare_with_models(
                 session, files, from_live=True, keep_going=keep_going
             )
+            comparison = without_ignored(comparison, config.ignore_drift)
             return _result(session, "live with models", comparison)
-        return _result(session, "live with files", await _live_with_files(session, files))
+        return _result(session, "live with files", await compare_live(session, files))
 
 
 @operation("check_models")
@@ -111,8 +119,11 @@ async def check_models(config: DatabaseConfig, *, keep_going: bool = False) -> D
         return _result(session, "files with models", comparison)
 
 
-async def _live_with_files(session: ScratchSession, files: Many[Migration]) -> SchemaComparison:
-    """Compare the live database with its files, without objects that cannot be compared."""
+async def compare_live(session: ScratchSession, files: Many[Migration]) -> SchemaComparison:
+    """Compare the live database with *files*.
+
+    Objects that cannot be compared, or that ``ignore_drift`` names, are in neither schema.
+    """
     live = await read_live_schema(session, await floor_of(session, files))
     source, current, unbuilt = await build_live(session, live)
     desired = await session.schema(files_source(files))
@@ -125,12 +136,13 @@ async def _live_with_files(session: ScratchSession, files: Many[Migration]) -> S
     comparison = SchemaComparison(
         source=source, current=current, desired=desired, left=left, left_out=left_out
     )
-    return without_undeclared(session.config, comparison, "migration")
+    comparison = without_undeclared(session.config, comparison, "migration")
+    return without_ignored(comparison, session.config.ignore_drift)
 
 
 def _result(session: ScratchSession, what: str, comparison: SchemaComparison) -> DiffResult:
     current, desired = comparison.current, comparison.desired
-    changes, default = diff(current, desired), desired.default_namespace
+    changes = diff(current, desired)
     sql, problem = "", None
     try:
         sql = _sql(session, changes, current, desired)
@@ -139,12 +151,21 @@ def _result(session: ScratchSession, what: str, comparison: SchemaComparison) ->
     return DiffResult(
         database=session.config.database_name,
         compared=what,
-        differences=tuple(group_differences(without_owned_sequences(changes), default)),
+        differences=differences_of(comparison),
         sql=sql,
         problem=problem,
         left_out=comparison.left_out,
         refused=comparison.refused,
     )
+
+
+def differences_of(
+    comparison: SchemaComparison, skipped: frozenset[Ref] = frozenset()
+) -> tuple[Difference, ...]:
+    """Return the differences of a comparison, without those of *skipped* objects."""
+    changes = [c for c in diff(comparison.current, comparison.desired) if c.ref not in skipped]
+    default = comparison.desired.default_namespace
+    return tuple(group_differences(without_owned_sequences(changes), default))
 
 
 def group_differences(changes: Many[Change], default_namespace: str | None) -> Iterator[Difference]:

@@ -1,7 +1,8 @@
 """Apply pending migrations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import anyio.to_thread
 
@@ -60,7 +61,8 @@ class MigrateResult:
     ``applied`` lists the migrations in the order in which they ran. ``version`` is the newest
     applied version afterwards. ``ahead`` lists applied versions newer than any file. ``planned``
     is set only by a dry run, which applies nothing. ``backfills`` are those that have not ended;
-    ``waiting`` lists the pending migrations that wait for one of them.
+    ``waiting`` lists the pending migrations that wait for one of them. ``drift`` lists the
+    objects that differed before it, if that was asked for.
     """
 
     database: DatabaseName
@@ -71,17 +73,25 @@ class MigrateResult:
     planned: tuple[PlannedSQL, ...] = ()
     backfills: tuple[BackfillProgress, ...] = ()
     waiting: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
+
+
+DriftMode = Literal["fail", "warn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeLimits:
-    """The limits of an upgrade: a version, a number, and whether order may be violated."""
+    """The limits of an upgrade: a version, a number, and whether order may be violated.
+
+    ``check_drift`` says whether drift stops it or is reported only.
+    """
 
     to: str | None = None
     count: int | None = None
     out_of_order: bool = False
     at_least: bool = False
     phase: Phase | None = None
+    check_drift: DriftMode | None = None
 
 
 @operation("migrate")
@@ -94,6 +104,7 @@ async def migrate(
     at_least: bool = False,
     phase: Phase | None = None,
     dry_run: bool = False,
+    check_drift: DriftMode | None = None,
 ) -> MigrateResult:
     """Apply the pending migrations of one database.
 
@@ -108,15 +119,23 @@ async def migrate(
         at_least: Accept a database that is already past *to*, instead of raising an error.
         phase: Only the migrations that run before (``"pre"``) or after (``"post"``) the deployment.
         dry_run: Return the SQL in order instead; read-only, enforced by the server.
+        check_drift: Before anything runs, compare the database with the files that are applied to
+            it: ``"fail"`` runs nothing if it differs, ``"warn"`` reports the differences.
 
     Raises:
+        DriftFound: The database is not as its files say; nothing ran.
         HistoryError: Files and migration history do not agree; says what to do.
         MigrationFileError: A file cannot be read; nothing ran.
         StatementFailed: The server refused a statement; earlier ones are applied.
         MigratorBusy: Another migrator held the database for ``migration_lock_timeout`` seconds.
     """
     limits = UpgradeLimits(
-        to=to, count=count, out_of_order=out_of_order, at_least=at_least, phase=phase
+        to=to,
+        count=count,
+        out_of_order=out_of_order,
+        at_least=at_least,
+        phase=phase,
+        check_drift=check_drift,
     )
     async with files_once():
         try:
@@ -154,7 +173,7 @@ async def _migrate(
             if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
                 await forget_files(config)
                 files = await migration_files(config)
-            elif reading.rows is None and not has_backfills(pending):
+            elif reading.rows is None and limits.check_drift is None and not has_backfills(pending):
                 try:
                     await connection.run_first(pending, _report_applied)
                     return _result(config, files, await connection.read_last(), pending)
@@ -180,6 +199,7 @@ async def _under_lock(
     pending = plan(config, dialect, files, reading, limits)
     if not (pending or small_backfills(files, reading)):
         return _result(config, files, reading, ())
+    drift = await _check_drift(config, files, reading, limits)
     telemetry.emit("planned", level="debug", migrations=len(pending))
     if has_backfills(pending) or reading.backfills:
         ran = await Backfilling(config, connection, _report_applied).run(files, reading, pending)
@@ -190,7 +210,29 @@ async def _under_lock(
     if limits.to is not None or limits.phase is not None:
         left = [item.migration for item in pending if item not in ran]
         refuse_waiting(compare(files, reading.rows, config.database_name), left, reading.backfills)
-    return _result(config, files, reading, ran)
+    return replace(_result(config, files, reading, ran), drift=drift)
+
+
+async def _check_drift(
+    config: DatabaseConfig, files: Sequence[Migration], reading: Reading, limits: UpgradeLimits
+) -> tuple[str, ...]:
+    """Return the differences of the database to report; raise if they stop the upgrade.
+
+    Raises:
+        DriftFound: The database is not as its files say.
+    """
+    if limits.check_drift is None:
+        return ()
+    from dbwarden.operations import drift_check  # imports SQLAlchemy
+
+    history = compare(files, reading.rows)
+    if limits.check_drift == "fail":
+        await drift_check.refuse_drift(config, history)
+        return ()
+    found = tuple(item.what for item in await drift_check.find_drift(config, history))
+    if found:
+        telemetry.emit("drift_found", level="warning", objects=len(found))
+    return found
 
 
 async def _report_applied(item: PendingMigration) -> None:

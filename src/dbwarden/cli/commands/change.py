@@ -1,6 +1,6 @@
 """Commands that change databases."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -25,11 +25,11 @@ from dbwarden.cli.selection import Which, select
 from dbwarden.cli.style import Cell, shorten
 from dbwarden.errors import UsageError
 from dbwarden.files.migration import Phase
-from dbwarden.fleet import migrate_all
+from dbwarden.fleet import Outcome, migrate_all
 from dbwarden.operations.baseline import BaselineResult, baseline_from
 from dbwarden.operations.baseline import baseline as baseline_one
 from dbwarden.operations.foreign import Tool
-from dbwarden.operations.migrate import MigrateResult, PlannedSQL
+from dbwarden.operations.migrate import DriftMode, MigrateResult, PlannedSQL
 from dbwarden.operations.repair import RepairResult
 from dbwarden.operations.repair import repair as repair_one
 from dbwarden.operations.rollback import RollbackResult
@@ -49,6 +49,9 @@ async def migrate(
         bool, Parameter(name="--out-of-order", negative="", show_default=False)
     ] = False,
     phase: Annotated[Phase | None, Parameter(name="--phase", show_default=False)] = None,
+    check_drift: Annotated[
+        DriftMode | None, Parameter(name="--check-drift", show_default=False)
+    ] = None,
     canary: Annotated[str | None, Parameter(name="--canary", group=HOW, show_default=False)] = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
 ) -> int:
@@ -66,12 +69,17 @@ async def migrate(
         Also apply files that are older than the newest applied one.
     phase
         Apply only migrations that run before (pre) or after (post) the deployment.
+    check_drift
+        Compare the database with its files first: fail (the default of the bare option) runs
+        nothing if it differs, warn reports it.
     canary
         Migrate this database first, and the others only if it succeeds.
     """
     selection = await select(options, Which.WRITABLE)
     databases = selection.databases
     await note_unknown_models(databases)
+    how: dict[str, Any] = {"to": to, "count": count, "phase": phase, "dry_run": dry_run}
+    how |= {"out_of_order": out_of_order, "check_drift": check_drift}
     with show_progress(databases, enabled=not options.json), handle_interrupt() as stop:
         outcomes = await migrate_all(
             databases,
@@ -80,22 +88,26 @@ async def migrate(
             canary=canary,
             stop=stop,
             workers=options.workers,
-            to=to,
-            count=count,
-            dry_run=dry_run,
-            out_of_order=out_of_order,
-            phase=phase,
+            **how,
         )
     if dry_run and not options.json:
         _print_planned((o.database, o.result.planned) for o in outcomes if o.result)
-    again = _option_words(
-        to=to, count=count, out_of_order=out_of_order, phase=phase, dry_run=dry_run
-    )
     view = Table(("", "version", "applied"), _migrate_cells)
+    again = _option_words(**how)
     code = await report("migrate", outcomes, selection, view, again=again)
     if not options.json:
+        _note_drift(outcomes)
         _note_backfills(outcome.result for outcome in outcomes)
     return code
+
+
+def _note_drift(outcomes: Sequence[Outcome[MigrateResult]]) -> None:
+    for outcome in outcomes:
+        if outcome.result is not None and outcome.result.drift:
+            output.note(
+                f"warning: {outcome.database} was not as its files say: "
+                f"{shorten(outcome.result.drift)}"
+            )
 
 
 def _option_words(**values: str | int | bool | None) -> list[str]:

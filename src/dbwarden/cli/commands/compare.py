@@ -1,20 +1,44 @@
 """Commands that compare live databases, migration files and models."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import FleetOptions, ModelsFlag
-from dbwarden.cli.run import AT_ONCE_IN_SCRATCH, Table, Texts, ok_cell, report, run, warn_cell
+from dbwarden.cli.run import (
+    AT_ONCE_IN_SCRATCH,
+    Outcomes,
+    Table,
+    Texts,
+    ok_cell,
+    report,
+    run,
+    warn_cell,
+)
 from dbwarden.cli.selection import Which, select
-from dbwarden.cli.style import Cell, pluralize, shorten
+from dbwarden.cli.style import Cell, pluralize, relative, shorten
+from dbwarden.errors import UsageError
 from dbwarden.operations.diff import DiffResult, drift
 from dbwarden.operations.diff import check_models as check_one
+
+
+def _many(name: str) -> Parameter:
+    return Parameter(name=name, negative="", show_default=False)
 
 
 async def diff(
     *,
     models: ModelsFlag = False,
+    ignore: Annotated[tuple[str, ...], _many("--ignore")] = (),
+    adopt: Annotated[bool, Parameter(name="--adopt", negative="", show_default=False)] = False,
+    message: Annotated[str | None, Parameter(name=("--message", "-m"), show_default=False)] = None,
+    allow_drop: Annotated[tuple[str, ...], _many("--allow-drop")] = (),
+    fill: Annotated[tuple[str, ...], _many("--fill")] = (),
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 if they differ.
@@ -24,14 +48,106 @@ async def diff(
     models
         Compare them with the models instead. With --keep-going, models that the server refuses are
         left out and listed.
+    ignore
+        An object that is no difference, as in 'table audit_*'; may be repeated.
+    adopt
+        Write the difference as the next migration, and mark it in this database.
+    message
+        With --adopt, what the migration does, in a few words.
+    allow_drop
+        With --adopt, an object that other databases may lose: users.email.
+    fill
+        With --adopt, a value for existing rows of a new column: users.email="''".
     """
+    if adopt:
+        return await _adopt(message, AdoptChoices(ignore, allow_drop, fill), options)
     selection = await select(options, Which.LIVE)
     if models:
         selection = selection.described()
     keep_going = models and options.fail_fast is False
-    operation = partial(drift, models=models, keep_going=keep_going)
+    operation = partial(drift, models=models, keep_going=keep_going, ignore=ignore)
     outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
-    return await report("diff", outcomes, selection, Texts(_print_differences, flat=True))
+    return await report("diff", outcomes, selection, _Differences(_print_differences, flat=True))
+
+
+@dataclass(frozen=True)
+class AdoptChoices:
+    """The choices of ``diff --adopt``."""
+
+    ignore: tuple[str, ...]
+    allow_drop: tuple[str, ...]
+    fill: tuple[str, ...]
+
+
+async def _adopt(message: str | None, choices: AdoptChoices, options: FleetOptions) -> int:
+    if message is None:
+        raise UsageError(
+            "--adopt needs a message for the migration",
+            next_step="Say in a few words what was changed: -m 'hot fix'.",
+        )
+    from dbwarden.authoring.compare.user_choices import pairs_of
+    from dbwarden.operations.adopt_drift import adopt_drift
+
+    selection = await select(options, Which.WRITABLE)
+    if len(selection.databases) != 1:
+        raise UsageError(
+            "the drift of one database is adopted at a time", next_step="Name it with -d."
+        )
+    operation = partial(
+        adopt_drift,
+        message=message,
+        allow_drop=choices.allow_drop,
+        fills=pairs_of(choices.fill, "--fill"),
+        ignore=choices.ignore,
+    )
+    outcomes = await run(operation, selection, at_once=AT_ONCE_IN_SCRATCH)
+    return await report("diff", outcomes, selection, Texts(_print_adopted))
+
+
+def _print_adopted(result: Any) -> None:
+    output.say(f"Wrote {relative(result.path)}, and marked it in {result.database}")
+    output.say(f"  verdict: {result.verdict}", *(f"  {note}" for note in result.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Differences(Texts):
+    """The differences of each database; of several, those that differ in the same way together."""
+
+    def show(self, outcomes: Outcomes) -> None:
+        """Print the results."""
+        compared = [outcome.result for outcome in outcomes if outcome.result is not None]
+        if len(outcomes) == 1:
+            for result in compared:
+                _print_differences(result)
+            return
+        _print_groups(compared)
+
+
+def _print_groups(results: Sequence[DiffResult]) -> None:
+    groups: dict[tuple[str, ...], list[DiffResult]] = {}
+    for result in results:
+        output.note_errors(result.refused)
+        if result.differences:
+            key = tuple(sorted(f"{item.change} {item.what}" for item in result.differences))
+            groups.setdefault(key, []).append(result)
+    differ = sum(map(len, groups.values()))
+    total = pluralize(len(results), "database")
+    if not groups:
+        output.say(f"{total}, no difference.")
+        return
+    ways = f", in {len(groups)} ways" if len(groups) > 1 else ""
+    output.say(f"{differ} of {total} {'differs' if differ == 1 else 'differ'}{ways}.")
+    for lines, members in sorted(groups.items(), key=lambda group: -len(group[1])):
+        names = shorten([str(result.database) for result in members])
+        count = f"{pluralize(len(members), 'database')}: " if len(members) > 1 else ""
+        output.say("", f"{count}{names} ({members[0].compared})")
+        output.say(*(f"  {line}" for line in lines), *left_out_lines(members[0].left_out))
+        output.say(*_sql_lines(members[0]))
+
+
+def _sql_lines(result: DiffResult) -> list[str]:
+    way = f"-- from {result.compared.replace(' with ', ' to ')}"
+    return ["", *([way, result.sql] if not result.problem else [f"No SQL: {result.problem}"])]
 
 
 def _print_differences(result: DiffResult) -> None:
@@ -43,8 +159,7 @@ def _print_differences(result: DiffResult) -> None:
     count = pluralize(len(result.differences), "difference")
     output.say(f"{result.database}: {result.compared}: {count}")
     output.say(*(f"  {item.change} {item.what}" for item in result.differences), *left_out)
-    way = f"-- from {result.compared.replace(' with ', ' to ')}"
-    output.say("", *([way, result.sql] if not result.problem else [f"No SQL: {result.problem}"]))
+    output.say(*_sql_lines(result))
 
 
 async def check_models(options: FleetOptions) -> int:
