@@ -16,32 +16,53 @@ if TYPE_CHECKING:
     from dbwarden.fleet import migrate_all as migrate_all
     from dbwarden.library import database_config as database_config
     from dbwarden.library import tenant_databases as tenant_databases
+    from dbwarden.operations.backfill import BackfillResult as BackfillResult
     from dbwarden.operations.backfill import backfill as backfill
     from dbwarden.operations.backfill import backfill_cancel as backfill_cancel
     from dbwarden.operations.backfill import backfill_pause as backfill_pause
     from dbwarden.operations.backfill import backfill_resume as backfill_resume
     from dbwarden.operations.backfill import backfill_status as backfill_status
+    from dbwarden.operations.baseline import BaselineResult as BaselineResult
     from dbwarden.operations.baseline import baseline as baseline
+    from dbwarden.operations.check import CheckResult as CheckResult
     from dbwarden.operations.check import check as check
+    from dbwarden.operations.create_database import CreateDatabaseResult as CreateDatabaseResult
     from dbwarden.operations.create_database import create_database as create_database
+    from dbwarden.operations.diff import DiffResult as DiffResult
     from dbwarden.operations.diff import check_models as check_models
     from dbwarden.operations.diff import drift as drift
+    from dbwarden.operations.draw import SchemaDiagram as SchemaDiagram
     from dbwarden.operations.draw import draw_schema as draw_schema
+    from dbwarden.operations.generate_models import GeneratedModels as GeneratedModels
     from dbwarden.operations.generate_models import generate_models as generate_models
+    from dbwarden.operations.health import DatabaseHealth as DatabaseHealth
     from dbwarden.operations.health import health as health
+    from dbwarden.operations.history import HistoryResult as HistoryResult
     from dbwarden.operations.history import history as history
+    from dbwarden.operations.init import InitResult as InitResult
     from dbwarden.operations.init import init as init
+    from dbwarden.operations.lint import LintResult as LintResult
     from dbwarden.operations.lint import lint as lint
+    from dbwarden.operations.lock import LockStatus as LockStatus
+    from dbwarden.operations.lock import UnlockResult as UnlockResult
     from dbwarden.operations.lock import lock_status as lock_status
     from dbwarden.operations.lock import unlock as unlock
+    from dbwarden.operations.make_migrations import MakeMigrationsResult as MakeMigrationsResult
     from dbwarden.operations.make_migrations import make_migrations as make_migrations
+    from dbwarden.operations.migrate import MigrateResult as MigrateResult
     from dbwarden.operations.migrate import migrate as migrate
+    from dbwarden.operations.new import NewResult as NewResult
     from dbwarden.operations.new import new as new
+    from dbwarden.operations.repair import RepairResult as RepairResult
     from dbwarden.operations.repair import repair as repair
+    from dbwarden.operations.rollback import RollbackResult as RollbackResult
     from dbwarden.operations.rollback import rollback as rollback
     from dbwarden.operations.status import status as status
+    from dbwarden.operations.verify import VerifyResult as VerifyResult
     from dbwarden.operations.verify import verify as verify
+    from dbwarden.operations.wait import WaitResult as WaitResult
     from dbwarden.operations.wait import wait as wait
+    from dbwarden.planning.judging import StatusResult as StatusResult
 
 __version__ = "0.1.0"
 
@@ -58,6 +79,31 @@ _HOMES = {
     "tenant_databases": "dbwarden.library",
 }
 """The modules of the public names."""
+
+_RESULTS = {
+    "BackfillResult": "dbwarden.operations.backfill",
+    "BaselineResult": "dbwarden.operations.baseline",
+    "CheckResult": "dbwarden.operations.check",
+    "CreateDatabaseResult": "dbwarden.operations.create_database",
+    "DatabaseHealth": "dbwarden.operations.health",
+    "DiffResult": "dbwarden.operations.diff",
+    "GeneratedModels": "dbwarden.operations.generate_models",
+    "HistoryResult": "dbwarden.operations.history",
+    "InitResult": "dbwarden.operations.init",
+    "LintResult": "dbwarden.operations.lint",
+    "LockStatus": "dbwarden.operations.lock",
+    "MakeMigrationsResult": "dbwarden.operations.make_migrations",
+    "MigrateResult": "dbwarden.operations.migrate",
+    "NewResult": "dbwarden.operations.new",
+    "RepairResult": "dbwarden.operations.repair",
+    "RollbackResult": "dbwarden.operations.rollback",
+    "SchemaDiagram": "dbwarden.operations.draw",
+    "StatusResult": "dbwarden.planning.judging",
+    "UnlockResult": "dbwarden.operations.lock",
+    "VerifyResult": "dbwarden.operations.verify",
+    "WaitResult": "dbwarden.operations.wait",
+}
+"""The modules of the types that operations return."""
 
 _OPERATIONS = {
     "backfill": "dbwarden.operations.backfill",
@@ -91,11 +137,11 @@ _OPERATIONS = {
 _FOR_UNLISTED_TENANTS = ("create_database",)
 """The operations that also accept the name of a tenant that is not listed yet."""
 
-__all__ = [*_HOMES, *_OPERATIONS, "__version__"]
+__all__ = [*_HOMES, *_RESULTS, *_OPERATIONS, "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    module = _HOMES.get(name) or _OPERATIONS.get(name)
+    module = _HOMES.get(name) or _RESULTS.get(name) or _OPERATIONS.get(name)
     if module is None:
         raise AttributeError(f"module 'dbwarden' has no attribute {name!r}")
     import importlib

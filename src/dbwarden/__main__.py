@@ -7,10 +7,13 @@ def main() -> None:
     """Run the command line and exit with its exit code."""
     try:
         from dbwarden.cli import streams
-        from dbwarden.cli.app import run
 
         streams.guard()
+        streams.show_start(sys.argv[1:])
+        from dbwarden.cli.app import run
+
         code = run(sys.argv[1:])
+        streams.wipe_start()
     except KeyboardInterrupt:  # before the event loop handles it
         sys.stderr.write("error: interrupted\n")
         sys.exit(130)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from dbwarden.cli.streams import wipe_start
 from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
 
@@ -55,6 +56,7 @@ class Live:
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> "Live":
+        wipe_start()
         self._tick()
         return self
 

@@ -39,12 +39,14 @@ MOST_PROBLEMS = 100
 def say(*lines: str) -> None:
     """Print *lines* to stdout, made safe for a terminal."""
     out = streams.results()
+    streams.wipe_start()
     for line in lines:
         print(printable(line) if out.isatty() else line, file=out)
 
 
 def note(*lines: str) -> None:
     """Print *lines* to stderr."""
+    streams.wipe_start()
     for line in lines:
         print(printable(line), file=sys.stderr)
 
@@ -52,6 +54,7 @@ def note(*lines: str) -> None:
 def say_json(document: Any) -> None:
     """Print one JSON document to stdout."""
     out = streams.results()
+    streams.wipe_start()
     text = dumps(document, ascii_only=not is_utf8(out.encoding))
     print(_CONTROL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text), file=out)
 

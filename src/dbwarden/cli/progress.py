@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dbwarden import telemetry
 from dbwarden.cli import output
 from dbwarden.cli.live_display import Live
+from dbwarden.cli.streams import wipe_start
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.printable import on_one_line
 from dbwarden.telemetry import Event
@@ -67,6 +68,7 @@ _shown: set[str] = set()
 def _show(event: Event) -> None:
     if event.name == "doing":
         line = f"{event.fields.get('database', '')}: {event.fields['what']} ..."
+        wipe_start()
         _shown.add(line)
         sys.stderr.write(_WIPE + on_one_line(line)[: shutil.get_terminal_size().columns - 1])
         sys.stderr.flush()
@@ -74,6 +76,7 @@ def _show(event: Event) -> None:
 
 def wipe() -> None:
     """Clear the line of the current activity, if there is one."""
+    wipe_start()
     if _shown:
         _shown.clear()
         sys.stderr.write(_WIPE)

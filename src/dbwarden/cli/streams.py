@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
@@ -46,6 +46,36 @@ def _guarded(stream: Any) -> Any:
         errors="backslashreplace",  # the terminal may lack a character
         line_buffering=stream.line_buffering or buffer is raw,
     )
+
+
+_SILENT = ("--help", "-h", "--version", "help", "--json", "--log-level", "--log-format")
+_starting = False
+
+
+def show_start(arguments: Sequence[str]) -> None:
+    """Show the command on the last line of the terminal, before its modules are imported.
+
+    The line disappears with the first output. Nothing is shown where something else is written.
+    """
+    global _starting
+    stream = sys.stderr
+    words = {word.partition("=")[0] for word in arguments}
+    quiet = not arguments or arguments[0].startswith("-") or words & {*_SILENT}
+    if quiet or os.environ.get("DBWARDEN_LOG_FORMAT") or os.environ.get("TERM") == "dumb":
+        return
+    if stream.isatty() and arguments[0].replace("-", "").isalpha():
+        _starting = True
+        stream.write(f"dbwarden {arguments[0]} ...")
+        stream.flush()
+
+
+def wipe_start() -> None:
+    """Clear the line of :func:`show_start`, if it is still there."""
+    global _starting
+    if _starting:
+        _starting = False
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def problem() -> str | None:

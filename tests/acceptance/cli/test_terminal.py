@@ -271,3 +271,15 @@ def test_init_asks_for_what_no_flag_says(tmp_path: Path) -> None:
     text = (tmp_path / "dbwarden.py").read_text()
     assert '"postgresql://app@localhost/shop"' in text and '["shop.models"]' in text
     assert (tmp_path / "shop" / "main.py").exists()
+
+
+def test_a_command_is_shown_before_its_modules_are_loaded(tmp_path: Path) -> None:
+    """The line of the start disappears with the first output."""
+    (tmp_path / "dbwarden.py").write_text(CONFIGURATION)
+    terminal = AtTerminal(tmp_path, "databases", term="xterm")
+    assert terminal.ended() == 0
+    assert terminal.seen.startswith("dbwarden databases ...\r\x1b[K")
+    assert terminal.seen.count("...") == 1
+    terminal = AtTerminal(tmp_path, "databases", "--help", term="xterm")
+    assert terminal.ended() == 0
+    assert "..." not in terminal.seen.partition("Usage")[0]
