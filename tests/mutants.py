@@ -77,8 +77,8 @@ MUTANTS = (
     Mutant(
         name="a server's limit that each worker has for itself",
         file="fleet/workers/lots.py",
-        old="left = limits.per_server - sum(grant.per_server for grant in holders)",
-        new="left = limits.per_server",
+        old="            limits.per_server - used[server],\n",
+        new="            limits.per_server,\n",
         tests=("tests/unit/fleet/workers/test_lots.py",),
     ),
     Mutant(

@@ -14,6 +14,7 @@ from benchmarks.measure import Bar, Figure, Report, Subject, Timing, measure
 from benchmarks.ours import Project
 from benchmarks.rivals import environment, program, run_process
 from benchmarks.stage import Stage, distance, far_away
+from dbwarden.fleet import PER_SERVER
 
 PART = "workers"
 ONE = "dbwarden, one process"
@@ -21,6 +22,8 @@ WORKERS, SHARDS = "dbwarden --workers {}", "{} shards by hand"
 COUNTS = (2, 4)
 FILES = 5
 AWAY = 20
+ENOUGH = 200
+"""The number of databases from which the start of the processes matters little."""
 
 SQLITE = """\
 import os
@@ -68,18 +71,20 @@ class Scene:
     async def _shards(self, count: int) -> None:
         async with anyio.create_task_group() as group:
             for index in range(1, count + 1):
-                group.start_soon(self.command, "--shard", f"{index}/{count}")
+                shard = ("--shard", f"{index}/{count}")
+                # Together, the shards may use a server as much as one run does.
+                group.start_soon(self.command, *shard, "--per-server", str(PER_SERVER // count))
 
 
 async def workers(stage: Stage, report: Report, quick: bool) -> None:
     """``migrate --all`` of 1,000 SQLite files, and of 200 databases on a server 20 ms away."""
-    rounds = 1 if quick else 5
+    rounds = 1 if quick else 3
     files = 100 if quick else 1000
     timings = await measure(_sqlite(stage, files).subjects(), rounds=rounds)
     bars = [Bar(subject=WORKERS.format(2), compared_with=ONE, limit=1.5, kind="at least")]
     _report(report, f"migrate, {files} SQLite files", timings, files, [] if quick else bars)
     size = 20 if quick else min(200, stage.room())
-    names = [f"spread_{number:03d}" for number in range(1, size + 1)]
+    names = [f"tenant_w{number:03d}" for number in range(1, size + 1)]
     with far_away(stage, AWAY) as (port, _):
         timings = await measure(_server(stage, names, port).subjects(), rounds=rounds)
     _report(report, f"migrate, {size} databases {distance(AWAY)}", timings, size, [])
@@ -127,6 +132,7 @@ def _report(
     every = [
         Bar(subject=WORKERS.format(count), compared_with=SHARDS.format(count), limit=1.15)
         for count in COUNTS
+        if databases >= ENOUGH
     ]
     report.add(Figure(part=PART, case=case, timings=timings, bars=(*bars, *every)))
     for count in COUNTS:

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 SCHEDULER = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-WORKER = ("distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny")
+WORKER = ("distributed.cli.dask_worker", "--nthreads", "1")
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class DaskProcesses:
 
     folder: Path
     scheduler: subprocess.Popen[bytes] | None = None
+    nanny: bool = False
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -39,7 +40,7 @@ class DaskProcesses:
         self.scheduler = self._start(*SCHEDULER)
 
     def start_worker(self, **environment: str) -> None:
-        options = ("--local-directory", str(self.folder))
+        options = ("--local-directory", str(self.folder), *([] if self.nanny else ["--no-nanny"]))
         self.workers.append(self._start(*WORKER, *options, **environment))
 
     def _start(self, module: str, *options: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -80,9 +81,9 @@ class DaskProcesses:
 
 
 @contextmanager
-def dask_processes(folder: Path, workers: int) -> Generator[DaskProcesses]:
+def dask_processes(folder: Path, workers: int, *, nanny: bool = False) -> Generator[DaskProcesses]:
     """Start a scheduler and *workers*, and kill them at the end."""
-    processes = DaskProcesses(folder)
+    processes = DaskProcesses(folder, nanny=nanny)
     try:
         processes.start_scheduler()
         for _ in range(workers):

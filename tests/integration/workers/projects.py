@@ -20,7 +20,12 @@ CONFIG = """
 from dbwarden import database_config, tenant_databases
 
 print("the project is loaded")
-database_config(database_name="primary", database_url="sqlite:///data/primary.db", default=True)
+database_config(
+    database_name="primary",
+    database_url="sqlite:///data/primary.db",
+    dev_database_url="sqlite:///data/dev.db",
+    default=True,
+)
 tenant_databases(
     name="tenant_{tenant_id}",
     database_url="sqlite:///data/{tenant_id}.db",

@@ -47,14 +47,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedServer
 
 
 @asynccontextmanager
-async def engine(name: str, folder: Path) -> AsyncGenerator[tuple[str, DaskProcesses | None]]:
+async def engine(
+    name: str, folder: Path, *, nanny: bool = False
+) -> AsyncGenerator[tuple[str, DaskProcesses | None]]:
     """Yield the address of a number of workers, and the processes of Dask."""
     kind, _, count = name.rpartition(":")
     if not kind:
         yield count, None
         return
     await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
-    with dask_processes(folder, int(count)) as dask:
+    with dask_processes(folder, int(count), nanny=nanny) as dask:
         await dask.until_ready(int(count))
         yield dask.address, dask
 
@@ -314,11 +316,13 @@ async def test_the_run_ends_with_its_scheduler(tmp_path: Path, server: EmbeddedS
         await tenants.assert_nothing_runs()
 
 
+@pytest.mark.parametrize("nanny", [False, True], ids=["alone", "nanny"])
 async def test_a_worker_that_is_asked_to_end_hands_its_lot_over(
-    tmp_path: Path, server: EmbeddedServer
+    tmp_path: Path, server: EmbeddedServer, nanny: bool
 ) -> None:
-    tenants = await make_tenants(tmp_path / "term", server, "term", 4, ASLEEP_ONCE)
-    async with engine("dask:1", tmp_path / "dask") as (address, dask):
+    prefix = f"term{nanny:d}"
+    tenants = await make_tenants(tmp_path / prefix, server, prefix, 4, ASLEEP_ONCE)
+    async with engine("dask:1", tmp_path / "dask", nanny=nanny) as (address, dask):
         assert dask is not None
 
         async def end_worker() -> None:

@@ -14,6 +14,7 @@ from dbwarden.fleet import OutcomeState, migrate_all
 from dbwarden.fleet.workers.protocol import Workers
 from dbwarden.operations.history import history
 from dbwarden.operations.migrate import MigrateResult
+from dbwarden.operations.status import status
 from tests.commands import dbwarden as command
 from tests.commands import migration
 from tests.integration.workers.projects import (
@@ -43,6 +44,9 @@ async def test_the_outcomes_and_histories_are_those_of_a_run_in_one_process(
         for project, workers in ((one, None), (spread, WORKERS))
     ]
     assert histories[0] == histories[1]
+    developing = [config.for_dev() for config in spread.single]
+    (looked,) = await fleet.run(status, developing, workers=1)
+    assert looked.result is not None and looked.result.pending == ("0001",)
 
 
 async def test_the_lots_of_a_killed_worker_are_taken_over(tmp_path: Path) -> None:

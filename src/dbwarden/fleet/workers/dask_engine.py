@@ -10,7 +10,12 @@ import json
 import logging
 import warnings
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -107,11 +112,16 @@ def _quiet() -> Generator[None]:
 async def _connect(dask: Any, address: str) -> Any:
     scheme, _, place = address.partition("://")
     protocol = "tls" if scheme.endswith("+tls") else "tcp"
+    client = None
     try:
-        return await dask.Client(
+        client = dask.Client(
             f"{protocol}://{place}", asynchronous=True, set_as_default=False, timeout=CONNECT
         )
+        return await client
     except (OSError, ValueError, TypeError, ImportError) as error:
+        if client is not None:
+            with suppress(Exception):
+                await client.close()
         raise EngineLost(
             f"the Dask scheduler at {address} does not answer: {describe_error(error)}",
             next_step="Start it with 'dask scheduler', or correct --workers.",

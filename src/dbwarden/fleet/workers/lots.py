@@ -186,12 +186,10 @@ def next_grant(
     used = sum(grant.concurrency for grant in running)
     slots = min(workers, len(waiting) + len(running))
     overall = _share(limits.concurrency - used, slots - len(running))
-    for lot in waiting:
-        shares = [
-            _server_share(server, waiting, running, limits, workers) for server in lot.servers
-        ]
-        per_server = min(shares, default=limits.per_server)
-        if overall and per_server:
+    free = _free_shares(waiting, running, limits, workers)
+    for lot in waiting if overall else ():
+        per_server = min((free[server] for server in lot.servers), default=limits.per_server)
+        if per_server:
             return Grant(lot=lot, concurrency=overall, per_server=per_server)
     return None
 
@@ -201,17 +199,22 @@ def _share(left: int, claims: int) -> int:
     return max(0, min(left, max(1, left // max(1, claims))))
 
 
-def _server_share(
-    server: str,
-    waiting: Sequence[Lot],
-    running: Sequence[Grant],
-    limits: Limits,
-    workers: int,
-) -> int:
-    holders = [grant for grant in running if server in grant.lot.servers]
-    lots = len(holders) + sum(server in lot.servers for lot in waiting)
-    left = limits.per_server - sum(grant.per_server for grant in holders)
-    return _share(left, min(workers, lots) - len(holders))
+def _free_shares(
+    waiting: Sequence[Lot], running: Sequence[Grant], limits: Limits, workers: int
+) -> Mapping[str, int]:
+    """Return the share of each server that several lots use for the next of its lots."""
+    claims = Counter(server for lot in waiting for server in lot.servers)
+    holders, used = Counter[str](), Counter[str]()
+    for grant in running:
+        holders.update(grant.lot.servers)
+        used.update(dict.fromkeys(grant.lot.servers, grant.per_server))
+    return {
+        server: _share(
+            limits.per_server - used[server],
+            min(workers, holders[server] + count) - holders[server],
+        )
+        for server, count in claims.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
