@@ -452,6 +452,18 @@ def the_database_was_changed_by_hand(site: Site) -> Iterator[Act]:
     yield lambda: dbwarden.migrate("primary", check_drift="fail")
 
 
+@raises(errors.BackfillUnfinished, "migrate", "--to", "0003")
+def a_backfill_has_not_ended(site: Site) -> Iterator[Act]:
+    table = "CREATE TABLE t (id int PRIMARY KEY, a int);"
+    site.migration("0001", f"{table} INSERT INTO t SELECT generate_series(1, 10001);")
+    fill = site.migration("0002", "UPDATE t SET a = 1 WHERE {batch};")
+    header = "-- dbwarden: backfill\n-- table: t\n"
+    fill.write_text(header + fill.read_text())
+    other = site.migration("0003", "ALTER TABLE t ALTER a SET NOT NULL;")
+    other.write_text("-- requires-backfill: 0002\n" + other.read_text())
+    yield lambda: dbwarden.migrate("primary", to="0003")
+
+
 @raises(errors.ImportFailed, "import", "alembic")
 def the_environment_of_alembic_fails(site: Site) -> Iterator[Act]:
     folder = site.folder / "alembic"

@@ -82,6 +82,11 @@ CASES = [
         new=T + "CREATE TABLE u (a int); CREATE INDEX i ON u (a);",
     ),
     Case(
+        name="the name is that of a dropped table's index",
+        old=T + "CREATE TABLE u (a int); CREATE INDEX i ON u (a); CREATE INDEX ix ON t (a);",
+        new=T + "CREATE INDEX i ON t (a);",
+    ),
+    Case(
         name="indexes of two tables swap their longest names",
         old=f"CREATE TABLE a (i int); CREATE TABLE b (i int);"
         f"CREATE INDEX {'x' * 63} ON a (i); CREATE INDEX {'y' * 63} ON b (i);",

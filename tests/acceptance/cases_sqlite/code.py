@@ -26,6 +26,18 @@ CASES = [
         new=T.replace("a TEXT", "a INT") + "CREATE TABLE o (a NOT NULL); CREATE INDEX i ON o (a);",
         loses=("t.a",),
     ),
+    SqliteCase(
+        name="an index takes the name of a dropped table's index",
+        old=T + "CREATE TABLE o (a); CREATE INDEX i ON o (a); CREATE INDEX ix ON t (a);",
+        new=T + "CREATE INDEX i ON t (a);",
+        loses=("o",),
+    ),
+    SqliteCase(
+        name="a table takes the name of a dropped table's index",
+        old=T + "CREATE TABLE o (a); CREATE INDEX i ON o (a);",
+        new=T + "CREATE TABLE i (a, b);",
+        loses=("o",),
+    ),
     on("view", "", "CREATE VIEW v AS SELECT a, b FROM t WHERE a > 'a';"),
     on("view with columns", "", 'CREATE VIEW v (x, "y z") AS SELECT a, b FROM t;'),
     on("view changes", "CREATE VIEW v AS SELECT a FROM t;", "CREATE VIEW v AS SELECT b, a FROM t;"),

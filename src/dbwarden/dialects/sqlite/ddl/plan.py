@@ -123,7 +123,7 @@ def plan(
             if name in before and name in after
         ),
         dropped=tuple(
-            (change, change.obj)
+            (change, before[change.table])  # with the indexes that are dropped on their own
             for change in changes
             if isinstance(change, Drop) and isinstance(change.obj, Table)
         ),
