@@ -77,7 +77,7 @@ APPLICATIONS = (
     Application(
         "dagster",
         ["dagster", "dagster-postgres"],
-        ["--ini", "{site}/dagster_postgres/alembic/alembic.ini"],
+        ["--ini", "{site}/dagster_postgres/alembic/alembic.ini", "--share-connection"],
     ),
     Application(
         "optuna",

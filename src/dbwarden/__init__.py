@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from dbwarden.fleet import Outcome as Outcome
     from dbwarden.fleet import OutcomeState as OutcomeState
     from dbwarden.fleet import migrate_all as migrate_all
+    from dbwarden.imports.alembic.project import AlembicOptions as AlembicOptions
+    from dbwarden.imports.django.project import DjangoOptions as DjangoOptions
     from dbwarden.library import database_config as database_config
     from dbwarden.library import tenant_databases as tenant_databases
+    from dbwarden.operations.adopt_drift import AdoptDriftResult as AdoptDriftResult
+    from dbwarden.operations.adopt_drift import adopt_drift as adopt_drift
     from dbwarden.operations.backfill import BackfillResult as BackfillResult
     from dbwarden.operations.backfill import backfill as backfill
     from dbwarden.operations.backfill import backfill_cancel as backfill_cancel
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from dbwarden.operations.backfill import backfill_status as backfill_status
     from dbwarden.operations.baseline import BaselineResult as BaselineResult
     from dbwarden.operations.baseline import baseline as baseline
+    from dbwarden.operations.baseline import baseline_from as baseline_from
     from dbwarden.operations.check import CheckResult as CheckResult
     from dbwarden.operations.check import check as check
     from dbwarden.operations.create_database import CreateDatabaseResult as CreateDatabaseResult
@@ -39,6 +44,10 @@ if TYPE_CHECKING:
     from dbwarden.operations.health import health as health
     from dbwarden.operations.history import HistoryResult as HistoryResult
     from dbwarden.operations.history import history as history
+    from dbwarden.operations.import_alembic import import_alembic as import_alembic
+    from dbwarden.operations.import_drafts import ImportResult as ImportResult
+    from dbwarden.operations.import_files import import_django as import_django
+    from dbwarden.operations.import_files import import_files as import_files
     from dbwarden.operations.init import InitResult as InitResult
     from dbwarden.operations.init import init as init
     from dbwarden.operations.lint import LintResult as LintResult
@@ -67,8 +76,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AlembicOptions": "dbwarden.imports.alembic.project",
     "DBWardenError": "dbwarden.errors",
     "DatabaseConfig": "dbwarden.config.model",
+    "DjangoOptions": "dbwarden.imports.django.project",
     "Outcome": "dbwarden.fleet",
     "OutcomeState": "dbwarden.fleet",
     "Project": "dbwarden.config.loading",
@@ -81,6 +92,7 @@ _HOMES = {
 """The modules of the public names."""
 
 _RESULTS = {
+    "AdoptDriftResult": "dbwarden.operations.adopt_drift",
     "BackfillResult": "dbwarden.operations.backfill",
     "BaselineResult": "dbwarden.operations.baseline",
     "CheckResult": "dbwarden.operations.check",
@@ -89,6 +101,7 @@ _RESULTS = {
     "DiffResult": "dbwarden.operations.diff",
     "GeneratedModels": "dbwarden.operations.generate_models",
     "HistoryResult": "dbwarden.operations.history",
+    "ImportResult": "dbwarden.operations.import_drafts",
     "InitResult": "dbwarden.operations.init",
     "LintResult": "dbwarden.operations.lint",
     "LockStatus": "dbwarden.operations.lock",
@@ -106,12 +119,14 @@ _RESULTS = {
 """The modules of the types that operations return."""
 
 _OPERATIONS = {
+    "adopt_drift": "dbwarden.operations.adopt_drift",
     "backfill": "dbwarden.operations.backfill",
     "backfill_cancel": "dbwarden.operations.backfill",
     "backfill_pause": "dbwarden.operations.backfill",
     "backfill_resume": "dbwarden.operations.backfill",
     "backfill_status": "dbwarden.operations.backfill",
     "baseline": "dbwarden.operations.baseline",
+    "baseline_from": "dbwarden.operations.baseline",
     "check": "dbwarden.operations.check",
     "check_models": "dbwarden.operations.diff",
     "create_database": "dbwarden.operations.create_database",
@@ -120,6 +135,9 @@ _OPERATIONS = {
     "generate_models": "dbwarden.operations.generate_models",
     "health": "dbwarden.operations.health",
     "history": "dbwarden.operations.history",
+    "import_alembic": "dbwarden.operations.import_alembic",
+    "import_django": "dbwarden.operations.import_files",
+    "import_files": "dbwarden.operations.import_files",
     "lint": "dbwarden.operations.lint",
     "lock_status": "dbwarden.operations.lock",
     "make_migrations": "dbwarden.operations.make_migrations",

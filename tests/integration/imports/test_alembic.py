@@ -225,6 +225,20 @@ async def test_an_environment_that_cannot_be_recorded_is_refused(
     assert not list(lite.migrations_dir.iterdir())
 
 
+async def test_an_environment_may_expect_the_connection_of_its_caller(
+    lite: DatabaseConfig, tmp_path: Path
+) -> None:
+    env = "connection = context.config.attributes['connection']\n" + SYNC_ENV.replace(
+        "with engine.connect() as connection:", "if connection:"
+    )
+    env = "from alembic import context\n" + env
+    table = Revision("1a", None, 'op.create_table("a", sa.Column("id", sa.Integer))')
+    ini = write_project(tmp_path, env, [table])
+    result = await import_alembic(lite, options=AlembicOptions(ini=ini, share_connection=True))
+    assert result.clean
+    assert "CREATE TABLE a" in texts(result)[0]
+
+
 async def test_a_failing_revision_is_named(lite: DatabaseConfig, tmp_path: Path) -> None:
     ini = write_project(tmp_path, SYNC_ENV, [Revision("1a", None, 'op.drop_table("missing")')])
     with pytest.raises(ImportFailed, match="revision 1a of Alembic failed") as failed:

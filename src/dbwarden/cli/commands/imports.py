@@ -45,6 +45,8 @@ class AlembicFlags:
     "An argument for env.py, as in alembic -x; may be repeated."
     script_location: Annotated[str | None, _option("--script-location")] = None
     "The folder of the revisions, without a configuration: app/migrations or package:migrations."
+    share_connection: Annotated[bool, _option("--share-connection")] = False
+    "Pass a connection in config.attributes, for an env.py that expects one from its caller."
     engine: Annotated[str | None, _option("--engine")] = None
     "The name of this database in an env.py with several; by default its own name."
     base: Annotated[str | None, _option("--base")] = None
@@ -59,6 +61,7 @@ class AlembicFlags:
             section=self.section,
             x=self.x,
             script_location=self.script_location,
+            share_connection=self.share_connection,
             python=python,
             engine=self.engine,
             base=self.base,

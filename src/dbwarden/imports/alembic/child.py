@@ -21,16 +21,23 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbwarden.imports.alembic.child_connections import encode_all, key_of, redirect_postgresql
+    from dbwarden.imports.alembic.child_connections import (
+        driver_of,
+        encode_all,
+        key_of,
+        open_engine,
+        redirect_postgresql,
+    )
 else:  # run as a program: the other file is in the same folder
-    from child_connections import encode_all, key_of, redirect_postgresql
+    from child_connections import (
+        driver_of,
+        encode_all,
+        key_of,
+        open_engine,
+        redirect_postgresql,
+    )
 
 MARK = "dbwarden_target"
-DRIVERS = {
-    "postgresql": ("psycopg2", "psycopg", "pg8000"),
-    "sqlite": ("pysqlite",),
-}
-ASYNC_DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
 
 
 class Refused(Exception):
@@ -209,6 +216,7 @@ class Project:
         self.script = ScriptDirectory.from_config(self.config)
         self.kind = request["kind"]
         self.in_worker = False
+        self.shares = request["share_connection"]
         self._correct_url()
 
     def _correct_url(self) -> None:
@@ -225,17 +233,9 @@ class Project:
         path = os.path.join(self.script.dir, "env.py")
         with open(path, encoding="utf-8") as file:
             uses_async = "async" in file.read()
-        self.config.set_main_option("sqlalchemy.url", f"{self.kind}+{self._driver(uses_async)}://")
-
-    def _driver(self, uses_async: bool) -> str:
-        names = (ASYNC_DRIVERS if uses_async else DRIVERS)[self.kind]
-        for name in names:
-            try:
-                importlib.import_module("sqlite3" if name == "pysqlite" else name)
-            except ImportError:
-                continue
-            return name
-        return names[0]
+        self.config.set_main_option(
+            "sqlalchemy.url", f"{self.kind}+{driver_of(self.kind, uses_async)}://"
+        )
 
     def describe(self) -> dict[str, Any]:
         """Return the revisions in one order, in which each follows those that it needs."""
@@ -273,7 +273,16 @@ class Project:
             with EnvironmentContext(
                 self.config, self.script, fn=steps, as_sql=False, destination_rev=revision
             ):
-                self.script.run_env()
+                if not self.shares:
+                    self.script.run_env()
+                    return
+                engine = open_engine(self.kind)
+                with engine.connect() as connection:
+                    self.config.attributes["connection"] = connection
+                    self.script.run_env()
+                    if connection.in_transaction():
+                        connection.commit()
+                engine.dispose()
 
         try:
             (_run_in_worker if self.in_worker else _call)(run_env)
@@ -316,23 +325,14 @@ def _run_in_worker(function: Any) -> None:
     anyio.run(anyio.to_thread.run_sync, function)
 
 
-def build_base(name: str, kind: str, recorder: Recorder, drivers: tuple[str, ...]) -> None:
+def build_base(name: str, kind: str, recorder: Recorder) -> None:
     """Create the tables that existed before the first revision: ``module:Base.metadata``."""
-    from sqlalchemy import create_engine
-
     module, _, path = name.partition(":")
     found: Any = importlib.import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
     create = getattr(getattr(found, "metadata", found), "create_all", found)
-    for driver in drivers:
-        try:
-            engine = create_engine(f"{kind}+{driver}://")
-        except ImportError:
-            continue
-        break
-    else:
-        raise recorder.fail(problem=f"no synchronous driver for {kind} is installed")
+    engine = open_engine(kind)
     recorder.inside = True
     with engine.begin() as connection:
         create(connection)
@@ -351,8 +351,7 @@ def answer(request: dict[str, Any], recorder: Recorder, state: dict[str, Project
     recorder.begin(request["addresses"], request.get("only"))
     try:
         if request["do"] == "base":
-            kind = state["project"].kind
-            build_base(request["object"], kind, recorder, DRIVERS[kind])
+            build_base(request["object"], state["project"].kind, recorder)
         else:
             state["project"].run(request["revision"], request["direction"])
     finally:

@@ -1,4 +1,4 @@
-"""Redirect connections, and encode bound values: a part of ``child.py``, with the same limits."""
+"""Open connections elsewhere, and encode bound values: a part of ``child.py``, with its limits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import datetime
 import decimal
 import enum
+import importlib
 import json
 import uuid
 from typing import Any
@@ -77,3 +78,38 @@ def _encode(value: Any) -> dict[str, Any]:
             text = inner if isinstance(inner, str) else json.dumps(inner)
             return {"type": "str", "value": text}
     return {"type": "unknown", "value": type(value).__name__}
+
+
+DRIVERS = {
+    "postgresql": ("psycopg2", "psycopg", "pg8000"),
+    "sqlite": ("pysqlite",),
+}
+ASYNC_DRIVERS = {"postgresql": ("asyncpg", "psycopg"), "sqlite": ("aiosqlite",)}
+
+
+def driver_of(kind: str, uses_async: bool) -> str:
+    """Return the first driver that is installed, else the most common one."""
+    names = (ASYNC_DRIVERS if uses_async else DRIVERS)[kind]
+    for name in names:
+        try:
+            importlib.import_module("sqlite3" if name == "pysqlite" else name)
+        except ImportError:
+            continue
+        return name
+    return names[0]
+
+
+def open_engine(kind: str) -> Any:
+    """Return an engine of ours, with the first synchronous driver that is installed.
+
+    Raises:
+        ImportError: None is installed.
+    """
+    from sqlalchemy import create_engine
+
+    for driver in DRIVERS[kind]:
+        try:
+            return create_engine(f"{kind}+{driver}://")
+        except ImportError:
+            continue
+    raise ImportError(f"no synchronous driver for {kind} is installed")

@@ -24,7 +24,8 @@ class AlembicOptions:
     """Where the project is and how its ``env.py`` is run.
 
     ``ini`` and ``section`` are those of ``alembic -c`` and ``-n``, ``x`` those of ``-x``.
-    ``script_location`` overrides that of the configuration. ``python`` runs it. ``engine`` is the
+    ``script_location`` overrides that of the configuration. ``share_connection`` passes
+    a connection in ``config.attributes``. ``python`` runs it. ``engine`` is the
     name of this database in an ``env.py`` with several. ``base`` creates what existed before the
     first revision: ``module:Base.metadata`` or a file of SQL. ``since`` is the revision whose
     schema becomes one baseline.
@@ -34,6 +35,7 @@ class AlembicOptions:
     section: str = "alembic"
     x: tuple[str, ...] = ()
     script_location: str | None = None
+    share_connection: bool = False
     python: str | None = None
     engine: str | None = None
     base: str | None = None
@@ -250,6 +252,7 @@ async def open_project(
             section=options.section,
             x=options.x,
             kind=config.database_type,
+            share_connection=options.share_connection,
             options={"script_location": options.script_location} if options.script_location else {},
         )
         if "error" in answer:
