@@ -17,7 +17,7 @@ from dbwarden.errors import UsageError
 from dbwarden.files.checksum import checksum
 from dbwarden.files.disk import read_regular
 from dbwarden.files.migration import Migration, Section
-from dbwarden.linting.facts import Observed
+from dbwarden.linting.facts import Observed, StatementFacts
 from dbwarden.linting.sizes import LiveStats
 from dbwarden.migration_history import HistoryKind
 from dbwarden.schema import Schema
@@ -229,6 +229,14 @@ class AuthoringDialect(Protocol):
 
     async def read_sizes(self, config: DatabaseConfig) -> LiveStats:
         """Read the sizes and the traffic of the configured database's tables, and no rows."""
+        ...
+
+    def safer_form(self, rule: str, statement: StatementFacts) -> tuple[str, ...] | None:
+        """Return statements that block less than one that *rule* of ``lint`` found, if there are.
+
+        They end without semicolons. One that begins with ``linting.fixes.ALONE`` runs outside of
+        the transaction of the others.
+        """
         ...
 
     def namespace(self, name: str) -> str:

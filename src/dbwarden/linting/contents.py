@@ -40,6 +40,7 @@ def find_undeclared_losses(file: FileFacts) -> Iterator[Draft]:
                 next_step=f"Put -- dbwarden: loses {name} above -- upgrade.",
                 statement=statement,
                 table=table,
+                subject=name,
             )
 
 

@@ -19,7 +19,8 @@ def is_at_least(one: Severity, other: Severity) -> bool:
 class Finding:
     """One finding: the rule, the place, what the file does, and what to write instead.
 
-    ``reason`` is that of the file for allowing it, if it does.
+    ``table`` is the table whose size matters, ``subject`` the name that a header should declare.
+    ``reason`` is that of the file for allowing the finding, if it does.
     """
 
     rule: str
@@ -30,4 +31,5 @@ class Finding:
     message: str
     next_step: str
     table: str | None = None
+    subject: str | None = None
     reason: str | None = None

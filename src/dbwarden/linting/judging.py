@@ -96,6 +96,7 @@ def _finding(file: FileFacts, rule: Rule, draft: Draft, used: set[Allowance]) ->
         message=draft.message,
         next_step=draft.next_step,
         table=draft.table,
+        subject=draft.subject,
     )
     for allowance in file.migration.allows:
         if allowance.rule == rule.name and _covers(file, allowance, draft):

@@ -12,13 +12,15 @@ from dbwarden.linting.sizes import Scale
 class Draft:
     """What a rule found: at a statement or, without one, in the whole file.
 
-    ``table`` is the table whose size matters. ``severity`` and ``scale`` override the rule's.
+    ``table`` is the table whose size matters, ``subject`` the name that a header should declare.
+    ``severity`` and ``scale`` override the rule's.
     """
 
     message: str
     next_step: str
     statement: StatementFacts | None = None
     table: str | None = None
+    subject: str | None = None
     severity: Severity | None = None
     scale: Scale | None = None
 

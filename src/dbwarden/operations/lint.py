@@ -23,7 +23,8 @@ from dbwarden.linting.findings import Finding, Severity
 from dbwarden.linting.judging import Choice, check_allowances, choose, judge
 from dbwarden.linting.sizes import LiveStats, parse_stats
 from dbwarden.operations.changed_files import changed_since as files_changed_since
-from dbwarden.operations.operation import dialect_of, migration_files, operation
+from dbwarden.operations.lint_fixes import Fix, fix_files
+from dbwarden.operations.operation import dialect_of, forget_files, migration_files, operation
 from dbwarden.planning import compare
 from dbwarden.types import DatabaseName, Location, Version, format_version
 
@@ -33,6 +34,8 @@ class LintResult:
     """The findings in the files of one database; ``clean`` without any.
 
     ``checked`` are the judged files. ``allowed`` are findings that a file allows with a reason.
+    ``fixed`` are the edits that were written, ``unfixed`` those that could not be proven. Findings
+    are those of the edited files.
     """
 
     database: DatabaseName
@@ -40,6 +43,8 @@ class LintResult:
     checked: tuple[Path, ...]
     findings: tuple[Finding, ...]
     allowed: tuple[Finding, ...] = ()
+    fixed: tuple[Fix, ...] = ()
+    unfixed: tuple[Fix, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -70,6 +75,7 @@ async def lint(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     severity: Severity | None = None,
+    fix: bool = False,
 ) -> LintResult:
     """Run migration files in scratch databases, and judge what their statements do.
 
@@ -83,9 +89,11 @@ async def lint(
         select: Judge by these rules only, and report every severity.
         ignore: Do not judge by these rules.
         severity: Report this severity and higher ones; ``"warning"`` by default.
+        fix: Edit the files, as far as the edited ones are proven to do the same.
 
     Raises:
-        UsageError: An unknown rule, file or commit, or there is no place for a scratch database.
+        UsageError: An unknown rule, file or commit; *fix* of all files, applied ones included; or
+            there is no place for a scratch database.
         MigrationFileError: A file cannot be read, or allows an unknown rule.
         ScratchRefused: The server refused a statement.
     """
@@ -93,12 +101,25 @@ async def lint(
     options = LintOptions(
         files=files, pending=pending, changed_since=changed_since, live=live, stats=stats
     )
+    if fix and not (files or pending or changed_since is not None):
+        raise UsageError(
+            "files that a database has applied must not change, so not all files can be fixed",
+            database=config.database_name,
+            next_step="Name the files to fix, or add --pending or --changed-since REF.",
+        )
     migrations = await migration_files(config)
     check_allowances(migrations)
     chosen = await choose_files(config, migrations, options)
     sizes = await _sizes(config, options)
+    fixes: tuple[Fix, ...] = ()
     async with open_scratch_session(config) as session:
         facts = await observe_files(session, migrations, chosen, choice, sizes)
+        if fix:
+            fixes = await fix_files(session, migrations, facts, choice)
+            if any(one.proven for one in fixes):
+                await forget_files(config)
+                migrations = await migration_files(config)
+                facts = await observe_files(session, migrations, chosen, choice, sizes)
         server = await session.server_version()
     findings = [finding for file in facts for finding in judge(file, choice)]
     return LintResult(
@@ -107,6 +128,8 @@ async def lint(
         checked=tuple(file.migration.path for file in facts),
         findings=tuple(finding for finding in findings if finding.reason is None),
         allowed=tuple(finding for finding in findings if finding.reason is not None),
+        fixed=tuple(one for one in fixes if one.proven),
+        unfixed=tuple(one for one in fixes if not one.proven),
     )
 
 
@@ -297,4 +320,4 @@ def _sentences(
     return found
 
 
-__all__ = ["LintResult", "StatsResult", "lint", "read_stats"]
+__all__ = ["Fix", "LintResult", "StatsResult", "lint", "read_stats"]

@@ -54,6 +54,8 @@ class LintChoices:
     "Not this rule; may be repeated, or be a list with commas."
     severity: Annotated[Severity | None, _rules("--severity")] = None
     "Report this severity and higher ones; default: warning."
+    fix: Annotated[bool, _rules("--fix")] = False
+    "Edit the files, as far as the edited files are proven to do the same."
 
 
 async def lint(
@@ -88,6 +90,7 @@ async def lint(
         select=_names(choices.select),
         ignore=_names(choices.ignore),
         severity=choices.severity,
+        fix=choices.fix,
     )
 
     async def judge_own(config: DatabaseConfig) -> LintResult:
@@ -169,6 +172,13 @@ class _Findings:
         )
         if text:
             output.say(*text.split("\n"))
+        for fix in (one for result in results for one in (*result.fixed, *result.unfixed)):
+            place = f"{relative(fix.path)}:{fix.line}"
+            output.note(
+                f"fixed {fix.rule} at {place}, and the file is proven to do the same"
+                if fix.proven
+                else f"did not fix {fix.rule} at {place}: {fix.why}"
+            )
 
 
 def _shown(finding: Finding) -> tuple[str, Finding]:

@@ -16,6 +16,7 @@ from dbwarden.dialects.authoring import ScratchAddress
 from dbwarden.dialects.postgresql import ddl
 from dbwarden.dialects.postgresql.catalog.snapshot import read_database
 from dbwarden.dialects.postgresql.ddl.bodies import OFF, ON
+from dbwarden.dialects.postgresql.ddl.safer_forms import safer_form
 from dbwarden.dialects.postgresql.migrate.connect_errors import SCRATCH, connect_failure
 from dbwarden.dialects.postgresql.migrate.connecting import (
     CONNECT_FAILURES,
@@ -55,6 +56,7 @@ class PostgresAuthoringDialect:
     replace_synonyms = staticmethod(replace_synonyms)
     literal = staticmethod(value_literal)
     namespace = staticmethod(make_namespace)
+    safer_form = staticmethod(safer_form)
 
     async def identity(self, config: DatabaseConfig) -> str | None:
         """Return the version of the scratch server without starting it."""

@@ -65,11 +65,17 @@ def tokens(text: str) -> tuple[Token, ...]:
 
 
 def _tokens(text: str) -> Iterator[Token]:
+    for token, _, _ in located_tokens(text):
+        yield token
+
+
+def located_tokens(text: str) -> Iterator[tuple[Token, int, int]]:
+    """Yield the tokens of one statement, each with its start and end."""
     position = skip_gap(POSTGRESQL, text)
     while position < len(text):
-        token, position = _token(text, position)
-        yield token
-        position = skip_gap(POSTGRESQL, text, position)
+        token, end = _token(text, position)
+        yield token, position, end
+        position = skip_gap(POSTGRESQL, text, end)
 
 
 def _token(text: str, start: int) -> tuple[Token, int]:

@@ -22,6 +22,7 @@ from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
 from dbwarden.dialects.sqlite.sql.quoting import value_literal
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, UnsupportedChange
+from dbwarden.linting.facts import StatementFacts
 from dbwarden.linting.sizes import LiveStats
 from dbwarden.migration_history import backfill_table
 from dbwarden.schema import Schema
@@ -72,6 +73,9 @@ class SQLiteAuthoringDialect:
             taken_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             tables=await _read_live(config, read_sizes),
         )
+
+    def safer_form(self, rule: str, statement: StatementFacts) -> None:
+        """Return ``None``, because SQLite has no other forms."""
 
     def namespace(self, name: str) -> str:
         """Return an empty text for ``main``, which always exists.
