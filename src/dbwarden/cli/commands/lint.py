@@ -93,8 +93,10 @@ async def lint(
         fix=choices.fix,
     )
 
+    own = await anyio.to_thread.run_sync(_by_folder, files, selection.databases)
+
     async def judge_own(config: DatabaseConfig) -> LintResult:
-        return await judge(config, files=[file for file in files if _is_of(file, config)] or files)
+        return await judge(config, files=own[config.migrations_dir] or files)
 
     outcomes = await run(judge_own, selection, at_once=AT_ONCE_IN_SCRATCH)
     return await report("lint", outcomes, selection, _Findings(format))
@@ -105,8 +107,17 @@ def _names(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
 
 
-def _is_of(file: Path, config: DatabaseConfig) -> bool:
-    return file.resolve().parent == config.migrations_dir.resolve()
+def _by_folder(
+    files: Sequence[Path], databases: Sequence[DatabaseConfig]
+) -> dict[Path, tuple[Path, ...]]:
+    """Return which of *files* are in the folder of each database. Blocking."""
+    folders = {file: file.resolve().parent for file in files}
+    return {
+        config.migrations_dir: tuple(
+            file for file in files if folders[file] == config.migrations_dir.resolve()
+        )
+        for config in databases
+    }
 
 
 async def _selected(files: Sequence[Path], options: FleetOptions, which: Which) -> Selection:
@@ -114,15 +125,16 @@ async def _selected(files: Sequence[Path], options: FleetOptions, which: Which) 
     if not files or options.database or options.all:
         return await select(options, which)
     authors = (await load_project(options)).authors
-    names = [c.database_name for c in authors if any(_is_of(file, c) for file in files)]
-    unknown = [file for file in files if not any(_is_of(file, c) for c in authors)]
-    if unknown:
+    own = await anyio.to_thread.run_sync(_by_folder, files, authors)
+    known = {file for found in own.values() for file in found}
+    if unknown := [file for file in files if file not in known]:
         raise UsageError(
             f"{unknown[0]} is in no folder of migrations",
             next_step="Name files of these folders: "
             f"{', '.join(relative(config.migrations_dir) for config in authors)}.",
         )
-    return await select(replace(options, database=tuple(names)), which)
+    names = tuple(config.files_of for config in authors if own[config.migrations_dir])
+    return await select(replace(options, database=names), which)
 
 
 async def _save_stats(path: Path, options: FleetOptions) -> int:
