@@ -12,6 +12,7 @@ from benchmarks.measure import Report
 from benchmarks.parts.authoring import authoring
 from benchmarks.parts.cold_start import cold_start
 from benchmarks.parts.fan_out import fan_out
+from benchmarks.parts.linting import linting
 from benchmarks.parts.many_migrations import many_migrations
 from benchmarks.parts.memory import memory
 from benchmarks.parts.round_trips import round_trips
@@ -34,6 +35,7 @@ PARTS: dict[str, Part] = {
     "authoring": authoring,
     "scratch-fleet": scratch_fleet,
     "workers": workers,
+    "lint": linting,
     "served": served,
     "startup": startup,
 }

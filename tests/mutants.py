@@ -29,6 +29,13 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        name="locks of earlier statements forgotten by lint",
+        file="dialects/postgresql/scratch/observing.py",
+        old="            held=strongest(modes),\n",
+        new="            held=strongest(new_modes),\n",
+        tests=("tests/integration/lint/test_observing.py",),
+    ),
+    Mutant(
         name="no lock around reading, planning and running",
         file="operations/migrate.py",
         old="        async with connection.lock():\n",

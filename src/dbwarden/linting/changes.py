@@ -159,17 +159,25 @@ def _columns(before: TableFacts, after: TableFacts) -> Iterator[Change]:
 def _constraints(before: TableFacts, after: TableFacts) -> Iterator[Change]:
     old = by_key(before.constraints)
     indexes = by_key(before.indexes)
+    # The server recreates the constraints of a column that gets another type.
+    types = {column.key: column.type for column in before.columns}
+    retyped = any(types.get(column.key, column.type) != column.type for column in after.columns)
+    names = {constraint.name for constraint in before.constraints} if retyped else set()
     for constraint in after.constraints:
-        if constraint.key not in old:
+        if constraint.key not in old and constraint.name not in names:
             builds = constraint.index is not None and constraint.index not in indexes
             yield ConstraintAdded(after, constraint, builds)
 
 
 def _indexes(before: TableFacts, after: TableFacts) -> Iterator[Change]:
     old = by_key(before.indexes)
+    # An index of a column that gets another type is recreated with the file that it had.
+    files = {index.file: index.key for index in before.indexes}
     owned = {constraint.index for constraint in after.constraints}
     for index in after.indexes:
         was = old.pop(index.key, None)
+        if was is None and index.file is not None:
+            was = old.pop(files.get(index.file, ""), None)
         if was is None:
             if index.key not in owned:
                 yield IndexAdded(after, index)

@@ -54,7 +54,7 @@ def _losses(file: FileFacts) -> Iterator[tuple[StatementFacts | None, str, str]]
             match change:
                 case TableDropped():
                     yield statement, before.name, before.name
-                case ColumnDropped(_, column):
+                case ColumnDropped(_, column) if not column.computed:
                     for old in before.columns:
                         if old.key == column.key:
                             yield statement, f"{before.name}.{old.name}", before.name

@@ -1,13 +1,13 @@
 """Judge files by the selected rules. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dbwarden.config.names import did_you_mean
 from dbwarden.errors import MigrationFileError, UsageError
 from dbwarden.files.migration import Allowance, Migration
 from dbwarden.linting.facts import FileFacts
-from dbwarden.linting.findings import Finding, Severity, is_at_least
+from dbwarden.linting.findings import SEVERITIES, Finding, Severity, is_at_least
 from dbwarden.linting.rule import Draft, Rule
 from dbwarden.linting.rules import RULES, UNUSED_ALLOW
 from dbwarden.linting.sizes import scale_severity
@@ -29,8 +29,12 @@ def choose(
     Selected rules report every severity, unless *severity* says otherwise.
 
     Raises:
-        UsageError: A rule is unknown.
+        UsageError: A rule or the severity is unknown.
     """
+    if severity is not None and severity not in SEVERITIES:
+        raise UsageError(
+            f"there is no severity {severity!r}", next_step=f"Take one of: {', '.join(SEVERITIES)}."
+        )
     for name in (*select, *ignore):
         if name not in RULES:
             raise UsageError(
@@ -67,7 +71,7 @@ def judge(file: FileFacts, choice: Choice) -> tuple[Finding, ...]:
         (rule, draft)
         for rule in RULES.values()
         if rule.name in choice.rules
-        for draft in rule.find(file)
+        for draft in without_children(file, tuple(rule.find(file)))
     ]
     used: set[Allowance] = set()
     findings = [_finding(file, rule, draft, used) for rule, draft in drafts]
@@ -80,6 +84,17 @@ def judge(file: FileFacts, choice: Choice) -> tuple[Finding, ...]:
             key=lambda one: (one.line, one.column, order[one.rule]),
         )
     )
+
+
+def without_children(file: FileFacts, drafts: Sequence[Draft]) -> Iterator[Draft]:
+    """Yield *drafts* without those about a partition of a table that a draft is about too."""
+    tables = file.observed.before
+    parents = {table.name: tables.get(table.parent or "") for table in tables.values()}
+    found = {(id(draft.statement), draft.table) for draft in drafts}
+    for draft in drafts:
+        parent = parents.get(draft.table or "")
+        if parent is None or (id(draft.statement), parent.name) not in found:
+            yield draft
 
 
 def _finding(file: FileFacts, rule: Rule, draft: Draft, used: set[Allowance]) -> Finding:

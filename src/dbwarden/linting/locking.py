@@ -73,7 +73,7 @@ def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
                 case _:
                     continue
             use = statement.use_of(table)
-            if use is not None and _blocks_writes(use.held):
+            if use is not None and not use.rewritten and _blocks_writes(use.held):
                 if table.partitioned:
                     advice = (
                         "Create it ON ONLY the partitioned table, build the index of each "
@@ -96,7 +96,7 @@ def _dropped_indexes(file: FileFacts, statement: StatementFacts) -> Iterator[Dra
         if not isinstance(change, IndexDropped) or change.table.key in narrowed:
             continue
         use = statement.use_of(change.table)
-        if use is not None and _blocks_writes(use.held):
+        if use is not None and not use.rewritten and _blocks_writes(use.held):
             yield Draft(
                 message=f"{_lock(use)} on {file.describe(use.name)} to drop {change.index.name}"
                 f"{file.waits}",

@@ -14,6 +14,7 @@ from dbwarden.linting.changes import (
     TableCreated,
     TableDropped,
     TableRenamed,
+    by_key,
 )
 from dbwarden.linting.facts import FileFacts, StatementFacts
 from dbwarden.linting.rule import Draft
@@ -64,12 +65,13 @@ def find_renames(file: FileFacts) -> Iterator[Draft]:
 
 
 def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
-    """Find dropped columns that existed before."""
+    """Find dropped columns that existed before, and do not exist again after the file."""
     for statement, change in _changes(file):
         if not isinstance(change, ColumnDropped):
             continue
-        before = file.old(change.table)
-        if before is not None and any(c.key == change.column.key for c in before.columns):
+        before, after = file.old(change.table), file.observed.after.get(change.table.key)
+        recreated = after is not None and any(c.name == change.column.name for c in after.columns)
+        if before is not None and not recreated and change.column.key in by_key(before.columns):
             yield Draft(
                 message=f"drops {change.table.name}.{change.column.name}; a running application "
                 "that reads or writes it fails",
@@ -81,12 +83,13 @@ def find_dropped_columns(file: FileFacts) -> Iterator[Draft]:
 
 
 def find_dropped_tables(file: FileFacts) -> Iterator[Draft]:
-    """Find dropped tables that existed before."""
+    """Find dropped tables that existed before, and do not exist again after the file."""
+    names = {table.name for table in file.observed.after.values()}
     for statement, change in _changes(file):
         if not isinstance(change, TableDropped):
             continue
         before = file.old(change.table)
-        if before is not None and before.is_table:
+        if before is not None and before.is_table and change.table.name not in names:
             yield Draft(
                 message=f"drops {file.describe(before.name)}; a running application that uses it "
                 "fails",

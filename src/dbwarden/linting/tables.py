@@ -14,13 +14,18 @@ ConstraintKind = Literal["primary key", "unique", "foreign key", "check", "exclu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnFacts:
-    """One column; ``has_default`` is true if rows that do not name it get a value."""
+    """One column.
+
+    ``has_default`` is true if rows that do not name it get a value, ``computed`` if the database
+    computes its values from other columns.
+    """
 
     key: Key
     name: str
     type: str
     not_null: bool = False
     has_default: bool = False
+    computed: bool = False
     traits: frozenset[Trait] = frozenset()
 
 
@@ -52,7 +57,8 @@ class IndexFacts:
 class TableFacts:
     """One table or, if not ``is_table``, materialized view.
 
-    ``file`` changes when it is rewritten. ``faults`` are sentences about foreign keys that the
+    ``file`` changes when it is rewritten. ``parent`` is the table that it is a partition or a child
+    of. ``faults`` are sentences about foreign keys that the
     database accepts but cannot enforce.
     """
 
@@ -60,6 +66,7 @@ class TableFacts:
     name: str
     is_table: bool = True
     partitioned: bool = False
+    parent: Key | None = None
     file: int | None = None
     columns: tuple[ColumnFacts, ...] = ()
     constraints: tuple[ConstraintFacts, ...] = ()

@@ -22,6 +22,11 @@ CREATE TABLE loose (day date NOT NULL, body jsonb);
 CREATE TYPE status AS ENUM ('new', 'paid');
 CREATE DOMAIN amount AS integer CHECK (VALUE >= 0);
 CREATE MATERIALIZED VIEW emails AS SELECT DISTINCT email FROM customers;
+CREATE TABLE coupons (
+    code varchar(50) PRIMARY KEY,
+    other varchar(9) CHECK (other <> ''),
+    size integer GENERATED ALWAYS AS (length(code)) STORED
+);
 CREATE TABLE keyless (id bigint NOT NULL, number integer);
 CREATE UNIQUE INDEX ux_keyless ON keyless (id);
 """
@@ -68,6 +73,7 @@ CASES = (
         quiet=(
             "ALTER TABLE orders VALIDATE CONSTRAINT ck_total;",
             "SELECT count(*) FROM orders;",
+            "TRUNCATE orders;",
             NEW + "ALTER TABLE items ADD CHECK (price > 0);",
         ),
     ),
@@ -87,6 +93,8 @@ CASES = (
             "ALTER TABLE keyless ADD CONSTRAINT pk_keyless PRIMARY KEY USING INDEX ux_keyless;",
             NEW + "CREATE INDEX ix_items_name ON items (name);",
             "ALTER TABLE orders DROP COLUMN note;",
+            "ALTER TABLE orders ALTER COLUMN note TYPE varchar(80);",
+            "ALTER TABLE coupons DROP COLUMN size, ALTER COLUMN code TYPE varchar(80);",
         ),
     ),
     Case(
@@ -156,6 +164,7 @@ CASES = (
             "ALTER TABLE orders DROP COLUMN IF EXISTS nothing;",
             NEW + "ALTER TABLE items DROP COLUMN name;",
             "ALTER TABLE orders ADD COLUMN kind text; ALTER TABLE orders DROP COLUMN kind;",
+            "ALTER TABLE coupons DROP COLUMN size, ADD COLUMN size integer;",
         ),
     ),
     Case(
@@ -304,6 +313,7 @@ CASES = (
             "-- dbwarden: loses orders.note\n-- upgrade\nALTER TABLE orders DROP COLUMN note;\n"
             "-- rollback\nALTER TABLE orders ADD COLUMN note varchar(50);\n",
             "-- dbwarden: irreversible\n-- upgrade\nDROP TABLE loose;\n",
+            "-- upgrade\nALTER TABLE coupons DROP COLUMN size;\n-- rollback\nSELECT 1;\n",
             "-- upgrade\nALTER TABLE orders ALTER COLUMN note TYPE varchar(80);\n"
             "-- rollback\nALTER TABLE orders ALTER COLUMN note TYPE varchar(50);\n",
         ),

@@ -60,6 +60,7 @@ async def _judge(linting: Linting, rule: str, text: str, *, fires: bool) -> None
     assert bool(found) is fires, found
 
 
+@pytest.mark.long(share=3)  # the examples of docs/lint.md fire every rule in `make test`
 @pytest.mark.parametrize(("rule", "text", "fires"), [*_files(cases.CASES)])
 async def test_on_postgresql(linting: Linting, rule: str, text: str, fires: bool) -> None:
     await _judge(linting, rule, text, fires=fires)
@@ -90,3 +91,12 @@ async def test_a_finding_names_the_lock_the_table_and_the_place(linting: Linting
     (found,) = await linting("SELECT 1;\n  ALTER TABLE orders ALTER total TYPE bigint;", "rewrite")
     assert found.message == "ACCESS EXCLUSIVE on orders and rewrites it"
     assert (found.line, found.column, found.table) == (3, 3, "orders")
+
+
+async def test_a_partition_is_no_finding_of_its_own(linting: Linting) -> None:
+    text = "CREATE INDEX ix ON events (day); ALTER TABLE events DROP COLUMN body;"
+    found = await linting(text, "blocking-index", "drop-column")
+    assert [(finding.rule, finding.table) for finding in found] == [
+        ("blocking-index", "events"),
+        ("drop-column", "events"),
+    ]

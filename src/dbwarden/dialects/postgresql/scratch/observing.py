@@ -230,7 +230,7 @@ class Observer:
         modes = now.locks[oid]
         new_modes = modes - self._last.locks.get(oid, frozenset())
         old, new = self.known.get(oid), now.tables.get(oid)
-        scanned = self._counts_more(now, [oid])
+        scanned = self._counts_more(now, [oid]) and not truncated
         if new is not None and any(_is_key_of(change, oid) for change in changes):
             # The check of a foreign key may read an index of its table instead.
             scanned = scanned or self._counts_more(now, [index.key for index in new.indexes])

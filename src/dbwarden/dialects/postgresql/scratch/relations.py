@@ -35,13 +35,16 @@ SELECT pg_catalog.json_build_object(
     'tables', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
         'oid', s.oid::bigint, 'name', s.relname, 'namespace', s.nspname, 'kind', s.relkind,
         'file', s.relfilenode::bigint,
+        'parent', (SELECT min(h.inhparent::bigint) FROM pg_catalog.pg_inherits h
+                   WHERE h.inhrelid = s.oid),
         'scans', pg_catalog.pg_stat_get_xact_numscans(s.oid),
         'rows', pg_catalog.pg_stat_get_xact_tuples_inserted(s.oid)
             + pg_catalog.pg_stat_get_xact_tuples_updated(s.oid)
             + pg_catalog.pg_stat_get_xact_tuples_deleted(s.oid),
         'columns', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attnum, a.attname,
                 pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
-                a.atthasdef OR a.attidentity <> '', a.atttypid::bigint) ORDER BY a.attnum)
+                a.atthasdef OR a.attidentity <> '', a.attgenerated <> '',
+                a.atttypid::bigint) ORDER BY a.attnum)
             FROM pg_catalog.pg_attribute a
             WHERE a.attrelid = s.oid AND a.attnum > 0 AND NOT a.attisdropped),
         'constraints', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(k.oid::bigint,
@@ -143,6 +146,7 @@ def _table(row: Mapping[str, Any], names: Mapping[Key, str]) -> TableFacts:
         name=names[row["oid"]],
         is_table=row["kind"] != "m",
         partitioned=row["kind"] == "p",
+        parent=row["parent"],
         file=row["file"],
         columns=tuple(columns),
         constraints=tuple(_constraint(k, by_number, names) for k in row["constraints"] or ()),
@@ -151,13 +155,14 @@ def _table(row: Mapping[str, Any], names: Mapping[Key, str]) -> TableFacts:
 
 
 def _column(item: Sequence[Any]) -> ColumnFacts:
-    number, name, type_, not_null, has_default, oid = item
+    number, name, type_, not_null, has_default, computed, oid = item
     return ColumnFacts(
         key=number,
         name=name,
         type=type_,
         not_null=not_null,
         has_default=has_default,
+        computed=computed,
         traits=frozenset({_TRAITS[oid]} if oid in _TRAITS else ()),
     )
 

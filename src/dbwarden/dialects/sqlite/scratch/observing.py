@@ -229,6 +229,7 @@ def _facts(table: Table, schema: Schema) -> TableFacts:
                 type=column.type,
                 not_null=column.not_null,
                 has_default=column.default is not None or column.generated is not None,
+                computed=column.generated is not None,
             )
             for column in table.columns
         ),
