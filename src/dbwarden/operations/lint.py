@@ -121,7 +121,17 @@ async def lint(
                 migrations = await migration_files(config)
                 facts = await observe_files(session, migrations, chosen, choice, sizes)
         server = await session.server_version()
-    findings = [finding for file in facts for finding in judge(file, choice)]
+    return _result(config, server, [judge(file, choice) for file in facts], facts, fixes)
+
+
+def _result(
+    config: DatabaseConfig,
+    server: str,
+    judged: Sequence[Sequence[Finding]],
+    facts: Sequence[FileFacts],
+    fixes: Sequence[Fix],
+) -> LintResult:
+    findings = [finding for found in judged for finding in found]
     return LintResult(
         database=config.database_name,
         server=server,
