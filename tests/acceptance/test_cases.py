@@ -72,6 +72,7 @@ async def assert_same(
         assert diff(await judge.settle(got), await judge.settle(wanted)) == ()
 
 
+@pytest.mark.long(share=3)
 @pytest.mark.parametrize("case", CASES)
 async def test_a_change_leads_exactly_there_and_exactly_back(case: Case, judge: Judge) -> None:
     if judge.version < case.since:
@@ -211,6 +212,7 @@ ONLINE = [
 ]
 
 
+@pytest.mark.long(share=3)
 @pytest.mark.parametrize("case", ONLINE)
 async def test_non_blocking_changes_lead_to_the_same_schema(case: Case, judge: Judge) -> None:
     if judge.version < case.since:

@@ -104,6 +104,7 @@ def revision(database: Path) -> list[tuple[str]]:
         return connection.execute("SELECT version_num FROM alembic_version").fetchall()
 
 
+@pytest.mark.long
 def test_the_page_adopts_a_database_of_alembic(managed: Path) -> None:
     init, baseline, check, diff, mark, migrate = commands("Adopt a database")
     ran(

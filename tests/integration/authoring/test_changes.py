@@ -181,6 +181,7 @@ CASES = {
 }
 
 
+@pytest.mark.long(share=3)
 @pytest.mark.parametrize("name", CASES)
 async def test_a_change_is_written_and_proven(project: Project, name: str) -> None:
     case = CASES[name]

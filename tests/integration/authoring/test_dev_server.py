@@ -18,6 +18,7 @@ from tests.integration.authoring.conftest import Project
 from tests.servers import open_folder
 
 
+@pytest.mark.long
 async def test_the_development_server_keeps_its_databases(project: Project) -> None:
     configure(project, dev_database_url="embedded")
     code, out, _ = await run(project, "dev-server", "status")

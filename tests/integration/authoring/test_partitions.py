@@ -94,6 +94,7 @@ async def test_other_drift_is_still_found(project: Project) -> None:
     assert [item.what for item in (await drift(project.config)).differences] == ["table ev_2025"]
 
 
+@pytest.mark.long(share=2)
 @pytest.mark.parametrize("adopts", [True, False], ids=["baseline", "by hand"])
 async def test_models_without_partitions_do_not_drop_them(project: Project, adopts: bool) -> None:
     """Change, rename and drop the table: its partitions stay with it and go with it."""

@@ -84,6 +84,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.long(share=4)
 @pytest.mark.parametrize("name", REFUSED)
 async def test_a_refused_model_is_named_with_its_place(name: str, project: Project) -> None:
     models, begins, said = REFUSED[name]

@@ -222,6 +222,7 @@ def test_the_page_refreshes_itself_and_keeps_what_is_open(
         assert page.problems == []
 
 
+@pytest.mark.long
 def test_many_databases_are_filtered_by_state_and_name(
     three: Site, running: Callable[..., Running], browser: Any
 ) -> None:
@@ -266,6 +267,7 @@ CONTRAST = """() => {
 }"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone_and_has_contrast(
     broken: Any, running: Callable[..., Running], browser: Any, scheme: str

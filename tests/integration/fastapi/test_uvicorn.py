@@ -97,6 +97,7 @@ def who(address: str) -> dict[str, Any] | None:
     return found
 
 
+@pytest.mark.long
 def test_four_workers_migrate_once_serve_and_release_everything(project: Site, ask: Ask) -> None:
     with uvicorn(project.root, "--workers", "4") as address:
         workers: set[int] = set()

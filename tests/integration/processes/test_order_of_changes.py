@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 
 from dbwarden.schema import Schema
 from tests.unit.diff.schemas import schemas
 
 
+@pytest.mark.long
 def test_the_order_of_changes_depends_on_no_order_of_sets(tmp_path: Path) -> None:
     """The same schemas, compared in processes in which sets and strings are ordered otherwise."""
     pairs: list[tuple[Schema, Schema]] = []

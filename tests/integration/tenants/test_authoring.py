@@ -176,6 +176,7 @@ END $$;
 """
 
 
+@pytest.mark.long
 async def test_the_placeholder_of_a_namespace_is_in_no_migration(
     tmp_path: Path, postgres_server: EmbeddedServer
 ) -> None:
