@@ -30,7 +30,7 @@ def parse_python(
     *,
     path: Path,
     database: DatabaseName,
-    dialect: DialectName = "postgresql",
+    dialect: DialectName,
     name: FileName | None = None,
 ) -> Migration:
     """Parse *text*, the content of the Python file at *path*, as a backfill of *database*.

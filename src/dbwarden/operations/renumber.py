@@ -78,7 +78,8 @@ def _read_names(config: DatabaseConfig) -> Names:
     folder = config.migrations_dir
     if not folder.is_dir():
         return {}
-    paths = sorted(path for path in folder.iterdir() if path.suffix == ".sql")
+    python = f"{config.files_of}__*.py"
+    paths = sorted([*folder.glob("*.sql"), *folder.glob(python)])
     return {path: parse_name(path, config.files_of) for path in paths}
 
 
@@ -167,8 +168,8 @@ def plan_moves(config: DatabaseConfig, names: Names, moving: Sequence[Path]) -> 
     highest = max((name.version or 0 for name in names.values()), default=0)
     moves = []
     for number, path in enumerate(moving, start=highest + 1):
-        new = f"{config.files_of}__{format_version(Version(number))}_{names[path].name}.sql"
-        moves.append(Move(old=path, new=path.with_name(new)))
+        new = f"{config.files_of}__{format_version(Version(number))}_{names[path].name}"
+        moves.append(Move(old=path, new=path.with_name(new + path.suffix)))
     return tuple(moves)
 
 
