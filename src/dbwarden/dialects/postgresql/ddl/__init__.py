@@ -16,11 +16,11 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename,
     rename_value,
 )
-from dbwarden.dialects.postgresql.ddl.online import online, with_checked_not_null
+from dbwarden.dialects.postgresql.ddl.online import online
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions, planned
-from dbwarden.schema import Column, Schema
+from dbwarden.schema import Schema
 
 
 def render(
@@ -50,16 +50,8 @@ def render(
 
 
 def _statements(ctx: Context, change: Change) -> Statements:
-    if not ctx.options.online:
-        return _plain(ctx, change)
-    replaced = online(ctx, change)
-    if replaced is not None:
-        return replaced
-    match change:
-        case Create(obj=Column(name=name)) | Alter(after=Column(name=name)):
-            return with_checked_not_null(ctx, change.table, name, _plain(ctx, change))
-        case _:
-            return _plain(ctx, change)
+    replaced = online(ctx, change) if ctx.options.online else None
+    return replaced if replaced is not None else _plain(ctx, change)
 
 
 def _plain(ctx: Context, change: Change) -> Statements:

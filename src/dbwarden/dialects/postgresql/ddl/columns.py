@@ -18,6 +18,7 @@ from dbwarden.dialects.postgresql.ddl.not_null import (
     is_not_valid,
     not_null_clause,
     nullability,
+    set_not_null,
 )
 from dbwarden.dialects.postgresql.ddl.zones import depends_on_zone, zone_conversion
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
@@ -126,7 +127,8 @@ def add_column(ctx: Context, table: QualifiedName, column: Column) -> Statements
         nullable = column_clause(ctx, table, replace(column, not_null=False))
         yield f"ALTER TABLE {own} ADD COLUMN {nullable}"
         yield from fill_rows(ctx, table, column, fill)
-        yield f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)} SET NOT NULL"
+        alter = Sql(f"ALTER TABLE {own} ALTER COLUMN {quote(column.name)}")
+        yield from set_not_null(ctx, table, column, alter)
     else:
         clause = column_clause(ctx, table, column)
         unfilled = (label,) if _is_empty(ctx, column) else ()

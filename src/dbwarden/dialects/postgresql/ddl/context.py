@@ -20,6 +20,7 @@ from dbwarden.schema import (
     Grant,
     Index,
     MaterializedView,
+    ObjectKind,
     Part,
     Policy,
     QualifiedName,
@@ -107,6 +108,12 @@ class Context:
     def alter(self, table: QualifiedName, column: str) -> str:
         """Return ``ALTER TABLE table ALTER COLUMN column``, on two lines."""
         return f"ALTER TABLE {self.name(table)}\n    ALTER COLUMN {quote(column)}"
+
+    def may_have_rows(self, table: QualifiedName) -> bool:
+        """Return whether it may have rows and supports CONCURRENTLY: partitioned ones do not."""
+        found = self.tables.get(table)
+        partitioned = found is not None and found.partition_by is not None
+        return ref_of(ObjectKind.TABLE, table) not in self.created and not partitioned
 
     def serial(self, table: QualifiedName, column: Column) -> str | None:
         """Return ``serial`` or the like if the plan creates the matching sequence."""

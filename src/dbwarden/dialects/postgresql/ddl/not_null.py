@@ -1,10 +1,13 @@
 """Render NOT NULL, which PostgreSQL 18 stores as a constraint with a name and a state. Pure."""
 
+from dataclasses import replace
+
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.statements import Sql
 from dbwarden.schema import Column, QualifiedName
 
+VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
 _FAILS_ON_NULL = "Fails where a row has no value. Provide one with --fill."
 _NOT_VALID, _NO_INHERIT = "NOT VALID", "NO INHERIT"
 
@@ -42,6 +45,21 @@ def fill_rows(ctx: Context, table: QualifiedName, column: Column, fill: str) -> 
     )
 
 
+def set_not_null(ctx: Context, table: QualifiedName, column: Column, alter: Sql) -> Statements:
+    """Complete *alter* by SET NOT NULL; online, a check that is validated before spares a scan."""
+    required = replace(alter, text=f"{alter.text} SET NOT NULL")
+    if not (ctx.options.online and ctx.may_have_rows(table)):
+        yield required
+        return
+    own, check = ctx.name(table), quote(f"{table.name[:25]}_{column.name[:25]}_filled")
+    add = f"ADD CONSTRAINT {check} CHECK ({quote(column.name)} IS NOT NULL) NOT VALID"
+    yield Sql(f"ALTER TABLE {own}\n    {add}", why=alter.why)
+    validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
+    yield Sql(validate, why=VALIDATED_SEPARATELY, transactional=False)
+    yield replace(required, why="The validated check makes a scan unnecessary.")
+    yield f"ALTER TABLE {own} DROP CONSTRAINT {check}"
+
+
 def nullability(ctx: Context, table: QualifiedName, before: Column, after: Column) -> Statements:
     """Add, drop or change a NOT NULL."""
     if before.not_null == after.not_null:
@@ -60,7 +78,7 @@ def nullability(ctx: Context, table: QualifiedName, before: Column, after: Colum
         yield added if is_not_valid(after) else Sql(added, unfilled=unfilled)
         return
     why = _FAILS_ON_NULL if unfilled else None
-    yield Sql(f"{alter} SET NOT NULL", why=why, unfilled=unfilled)
+    yield from set_not_null(ctx, table, after, Sql(alter, why=why, unfilled=unfilled))
 
 
 def _not_null_state(

@@ -13,6 +13,7 @@ from dbwarden.dialects.postgresql.ddl.constraints import (
     index_text,
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
+from dbwarden.dialects.postgresql.ddl.not_null import VALIDATED_SEPARATELY
 from dbwarden.dialects.postgresql.sql.quoting import quote
 from dbwarden.diff.changes import Change, Create, Drop
 from dbwarden.diff.statements import Sql
@@ -21,21 +22,18 @@ from dbwarden.schema import (
     ForeignKey,
     Index,
     IndexColumn,
-    ObjectKind,
     PrimaryKey,
     QualifiedName,
     Unique,
-    ref_of,
 )
 
 BUILT_CONCURRENTLY = "Built without blocking writes; cannot run in a transaction."
-VALIDATED_SEPARATELY = "Existing rows are checked without blocking writes; committed separately."
 
 
 def online(ctx: Context, change: Change) -> Statements | None:
     """Return the statements that make *change* without blocking; ``None`` if the plain ones do."""
     table = change.table
-    if not _may_have_rows(ctx, table):
+    if not ctx.may_have_rows(table):
         return None
     match change:
         case Create(obj=Index() as index):
@@ -48,13 +46,6 @@ def online(ctx: Context, change: Change) -> Statements | None:
             return _add_by_index(ctx, table, key)
         case _:
             return None
-
-
-def _may_have_rows(ctx: Context, table: QualifiedName) -> bool:
-    """Return whether a table may have rows and supports CONCURRENTLY: partitioned ones do not."""
-    found = ctx.tables.get(table)
-    partitioned = found is not None and found.partition_by is not None
-    return ref_of(ObjectKind.TABLE, table) not in ctx.created and not partitioned
 
 
 def _add_index(ctx: Context, table: QualifiedName, index: Index) -> Statements:
@@ -107,23 +98,3 @@ def _add_by_index(ctx: Context, table: QualifiedName, key: PrimaryKey | Unique) 
     text = f"ADD CONSTRAINT {name} {word} USING INDEX {name}{ending}"
     yield f"ALTER TABLE {ctx.name(table)}\n    {text}"
     yield from after_constraint(ctx, table, key)
-
-
-def with_checked_not_null(
-    ctx: Context, table: QualifiedName, column: str, statements: Statements
-) -> Statements:
-    """Yield *statements* with a check, validated without blocking, before each SET NOT NULL."""
-    own, name = ctx.name(table), quote(column)
-    check = quote(f"{table.name[:25]}_{column[:25]}_filled")
-    usable = _may_have_rows(ctx, table)
-    for written in statements:
-        item = Sql(written) if isinstance(written, str) else written
-        if not usable or not item.text.endswith(" SET NOT NULL"):
-            yield item
-            continue
-        add = f"ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID"
-        yield Sql(f"ALTER TABLE {own}\n    {add}", why=item.why)
-        validate = f"ALTER TABLE {own} VALIDATE CONSTRAINT {check}"
-        yield Sql(validate, why=VALIDATED_SEPARATELY, transactional=False)
-        yield replace(item, why="The validated check makes a scan unnecessary.")
-        yield Sql(f"ALTER TABLE {own} DROP CONSTRAINT {check}")
