@@ -32,20 +32,24 @@ def find_undeclared_losses(file: FileFacts) -> Iterator[Draft]:
         return
     if migration.rollback is None or migration.rollback.empty:
         return
-    for statement, name, table in _losses(file):
-        if not migration.declares.covers("loses", name):
+    for statement, table, column in _losses(file):
+        names = [f"{one}.{column}" if column else one for one in _with_parents(file, table)]
+        if not any(migration.declares.covers("loses", name) for name in names):
             yield Draft(
-                message=f"the rollback does not restore the values of {name}, and the header does "
-                "not say so",
-                next_step=f"Put -- dbwarden: loses {name} above -- upgrade.",
+                message=f"the rollback does not restore the values of {names[0]}, and the header "
+                "does not say so",
+                next_step=f"Put -- dbwarden: loses {names[0]} above -- upgrade.",
                 statement=statement,
                 table=table,
-                subject=name,
+                subject=names[0],
             )
 
 
 def _losses(file: FileFacts) -> Iterator[tuple[StatementFacts | None, str, str]]:
-    """Yield what is lost, by its name before the file, with the statement and the table."""
+    """Yield the tables and columns that are lost, by their names before the file.
+
+    The column is empty if the whole table is lost.
+    """
     for statement in file.statements:
         for change in statement.changes:
             before = file.old(change.table)
@@ -53,15 +57,27 @@ def _losses(file: FileFacts) -> Iterator[tuple[StatementFacts | None, str, str]]
                 continue
             match change:
                 case TableDropped():
-                    yield statement, before.name, before.name
+                    yield statement, before.name, ""
                 case ColumnDropped(_, column) if not column.computed:
                     for old in before.columns:
                         if old.key == column.key:
-                            yield statement, f"{before.name}.{old.name}", before.name
+                            yield statement, before.name, old.name
                 case _:
                     pass
     for name in file.loses:
-        yield None, name, name.rpartition(".")[0]
+        table, _, lost = name.rpartition(".")
+        yield None, table, lost
+
+
+def _with_parents(file: FileFacts, table: str) -> Iterator[str]:
+    """Yield *table*, and the tables that it is a partition or a child of."""
+    tables = file.observed.before
+    found = next((one for one in tables.values() if one.name == table), None)
+    yield table
+    while found is not None and found.parent is not None:
+        found = tables.get(found.parent)
+        if found is not None:
+            yield found.name
 
 
 def find_unmet_requirements(file: FileFacts) -> Iterator[Draft]:

@@ -313,6 +313,8 @@ CASES = (
             "-- dbwarden: loses orders.note\n-- upgrade\nALTER TABLE orders DROP COLUMN note;\n"
             "-- rollback\nALTER TABLE orders ADD COLUMN note varchar(50);\n",
             "-- dbwarden: irreversible\n-- upgrade\nDROP TABLE loose;\n",
+            "-- dbwarden: loses events.body\n-- upgrade\nALTER TABLE events DROP COLUMN body;\n"
+            "-- rollback\nALTER TABLE events ADD COLUMN body jsonb;\n",
             "-- upgrade\nALTER TABLE coupons DROP COLUMN size;\n-- rollback\nSELECT 1;\n",
             "-- upgrade\nALTER TABLE orders ALTER COLUMN note TYPE varchar(80);\n"
             "-- rollback\nALTER TABLE orders ALTER COLUMN note TYPE varchar(50);\n",
