@@ -274,7 +274,9 @@ def test_sqlalchemy_reads_a_rendered_url_in_the_same_way(
     theirs = sqlalchemy.make_url(url.with_driver("asyncpg").render())
     assert theirs.drivername == "postgresql+asyncpg"
     assert (theirs.username, theirs.password) == (user, password)
-    assert (theirs.host, theirs.port, theirs.database) == ("h", 5433, database)
+    assert (theirs.host, theirs.port) == ("h", 5433)
+    if sqlalchemy.make_url("postgresql://h/%3A").database == ":":  # not in SQLAlchemy 2.0.36
+        assert theirs.database == database
 
 
 def test_an_engines_url_is_asynchronous_and_holds_no_password() -> None:
