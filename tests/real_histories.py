@@ -2,7 +2,8 @@
 
 Each application is installed into an environment of its own, in the folder that is given. Its
 history is imported, and the result is one row of a table in Markdown. Exit 1 if the files of one
-application do not lead where its revisions lead.
+application do not lead where its revisions lead. dagster is known to fail: a revision of it asks
+for the running application.
 """
 
 import json
