@@ -262,7 +262,7 @@ def pg_dump() -> str:
 def dump(url: str) -> str:
     """``pg_dump --schema-only``."""
     done = subprocess.run(
-        [pg_dump(), "--schema-only", "--no-owner", "--exclude-table=dbwarden_ledger", url],
+        [pg_dump(), "--schema-only", "--no-owner", "--exclude-table=dbwarden_*", url],
         capture_output=True,
         text=True,
         check=True,

@@ -203,27 +203,3 @@ async def test_an_unsupported_schema_is_an_error_that_names_the_object(
         render(diff(current, desired), current=current, desired=desired)
     assert refusal.names in caught.value.message
     assert caught.value.next_step
-
-
-ONLINE = [
-    case
-    for case in CASES
-    if str(case.id).startswith(("indexes", "constraints", "columns", "combinations"))
-]
-
-
-@pytest.mark.long(share=3)
-@pytest.mark.parametrize("case", ONLINE)
-async def test_non_blocking_changes_lead_to_the_same_schema(case: Case, judge: Judge) -> None:
-    if judge.version < case.since:
-        pytest.skip(f"needs PostgreSQL {case.since // 10000}")
-    current = await judge.side(case.old, privileges=case.privileges)
-    wanted = await judge.side(case.new, privileges=case.privileges)
-    renames = tuple(renaming(text) for text in case.renames)
-    options = RenderOptions(using=case.using, fills=case.fills, online=True)
-    changes = diff(current, wanted, renames)
-    script = render(changes, current=current, desired=wanted, options=options)
-    async with judge.database() as database:
-        await database.run_text(case.old)
-        await database.run(script)
-        await assert_same(judge, database, wanted, privileges=case.privileges)

@@ -140,7 +140,11 @@ class Choices:
     allow_failing_on_rows: Annotated[bool, _many("--allow-failing-on-rows")] = False
     "Write the file even if existing rows have no value for a required column."
     online: Annotated[bool, _many("--online")] = False
-    "Use statements that do not block reads and writes."
+    "Use forms that do not block reads and writes; that may be several files."
+    allow_rewrite: Annotated[tuple[str, ...], _many("--allow-rewrite")] = ()
+    "With --online: a column whose change may rewrite its table all the same: users.age."
+    allow_rename: Annotated[tuple[str, ...], _many("--allow-rename")] = ()
+    "With --online: a table or column to rename in place all the same: users.nick."
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of :func:`dbwarden.make_migrations`.
@@ -159,4 +163,6 @@ class Choices:
             "rollback_using": pairs_of(self.rollback_using, "--rollback-using"),
             "allow_failing_on_rows": self.allow_failing_on_rows,
             "online": self.online,
+            "allow_rewrite": self.allow_rewrite,
+            "allow_rename": self.allow_rename,
         }

@@ -208,6 +208,8 @@ class AuthoringDialect(Protocol):
     name: DialectName
     sqlalchemy_url: str
     """A URL for ``sqlalchemy.create_mock_engine``, which does not connect."""
+    online_forms: bool
+    """Whether there are forms that do not block others."""
     unchecked_bodies: tuple[str, str]
     """The SQL after which bodies of functions may name later objects, and the SQL that ends it."""
 

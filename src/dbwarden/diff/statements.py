@@ -1,10 +1,27 @@
 """SQL statements that a dialect writes for changes, and the options for them. Values only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from enum import IntEnum
 from typing import Any
 
 from dbwarden.diff.changes import Change
+from dbwarden.schema import Ref
+
+
+class Stage(IntEnum):
+    """The place of a statement in a set of files that change a table in use.
+
+    ``EXPAND``, ``BACKFILL`` and ``CONTRACT`` are files of their own. ``PREPARE``, ``SWITCH`` and
+    ``TIDY`` are the parts of one file, in this order in both directions.
+    """
+
+    EXPAND = 1
+    BACKFILL = 2
+    PREPARE = 3
+    SWITCH = 4
+    TIDY = 5
+    CONTRACT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +35,8 @@ class Sql:
     afterwards, and ``refuses`` describes rows on which the statement fails without data loss.
     ``unfilled`` names columns that become required although rows may have no value, as ``--fill``
     takes them. ``joins`` is the prefix of ``text`` up to which the statement can be merged with
-    neighbours that share it.
+    neighbours that share it. ``stage`` is its place in a set of files, ``None`` if any will do.
+    ``batched`` is the table whose rows it changes in batches, as in the header of a backfill.
     """
 
     text: str
@@ -31,6 +49,8 @@ class Sql:
     removes: tuple[str, ...] = ()
     refuses: tuple[str, ...] = ()
     joins: str | None = None
+    stage: Stage | None = None
+    batched: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +75,23 @@ class RenderOptions:
         online: Whether to use forms that do not block reads and writes.
         using: Conversion expressions by column (``users.age``).
         fills: Expressions for rows without a value, by column (``users.email``).
+        back: Whether the SQL is for the rollback.
+        using_back: Conversion expressions of the other direction.
+        rewritten: Columns whose plain change rewrites or scans their table under a strong lock.
+        allow_rewrite: Columns that may be changed by the plain form all the same.
+        stages: The stages of the upgrade's objects, for the rollback.
+        together: Whether to leave removals in the file of the other changes, if that is possible.
     """
 
     online: bool = False
     using: Mapping[str, str] = field(default_factory=dict)
     fills: Mapping[str, str] = field(default_factory=dict)
+    back: bool = False
+    using_back: Mapping[str, str] = field(default_factory=dict)
+    rewritten: Collection[str] = ()
+    allow_rewrite: Collection[str] = ()
+    stages: Mapping[Ref, Stage] = field(default_factory=dict)
+    together: bool = False
 
 
 DEFAULT_OPTIONS = RenderOptions()
@@ -75,6 +107,7 @@ def merge_statements(statements: Iterable[PlannedStatement]) -> tuple[PlannedSta
             last is None
             or start is None
             or last.joins != start
+            or last.stage != statement.stage
             or statement.why not in (None, last.why)
         ):
             found.append(statement)
@@ -90,3 +123,8 @@ def merge_statements(statements: Iterable[PlannedStatement]) -> tuple[PlannedSta
             unfilled=(*last.unfilled, *statement.unfilled),
         )
     return tuple(found)
+
+
+def stages_of(statements: Iterable[PlannedStatement]) -> dict[Ref, Stage]:
+    """Return the stage of each object's last statement, for the other direction."""
+    return {item.change.ref: item.stage for item in statements if item.stage is not None}

@@ -18,6 +18,7 @@ from dbwarden.errors import (
 from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
 from dbwarden.files.template import empty_migration
+from dbwarden.operations.made_files import MadeFile, Naming
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.writing import (
     MakeMigrationsResult as MakeMigrationsResult,
@@ -43,6 +44,8 @@ async def make_migrations(
     using: Mapping[str, str] | None = None,
     rollback_using: Mapping[str, str] | None = None,
     online: bool = False,
+    allow_rewrite: Sequence[str] = (),
+    allow_rename: Sequence[str] = (),
     unproven: bool = False,
     allow_failing_on_rows: bool = False,
     from_live: bool = False,
@@ -62,7 +65,9 @@ async def make_migrations(
         fills: Expressions for existing rows without a value, by column.
         using: Expressions that convert old values, by column.
         rollback_using: Expressions that convert new values back in the rollback, by column.
-        online: Use statements that do not block reads and writes.
+        online: Use forms that do not block reads and writes; that may be several files.
+        allow_rewrite: Columns whose change may rewrite their table all the same: ``users.age``.
+        allow_rename: Tables and columns that ``online`` may rename in place: ``users.nick``.
         unproven: Write the migration even if it could not be proven.
         allow_failing_on_rows: Write it even if a column has no value for existing rows.
         from_live: Compare with the live database instead of the files.
@@ -76,16 +81,10 @@ async def make_migrations(
         NotProven, ScratchRefused: The proof failed; nothing was written.
     """
     _refuse_replica(config)
-    answers = Answers(
-        renames=renames,
-        allow_drop=allow_drop,
-        fills=fills or {},
-        using=using or {},
-        rollback_using=rollback_using or {},
-        allow_failing_on_rows=allow_failing_on_rows,
-        online=online,
-        asker=asker,
-    )
+    answers = Answers(renames=renames, allow_drop=allow_drop, online=online, asker=asker)
+    answers = replace(answers, allow_failing_on_rows=allow_failing_on_rows, fills=fills or {})
+    answers = replace(answers, using=using or {}, rollback_using=rollback_using or {})
+    answers = replace(answers, allow_rewrite=allow_rewrite, allow_rename=allow_rename)
     how = {"unproven": unproven, "from_live": from_live, "keep_going": keep_going}
     options = MakeOptions(message, name, answers, write=not sql, **how)
     return await (_empty(config, options) if empty else _compare(config, options))
@@ -93,7 +92,15 @@ async def make_migrations(
 
 async def _empty(config: DatabaseConfig, options: MakeOptions) -> MakeMigrationsResult:
     names = await anyio.to_thread.run_sync(read_names, config.migrations_dir, config.files_of)
-    return await finish(config, names, options, empty_migration(options.message), {"verdict": None})
+    naming = Naming(config=config, files=names, message=options.message, name=options.name)
+    made = MadeFile(
+        name=naming.file_name(),
+        version=naming.version(),
+        text=empty_migration(options.message),
+        verdict="",
+        proven=False,
+    )
+    return await finish(naming, options, [made], {"verdict": None})
 
 
 async def _compare(config: DatabaseConfig, options: MakeOptions) -> MakeMigrationsResult:
@@ -118,6 +125,9 @@ def _refuse_replica(config: DatabaseConfig) -> None:
 async def _make(
     session: ScratchSession, files: Sequence[Migration], options: MakeOptions
 ) -> MakeMigrationsResult:
+    if not session.authoring_dialect.online_forms:
+        plain = replace(options.answers, online=False, allow_rewrite=(), allow_rename=())
+        options = replace(options, answers=plain)
     live, keep_going = options.from_live, options.keep_going
     comparison = await compare_with_models(session, files, from_live=live, keep_going=keep_going)
     comparison = replace(

@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import UsageError
+from dbwarden.errors import DBWardenError, UsageError
 from dbwarden.files.folder import next_version, read_names, write_migration
 from dbwarden.files.locks import try_lock
 from dbwarden.files.migration import Migration
@@ -58,21 +58,25 @@ def _is_locked(descriptor: int | None) -> bool:
 
 
 async def write_next(
-    config: DatabaseConfig, seen: Sequence[Migration | FileName], name: str, text: str
-) -> Path:
-    """Write the migration file *name*, whose number follows the files *seen*.
+    config: DatabaseConfig,
+    seen: Sequence[Migration | FileName],
+    texts: Sequence[tuple[str, str]],
+) -> tuple[Path, ...]:
+    """Write migration files by their names, whose numbers follow the files *seen*.
 
     Raises:
         UsageError: Another process has written or renamed files since.
         MigrationFileError: The file cannot be written.
     """
     async with lock_folder(config):
-        return await anyio.to_thread.run_sync(_write_next, config, seen, name, text)
+        return await anyio.to_thread.run_sync(_write_next, config, seen, texts)
 
 
 def _write_next(
-    config: DatabaseConfig, seen: Sequence[Migration | FileName], name: str, text: str
-) -> Path:
+    config: DatabaseConfig,
+    seen: Sequence[Migration | FileName],
+    texts: Sequence[tuple[str, str]],
+) -> tuple[Path, ...]:
     names = read_names(config.migrations_dir, config.files_of)
     if (len(names), next_version(names)) != (len(seen), next_version(seen)):
         raise UsageError(
@@ -81,4 +85,12 @@ def _write_next(
             database=config.database_name,
             next_step="Run the command again.",
         )
-    return write_migration(config.migrations_dir, name, text)
+    paths: list[Path] = []
+    try:
+        for name, text in texts:
+            paths.append(write_migration(config.migrations_dir, name, text))
+    except DBWardenError:  # all of them or none
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+    return tuple(paths)

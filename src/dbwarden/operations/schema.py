@@ -178,5 +178,5 @@ async def _write_first(
             dialect=config.database_type,
         )
         await prove(session, EMPTY, empty, schema, migration)
-    await write_next(config, (), name, text)
+    await write_next(config, (), [(name, text)])
     return migration, adopted.left_out

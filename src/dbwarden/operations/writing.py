@@ -18,29 +18,27 @@ from dbwarden.authoring.compare.track_renames import follow_renames
 from dbwarden.authoring.compare.user_choices import Answers
 from dbwarden.authoring.generate.earlier_expressions import find_expressions
 from dbwarden.authoring.generate.plan import Plan, Task, decide, plan
-from dbwarden.authoring.prove.proof import Proof, prove, untried_without_losses, verdict
+from dbwarden.authoring.prove.proof import Proof
+from dbwarden.authoring.prove.rewrites import find_rewritten
 from dbwarden.authoring.scratch_session import ScratchSession
-from dbwarden.authoring.write.header_notes import (
-    failure_on_rows,
-    find_changed_values,
-    losses_before_renames,
-    notes_of,
-)
-from dbwarden.authoring.write.migration_text import Header, lock_lines, migration_text
-from dbwarden.config.model import DatabaseConfig
 from dbwarden.diff import differ
 from dbwarden.errors import (
     DBWardenError,
     NotProven,
     ScratchRefused,
 )
-from dbwarden.files.folder import next_version, slug
 from dbwarden.files.migration import Migration
-from dbwarden.files.naming import FileName
 from dbwarden.files.parsing import parse
+from dbwarden.operations.made_files import (
+    Files,
+    MadeFile,
+    Naming,
+    prove_files,
+    render_files,
+    written,
+)
 from dbwarden.operations.migrations_folder import write_next
-from dbwarden.schema import Schema
-from dbwarden.types import DatabaseName, format_version
+from dbwarden.types import DatabaseName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +46,11 @@ class MakeMigrationsResult:
     """The migration that was written, if any.
 
     ``path`` is ``None`` if nothing was written: models and migrations agree, or only the SQL
-    was requested. ``verdict`` is ``exact``, ``loses users.email``, ``irreversible`` or
-    ``not proven``. ``locks`` describes the locks on existing tables. ``left_out`` lists objects
-    that were not compared: those that dbwarden does not write, their dependents, and tables whose
-    modules no ``model_paths`` name. ``refused`` are the errors of models that were left out
-    (``keep_going``).
+    was requested. ``files`` has each file of a set, ``path`` is that of the first. ``verdict`` is
+    ``exact``, ``loses users.email``, ``irreversible`` or ``not proven``. ``locks`` describes the
+    locks on existing tables. ``left_out`` lists objects that were not compared: those that dbwarden
+    does not write, their dependents, and tables whose modules no ``model_paths`` name. ``refused``
+    are the errors of models that were left out (``keep_going``).
     """
 
     database: DatabaseName
@@ -67,6 +65,7 @@ class MakeMigrationsResult:
     locks: tuple[str, ...] = ()
     server: str | None = None
     sql: str | None = field(default=None, repr=False)
+    files: tuple[MadeFile, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     refused: tuple[DBWardenError, ...] = ()
 
@@ -128,15 +127,22 @@ async def write_between(
         session, comparison.source, task, decisions, unproven=options.unproven
     )
     task = replace(task, decided=replace(decisions, fills=fills))
-    planned, proof = await _proven_plan(session, files, options, comparison, task)
-    text, fields = _render(options, planned, proof, comparison)
-    result = await finish(config, files, options, text, {**fields, **_extra_fields(comparison)})
-    if proof is not None and result.path is not None and not options.from_live:
+    if options.answers.online:
+        heavy = await find_rewritten(session, comparison.source, task, decisions)
+        task = replace(task, rewritten=heavy)
+    naming = Naming(config=config, files=files, message=options.message, name=options.name)
+    planned, proofs = await _proven_plan(session, naming, options, comparison, task)
+    made = tuple(render_files(Files.of(naming, planned), proofs, comparison))
+    fields = {**_fields(made, planned, proofs), **_extra_fields(comparison)}
+    result = await finish(naming, options, made, fields)
+    if proofs is not None and result.path is not None and not options.from_live:
         # Cache the schema, so that the next comparison need not replay the files.
-        written = parse(
-            text, path=result.path, database=config.files_of, dialect=config.database_type
-        )
-        await session.keep(files_source((*files, written)), proof.after)
+        new = [
+            parse(item.text, path=item.path, database=config.files_of, dialect=config.database_type)
+            for item in result.files
+            if item.path is not None
+        ]
+        await session.keep(files_source((*files, *new)), proofs[-1].after)
     return result
 
 
@@ -146,27 +152,27 @@ def _extra_fields(comparison: SchemaComparison) -> dict[str, Any]:
 
 async def _proven_plan(
     session: ScratchSession,
-    files: Sequence[Migration],
+    naming: Naming,
     options: MakeOptions,
     comparison: SchemaComparison,
     task: Task,
-) -> tuple[Plan, Proof | None]:
+) -> tuple[Plan, tuple[Proof, ...] | None]:
     """Return a proven plan: with the expressions of the models, else of the catalog."""
     planned = await plan(session.authoring_dialect, task)
     # Do not ask the same questions again.
     silent = replace(options.answers, allow_drop=planned.up.to_allow, asker=None)
     task = replace(task, answers=silent, decided=planned.decisions)
     try:
-        return planned, await _prove(session, files, options, comparison, planned)
+        return planned, await _prove(session, naming, options, comparison, planned)
     except (NotProven, ScratchRefused) as error:
         if (forward := _as_irreversible(planned, error)) is not None:
-            return forward, await _prove(session, files, options, comparison, forward)
+            return forward, await _prove(session, naming, options, comparison, forward)
         async for other in _alternatives(session, task):
             other_plan = await _replan(session, other)
             if other_plan is None or other_plan == planned:
                 continue
             try:
-                return other_plan, await _prove(session, files, options, comparison, other_plan)
+                return other_plan, await _prove(session, naming, options, comparison, other_plan)
             except (NotProven, ScratchRefused):
                 pass
         if options.unproven:
@@ -187,7 +193,13 @@ def _reason_of(error: NotProven | ScratchRefused) -> str:
 
 
 async def _alternatives(session: ScratchSession, task: Task) -> AsyncIterator[Task]:
-    """Yield *task* without outdated expressions of files, then with those of the catalog only."""
+    """Yield *task* without outdated expressions of files, then with those of the catalog only.
+
+    First of all, with removals in the file of the other changes.
+    """
+    if task.answers.online:
+        task = replace(task, together=True)
+        yield task
     if task.earlier is not NO_HINTS:
         yield replace(task, earlier=await confirm_hints(session, task.current, task.earlier))
     if task.hints is not NO_HINTS or task.earlier is not NO_HINTS:
@@ -211,97 +223,46 @@ def _unproven_error(error: NotProven | ScratchRefused) -> DBWardenError:
 
 async def _prove(
     session: ScratchSession,
-    files: Sequence[Migration],
+    naming: Naming,
     options: MakeOptions,
     comparison: SchemaComparison,
     planned: Plan,
-) -> Proof:
-    draft = migration_text(
-        Header(purpose=options.message, verdict="exact"),
-        planned,
-        comparison.desired.default_namespace,
-    )
-    config = session.config
-    path = config.migrations_dir / _file_name(config, files, options)
-    migration = parse(draft, path=path, database=config.files_of, dialect=config.database_type)
-    ends = (comparison.source, comparison.current, comparison.desired)
-    proof = await prove(session, *ends, migration, comparison.left)
-    _refuse_broken(proof.after, comparison.current, migration)
-    return proof
+) -> tuple[Proof, ...]:
+    return await prove_files(session, comparison, Files.of(naming, planned), options.answers)
 
 
-def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
-    """Raise if the migration breaks a view or trigger."""
-    known = {ref for ref, _ in before.broken}
-    for ref, why in after.broken:
-        if ref not in known:
-            raise NotProven(
-                f"{ref} could not be used afterwards: {why}",
-                database=migration.database,
-                location=migration.at(),
-                next_step=f"Correct {ref} or what it reads, where it is made: a DDL event of the "
-                "models, a file of schema_paths, or a hand-written migration. Objects that exist "
-                "anyway belong in a scratch_setup file.",
-            )
-
-
-def _render(
-    options: MakeOptions, planned: Plan, proof: Proof | None, comparison: SchemaComparison
-) -> tuple[str, dict[str, object]]:
-    changed = find_changed_values(proof, planned, comparison.current) if proof else ()
-    loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
-    untried = untried_without_losses(proof, loses) if proof else ()
-    fails = failure_on_rows(planned, proof, comparison.desired) or (proof and proof.rows.back_fails)
-    word = verdict(
-        proven=proof is not None,
-        reversible=planned.rollback is not None,
-        loses=loses,
-        with_rows=not (untried or fails),
-    )
-    notes = tuple(notes_of(planned, proof, changed, untried, comparison.desired))
-    header = Header(
-        purpose=options.message,
-        verdict=word,
-        loses=losses_before_renames(planned, changed, comparison.current),
-        server=proof.server if proof else None,
-        notes=notes,
-        locks=proof.locks if proof else (),
-    )
-    text = migration_text(header, planned, comparison.desired.default_namespace)
-    return text, {
-        "verdict": word,
-        "proven": proof is not None,
-        "loses": loses,
+def _fields(
+    made: Sequence[MadeFile], planned: Plan, proofs: Sequence[Proof] | None
+) -> dict[str, object]:
+    """Return the fields of the result: of all files together."""
+    verdicts = [item.verdict for item in made]
+    return {
+        "verdict": next((word for word in verdicts if word != "exact"), verdicts[0]),
+        "proven": proofs is not None,
+        "loses": tuple(dict.fromkeys(name for item in made for name in item.loses)),
         "destroys": planned.up.to_allow,
-        "notes": tuple(note.text for note in notes),
-        "locks": lock_lines(header.locks),
-        "server": header.server,
+        "notes": tuple(dict.fromkeys(note for item in made for note in item.notes)),
+        "locks": tuple(dict.fromkeys(lock for item in made for lock in item.locks)),
+        "server": proofs[0].server if proofs else None,
     }
 
 
-def _file_name(
-    config: DatabaseConfig, files: Sequence[Migration | FileName], options: MakeOptions
-) -> str:
-    number = format_version(next_version(files))
-    return f"{config.files_of}__{number}_{slug(options.name or options.message)}.sql"
-
-
 async def finish(
-    config: DatabaseConfig,
-    files: Sequence[Migration | FileName],
+    naming: Naming,
     options: MakeOptions,
-    text: str,
+    made: Sequence[MadeFile],
     fields: Mapping[str, object],
 ) -> MakeMigrationsResult:
-    """Write *text* as the file after *files*, and return the result with *fields*."""
-    name = _file_name(config, files, options)
-    path = None
+    """Write *made* after the files so far, and return the result with *fields*."""
+    files = tuple(made)
     if options.write:
-        path = await write_next(config, files, name, text)
+        texts = [(item.name, item.text) for item in made]
+        files = written(made, await write_next(naming.config, naming.files, texts))
     return MakeMigrationsResult(
-        database=config.database_name,
-        path=path,
-        version=format_version(next_version(files)),
-        sql=text,
+        database=naming.config.database_name,
+        path=files[0].path,
+        version=files[0].version,
+        sql="\n".join(item.text for item in made),
+        files=files,
         **fields,  # type: ignore[arg-type]  # the fields of the result, by name
     )

@@ -21,13 +21,13 @@ from dbwarden.authoring.compare.renames import (
     unanswered_error,
     whole_moves,
 )
-from dbwarden.authoring.labels import columns_by_label
+from dbwarden.authoring.labels import columns_by_label, label
 from dbwarden.config.names import did_you_mean
 from dbwarden.diff.changes import Rename, Renaming
 from dbwarden.diff.renames import apply_renames
 from dbwarden.diff.temporary_names import add_temporary_renames
 from dbwarden.errors import UsageError
-from dbwarden.schema import Schema
+from dbwarden.schema import ObjectKind, Schema
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -56,6 +56,8 @@ class Answers:
         rollback_using: The same for the way back: new values into old ones.
         allow_failing_on_rows: Whether a column may become NOT NULL without a value for rows.
         online: Whether to use the forms that do not block reading and writing.
+        allow_rewrite: Columns that may be changed by a form that rewrites their table all the same.
+        allow_rename: Tables and columns in use that may be renamed in place, by their old names.
         asker: ``None`` without a terminal.
     """
 
@@ -66,6 +68,8 @@ class Answers:
     rollback_using: Mapping[str, str] = field(default_factory=dict)
     allow_failing_on_rows: bool = False
     online: bool = False
+    allow_rewrite: Sequence[str] = ()
+    allow_rename: Sequence[str] = ()
     asker: Asker | None = None
 
 
@@ -137,6 +141,57 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
                     option=flag,
                     next_step=f"Name table and column: {flag} users.email=EXPRESSION.",
                 )
+
+
+def refuse_unknown_permissions(answers: Answers, current: Schema, desired: Schema) -> None:
+    """Raise if a flag of ``--online`` names no table and no column, or is without ``--online``.
+
+    Raises:
+        UsageError: Names the flag, and a similar name.
+    """
+    known = {**columns_by_label(current), **columns_by_label(desired)}
+    known |= {name.rpartition(".")[0]: ref for name, ref in known.items()}
+    for flag, names in (
+        ("--allow-rewrite", answers.allow_rewrite),
+        ("--allow-rename", answers.allow_rename),
+    ):
+        if names and not answers.online:
+            raise UsageError(
+                f"{flag} is only for --online",
+                option=flag,
+                next_step=f"Add --online, or leave {flag} out: without it, nothing is refused.",
+            )
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"{flag} {name}: there is no such table or column" + did_you_mean(name, known),
+                    option=flag,
+                    next_step=f"Name a table, or table and column: {flag} users.age.",
+                )
+
+
+def refuse_renames(answers: Answers, renames: Sequence[Renaming], current: Schema) -> None:
+    """Raise if a table or column is renamed that a running application uses.
+
+    Raises:
+        UsageError: Names each, and the flag that allows it.
+    """
+    default = current.default_namespace
+    names = [
+        label(rename.before.table, default, rename.before.part)
+        for rename in renames
+        if isinstance(rename, Rename)
+        and rename.before.kind in (ObjectKind.TABLE, ObjectKind.COLUMN)
+    ]
+    if missing := [name for name in names if name not in answers.allow_rename]:
+        flags = " ".join(f"--allow-rename {quote(name)}" for name in missing)
+        raise UsageError(
+            f"the running application uses {', '.join(missing)} by the old name, and breaks when "
+            "it is renamed",
+            option="--allow-rename",
+            next_step=f"To rename it in place while the application is stopped: {flags}. "
+            "Otherwise add the new name in this release, and drop the old one in the next.",
+        )
 
 
 def by_new_names(names: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:

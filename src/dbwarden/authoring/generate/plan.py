@@ -9,7 +9,9 @@ from dbwarden.authoring.compare.user_choices import (
     Answers,
     allow_drops,
     decide_renames,
+    refuse_renames,
     refuse_unknown_columns,
+    refuse_unknown_permissions,
 )
 from dbwarden.authoring.generate.apply_hints import restore_types, use_model_expressions
 from dbwarden.authoring.labels import label
@@ -17,7 +19,12 @@ from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
 from dbwarden.diff.changes import Alter, Change, Create, Renaming, invert
 from dbwarden.diff.moved_objects import renamed_ref
-from dbwarden.diff.statements import PlannedStatement, RenderOptions, merge_statements
+from dbwarden.diff.statements import (
+    PlannedStatement,
+    RenderOptions,
+    merge_statements,
+    stages_of,
+)
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import Column, Ref, Schema, Table
 
@@ -92,6 +99,8 @@ class Task:
 
     ``preserved`` objects follow renames by themselves; they have their old names here. ``earlier``
     holds the expressions in the files that build *current*. ``decided`` skips the questions.
+    ``rewritten`` are columns whose plain change rewrites their table, ``together`` keeps removals
+    in the file of the other changes; see ``RenderOptions``.
     """
 
     current: Schema
@@ -101,6 +110,8 @@ class Task:
     earlier: Hints = NO_HINTS
     answers: Answers = field(default_factory=Answers)
     decided: Decisions | None = None
+    rewritten: Collection[str] = ()
+    together: bool = False
 
 
 async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
@@ -127,8 +138,9 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
         moves=moves,
         added=added,
     )
+    options = replace(_options(task, decisions), stages=stages_of(upgrade))
     try:
-        rollback = _rollback(authoring_dialect, task, renames, _options(task, decisions))
+        rollback = _rollback(authoring_dialect, task, renames, options)
     except UnsupportedChange as error:
         why = _why(error)
         return Plan(upgrade=upgrade, rollback=None, no_way_back=why, decisions=decisions)
@@ -143,15 +155,39 @@ def upgrade_of(
     Raises:
         UnsupportedChange: A difference cannot be expressed; names it.
     """
+    changes = changes_of(task, decisions)
+    return changes, render(authoring_dialect, task, changes, _options(task, decisions))
+
+
+def changes_of(task: Task, decisions: Decisions) -> tuple[Change, ...]:
+    """Return the changes of the upgrade."""
     renames = decisions.renames
     follows = {renamed_ref(ref, renames) for ref in task.preserved}
-    changes = diff(task.current, task.desired, renames, follows)
-    return changes, render(authoring_dialect, task, changes, _options(task, decisions))
+    return diff(task.current, task.desired, renames, follows)
+
+
+def statements_of(
+    authoring_dialect: AuthoringDialect,
+    task: Task,
+    changes: Sequence[Change],
+    decisions: Decisions,
+) -> tuple[PlannedStatement, ...]:
+    """Return the plain statements of *changes*, one by one, without the forms for tables in use."""
+    options = replace(_options(task, decisions), online=False)
+    return authoring_dialect.render(
+        changes, current=task.current, desired=task.desired, options=options
+    )
 
 
 def _options(task: Task, decisions: Decisions) -> RenderOptions:
     return RenderOptions(
-        online=task.answers.online, using=task.answers.using, fills=decisions.fills
+        online=task.answers.online,
+        using=task.answers.using,
+        using_back=task.answers.rollback_using,
+        fills=decisions.fills,
+        rewritten=task.rewritten,
+        allow_rewrite=task.answers.allow_rewrite,
+        together=task.together,
     )
 
 
@@ -163,7 +199,10 @@ async def decide(task: Task) -> Decisions:
             an unknown object.
     """
     refuse_unknown_columns(task.answers, task.current, task.desired)
+    refuse_unknown_permissions(task.answers, task.current, task.desired)
     renames = await decide_renames(task.answers, task.hints, task.current, task.desired)
+    if task.answers.online:
+        refuse_renames(task.answers, renames, task.current)
     return Decisions(renames=renames, fills=task.answers.fills)
 
 
@@ -223,7 +262,7 @@ def _rollback(
 ) -> tuple[PlannedStatement, ...]:
     changes = diff(task.desired, task.current, invert(renames), task.preserved)
     # The USING expressions of the upgrade do not apply to the rollback.
-    options = replace(options, using=task.answers.rollback_using)
+    options = replace(options, back=True, using=options.using_back, using_back=options.using)
     worded = use_model_expressions(changes, task.earlier, task.current.default_namespace)
     statements = authoring_dialect.render(
         worded, current=task.desired, desired=task.current, options=options

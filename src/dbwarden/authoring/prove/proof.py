@@ -65,7 +65,7 @@ async def prove(
     """
 
     async def empty() -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
-        return await _without_rows(scratch, source, _Ends(current, desired, left), migration)
+        return await _without_rows(scratch, source, Ends(current, desired, left), migration)
 
     async def filled() -> RowTrial:
         return await _with_rows(scratch, source, current, migration)
@@ -84,7 +84,7 @@ async def prove(
 
 
 @dataclass(frozen=True, slots=True)
-class _Ends:
+class Ends:
     """The schemas before and after a migration, and the objects that are not compared."""
 
     current: Schema
@@ -93,7 +93,7 @@ class _Ends:
 
 
 async def _without_rows(
-    scratch: ScratchSession, source: Source, ends: _Ends, migration: Migration
+    scratch: ScratchSession, source: Source, ends: Ends, migration: Migration
 ) -> tuple[bool, Schema, tuple[TracedStatement, ...]]:
     """Run a migration up, down and up again in empty tables.
 
@@ -102,22 +102,22 @@ async def _without_rows(
     database = await scratch.copy(source)
     await database.replay(migration, migration.upgrade)
     after = await database.read()
-    await _must_equal(scratch, after, ends.desired, migration, "upgrade", ends.left)
+    await must_equal(scratch, after, ends.desired, migration, "upgrade", ends.left)
     back = migration.rollback
     reversible = back is not None and not migration.irreversible
     if back is not None and reversible:
         await database.replay(migration, back)
         back_there = await database.read()
-        await _must_equal(scratch, back_there, ends.current, migration, "rollback", ends.left)
+        await must_equal(scratch, back_there, ends.current, migration, "rollback", ends.left)
     else:
         database = await scratch.copy(source)
     locks = await database.trace(migration, migration.upgrade)
     again = await database.read()
-    await _must_equal(scratch, again, ends.desired, migration, "second upgrade", ends.left)
+    await must_equal(scratch, again, ends.desired, migration, "second upgrade", ends.left)
     return reversible, after, locks
 
 
-async def _must_equal(
+async def must_equal(
     scratch: ScratchSession,
     actual: Schema,
     expected: Schema,
@@ -125,6 +125,11 @@ async def _must_equal(
     what: str,
     left: AbstractSet[Ref],
 ) -> None:
+    """Raise if *actual* differs from *expected*, without the objects in *left*.
+
+    Raises:
+        NotProven: Names the differences.
+    """
     actual = with_others(without(actual, left), expected.others)
     if changes := await differences(scratch, actual, expected):
         default = expected.default_namespace

@@ -32,7 +32,7 @@ class Header:
     """The comments above the sections, one sentence per line.
 
     ``verdict`` is ``exact``, ``loses ...``, ``irreversible`` or ``not proven``. ``loses`` are the
-    names of its directive.
+    names of its directive. ``place`` is the place of the file in a set, if it belongs to one.
     """
 
     purpose: str
@@ -41,12 +41,28 @@ class Header:
     server: str | None = None
     notes: tuple[Note, ...] = ()
     locks: tuple[TracedStatement, ...] = ()
+    place: "SetPlace | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPlace:
+    """The place of a file in a set: its phase, the table of a backfill, the backfills it waits for.
+
+    ``number`` counts the files of the set from 1, ``of`` is their number.
+    """
+
+    number: int
+    of: int
+    what: str
+    phase: str
+    table: str | None = None
+    after: tuple[str, ...] = ()
 
 
 def migration_text(header: Header, plan: Plan, default_namespace: str | None) -> str:
     """Return the text of the file."""
     parts = [
-        *_header_lines(header, irreversible=plan.rollback is None),
+        *_header_lines(header, irreversible=plan.rollback is None and not _is_backfill(header)),
         "",
         "-- upgrade",
         "",
@@ -59,9 +75,13 @@ def migration_text(header: Header, plan: Plan, default_namespace: str | None) ->
 
 def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
     yield f"-- Purpose: {' '.join(header.purpose.split())}"
+    if header.place is not None:
+        yield from _wrap(f"File {header.place.number} of {header.place.of}: {header.place.what}")
     tried = f" (tried on {header.server})" if header.server else ""
     yield from _wrap(f"Verdict: {header.verdict}{tried}")
     yield from declare("generated")
+    if header.place is not None:
+        yield from _place_lines(header.place)
     if header.loses:
         yield from declare("loses", header.loses)
     for note, following in zip_longest(header.notes, header.notes[1:]):
@@ -72,6 +92,19 @@ def _header_lines(header: Header, *, irreversible: bool) -> Iterable[str]:
         yield from _wrap(lock)
     if irreversible:
         yield from declare("irreversible")
+
+
+def _is_backfill(header: Header) -> bool:
+    return header.place is not None and header.place.table is not None
+
+
+def _place_lines(place: SetPlace) -> Iterable[str]:
+    yield f"-- phase: {place.phase}"
+    if place.after:
+        yield f"-- requires-backfill: {', '.join(place.after)}"
+    if place.table is not None:
+        yield from declare("backfill")
+        yield f"-- table: {place.table}"
 
 
 def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:

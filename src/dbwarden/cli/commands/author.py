@@ -156,7 +156,8 @@ def _result_lines(result: MakeMigrationsResult) -> list[str]:
         return [f"{result.database}: models and migrations agree.", *out]
     if result.path is None:
         return [(result.sql or "").rstrip("\n")]
-    lines = [f"Wrote {relative(result.path)}"]
+    paths = [item.path for item in result.files if item.path is not None]
+    lines = [f"Wrote {relative(path)}" for path in paths]
     if result.verdict is not None:
         on = f" (tried on {result.server})" if result.server else ""
         lines.append(f"  verdict: {result.verdict}{on}")

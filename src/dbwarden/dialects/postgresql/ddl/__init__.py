@@ -9,6 +9,7 @@ from dbwarden.dialects.postgresql.ddl.bodies import (
 )
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, context
 from dbwarden.dialects.postgresql.ddl.enums import commit_new_values
+from dbwarden.dialects.postgresql.ddl.filling import filling
 from dbwarden.dialects.postgresql.ddl.objects import (
     alter_object,
     create_object,
@@ -17,6 +18,8 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename_value,
 )
 from dbwarden.dialects.postgresql.ddl.online import online
+from dbwarden.dialects.postgresql.ddl.retyping import NO_MOVES, moving
+from dbwarden.dialects.postgresql.ddl.stages import with_stages
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
 from dbwarden.diff.changes import Alter, Change, Create, Drop, RebuildType, Rename, RenameValue
 from dbwarden.diff.statements import DEFAULT_OPTIONS, PlannedStatement, RenderOptions, planned
@@ -42,15 +45,24 @@ def render(
         UnsupportedChange: A change has no SQL; names the object and the next step.
     """
     ctx = context(changes, current, desired, options)
-    found = [planned(change, sql) for change in changes for sql in _statements(ctx, change)]
+    moved = moving(ctx, changes) if options.online else NO_MOVES
+    found: list[PlannedStatement] = []
+    for change in changes:
+        replaced = moved.statements(ctx, change)
+        if replaced is None:
+            replaced = [planned(change, sql) for sql in _statements(ctx, change)]
+        found += replaced
     loose = routines_to_leave_unchecked(changes)
     if loose:
         found = list(with_unchecked_bodies(found, loose))
-    return commit_new_values(tuple(found))
+    committed = commit_new_values(tuple(found))
+    return with_stages(committed, options) if options.online else committed
 
 
 def _statements(ctx: Context, change: Change) -> Statements:
-    replaced = online(ctx, change) if ctx.options.online else None
+    replaced = None
+    if ctx.options.online:
+        replaced = filling(ctx, change) or online(ctx, change)
     return replaced if replaced is not None else _plain(ctx, change)
 
 

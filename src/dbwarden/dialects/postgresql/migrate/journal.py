@@ -23,18 +23,15 @@ from dbwarden.dialects.postgresql.migrate.statement_effects import (
     Probe,
     SessionSetting,
     Transactional,
+    commits_inside,
     probe_of,
 )
 from dbwarden.dialects.postgresql.migrate.statement_errors import IN_TRANSACTION, statement_failed
-from dbwarden.dialects.postgresql.sql.lexer import leading_words
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, LockTimeout, PartialMigration, StatementFailed, TimedOut
 
 RunTransaction = Callable[[PendingMigration, Step, str, str], Awaitable[None]]
 """Runs a step and the SQL that records it in one transaction, after the given settings."""
-
-# These may commit in the middle, so that a failure may leave a part of them done.
-_COMMITS_INSIDE = {"call", "do"}
 
 
 class Journal:
@@ -229,7 +226,7 @@ class _Run:
             clean = await recovery.clean_up(self._session, probe, known)
         except ServerRefused:
             clean = False  # the next run finds and removes what is left
-        if _COMMITS_INSIDE.intersection(leading_words(self._statement.text, 0, 1)):
+        if commits_inside(self._statement):  # a failure may leave a part of it done
             clean = False
         self._clean = clean
         record = self._undo_sql(before) if clean else ""

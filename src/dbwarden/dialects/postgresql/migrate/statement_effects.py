@@ -4,6 +4,7 @@ A statement outside a transaction may have run without a confirmation. Each clas
 how the next run finds out. Names are as in the catalog: folded, unquoted, truncated to 63 bytes.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -101,7 +102,7 @@ class Transactional:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """CALL, DO, SELECT ...: the catalog does not show whether it ran."""
+    """CALL, SELECT, DO with COMMIT ...: the catalog does not show whether it ran."""
 
 
 Probe = (
@@ -144,7 +145,17 @@ def probe_of(statement: Statement) -> Probe:
         return special
     if first in _REPEATABLE:
         return Repeatable()
-    return Transactional() if first in _TRANSACTIONAL else Unknown()
+    whole = first in _TRANSACTIONAL or (first == "do" and not commits_inside(statement))
+    return Transactional() if whole else Unknown()
+
+
+def commits_inside(statement: Statement) -> bool:
+    """Return whether *statement* may end transactions of its own."""
+    first = _Reader(tokens(statement.text)).word()
+    return first == "call" or (first == "do" and _ENDS.search(statement.text) is not None)
+
+
+_ENDS = re.compile(r"\b(?:commit|rollback|call|execute)\b", re.IGNORECASE)
 
 
 def _special(reader: "_Reader", first: str) -> Probe | None:

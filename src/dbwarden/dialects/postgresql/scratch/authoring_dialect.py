@@ -51,6 +51,7 @@ class PostgresAuthoringDialect:
 
     name: DialectName = "postgresql"
     sqlalchemy_url = "postgresql+asyncpg://"
+    online_forms = True
     unchecked_bodies = (OFF, ON)
     render = staticmethod(ddl.render)
     replace_synonyms = staticmethod(replace_synonyms)

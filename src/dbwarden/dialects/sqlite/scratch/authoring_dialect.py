@@ -36,6 +36,7 @@ class SQLiteAuthoringDialect:
 
     name: DialectName = "sqlite"
     sqlalchemy_url = "sqlite://"
+    online_forms = False
     unchecked_bodies = ("", "")  # it has no functions
     render = staticmethod(render)
     match_names = staticmethod(adopt_capitals)

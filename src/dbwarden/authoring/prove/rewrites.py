@@ -1,0 +1,115 @@
+"""Find and refuse changes that read or write a whole table while others wait."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dbwarden.authoring.compare.user_choices import Answers
+from dbwarden.authoring.generate.plan import Decisions, Task, changes_of, statements_of
+from dbwarden.authoring.labels import label
+from dbwarden.authoring.scratch_session import ScratchSession, Source
+from dbwarden.dialects.authoring import as_migration
+from dbwarden.diff.changes import Alter, Change, Create
+from dbwarden.errors import ScratchRefused, UnsupportedChange
+from dbwarden.files.migration import Migration
+from dbwarden.linting.changes import IndexAdded, IndexRebuilt
+from dbwarden.linting.facts import FileFacts, StatementFacts
+from dbwarden.linting.rule import Draft, Rule
+from dbwarden.linting.rules import RULES
+from dbwarden.schema import Column
+
+REFUSED = (
+    *("rewrite", "scan-under-lock", "blocking-index", "constraint-not-valid", "not-null-scan"),
+    *("volatile-default", "backfill-in-transaction"),
+)
+"""The rules of ``lint`` whose errors ``--online`` refuses to write."""
+
+SHOWN = 100
+
+
+async def find_rewritten(
+    scratch: ScratchSession, source: Source, task: Task, decisions: Decisions
+) -> frozenset[str]:
+    """Return the columns whose plain change rewrites or scans their table, measured in scratch."""
+    changes = changes_of(task, decisions)
+    default = task.desired.default_namespace
+    if not any(_label(change, default) for change in changes):
+        return frozenset()
+    statements = statements_of(scratch.authoring_dialect, task, changes, decisions)
+    text = ";\n".join(item.text for item in statements)
+    plain = as_migration(Path("plain.sql"), text, scratch.config.database_name)
+    database = await scratch.copy(source)
+    try:
+        observed = await database.observe(plain, plain.upgrade)
+    except ScratchRefused:
+        return frozenset()  # the proof reports it
+    finally:
+        await (await scratch.scratch_server()).discard(database)
+    heavy = {facts.text for facts in observed.statements if _is_heavy(facts)}
+    found = (_label(item.change, default) for item in statements if item.text in heavy)
+    return frozenset(name for name in found if name is not None)
+
+
+def _is_heavy(facts: StatementFacts) -> bool:
+    """Return whether a statement reads or writes all rows of a table that existed before."""
+    built = any(isinstance(change, IndexAdded | IndexRebuilt) for change in facts.changes)
+    return built or any(use.rewritten or use.scanned for use in facts.uses)
+
+
+def _label(change: Change, default_namespace: str | None) -> str | None:
+    """Return the column that *change* adds, or whose type it changes."""
+    match change:
+        case Create(obj=Column(name=name)):
+            return label(change.table, default_namespace, name)
+        case Alter(before=Column() as before, after=Column() as after):
+            moved = (before.type, before.collation) != (after.type, after.collation)
+            return label(change.table, default_namespace, after.name) if moved else None
+        case _:
+            return None
+
+
+async def refuse_rewrites(
+    scratch: ScratchSession,
+    source: Source,
+    migrations: Sequence[Migration],
+    answers: Answers,
+) -> None:
+    """Raise if a file reads or writes a whole table under a strong lock, without permission.
+
+    Raises:
+        UnsupportedChange: Names the table, the statement and the flag.
+    """
+    tables = {name.rpartition(".")[0] or name for name in answers.allow_rewrite}
+    # A column that fails on any row is for tables without rows.
+    excused = {"not-null-scan"} if answers.allow_failing_on_rows else set()
+    rules = [RULES[name] for name in REFUSED if name not in excused]
+    database = await scratch.copy(source)
+    for migration in migrations:
+        if migration.backfill is not None:
+            await database.replay(migration, migration.upgrade)
+            continue
+        observed = await database.observe(migration, migration.upgrade)
+        facts = FileFacts(migration=migration, observed=observed)
+        for draft in _errors(rules, facts):
+            if draft.table not in tables:
+                raise _refusal(draft)
+    await (await scratch.scratch_server()).discard(database)
+
+
+def _errors(rules: Sequence[Rule], facts: FileFacts) -> list[Draft]:
+    return [
+        draft
+        for rule in rules
+        for draft in rule.find(facts)
+        if (draft.severity or rule.severity) == "error"
+    ]
+
+
+def _refusal(draft: Draft) -> UnsupportedChange:
+    text = " ".join(draft.statement.text.split()) if draft.statement is not None else ""
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return UnsupportedChange(
+        f"--online has no form of a change of {draft.table} that blocks nobody. Its statement "
+        f"{draft.message}: {shown}",
+        next_step=f"Write it all the same with --allow-rewrite {draft.table}, or leave this change "
+        "to a migration of its own.",
+    )

@@ -1,0 +1,106 @@
+"""Assign the statements of a plan to the stages of a set of files. Pure.
+
+What the running application needs is removed last, after the deployment of its successor.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename, RenameValue
+from dbwarden.diff.statements import PlannedStatement, RenderOptions, Stage
+from dbwarden.schema import (
+    Column,
+    CompositeType,
+    Domain,
+    Enum,
+    Index,
+    MaterializedView,
+    ObjectKind,
+    Part,
+    Ref,
+    Routine,
+    Table,
+    View,
+)
+
+READ = (View, MaterializedView, Routine, Enum, Domain, CompositeType)
+"""The objects, besides tables and columns, that applications use by name."""
+
+
+def with_stages(
+    statements: Sequence[PlannedStatement], options: RenderOptions
+) -> tuple[PlannedStatement, ...]:
+    """Return *statements* with a stage each, if they have to be in several files."""
+    staged = [place for place, item in enumerate(statements) if item.stage is not None]
+    recreated = _recreated(statements)
+    if not staged and (options.together or not _mixes(statements, recreated, options)):
+        return tuple(statements)
+    first = staged[0] if staged else len(statements)
+    return tuple(
+        item if item.stage is not None else replace(item, stage=stage, joins=None)
+        for item, stage in _stages(statements, first, recreated, options)
+    )
+
+
+def _stages(
+    statements: Sequence[PlannedStatement], first: int, recreated: set[Ref], options: RenderOptions
+) -> Iterator[tuple[PlannedStatement, Stage]]:
+    for place, item in enumerate(statements):
+        yield item, _stage(item.change, place < first, recreated, options)
+
+
+def _stage(change: Change, early: bool, recreated: set[Ref], options: RenderOptions) -> Stage:
+    """Return the stage of a change whose statements may be in any."""
+    match change:
+        case Create(obj=Part() as part) | Drop(obj=Index() as part) if not isinstance(part, Column):
+            return Stage.TIDY  # built or validated while the new names are in use
+        case Rename() | RenameValue():
+            return Stage.EXPAND
+        case _ if options.back:
+            return options.stages.get(change.ref, Stage.SWITCH)
+        case _ if change.ref in recreated:
+            return Stage.SWITCH
+        case _ if _is_removal(change):
+            return Stage.CONTRACT
+        case Create() if early:
+            return Stage.EXPAND
+        case Alter(after=Enum()) if early:
+            return Stage.EXPAND
+        case _:
+            return Stage.SWITCH
+
+
+def _is_removal(change: Change) -> bool:
+    """Return whether *change* removes something that a running application may use."""
+    match change:
+        case Drop(obj=Table() as table):
+            return table.partition_of is None
+        case Drop(obj=Column()):
+            return True
+        case Drop(obj=obj):
+            return isinstance(obj, READ)
+        case _:
+            return False
+
+
+def _mixes(
+    statements: Sequence[PlannedStatement], recreated: set[Ref], options: RenderOptions
+) -> bool:
+    """Return whether some statements remove what a running application may use, and some do not."""
+    if options.back:
+        return bool(options.stages)
+    kinds = {_is_removal(item.change) and item.change.ref not in recreated for item in statements}
+    return kinds == {True, False}
+
+
+def _recreated(statements: Sequence[PlannedStatement]) -> set[Ref]:
+    """Return the objects that are dropped and created."""
+    changes = [item.change for item in statements]
+    gone = {it.ref for it in changes if isinstance(it, Drop)}
+    made = {_without_arguments(it.ref) for it in changes if isinstance(it, Create)}
+    return {ref for ref in gone if _without_arguments(ref) in made}
+
+
+def _without_arguments(ref: Ref) -> Ref:
+    """Return a function by its name only, because calls of several with one name are ambiguous."""
+    return replace(ref, part=None) if ref.kind is ObjectKind.ROUTINE else ref

@@ -1,0 +1,231 @@
+"""Turn a plan into proven migration files: one, or a set for tables in use."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dbwarden.authoring.compare.comparison import SchemaComparison
+from dbwarden.authoring.compare.user_choices import Answers
+from dbwarden.authoring.generate.file_set import Part, split
+from dbwarden.authoring.generate.plan import Plan
+from dbwarden.authoring.prove.file_set import prove_set
+from dbwarden.authoring.prove.proof import (
+    Ends,
+    Proof,
+    prove,
+    untried_without_losses,
+    verdict,
+)
+from dbwarden.authoring.prove.rewrites import refuse_rewrites
+from dbwarden.authoring.scratch_session import ScratchSession
+from dbwarden.authoring.write.header_notes import (
+    failure_on_rows,
+    find_changed_values,
+    losses_before_renames,
+    notes_of,
+)
+from dbwarden.authoring.write.migration_text import (
+    Header,
+    SetPlace,
+    lock_lines,
+    migration_text,
+)
+from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import NotProven
+from dbwarden.files.folder import next_version, slug
+from dbwarden.files.migration import Migration
+from dbwarden.files.naming import FileName
+from dbwarden.files.parsing import parse
+from dbwarden.schema import Schema
+from dbwarden.types import format_version
+
+WHAT = {
+    "expand": "adds what is new; the running application goes on",
+    "backfill": "fills rows in batches",
+    "switch": "switches to what is new; the running application goes on",
+    "contract": "removes the rest, after the deployment of the new application",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFile:
+    """A migration file to write, and what its proof came to; ``path`` once it is written.
+
+    ``phase`` is ``pre`` or ``post`` for a file of a set. ``backfill`` is its table, if it is one.
+    """
+
+    name: str
+    version: str
+    text: str
+    verdict: str
+    proven: bool
+    path: Path | None = None
+    phase: str | None = None
+    backfill: str | None = None
+    loses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """What the names of new files are made of: the files so far, the message, the given name."""
+
+    config: DatabaseConfig
+    files: Sequence[Migration | FileName]
+    message: str
+    name: str | None = None
+
+    def version(self, place: int = 0) -> str:
+        """Return the version of the new file at *place*."""
+        return format_version(type(next_version(self.files))(next_version(self.files) + place))
+
+    def file_name(self, place: int = 0, ending: str = "") -> str:
+        """Return the name of the new file at *place*."""
+        words = slug(f"{self.name or self.message} {ending}".strip())
+        return f"{self.config.files_of}__{self.version(place)}_{words}.sql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The files of one plan."""
+
+    naming: Naming
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, naming: Naming, planned: Plan) -> "Files":
+        """Return the files of *planned*."""
+        return cls(naming=naming, parts=split(planned))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each file."""
+        return tuple(
+            self.naming.file_name(place, self._ending(part))
+            for place, part in enumerate(self.parts)
+        )
+
+    def _ending(self, part: Part) -> str:
+        if len(self.parts) == 1 or part.name is None:
+            return ""
+        several = sum(item.table is not None for item in self.parts) > 1
+        return f"{part.name} {part.table}" if part.table and several else part.name
+
+    def place(self, number: int) -> SetPlace | None:
+        """Return the place of a file in the set; ``None`` for the only file without a phase."""
+        part = self.parts[number]
+        if part.name is None:
+            return None
+        return SetPlace(
+            number=number + 1,
+            of=len(self.parts),
+            what=WHAT[part.name],
+            phase="post" if part.name == "contract" else "pre",
+            table=part.table,
+            after=tuple(self.naming.version(place) for place in part.after),
+        )
+
+
+async def prove_files(
+    session: ScratchSession,
+    comparison: SchemaComparison,
+    files: Files,
+    answers: Answers,
+) -> tuple[Proof, ...]:
+    """Prove *files*, and refuse what ``--online`` has no form for.
+
+    Raises:
+        ScratchRefused, NotProven: A file does not lead where it should.
+        UnsupportedChange: A file would rewrite a table.
+    """
+    migrations = _drafts(files, comparison.desired.default_namespace)
+    ends = Ends(comparison.current, comparison.desired, comparison.left)
+    if len(migrations) == 1 and migrations[0].backfill is None:
+        pair = (ends.current, ends.desired, migrations[0], ends.left)
+        proofs: tuple[Proof, ...] = (await prove(session, comparison.source, *pair),)
+    else:
+        proofs = await prove_set(session, comparison.source, ends, migrations)
+    _refuse_broken(proofs[-1].after, comparison.current, migrations[-1])
+    if answers.online:
+        await refuse_rewrites(session, comparison.source, migrations, answers)
+    return proofs
+
+
+def _drafts(files: Files, default_namespace: str | None) -> list[Migration]:
+    config, drafts = files.naming.config, []
+    for number, (part, name) in enumerate(zip(files.parts, files.names(), strict=True)):
+        header = Header(purpose=files.naming.message, verdict="exact", place=files.place(number))
+        text = migration_text(header, part.plan, default_namespace)
+        path = config.migrations_dir / name
+        drafts.append(
+            parse(text, path=path, database=config.files_of, dialect=config.database_type)
+        )
+    return drafts
+
+
+def _refuse_broken(after: Schema, before: Schema, migration: Migration) -> None:
+    """Raise if the migration breaks a view or trigger."""
+    known = {ref for ref, _ in before.broken}
+    for ref, why in after.broken:
+        if ref not in known:
+            raise NotProven(
+                f"{ref} could not be used afterwards: {why}",
+                database=migration.database,
+                location=migration.at(),
+                next_step=f"Correct {ref} or what it reads, where it is made: a DDL event of the "
+                "models, a file of schema_paths, or a hand-written migration. Objects that exist "
+                "anyway belong in a scratch_setup file.",
+            )
+
+
+def render_files(
+    files: Files, proofs: Sequence[Proof] | None, comparison: SchemaComparison
+) -> Iterator[MadeFile]:
+    """Yield the files with the results of their proof in the header."""
+    for number, part in enumerate(files.parts):
+        proof = proofs[number] if proofs is not None else None
+        yield _render(files, number, part, proof, comparison)
+
+
+def _render(
+    files: Files, number: int, part: Part, proof: Proof | None, comparison: SchemaComparison
+) -> MadeFile:
+    planned, desired = part.plan, comparison.desired
+    changed = find_changed_values(proof, planned, comparison.current) if proof else ()
+    loses = tuple(dict.fromkeys((*planned.up.loses, *changed)))
+    untried = untried_without_losses(proof, loses) if proof else ()
+    fails = failure_on_rows(planned, proof, desired) or (proof and proof.rows.back_fails)
+    word = verdict(
+        proven=proof is not None,
+        reversible=planned.rollback is not None or part.table is not None,
+        loses=loses,
+        with_rows=not (untried or fails),
+    )
+    notes = tuple(notes_of(planned, proof, changed, untried, desired))
+    header = Header(
+        purpose=files.naming.message,
+        verdict=word,
+        loses=losses_before_renames(planned, changed, comparison.current),
+        server=proof.server if proof else None,
+        notes=notes,
+        locks=proof.locks if proof else (),
+        place=files.place(number),
+    )
+    place = header.place
+    return MadeFile(
+        name=files.names()[number],
+        version=files.naming.version(number),
+        text=migration_text(header, planned, desired.default_namespace),
+        verdict=word,
+        proven=proof is not None,
+        phase=place.phase if place is not None else None,
+        backfill=part.table,
+        loses=loses,
+        notes=tuple(note.text for note in notes),
+        locks=lock_lines(header.locks),
+    )
+
+
+def written(made: Sequence[MadeFile], paths: Sequence[Path]) -> tuple[MadeFile, ...]:
+    """Return *made* with their *paths*."""
+    return tuple(replace(item, path=path) for item, path in zip(made, paths, strict=True))
