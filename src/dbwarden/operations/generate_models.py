@@ -32,6 +32,7 @@ from dbwarden.schema import (
     Table,
     ref_of,
 )
+from dbwarden.schema.closure import reachable
 from dbwarden.types import DatabaseName
 
 
@@ -87,14 +88,9 @@ def _is_there(there: SetUp | None, table: Table) -> bool:
 
 def _with_referenced_setup(schema: Schema, there: SetUp | None) -> Schema:
     """Return *schema* without tables of ``scratch_setup`` that no foreign key references."""
-    included = {table.name for table in schema.tables if not _is_there(there, table)}
-    by_name = {table.name: table for table in schema.tables}
-    waiting = list(included)
-    while waiting:
-        table = by_name[waiting.pop()]
-        new = {key.references for key in table.foreign_keys} & by_name.keys() - included
-        included |= new
-        waiting += new
+    own = {table.name for table in schema.tables if not _is_there(there, table)}
+    referenced = {it.name: {key.references for key in it.foreign_keys} for it in schema.tables}
+    included = reachable(own, lambda name: referenced.get(name, ()))
     return replace(schema, tables=tuple(it for it in schema.tables if it.name in included))
 
 

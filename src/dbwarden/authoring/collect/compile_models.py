@@ -20,6 +20,7 @@ from dbwarden.authoring.collect.set_up import SetUp
 from dbwarden.authoring.collect.stand_ins import stand_ins
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ConfigurationError
+from dbwarden.schema.closure import reachable
 from dbwarden.secrets import clean_cause, describe_error
 
 _DROP = re.compile(r"\s*DROP\s", re.IGNORECASE)
@@ -147,9 +148,11 @@ class _Builder:
         if refusal.index is not None:
             table: Any = refusal.index.table
             table.indexes.discard(refusal.index)
-        missing = set(refusal.origin.tables)
-        while more := {name_of(t) for t in self._item.tables if leads_to(t, missing)} - missing:
-            missing |= more
+        tables = self._item.tables
+        missing = reachable(
+            refusal.origin.tables,
+            lambda name: (name_of(table) for table in tables if leads_to(table, {name})),
+        )
         for table in self._item.tables:
             if name_of(table) in missing - {*refusal.origin.tables}:
                 origin = self._origins.of_table(table)

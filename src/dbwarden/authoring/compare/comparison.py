@@ -27,6 +27,7 @@ from dbwarden.authoring.compare.left_out import (
     with_dependents,
     with_others,
     without,
+    without_users,
 )
 from dbwarden.authoring.compare.normalize import normalize_schema
 from dbwarden.authoring.compare.partitions import counted, refs_of, undeclared
@@ -40,6 +41,7 @@ from dbwarden.errors import DBWardenError, ScratchRefused, UnsupportedChange
 from dbwarden.files.migration import Migration
 from dbwarden.schema import ON_TABLES, ObjectKind, Ref, Schema
 from dbwarden.schema import Sequence as SchemaSequence
+from dbwarden.schema.closure import reachable
 
 T = TypeVar("T")
 
@@ -342,9 +344,9 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
     Only *source* itself builds the objects that dbwarden does not write.
     """
     empty = await scratch.schema(EMPTY)
-    kept_refs = independent(current) | _with_dependencies(
-        current, [other.ref for other in current.others]
-    )
+    needs = current.needs()
+    others = (other.ref for other in current.others)
+    kept_refs = independent(current) | reachable(others, lambda ref: needs.get(ref, ()))
     kept = (
         it for it in current.objects if it.ref in kept_refs and not isinstance(it, SchemaSequence)
     )
@@ -353,16 +355,6 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
         return await schema_source(scratch, subset, empty)
     subset = with_others(subset, current.others)
     return _chain(source, await schema_source(scratch, subset, current))
-
-
-def _with_dependencies(schema: Schema, refs: Sequence[Ref]) -> frozenset[Ref]:
-    """Return *refs* and their dependencies."""
-    needs, found, waiting = schema.needs(), set(refs), list(refs)
-    while waiting:
-        more = set(needs.get(waiting.pop(), ())) - found
-        found |= more
-        waiting += more
-    return frozenset(found)
 
 
 _ON_TABLES = (
@@ -381,9 +373,5 @@ def independent(schema: Schema) -> frozenset[Ref]:
     refs = unmanaged(schema)
     on_tables = {*ON_TABLES, ObjectKind.GRANT}
     refs -= {ref for ref in refs if ref.kind in on_tables}
-    left = {ref for ref in refs if any(n.kind in _ON_TABLES for n in needs.get(ref, ()))}
-    while more := {
-        ref for ref in refs - left if any(needed in left for needed in needs.get(ref, ()))
-    }:
-        left |= more
-    return frozenset(refs - left)
+    late = {ref for ref in refs if any(need.kind in _ON_TABLES for need in needs.get(ref, ()))}
+    return without_users(schema, refs, late)

@@ -11,6 +11,7 @@ from typing import Any
 
 from dbwarden.authoring.collect.current import schema_source
 from dbwarden.authoring.compare.definitions import differing_expressions, name_row_columns
+from dbwarden.authoring.compare.left_out import without_users
 from dbwarden.authoring.scratch_session import EMPTY, ScratchSession, Source
 from dbwarden.dialects.authoring import Expression
 from dbwarden.errors import StatementFailed, UnsupportedChange
@@ -226,15 +227,10 @@ _SCRATCH = _named(EMPTY)
 
 def types_and_functions(schema: Schema, empty: Schema) -> Schema:
     """Return the objects that expressions of *schema* may use and that need no table."""
-    refs = {obj.ref for obj in schema.objects if OBJECT_KINDS[obj.ref.kind].in_expressions}
-    kinds = {ref.kind for ref in refs}
+    usable = {obj.ref for obj in schema.objects if OBJECT_KINDS[obj.ref.kind].in_expressions}
     needs = schema.needs()
-    while missing := {
-        ref
-        for ref in refs
-        if any(need.kind not in kinds or need not in refs for need in needs.get(ref, ()))
-    }:
-        refs -= missing
+    lacking = {ref for ref in usable if not usable.issuperset(needs.get(ref, ()))}
+    refs = without_users(schema, usable, lacking)
     objects = tuple(obj for obj in schema.objects if obj.ref in refs)
     pairs = tuple(pair for pair in schema.dependencies if set(pair) <= refs)
     return replace(empty, dependencies=pairs, objects=objects)

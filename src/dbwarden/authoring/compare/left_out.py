@@ -24,6 +24,7 @@ from dbwarden.schema import (
     SchemaObject,
     Table,
 )
+from dbwarden.schema.closure import reachable
 
 WRITE_IT = "To have it, write its SQL into a migration: dbwarden make-migrations --empty -m ..."
 PARTS_OF_TABLES = {ObjectKind.COLUMN, ObjectKind.CONSTRAINT, *ON_TABLES}
@@ -142,16 +143,17 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
 def with_dependents(schema: Schema, refs: AbstractSet[Ref]) -> frozenset[Ref]:
     """Return *refs* and their dependents in *schema*."""
     if not refs:
-        return frozenset(refs)
+        return frozenset()
     known = links(schema)
-    found = set(refs)
-    waiting = list(refs)
-    while waiting:
-        for user in _users(schema, known, waiting.pop()):
-            if user not in found:
-                found.add(user)
-                waiting.append(user)
-    return frozenset(found)
+    return reachable(refs, lambda ref: _users(schema, known, ref))
+
+
+def without_users(
+    schema: Schema, refs: AbstractSet[Ref], start: AbstractSet[Ref]
+) -> frozenset[Ref]:
+    """Return *refs* without *start* and what needs it, even indirectly through other *refs*."""
+    users = schema.needed_by()
+    return frozenset(refs - reachable(start, lambda ref: refs & {*users.get(ref, ())}))
 
 
 def _users(schema: Schema, known: Links, ref: Ref) -> Iterator[Ref]:

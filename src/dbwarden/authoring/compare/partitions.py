@@ -81,8 +81,7 @@ def refs_of(current: Schema, desired: Schema, names: Collection[QualifiedName]) 
 
 def _parts(table: Table) -> Iterator[Ref]:
     yield table.ref
-    for column in table.columns:
-        yield table.column_ref(column.name)
-        yield ref_of(ObjectKind.DEFAULT, table.name, column.name)
-    for part in (*table.constraints, *table.indexes):
+    for part in table.parts:
         yield part.ref_in(table.name)
+    for column in table.columns:
+        yield ref_of(ObjectKind.DEFAULT, table.name, column.name)

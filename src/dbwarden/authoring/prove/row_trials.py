@@ -1,6 +1,7 @@
 """Try the effect of an existing migration on a few generated rows."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from dbwarden.schema import (
     Table,
     View,
 )
+from dbwarden.schema.closure import reachable
 
 _WORD = re.compile(r"\w+")
 _INTO = re.compile(r"\s*insert\s+(?:or\s+\w+\s+)?into\s+([^\s(]+)", re.IGNORECASE)
@@ -192,21 +194,15 @@ def _words(text: str) -> set[str]:
 
 def _with_parents(schema: Schema, names: set[QualifiedName]) -> tuple[Table, ...]:
     """Return the tables of *names*, their partitions and children, and all referenced tables."""
-    found = set(names)
-    while more := {
-        table.name
-        for table in schema.tables
-        if table.name not in found and not found.isdisjoint(parents(table))
-    }:
-        found |= more
-    tables = {table.name: table for table in schema.tables}
-    waiting = list(found)
-    while waiting:
-        table = tables.get(waiting.pop())
-        needed = {key.references for key in table.foreign_keys} if table is not None else set()
-        waiting += needed - found
-        found |= needed
-    return tuple(table for table in schema.tables if table.name in found)
+    children: defaultdict[QualifiedName, set[QualifiedName]] = defaultdict(set)
+    referenced: dict[QualifiedName, set[QualifiedName]] = {}
+    for table in schema.tables:
+        referenced[table.name] = {key.references for key in table.foreign_keys}
+        for parent in parents(table):
+            children[parent].add(table.name)
+    heirs = reachable(names, lambda name: children.get(name, ()))
+    needed = reachable(heirs, lambda name: referenced.get(name, ()))
+    return tuple(table for table in schema.tables if table.name in needed)
 
 
 def without_collision(schema: Schema, trial: RowTrial) -> Schema | None:
@@ -225,13 +221,12 @@ def without_collision(schema: Schema, trial: RowTrial) -> Schema | None:
 
 def _without(tables: Sequence[Table], removed: AbstractSet[QualifiedName]) -> tuple[Table, ...]:
     """Return *tables* without those in *removed* and the tables that reference them."""
-    more = {
-        table.name
-        for table in tables
-        if table.name in removed or any(key.references in removed for key in table.foreign_keys)
-    }
-    left = tuple(table for table in tables if table.name not in more)
-    return left if more == removed else _without(left, more)
+    users: defaultdict[QualifiedName, set[QualifiedName]] = defaultdict(set)
+    for table in tables:
+        for key in table.foreign_keys:
+            users[key.references].add(table.name)
+    gone = reachable(removed, lambda name: users.get(name, ()))
+    return tuple(table for table in tables if table.name not in gone)
 
 
 def fails_on_any_row(error: ScratchRefused) -> bool:
