@@ -4,7 +4,7 @@ import signal
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from cyclopts import App, Group
+from cyclopts import App, Group, Parameter
 
 from dbwarden import __version__
 from dbwarden.cli.command_help import manual
@@ -72,6 +72,7 @@ def build() -> App:
         "concurrently.",
         version=__version__,
         help_format="plaintext",
+        default_parameter=Parameter(negative="", show_default=False),
     )
     for place, (name, where, help_, group) in enumerate(COMMANDS):
         app.command(

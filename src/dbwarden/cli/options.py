@@ -19,33 +19,18 @@ LogFormat = Literal["console", "json"]
 FORMAT_VARIABLE = "DBWARDEN_LOG_FORMAT"
 
 
-def _flag(name: str | tuple[str, ...], group: Group, negative: str = "") -> Parameter:
-    return Parameter(name=name, group=group, negative=negative, show_default=False)
-
-
-ModelsFlag = Annotated[bool, Parameter(name="--models", negative="", show_default=False)]
-"""The flag that compares with the models: ``--models``."""
-
-
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CommandOptions:
     """Options of every command: the configuration file and the output."""
 
-    config: Annotated[Path | None, Parameter(name=("--config",), group=HOW, show_default=False)] = (
-        None
-    )
+    config: Annotated[Path | None, Parameter(group=HOW)] = None
     "The configuration file to use instead of the discovered one."
-    json: Annotated[bool, _flag("--json", OUTPUT)] = False
+    json: Annotated[bool, Parameter(group=OUTPUT)] = False
     "One JSON document on stdout; logs go to stderr."
-    log_level: Annotated[
-        LogLevel | None, Parameter(name="--log-level", group=OUTPUT, show_default=False)
-    ] = None
+    log_level: Annotated[LogLevel | None, Parameter(group=OUTPUT)] = None
     "Log to stderr from this level on. Without it and --log-format, nothing is logged."
-    log_format: Annotated[
-        LogFormat | None,
-        Parameter(name="--log-format", group=OUTPUT, show_default=False),
-    ] = None
+    log_format: Annotated[LogFormat | None, Parameter(group=OUTPUT)] = None
     "Format of the log lines; enables logging from info on."
 
     def logging(self) -> tuple[LogFormat | None, LogLevel | None]:
@@ -81,45 +66,28 @@ def _format_of_environment() -> LogFormat | None:
 class FleetOptions(CommandOptions):
     """Options of commands on databases: which ones, and the limits of the run."""
 
-    database: Annotated[
-        tuple[str, ...],
-        Parameter(name=("--database", "-d"), group=WHICH, negative="", show_default=False),
-    ] = ()
+    database: Annotated[tuple[str, ...], Parameter(name=("--database", "-d"), group=WHICH)] = ()
     "A database by name, or several by a pattern such as 'tenant_*'; may be repeated."
-    all: Annotated[bool, _flag("--all", WHICH)] = False
+    all: Annotated[bool, Parameter(group=WHICH)] = False
     "Every configured database."
-    dev: Annotated[bool, _flag("--dev", WHICH)] = False
+    dev: Annotated[bool, Parameter(group=WHICH)] = False
     "Use the development database of each (dev_database_url)."
-    timeout: Annotated[float | None, Parameter(name="--timeout", group=HOW, show_default=False)] = (
-        None
-    )
+    timeout: Annotated[float | None, Parameter(group=HOW)] = None
     "Seconds for each database, 0 for no limit; default: the database's own timeout."
-    concurrency: Annotated[
-        int | None, Parameter(name="--concurrency", group=HOW, show_default=False)
-    ] = None
+    concurrency: Annotated[int | None, Parameter(group=HOW)] = None
     "Databases at the same time; default: 128, or 4 for commands that use scratch databases."
-    per_server: Annotated[int, Parameter(name="--per-server", group=HOW)] = fleet.PER_SERVER
+    per_server: Annotated[int, Parameter(group=HOW, show_default=True)] = fleet.PER_SERVER
     "Databases at the same time on one host and port."
-    fail_fast: Annotated[bool | None, _flag("--fail-fast", HOW, negative="--keep-going")] = None
+    fail_fast: Annotated[bool | None, Parameter(group=HOW, negative="--keep-going")] = None
     "Stop everything at the first failure, or continue with the others (the default)."
-    max_failures: Annotated[
-        int | None, Parameter(name="--max-failures", group=HOW, show_default=False)
-    ] = None
+    max_failures: Annotated[int | None, Parameter(group=HOW)] = None
     "Stop everything when this many databases have failed."
-    shard: Annotated[str | None, Parameter(name="--shard", group=WHICH, show_default=False)] = None
+    shard: Annotated[str | None, Parameter(group=WHICH)] = None
     "Only share I of N of these databases, as in 2/8; a database's share depends only on its name."
-    workers: Annotated[str | None, Parameter(name="--workers", group=HOW, show_default=False)] = (
-        None
-    )
+    workers: Annotated[str | None, Parameter(group=HOW)] = None
     "Spread the run over N processes of this machine, or over an engine: dask://HOST:PORT."
-    report: Annotated[Path | None, Parameter(name="--report", group=OUTPUT, show_default=False)] = (
-        None
-    )
+    report: Annotated[Path | None, Parameter(group=OUTPUT)] = None
     "Write the outcome of every database to this file, as JSON."
-
-
-def _many(*names: str) -> Parameter:
-    return Parameter(name=names, negative="", show_default=False)
 
 
 @Parameter(name="*")
@@ -127,23 +95,23 @@ def _many(*names: str) -> Parameter:
 class Choices:
     """Answers to the questions of ``make-migrations``."""
 
-    rename: Annotated[tuple[str, ...], _many("--rename")] = ()
+    rename: tuple[str, ...] = ()
     "Treat as a rename: users.nick:nickname, users:people."
-    allow_drop: Annotated[tuple[str, ...], _many("--allow-drop", "--allow-loss")] = ()
+    allow_drop: Annotated[tuple[str, ...], Parameter(name=("--allow-drop", "--allow-loss"))] = ()
     "Allow data loss in exactly these objects: users.email."
-    fill: Annotated[tuple[str, ...], _many("--fill")] = ()
+    fill: tuple[str, ...] = ()
     "A value for existing rows of a new column: users.email=\"''\"."
-    using: Annotated[tuple[str, ...], _many("--using")] = ()
+    using: tuple[str, ...] = ()
     "An expression that converts old values: users.age='age::int'."
-    rollback_using: Annotated[tuple[str, ...], _many("--rollback-using")] = ()
+    rollback_using: tuple[str, ...] = ()
     "An expression that converts new values back in the rollback: users.age='age::text'."
-    allow_failing_on_rows: Annotated[bool, _many("--allow-failing-on-rows")] = False
+    allow_failing_on_rows: bool = False
     "Write the file even if existing rows have no value for a required column."
-    online: Annotated[bool, _many("--online")] = False
+    online: bool = False
     "Use forms that do not block reads and writes; that may be several files."
-    allow_rewrite: Annotated[tuple[str, ...], _many("--allow-rewrite")] = ()
+    allow_rewrite: tuple[str, ...] = ()
     "With --online: a column whose change may rewrite its table all the same: users.age."
-    allow_rename: Annotated[tuple[str, ...], _many("--allow-rename")] = ()
+    allow_rename: tuple[str, ...] = ()
     "With --online: a table or column to rename in place all the same: users.nick."
 
     def arguments(self) -> dict[str, Any]:

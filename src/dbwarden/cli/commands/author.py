@@ -47,23 +47,15 @@ from dbwarden.operations.verify import Verified, VerifyResult
 from dbwarden.operations.verify import verify as verify_one
 
 
-def _flag(name: str) -> Parameter:
-    return Parameter(name=name, negative="", show_default=False)
-
-
-def _many(*names: str) -> Parameter:
-    return Parameter(name=names, negative="", show_default=False)
-
-
 async def make_migrations(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
-    name: Annotated[str | None, Parameter(name="--name", show_default=False)] = None,
-    empty: Annotated[bool, _flag("--empty")] = False,
-    sql: Annotated[bool, _flag("--sql")] = False,
+    name: str | None = None,
+    empty: bool = False,
+    sql: bool = False,
     choices: Choices = Choices(),  # noqa: B008  # frozen; cyclopts reads its options
-    unproven: Annotated[bool, _flag("--unproven")] = False,
-    from_live: Annotated[bool, _flag("--from-live")] = False,
+    unproven: bool = False,
+    from_live: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Write the next migration from the models, proven in a scratch database.
@@ -186,7 +178,7 @@ def _verdict_cells(item: Verified) -> tuple[Cell, Cell]:
 
 async def renumber(
     *,
-    move: Annotated[tuple[str, ...], _many("--move")] = (),
+    move: tuple[str, ...] = (),
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Give migrations with the same number unique numbers, and prove the new order.
@@ -240,9 +232,7 @@ def _adopt_cells(result: AdoptResult) -> tuple[Cell, ...]:
 
 async def generate_models(
     *,
-    output_file: Annotated[Path | None, Parameter(name=("--output", "-o"), show_default=False)] = (
-        None
-    ),
+    output_file: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Write SQLAlchemy models from a live database, proven to build it again.
@@ -295,7 +285,7 @@ async def dev_server(
     action: Literal["start", "stop", "status"],
     /,
     *,
-    remove: Annotated[bool, _flag("--remove")] = False,
+    remove: bool = False,
     options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """Start, stop or inspect the project's PostgreSQL for development.

@@ -45,8 +45,8 @@ async def backfill(
     max_lag: Annotated[float, _throttle("--max-lag")] = MAX_LAG,
     max_lock_waits: Annotated[int, _throttle("--max-lock-waits")] = MAX_LOCK_WAITS,
     pause_when: Annotated[str | None, _throttle("--pause-when", shown=False)] = None,
-    restart: Annotated[bool, Parameter(name="--restart", negative="", show_default=False)] = False,
-    accept: Annotated[bool, Parameter(name="--accept", negative="", show_default=False)] = False,
+    restart: bool = False,
+    accept: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
 ) -> int:
     """Run, show, pause, resume or cancel backfills of one database, several or all.

@@ -35,24 +35,16 @@ from dbwarden.operations.repair import repair as repair_one
 from dbwarden.operations.rollback import RollbackResult
 from dbwarden.operations.rollback import rollback as rollback_one
 
-Version = Annotated[str | None, Parameter(name="--to", show_default=False)]
-Count = Annotated[int | None, Parameter(name="--count", show_default=False)]
-DryRun = Annotated[bool, Parameter(name="--dry-run", negative="", show_default=False)]
-
 
 async def migrate(
     *,
-    to: Version = None,
-    count: Count = None,
-    dry_run: DryRun = False,
-    out_of_order: Annotated[
-        bool, Parameter(name="--out-of-order", negative="", show_default=False)
-    ] = False,
-    phase: Annotated[Phase | None, Parameter(name="--phase", show_default=False)] = None,
-    check_drift: Annotated[
-        DriftMode | None, Parameter(name="--check-drift", show_default=False)
-    ] = None,
-    canary: Annotated[str | None, Parameter(name="--canary", group=HOW, show_default=False)] = None,
+    to: str | None = None,
+    count: int | None = None,
+    dry_run: bool = False,
+    out_of_order: bool = False,
+    phase: Phase | None = None,
+    check_drift: DriftMode | None = None,
+    canary: Annotated[str | None, Parameter(group=HOW)] = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
 ) -> int:
     """Apply pending migrations to one database, several or all.
@@ -158,10 +150,10 @@ def _note_backfills(results: Iterable[MigrateResult | None]) -> None:
 
 async def rollback(
     *,
-    to: Version = None,
-    count: Count = None,
-    marked: Annotated[bool, Parameter(name="--marked", negative="", show_default=False)] = False,
-    dry_run: DryRun = False,
+    to: str | None = None,
+    count: int | None = None,
+    marked: bool = False,
+    dry_run: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Roll back the last migration, or several.
@@ -211,8 +203,8 @@ def _planned_lines(database: str, item: PlannedSQL) -> list[str]:
 
 async def baseline(
     *,
-    to: Version = None,
-    from_: Annotated[Tool | None, Parameter(name="--from", show_default=False)] = None,
+    to: str | None = None,
+    from_: Annotated[Tool | None, Parameter(name="--from")] = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Adopt an existing database: mark migrations as applied without running them.
@@ -251,14 +243,10 @@ def _baseline_cells(result: BaselineResult) -> tuple[Cell, ...]:
 
 async def repair(
     *,
-    accept: Annotated[
-        tuple[str, ...], Parameter(name="--accept", negative="", show_default=False)
-    ] = (),
-    forget: Annotated[
-        tuple[str, ...], Parameter(name="--forget", negative="", show_default=False)
-    ] = (),
-    at: Annotated[tuple[str, ...], Parameter(name="--at", negative="", show_default=False)] = (),
-    yes: Annotated[bool, Parameter(name=("--yes", "-y"), negative="", show_default=False)] = False,
+    accept: tuple[str, ...] = (),
+    forget: tuple[str, ...] = (),
+    at: tuple[str, ...] = (),
+    yes: Annotated[bool, Parameter(name=("--yes", "-y"))] = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Correct the migration history; shows its changes and asks before it makes them.

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.left_out import left_out_lines, note_left_out
-from dbwarden.cli.options import FleetOptions, ModelsFlag
+from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import (
     AT_ONCE_IN_SCRATCH,
     Outcomes,
@@ -27,18 +27,14 @@ from dbwarden.operations.diff import DiffResult, drift
 from dbwarden.operations.diff import check_models as check_one
 
 
-def _many(name: str) -> Parameter:
-    return Parameter(name=name, negative="", show_default=False)
-
-
 async def diff(
     *,
-    models: ModelsFlag = False,
-    ignore: Annotated[tuple[str, ...], _many("--ignore")] = (),
-    adopt: Annotated[bool, Parameter(name="--adopt", negative="", show_default=False)] = False,
-    message: Annotated[str | None, Parameter(name=("--message", "-m"), show_default=False)] = None,
-    allow_drop: Annotated[tuple[str, ...], _many("--allow-drop")] = (),
-    fill: Annotated[tuple[str, ...], _many("--fill")] = (),
+    models: bool = False,
+    ignore: tuple[str, ...] = (),
+    adopt: bool = False,
+    message: Annotated[str | None, Parameter(name=("--message", "-m"))] = None,
+    allow_drop: tuple[str, ...] = (),
+    fill: tuple[str, ...] = (),
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Compare live databases with their migration files. Exit 3 if they differ.

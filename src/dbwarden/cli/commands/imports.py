@@ -24,34 +24,26 @@ ALEMBIC = Group("Alembic", sort_key=0)
 DJANGO = Group("Django", sort_key=0)
 
 
-def _option(*names: str) -> Parameter:
-    return Parameter(name=names, group=ALEMBIC, negative="", show_default=False)
-
-
-def _django(*names: str) -> Parameter:
-    return Parameter(name=names, group=DJANGO, negative="", show_default=False)
-
-
-@Parameter(name="*")
+@Parameter(name="*", group=ALEMBIC)
 @dataclass(frozen=True, kw_only=True)
 class AlembicFlags:
     """Where the Alembic project is, and how its ``env.py`` is run."""
 
-    ini: Annotated[Path | None, _option("--ini")] = None
+    ini: Path | None = None
     "The configuration of Alembic, as in alembic -c; default: alembic.ini."
-    section: Annotated[str, _option("--section")] = "alembic"
+    section: str = "alembic"
     "Its section, as in alembic -n."
-    x: Annotated[tuple[str, ...], _option("-x")] = ()
+    x: Annotated[tuple[str, ...], Parameter(name="-x")] = ()
     "An argument for env.py, as in alembic -x; may be repeated."
-    script_location: Annotated[str | None, _option("--script-location")] = None
+    script_location: str | None = None
     "The folder of the revisions, without a configuration: app/migrations or package:migrations."
-    share_connection: Annotated[bool, _option("--share-connection")] = False
+    share_connection: bool = False
     "Pass a connection in config.attributes, for an env.py that expects one from its caller."
-    engine: Annotated[str | None, _option("--engine")] = None
+    engine: str | None = None
     "The name of this database in an env.py with several; by default its own name."
-    base: Annotated[str | None, _option("--base")] = None
+    base: str | None = None
     "What existed before the first revision: module:Base.metadata, or a file of SQL."
-    since: Annotated[str | None, _option("--since")] = None
+    since: str | None = None
     "Write one baseline for this revision and all before it, and import the later ones."
 
     def options(self, python: str | None) -> AlembicOptions:
@@ -69,16 +61,16 @@ class AlembicFlags:
         )
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=DJANGO)
 @dataclass(frozen=True, kw_only=True)
 class DjangoFlags:
     """Where the Django project is."""
 
-    manage: Annotated[Path, _django("--manage")] = Path("manage.py")
+    manage: Path = Path("manage.py")
     "The manage.py of the project."
-    settings: Annotated[str | None, _django("--settings")] = None
+    settings: str | None = None
     "The module of the settings, if manage.py does not name it."
-    alias: Annotated[str, _django("--alias")] = "default"
+    alias: str = "default"
     "The name of the database in the settings."
 
     def options(self, python: str | None) -> DjangoOptions:
@@ -93,7 +85,7 @@ async def import_(
     folder: Path | None = None,
     /,
     *,
-    python: Annotated[str | None, Parameter(name="--python", show_default=False)] = None,
+    python: str | None = None,
     alembic: AlembicFlags = AlembicFlags(),  # frozen; cyclopts reads its options
     django: DjangoFlags = DjangoFlags(),
     options: FleetOptions = FleetOptions(),  # noqa: B008

@@ -23,31 +23,27 @@ from dbwarden.operations.init import init as init_project
 from dbwarden.types import DialectName
 
 
-def _option(name: str) -> Parameter:
-    return Parameter(name=name, negative="", show_default=False)
-
-
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """The contents of a new project."""
 
-    kind: Annotated[DialectName | None, _option("--kind")] = None
+    kind: DialectName | None = None
     "Its kind. PostgreSQL without --url is the project's development server."
-    url: Annotated[str | None, _option("--url")] = None
+    url: str | None = None
     "Its URL, without a password; default: a SQLite file."
-    models: Annotated[str | None, _option("--models")] = None
+    models: str | None = None
     "The module with your SQLAlchemy models; written with one table if it does not exist."
-    fastapi: Annotated[bool, _option("--fastapi")] = False
+    fastapi: bool = False
     "Also write a FastAPI application, next to the models."
 
 
 async def init(
     *,
-    name: Annotated[str, Parameter(name="--name")] = "primary",
+    name: Annotated[str, Parameter(show_default=True)] = "primary",
     wanted: Wanted = Wanted(),
-    folder: Annotated[Path, Parameter(name="--folder", show_default=False)] = Path("."),
-    dev_server: Annotated[bool, _option("--dev-server")] = False,
+    folder: Path = Path("."),
+    dev_server: bool = False,
     options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """Start a project: write a dbwarden.py and a folder for its migrations.

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.exits import Exit, exit_code
-from dbwarden.cli.options import FleetOptions, ModelsFlag
+from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import (
     Table,
     Texts,
@@ -122,10 +122,8 @@ def _describe_caught_up(replica: ReplicaStatus) -> str:
 
 async def history(
     *,
-    limit: Annotated[int, Parameter(name="--limit")] = NEWEST,
-    all_rows: Annotated[
-        bool, Parameter(name="--all-rows", negative="", show_default=False)
-    ] = False,
+    limit: Annotated[int, Parameter(show_default=True)] = NEWEST,
+    all_rows: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Show who applied what and when, including migrations that were rolled back.
@@ -161,7 +159,7 @@ def _history_row(row: LedgerRow) -> tuple[Cell, ...]:
 
 async def check(
     *,
-    models: ModelsFlag = False,
+    models: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Check that databases are reachable and agree with their files. Exit 3 on findings.

@@ -25,14 +25,7 @@ from dbwarden.operations.lint import lint as lint_one
 
 FILES = Group("Files", sort_key=0)
 RULES = Group("Rules", sort_key=0)
-
-
-def _flag(name: str) -> Parameter:
-    return Parameter(name=name, group=FILES, negative="", show_default=False)
-
-
-def _rules(name: str) -> Parameter:
-    return Parameter(name=name, group=RULES, negative="", show_default=False)
+_OF_FILES, _OF_RULES = Parameter(group=FILES), Parameter(group=RULES)
 
 
 @Parameter(name="*")
@@ -40,19 +33,19 @@ def _rules(name: str) -> Parameter:
 class LintChoices:
     """The files to judge, the rules, and the source of sizes."""
 
-    pending: Annotated[bool, _flag("--pending")] = False
+    pending: Annotated[bool, _OF_FILES] = False
     "Only files that the live database has not applied."
-    changed_since: Annotated[str | None, _flag("--changed-since")] = None
+    changed_since: Annotated[str | None, _OF_FILES] = None
     "Only files that differ from this branch, tag or commit of git."
-    live: Annotated[bool, _rules("--live")] = False
+    live: Annotated[bool, _OF_RULES] = False
     "Scale the severity by the size and traffic of the live database's tables."
-    stats: Annotated[Path | None, _rules("--stats")] = None
+    stats: Annotated[Path | None, _OF_RULES] = None
     "The same, with the sizes in this file of --save-stats."
-    select: Annotated[tuple[str, ...], _rules("--select")] = ()
+    select: Annotated[tuple[str, ...], _OF_RULES] = ()
     "Only this rule, at every severity; may be repeated, or be a list with commas."
-    ignore: Annotated[tuple[str, ...], _rules("--ignore")] = ()
+    ignore: Annotated[tuple[str, ...], _OF_RULES] = ()
     "Not this rule; may be repeated, or be a list with commas."
-    severity: Annotated[Severity | None, _rules("--severity")] = None
+    severity: Annotated[Severity | None, _OF_RULES] = None
     "Report this severity and higher ones; default: warning."
     fix: Annotated[bool, _rules("--fix")] = False
     "Edit the files, as far as the edited files are proven to do the same."
@@ -61,8 +54,8 @@ class LintChoices:
 async def lint(
     *files: Path,
     choices: LintChoices = LintChoices(),  # frozen; cyclopts reads its options
-    save_stats: Annotated[Path | None, _rules("--save-stats")] = None,
-    format: Annotated[Format, Parameter(name="--format")] = "text",
+    save_stats: Annotated[Path | None, _OF_RULES] = None,
+    format: Annotated[Format, Parameter(show_default=True)] = "text",
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Judge migration files by what they do to tables in use. Exit 3 on findings.

@@ -1,9 +1,6 @@
 """Commands on the migration lock."""
 
 from functools import partial
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from dbwarden.cli import output
 from dbwarden.cli.exits import Exit, exit_code
@@ -28,7 +25,7 @@ def _holder_cells(result: LockStatus) -> tuple[Cell, ...]:
 
 async def unlock(
     *,
-    force: Annotated[bool, Parameter(name="--force", negative="", show_default=False)] = False,
+    force: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Terminate the process that holds the migration lock; its work is rolled back.

@@ -16,9 +16,7 @@ from dbwarden.operations.new import new as new_migration
 async def new(
     *,
     message: Annotated[str, Parameter(name=("--message", "-m"))],
-    database: Annotated[
-        str | None, Parameter(name=("--database", "-d"), group=WHICH, show_default=False)
-    ] = None,
+    database: Annotated[str | None, Parameter(name=("--database", "-d"), group=WHICH)] = None,
     options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """Write an empty migration file, numbered and named.

@@ -24,9 +24,9 @@ PictureFormat = Literal["mermaid", "html"]
 
 async def schema(
     *,
-    live: Annotated[bool, Parameter(name="--live", negative="", show_default=False)] = False,
-    format: Annotated[Literal["sql"] | PictureFormat, Parameter(name="--format")] = "sql",
-    since: Annotated[str | None, Parameter(name="--since", show_default=False)] = None,
+    live: bool = False,
+    format: Annotated[Literal["sql"] | PictureFormat, Parameter(show_default=True)] = "sql",
+    since: str | None = None,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Print the schema of the migration files as SQL, or draw its tables.

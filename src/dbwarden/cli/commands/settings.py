@@ -3,10 +3,8 @@
 import platform
 import sys
 from dataclasses import fields
-from typing import Annotated
 
 import anyio.to_thread
-from cyclopts import Parameter
 
 from dbwarden import __version__
 from dbwarden.cli import output
@@ -23,7 +21,7 @@ DISTRIBUTIONS = ("SQLAlchemy", "asyncpg", "aiosqlite", "anyio", "fastapi", "cycl
 
 async def databases(
     *,
-    tenants: Annotated[bool, Parameter(name="--tenants", negative="", show_default=False)] = False,
+    tenants: bool = False,
     options: CommandOptions = CommandOptions(),  # noqa: B008
 ) -> int:
     """List the configured databases: name, kind, URL and migrations folder.

@@ -1,9 +1,6 @@
 """The command that creates databases."""
 
 from functools import partial
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from dbwarden.cli.options import FleetOptions
 from dbwarden.cli.run import Table, ok_cell, report, run
@@ -12,20 +9,14 @@ from dbwarden.cli.style import Cell
 from dbwarden.operations.create_database import CreateDatabaseResult
 from dbwarden.operations.create_database import create_database as create_one
 
-Text = Annotated[str | None, Parameter(show_default=False)]
-
 
 async def create_database(
     *,
-    template: Text = None,
-    owner: Text = None,
-    encoding: Text = None,
-    if_not_exists: Annotated[
-        bool, Parameter(name="--if-not-exists", negative="", show_default=False)
-    ] = False,
-    no_migrate: Annotated[
-        bool, Parameter(name="--no-migrate", negative="", show_default=False)
-    ] = False,
+    template: str | None = None,
+    owner: str | None = None,
+    encoding: str | None = None,
+    if_not_exists: bool = False,
+    no_migrate: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Create a missing database, also of a new tenant, and migrate it.
