@@ -38,16 +38,25 @@ def _remember(session: Session, _: SessionTransaction, connection: Connection) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """One session and the engine that it keeps open."""
+    """One session and the engine that it keeps open; a block ends both."""
 
     session: AsyncSession
     served: Served
     serving: Serving
 
-    def mark(self, error: PoolTimeout) -> None:
-        """Attach the database to *error* if its pool is full."""
-        if self.served.pool.is_full:
+    async def __aenter__(self) -> AsyncSession:
+        return self.session
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the lease; attach the database to *error* if its pool is full."""
+        if isinstance(error, PoolTimeout) and self.served.pool.is_full:
             mark_error(error, self.served.config)
+        await self.close()
 
     async def close(self) -> None:
         """Roll back the transaction and release session and engine, even if cancelled.
@@ -129,13 +138,8 @@ class SessionSource:
     async def __call__(self) -> AsyncGenerator[AsyncSession]:
         """Yield a session, and roll back uncommitted changes at the end of the request."""
         held = await lease(self.name, dev=self.dev, read_only=self.read_only)
-        try:
-            yield held.session
-        except PoolTimeout as error:
-            held.mark(error)
-            raise
-        finally:
-            await held.close()
+        async with held as session:
+            yield session
 
     async def __aenter__(self) -> AsyncSession:
         held = await lease(self.name, dev=self.dev, read_only=self.read_only)
@@ -149,9 +153,7 @@ class SessionSource:
         traceback: TracebackType | None,
     ) -> None:
         held = self._open[asyncio.current_task()].pop()
-        if isinstance(error, PoolTimeout):
-            held.mark(error)
-        await held.close()
+        await held.__aexit__(kind, error, traceback)
 
 
 _sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSource] = (

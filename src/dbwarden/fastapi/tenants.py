@@ -8,7 +8,6 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
@@ -53,13 +52,8 @@ class TenantSource:
             if not await self._matches_databases():
                 raise
             raise _not_found() from error
-        try:
-            yield held.session
-        except PoolTimeout as error:
-            held.mark(error)
-            raise
-        finally:
-            await held.close()
+        async with held as session:
+            yield session
 
     async def _matches_databases(self) -> bool:
         """Return whether single databases have names of the pattern."""

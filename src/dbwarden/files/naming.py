@@ -26,6 +26,11 @@ class FileName:
     name: str
 
 
+def versioned_name(database: DatabaseName, version: Version, words: str) -> str:
+    """Return the name of a versioned migration's file; see ``slug`` for *words*."""
+    return f"{database}__{format_version(version)}_{words}.sql"
+
+
 def parse_name(path: Path, database: DatabaseName) -> FileName:
     """Read the name of the migration file at *path*.
 
@@ -65,7 +70,7 @@ def _correct(match: re.Match[str], database: DatabaseName) -> str:
     _, number, kind, words = match.groups()
     name = _slug(words) or "name"
     if number is not None:
-        return f"{database}__{format_version(Version(int(number)))}_{name}.sql"
+        return versioned_name(database, Version(int(number)), name)
     return f"{database}__{'RA' if kind.upper() == 'RA' else 'ROC'}__{name}.sql"
 
 

@@ -19,6 +19,7 @@ from dbwarden.files.folder import read_names
 from dbwarden.files.migration import Migration
 from dbwarden.files.template import empty_migration
 from dbwarden.operations.made_files import MadeFile, Naming
+from dbwarden.operations.migrations_folder import refuse_replica
 from dbwarden.operations.operation import migration_files, operation
 from dbwarden.operations.writing import (
     MakeMigrationsResult as MakeMigrationsResult,
@@ -80,7 +81,7 @@ async def make_migrations(
         UnsupportedChange: A difference that cannot be expressed.
         NotProven, ScratchRefused: The proof failed; nothing was written.
     """
-    _refuse_replica(config)
+    refuse_replica(config, f"Run it for {config.replica_of}.")
     answers = Answers(renames=renames, allow_drop=allow_drop, online=online, asker=asker)
     answers = replace(answers, allow_failing_on_rows=allow_failing_on_rows, fills=fills or {})
     answers = replace(answers, using=using or {}, rollback_using=rollback_using or {})
@@ -111,15 +112,6 @@ async def _compare(config: DatabaseConfig, options: MakeOptions) -> MakeMigratio
     except UsageError as error:  # name the database, as there may be several
         error.database = error.database or config.database_name
         raise
-
-
-def _refuse_replica(config: DatabaseConfig) -> None:
-    if config.replica_of is not None:
-        raise UsageError(
-            f"a replica has no migrations of its own; it follows {config.replica_of}",
-            database=config.database_name,
-            next_step=f"Run it for {config.replica_of}.",
-        )
 
 
 async def _make(

@@ -11,7 +11,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration, Phase
-from dbwarden.migration_history import LedgerRow, Reading
+from dbwarden.migration_history import Reading
 from dbwarden.operations.backfill_start import Backfilling, has_backfills, small_backfills
 from dbwarden.operations.operation import (
     StepSplitter,
@@ -275,24 +275,29 @@ def _result(
     pending: Sequence[PendingMigration],
 ) -> MigrateResult:
     history = compare(files, reading.rows, config.database_name)
-    rows = {row.key: row for row in reading.rows or () if row.live}
     waiting = waiting_for_backfills(history)
     return MigrateResult(
         database=config.database_name,
         version=history.version,
-        applied=tuple(_run_of(item, rows.get(item.migration.key)) for item in pending),
+        applied=runs_of(pending, reading),
         ahead=tuple(row.key for row in history.ahead),
         backfills=tuple(progress_of(row) for row in reading.backfills),
         waiting=tuple(item.key for item in waiting),
     )
 
 
-def _run_of(item: PendingMigration, row: LedgerRow | None) -> MigrationRun:
-    return MigrationRun(
-        key=item.migration.key,
-        description=item.migration.description,
-        resumed=item.resumed,
-        duration_ms=row.duration_ms if row else None,
+def runs_of(pending: Sequence[PendingMigration], reading: Reading) -> tuple[MigrationRun, ...]:
+    """Return the runs of *pending*; *reading* has their rows as they are now."""
+    rows = {(row.kind, row.key): row for row in reading.rows or ()}
+    current_rows = [rows.get((item.migration.kind, item.migration.key)) for item in pending]
+    return tuple(
+        MigrationRun(
+            key=item.migration.key,
+            description=item.migration.description,
+            resumed=item.resumed,
+            duration_ms=row.duration_ms if row is not None else None,
+        )
+        for item, row in zip(pending, current_rows, strict=True)
     )
 
 

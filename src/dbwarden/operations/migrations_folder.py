@@ -20,6 +20,20 @@ _PAUSE = 0.05
 """Seconds between two attempts to take the lock."""
 
 
+def refuse_replica(config: DatabaseConfig, next_step: str) -> None:
+    """Refuse to write a migration for a replica.
+
+    Raises:
+        UsageError: *config* is a replica.
+    """
+    if config.replica_of is not None:
+        raise UsageError(
+            f"a replica has no migrations of its own; it follows {config.replica_of}",
+            database=config.database_name,
+            next_step=next_step,
+        )
+
+
 @asynccontextmanager
 async def lock_folder(config: DatabaseConfig) -> AsyncGenerator[None]:
     """Hold the lock of the migrations folder, which is created if necessary.

@@ -6,10 +6,10 @@ from pathlib import Path
 import anyio.to_thread
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.errors import UsageError
 from dbwarden.files.folder import next_version, read_names, slug, write_migration
+from dbwarden.files.naming import versioned_name
 from dbwarden.files.template import empty_migration
-from dbwarden.operations.migrations_folder import lock_folder
+from dbwarden.operations.migrations_folder import lock_folder, refuse_replica
 from dbwarden.operations.operation import operation
 from dbwarden.types import DatabaseName, format_version
 
@@ -35,19 +35,13 @@ async def new(config: DatabaseConfig, *, message: str) -> NewResult:
         UsageError: A replica has no migrations of its own.
         MigrationFileError: A file name is invalid, or the folder is not writable.
     """
-    if config.replica_of is not None:
-        raise UsageError(
-            f"a replica has no migrations of its own; it follows {config.replica_of}",
-            database=config.database_name,
-            next_step=f"dbwarden new -d {config.replica_of} -m {message!r}",
-        )
+    refuse_replica(config, f"dbwarden new -d {config.replica_of} -m {message!r}")
     async with lock_folder(config):
         return await anyio.to_thread.run_sync(_write, config, message)
 
 
 def _write(config: DatabaseConfig, message: str) -> NewResult:
     version = next_version(read_names(config.migrations_dir, config.files_of))
-    number = format_version(version)
-    name = f"{config.files_of}__{number}_{slug(message)}.sql"
+    name = versioned_name(config.files_of, version, slug(message))
     path = write_migration(config.migrations_dir, name, empty_migration(message))
-    return NewResult(database=config.database_name, path=path, version=number)
+    return NewResult(database=config.database_name, path=path, version=format_version(version))

@@ -10,7 +10,7 @@ from dbwarden.dialects.base import Dialect, PendingMigration
 from dbwarden.errors import HistoryError
 from dbwarden.files.migration import Migration
 from dbwarden.migration_history import Reading
-from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql
+from dbwarden.operations.migrate import MigrationRun, PlannedSQL, planned_sql, runs_of
 from dbwarden.operations.operation import (
     dialect_of,
     migration_files,
@@ -74,8 +74,7 @@ async def rollback(
         planned_for = partial(plan, config, dialect, files, limits)
         pending = planned_for(reading)
         if dry_run or not pending:
-            planned = planned_sql(pending)
-            return _result(config, files, reading, (), dry_run=dry_run, planned=planned)
+            return _result(config, files, reading, pending, dry_run=dry_run)
         refuse_read_only(config, reading)
         async with connection.lock():
             previewed, pending = pending, planned_for(await connection.read())
@@ -145,23 +144,12 @@ def _result(
     pending: Sequence[PendingMigration],
     *,
     dry_run: bool = False,
-    planned: tuple[PlannedSQL, ...] = (),
 ) -> RollbackResult:
-    ended = {row.id: row for row in reading.rows or ()}
+    """Return the result after *pending* ran, or before it would run (*dry_run*)."""
     return RollbackResult(
         database=config.database_name,
         version=compare(files, reading.rows).version,
-        rolled_back=tuple(
-            MigrationRun(
-                key=item.migration.key,
-                description=item.migration.description,
-                resumed=item.resumed,
-                duration_ms=ended[item.row.id].duration_ms
-                if item.row is not None and item.row.id in ended
-                else None,
-            )
-            for item in pending
-        ),
+        rolled_back=() if dry_run else runs_of(pending, reading),
         dry_run=dry_run,
-        planned=planned,
+        planned=planned_sql(pending) if dry_run else (),
     )

@@ -262,15 +262,24 @@ async def _connected(config: DatabaseConfig, read_only: bool) -> AsyncGenerator[
         )
     url = await config.resolve_url(migrating=not read_only)
     writer = Writer.this_process()
-    session = Session(config, target_of(url), writer, read_only=read_only)
+    async with opened(Session(config, target_of(url), writer, read_only=read_only)) as session:
+        yield SQLiteConnection(session)
+
+
+@asynccontextmanager
+async def opened(session: Session) -> AsyncGenerator[Session]:
+    """Open *session* within the ``connect_timeout`` of its database, and close it at the end.
+
+    Raises:
+        ConnectError: The file cannot be opened; has the cause and a next step.
+    """
+    name, seconds = session.config.database_name, session.config.connect_timeout
     try:
-        with anyio.move_on_after(config.connect_timeout) as scope:
+        with anyio.move_on_after(seconds) as scope:
             await run_interruptible(session.open, session)
         if scope.cancelled_caught:
-            raise failures.too_slow(
-                config.database_name, session.target.path, config.connect_timeout
-            )
-        yield SQLiteConnection(session)
+            raise failures.too_slow(name, session.target.path, seconds)
+        yield session
     finally:
         if not session.abandoned:
             await run_cleanup(session.close)

@@ -12,10 +12,10 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.sqlite.catalog import read_schema, spelled_alike
 from dbwarden.dialects.sqlite.catalog.capitals import adopt_capitals
 from dbwarden.dialects.sqlite.ddl import render
+from dbwarden.dialects.sqlite.migrate.connection import opened
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.session import Session
-from dbwarden.dialects.sqlite.migrate.statement_errors import too_slow
-from dbwarden.dialects.sqlite.migrate.threads import run_cleanup, run_interruptible
+from dbwarden.dialects.sqlite.migrate.threads import run_interruptible
 from dbwarden.dialects.sqlite.scratch.scratch_database import SQLiteScratchServer, version
 from dbwarden.dialects.sqlite.scratch.sizes import read_sizes
 from dbwarden.dialects.sqlite.scratch.synonyms import replace_synonyms
@@ -121,13 +121,5 @@ async def _read_live(config: DatabaseConfig, reader: Callable[[sqlite3.Connectio
             error.database = config.database_name
             raise
 
-    try:
-        with anyio.move_on_after(config.connect_timeout) as scope:
-            await run_interruptible(session.open, session)
-        if scope.cancelled_caught:
-            path = session.target.path
-            raise too_slow(config.database_name, path, config.connect_timeout)
+    async with opened(session):
         return await run_interruptible(read, session)
-    finally:
-        if not session.abandoned:
-            await run_cleanup(session.close)
