@@ -88,8 +88,8 @@ class Live:
     @property
     def unbuilt(self) -> frozenset[Ref]:
         """The objects that the source does not build, except those dbwarden does not write."""
-        left = unbuildable(self.read, self.floor.schema)
-        return left - {other.ref for other in self.read.others}
+        refs = unbuildable(self.read, self.floor.schema)
+        return refs - {other.ref for other in self.read.others}
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -107,14 +107,14 @@ async def read_live_schema(scratch: ScratchSession, floor: Floor) -> Live:
 
 async def read_adopted(scratch: ScratchSession) -> Live:
     """Read the configured database without the tables in which other tools keep their history."""
-    found = without_ledgers(await read_live(scratch), scratch.config.ledger_schema)
-    return await _live(scratch, found, await empty_floor(scratch))
+    live = without_ledgers(await read_live(scratch), scratch.config.ledger_schema)
+    return await _live(scratch, live, await empty_floor(scratch))
 
 
-async def _live(scratch: ScratchSession, found: Schema, floor: Floor) -> Live:
-    can = buildable(found, floor.schema)
+async def _live(scratch: ScratchSession, live: Schema, floor: Floor) -> Live:
+    can = buildable(live, floor.schema)
     source = _chain(floor.source, await schema_source(scratch, can, floor.schema))
-    return Live(read=found, source=source, floor=floor)
+    return Live(read=live, source=source, floor=floor)
 
 
 async def empty_floor(scratch: ScratchSession, made: Schema | None = None) -> Floor:
@@ -160,8 +160,8 @@ async def compare_with_models(
     async def models() -> tuple[DesiredState, Schema | ScratchRefused]:
         telemetry.doing("reading the models")
         setup = await set_up_of(scratch)
-        asked = await import_desired(config, dialect, setup, keep_going=keep_going)
-        return await build_accepted(asked, lambda some: _try_source(scratch, some.source))
+        state = await import_desired(config, dialect, setup, keep_going=keep_going)
+        return await build_accepted(state, lambda some: _try_source(scratch, some.source))
 
     async def base() -> tuple[Source, Schema, frozenset[Ref]]:
         if from_live:
@@ -173,14 +173,15 @@ async def compare_with_models(
     if not from_live:
         await scratch.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
-    (asked, found), (source, current, unbuilt) = await run_concurrently(models, base, apart=apart)
+    desired_side, current_side = await run_concurrently(models, base, apart=apart)
+    (state, models_schema), (source, current, unbuilt) = desired_side, current_side
     telemetry.doing("comparing")
-    asked, desired = await build_accepted(
-        asked, lambda it: _build_on_top(scratch, it, source, current, found=found)
+    state, desired = await build_accepted(
+        state, lambda it: _build_on_top(scratch, it, source, current, models_schema=models_schema)
     )
     desired, preserved = await _preserve(scratch, files, desired)
     both = (current, desired)
-    refused, dependents = _without_refused(asked, *both)
+    refused, dependents = _without_refused(state, *both)
     current, desired, left = comparable(current, desired, unbuilt | refused)
     desired = keep_unmanaged_tables(config, current, desired)
     desired = await normalize_schema(scratch, current, desired)
@@ -191,8 +192,8 @@ async def compare_with_models(
         preserved=preserved - left,
         left=left,
         left_out=(*dependents, *names_of(left - refused, *both)),
-        refused=tuple(item.error for item in asked.refused),
-        hints=asked.hints,
+        refused=tuple(item.error for item in state.refused),
+        hints=state.hints,
     )
     return without_undeclared(config, comparison, "model")
 
@@ -221,35 +222,35 @@ def without_undeclared(
     if config.partitions == "all":
         return comparison
     current, desired = comparison.current, comparison.desired
-    found = undeclared(apply_renames(current, renames) if renames else current, desired)
-    if not found:
+    partitions = undeclared(apply_renames(current, renames) if renames else current, desired)
+    if not partitions:
         return comparison
-    refs = refs_of(current, desired, found)
+    refs = refs_of(current, desired, partitions)
     return replace(
         comparison,
         current=without(current, refs),
         desired=without(desired, refs),
         preserved=comparison.preserved - refs,
         left=comparison.left | refs,
-        left_out=(*comparison.left_out, *counted(found, by, desired.default_namespace)),
+        left_out=(*comparison.left_out, *counted(partitions, by, desired.default_namespace)),
     )
 
 
 def _without_refused(
-    asked: DesiredState, *schemas: Schema
+    state: DesiredState, *schemas: Schema
 ) -> tuple[frozenset[Ref], tuple[LeftOut, ...]]:
     """Return the refused objects with all dependents, and the dependents by name."""
     default = schemas[0].default_namespace
     own = frozenset(
         ref if ref.namespace is not None else replace(ref, namespace=default)
-        for item in asked.refused
+        for item in state.refused
         for ref in item.refs
     )
-    found = own.union(*(with_dependents(schema, own) for schema in schemas))
-    dependents = found.difference(*(_parts(schema, own) for schema in schemas))
+    refs = own.union(*(with_dependents(schema, own) for schema in schemas))
+    dependents = refs.difference(*(_parts(schema, own) for schema in schemas))
     known = {(item.kind, item.name) for item in names_of(own, *schemas)}
     step = "Correct the models that were refused."
-    return found, tuple(
+    return refs, tuple(
         LeftOut(kind=item.kind, name=item.name, why="needs what was refused", next_step=step)
         for item in names_of(dependents, *schemas)
         if (item.kind, item.name) not in known
@@ -266,10 +267,10 @@ def _parts(schema: Schema, tables: frozenset[Ref]) -> Iterator[Ref]:
             yield sequence.ref
 
 
-async def build_live(scratch: ScratchSession, found: Live) -> tuple[Source, Schema, frozenset[Ref]]:
+async def build_live(scratch: ScratchSession, live: Live) -> tuple[Source, Schema, frozenset[Ref]]:
     """Return the source of a live database, its schema in scratch, and the missing objects."""
-    schema = await scratch.schema(found.source)
-    return found.source, with_others(schema, found.read.others), found.unbuilt
+    schema = await scratch.schema(live.source)
+    return live.source, with_others(schema, live.read.others), live.unbuilt
 
 
 def keep_unmanaged_tables(config: DatabaseConfig, current: Schema, desired: Schema) -> Schema:
@@ -289,42 +290,42 @@ async def _try_source(scratch: ScratchSession, source: Source) -> Schema | Scrat
 
 
 async def _build_accepted(
-    asked: DesiredState, build: Callable[[DesiredState], Awaitable[T]], *, keep_going: bool
+    state: DesiredState, build: Callable[[DesiredState], Awaitable[T]], *, keep_going: bool
 ) -> tuple[DesiredState, T]:
-    """Build *asked*; with *keep_going*, leave out the parts that the server refuses."""
+    """Build *state*; with *keep_going*, leave out the parts that the server refuses."""
     while True:
         try:
-            return asked, await build(asked)
+            return state, await build(state)
         except ScratchRefused as error:
-            rest = await asked.without(error)
+            rest = await state.without(error)
             if rest is not None and not keep_going:
                 error.next_step = f"{error.next_step} {KEEP_GOING}"
             if rest is None or not keep_going:
                 raise
-            asked = rest
+            state = rest
 
 
 async def _build_on_top(
     scratch: ScratchSession,
-    asked: DesiredState,
+    state: DesiredState,
     source: Source,
     current: Schema,
     *,
-    found: Schema | ScratchRefused,
+    models_schema: Schema | ScratchRefused,
 ) -> Schema:
-    """Return *found*, or build models and schema files on top of the migrations' objects."""
-    if isinstance(found, Schema):
-        return found
+    """Return *models_schema*, or build the models on top of the migrations' objects."""
+    if isinstance(models_schema, Schema):
+        return models_schema
     try:
         support = await _support(scratch, source, current)
     except (ScratchRefused, UnsupportedChange):
         support = EMPTY
     if not support.parts:
-        return await scratch.schema(asked.source)
-    made = await scratch.schema(_chain(support, asked.source))
+        return await scratch.schema(state.source)
+    built_schema = await scratch.schema(_chain(support, state.source))
     # Dropped tables leave their publications, which is no change of the models.
     there = {other.ref: other for other in current.others}
-    return with_others(made, (there.get(other.ref, other) for other in made.others))
+    return with_others(built_schema, (there.get(other.ref, other) for other in built_schema.others))
 
 
 def _chain(first: Source, second: Source) -> Source:

@@ -123,7 +123,7 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
     }
     default = schemas[0].default_namespace if schemas else None
     needs = [links(schema).needs for schema in schemas]
-    found: list[LeftOut] = []
+    items: list[LeftOut] = []
     for ref in sorted(left, key=lambda ref: (ref.kind is not ObjectKind.OTHER, *ref.sort_key)):
         if ref.kind in (ObjectKind.DEFAULT, ObjectKind.GRANT):
             continue
@@ -132,12 +132,12 @@ def names_of(left: AbstractSet[Ref], *schemas: Schema) -> tuple[LeftOut, ...]:
         kind = ref.part if ref.kind is ObjectKind.OTHER and ref.part else ref.kind.value
         name = display_name(ref, default).removeprefix(f"{kind} ")
         if ref.kind is ObjectKind.OTHER:
-            found.append(NotWritten(kind=kind, name=name))
+            items.append(NotWritten(kind=kind, name=name))
             continue
         needed = next((it for each in needs for it in each.get(ref, ()) if it in left), None)
         why = f"needs {display_name(needed, default)}" if needed else "needs what was left out"
-        found.append(LeftOut(kind=kind, name=name, why=why))
-    return tuple(found)
+        items.append(LeftOut(kind=kind, name=name, why=why))
+    return tuple(items)
 
 
 def with_dependents(schema: Schema, refs: AbstractSet[Ref]) -> frozenset[Ref]:
@@ -224,13 +224,13 @@ def _without_columns(grant: Grant, refs: AbstractSet[Ref]) -> Grant | None:
     def stay(words: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(word for word in words if _column_of(word) not in dropped)
 
-    made = replace(
+    narrower = replace(
         grant,
         privileges=stay(grant.privileges),
         grantable=stay(grant.grantable),
         revoked=stay(grant.revoked),
     )
-    return made if made.privileges or made.revoked else None
+    return narrower if narrower.privileges or narrower.revoked else None
 
 
 def _column_of(privilege: str) -> str | None:

@@ -25,10 +25,10 @@ Leaves = Mapping[Hashable, Any]
 
 def leaves(schema: Schema) -> dict[Hashable, Any]:
     """Return every part of *schema* that is compared separately, by its identity."""
-    found: dict[Hashable, Any] = {obj.ref: obj for obj in schema.objects}
+    by_key: dict[Hashable, Any] = {obj.ref: obj for obj in schema.objects}
     for table in schema.tables:
-        found.update(_of_table(table))
-    return found
+        by_key.update(_of_table(table))
+    return by_key
 
 
 def _of_table(table: Table) -> Iterator[tuple[Hashable, Any]]:

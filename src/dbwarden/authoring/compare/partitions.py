@@ -39,20 +39,20 @@ def undeclared(current: Schema, desired: Schema) -> Mapping[QualifiedName, Quali
         for table in current.tables
         if table.partition_of is not None and table.name not in declared
     }
-    found = {}
+    partitions = {}
     for name, parent in above.items():
         while parent in above:
             parent = above[parent]
         if parent in declared and declared[parent].partition_by is not None:
-            found[name] = parent
-    return found
+            partitions[name] = parent
+    return partitions
 
 
 def counted(
-    found: Mapping[QualifiedName, QualifiedName], by: str, default: str | None
+    partitions: Mapping[QualifiedName, QualifiedName], by: str, default: str | None
 ) -> Iterator[LeftOut]:
-    """Yield the number of partitions in *found* for each table; no *by* declares them."""
-    for parent, count in sorted(Counter(found.values()).items()):
+    """Yield the number of partitions in *partitions* for each table; no *by* declares them."""
+    for parent, count in sorted(Counter(partitions.values()).items()):
         yield UndeclaredPartitions(
             name=label(parent, default),
             why=f"no {by} declares them",

@@ -67,13 +67,13 @@ def parse_rename(text: str, current: Schema, desired: Schema) -> Renaming:
     if obj is not None:
         return Rename(before=obj, after=_target(obj, new, desired))
     enum, _, value = old.rpartition(".")
-    for found in current.of(Enum):
-        if label(found.name, current.default_namespace) == enum and value in found.values:
-            return RenameValue(enum=found.name, before=value, after=new)
+    for type_ in current.of(Enum):
+        if label(type_.name, current.default_namespace) == enum and value in type_.values:
+            return RenameValue(enum=type_.name, before=value, after=new)
     values = {
-        label(found.name, current.default_namespace, word)
-        for found in current.of(Enum)
-        for word in found.values
+        label(type_.name, current.default_namespace, word)
+        for type_ in current.of(Enum)
+        for word in type_.values
     }
     known = (*columns_by_label(current), *objects_by_label(current), *values)
     raise UsageError(
@@ -150,17 +150,18 @@ def _ends_in(item: Renaming, moved: Mapping[QualifiedName, QualifiedName], desir
 def hinted_renames(hints: Hints, current: Schema, desired: Schema) -> Iterator[Renaming]:
     """Yield the pending renames of the models' ``info={"renamed_from": ...}``."""
     default = current.default_namespace
-    olds: dict[QualifiedName, QualifiedName] = {}
+    old_names: dict[QualifiedName, QualifiedName] = {}
     for new_name, old in hints.renamed_tables.items():
-        now = _qualify(new_name, default)
+        target = _qualify(new_name, default)
         namespace, dot, name = old.rpartition(".")
-        was = QualifiedName(namespace if dot else now.namespace, name)
-        olds[now] = was
-        if current.table(was) and not current.table(now) and not desired.table(was):
-            yield Rename(before=ref_of(ObjectKind.TABLE, was), after=ref_of(ObjectKind.TABLE, now))
+        source = QualifiedName(namespace if dot else target.namespace, name)
+        old_names[target] = source
+        if current.table(source) and not current.table(target) and not desired.table(source):
+            before, after = (ref_of(ObjectKind.TABLE, name) for name in (source, target))
+            yield Rename(before=before, after=after)
     for (new_table, column), old in hints.renamed_columns.items():
-        now = _qualify(new_table, default)
-        table = current.table(now) or current.table(olds.get(now, now))
+        target = _qualify(new_table, default)
+        table = current.table(target) or current.table(old_names.get(target, target))
         if table is not None and table.column(old) and not table.column(column):
             before = ref_of(ObjectKind.COLUMN, table.name, old)
             yield Rename(before=before, after=replace(before, part=column))
@@ -320,13 +321,13 @@ def whole_moves(renames: Iterable[Renaming]) -> dict[QualifiedName, QualifiedNam
 def new_labels(renames: Sequence[Renaming], default: str | None) -> dict[str, str]:
     """Return the new labels of renamed tables, types and columns, by their old ones."""
     moves = whole_moves(renames)
-    found = {label(old, default): label(new, default) for old, new in moves.items()}
+    labels = {label(old, default): label(new, default) for old, new in moves.items()}
     for item in renames:
         if isinstance(item, Rename) and item.before.kind is ObjectKind.COLUMN:
             table = item.before.table
-            was = label(table, default, item.before.part)
-            found[was] = label(moves.get(table, table), default, item.after.part)
-    return found
+            old_label = label(table, default, item.before.part)
+            labels[old_label] = label(moves.get(table, table), default, item.after.part)
+    return labels
 
 
 def in_old_names(
@@ -354,15 +355,15 @@ def question(candidate: Candidate) -> str:
     )
 
 
-def unanswered_error(found: Sequence[Candidate]) -> UsageError:
+def unanswered_error(unanswered: Sequence[Candidate]) -> UsageError:
     """Return the error for open questions without a prompt."""
     lines = [
         f"{candidate.old} is dropped and {candidate.new} is added ({'; '.join(candidate.reasons)})"
-        for candidate in found
+        for candidate in unanswered
     ]
     flags = " ".join(
         f"{rename} (it is the same) or {drop} (it is not)."
-        for rename, drop in (candidate.flags for candidate in found)
+        for rename, drop in (candidate.flags for candidate in unanswered)
     )
     return UsageError(
         "this may be a rename, which keeps the data, or a drop, which does not: "

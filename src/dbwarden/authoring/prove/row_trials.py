@@ -111,11 +111,11 @@ async def _rehearse(
     sections = [migration.upgrade]
     if back and migration.rollback is not None:
         sections.append(migration.rollback)
-    found = await database.rehearse(schema, migration, sections, duplicate=duplicate)
-    if found is None:
+    fingerprints = await database.rehearse(schema, migration, sections, duplicate=duplicate)
+    if fingerprints is None:
         return None
-    empty = untried(schema, found[0], migration)
-    return RowTrial(loses=_lost(*found) if back else (), untried=empty)
+    empty = untried(schema, fingerprints[0], migration)
+    return RowTrial(loses=_lost(*fingerprints) if back else (), untried=empty)
 
 
 async def try_filled(
@@ -240,12 +240,14 @@ EMPTY = "0:"
 """Prefix of the fingerprint of a column without values."""
 
 
-def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> tuple[str, ...]:
+def untried(
+    schema: Schema, fingerprint: Mapping[str, str], migration: Migration
+) -> tuple[str, ...]:
     """Return the columns without values, and tables without rows, that *migration* mentions.
 
     Args:
         schema: The tables that should have rows.
-        found: The fingerprint of their columns.
+        fingerprint: The fingerprint of their columns.
         migration: The migration to search.
     """
     words = _words_of(migration)
@@ -257,7 +259,7 @@ def untried(schema: Schema, found: Mapping[str, str], migration: Migration) -> t
         empty = [
             column
             for column in table.columns
-            if found.get(f"{whole}.{column.name}", "").startswith(EMPTY)
+            if fingerprint.get(f"{whole}.{column.name}", "").startswith(EMPTY)
         ]
         if len(empty) == len(table.columns):
             names += [whole] if empty else []
@@ -273,15 +275,15 @@ def _lost(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...
 
 def by_table(schema: Schema, names: Collection[str]) -> tuple[str, ...]:
     """Return *names*, with a table's name instead of those of all its columns."""
-    found: list[str] = []
+    shortened: list[str] = []
     known: set[str] = set()
     for table in schema.tables:
         whole = label(table.name, schema.default_namespace)
         columns = [f"{whole}.{column.name}" for column in table.columns]
         known.update(columns)
         columns = [name for name in columns if name in names]
-        found += [whole] if len(columns) == len(table.columns) > 1 else columns
-    return (*(name for name in names if name not in known), *found)
+        shortened += [whole] if len(columns) == len(table.columns) > 1 else columns
+    return (*(name for name in names if name not in known), *shortened)
 
 
 def type_change_effects(
@@ -300,11 +302,11 @@ def type_change_effects(
         except UnsupportedChange:
             continue  # needs USING: its effect is measured on rows
         name = label(table, before.default_namespace, column.name)
-        said = [text for statement in planned for text in statement.refuses]
-        if any(item.converts for item in planned) or (said and _converts(column, migration)):
+        refusals = [text for statement in planned for text in statement.refuses]
+        if any(item.converts for item in planned) or (refusals and _converts(column, migration)):
             loses.append(name)
         else:
-            refuses += [(name, text) for text in said]
+            refuses += [(name, text) for text in refusals]
     return RowTrial(loses=tuple(loses), refuses=tuple(refuses))
 
 
