@@ -15,7 +15,8 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "make-migrations": (
         "Builds models and migration files in scratch databases and compares them. Every file is "
         "tested in both directions before it is written. At a terminal, the command asks about "
-        "renames, drops and fills.",
+        "renames, drops and fills. With --keep-going, models that the server refuses are left out "
+        "and listed, the rest is written, and the exit code is 3.",
         (
             'dbwarden make-migrations -m "add users"',
             'dbwarden make-migrations -m "rename nick" --rename users.nick:nickname',
@@ -150,7 +151,10 @@ MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "the files with the models instead, without connecting to a configured database.",
         ("dbwarden check --all", "dbwarden check --models"),
     ),
-    "health": ("Exits with 3 for degraded, 1 for error.", ("dbwarden health --all",)),
+    "health": (
+        "The shape is that of the health endpoint. Exits with 3 for degraded, 1 for error.",
+        ("dbwarden health --all",),
+    ),
     "lock-status": ("", ("dbwarden lock-status --all",)),
     "wait": (
         "Waits for at most --timeout seconds, for containers that start together.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, LiteralString, Protocol
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
-from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
+from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading, State
 from dbwarden.types import Checksum, DatabaseName, DialectName, Direction
 
 if TYPE_CHECKING:  # most commands run no backfill
@@ -91,6 +91,16 @@ class PendingMigration:
     interrupted: bool = False
     row: LedgerRow | None = None
     fake: bool = False
+
+    @property
+    def running_state(self) -> State:
+        """The state of its row between its steps."""
+        return State.UPGRADING if self.direction == "upgrade" else State.ROLLING_BACK
+
+    @property
+    def final_state(self) -> State:
+        """The state of its row at its end."""
+        return State.APPLIED if self.direction == "upgrade" else State.ROLLED_BACK
 
     @property
     def resumed(self) -> bool:

@@ -1,12 +1,18 @@
-"""Identify the process that writes to a ledger."""
+"""Say what a row of the ledger contains, and which process writes it."""
 
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from dbwarden import __version__
+from dbwarden.dialects.base import PendingMigration, Step, steps_checksum
+from dbwarden.migration_history import State
+
+Columns = dict[str, str | int | None]
+"""Columns of the ledger and their values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +40,31 @@ def _of_process(program: str, pid: int) -> Writer:
         pid=pid,
         dbwarden_version=__version__,
     )
+
+
+def migration_columns(pending: PendingMigration, writer: Writer) -> Columns:
+    """Return the columns that describe *pending* and its *writer*."""
+    migration = pending.migration
+    phase: Columns = {"phase": migration.phase} if migration.phase == "post" else {}
+    return {
+        **phase,
+        "key": migration.key,
+        "description": migration.description,
+        "kind": migration.kind.value,
+        "upgrade_checksum": migration.upgrade.checksum,
+        "rollback_checksum": migration.rollback.checksum if migration.rollback else None,
+        "application": writer.application,
+        "host": writer.host,
+        "pid": writer.pid,
+        "dbwarden_version": writer.dbwarden_version,
+    }
+
+
+def progress_columns(state: State, done: Sequence[Step], running: str | None = None) -> Columns:
+    """Return the columns that tell the progress: the steps *done*, and the statement *running*."""
+    return {
+        "state": state.value,
+        "step": len(done),
+        "running": running,
+        "steps_checksum": steps_checksum(done),
+    }

@@ -60,9 +60,6 @@ async def make_migrations(
 ) -> int:
     """Write the next migration from the models, proven in a scratch database.
 
-    With --keep-going, models that the server refuses are left out and listed, the rest is written,
-    and the exit code is 3.
-
     Parameters
     ----------
     message

@@ -209,8 +209,6 @@ async def baseline(
 ) -> int:
     """Adopt an existing database: mark migrations as applied without running them.
 
-    Without --to, 0001 is written from the database, proven, and marked.
-
     Parameters
     ----------
     to
@@ -250,8 +248,6 @@ async def repair(
     options: FleetOptions = FleetOptions(),  # noqa: B008
 ) -> int:
     """Correct the migration history; shows its changes and asks before it makes them.
-
-    Without options, it lists what needs a repair. No migration SQL runs.
 
     Parameters
     ----------

@@ -205,10 +205,7 @@ def _check_cells(result: CheckResult) -> tuple[Cell, ...]:
 
 
 async def health(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
-    """Print the health of the databases as the JSON of the health endpoint.
-
-    Exit 0 if all are ok, 3 if one is degraded, 1 if one cannot be read.
-    """
+    """Print the health of the databases as the JSON of the health endpoint."""
     outcomes = await run(health_one, await select(options))
     databases = [
         _health_of(outcome.database, outcome.result, outcome.error) for outcome in outcomes

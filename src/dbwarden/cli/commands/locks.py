@@ -30,8 +30,6 @@ async def unlock(
 ) -> int:
     """Terminate the process that holds the migration lock; its work is rolled back.
 
-    Without --force, it only shows the process.
-
     Parameters
     ----------
     force

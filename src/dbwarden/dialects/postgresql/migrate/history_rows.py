@@ -1,11 +1,11 @@
 """Build the SQL that creates the ledger and writes its rows on PostgreSQL. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import LiteralString
 
-from dbwarden.dialects.base import PendingMigration, Step, steps_checksum
+from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.sql.quoting import literal
-from dbwarden.dialects.writer import Writer
+from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
 from dbwarden.migration_history import LedgerRow, State, backfill_table
 from dbwarden.quoting import quoted, unquoted
 
@@ -70,9 +70,8 @@ def record_sql(
             ran ``begin_sql`` before.
         spent_ms: The duration of its last step; ``None`` is that of the transaction so far.
     """
-    state = State.APPLIED if pending.direction == "upgrade" else State.ROLLED_BACK
-    done = () if pending.fake else pending.steps
-    values = {**_migration_values(pending), **_progress(state, done), **_writer_values(writer)}
+    progress = progress_columns(pending.final_state, () if pending.fake else pending.steps)
+    values = _literals(migration_columns(pending, writer) | progress)
     values["finished_at"] = "clock_timestamp()"
     if begun is not None:
         return _update_one(
@@ -91,23 +90,17 @@ def begin_sql(
     running: str | None = None,
 ) -> str:
     """Return the statement that records *pending* as started: *done* steps, then *running*."""
-    values = {
-        **_migration_values(pending),
-        **_progress(_running_state(pending), pending.steps[:done]),
-        **_writer_values(writer),
-    }
-    values |= {"running": literal(running), "finished_at": "NULL"}
+    progress = progress_columns(pending.running_state, pending.steps[:done], running)
+    values = _literals(migration_columns(pending, writer) | progress)
+    values["finished_at"] = "NULL"
     values["duration_ms"] = _duration_sql(None) if done else "0"
     return _first_write(table, pending, values)
 
 
 def backfilling_sql(table: str, pending: PendingMigration, writer: Writer) -> str:
     """Return the statement that records that the backfill *pending* has started."""
-    values = {
-        **_migration_values(pending),
-        **_progress(State.BACKFILLING, ()),
-        **_writer_values(writer),
-    }
+    progress = progress_columns(State.BACKFILLING, ())
+    values = _literals(migration_columns(pending, writer) | progress)
     values |= {"finished_at": "NULL", "duration_ms": "0"}
     return _first_write(table, pending, values)
 
@@ -121,7 +114,7 @@ def step_sql(
     table: str, pending: PendingMigration, done: int, *, spent_ms: float | None = None
 ) -> str:
     """Return the statement that records that *done* steps of *pending* are done."""
-    progress = _progress(_running_state(pending), pending.steps[:done])
+    progress = _literals(progress_columns(pending.running_state, pending.steps[:done]))
     return _update_one(
         table, {**progress, **_added_duration(spent_ms)}, under_way(pending, done - 1)
     )
@@ -153,7 +146,7 @@ def forget_sql(table: str, row: str) -> str:
 def correct_sql(table: str, row: LedgerRow, values: Mapping[str, str | int | None]) -> str:
     """Return the statement that sets *values* in *row* and clears ``running``."""
     finished = "CASE WHEN {} IN ('applied', 'rolled_back') THEN coalesce(finished_at, now()) END"
-    changes = {name: literal(value) for name, value in values.items()}
+    changes = _literals(values)
     changes |= {"running": "NULL", "finished_at": finished.format(changes["state"])}
     return _update_one(table, changes, as_read(row))
 
@@ -176,7 +169,7 @@ def as_read(row: LedgerRow) -> str:
 
 def under_way(pending: PendingMigration, done: int) -> str:
     """Return the condition for the row of *pending* with *done* recorded steps."""
-    state = literal(_running_state(pending).value)
+    state = literal(pending.running_state.value)
     return f"{live_row(pending)} AND state = {state} AND step = {done}"
 
 
@@ -212,40 +205,8 @@ def _added_duration(spent_ms: float | None) -> dict[str, str]:
     return {"duration_ms": f"coalesce(duration_ms, 0) + {_duration_sql(spent_ms)}"}
 
 
-def _running_state(pending: PendingMigration) -> State:
-    return State.UPGRADING if pending.direction == "upgrade" else State.ROLLING_BACK
-
-
-def _migration_values(pending: PendingMigration) -> dict[str, str]:
-    migration = pending.migration
-    rollback = migration.rollback
-    phase = {"phase": literal(migration.phase)} if migration.phase == "post" else {}
-    return {
-        **phase,
-        "key": literal(migration.key),
-        "description": literal(migration.description),
-        "kind": literal(migration.kind.value),
-        "upgrade_checksum": literal(migration.upgrade.checksum),
-        "rollback_checksum": literal(rollback.checksum if rollback is not None else None),
-    }
-
-
-def _writer_values(writer: Writer) -> dict[str, str]:
-    return {
-        "application": literal(writer.application),
-        "host": literal(writer.host),
-        "pid": literal(writer.pid),
-        "dbwarden_version": literal(writer.dbwarden_version),
-    }
-
-
-def _progress(state: State, done: Sequence[Step]) -> dict[str, str]:
-    return {
-        "state": literal(state.value),
-        "step": literal(len(done)),
-        "running": "NULL",
-        "steps_checksum": literal(steps_checksum(done)),
-    }
+def _literals(columns: Mapping[str, str | int | None]) -> dict[str, str]:
+    return {name: literal(value) for name, value in columns.items()}
 
 
 def _update_one(table: str, values: Mapping[str, str], where: str) -> str:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from dbwarden.dialects.base import PendingMigration, steps_checksum
-from dbwarden.dialects.writer import Writer
+from dbwarden.dialects.base import PendingMigration
+from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
 from dbwarden.errors import LedgerError
 from dbwarden.migration_history import HistoryKind, LedgerExcerpt, LedgerRow, State, check_format
 from dbwarden.quoting import quoted
@@ -83,19 +83,14 @@ def entry_of(fields: Mapping[str, Any]) -> Entry:
 
 def progress_before(pending: PendingMigration, step: int, running: str) -> Progress:
     """Return the progress of *pending* while the statement of step *step* + 1 runs."""
-    return Progress(state=_under_way(pending), step=step, running=running)
+    return Progress(state=pending.running_state, step=step, running=running)
 
 
 def progress_after(pending: PendingMigration, step: int) -> Progress:
     """Return the progress of *pending* after *step* steps, or at its end if it is fake."""
     if pending.fake or step >= len(pending.steps):
-        ended = State.APPLIED if pending.direction == "upgrade" else State.ROLLED_BACK
-        return Progress(state=ended, step=0 if pending.fake else len(pending.steps))
-    return Progress(state=_under_way(pending), step=step)
-
-
-def _under_way(pending: PendingMigration) -> State:
-    return State.UPGRADING if pending.direction == "upgrade" else State.ROLLING_BACK
+        return Progress(state=pending.final_state, step=0 if pending.fake else len(pending.steps))
+    return Progress(state=pending.running_state, step=step)
 
 
 class Ledger:
@@ -230,11 +225,13 @@ class Ledger:
         Raises:
             LedgerError: The row differs from *entry*.
         """
-        fields = {**_migration_fields(pending, self._writer), **_progress_fields(pending, progress)}
-        if pending.migration.phase == "post":
-            fields[_PHASE] = pending.migration.phase
-            if _PHASE not in self._column_names():
-                self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {_PHASE} TEXT")
+        done = pending.steps[: progress.step]
+        fields: dict[str, Any] = {
+            **migration_columns(pending, self._writer),
+            **progress_columns(progress.state, done, progress.running),
+        }
+        if _PHASE in fields and _PHASE not in self._column_names():
+            self._database.execute(f"ALTER TABLE main.{self._table} ADD COLUMN {_PHASE} TEXT")
         fields["finished_at"] = _now() if progress.state in FINAL_STATES else None
         if first:
             fields["duration_ms"] = 0.0
@@ -324,30 +321,6 @@ _AS_READ = "id = ? AND state = ? AND step = ? AND running IS ?"
 def _as_read(entry: Entry) -> tuple[int, str, int, str | None]:
     progress = entry.progress
     return entry.id, str(progress.state), progress.step, progress.running
-
-
-def _migration_fields(pending: PendingMigration, writer: Writer) -> dict[str, Any]:
-    migration = pending.migration
-    return {
-        "key": migration.key,
-        "description": migration.description,
-        "kind": str(migration.kind),
-        "upgrade_checksum": migration.upgrade.checksum,
-        "rollback_checksum": migration.rollback.checksum if migration.rollback else None,
-        "application": writer.application,
-        "host": writer.host,
-        "pid": writer.pid,
-        "dbwarden_version": writer.dbwarden_version,
-    }
-
-
-def _progress_fields(pending: PendingMigration, progress: Progress) -> dict[str, Any]:
-    return {
-        "state": str(progress.state),
-        "step": progress.step,
-        "running": progress.running,
-        "steps_checksum": steps_checksum(pending.steps[: progress.step]),
-    }
 
 
 def _now() -> str:
