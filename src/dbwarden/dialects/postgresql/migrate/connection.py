@@ -69,13 +69,7 @@ class PostgresConnection:
         self._status: StatusReply | None = None
         self._own_session: bool | None = None
         self._runner: Runner | None = None
-        self._lock = AdvisoryLock(
-            session,
-            self._address,
-            self._holder,
-            database=config.database_name,
-            patience=config.migration_lock_timeout,
-        )
+        self._lock = AdvisoryLock(session, self._address, self._holder, config)
 
     async def read(self, *, claim: bool = False) -> Reading:
         """Read the ledger and the lock.

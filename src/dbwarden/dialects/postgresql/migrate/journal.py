@@ -15,7 +15,7 @@ from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.base import PendingMigration, Statement, Step
 from dbwarden.dialects.postgresql.migrate import history_rows, recovery
 from dbwarden.dialects.postgresql.migrate.batching import Limits, locate_offset, statement_offsets
-from dbwarden.dialects.postgresql.migrate.retrying import LockRetries
+from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
 from dbwarden.dialects.postgresql.migrate.statement_effects import (
@@ -134,7 +134,7 @@ class _Run:
 
         CONCURRENTLY runs without ``lock_timeout``.
         """
-        retries = LockRetries(self._pending.migration.key, self._journal._config.lock_retries)
+        retries = lock_retries(self._pending.migration.key, self._journal._config.lock_retries)
         while True:
             try:
                 await self._attempt(probe, interrupted)

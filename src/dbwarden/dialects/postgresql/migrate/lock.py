@@ -5,22 +5,22 @@ that holds the lock, because CONCURRENTLY waits for the transaction of the waiti
 Between two polls there is no open transaction.
 """
 
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 
 from dbwarden import telemetry
+from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.postgresql.migrate.history_queries import (
     LOCK_CLASS,
     LedgerAddress,
     unlock_sql,
 )
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
-from dbwarden.errors import ConnectionLost, MigratorBusy
+from dbwarden.dialects.waiting import backoff, wait_for_migrator
+from dbwarden.errors import ConnectionLost
 from dbwarden.migration_history import LockHolder
-from dbwarden.types import DatabaseName
 
 FIRST_PAUSE = 0.025
 LONGEST_PAUSE = 1.0
@@ -29,8 +29,8 @@ FindHolder = Callable[[], Awaitable[LockHolder | None]]
 
 
 def pause(tries: int) -> float:
-    """Return the seconds to wait after *tries* polls: growing, with a random share."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 1.6**tries) * random.uniform(0.5, 1.5)
+    """Return the seconds to wait after *tries* polls."""
+    return backoff(tries, first=FIRST_PAUSE, longest=LONGEST_PAUSE, factor=1.6)
 
 
 class AdvisoryLock:
@@ -40,13 +40,7 @@ class AdvisoryLock:
     """
 
     def __init__(
-        self,
-        session: Session,
-        address: LedgerAddress,
-        holder: FindHolder,
-        *,
-        database: DatabaseName,
-        patience: float,
+        self, session: Session, address: LedgerAddress, holder: FindHolder, config: DatabaseConfig
     ) -> None:
         """Store the arguments.
 
@@ -54,15 +48,13 @@ class AdvisoryLock:
             session: The session that also runs the migrations.
             address: The ledger that the lock protects.
             holder: Returns the current holder.
-            database: The database, for errors and events.
-            patience: Seconds to keep polling.
+            config: The database, with the time limit.
         """
         self.held: bool | None = False
         self._session = session
         self._address = address
         self._holder = holder
-        self._database = database
-        self._patience = patience
+        self._config = config
 
     @asynccontextmanager
     async def block(self) -> AsyncGenerator[None]:
@@ -73,26 +65,10 @@ class AdvisoryLock:
         """
         try:
             if not self.held:
-                await self._acquire()
+                await wait_for_migrator(self._config, self._ask, self._holder, pause)
             yield
         finally:
             await self.release()
-
-    async def _acquire(self) -> None:
-        deadline = anyio.current_time() + self._patience
-        tries, reported = 0, False
-        while not await self._ask():
-            expired = anyio.current_time() >= deadline
-            # None: it was released just now, or a reader held it for a moment.
-            holder = await self._holder() if expired or not reported else None
-            if holder is not None and expired:
-                raise _busy(holder, self._database, self._patience)
-            if holder is not None and not reported:
-                telemetry.emit("waiting_for_lock", holder=str(holder))
-                reported = True
-            remaining = deadline - anyio.current_time()
-            await anyio.sleep(min(pause(tries), remaining) if remaining > 0 else FIRST_PAUSE)
-            tries += 1
 
     @property
     def _keys(self) -> str:
@@ -129,12 +105,3 @@ def report_lost_lock() -> None:
     The cause is a migration that calls ``pg_advisory_unlock_all()``, or an undetected pooler.
     """
     telemetry.emit("lock_was_lost", level="error")
-
-
-def _busy(holder: LockHolder, database: DatabaseName, patience: float) -> MigratorBusy:
-    return MigratorBusy(
-        f"another migrator holds this database, after {patience:g} s of waiting: {holder}",
-        database=database,
-        next_step="Wait for it; look with `dbwarden lock-status`, end it with "
-        "`dbwarden unlock --force`.",
-    )

@@ -6,7 +6,6 @@ several processes do not collide each time.
 """
 
 import math
-import random
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import TypeVar
@@ -14,6 +13,7 @@ from typing import TypeVar
 import anyio
 
 from dbwarden import telemetry
+from dbwarden.dialects.waiting import LockRetries, backoff
 from dbwarden.errors import TooManyConnections
 
 T = TypeVar("T")
@@ -27,33 +27,12 @@ RETRIED_FOR = 0.9
 
 def retry_pause(tries: int, *, first: float = 0.25, longest: float = 4.0) -> float:
     """Return the seconds to wait before trying again after *tries* failures."""
-    return min(longest, first * 2.0 ** min(tries, 20)) * random.uniform(0.5, 1.5)
+    return backoff(tries, first=first, longest=longest)
 
 
-class LockRetries:
-    """Counts the tries of one transaction, or of one statement outside a transaction."""
-
-    def __init__(self, key: str, most: int) -> None:
-        """Count for migration *key* up to *most* retries."""
-        self._key = key
-        self._most = most
-        self._tries = 0
-
-    async def pause(self, message: str) -> bool:
-        """Wait before the next try; return whether there is one. *message* is the server's."""
-        if self._tries >= self._most:
-            return False
-        self._tries += 1
-        telemetry.emit(
-            "lock_retry",
-            level="warning",
-            version=self._key,
-            attempt=self._tries,
-            of=self._most,
-            error=message,
-        )
-        await anyio.sleep(retry_pause(self._tries))
-        return True
+def lock_retries(key: str, most: int) -> LockRetries:
+    """Return a counter of the tries of migration *key*, with up to *most* retries."""
+    return LockRetries(most, lambda tries: retry_pause(tries), version=key)
 
 
 async def while_full(connect: Callable[[], Awaitable[T]]) -> T:

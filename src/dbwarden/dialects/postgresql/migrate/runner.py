@@ -22,7 +22,7 @@ from dbwarden.dialects.postgresql.migrate.batching import (
     render,
 )
 from dbwarden.dialects.postgresql.migrate.journal import Journal
-from dbwarden.dialects.postgresql.migrate.retrying import LockRetries
+from dbwarden.dialects.postgresql.migrate.retrying import lock_retries
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
 from dbwarden.dialects.postgresql.migrate.statement_errors import (
     LOCK_NOT_AVAILABLE,
@@ -30,6 +30,7 @@ from dbwarden.dialects.postgresql.migrate.statement_errors import (
     ledger_failed,
     statement_failed,
 )
+from dbwarden.dialects.waiting import LockRetries
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError, StatementFailed
 
@@ -179,7 +180,7 @@ class Runner:
     ) -> None:
         """Wait before the next try of a transaction that a table lock blocked, or raise."""
         key = failed.unit.pending.migration.key
-        known = retries.setdefault(failed.unit.number, LockRetries(key, self._config.lock_retries))
+        known = retries.setdefault(failed.unit.number, lock_retries(key, self._config.lock_retries))
         if refused.sqlstate != LOCK_NOT_AVAILABLE or not await known.pause(refused.message):
             raise self._error(refused, failed) from refused
 

@@ -1,6 +1,5 @@
 """Connect to SQLite, read, lock, run and cancel: the asynchronous API of a :class:`Session`."""
 
-import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -8,7 +7,6 @@ from typing import TypeVar
 
 import anyio
 
-from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.dialects.backfilling import Backfills
 from dbwarden.dialects.base import (
@@ -26,7 +24,7 @@ from dbwarden.dialects.sqlite.migrate.history_queries import Entry
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import target_of
 from dbwarden.dialects.sqlite.migrate.runner import Run
-from dbwarden.dialects.sqlite.migrate.session import Session, pauses
+from dbwarden.dialects.sqlite.migrate.session import FIRST_PAUSE, LONGEST_PAUSE, Session
 from dbwarden.dialects.sqlite.migrate.threads import (
     GRACE,
     run_cleanup,
@@ -34,6 +32,7 @@ from dbwarden.dialects.sqlite.migrate.threads import (
     run_uninterrupted,
 )
 from dbwarden.dialects.sqlite.sql import splitting
+from dbwarden.dialects.waiting import LockRetries, backoff, wait_for_migrator
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import ConfigurationError, LockTimeout, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
@@ -41,6 +40,9 @@ from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Rea
 from dbwarden.types import DialectName
 
 T = TypeVar("T")
+
+FIRST_RETRY, LONGEST_RETRY = 0.01, 0.5
+"""Seconds before the first and between later retries of a step that a lock blocked."""
 
 
 class SQLiteConnection:
@@ -98,31 +100,22 @@ class SQLiteConnection:
             yield
             return
         try:
-            await self._take(lock)
+            await wait_for_migrator(
+                self._config,
+                partial(self._take, lock),
+                partial(run_uninterrupted, lock.holder),
+                partial(backoff, first=FIRST_PAUSE, longest=LONGEST_PAUSE),
+            )
             yield
         finally:
             if not self._session.abandoned:
                 await run_cleanup(lock.release)
 
-    async def _take(self, lock: LockFile) -> None:
-        name, seconds = self._config.database_name, self._config.migration_lock_timeout
-        end, reported = time.monotonic() + seconds, False
-        for pause in pauses():
-            try:
-                taken = await run_uninterrupted(lock.take)
-            except OSError as error:
-                raise failures.lock_failed(name, lock.path, error) from error
-            if taken:
-                return
-            expired = time.monotonic() >= end
-            # A reader holds it only briefly, and then there is no holder any more.
-            holder = await run_uninterrupted(lock.holder) if expired or not reported else None
-            if holder is not None and expired:
-                raise failures.migrator_busy(name, seconds, holder)
-            if holder is not None:
-                telemetry.emit("waiting_for_lock", holder=str(holder))
-                reported = True
-            await anyio.sleep(min(pause, max(0.001, end - time.monotonic())))
+    async def _take(self, lock: LockFile) -> bool:
+        try:
+            return await run_uninterrupted(lock.take)
+        except OSError as error:
+            raise failures.lock_failed(self._config.database_name, lock.path, error) from error
 
     async def create_ledger(self) -> None:
         """Create the ledger if it does not exist. Requires the lock."""
@@ -164,23 +157,14 @@ class SQLiteConnection:
         Raises:
             LockTimeout: Another connection kept its lock in each of ``lock_retries`` retries.
         """
-        retries = self._config.lock_retries
-        for number, pause in enumerate(pauses(), start=1):
+        pause = partial(backoff, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        retries = LockRetries(self._config.lock_retries, pause, **fields)
+        while True:
             try:
                 return await self._call(attempt)
             except LockTimeout as error:
-                if number > retries:
+                if not await retries.pause(error.message):
                     raise
-                telemetry.emit(
-                    "lock_retry",
-                    level="warning",
-                    **fields,
-                    attempt=number,
-                    of=retries,
-                    error=error.message,
-                )
-            await anyio.sleep(pause * 10)
-        raise AssertionError("pauses() never ends")  # pragma: no cover
 
     async def update_row(self, row: LedgerRow, corrected: LedgerRow) -> None:
         """Correct one ledger row; see ``Connection.update_row``."""

@@ -5,7 +5,6 @@ connections, so that the wait ends with ``lock_timeout`` or when :meth:`Session.
 """
 
 import contextlib
-import random
 import sqlite3
 import threading
 import time
@@ -20,6 +19,7 @@ from dbwarden.dialects.sqlite.migrate.history_queries import Ledger
 from dbwarden.dialects.sqlite.migrate.lock import LockFile
 from dbwarden.dialects.sqlite.migrate.opening import FileState, Target, open_reading, open_writing
 from dbwarden.dialects.sqlite.migrate.statement_errors import Stopped
+from dbwarden.dialects.waiting import backoff
 from dbwarden.dialects.writer import Writer
 from dbwarden.errors import DBWardenError
 from dbwarden.migration_history import (
@@ -38,7 +38,8 @@ _CHECK_INTERVAL = 50_000
 """Steps of SQLite's virtual machine between two checks of the clock, about a millisecond. Each
 check needs Python's global lock, so it should not be more frequent."""
 
-_LONGEST_PAUSE = 0.05
+FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+"""Seconds before the second, and between later tries to take a lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +48,6 @@ class Executed:
 
     rows: Sequence[dict[str, Any]]
     changed: int
-
-
-def pauses() -> Iterator[float]:
-    """Yield the seconds between tries to take a lock: growing, with a random share."""
-    pause = 0.001
-    while True:
-        yield pause * random.uniform(0.5, 1.0)
-        pause = min(_LONGEST_PAUSE, pause * 2)
 
 
 def open_backfills(
@@ -315,15 +308,17 @@ class Session:
         """
         seconds = self.config.lock_timeout
         end = time.monotonic() + seconds if seconds is not None else float("inf")
-        for pause in pauses():
+        tries = 0
+        while True:
             try:
                 return attempt()
             except sqlite3.Error as error:
                 if not failures.is_busy(error) or time.monotonic() >= end:
                     raise
+            pause = backoff(tries, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
             if self._stop.wait(min(pause, max(0.0, end - time.monotonic()))):
                 raise Stopped
-        raise AssertionError("pauses() never ends")  # pragma: no cover
+            tries += 1
 
     def transaction(self, body: Callable[[], T]) -> T:
         """Run *body* and commit, or roll back.

@@ -162,17 +162,6 @@ def lock_failed(name: DatabaseName, path: Path, error: OSError) -> DBWardenError
     )
 
 
-def migrator_busy(name: DatabaseName, seconds: float, holder: LockHolder) -> MigratorBusy:
-    """Return the error for a lock held longer than ``migration_lock_timeout``."""
-    return MigratorBusy(
-        f"another migrator has held this database for more than {seconds:g} s "
-        f"(migration_lock_timeout): {holder}",
-        database=name,
-        next_step=f"Wait for it to end; look with: dbwarden lock-status -d {name}; end it with: "
-        f"dbwarden unlock --force -d {name}",
-    )
-
-
 # -- running ------------------------------------------------------------------------------------
 
 
