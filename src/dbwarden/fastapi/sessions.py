@@ -137,14 +137,14 @@ class SessionSource:
 
     async def __call__(self) -> AsyncGenerator[AsyncSession]:
         """Yield a session, and roll back uncommitted changes at the end of the request."""
-        held = await lease(self.name, dev=self.dev, read_only=self.read_only)
-        async with held as session:
+        open_lease = await lease(self.name, dev=self.dev, read_only=self.read_only)
+        async with open_lease as session:
             yield session
 
     async def __aenter__(self) -> AsyncSession:
-        held = await lease(self.name, dev=self.dev, read_only=self.read_only)
-        self._open.setdefault(asyncio.current_task(), []).append(held)
-        return held.session
+        open_lease = await lease(self.name, dev=self.dev, read_only=self.read_only)
+        self._open.setdefault(asyncio.current_task(), []).append(open_lease)
+        return open_lease.session
 
     async def __aexit__(
         self,
@@ -152,8 +152,8 @@ class SessionSource:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        held = self._open[asyncio.current_task()].pop()
-        await held.__aexit__(kind, error, traceback)
+        open_lease = self._open[asyncio.current_task()].pop()
+        await open_lease.__aexit__(kind, error, traceback)
 
 
 _sources: WeakValueDictionary[tuple[str | None, bool, bool | None], SessionSource] = (

@@ -45,14 +45,14 @@ class TenantSource:
         if name is None:
             raise _not_found()
         try:
-            held = await lease(name, read_only=self._read_only)
+            open_lease = await lease(name, read_only=self._read_only)
         except UnknownTenant as error:
             raise _not_found() from error
         except UnknownDatabase as error:
             if not await self._matches_databases():
                 raise
             raise _not_found() from error
-        async with held as session:
+        async with open_lease as session:
             yield session
 
     async def _matches_databases(self) -> bool:

@@ -316,8 +316,8 @@ def _parse_declaration(content: str, value: str) -> Declaration | Origin | Revie
             return Review(names.strip())
     fact = _FACTS.get(word.lower())
     if fact is None:
-        meant = closest(word, tuple(_FACTS)) or "irreversible"
-        return _fault(content, f"-- dbwarden: {meant} {names}".rstrip())
+        fact_name = closest(word, tuple(_FACTS)) or "irreversible"
+        return _fault(content, f"-- dbwarden: {fact_name} {names}".rstrip())
     if fact not in _WITH_NAMES:
         return _fault(content, f"-- dbwarden: {fact}") if names else Declaration(fact)
     if not _ITEMS.fullmatch(names.strip()):

@@ -48,10 +48,10 @@ async def unlock(config: DatabaseConfig, *, holder: LockHolder | None = None) ->
             lock is left alone.
     """
     async with dialect_of(config).connect(config) as connection:
-        meant = holder or (await connection.read()).holder
-        ended = meant is not None and await connection.terminate_holder(meant)
-        holder = (await connection.read()).holder if meant and not ended else meant
-    return UnlockResult(database=config.database_name, holder=holder, ended=ended)
+        target = holder or (await connection.read()).holder
+        terminated = target is not None and await connection.terminate_holder(target)
+        holder = (await connection.read()).holder if target and not terminated else target
+    return UnlockResult(database=config.database_name, holder=holder, ended=terminated)
 
 
 async def unlock_seen(

@@ -234,14 +234,14 @@ async def _prove_all(
     telemetry.doing("running all files down and up")
     source = files_source(versioned)
     database = await session.copy(source)
-    wanted = await database.read()
+    expected = await database.read()
     try:
         for migration in reversed(going):
             if migration.rollback is not None:
                 await database.replay(migration, migration.rollback)
         for migration in going:
             await database.replay(migration, migration.upgrade)
-        left = await _describe_differences(session, await database.read(), wanted)
+        left = await _describe_differences(session, await database.read(), expected)
     except ScratchRefused as error:
         return [
             *results[:-1],

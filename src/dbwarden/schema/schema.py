@@ -100,7 +100,7 @@ class Schema:
 
 
 def _grouped(pairs: Iterable[tuple[Ref, Ref]]) -> Mapping[Ref, tuple[Ref, ...]]:
-    found: defaultdict[Ref, list[Ref]] = defaultdict(list)
+    grouped: defaultdict[Ref, list[Ref]] = defaultdict(list)
     for first, second in pairs:
-        found[first].append(second)
-    return {ref: tuple(sorted(refs, key=lambda ref: ref.sort_key)) for ref, refs in found.items()}
+        grouped[first].append(second)
+    return {ref: tuple(sorted(refs, key=lambda ref: ref.sort_key)) for ref, refs in grouped.items()}

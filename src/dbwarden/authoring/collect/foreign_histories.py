@@ -45,15 +45,15 @@ def without_ledgers(schema: Schema, own: str | None) -> Schema:
 
     Also remove *own*, the namespace of our history, if it is empty.
     """
-    gone = {table.name for table in schema.tables if is_ledger(table)}
-    tables = tuple(table for table in schema.tables if table.name not in gone)
-    names = gone | {each.name for each in schema.of(Sequence) if _belongs(each, gone)}
-    emptied = _emptied(schema, {*(name.namespace for name in gone), own}, tables)
+    ledgers = {table.name for table in schema.tables if is_ledger(table)}
+    tables = tuple(table for table in schema.tables if table.name not in ledgers)
+    names = ledgers | {each.name for each in schema.of(Sequence) if _belongs(each, ledgers)}
+    emptied = _emptied(schema, {*(name.namespace for name in ledgers), own}, tables)
 
     def stays(obj: SchemaObject) -> bool:
         match obj:
             case Sequence():
-                return not _belongs(obj, gone)
+                return not _belongs(obj, ledgers)
             case Namespace(name=name):
                 return name not in emptied
             case Grant(on=on):
@@ -77,19 +77,19 @@ def with_ledgers(current: Schema, desired: Schema, own: str | None) -> Schema:
     Also keep *own*, the namespace of our history.
     """
     there = {table.name for table in desired.tables}
-    kept = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
-    sequences = [each for each in current.of(Sequence) if _belongs(each, kept)]
-    names = kept.keys() | {each.name for each in sequences}
-    wanted = {each.name for each in desired.of(Namespace)}
-    homes = {*(name.namespace for name in kept), own} - wanted
+    ledgers = {t.name: t for t in current.tables if is_ledger(t) and t.name not in there}
+    sequences = [each for each in current.of(Sequence) if _belongs(each, ledgers)]
+    names = ledgers.keys() | {each.name for each in sequences}
+    desired_namespaces = {each.name for each in desired.of(Namespace)}
+    homes = {*(name.namespace for name in ledgers), own} - desired_namespaces
     lost = [each for each in current.of(Namespace) if each.name in homes]
-    if not kept and not lost:
+    if not ledgers and not lost:
         return desired
     pairs = [pair for pair in current.dependencies if pair[0].table in names]
     grants = [each for each in current.of(Grant) if each.on.table in names]
     return replace(
         desired.with_objects((*desired.objects, *sequences, *lost, *grants)),
-        tables=tuple(sorted((*desired.tables, *kept.values()), key=lambda each: each.name)),
+        tables=tuple(sorted((*desired.tables, *ledgers.values()), key=lambda each: each.name)),
         dependencies=tuple(dict.fromkeys((*desired.dependencies, *pairs))),
     )
 

@@ -95,10 +95,10 @@ def unknown_paths(config: DatabaseConfig) -> tuple[str, ...]:
         else:
             exists = _is_module(path.removesuffix(ALONE))
         if not exists:
-            meant = None if _is_path(path) else nearest(config.root, path)
+            module = None if _is_path(path) else nearest(config.root, path)
             problems.append(
                 f"model_paths names {path}, but there is no such {_word(path)}"
-                + (f"; did you mean {meant!r}?" if meant else "")
+                + (f"; did you mean {module!r}?" if module else "")
             )
     return tuple(problems)
 
@@ -185,10 +185,10 @@ def _is_itself_missing(path: str, error: BaseException) -> bool:
 
 
 def _missing(config: DatabaseConfig, path: str) -> ConfigurationError:
-    meant = nearest(config.root, path)
+    module = nearest(config.root, path)
     return ConfigurationError(
         f"model_paths names {path}, but there is no such module"
-        + (f"; did you mean {meant!r}?" if meant else ""),
+        + (f"; did you mean {module!r}?" if module else ""),
         database=config.database_name,
         next_step=f"Modules are looked for in {config.root} and in the environment of "
         f"{sys.executable}: correct the path, or install what is missing.",
@@ -207,8 +207,8 @@ def nearest(root: Path, path: str) -> str | None:
         folder = folder / near[0]
         if not folder.is_dir():
             break
-    meant = ".".join(names)
-    return meant if meant != path else None
+    prefix = ".".join(names)
+    return prefix if prefix != path else None
 
 
 def _of_file(config: DatabaseConfig, path: Path) -> Iterator[ModuleSource]:

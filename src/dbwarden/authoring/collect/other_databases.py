@@ -20,16 +20,16 @@ from dbwarden.schema import Grant, Namespace, ObjectKind, Ref, Schema, SchemaObj
 T = TypeVar("T", bound=SchemaObject | Table)
 
 
-async def read_live(scratch: ScratchSession, made: Schema | None = None) -> Schema:
+async def read_live(scratch: ScratchSession, files_schema: Schema | None = None) -> Schema:
     """Read the schema of the configured database, without the namespaces of its neighbours.
 
     Objects of ``scratch_setup`` are as that file defines them. Other objects in their namespaces
-    are left out, unless the migration files *made* tables there.
+    are left out, unless *files_schema*, that of the migration files, has tables there.
     """
     live = await scratch.authoring_dialect.read_live(scratch.config)
     setup = await set_up_of(scratch)
     if setup is not None:
-        live = setup.added_to(live, setup.foreign(made))
+        live = setup.added_to(live, setup.foreign(files_schema))
     project = scratch.config.project
     if project is None or live.default_namespace is None or not live.of(Namespace):
         return live

@@ -33,11 +33,15 @@ class SetUp:
     def _qualified(self, namespace: str | None, name: str) -> QualifiedName:
         return QualifiedName(namespace or self.schema.default_namespace, name)
 
-    def foreign(self, made: Schema | None) -> frozenset[str]:
-        """Return the namespaces in which ``scratch_setup`` has tables and *made* has none."""
+    def foreign(self, files_schema: Schema | None) -> frozenset[str]:
+        """Return the namespaces where ``scratch_setup`` has tables and *files_schema* has none."""
         theirs = _inhabited(self.schema) - {self.schema.default_namespace}
         known = {table.ref for table in self.schema.tables}
-        more = {it.name.namespace for it in (made.tables if made else ()) if it.ref not in known}
+        more = {
+            it.name.namespace
+            for it in (files_schema.tables if files_schema else ())
+            if it.ref not in known
+        }
         return frozenset(space for space in theirs - more if space is not None)
 
     def added_to(self, live: Schema, foreign: AbstractSet[str]) -> Schema:
@@ -47,19 +51,19 @@ class SetUp:
         def merged(own: Iterable[T], theirs: Iterable[T]) -> tuple[T, ...]:
             known = {obj.ref: obj for obj in own}
             stays = (obj for obj in theirs if obj.ref in known or _stays(obj, foreign, mine))
-            found = {obj.ref: obj for obj in stays} | known
-            return tuple(found[ref] for ref in sorted(found, key=lambda ref: ref.sort_key))
+            objects = {obj.ref: obj for obj in stays} | known
+            return tuple(objects[ref] for ref in sorted(objects, key=lambda ref: ref.sort_key))
 
         pairs = dict.fromkeys((*live.dependencies, *self.schema.dependencies))
-        made = replace(
+        extended = replace(
             live,
             tables=merged(self.schema.tables, live.tables),
             objects=merged(self.schema.objects, live.objects),
             existing_grants=merged(self.schema.existing_grants, live.existing_grants),
         )
-        there = {ref.table for ref in _refs(made)}
+        there = {ref.table for ref in _refs(extended)}
         return replace(
-            made,
+            extended,
             dependencies=tuple(
                 pair
                 for pair in pairs

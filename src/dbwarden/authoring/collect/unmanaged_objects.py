@@ -30,21 +30,22 @@ async def preserve_unmanaged(
     missing = _only_in(current, desired)
     if not missing or not handwritten:
         return desired, frozenset()
-    made: set[Ref] = set()
+    created: set[Ref] = set()
     for place, migration in enumerate(files):
         if migration in handwritten:
             before = unmanaged(await scratch.schema(files_source(files[:place])))
             after = unmanaged(await scratch.schema(files_source(files[: place + 1])))
-            made |= after - before
-    stays = {ref for ref in missing if ref in made or _was_on_another_table(ref, made, current)}
+            created |= after - before
+    moved = {ref for ref in missing if _was_on_another_table(ref, created, current)}
+    stays = missing & created | moved
     return with_objects(desired, current, stays), frozenset(stays)
 
 
-def _was_on_another_table(ref: Ref, made: AbstractSet[Ref], current: Schema) -> bool:
-    """Return whether *ref* is in *made* under a table name that a later migration changed."""
+def _was_on_another_table(ref: Ref, created: AbstractSet[Ref], current: Schema) -> bool:
+    """Return whether *ref* is in *created* under a table name that a later migration changed."""
     return ref.kind in ON_TABLES and any(
         (old.kind, old.part) == (ref.kind, ref.part) and current.table(old.table) is None
-        for old in made
+        for old in created
     )
 
 
@@ -79,8 +80,8 @@ def with_virtual_tables(current: Schema, desired: Schema) -> Schema:
     """Return *desired* with the virtual tables of *current*, which models cannot express."""
     there = {table.name.name.lower() for table in desired.tables}
     virtual = [table for table in current.tables if table.virtual is not None]
-    kept = [table for table in virtual if table.name.name.lower() not in there]
-    if not kept:
+    undefined = [table for table in virtual if table.name.name.lower() not in there]
+    if not undefined:
         return desired
-    tables = sorted((*desired.tables, *kept), key=lambda table: table.name)
+    tables = sorted((*desired.tables, *undefined), key=lambda table: table.name)
     return replace(desired, tables=tuple(tables))

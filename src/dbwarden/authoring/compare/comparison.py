@@ -69,12 +69,12 @@ class SchemaComparison:
 class Floor:
     """A scratch database on which a schema from another database is built.
 
-    ``made`` is the schema of the migration files, if there are any.
+    ``files_schema`` is the schema of the migration files, if there are any.
     """
 
     source: Source
     schema: Schema
-    made: Schema | None = None
+    files_schema: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Live:
 async def read_live_schema(scratch: ScratchSession, floor: Floor) -> Live:
     """Read the configured database now, to build it on *floor*."""
     telemetry.doing("reading the live database")
-    return await _live(scratch, await read_live(scratch, floor.made), floor)
+    return await _live(scratch, await read_live(scratch, floor.files_schema), floor)
 
 
 async def read_adopted(scratch: ScratchSession) -> Live:
@@ -117,22 +117,22 @@ async def _live(scratch: ScratchSession, live: Schema, floor: Floor) -> Live:
     return Live(read=live, source=source, floor=floor)
 
 
-async def empty_floor(scratch: ScratchSession, made: Schema | None = None) -> Floor:
-    """Return an empty scratch database, for a project whose files make *made*."""
-    return Floor(source=EMPTY, schema=await scratch.schema(EMPTY), made=made)
+async def empty_floor(scratch: ScratchSession, files_schema: Schema | None = None) -> Floor:
+    """Return an empty scratch database, for a project whose files build *files_schema*."""
+    return Floor(source=EMPTY, schema=await scratch.schema(EMPTY), files_schema=files_schema)
 
 
 async def floor_of(scratch: ScratchSession, files: Sequence[Migration]) -> Floor:
     """Return a database with the objects of *files* that dbwarden does not write, else empty."""
     source = files_source(files)
-    schema = await scratch.schema(source) if files else None
-    if schema is None or not schema.others:
-        return await empty_floor(scratch, schema)
+    files_schema = await scratch.schema(source) if files else None
+    if files_schema is None or not files_schema.others:
+        return await empty_floor(scratch, files_schema)
     try:
-        source = await _support(scratch, source, schema)
-        return Floor(source=source, schema=await scratch.schema(source), made=schema)
+        source = await _support(scratch, source, files_schema)
+        return Floor(source=source, schema=await scratch.schema(source), files_schema=files_schema)
     except (ScratchRefused, UnsupportedChange):  # some of them need tables
-        return await empty_floor(scratch, schema)
+        return await empty_floor(scratch, files_schema)
 
 
 async def compare_with_models(
@@ -347,11 +347,11 @@ async def _support(scratch: ScratchSession, source: Source, current: Schema) -> 
     empty = await scratch.schema(EMPTY)
     needs = current.needs()
     others = (other.ref for other in current.others)
-    kept_refs = independent(current) | reachable(others, lambda ref: needs.get(ref, ()))
-    kept = (
-        it for it in current.objects if it.ref in kept_refs and not isinstance(it, SchemaSequence)
+    refs = independent(current) | reachable(others, lambda ref: needs.get(ref, ()))
+    objects = (
+        it for it in current.objects if it.ref in refs and not isinstance(it, SchemaSequence)
     )
-    subset = replace(empty, objects=tuple(kept), dependencies=current.dependencies)
+    subset = replace(empty, objects=tuple(objects), dependencies=current.dependencies)
     if not subset.others:
         return await schema_source(scratch, subset, empty)
     subset = with_others(subset, current.others)

@@ -45,9 +45,9 @@ def differing_expressions(one: str, other: str) -> Sequence[tuple[str, str]]:
 def name_row_columns(text: str) -> str:
     """Return *text* with ``old.a`` written as ``"old.a"``, the name of one column."""
 
-    def name(found: re.Match[str]) -> str:
-        row, quoted, plain = found.groups()
-        return f'"{row}.{quoted or plain}"' if row else found[0]
+    def name(match: re.Match[str]) -> str:
+        row, quoted, plain = match.groups()
+        return f'"{row}.{quoted or plain}"' if row else match[0]
 
     return _ROW_COLUMN.sub(name, text)
 

@@ -116,22 +116,22 @@ async def with_same_expressions(
         for key, (old, new) in pairs.items()
     }
     contexts = _contexts(both, plain)
-    asked: dict[Expression, None] = {}
+    expressions: dict[Expression, None] = {}
 
     def ask(first: _Context, second: _Context) -> Same:
         def note(field: str, one: str, other: str) -> bool:
             for before, after in _expressions(field, one, other):
-                asked[first.expression(field, before)] = None
-                asked[second.expression(field, after)] = None
+                expressions[first.expression(field, before)] = None
+                expressions[second.expression(field, after)] = None
             return False
 
         return note
 
     for key, context in contexts.items():
         use_equal_expressions(*plain[key], ask(*context))
-    if not asked:
+    if not expressions:
         return plain
-    meanings = await _meanings(scratch, both[0], list(asked))
+    meanings = await _meanings(scratch, both[0], list(expressions))
     routines = frozenset(item.name.name for schema in both for item in schema.of(Routine))
 
     def answer(first: _Context, second: _Context) -> Same:
@@ -175,7 +175,7 @@ def _contexts(
 ) -> dict[Hashable, tuple[_Context, _Context]]:
     """Return the contexts of the *pairs* that still differ."""
     tables = [{table.name: table for table in schema.tables} for schema in both]
-    found = {}
+    contexts = {}
     for key, (old, new) in pairs.items():
         if old == new or (isinstance(old, Column) and old.type != new.type):
             continue
@@ -185,8 +185,8 @@ def _contexts(
             for value, of in zip((old, new), tables, strict=True)
         )
         if first is not None and second is not None:
-            found[key] = (first, second)
-    return found
+            contexts[key] = (first, second)
+    return contexts
 
 
 def _table_of(key: Hashable, value: Any) -> QualifiedName | None:
@@ -194,21 +194,21 @@ def _table_of(key: Hashable, value: Any) -> QualifiedName | None:
 
 
 async def _meanings(
-    scratch: ScratchSession, schema: Schema, asked: Iterable[Expression]
+    scratch: ScratchSession, schema: Schema, expressions: Iterable[Expression]
 ) -> dict[Expression, str | None]:
     """Return the server's normal form of each expression; ``None`` if it is unknown."""
-    found = await _ask_server(scratch, _SCRATCH, list(asked))
-    unknown = [expression for expression, meaning in found.items() if meaning is None]
+    meanings = await _ask_server(scratch, _SCRATCH, list(expressions))
+    unknown = [expression for expression, meaning in meanings.items() if meaning is None]
     if unknown:
         empty = await scratch.schema(EMPTY)
         support = types_and_functions(schema, empty)
         if support != empty:
             try:
                 source = await schema_source(scratch, support, empty)
-                found |= await _ask_server(scratch, _named(source), unknown)
+                meanings |= await _ask_server(scratch, _named(source), unknown)
             except (UnsupportedChange, StatementFailed):
                 pass  # The functions have other dependencies, so these stay unknown.
-    return found
+    return meanings
 
 
 async def _ask_server(

@@ -88,19 +88,23 @@ def _target(obj: Ref, new: str, desired: Schema) -> Ref:
     namespace, dot, name = new.rpartition(".")
     same = replace(obj, namespace=namespace if dot else obj.namespace, name=name)
     default = replace(same, namespace=desired.default_namespace)
-    wanted = set(objects_by_label(desired).values())
-    return default if not dot and same not in wanted - {obj} and default in wanted else same
+    desired_refs = set(objects_by_label(desired).values())
+    fits = dot or same in desired_refs - {obj}
+    return default if not fits and default in desired_refs else same
 
 
 def refuse_unknown_renames(
-    texts: Sequence[str], asked: Sequence[Renaming], renames: Sequence[Renaming], desired: Schema
+    texts: Sequence[str],
+    requested: Sequence[Renaming],
+    renames: Sequence[Renaming],
+    desired: Schema,
 ) -> None:
     """Raise if the new name of a requested rename does not exist.
 
     Args:
         texts: The requested renames as text.
-        asked: The requested renames, parsed.
-        renames: All renames, including those of the tables and enums in *asked*.
+        requested: The requested renames, parsed.
+        renames: All renames, including those of the tables and enums in *requested*.
         desired: The schema of the models.
 
     Raises:
@@ -108,7 +112,7 @@ def refuse_unknown_renames(
     """
     wholes = [item for item in renames if isinstance(item, Rename) and not _is_part(item)]
     moved = {item.before.table: item.after.table for item in wholes}
-    for text, item in zip(texts, asked, strict=True):
+    for text, item in zip(texts, requested, strict=True):
         if not _ends_in(item, moved, desired):
             new = text.rpartition(":")[2]
             called = _other_capitals(new, desired)
@@ -174,14 +178,14 @@ def _qualify(name: QualifiedName, default: str | None) -> QualifiedName:
 def candidates(current: Schema, desired: Schema) -> tuple[Candidate, ...]:
     """Return dropped and added objects that may be renames; each name is in at most one pair."""
     default = current.default_namespace
-    wanted = {table.name: table for table in desired.tables}
+    desired_tables = {table.name: table for table in desired.tables}
     return (
         *_wholes(_pairs(current.tables, desired.tables, _table_reasons), default),
         *(
-            found
+            candidate
             for table in current.tables
-            if table.name in wanted
-            for found in _columns(table, wanted[table.name], default)
+            if table.name in desired_tables
+            for candidate in _columns(table, desired_tables[table.name], default)
         ),
         *_wholes(_enums(current, desired), default),
         *_values(current, desired),
@@ -289,9 +293,9 @@ def _enums(current: Schema, desired: Schema) -> Iterator[tuple[Enum, Enum, Reaso
 
 
 def _values(current: Schema, desired: Schema) -> Iterator[Candidate]:
-    wanted = {enum.name: enum for enum in desired.of(Enum)}
+    desired_enums = {enum.name: enum for enum in desired.of(Enum)}
     for enum in current.of(Enum):
-        new = wanted.get(enum.name)
+        new = desired_enums.get(enum.name)
         if new is None or len(new.values) != len(enum.values):
             continue
         for before, after in _swapped(enum, new):

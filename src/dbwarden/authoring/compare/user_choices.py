@@ -92,9 +92,9 @@ async def decide_renames(
     Raises:
         UsageError: A possible rename is undecided, and no prompt is available.
     """
-    said = [parse_rename(text, current, desired) for text in answers.renames]
-    known = ordered((*said, *hinted_renames(hints, current, desired)))
-    refuse_unknown_renames(answers.renames, said, known, desired)
+    requested = [parse_rename(text, current, desired) for text in answers.renames]
+    known = ordered((*requested, *hinted_renames(hints, current, desired)))
+    refuse_unknown_renames(answers.renames, requested, known, desired)
     declined = set(answers.allow_drop)
     while True:
         open_ = [item for item in _open(current, desired, known) if item.old not in declined]
@@ -129,12 +129,12 @@ def refuse_unknown_columns(answers: Answers, current: Schema, desired: Schema) -
         UsageError: Names the flag, the column, and a similar name.
     """
     now, then = columns_by_label(current), columns_by_label(desired)
-    for flag, said, known, where in (
+    for flag, names, known, where in (
         ("--fill", answers.fills, {**now, **then}, "in the models"),
         ("--using", answers.using, then, "in the models"),
         ("--rollback-using", answers.rollback_using, now, "in the migrations so far"),
     ):
-        for name in said:
+        for name in names:
             if name not in known:
                 raise UsageError(
                     f"{flag} {name}: there is no such column {where}" + did_you_mean(name, known),
@@ -196,11 +196,11 @@ def refuse_renames(answers: Answers, renames: Sequence[Renaming], current: Schem
 
 def by_new_names(names: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:
     """Return the names after *moves*: ``people.nick`` if users became people."""
-    found = {}
+    new_names = {}
     for name in names:
         whole, _, part = name.rpartition(".")
-        found[name] = moves.get(name, f"{moves[whole]}.{part}" if whole in moves else name)
-    return found
+        new_names[name] = moves.get(name, f"{moves[whole]}.{part}" if whole in moves else name)
+    return new_names
 
 
 async def allow_drops(
@@ -266,7 +266,7 @@ def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
     Raises:
         UsageError: One has another form.
     """
-    found = {}
+    pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
@@ -275,5 +275,5 @@ def pairs_of(texts: Sequence[str], flag: str) -> dict[str, str]:
                 next_step=f"Write it as {flag} "
                 + ("users.email=\"''\"." if flag == "--fill" else "users.age='age::int'."),
             )
-        found[name.strip()] = value.strip()
-    return found
+        pairs[name.strip()] = value.strip()
+    return pairs

@@ -42,7 +42,7 @@ def restore_types(text: str, change: Change, hints: Hints, default_namespace: st
     """Return *text*, the SQL of *change*, with types spelled as in the models."""
     match change:
         case Create(obj=Table() | Column()):
-            return _COUNTED.sub(lambda found: f"{found['name']} {found['type'].upper()}", text)
+            return _COUNTED.sub(lambda match: f"{match['name']} {match['type'].upper()}", text)
         case Alter(before=Column(type=was), after=Column(type=now) as column) if was != now:
             table = _HintLookup(hints, default_namespace).name(change.table)
             restored = hints.types.get((table, column.name), now)

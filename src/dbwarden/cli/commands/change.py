@@ -264,10 +264,10 @@ async def repair(
     view = Table(("", "what"), _repair_cells)
     choices: dict[str, Any] = {"accept": accept, "forget": forget, "at": _parse_steps(at)}
     preview = await run(partial(repair_one, dry_run=True, **choices), selection)
-    wanted = any(o.result is not None and o.result.actions for o in preview)
-    if not wanted or any(o.error for o in preview) or not yes:
+    has_actions = any(o.result is not None and o.result.actions for o in preview)
+    if not has_actions or any(o.error for o in preview) or not yes:
         code = await report("repair", preview, selection, view)
-        if not wanted or any(o.error for o in preview):
+        if not has_actions or any(o.error for o in preview):
             return code
         if options.json or not can_ask():
             output.note("", "Nothing was changed. Pass --yes to make these changes.")

@@ -76,13 +76,13 @@ class SchemaBuilder:
         known, rows = self._known, self._rows
         directory.add_rest(known, rows)
         granted = tuple(sorted(grants(known, rows), key=_sort_key))
-        found = (*objects(known, self._parts, rows, default_namespace), *granted * privileges)
+        all_objects = (*objects(known, self._parts, rows, default_namespace), *granted * privileges)
         return Schema(
             dialect="postgresql",
             default_namespace=default_namespace,
             server_version=server_version,
             tables=tuple(sorted(self._parts.tables, key=_sort_key)),
-            objects=tuple(sorted(found, key=_sort_key)),
+            objects=tuple(sorted(all_objects, key=_sort_key)),
             existing_grants=() if privileges else granted,
             dependencies=directory.dependencies(known, rows),
         )

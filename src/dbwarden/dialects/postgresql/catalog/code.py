@@ -114,8 +114,10 @@ def _types(directory: Directory, parts: Parts, rows: Rows) -> Iterator[SchemaObj
     for row in rows.types:
         comment = directory.comment(classes.TYPE, row["oid"])
         if row["relation"]:
-            made = tuple(_attribute(directory, item) for item in parts.columns_of(row["relation"]))
-            yield CompositeType(name=_name(row), attributes=made, comment=comment)
+            attributes = tuple(
+                _attribute(directory, item) for item in parts.columns_of(row["relation"])
+            )
+            yield CompositeType(name=_name(row), attributes=attributes, comment=comment)
         elif row["kind"] == "e":
             yield Enum(name=_name(row), values=tuple(row["values"] or ()), comment=comment)
         elif row["kind"] == "d":
@@ -136,7 +138,7 @@ def _attribute(directory: Directory, row: Row) -> Attribute:
 
 
 def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
-    made = (
+    domain_checks = (
         DomainCheck(
             name=item["name"],
             expression=item["expression"],
@@ -151,7 +153,7 @@ def _domain(directory: Directory, row: Row, checks: Sequence[Row]) -> Domain:
         collation=row["collation"],
         not_null=row["not_null"],
         default=row["default"],
-        checks=tuple(sorted(made, key=lambda check: check.name)),
+        checks=tuple(sorted(domain_checks, key=lambda check: check.name)),
         comment=directory.comment(classes.TYPE, row["oid"]),
     )
 

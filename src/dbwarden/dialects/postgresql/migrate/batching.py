@@ -251,7 +251,7 @@ def _first_marker(step: Step) -> int:
 
 def statement_offsets(step: Step) -> tuple[int, ...]:
     """Return the offset of each statement in the step's text."""
-    starts = [0, *(found.end() for found in re.finditer("\n", step.text))]
+    starts = [0, *(match.end() for match in re.finditer("\n", step.text))]
     return tuple(
         starts[statement.line - step.line]
         + statement.column

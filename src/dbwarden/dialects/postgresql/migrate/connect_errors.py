@@ -106,10 +106,10 @@ Explanation = tuple[type[ConnectError], str, str | None]
 def _explain(error: Exception, url: DatabaseURL) -> Explanation:
     match error:
         case asyncpg.TargetServerAttributeNotMatched():
-            wanted = dict(url.query).get("target_session_attrs", "any")
+            attributes = dict(url.query).get("target_session_attrs", "any")
             return (
                 ConnectError,
-                f"none of {place_of(url)} is what target_session_attrs={wanted} asks for",
+                f"none of {place_of(url)} is what target_session_attrs={attributes} asks for",
                 "Check which of them is the primary.",
             )
         case asyncpg.PostgresError() if error.sqlstate is not None:

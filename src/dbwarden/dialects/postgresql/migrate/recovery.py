@@ -223,8 +223,8 @@ async def _query_effect(session: Session, query: str) -> Effect:
     return "done" if await session.value(f"SELECT EXISTS ({query})::text") == "true" else "not done"
 
 
-def _negate(found: Effect) -> Effect:
-    return "not done" if found == "done" else "done"
+def _negate(effect: Effect) -> Effect:
+    return "not done" if effect == "done" else "done"
 
 
 async def _names(session: Session, source: str) -> Sequence[str]:

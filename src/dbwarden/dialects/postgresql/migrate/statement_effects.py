@@ -193,8 +193,8 @@ class _Reader:
 
     __slots__ = ("_at", "_tokens")
 
-    def __init__(self, found: Sequence[Token]) -> None:
-        self._tokens, self._at = found, 0
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens, self._at = tokens, 0
 
     def peek(self, ahead: int = 0) -> Token:
         at = self._at + ahead

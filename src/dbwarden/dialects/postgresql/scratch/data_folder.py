@@ -45,7 +45,7 @@ def make_data(data: Path, binaries: Binaries, runner: Runner, *, cache_of: Binar
 
 
 def _initdb(data: Path, binaries: Binaries, runner: Runner, options: Sequence[str]) -> None:
-    made = subprocess.run(
+    process = subprocess.run(
         [str(binaries.program("initdb")), "-D", str(data), *options],
         env=server_environment(),
         stdin=subprocess.DEVNULL,
@@ -53,17 +53,19 @@ def _initdb(data: Path, binaries: Binaries, runner: Runner, options: Sequence[st
         text=True,
         **runner.arguments,
     )
-    if made.returncode != 0:
+    if process.returncode != 0:
         raise ConnectError(
             f"initdb could not make a PostgreSQL data folder in {data}",
-            detail=made.stderr.strip(),
+            detail=process.stderr.strip(),
         )
 
 
 def server_environment() -> Mapping[str, str]:
     """Return our environment with a fixed locale and time zone, and without PG variables."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
+    }
+    return {**inherited, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def check_data(data: Path, binaries: Binaries) -> None:

@@ -44,9 +44,9 @@ def unpack(archive: Path, data: Path, runner: Runner) -> bool:
             return False
         data.mkdir(mode=0o700)
         runner.chown(data)
-        with archive.open("rb") as kept:
+        with archive.open("rb") as file:
             command = ["tar", "-x", "-f", "-", "-C", str(data)]
-            unpacked = subprocess.run(command, stdin=kept, capture_output=True, **runner.arguments)
+            unpacked = subprocess.run(command, stdin=file, capture_output=True, **runner.arguments)
         whole = unpacked.returncode == 0 and all((data / name).is_file() for name in _WHOLE)
         os.utime(archive)
     except OSError:

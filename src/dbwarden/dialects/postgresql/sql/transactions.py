@@ -88,10 +88,10 @@ def without_options(words: Sequence[str]) -> list[str]:
     return rest[1:] if rest[:1] == ["verbose"] else rest
 
 
-def _has(words: Sequence[str], *wanted: str) -> bool:
-    """Return whether *words* contain the sequence *wanted*."""
-    size = len(wanted)
-    return any(tuple(words[at : at + size]) == wanted for at in range(len(words) - size + 1))
+def _has(words: Sequence[str], *sequence: str) -> bool:
+    """Return whether *words* contain *sequence*."""
+    size = len(sequence)
+    return any(tuple(words[at : at + size]) == sequence for at in range(len(words) - size + 1))
 
 
 def is_off(words: Sequence[str], option: str) -> bool:

@@ -97,8 +97,8 @@ def read_schema(database: sqlite3.Connection, *, exclude: Iterable[str] = ()) ->
     rows = [Row(*row) for row in database.execute(_ROWS).fetchall()]
     shadows = _shadows(database, rows)
     schema = schema_of(rows, leave_out={*shadows, *exclude})
-    found = uses(database, schema)
-    return replace(schema, dependencies=found.dependencies, broken=found.broken)
+    usage = uses(database, schema)
+    return replace(schema, dependencies=usage.dependencies, broken=usage.broken)
 
 
 def _shadows(database: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
@@ -132,14 +132,20 @@ def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
     Raises:
         UnsupportedChange: A statement cannot be parsed; names its object.
     """
-    gone = {name.lower() for name in leave_out}
-    kept = [row for row in rows if row.table.lower() not in gone and row.name.lower() not in gone]
-    written = {row.name.lower(): (row, _read(row, _table)) for row in kept if row.type == "table"}
+    omitted_names = {name.lower() for name in leave_out}
+    own_rows = [
+        row
+        for row in rows
+        if row.table.lower() not in omitted_names and row.name.lower() not in omitted_names
+    ]
+    written = {
+        row.name.lower(): (row, _read(row, _table)) for row in own_rows if row.type == "table"
+    }
     known = {name: item for name, (_, item) in written.items()}
     tables = [_read(row, partial(_resolved, item, known)) for row, item in written.values()]
-    indexes = _indexes(kept, known)
+    indexes = _indexes(own_rows, known)
     owners = {name: item.name.name for name, item in known.items()}
-    views = [_read(row, _view) for row in kept if row.type == "view"]
+    views = [_read(row, _view) for row in own_rows if row.type == "view"]
     owners |= {view.name.name.lower(): view.name.name for view in views}
     triggers = [
         Trigger(
@@ -147,7 +153,7 @@ def schema_of(rows: Sequence[Row], *, leave_out: Iterable[str] = ()) -> Schema:
             table=name_of(owners.get(row.table.lower(), row.table)),
             definition=_read(row, _definition),
         )
-        for row in kept
+        for row in own_rows
         if row.type == "trigger"
     ]
     return replace(

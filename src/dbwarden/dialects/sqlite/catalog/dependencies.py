@@ -84,10 +84,10 @@ def _compile(database: sqlite3.Connection, statement: str) -> str | None:
 def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
     quoted = identifier(name)
     try:
-        found = database.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
+        rows = database.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
     except sqlite3.Error:
         return  # a broken view has no columns and cannot be read or written through
-    columns = [column[1] for column in found if column[6] == 0]
+    columns = [column[1] for column in rows if column[6] == 0]
     yield f"INSERT INTO main.{quoted} DEFAULT VALUES"
     yield f"DELETE FROM main.{quoted}"
     if columns:
@@ -97,9 +97,9 @@ def _events(database: sqlite3.Connection, name: str) -> Iterator[str]:
 
 def _refs(schema: Schema) -> dict[str, Ref]:
     """Return tables and views by name; triggers by name with a leading blank."""
-    found = {table.name.name.lower(): table.ref for table in schema.tables}
-    found |= {view.name.name.lower(): view.ref for view in schema.of(View)}
-    return found | {f" {trigger.name.lower()}": trigger.ref for trigger in schema.of(Trigger)}
+    refs = {table.name.name.lower(): table.ref for table in schema.tables}
+    refs |= {view.name.name.lower(): view.ref for view in schema.of(View)}
+    return refs | {f" {trigger.name.lower()}": trigger.ref for trigger in schema.of(Trigger)}
 
 
 def _pairs(access: Access, refs: dict[str, Ref]) -> Iterator[tuple[Ref, Ref]]:

@@ -199,23 +199,23 @@ class _Parser(Cursor):
         self.expect("REFERENCES")
         references = self.name()
         referred = self._names(self.take_parentheses()) if self.is_at("(") else ()
-        said = {"DELETE": "NO ACTION", "UPDATE": "NO ACTION", "INSERT": ""}
+        actions = {"DELETE": "NO ACTION", "UPDATE": "NO ACTION", "INSERT": ""}
         match = "SIMPLE"
         while self.is_at("ON") or self.is_at("MATCH"):
             if self.take("MATCH"):
                 match = self.name().upper()
             else:
                 self.expect("ON")
-                event = self.take_one_of(*said)
-                said[event] = self._action()
+                event = self.take_one_of(*actions)
+                actions[event] = self._action()
         self.result.constraints.append(
             ParsedForeignKey(
                 name=name,
                 columns=columns,
                 references=references,
                 referred=referred,
-                on_update=said["UPDATE"],
-                on_delete=said["DELETE"],
+                on_update=actions["UPDATE"],
+                on_delete=actions["DELETE"],
                 match=match,
                 deferrable=self._deferral(),
             )
@@ -245,8 +245,8 @@ class _Parser(Cursor):
         if isinstance(key, ParsedForeignKey):
             self.result.constraints[-1] = replace(key, deferrable=deferral)
 
-    def _names(self, found: Tokens) -> tuple[str, ...]:
-        return tuple(key.value[0].name for key in parse_keys(found))
+    def _names(self, keys: Tokens) -> tuple[str, ...]:
+        return tuple(key.value[0].name for key in parse_keys(keys))
 
     def _constraints(self) -> None:
         name: str | None = None

@@ -78,14 +78,14 @@ class _Maker:
         self.rowid_alias = self._rowid_alias()
 
     def table(self) -> Table:
-        made = [self._constraint(parsed) for parsed in self.parsed.constraints]
+        constraints = [self._constraint(parsed) for parsed in self.parsed.constraints]
         return Table(
             name=name_of(self.name),
             columns=tuple(self._column(column) for column in self.parsed.columns),
-            primary_key=next((c for c in made if isinstance(c, PrimaryKey)), None),
-            uniques=_sorted(c for c in made if isinstance(c, Unique)),
-            foreign_keys=tuple(c for c in made if isinstance(c, ForeignKey)),
-            checks=_sorted(c for c in made if isinstance(c, Check)),
+            primary_key=next((c for c in constraints if isinstance(c, PrimaryKey)), None),
+            uniques=_sorted(c for c in constraints if isinstance(c, Unique)),
+            foreign_keys=tuple(c for c in constraints if isinstance(c, ForeignKey)),
+            checks=_sorted(c for c in constraints if isinstance(c, Check)),
             strict=self.parsed.strict,
             without_rowid=self.parsed.without_rowid,
             autoincrement=self.parsed.autoincrement,
@@ -146,11 +146,11 @@ class _Maker:
             case ParsedKey():
                 return self._key(parsed, name)
             case ParsedCheck():
-                found = _unqualified(strip_parentheses(parsed.expression), self.name)
+                tokens = _unqualified(strip_parentheses(parsed.expression), self.name)
                 return Check(
                     name=name,
-                    expression=expression(found, self.columns),
-                    columns=columns_in(found, self.columns),
+                    expression=expression(tokens, self.columns),
+                    columns=columns_in(tokens, self.columns),
                 )
             case ParsedForeignKey():
                 return ForeignKey(
@@ -172,15 +172,15 @@ class _Maker:
         return Unique(name=name, columns=columns, parameters=parameters)
 
     def _parameters(self, parsed: ParsedKey, columns: Sequence[str]) -> Parameters:
-        found = []
+        parameters = []
         is_rowid = parsed.primary and self.rowid_alias is not None
         special = any(key.descending or self._own_collation(key) for key in parsed.keys)
         if special and not is_rowid:
             pairs = zip(parsed.keys, columns, strict=True)
-            found.append((KEYS, ", ".join(self._key_text(key, name) for key, name in pairs)))
+            parameters.append((KEYS, ", ".join(self._key_text(key, name) for key, name in pairs)))
         if parsed.on_conflict:
-            found.append((ON_CONFLICT, parsed.on_conflict))
-        return tuple(found)
+            parameters.append((ON_CONFLICT, parsed.on_conflict))
+        return tuple(parameters)
 
     def _own_collation(self, key: Key) -> str | None:
         """Return the collation of a key if it is not its column's."""
@@ -191,8 +191,8 @@ class _Maker:
 
     def _collation_of(self, column: str) -> str:
         named = self._declared(column)
-        found = next((c for c in self.parsed.columns if c.name == named), None)
-        return (collation_text(found.collation) if found else None) or "BINARY"
+        parsed = next((c for c in self.parsed.columns if c.name == named), None)
+        return (collation_text(parsed.collation) if parsed else None) or "BINARY"
 
     def _key_text(self, key: Key, name: str) -> str:
         collation = self._own_collation(key)
@@ -201,23 +201,23 @@ class _Maker:
         return f"{text} DESC" if key.descending else text
 
 
-def _unqualified(found: Tokens, table: str) -> Tokens:
-    """Return *found* without ``table.`` before its columns: the table is renamed during a rebuild.
+def _unqualified(tokens: Tokens, table: str) -> Tokens:
+    """Return *tokens* without ``table.`` before its columns: the table is renamed during a rebuild.
 
     A name after a dot is not changed.
     """
     result: list[Token] = []
-    for place, token in enumerate(found):
-        if _qualifies(found, place, table) or (place and _qualifies(found, place - 1, table)):
+    for place, token in enumerate(tokens):
+        if _qualifies(tokens, place, table) or (place and _qualifies(tokens, place - 1, table)):
             continue
         result.append(token)
     return result
 
 
-def _qualifies(found: Tokens, place: int, table: str) -> bool:
-    token = found[place]
-    dotted = place + 1 < len(found) and found[place + 1].is_(".")
-    inside = place > 0 and found[place - 1].is_(".")
+def _qualifies(tokens: Tokens, place: int, table: str) -> bool:
+    token = tokens[place]
+    dotted = place + 1 < len(tokens) and tokens[place + 1].is_(".")
+    inside = place > 0 and tokens[place - 1].is_(".")
     named = token.kind in ("word", "name") and token.name.lower() == table.lower()
     return named and dotted and not inside
 
@@ -232,17 +232,17 @@ def _sorted(constraints: Iterable[C]) -> tuple[C, ...]:
     Raises:
         Ambiguous: Two different constraints have the same key.
     """
-    found: dict[str, C] = {}
+    by_key: dict[str, C] = {}
     for item in constraints:
         key = item.key
-        if found.setdefault(key, item) != item:
+        if by_key.setdefault(key, item) != item:
             raise Ambiguous(f"two constraints {key}")
-    return tuple(found[key] for key in sorted(found))
+    return tuple(by_key[key] for key in sorted(by_key))
 
 
-def type_text(found: Tokens) -> str:
+def type_text(tokens: Tokens) -> str:
     """Return a declared type in capitals, with single blanks and quoted words unchanged."""
-    return join_spelled([(token, _type_word(token)) for token in found])
+    return join_spelled([(token, _type_word(token)) for token in tokens])
 
 
 def _type_word(token: Token) -> str:
@@ -256,19 +256,19 @@ def collation_text(name: str | None) -> str | None:
     return name.upper() if name.upper() in _BUILT_IN else name
 
 
-def _default(found: Tokens | None) -> str | None:
+def _default(tokens: Tokens | None) -> str | None:
     """Return a default without parentheses; a single name is a text, as in SQLite."""
-    if found is None:
+    if tokens is None:
         return None
-    found = strip_parentheses(found)
-    if len(found) == 1 and found[0].kind in ("word", "name"):
-        word = found[0]
+    tokens = strip_parentheses(tokens)
+    if len(tokens) == 1 and tokens[0].kind in ("word", "name"):
+        word = tokens[0]
         if word.kind == "word" and word.text.upper() in _VALUES:
             return word.text.upper()
         return text_literal(word.name)
-    if len(found) == 2 and found[0].is_("+") and found[1].kind == "number":
-        found = found[1:]
-    return expression(found, {})
+    if len(tokens) == 2 and tokens[0].is_("+") and tokens[1].kind == "number":
+        tokens = tokens[1:]
+    return expression(tokens, {})
 
 
 def index(text: str, of: Table) -> Index:
@@ -297,11 +297,11 @@ def index(text: str, of: Table) -> Index:
 
 
 def _index_key(key: Key, of: Table, columns: Mapping[str, str]) -> IndexColumn:
-    found = strip_parentheses(key.value)
-    column = columns.get(found[0].name.lower()) if len(found) == 1 else None
+    tokens = strip_parentheses(key.value)
+    column = columns.get(tokens[0].name.lower()) if len(tokens) == 1 else None
     if column is None:
         return IndexColumn(
-            expression=expression(found, columns),
+            expression=expression(tokens, columns),
             collation=_original_name(key.collation),
             descending=key.descending,
         )

@@ -36,10 +36,10 @@ def violations(database: sqlite3.Connection) -> Violations:
     Raises:
         sqlite3.Error: SQLite cannot check the keys.
     """
-    found = database.execute(
+    cursor = database.execute(
         'SELECT "table", "parent", count(*) FROM pragma_foreign_key_check GROUP BY 1, 2'
     )
-    return Counter({(table, parent): number for table, parent, number in found.fetchall()})
+    return Counter({(table, parent): number for table, parent, number in cursor.fetchall()})
 
 
 def violations_before(database: sqlite3.Connection) -> Violations | None:
@@ -54,7 +54,7 @@ def describe(database: sqlite3.Connection, new: Violations) -> str:
     """Describe some rows of *new*: ``orders (rowid 3) refers to no row of users``."""
     shown: list[str] = []
     for table, parent in new:
-        found = database.execute(
+        cursor = database.execute(
             "SELECT rowid FROM pragma_foreign_key_check(?) WHERE parent = ? LIMIT ?",
             (table, parent, _SHOWN),
         )
@@ -62,7 +62,7 @@ def describe(database: sqlite3.Connection, new: Violations) -> str:
             f"{table} (rowid {rowid}) refers to no row of {parent}"
             if rowid is not None
             else f"a row of {table} refers to no row of {parent}"
-            for (rowid,) in found.fetchall()
+            for (rowid,) in cursor.fetchall()
         ]
     more = sum(new.values()) - len(shown[:_SHOWN])
     return "; ".join(shown[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

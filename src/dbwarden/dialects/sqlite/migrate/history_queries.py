@@ -104,11 +104,11 @@ class Ledger:
 
     def exists(self) -> bool:
         """Return whether the ledger exists."""
-        found = self._database.execute(
+        cursor = self._database.execute(
             "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND lower(name) = lower(?)",
             (self._name,),
         )
-        return bool(found.fetchall())
+        return bool(cursor.fetchall())
 
     def create(self) -> None:
         """Create the ledger, with a unique index that allows one live row per migration."""
@@ -128,12 +128,12 @@ class Ledger:
         """
         self._check_columns()
         # SQLite uses the index only for a literal, without OR and without sorting.
-        found = self._select(f"WHERE l.state <> '{State.ROLLED_BACK}'")
+        rows = self._select(f"WHERE l.state <> '{State.ROLLED_BACK}'")
         if row_ids:
             marks = ", ".join("?" * len(row_ids))
             rolled_back = f"WHERE l.id IN ({marks}) AND l.state = '{State.ROLLED_BACK}'"
-            found += self._select(rolled_back, *row_ids)
-        return tuple(sorted(found, key=attrgetter("id")))
+            rows += self._select(rolled_back, *row_ids)
+        return tuple(sorted(rows, key=attrgetter("id")))
 
     def newest(self, limit: int | None) -> LedgerExcerpt:
         """Return the newest *limit* rows, rolled-back ones included.
@@ -150,14 +150,14 @@ class Ledger:
         # The prefix is needed, because SQLite treats an unknown "column" as a string.
         columns = [*_COLUMNS, *({_PHASE} & self._column_names())]
         names = ", ".join(f"l.{name}" for name in columns)
-        found = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
-        return tuple(self._row(dict(zip(columns, row, strict=True))) for row in found.fetchall())
+        cursor = self._database.execute(f"SELECT {names} FROM main.{self._table} l {which}", values)
+        return tuple(self._row(dict(zip(columns, row, strict=True))) for row in cursor.fetchall())
 
     def _column_names(self) -> set[str]:
-        found = self._database.execute(
+        cursor = self._database.execute(
             "SELECT lower(name) FROM pragma_table_info(?, 'main')", (self._name,)
         )
-        return {name for (name,) in found.fetchall()}
+        return {name for (name,) in cursor.fetchall()}
 
     def _check_columns(self) -> None:
         there = self._column_names()
@@ -248,12 +248,12 @@ class Ledger:
 
     def read_fields(self, row_id: int) -> Mapping[str, Any]:
         """Read all fields of a row, for :meth:`restore`."""
-        found = self._database.execute(
+        rows = self._database.execute(
             f"SELECT {_NAMES} FROM main.{self._table} WHERE id = ?", (row_id,)
         ).fetchall()
-        if not found:
+        if not rows:
             raise self._changed(row_id)
-        return dict(zip(_COLUMNS, found[0], strict=True))
+        return dict(zip(_COLUMNS, rows[0], strict=True))
 
     def restore(self, entry: Entry, fields: Mapping[str, Any]) -> None:
         """Restore the fields of a row."""

@@ -23,7 +23,7 @@ _LITERAL_WORDS = ("TRUE", "FALSE", "NULL")
 def replace_synonyms(text: str) -> str:
     """Return *text* with one of its synonyms for each SQL value that has several."""
     return _SYNONYM.sub(
-        lambda found: _MEANING[found["call"].lower()] if found["call"] else found[0], text
+        lambda match: _MEANING[match["call"].lower()] if match["call"] else match[0], text
     )
 
 
