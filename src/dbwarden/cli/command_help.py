@@ -5,6 +5,7 @@ from collections.abc import Mapping
 MORE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     # command: description, examples
     "init": (
+        "At a terminal, without --kind, --url, --models and --fastapi, the command asks for them. "
         "DATABASE_URL in the environment overrides the URL. Existing files are not overwritten.",
         ("dbwarden init", "dbwarden init --url postgresql://app@localhost/shop"),
     ),

@@ -1,6 +1,8 @@
 """Every command has a description and examples that can be typed."""
 
+import inspect
 import shlex
+from importlib import import_module
 
 import pytest
 
@@ -13,6 +15,15 @@ EXAMPLES = [example for _, examples in MORE.values() for example in examples]
 
 def test_every_command_has_examples() -> None:
     assert {name for name, *_ in COMMANDS} - {"version"} == MORE.keys()
+
+
+@pytest.mark.parametrize("where", [where for _, where, *_ in COMMANDS])
+def test_the_help_has_all_that_is_said_of_a_command(where: str) -> None:
+    """A docstring is one sentence and its options: the help shows no more of it."""
+    module, function = where.split(":")
+    command = getattr(import_module(f"dbwarden.cli.commands.{module}"), function)
+    sentence, *_ = (inspect.getdoc(command) or "").partition("Parameters\n---")
+    assert "\n\n" not in sentence.strip()
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

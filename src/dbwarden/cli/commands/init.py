@@ -48,8 +48,6 @@ async def init(
 ) -> int:
     """Start a project: write a dbwarden.py and a folder for its migrations.
 
-    At a terminal, without --kind, --url, --models and --fastapi, the command asks for them.
-
     Parameters
     ----------
     name
