@@ -21,7 +21,6 @@ from dbwarden.authoring.write.models_idioms import (
     strip_parentheses,
 )
 from dbwarden.authoring.write.models_types import CodeType, code_type, import_lines, with_collation
-from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.quoting import quoted
 from dbwarden.schema import (
     Column,
@@ -32,6 +31,7 @@ from dbwarden.schema import (
     Schema,
     Table,
     Unique,
+    object_name,
 )
 
 _RESERVED = {"metadata", "registry", "id_", "type_"}
@@ -254,7 +254,7 @@ def is_serial(table: Table, column: Column) -> bool:
     key = table.primary_key
     if key is None or key.columns != (column.name,) or _refers(table, column):
         return False
-    own = sequence_of(table.name, column.name).name
+    own = object_name(table.name.name, column.name, "seq")
     return (column.default or "").startswith("nextval(") and own in (column.default or "")
 
 
