@@ -173,11 +173,10 @@ async def compare_with_models(
     if not from_live:
         await scratch.prepare(files_source(files))
     apart = is_shared(migration.upgrade.text for migration in files)
-    desired_side, current_side = await run_concurrently(models, base, apart=apart)
-    (state, models_schema), (source, current, unbuilt) = desired_side, current_side
+    (state, alone), (source, current, unbuilt) = await run_concurrently(models, base, apart=apart)
     telemetry.doing("comparing")
     state, desired = await build_accepted(
-        state, lambda it: _build_on_top(scratch, it, source, current, models_schema=models_schema)
+        state, lambda it: _build_on_top(scratch, it, source, current, models_schema=alone)
     )
     desired, preserved = await _preserve(scratch, files, desired)
     both = (current, desired)
