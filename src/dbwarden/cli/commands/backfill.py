@@ -31,8 +31,7 @@ from dbwarden.secrets import clean_cause, describe_error
 Action = Literal["run", "status", "pause", "resume", "cancel"]
 
 
-def _throttle(name: str, *, shown: bool = True) -> Parameter:
-    return Parameter(name=name, group=HOW, show_default=shown)
+_THROTTLE = Parameter(group=HOW, show_default=True)
 
 
 async def backfill(
@@ -40,11 +39,11 @@ async def backfill(
     key: str | None = None,
     /,
     *,
-    batch_seconds: Annotated[float, _throttle("--batch-seconds")] = TARGET,
-    rate: Annotated[float | None, _throttle("--rate", shown=False)] = None,
-    max_lag: Annotated[float, _throttle("--max-lag")] = MAX_LAG,
-    max_lock_waits: Annotated[int, _throttle("--max-lock-waits")] = MAX_LOCK_WAITS,
-    pause_when: Annotated[str | None, _throttle("--pause-when", shown=False)] = None,
+    batch_seconds: Annotated[float, _THROTTLE] = TARGET,
+    rate: Annotated[float | None, Parameter(group=HOW)] = None,
+    max_lag: Annotated[float, _THROTTLE] = MAX_LAG,
+    max_lock_waits: Annotated[int, _THROTTLE] = MAX_LOCK_WAITS,
+    pause_when: Annotated[str | None, Parameter(group=HOW)] = None,
     restart: bool = False,
     accept: bool = False,
     options: FleetOptions = FleetOptions(),  # noqa: B008  # frozen; cyclopts reads its options
