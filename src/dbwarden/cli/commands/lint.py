@@ -47,7 +47,7 @@ class LintChoices:
     "Not this rule; may be repeated, or be a list with commas."
     severity: Annotated[Severity | None, _OF_RULES] = None
     "Report this severity and higher ones; default: warning."
-    fix: Annotated[bool, _rules("--fix")] = False
+    fix: Annotated[bool, _OF_RULES] = False
     "Edit the files, as far as the edited files are proven to do the same."
 
 
