@@ -10,6 +10,7 @@ import anyio
 
 from benchmarks.measure import Report
 from benchmarks.parts.authoring import authoring
+from benchmarks.parts.backfilling import backfilling
 from benchmarks.parts.cold_start import cold_start
 from benchmarks.parts.fan_out import fan_out
 from benchmarks.parts.linting import linting
@@ -38,6 +39,7 @@ PARTS: dict[str, Part] = {
     "lint": linting,
     "served": served,
     "startup": startup,
+    "backfills": backfilling,
 }
 
 

@@ -124,10 +124,12 @@ class BatchRefused(Exception):
 class Backfills(Protocol):
     """The backfills of one database, over one connection.
 
-    ``breath`` are the seconds between two batches in which others can write.
+    ``breath`` are the seconds between two batches in which others can write. ``share`` is the
+    share of a table's rows that one batch may lock.
     """
 
     breath: float
+    share: float
 
     async def read(self) -> tuple[BackfillRow, ...]:
         """Return the rows of all backfills, oldest first."""

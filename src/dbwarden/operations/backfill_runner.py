@@ -13,7 +13,7 @@ from dbwarden.errors import DBWardenError, StatementFailed, UsageError
 from dbwarden.files.migration import Migration
 from dbwarden.kinds import dialect_for
 from dbwarden.migration_history import BackfillRow, BackfillState
-from dbwarden.operations.pacing import Pace, PauseWhen, smaller
+from dbwarden.operations.pacing import Pace, PauseWhen, most_rows, smaller
 from dbwarden.planning.backfill_progress import progress_of
 from dbwarden.secrets import clean_cause, describe_error
 
@@ -66,7 +66,9 @@ class BackfillRunner:
             StatementFailed: A batch failed; the backfill is now ``failed``.
             ConnectionLost: The connection broke; each committed batch remains.
         """
-        size = self._pace.first_size(row.batch_size or self._work.backfill.batch)
+        first = self._work.backfill.batch
+        size = self._pace.first_size(row.batch_size or first)
+        most = most_rows(first, row.total, self._backfills.share)
         while row.state is BackfillState.RUNNING:
             if not await self._wait_for_calm():
                 return await self._row()
@@ -82,7 +84,8 @@ class BackfillRunner:
             row = done.row
             self._report(done, seconds)
             if done.rows:
-                size = self._pace.next_size(size, seconds) if done.rows >= size else size
+                if done.rows >= size:
+                    size = self._pace.next_size(size, seconds, most)
                 pause = self._pace.pause(done.rows, seconds)
                 await anyio.sleep(max(pause, self._backfills.breath))
         return row

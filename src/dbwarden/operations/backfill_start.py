@@ -15,7 +15,7 @@ from dbwarden.planning.backfill_progress import progress_of
 from dbwarden.planning.gating import gated_by, unfinished_backfills
 from dbwarden.types import Version
 
-INLINE = Pace(max_lag=None, max_lock_waits=None)
+INLINE = Pace(max_lag=None, max_lock_waits=None, rest=0)
 """The limits of a backfill that is small enough to run inside ``migrate``."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from dbwarden.dialects.backfilling import Pressure
+from dbwarden.dialects.backfilling import SMALL, Pressure
 from dbwarden.errors import UsageError
 from dbwarden.files.backfills import MOST_ROWS
 
@@ -31,6 +31,7 @@ class Pace:
         max_lag: Wait while a replica lags behind by more seconds; ``None`` for no limit.
         max_lock_waits: Wait while more sessions wait for locks; ``None`` for no limit.
         pause_when: Wait while this coroutine function returns a true value.
+        rest: The pause after a batch, as a share of its time, in which the server serves others.
     """
 
     target: float = TARGET
@@ -38,6 +39,7 @@ class Pace:
     max_lag: float | None = MAX_LAG
     max_lock_waits: int | None = MAX_LOCK_WAITS
     pause_when: PauseWhen | None = None
+    rest: float = 0.25
 
     def check(self) -> None:
         """Refuse limits that make no sense.
@@ -66,13 +68,13 @@ class Pace:
         """Return the size of the first batch, which the header or an earlier run gives."""
         return max(1, min(size, self._most))
 
-    def next_size(self, size: int, seconds: float) -> int:
+    def next_size(self, size: int, seconds: float, most: int = MOST_ROWS) -> int:
         """Return the size of the next batch after one of *size* rows took *seconds*.
 
-        It at most doubles, and shrinks to what would have met the target.
+        It at most doubles, and shrinks to what would have met the target. *most* is its limit.
         """
         wanted = size * self.target / max(seconds, _LEAST_TIME)
-        return max(1, min(int(wanted), 2 * size, self._most))
+        return max(1, min(int(wanted), 2 * size, self._most, most))
 
     @property
     def _most(self) -> int:
@@ -83,8 +85,8 @@ class Pace:
     def pause(self, rows: int, seconds: float) -> float:
         """Return the seconds to sleep after a batch of *rows* that took *seconds*."""
         if self.rate is None:
-            return 0.0
-        return max(0.0, rows / self.rate - seconds)
+            return seconds * self.rest
+        return max(seconds * self.rest, rows / self.rate - seconds)
 
     def reason_to_wait(self, pressure: Pressure) -> str | None:
         """Return why the backfill has to wait under *pressure*; ``None`` if it need not."""
@@ -94,6 +96,17 @@ class Pace:
         if self.max_lock_waits is not None and waits > self.max_lock_waits:
             return f"{waits} sessions wait for locks (at most {self.max_lock_waits})"
         return None
+
+
+def most_rows(batch: int, total: int | None, share: float) -> int:
+    """Return the maximum size of a batch that locks at most *share* of *total* rows.
+
+    So a writer seldom meets a locked row. The size *batch* of the header is always allowed, and a
+    small table is one batch.
+    """
+    if total is None or total <= SMALL:
+        return MOST_ROWS
+    return max(batch, int(total * share))
 
 
 def smaller(size: int) -> int:

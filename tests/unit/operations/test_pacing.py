@@ -4,7 +4,7 @@ import pytest
 
 from dbwarden.dialects.backfilling import Pressure
 from dbwarden.errors import UsageError
-from dbwarden.operations.pacing import Pace, smaller
+from dbwarden.operations.pacing import Pace, most_rows, smaller
 
 
 def test_a_batch_grows_to_twice_its_size_and_shrinks_to_what_fits() -> None:
@@ -17,13 +17,20 @@ def test_a_batch_grows_to_twice_its_size_and_shrinks_to_what_fits() -> None:
     assert smaller(1) == 1
 
 
+def test_a_batch_locks_a_small_share_of_a_large_table() -> None:
+    assert most_rows(1000, 1_000_000, 1 / 200) == 5000
+    assert most_rows(1000, 40_000, 1 / 200) == 1000
+    assert most_rows(1000, 9_000, 1 / 200) > 9_000
+    assert Pace().next_size(4000, 0.01, 5000) == 5000
+
+
 def test_a_rate_limits_the_size_and_adds_pauses() -> None:
     pace = Pace(target=0.5, rate=1000)
     assert pace.first_size(5000) == 500
     assert pace.next_size(500, 0.01) == 500
     assert pace.pause(500, 0.1) == pytest.approx(0.4)
-    assert pace.pause(500, 2.0) == 0
-    assert Pace().pause(500, 0.1) == 0
+    assert pace.pause(500, 2.0) == pytest.approx(0.5)
+    assert Pace().pause(500, 0.4) == pytest.approx(0.1)
 
 
 def test_it_waits_for_replicas_and_locks() -> None:

@@ -53,6 +53,8 @@ class PostgresBackfills:
     """The backfills of one database; see ``Backfills``."""
 
     breath = 0.0
+    share = 1 / 200
+    """At most one writer in 200 meets a row that a batch has locked."""
 
     def __init__(self, session: Session, config: DatabaseConfig, ledger: str) -> None:
         """Store the arguments; *ledger* is its table, qualified."""

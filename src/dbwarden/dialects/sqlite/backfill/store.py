@@ -44,6 +44,7 @@ class _Begun:
 class SQLiteBackfills:
     """The backfills of one database; see ``Backfills``."""
 
+    share = 1.0
     breath = 0.02
     """Other connections can write only between two batches."""
 
