@@ -153,7 +153,13 @@ def model_paths(value: Any, root: Path) -> tuple[str, ...]:
 
 def patterns(value: Any, root: Path) -> tuple[str, ...]:
     """Check a list of patterns, such as ``table audit_*``."""
-    return tuple(text(item, root) for item in _items(value))
+    return tuple(_pattern(item, root) for item in _items(value))
+
+
+def _pattern(item: Any, root: Path) -> str:
+    if is_url(item):
+        raise Problem("has a URL, not a pattern such as 'table audit_*'")
+    return text(item, root)
 
 
 def _items(value: Any) -> Iterable[Any]:
