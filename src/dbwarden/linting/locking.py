@@ -54,6 +54,16 @@ def find_scans(file: FileFacts) -> Iterator[Draft]:
             )
 
 
+_BY_INDEX = (
+    "Build the index with CREATE UNIQUE INDEX CONCURRENTLY first, then ADD CONSTRAINT ... USING "
+    "INDEX. (A key WITHOUT OVERLAPS has no such form.)"
+)
+_OVERLAPS = (
+    "PostgreSQL has no form of it that lets writes continue. Add it while the table is small or "
+    "the application is stopped, and allow it with that reason."
+)
+
+
 def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
     """Find indexes that are built or dropped while writes wait."""
     for statement in file.statements:
@@ -66,10 +76,7 @@ def find_blocking_indexes(file: FileFacts) -> Iterator[Draft]:
                         builds, advice = f"rebuilds {index.name}", "REINDEX INDEX CONCURRENTLY."
                 case ConstraintAdded(table, constraint, builds_index=True):
                     builds = f"builds the index of {constraint.name}"
-                    advice = (
-                        "Build the index with CREATE UNIQUE INDEX CONCURRENTLY first, then "
-                        "ADD CONSTRAINT ... USING INDEX."
-                    )
+                    advice = _OVERLAPS if constraint.kind == "exclusion" else _BY_INDEX
                 case _:
                     continue
             use = statement.use_of(table)
