@@ -36,6 +36,18 @@ def test_loading_a_configuration_loads_no_heavy_package(tmp_path: Path) -> None:
     assert shown.stdout.strip() == "[]"
 
 
+def test_dask_is_imported_by_a_run_on_its_workers_only() -> None:
+    script = (
+        "import sys; import dbwarden.fleet.workers.coordinating; "
+        "from dbwarden.fleet.workers.engines import engine_of; engine_of('dask://host:8786'); "
+        "print([name for name in ['dask', 'distributed'] if name in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "[]"
+
+
 def test_without_the_driver_the_error_names_the_package_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_DRIVER], capture_output=True, text=True)
 
