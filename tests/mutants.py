@@ -72,6 +72,13 @@ MUTANTS = (
         tests=("tests/unit/diff/test_diff.py", "tests/unit/diff/test_renames.py"),
     ),
     Mutant(
+        name="no lock on the cursor of a backfill",
+        file="dialects/postgresql/backfill/state_rows.py",
+        old='        tail = " FOR UPDATE" if lock else " ORDER BY started_at, key"\n',
+        new='        tail = " ORDER BY started_at, key"\n',
+        tests=("tests/integration/backfills/test_running.py::test_two_runners_share_a_backfill",),
+    ),
+    Mutant(
         name="a kill that is not sent",
         file="dialects/postgresql/migrate/session.py",
         old='f"SELECT pg_terminate_backend({self.backend_pid})"',
