@@ -16,6 +16,7 @@ from benchmarks.parts.fan_out import fan_out
 from benchmarks.parts.linting import linting
 from benchmarks.parts.many_migrations import many_migrations
 from benchmarks.parts.memory import memory
+from benchmarks.parts.online import online
 from benchmarks.parts.round_trips import round_trips
 from benchmarks.parts.scratch_fleet import scratch_fleet
 from benchmarks.parts.served import served
@@ -34,6 +35,7 @@ PARTS: dict[str, Part] = {
     "many-migrations": many_migrations,
     "memory": memory,
     "authoring": authoring,
+    "online": online,
     "scratch-fleet": scratch_fleet,
     "workers": workers,
     "lint": linting,

@@ -16,7 +16,7 @@ from dbwarden.authoring.prove.proof import (
     untried_without_losses,
     verdict,
 )
-from dbwarden.authoring.prove.rewrites import refuse_rewrites
+from dbwarden.authoring.prove.rewrites import EXPECTED, refuse_rewrites
 from dbwarden.authoring.scratch_session import ScratchSession
 from dbwarden.authoring.write.header_notes import (
     failure_on_rows,
@@ -138,7 +138,7 @@ async def prove_files(
         ScratchRefused, NotProven: A file does not lead where it should.
         UnsupportedChange: A file would rewrite a table.
     """
-    migrations = _drafts(files, comparison.desired.default_namespace)
+    migrations = _drafts(files, comparison)
     ends = Ends(comparison.current, comparison.desired, comparison.left)
     if len(migrations) == 1 and migrations[0].backfill is None:
         pair = (ends.current, ends.desired, migrations[0], ends.left)
@@ -147,15 +147,22 @@ async def prove_files(
         proofs = await prove_set(session, comparison.source, ends, migrations)
     _refuse_broken(proofs[-1].after, comparison.current, migrations[-1])
     if answers.online:
-        await refuse_rewrites(session, comparison.source, migrations, answers)
+        rules = await refuse_rewrites(session, comparison.source, migrations, answers)
+        pairs = zip(proofs, rules, strict=True)
+        proofs = tuple(replace(proof, expected=expected) for proof, expected in pairs)
     return proofs
 
 
-def _drafts(files: Files, default_namespace: str | None) -> list[Migration]:
+def _drafts(files: Files, comparison: SchemaComparison) -> list[Migration]:
     config, drafts = files.naming.config, []
     for number, (part, name) in enumerate(zip(files.parts, files.names(), strict=True)):
-        header = Header(purpose=files.naming.message, verdict="exact", place=files.place(number))
-        text = migration_text(header, part.plan, default_namespace)
+        header = Header(
+            purpose=files.naming.message,
+            verdict="exact",
+            loses=losses_before_renames(part.plan, (), comparison.current),
+            place=files.place(number),
+        )
+        text = migration_text(header, part.plan, comparison.desired.default_namespace)
         path = config.migrations_dir / name
         drafts.append(
             parse(text, path=path, database=config.files_of, dialect=config.database_type)
@@ -202,6 +209,10 @@ def _render(
         with_rows=not (untried or fails),
     )
     notes = tuple(notes_of(planned, proof, changed, untried, desired))
+    place = files.place(number)
+    if place is not None and proof is not None:
+        allows = tuple((rule, EXPECTED[rule]) for rule in proof.expected)
+        place = replace(place, allows=allows)
     header = Header(
         purpose=files.naming.message,
         verdict=word,
@@ -209,9 +220,8 @@ def _render(
         server=proof.server if proof else None,
         notes=notes,
         locks=proof.locks if proof else (),
-        place=files.place(number),
+        place=place,
     )
-    place = header.place
     return MadeFile(
         name=files.names()[number],
         version=files.naming.version(number),

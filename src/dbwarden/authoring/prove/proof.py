@@ -32,6 +32,7 @@ class Proof:
     """The observations of a migration that ran in scratch databases.
 
     ``after`` is the schema after the upgrade. ``rows`` are the effects on a few generated rows.
+    ``expected`` are rules of ``lint`` that the file breaks with a reason.
     """
 
     server: str
@@ -39,6 +40,7 @@ class Proof:
     after: Schema = field(repr=False)
     locks: tuple[TracedStatement, ...] = ()
     rows: RowTrial = NOTHING
+    expected: tuple[str, ...] = ()
 
 
 async def prove(

@@ -23,6 +23,17 @@ REFUSED = (
 )
 """The rules of ``lint`` whose errors ``--online`` refuses to write."""
 
+EXPECTED = {
+    "rename": "the second column takes over the name in one transaction",
+    "type-change": "the second column was filled before",
+    "drop-column": "no release uses it in phase post",
+    "drop-table": "no release uses it in phase post",
+    "undeclared-loss": "the rollback fills the second column again",
+    "blocking-index": "the indexes of the first column are dropped while the names are exchanged",
+    "lock-then-wait": "columns that refer to each other exchange their names together",
+}
+"""The rules of ``lint`` that files of a set may break, and why."""
+
 SHOWN = 100
 
 
@@ -72,8 +83,11 @@ async def refuse_rewrites(
     source: Source,
     migrations: Sequence[Migration],
     answers: Answers,
-) -> None:
+) -> list[tuple[str, ...]]:
     """Raise if a file reads or writes a whole table under a strong lock, without permission.
+
+    Returns:
+        The rules of ``lint`` that fire for each file, with a reason in ``EXPECTED``.
 
     Raises:
         UnsupportedChange: Names the table, the statement and the flag.
@@ -83,16 +97,20 @@ async def refuse_rewrites(
     excused = {"not-null-scan"} if answers.allow_failing_on_rows else set()
     rules = [RULES[name] for name in REFUSED if name not in excused]
     database = await scratch.copy(source)
+    expected: list[tuple[str, ...]] = []
     for migration in migrations:
         if migration.backfill is not None:
             await database.replay(migration, migration.upgrade)
+            expected.append(())
             continue
         observed = await database.observe(migration, migration.upgrade)
         facts = FileFacts(migration=migration, observed=observed)
         for draft in _errors(rules, facts):
             if draft.table not in tables:
                 raise _refusal(draft)
+        expected.append(tuple(name for name in EXPECTED if any(RULES[name].find(facts))))
     await (await scratch.scratch_server()).discard(database)
+    return expected
 
 
 def _errors(rules: Sequence[Rule], facts: FileFacts) -> list[Draft]:

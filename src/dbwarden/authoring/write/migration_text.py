@@ -48,7 +48,8 @@ class Header:
 class SetPlace:
     """The place of a file in a set: its phase, the table of a backfill, the backfills it waits for.
 
-    ``number`` counts the files of the set from 1, ``of`` is their number.
+    ``number`` counts the files of the set from 1, ``of`` is their number. ``allows`` pairs rules of
+    ``lint`` with the reason why the file breaks them.
     """
 
     number: int
@@ -57,6 +58,7 @@ class SetPlace:
     phase: str
     table: str | None = None
     after: tuple[str, ...] = ()
+    allows: tuple[tuple[str, str], ...] = ()
 
 
 def migration_text(header: Header, plan: Plan, default_namespace: str | None) -> str:
@@ -105,6 +107,8 @@ def _place_lines(place: SetPlace) -> Iterable[str]:
     if place.table is not None:
         yield from declare("backfill")
         yield f"-- table: {place.table}"
+    for rule, reason in place.allows:
+        yield f"-- dbwarden: allow {rule}: {reason}"
 
 
 def lock_lines(traced: Sequence[TracedStatement]) -> tuple[str, ...]:
