@@ -15,7 +15,8 @@ SELECT n.nspname AS namespace, c.relname AS name, t.rows, t.bytes, t.writes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(greatest(p.reltuples, s.n_live_tup, 0)), 0)::bigint AS rows,
+    SELECT coalesce(sum(CASE WHEN p.reltuples > 0 THEN p.reltuples
+                             ELSE coalesce(s.n_live_tup, 0) END), 0)::bigint AS rows,
            coalesce(sum(pg_catalog.pg_total_relation_size(p.oid)), 0)::bigint AS bytes,
            coalesce(sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del), 0)::bigint AS writes
     FROM pg_catalog.pg_class p
