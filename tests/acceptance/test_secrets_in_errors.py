@@ -464,6 +464,15 @@ def a_backfill_has_not_ended(site: Site) -> Iterator[Act]:
     yield lambda: dbwarden.migrate("primary", to="0003")
 
 
+@raises(errors.PhaseOrder, "migrate", "--phase", "pre")
+def a_migration_needs_one_of_a_later_phase(site: Site) -> Iterator[Act]:
+    late = site.migration("0001", "CREATE TABLE t (id int);")
+    late.write_text("-- phase: post\n" + late.read_text())
+    early = site.migration("0002", "CREATE TABLE u (id int);")
+    early.write_text('-- phase: pre\n-- depends_on: ["0001"]\n' + early.read_text())
+    yield lambda: dbwarden.migrate("primary", phase="pre")
+
+
 @raises(errors.ImportFailed, "import", "alembic")
 def the_environment_of_alembic_fails(site: Site) -> Iterator[Act]:
     folder = site.folder / "alembic"

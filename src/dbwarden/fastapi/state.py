@@ -145,7 +145,7 @@ _serving: WeakKeyDictionary[asyncio.AbstractEventLoop, Serving] = WeakKeyDiction
 
 def states() -> tuple[Serving, ...]:
     """Return the state of every serving event loop of this process."""
-    return tuple(_serving.values())
+    return tuple(state for loop, state in _serving.items() if not loop.is_closed())
 
 
 def serving_now() -> Serving | None:

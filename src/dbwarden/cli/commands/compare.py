@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from dbwarden.authoring.compare.left_out import LeftOut
 from dbwarden.cli import output
 from dbwarden.cli.left_out import left_out_lines, note_left_out
 from dbwarden.cli.options import FleetOptions
@@ -120,25 +121,34 @@ class _Differences(Texts):
 
 
 def _print_groups(results: Sequence[DiffResult]) -> None:
-    groups: dict[tuple[str, ...], list[DiffResult]] = {}
+    """Print databases that differ alike together, then those that do not differ."""
+    groups: dict[tuple[tuple[str, ...], tuple[LeftOut, ...]], list[DiffResult]] = {}
     for result in results:
         output.note_errors(result.refused)
-        if result.differences:
-            key = tuple(sorted(f"{item.change} {item.what}" for item in result.differences))
-            groups.setdefault(key, []).append(result)
-    differ = sum(map(len, groups.values()))
-    total = pluralize(len(results), "database")
-    if not groups:
-        output.say(f"{total}, no difference.")
-        return
-    ways = f", in {len(groups)} ways" if len(groups) > 1 else ""
-    output.say(f"{differ} of {total} {'differs' if differ == 1 else 'differ'}{ways}.")
-    for lines, members in sorted(groups.items(), key=lambda group: -len(group[1])):
-        names = shorten([str(result.database) for result in members])
-        count = f"{pluralize(len(members), 'database')}: " if len(members) > 1 else ""
-        output.say("", f"{count}{names} ({members[0].compared})")
-        output.say(*(f"  {line}" for line in lines), *left_out_lines(members[0].left_out))
-        output.say(*_sql_lines(members[0]))
+        lines = tuple(sorted(f"{item.change} {item.what}" for item in result.differences))
+        groups.setdefault((lines, tuple(result.left_out)), []).append(result)
+    ways = {lines for lines, _ in groups if lines}
+    differ = sum(bool(result.differences) for result in results)
+    if ways:
+        total = pluralize(len(results), "database")
+        in_ways = f", in {len(ways)} ways" if len(ways) > 1 else ""
+        output.say(f"{differ} of {total} {'differs' if differ == 1 else 'differ'}{in_ways}.", "")
+    for (lines, left_out), members in sorted(
+        groups.items(), key=lambda group: (not group[0][0], -len(group[1]))
+    ):
+        _print_group(members, lines, left_out)
+
+
+def _print_group(
+    members: Sequence[DiffResult], lines: Sequence[str], left_out: Sequence[LeftOut]
+) -> None:
+    names = shorten([str(result.database) for result in members])
+    count = f"{pluralize(len(members), 'database')}: " if len(members) > 1 else ""
+    verdict = "" if lines else ": no difference."
+    output.say(f"{count}{names} ({members[0].compared}){verdict}")
+    output.say(*(f"  {line}" for line in lines), *left_out_lines(left_out))
+    if lines:
+        output.say(*_sql_lines(members[0]), "")
 
 
 def _sql_lines(result: DiffResult) -> list[str]:
