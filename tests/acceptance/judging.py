@@ -270,16 +270,25 @@ def dump(url: str) -> str:
     return done.stdout
 
 
+def _with_sorted_columns(found: re.Match[str]) -> str:
+    """Sort the columns of extended statistics, which have no order."""
+    head, _, rest = found[0].partition(" ON ")
+    columns, _, table = rest.rpartition(" FROM ")
+    return f"{head} ON {', '.join(sorted(columns.split(', ')))} FROM {table}"
+
+
 def comparable(text: str) -> str:
     """A dump as sorted statements, each with its lines sorted.
 
-    A column that is added stands last, wherever the models have it; and the name that
-    PostgreSQL 18 gives to a NOT NULL keeps the column's first name: neither is the schema's.
+    A column that is added stands last, wherever the models have it, also among the columns of
+    extended statistics; and the name that PostgreSQL 18 gives to a NOT NULL keeps the column's
+    first name: neither is the schema's.
     """
     text = re.sub(
         r"^(--.*|\\(un)?restrict .*|SET .*|SELECT pg_catalog.set_config.*)?$", "", text, flags=re.M
     )
     text = re.sub(r"CONSTRAINT (\"[^\"]+\"|\S+) NOT NULL", "NOT NULL", text)
+    text = re.sub(r"(?<=^CREATE STATISTICS ).*", _with_sorted_columns, text, flags=re.M)
     pieces = re.split(r"\n{2,}", text)
     made = ("\n".join(sorted(line.rstrip(",") for line in piece.split("\n"))) for piece in pieces)
     return "\n\n".join(sorted(piece for piece in made if piece.strip()))

@@ -54,6 +54,8 @@ def _stage(change: Change, early: bool, recreated: set[Ref], options: RenderOpti
     match change:
         case Create(obj=Part() as part) | Drop(obj=Index() as part) if not isinstance(part, Column):
             return Stage.TIDY  # built or validated while the new names are in use
+        case Alter(after=Table(replica_identity=identity)) if identity.startswith("USING INDEX"):
+            return Stage.TIDY  # after the index
         case Rename() | RenameValue():
             return Stage.EXPAND
         case _ if options.back:
