@@ -84,7 +84,8 @@ async def baseline_from(config: DatabaseConfig, *, tool: Tool) -> BaselineResult
         reading = await connection.read()
         refuse_read_only(config, reading)
         pending = compare(files, reading.rows, config.database_name).pending
-        chosen = [migration for migration in pending if migration in state.applied]
+        applied = {migration.key for migration in state.applied}
+        chosen = [migration for migration in pending if migration.key in applied]
         return await _mark(config, connection, files, chosen)
 
 

@@ -1,7 +1,7 @@
 """Check a database: connection, migrations that differ from their files, replica and lock."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import assert_never, get_args
 
 from dbwarden.config.model import DatabaseConfig
@@ -45,26 +45,41 @@ async def check(config: DatabaseConfig) -> CheckResult:
         ConnectError: It cannot be reached.
     """
     status = await status_of(config)
+    foreign = await _foreign_states(config)
+    applied = {each.key for state in foreign.values() for each in state.applied}
+    unmarked = applied & {*status.pending}
     # What runs after the deployment is no disagreement: the database suits this version.
     problems = [problem for problem in status.problems if problem.code != "post"]
-    findings = findings_of(status, problems) + await _foreign_findings(config, status)
+    findings = (
+        *(
+            each
+            for tool, state in foreign.items()
+            for each in _describe_foreign(status, tool, state)
+        ),
+        *findings_of(status, tuple(_without(problems, unmarked))),
+    )
     return CheckResult(database=config.database_name, findings=findings, status=status)
 
 
-async def _foreign_findings(config: DatabaseConfig, status: StatusResult) -> tuple[Finding, ...]:
-    """Return the findings about another tool that still runs here, if files were imported."""
+async def _foreign_states(config: DatabaseConfig) -> dict[Tool, ForeignState]:
+    """Return what other tools have applied here, if files were imported from them."""
     files = await migration_files(config)
-    tools = {each.origin.tool: None for each in files if each.origin is not None}
-    known = [tool for tool in get_args(Tool) if tool in tools]
+    tools = {each.origin.tool for each in files if each.origin is not None}
+    known: list[Tool] = [tool for tool in get_args(Tool) if tool in tools]
     if not known or config.replica_of is not None:
-        return ()
-    findings: list[Finding] = []
+        return {}
     async with dialect_of(config).connect(config, read_only=True) as connection:
-        for tool in known:
-            state = await read_foreign_state(connection, files, tool)
-            if state is not None:
-                findings += _describe_foreign(status, tool, state)
-    return tuple(findings)
+        states = {tool: await read_foreign_state(connection, files, tool) for tool in known}
+    return {tool: state for tool, state in states.items() if state is not None}
+
+
+def _without(problems: Sequence[Problem], unmarked: Set[str]) -> Iterator[Problem]:
+    """Yield *problems* without the pending migrations that are to be marked, not to be applied."""
+    for problem in problems:
+        if problem.code != "pending" or not unmarked:
+            yield problem
+        elif keys := tuple(key for key in problem.keys if key not in unmarked):
+            yield replace(problem, keys=keys)
 
 
 def _describe_foreign(status: StatusResult, tool: str, state: ForeignState) -> Iterator[Finding]:

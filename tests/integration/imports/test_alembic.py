@@ -267,6 +267,8 @@ async def test_each_database_is_marked_at_its_own_revision(
     old = at("old.db", versions, "INSERT INTO alembic_version VALUES ('1a')", "CREATE TABLE a (id)")
     (finding,) = [each for each in (await check(old)).findings if each.code == "not_marked"]
     assert "0001" in finding.message and "baseline --from alembic" in finding.next_step
+    pending = [each.message for each in (await check(old)).findings if each.code == "pending"]
+    assert pending == ["1 pending: 0002"]  # 0001 is to be marked, not to be applied
     assert (await baseline_from(old, tool="alembic")).marked == ("0001",)
     assert [each.key for each in (await migrate(old)).applied] == ["0002"]
     assert (await baseline_from(old, tool="alembic")).marked == ()
