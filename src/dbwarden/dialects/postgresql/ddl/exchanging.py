@@ -15,6 +15,7 @@ from dbwarden.dialects.postgresql.ddl.filling import VALIDATED_SEPARATELY, check
 from dbwarden.dialects.postgresql.ddl.moves import Copy, Move
 from dbwarden.dialects.postgresql.ddl.names import sequence_of
 from dbwarden.dialects.postgresql.ddl.objects import create_object
+from dbwarden.dialects.postgresql.ddl.privileges import move_column_privileges
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import Change, Create
 from dbwarden.diff.statements import PlannedStatement, Sql, Stage, planned
@@ -228,6 +229,8 @@ def _exchange_column(ctx: Context, move: Move) -> Statements:
     retired = quote(retired_name(ctx, move))
     yield statement(change, f"ALTER TABLE {own} RENAME COLUMN {name} TO {retired}")
     yield statement(change, f"ALTER TABLE {own} RENAME COLUMN {second} TO {name}")
+    privileges = move_column_privileges(ctx, move.table, move.name, retired_name(ctx, move))
+    yield from serving(change, privileges)
     yield from _own_counter(ctx, move)
 
 

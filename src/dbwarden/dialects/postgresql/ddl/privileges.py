@@ -8,7 +8,8 @@ from dataclasses import replace
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements
 from dbwarden.dialects.postgresql.ddl.names import in_namespace
 from dbwarden.dialects.postgresql.sql.quoting import quote
-from dbwarden.schema import DefaultPrivileges, Grant, ObjectKind
+from dbwarden.quoting import unquoted
+from dbwarden.schema import DefaultPrivileges, Grant, ObjectKind, QualifiedName, ref_of
 
 Privileges = Grant | DefaultPrivileges
 
@@ -46,6 +47,31 @@ def change_privileges(
     passed -= again | _taken_along(ended, passes)
     if passes - passed:
         yield f"{_sql(ctx, some, 'GRANT', sorted(passes - passed))} WITH GRANT OPTION"
+
+
+def move_column_privileges(
+    ctx: Context, table: QualifiedName, name: str, retired: str
+) -> Statements:
+    """Give the privileges on column *retired*, which had the name *name*, to the new *name*."""
+    on = ref_of(ObjectKind.TABLE, table)
+    wanted = {grant.ref: grant for grant in ctx.desired.of(Grant) if grant.on == on}
+    known = {grant.ref: grant for grant in ctx.current.of(Grant) if grant.on == on} | wanted
+    for ref, grant in known.items():
+        gone = _on_column(grant, name, retired)
+        if gone.privileges:
+            after = _on_column(grant, name, name) if ref in wanted else None
+            yield from change_privileges(ctx, gone, after)
+
+
+def _on_column(grant: Grant, name: str, other: str) -> Grant:
+    """Return the privileges of *grant* on column *name*, as privileges on column *other*."""
+
+    def words(privileges: Iterable[str]) -> tuple[str, ...]:
+        parts = (item.removesuffix(")").partition(" (") for item in privileges)
+        return tuple(f"{word} ({quote(other)})" for word, _, own in parts if unquoted(own) == name)
+
+    privileges, grantable = words(grant.privileges), words(grant.grantable)
+    return replace(grant, privileges=privileges, grantable=grantable, revoked=())
 
 
 def _taken_along(revoked: Iterable[str], has: AbstractSet[str]) -> frozenset[str]:
