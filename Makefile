@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The folders of the tests, in memory where there is some: they create thousands of small files.
 export PYTEST_DEBUG_TEMPROOT ?= $(shell test -w /dev/shm && echo /dev/shm)
 
-.PHONY: demo test check mutants long imports docs matrix bench clean
+.PHONY: demo online test check mutants long imports docs matrix bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -39,6 +39,11 @@ demo: .venv/.scratch
 endif
 demo: .venv/.project  ## three databases configured, checked, migrated, healthy, then served (DB=postgresql: a real server)
 	$(BIN)/python examples/three_databases/demo.py $(DB)
+
+# The rows of the table in `make online`.
+ROWS ?= 1000000
+online: .venv/.scratch  ## a table of a million rows changes while an application uses it (ROWS=100000: a smaller one)
+	$(BIN)/python examples/online/story.py $(ROWS)
 
 test: check  ## every gate and every test
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --cov --cov-report=term $(PYTEST)

@@ -1,4 +1,4 @@
-"""``make demo`` works and leaves nothing behind."""
+"""``make demo`` and ``make online`` work and leave nothing behind."""
 
 import os
 import signal
@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).parents[3] / "examples" / "three_databases" / "demo.py"
+EXAMPLES = Path(__file__).parents[3] / "examples"
+DEMO = EXAMPLES / "three_databases" / "demo.py"
+STORY = EXAMPLES / "online" / "story.py"
+ROWS = "12000"
+"""More rows than `migrate` fills by itself."""
+
 MARK = "DBWARDEN_DEMO_OF_TEST"
 
 pytestmark = pytest.mark.skipif(
@@ -29,9 +34,9 @@ def left(mark: str) -> list[str]:
     return found
 
 
-def start(kind: str, mark: str, **environment: str) -> "subprocess.Popen[str]":
+def start(script: Path, argument: str, mark: str, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, DEMO, kind],
+        [sys.executable, script, argument],
         env={**os.environ, MARK: mark, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -43,7 +48,7 @@ def start(kind: str, mark: str, **environment: str) -> "subprocess.Popen[str]":
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_the_demo_ends_with_a_healthy_application_and_leaves_nothing(kind: str) -> None:
     mark = uuid.uuid4().hex
-    process = start(kind, mark)
+    process = start(DEMO, kind, mark)
     said, _ = process.communicate(timeout=100)
     assert process.returncode == 0, said
     assert said.count("$ dbwarden migrate --all") == 2
@@ -61,7 +66,7 @@ def test_the_demo_ends_with_a_healthy_application_and_leaves_nothing(kind: str) 
 )
 def test_an_interrupted_demo_leaves_nothing(by: str, code: int) -> None:
     mark = uuid.uuid4().hex
-    process = start("postgresql", mark)
+    process = start(DEMO, "postgresql", mark)
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
@@ -80,8 +85,50 @@ def test_an_interrupted_demo_leaves_nothing(by: str, code: int) -> None:
 @pytest.mark.long
 def test_a_failing_demo_reports_it_and_leaves_nothing() -> None:
     mark = uuid.uuid4().hex
-    process = start("sqlite", mark, APP_REPLICA="sqlite:///nowhere/app.db")
+    process = start(DEMO, "sqlite", mark, APP_REPLICA="sqlite:///nowhere/app.db")
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1, said
     assert "replica: " in said and said.rstrip().endswith("The application did not start.")
+    assert left(mark) == []
+
+
+@pytest.mark.long
+def test_the_online_story_ends_without_an_error_and_leaves_nothing() -> None:
+    mark = uuid.uuid4().hex
+    process = start(STORY, ROWS, mark)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "\nerrors 0\n" in said
+    assert "\nlongest blocked query " in said
+    assert left(mark) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("by", ["ctrl-c", "sigterm"])
+def test_an_interrupted_online_story_leaves_nothing(by: str) -> None:
+    mark = uuid.uuid4().hex
+    process = start(STORY, ROWS, mark)
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith("$ dbwarden backfill run"):
+            if by == "ctrl-c":  # a terminal sends it to all
+                os.killpg(process.pid, signal.SIGINT)
+            else:
+                process.send_signal(signal.SIGTERM)
+            break
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said + rest
+    assert left(mark) == []
+
+
+@pytest.mark.long
+def test_a_failing_online_story_reports_it_and_leaves_nothing() -> None:
+    mark = uuid.uuid4().hex
+    process = start(STORY, ROWS, mark, DBWARDEN_CONFIG="nowhere.py")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, said
+    assert "nowhere.py" in said
+    assert "'dbwarden make-migrations -m 'create orders'' returned non-zero" in said
     assert left(mark) == []
