@@ -145,7 +145,8 @@ def _note_backfills(results: Iterable[MigrateResult | None]) -> None:
                 f"  next: dbwarden backfill {item.verb} {item.key} -d {result.database}",
             )
             if result.waiting:
-                output.note(f"  {shorten(result.waiting)} waits for it.")
+                verb = "waits" if len(result.waiting) == 1 else "wait"
+                output.note(f"  {shorten(result.waiting)} {verb} for it.")
 
 
 async def rollback(
