@@ -24,9 +24,13 @@ _BAR = 24
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """The progress of one database or of all; ``total`` is ``None`` while it is unknown."""
+    """The progress of one database or of all; ``total`` is ``None`` while it is unknown.
+
+    ``planned`` is true if migrations are counted, and not the rows of a backfill.
+    """
 
     label: str
+    planned: bool = False
     total: int | None = None
     done: int = 0
     doing: str = ""
@@ -103,7 +107,9 @@ class Live:
 def _update(line: Line, event: Event) -> None:
     match event.name:
         case "planned":
-            line.total = event.fields["migrations"]
+            line.planned, line.total = True, event.fields["migrations"]
+        case "backfill_batch" if not line.planned:
+            line.done, line.total = event.fields["done"], event.fields["total"]
         case "migration_applied" | "migration_rolled_back":
             line.done += 1
             line.doing = str(event.fields["version"])

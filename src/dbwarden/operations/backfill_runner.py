@@ -173,6 +173,8 @@ class BackfillRunner:
             level="debug",
             version=self._key,
             rows=done.rows,
+            done=done.row.rows,
+            total=done.row.total and max(done.row.total, done.row.rows),  # an estimate
             duration_ms=round(seconds * 1000, 3),
         )
         telemetry.doing(f"backfill {self._key}: {progress}")

@@ -32,6 +32,21 @@ async def test_each_database_has_its_line_and_all_lines_are_taken_away(
     assert gone == "\x1b[J"
 
 
+async def test_a_backfill_shows_its_rows_unless_migrations_are_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Live(["a", "bb"]) as live:
+        live.on_event(event("planned", database="bb", migrations=2))
+        for database in ("a", "bb"):
+            live.on_event(event("backfill_batch", database=database, done=50, total=200))
+        live._draw()
+    shown = capsys.readouterr().err.split("\x1b[2F")[1]
+    assert re.findall(r"\x1b\[K(\w+) +\[(#*) *\] (\S+)", shown) == [
+        ("a", "######", "50/200"),
+        ("bb", "", "0/2"),
+    ]
+
+
 async def test_many_databases_share_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     names = [f"db{number}" for number in range(MOST_LINES + 1)]
     with Live(names) as live:
