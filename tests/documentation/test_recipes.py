@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 RECIPES = [path for path in (DOCS / "recipes").iterdir() if path.suffix in (".yaml", "")]
 IN_PAGES = re.compile(r"(?:^\$ |`)(dbwarden [a-z][^`\n;&>]*)", re.MULTILINE)
-IN_FILES = re.compile(r"(?<![\w./-])(dbwarden [a-z][^\n;&>]*)")
+IN_FILES = re.compile(r"(?<![\w./-])(dbwarden [a-z][^\n;&|>]*)")
 VALUES = re.compile(r"\"?\$\{\w+:-0\}\"?|\"[\w/]*\$\w+\"|\{\{[^}]*\}\}")
 PAGES = [DOCS / f"{name}.md" for name in ("ci", "deployment", "tutorial", "index")]
 
