@@ -5,8 +5,10 @@ cursor, changes the rows of the batch and moves the cursor. So each batch is app
 even with several runners, and whatever is killed.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from dbwarden.dialects.base import PendingMigration, Statement, Step
@@ -275,3 +277,40 @@ def edited(work: BackfillWork, row: BackfillRow, database: DatabaseName) -> Hist
         next_step=f"Undo the edit; or begin again with: {again} --restart; or go on from the "
         f"cursor with the file as it is: {again} --accept",
     )
+
+
+def backfill_row(row: Mapping[str, Any]) -> BackfillRow:
+    """Convert a row of ``dbwarden_backfill``, whose keys are JSON and times ISO 8601."""
+    return BackfillRow(
+        key=row["key"],
+        table=row["table_name"],
+        columns=tuple(json.loads(row["columns"])),
+        types=tuple(json.loads(row["types"])),
+        checksum=Checksum(row["checksum"]),
+        state=BackfillState(row["state"]),
+        cycle=row["cycle"],
+        cursor=_key(row["cursor"]),
+        last_key=_key(row["last_key"]),
+        rows=row["rows_done"],
+        total=row["rows_total"],
+        left=row["rows_left"],
+        batches=row["batches"],
+        batch_size=row["batch_size"],
+        active_ms=row["active_ms"],
+        waiting=row["waiting"],
+        error=row["error"],
+        application=row["application"],
+        host=row["host"],
+        pid=row["pid"],
+        started_at=_time(row["started_at"]),
+        updated_at=_time(row["updated_at"]),
+        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
+    )
+
+
+def _key(text: str | None) -> tuple[str, ...] | None:
+    return tuple(json.loads(text)) if text is not None else None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -90,7 +90,7 @@ class IndexAdded:
 
 @dataclass(frozen=True, slots=True)
 class IndexRebuilt:
-    """An index was written anew, and its table was not."""
+    """An index was rewritten, and its table was not."""
 
     table: TableFacts
     index: IndexFacts

@@ -22,7 +22,7 @@ from dbwarden.linting.sizes import LiveStats
 
 
 def find_rewrites(file: FileFacts) -> Iterator[Draft]:
-    """Find statements that write a table anew."""
+    """Find statements that rewrite a table."""
     for statement, use in _uses(file):
         if use.rewritten:
             yield Draft(

@@ -14,7 +14,7 @@ RULES: Mapping[str, Rule] = {
     for rule in (
         Rule(
             name="rewrite",
-            sentence="A statement writes an existing table anew.",
+            sentence="A statement rewrites an existing table.",
             severity="error",
             find=locking.find_rewrites,
             scale="size",

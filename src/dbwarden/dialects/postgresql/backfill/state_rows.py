@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import LiteralString
 
+from dbwarden.dialects.backfilling import backfill_row
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.postgresql.backfill.keys import Key, TableKey
 from dbwarden.dialects.postgresql.backfill.walking import NextRows
@@ -238,37 +238,4 @@ def _writer_values(writer: Writer) -> dict[str, str]:
 
 def parse_row(text: str) -> BackfillRow:
     """Parse a row of ``read_sql``."""
-    row: dict[str, Any] = json.loads(text)
-    return BackfillRow(
-        key=row["key"],
-        table=row["table_name"],
-        columns=tuple(json.loads(row["columns"])),
-        types=tuple(json.loads(row["types"])),
-        checksum=Checksum(row["checksum"]),
-        state=BackfillState(row["state"]),
-        cycle=row["cycle"],
-        cursor=_key(row["cursor"]),
-        last_key=_key(row["last_key"]),
-        rows=row["rows_done"],
-        total=row["rows_total"],
-        left=row["rows_left"],
-        batches=row["batches"],
-        batch_size=row["batch_size"],
-        active_ms=row["active_ms"],
-        waiting=row["waiting"],
-        error=row["error"],
-        application=row["application"],
-        host=row["host"],
-        pid=row["pid"],
-        started_at=_time(row["started_at"]),
-        updated_at=_time(row["updated_at"]),
-        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
-    )
-
-
-def _key(text: str | None) -> Key | None:
-    return tuple(json.loads(text)) if text is not None else None
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return backfill_row(json.loads(text))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from dbwarden.dialects.backfilling import backfill_row
 from dbwarden.dialects.sqlite.backfill.keys import Key, TableKey
 from dbwarden.dialects.sqlite.backfill.walking import NextRows
 from dbwarden.dialects.writer import Writer
@@ -89,7 +90,9 @@ class StateTable:
     def _select(self, which: str, *values: str) -> tuple[BackfillRow, ...]:
         names = ", ".join(f"b.{name}" for name in _COLUMNS)
         found = self._database.execute(f"SELECT {names} FROM {self._table} b {which}", values)
-        return tuple(_row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall())
+        return tuple(
+            backfill_row(dict(zip(_COLUMNS, row, strict=True))) for row in found.fetchall()
+        )
 
     def start(self, key: str, table: TableKey, total: int, checksum: Checksum) -> None:
         """Insert or replace the row of a backfill that starts."""
@@ -201,41 +204,5 @@ def _key_fields(table: TableKey, total: int) -> dict[str, Any]:
     }
 
 
-def _row(row: Mapping[str, Any]) -> BackfillRow:
-    return BackfillRow(
-        key=row["key"],
-        table=row["table_name"],
-        columns=tuple(json.loads(row["columns"])),
-        types=tuple(json.loads(row["types"])),
-        checksum=Checksum(row["checksum"]),
-        state=BackfillState(row["state"]),
-        cycle=row["cycle"],
-        cursor=_key(row["cursor"]),
-        last_key=_key(row["last_key"]),
-        rows=row["rows_done"],
-        total=row["rows_total"],
-        left=row["rows_left"],
-        batches=row["batches"],
-        batch_size=row["batch_size"],
-        active_ms=row["active_ms"],
-        waiting=row["waiting"],
-        error=row["error"],
-        application=row["application"],
-        host=row["host"],
-        pid=row["pid"],
-        started_at=_time(row["started_at"]),
-        updated_at=_time(row["updated_at"]),
-        finished_at=_time(row["finished_at"]) if row["finished_at"] else None,
-    )
-
-
-def _key(text: str | None) -> Key | None:
-    return tuple(json.loads(text)) if text is not None else None
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
