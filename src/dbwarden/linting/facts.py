@@ -50,7 +50,7 @@ class StatementFacts:
     ``step`` is the number of its transaction. ``uses`` are the tables of before the file.
     ``truncated`` are the server's notices about names that it shortens. ``unsafe_value`` is true
     if the statement uses an enum value that its transaction added, which the server refuses.
-    ``fault`` is a sentence about a statement with an effect that nobody wants.
+    ``fault`` is a sentence about a statement with an unwanted effect.
     """
 
     text: str

@@ -126,7 +126,7 @@ def _refusal(draft: Draft) -> UnsupportedChange:
     text = " ".join(draft.statement.text.split()) if draft.statement is not None else ""
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
     return UnsupportedChange(
-        f"--online has no form of a change of {draft.table} that blocks nobody. Its statement "
+        f"--online has no form of a change of {draft.table} that does not block. Its statement "
         f"{draft.message}: {shown}",
         next_step=f"Write it all the same with --allow-rewrite {draft.table}, or leave this change "
         "to a migration of its own.",
