@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dbwarden.dialects.base import Statement, Step
 from dbwarden.files.lexing import Lexis, Source
@@ -15,8 +16,7 @@ _BLANKS = " \t\n\r\f\v"
 _MARKER = re.compile(r"--[ \t]*@dbwarden[ \t]*:[ \t]*autocommit[ \t]*\r?$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A statement, its start and end in the text, and the position from which to read on."""
 
     statement: Statement
@@ -25,8 +25,7 @@ class Span:
     next: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """The end of a statement: ``code`` after its last character, ``next`` after its semicolon."""
 
     code: int

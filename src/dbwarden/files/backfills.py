@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dbwarden.config.names import did_you_mean
 from dbwarden.files.checksum import checksum
@@ -19,8 +20,7 @@ _PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A problem at an offset of the file, and the correction."""
 
     offset: int

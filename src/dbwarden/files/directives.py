@@ -26,8 +26,7 @@ resembles a directive so closely that it is probably a mistake.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from dbwarden.config.names import closest
 from dbwarden.files.declarations import Fact
@@ -71,43 +70,37 @@ _ORIGIN = re.compile(
 _ITEMS = re.compile(rf"{_ITEM}(?:[ \t]*,[ \t]*{_ITEM})*")
 
 
-@dataclass(frozen=True, slots=True)
-class SectionMark:
+class SectionMark(NamedTuple):
     """``-- upgrade`` or ``-- rollback`` on a separate line."""
 
     section: SectionName
 
 
-@dataclass(frozen=True, slots=True)
-class DependsOn:
+class DependsOn(NamedTuple):
     """Versions of this database that must come first."""
 
     versions: tuple[Version, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Requires:
+class Requires(NamedTuple):
     """Versions of other databases that must come first."""
 
     requirements: tuple[Requirement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RequiresBackfill:
+class RequiresBackfill(NamedTuple):
     """Backfills of this database that must have ended first."""
 
     versions: tuple[Version, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class InPhase:
+class InPhase(NamedTuple):
     """The phase of a deployment in which the migration runs."""
 
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True)
-class BackfillOption:
+class BackfillOption(NamedTuple):
     """An option of a backfill; a plain comment in other files.
 
     ``written`` is the name in the file, which may be misspelt.
@@ -118,31 +111,27 @@ class BackfillOption:
     written: str
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(NamedTuple):
     """A fact about the file, with the names of the tables and columns that it is about."""
 
     fact: Fact
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(NamedTuple):
     """A reason why a person should read the file."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(NamedTuple):
     """A finding of ``lint`` that the file allows."""
 
     rule: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A comment that resembles a directive but is none, with the correction."""
 
     message: str

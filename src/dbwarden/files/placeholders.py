@@ -7,6 +7,7 @@ the condition of one batch of rows; ``{batch:u}`` is the same for a table with t
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dbwarden.files.lexing import Lexis
 
@@ -15,8 +16,7 @@ BATCH = "batch"
 _BRACES = re.compile(r"\{[ \t]*([A-Za-z_]\w*)?[ \t]*(?::[ \t]*(\w+))?[ \t]*\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placeholder:
+class Placeholder(NamedTuple):
     """A placeholder from *start* to *end* of a text; ``alias`` is the name after its colon."""
 
     start: int

@@ -19,11 +19,6 @@ INLINE = Pace(max_lag=None, max_lock_waits=None, rest=0)
 """The limits of a backfill that is small enough to run inside ``migrate``."""
 
 
-def has_backfills(pending: Sequence[PendingMigration]) -> bool:
-    """Return whether a backfill is among the *pending* migrations."""
-    return any(item.migration.backfill is not None for item in pending)
-
-
 def small_backfills(
     files: Sequence[Migration], reading: Reading
 ) -> tuple[tuple[Migration, BackfillRow], ...]:

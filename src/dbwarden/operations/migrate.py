@@ -12,7 +12,6 @@ from dbwarden.dialects.base import Connection, LedgerAppeared, PendingMigration
 from dbwarden.errors import LockTimeout, StatementFailed
 from dbwarden.files.migration import Migration, Phase
 from dbwarden.migration_history import Reading
-from dbwarden.operations.backfill_start import Backfilling, has_backfills, small_backfills
 from dbwarden.operations.operation import (
     StepSplitter,
     cached_splitter,
@@ -166,14 +165,14 @@ async def _migrate(
         pending = plan(config, dialect, files, reading, limits)
         if dry_run:
             return _dry_run_result(config, files, reading, pending)
-        if not (pending or small_backfills(files, reading)):
+        if not _anything_to_run(files, reading, pending):
             return _result(config, files, reading, ())
         refuse_read_only(config, reading)
         async with connection.lock():
             if await anyio.to_thread.run_sync(_any_gone, pending):  # renumber has moved a file
                 await forget_files(config)
                 files = await migration_files(config)
-            elif reading.rows is None and limits.check_drift is None and not has_backfills(pending):
+            elif reading.rows is None and limits.check_drift is None and not _any_backfill(pending):
                 try:
                     await connection.run_first(pending, _report_applied)
                     return _result(config, files, await connection.read_last(), pending)
@@ -197,11 +196,13 @@ async def _under_lock(
     if reading.rows is None:
         await connection.create_ledger()
     pending = plan(config, dialect, files, reading, limits)
-    if not (pending or small_backfills(files, reading)):
+    if not _anything_to_run(files, reading, pending):
         return _result(config, files, reading, ())
     drift = await _check_drift(config, files, reading, limits)
     telemetry.emit("planned", level="debug", migrations=len(pending))
-    if has_backfills(pending) or reading.backfills:
+    if _any_backfill(pending) or reading.backfills:
+        from dbwarden.operations.backfill_start import Backfilling
+
         ran = await Backfilling(config, connection, _report_applied).run(files, reading, pending)
     else:
         await connection.run(pending, _report_applied)
@@ -211,6 +212,21 @@ async def _under_lock(
         left = [item.migration for item in pending if item not in ran]
         refuse_waiting(compare(files, reading.rows, config.database_name), left, reading.backfills)
     return replace(_result(config, files, reading, ran), drift=drift)
+
+
+def _anything_to_run(
+    files: Sequence[Migration], reading: Reading, pending: Sequence[PendingMigration]
+) -> bool:
+    """Return whether migrations are pending, or a small backfill was interrupted."""
+    if pending or not reading.backfills:
+        return bool(pending)
+    from dbwarden.operations.backfill_start import small_backfills
+
+    return bool(small_backfills(files, reading))
+
+
+def _any_backfill(pending: Sequence[PendingMigration]) -> bool:
+    return any(item.migration.backfill is not None for item in pending)
 
 
 async def _check_drift(

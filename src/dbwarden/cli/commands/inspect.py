@@ -21,17 +21,12 @@ from dbwarden.cli.run import (
 )
 from dbwarden.cli.selection import select
 from dbwarden.cli.style import Cell, duration, pluralize, shorten
-from dbwarden.fleet.documents import plain
 from dbwarden.migration_history import LedgerRow, State
 from dbwarden.operations.check import CheckResult
 from dbwarden.operations.check import check as check_one
-from dbwarden.operations.health import DatabaseHealth, overall, unwell
-from dbwarden.operations.health import health as health_one
 from dbwarden.operations.history import NEWEST, HistoryResult
 from dbwarden.operations.history import history as history_one
 from dbwarden.operations.status import status as status_one
-from dbwarden.operations.wait import WaitResult
-from dbwarden.operations.wait import wait as wait_one
 from dbwarden.planning.judging import StatusResult
 from dbwarden.planning.replicas import ReplicaStatus
 
@@ -202,35 +197,3 @@ def _check_cells(result: CheckResult) -> tuple[Cell, ...]:
         )
     codes = [finding.code.replace("_", " ") for finding in result.findings]
     return (warn_cell("not clean"), version, ", ".join(codes))
-
-
-async def health(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
-    """Print the health of the databases as the JSON of the health endpoint."""
-    outcomes = await run(health_one, await select(options))
-    databases = [
-        _health_of(outcome.database, outcome.result, outcome.error) for outcome in outcomes
-    ]
-    total = overall(databases)
-    output.say_json(plain(total))
-    return {"ok": Exit.DONE, "degraded": Exit.FOUND, "error": Exit.FAILED}[total.status]
-
-
-def _health_of(database: str, result: DatabaseHealth | None, error: object) -> DatabaseHealth:
-    from dbwarden.errors import DBWardenError, NotStarted
-    from dbwarden.types import DatabaseName
-
-    if result is not None:
-        return result
-    known = error if isinstance(error, DBWardenError) else NotStarted()
-    return unwell(DatabaseName(database), known)
-
-
-async def wait(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
-    """Wait until the databases answer, for at most --timeout seconds each."""
-    selection = await select(options)
-    outcomes = await run(wait_one, selection)
-    return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
-
-
-def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:
-    return (ok_cell("answers"), result.server_version, str(result.attempts))

@@ -3,12 +3,11 @@
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.backfilling import Backfills
 from dbwarden.dialects.base import (
     Connection,
     ForeignHistory,
@@ -38,6 +37,9 @@ from dbwarden.errors import ConfigurationError, LockTimeout, ReadOnlyDatabase
 from dbwarden.files.migration import Migration, Section
 from dbwarden.migration_history import LedgerExcerpt, LedgerRow, LockHolder, Reading
 from dbwarden.types import DialectName
+
+if TYPE_CHECKING:
+    from dbwarden.dialects.sqlite.backfill.store import SQLiteBackfills
 
 T = TypeVar("T")
 
@@ -80,7 +82,7 @@ class SQLiteConnection:
         """Read what another tool has applied; see ``Connection.foreign_ids``."""
         return await self._retrying(partial(self._session.foreign_ids, history))
 
-    async def backfills(self) -> Backfills:
+    async def backfills(self) -> "SQLiteBackfills":
         """Return the backfills of this database; see ``Connection.backfills``."""
         from dbwarden.dialects.sqlite.backfill.store import SQLiteBackfills
 

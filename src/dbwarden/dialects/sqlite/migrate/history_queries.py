@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from dbwarden.dialects.base import PendingMigration
 from dbwarden.dialects.writer import Writer, migration_columns, progress_columns
@@ -44,16 +44,14 @@ _PHASE = "phase"
 """The column with the migration's phase, likewise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(NamedTuple):
     """The start of a run of a migration, and milliseconds since its row was last written."""
 
     since: datetime
     ms: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(NamedTuple):
     """The progress of a migration: *step* completed steps, and the *running* statement."""
 
     state: State

@@ -1,0 +1,44 @@
+"""Commands that ask whether the databases answer."""
+
+from dbwarden.cli import output
+from dbwarden.cli.exits import Exit
+from dbwarden.cli.options import FleetOptions
+from dbwarden.cli.run import Table, ok_cell, report, run
+from dbwarden.cli.selection import select
+from dbwarden.cli.style import Cell
+from dbwarden.errors import DBWardenError, NotStarted
+from dbwarden.fleet.documents import plain
+from dbwarden.operations.health import DatabaseHealth, overall, unwell
+from dbwarden.operations.health import health as health_one
+from dbwarden.operations.wait import WaitResult
+from dbwarden.operations.wait import wait as wait_one
+from dbwarden.types import DatabaseName
+
+
+async def health(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+    """Print the health of the databases as the JSON of the health endpoint."""
+    outcomes = await run(health_one, await select(options))
+    databases = [
+        _health_of(outcome.database, outcome.result, outcome.error) for outcome in outcomes
+    ]
+    total = overall(databases)
+    output.say_json(plain(total))
+    return {"ok": Exit.DONE, "degraded": Exit.FOUND, "error": Exit.FAILED}[total.status]
+
+
+def _health_of(database: str, result: DatabaseHealth | None, error: object) -> DatabaseHealth:
+    if result is not None:
+        return result
+    known = error if isinstance(error, DBWardenError) else NotStarted()
+    return unwell(DatabaseName(database), known)
+
+
+async def wait(*, options: FleetOptions = FleetOptions()) -> int:  # noqa: B008
+    """Wait until the databases answer, for at most --timeout seconds each."""
+    selection = await select(options)
+    outcomes = await run(wait_one, selection)
+    return await report("wait", outcomes, selection, Table(("", "server", "attempts"), _wait_cells))
+
+
+def _wait_cells(result: WaitResult) -> tuple[Cell, ...]:
+    return (ok_cell("answers"), result.server_version, str(result.attempts))
