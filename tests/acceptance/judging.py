@@ -21,6 +21,7 @@ import asyncpg
 from dbwarden.dialects.postgresql.catalog import read_schema
 from dbwarden.dialects.postgresql.ddl import render
 from dbwarden.dialects.postgresql.scratch.binaries import find_binaries
+from dbwarden.dialects.postgresql.scratch.subscriptions import EXIST, FORGET
 from dbwarden.diff import diff
 from dbwarden.diff.statements import PlannedStatement
 from dbwarden.schema import DefaultPrivileges, Grant, Namespace, QualifiedName, Schema
@@ -94,6 +95,7 @@ class Database:
     async def emptied(self) -> bool:
         """Take everything out again; whether that worked."""
         try:
+            await self.connection.execute(FORGET)
             await self.connection.execute("RESET ALL; DROP OWNED BY CURRENT_USER CASCADE")
             return bool(await self.connection.fetchval(PRISTINE))
         except asyncpg.PostgresError:
@@ -154,6 +156,10 @@ class Judge:
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     f" WHERE datname = '{name}'"
                 )
+                if await self.server.fetchval(EXIST, name):
+                    again = await asyncpg.connect(made.url)
+                    await again.execute(FORGET)
+                    await again.close()
                 await self.server.execute(f"DROP DATABASE {name}")
 
     async def close(self) -> None:

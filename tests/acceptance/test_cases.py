@@ -39,7 +39,8 @@ def renaming(text: str) -> Renaming:
         table, _, column = old.partition(".")
         first = Ref(ObjectKind.COLUMN, "public", table, column)
         return Rename(before=first, after=replace(first, part=new))
-    before, after = (Ref(KINDS[kind], *qualified(name)) for name in (old, new))
+    names = ((None, it) if kind == "subscription" else qualified(it) for it in (old, new))
+    before, after = (Ref(KINDS[kind], *name) for name in names)
     return Rename(before=before, after=after)
 
 

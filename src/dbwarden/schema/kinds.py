@@ -41,6 +41,7 @@ class ObjectKind(StrEnum):
     CAST = "cast"
     OPERATOR = "operator"
     PUBLICATION = "publication"
+    SUBSCRIPTION = "subscription"
     FOREIGN_DATA_WRAPPER = "foreign data wrapper"
     SERVER = "foreign server"
     USER_MAPPING = "user mapping"
@@ -222,6 +223,9 @@ OBJECT_KINDS: Mapping[ObjectKind, KindRow] = {
         in_place=_fields("table", "schema", "option"),
         reads_columns=True,
         lists_objects=True,
+    ),
+    ObjectKind.SUBSCRIPTION: KindRow(
+        stage=69, in_place=_fields("publications", "option"), names=("subscription",)
     ),
     ObjectKind.FOREIGN_DATA_WRAPPER: KindRow(stage=44),
     ObjectKind.SERVER: KindRow(

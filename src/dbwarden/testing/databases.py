@@ -103,10 +103,13 @@ class Templates:
         return f"sqlite:///{copy}"
 
     def _copy_postgresql(self, config: DatabaseConfig) -> str:
+        from dbwarden.dialects.postgresql.scratch.subscriptions import FORGET
+
         if config.database_name not in self._migrated:
             name = self._create(f"template_{config.database_name[:32]}", "template0")
             self._templates.append(name)
             blocking(migrate, at(config, self._url(name)))
+            self._send(FORGET, name)  # copies have no subscriptions anyway
             self._migrated[config.database_name] = name
         return self._url(
             self._create(config.database_name[:32], self._migrated[config.database_name])
@@ -122,11 +125,11 @@ class Templates:
     def _drop(self, name: str) -> None:
         self._send(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def _send(self, sql: str) -> None:
+    def _send(self, sql: str, database: str = "postgres") -> None:
         from dbwarden.config.libpq import asyncpg_arguments
         from dbwarden.dialects.postgresql.migrate.connecting import connect
 
-        url = parse_url(self._url("postgres"))
+        url = parse_url(self._url(database))
 
         async def send() -> None:
             connection = await connect(asyncpg_arguments(url))

@@ -156,6 +156,29 @@ PUBLICATIONS_15 = {
         " TABLES IN SCHEMA r;",
     ),
 }
+SUBSCRIPTION = (
+    "CREATE SUBSCRIPTION s CONNECTION 'password=unset' PUBLICATION {}"
+    " WITH (connect = false, slot_name = NONE{});"
+)
+BARE = SUBSCRIPTION.format("p", "")
+SUBSCRIPTIONS = {
+    "comes": ("", f"{BARE} COMMENT ON SUBSCRIPTION s IS 'x';"),
+    "of other publications and with other options": (
+        SUBSCRIPTION.format("p", ", binary = true, streaming = off"),
+        SUBSCRIPTION.format('"P", q', ", streaming = on, synchronous_commit = remote_apply"),
+    ),
+}
+SUBSCRIPTIONS_15 = {
+    "with other options": (BARE, SUBSCRIPTION.format("p", ", disable_on_error = true")),
+    "with two phases": (BARE, SUBSCRIPTION.format("p", ", two_phase = true")),
+}
+SUBSCRIPTIONS_16 = {
+    "with other options": (
+        SUBSCRIPTION.format("p", ", streaming = parallel, origin = none"),
+        SUBSCRIPTION.format("p", ", password_required = false, run_as_owner = true"),
+    )
+}
+SUBSCRIPTIONS_17 = {"with failover": (BARE, SUBSCRIPTION.format("p", ", failover = true"))}
 WRAPPER = "CREATE FOREIGN DATA WRAPPER w;"
 SERVER = f"{WRAPPER} CREATE SERVER s FOREIGN DATA WRAPPER w;"
 SERVERS = {
@@ -226,9 +249,21 @@ CASES = [
         ("operator", 140000, OPERATORS),
         ("publication", 140000, PUBLICATIONS),
         ("publication", 150000, PUBLICATIONS_15),
+        ("subscription", 140000, SUBSCRIPTIONS),
+        ("subscription", 150000, SUBSCRIPTIONS_15),
+        ("subscription", 160000, SUBSCRIPTIONS_16),
+        ("subscription", 170000, SUBSCRIPTIONS_17),
         ("foreign server", 140000, SERVERS),
         ("user mapping", 140000, MAPPINGS),
         ("foreign table", 140000, FOREIGN_TABLES),
     )
     for name, (old, new) in changes.items()
+] + [
+    Case(
+        name="subscription has another name",
+        old=BARE,
+        new=BARE.replace(" s ", ' "S" '),
+        renames=("subscription s:S",),
+        contains=("RENAME TO",),
+    )
 ]

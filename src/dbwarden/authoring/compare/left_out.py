@@ -1,8 +1,8 @@
 """Leave out objects that dbwarden does not write, and their dependents. Pure.
 
-A publication, a range type or a foreign server cannot be built in a scratch database. It is removed
-from both schemas with the views, columns or functions that need it, and listed by name, so that the
-rest can be compared.
+dbwarden does not write conversions, languages or operator classes. They are removed from both
+schemas with the views, columns or functions that need them, and listed by name, so that the rest
+can be compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -159,6 +159,39 @@ FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
 """
 
 
+# Only superusers may read the connection string, so columns are named. Options with their default
+# are left out, except for the one whose default is not the same in all versions.
+def _subscriptions(version: int) -> LiteralString:
+    options: list[LiteralString] = [
+        "['option binary', CASE WHEN s.subbinary THEN 'true' END]",
+        "['option streaming', CASE WHEN s.substream::text = 'p' THEN 'parallel'"
+        " WHEN s.substream::text IN ('t', 'true') THEN 'on' ELSE 'off' END]",
+        "['option synchronous_commit',"
+        " CASE WHEN s.subsynccommit <> 'off' THEN quote_literal(s.subsynccommit) END]",
+    ]
+    if version >= 150000:
+        options += [
+            "['option disable_on_error', CASE WHEN s.subdisableonerr THEN 'true' END]",
+            "['slot two_phase', CASE WHEN s.subtwophasestate <> 'd' THEN 'true' END]",
+        ]
+    if version >= 160000:
+        options += [
+            "['option password_required', CASE WHEN NOT s.subpasswordrequired THEN 'false' END]",
+            "['option run_as_owner', CASE WHEN s.subrunasowner THEN 'true' END]",
+            "['option origin', CASE WHEN s.suborigin <> 'any' THEN quote_literal(s.suborigin) END]",
+        ]
+    if version >= 170000:
+        options += ["['slot failover', CASE WHEN s.subfailover THEN 'true' END]"]
+    return f"""
+SELECT 'subscription', 'pg_subscription'::regclass, s.oid, NULL, s.subname::text, NULL,
+       ARRAY[['publications', (SELECT string_agg(quote_ident(p.name), ', ' ORDER BY p.name)
+                               FROM unnest(s.subpublications) p (name))],
+             {", ".join(options)}]
+FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+WHERE d.datname = current_database()
+"""
+
+
 def _options(column: LiteralString) -> LiteralString:
     return (
         "'OPTIONS (' || (SELECT string_agg(format('%I %L', x.option_name, x.option_value), ', '"
@@ -285,15 +318,6 @@ SELECT 'transform', 'pg_transform'::regclass, t.oid, NULL,
 FROM pg_transform t JOIN pg_language l ON l.oid = t.trflang
 """
 
-# A scratch database cannot have subscriptions: they are in a catalog that all databases share, so
-# copies lack them, and a database that has one cannot be dropped. Only superusers may read secrets.
-_SUBSCRIPTIONS: LiteralString = """
-SELECT 'subscription', 'pg_subscription'::regclass, s.oid, NULL::oid, s.subname::text,
-       array_to_string(s.subpublications, ', ')
-FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
-WHERE d.datname = current_database()
-"""
-
 # A partition's copy of its parent's trigger that was enabled or disabled separately.
 _TRIGGERS: LiteralString = """
 SELECT 'switch of the inherited trigger', 'pg_trigger'::regclass, g.oid, c.relnamespace,
@@ -305,10 +329,7 @@ WHERE NOT o.tgisinternal AND g.tgenabled <> o.tgenabled
 
 def _others() -> LiteralString:
     """Return the query for all objects that dbwarden reads but does not write."""
-    parts: tuple[LiteralString, ...] = (
-        *(_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _SUBSCRIPTIONS),
-        _TRIGGERS,
-    )
+    parts = (_OPERATOR_CLASSES, _TEXT, _WITHOUT_NAMESPACE, _TRIGGERS)
     return f"""
 SELECT 'other' AS kind, s.class, s.number, s.namespace, s.name, s.kind AS part,
        CASE WHEN s.definition IS NOT NULL THEN ARRAY[['definition', s.definition]] END AS clauses
@@ -324,6 +345,7 @@ def plain_objects(version: int) -> LiteralString:
         _USER_MAPPINGS,
         _SERVERS,
         _publications(version),
+        _subscriptions(version),
         _OPERATORS,
         _CASTS,
         _TEXT_SEARCH,

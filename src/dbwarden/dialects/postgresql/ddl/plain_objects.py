@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbwarden.dialects.postgresql.ddl.context import Context, Statements, ref_sql
+from dbwarden.diff.statements import Sql
 from dbwarden.errors import UnsupportedChange
 from dbwarden.schema import OBJECT_KINDS, ObjectKind, PlainObject
 
@@ -21,12 +22,16 @@ AlterClause = Callable[[str, str | None, str | None], Sequence[str]]
 class Form:
     """The SQL of one kind: after ``CREATE name`` and after ``ALTER name``.
 
-    ``alter_new`` are the words of clauses that only ALTER can add, to a new object, too.
+    ``alter_new`` are the words of clauses that only ALTER can add, to a new object, too. ``notes``
+    explain CREATE and the ALTER of some clauses. ``remote``: DROP contacts another server, and
+    loses a state that CREATE does not restore.
     """
 
     create: Callable[[Words], Sequence[str]]
     alter: Mapping[str, AlterClause] = field(default_factory=dict)
     alter_new: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    remote: bool = False
 
 
 def _parser(words: Words) -> Sequence[str]:
@@ -86,6 +91,34 @@ def _alter_option(name: str, old: str | None, new: str | None) -> Sequence[str]:
     return (f"OPTIONS ({'ADD' if old is None else 'SET'} {name} {new})",)
 
 
+def _subscribe(words: Words) -> Sequence[str]:
+    options = [it for word in ("option", "slot") for it in words.get(word, ())]
+    return [
+        # The server demands a password of roles that are no superusers.
+        "CONNECTION 'password=unset'",
+        *(f"PUBLICATION {text}" for _, text in words["publications"]),
+        _with_options({"option": [("connect", "false"), ("slot_name", "NONE"), *options]}),
+    ]
+
+
+def _alter_publications(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    return (f"SET PUBLICATION {new} WITH (refresh = false)",)
+
+
+_DEFAULTS = {
+    "binary": "false",
+    "synchronous_commit": "off",
+    "disable_on_error": "false",
+    "password_required": "true",
+    "run_as_owner": "false",
+    "origin": "any",
+}
+
+
+def _alter_subscription(name: str, old: str | None, new: str | None) -> Sequence[str]:
+    return _set_option(name, old, new or _DEFAULTS[name])
+
+
 FORMS: Mapping[ObjectKind, Form] = {
     ObjectKind.SERVER: Form(
         create=_serve, alter={"version": _alter_version, "option": _alter_option}
@@ -93,6 +126,15 @@ FORMS: Mapping[ObjectKind, Form] = {
     ObjectKind.PUBLICATION: Form(
         create=_publish,
         alter={"table": _alter_table, "schema": _alter_schema, "option": _set_option},
+    ),
+    ObjectKind.SUBSCRIPTION: Form(
+        create=_subscribe,
+        alter={"publications": _alter_publications, "option": _alter_subscription},
+        notes={
+            "create": "Set its CONNECTION and slot_name on each database, ENABLE it, and REFRESH.",
+            "publications": "ALTER SUBSCRIPTION ... REFRESH PUBLICATION then adds their tables.",
+        },
+        remote=True,
     ),
     ObjectKind.TEXT_SEARCH: Form(
         create=_parser, alter={"mapping": _alter_mapping}, alter_new=("mapping",)
@@ -105,7 +147,8 @@ def create_plain(ctx: Context, obj: PlainObject) -> Statements:
     _require_written(obj)
     form, row = FORMS.get(obj.kind), OBJECT_KINDS[obj.kind]
     parts = form.create(_words(obj)) if form else [text for _, text in obj.clauses]
-    yield " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts])
+    text = " ".join([f"CREATE {ref_sql(ctx, obj.ref, row.create)}", *parts])
+    yield Sql(text, why=form.notes.get("create") if form else None)
     later = form.alter_new if form else ()
     bare = replace(obj, clauses=tuple(it for it in obj.clauses if _word(it) not in later))
     yield from alter_plain(ctx, bare, obj)
@@ -120,13 +163,17 @@ def alter_plain(ctx: Context, before: PlainObject, after: PlainObject) -> Statem
         if old.get(name) != new.get(name):
             word, _, rest = name.partition(" ")
             for text in form.alter[word](rest, old.get(name), new.get(name)) if form else ():
-                yield f"{head} {text}"
+                yield Sql(f"{head} {text}", why=form.notes.get(word) if form else None)
 
 
 def drop_plain(ctx: Context, obj: PlainObject) -> Statements:
     """Drop an object."""
     _require_written(obj)
-    yield f"DROP {ref_sql(ctx, obj.ref)}"
+    text, form = f"DROP {ref_sql(ctx, obj.ref)}", FORMS.get(obj.kind)
+    if form is not None and form.remote:
+        yield Sql(text, transactional=False, destroys=(ctx.label(obj.name),))
+    else:
+        yield text
 
 
 def _require_written(obj: PlainObject) -> None:

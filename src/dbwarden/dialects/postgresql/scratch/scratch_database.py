@@ -31,14 +31,15 @@ from dbwarden.dialects.postgresql.migrate.batching import (
 )
 from dbwarden.dialects.postgresql.migrate.connect_errors import may_not_create
 from dbwarden.dialects.postgresql.migrate.session_state import RESET, leftovers, prelude_of
+from dbwarden.dialects.postgresql.scratch.adapting import adapt, adapted_text, needs_adapting
 from dbwarden.dialects.postgresql.scratch.backfills import replay_backfill
 from dbwarden.dialects.postgresql.scratch.expressions import normalize
 from dbwarden.dialects.postgresql.scratch.namespaces import default_namespace, make_namespace
 from dbwarden.dialects.postgresql.scratch.observing import Observer
 from dbwarden.dialects.postgresql.scratch.place import Dial, Place, end_sessions
-from dbwarden.dialects.postgresql.scratch.roles import makes_roles, without_roles
 from dbwarden.dialects.postgresql.scratch.sample_rows import add_rows, fingerprint, rehearse
 from dbwarden.dialects.postgresql.scratch.scratch_errors import refusal, statement_at, unless_exists
+from dbwarden.dialects.postgresql.scratch.subscriptions import EXIST, FORGET, recreating
 from dbwarden.dialects.postgresql.scratch.tracing import locating, trace_statements
 from dbwarden.dialects.postgresql.sql import splitting
 from dbwarden.dialects.postgresql.sql.error_texts import PostgresText
@@ -111,6 +112,8 @@ class PostgresScratchServer:
                 await self._ask(f"ALTER DATABASE {quoted(name)} SET search_path TO {path}")
             if copy_of is None:
                 await database.set_up()  # may create roles, which databases share
+            elif await self._admin.fetchval(EXIST, template):
+                await database.execute(recreating(await copy_of.read()))
         return database
 
     async def _create(self, sql: str) -> None:
@@ -178,6 +181,10 @@ class PostgresScratchServer:
     async def _drop(self, name: str) -> None:
         """Drop a scratch database; ignore one that is in use or dropped concurrently."""
         with suppress(asyncpg.PostgresError):
+            if await self._admin.fetchval(EXIST, name):
+                raw = await self._dial(name)
+                await raw.execute(FORGET)
+                await raw.close()
             await self._admin.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
 
 
@@ -282,10 +289,11 @@ class PostgresScratchDatabase:
                 await self._run_piece(migration, piece)
 
     async def _run_piece(self, migration: Migration, step: Step) -> None:
+        text = adapted_text(step, exclusive=self._scratch.exclusive)
         try:
-            await self._run_step(step)
+            await self._send(text)
         except asyncpg.PostgresError as error:
-            position = getattr(error, "position", None)
+            position = getattr(error, "position", None) if text == step.text else None
             offset = int(position) - 1 if position else await self._offset(step)
             raise self._failed_at(error, migration, step, offset) from error
 
@@ -299,7 +307,7 @@ class PostgresScratchDatabase:
         try:
             for statement, start in zip(step.statements, statement_offsets(step), strict=True):
                 try:
-                    await raw.execute(self.without_roles(statement.text))
+                    await raw.execute(self.adapt(statement.text) or "SELECT")
                 except asyncpg.PostgresError:
                     return start
             return 0
@@ -312,21 +320,13 @@ class PostgresScratchDatabase:
         statement, location = locate_offset(migration, step, offset)
         return self._failed(error, statement.text if statement is not None else None, location)
 
-    async def _run_step(self, step: Step) -> None:
-        if makes_roles(step):
-            # Roles belong to the whole server, where other scratch databases share them.
-            texts = [self.without_roles(statement.text) for statement in step.statements]
-            await self._send(";\n".join(text for text in texts if text))
-        else:
-            await self._send(step.text)
-
-    def without_roles(self, statement: str) -> str:
-        """Return *statement*, or its replacement if it creates or drops a role."""
-        return without_roles(statement, exclusive=self._scratch.exclusive)
+    def adapt(self, statement: str) -> str:
+        """Return *statement*, or its replacement if it reaches beyond this database."""
+        return adapt(statement, exclusive=self._scratch.exclusive)
 
     async def _send(self, sql: str) -> None:
         raw = await self.connection()
-        while True:
+        while sql:
             try:
                 await raw.execute(sql)
             except asyncpg.UndefinedObjectError as error:
@@ -340,13 +340,13 @@ class PostgresScratchDatabase:
         steps = whole_table("postgresql", migration, section, splitting.steps(migration, section))
         raw, namespace = await self._start(steps), self._scratch.namespace
         with locating(migration, self._config.database_name):
-            return await trace_statements(raw, steps, namespace, self.without_roles)
+            return await trace_statements(raw, steps, namespace, self.adapt)
 
     async def observe(self, migration: Migration, section: Section) -> Observed:
         """Run a section as ``migrate`` does, and return the effects of each statement."""
         steps = whole_table("postgresql", migration, section, splitting.steps(migration, section))
         raw, scratch = await self._start(steps), self._scratch
-        observer = Observer(raw, scratch.namespace, self.without_roles, scratch.make_role)
+        observer = Observer(raw, scratch.namespace, self.adapt, scratch.make_role)
         with locating(migration, self._config.database_name):
             return await observer.run(steps)
 
@@ -387,7 +387,7 @@ class PostgresScratchDatabase:
         steps = list(itertools.chain.from_iterable(each))
         if migration.backfill is not None:
             return None
-        if leftovers(steps) or any(not s.transactional or makes_roles(s) for s in steps):
+        if leftovers(steps) or any(not s.transactional or needs_adapting(s) for s in steps):
             return None
         texts = [text for part in each for text in (*(step.text for step in part), RESET)]
         return await rehearse(await self.fresh(), schema, texts, duplicate=duplicate)
