@@ -11,7 +11,7 @@ import pytest
 import dbwarden
 from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
-from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer
+from dbwarden.dialects.postgresql.scratch.server import EmbeddedServer, embedded_server
 from dbwarden.operations import backfill_start
 from tests.conftest import MakeConfig
 from tests.integration.backfills.conftest import (
@@ -171,6 +171,34 @@ async def test_it_survives_a_crash_of_its_server(
         assert await query(config, "SELECT hits, count(*) FROM users GROUP BY 1") == [(1, 5000)]
     finally:
         await anyio.to_thread.run_sync(server.stop)
+
+
+async def test_it_survives_a_planned_restart_of_its_server(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``pg_ctl restart -m fast``: for a while the server refuses each connection."""
+    async with embedded_server(settings={"synchronous_commit": "on"}, tcp=True) as server:
+        config = make_config(await server.create_database("restarting"))
+        await prepare(config, monkeypatch, 2000)
+        seen = []
+
+        async def restart() -> None:
+            await anyio.to_thread.run_sync(server.halt)
+            await anyio.to_thread.run_sync(server.start)
+
+        async with anyio.create_task_group() as tasks:
+
+            def begin() -> None:
+                tasks.start_soon(restart)
+
+            with (
+                telemetry.listening(lambda event: seen.append(event.name)),
+                telemetry.listening(hearing("backfill_batch", begin)),
+            ):
+                result = await dbwarden.backfill(config, rate=1000)
+        assert result.clean
+        assert "backfill_reconnects" in seen
+        assert await query(config, "SELECT hits, count(*) FROM users GROUP BY 1") == [(1, 2000)]
 
 
 async def test_random_keys_and_rows_behind_the_cursor(

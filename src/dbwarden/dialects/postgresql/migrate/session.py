@@ -24,6 +24,12 @@ Reconnect = Callable[[], Any]
 _GONE = ("57P01", "57P02", "57P03")
 """The SQLSTATEs with which the server closes our session: shutdown, crash, not ready."""
 
+BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""The driver's exceptions for a broken connection.
+
+It raises the second one if the server closed the session between two calls, as a restart does.
+"""
+
 
 class ServerRefused(Exception):
     """The server refused a statement; has its error fields. Internal to the dialect."""
@@ -134,7 +140,7 @@ class Session:
                 raise self._connection_lost(error) from error
             self._may_be_running = False
             raise ServerRefused(error) from error
-        except (asyncpg.InterfaceError, OSError) as error:
+        except BROKEN as error:
             raise self._connection_lost(error) from error
         self._may_be_running = False
         return result
@@ -168,7 +174,7 @@ class Session:
         with anyio.move_on_after(self.grace / 2):
             try:
                 await self._raw.execute("ROLLBACK")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (asyncpg.PostgresError, *BROKEN):
                 pass
             else:
                 self._may_be_running = False
