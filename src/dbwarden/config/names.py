@@ -25,11 +25,14 @@ def problem_of_name(name: str) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def closest(word: str, known: tuple[str, ...]) -> str | None:
-    """Return the known word that *word* probably misspells, or ``None``."""
+def closest(word: str, known: tuple[str, ...], cutoff: float = 0.85) -> str | None:
+    """Return the known word that *word* probably misspells, or ``None``.
+
+    Of five letters, one differs with a *cutoff* of 0.8, as in ``tabel`` or ``phaze``.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(word.lower(), known, n=1, cutoff=0.85)
+    near = get_close_matches(word.lower(), known, n=1, cutoff=cutoff)
     return near[0] if near else None
 
 

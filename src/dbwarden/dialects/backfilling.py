@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from dbwarden.dialects.base import PendingMigration, Statement, Step
 from dbwarden.errors import DBWardenError, HistoryError, MigrationFileError, StatementFailed
-from dbwarden.files.backfills import backfill_checksum
+from dbwarden.files.backfills import advise_on_edited_backfill, backfill_checksum
 from dbwarden.files.lexing import lexis_of
 from dbwarden.files.migration import Backfill, Migration, Section
 from dbwarden.files.placeholders import BATCH, Filled, fill, placeholders
@@ -93,10 +93,15 @@ class BackfillWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDone:
-    """A batch that was committed: the row of its backfill afterwards, and its rows."""
+    """A batch that was committed: the row of its backfill afterwards, and its rows.
+
+    ``busy`` are the seconds that its statements took, in which its rows were locked, without the
+    distance to the server: waiting for that is no reason for a smaller batch.
+    """
 
     row: BackfillRow
     rows: int = 0
+    busy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,14 +273,12 @@ def rolled_back(work: BackfillWork, database: DatabaseName) -> HistoryError:
 
 def edited(work: BackfillWork, row: BackfillRow, database: DatabaseName) -> HistoryError:
     """Return the error for a file that was edited after its backfill had started."""
-    again = f"dbwarden backfill resume {work.migration.key} -d {database}"
     at = f"after {row.rows} rows" if row.rows else "before its first row"
     return HistoryError(
         f"the file was edited while its backfill is unfinished ({at})",
         database=database,
         location=work.migration.at(work.migration.upgrade.line),
-        next_step=f"Undo the edit; or begin again with: {again} --restart; or go on from the "
-        f"cursor with the file as it is: {again} --accept",
+        next_step=advise_on_edited_backfill(work.migration.key, database),
     )
 
 

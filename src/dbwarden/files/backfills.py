@@ -16,7 +16,11 @@ from dbwarden.types import Checksum
 MOST_ROWS = 1_000_000
 """The maximum number of rows of one batch."""
 
+MOST_SECONDS = 600.0
+"""The maximum time of one batch."""
+
 _PART = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+_DECIMAL = re.compile(r"[0-9]*\.?[0-9]+")
 _TABLE = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
@@ -55,6 +59,7 @@ def problems_of_header(header: BackfillHeader) -> Iterator[Problem]:
         seen.add(option.name)
     assert header.start is not None
     table, batch, until = (header.value(name) for name in ("table", "batch", "until"))
+    seconds = header.value("batch-seconds")
     if table is None:
         yield Problem(
             header.start, "a backfill needs the name of its table", "Add -- table: NAME below it."
@@ -71,6 +76,12 @@ def problems_of_header(header: BackfillHeader) -> Iterator[Problem]:
             f"{batch[1]!r} is not a number of rows",
             f"Give a number from 1 to {MOST_ROWS}, as in -- batch: {DEFAULT_BATCH}.",
         )
+    if seconds is not None and not _is_seconds(seconds[1]):
+        yield Problem(
+            seconds[0],
+            f"{seconds[1]!r} is not a number of seconds",
+            f"Give a number of at most {MOST_SECONDS:g}, as in -- batch-seconds: 0.1.",
+        )
     if until is not None and not until[1]:
         yield Problem(
             until[0],
@@ -83,14 +94,20 @@ def _is_batch(text: str) -> bool:
     return text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROWS
 
 
+def _is_seconds(text: str) -> bool:
+    return bool(_DECIMAL.fullmatch(text)) and 0 < float(text) <= MOST_SECONDS
+
+
 def build_backfill(header: BackfillHeader, line_of: Callable[[int], int]) -> Backfill:
     """Return the options of a header without problems; *line_of* returns the line of an offset."""
     table, batch, until = (header.value(name) for name in ("table", "batch", "until"))
+    seconds = header.value("batch-seconds")
     assert table is not None
     return Backfill(
         table=table[1],
         line=line_of(table[0]),
         batch=int(batch[1]) if batch is not None else DEFAULT_BATCH,
+        batch_seconds=float(seconds[1]) if seconds is not None else None,
         until=until[1] if until is not None else None,
         until_line=line_of(until[0]) if until is not None else None,
     )
@@ -128,6 +145,15 @@ def problems_of_sql(lexis: Lexis, text: str, offset: int, *, batched: bool) -> I
             "its SQL has no {batch}, so that each batch would be the whole table",
             "Add it to the condition, as in UPDATE users SET ... WHERE ... AND {batch}.",
         )
+
+
+def advise_on_edited_backfill(key: str, database: str | None) -> str:
+    """Return the next steps for the file of an unfinished backfill that was edited."""
+    again = f"dbwarden backfill resume {key}{f' -d {database}' if database else ''}"
+    return (
+        f"Undo the edit; or start again with the first row: {again} --restart; or go on from the "
+        f"cursor with the file as it is: {again} --accept"
+    )
 
 
 def backfill_checksum(migration: Migration) -> Checksum:

@@ -17,6 +17,7 @@ and, in a file that is a backfill::
     -- dbwarden: backfill
     -- table: users
     -- batch: 5000
+    -- batch-seconds: 0.1
     -- until: country IS NOT NULL
 
 A marker comes before its statement: ``-- @dbwarden:autocommit``, or ``-- @dbwarden:allow rename:
@@ -35,7 +36,7 @@ from dbwarden.quoting import quoted, unquoted
 from dbwarden.types import DatabaseName, Version
 
 SectionName = Literal["upgrade", "rollback"]
-OptionName = Literal["table", "batch", "until"]
+OptionName = Literal["table", "batch", "batch-seconds", "until"]
 
 # The comments to examine: a single word, a name with a colon, and text that begins with "@".
 _NAME = r"[A-Za-z_-]++(?:[ \t][A-Za-z_-]++)?"
@@ -51,8 +52,19 @@ _SECTIONS = {
     "upgrade": "upgrade", "up": "upgrade", "rollback": "rollback", "down": "rollback",
     "downgrade": "rollback", "revert": "rollback", "undo": "rollback",
 }  # fmt: skip
-_HEADERS = ("depends_on", "requires", "requires-backfill", "phase", "dbwarden")
 _OPTIONS: dict[str, OptionName] = {name: name for name in get_args(OptionName)}
+# What a misspelt name is followed by, if it is not a word of a sentence, as in "phrase: a b".
+_PLAUSIBLE = {
+    "depends_on": re.compile(r"[\['\"]?[0-9].*|\[.*"),
+    "requires": re.compile(r"\S+@.*"),
+    "requires_backfill": re.compile(r"[0-9].*"),
+    "phase": re.compile(r"\w+"),
+    "dbwarden": re.compile(r".*"),
+    "table": re.compile(r"\S+|\".*"),
+    "batch": re.compile(r"\S+"),
+    "batch_seconds": re.compile(r"\S+"),
+    "until": re.compile(r".*"),
+}
 _PHASES: dict[str, Phase] = {"pre": "pre", "post": "post"}
 _NUMBERS = re.compile(r"[0-9]+(?:[ \t]*,[ \t]*[0-9]+)*")
 _MARKER = "-- @dbwarden:autocommit"
@@ -249,10 +261,20 @@ def _parse_header(content: str, name: str, value: str) -> Directive | None:
             return _parse_allow(content, value.strip())
         case "dbwarden":
             return _parse_declaration(content, value.strip())
-    if option := closest(name, tuple(_OPTIONS)):
-        return BackfillOption(_OPTIONS[option], value.strip(), name)
-    header = closest(re.sub("[- \t]", "_", name), _HEADERS)
-    return _fault(content, f"-- {header}: {value}") if header else None
+    if name in _OPTIONS:
+        return BackfillOption(_OPTIONS[name], value.strip(), name)
+    return _check_misspelt(content, name, value.strip())
+
+
+def _check_misspelt(content: str, name: str, value: str) -> BackfillOption | Fault | None:
+    """Return what *name* probably misspells. Any other comment may have a colon, too."""
+    meant = closest(re.sub("[- \t]", "_", name), tuple(_PLAUSIBLE), 0.8)
+    if meant is None or not _PLAUSIBLE[meant].fullmatch(value):
+        return None
+    written = meant if meant == "depends_on" else meant.replace("_", "-")
+    if written in _OPTIONS:
+        return BackfillOption(_OPTIONS[written], value, name)
+    return _fault(content, f"-- {written}: {value}")
 
 
 def _parse_depends_on(content: str, value: str) -> DependsOn | Fault:

@@ -22,13 +22,14 @@ class Backfill:
     """The options of a backfill, a migration whose upgrade runs in batches of rows.
 
     ``table`` is the table as written, on ``line`` of the file. ``batch`` is the number of rows of
-    the first batch. ``until`` is the condition that every row satisfies at the end, if given, on
-    ``until_line``.
+    the first batch, ``batch_seconds`` the time that one should take, if given. ``until`` is the
+    condition that every row satisfies at the end, if given, on ``until_line``.
     """
 
     table: str
     line: int
     batch: int = DEFAULT_BATCH
+    batch_seconds: float | None = None
     until: str | None = None
     until_line: int | None = None
 

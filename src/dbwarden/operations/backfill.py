@@ -22,7 +22,7 @@ from dbwarden.operations.operation import (
     read_status,
     refuse_read_only,
 )
-from dbwarden.operations.pacing import MAX_LAG, MAX_LOCK_WAITS, TARGET, Pace, PauseWhen
+from dbwarden.operations.pacing import MAX_LAG, MAX_LOCK_WAITS, Pace, PauseWhen
 from dbwarden.planning.backfill_progress import BackfillProgress, progress_of
 from dbwarden.types import DatabaseName, format_version
 
@@ -50,7 +50,7 @@ async def backfill(
     config: DatabaseConfig,
     *,
     key: str | None = None,
-    target: float = TARGET,
+    target: float | None = None,
     rate: float | None = None,
     max_lag: float | None = MAX_LAG,
     max_lock_waits: int | None = MAX_LOCK_WAITS,
@@ -66,7 +66,8 @@ async def backfill(
     Args:
         config: The database, its name, or ``None`` for the default one.
         key: The version of the only backfill to run (``"7"`` or ``"0007"``).
-        target: The seconds that a batch should take; its rows are adapted to that.
+        target: The seconds that a batch should take; its rows are adapted to that. ``None`` for
+            what the file says, or half a second.
         rate: The maximum number of rows per second.
         max_lag: Wait while a replica lags behind by more seconds; ``None`` for no limit.
         max_lock_waits: Wait while more sessions wait for locks; ``None`` for no limit.

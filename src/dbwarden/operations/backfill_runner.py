@@ -48,7 +48,7 @@ class BackfillRunner:
         self._backfills = backfills
         self._config = config
         self._work = work
-        self._pace = pace
+        self._pace = pace.of(work.backfill)
         self._tries = 0
         self._checked = -CHECKED_EVERY
         self._reported = time.monotonic()
@@ -85,7 +85,7 @@ class BackfillRunner:
             self._report(done, seconds)
             if done.rows:
                 if done.rows >= size:
-                    size = self._pace.next_size(size, seconds, most)
+                    size = self._pace.next_size(size, done.busy, most)
                 pause = self._pace.pause(done.rows, seconds)
                 await anyio.sleep(max(pause, self._backfills.breath))
         return row

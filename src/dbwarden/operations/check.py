@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never, get_args
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.files.backfills import advise_on_edited_backfill
+from dbwarden.migration_history import BackfillState
 from dbwarden.operations.foreign import Tool, read_foreign_state
 from dbwarden.operations.operation import dialect_of, migration_files, operation
 from dbwarden.operations.status import status_of
@@ -153,6 +155,9 @@ def _next_step(status: StatusResult, problem: Problem) -> str:
         case "pending":
             return f"Apply with: dbwarden migrate -d {source}"
         case "changed":
+            for item in status.backfills:
+                if item.key in problem.keys and item.state != BackfillState.DONE:
+                    return advise_on_edited_backfill(item.key, source)
             return (
                 f"Undo the edit and write a new migration: dbwarden new -d {source} -m '...'. Or "
                 "accept it, and the edited SQL will not run: "

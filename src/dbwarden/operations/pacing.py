@@ -1,16 +1,19 @@
 """Decide how large the batches of a backfill are, and when it waits. Pure."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbwarden.dialects.backfilling import SMALL, Pressure
 from dbwarden.errors import UsageError
 from dbwarden.files.backfills import MOST_ROWS
+from dbwarden.files.migration import Backfill
 
 PauseWhen = Callable[[], Awaitable[bool | str | None]]
 """A coroutine function of the user: whether to wait now, or the reason to."""
 
 TARGET = 0.5
+"""The seconds that a batch should take if neither its file nor the user says so."""
+
 MAX_LAG = 10.0
 MAX_LOCK_WAITS = 5
 
@@ -26,7 +29,7 @@ class Pace:
     """The limits of a backfill.
 
     Attributes:
-        target: The seconds that a batch should take.
+        target: The seconds that a batch should take; ``None`` for what its file says.
         rate: The maximum number of rows per second, if any.
         max_lag: Wait while a replica lags behind by more seconds; ``None`` for no limit.
         max_lock_waits: Wait while more sessions wait for locks; ``None`` for no limit.
@@ -34,7 +37,7 @@ class Pace:
         rest: The pause after a batch, as a share of its time, in which the server serves others.
     """
 
-    target: float = TARGET
+    target: float | None = None
     rate: float | None = None
     max_lag: float | None = MAX_LAG
     max_lock_waits: int | None = MAX_LOCK_WAITS
@@ -47,17 +50,26 @@ class Pace:
         Raises:
             UsageError: A number is not positive.
         """
-        if self.target <= 0:
+        if self.target is not None and self.target <= 0:
             raise UsageError(f"a batch cannot take {self.target:g} seconds", option="batch_seconds")
         if self.rate is not None and self.rate <= 0:
             raise UsageError(f"--rate {self.rate:g} is not a number of rows per second")
         if self.max_lag is not None and self.max_lag <= 0:
             raise UsageError(f"--max-lag {self.max_lag:g} is not a number of seconds")
 
+    def of(self, backfill: Backfill) -> "Pace":
+        """Return the limits for *backfill*, whose file may have a target of its own."""
+        return replace(self, target=self.target or backfill.batch_seconds)
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that a batch should take."""
+        return self.target or TARGET
+
     @property
     def limit(self) -> float:
         """The seconds after which the server stops a statement of a batch."""
-        return max(LEAST_LIMIT, self.target * LIMIT_FACTOR)
+        return max(LEAST_LIMIT, self.seconds * LIMIT_FACTOR)
 
     @property
     def needs_pressure(self) -> bool:
@@ -69,18 +81,18 @@ class Pace:
         return max(1, min(size, self._most))
 
     def next_size(self, size: int, seconds: float, most: int = MOST_ROWS) -> int:
-        """Return the size of the next batch after one of *size* rows took *seconds*.
+        """Return the size of the next batch after one of *size* rows was busy for *seconds*.
 
         It at most doubles, and shrinks to what would have met the target. *most* is its limit.
         """
-        wanted = size * self.target / max(seconds, _LEAST_TIME)
+        wanted = size * self.seconds / max(seconds, _LEAST_TIME)
         return max(1, min(int(wanted), 2 * size, self._most, most))
 
     @property
     def _most(self) -> int:
         if self.rate is None:
             return MOST_ROWS
-        return max(1, min(MOST_ROWS, int(self.rate * self.target)))
+        return max(1, min(MOST_ROWS, int(self.rate * self.seconds)))
 
     def pause(self, rows: int, seconds: float) -> float:
         """Return the seconds to sleep after a batch of *rows* that took *seconds*."""

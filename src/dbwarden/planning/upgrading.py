@@ -164,8 +164,10 @@ def _changed_error(history: History) -> ChangedMigration:
     also = (
         f"; so {'was' if len(others) == 1 else 'were'} {format_versions(others)}" if others else ""
     )
+    unfinished = first.row.key in history.backfilling
+    when = "while its backfill is unfinished" if unfinished else "after it was applied"
     return ChangedMigration(
-        f"{display_name(first.row)} was edited after it was applied: its {what}{also}",
+        f"{display_name(first.row)} was edited {when}: its {what}{also}",
         database=history.database,
         location=first.migration.at(section.line if section else None),
         next_step=advise_on_edit(history, [item.row.key for item in history.changed]),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dbwarden.errors import MissingMigration, PartialMigration, UsageError
+from dbwarden.files.backfills import advise_on_edited_backfill
 from dbwarden.files.order import format_versions
 from dbwarden.migration_history import LedgerRow
 from dbwarden.planning.comparing import History, version_of
@@ -41,6 +42,8 @@ def missing_file_error(history: History, rows: Sequence[LedgerRow]) -> MissingMi
 
 def advise_on_edit(history: History, keys: Sequence[str]) -> str:
     """Return the next steps for applied migrations that were edited, the recommended one first."""
+    if unfinished := [key for key in keys if key in history.backfilling]:
+        return advise_on_edited_backfill(unfinished[0], history.database)
     accept = [word for key in keys for word in ("--accept", key)]
     return (
         f"Undo the edit, and put the change into a new migration: {command_line(history, 'new')} "

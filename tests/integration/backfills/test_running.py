@@ -8,6 +8,7 @@ from dbwarden import telemetry
 from dbwarden.config.model import DatabaseConfig
 from dbwarden.errors import (
     BackfillUnfinished,
+    ChangedMigration,
     DBWardenError,
     HistoryError,
     MigrationFileError,
@@ -280,6 +281,11 @@ async def test_an_edited_file_stops_the_run_and_can_be_accepted(
 
     with pytest.raises(HistoryError, match="the file was edited while its backfill is unfinished"):
         await dbwarden.backfill(config)
+    with pytest.raises(ChangedMigration, match="was edited while its backfill is") as refused:
+        await dbwarden.migrate(config)
+    (finding,) = (await dbwarden.check(config)).findings
+    for advice in (refused.value.next_step, finding.next_step):
+        assert "dbwarden backfill resume 0002 -d primary --accept" in (advice or "")
     assert await counts(config) == [(None, 950)]
     await dbwarden.backfill_resume(config, key="0002", accept=True)
     await dbwarden.backfill(config)

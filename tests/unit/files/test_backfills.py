@@ -31,6 +31,7 @@ def problems(text: str, path: Path = PATH) -> list[tuple[int | None, str]]:
 
 def test_a_backfill_and_its_options() -> None:
     header = "-- dbwarden: backfill\n-- table: shop.users\n-- batch: 50\n-- until: a IS NOT NULL\n"
+    header += "-- batch-seconds: .2\n"
     migration = parse(
         f"{header}-- requires-backfill: 0003, 4\n-- phase: post\n\n-- upgrade\n{SQL}",
         path=PATH,
@@ -40,6 +41,7 @@ def test_a_backfill_and_its_options() -> None:
     backfill = migration.backfill
     assert backfill is not None
     assert (backfill.table, backfill.line, backfill.batch) == ("shop.users", 2, 50)
+    assert backfill.batch_seconds == 0.2
     assert (backfill.until, backfill.until_line) == ("a IS NOT NULL", 4)
     assert migration.requires_backfill == (3, 4)
     assert migration.phase == "post"
@@ -52,6 +54,8 @@ def test_a_backfill_and_its_options() -> None:
         ("-- dbwarden: backfill\n-- table: a b", SQL, 2, "'a b' is not the name of a table"),
         ("-- dbwarden: backfill\n-- table: a\n-- batch: many", SQL, 3, "'many' is not a number"),
         ("-- dbwarden: backfill\n-- table: a\n-- batch: 0", SQL, 3, "'0' is not a number of rows"),
+        ("-- dbwarden: backfill\n-- table: a\n-- batch-seconds: x", SQL, 3, "'x' is not a number"),
+        ("-- dbwarden: backfill\n-- table: a\n-- batch-seconds: 0", SQL, 3, "'0' is not a number"),
         ("-- dbwarden: backfill\n-- table: a\n-- table: b", SQL, 3, "a second -- table"),
         ("-- dbwarden: backfill\n-- table: a\n-- until:", SQL, 3, "the condition of -- until is"),
         ("-- phase: before", "SELECT 1;", 1, "'phase: before' is not a phase"),
@@ -89,6 +93,47 @@ def test_a_backfill_and_its_options() -> None:
 def test_every_mistake_has_its_line(header: str, sql: str, line: int, message: str) -> None:
     found = problems(f"{header}\n-- upgrade\n{sql}")
     assert any(at == line and message in text for at, text in found), found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("tabel: users", "-- table: users"),
+        ("Tabel: users", "-- table: users"),
+        ("tables: users", "-- table: users"),
+        ("bacth: 5000", "-- batch: 5000"),
+        ("batch_seconds: 0.1", "-- batch-seconds: 0.1"),
+        ("batch-second: 0.1", "-- batch-seconds: 0.1"),
+        ("utnil: a IS NOT NULL", "-- until: a IS NOT NULL"),
+        ("phaze: pre", "-- phase: pre"),
+    ],
+)
+@pytest.mark.parametrize("dashes", ["--", "#"])
+def test_a_misspelt_option_is_an_error_that_says_what_is_meant(
+    dashes: str, wrong: str, meant: str
+) -> None:
+    table = "" if "users" in wrong else f"{dashes} table: users\n"
+    header = f"{dashes} dbwarden: backfill\n{dashes} {wrong}\n{table}"
+    code = "async def upgrade(batch): ...\n" if dashes == "#" else f"-- upgrade\n{SQL}"
+    read, path = (parse_python, PYTHON) if dashes == "#" else (parse, PATH)
+    with pytest.raises(MigrationFileError) as failed:
+        read(header + code, path=path, database=PRIMARY, dialect="postgresql")
+    (problem,) = failed.value.problems
+    assert problem.location is not None
+    assert problem.location.line == 2
+    assert problem.message.startswith("dbwarden does not know")
+    assert problem.next_step == f"Did you mean {meant} ?"
+
+
+def test_sentences_with_a_colon_are_comments() -> None:
+    prose = (
+        "-- Note: it takes an hour\n-- stable: the key never changes\n-- Match: 1 to 1, by hand\n"
+        "-- Phrases: 'pre', 'post' and others\n-- Required: a quiet night\n-- todo: later\n"
+    )
+    text = f"{prose}-- dbwarden: backfill\n{prose}-- table: users\n{prose}-- upgrade\n{prose}{SQL}"
+    backfill = parse(text, path=PATH, database=PRIMARY, dialect="postgresql").backfill
+    assert backfill is not None
+    assert backfill.table == "users"
 
 
 def test_options_of_a_backfill_are_comments_elsewhere() -> None:

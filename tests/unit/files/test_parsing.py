@@ -118,7 +118,9 @@ def test_other_comments_belong_to_the_author() -> None:
     header = (
         "-- Author: someone\n-- Proof: exact\n-- loses: users.email\n-- Description: x\n--\n"
         "-- ----------\n-- note\n-- @author someone\n-- dbwarden is fine\n/* depends */\n"
-        "-- Dependencies: none\n-- Requirements: none\n-- see: https://example.org\n\n"
+        "-- Dependencies: none\n-- Requirements: none\n-- see: https://example.org\n"
+        "-- Required: the extension postgis\n-- Depends on: the team of shipping\n"
+        "-- phrase: to be or not to be\n-- Tables: users and orders\n-- patch: 7\n\n"
     )
     body = "-- @see x\n-- why: because\n-- requires: a lock on users\n-- TODO\n-- rolled back by\n"
     assert read(f"{header}-- upgrade\n{body}SELECT 1;\n").upgrade.text.startswith(body)
@@ -206,6 +208,12 @@ def test_each_problem_is_reported_with_its_place(
         ("-- requires: a", "-- requires: primary@0042, analytics@0007"),
         ("-- requires: a@1,", "-- requires: primary@0042, analytics@0007"),
         ("-- requires:", "-- requires: primary@0042, analytics@0007"),
+        ("-- reqiures: a@1", "-- requires: a@1"),
+        ("-- requires-bakfill: 7", "-- requires-backfill: 7"),
+        ("-- phaze: pre", "-- phase: pre"),
+        ("-- pahse: before", "-- phase: before"),
+        ("-- phase: before", "-- phase: pre or -- phase: post"),
+        ("-- dbwarden: bakcfill", "-- dbwarden: backfill"),
         ("-- dbwarden: irreversable", "-- dbwarden: irreversible"),
         ("-- dbwarden:", "-- dbwarden: irreversible"),
         ("-- dbwardne: irreversible", "-- dbwarden: irreversible"),

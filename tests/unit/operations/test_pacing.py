@@ -4,6 +4,7 @@ import pytest
 
 from dbwarden.dialects.backfilling import Pressure
 from dbwarden.errors import UsageError
+from dbwarden.files.migration import Backfill
 from dbwarden.operations.pacing import Pace, most_rows, smaller
 
 
@@ -15,6 +16,13 @@ def test_a_batch_grows_to_twice_its_size_and_shrinks_to_what_fits() -> None:
     assert pace.next_size(1, 60.0) == 1
     assert smaller(1000) == 250
     assert smaller(1) == 1
+
+
+def test_the_file_says_how_long_a_batch_takes_unless_the_user_does() -> None:
+    file = Backfill(table="t", line=1, batch_seconds=0.05)
+    assert Pace().of(file).seconds == 0.05
+    assert Pace(target=2).of(file).seconds == 2
+    assert Pace().of(Backfill(table="t", line=1)).seconds == 0.5
 
 
 def test_a_batch_locks_a_small_share_of_a_large_table() -> None:

@@ -16,6 +16,12 @@ _WIDTH = 100
 _MANY = 5
 """If more tables than this are locked in the same way, one line lists them all."""
 
+BATCH_SECONDS = 0.05
+"""The time of a batch that fills a table in use: a writer may wait that long for a row of it."""
+
+FIRST_BATCH = 100
+"""The rows of its first batch, whose time is not known yet."""
+
 _AUTOCOMMIT = "-- @dbwarden:autocommit"
 
 
@@ -107,6 +113,8 @@ def _place_lines(place: SetPlace) -> Iterable[str]:
     if place.table is not None:
         yield from declare("backfill")
         yield f"-- table: {place.table}"
+        yield f"-- batch: {FIRST_BATCH}"
+        yield f"-- batch-seconds: {BATCH_SECONDS:g}"
     for rule, reason in place.allows:
         yield f"-- dbwarden: allow {rule}: {reason}"
 

@@ -24,7 +24,7 @@ from dbwarden.operations.backfill import (
     backfill_status,
 )
 from dbwarden.operations.backfill import backfill as backfill_run
-from dbwarden.operations.pacing import MAX_LAG, MAX_LOCK_WAITS, TARGET, PauseWhen
+from dbwarden.operations.pacing import MAX_LAG, MAX_LOCK_WAITS, PauseWhen
 from dbwarden.planning.backfill_progress import BackfillProgress, format_seconds
 from dbwarden.secrets import clean_cause, describe_error
 
@@ -39,7 +39,7 @@ async def backfill(
     key: str | None = None,
     /,
     *,
-    batch_seconds: Annotated[float, _THROTTLE] = TARGET,
+    batch_seconds: Annotated[float | None, Parameter(group=HOW)] = None,
     rate: Annotated[float | None, Parameter(group=HOW)] = None,
     max_lag: Annotated[float, _THROTTLE] = MAX_LAG,
     max_lock_waits: Annotated[int, _THROTTLE] = MAX_LOCK_WAITS,
@@ -57,7 +57,8 @@ async def backfill(
     key
         The version of the only backfill to work on, as in 0007; default: all unfinished ones.
     batch_seconds
-        run: the time that a batch should take; its number of rows is adapted to that.
+        run: the time that a batch should take; its number of rows is adapted to that. By default
+        what its file says, or 0.5.
     rate
         run: the maximum number of rows per second.
     max_lag

@@ -112,8 +112,8 @@ class StateTable:
     def batch_sql(
         self, key: str, done: NextRows, size: int, active_ms: float, writer: Writer
     ) -> str:
-        """Return the statement that moves the cursor after a batch."""
-        return self._update(
+        """Return the statement that moves the cursor after a batch, and returns the row."""
+        moved = self._update(
             key,
             {
                 "cursor": literal(json.dumps(done.cursor)),
@@ -126,6 +126,7 @@ class StateTable:
                 **_writer_values(writer),
             },
         )
+        return f"{moved} RETURNING to_json(b)::text"
 
     def begin_cycle_sql(self, key: str, last_key: Key) -> str:
         """Return the statement that records the last key of a cycle."""
@@ -199,7 +200,7 @@ class StateTable:
     def _update(self, key: str, values: Mapping[str, str]) -> str:
         changes = ", ".join(f"{name} = {value}" for name, value in values.items())
         return (
-            f"UPDATE {self.name} SET {changes}, updated_at = clock_timestamp() "
+            f"UPDATE {self.name} b SET {changes}, updated_at = clock_timestamp() "
             f"WHERE key = {literal(key)}"
         )
 

@@ -25,7 +25,7 @@ from dbwarden.dialects.postgresql.backfill.pressure import SQL as PRESSURE_SQL
 from dbwarden.dialects.postgresql.backfill.pressure import LagTracker, positions
 from dbwarden.dialects.postgresql.backfill.state_rows import StateTable, parse_row
 from dbwarden.dialects.postgresql.backfill.statements import Statements
-from dbwarden.dialects.postgresql.backfill.walking import Walk
+from dbwarden.dialects.postgresql.backfill.walking import NextRows, Walk
 from dbwarden.dialects.postgresql.migrate.batching import Limits, milliseconds
 from dbwarden.dialects.postgresql.migrate.connecting import application_name
 from dbwarden.dialects.postgresql.migrate.session import ServerRefused, Session
@@ -102,7 +102,7 @@ class PostgresBackfills:
     async def run_batch(self, work: BackfillWork, size: int, limit: float) -> BatchDone:
         """Run the next batch; see ``Backfills.run_batch``."""
         began = self._lap if self._lap is not None else time.monotonic()
-        walk, key, found = self._walk(work), work.migration.key, None
+        walk, key = self._walk(work), work.migration.key
         table = await walk.find_key()
         async with self._transaction(self._settings(key, CURSOR_WAIT, None)):
             row = await self._row(work, lock=True)
@@ -111,19 +111,28 @@ class PostgresBackfills:
             if row.checksum != work.checksum:
                 raise edited(work, row, self._config.database_name)
             table = replace(table, columns=row.columns, types=row.types)
-            if (last := row.last_key or await self._begin_cycle(walk, key, table)) is not None:
-                found = await walk.next_rows(table, row.cycle, row.cursor, last, size)
-            if found is None:
+            last = row.last_key or await self._begin_cycle(walk, key, table)
+            found = last and await walk.next_rows(table, row.cycle, row.cursor, last, size)
+            if not found:
                 await self._end_cycle(walk, work, row, table)
+                done = BatchDone(row=await self._row(work, lock=False))
             else:
-                await self._send(self._settings(key, self._config.lock_timeout, limit))
-                statements = Statements(self._session, self._config.database_name, work)
-                await statements.run(found.condition, found.rows, row.batches + 1)
+                busy = await self._apply(work, found, row.batches + 1, limit)
                 spent_ms = (time.monotonic() - began) * 1000
-                await self._send(self._table.batch_sql(key, found, size, spent_ms, self._writer))
-            after = await self._row(work, lock=False)
+                moved = self._table.batch_sql(key, found, size, spent_ms, self._writer)
+                ((after,),) = await self._lines(moved)  # not one more flight: rows are locked
+                done = BatchDone(row=parse_row(after or ""), rows=found.rows, busy=busy)
         self._lap = time.monotonic()
-        return BatchDone(row=after, rows=found.rows if found is not None else 0)
+        return done
+
+    async def _apply(self, work: BackfillWork, found: NextRows, number: int, limit: float) -> float:
+        """Change the rows of batch *number*; return the seconds, without those of one flight."""
+        sent = time.monotonic()
+        await self._send(self._settings(work.migration.key, self._config.lock_timeout, limit))
+        begun = time.monotonic()
+        statements = Statements(self._session, self._config.database_name, work)
+        await statements.run(found.condition, found.rows, number)
+        return max(0.0, time.monotonic() - begun - (begun - sent))
 
     async def _begin_cycle(self, walk: Walk, key: str, table: TableKey) -> Key | None:
         """Record the last key of the table; ``None`` if the table is empty."""

@@ -89,13 +89,15 @@ class SQLiteBackfills:
         async with self.transaction():
             begun = await self._call(partial(self._begin_batch, work, size))
             if isinstance(begun, BackfillRow):
-                after, rows = begun, 0
+                after, rows, busy = begun, 0, 0.0
             else:
+                started = time.monotonic()
                 await self.apply(work, begun.rows, begun.row.batches + 1, limit)
                 ms, rows = (time.monotonic() - began) * 1000, begun.rows.rows
+                busy = time.monotonic() - started
                 after = await self._call(partial(self._move, begun, size, ms))
         self._lap = time.monotonic()
-        return BatchDone(row=after, rows=rows)
+        return BatchDone(row=after, rows=rows, busy=busy)
 
     def _begin_batch(self, work: BackfillWork, size: int) -> _Begun | BackfillRow:
         """Return the next batch; the row of the backfill if there is none."""
