@@ -23,7 +23,7 @@ def said(folder: Path, command: str) -> str:
 
 def shape(text: str) -> list[list[str]]:
     """Words by line, without what is another each time: durations, times, process numbers."""
-    text = re.sub(r"\d+(\.\d+)? ms|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|pid \d+|on [\w.-]+,", "", text)
+    text = re.sub(r"\d+(\.\d+)? m?s\b|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|pid \d+|on [\w.-]+,", "", text)
     return sorted(line.split() for line in text.splitlines() if line.strip())
 
 
