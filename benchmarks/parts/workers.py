@@ -1,6 +1,7 @@
 """One fleet run on one process, on several worker processes, and sharded by hand."""
 
 import shutil
+import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ ONE = "dbwarden, one process"
 WORKERS, SHARDS = "dbwarden --workers {}", "{} shards by hand"
 COUNTS = (2, 4)
 FILES = 5
+PLACES = {"in memory": Path("/dev/shm"), "on disk": Path("/var/tmp")}
 AWAY = 20
 ENOUGH = 200
 """The number of databases from which the start of the processes matters little."""
@@ -80,9 +82,14 @@ async def workers(stage: Stage, report: Report, quick: bool) -> None:
     """``migrate --all`` of 1,000 SQLite files, and of 200 databases on a server 20 ms away."""
     rounds = 1 if quick else 3
     files = 100 if quick else 1000
-    timings = await measure(_sqlite(stage, files).subjects(), rounds=rounds)
     bars = [Bar(subject=WORKERS.format(2), compared_with=ONE, limit=1.5, kind="at least")]
-    _report(report, f"migrate, {files} SQLite files", timings, files, [] if quick else bars)
+    for place, parent in PLACES.items():
+        if not parent.is_dir():
+            continue
+        with tempfile.TemporaryDirectory(prefix="dbwarden-bench-", dir=parent) as folder:
+            timings = await measure(_sqlite(Path(folder), files).subjects(), rounds=rounds)
+        case = f"migrate, {files} SQLite files {place}"
+        _report(report, case, timings, files, [] if quick else bars)
     size = 20 if quick else min(200, stage.room())
     names = [f"tenant_w{number:03d}" for number in range(1, size + 1)]
     with far_away(stage, AWAY) as (port, _):
@@ -91,8 +98,7 @@ async def workers(stage: Stage, report: Report, quick: bool) -> None:
     await stage.drop(names)
 
 
-def _sqlite(stage: Stage, count: int) -> Scene:
-    folder = stage.new_folder("files")
+def _sqlite(folder: Path, count: int) -> Scene:
     (folder / "dbwarden.py").write_text(SQLITE)
     (folder / "migrations" / "tenant").mkdir(parents=True)
     for number in range(1, FILES + 1):

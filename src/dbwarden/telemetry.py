@@ -36,6 +36,11 @@ class Event:
     level: Level
     fields: Mapping[str, Any]
 
+    @property
+    def is_routine(self) -> bool:
+        """True for what every successful operation emits: its start, and what succeeded."""
+        return self.name == "started" or self.fields.get("outcome") == "succeeded"
+
 
 Listener = Callable[[Event], None]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -192,15 +193,16 @@ async def report(
     code = final_exit_code(exit_code(outcomes) if code is None else code)
     if len(outcomes) > 1:
         _name_databases(outcomes)
-    document = fleet_document(command, outcomes, code, flat=isinstance(view, Texts) and view.flat)
+    flat = isinstance(view, Texts) and view.flat
+    document = partial(fleet_document, command, outcomes, code, flat=flat)
     if options.report is not None:
         try:
-            await anyio.to_thread.run_sync(output.write_json, options.report, document)
+            await anyio.to_thread.run_sync(output.write_json, options.report, document())
         except UsageError as error:  # the run itself is done, and reported below
             output.note_errors([error])
             code = code or Exit.FAILED
     if options.json:
-        output.say_json({**document, "exit_code": code})
+        output.say_json({**document(), "exit_code": code})
         return code
     view.show(outcomes)
     if not outcomes:

@@ -31,6 +31,14 @@ class DaskProcesses:
         return self.folder / "scheduler.json"
 
     @property
+    def is_written(self) -> bool:
+        """True if Dask has written the whole file."""
+        try:
+            return bool(self.address)
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+
+    @property
     def address(self) -> str:
         address: str = json.loads(self.file.read_text())["address"]
         return address.replace("tcp://", "dask://")
@@ -59,7 +67,7 @@ class DaskProcesses:
         import distributed
 
         with anyio.fail_after(120):
-            while not await anyio.Path(self.file).exists():  # noqa: ASYNC110  # written by Dask
+            while not self.is_written:  # noqa: ASYNC110  # by Dask
                 await anyio.sleep(0.1)
             address = self.address.replace("dask://", "tcp://")
             connect: Any = distributed.Client  # it has no types

@@ -232,6 +232,36 @@ async def test_processes_do_not_outlive_a_killed_command(
         stream.close()
 
 
+LEASE = 20
+OLDER = f"""
+    SELECT datname FROM pg_stat_activity
+    WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()
+    AND query_start < clock_timestamp() - interval '{LEASE + 2} seconds'
+"""
+
+
+async def test_dask_workers_end_the_lots_of_a_killed_command_after_their_lease(
+    tmp_path: Path, server: EmbeddedServer
+) -> None:
+    tenants = await make_tenants(tmp_path / "lease", server, "lease", 3, SLEEP)
+    preload = tmp_path / "short_lease.py"
+    preload.write_text(
+        f"from dbwarden.fleet.workers import dask_worker\n\ndask_worker.LEASE = {LEASE}\n"
+    )
+    with dask_processes(tmp_path, 0) as dask:
+        dask.start_worker(DASK_DISTRIBUTED__WORKER__PRELOAD=f"['{preload}']")
+        await dask.until_ready(1)
+        process = _start(tenants, "migrate", "--all", "--workers", dask.address)
+        # The command renews the lease, or its work would not live longer than that.
+        await tenants.until(OLDER, lambda rows: len(rows) == 3)
+
+        process.kill()
+        await anyio.to_thread.run_sync(lambda: process.communicate(timeout=60))
+
+        await tenants.until(WORKING, lambda rows: not rows)
+        await tenants.assert_nothing_runs()
+
+
 @pytest.mark.parametrize("name", ["3", "dask:3"])
 async def test_the_limit_of_a_server_holds_for_all_workers(
     tmp_path: Path, server: EmbeddedServer, name: str

@@ -1,9 +1,9 @@
 """Run lots in a process of its own: ``python -m dbwarden.fleet.workers.child PROGRAM``.
 
-The parent writes a line of JSON for each lot (``{"lot": ...}``), and one to stop its lot
-(``{"stop": reason}``). The messages of the lot and ``{"done": true}`` go back in the same way. The
-process ends with its standard input, so that it does not outlive its parent. Migration histories
-name PROGRAM as their application.
+The parent writes a line of JSON for each lot (``{"lot": ..., "number": ...}``), and one to stop
+its lots (``{"stop": reason}``). The messages of a lot and ``{"done": true}`` go back in the same
+way, with its number. The process ends with its standard input, so that it does not outlive its
+parent. Migration histories name PROGRAM as their application.
 """
 
 import json
@@ -63,7 +63,7 @@ async def _serve(out: Any) -> None:
             if "stop" in line:
                 _stop(stop, line["stop"])
             else:
-                group.start_soon(_run_lot, line["lot"], out, stop)
+                group.start_soon(_run_lot, line["lot"], line["number"], out, stop)
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:
@@ -79,12 +79,13 @@ def _stop(stop: Stop, reason: str) -> None:
     stop.event.set()
 
 
-async def _run_lot(lot: Json, out: Any, stop: Stop) -> None:
+async def _run_lot(lot: Json, number: int, out: Any, stop: Stop) -> None:
     def send(message: Json) -> None:
+        line = json.dumps({**message, "number": number}, default=str)
         try:
-            out.write(json.dumps(message, default=str).encode() + b"\n")
+            out.write(line.encode() + b"\n")
             out.flush()
-        except OSError:  # the parent is gone; its end of standard input stops the lot
+        except OSError:  # the parent is gone; its end of standard input stops the lots
             _stop(stop, PARENT_GONE)
 
     await run_lot(lot, send, stop)

@@ -40,7 +40,7 @@ NEW_WORKERS = 0.5
 """Seconds between two looks at the number of workers."""
 
 FEW = 50
-"""Up to this many databases, progress shows every activity."""
+"""Up to this many databases, progress shows every activity; of more, what is unusual."""
 
 
 async def run_on_workers(
@@ -96,11 +96,6 @@ def _project_of(tasks: Sequence[Task[Any]]) -> Project:
             next_step=f"Run each on its own: {', '.join(sorted(projects))}.",
         )
     return projects.popitem()[1]
-
-
-def _lowest_level(databases: int) -> str:
-    """Return the lowest level of the events that are logged or shown."""
-    return "debug" if databases <= FEW or telemetry.wants("debug") else "info"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -199,6 +194,7 @@ class _Run:
         lot, failures = grant.lot, self.limits.max_failures
         if failures is not None:
             failures = max(1, failures - _failures(self.outcomes))
+        few = len(self.tasks) <= FEW
         limits = Limits(
             concurrency=grant.concurrency, per_server=grant.per_server, max_failures=failures
         )
@@ -209,7 +205,8 @@ class _Run:
             databases=lot.members,
             limits=limits,
             run=self.run_id,
-            level=_lowest_level(len(self.tasks)),
+            level="debug" if few or telemetry.wants("debug") else "info",
+            routine=few or telemetry.wants("info"),
         )
 
     def _receive(

@@ -229,6 +229,7 @@ class Order:
         limits: The lot's share of the run's limits.
         run: The id of the run, for the log.
         level: The lowest level of the events to send back.
+        routine: Whether to send back those too that every successful operation has.
     """
 
     version: str
@@ -238,6 +239,7 @@ class Order:
     limits: Limits
     run: str
     level: str
+    routine: bool
 
     def document(self) -> Json:
         """Return the order as JSON types; :func:`read_order` reads it."""
@@ -252,7 +254,7 @@ def read_order(document: Mapping[str, Any]) -> Order:
         for each in work["requires"]
     )
     return Order(
-        **{name: document[name] for name in ("version", "project", "run", "level")},
+        **{name: document[name] for name in ("version", "project", "run", "level", "routine")},
         work=Work(**{**work, "requires": tuple(needs)}),
         databases=tuple(Member(**each) for each in document["databases"]),
         limits=Limits(**document["limits"]),

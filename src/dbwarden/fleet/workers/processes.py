@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 import anyio
 import anyio.abc
 
+from dbwarden.errors import DBWardenError
 from dbwarden.fleet.documents import Json
 from dbwarden.fleet.workers.protocol import Cluster, EngineLost, Receive, Setup, WorkerLost
 
 LONGEST_END = 15.0
 """Seconds in which a process has to stop its work on the servers and end."""
+
+LOTS_AT_ONCE = 2
+"""The number of lots of a process, so that it has work while the last databases of one end."""
 
 _CHILD = (sys.executable, "-P", "-m", "dbwarden.fleet.workers.child")
 
@@ -29,75 +33,100 @@ class ProcessEngine:
 
 @asynccontextmanager
 async def _started(count: int) -> AsyncGenerator[Cluster]:
-    cluster = ProcessCluster()
-    try:
-        for _ in range(count):
-            await cluster.add()
-        yield cluster
-    finally:
-        with anyio.move_on_after(LONGEST_END, shield=True):
-            async with anyio.create_task_group() as group:
+    async with anyio.create_task_group() as readers:
+        cluster = ProcessCluster(readers=readers)
+        try:
+            for _ in range(count):
+                await cluster.add()
+            yield cluster
+        finally:
+            cluster.is_ending = True
+            with anyio.move_on_after(LONGEST_END, shield=True):
                 for child in cluster.children:
-                    group.start_soon(child.end)
-        for child in cluster.children:
-            child.kill()
+                    await child.close()
+                for child in cluster.children:
+                    await child.process.wait()
+            for child in cluster.children:
+                child.kill()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Running:
+    """A lot on a process."""
+
+    receive: Receive
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    error: DBWardenError | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Child:
-    """One process."""
+    """One process, and its lots by number."""
 
     process: anyio.abc.Process
-    rest: bytes = b""
+    lots: dict[int, _Running] = field(default_factory=dict)
+    count: int = 0
+    reading: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
 
     async def send(self, line: Json) -> None:
-        """Write a line to the process; one that has ended is found when its answer is read."""
+        """Write a line to the process; one that has ended is found when its answers are read."""
         assert self.process.stdin is not None
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             await self.process.stdin.send(json.dumps(line).encode() + b"\n")
 
     async def run(self, order: Json, receive: Receive) -> None:
         """Run a lot; see :meth:`Cluster.run`."""
-        await self.send({"lot": order})
+        self.count += 1
+        number = self.count
+        running = self.lots[number] = _Running(receive=receive)
+        await self.send({"lot": order, "number": number})
+        await running.ended.wait()
+        del self.lots[number]
+        if running.error is not None:
+            raise running.error
+
+    async def read(self) -> WorkerLost:
+        """Pass the messages of the lots on until the process ends, and return how it ended."""
         assert self.process.stdout is not None
+        rest = b""
         async for chunk in self.process.stdout:
-            *lines, self.rest = (self.rest + chunk).split(b"\n")
+            *lines, rest = (rest + chunk).split(b"\n")
             for message in map(json.loads, lines):
+                running = self.lots[message["number"]]
                 if "done" in message:
-                    return
-                receive(message)
+                    running.ended.set()
+                else:
+                    running.receive(message)
         code = await self.process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        raise WorkerLost(f"the worker process {self.process.pid} {how}")
+        return WorkerLost(f"the worker process {self.process.pid} {how}")
 
-    async def end(self) -> None:
-        """Close the standard input of the process, which stops its lot, and wait for its end."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+    async def close(self) -> None:
+        """Close the standard input of the process, which stops its lots and ends it."""
+        assert self.process.stdin is not None
         with suppress(anyio.BrokenResourceError, OSError):
             await self.process.stdin.aclose()
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            async for _ in self.process.stdout:  # or it would wait for its reader
-                pass
-        await self.process.wait()
 
     def kill(self) -> None:
         """Kill the process if it is still there."""
+        self.reading.cancel()
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 self.process.kill()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ProcessCluster:
     """The processes of one run."""
 
+    readers: anyio.abc.TaskGroup
     children: list[Child] = field(default_factory=list)
-    idle: list[Child] = field(default_factory=list)
+    is_ending: bool = False
 
     @property
     def workers(self) -> int:
-        """The number of processes; a new one takes the place of one that ended."""
-        return len(self.children)
+        """The number of lots; a new process takes the place of one that ended."""
+        return LOTS_AT_ONCE * len(self.children)
 
     async def add(self) -> None:
         """Start a process.
@@ -116,19 +145,29 @@ class ProcessCluster:
             raise EngineLost(f"no worker process can be started: {error.strerror}") from error
         child = Child(process)
         self.children.append(child)
-        self.idle.append(child)
+        if self.is_ending:
+            child.kill()
+        self.readers.start_soon(self._read, child)
+
+    async def _read(self, child: Child) -> None:
+        lost: DBWardenError | None = None
+        with child.reading:
+            lost = await child.read()
+            if not self.is_ending:
+                self.children.remove(child)
+                try:
+                    await self.add()
+                except EngineLost as error:
+                    lost = error
+        for running in child.lots.values():
+            running.error = lost
+            running.ended.set()
 
     async def run(self, order: Json, receive: Receive) -> None:
-        """Run a lot on an idle process; see :meth:`Cluster.run`."""
-        child = self.idle.pop()
-        try:
-            await child.run(order, receive)
-        except WorkerLost:
-            self.children.remove(child)
-            with anyio.CancelScope(shield=True):
-                await self.add()
-            raise
-        self.idle.append(child)
+        """Run a lot on the process that has the fewest; see :meth:`Cluster.run`."""
+        if not self.children:
+            raise EngineLost("no worker process is left")
+        await min(self.children, key=lambda child: len(child.lots)).run(order, receive)
 
     async def stop(self, reason: str) -> None:
         """Tell all processes to stop their lots."""

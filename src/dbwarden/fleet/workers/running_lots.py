@@ -45,16 +45,18 @@ async def run_lot(document: Json, send: Send, stop: Stop) -> None:
 
     who = f"{socket.gethostname()}:{os.getpid()}"
     bound = telemetry.bound(run=order.run, worker=who)
-    with bound, telemetry.listening(partial(_forward, send, order.level)):
+    with bound, telemetry.listening(partial(_forward, send, order)):
         outcomes = await run_tasks(tasks, order.limits, stop=stop, receive=send_outcome)
     for outcome in outcomes:
         if outcome.database not in sent:
             send_outcome(outcome)
 
 
-def _forward(send: Send, lowest: str, event: telemetry.Event) -> None:
+def _forward(send: Send, order: Order, event: telemetry.Event) -> None:
     # The run reports outcomes itself, because it knows which lot is the last of a database.
-    if telemetry.LEVELS[event.level] >= telemetry.LEVELS[lowest] and event.name != "outcome":
+    if event.name == "outcome" or telemetry.LEVELS[event.level] < telemetry.LEVELS[order.level]:
+        return
+    if order.routine or not event.is_routine:
         send({"event": {"name": event.name, "level": event.level, "fields": plain(event.fields)}})
 
 

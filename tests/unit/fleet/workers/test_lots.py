@@ -177,6 +177,7 @@ def test_an_order_travels_as_json_and_names_databases_only() -> None:
         limits=Limits(max_failures=3),
         run="5f0c91aa",
         level="info",
+        routine=False,
     )
 
     assert read_order(json.loads(json.dumps(order.document()))) == order
