@@ -50,13 +50,15 @@ class Timing:
 class Bar:
     """The limit of a ratio: ``subject`` / ``compared_with`` at most, or its inverse at least.
 
-    Without ``compared_with`` the value itself must be at most ``limit``.
+    Without ``compared_with`` the value itself must be at most ``limit``. Medians below ``floor``
+    count as the floor.
     """
 
     subject: str
     compared_with: str | None
     limit: float
     kind: Literal["at most", "at least"] = "at most"
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,8 @@ def _measured(figure: Figure, bar: Bar) -> float:
     if bar.compared_with is None:
         return subject.median
     reference = figure.timings[bar.compared_with]
+    if bar.floor:
+        return max(subject.median, bar.floor) / max(reference.median, bar.floor)
     return ratio(subject, reference) if bar.kind == "at most" else ratio(reference, subject)
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 CHART = ROOT / "docs" / "benchmarks.svg"
 PAGE = ROOT / "docs" / "benchmarks.md"
+SEVERAL = "Several runs on one machine, one after the other."
 TIMES = "\u00d7"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -126,7 +127,8 @@ def _row_of(bar: Bar, subject: str) -> str | None:
 
 def _bar(bar: Bar, subject: str) -> str:
     if bar.subject != subject:
-        return f"≤ {bar.limit:g} {TIMES} {bar.compared_with}"
+        floor = f" (or {amount(bar.floor, 's')})" if bar.floor else ""
+        return f"≤ {bar.limit:g} {TIMES} {bar.compared_with}{floor}"
     if bar.kind == "at least":
         return f"≥ {bar.limit:g} {TIMES}"
     return f"≥ {1 / bar.limit:.2f} {TIMES} (we ≤ {bar.limit:g} {TIMES})"
@@ -189,6 +191,7 @@ def _figure_json(figure: Figure) -> dict[str, object]:
                 "compared_with": verdict.bar.compared_with,
                 "kind": verdict.bar.kind,
                 "limit": verdict.bar.limit,
+                **({"floor": verdict.bar.floor} if verdict.bar.floor else {}),
                 "measured": round(verdict.ratio, 4),
                 "met": verdict.met,
             }
@@ -203,14 +206,15 @@ def from_files(paths: Sequence[Path]) -> Report:
     parts: dict[str, list[Figure]] = {}
     for path in paths:
         document = json.loads(path.read_text())
+        assert not document["quick"], f"{path} is from a run with --quick"
         fresh: dict[str, list[Figure]] = {}
         for found in document["figures"]:
             fresh.setdefault(found["part"], []).append(_figure_of(found))
         parts |= fresh
-        report.remarks += document["remarks"]
+        report.remarks += [text for text in document["remarks"] if text not in report.remarks]
     report.figures += [figure for figures in parts.values() for figure in figures]
-    if len(paths) > 1:
-        report.remarks.append(f"{len(paths)} runs on one machine, one after the other.")
+    if len(paths) > 1 and SEVERAL not in report.remarks:
+        report.remarks.append(SEVERAL)
     return report
 
 
@@ -228,6 +232,7 @@ def _figure_of(found: Mapping[str, Any]) -> Figure:
                 subject=bar["subject"],
                 compared_with=bar["compared_with"],
                 kind=bar["kind"],
+                floor=bar.get("floor", 0.0),
                 limit=bar["limit"],
             )
             for bar in found["bars"]

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import deque
 
 import anyio
 
@@ -16,6 +17,9 @@ from dbwarden.migration_history import BackfillRow, BackfillState
 from dbwarden.operations.pacing import Pace, PauseWhen, most_rows, smaller
 from dbwarden.planning.backfill_progress import progress_of
 from dbwarden.secrets import clean_cause, describe_error
+
+SAMPLES = 3
+"""The number of batches whose fastest one decides. One that a busy machine held up does not."""
 
 CHECKED_EVERY = 1.0
 """Seconds between two looks at the pressure on others, while the backfill runs or waits."""
@@ -49,6 +53,7 @@ class BackfillRunner:
         self._config = config
         self._work = work
         self._pace = pace.of(work.backfill)
+        self._row_seconds: deque[float] = deque(maxlen=SAMPLES)
         self._tries = 0
         self._checked = -CHECKED_EVERY
         self._reported = time.monotonic()
@@ -85,7 +90,8 @@ class BackfillRunner:
             self._report(done, seconds)
             if done.rows:
                 if done.rows >= size:
-                    size = self._pace.next_size(size, done.busy, most)
+                    self._row_seconds.append(done.busy / done.rows)
+                    size = self._pace.next_size(size, size * min(self._row_seconds), most)
                 pause = self._pace.pause(done.rows, seconds)
                 await anyio.sleep(max(pause, self._backfills.breath))
         return row

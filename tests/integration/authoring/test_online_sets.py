@@ -42,6 +42,7 @@ async def test_a_set_leads_to_the_models_and_back(project: Project) -> None:
     ]
     assert all(item.path is not None and item.path.exists() for item in made.files)
     assert "-- requires-backfill: 0003\n" in made.files[2].text
+    assert "-- batch: 100\n-- batch-seconds: 0.05\n" in made.files[1].text
     assert not any("rewrites" in lock for lock in made.locks)
     await project.migrate()
     assert (await project.make("nothing")).agree
