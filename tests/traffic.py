@@ -12,31 +12,83 @@ import asyncpg
 
 Release = Literal["old", "new"]
 
-OLD_MODELS = """
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A change of a table in use: the models of both releases, and the queries of each.
+
+    ``options`` are those of ``make-migrations --online``. All queries read and write one amount.
+    """
+
+    old: str
+    new: str
+    options: dict[str, Any]
+    insert: dict[Release, str]
+    select: dict[Release, str]
+    update: dict[Release, str]
+    table: str = "orders"
+    amount: str = "amount"
+
+
+_OLD = """
 class Order(Base):
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(primary_key=True)
     amount: Mapped[int] = mapped_column(index=True)
     note: Mapped[str | None]
 """
-NEW_MODELS = """
+_INSERT = "INSERT INTO orders (amount, note) VALUES ($1, 'x') RETURNING id"
+_SELECT = "SELECT id, amount, note FROM orders WHERE id = $1"
+_UPDATE = "UPDATE orders SET amount = $2 WHERE id = $1"
+
+NEW_TYPE = Scenario(
+    old=_OLD,
+    new="""
 class Order(Base):
     __tablename__ = "orders"
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     amount: Mapped[int] = mapped_column(BigInteger, index=True)
     status: Mapped[str]
-"""
-FILLS = {"orders.status": "'new'"}
-
-_INSERT = {
-    "old": "INSERT INTO orders (amount, note) VALUES ($1, 'x') RETURNING id",
-    "new": "INSERT INTO orders (amount, status) VALUES ($1, 'open') RETURNING id",
-}
-_SELECT = {
-    "old": "SELECT id, amount, note FROM orders WHERE id = $1",
-    "new": "SELECT id, amount, status FROM orders WHERE id = $1",
-}
-_UPDATE = "UPDATE orders SET amount = $2 WHERE id = $1"
+""",
+    options={"fills": {"orders.status": "'new'"}, "allow_drop": ["orders.note"]},
+    insert={
+        "old": _INSERT,
+        "new": "INSERT INTO orders (amount, status) VALUES ($1, 'open') RETURNING id",
+    },
+    select={"old": _SELECT, "new": "SELECT id, amount, status FROM orders WHERE id = $1"},
+    update={"old": _UPDATE, "new": _UPDATE},
+)
+NEW_COLUMN_NAME = Scenario(
+    old=_OLD,
+    new=_OLD.replace("amount:", "total:").replace("note:", "remark:"),
+    options={"renames": ["orders.amount:total", "orders.note:remark"]},
+    insert={
+        "old": _INSERT,
+        "new": "INSERT INTO orders (total, remark) VALUES ($1, 'x') RETURNING id",
+    },
+    select={
+        "old": "SELECT id, amount AS amount FROM orders WHERE id = $1 FOR UPDATE",
+        "new": "SELECT id, total AS amount FROM orders WHERE id = $1 FOR UPDATE",
+    },
+    update={"old": _UPDATE, "new": "UPDATE orders SET total = $2 WHERE id = $1"},
+    amount="total",
+)
+_UPSERT = (
+    "INSERT INTO orders (id, amount) VALUES ($1, $2)"
+    " ON CONFLICT (id) DO UPDATE SET amount = excluded.amount RETURNING id"
+)
+NEW_TABLE_NAME = Scenario(
+    old=_OLD,
+    new=_OLD.replace('"orders"', '"purchases"'),
+    options={"renames": ["orders:purchases"]},
+    insert={"old": _INSERT, "new": _INSERT.replace("orders", "purchases")},
+    select={
+        "old": f"{_SELECT} FOR UPDATE",
+        "new": f"{_SELECT} FOR UPDATE".replace("orders", "purchases"),
+    },
+    update={"old": _UPSERT, "new": _UPSERT.replace("orders", "purchases")},
+    table="purchases",
+)
 
 
 def rows_sql(count: int) -> str:
@@ -50,6 +102,7 @@ class Traffic:
 
     url: str
     rows: int
+    scenario: Scenario = NEW_TYPE
     releases: tuple[Release, ...] = ("old",)
     known: dict[int, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
@@ -83,14 +136,14 @@ class Traffic:
         what, amount, row = choose.random(), choose.randrange(1_000_000), choose.choice(mine)
         started = time.perf_counter()
         if what < 0.4:
-            found = await raw.fetchrow(_SELECT[release], row)
+            found = await raw.fetchrow(self.scenario.select[release], row)
             if found["amount"] != self.known.get(row, row):
                 self.errors.append(f"{release}: row {row} has {found['amount']}")
         elif what < 0.7:
-            await raw.execute(_UPDATE, row, amount)
+            await raw.execute(self.scenario.update[release], row, amount)
             self.known[row] = amount
         else:
-            new = await raw.fetchval(_INSERT[release], amount)
+            new = await raw.fetchval(self.scenario.insert[release], amount)
             self.known[new] = amount
             mine.append(new)
         self.longest = max(self.longest, time.perf_counter() - started)
@@ -103,11 +156,11 @@ class Traffic:
             while self.queries < wanted and not self.errors:
                 await self._progress.wait()
 
-    async def wrong_rows(self) -> Sequence[str]:
+    async def wrong_rows(self, *, table: str = "orders", amount: str = "amount") -> Sequence[str]:
         """Return the rows that do not have the values that were written last."""
         raw = await asyncpg.connect(self.url)
         try:
-            there = {row["id"]: row["amount"] for row in await raw.fetch("TABLE orders")}
+            there = {row["id"]: row[amount] for row in await raw.fetch(f"TABLE {table}")}
         finally:
             raw.terminate()
         wanted = {**{row: row for row in range(1, self.rows + 1)}, **self.known}
@@ -119,9 +172,11 @@ class Traffic:
 
 
 @asynccontextmanager
-async def traffic(url: str, rows: int, *, clients: int = 4) -> AsyncIterator[Traffic]:
+async def traffic(
+    url: str, rows: int, scenario: Scenario = NEW_TYPE, *, clients: int = 4
+) -> AsyncIterator[Traffic]:
     """Read and write inside the block."""
-    made = Traffic(url, rows)
+    made = Traffic(url, rows, scenario)
     async with anyio.create_task_group() as group:
         for number in range(clients):
             group.start_soon(made.client, number, clients)

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from dbwarden.config.model import DatabaseConfig
+from dbwarden.errors import UnsupportedChange
 from dbwarden.operations.make_migrations import MakeMigrationsResult, make_migrations
 from dbwarden.operations.migrate import migrate
 from dbwarden.operations.rollback import rollback
@@ -57,11 +58,28 @@ class Project:
 
     async def made(self, schema: str, **options: Any) -> MakeMigrationsResult:
         """The same, and again: there is nothing left to write."""
-        result = await self.make(schema, **options)
+        return await self.proven(schema, await self.make(schema, **options))
+
+    async def proven(self, schema: str, result: MakeMigrationsResult) -> MakeMigrationsResult:
+        """Check that *result* leads to *schema*."""
         assert result.path is not None, "a change must write SQL"
         assert result.proven
         assert (await self.make(schema)).agree
         return result
+
+    async def make_online(
+        self, schema: str, in_use: list[str], **options: Any
+    ) -> MakeMigrationsResult:
+        """Write the files for tables in use; rename *in_use* in place where there is no other way.
+
+        What would rewrite a table is refused.
+        """
+        try:
+            return await self.make(schema, online=True, **options)
+        except UnsupportedChange as refused:
+            if "--allow-rename" not in (refused.next_step or ""):
+                raise
+            return await self.make(schema, online=True, allow_rename=in_use, **options)
 
     def upgrade_of(self, result: MakeMigrationsResult) -> str:
         """The header and the upgrade of what was written; a comment of several lines is one."""

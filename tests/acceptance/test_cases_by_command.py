@@ -56,12 +56,13 @@ async def make_online(project: Project, judge: Judge, case: Case, answers: dict[
     tables = {name.rpartition(".")[0] for side in sides for name in columns_by_label(side)}
     renamed = [text.rpartition(" ")[2].partition(":")[0] for text in case.renames]
     known = {name for side in sides for name in columns_by_label(side)} | tables
-    answers = {**answers, "online": True, "allow_rename": [it for it in renamed if it in known]}
+    in_use = [it for it in renamed if it in known]
     try:
-        await project.made(case.new, **answers)
+        made = await project.make_online(case.new, in_use, **answers)
     except UnsupportedChange as refused:
         assert "--allow-rewrite" in (refused.next_step or "")
-        await project.made(case.new, allow_rewrite=sorted(tables), **answers)
+        made = await project.make_online(case.new, in_use, allow_rewrite=sorted(tables), **answers)
+    await project.proven(case.new, made)
 
 
 @pytest.mark.long(share=40)

@@ -65,11 +65,10 @@ async def test_an_online_file_has_only_the_findings_that_are_explained(
         if renames_what_is_used(text)
     ]
     try:
-        made = await project.make(
+        made = await project.make_online(
             case.new,
-            online=True,
+            in_use,
             renames=renames,
-            allow_rename=in_use,
             using=case.using,
             rollback_using=dict.fromkeys(case.using, "NULL"),
             fills=case.fills,

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any
 
-from dbwarden.diff.changes import Change
+from dbwarden.diff.changes import Change, Rename
 from dbwarden.schema import Ref
 
 
@@ -81,6 +81,7 @@ class RenderOptions:
         allow_rewrite: Columns that may be changed by the plain form all the same.
         stages: The stages of the upgrade's objects, for the rollback.
         together: Whether to leave removals in the file of the other changes, if that is possible.
+        renames_in_use: The upgrade's renames of columns and tables that keep both names meanwhile.
     """
 
     online: bool = False
@@ -92,6 +93,7 @@ class RenderOptions:
     allow_rewrite: Collection[str] = ()
     stages: Mapping[Ref, Stage] = field(default_factory=dict)
     together: bool = False
+    renames_in_use: Collection[Rename] = ()
 
 
 DEFAULT_OPTIONS = RenderOptions()

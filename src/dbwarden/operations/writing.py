@@ -118,8 +118,8 @@ async def write_between(
         texts = (migration.upgrade.text for migration in files)
         task = replace(task, earlier=find_expressions(texts, comparison.current.default_namespace))
     decisions = await decide(task)
-    comparison = without_undeclared(config, comparison, "model", decisions.renames)
-    comparison = await follow_renames(session, comparison, decisions.renames)
+    comparison = without_undeclared(config, comparison, "model", decisions.in_place)
+    comparison = await follow_renames(session, comparison, decisions.in_place)
     task = replace(
         task, current=comparison.current, desired=comparison.desired, preserved=comparison.preserved
     )

@@ -1,9 +1,14 @@
 """Sets of files for tables in use: written, proven, applied and rolled back."""
 
+import re
+from typing import Any
+
+import asyncpg
 import pytest
 
 from dbwarden.errors import UnsupportedChange, UsageError
 from dbwarden.operations.diff import drift
+from dbwarden.operations.migrate import migrate
 from dbwarden.operations.rollback import rollback
 from dbwarden.operations.verify import verify
 from tests.integration.authoring.conftest import Project
@@ -102,16 +107,176 @@ async def test_what_has_no_such_form_is_refused_by_name(project: Project, name: 
     assert len(made.files) == 1
 
 
-async def test_a_rename_is_refused_unless_it_is_allowed(project: Project) -> None:
+RENAME = """
+import uuid
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    amount: Mapped[int] = mapped_column(server_default="7")
+    note: Mapped[str | None] = mapped_column(server_default="none")
+    key: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"), unique=True)
+"""
+RENAMED = RENAME.replace("amount:", "total:").replace("note:", "remark:").replace("key:", "token:")
+NAMES = {"renames": ["orders.amount:total", "orders.note:remark", "orders.key:token"]}
+WRITES = {
+    "(amount, note) VALUES (1, 'x')": (1, "x"),
+    "(amount, note) VALUES (2, NULL)": (2, None),
+    "(note) VALUES ('none')": (7, "none"),
+    "(total, remark) VALUES (3, 'y')": (3, "y"),
+    "(total, remark) VALUES (4, NULL)": (4, None),
+    "(total) VALUES (7)": (7, "none"),
+    "DEFAULT VALUES": (7, "none"),
+}
+
+
+async def test_writers_of_both_names_get_the_same_values_and_defaults(project: Project) -> None:
+    project.models(RENAME)
+    await project.made("before")
+    await project.execute("INSERT INTO orders (amount, note) VALUES (5, 'x'), (6, NULL)")
+    project.models(RENAMED)
+    made = await project.make("after", online=True, **NAMES)
+    assert made.proven
+    assert [item.phase for item in made.files] == ["pre", "pre", "pre", "post"]
+    await migrate(project.config, to=made.files[2].version)
+    await _both_names_are_equal(project)
+    await project.migrate()
+    assert (await project.make("nothing")).agree
+    await rollback(project.config, count=1)
+    await _both_names_are_equal(project)
+    await rollback(project.config, to="0001")
+    rows = await project.fetch("SELECT amount, note FROM orders WHERE id <= 2 ORDER BY id")
+    assert [tuple(row) for row in rows] == [(5, "x"), (6, None)]
+
+
+async def _both_names_are_equal(project: Project) -> None:
+    wrong = "amount IS DISTINCT FROM total OR note IS DISTINCT FROM remark OR key <> token"
+    raw = await asyncpg.connect(project.server.url(project.database))
+    for text, values in WRITES.items():
+        row, *there = await raw.fetchrow(f"INSERT INTO orders {text} RETURNING id, amount, note")
+        assert tuple(there) == values, text
+        for change in ("amount = 8", "total = 9", "note = NULL", "remark = 'z'", "remark = NULL"):
+            name, _, value = change.partition(" = ")
+            changed = f"UPDATE orders SET {change} WHERE id = {row} RETURNING {name}::text"
+            assert await raw.fetchval(changed) == (None if value == "NULL" else value.strip("'"))
+            assert not await raw.fetch(f"SELECT FROM orders WHERE {wrong}"), (text, change)
+    await raw.close()
+
+
+REMARK = BEFORE.replace("note:", "remark:")
+RANDOM = "Mapped[float | None] = mapped_column(server_default=text('random()'))"
+TWICE = "    twice: Mapped[int] = mapped_column(Computed('amount * 2', persisted=True))\n"
+TRIGGER = """
+event.listen(Order.__table__, "after_create", DDL("CREATE TRIGGER g BEFORE UPDATE OF note"
+    " ON orders FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"))
+"""
+UNFIT = {
+    "a part of the primary key": (
+        "orders.id:number",
+        BEFORE,
+        BEFORE.replace("id:", "number:"),
+        "it is part of the primary key",
+    ),
+    "a column that changes its type": (
+        "orders.note:remark",
+        BEFORE,
+        REMARK.replace("str | None]", "int | None]"),
+        "its type, default or NOT NULL changes as well",
+    ),
+    "a NULL that may be a default of its own": (
+        "orders.note:remark",
+        BEFORE.replace("Mapped[str | None]", RANDOM),
+        REMARK.replace("Mapped[str | None]", RANDOM),
+        "it allows NULL, and each row computes its default",
+    ),
+    "the source of a generated column": (
+        "orders.amount:total",
+        BEFORE + TWICE,
+        (BEFORE + TWICE).replace("amount", "total"),
+        "orders.twice uses it",
+    ),
+    "a row whose type changes": (
+        "orders.note:remark",
+        BEFORE,
+        REMARK.replace("amount: Mapped[int]", AMOUNT),
+        "a type in orders changes as well",
+    ),
+    "the column of a trigger": (
+        "orders.note:remark",
+        BEFORE + TRIGGER,
+        REMARK + TRIGGER.replace("note", "remark"),
+        "trigger g on public.orders names it",
+    ),
+    "a name that was another column's": (
+        "orders.note:amount",
+        BEFORE,
+        BEFORE.replace("    amount: Mapped[int]\n", "").replace("note", "amount"),
+        "one of the names is that of another column",
+    ),
+    "a table that loses a column": (
+        "orders:purchases",
+        BEFORE,
+        BEFORE.replace('"orders"', '"purchases"').replace("    note: Mapped[str | None]\n", ""),
+        "note is dropped as well",
+    ),
+    "a table with rows to fill": (
+        "orders:purchases",
+        BEFORE,
+        BEFORE.replace('"orders"', '"purchases"') + "    status: Mapped[str]\n",
+        "rows of purchases are filled in the same set of files",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+async def test_what_cannot_have_two_names_is_refused_by_name(project: Project, name: str) -> None:
+    rename, before, after, why = UNFIT[name]
+    old = rename.partition(":")[0]
+    project.models(before)
+    await project.made("before")
+    project.models(after)
+    answers: dict[str, Any] = {
+        "fills": {"purchases.status": "'new'"} if "status" in after else {},
+        "using": {"orders.remark": "1"} if "type" in name else {},
+    }
+    drop = ["orders.note", "orders.amount"]
+    with pytest.raises(UnsupportedChange, match=re.escape(why)) as refused:
+        await project.make("after", online=True, renames=[rename], allow_drop=drop, **answers)
+    assert refused.value.message.startswith(f"{old} cannot have its old and its new name")
+    assert f"--allow-rename {old}" in (refused.value.next_step or "")
+    assert len(list(project.config.migrations_dir.iterdir())) == 1
+
+
+async def test_a_rename_is_in_place_if_that_is_allowed(project: Project) -> None:
     project.models(BEFORE)
     await project.made("before")
-    project.models(BEFORE.replace("note:", "remark:"))
-    rename = {"renames": ["orders.note:remark"]}
-    with pytest.raises(UsageError, match=r"uses orders\.note by the old name") as refused:
-        await project.make("after", online=True, **rename)
-    assert "--allow-rename orders.note" in (refused.value.next_step or "")
-    made = await project.make("after", online=True, allow_rename=["orders.note"], **rename)
+    project.models(REMARK)
+    allowed = {"renames": ["orders.note:remark"], "allow_rename": ["orders.note"]}
+    made = await project.make("after", online=True, **allowed)
     assert made.proven
+    assert [item.phase for item in made.files] == [None]
+    assert "RENAME COLUMN note TO remark" in made.files[0].text
+
+
+async def test_roles_keep_their_privileges_on_a_renamed_table(project: Project) -> None:
+    project.models(BEFORE)
+    await project.made("before")
+    role = project.database
+    await project.execute(
+        f"CREATE ROLE {role}; GRANT INSERT, SELECT (id, amount) ON orders TO {role};"
+        f"GRANT USAGE ON SEQUENCE orders_id_seq TO {role}"
+    )
+    project.models(BEFORE.replace('"orders"', '"purchases"'))
+    made = await project.make("after", online=True, renames=["orders:purchases"])
+    assert [item.phase for item in made.files] == ["pre", "post"]
+    await migrate(project.config, to=made.files[0].version)
+    for table in ("orders", "purchases"):
+        await project.execute(
+            f"SET ROLE {role}; INSERT INTO {table} (amount) VALUES (1) RETURNING id, amount"
+        )
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await project.execute(f"SET ROLE {role}; SELECT note FROM {table}")
+    await project.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("flag", ["allow_rewrite", "allow_rename"])

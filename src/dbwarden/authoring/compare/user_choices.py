@@ -170,28 +170,18 @@ def refuse_unknown_permissions(answers: Answers, current: Schema, desired: Schem
                 )
 
 
-def refuse_renames(answers: Answers, renames: Sequence[Renaming], current: Schema) -> None:
-    """Raise if a table or column is renamed that a running application uses.
-
-    Raises:
-        UsageError: Names each, and the flag that allows it.
-    """
+def renames_in_use(
+    answers: Answers, renames: Sequence[Renaming], current: Schema
+) -> tuple[Rename, ...]:
+    """Return the renames of tables and columns that may not be in place."""
     default = current.default_namespace
-    names = [
-        label(rename.before.table, default, rename.before.part)
-        for rename in renames
-        if isinstance(rename, Rename)
-        and rename.before.kind in (ObjectKind.TABLE, ObjectKind.COLUMN)
-    ]
-    if missing := [name for name in names if name not in answers.allow_rename]:
-        flags = " ".join(f"--allow-rename {quote(name)}" for name in missing)
-        raise UsageError(
-            f"the running application uses {', '.join(missing)} by the old name, and breaks when "
-            "it is renamed",
-            option="--allow-rename",
-            next_step=f"To rename it in place while the application is stopped: {flags}. "
-            "Otherwise add the new name in this release, and drop the old one in the next.",
-        )
+    return tuple(
+        item
+        for item in renames
+        if isinstance(item, Rename)
+        and item.before.kind in (ObjectKind.TABLE, ObjectKind.COLUMN)
+        and label(item.before.table, default, item.before.part) not in answers.allow_rename
+    )
 
 
 def by_new_names(names: Sequence[str], moves: Mapping[str, str]) -> dict[str, str]:

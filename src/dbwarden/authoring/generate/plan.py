@@ -9,15 +9,15 @@ from dbwarden.authoring.compare.user_choices import (
     Answers,
     allow_drops,
     decide_renames,
-    refuse_renames,
     refuse_unknown_columns,
     refuse_unknown_permissions,
+    renames_in_use,
 )
 from dbwarden.authoring.generate.apply_hints import restore_types, use_model_expressions
 from dbwarden.authoring.labels import label
 from dbwarden.dialects.authoring import AuthoringDialect
 from dbwarden.diff import diff
-from dbwarden.diff.changes import Alter, Change, Create, Renaming, invert
+from dbwarden.diff.changes import Alter, Change, Create, Rename, Renaming, invert
 from dbwarden.diff.moved_objects import renamed_ref
 from dbwarden.diff.statements import (
     PlannedStatement,
@@ -26,15 +26,29 @@ from dbwarden.diff.statements import (
     stages_of,
 )
 from dbwarden.errors import UnsupportedChange
-from dbwarden.schema import Column, Ref, Schema, Table
+from dbwarden.schema import Column, ObjectKind, Ref, Schema, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    """Renames, and values for existing rows, chosen by flags, models or a prompt."""
+    """Renames, and values for existing rows, chosen by flags, models or a prompt.
+
+    ``in_use`` are the renames of tables and columns that keep both names until no application uses
+    the old one.
+    """
 
     renames: tuple[Renaming, ...] = ()
+    in_use: tuple[Rename, ...] = ()
     fills: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def in_place(self) -> tuple[Renaming, ...]:
+        """The renames without those of columns in use, which are added and dropped instead."""
+        return tuple(
+            item
+            for item in self.renames
+            if not (item in self.in_use and item.ref.kind is ObjectKind.COLUMN)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +154,7 @@ async def plan(authoring_dialect: AuthoringDialect, task: Task) -> Plan:
     )
     options = replace(_options(task, decisions), stages=stages_of(upgrade))
     try:
-        rollback = _rollback(authoring_dialect, task, renames, options)
+        rollback = _rollback(authoring_dialect, task, _renames(task, decisions), options)
     except UnsupportedChange as error:
         why = _why(error)
         return Plan(upgrade=upgrade, rollback=None, no_way_back=why, decisions=decisions)
@@ -161,9 +175,13 @@ def upgrade_of(
 
 def changes_of(task: Task, decisions: Decisions) -> tuple[Change, ...]:
     """Return the changes of the upgrade."""
-    renames = decisions.renames
+    renames = _renames(task, decisions)
     follows = {renamed_ref(ref, renames) for ref in task.preserved}
     return diff(task.current, task.desired, renames, follows)
+
+
+def _renames(task: Task, decisions: Decisions) -> tuple[Renaming, ...]:
+    return decisions.in_place if task.answers.online else decisions.renames
 
 
 def statements_of(
@@ -173,7 +191,7 @@ def statements_of(
     decisions: Decisions,
 ) -> tuple[PlannedStatement, ...]:
     """Return the plain statements of *changes*, one by one, without the forms for tables in use."""
-    options = replace(_options(task, decisions), online=False)
+    options = replace(_options(task, decisions), online=False, renames_in_use=())
     return authoring_dialect.render(
         changes, current=task.current, desired=task.desired, options=options
     )
@@ -188,6 +206,7 @@ def _options(task: Task, decisions: Decisions) -> RenderOptions:
         rewritten=task.rewritten,
         allow_rewrite=task.answers.allow_rewrite,
         together=task.together,
+        renames_in_use=decisions.in_use if task.answers.online else (),
     )
 
 
@@ -201,9 +220,8 @@ async def decide(task: Task) -> Decisions:
     refuse_unknown_columns(task.answers, task.current, task.desired)
     refuse_unknown_permissions(task.answers, task.current, task.desired)
     renames = await decide_renames(task.answers, task.hints, task.current, task.desired)
-    if task.answers.online:
-        refuse_renames(task.answers, renames, task.current)
-    return Decisions(renames=renames, fills=task.answers.fills)
+    in_use = renames_in_use(task.answers, renames, task.current) if task.answers.online else ()
+    return Decisions(renames=renames, in_use=in_use, fills=task.answers.fills)
 
 
 def _type_changes(task: Task, changes: Sequence[Change]) -> dict[str, str]:

@@ -24,13 +24,13 @@ REFUSED = (
 """The rules of ``lint`` whose errors ``--online`` refuses to write."""
 
 EXPECTED = {
-    "rename": "the second column takes over the name in one transaction",
+    "rename": "each name that the running application uses still exists afterwards",
     "type-change": "the second column was filled before",
     "drop-column": "no release uses it in phase post",
     "drop-table": "no release uses it in phase post",
     "undeclared-loss": "the rollback fills the second column again",
     "blocking-index": "the indexes of the first column are dropped while the names are exchanged",
-    "lock-then-wait": "columns that refer to each other exchange their names together",
+    "lock-then-wait": "columns that refer to each other change together",
 }
 """The rules of ``lint`` that files of a set may break, and why."""
 

@@ -23,6 +23,8 @@ FIRST_BATCH = 100
 """The rows of its first batch, whose time is not known yet."""
 
 _AUTOCOMMIT = "-- @dbwarden:autocommit"
+_NOTHING = ["-- The upgrade changed nothing that could be undone.", "SELECT 1;"]
+"""A rollback needs a statement: an empty one is a rollback that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def migration_text(header: Header, plan: Plan, default_namespace: str | None) ->
         *section_lines(plan.upgrade, default_namespace),
     ]
     if plan.rollback is not None:
-        parts += ["", "-- rollback", "", *section_lines(plan.rollback, default_namespace)]
+        statements = section_lines(plan.rollback, default_namespace) or _NOTHING
+        parts += ["", "-- rollback", "", *statements]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 

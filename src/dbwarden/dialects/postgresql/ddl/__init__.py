@@ -17,7 +17,13 @@ from dbwarden.dialects.postgresql.ddl.objects import (
     rename,
     rename_value,
 )
+from dbwarden.dialects.postgresql.ddl.old_names import (
+    keep_old_name,
+    refuse_tables,
+    refuse_with_backfills,
+)
 from dbwarden.dialects.postgresql.ddl.online import online
+from dbwarden.dialects.postgresql.ddl.renaming import renaming
 from dbwarden.dialects.postgresql.ddl.retyping import NO_MOVES, moving
 from dbwarden.dialects.postgresql.ddl.stages import with_stages
 from dbwarden.dialects.postgresql.ddl.types import rebuild_type
@@ -46,12 +52,19 @@ def render(
     """
     ctx = context(changes, current, desired, options)
     moved = moving(ctx, changes) if options.online else NO_MOVES
+    renamed = renaming(ctx, changes, moved)
+    refuse_tables(ctx, changes)
     found: list[PlannedStatement] = []
     for change in changes:
-        replaced = moved.statements(ctx, change)
+        replaced = renamed.statements(ctx, change)
+        if replaced is None:
+            replaced = keep_old_name(ctx, change)
+        if replaced is None:
+            replaced = moved.statements(ctx, change)
         if replaced is None:
             replaced = [planned(change, sql) for sql in _statements(ctx, change)]
         found += replaced
+    refuse_with_backfills(ctx, found)
     loose = routines_to_leave_unchecked(changes)
     if loose:
         found = list(with_unchecked_bodies(found, loose))

@@ -93,13 +93,13 @@ class Context:
             name = domains.pop(name)
         return name + array
 
-    def is_relation(self, name: QualifiedName) -> bool:
-        """Return whether a table, view, sequence or type has this name in either schema."""
-        found = {ref_of(kind, name) for kind, row in OBJECT_KINDS.items() if row.names}
-        return any(
-            schema.table(name) is not None or any(obj.ref in found for obj in schema.objects)
-            for schema in (self.current, self.desired)
-        )
+    def has(self, name: QualifiedName) -> bool:
+        """Return whether a table, view, sequence or type has this name before."""
+        return _has_relation(self.current, name)
+
+    def will_have(self, name: QualifiedName) -> bool:
+        """Return whether a table, view, sequence or type has this name afterwards."""
+        return _has_relation(self.desired, name)
 
     def index(self, table: QualifiedName, index: str) -> str:
         """Return an index as SQL, in its table's namespace."""
@@ -134,6 +134,11 @@ class Context:
                 return on in self.dropped
             case _:
                 return False
+
+
+def _has_relation(schema: Schema, name: QualifiedName) -> bool:
+    found = {ref_of(kind, name) for kind, row in OBJECT_KINDS.items() if row.names}
+    return schema.table(name) is not None or any(obj.ref in found for obj in schema.objects)
 
 
 def _relations(name: QualifiedName) -> frozenset[Ref]:

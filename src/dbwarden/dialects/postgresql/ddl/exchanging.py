@@ -153,7 +153,7 @@ def exchange(
         yield statement(move.change, f"DROP {ref_sql(ctx, item.ref)}")
     for move in moves:
         yield from _exchange_column(ctx, move)
-    yield from _rename_items(ctx, copies)
+    yield from rename_items(ctx, copies)
     for move, item in statistics:
         yield from serving(move.change, create_object(ctx, Create(obj=item)))
     yield from triggers
@@ -163,33 +163,50 @@ def _drop_items(ctx: Context, copies: Sequence[Copy]) -> Statements:
     """Drop the constraints and indexes of the first columns, foreign keys first."""
     order = sorted(copies, key=lambda copy: not isinstance(copy.item, ForeignKey))
     for copy in order:
-        name, own = copy.item.name or "", ctx.name(copy.table)
-        if isinstance(copy.item, Index):
-            text = f"DROP INDEX {ctx.index(copy.table, name)}"
-        else:
-            text = f"ALTER TABLE {own} DROP CONSTRAINT {quote(name)}"
-        yield statement(copy.move.change, text)
+        yield drop_item(ctx, copy, copy.item.name or "")
 
 
-def _rename_items(ctx: Context, copies: Sequence[Copy]) -> Statements:
+def drop_item(ctx: Context, copy: Copy, name: str, *, online: bool = False) -> PlannedStatement:
+    """Return the removal of a constraint or index called *name*."""
+    if not isinstance(copy.item, Index):
+        text = f"ALTER TABLE {ctx.name(copy.table)} DROP CONSTRAINT {quote(name)}"
+        return statement(copy.move.change, text)
+    word = " CONCURRENTLY" if online else ""
+    text = f"DROP INDEX{word} {ctx.index(copy.table, name)}"
+    return statement(copy.move.change, text, transactional=not online)
+
+
+def rename_items(ctx: Context, copies: Sequence[Copy]) -> Statements:
+    """Give what was built on second columns its name and its last properties."""
     order = sorted(copies, key=lambda copy: isinstance(copy.item, ForeignKey))
     for copy in order:
         item, change, own = copy.item, copy.move.change, ctx.name(copy.table)
         name, built = quote(item.name or ""), quote(copy.name)
         match item:
             case Index():
-                text = f"ALTER INDEX {ctx.index(copy.table, copy.name)} RENAME TO {name}"
-                yield statement(change, text)
+                yield from rename_item(ctx, copy, copy.name, item.name)
                 yield from serving(change, after_index(ctx, copy.table, item))
             case PrimaryKey() | Unique():
                 yield statement(change, f"ALTER TABLE {own}\n    {_by_index(item, name, built)}")
                 yield from serving(change, after_constraint(ctx, copy.table, item))
             case _:
-                yield statement(change, f"ALTER TABLE {own} RENAME CONSTRAINT {built} TO {name}")
+                yield from rename_item(ctx, copy, copy.name, item.name or "")
                 yield from serving(change, after_constraint(ctx, copy.table, item))
         table = ctx.tables[copy.table]
         if table.replica_identity == f"USING INDEX {item.name}":
             yield statement(change, f"ALTER TABLE {own} REPLICA IDENTITY USING INDEX {name}")
+
+
+def rename_item(ctx: Context, copy: Copy, before: str, after: str) -> Statements:
+    """Give a constraint or index another name, if it has not got it."""
+    if before == after:
+        return
+    if isinstance(copy.item, Index):
+        text = f"ALTER INDEX {ctx.index(copy.table, before)} RENAME TO {quote(after)}"
+    else:
+        names = f"{quote(before)} TO {quote(after)}"
+        text = f"ALTER TABLE {ctx.name(copy.table)} RENAME CONSTRAINT {names}"
+    yield statement(copy.move.change, text)
 
 
 def _by_index(key: Constraint, name: str, built: str) -> str:
@@ -214,10 +231,7 @@ def _exchange_column(ctx: Context, move: Move) -> Statements:
     change, own = move.change, ctx.name(move.table)
     live, wanted = live_column(ctx, move), wanted_column(ctx, move)
     name, second = quote(move.name), quote(second_name(ctx, move))
-    if wanted.not_null:
-        yield statement(change, f"ALTER TABLE {own} ALTER COLUMN {second} SET NOT NULL")
-        check = quote(object_name(move.table.name, second_name(ctx, move), "filled"))
-        yield statement(change, f"ALTER TABLE {own} DROP CONSTRAINT {check}")
+    yield from require_second(ctx, move)
     if live.default is not None:
         yield statement(change, f"ALTER TABLE {own} ALTER COLUMN {name} DROP DEFAULT")
     if wanted.default is not None:
@@ -232,6 +246,17 @@ def _exchange_column(ctx: Context, move: Move) -> Statements:
     privileges = move_column_privileges(ctx, move.table, move.name, retired_name(ctx, move))
     yield from serving(change, privileges)
     yield from _own_counter(ctx, move)
+
+
+def require_second(ctx: Context, move: Move) -> Statements:
+    """Require values in the second column, if the wanted one does, by the validated check."""
+    if not wanted_column(ctx, move).not_null:
+        return
+    own, name = ctx.name(move.table), second_name(ctx, move)
+    text = f"ALTER TABLE {own} ALTER COLUMN {quote(name)} SET NOT NULL"
+    yield statement(move.change, text)
+    check = quote(object_name(move.table.name, name, "filled"))
+    yield statement(move.change, f"ALTER TABLE {own} DROP CONSTRAINT {check}")
 
 
 def _move_counter(ctx: Context, move: Move) -> Statements:

@@ -4,8 +4,8 @@ PostgreSQL rewrites a table under its strongest lock for most changes of a type.
 the new type, filled by a trigger and a backfill, takes over the name of the first one instead.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dbwarden.dialects.postgresql.ddl.capacity import KEEPS, Effect, conversion_effect
 from dbwarden.dialects.postgresql.ddl.columns import conversion
@@ -24,6 +24,7 @@ from dbwarden.schema import (
     MaterializedView,
     ObjectKind,
     QualifiedName,
+    Ref,
     Schema,
     Table,
     free_name,
@@ -43,9 +44,10 @@ MOVABLE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A column that changes its type; ``before`` and ``after`` are those of the upgrade.
+    """A column that changes its type or its name; ``before`` and ``after`` are of the upgrade.
 
-    ``new`` and ``old`` are the names of the second column before and after the switch.
+    ``new`` and ``old`` are the names of the second column before and after the switch. Of a renamed
+    column they are the new and the old name, because each release uses its own.
     ``forward`` and ``backward`` convert values; the latter is ``None`` if there is no way back.
     ``plain`` is true if a NULL stays a NULL and nothing else becomes one, ``fits`` if every value
     fits the new type, and ``fits_back`` if it fits the old one. ``effect`` and ``effect_back`` are
@@ -68,8 +70,22 @@ class Move:
 
     @property
     def name(self) -> str:
-        """The name of the column for the application."""
+        """The name of the column for the running application."""
         return self.before.name
+
+    @property
+    def renamed(self) -> bool:
+        """Whether the column changes its name."""
+        return self.before.name != self.after.name
+
+    @property
+    def default_on_both(self) -> bool:
+        """Whether both names of a renamed column have its default at the same time.
+
+        Otherwise one of them has it. A NULL in the other one then means that it was not given,
+        which a column without NOT NULL cannot tell from a NULL that was given.
+        """
+        return self.renamed and self.before.default is not None and not self.before.not_null
 
     def includes(self, change: Change) -> bool:
         """Return whether *change* is of this column."""
@@ -202,30 +218,43 @@ def _effect(ctx: Context, before: Column, after: Column, *, asked: bool = False)
 def find_copies(ctx: Context, moves: Sequence[Move]) -> tuple[Copy, ...]:
     """Return the constraints and indexes to build on the second columns before the switch."""
     back = ctx.options.back
-    renames = [
-        Rename(
-            before=ref_of(ObjectKind.COLUMN, move.table, move.name),
-            after=ref_of(ObjectKind.COLUMN, move.table, move.old if back else move.new),
-        )
+    renames = {
+        ref_of(ObjectKind.COLUMN, move.table, move.name): move.old if back else move.new
         for move in moves
-    ]
-    moved = apply_renames(ctx.desired, renames)
-    taken = _names(ctx.current) | _names(ctx.desired)
+    }
+    taken = names_of_parts(ctx.current) | names_of_parts(ctx.desired)
     copies = []
-    for table in ctx.desired.tables:
-        twin, was = moved.table(table.name), ctx.current.table(table.name)
-        if twin is None or was is None or table.ref in ctx.created:
+    for table, item, built in items_using(ctx.desired, renames):
+        was = ctx.current.table(table)
+        own = {it.name for it in _items(was)} if was is not None else set()
+        if item.name not in own or item.name is None:
             continue
-        own = {item.name for item in (*was.constraints, *was.indexes)}
-        pairs = zip(_items(table), _items(twin), strict=True)
-        for item, built in pairs:
-            if item == built or item.name not in own or item.name is None:
-                continue
-            name = free_name(item.name, "__new", taken)
-            taken.add(name)
-            move = next(it for it in moves if it.table in (table.name, _target(item)))
-            copies.append(Copy(table=table.name, item=item, built=built, name=name, move=move))
+        name = free_name(item.name, "__new", taken)
+        taken.add(name)
+        move = move_of(moves, table, item)
+        copies.append(Copy(table=table, item=item, built=built, name=name, move=move))
     return tuple(copies)
+
+
+def items_using(
+    schema: Schema, columns: Mapping[Ref, str]
+) -> Iterator[tuple[QualifiedName, Constraint | Index, Constraint | Index]]:
+    """Yield the constraints and indexes that use *columns*, each with its table.
+
+    The last value is the same on columns with the names in *columns*.
+    """
+    renames = [Rename(before=ref, after=replace(ref, part=to)) for ref, to in columns.items()]
+    other = apply_renames(schema, renames)
+    for table in schema.tables:
+        twin = other.table(table.name)
+        for item, built in zip(_items(table), _items(twin) if twin else (), strict=True):
+            if item != built:
+                yield table.name, item, built
+
+
+def move_of(moves: Sequence[Move], table: QualifiedName, item: Constraint | Index) -> Move:
+    """Return a move of a column that *item* of *table* uses."""
+    return next(it for it in moves if it.table in (table, _target(item)))
 
 
 def _target(item: Constraint | Index) -> QualifiedName | None:
@@ -236,7 +265,8 @@ def _items(table: Table) -> tuple[Constraint | Index, ...]:
     return (*table.indexes, *table.constraints)
 
 
-def _names(schema: Schema) -> set[str]:
+def names_of_parts(schema: Schema) -> set[str]:
+    """Return the names of all tables, constraints and indexes."""
     names: set[str] = set()
     for table in schema.tables:
         names.add(table.name.name)
@@ -254,7 +284,7 @@ def _refuse_immovable(ctx: Context, changes: Sequence[Change], move: Move) -> No
         UnsupportedChange: Names what prevents it, and the flag for the plain form.
     """
     label = ctx.label(move.table, move.name)
-    for reason in _obstacles(ctx, changes, move):
+    for reason in obstacles(ctx, changes, move):
         raise UnsupportedChange(
             f"{label} cannot change its type without a rewrite of its table: {reason}.",
             next_step=f"Pass --allow-rewrite {label} to rewrite the table under a lock that blocks "
@@ -262,7 +292,8 @@ def _refuse_immovable(ctx: Context, changes: Sequence[Change], move: Move) -> No
         )
 
 
-def _obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:
+def obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:
+    """Yield the reasons why a second column cannot take the place of the first one."""
     table = ctx.current.table(move.table)
     assert table is not None
     own = ctx.label(move.table)
@@ -286,8 +317,8 @@ def _obstacles(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[
 
 def _users(ctx: Context, changes: Sequence[Change], move: Move) -> Iterator[str]:
     """Yield the objects that use the column and cannot follow it."""
-    own = ref_of(ObjectKind.COLUMN, move.table, move.name)
-    for schema in (ctx.current, ctx.desired):
+    for schema, name in ((ctx.current, move.before.name), (ctx.desired, move.after.name)):
+        own = ref_of(ObjectKind.COLUMN, move.table, name)
         for user, needed in schema.dependencies:
             if needed == own and user.kind not in MOVABLE:
                 yield f"{user} uses it"

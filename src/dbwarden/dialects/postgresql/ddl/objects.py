@@ -199,7 +199,7 @@ def _rename_qualified(ctx: Context, change: Rename) -> Statements:
         steps = [(before.table, new_home)]
     else:
         middle = QualifiedName(before.namespace, after.name)
-        if ctx.is_relation(middle):
+        if ctx.has(middle) or ctx.will_have(middle):
             moved = QualifiedName(after.namespace, before.name)
             steps = [(before.table, new_home), (moved, new_name)]
         else:

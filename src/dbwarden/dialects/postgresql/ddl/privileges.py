@@ -63,6 +63,30 @@ def move_column_privileges(
             yield from change_privileges(ctx, gone, after)
 
 
+def grant_column(ctx: Context, table: QualifiedName, name: str) -> Statements:
+    """Grant the wanted privileges on one column, which is new."""
+    for grant in ctx.desired.of(Grant):
+        item = _on_column(grant, name, name)
+        if grant.on == ref_of(ObjectKind.TABLE, table) and item.privileges:
+            yield from change_privileges(ctx, None, item)
+
+
+def without_columns(grant: Grant | None, names: Iterable[str]) -> Grant | None:
+    """Return *grant* without the privileges on single columns; ``None`` if none are left."""
+    if grant is None:
+        return None
+    lost = {
+        word
+        for name in names
+        for item in (_on_column(grant, name, name),)
+        for word in (*item.privileges, *item.grantable)
+    }
+    rest = tuple(item for item in grant.privileges if item not in lost)
+    passed = tuple(item for item in grant.grantable if item not in lost)
+    left = replace(grant, privileges=rest, grantable=passed)
+    return left if rest or left.revoked else None
+
+
 def _on_column(grant: Grant, name: str, other: str) -> Grant:
     """Return the privileges of *grant* on column *name*, as privileges on column *other*."""
 

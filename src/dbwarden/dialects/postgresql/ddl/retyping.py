@@ -1,5 +1,7 @@
 """Change the type of columns in use through a second column. Pure.
 
+:mod:`renaming` changes their names with the same parts.
+
 Upgrade and rollback mirror each other: one direction adds the second column, fills it, prepares
 what moves with the column, and exchanges the names; the other does the same with the types swapped.
 """
@@ -13,12 +15,16 @@ from dbwarden.dialects.postgresql.ddl.context import Context
 from dbwarden.dialects.postgresql.ddl.exchanging import (
     exchange,
     in_stage,
+    live_column,
     prepare,
+    second_name,
     serving,
     statement,
+    wanted_column,
 )
 from dbwarden.dialects.postgresql.ddl.filling import backfill, create_trigger, drop_trigger
 from dbwarden.dialects.postgresql.ddl.moves import Copy, Move, find_copies, find_moves
+from dbwarden.dialects.postgresql.ddl.privileges import grant_column
 from dbwarden.dialects.postgresql.sql.quoting import quote, text_literal
 from dbwarden.diff.changes import Alter, Change, Create, Drop
 from dbwarden.diff.statements import PlannedStatement, Stage, planned
@@ -79,57 +85,66 @@ def moving(ctx: Context, changes: Sequence[Change]) -> Moved:
 def retype(ctx: Context, moves: Sequence[Move], copies: Sequence[Copy]) -> Statements:
     """Yield the statements of one direction for all *moves*, with their stages."""
     for move in moves:
-        yield from (_begin_back(ctx, move) if ctx.options.back else _begin(ctx, move))
+        yield from (begin(ctx, move))
     for move in moves:
-        yield from in_stage(Stage.PREPARE, _validate(ctx, move))
+        yield from in_stage(Stage.PREPARE, validate(ctx, move))
     yield from in_stage(Stage.PREPARE, prepare(ctx, moves, copies))
     yield from in_stage(Stage.SWITCH, exchange(ctx, moves, copies, _sync_after(ctx, moves)))
     for move in moves:
         yield from (_end_back(ctx, move) if ctx.options.back else _end(ctx, move))
 
 
-def _begin(ctx: Context, move: Move) -> Statements:
+def begin(ctx: Context, move: Move) -> Statements:
     """Add the second column, keep it equal to the first one, and fill it."""
-    change, table = move.change, move.table
-    new = _second(move.after, move.new)
-    clause = column_clause(ctx, table, new)
-    added = [
-        statement(
-            change,
-            f"ALTER TABLE {ctx.name(table)} ADD COLUMN {clause}",
-            why=f"Becomes {ctx.label(table, move.name)} once it is filled: a change of the type "
-            "in place would block reads and writes while it rewrites the table.",
-        ),
-        *serving(change, after_column(ctx, table, new)),
-        *_forward_trigger(ctx, move),
-    ]
-    yield from in_stage(Stage.EXPAND, added)
+    return _begin_back(ctx, move) if ctx.options.back else _begin(ctx, move)
+
+
+def _begin(ctx: Context, move: Move) -> Statements:
+    yield from in_stage(Stage.EXPAND, _add_second(ctx, move))
     missing = f"{quote(move.new)} IS NULL"
     where = f"{missing} AND {quote(move.name)} IS NOT NULL" if move.plain else missing
-    filled = backfill(ctx, table, f"{quote(move.new)} = {move.forward}", where)
-    yield replace(
-        planned(change, filled), refuses=_refuses(ctx, move, move.effect, move.after.type)
-    )
+    filled = backfill(ctx, move.table, f"{quote(move.new)} = {move.forward}", where)
+    refuses = _refuses(ctx, move, move.effect, move.after.type)
+    yield replace(planned(move.change, filled), refuses=refuses)
 
 
 def _begin_back(ctx: Context, move: Move) -> Statements:
-    """Bring back the old column, keep it equal to the new one, and fill it."""
-    change, table = move.change, move.table
-    old = _second(move.before, move.old)
-    own = ctx.name(table)
     why = "Fills the column in transactions of its own, some pages of the table each."
-    filled = statement(change, _fill_back(own, move), why=why, transactional=False)
-    added = [
-        statement(change, f"ALTER TABLE {own} ADD COLUMN {column_clause(ctx, table, old)}"),
-        *serving(change, after_column(ctx, table, old)),
-        *_backward_trigger(ctx, move),
-        replace(
-            filled,
-            converts=_converts(ctx, move, move.effect_back),
-            refuses=_refuses(ctx, move, move.effect_back, move.before.type),
-        ),
-    ]
-    yield from in_stage(Stage.CONTRACT, added)
+    text = _fill_back(ctx.name(move.table), move)
+    filled = replace(
+        statement(move.change, text, why=why, transactional=False),
+        converts=_converts(ctx, move, move.effect_back),
+        refuses=_refuses(ctx, move, move.effect_back, move.before.type),
+    )
+    yield from in_stage(Stage.CONTRACT, [*_add_second(ctx, move), filled])
+
+
+def _add_second(ctx: Context, move: Move) -> Statements:
+    """Add the second column with the trigger that fills it."""
+    change, table, back = move.change, move.table, ctx.options.back
+    second = _second(wanted_column(ctx, move), second_name(ctx, move))
+    text = f"ALTER TABLE {ctx.name(table)} ADD COLUMN {column_clause(ctx, table, second)}"
+    yield statement(change, text, why=None if back else _why(ctx, move))
+    yield from serving(change, after_column(ctx, table, second))
+    if move.default_on_both:
+        column = f"ALTER COLUMN {quote(second.name)}"
+        text = f"ALTER TABLE {ctx.name(table)} {column} SET DEFAULT {move.before.default}"
+        yield statement(change, text, why="Set separately, so that existing rows are not filled.")
+    if move.renamed:
+        yield from serving(change, grant_column(ctx, table, second.name))
+        yield from _both_ways_trigger(ctx, move)
+    else:
+        yield from _backward_trigger(ctx, move) if back else _forward_trigger(ctx, move)
+
+
+def _why(ctx: Context, move: Move) -> str:
+    if move.renamed:
+        label = ctx.label(move.table, move.name)
+        return f"Equal to {label}, which the running application goes on using."
+    return (
+        f"Becomes {ctx.label(move.table, move.name)} once it is filled: a change of the type "
+        "in place would block reads and writes while it rewrites the table."
+    )
 
 
 def _end(ctx: Context, move: Move) -> Statements:
@@ -195,6 +210,27 @@ def _backward_trigger(ctx: Context, move: Move) -> Statements:
     yield from serving(move.change, created)
 
 
+def _both_ways_trigger(ctx: Context, move: Move) -> Statements:
+    """Create the trigger of a renamed column: each release writes one of the names.
+
+    Values are compared as they are stored, because equal ones may differ: 1.0 and 1.00.
+    """
+    old, new = quote(move.old), quote(move.new)
+    was = f"OLD.{new}"
+    if move.default_on_both:
+        default = f"CAST({move.before.default} AS {move.before.type})"
+        was = f"CASE TG_OP WHEN 'INSERT' THEN {default} ELSE {was} END"
+    body = (
+        f"    IF ROW(NEW.{new})::record *<> ROW({was})::record\n"
+        f"        OR TG_OP = 'UPDATE' AND NEW.{old} IS NULL AND OLD.{old} IS NULL\n"
+        f"    THEN\n        NEW.{old} := NEW.{new};\n"
+        f"    ELSE\n        NEW.{new} := NEW.{old};\n    END IF;"
+    )
+    why = f"Keeps {ctx.label(move.table, move.old)} and {move.new} equal, whichever is written."
+    created = create_trigger(ctx, move.table, move.trigger, body, why)
+    yield from serving(move.change, created)
+
+
 def _assignment(move: Move, target: str, expression: str, *, fits: bool) -> str:
     """Return the PL/pgSQL that converts a value; a value that does not fit becomes NULL."""
     if expression == quote(move.name):
@@ -214,8 +250,8 @@ def _assignment(move: Move, target: str, expression: str, *, fits: bool) -> str:
 # -- values ----------------------------------------------------------------------------------------
 
 
-def _validate(ctx: Context, move: Move) -> Statements:
-    """Compare the values of both columns, before the names are exchanged."""
+def validate(ctx: Context, move: Move) -> Statements:
+    """Compare the values of both columns, before the second one is used."""
     back = ctx.options.back
     second, expression = (move.old, move.backward) if back else (move.new, move.forward)
     wanted = (move.before if back else move.after).type
@@ -225,8 +261,9 @@ def _validate(ctx: Context, move: Move) -> Statements:
     wrong = f"{name}::text IS DISTINCT FROM ({expression})::{wanted}::text"
     if not back and not move.plain:  # the expression may return another value each time
         wrong = f"{name} IS NULL AND ({expression}) IS NOT NULL"
-    message = text_literal(f"{label} does not have the values of {move.name}")
-    hint = text_literal(f"A value of {ctx.label(move.table, move.name)} does not fit {wanted}.")
+    first = live_column(ctx, move).name
+    message = text_literal(f"{label} does not have the values of {first}")
+    hint = text_literal(f"A value of {ctx.label(move.table, first)} does not fit {wanted}.")
     text = (
         "DO $validate$ BEGIN\n"
         f"    IF EXISTS (SELECT FROM {own} WHERE {wrong}) THEN\n"
@@ -243,7 +280,7 @@ def _fill_back(own: str, move: Move) -> str:
     # The trigger converts the value; one that does not fit stays NULL.
     value = f"SET {quote(move.old)} = NULL"
     pages = f"ctid >= format('(%s,0)', page)::tid AND ctid < format('(%s,0)', page + {PAGES})::tid"
-    missing = f"{quote(move.old)} IS NULL AND {quote(move.name)} IS NOT NULL"
+    missing = f"{quote(move.old)} IS NULL AND {quote(move.after.name)} IS NOT NULL"
     return (
         "DO $fill$ DECLARE page bigint;\nBEGIN\n"
         "    FOR page IN SELECT generate_series(\n"

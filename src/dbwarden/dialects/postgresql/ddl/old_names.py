@@ -1,0 +1,131 @@
+"""Rename tables in use: a view keeps the old name until no application uses it. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dbwarden.dialects.postgresql.ddl.context import Context
+from dbwarden.dialects.postgresql.ddl.exchanging import in_stage, statement
+from dbwarden.dialects.postgresql.ddl.names import columns
+from dbwarden.dialects.postgresql.ddl.objects import rename
+from dbwarden.dialects.postgresql.ddl.renaming import refusal
+from dbwarden.dialects.postgresql.sql.quoting import text_literal
+from dbwarden.diff.changes import Change, Drop, Rename
+from dbwarden.diff.statements import PlannedStatement, Stage, planned
+from dbwarden.schema import Column, ObjectKind, Table
+
+Statements = Iterator[PlannedStatement]
+SECURITY_INVOKER_VERSION = 150000
+
+
+def keep_old_name(ctx: Context, change: Change) -> list[PlannedStatement] | None:
+    """Return the statements that rename a table in use; ``None`` for any other change."""
+    renames = {
+        (item.after if ctx.options.back else item.before): item
+        for item in ctx.options.renames_in_use
+    }
+    if not isinstance(change, Rename) or change.before not in renames:
+        return None
+    pair = renames[change.before]
+    table = (ctx.desired if ctx.options.back else ctx.current).table(pair.before.table)
+    assert table is not None
+    old, new = ctx.name(pair.before.table), ctx.name(pair.after.table)
+    added = [
+        statement(change, _view(ctx, table, old, new), why=f"For applications that use {old}."),
+        statement(change, _grants(old, new)),
+    ]
+    dropped = [statement(change, f"DROP VIEW {old}")]
+    renamed = [planned(change, text) for text in rename(ctx, change)]
+    if ctx.options.back:
+        return [*in_stage(Stage.CONTRACT, added), *in_stage(Stage.EXPAND, [*dropped, *renamed])]
+    renamed[0] = replace(renamed[0], why="In one short transaction with the view; reads no row.")
+    return [*in_stage(Stage.EXPAND, [*renamed, *added]), *in_stage(Stage.CONTRACT, dropped)]
+
+
+def _view(ctx: Context, table: Table, old: str, new: str) -> str:
+    """Return the view, which the server lets applications write through.
+
+    Policies are for the role that uses the view. Without policies the view has the rights of its
+    owner, because a role with privileges on some columns could not read a view of all otherwise.
+    """
+    options = " WITH (security_invoker)" if table.row_security else ""
+    names = columns(tuple(column.name for column in table.columns))
+    return f"CREATE VIEW {old}{options} AS\n    SELECT {names} FROM {new}"
+
+
+def _grants(old: str, new: str) -> str:
+    """Return the SQL that gives the view the owner and the privileges of the table."""
+    table = f"{text_literal(new)}::regclass"
+    return (
+        "DO $grant$ DECLARE item record;\nBEGIN\n"
+        f"    EXECUTE format({text_literal(f'ALTER VIEW {_escaped(old)} OWNER TO %I')},\n"
+        f"        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = {table}));\n"
+        "    FOR item IN\n"
+        "        SELECT '' AS part, acl.* FROM pg_class, aclexplode(relacl) AS acl\n"
+        f"        WHERE oid = {table}\n"
+        "        UNION ALL\n"
+        "        SELECT format(' (%I)', attname), acl.*\n"
+        "        FROM pg_attribute, aclexplode(attacl) AS acl\n"
+        f"        WHERE attrelid = {table} AND NOT attisdropped\n"
+        "    LOOP\n"
+        "        EXECUTE format(\n"
+        f"            {text_literal(f'GRANT %s%s ON {_escaped(old)} TO %s%s')},\n"
+        "            item.privilege_type, item.part,\n"
+        "            CASE item.grantee WHEN 0 THEN 'PUBLIC'\n"
+        "                ELSE quote_ident(pg_get_userbyid(item.grantee)) END,\n"
+        "            CASE WHEN item.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END\n"
+        "        );\n"
+        "    END LOOP;\nEND $grant$"
+    )
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%%")
+
+
+def refuse_tables(ctx: Context, changes: Sequence[Change]) -> None:
+    """Raise if a table of *changes* cannot keep its old name.
+
+    Raises:
+        UnsupportedChange: Names the table, and what prevents it.
+    """
+    for item in ctx.options.renames_in_use:
+        if item.before.kind is ObjectKind.TABLE and not ctx.options.back:
+            for reason in _obstacles(ctx, changes, item):
+                raise refusal(ctx.label(item.before.table), reason)
+
+
+def _obstacles(ctx: Context, changes: Sequence[Change], pair: Rename) -> Iterator[str]:
+    old, new = pair.before.table, pair.after.table
+    table = ctx.current.table(old)
+    assert table is not None
+    version = ctx.desired.server_version
+    if table.row_security and version < SECURITY_INVOKER_VERSION:
+        yield "its row-level security would not apply to a view before PostgreSQL 15"
+    if ctx.will_have(old):
+        yield "its old name becomes that of another object"
+    if ctx.has(new):
+        yield f"{ctx.label(new)} exists already"
+    for change in changes:
+        match change:
+            case Rename(before=before, after=after) if before.part is not None:
+                if before.table in (old, new) and before.kind is ObjectKind.COLUMN:
+                    yield f"{before.part} becomes {after.part} as well"
+            case Drop(obj=Column(name=name)) if change.table == new:
+                yield f"{name} is dropped as well, and the view would need it until then"
+            case _:
+                pass
+
+
+def refuse_with_backfills(ctx: Context, statements: Sequence[PlannedStatement]) -> None:
+    """Raise if *statements* rename a table in use, and fill rows in batches.
+
+    Rollbacks run the files of such a set in another order, in which the table has its new name.
+
+    Raises:
+        UnsupportedChange: Names the table.
+    """
+    filled = next((item.batched for item in statements if item.batched is not None), None)
+    for item in ctx.options.renames_in_use if filled is not None else ():
+        if item.before.kind is ObjectKind.TABLE:
+            reason = f"rows of {filled} are filled in the same set of files"
+            raise refusal(ctx.label(item.before.table), reason)

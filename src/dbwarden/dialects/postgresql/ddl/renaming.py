@@ -1,0 +1,341 @@
+"""Rename columns in use: both names exist until no application uses the old one. Pure.
+
+The new column is added, filled and kept equal to the old one, as for a change of the type
+(:mod:`retyping`). Each release uses the column with its own name, so no names are exchanged: what
+uses the old column is built on the new one, and is dropped together with the old one.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dbwarden.dialects.postgresql.ddl.capacity import KEEPS
+from dbwarden.dialects.postgresql.ddl.context import Context
+from dbwarden.dialects.postgresql.ddl.exchanging import (
+    drop_item,
+    in_stage,
+    prepare,
+    rename_item,
+    rename_items,
+    require_second,
+    serving,
+    statement,
+)
+from dbwarden.dialects.postgresql.ddl.filling import drop_trigger
+from dbwarden.dialects.postgresql.ddl.moves import (
+    Copy,
+    Move,
+    items_using,
+    move_of,
+    names_of_parts,
+    obstacles,
+)
+from dbwarden.dialects.postgresql.ddl.privileges import change_privileges, without_columns
+from dbwarden.dialects.postgresql.ddl.retyping import Moved, begin, validate
+from dbwarden.dialects.postgresql.sql.quoting import quote
+from dbwarden.diff.changes import Alter, Change, Create, Drop, Rename
+from dbwarden.diff.statements import PlannedStatement, Stage
+from dbwarden.errors import UnsupportedChange
+from dbwarden.schema import (
+    Column,
+    ForeignKey,
+    Grant,
+    ObjectKind,
+    Part,
+    QualifiedName,
+    Schema,
+    Table,
+    Trigger,
+    free_name,
+    ref_of,
+)
+from dbwarden.schema import Sequence as SchemaSequence
+
+Statements = Iterator[PlannedStatement]
+_CALL = re.compile(r"[\w\"]\s*\(")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """The columns of a plan that are renamed in use.
+
+    ``first`` are the constraints and indexes on the old columns, ``second`` those on the new ones,
+    each with the name that it has until both columns are there, or from then on.
+    """
+
+    moves: tuple[Move, ...] = ()
+    first: tuple[Copy, ...] = ()
+    second: tuple[Copy, ...] = ()
+    begins: Change | None = None
+    ends: Change | None = None
+
+    def statements(self, ctx: Context, change: Change) -> list[PlannedStatement] | None:
+        """Return the statements of *change*; ``None`` if it has nothing to do with the renames.
+
+        Those of all renames are in the place of the first new and of the last dropped column.
+        """
+        if not self.moves:
+            return None
+        if change == self.begins:
+            return list(_begin(ctx, self))
+        if change == self.ends:
+            return list(_end_back(ctx, self) if ctx.options.back else _end(ctx, self))
+        if (grants := _grants(change)) is not None:
+            was, now = (self._of_other_columns(grant) for grant in grants)
+            return list(serving(change, change_privileges(ctx, was, now)))
+        return [] if self._includes(change) else None
+
+    def _includes(self, change: Change) -> bool:
+        """Return whether *change* is one of a column, constraint or index of the renames."""
+        match change:
+            case Create(obj=Column() as column) | Drop(obj=Column() as column):
+                return any(
+                    change.table == move.table and column.name in (move.old, move.new)
+                    for move in self.moves
+                )
+            case Create(obj=Part() as item) | Drop(obj=Part() as item):
+                key = (change.table, item.name)
+                return any((it.table, it.item.name) == key for it in (*self.first, *self.second))
+            case _:
+                return False
+
+    def _of_other_columns(self, grant: Grant | None) -> Grant | None:
+        """Return *grant* without the renamed columns: privileges come and go with these."""
+        on = [move for move in self.moves if grant is not None and grant.on.table == move.table]
+        return without_columns(grant, [name for move in on for name in (move.old, move.new)])
+
+
+NOT_RENAMED = Renamed()
+
+
+def _grants(change: Change) -> tuple[Grant | None, Grant | None] | None:
+    match change:
+        case Create(obj=Grant() as grant):
+            return None, grant
+        case Drop(obj=Grant() as grant):
+            return grant, None
+        case Alter(before=Grant() as was, after=Grant() as now):
+            return was, now
+        case _:
+            return None
+
+
+def renaming(ctx: Context, changes: Sequence[Change], moved: Moved) -> Renamed:
+    """Return the columns of *changes* that are renamed in use.
+
+    Raises:
+        UnsupportedChange: One cannot; names what prevents it.
+    """
+    back = ctx.options.back
+    moves = tuple(
+        _move(ctx, rename, changes)
+        for rename in ctx.options.renames_in_use
+        if rename.before.kind is ObjectKind.COLUMN
+    )
+    if not moves:
+        return NOT_RENAMED
+    for move in moves if not back else ():
+        for reason in _obstacles(ctx, changes, move, moved):
+            raise refusal(ctx.label(move.table, move.old), reason)
+    original, final = (ctx.desired, ctx.current) if back else (ctx.current, ctx.desired)
+    return Renamed(
+        moves=moves,
+        first=tuple(_items(moves, original, final, new=False)),
+        second=tuple(_items(moves, final, original, new=True)),
+        begins=next(move.change for move in moves),
+        ends=next(it for it in reversed(changes) if _drops(it, moves, back=back)),
+    )
+
+
+def refusal(label: str, reason: str) -> UnsupportedChange:
+    """Return the error of a table or column that cannot be renamed in use."""
+    return UnsupportedChange(
+        f"{label} cannot have its old and its new name at the same time: {reason}.",
+        next_step=f"Pass --allow-rename {label} to rename it in place while the application is "
+        "stopped, or keep the name in the database.",
+    )
+
+
+def _move(ctx: Context, rename: Rename, changes: Sequence[Change]) -> Move:
+    """Return the move of a renamed column."""
+    table, old, new = rename.before.table, rename.before.part or "", rename.after.part or ""
+    original, final = ctx.current.table(table), ctx.desired.table(table)
+    if ctx.options.back:
+        original, final = final, original
+    before = original.column(old) if original is not None else None
+    after = final.column(new) if final is not None else None
+    label = ctx.label(table, old)
+    wanted = old if ctx.options.back else new
+    change = next((it for it in changes if _adds(it, table, wanted)), None)
+    if before is None or after is None:
+        raise refusal(label, "its table gets another name as well")
+    if change is None:
+        raise refusal(label, "one of the names is that of another column")
+    return Move(
+        change=change,
+        table=table,
+        before=before,
+        after=after,
+        new=new,
+        old=old,
+        forward=quote(old),
+        backward=quote(new),
+        plain=True,
+        fits=True,
+        fits_back=True,
+        effect=KEEPS,
+        effect_back=KEEPS,
+    )
+
+
+def _adds(change: Change, table: QualifiedName, name: str) -> bool:
+    match change:
+        case Create(obj=Column() as column):
+            return (change.table, column.name) == (table, name)
+        case _:
+            return False
+
+
+def _drops(change: Change, moves: Sequence[Move], *, back: bool) -> bool:
+    match change:
+        case Drop(obj=Column(name=name)):
+            return any(
+                (change.table, name) == (move.table, move.new if back else move.old)
+                for move in moves
+            )
+        case _:
+            return False
+
+
+def _items(moves: Sequence[Move], schema: Schema, other: Schema, *, new: bool) -> Iterator[Copy]:
+    """Yield the constraints and indexes of *schema* that use the *new* or the old columns.
+
+    One has another name while the constraint or index on the other column has its name.
+    """
+    columns = {
+        ref_of(ObjectKind.COLUMN, move.table, move.new if new else move.old): "?" for move in moves
+    }
+    occupied = names_of_parts(other)
+    taken = names_of_parts(schema) | occupied
+    for table, item, _ in items_using(schema, columns):
+        name = item.name or ""
+        if name in occupied:
+            name = free_name(name, "__new" if new else "__old", taken)
+            taken.add(name)
+        yield Copy(table=table, item=item, built=item, name=name, move=move_of(moves, table, item))
+
+
+# -- statements ------------------------------------------------------------------------------------
+
+
+def _begin(ctx: Context, all_: Renamed) -> Statements:
+    """Add the second columns, and build on them what is on the first ones."""
+    back = ctx.options.back
+    built = all_.first if back else all_.second
+    ready, done = (Stage.CONTRACT, Stage.CONTRACT) if back else (Stage.PREPARE, Stage.SWITCH)
+    for move in all_.moves:
+        yield from begin(ctx, move)
+    for move in all_.moves:
+        yield from in_stage(ready, validate(ctx, move))
+    yield from in_stage(ready, prepare(ctx, all_.moves, built))
+    for move in all_.moves:
+        yield from in_stage(done, require_second(ctx, move))
+    if back:
+        yield from in_stage(done, _restore(ctx, all_))
+    else:
+        named = [replace(copy, item=replace(copy.item, name=copy.name)) for copy in built]
+        yield from in_stage(done, rename_items(ctx, named))
+
+
+def _restore(ctx: Context, all_: Renamed) -> Statements:
+    """Give the old columns their defaults back, and the names of what uses them."""
+    for move in all_.moves:
+        if move.before.default is not None and not move.default_on_both:
+            own = f"ALTER TABLE {ctx.name(move.table)} ALTER COLUMN"
+            yield statement(move.change, f"{own} {quote(move.new)} DROP DEFAULT")
+            text = f"{own} {quote(move.old)} SET DEFAULT {move.before.default}"
+            yield statement(move.change, text)
+    for copy in all_.second:
+        yield from rename_item(ctx, copy, copy.item.name or "", copy.name)
+    yield from rename_items(ctx, all_.first)
+
+
+def _end(ctx: Context, all_: Renamed) -> Statements:
+    """Drop the old columns, with what is on them."""
+    return in_stage(Stage.CONTRACT, _drop_first(ctx, all_))
+
+
+def _drop_first(ctx: Context, all_: Renamed) -> Statements:
+    for move in all_.moves:
+        yield from serving(move.change, drop_trigger(ctx, move.table, move.trigger))
+    for copy in all_.first:
+        if isinstance(copy.item, ForeignKey):
+            yield drop_item(ctx, copy, copy.item.name or "")
+    for move in all_.moves:
+        own = f"ALTER TABLE {ctx.name(move.table)}"
+        yield statement(move.change, f"{own} DROP COLUMN {quote(move.old)}")
+        if move.after.default is not None and not move.default_on_both:
+            column = f"ALTER COLUMN {quote(move.new)}"
+            yield statement(move.change, f"{own} {column} SET DEFAULT {move.after.default}")
+    for copy in all_.second:
+        yield from rename_item(ctx, copy, copy.name, copy.item.name or "")
+
+
+def _end_back(ctx: Context, all_: Renamed) -> Statements:
+    """Drop what is on the new columns, then these."""
+    for copy in sorted(all_.second, key=lambda copy: not isinstance(copy.item, ForeignKey)):
+        yield from in_stage(Stage.TIDY, [drop_item(ctx, copy, copy.name, online=True)])
+    for move in all_.moves:
+        own, name = ctx.name(move.table), quote(move.new)
+        if move.after.not_null:
+            text = f"ALTER TABLE {own} ALTER COLUMN {name} DROP NOT NULL"
+            yield from in_stage(Stage.SWITCH, [statement(move.change, text)])
+        dropped = serving(move.change, drop_trigger(ctx, move.table, move.trigger))
+        text = f"ALTER TABLE {own} DROP COLUMN {name}"
+        yield from in_stage(Stage.EXPAND, [*dropped, statement(move.change, text)])
+
+
+# -- what prevents it ------------------------------------------------------------------------------
+
+
+def _obstacles(ctx: Context, changes: Sequence[Change], move: Move, moved: Moved) -> Iterator[str]:
+    table = ctx.current.table(move.table)
+    assert table is not None
+    before, after = move.before, move.after
+    if any(it.table == move.table for it in moved.moves):
+        yield f"a type in {ctx.label(move.table)} changes as well, in the same rows"
+    if table.primary_key is not None and move.old in table.primary_key.columns:
+        yield "it is part of the primary key"
+    if before.identity is not None or _counts(ctx, move):
+        yield "a sequence belongs to it"
+    if replace(before, name=after.name, comment=after.comment) != after:
+        yield "its type, default or NOT NULL changes as well, which needs a migration of its own"
+    if move.default_on_both and not _is_constant(before.default or ""):
+        yield "it allows NULL, and each row computes its default"
+    yield from _followers(ctx, table, move)
+    yield from obstacles(ctx, changes, move)
+
+
+def _counts(ctx: Context, move: Move) -> bool:
+    """Return whether a sequence is owned by the column, and would be dropped with it."""
+    own = ref_of(ObjectKind.COLUMN, move.table, move.old)
+    return any(item.owned_by == own for item in ctx.current.of(SchemaSequence))
+
+
+def _is_constant(default: str) -> bool:
+    """Return whether two columns with *default* get equal values from it."""
+    return default == "now()" or not _CALL.search(re.sub(r"'(?:[^']|'')*'", "", default))
+
+
+def _followers(ctx: Context, table: Table, move: Move) -> Iterator[str]:
+    """Yield what has to use one of the columns while both are there."""
+    own = ref_of(ObjectKind.COLUMN, move.table, move.old)
+    users = {user for user, needed in ctx.current.dependencies if needed == own}
+    for trigger in ctx.current.of(Trigger):
+        if trigger.ref in users:
+            yield f"{trigger.ref} names it, and one release would not fire it"
+    identity = table.replica_identity.removeprefix("USING INDEX ")
+    columns = {own: "?"}
+    for used, item, _ in items_using(ctx.current, columns):
+        if used == move.table and item.name == identity:
+            yield f"the replica identity of {ctx.label(move.table)} uses it"
