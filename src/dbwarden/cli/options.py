@@ -112,7 +112,7 @@ class Choices:
     allow_rewrite: tuple[str, ...] = ()
     "With --online: a column whose change may rewrite its table all the same: users.age."
     allow_rename: tuple[str, ...] = ()
-    "With --online: a table or column to rename in place, instead of keeping both names: users.nick."
+    "With --online: a table or column to rename in place, while nothing uses it: users.nick."
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of :func:`dbwarden.make_migrations`.

@@ -335,7 +335,8 @@ def _followers(ctx: Context, table: Table, move: Move) -> Iterator[str]:
         if trigger.ref in users:
             yield f"{trigger.ref} names it, and one release would not fire it"
     identity = table.replica_identity.removeprefix("USING INDEX ")
-    columns = {own: "?"}
-    for used, item, _ in items_using(ctx.current, columns):
+    for used, item, _ in items_using(ctx.current, {own: "?"}):
         if used == move.table and item.name == identity:
             yield f"the replica identity of {ctx.label(move.table)} uses it"
+        if isinstance(item, ForeignKey) and "SET DEFAULT" in (item.on_delete, item.on_update):
+            yield f"the foreign key {item.name} sets the default, which one of the names has"
